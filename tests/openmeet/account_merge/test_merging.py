@@ -9,7 +9,7 @@ from groundwork.database.transaction import Database, Engine, Transaction
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from groundwork.uuid7 import new_id
-from openmeet.domain.account_merge.merge import ROOMS, merge
+from openmeet.domain.account_merge.merge import REASSIGNMENTS, merge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import freed_seats_handler
@@ -156,8 +156,8 @@ async def test_a_crash_in_the_middle_leaves_nothing(db: Database, schema: Schema
     async def dies(_tx: Transaction, _one: UserId, _other: UserId) -> None:
         raise ConnectionResetError("the machine stopped")
 
-    for at in (1, len(ROOMS) // 2, len(ROOMS) - 1):
-        monkeypatch.setattr("openmeet.domain.account_merge.merge.ROOMS", (*ROOMS[:at], dies))
+    for at in (1, len(REASSIGNMENTS) // 2, len(REASSIGNMENTS) - 1):
+        monkeypatch.setattr("openmeet.domain.account_merge.merge.REASSIGNMENTS", (*REASSIGNMENTS[:at], dies))
         with pytest.raises(ConnectionResetError):
             async with db.transaction() as tx:
                 await merge(tx, goes, stays)

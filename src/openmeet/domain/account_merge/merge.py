@@ -32,7 +32,7 @@ async def _publications(tx: Transaction, from_user: UserId, to_user: UserId) -> 
 
 # One function for each package whose rows refer to users. Notifications come first, because RSVPs that have not been
 # reassigned yet decide which hosts were notified. The user rows themselves come last.
-ROOMS: Final[tuple[Reassign, ...]] = (
+REASSIGNMENTS: Final[tuple[Reassign, ...]] = (
     tables.reassign_notifications,
     attendance.reassign,
     tables.reassign_groups,
@@ -67,7 +67,7 @@ async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Ho
     if from_user == to_user or not await _lock(tx, from_user, to_user):
         return ()
     joined = await queries.holdings(tx, from_user)
-    for reassign in ROOMS:
+    for reassign in REASSIGNMENTS:
         await reassign(tx, from_user, to_user)
     await queries.note_merged(tx, from_user, to_user)
     await reevaluation.reevaluate_foreign(tx, to_user)

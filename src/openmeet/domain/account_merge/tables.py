@@ -41,7 +41,7 @@ _OPEN: Final = "select id from notification_emails where user_id = :from_user an
 
 # Notifications to hosts about an attendee, or to group admins about a member. Their details contain the id of that
 # user.
-_TOLD_ABOUT: Final = """
+_RENAME_IN_NOTIFICATIONS: Final = """
     update notifications set particulars = replace(particulars, :from_user, :to_user)
      where particulars like '%' || cast(:from_user as text) || '%' and user_id in (
            select e.author_id from attendances a join events e on e.id = a.event_id where a.user_id = :from_user
@@ -58,7 +58,7 @@ async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: Us
     user.
     """
     people = {"from_user": from_user, "to_user": to_user}
-    await tx.execute(_TOLD_ABOUT, **people)
+    await tx.execute(_RENAME_IN_NOTIFICATIONS, **people)
     await tx.execute(_INTO_OPEN_MAIL, **people)
     await tx.execute(_DROP_OPEN_TWINS, **people)
     mails = [(NEWS_MAIL, row["id"]) for row in await tx.fetch(_OPEN, from_user=from_user)]
@@ -75,7 +75,7 @@ async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: Us
 
 
 # The role that comes first in this list is kept.
-_ORDER: Final = (
+_ROLE_PRECEDENCE: Final = (
     GroupRole.OWNER,
     GroupRole.BANNED,
     GroupRole.ADMIN,
@@ -124,7 +124,7 @@ async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -
 
 
 async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
-    role = min(theirs.role, mine.role, key=_ORDER.index)
+    role = min(theirs.role, mine.role, key=_ROLE_PRECEDENCE.index)
     # Remove the old owner before promoting the new one, because the database allows only one owner at a time.
     await tx.execute("delete from group_members where id = :id", id=theirs.id)
     is_said = theirs.sync_enabled or theirs.statement_uri is not None
@@ -144,7 +144,7 @@ async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
     for kind in (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE):
         if is_said and await subjects_with_publication(tx, kind, [theirs.id]):
             joined = publication_moves.JoinedSubjects(mine.id, theirs.id, stays.revision + 1, tx.now)
-            await publication_moves.join_subjects(tx, kind, [joined], await _of_whom(tx, kind, stays))
+            await publication_moves.join_subjects(tx, kind, [joined], await _record_holder(tx, kind, stays))
     if role is mine.role:
         return
     await invitation_queries.log(
@@ -159,7 +159,7 @@ async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
     )
 
 
-async def _of_whom(tx: Transaction, kind: PublicationKind, stays: Membership) -> UserId:
+async def _record_holder(tx: Transaction, kind: PublicationKind, stays: Membership) -> UserId:
     """The user whose repository holds the record: the member, or the holder of the group's records."""
     group = None if kind is PublicationKind.MEMBERSHIP else await queries.by_id(tx, stays.group_id)
     return stays.user_id if group is None else record_holder_of(group)
@@ -228,7 +228,7 @@ async def reassign_events(tx: Transaction, from_user: UserId, to_user: UserId) -
 
 # If both users decided about publishing, the later decision counts. A user who was asked but has not answered has made
 # no decision.
-_DROP_EARLIER_WORD: Final = """
+_DROP_EARLIER_DECISION: Final = """
     delete from consents
      where user_id = :to_user and exists (
            select 1 from consents c
@@ -236,7 +236,7 @@ _DROP_EARLIER_WORD: Final = """
               and c.answered_at > coalesce(consents.answered_at, 0))
 """
 
-_OF_WHOM_WE_KEEP: Final = (
+_COUNT_CUSTODIAL: Final = (
     "select count(distinct user_id) as n from custodial_accounts where user_id in (:from_user, :to_user)"
 )
 
@@ -248,13 +248,13 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
     Raises Refused (``TwoRepositories``) if both have a custodial repository, because a user can have only one.
     """
     people = {"from_user": from_user, "to_user": to_user}
-    kept = await tx.fetch_one(_OF_WHOM_WE_KEEP, **people)
+    kept = await tx.fetch_one(_COUNT_CUSTODIAL, **people)
     if kept is not None and kept["n"] > 1:
         raise Refused(
             AccountMergeReason.TWO_REPOSITORIES,
             name="TwoRepositories",
         )
-    await tx.execute(_DROP_EARLIER_WORD, **people)
+    await tx.execute(_DROP_EARLIER_DECISION, **people)
     await hand_over(tx, "consents", "user_id", from_user, to_user)
     await hand_over(tx, "record_preferences", "user_id", from_user, to_user)
     await hand_over(tx, "co_host_publications", "author_id", from_user, to_user)
@@ -306,10 +306,10 @@ async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -
         other=to_user,
     )
     await tx.execute("update reports set subject = :other where subject = :one", one=from_user, other=to_user)
-    await _merge_standing_rsvps(tx, from_user, to_user)
+    await _merge_moderation_states(tx, from_user, to_user)
 
 
-async def _merge_standing_rsvps(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+async def _merge_moderation_states(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """If a moderator hid either account, the merged one stays hidden. Otherwise the state of the remaining user counts."""
     await tx.execute(
         "delete from moderation_states where subject = :other and state <> 'hidden'"
