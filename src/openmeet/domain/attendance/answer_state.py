@@ -83,13 +83,13 @@ class GoingLeadsTo(StrEnum):
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
     """The buttons of one state. ``is_state`` is True if the first button shows the state instead of changing it.
-    ``otherwise`` replaces ``second`` if that leads nowhere.
+    ``fallback`` replaces ``second`` if that leads nowhere.
     """
 
     primary: AnswerAction | None = None
     second: AnswerAction | None = None
     is_state: bool = False
-    otherwise: AnswerAction | None = None
+    fallback: AnswerAction | None = None
 
 
 _A = AnswerAction
@@ -103,7 +103,7 @@ ROWS: Final[Mapping[AnswerState, AnswerRow]] = {
     AnswerState.NOT_WELCOME: AnswerRow(None, _A.DECLINED),
     AnswerState.CHECKED_IN: AnswerRow(_A.TICKET),
     AnswerState.JOIN_NOW: AnswerRow(_A.JOIN, _A.CHANGE),
-    AnswerState.TODAY: AnswerRow(_A.TICKET, _A.DIRECTIONS, otherwise=_A.CHANGE),
+    AnswerState.TODAY: AnswerRow(_A.TICKET, _A.DIRECTIONS, fallback=_A.CHANGE),
     AnswerState.MOVED: AnswerRow(_A.GOING, _A.DECLINED),
     AnswerState.GOING: AnswerRow(_A.GOING, _A.CHANGE, is_state=True),
     AnswerState.PLACE_HELD: AnswerRow(_A.GOING, _A.DECLINED),
@@ -192,14 +192,14 @@ def bar_of(case: AnswerCase) -> AnswerBar:
     replies = (
         tuple(reply for reply in RsvpReply if _takes(case, reply)) if state is not AnswerState.NOT_PUBLISHED else ()
     )
-    primary, second, otherwise = [
+    primary, second, fallback = [
         action if action is not None and _leads_somewhere(case, action, replies) else None
-        for action in (row.primary, row.second, row.otherwise)
+        for action in (row.primary, row.second, row.fallback)
     ]
     mine = case.mine
     is_asked_again = mine is None or mine.has_offer(case.now) or state is AnswerState.MOVED
     given = None if mine is None or is_asked_again else REPLY_OF_STATUS.get(mine.status)
-    return AnswerBar(state, primary, second or otherwise, row.is_state, going_leads_to(case), replies, given)
+    return AnswerBar(state, primary, second or fallback, row.is_state, going_leads_to(case), replies, given)
 
 
 def going_leads_to(case: AnswerCase) -> GoingLeadsTo:

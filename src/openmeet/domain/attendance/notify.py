@@ -263,7 +263,7 @@ IN_CALENDAR: Final = frozenset(
 
 # Value of ``attendances.calendar_entry`` while an e-mailed entry is in the person's calendar. Empty before that;
 # afterwards the name of the e-mail that ended the entry.
-_STANDS: Final = "stands"
+_ENTRY_SENT: Final = "stands"
 
 
 def calendar_email(
@@ -299,7 +299,7 @@ async def mark_calendar_entries_sent(tx: Transaction, ids: Sequence[AttendanceId
         await tx.execute(
             "update attendances set calendar_entry = :stands where id in :ids and calendar_entry <> :stands",
             ids=sorted(ids),
-            stands=_STANDS,
+            stands=_ENTRY_SENT,
         )
 
 
@@ -316,7 +316,7 @@ async def end_calendar_entries(tx: Transaction, ids: Sequence[AttendanceId], mai
         "update attendances set calendar_entry = :mail where id in :ids and calendar_entry in (:stands, :mail)"
         " returning id",
         ids=sorted(ids),
-        stands=_STANDS,
+        stands=_ENTRY_SENT,
         mail=mail,
     )
     return {AttendanceId(row["id"]) for row in rows}

@@ -60,7 +60,7 @@ async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int, 
     """``mark_read`` for a person whose access this transaction has already checked."""
     await _enter(tx, room, person)
     if about is not None:
-        number = await _seen_beside(tx, room, person, number, about)
+        number = await _last_number_before_others(tx, room, person, number, about)
     await tx.execute(
         """
         update chat_readers
@@ -82,7 +82,7 @@ async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int, 
     return mark
 
 
-async def _seen_beside(reader: Reader, room: RoomId, person: UserId, number: int, about: str) -> int:
+async def _last_number_before_others(reader: Reader, room: RoomId, person: UserId, number: int, about: str) -> int:
     """The last number before the first unread message about something else, or ``number`` if there is none."""
     row = await reader.fetch_one(
         f"""

@@ -79,7 +79,7 @@ async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, A
 
 
 @dataclass(frozen=True, slots=True)
-class DoorCounts:
+class ArrivalCounts:
     """How many people have checked in, how many are expected in total, and how many of those are brought by other
     people.
     """
@@ -99,7 +99,7 @@ async def candidates(reader: Reader, event_id: EventId, tail: str) -> list[Atten
     return [AttendanceId(row["id"]) for row in rows]
 
 
-async def counts(reader: Reader, event_id: EventId) -> DoorCounts:
+async def counts(reader: Reader, event_id: EventId) -> ArrivalCounts:
     row = await reader.fetch_one(
         """
         select cast(coalesce(sum(case when status = 'attended' then party else 0 end), 0) as bigint) as there,
@@ -109,10 +109,10 @@ async def counts(reader: Reader, event_id: EventId) -> DoorCounts:
         """,
         event_id=event_id,
     )
-    return DoorCounts(row["there"], row["expected"], row["brought"]) if row else DoorCounts(0, 0, 0)
+    return ArrivalCounts(row["there"], row["expected"], row["brought"]) if row else ArrivalCounts(0, 0, 0)
 
 
-async def there_since(reader: Reader, attendance_ids: Sequence[AttendanceId]) -> dict[AttendanceId, Instant]:
+async def checked_in_since(reader: Reader, attendance_ids: Sequence[AttendanceId]) -> dict[AttendanceId, Instant]:
     """When each of these attendees checked in. Those who have not are left out."""
     rows = await reader.fetch(
         """

@@ -43,7 +43,7 @@ from openmeet.domain.events.publication import enqueue_attribution, waits_for_au
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import further_fields, pack, values_of_event
-from openmeet.domain.events.trust import look_first
+from openmeet.domain.events.trust import hold_if_first_event
 from openmeet.domain.events.values import NOWHERE, Visibility
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publications, superseded_records
@@ -104,7 +104,7 @@ async def create(
     if is_draft:
         await draft_queries.put_fields(tx, event.id, pack(Submission(**values_of_event(event)), {}))
     else:
-        await enqueue_search(tx, event)
+        await enqueue_event_record(tx, event)
     return event
 
 
@@ -183,7 +183,7 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
     return await _save(tx, replace(before, status=status, status_reason=""), caller)
 
 
-async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: Mapping[str, Any]) -> Event:
+async def set_values(tx: Transaction, caller: Caller, slug: EventSlug, values: Mapping[str, Any]) -> Event:
     """Set fields, named and typed as in ``NetworkEvent``, as an edit by the host: what they chose after a merge.
 
     If nothing changes, there is no new revision. Raises the same errors as ``revise``, and Refused if the dates would
@@ -406,7 +406,7 @@ async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> E
     return await _save(tx, event) if event.needs_author_approval else event
 
 
-async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+async def withdraw_record_elsewhere(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     """Delete the record that the author wrote in another app, at their explicit request. The event stays here.
 
     Raises NotFound, Forbidden, and Refused if it did not come from a record (``NoRecord``) or is public here too
@@ -441,13 +441,13 @@ async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Even
         more = further_fields(await draft_queries.fields(tx, saved.id))
         await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), more))
     else:
-        await enqueue_search(tx, saved)
+        await enqueue_event_record(tx, saved)
     return saved
 
 
-async def enqueue_search(tx: Transaction, event: Event) -> None:
+async def enqueue_event_record(tx: Transaction, event: Event) -> None:
     """Enqueue the event's record at this revision and notify webhooks of the change."""
-    await look_first(tx, event)
+    await hold_if_first_event(tx, event)
     await notify_webhooks(tx, [event])
     await publications.enqueue(
         tx,

@@ -14,7 +14,7 @@ from openmeet.domain.users.model import UserId
 _COLUMNS = "id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at, is_for_series"
 
 # Events that ``:user_id`` co-hosts, for lists.
-HOSTED_BESIDE = "select h.event_id from event_co_hosts h where h.user_id = :user_id and h.state = 'accepted'"
+CO_HOSTED = "select h.event_id from event_co_hosts h where h.user_id = :user_id and h.state = 'accepted'"
 
 
 def _co_host_of(row: Row) -> CoHost:
@@ -154,7 +154,7 @@ async def of_series(reader: Reader, series_id: str) -> list[CoHost]:
     return [_co_host_of(row) for row in rows]
 
 
-async def put_on(tx: Transaction, hosts: Sequence[CoHost], event_ids: Sequence[EventId]) -> None:
+async def add_to_events(tx: Transaction, hosts: Sequence[CoHost], event_ids: Sequence[EventId]) -> None:
     """Make each of these people a co-host of each of these events, unless they left or declined."""
     await tx.execute_many(
         f"""
@@ -243,7 +243,7 @@ async def longest_co_host(reader: Reader, event_id: EventId) -> UserId | None:
     return UserId(row["user_id"]) if row else None
 
 
-async def author_instead(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
+async def remove_author(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
     """Delete the co-host rows of the person who now owns these events."""
     await tx.execute(
         "delete from event_co_hosts where user_id = :author_id and event_id in :ids",

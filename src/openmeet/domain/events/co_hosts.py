@@ -75,7 +75,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
     if yes.is_for_series and event.place_in_series is not None:
         dates = await queries.lock_dates(tx, event.place_in_series.series_id)
         others = [date.id for date in dates if not (date.is_gone or date.is_over(tx.now) or date.id == event.id)]
-        await co_host_queries.put_on(tx, [yes], others)
+        await co_host_queries.add_to_events(tx, [yes], others)
     return event
 
 
@@ -83,7 +83,7 @@ async def host_new_dates(tx: Transaction, series_id: str, dates: Sequence[Event]
     """Make co-hosts of the whole series co-hosts of its new dates. The series row is locked."""
     if dates:
         hosts = [one for one in await co_host_queries.of_series(tx, series_id) if one.user_id != dates[0].author_id]
-        await co_host_queries.put_on(tx, hosts, [date.id for date in dates])
+        await co_host_queries.add_to_events(tx, hosts, [date.id for date in dates])
 
 
 async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Event:

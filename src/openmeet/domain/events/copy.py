@@ -27,7 +27,7 @@ async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event
     return event
 
 
-def with_what_nobody_types(details: Details, original: Event | None) -> Details:
+def with_untyped_fields(details: Details, original: Event | None) -> Details:
     """The typed details of a copy, with the picture and the links of the original."""
     if original is None:
         return details

@@ -11,7 +11,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidForm, Refused, Why, packed
 from openmeet.domain.events import draft_queries, permissions, queries, rules, seeing
-from openmeet.domain.events.actions import enqueue_search, lock_for_host
+from openmeet.domain.events.actions import enqueue_event_record, lock_for_host
 from openmeet.domain.events.edits import blank_event, search_text, with_details
 from openmeet.domain.events.model import Details, Event, EventId, EventSlug, EventStatus, GroupOfEvent
 from openmeet.domain.events.permissions import EventPermission
@@ -165,7 +165,7 @@ async def _publish(tx: Transaction, before: Event, details: Details) -> Event:
     after = replace(with_details(shown, details), revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text=search_text(after))
     await draft_queries.put_fields(tx, after.id, "")
-    await enqueue_search(tx, after)
+    await enqueue_event_record(tx, after)
     return after
 
 

@@ -9,7 +9,7 @@ from openmeet.domain.events.model import EventId
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class ImportedSource:
     """Source fields of an imported event. ``record`` is its URI and the DID of its repository, if it came from the
     network.
     """
@@ -22,7 +22,7 @@ class Before:
     record: tuple[str, str] | None = None
 
 
-async def note(tx: Transaction, event_id: EventId, before: Before) -> None:
+async def note(tx: Transaction, event_id: EventId, before: ImportedSource) -> None:
     """Store the source fields of an event that has just been stored."""
     await tx.execute(
         """

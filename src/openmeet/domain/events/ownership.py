@@ -161,7 +161,7 @@ async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[E
     if not passing:
         return []
     await set_authors(tx, [one.id for one in passing], to)
-    await co_host_queries.author_instead(tx, [one.id for one in passing], to)
+    await co_host_queries.remove_author(tx, [one.id for one in passing], to)
     return await _go_on(
         tx, [replace(one, author_id=to, origin=RecordOrigin.HERE, needs_author_approval=False) for one in passing]
     )
@@ -286,7 +286,7 @@ async def set_authors(tx: Transaction, event_ids: Sequence[EventId], author_id: 
     )
 
 
-async def give_up_record(tx: Transaction, event_id: EventId) -> None:
+async def detach_event_record(tx: Transaction, event_id: EventId) -> None:
     """Detach the event's record, which turned out to belong to another event."""
     await tx.execute(
         "update events set record_uri = null, record_cid = null, record_did = null, removed_at = coalesce(removed_at, :now)"

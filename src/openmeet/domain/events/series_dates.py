@@ -26,7 +26,7 @@ from openmeet.domain.events.model import (
 )
 from openmeet.domain.events.publication import waiting_for_authors
 from openmeet.domain.events.queries import COLUMNS, event_of
-from openmeet.domain.events.trust import look_first
+from openmeet.domain.events.trust import hold_if_first_event
 from openmeet.domain.events.visibility import is_hidden, is_listed
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, switches
@@ -61,7 +61,7 @@ async def create_dates(
     ]
     await queries.insert_each(tx, [(event, search_text(event)) for event in made])
     for first in made[:1]:
-        await look_first(tx, first)
+        await hold_if_first_event(tx, first)
     await notify_webhooks(tx, made)
     if is_published_by_policy:
         await publications.enqueue_many(
@@ -129,7 +129,7 @@ async def cancel_each(tx: Transaction, dates: Sequence[Event], reason: str, *, b
     return await _save_changed(tx, dates, found, by)
 
 
-async def let_date_stand(tx: Transaction, date: Event, status: EventStatus) -> Event:
+async def set_date_status(tx: Transaction, date: Event, status: EventStatus) -> Event:
     """Set the status of a locked, re-imported date that is not cancelled (planned or postponed). Return the changed
     event.
     """
@@ -194,7 +194,7 @@ async def set_records(tx: Transaction, dates: Sequence[Event], record: RecordSet
     return changed
 
 
-async def publish_by_policy(tx: Transaction, dates: Sequence[Event]) -> None:
+async def invert_policy_publication(tx: Transaction, dates: Sequence[Event]) -> None:
     """Invert for each of these dates whether the series' policy publishes it."""
     turned = [_next(tx, replace(one, is_published_by_policy=not one.is_published_by_policy)) for one in dates]
     await queries.save_policy(tx, turned)
@@ -323,7 +323,7 @@ async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
         since=tx.now - _UNDER_WAY,
         now=tx.now,
     )
-    await publish_by_policy(tx, [event_of(row) for row in rows])
+    await invert_policy_publication(tx, [event_of(row) for row in rows])
     if Flag.NATIVE_RECURRENCE in await switches(tx):
         # The rule in the series' record excludes dates that are cancelled, moved or have their own record.
         await recheck_published(tx, series_id)
@@ -350,7 +350,7 @@ async def next_date(reader: Reader, series_id: str) -> str | None:
     return None if row is None else row["id"]
 
 
-async def names_apart(reader: Reader, series_id: str, *, since: str) -> list[str]:
+async def exception_dates(reader: Reader, series_id: str, *, since: str) -> list[str]:
     """Original dates of stored later dates that the rule does not describe: cancelled, gone, moved, or with their own
     record.
     """

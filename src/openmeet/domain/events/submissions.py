@@ -55,7 +55,7 @@ def pack(submission: Submission, more: Mapping[str, str]) -> str:
     return msgspec.json.encode({**more, **asdict(submission)}).decode()
 
 
-def more_in(text: str, names: Sequence[str]) -> dict[str, str]:
+def selected_fields(text: str, names: Sequence[str]) -> dict[str, str]:
     """Those of a packed draft's further fields that are in ``names``."""
     kept = msgspec.json.decode(text, type=dict[str, str])
     return {name: kept[name] for name in names if name in kept}

@@ -51,8 +51,8 @@ def shown_in(choice: str, near: str) -> FrontPagePolicy:
     return FrontPagePolicy(FrontPageChoice(choice), near_in(near))
 
 
-def stands_by_itself(table: str, shown: FrontPagePolicy) -> str:
-    """SQL condition for single events and short lists."""
+def is_allowed_by(table: str, shown: FrontPagePolicy) -> str:
+    """SQL condition: this policy allows the event in unsolicited lists. For single events and short lists."""
     match shown.choice:
         case FrontPageChoice.NOTHING:
             return f"{table}.origin = 'here'"
@@ -71,7 +71,7 @@ async def is_announced_to_strangers(reader: Reader, event: Event, shown: FrontPa
     if not event.may_be_announced(reader.now):
         return False
     row = await reader.fetch_one(
-        f"select 1 as found from events e where e.id = :id and {is_public('e')} and {stands_by_itself('e', shown)}",
+        f"select 1 as found from events e where e.id = :id and {is_public('e')} and {is_allowed_by('e', shown)}",
         id=event.id,
     )
     return row is not None
@@ -99,7 +99,7 @@ def _is_near(table: str, near: Near) -> str:
     return f"({table}.place_x is not null and {square} <= {line * line})"
 
 
-async def look_first(tx: Transaction, event: Event) -> None:
+async def hold_if_first_event(tx: Transaction, event: Event) -> None:
     """Hold the public events of a new account for review when it creates its first one. Called wherever an event made
     here is written.
     """

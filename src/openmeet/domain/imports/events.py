@@ -14,7 +14,7 @@ from openmeet.domain.events import drafts
 from openmeet.domain.events.model import Details
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.rules import Submission, check
-from openmeet.domain.events.series_dates import let_date_stand
+from openmeet.domain.events.series_dates import set_date_status
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.imports import queries, updates
 from openmeet.domain.imports.calendar_file import continued, rest_of, understand
@@ -224,7 +224,7 @@ async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) ->
     if change.named_status is not None:
         date = await lock_for_update(tx, event.id)
         assert date is not None  # noqa: S101  # stored above
-        await let_date_stand(tx, date, change.named_status)
+        await set_date_status(tx, date, change.named_status)
     return whole
 
 

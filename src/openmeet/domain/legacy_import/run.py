@@ -16,7 +16,7 @@ from openmeet.domain.attendance.imported import ImportedRsvp
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import imported as brought_events
 from openmeet.domain.events.by_record import find as find_by_record
-from openmeet.domain.events.imported import Before
+from openmeet.domain.events.imported import ImportedSource
 from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, membership_queries
@@ -219,7 +219,7 @@ class _Bringer:
         await brought_events.note(
             tx,
             event.id,
-            Before(
+            ImportedSource(
                 created_at=old.created_at,
                 # The chat room of a head belongs to the series.
                 matrix_room_id=None if old.id in self._heads else old.matrix_room_id,

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.co_host_queries import HOSTED_BESIDE
+from openmeet.domain.events.co_host_queries import CO_HOSTED
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS, columns_of, event_of
 from openmeet.domain.events.visibility import is_hidden, is_shut_out
@@ -145,7 +145,7 @@ async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[Ev
 
 
 # Uses the person's indexes. With "or" over a row and a joined one, every event would be checked.
-_HOSTED_IDS: Final = f"select o.id as event_id from events o where o.author_id = :user_id union {HOSTED_BESIDE}"
+_HOSTED_IDS: Final = f"select o.id as event_id from events o where o.author_id = :user_id union {CO_HOSTED}"
 # The person is invited, was offered a place, or must confirm because the event was moved.
 _ASKED_IDS: Final = """
             select r.event_id from attendances r where r.user_id = :user_id and r.status in ('invited', 'waitlisted')
@@ -172,7 +172,7 @@ _SOURCES: Final = {
 # More than anybody has. The limit keeps PostgreSQL from evaluating the outer conditions on all rows instead of only on
 # the first ones.
 _MOST_OF_ONE_PERSON: Final = 1_000_000
-_HOSTING = f"(e.author_id = :user_id or e.id in ({HOSTED_BESIDE}))"
+_HOSTING = f"(e.author_id = :user_id or e.id in ({CO_HOSTED}))"
 _COMING_UP = "(e.over_at is null or e.over_at > :now)"
 _SHOWN_AS_MINE = (
     "e.deleted_at is null",

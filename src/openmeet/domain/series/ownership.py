@@ -154,7 +154,7 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     if not await visibility.may_see(tx, saved, before):
         coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
         hosting = [accepted_co_host(tx, event, before, by=caller.user_id) for event in coming[:1]]
-        await co_host_queries.put_on(tx, hosting, [event.id for event in coming])
+        await co_host_queries.add_to_events(tx, hosting, [event.id for event in coming])
     subject = await date_queries.any_date(tx, series.id)
     if subject is not None:
         about = HandOver(person_id=caller.user_id, step=SERIES_TAKEN)

@@ -56,7 +56,7 @@ async def choose(
     values = conflict.decision.ours_values if choice is MergeSide.OURS else conflict.decision.theirs_values
     if values is None or choice is MergeSide.BOTH:
         raise Refused(IngestionReason.NOT_REVERSIBLE, name="NotReversible")
-    after = await events.take_values(tx, caller, slug, MERGE_RULE.decode_edits(values))
+    after = await events.set_values(tx, caller, slug, MERGE_RULE.decode_edits(values))
     await merge_decisions.mark_reviewed(tx, conflict, choice)
     if after.revision != before.revision:
         await announce_change(tx, after, _kind(before, after), by=caller.user_id, before=before)

@@ -92,7 +92,7 @@ async def _join(tx: Transaction, context: IngestionContext, kept: Event, gone: E
     """
     old, new, did = kept.record_uri or "", newest.uri, Did(newest.did)
     author_id, _ = await identities.who_wrote(tx, did)
-    await ownership.give_up_record(tx, gone.id)
+    await ownership.detach_event_record(tx, gone.id)
     await superseded_records.store(tx, PublicationKind.EVENT, kept.id, old, is_authors=True)
     await superseded_records.assign(tx, PublicationKind.EVENT, gone.id, kept.id)
     await event_queries.set_record(tx, kept.id, new, newest.cid or "", did)

@@ -289,7 +289,7 @@ async def series_part(reader: Reader, event: Event, instance: str) -> SeriesPart
     name = event.place_in_series.original_date
     native: Mapping[str, Value] = {}
     if Flag.NATIVE_RECURRENCE in await switches(reader) and await _stands_for(reader, series, event):
-        apart = [original_of(one) for one in await series_dates.names_apart(reader, series.id, since=name)]
+        apart = [original_of(one) for one in await series_dates.exception_dates(reader, series.id, since=name)]
         native = native_fields(series.timing.pattern, original_of(name), apart)
     return SeriesPart(url, _sentence(series, url), name, series.record_uri, native)
 

@@ -69,7 +69,7 @@ async def check_in(request: Request) -> Response:
             who = AttendanceId(wanted.attendance_id)
         else:
             who = await actions.of_code(tx, services(request).code_key, event, wanted.ticket_code or "")
-        before = who in await actions.there_since(tx, [who])
+        before = who in await actions.checked_in_since(tx, [who])
         saved = await host_decisions.check_in(tx, caller, event.slug, who)
         shown = await _shown(tx, saved, is_repeated=before)
     return json_response(shown)
@@ -97,7 +97,7 @@ async def _shown(tx: Transaction, saved: Attendance, *, is_repeated: bool = Fals
     names = await shown_names(tx, [saved.user_id])
     counts = await actions.counts(tx, saved.event_id)
     name = lists.shown(one, names).name
-    since = (await actions.there_since(tx, [saved.id])).get(saved.id)
+    since = (await actions.checked_in_since(tx, [saved.id])).get(saved.id)
     return CheckInOutput(
         saved.id,
         name,

@@ -64,7 +64,7 @@ async def check_in(request: Request) -> Response:
             chosen = typed.get("attendance", "")
             code = typed.get("code", "")
             attendance_id = AttendanceId(chosen) if chosen else await actions.of_code(tx, key, event, code)
-            was_there = attendance_id in await actions.there_since(tx, [attendance_id])
+            was_there = attendance_id in await actions.checked_in_since(tx, [attendance_id])
             saved = await host_decisions.check_in(tx, caller, slug, attendance_id)
     except InvalidForm as wrong:
         return await _door(request, Typed(typed, wrong.problems), status=400)
@@ -140,7 +140,7 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
                 typed = Typed({"code": code}, wrong.problems)
         asked = [one for one in (holder, done) if one]
         single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in asked])
-        since = await actions.there_since(reader, [one.attendance_id for one in (*rows, *single)])
+        since = await actions.checked_in_since(reader, [one.attendance_id for one in (*rows, *single)])
         names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
         portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in (*rows, *single)])
         people = [lists.shown(one, names) for one in rows]

@@ -15,7 +15,7 @@ from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.events import draft_queries, drafts, queries, rules, seeing
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.events.submissions import PROBLEM, more_in, submission_of, unpack, values_of
+from openmeet.domain.events.submissions import PROBLEM, selected_fields, submission_of, unpack, values_of
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import flash, place_field
@@ -44,7 +44,7 @@ async def show(request: Request) -> Response:
         kept = await draft_queries.fields(reader, event.id)
     if not event.is_draft:
         return go(f"/events/{quote(event.slug)}/edit")
-    values = values_of(unpack(kept)) | more_in(kept, (*recurrence_form.FIELDS, PROBLEM))
+    values = values_of(unpack(kept)) | selected_fields(kept, (*recurrence_form.FIELDS, PROBLEM))
     values |= {"revision": str(event.revision), "publish_at": _local(event)}
     return await _form(request, Typed(values), event, notice=unpacked(values.get(PROBLEM, "")) or "")
 

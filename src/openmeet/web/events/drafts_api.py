@@ -111,7 +111,7 @@ async def duplicate(request: Request) -> Response:
             details = rules.check(rules.Submission(**typed))
             if not wanted.allow_past and rules.starts_in_the_past(details, None, tx.now):
                 raise InvalidForm({"starts": EventReason.START_IN_PAST_SEND_AGAIN})
-        details = copy.with_what_nobody_types(details, event)
+        details = copy.with_untyped_fields(details, event)
         # If the caller may not create events in the group of the original, the copy has no group.
         group = await group_of_copy(tx, event, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)

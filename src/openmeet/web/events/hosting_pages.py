@@ -208,7 +208,7 @@ async def delete_record(request: Request) -> Response:
     """Delete the record. The event stays here for the people who may see it."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
-        await events.let_record_go(tx, caller_of(request), event.slug)
+        await events.withdraw_record_elsewhere(tx, caller_of(request), event.slug)
     return go(f"/events/{event.slug}", flash="taken_back")
 
 

@@ -23,7 +23,7 @@ from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.events.submissions import more_in, pack, submission_of, unpack, values_of, values_of_event
+from openmeet.domain.events.submissions import pack, selected_fields, submission_of, unpack, values_of, values_of_event
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, Category
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
 from openmeet.domain.series.actions import SeriesAlreadyCreated
@@ -98,7 +98,7 @@ async def show_new(request: Request) -> Response:
             country = names.name_of(await queries.latest_country(reader, caller.user_id))
     values = values_of(unpack(kept) if kept else rules.Submission(time_zone=zone, country=country))
     if kept:
-        values |= more_in(kept, recurrence_form.FIELDS)
+        values |= selected_fields(kept, recurrence_form.FIELDS)
     # One form creates one event, however often it is submitted.
     values["submission"] = secrets.token_urlsafe(16)
     values["group"] = group
@@ -156,7 +156,7 @@ async def create(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, typed.get("group", ""), caller.user_id)
         original = await copying.original_of(tx, typed.get("copy_of", ""), caller)
-        details = copying.with_what_nobody_types(details, original)
+        details = copying.with_untyped_fields(details, original)
         try:
             event = await actions.create(
                 tx,

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.trust import FrontPagePolicy, stands_by_itself
+from openmeet.domain.events.trust import FrontPagePolicy, is_allowed_by
 from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.i18n import formatting
@@ -66,7 +66,7 @@ async def robots(request: Request) -> Response:
 async def _addresses(reader: Reader, shown: FrontPagePolicy) -> list[tuple[str, Instant]]:
     """Paths with the instant of their last change: groups first, then events, soonest first."""
     groups = await reader.fetch(_GROUPS, most=MOST_GROUPS)
-    which = {"stands": stands_by_itself("e", shown), "public": is_public("e"), "hidden": is_hidden("e")}
+    which = {"stands": is_allowed_by("e", shown), "public": is_public("e"), "hidden": is_hidden("e")}
     events = await reader.fetch(_EVENTS.format(**which), since=Instant(reader.now - PAST), most=MOST_EVENTS)
     return [
         *((f"/groups/{quote(row['slug'])}", row["updated_at"]) for row in groups),

@@ -59,7 +59,7 @@ async def make(request: Request, typed: Mapping[str, str], details: Details, tim
         caller = caller_of(request)
         group = await group_for(tx, typed.get("group", ""), caller.user_id)
         original = await copy.original_of(tx, typed.get("copy_of", ""), caller)
-        content = copy.with_what_nobody_types(details, original).content
+        content = copy.with_untyped_fields(details, original).content
         series = await actions.create(tx, caller, content, timing, submission_key=key, group=group, ahead=known.ahead)
         if original is not None:
             await registration.copy_of_event(tx, original, series.id)
@@ -71,7 +71,7 @@ async def of_draft(
     tx: Transaction, caller: Caller, draft: Event, details: Details, known: CheckedTiming
 ) -> StartedSeries:
     """Turn a locked draft into a series in its group, with its picture, links and registration settings."""
-    content = copy.with_what_nobody_types(details, draft).content
+    content = copy.with_untyped_fields(details, draft).content
     series = await actions.create(tx, caller, content, known.timing, group=draft.group, ahead=known.ahead)
     await registration.copy_of_event(tx, draft, series.id)
     await drafts.drop(tx, draft)
