@@ -16,8 +16,8 @@ from openmeet.domain.chat.model import EDITABLE_FOR, Access, ChatMessage, Messag
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import checked_text, has_link
 
-# An author is new until this many of their messages are visible. Until either this many messages or ``_FIRST_LINKS``
-# with a link are, their messages with a link wait for a moderator.
+# Messages with a link wait for a moderator until the author has this many visible messages, or ``_FIRST_LINKS`` visible
+# ones with a link.
 _NEW_BEFORE: Final = 10
 _FIRST_LINKS: Final = 3
 

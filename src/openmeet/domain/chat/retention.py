@@ -11,8 +11,8 @@ from openmeet.domain.chat.access import series_chain_sql
 from openmeet.domain.chat.model import SIGNAL_KEPT
 
 _ROWS: Final = 1_000
-# Rounds of an hourly run. What a community has kept for years is deleted over several hours, so that people can write
-# in the meantime.
+# Maximum number of rounds per hourly run. If much has expired at once, it is deleted over several hours, so that people
+# can write in the meantime.
 _ROUNDS: Final = 50
 _EXPIRED: Final = f"""
     select m.id from chat_messages m join chat_rooms r on r.id = m.room_id

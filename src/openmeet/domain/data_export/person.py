@@ -137,7 +137,7 @@ async def _put(tx: Transaction, part: ExportedTable, values: dict[str, Value], p
     if part.below is not None and not await _is_below(tx, part.below, values, person):
         return False
     if part.table == "group_members" and values.get("role") != GroupRole.OWNER:
-        return False  # people own their own groups
+        return False  # people are always the owner of their own groups
     series_id = values.get("series_id") if part.table == "events" else None
     if series_id is not None and not await _is_their_series(tx, series_id, person):
         return False

@@ -39,8 +39,8 @@ async def begin(
     called_off: str | None = None,
     status: EventStatus | None = None,
 ) -> Event:
-    """Create a draft of the caller. ``more`` has form fields that do not belong to an event. Repeating a key returns
-    the same draft.
+    """Create a draft of the caller. ``more`` has form fields that do not belong to an event. Repeating a key updates
+    the draft and returns it. Raises Refused (``KeyReused``) if an event was created with the key.
 
     ``copy_of`` is the event whose picture, links and place it gets, unless the form says otherwise. ``called_off`` is
     the reason, possibly empty, of an event that was cancelled before its import; it will be cancelled when published.
@@ -59,7 +59,8 @@ async def begin(
     if called_off is not None:
         new = replace(new, status=EventStatus.CANCELLED, status_reason=called_off)
     event = _with_typed(new, typed)
-    # Without a digest: the form can later be sent again, with changes, to create an event.
+    # A draft has no content to compare. With this digest, the same form sent later to create an event counts as
+    # different.
     is_new = await queries.insert(
         tx, event, search_text="", submission=(submission_key, b"draft") if submission_key else None
     )

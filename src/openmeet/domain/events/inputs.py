@@ -157,7 +157,7 @@ def _parse_address(text: str, name: str, problems: Problems) -> str:
 
 
 def web_address(*, is_shown: bool = True) -> Kind[str]:
-    """An input for a link that browsers can follow. No link is empty here and null in responses. With ``is_shown``,
+    """An input for a link that browsers can follow, or nothing, for which responses have null. With ``is_shown``,
     everyone who can see the field sees it.
     """
     shown = str | None if is_shown else None
