@@ -116,7 +116,7 @@ async def lock_for(
     rules.require_kept_here(group, action)
     role = mine.role if mine else None
     rules.require_permission(role, action)
-    assert role is not None  # noqa: S101  # who has no membership may do nothing
+    assert role is not None  # noqa: S101  # nothing is permitted without a membership
     if expected_revision is not None and group.revision != expected_revision:
         raise PreconditionFailed(GroupReason.CHANGED_SINCE_OPENED)
     return group, role
@@ -251,7 +251,7 @@ async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
     if mine is not None and mine.role is GroupRole.LEFT:
         return mine
     rules.require_able_to_leave(mine.role if mine else None)
-    assert mine is not None  # noqa: S101  # who may leave has a membership
+    assert mine is not None  # noqa: S101  # only members may leave
     if group.is_read_only:
         # In a group managed elsewhere, membership is the member's own statement, so leaving retracts it.
         mine = replace(mine, sync_enabled=False)
@@ -262,7 +262,7 @@ async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *,
     """Turn the caller's notifications from the group on or off. Raises NotFound, Forbidden."""
     _, mine = await lock_visible(tx, caller, slug)
     rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
-    assert mine is not None  # noqa: S101  # who is in has a membership
+    assert mine is not None  # noqa: S101  # members have a membership row
     saved = replace(mine, notifications_enabled=enabled, revision=mine.revision + 1)
     await queries.put_member(tx, saved)
     return saved

@@ -37,7 +37,7 @@ async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: 
 async def renew(tx: Transaction, key: SigningKey, group: Group, mine: Membership | None) -> str:
     """Create a token for a member of a locked group, and revoke the previous one. Raises Forbidden."""
     rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
-    assert mine is not None  # noqa: S101  # who is not in the group may not
+    assert mine is not None  # noqa: S101  # only members have this permission
     row = await tx.fetch_one(
         """
         insert into group_calendar_feeds (group_id, user_id, serial, token_hash, created_at)

@@ -100,7 +100,7 @@ async def decline_invitation(tx: Transaction, invitation_id: InvitationId) -> No
 
 
 async def invited_among(reader: Reader, group_id: GroupId, emails: Sequence[str]) -> set[str]:
-    """Return those of the given addresses that have an open invitation from the group."""
+    """Return the given addresses that have an open invitation from the group."""
     if not emails:
         return set()
     rows = await reader.fetch(

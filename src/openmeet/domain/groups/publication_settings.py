@@ -34,7 +34,7 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
     if group.is_read_only and mine is not None and mine.role is GroupRole.PENDING:
         return await _withdraw_from_remote_group(tx, group, mine)
     rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
-    assert mine is not None  # noqa: S101  # who may is in
+    assert mine is not None  # noqa: S101  # only members have this permission
     if mine.sync_enabled is is_public:
         return mine
     saved = replace(mine, sync_enabled=is_public, revision=mine.revision + 1)

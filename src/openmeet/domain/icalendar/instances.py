@@ -262,7 +262,7 @@ def _date_on(series: Pattern, day: datetime) -> datetime:
 
 
 def _original(event: ReadEvent) -> datetime:
-    assert event.overrides is not None  # noqa: S101  # a change to a date
+    assert event.overrides is not None  # noqa: S101  # only called for overrides
     return event.overrides.original
 
 

@@ -396,7 +396,7 @@ def handles_in(text: str) -> tuple[str, ...]:
     """The handles that a text mentions, each once, in order, and at most ``MOST``."""
     found: dict[str, None] = {}
     for match in _MENTION.finditer(text):
-        # No host name is longer.
+        # The maximum length of a host name.
         if len(match[1]) <= MAX_HANDLE:
             found[match[1].lower()] = None
         if len(found) == MOST:

@@ -101,7 +101,7 @@ async def forget_old(tx: Transaction) -> int:
 
 
 async def known_uids(reader: Reader, user_id: UserId, uids: Sequence[str]) -> frozenset[str]:
-    """Those of these UIDs that the user has imported before."""
+    """The given UIDs that the user has imported before."""
     found: set[str] = set()
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
@@ -127,7 +127,7 @@ async def made_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[
 
 
 async def own_ids(reader: Reader, user_id: UserId, ids: Sequence[str]) -> frozenset[str]:
-    """Those of these ids that are events or series of the user and not deleted."""
+    """The given ids that are events or series of the user and not deleted."""
     found: set[str] = set()
     for start in range(0, len(ids), _AT_ONCE):
         some = list(ids[start : start + _AT_ONCE])
@@ -228,7 +228,7 @@ async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[Co
 
 
 async def listed_names(reader: Reader, what: What, target: str, names: Sequence[str]) -> frozenset[str]:
-    """Those of these names that are already on the list."""
+    """The given names that are already on the list."""
     found: set[str] = set()
     for start in range(0, len(names), _AT_ONCE):
         rows = await reader.fetch(
@@ -258,7 +258,7 @@ async def names(reader: Reader, what: What, target: str, limit: int) -> tuple[li
 
 
 async def listed(reader: Reader, what: What, target: str, emails: Sequence[str]) -> frozenset[str]:
-    """Those of these e-mail addresses that an earlier import added to the list."""
+    """The given e-mail addresses that an earlier import added to the list."""
     found: set[str] = set()
     for start in range(0, len(emails), _AT_ONCE):
         rows = await reader.fetch(

@@ -284,7 +284,7 @@ def _placed(
         if event.original_at is None:
             odd.append(Odd(Oddity.NO_ORIGINAL_DATE, subject))
         at = event.original_at if event.original_at is not None else event.starts_at
-        assert at is not None  # noqa: S101  # events without a start are left out before
+        assert at is not None  # noqa: S101  # events without a start were left out before
         local = local_of(at, zone).replace(tzinfo=None, microsecond=0)
         name = date_near(named, local)
         if name is None and len(added) >= MAX_DATES:

@@ -44,7 +44,7 @@ CANCELLED = "cancelled"
 def details_of(event: OldEvent, zone: str, old: Old, odd: list[Odd]) -> Details:
     """Return the details of an event, which must have a start."""
     subject = f"event {event.id}"
-    assert event.starts_at is not None  # noqa: S101  # those without a start are left out before
+    assert event.starts_at is not None  # noqa: S101  # events without a start were left out before
     starts_at = Instant(event.starts_at - event.starts_at % SECOND)
     title = one_line(event.name)
     if not title:

@@ -108,7 +108,7 @@ async def known(reader: Reader, run_id: str, *kinds: LegacyRowKind) -> dict[int,
 
 
 async def known_of(reader: Reader, run_id: str, kind: LegacyRowKind, old_ids: Sequence[int]) -> frozenset[int]:
-    """Those of these legacy rows that were imported."""
+    """The given legacy rows that were imported."""
     found: set[int] = set()
     for start in range(0, len(old_ids), _AT_ONCE):
         rows = await reader.fetch(

@@ -70,7 +70,7 @@ def differences(expected: Mapping[str, int], found: Mapping[str, int]) -> dict[s
 
 
 def verification_lines(expected: Mapping[str, int], found: Mapping[str, int]) -> Iterator[str]:
-    """Expected and found counts side by side."""
+    """The expected and the actual counts, side by side."""
     yield "Counted afterwards, in the database:"
     for name in [*expected, *(name for name in found if name not in expected)]:
         ours, theirs = expected.get(name, 0), found.get(name, 0)

@@ -64,7 +64,7 @@ async def import_legacy(db: Database, source: str, zone: str, plan: LegacyPlan, 
     async with db.transaction() as tx:
         await queries.begin(tx, source, zone, plan.counts())
         run = await queries.run_of(tx, source)
-        assert run is not None  # noqa: S101  # begun a line above
+        assert run is not None  # noqa: S101  # started in the line above
     await _bring_users(db, run, plan, on_progress)
     async with db.reader() as reader:
         people = await queries.known(reader, run.id, LegacyRowKind.USER, LegacyRowKind.KNOWN)
@@ -107,7 +107,7 @@ async def _user(tx: Transaction, user: OldUser) -> tuple[LegacyRowKind, UserId]:
     if await users.insert(tx, user_id, UserKind.PERSON, display_name=name, email=user.email):
         return LegacyRowKind.USER, user_id
     here = await users.by_email(tx, user.email or "")
-    assert here is not None  # noqa: S101  # the conflict is with them
+    assert here is not None  # noqa: S101  # the insert conflicted with this row
     return LegacyRowKind.KNOWN, here.id
 
 

@@ -57,7 +57,7 @@ def zone_of(event: OldEvent, otherwise: str) -> tuple[str, Oddity | None]:
 
 def local_start(event: OldEvent, zone: str) -> datetime:
     """The wall-clock start of an event, which must have one."""
-    assert event.starts_at is not None  # noqa: S101  # those without a start are left out before
+    assert event.starts_at is not None  # noqa: S101  # events without a start were left out before
     return local_of(event.starts_at, zone).replace(tzinfo=None, microsecond=0)
 
 

@@ -78,7 +78,7 @@ async def newest(
 
 
 async def undone_among(reader: Reader, act_ids: Sequence[ActId]) -> set[ActId]:
-    """Return those of the given moderation actions that were undone."""
+    """Return the given moderation actions that were undone."""
     if not act_ids:
         return set()
     rows = await reader.fetch(

@@ -59,7 +59,7 @@ async def has_blocked(reader: Reader, person: UserId, other: UserId | None) -> b
 
 
 async def blockers_of(reader: Reader, people: Collection[UserId], viewer: UserId | None) -> set[UserId]:
-    """Those of these users who have blocked the viewer."""
+    """The given users who have blocked the viewer."""
     if viewer is None or not people:
         return set()
     rows = await reader.fetch(

@@ -40,7 +40,7 @@ async def put(tx: Transaction, reporter_id: UserId, subject: Subject, reason: Re
         words=words,
         now=tx.now,
     )
-    assert row is not None  # noqa: S101  # an insert that updates where it cannot insert returns a row
+    assert row is not None  # noqa: S101  # an upsert always returns a row
     return _report(row)
 
 

@@ -32,9 +32,7 @@ _BEGINNING: Final = ""
 
 
 class FanOutSubject(Protocol):
-    """An event, series or group with a change of which many people are notified. Its row is locked while they are
-    notified.
-    """
+    """The event, series or group whose change many people are notified of. Its row is locked meanwhile."""
 
     @property
     def id(self) -> str: ...

@@ -186,7 +186,7 @@ async def mark_read_in(tx: Transaction, user_id: UserId, subject_id: str, revisi
 
 
 async def reached(reader: Reader, people: Sequence[UserId], kind: NotificationKind[Any]) -> list[UserId]:
-    """Those of these users whom a notification of this kind would reach, in the app or by e-mail, in order."""
+    """The given users whom a notification of this kind would reach, in the app or by e-mail, in order."""
     reachable = {
         one.user_id
         for one in await preferences.addressees(reader, people, kind.topic)

@@ -89,7 +89,7 @@ class NotificationRow:
 async def existing_among(
     tx: Transaction, kind: NotificationKind[Any], about: Sequence[tuple[UserId, str, int]]
 ) -> set[tuple[UserId, str, int]]:
-    """Those of these notifications (user, subject, revision) that already exist. The subjects' rows are locked."""
+    """The given notifications (user, subject, revision) that already exist. The subjects' rows are locked."""
     found: set[tuple[UserId, str, int]] = set()
     for start in range(0, len(about), AT_ONCE):
         some = about[start : start + AT_ONCE]
@@ -238,7 +238,7 @@ async def mark_read_in(tx: Transaction, user_id: UserId, kinds: Sequence[str], s
 async def waiting_among(
     reader: Reader, user_ids: Sequence[UserId], kind: NotificationKind[Any], subject_id: str, since: Instant
 ) -> set[UserId]:
-    """Those of these users who have an unread notification of this kind about the subject, created after the
+    """The given users who have an unread notification of this kind about the subject, created after the
     given time.
     """
     rows = await reader.fetch(

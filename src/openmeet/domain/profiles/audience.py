@@ -44,7 +44,7 @@ async def _followers(tx: Transaction, event: Event, notice: HostEventNotice, aft
 
 
 async def _who_do_not_know(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
-    """Those of these users who do not know the event yet: they neither host it, nor have an RSVP or invitation, nor
+    """The given users who do not know the event yet: they neither host it, nor have an RSVP or invitation, nor
     were notified of it by a group or a mention.
     """
     if not people:

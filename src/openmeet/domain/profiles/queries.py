@@ -52,7 +52,7 @@ async def host(reader: Reader, user_id: UserId) -> User | None:
 
 
 async def hosts_among(reader: Reader, user_ids: Sequence[UserId]) -> list[User]:
-    """Those of these users for whom ``host`` finds a profile, ordered by id."""
+    """The given users for whom ``host`` finds a profile, ordered by id."""
     if not user_ids:
         return []
     rows = await reader.fetch(

@@ -162,7 +162,7 @@ async def delete(tx: Transaction, user_id: UserId, search_id: SearchId) -> bool:
 
 
 async def those_on(reader: Reader, user_id: UserId, search_ids: Collection[str]) -> dict[str, SavedSearch]:
-    """Those of these searches that still exist and are turned on."""
+    """The given searches that still exist and are turned on."""
     if not search_ids:
         return {}
     rows = await reader.fetch(

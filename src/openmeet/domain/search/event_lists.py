@@ -109,7 +109,7 @@ async def with_requests(reader: Reader, user_id: UserId, limit: int) -> list[Eve
 
 
 async def answered_among(reader: Reader, user_id: UserId, event_ids: Sequence[EventId]) -> set[EventId]:
-    """Those of these events that the person has answered or was invited to."""
+    """The given events that the person has answered or was invited to."""
     if not event_ids:
         return set()
     rows = await reader.fetch(
@@ -178,7 +178,7 @@ _SHOWN_AS_MINE = (
     "e.deleted_at is null",
     "e.removed_at is null",
     f"({_HOSTING} or not {is_hidden('e')} and not {is_shut_out('e')})",
-    # Invitations are not shown if the person has blocked the host or was blocked by the host.
+    # Leaves out invitations if the person has blocked the host or was blocked by the host.
     f"not (coalesce(a.status, '') = 'invited' and {are_apart('e.author_id', ':user_id')})",
 )
 

@@ -124,7 +124,7 @@ class _Search:
                 seen = seen or await self._seen(low, end)
                 low = end
             else:
-                assert seen is not None  # noqa: S101  # the first are always walked
+                assert seen is not None  # noqa: S101  # the first events are always scanned
                 await self._look_up(low, grains, seen)
                 low = (grains.stop * GRAIN, "")
             found = missing - (self.limit - len(self.found))

@@ -102,7 +102,7 @@ async def create(
     digest = hashlib.sha256(msgspec.json.encode((without_picture, timing, group.id if group else None))).digest()
     if not await saving.insert(tx, series, submission=(submission_key, digest) if submission_key else None):
         found = await queries.by_submission(tx, caller.user_id, submission_key or "")
-        assert found is not None  # noqa: S101  # the conflict is with it
+        assert found is not None  # noqa: S101  # the insert conflicted with this row
         earlier, known = found
         # Rows from before digests were introduced have none.
         if known is not None and known != digest:
@@ -342,7 +342,7 @@ async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: b
         case EditScope.ALL:
             return await save(tx, replace(series, content=plan.content, timing=plan.timing), publishes=not is_read)
         case EditScope.FOLLOWING:
-            assert plan.before is not None  # noqa: S101  # a split has two halves
+            assert plan.before is not None  # noqa: S101  # a split has an earlier part
             first = await save(tx, replace(series, timing=plan.before))
             behind = replace(
                 new_series(tx.now, series.owner_id, plan.content, plan.timing, series.policy, series.group),

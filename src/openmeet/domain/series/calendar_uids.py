@@ -58,7 +58,7 @@ async def retire_current(tx: Transaction, event_ids: Sequence[EventId]) -> None:
 
 
 async def were_single(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[str]:
-    """Those of these events that were single events before they became dates of a series."""
+    """The given events that were single events before they became dates of a series."""
     if not event_ids:
         return frozenset()
     rows = await reader.fetch(

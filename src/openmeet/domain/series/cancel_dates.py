@@ -177,7 +177,7 @@ async def _check_dates(tx: Transaction, series: Series, names: Sequence[str]) ->
 
 
 async def _stored(tx: Transaction, series: Series, names: Sequence[str]) -> list[Event]:
-    """Lock and return those of these dates that are stored events."""
+    """Lock and return the given dates that are stored events."""
     wanted = set(names)
     return [
         event

@@ -178,7 +178,7 @@ async def leave_inferred(tx: Transaction, event_id: EventId) -> bool:
 
 
 async def with_rsvps(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[str]:
-    """Those of these events that have an RSVP."""
+    """The given events that have an RSVP."""
     if not event_ids:
         return frozenset()
     rows = await reader.fetch(

@@ -171,5 +171,5 @@ def _named(edit: Edit) -> str:
 
 
 def _name(held: StoredOccurrence) -> str:
-    assert held.event.place_in_series is not None  # noqa: S101  # asked for dates of a series
+    assert held.event.place_in_series is not None  # noqa: S101  # only called for dates of a series
     return held.event.place_in_series.original_date

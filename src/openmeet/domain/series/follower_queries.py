@@ -131,7 +131,7 @@ async def goers_to_notify(
 
 
 Part = tuple[str, Mapping[str, object]]
-"""A statement that others go on with, and its parameters."""
+"""The beginning of an SQL statement, and its parameters."""
 
 
 def followers_to_notify_sql(series: Series) -> Part:

@@ -265,7 +265,7 @@ def _is_back(event: Event, one: Detection, parts: Collection[SeriesId]) -> bool:
 def _free_name(event: Event, taken: Collection[datetime]) -> datetime:
     """The date's name, or the next free minute, because another rule may have given it the name of a detected event."""
     assert event.place_in_series is not None  # noqa: S101  # a date of a series
-    assert event.starts_at is not None  # noqa: S101  # a rule gave it one
+    assert event.starts_at is not None  # noqa: S101  # dates of a series have a start
     name = event.place_in_series.original_date
     at = (
         local_of(event.starts_at, event.time_zone).replace(tzinfo=None, second=0, microsecond=0)

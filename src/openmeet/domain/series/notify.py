@@ -138,7 +138,7 @@ def of_new_dates(series: Series, made: Sequence[Event]) -> list[SeriesNews]:
     if not made:
         return []
     first = min(made, key=lambda event: (event.starts_at or 0, event.id))
-    assert first.starts_at is not None  # noqa: S101  # a rule gave it one
+    assert first.starts_at is not None  # noqa: S101  # dates of a series have a start
     payload = DatesChanged(starts=When(first.starts_at, first.time_zone), more=len(made) - 1)
     hosts = [] if series.changed_by in {None, series.owner_id} else [series.owner_id]
     return [

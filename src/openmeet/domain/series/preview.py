@@ -105,7 +105,7 @@ def _silent(pattern: Pattern, now: datetime) -> list[datetime]:
 def _months_of_rule(pattern: Pattern, now: datetime) -> list[datetime]:
     """First days of the rule's months, from now on."""
     rule = pattern.rule
-    assert rule is not None  # noqa: S101  # asked for rules only
+    assert rule is not None  # noqa: S101  # only called for patterns with a rule
     step = rule.interval * (12 if rule.freq == "YEARLY" else 1)
     if rule.freq == "YEARLY" and (
         rule.by_day or rule.by_week or rule.by_year_day or rule.by_month_day or rule.by_month

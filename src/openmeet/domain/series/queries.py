@@ -128,7 +128,7 @@ async def by_ids(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[SeriesI
 
 
 async def own_unsplit(reader: Reader, owner_id: UserId, slugs: Sequence[str]) -> list[Series]:
-    """The person's series with these slugs, except those from which another series was split off."""
+    """A person's series with these slugs, except those from which another series was split off."""
     if not slugs:
         return []
     rows = await reader.fetch(

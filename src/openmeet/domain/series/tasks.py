@@ -64,7 +64,7 @@ async def _each(waiting: Sequence[SeriesId], work: Callable[[SeriesId], Awaitabl
         for series_id in queue:
             try:
                 done.append(await work(series_id))
-            except Exception as failure:  # noqa: BLE001  # raised below, once the others had their turn
+            except Exception as failure:  # noqa: BLE001  # raised below, after the others have run
                 failures.append(failure)
 
     await asyncio.gather(*(take() for _ in range(AT_A_TIME)))

@@ -316,8 +316,7 @@ def digest_of(known: OccurrenceRow) -> str:
 
 
 def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: Collection[str]) -> list[Event]:
-    """Of the dates stored by the action or since, return those that the restored series makes too. The others will be
-    removed.
+    """Return the dates stored by the action or since that the restored series makes as well. The others will be removed.
 
     ``pattern`` is that of the restored series, or None if it makes no dates. Raises Refused if somebody answered a date
     that would be removed.
@@ -398,5 +397,5 @@ def _name(event: Event) -> str:
 
 
 def _day(event: Event) -> str:
-    assert event.starts_at is not None  # noqa: S101  # a rule gave it one
+    assert event.starts_at is not None  # noqa: S101  # dates of a series have a start
     return formatting.short_day(local_of(event.starts_at, event.time_zone))

@@ -25,7 +25,7 @@ async def may_see(reader: Reader, series: Series, viewer: UserId | None) -> bool
 
 
 async def seen(reader: Reader, several: Sequence[Series], viewer: UserId | None) -> list[Series]:
-    """Those of these series that this person can see, in the same order. Takes as many statements for a hundred as for
+    """The given series that this person can see, in the same order. Takes as many statements for a hundred as for
     one.
     """
     decided = {one.id: _is_seen_by_all(one, viewer) for one in several}
@@ -63,7 +63,7 @@ def _is_seen_by_all(series: Series, viewer: UserId | None) -> bool | None:
 
 
 async def _let_in(reader: Reader, private: Sequence[Series], viewer: UserId) -> set[SeriesId]:
-    """Those of these private series that the viewer, who is not their host, can see."""
+    """The given private series that the viewer, who is not their host, can see."""
     if not private:
         return set()
     roles = await roles_in(reader, [one.group.id for one in private if one.group is not None], viewer)
@@ -86,7 +86,7 @@ async def _let_in(reader: Reader, private: Sequence[Series], viewer: UserId) -> 
 
 
 async def invited_among(reader: Reader, series_ids: Collection[SeriesId], user_id: UserId) -> set[SeriesId]:
-    """Those of these series of which the person answered, or was invited to, at least one date."""
+    """The given series in which the person answered, or was invited to, at least one date."""
     rows = await reader.fetch(
         "select distinct e.series_id from attendances a join events e on e.id = a.event_id"
         " where e.series_id in :ids and a.user_id = :user_id and a.status <> 'rejected' order by e.series_id",

@@ -245,7 +245,7 @@ async def open_of(reader: Reader, user_id: UserId) -> list[ListedSession]:
 
 
 async def still_open(reader: Reader, token_hashes: Collection[bytes]) -> set[bytes]:
-    """Those of these sessions that have neither ended nor expired."""
+    """The given sessions that have neither ended nor expired."""
     if not token_hashes:
         return set()
     rows = await reader.fetch(
