@@ -25,7 +25,7 @@ from groundwork.http.client import HttpClient
 from groundwork.outbox import jobs
 from groundwork.sealing import Sealer
 
-# A server hashes a password and creates a repository before it responds.
+# The other server hashes a password and creates a repository before it responds.
 PATIENCE_SECONDS = 30.0
 
 
@@ -50,10 +50,10 @@ class MoveRequest:
 
 
 async def begin(context: MigrationContext, did: Did, wanted: MoveRequest) -> None:
-    """Create the hidden account on the other server, or find it, and enqueue the copy.
+    """Create the hidden account on the other server, or sign in to it if it already exists, and enqueue the copy.
 
-    Raises InvalidInput for a form field (``target``, ``handle``, ``email``, ``password``), Refused and the other
-    server's own errors; RemoteFailed and RemoteSlow when it does not respond.
+    Raises InvalidInput for a form field (``target``, ``handle``, ``email``, ``password``), Refused, and the errors that
+    the other server returns; RemoteFailed and RemoteSlow if it does not respond.
     """
     if not web_identities.is_ours(context.registry, did):
         own_identity.require_plc(did)
@@ -65,7 +65,7 @@ async def begin(context: MigrationContext, did: Did, wanted: MoveRequest) -> Non
     tokens = await _account_there(context, did, target, wanted)
     async with context.registry.db.transaction() as tx:
         earlier = await jobs.find(tx, PdsJobKind.MOVE, did)
-        # Revisions continue where an earlier move stopped: completed revisions are not enqueued again.
+        # Revisions continue from an earlier migration, because the outbox does not enqueue a completed revision again.
         revision = 1 if earlier is None else earlier.revision + 1
         if not await moves.begin(tx, context.sealer, did, revision, target=target, handle=wanted.handle, tokens=tokens):
             raise Refused(mark("A move is in its last step. Look again in a minute."))
@@ -73,11 +73,11 @@ async def begin(context: MigrationContext, did: Did, wanted: MoveRequest) -> Non
 
 
 async def finish(context: MigrationContext, did: Did, token: str | None) -> None:
-    """Sign the operation that names the other server and enqueue the rest; consumes the code from the e-mail.
+    """Sign the operation that names the other server and enqueue the remaining steps. Consumes the e-mailed code.
 
-    For a did:web that we serve, stores what its document will say instead. The owner's own keys stay, and stay first.
-    Raises Refused before everything is copied, InvalidInput (``TokenRequired``), NotSignedIn for the code, and the
-    other server's errors.
+    For a did:web that we serve, store the new content of its document instead. The owner's own keys stay, and keep
+    their rank. Raises Refused if not everything has been copied, InvalidInput (``TokenRequired``) or NotSignedIn for
+    the code, and the errors that the other server returns.
     """
     registry = context.registry
     async with registry.db.reader() as reader:
@@ -105,7 +105,7 @@ async def finish(context: MigrationContext, did: Did, token: str | None) -> None
 
 
 async def _signed(context: MigrationContext, did: Did, what: str) -> None:
-    """Store what the last step will publish, and enqueue that step."""
+    """Store what the last step will publish, and enqueue that step. Raises Refused if the migration was cancelled."""
     async with context.registry.db.transaction() as tx:
         revision = await moves.store_signed_operation(tx, did, what)
         if revision is None:
@@ -122,9 +122,9 @@ async def try_again(context: MigrationContext, did: Did) -> None:
 
 
 async def give_up(context: MigrationContext, did: Did) -> None:
-    """Cancel and leave everything here unchanged; the other server drops its hidden account.
+    """Cancel the migration. Nothing changes here, and the other server drops its hidden account.
 
-    Raises Refused when it is too late: the directory already has the operation.
+    Raises Refused if it is too late because the directory already has the operation.
     """
     async with context.registry.db.reader() as reader:
         move = await moves.find(reader, did)
@@ -145,7 +145,9 @@ async def give_up(context: MigrationContext, did: Did) -> None:
 async def client(
     context: MigrationContext, did: Did, target: str, *, timeout_seconds: float = PATIENCE_SECONDS
 ) -> XrpcClient:
-    """Client for the other server, with the session of the account there. Raises NotFound when that session has ended."""
+    """Create a client for the other server that uses the stored session there. Raises NotFound if there is no such
+    session.
+    """
     from_row = await _tokens(context, did)
 
     async def keep(fresh: BearerTokens) -> None:
@@ -198,7 +200,7 @@ async def _account_there(context: MigrationContext, did: Did, target: str, wante
     return await create_session(context.http, registry.clock, target, did, wanted.password)
 
 
-# Form field for each refusal of the other server.
+# The form field for each error name of the other server.
 _FIELDS = {
     "HandleNotAvailable": "handle",
     "InvalidHandle": "handle",

@@ -1,6 +1,6 @@
-"""Handler of migration jobs: copy the account, then, after the code, switch the identity and both accounts.
+"""Handler of migration jobs: copy the account; after the code, switch the identity and both accounts.
 
-Every step first asks what already exists, so the handler may be called again after any failure on either side.
+Every step first checks what already exists, so the handler can be called again after any failure on either side.
 """
 
 import asyncio
@@ -30,19 +30,19 @@ from groundwork.errors import Failure, InvalidInput, NotFound, Refused, RemoteSl
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 
-# A repository over a slow connection, imported before the response.
+# Enough to send a repository over a slow connection; the other server imports it before it responds.
 LONG_SECONDS = 600.0
 _PIECE_BYTES = 256 * 1024
 _PREFERENCES = "app.bsky"
 
-# Arguments: blobs in total, sent, not sendable. Returns whether the migration is still wanted.
+# Called with the number of blobs in total, sent, and impossible to send. Returns False if the migration was cancelled.
 Note = Callable[[int, int, int], Awaitable[bool]]
 
 
 def move_handler(context: MigrationContext) -> JobHandler:
-    """The handler of ``PdsJobKind.MOVE``, which continues an account migration.
+    """Return the handler of ``PdsJobKind.MOVE``, which continues an account migration.
 
-    A failure is stored with the migration, where the account's owner sees it, and raised.
+    A failure is stored with the migration, where the account's owner sees it, and raised again.
     """
 
     async def deliver(job: Job) -> None:
@@ -80,7 +80,7 @@ async def _copy(context: MigrationContext, move: AccountMove) -> None:
     if not move.has_records:
         await _send_repository(context, there)
     if not await _send_blobs(context, there, note):
-        return  # cancelled, or started again
+        return  # cancelled or restarted
     await _send_preferences(context, move, there.client)
     async with context.registry.db.transaction() as tx:
         await moves.note_copied(tx, move)
@@ -92,7 +92,9 @@ async def _side(context: MigrationContext, move: AccountMove) -> MigrationServer
 
 
 async def _send_repository(context: MigrationContext, there: MigrationServer) -> None:
-    """Through a temporary file: the request needs its length up front, and it may be large."""
+    """Send the repository through a temporary file, because the request needs its length in advance and it may be
+    large.
+    """
     with tempfile.TemporaryFile() as file:
         async for chunk in export(context.registry.repositories, there.did):
             await asyncio.to_thread(file.write, chunk)
@@ -107,9 +109,7 @@ async def _send_repository(context: MigrationContext, there: MigrationServer) ->
 
 
 async def _send_blobs(context: MigrationContext, there: MigrationServer, note: Note) -> bool:
-    """Send every blob that is missing there and present here; False when ``note`` reports that the migration was
-    cancelled.
-    """
+    """Send every blob that the other server lacks. Return False if ``note`` reports that the migration was cancelled."""
     missing = [cid async for cid in missing_blobs(there)]
     expected = (await status(there)).get("expectedBlobs")
     total = expected if isinstance(expected, int) else len(missing)
@@ -127,7 +127,7 @@ async def _send_blobs(context: MigrationContext, there: MigrationServer, note: N
 
 
 async def _send_blob(context: MigrationContext, there: MigrationServer, cid: Cid) -> bool:
-    """Send one blob; False if it is not here, or if the other server does not accept it."""
+    """Send one blob. Return False if it does not exist here or the other server does not accept it."""
     store = context.registry.repositories.blobs.store
     blob = await blobs.find(context.registry.db, there.did, cid)
     if blob is None or blob.is_taken_down:
@@ -152,13 +152,13 @@ async def _send_preferences(context: MigrationContext, move: AccountMove, there:
     try:
         await there.procedure("app.bsky.actor.putPreferences", {"preferences": kept})
     except Failure as failure:
-        # A server that stores no preferences for this app is no reason to stay here.
+        # The other server may not store preferences for this app; that must not stop the migration.
         if kind_of(failure).worth_retrying:
             raise
 
 
 async def _activate(context: MigrationContext, there: MigrationServer) -> None:
-    """Activate the account there. Raises RemoteSlow while that server still has the old DID document cached."""
+    """Activate the account on the other server. Raises RemoteSlow while that server still caches the old DID document."""
     try:
         await there.client.procedure("com.atproto.server.activateAccount")
     except (InvalidInput, Refused) as refused:
@@ -168,10 +168,12 @@ async def _activate(context: MigrationContext, there: MigrationServer) -> None:
 
 
 async def _send_newest(context: MigrationContext, there: MigrationServer) -> None:
-    """Send what was written here while the code was awaited: from now on this server accepts no writes for the account."""
+    """Send what was written here while we waited for the code. After this step, this server accepts no writes for the
+    account.
+    """
     await _send_repository(context, there)
-    # Without counting blobs: checkAccountStatus makes the other server resolve the identity, and it may then serve that
-    # answer from its cache when the new one matters.
+    # Do not count blobs here: checkAccountStatus makes the other server resolve the identity, and it might then use
+    # that cached result after the identity has changed.
     for cid in [cid async for cid in missing_blobs(there)]:
         await _send_blob(context, there, cid)
 
@@ -195,7 +197,7 @@ async def _finish(context: MigrationContext, move: AccountMove) -> None:
     def hide(w: Writer) -> None:
         activation.deactivate(w, registry.repositories, did, None)
 
-    # Only now: at every moment at least one server shows the account.
+    # This comes last, so that at every moment at least one server shows the account.
     await registry.db.write(hide)
     await hosting_status.recheck_identity(registry, did)
     async with registry.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Table ``moves``: the row of a migration and its statements."""
+"""Table ``moves``: one row per migration, and its statements."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ from groundwork.sealing import Sealer
 
 
 class MoveStage(StrEnum):
-    """Stage of a migration; the next stage starts only when the work of this one is done."""
+    """Stage of a migration. A stage starts only when the work of the previous one is done."""
 
     COPYING = "copying"
     """Records, files and preferences are being sent."""
@@ -26,7 +26,9 @@ class MoveStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountMove:
-    """A migration. ``problem`` is the last failure in the words of the side that refused; empty when there is none."""
+    """A migration. ``problem`` is the last failure, in the words of the server that reported it; empty if there is
+    none.
+    """
 
     did: Did
     target: str
@@ -82,7 +84,7 @@ _GIVE_UP = "delete from moves where did = :did and revision = :revision and stag
 
 
 async def find(reader: Reader, did: Did) -> AccountMove | None:
-    """The account's move, if it ever began one."""
+    """Return the account's latest migration, if there is one."""
     row = await reader.fetch_one(_FIND, did=did)
     return None if row is None else _to_move(row)
 
@@ -90,7 +92,9 @@ async def find(reader: Reader, did: Did) -> AccountMove | None:
 async def begin(
     tx: Transaction, sealer: Sealer, did: Did, revision: int, *, target: str, handle: str, tokens: BearerTokens
 ) -> bool:
-    """Write the row of a migration in its first stage, in place of an earlier one; False while one is in its final stage."""
+    """Insert the row of a migration in its first stage, replacing an earlier one. Return False if one is in its final
+    stage.
+    """
     session = _sealed(sealer, did, tokens)
     begun = await tx.execute(
         _BEGIN, did=did, target=target, handle=handle, revision=revision, session=session, now=tx.now
@@ -99,7 +103,7 @@ async def begin(
 
 
 async def tokens(reader: Reader, sealer: Sealer, did: Did) -> BearerTokens | None:
-    """Tokens of the session on the other server; None once it has ended."""
+    """Return the tokens of the session on the other server; None if there is no session any more."""
     row = await reader.fetch_one(_SESSION, did=did)
     if row is None or row["session"] is None:
         return None
@@ -108,14 +112,14 @@ async def tokens(reader: Reader, sealer: Sealer, did: Did) -> BearerTokens | Non
 
 
 async def keep_tokens(tx: Transaction, sealer: Sealer, fresh: BearerTokens) -> None:
-    """Store a new token pair before it is used."""
+    """Store a new token pair. Called before the pair is used."""
     await tx.execute(_KEEP_SESSION, did=fresh.did, session=_sealed(sealer, fresh.did, fresh))
 
 
 async def note(
     tx: Transaction, move: AccountMove, *, has_records: bool, blobs: int, blobs_sent: int, blobs_lost: int
 ) -> bool:
-    """Store the copy's progress; False when the migration was restarted or cancelled in between."""
+    """Store the progress of the copy. Return False if the migration was restarted or cancelled in the meantime."""
     return (
         await tx.execute(
             _NOTE,
@@ -132,34 +136,34 @@ async def note(
 
 
 async def note_copied(tx: Transaction, move: AccountMove) -> None:
-    """Note that everything is on the other server: the migration waits for the code."""
+    """Record that everything has been copied to the other server. The migration now waits for the code."""
     await tx.execute(_COPIED, did=move.did, revision=move.revision, now=tx.now)
 
 
 async def store_signed_operation(tx: Transaction, did: Did, operation: str) -> int | None:
-    """Store the operation before it is sent; returns the new revision, or None when none was expected."""
+    """Store the operation before it is sent. Return the new revision, or None if the migration is not waiting for one."""
     row = await tx.fetch_one(_SIGNED, did=did, operation=operation, now=tx.now)
     return None if row is None else int(row["revision"])
 
 
 async def note_completed(tx: Transaction, move: AccountMove) -> None:
-    """Note that the account is active on the other server: the migration is complete."""
+    """Record that the account is active on the other server: the migration is complete."""
     await tx.execute(_DONE, did=move.did, revision=move.revision, now=tx.now)
 
 
 async def note_problem(tx: Transaction, move: AccountMove, problem: str) -> None:
-    """Store a failure for the owner to read."""
+    """Store a failure, for the owner to read."""
     await tx.execute(_PROBLEM, did=move.did, revision=move.revision, problem=problem, now=tx.now)
 
 
 async def raise_revision(tx: Transaction, did: Did) -> int | None:
-    """Raise the revision of a running migration, so that its job is enqueued again."""
+    """Raise the revision of a running migration, so that its job is enqueued again. Return None if none is running."""
     row = await tx.fetch_one(_AGAIN, did=did)
     return None if row is None else int(row["revision"])
 
 
 async def give_up(tx: Transaction, move: AccountMove) -> bool:
-    """Delete the migration; False when it advanced in between."""
+    """Delete the migration. Return False if it has advanced in the meantime."""
     return await tx.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) == 1
 
 
@@ -168,7 +172,7 @@ def _sealed(sealer: Sealer, did: Did, pair: BearerTokens) -> bytes:
 
 
 def purpose_of(did: str) -> str:
-    """Sealing purpose of an account's session on the other server."""
+    """The sealing purpose of an account's session on the other server."""
     return f"aurora_locus/move/{did}"
 
 

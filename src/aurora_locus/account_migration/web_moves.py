@@ -1,6 +1,6 @@
-"""Migration of a did:web that this server serves: no directory is involved, because the document is ours.
+"""Migration of a did:web that this server serves. No directory is involved, because we serve the document ourselves.
 
-Where did:plc has a signed operation, this has the destination, stored in the same column until the last step.
+In place of the signed operation of a did:plc, the same column holds the destination until the last step.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,9 @@ from groundwork.errors import RemoteFailed
 
 
 def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewServer:
-    """What the other server says the document must name. Raises RemoteFailed if it does not say so."""
+    """Return what the document must say, according to the other server. Raises RemoteFailed if its answer is
+    incomplete.
+    """
     services, methods = recommended.get("services"), recommended.get("verificationMethods")
     service = services.get(PDS_SERVICE) if isinstance(services, dict) else None
     endpoint = service.get("endpoint") if isinstance(service, dict) else None
@@ -38,7 +40,7 @@ def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewS
 
 
 async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
-    """Consume the code from the e-mail. Raises InvalidInput (``TokenRequired``), NotSignedIn."""
+    """Consume the e-mailed code. Raises InvalidInput (``TokenRequired``) or NotSignedIn."""
     given = require_token(token)
     verdict = await registry.db.write(
         lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, given)
@@ -47,18 +49,18 @@ async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
 
 
 def kept(there: NewServer) -> str:
-    """The destination as stored in the ``moves`` row."""
+    """Encode the destination for the ``moves`` row."""
     return msgspec.json.encode(there).decode()
 
 
 async def is_pointed(registry: Registry, move: AccountMove) -> bool:
-    """Whether the document names the other server already."""
+    """Whether the document already names the other server."""
     async with registry.db.reader() as reader:
         return await web_identities.destination(reader, move.did) == _kept(move)
 
 
 async def point(registry: Registry, move: AccountMove) -> None:
-    """Name the other server in the document, and announce it."""
+    """Make the document name the other server, and announce the change."""
     there = _kept(move)
 
     def work(w: Writer) -> None:

@@ -1,6 +1,6 @@
-"""Account pages: what a person has stored here, who may use it, and how to change or export it.
+"""Account pages: what a person has stored here, who has access to it, and how to change or export it.
 
-The package owns no table and decides nothing: every page calls the same action as the XRPC method and counts against
-the same limits. Sensitive actions ask for the password first (``browser_sessions.edge.proven_account_of``). No private
-data in URLs.
+The package owns no table and makes no decisions: every page calls the same action as the XRPC method and counts against
+the same limits. Sensitive actions ask for the password first (``browser_sessions.edge.proven_account_of``). URLs
+contain no private data.
 """

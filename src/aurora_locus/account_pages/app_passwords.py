@@ -1,4 +1,4 @@
-"""App passwords, for apps without OAuth: created and shown once, revoked one by one."""
+"""App passwords, for apps without OAuth. Each is shown once, when it is created, and can be revoked on its own."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +18,7 @@ _TEMPLATE = "account_pages/app_passwords.html"
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """The routes of this module."""
     return [show(PATH, show_app_passwords), take(PATH, change_app_passwords)]
 
 
@@ -29,7 +29,7 @@ async def show_app_passwords(request: Request) -> Response:
 
 
 async def change_app_passwords(request: Request) -> Response:
-    """Create an app password and show it in the response itself, which is never cached; or revoke one."""
+    """Revoke an app password, or create one and show it in the response itself, which is never cached."""
     registry, account, form = edge.registry_of(request), edge.proven_account_of(request), posted(request)
     if "revoke" in form:
         await registry.db.write(lambda w: app_passwords.revoke(w, account.did, form["revoke"]))

@@ -1,4 +1,4 @@
-"""OAuth apps of the account: which they are, their scopes, their last use; each can be revoked."""
+"""OAuth apps of the account, with their scopes and last use. Each can be revoked."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ PATH = "/account/apps"
 
 @dataclass(frozen=True, slots=True)
 class DescribedApp:
-    """An app of the account: what it may do in a few words, and each of its scopes."""
+    """An app of the account: a short summary of what it may do, and each of its scopes."""
 
     id: str
     name: str
@@ -35,12 +35,12 @@ class DescribedApp:
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """The routes of this module."""
     return [show(PATH, show_apps), take(PATH, shut_out)]
 
 
 async def show_apps(request: Request) -> Response:
-    """The OAuth apps of the account, each with its scopes in words."""
+    """Show the account's OAuth apps, each with its scopes in plain words."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     async with registry.db.reader() as reader:
         apps = await authorization.list_sessions(_server(request), reader, account.did)
@@ -49,7 +49,7 @@ async def show_apps(request: Request) -> Response:
 
 
 async def shut_out(request: Request) -> Response:
-    """Revoke one app's session; no error if it no longer exists."""
+    """Revoke the session of one app. A session that no longer exists is not an error."""
     account, form = edge.account_of(request), posted(request)
     async with edge.registry_of(request).db.transaction() as tx:
         await authorization.revoke_session(_server(request), tx, account.did, form.get("app", ""))

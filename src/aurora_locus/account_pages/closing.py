@@ -1,4 +1,4 @@
-"""Deactivate, reactivate and delete the account: each page first says what will happen."""
+"""Deactivate, reactivate and delete the account. Each page first explains what will happen."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,12 +26,12 @@ from groundwork.http.forms import EMPTY, Typed
 HIDE, DELETE = "/account/deactivate", "/account/delete"
 _HIDE_TEMPLATE, _DELETE_TEMPLATE = "account_pages/deactivate.html", "account_pages/delete.html"
 
-# Days after which a deactivated account may be deleted; empty: never automatically.
+# Days until a deactivated account may be deleted. An empty value means never.
 _TERMS = {"": None, "30": 30, "90": 90, "365": 365}
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """The routes of this module."""
     return [
         show(HIDE, show_deactivation),
         take(HIDE, change_activation),
@@ -47,7 +47,7 @@ async def show_deactivation(request: Request) -> Response:
 
 
 async def change_activation(request: Request) -> Response:
-    """Deactivate, with or without a deadline; or reactivate, if the identity still names this server."""
+    """Deactivate the account, with or without a deadline, or reactivate it if the identity still names this server."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:
@@ -68,12 +68,12 @@ async def _deactivate(request: Request, account: Account, days: int | None) -> N
     server: AuthorizationServer = request.app.state.authorization
 
     def work(w: Writer) -> None:
-        # Apps were authorized for an account that others can see.
+        # The owner authorized apps for a visible account.
         authorization.revoke_sessions_of(server, w, account.did)
         activation.deactivate(w, registry.repositories, account.did, delete_after)
 
     await registry.db.write(work)
-    # Anyone who deactivates may just have migrated: check now where the account lives.
+    # People often deactivate an account right after migrating it, so check now which server the identity names.
     await hosting_status.recheck_identity(registry, account.did)
 
 
@@ -85,13 +85,13 @@ async def _activate(request: Request, account: Account) -> None:
 
 
 async def show_deletion(request: Request) -> Response:
-    """What will be deleted with the account, and the form."""
+    """Show what will be deleted with the account, and the form."""
     account = await own_account(request, edge.proven_account_of(request).did)
     return page(request, _DELETE_TEMPLATE, {**await _belongings(request, account), "typed": EMPTY})
 
 
 async def delete(request: Request) -> Response:
-    """Send the token that deletes the account, or accept it with the password; afterwards every session has ended."""
+    """Send the deletion token, or delete the account with the token and the password. Deletion ends every session."""
     registry, form = edge.registry_of(request), posted(request)
     account = await own_account(request, edge.proven_account_of(request).did)
     try:

@@ -1,4 +1,4 @@
-"""Active sessions: browsers, and apps that signed in with a password; each can be signed out here."""
+"""Active sessions: browsers, and apps that signed in with a password. Each can be signed out here."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,12 +17,12 @@ PATH = "/account/sessions"
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """The routes of this module."""
     return [show(PATH, show_sessions), take(PATH, end_session)]
 
 
 async def show_sessions(request: Request) -> Response:
-    """The browsers and apps that are signed in, last used first."""
+    """Show the browsers and apps that are signed in, most recently used first."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     async with registry.db.reader() as reader:
         browsers = await browser_sessions.of_account(reader, account.did)

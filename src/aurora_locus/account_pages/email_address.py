@@ -1,4 +1,4 @@
-"""E-mail address: confirmed by a token sent to it, changed with a token sent to the current one."""
+"""E-mail address. A token sent to it confirms it; changing it takes a token sent to the current address."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,18 +22,18 @@ _TEMPLATE = "account_pages/email.html"
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """The routes of this module."""
     return [show(PATH, show_email), take(PATH, change_email)]
 
 
 async def show_email(request: Request) -> Response:
-    """The address, and whether it is confirmed."""
+    """Show the address, and whether it is confirmed."""
     account = await own_account(request, edge.proven_account_of(request).did)
     return page(request, _TEMPLATE, {**_context(request, account), "typed": EMPTY})
 
 
 async def change_email(request: Request) -> Response:
-    """Send a token to the address, or confirm or change the address with one."""
+    """Send a token to the address, or use a token to confirm or change the address."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:

@@ -1,4 +1,4 @@
-"""Data export in one file; also available to the owner of an account that the host has taken down."""
+"""Data export in one file. It is also available to the owner of an account that the host has taken down."""
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,12 +16,12 @@ PATH = "/account/export"
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """The routes of this module."""
     return [show(PATH, show_export), take(PATH, send_export)]
 
 
 async def show_export(request: Request) -> Response:
-    """What the export contains, and its approximate size."""
+    """Show what the export contains, and its approximate size."""
     registry, account = edge.registry_of(request), edge.proven_account_of(request, even_if_closed=True)
     is_closed = account.status in OF_THE_HOST
     async with registry.db.reader() as reader:
@@ -30,7 +30,7 @@ async def show_export(request: Request) -> Response:
 
 
 async def send_export(request: Request) -> Response:
-    """Stream the export as it is produced: its length is unknown until the end."""
+    """Stream the export while it is produced. Its length is not known in advance."""
     registry = edge.registry_of(request)
     account = await own_account(request, edge.proven_account_of(request, even_if_closed=True).did)
     await count(request, account.did, EXPORT)

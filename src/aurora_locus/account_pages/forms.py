@@ -1,4 +1,4 @@
-"""Shared form handling of the account pages: a refusal is shown beside its field, and typed values are kept."""
+"""Shared form handling of the account pages. An error is shown next to its field, and the typed values are kept."""
 
 from collections.abc import Mapping
 
@@ -19,12 +19,12 @@ from groundwork.errors import Failure, InvalidForm, InvalidInput, NotSignedIn, k
 from groundwork.http.forms import Typed
 from groundwork.rate_limit.contract import Limit, spend
 
-# The token from the e-mail, in every form that asks for it.
+# The field for the e-mailed token, in every form that asks for one.
 TOKEN = "token"  # noqa: S105 - a field's name
 
 
 def kept_for(microseconds: int) -> str:
-    """How long a released handle is reserved for its last owner, in words; empty if it is not."""
+    """Return how long a released handle is reserved for its last owner, in words. Empty if it is not reserved."""
     if microseconds >= 2 * DAY:
         days = microseconds // DAY
         return ngettext("%(number)s day", "%(number)s days", days, number=number(days))
@@ -33,12 +33,12 @@ def kept_for(microseconds: int) -> str:
 
 
 async def own_account(request: Request, did: Did) -> Account:
-    """The account with all its columns. Raises Forbidden when it no longer exists."""
+    """Return the account with all its columns. Raises Forbidden if it no longer exists."""
     return await own_identity.account_of(registry_of(request), did)
 
 
 async def count(request: Request, did: Did, *limits: Limit) -> None:
-    """Count one request of this account, together with those made by XRPC methods. Raises RateLimited."""
+    """Count one request of this account, against the same counters as XRPC methods. Raises RateLimited."""
     registry = registry_of(request)
     charges = [(effective(registry, limit), str(did)) for limit in limits]
     await spend(registry.counters, charges, now=registry.clock.now())
@@ -52,7 +52,7 @@ def refused(
     failure: Failure,
     field: str = "",
 ) -> Response:
-    """Show the same page with the error at its own field, at the token's field, or else at ``field``."""
+    """Show the same page again, with the error at its own field, at the token's field, or otherwise at ``field``."""
     match failure:
         case InvalidForm():
             problems = failure.problems
@@ -62,7 +62,7 @@ def refused(
             problems = {TOKEN: failure.why}
         case _:
             problems = {field: too_often(failure)}
-    # 401 would redirect to sign-in, which is not what is missing.
+    # Status 401 would redirect to the sign-in page, but the person is already signed in.
     status = 400 if isinstance(failure, NotSignedIn) else kind_of(failure).http_status
     typed = Typed({name: value for name, value in form.items() if name != TOKEN}, problems)
     return page(request, template, {**context, "typed": typed}, status=status, headers=failure.headers)

@@ -1,4 +1,4 @@
-"""Change the handle: a name under this server's domains, or the owner's own domain, checked while they set it up."""
+"""Change the handle to a name under this server's domains, or to the owner's own domain, which is checked on request."""
 
 from collections.abc import Awaitable, Callable
 
@@ -28,12 +28,12 @@ AskBothWays = Callable[[Handle], Awaitable[Ways]]
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """The routes of this module."""
     return [show(PATH, show_handle), take(PATH, change_handle)]
 
 
 async def show_handle(request: Request) -> Response:
-    """The forms to take a name under this server's domains, or to use one's own domain."""
+    """Show the forms to take a name under this server's domains, or to use one's own domain."""
     account = await own_account(request, edge.account_of(request).did)
     return page(request, _TEMPLATE, {**_context(request, account), "typed": EMPTY})
 

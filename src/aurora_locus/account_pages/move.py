@@ -24,18 +24,18 @@ _TEMPLATE = "account_pages/move.html"
 
 
 def routes() -> list[Route]:
-    """Routes of the page on which an owner migrates their account to another server."""
+    """The routes of this module."""
     return [show(PATH, show_move), take(PATH, change_move)]
 
 
 async def show_move(request: Request) -> Response:
-    """The migration's stage and the next step."""
+    """Show the stage of the migration and the next step."""
     account = await own_account(request, edge.proven_account_of(request).did)
     return page(request, _TEMPLATE, {**await _context(request, account), "typed": EMPTY})
 
 
 async def change_move(request: Request) -> Response:
-    """The buttons of the migration page: start, send a code, enter it, retry, cancel."""
+    """Handle the buttons of the migration page: start, send a code, enter it, retry, cancel."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:

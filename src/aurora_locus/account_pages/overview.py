@@ -1,4 +1,4 @@
-"""Start page of the account: who is signed in, what needs attention, apps, security, storage use and ways out."""
+"""Start page of the account: who is signed in, what needs attention, apps, security, storage, and ways to leave."""
 
 from dataclasses import dataclass
 
@@ -25,15 +25,15 @@ from aurora_locus.site.frame import page
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 
-# Newest first; the rest has a page of its own.
+# The most recent apps; the others are on a page of their own.
 _APPS = 3
-# Longer names are not shown: apps write the profile.
+# Longer names are not shown, because any app can write the profile.
 _MAX_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
 class AppRow:
-    """An app in the short list; ``summary`` says what it may do in a few words."""
+    """An app in the short list. ``summary`` says in a few words what it may do."""
 
     id: str
     name: str
@@ -43,19 +43,23 @@ class AppRow:
 
 @dataclass(frozen=True, slots=True)
 class PublicProfile:
-    """What the account's own profile record says; empty texts where it says nothing. ``avatar``: an address here."""
+    """The content of the account's profile record; fields are empty if the record lacks them. ``avatar`` is a URL on
+    this server.
+    """
 
     name: str = ""
     avatar: str = ""
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """The routes of this module."""
     return [show("/account", show_overview)]
 
 
 async def show_overview(request: Request) -> Response:
-    """The start page of the account: name, the one thing that most needs attention, apps, security, storage, ways out."""
+    """Show the start page of the account: name, the one thing that most needs attention, apps, security, storage, and
+    ways to leave.
+    """
     registry, signed_in = edge.registry_of(request), edge.account_of(request)
     account = await own_account(request, signed_in.did)
     server: AuthorizationServer = request.app.state.authorization
@@ -103,7 +107,7 @@ def _second_steps(factors: Factors) -> str:
 
 
 async def _profile(db: Database, did: Did) -> PublicProfile:
-    """From the record that apps of the network show; anything in it may have any type."""
+    """Read the profile from the record that apps show. Its fields can have any type, because any app can write it."""
     found = await record_search.read(db, did, "app.bsky.actor.profile", "self")
     value = found.value if found is not None else {}
     name = value.get("displayName")

@@ -1,4 +1,4 @@
-"""Change the password after proving the current one; every other session ends."""
+"""Change the password after entering the current one. Every other session ends."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +19,7 @@ _TEMPLATE = "account_pages/password.html"
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """The routes of this module."""
     return [show(PATH, show_password), take(PATH, change_password)]
 
 
@@ -29,7 +29,7 @@ async def show_password(request: Request) -> Response:
 
 
 async def change_password(request: Request) -> Response:
-    """Set a new password and sign this browser in again: sessions opened with the old one end everywhere."""
+    """Set a new password and sign this browser in again, because every session of the old password ends."""
     signed_in, form = edge.proven_account_of(request), posted(request)
     try:
         if form.get("password", "") != form.get("repeated", ""):

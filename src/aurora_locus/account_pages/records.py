@@ -1,4 +1,4 @@
-"""Browse one's own records by collection or search words, page by page; each is shown as JSON."""
+"""Browse one's own records, page by page, by collection or search words. Each record is shown as JSON."""
 
 import msgspec
 from starlette.requests import Request
@@ -17,19 +17,19 @@ from groundwork.http.forms import Typed
 
 PATH = "/account/records"
 
-# In lists: enough to recognize a record.
+# Characters of a record in a list: enough to recognize it.
 _EXCERPT = 160
-# Fields in which apps of this network store a record's title or text.
+# Fields in which common apps store a record's title or text.
 _SUMMARY_KEYS = ("title", "name", "displayName", "text", "description", "subject", "status")
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """The routes of this module."""
     return [show(PATH, show_records), show(f"{PATH}/{{collection}}/{{rkey}}", show_record)]
 
 
 async def show_records(request: Request) -> Response:
-    """A page of records, with a choice of collections."""
+    """Show a page of records, and let the owner choose a collection."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     asked = {name: request.query_params.get(name, "") for name in ("collection", "q", "cursor")}
     async with registry.db.reader() as reader:
@@ -53,7 +53,7 @@ async def show_records(request: Request) -> Response:
 
 
 async def show_record(request: Request) -> Response:
-    """One record as JSON. Raises NotFound."""
+    """Show one record as JSON. Raises NotFound."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     names = request.path_params
     found = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
@@ -70,12 +70,14 @@ async def show_record(request: Request) -> Response:
 
 
 def kind_of(collection: str) -> str:
-    """What entries of a collection are called in lists: ``Your posts``; for kinds that are not well known their name."""
+    """Return the heading for the records of a collection, such as ``Your posts``, or its NSID if the type is not well
+    known.
+    """
     return str(KINDS.get(collection, collection))
 
 
 def excerpt(found: RecordMatch) -> str:
-    """A line by which the owner recognizes the record."""
+    """Return one line by which the owner can recognize the record."""
     value = found.value
     summary = next(
         (value[name] for name in _SUMMARY_KEYS if isinstance(value.get(name), str) and value[name].strip()), None

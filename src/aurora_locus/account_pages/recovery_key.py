@@ -1,7 +1,8 @@
-"""The owner's own recovery key, ranked above the server's: with it the account can leave even a lost server.
+"""The owner's recovery key, ranked above the server's: with it, the account can leave even if the server is lost.
 
-The pair is generated in the browser (``site/static/recovery-key.js``) or on the person's own machine; this server sees
-only the public key. The operation is signed with the server's rotation key, after a token from the e-mail.
+The key pair is generated in the browser (``site/static/recovery-key.js``) or on the person's own machine, so this
+server sees only the public key. The operation is signed with the server's rotation key, after the owner enters an
+e-mailed token.
 """
 
 from dataclasses import dataclass
@@ -39,18 +40,18 @@ class RotationKey:
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """The routes of this module."""
     return [show(PATH, show_recovery_key), take(PATH, change_keys)]
 
 
 async def show_recovery_key(request: Request) -> Response:
-    """The identity's rotation keys, and the form to add one's own."""
+    """Show the identity's rotation keys, and the form to add one's own."""
     account = await own_account(request, edge.proven_account_of(request).did)
     return page(request, _TEMPLATE, {**await _context(request, account), "typed": EMPTY})
 
 
 async def change_keys(request: Request) -> Response:
-    """Send the token that signs the change, or accept it with the new public key."""
+    """Send the token for the change, or sign the change with the token and the new public key."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:
@@ -100,7 +101,9 @@ def _checked(text: str) -> str:
 
 
 async def _context(request: Request, account: Account) -> dict[str, object]:
-    """``keys`` is None when the directory does not respond or has no operations of this identity."""
+    """Build the template values. ``keys`` is None if the directory does not respond or has no operations for this
+    identity.
+    """
     registry = edge.registry_of(request)
     servers = format_did_key(registry.rotation_key.public)
     keys: list[RotationKey] | None = None

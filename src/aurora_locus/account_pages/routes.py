@@ -39,7 +39,7 @@ FLASH_MESSAGES |= {
 
 
 def routes() -> list[Route]:
-    """Every page below ``/account`` in this package."""
+    """Every route below ``/account`` in this package."""
     parts = (
         overview,
         handle,

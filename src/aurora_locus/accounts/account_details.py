@@ -1,4 +1,4 @@
-"""Account details for the administration, shown to nobody else."""
+"""Account details for the administration. Nobody else sees them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _SEARCH_EMAIL = """
 
 @dataclass(frozen=True, slots=True)
 class AccountDetails:
-    """An account as the administration sees it. ``invited_by`` is the code with which the account was created."""
+    """An account as the administration sees it. ``invited_by`` is the invite code with which the account was created."""
 
     did: Did
     handle: Handle
@@ -40,7 +40,7 @@ class AccountDetails:
 
 
 async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
-    """Details of those accounts that exist here, by DID."""
+    """Return the details of those of the accounts that exist here, by DID."""
     own = await invites.of_accounts(reader, dids)
     used = await invites.used_by(reader, dids)
     return [
@@ -61,8 +61,8 @@ async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
 
 
 async def search_email(reader: Reader, part: str, *, after: Did, limit: int) -> list[Did]:
-    """Accounts whose address contains this text, ignoring case, ordered by DID after ``after``; without a text all
-    accounts.
+    """Return accounts whose address contains the text, ignoring case, ordered by DID after ``after``. An empty text
+    matches all accounts.
     """
     if not part.isprintable() or not after.isprintable():
         return []

@@ -1,6 +1,6 @@
-"""Requests for a new account, and their checks that need no network.
+"""Requests for a new account, and the checks that need no network.
 
-Source: ``com.atproto.server.createAccount``; the names of errors are the Lexicon's.
+Source: ``com.atproto.server.createAccount``; the error names are those of the Lexicon.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ from groundwork.mail.address import parse_address
 
 @dataclass(frozen=True, slots=True)
 class AccountRequest:
-    """What a client sent to get an account; ``password`` and ``email`` as typed. ``by_admin``: the operator creates it; ``note``
-    then runs in the same transaction, before anything is announced.
+    """A client's request for an account, with ``password`` and ``email`` as typed. ``by_admin`` is True if the operator
+    creates the account; ``note`` then runs in the same transaction, before anything is announced.
     """
 
     handle: str
@@ -39,7 +39,7 @@ class AccountRequest:
 
 @dataclass(frozen=True, slots=True)
 class CreatedAccount:
-    """A new account with its first session. ``awaits``: why it is not active yet; None if it is."""
+    """A new account with its first session. ``awaits`` says why it is not active yet; None if it is."""
 
     did: Did
     handle: Handle
@@ -48,7 +48,7 @@ class CreatedAccount:
 
 
 class Awaits(StrEnum):
-    """Why an account is deactivated that was never announced to the network."""
+    """Why an account is deactivated and has never been announced to the network."""
 
     CONFIRMATION = "confirmation"
     """Sign-up without an invite: its owner must confirm the e-mail address."""
@@ -58,7 +58,7 @@ class Awaits(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckedAccountRequest:
-    """A request with valid fields; ``email`` in lower case, as it is stored and compared."""
+    """A request with valid fields. ``email`` is in lower case, which is how it is stored and compared."""
 
     email: str
     password: str
@@ -66,7 +66,7 @@ class CheckedAccountRequest:
 
     @property
     def recovery_key(self) -> str | None:
-        """The recovery key as a did:key, as it is stored."""
+        """The recovery key as a did:key, the form in which it is stored."""
         return None if self.recovery is None else format_did_key(self.recovery)
 
 
@@ -95,10 +95,10 @@ def _recovery(registry: Registry, text: str | None) -> PublicKey | None:
 
 
 async def invite_of(registry: Registry, reader: Reader, request: AccountRequest) -> str | None:
-    """The invite code that the account uses up, or None. Raises Refused (``InvalidInviteCode``) for an invalid one, and if one is
-    required and missing.
+    """Return the invite code that the account will use up, or None. Raises Refused (``InvalidInviteCode``) if the code
+    is invalid, or if one is required but missing.
 
-    Also used up if none is required: who was invited need not confirm the e-mail address.
+    A code is used up even if none is required, because invited people do not have to confirm their e-mail address.
     """
     if request.by_admin:
         return None
@@ -111,8 +111,8 @@ async def invite_of(registry: Registry, reader: Reader, request: AccountRequest)
 
 
 async def require_free(registry: Registry, reader: Reader, handle: Handle, email: str, did: Did | None) -> None:
-    """Raises Refused if the handle or the e-mail address is taken. Called before the directory is written; the constraints of the
-    database settle races.
+    """Raise Refused if the handle or the e-mail address is taken. Called before anything is written to the directory;
+    database constraints settle races.
     """
     if await queries.handle_is_taken(reader, handle, did, registry.handle_quarantine):
         raise taken()
@@ -121,10 +121,10 @@ async def require_free(registry: Registry, reader: Reader, handle: Handle, email
 
 
 def lost_race(constraint: str) -> Failure:
-    """The error for a violated constraint: another request took the address or the handle first."""
+    """Return the error for a violated constraint: a concurrent request took the address or the handle first."""
     return email_taken() if "email" in constraint else taken()
 
 
 def email_taken() -> Refused:
-    """The error for an e-mail address that another account has."""
+    """Return the error for an e-mail address that belongs to another account."""
     return Refused(mark("There is already an account with this e-mail address."), name="InvalidRequest")

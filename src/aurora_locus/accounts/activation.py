@@ -1,4 +1,4 @@
-"""Deactivation and reactivation by the owner. The host's decisions take precedence."""
+"""Deactivation and reactivation by the owner. Decisions of the host take precedence."""
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
@@ -11,17 +11,17 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Refused
 
-# Deleting takes the password and an e-mailed token; deactivating takes only a session, which may be stolen. So the
-# owner has at least this long to notice and come back: as long as the directory allows an operation to be undone
-# (did:plc specification).
+# Deleting an account takes the password and an e-mailed token, but deactivating it takes only a session, which might be
+# stolen. So the owner always has at least this long to notice and come back: the same time within which the directory
+# lets an operation be undone (did:plc specification).
 KEPT_AT_LEAST = 3 * DAY
 
 
 def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: Instant | None) -> None:
-    """Deactivate the account; announced again even if already deactivated, for consumers that missed it.
+    """Deactivate the account. This is announced again even if it was already deactivated, for consumers that missed it.
 
     Nothing is deleted sooner than ``KEPT_AT_LEAST`` from now, whatever ``delete_after`` says. An account that was never
-    announced stays as it is: nobody knows of it, and its own deadline is running.
+    announced is not changed: the network does not know it, and it already has a deadline.
     """
     if queries.waiting(w, did) is not None:
         return
@@ -33,10 +33,11 @@ def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: In
 
 
 def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) -> None:
-    """Activate the account, again or for the first time after a migration; its identity must name this server
+    """Activate the account, either again or for the first time after a migration. Its identity must name this server
     (``hosting_status``).
 
-    Raises Refused: ``AccountTakedown`` when the host has decided otherwise, and for an unconfirmed address.
+    Raises Refused: ``AccountTakedown`` if the host has taken the account down or suspended it; also for an unconfirmed
+    address.
     """
     if queries.host_decision(w, did) is not None:
         raise Refused(

@@ -1,7 +1,7 @@
-"""App passwords: shown once, named, individually revocable, never as powerful as the account password.
+"""App passwords. Each has a name, is shown once, can be revoked on its own, and allows less than the account password.
 
-They are random, so the salt need not be: it is derived from the DID, as in the reference server, and the row is found
-by the hash.
+They are random, so the salt does not have to be: it is derived from the DID, as in the reference server, and the row is
+found by the hash.
 """
 
 import re
@@ -36,7 +36,7 @@ _DELETE_SESSIONS = "delete from sessions where did = :did and app_password_name 
 
 @dataclass(frozen=True, slots=True)
 class AppPassword:
-    """An app password's row without its hash."""
+    """An app password's row, without its hash."""
 
     name: str
     is_privileged: bool
@@ -44,21 +44,21 @@ class AppPassword:
 
     @property
     def scope(self) -> SessionScope:
-        """Scope of its sessions."""
+        """The scope of sessions opened with it."""
         return SessionScope.PRIVILEGED_APP_PASSWORD if self.is_privileged else SessionScope.APP_PASSWORD
 
 
 def has_form(password: str) -> bool:
-    """Whether the text has the form of an app password; reveals nothing about existing ones."""
+    """Whether the text has the form of an app password. This does not depend on which passwords exist."""
     return _FORM.fullmatch(password) is not None
 
 
 async def create(
     db: Database, passwords: Passwords, did: Did, name: str, *, is_privileged: bool
 ) -> tuple[AppPassword, str]:
-    """Create an app password; returns it with its text in clear, which cannot be shown again.
+    """Create an app password and return it in clear text, which cannot be shown again.
 
-    Raises InvalidInput for a name that cannot be displayed, Refused for one in use.
+    Raises InvalidInput if the name cannot be displayed, Refused if the name is in use.
     """
     name = name.strip()
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
@@ -93,26 +93,26 @@ async def create(
 
 
 async def list_all(reader: Reader, did: Did) -> list[AppPassword]:
-    """An account's app passwords, oldest first."""
+    """Return the account's app passwords, oldest first."""
     return [_of(row) for row in await reader.fetch(_LIST, did=did)]
 
 
 async def find_by_hash(reader: Reader, did: Did, password_hash: str) -> AppPassword | None:
-    """The app password of the account with this hash; None if it has no such one."""
+    """Return the account's app password with this hash, or None."""
     row = await reader.fetch_one(_FIND_BY_HASH, did=did, password_hash=password_hash)
     return None if row is None else _of(row)
 
 
 def find(w: Writer, did: Did, name: str) -> AppPassword | None:
-    """The app password of the account with this name; None when it was revoked."""
+    """Return the account's app password with this name; None if it was revoked."""
     row = w.fetch_one(_FIND, did=did, name=name)
     return None if row is None else _of(row)
 
 
 def revoke(w: Writer, did: Did, name: str) -> None:
-    """Revoke an app password and end its sessions; no error if it no longer exists.
+    """Revoke an app password and end its sessions. A password that no longer exists is not an error.
 
-    Access tokens already issued stay valid for at most two hours.
+    Access tokens that were already issued stay valid for up to two hours.
     """
     w.execute(_DELETE, did=did, name=name)
     w.execute(_DELETE_SESSIONS, did=did, name=name)

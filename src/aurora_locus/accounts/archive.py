@@ -1,12 +1,11 @@
-"""Data export: everything of an account in one file (repository, blobs, preferences, and what the server knows about
-it).
+"""Data export: all data of an account in one file (repository, blobs, preferences, and what the server knows about it).
 
-A ZIP, because every system opens one, and entries of unknown length can be written as a stream. Nothing is compressed:
-images already are, and hashes cannot be. Memory holds one batch of blocks or one piece of a blob at a time, plus the
-ZIP's central directory, some 300 bytes per entry.
+The format is ZIP, because every system can open it, and entries of unknown length can be streamed into it. Nothing is
+compressed: images already are, and hashes do not compress. Memory holds one batch of blocks or one piece of a blob at a
+time, plus the ZIP's central directory, about 300 bytes per entry.
 
-Blobs that records refer to but that are missing here, and those the host withholds, are listed in the last entry: an
-archive without it was cut off.
+The last entry lists the blobs that are missing here although records refer to them, and the blobs that the host
+withholds. An archive without this entry is incomplete.
 """
 
 import time
@@ -41,7 +40,7 @@ SUMMARY_ENTRY: Final = "summary.json"
 
 _BLOBS_AT_ONCE = 500
 
-# So that an image opens on a click; the name before the dot is the blob's CID.
+# The file extension lets an image open on a click. The name before the dot is the blob's CID.
 _ENDINGS = {
     "application/pdf": ".pdf",
     "audio/mpeg": ".mp3",
@@ -77,7 +76,7 @@ Your e-mail address and preferences are in here: keep the file to yourself.
 
 
 class _Pipe:
-    """Buffer for the ZIP writer's output until it is fetched."""
+    """Buffer that holds the output of the ZIP writer until it is sent."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -96,14 +95,14 @@ class _Pipe:
 
 
 def file_name(account: Account, at: Instant) -> str:
-    """Suggested file name for the download."""
+    """The suggested file name for the download."""
     return f"{account.handle}-{format_datetime(at)[:10]}.zip"
 
 
 async def chunks(registry: Registry, account: Account) -> AsyncIterator[bytes]:
-    """The archive as a stream, whatever the account's status. Raises DamagedRepository, Unavailable."""
+    """Stream the archive, whatever the account's status. Raises DamagedRepository or Unavailable."""
     pipe = _Pipe()
-    # Write-only: without `seek` and `tell` the lengths follow each entry.
+    # A write-only file: without `seek` and `tell`, the ZIP writer puts the lengths after each entry.
     with ZipFile(pipe, "w", ZIP_STORED) as archive:  # type: ignore[call-overload]  # a file that is only written to is one
         now = registry.clock.now()
         for name, content in (
@@ -160,7 +159,7 @@ async def _blobs(
             try:
                 first = await anext(pieces, b"")
             except NotFound:
-                # Its record was deleted after the page was read.
+                # Its record was deleted after this page of the list was read.
                 summary.missing.append(blob.cid)
                 continue
             name = f"{BLOBS_FOLDER}{blob.cid}{_ENDINGS.get(blob.mime_type, '')}"
@@ -228,5 +227,7 @@ def _json(value: object) -> bytes:
 
 
 def _entry(name: str, at: Instant) -> ZipInfo:
-    """Sets the date explicitly; otherwise it would come from the machine's clock instead of the program's."""
+    """Create an entry with an explicit date. Otherwise the date would come from the machine's clock, not from the
+    program's.
+    """
     return ZipInfo(name, time.gmtime(at // SECOND)[:6])

@@ -1,13 +1,13 @@
 """Browser sessions: which accounts are signed in on which browser.
 
-A browser has two random identifiers of 128 bits: one for itself, to which forms and app requests are bound, and one for
-its session, which rotates with every sign-in and every five minutes of use. Only their hashes are stored (invariant 8).
-The previous session stays valid for one minute, because browsers send parallel requests; and for longer while the
-newest was never presented, because its response may have been lost. Presenting it later means that it was copied: the
-browser is signed out.
+A browser has two random identifiers of 128 bits. One identifies the browser itself; forms and app requests are bound to
+it. The other identifies its session and rotates with every sign-in and after five minutes of use. Only their hashes are
+stored (invariant 8). After a rotation, the previous session stays valid for one minute, because browsers send parallel
+requests. It stays valid longer if the new identifier has never been presented, because that response may have been
+lost. If the previous one is presented after that, somebody copied it, and the browser is signed out.
 
-Several accounts can be signed in on one browser. Each stays for a week if its owner chose so, otherwise for a quarter
-of an hour without use; whatever ends an account's sessions ends these.
+Several accounts can be signed in on one browser. A sign-in lasts a week if the owner chose that, otherwise until
+fifteen minutes pass without use. Whatever ends an account's sessions ends these too.
 """
 
 import secrets
@@ -57,7 +57,7 @@ _INSERT = """
     values (:id_hash, :session_hash, null, 0, :now, :did, :user_agent, :address, :now)
     on conflict (id_hash) do nothing
 """
-# Identifiers from before a sign-in are invalid after it: no grace period here.
+# Identifiers from before a sign-in become invalid with it: there is no grace period here.
 _RENEW = """
     update browsers set session_hash = :session_hash, previous_hash = null, is_seen = 0, rotated_at = :now,
            chosen_did = :did, user_agent = :user_agent, address = :address
@@ -69,7 +69,7 @@ _SIGN_IN = """
     on conflict (id_hash, did) do update
        set is_remembered = excluded.is_remembered, signed_in_at = excluded.signed_in_at, proven_at = excluded.proven_at
 """
-# Of parallel requests one rotates; for the others the condition no longer holds.
+# Only one of several parallel requests rotates the session; for the others this condition no longer holds.
 _ROTATE = """
     update browsers set session_hash = :fresh, previous_hash = :shown, is_seen = 0, rotated_at = :now
      where id_hash = :id_hash and rotated_at <= :before
@@ -103,7 +103,7 @@ class Browser:
 
 @dataclass(frozen=True, slots=True)
 class SignedInAccount:
-    """An account signed in on the current browser; ``proven_at`` is when its password was last entered."""
+    """An account that is signed in on the current browser. ``proven_at`` is when its password was last entered."""
 
     did: Did
     handle: Handle
@@ -119,7 +119,7 @@ class SignedInAccount:
 
 @dataclass(frozen=True, slots=True)
 class BrowserSession:
-    """One browser in the owner's session list; ``id_hash`` identifies it and grants nothing."""
+    """One browser in the owner's session list. ``id_hash`` identifies it but grants no access."""
 
     id_hash: bytes
     user_agent: str
@@ -131,30 +131,30 @@ class BrowserSession:
 
 @dataclass(frozen=True, slots=True)
 class BrowserOrigin:
-    """What is stored about a browser for the owner's list."""
+    """What is stored about a browser, to be shown in the owner's list."""
 
     user_agent: str
     address: str
 
 
 def fresh_id() -> str:
-    """128 random bits as 22 characters."""
+    """Return 128 random bits as 22 characters."""
     return urlsafe_b64encode(secrets.token_bytes(ID_BYTES)).decode().rstrip("=")
 
 
 def hash_of(identifier: str) -> bytes:
-    """The stored form of an identifier: it is random, so a plain hash cannot be reversed."""
+    """Hash an identifier for storage. Identifiers are random, so a plain hash cannot be reversed."""
     return sha256(identifier.encode()).digest()
 
 
 async def find(reader: Reader, browser_id: str) -> Browser | None:
-    """The browser with this identifier, whatever its session."""
+    """Find the browser with this identifier, whatever its session."""
     row = await reader.fetch_one(_FIND, id_hash=hash_of(browser_id))
     return None if row is None else _to_browser(row)
 
 
 async def signed_in(reader: Reader, id_hash: bytes) -> list[SignedInAccount]:
-    """The accounts of a browser, newest sign-in first."""
+    """Return the accounts that are signed in on a browser, newest sign-in first."""
     return [
         SignedInAccount(
             Did(row["did"]),
@@ -172,7 +172,7 @@ async def signed_in(reader: Reader, id_hash: bytes) -> list[SignedInAccount]:
 
 
 async def of_account(reader: Reader, did: Did) -> list[BrowserSession]:
-    """The browsers on which an account is signed in, last used first."""
+    """Return the browsers on which an account is signed in, most recently used first."""
     return [
         BrowserSession(
             bytes(row["id_hash"]),
@@ -189,11 +189,11 @@ async def of_account(reader: Reader, did: Did) -> list[BrowserSession]:
 def sign_in(
     w: Writer, browser_id: str, did: Did, valid_after: Instant, origin: BrowserOrigin, *, is_known: bool, remember: bool
 ) -> tuple[str, str]:
-    """Sign an account in. ``is_known``: the browser presented a valid session, so its other accounts stay.
+    """Sign an account in. If ``is_known``, the browser presented a valid session, so its other accounts stay signed in.
 
-    Returns the browser's new identifiers: always a new session, and a new browser identifier if the one presented
-    belongs to another session. ``valid_after`` is the account's value when the password was checked. Raises NotSignedIn
-    if sessions were ended since: a password that was reset since opens nothing.
+    Return the browser's new identifiers: the session is always new, the browser identifier is new if the one presented
+    belongs to another session. ``valid_after`` is the account's value at the time its password was checked. Raises
+    NotSignedIn if sessions were ended after that, because a password that has been reset must not open a session.
     """
     row = w.fetch_one(_VALID_AFTER, did=did)
     if row is None or row["tokens_valid_after"] != valid_after:
@@ -215,8 +215,8 @@ def sign_in(
 
 
 def rotate(w: Writer, id_hash: bytes, shown: bytes, before: Instant) -> str | None:
-    """Rotate the session of a browser that presented ``shown``, if older than ``before``; None when another request was
-    first.
+    """Rotate the session of a browser that presented ``shown``, if it is older than ``before``. Return None if a
+    concurrent request rotated it first.
     """
     fresh = fresh_id()
     rotated = w.execute(_ROTATE, id_hash=id_hash, shown=shown, fresh=hash_of(fresh), now=w.now, before=before)
@@ -224,12 +224,12 @@ def rotate(w: Writer, id_hash: bytes, shown: bytes, before: Instant) -> str | No
 
 
 def note_seen(w: Writer, id_hash: bytes, shown: bytes) -> None:
-    """The browser has presented its newest session."""
+    """Record that the browser has presented its newest session."""
     w.execute(_NOTE_SEEN, id_hash=id_hash, shown=shown)
 
 
 def note_proof(w: Writer, id_hash: bytes, did: Did) -> None:
-    """The owner has just entered the password, and the second factor if there is one."""
+    """Record that the owner has just entered the password, and the second factor if there is one."""
     w.execute(_NOTE_PROOF, id_hash=id_hash, did=did, now=w.now)
 
 
@@ -239,7 +239,7 @@ def choose(w: Writer, id_hash: bytes, did: Did) -> None:
 
 
 def end(w: Writer, id_hash: bytes, did: Did) -> bool:
-    """Sign an account out on one browser; False if it was not signed in there."""
+    """Sign an account out on one browser. Return False if it was not signed in there."""
     return w.execute(_END, id_hash=id_hash, did=did) == 1
 
 
@@ -254,7 +254,7 @@ def end_all(w: Writer, did: Did) -> None:
 
 
 def sweep(w: Writer) -> int:
-    """Delete expired browsers; returns how many."""
+    """Delete expired browsers and return how many."""
     limits = _limits(w.now)
     w.execute(_SWEEP_SIGN_INS, remembered_after=limits["remembered_after"])
     return w.execute(_SWEEP_BROWSERS, ephemeral_after=limits["ephemeral_after"])

@@ -1,12 +1,12 @@
-"""Create an account with a new identity: one DID, one repository, one row, one session, or nothing.
+"""Create an account with a new identity: one DID, one repository, one row and one session, or nothing at all.
 
 Order: check everything that can be checked → hash the password → sign the genesis operation → store it as intended →
-send it → create repository, account, invite use, keys and session in one transaction that announces them. What fails
-after the directory has accepted is undone there, now or at the next start.
+send it → create the repository, account, invite use, keys and session in one transaction, which also announces them. If
+something fails after the directory has accepted the operation, it is undone there, immediately or at the next start.
 
-Accounts that were invited or created by the host are announced at once. With open sign-up an account stays deactivated
-until its owner confirms the e-mail address (``email_confirmation``): what is hidden needs no moderator, and relays do not count
-it.
+Accounts that were invited or created by the host are announced at once. With open sign-up, an account stays deactivated
+until its owner confirms the e-mail address (``email_confirmation``): hidden accounts need no moderation, and relays do
+not count them.
 """
 
 import asyncio
@@ -37,7 +37,8 @@ from groundwork.errors import Conflict, RemoteFailed, RemoteSlow
 async def create(registry: Registry, request: AccountRequest, did_web: Did | None = None) -> CreatedAccount:
     """Create an account with a new did:plc, or with the did:web of its handle (``web_identities``).
 
-    Raises InvalidInput or Refused with the Lexicons' names; see the module.
+    Raises InvalidInput or Refused with the error names of the Lexicons. The module docstring describes the order of
+    steps.
     """
     handle = require_registrable(
         request.handle,
@@ -70,7 +71,8 @@ async def create(registry: Registry, request: AccountRequest, did_web: Did | Non
     try:
         tokens = await asyncio.shield(making)
     except asyncio.CancelledError:
-        # The client hung up. Finish anyway: stopped half-way, directory and database might disagree.
+        # The client hung up. Finish anyway, because stopping halfway could leave directory and database in
+        # disagreement.
         with contextlib.suppress(Exception):
             await making
         raise
@@ -79,7 +81,7 @@ async def create(registry: Registry, request: AccountRequest, did_web: Did | Non
 
 @dataclass(frozen=True, slots=True)
 class _Coming:
-    """An account between its checks and its rows. ``operation``: the genesis operation of a did:plc."""
+    """An account that has passed the checks but has no rows yet. ``operation`` is the genesis operation of a did:plc."""
 
     did: Did
     handle: Handle
@@ -98,7 +100,7 @@ async def _make(registry: Registry, coming: _Coming) -> TokenPair:
     else:
         tokens = await _register(registry, coming, coming.operation)
     if coming.awaits is Awaits.CONFIRMATION:
-        # A crash before this costs an e-mail, which requestEmailConfirmation sends again.
+        # After a crash at this point the e-mail is not sent, but requestEmailConfirmation can send it again.
         await email_confirmation.send_first_email(registry, coming.did)
     return tokens
 
@@ -109,7 +111,7 @@ async def _register(registry: Registry, coming: _Coming, operation: PlcOperation
     try:
         await registry.directory.submit(did, operation)
     except (RemoteFailed, RemoteSlow):
-        # The directory is failing; do not ask again now: `plc_updates.repair` retries later.
+        # The directory is failing, so do not call it again now; `plc_updates.repair` retries later.
         raise
     except Exception:
         await plc_updates.give_up(registry.plc, did, operation)
@@ -155,5 +157,5 @@ async def _store(registry: Registry, coming: _Coming) -> TokenPair:
     except UniqueViolated as lost:
         raise account_requests.lost_race(lost.constraint) from lost
     except Conflict as lost:
-        # Somebody else has just signed up with this did:web: the name in it is their handle.
+        # A concurrent request has signed up with this did:web, so the handle in its name is taken.
         raise taken() from lost

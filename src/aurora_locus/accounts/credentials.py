@@ -1,14 +1,14 @@
 """The Authorization header: session tokens as Bearer, the administrator as Basic.
 
-An unusable header is refused even on methods without sign-in, so that clients notice. A token proves who somebody was
-when it was issued: whether the account still exists, is not taken down and was not signed out since is looked up each
-time.
+An unusable header is refused even on methods that need no sign-in, so that clients notice the problem. A token proves
+who the caller was when it was issued, so each request checks that the account still exists, is not taken down and was
+not signed out since then.
 
-This runs before every write, so two bounded caches exist: verified tokens (expiry is checked with each use) and
+This runs before every write, so there are two bounded caches: verified tokens (their expiry is checked on each use) and
 accounts (dropped when this process changes them; changes by other processes are seen after ``MAX_AGE``, and the
 statement that moves a repository's head refuses inactive accounts in any case).
 
-Wrong administrator passwords count together with those of the operators' page.
+Wrong administrator passwords are counted together with those entered on the operators' page.
 """
 
 import base64
@@ -33,19 +33,19 @@ from groundwork.rate_limit.contract import Counters
 from groundwork.settings import Secret
 
 MAX_AGE = 2 * SECOND
-# Together at most some 8 MB: a header and its token have about 900 bytes, an account about 1,000.
+# About 8 MB in total: a header and its token take about 900 bytes, an account about 1,000.
 _KEPT_TOKENS = 4096
 _KEPT_ACCOUNTS = 4096
 
 _NO_KEY = Secret("")
 
-# What the administrator's client should try: RFC 9110 11.6.1 requires it with every 401.
+# Tells the administrator's client how to authenticate; RFC 9110 section 11.6.1 requires it with every 401.
 BASIC = {"www-authenticate": 'Basic realm="administration"'}
 
 
 @dataclass(frozen=True, slots=True)
 class AccountSession:
-    """A signed-in account, and how it signed in."""
+    """A signed-in account, and the scope of its session."""
 
     account: Account
     scope: SessionScope
@@ -69,7 +69,7 @@ class CredentialReader:
         *,
         peer_key: Secret = _NO_KEY,
     ) -> None:
-        """``peer_key``: services that present it may name the client on whose behalf they ask."""
+        """``peer_key`` is the key of services that may name the client on whose behalf they call."""
         self._db = repositories.db
         self._tokens = tokens
         self._admin = admin_password
@@ -84,8 +84,8 @@ class CredentialReader:
     async def read(
         self, headers: Mapping[bytes, bytes], connection: HTTPConnection
     ) -> AccountSession | AdministratorCaller | None:
-        """The caller of this request; None without a header. Raises NotSignedIn, Forbidden, and RateLimited after too
-        many wrong administrator passwords.
+        """Return the caller of this request; None if there is no header. Raises NotSignedIn, Forbidden, and RateLimited
+        after too many wrong administrator passwords.
         """
         header = headers.get(b"authorization")
         if header is None:
@@ -121,8 +121,8 @@ class CredentialReader:
         return self._tokens.read_refresh(value, self._clock.now(), even_if_expired=even_if_expired)
 
     async def of_an_app(self, did: Did, issued_at: Instant) -> Account:
-        """The account for which an OAuth app acts, with a token issued at this time. Raises NotSignedIn or Forbidden
-        unless the account is active: an app does nothing for a hidden one.
+        """Return the account for which an OAuth app acts, with a token issued at this time. Raises NotSignedIn or
+        Forbidden unless the account is active: apps cannot act for a hidden account.
         """
         account = _usable(await self._account(did, self._clock.now()), issued_at, SessionScope.FULL)
         if account.status is not HostingStatus.ACTIVE:
@@ -130,9 +130,9 @@ class CredentialReader:
         return account
 
     async def speaking_through_a_service(self, did: Did) -> Account:
-        """The account that signed a service token. Raises NotSignedIn or Forbidden unless it may act here."""
+        """Return the account that signed a service token. Raises NotSignedIn or Forbidden unless it may act here."""
         now = self._clock.now()
-        # Expiry and single use were checked by the token's reader; no session ends with it.
+        # The token's reader has already checked expiry and single use, and service tokens do not end with sessions.
         account = await self._account(did, now)
         return _usable(account, max(now, account.tokens_valid_after), SessionScope.FULL)
 
@@ -145,7 +145,7 @@ class CredentialReader:
             account = await queries.find(reader, did)
         if account is None:
             raise Forbidden(f"There is no account {did} on this server.", name="AccountNotFound")
-        # What changed during the read may be newer than what was read.
+        # If the account changed during the read, the result may be outdated.
         if changes == self._changes:
             self._accounts[did] = (account, now)
         return account
@@ -159,20 +159,22 @@ class CredentialReader:
             user, _, password = base64.b64decode(value, validate=True).partition(b":")
         except ValueError:
             user, password = b"", b""
-        # Both are always compared, in constant time.
+        # Both comparisons always run, in constant time.
         known = hmac.compare_digest(password, self._admin.reveal().encode()) & hmac.compare_digest(user, b"admin")
         if not known or not self._admin:
             await self._guesses.count(OWN_NAME, source)
             raise NotSignedIn("Wrong administration password.", name="AuthenticationRequired", headers=BASIC)
-        # Programs send the right one with every call, so it is not counted; after too many guesses it is refused too,
-        # unless it was given from there before.
+        # Programs send the right password with every call, so it is not counted. After too many guesses even the right
+        # one is refused, unless it was given from the same source before.
         await self._guesses.require_left(OWN_NAME, source)
         await self._guesses.note(OWN_NAME, source)
         return AdministratorCaller()
 
 
 def scheme_of(headers: Mapping[bytes, bytes]) -> str:
-    """Authentication scheme of a request (``bearer``, ``basic``, ``dpop`` …); empty without a header."""
+    """Return the authentication scheme of a request in lower case (``bearer``, ``basic``, ``dpop`` …); empty without a
+    header.
+    """
     return headers.get(b"authorization", b"").partition(b" ")[0].decode("latin-1").lower()
 
 

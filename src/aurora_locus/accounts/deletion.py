@@ -1,8 +1,9 @@
-"""Permanent deletion: only the DID, marked as deleted, and the handle, reserved for a while, remain.
+"""Permanent deletion. Only the DID, marked as deleted, and the handle, reserved for a while, remain.
 
-The identity in the directory belongs to the person and stays; it is ended only for an account that was never announced
-and of which nobody but us holds a key. One transaction removes everything, so no deletion is half done; blob files
-follow, each account has its own. Then SQLite's log is truncated: it has pages as they were before.
+The identity in the directory belongs to the person and stays. It is ended only for an account that was never announced
+and whose keys nobody but us holds. One transaction removes everything, so a deletion is never half done; the blob files
+follow, because no two accounts share a file. Afterwards SQLite's write-ahead log is truncated, because it still holds
+older versions of the pages.
 """
 
 from collections.abc import Callable
@@ -21,8 +22,8 @@ from groundwork.database.transaction import Writer
 
 
 async def delete_own(registry: Registry, did: Did, password: str, token: str, source: SignInSource) -> None:
-    """Deletion by the owner, with the account's own password and a token. Raises NotSignedIn for either, and
-    GuessesUsedUp.
+    """Delete an account for its owner, who presents the account's own password and a token. Raises NotSignedIn for
+    either, and GuessesUsedUp.
     """
     proof = await password_guesses.verify_password(registry, did, password, source)
     if proof.app_password is not None:
@@ -40,7 +41,7 @@ async def delete_own(registry: Registry, did: Did, password: str, token: str, so
 
 
 async def delete_by_host(registry: Registry, did: Did, note: Callable[[Writer], None]) -> None:
-    """Deletion by the host; ``note`` runs first in the transaction, and its failure aborts the deletion."""
+    """Delete an account for the host. ``note`` runs first in the transaction, and its failure aborts the deletion."""
 
     def work(w: Writer) -> None:
         note(w)
@@ -52,7 +53,7 @@ async def delete_by_host(registry: Registry, did: Did, note: Callable[[Writer], 
 
 
 async def delete_forgotten(registry: Registry) -> int:
-    """Delete accounts whose owners deactivated them with a deadline that has passed; returns how many."""
+    """Delete accounts whose owners deactivated them with a deadline that has passed. Return how many."""
     async with registry.db.reader() as reader:
         due = await queries.to_delete(reader, reader.now)
     deleted = 0
@@ -63,7 +64,7 @@ async def delete_forgotten(registry: Registry) -> int:
 
 
 def _remove_if_due(w: Writer, registry: Registry, did: Did) -> bool:
-    # The owner may have returned since the list was read.
+    # The owner may have come back since the list was read.
     if not queries.is_to_delete(w, did, Instant(w.now)):
         return False
     _remove(w, registry, did)
@@ -83,5 +84,5 @@ def _remove(w: Writer, registry: Registry, did: Did) -> None:
     if waiting is not None:
         hosting.forget(w, repositories, did)
     else:
-        # Last, because it announces.
+        # This must be the last call, because it announces the deletion.
         hosting.remove(w, repositories, did)

@@ -1,7 +1,7 @@
-"""Invite codes that an account earns over time: one per interval, a few unused at once.
+"""Invite codes that an account earns over time: one per interval, with a limit on unused ones.
 
 The rule is the reference server's (``PDS_INVITE_INTERVAL``, ``PDS_INVITE_EPOCH``): one code for each whole interval
-since the account was created, or since the epoch if that is later; codes created by an administrator do not count.
+since the account was created, or since the epoch if that is later. Codes created by an administrator do not count.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from aurora_locus.accounts import invites
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 
-# As the reference: an account that never invites does not collect hundreds of codes.
+# The same limit as the reference server's: an account that never invites anybody does not collect hundreds of codes.
 MAX_OPEN = 5
 
-# Its row is locked: concurrent requests do not both get the same codes.
+# This locks the account's row, so that concurrent requests do not create the same codes twice.
 _LOCK = """
     update accounts set invites_disabled = invites_disabled where did = :did
     returning created_at, invites_disabled, deactivated_at, takedown_ref
@@ -28,8 +28,8 @@ _EARNED = """
 
 @dataclass(frozen=True, slots=True)
 class Earning:
-    """The rule by which accounts earn invite codes. ``interval`` in microseconds, 0: nothing is earned; ``epoch`` is
-    the start of the rule.
+    """The rule by which accounts earn invite codes. ``interval`` is in microseconds; 0 means that no codes are earned.
+    The rule applies from ``epoch`` on.
     """
 
     interval: int
@@ -37,7 +37,7 @@ class Earning:
 
 
 def due(earning: Earning, *, since: int, now: int, made: int, open_now: int) -> int:
-    """How many invite codes the account may get now, beside the ``made`` ones it already got."""
+    """Return how many new invite codes the account may get now. ``made`` is the number of codes it has already earned."""
     if earning.interval <= 0:
         return 0
     earned = max(0, now - max(since, earning.epoch)) // earning.interval
@@ -45,7 +45,7 @@ def due(earning: Earning, *, since: int, now: int, made: int, open_now: int) -> 
 
 
 def earn(w: Writer, earning: Earning, did: Did, hostname: str) -> int:
-    """Create the codes earned since the last request; returns how many."""
+    """Create the codes earned since the last request and return how many."""
     account = w.fetch_one(_LOCK, did=did)
     if account is None or account["invites_disabled"] or account["deactivated_at"] or account["takedown_ref"]:
         return 0

@@ -1,4 +1,4 @@
-"""An account's e-mail address: request tokens, confirm, change."""
+"""An account's e-mail address: requesting tokens, confirming and changing the address."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_confirmation, email_tokens, queries
@@ -14,7 +14,7 @@ from groundwork.mail.address import parse_address
 
 
 async def find_account(registry: Registry, did: Did) -> Account:
-    """The account of the caller. Raises Forbidden when it no longer exists."""
+    """Return the caller's account. Raises Forbidden if it no longer exists."""
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
@@ -23,7 +23,9 @@ async def find_account(registry: Registry, did: Did) -> Account:
 
 
 async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> None:
-    """Send a token to the account's address. Raises Refused without an address or without e-mail delivery."""
+    """Send a token to the account's address. Raises Refused if the account has no address or this server sends no
+    e-mail.
+    """
     require_mail(registry)
     if account.email is None:
         raise Refused(mark("This account has no e-mail address."), name="InvalidRequest")
@@ -32,7 +34,7 @@ async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> No
 
 
 def require_mail(registry: Registry) -> None:
-    """Raise Refused on a server that cannot send e-mail: better than waiting for one that never comes."""
+    """Raise Refused if this server cannot send e-mail, so that nobody waits for one that never arrives."""
     if not registry.sends_mail:
         why = mark("This server can’t send e-mail. Its operator hasn’t set it up (PDS_EMAIL_SMTP_URL).")
         raise Refused(why, name="InvalidRequest")
@@ -58,18 +60,18 @@ async def confirm(registry: Registry, did: Did, typed_email: str, token: str) ->
 
 
 async def needs_token(registry: Registry, account: Account) -> bool:
-    """Whether a session alone cannot change the address. The protocol allows it for an unconfirmed one, so that typos
-    can be fixed; an account with a second factor presents that instead.
+    """Whether changing the address takes more than a session. The protocol lets a session change an unconfirmed
+    address, so that typos can be fixed; an account with a second factor must present that instead.
     """
     return account.email_confirmed_at is not None or (await checking.find(registry, account.did)).are_set
 
 
 async def update(registry: Registry, did: Did, typed_email: str, token: str | None, *, is_proven: bool = False) -> None:
-    """Change the address; the new one is unconfirmed, and tokens and codes sent to the old one are void.
+    """Change the address. The new address is unconfirmed, and tokens and codes sent to the old one become invalid.
 
-    ``token`` was sent to the current address; for an unconfirmed one it is a code of the second factor, if there is
-    one, unless the caller has just presented it (``is_proven``). Raises InvalidInput (``TokenRequired``), Refused for
-    an address of another account, NotSignedIn for the token, RateLimited.
+    ``token`` is the one sent to the current address if that is confirmed. Otherwise it is a code of the second factor,
+    if the account has one, unless the caller has just presented it (``is_proven``). Raises InvalidInput
+    (``TokenRequired``), Refused if another account has the address, NotSignedIn for the token, RateLimited.
     """
     try:
         email = parse_address(typed_email).lower()
@@ -101,8 +103,8 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
 async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_wanted: bool) -> None:
     """Turn the sign-in code by e-mail on or off.
 
-    Raises Refused for an unconfirmed address, InvalidInput (``TokenRequired``) and NotSignedIn for the token: turning
-    it off needs one, as changing the address does.
+    Raises Refused for an unconfirmed address, InvalidInput (``TokenRequired``) and NotSignedIn for the token. As with
+    changing the address, turning the code off takes a token.
     """
 
     def work(w: Writer) -> TokenVerdict:

@@ -1,8 +1,8 @@
 """Unconfirmed accounts of open sign-up: deactivated until their owner confirms the e-mail address.
 
-They can sign in, but nothing of them is public. Confirmation announces them, once; an account not confirmed within a
-week is removed, together with its identity, of which nobody else holds a key. Reason: accounts that a script can create
-in thousands must not reach the network in thousands.
+Their owners can sign in, but nothing of them is public. They are announced when they are confirmed. An account that is
+not confirmed within a week is removed together with its identity, provided that nobody else holds one of its keys.
+Reason: scripts can create accounts by the thousand, and those must not reach the network.
 """
 
 from at_protocol.syntax.did import Did
@@ -17,18 +17,20 @@ from groundwork.clock import DAY
 from groundwork.database.transaction import Writer
 from groundwork.errors import Refused
 
-# People read their e-mail at least weekly, and a name should not be reserved longer for nobody.
+# Most people read their e-mail at least weekly, and an abandoned sign-up should not reserve a name for longer.
 PATIENCE = 7 * DAY
 
 
 async def send_first_email(registry: Registry, did: Did) -> None:
-    """The token that confirms the address; later ones are requested (requestEmailConfirmation)."""
+    """Send the first token that confirms the address. Later ones are requested with requestEmailConfirmation."""
     async with registry.db.transaction() as tx:
         await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.CONFIRM_EMAIL)
 
 
 def show(w: Writer, repositories: Repositories, did: Did) -> None:
-    """Announce an account that waited for the confirmation of its address. This is the transaction's last act."""
+    """Announce an account that was waiting for its address to be confirmed. This must be the last call in the
+    transaction.
+    """
     row = queries.waiting(w, did)
     if row is None or row.awaits != Awaits.CONFIRMATION:
         return
@@ -38,7 +40,7 @@ def show(w: Writer, repositories: Repositories, did: Did) -> None:
 
 
 def require_confirmed(w: Writer, did: Did) -> None:
-    """Raise Refused if activation would bypass the confirmation."""
+    """Raise Refused if activating the account would bypass the confirmation."""
     row = queries.waiting(w, did)
     if row is not None and row.awaits == Awaits.CONFIRMATION:
         raise Refused(

@@ -1,8 +1,9 @@
-"""E-mailed tokens, which prove that somebody reads the address.
+"""E-mailed tokens, which prove that the caller reads the e-mail of an address.
 
-One per account and purpose; a new one replaces the old. It works once, for fifteen minutes (an hour for a new password),
-and ends after ten wrong guesses. The token is derived from a random number and a key of this server, so that the job that
-sends the e-mail can derive it again, while the database has only its hash.
+There is one per account and purpose; a new one replaces the old. It can be used once, is valid for fifteen minutes (an
+hour for a new password) and becomes invalid after ten wrong guesses. The token is derived from a random number and a
+key of this server. The job that sends the e-mail can therefore derive it again, while the database stores only its
+hash.
 """
 
 import hmac
@@ -22,7 +23,7 @@ from groundwork.errors import InvalidInput, NotSignedIn
 from groundwork.outbox.jobs import enqueue
 
 LIFETIME = 15 * MINUTE
-# Longer, because no second one is sent while it works: its owner needs time to find the e-mail.
+# Longer than the others: no second token is sent while one is valid, so its owner needs time to find the e-mail.
 RESET_LIFETIME = HOUR
 MAX_WRONG_TRIES = 10
 
@@ -40,7 +41,7 @@ class TokenPurpose(StrEnum):
 
 
 class TokenVerdict(StrEnum):
-    """Result of presenting a token. Wrong guesses count, so this is returned and not raised inside the transaction."""
+    """Result of presenting a token. This is returned, not raised, because a wrong guess must be counted and committed."""
 
     GOOD = "good"
     WRONG = "wrong"
@@ -49,7 +50,7 @@ class TokenVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenEmail:
-    """An e-mail to be sent: recipient, subject and the tag of its language. ``email`` is the account's current address."""
+    """An e-mail to be sent. ``email`` is the account's current address; ``language`` is a language tag."""
 
     did: Did
     handle: str
@@ -66,7 +67,7 @@ _ASK = """
        set token_hash = excluded.token_hash, wrong_tries = 0, requested_at = excluded.requested_at, letter = excluded.letter,
            language = excluded.language
 """
-# One statement decides: of concurrent uses of a token one succeeds.
+# This statement settles races: of several concurrent uses of a token, one succeeds.
 _TAKE = """
     delete from email_tokens where did = :did and purpose = :purpose and token_hash = :token_hash returning requested_at
 """
@@ -91,16 +92,20 @@ class EmailTokens:
         self._key = key
 
     def of_email(self, email_id: str) -> str:
-        """The token in an e-mail, ``XXXXX-XXXXX`` in base32: fifty bits, enough for ten guesses in fifteen minutes."""
+        """Derive the token for an e-mail: ``XXXXX-XXXXX`` in base32. Its fifty bits are enough for ten guesses in
+        fifteen minutes.
+        """
         letters = b32encode(self._mac("token", email_id)).decode()[:10]
         return f"{letters[:5]}-{letters[5:]}"
 
     def of_link(self, email_id: str) -> str:
-        """The token in a link: 160 bits in base32, because nobody types it."""
+        """Derive the token for a link: 160 bits in base32, because nobody types it."""
         return b32encode(self._mac("link", email_id)[:20]).decode()
 
     def hash(self, purpose: TokenPurpose, typed: str) -> bytes:
-        """The stored form; case and surrounding space do not matter. Keyed, because fifty bits could be brute-forced."""
+        """Hash a token for storage, ignoring case and surrounding space. The hash is keyed, because fifty bits can be
+        brute-forced.
+        """
         return self._mac(purpose.value, typed.strip().upper())
 
     def _mac(self, what: str, text: str) -> bytes:
@@ -108,12 +113,12 @@ class EmailTokens:
 
 
 def lifetime_of(purpose: TokenPurpose) -> int:
-    """How many microseconds a token works."""
+    """How long a token is valid, in microseconds."""
     return RESET_LIFETIME if purpose is TokenPurpose.RESET_PASSWORD else LIFETIME
 
 
 async def is_waiting(reader: Reader, did: Did, purpose: TokenPurpose) -> bool:
-    """Whether a token was sent that still works."""
+    """Whether a token has been sent that is still valid."""
     row = await reader.fetch_one(
         "select 1 as found from email_tokens where did = :did and purpose = :purpose and requested_at >= :since",
         did=did,
@@ -124,7 +129,7 @@ async def is_waiting(reader: Reader, did: Did, purpose: TokenPurpose) -> bool:
 
 
 async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurpose) -> None:
-    """Create a token, and enqueue its e-mail."""
+    """Create a token and enqueue its e-mail."""
     email_id = secrets.token_hex(16)
     token_hash = tokens.hash(purpose, tokens.of_email(email_id))
     await tx.execute(
@@ -140,7 +145,7 @@ async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurp
 
 
 def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, typed: str) -> TokenVerdict:
-    """Consume an account's token, or count a wrong guess. Commit in both cases."""
+    """Consume an account's token, or count a wrong guess. Commit in either case."""
     row = w.fetch_one(_TAKE, did=did, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
     if row is not None:
         return _in_time(w, purpose, row["requested_at"])
@@ -152,7 +157,7 @@ def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, typed
 def spend_anybodys(
     w: Writer, tokens: EmailTokens, purpose: TokenPurpose, typed: str
 ) -> tuple[TokenVerdict, Did | None]:
-    """Consume a token that alone identifies the account; returns the account's DID if valid."""
+    """Consume a token that identifies the account by itself. Return the account's DID if the token is valid."""
     row = w.fetch_one(_TAKE_ANYBODYS, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
     if row is None:
         return TokenVerdict.WRONG, None
@@ -161,7 +166,7 @@ def spend_anybodys(
 
 
 def require_good(verdict: TokenVerdict) -> None:
-    """Raise NotSignedIn (``InvalidToken``, ``ExpiredToken``) unless the token was valid; after the commit."""
+    """Raise NotSignedIn (``InvalidToken``, ``ExpiredToken``) unless the token was valid. Call it after the commit."""
     match verdict:
         case TokenVerdict.GOOD:
             return
@@ -172,24 +177,26 @@ def require_good(verdict: TokenVerdict) -> None:
 
 
 def require_token(token: str | None, *, missing: str = "TokenRequired") -> str:
-    """The token of a request that requires one. Raises InvalidInput with the name ``missing``."""
+    """Return the token of a request that requires one. Raises InvalidInput with the name ``missing``."""
     if not token:
         raise InvalidInput("token", mark("This needs the code that was sent by e-mail."), name=missing)
     return token
 
 
 def drop_all(w: Writer, did: Did) -> None:
-    """Void every token of this account."""
+    """Invalidate every token of this account."""
     w.execute(_DROP_ALL, did=did)
 
 
 def sweep(w: Writer) -> int:
-    """Delete expired tokens; returns how many."""
+    """Delete expired tokens and return how many."""
     return w.execute(_SWEEP, before=w.now - max(lifetime_of(one) for one in TokenPurpose))
 
 
 async def find_email(reader: Reader, email_id: str) -> TokenEmail | None:
-    """Content of the e-mail; None when its token was used, replaced or has expired, or the account has no address."""
+    """Return the content of the e-mail; None if its token was used, replaced or has expired, or if the account has no
+    address.
+    """
     row = await reader.fetch_one(_FIND_EMAIL, email_id=email_id)
     if row is None or row["email"] is None:
         return None

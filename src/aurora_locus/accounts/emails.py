@@ -1,7 +1,7 @@
-"""The e-mails that this server sends, and their delivery: never within a request, at most twice.
+"""The e-mails that this server sends, and their delivery. No request waits for it, and an e-mail is sent at most twice.
 
-A job names the e-mail; content and recipient are read when it is sent, and an e-mail whose token was used or replaced
-in between is no longer sent.
+A job only names the e-mail. Content and recipient are read when it is sent, and an e-mail whose token has been used or
+replaced is no longer sent.
 """
 
 from aurora_locus.accounts import sign_in_links
@@ -17,7 +17,7 @@ from groundwork.mail.open_ import open_mailer
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 
-# The reason code of a lost reply.
+# The reason code for a delivery whose reply was lost.
 ANSWER_LOST = "AnswerLost"
 
 _SUBJECTS = {
@@ -42,7 +42,8 @@ _WISHES = {
 }
 
 
-# Codes that may be typed without an app; the others belong to the account pages or to the app that asked.
+# Purposes of codes that may be typed on this server's sign-in pages. The others belong to the account pages, or to the
+# app that requested them.
 _PAGES = {
     TokenPurpose.CONFIRM_EMAIL: "/confirm-email",
     TokenPurpose.RESET_PASSWORD: "/reset-password/code",
@@ -50,7 +51,7 @@ _PAGES = {
 
 
 def mailer_of(settings: PdsSettings, clock: Clock) -> Mailer | None:
-    """Where e-mail is delivered: SMTP, a folder on a laptop, or None if not configured."""
+    """Return how e-mail is delivered: by SMTP, into a folder in development, or None if it is not configured."""
     if not settings.mail_url:
         return None
     sender = Sender(settings.hostname, parse_address(settings.mail_from))
@@ -58,8 +59,9 @@ def mailer_of(settings: PdsSettings, clock: Clock) -> Mailer | None:
 
 
 def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, url: str) -> JobHandler:
-    """Handle ``PdsJobKind.MAIL``; ``url`` is this server's address, for links. A lost answer is retried once; a second
-    loss counts as sent, because a third copy helps nobody.
+    """Return the handler of ``PdsJobKind.MAIL``. ``url`` is this server's address, for links. If the mail server's
+    reply is lost, delivery is retried once; after a second loss the e-mail counts as sent, because a third copy would
+    help nobody.
     """
 
     async def deliver(job: Job) -> None:
@@ -85,7 +87,9 @@ def _composed(email: TokenEmail, number: str, tokens: EmailTokens, hostname: str
 
 
 def compose_link(email: TokenEmail, number: str, token: str, hostname: str, url: str) -> Mail:
-    """The e-mail with a sign-in link, in the current language. Raises InvalidInput for an invalid stored address."""
+    """Compose the e-mail with a sign-in link, in the current language. Raises InvalidInput if the stored address is
+    invalid.
+    """
     parts = (
         gettext(
             "Somebody typed too many wrong passwords for @%(handle)s on %(server)s. Where you’re signed in, nothing changes.",
@@ -101,7 +105,7 @@ def compose_link(email: TokenEmail, number: str, token: str, hostname: str, url:
 
 
 def compose(email: TokenEmail, number: str, token: str, hostname: str, url: str) -> Mail:
-    """Compose the e-mail, in the current language. Raises InvalidInput for an invalid stored address."""
+    """Compose the e-mail, in the current language. Raises InvalidInput if the stored address is invalid."""
     page = _PAGES.get(email.purpose)
     where: tuple[str, ...] = ()
     if page is not None:

@@ -1,7 +1,7 @@
-"""Handles that an account here may have: under our own domains, or any that resolves to its DID.
+"""Handles that an account here may have: names under our own domains, or any other name that resolves to its DID.
 
-Source: atproto Handle specification. Under our domains this server is authoritative and asks nobody; a handle under
-another domain is resolved, bypassing the cache.
+Source: atproto Handle specification. This server is authoritative for names under its own domains and does not resolve
+them. A handle under another domain is resolved without the cache.
 """
 
 from at_protocol.syntax.did import Did
@@ -12,8 +12,9 @@ from groundwork.errors import NotFound, Refused
 
 
 async def require_own(registry: Registry, did: Did, text: str) -> Handle:
-    """The handle in its normal form. Raises InvalidInput and Refused with the Lexicons' names (``identity.handles``),
-    ``InvalidRequest`` if it does not resolve to this DID; RemoteFailed and RemoteSlow if that cannot be determined now.
+    """Return the normalized handle. Raises InvalidInput and Refused with the error names of the Lexicons
+    (``identity.handles``), ``InvalidRequest`` if it does not resolve to this DID; RemoteFailed and RemoteSlow if that
+    cannot be determined now.
     """
     handle = require_usable(text, is_development=registry.is_development)
     if is_under(handle, registry.handle_domains):

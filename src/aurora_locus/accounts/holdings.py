@@ -1,4 +1,4 @@
-"""Counts of an account's data, for owners who check that a migration is complete."""
+"""Counts of an account's data, so that owners can check whether a migration is complete."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ _COUNT_BY_COLLECTION = """
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Counts of an account's data. ``expected_blobs`` are those that records refer to, ``blobs`` those stored here."""
+    """Counts of an account's data. ``expected_blobs`` counts blobs that records refer to, ``blobs`` those stored here."""
 
     blocks: int
     records: int
@@ -37,7 +37,7 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Storage use; ``blobs`` are all uploads, which count against the quota."""
+    """Storage use of an account. ``blobs`` and ``blob_bytes`` cover all uploads, which count against the quota."""
 
     records: int
     repository_bytes: int
@@ -46,7 +46,7 @@ class Storage:
 
 
 async def measure(reader: Reader, did: Did) -> Storage:
-    """How much storage an account uses. Scans all its data; for occasional use by its owner."""
+    """Measure the storage that an account uses. This scans all its data, so it is only for occasional use by the owner."""
     row = await reader.fetch_one(_MEASURE, did=did)
     if row is None:
         raise LookupError("a statement without a table has one row")
@@ -54,12 +54,14 @@ async def measure(reader: Reader, did: Did) -> Storage:
 
 
 async def collections(reader: Reader, did: Did) -> list[tuple[Nsid, int]]:
-    """Every collection with its record count, by name."""
+    """Return every collection with its record count, sorted by name."""
     return [(Nsid(row["collection"]), row["records"]) for row in await reader.fetch(_COUNT_BY_COLLECTION, did=did)]
 
 
 async def count(reader: Reader, did: Did) -> Holdings:
-    """How many records, blocks and blobs an account has. Scans all its data; for occasional use by its owner."""
+    """Count the account's records, blocks, blobs and preferences. This scans all its data, so it is only for occasional
+    use by the owner.
+    """
     row = await reader.fetch_one(_COUNT, did=did)
     if row is None:
         raise LookupError("a statement without a table has one row")

@@ -1,8 +1,8 @@
-"""Hosting status of an identity: whether it names this server, as it must to be active, or another one.
+"""Hosting status of an identity: whether it names this server, as an active account requires, or another one.
 
 Source: atproto DID specification; the account migration guide. The directory (did:plc) or the account's own host
-(did:web) is asked again, because a cache says where the account was before. An account whose identity names another
-server is *moved*: its data here is kept for its owner, it accepts no writes, and only its status is served.
+(did:web) is queried without the cache, because cached data may predate a migration. An account whose identity names
+another server is *moved*: its data here is kept for its owner, it accepts no writes, and only its status is served.
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,18 @@ from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, Refused
 from groundwork.telemetry.logs import log
 
-# Nobody notifies us when owners change their identity with their own key. So every identity is checked periodically, a
-# few per round: small hosts finish within the hour, large ones never ask more than some twenty a minute.
+# We are not notified when owners change their identity with their own key, so every identity is checked periodically, a
+# few per round. A small host is done within the hour; a large one makes no more than about twenty requests a minute.
 LOOKED_AT_EVERY = HOUR
 LOOKED_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityClaim:
-    """What an account's identity says now: its PDS (an origin), signing key and rotation keys, keys as did:key.
+    """What an account's identity says now: its PDS (an origin), signing key and rotation keys. Keys are in did:key
+    form.
 
-    ``rotation_keys`` is None for a DID method without them (did:web).
+    ``rotation_keys`` is None for a DID method that has none (did:web).
     """
 
     pds: str | None
@@ -42,20 +43,21 @@ class IdentityClaim:
 
 
 class IdentityEnded(Refused):
-    """The identity was ended (a tombstone): nobody can write in its name."""
+    """The identity was ended with a tombstone, so nobody can write in its name."""
 
 
 async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
     """Read what the account's identity says now, without the cache.
 
-    Raises IdentityEnded for an ended identity; NotFound, RemoteFailed and RemoteSlow as its directory or host responds.
+    Raises IdentityEnded for an ended identity; NotFound, RemoteFailed and RemoteSlow according to the response of its
+    directory or host.
     """
     if web_identities.is_ours(registry, did):
         async with registry.db.reader() as reader:
             there = await web_identities.destination(reader, did)
         if there is not None:
             return IdentityClaim(there.pds, there.signing_key, None)
-        # We serve this document ourselves, from what is stored here.
+        # We serve this document ourselves and generate it from stored values.
         own = await registry.repositories.keys.signing_key(did)
         return IdentityClaim(registry.url, format_did_key(own.public), None)
     if not is_plc(did):
@@ -75,7 +77,7 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
 
 
 async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[str]:
-    """Reasons why the account cannot be active here, each a clause; empty when it can."""
+    """Return the reasons why the account cannot be active here, each as a clause. Empty if it can."""
     signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
     ours = format_did_key(registry.rotation_key.public)
     found = []
@@ -89,7 +91,7 @@ async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[s
 
 
 async def require_here(registry: Registry, did: Did) -> None:
-    """Raise Refused, naming every field of the identity that does not fit an account here."""
+    """Raise Refused unless the identity fits an account here. The message names every field that does not."""
     found = await problems(registry, did, await claim_of(registry, did))
     if found:
         where = "directory" if is_plc(did) else "document"
@@ -101,10 +103,11 @@ async def require_here(registry: Registry, did: Did) -> None:
 
 
 async def note(registry: Registry, did: Did, claim: IdentityClaim) -> bool:
-    """Store which server the identity names; returns whether it is another one.
+    """Store whether the identity names another server, and return it.
 
-    Elsewhere means another signing key. Only another service endpoint is this server's own, before or after its
-    operator changed it: otherwise a mistyped setting would hide all accounts at once.
+    It does if both the service endpoint and the signing key differ from ours. If only the endpoint differs, the
+    operator has probably changed or mistyped this server's URL; treating that as a move would hide all accounts at
+    once.
     """
     signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
     is_elsewhere = claim.pds not in {None, registry.url} and claim.signing_key != signing
@@ -122,8 +125,8 @@ async def note(registry: Registry, did: Did, claim: IdentityClaim) -> bool:
 
 
 async def note_end(registry: Registry, did: Did) -> None:
-    """Hide an account whose identity has ended. Its owner can still export; a higher-ranked key may restore the
-    identity.
+    """Hide an account whose identity has ended. Its owner can still export the data, and can restore the identity with
+    a key of higher rank.
     """
 
     def work(w: Writer) -> None:
@@ -137,8 +140,8 @@ async def note_end(registry: Registry, did: Did) -> None:
 
 
 async def recheck_identity(registry: Registry, did: Did) -> bool:
-    """Check the account's identity and store the result; returns whether it names another server. A lookup failure is
-    ignored.
+    """Check the account's identity and store the result. Return whether it names another server. If the lookup fails,
+    nothing changes and the result is False.
     """
     try:
         claim = await claim_of(registry, did)
@@ -152,7 +155,7 @@ async def recheck_identity(registry: Registry, did: Did) -> bool:
 
 
 async def recheck_due(registry: Registry) -> int:
-    """Check the identities whose last check is longest ago; returns how many accounts have moved away."""
+    """Check the identities whose last check is the longest ago. Return how many accounts have moved away."""
     async with registry.db.reader() as reader:
         due = await queries.due_for_recheck(reader, Instant(reader.now - LOOKED_AT_EVERY), LOOKED_AT_ONCE)
     moved = 0
@@ -163,7 +166,7 @@ async def recheck_due(registry: Registry) -> int:
             await note_end(registry, did)
             continue
         except Failure as failure:
-            # The directory, or the host of a did:web, is unreachable: retried in a later round.
+            # The directory, or the host of a did:web, cannot be reached. It is checked again in a later round.
             log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)
             await registry.db.write(lambda w, did=did: queries.set_checked(w, did))  # type: ignore[misc]  # a default binds it now
             continue

@@ -1,7 +1,8 @@
-"""Change an account's identity in the directory, here and on the firehose: all or nothing.
+"""Change an account's identity in the directory, here and on the firehose. All three change, or none does.
 
-As with a new account the operation is stored before it is sent; a failure in between is repaired in the directory, now
-or at the next start (``identity.plc_updates``). A change that has begun is finished even if the client hangs up.
+As with a new account, the operation is stored before it is sent, and after a failure in between the directory is
+repaired at once or at the next start (``identity.plc_updates``). A change that has begun is finished even if the client
+hangs up.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from aurora_locus.identity import plc_updates
 from groundwork.database.transaction import Writer
 from groundwork.errors import RemoteFailed, RemoteSlow
 
-# Called with the old and the new value in the transaction that applies the change here.
+# Called with the old and the new value, in the transaction that applies the change here.
 Note = Callable[[Writer, str, str], None]
 
 
@@ -33,7 +34,9 @@ async def to_its_end(change: Coroutine[None, None, None]) -> None:
 async def carry_out(
     registry: Registry, did: Did, operation: PlcOperation | None, store: Callable[[], Awaitable[None]]
 ) -> None:
-    """Submit the PLC operation, then apply it here with ``store``. ``operation`` None: the directory already says so."""
+    """Submit the PLC operation, then apply it here with ``store``. ``operation`` is None if the directory is already up
+    to date.
+    """
     if operation is None:
         await store()
         return
@@ -42,7 +45,7 @@ async def carry_out(
         await registry.directory.submit(did, operation)
         await store()
     except (RemoteFailed, RemoteSlow):
-        raise  # the directory is failing: `plc_updates.repair` retries later
+        raise  # the directory is failing; `plc_updates.repair` retries later
     except Exception:
         await plc_updates.give_up(registry.plc, did, operation)
         raise

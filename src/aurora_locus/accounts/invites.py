@@ -1,4 +1,4 @@
-"""Invite codes: who may create an account here, and how often."""
+"""Invite codes: who may create an account here, and how many times."""
 
 import secrets
 from collections import defaultdict
@@ -11,21 +11,21 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import Refused
 
-# RFC 4648 base32 in lower case, as the reference writes them: no digit that looks like a letter.
+# RFC 4648 base32 in lower case, as in the reference server: it has no digits that look like letters.
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 _INSERT = """
     insert into invite_codes (code, available_uses, for_account, created_by, created_at)
     values (:code, :uses, :for_account, :created_by, :created_at)
 """
-# An account that may not invite, or that is taken down, invites nobody while that lasts.
+# The codes of an account that may not invite, or that is taken down or suspended, cannot be used as long as that lasts.
 _USABLE = """
     code = :code and disabled = 0 and available_uses > 0
        and not exists (select 1 from accounts a
                         where a.did = invite_codes.for_account
                           and (a.invites_disabled = 1 or a.takedown_ref is not null or a.suspended_at is not null))
 """
-# One statement decides: of two sign-ups racing for the last use one gets it.
+# This statement settles races: of two sign-ups that want the last use, one gets it.
 _TAKE = f"update invite_codes set available_uses = available_uses - 1 where {_USABLE}"
 _IS_USABLE = f"select 1 from invite_codes where {_USABLE}"
 _NOTE_USE = "insert into invite_code_uses (code, used_by, used_at) values (:code, :used_by, :used_at)"
@@ -36,7 +36,7 @@ _USED_BY = f"""
 """
 _USES_OF = "select code, used_by, used_at from invite_code_uses where code in :codes order by used_at, used_by"
 _USES = "(select count(*) from invite_code_uses u where u.code = c.code)"
-# Keyset (key, code), both descending, so that one comparison of pairs finds the next page.
+# The keyset is (key, code), both descending, so that comparing one pair finds the next page.
 _PAGES = {
     sort: f"""
         select * from (select {_COLUMNS}, {key} as sort_key from invite_codes c) p
@@ -50,13 +50,13 @@ _DISABLE = "update invite_codes set disabled = 1 where code in :codes"
 _DISABLE_OF_ACCOUNTS = "update invite_codes set disabled = 1 where for_account in :accounts"
 _DISABLE_OF = "update invite_codes set disabled = 1 where for_account = :did"
 
-# Above every instant and every count.
+# Greater than every instant and every count.
 _BEYOND = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class InviteCode:
-    """A code with its uses; ``left`` is the number of remaining ones."""
+    """A code with its uses. ``left`` is the number of remaining uses."""
 
     code: str
     left: int
@@ -93,12 +93,12 @@ def create_many(
 
 
 async def of_account(reader: Reader, account: str) -> list[InviteCode]:
-    """The codes created for an account, oldest first."""
+    """Return the codes created for an account, oldest first."""
     return (await of_accounts(reader, [account])).get(account, [])
 
 
 async def of_accounts(reader: Reader, accounts: Sequence[str]) -> dict[str, list[InviteCode]]:
-    """The codes created for each account, oldest first."""
+    """Return the codes created for each account, oldest first."""
     rows = await reader.fetch(_OF_ACCOUNTS, accounts=list(accounts))
     found = defaultdict(list)
     for code in await _with_uses(reader, rows):
@@ -107,7 +107,7 @@ async def of_accounts(reader: Reader, accounts: Sequence[str]) -> dict[str, list
 
 
 async def used_by(reader: Reader, dids: Sequence[Did]) -> dict[str, InviteCode]:
-    """The code with which each account was created, for those that needed one."""
+    """Return the code with which each account was created. Accounts that needed none are left out."""
     rows = await reader.fetch(_USED_BY, dids=list(dids))
     codes = await _with_uses(reader, rows)
     return {row["used_by"]: code for row, code in zip(rows, codes, strict=True)}
@@ -121,7 +121,9 @@ async def _with_uses(reader: Reader, rows: Sequence[Row]) -> list[InviteCode]:
 
 
 async def page(reader: Reader, sort: str, after: tuple[int, str] | None, limit: int) -> list[tuple[int, InviteCode]]:
-    """All codes, the newest (``recent``) or the most used (``usage``) first, each with its cursor."""
+    """Return a page of all codes, each with its cursor: the newest first (``recent``) or the most used first
+    (``usage``).
+    """
     key, code = after or (_BEYOND, "")
     rows = await reader.fetch(_PAGES[sort], key=key, code=code, limit=limit)
     codes = await _with_uses(reader, rows)
@@ -129,7 +131,7 @@ async def page(reader: Reader, sort: str, after: tuple[int, str] | None, limit: 
 
 
 async def require_usable(reader: Reader, code: str) -> None:
-    """Refuse early what :func:`use` would refuse; races for the last use are settled there."""
+    """Raise early if :func:`use` would refuse the code. Races for the last use are settled there."""
     if not await _is_usable(reader, code):
         raise _unusable()
 
@@ -141,7 +143,7 @@ async def _is_usable(reader: Reader, code: str) -> bool:
 
 
 def use(w: Writer, code: str, did: Did) -> None:
-    """Take one use for a new account, in the transaction that creates it. Raises Refused (``InvalidInviteCode``)."""
+    """Use up one use for a new account, in the transaction that creates it. Raises Refused (``InvalidInviteCode``)."""
     if w.execute(_TAKE, code=code) != 1:
         raise _unusable()
     w.execute(_NOTE_USE, code=code, used_by=did, used_at=w.now)

@@ -1,7 +1,7 @@
 """Rate limits of account requests, shared by XRPC methods and pages.
 
-In development everything comes from one address and tests create thousands of accounts: the same limits, a thousand
-times as wide, unless the operator turns them on.
+In development all requests come from one address and tests create thousands of accounts, so every limit is a thousand
+times as wide there, unless the operator turns normal limits on.
 """
 
 from dataclasses import replace
@@ -12,53 +12,54 @@ from aurora_locus.accounts.registry import Registry
 from groundwork.http.client_addresses import is_private
 from groundwork.rate_limit.contract import Limit
 
-# As many as XRPC requests: an office never comes near it, a program does.
+# The same limit as for XRPC requests. Even an office never comes near it; a runaway program does.
 PAGES = Limit("pages", 3000, 5 * 60)
 CREATE_ACCOUNT = Limit("create_account", 100, 5 * 60)
 SIGN_IN = Limit("create_session", 30, 5 * 60)
 SIGN_IN_DAILY = Limit("create_session_daily", 300, 86400)
-# The server-wide limit per address; each sign-in costs a hash, so here it matters most.
+# The server-wide limit per address. It is repeated here because each sign-in costs a password hash.
 SIGN_IN_ADDRESS = Limit("create_session_address", 3000, 5 * 60)
 WRONG_PASSWORDS = Limit("wrong_passwords", 100, 86400)
-# The administrator password opens everything: few guesses per address, whichever endpoint is tried.
+# The administrator password gives access to everything, so each address gets few guesses over all endpoints together.
 OPERATOR_SIGN_IN = Limit("operator_sign_in", 10, 5 * 60)
 OPERATOR_GUESSES = Limit("operator_guesses", 100, 86400)
-# Each account gets few such e-mails, no matter who asks; this bounds the accounts per address.
+# Each account is sent only a few such e-mails, no matter who requests them. This limit bounds the number of accounts
+# for which one address can request them.
 SIGN_IN_LINK = Limit("sign_in_link", 100, 5 * 60)
-# Anyone may reserve a key, and each is stored for a month.
+# Anyone can reserve a key, and each is stored for a month.
 RESERVE_KEY = Limit("reserve_signing_key", 20, 5 * 60)
 RESET_PASSWORD = Limit("reset_password", 50, 5 * 60)
 DELETE_ACCOUNT = Limit("delete_account", 50, 5 * 60)
-# Each call sends an e-mail to somebody who may not have asked for it.
+# Each call sends an e-mail that the recipient may not have requested.
 REQUEST_PASSWORD_RESET = (Limit("request_password_reset", 15, 3600), Limit("request_password_reset_daily", 50, 86400))
 REQUEST_CONFIRMATION = (Limit("request_confirmation", 5, 3600), Limit("request_confirmation_daily", 15, 86400))
 REQUEST_EMAIL_UPDATE = (Limit("request_email_update", 5, 3600), Limit("request_email_update_daily", 15, 86400))
 REQUEST_DELETION = (Limit("request_deletion", 5, 3600), Limit("request_deletion_daily", 15, 86400))
 UPDATE_HANDLE = Limit("update_handle", 10, 5 * 60)
 UPDATE_HANDLE_DAILY = Limit("update_handle_daily", 50, 86400)
-# Of a million codes three are valid at any time: fifty guesses a day find one in eighteen years.
+# Three of a million codes are valid at any time, so fifty guesses a day find one in eighteen years.
 SECOND_FACTOR = (Limit("second_factor", 10, 15 * 60), Limit("second_factor_daily", 50, 86400))
 SIGN_IN_EMAIL = (Limit("sign_in_letter", 5, 3600), Limit("sign_in_letter_daily", 30, 86400))
-# As every request that sends an e-mail.
+# The same limits as for other requests that send an e-mail.
 REQUEST_SIGNATURE = (Limit("request_plc_signature", 5, 3600), Limit("request_plc_signature_daily", 15, 86400))
 
-# Each contacts two servers of the caller's choice.
+# Each call contacts two servers of the caller's choice.
 CHECK_HANDLE = Limit("check_handle", 30, 5 * 60)
-# Each contacts a server of the caller's choice, which creates an account.
+# Each call makes a server of the caller's choice create an account.
 MOVE = Limit("move", 10, 3600)
-# Scans all data of an account.
+# Each export scans all data of an account.
 EXPORT = Limit("export", 10, 3600)
 
 _DEVELOPMENT_FACTOR = 1000
 
-# Factor for an address that many clients share. An app makes about eight requests a minute while in use (feeds and
-# notifications; images apart) and refreshes its session every hour or two: 5,000 concurrent people make 200,000
-# requests in five minutes, which is less than a hundred times what one address may make.
+# Factor for an address that many clients share. While in use, an app makes about eight requests a minute (feeds and
+# notifications, without images) and refreshes its session every hour or two. So 5,000 concurrent people make 200,000
+# requests in five minutes, which is less than a hundred times the limit of one address.
 _SHARED_FACTOR = 100
 
-# Expensive requests that no account can be charged for: an identity in the public directory, a password hash, an e-mail
-# to a stranger, a stored key. Few of 5,000 people want one within a window, so the bound can be tight; it is also what
-# one stranger may do to such a server.
+# Expensive requests that cannot be charged to an account: an identity in the public directory, a password hash, an
+# e-mail to a stranger, a stored key. Few of 5,000 people need one within a window, so the limit can be tight. It also
+# bounds what a single attacker can do to such a server.
 _SHARED_FACTORS = {
     CREATE_ACCOUNT: 3,
     SIGN_IN_ADDRESS: 5,
@@ -71,31 +72,32 @@ _SHARED_FACTORS = {
 
 
 def effective(registry: Registry, limit: Limit) -> Limit:
-    """The limit as configured on this server."""
+    """Return the limit as it applies on this server."""
     return widened(limit) if registry.has_wide_limits else limit
 
 
 def of_address(limit: Limit, address: str, *, is_shared: bool) -> Limit:
-    """The limit of an address; wide if ``is_shared`` says that private addresses may be shared and this one is private:
-    behind a proxy that names no client. Accounts and typed names have counts of their own.
+    """Return the limit for an address. It is wider for a private address if ``is_shared`` says that many clients may be
+    behind such addresses, because of a proxy that does not name the client. Accounts and typed names have counters of
+    their own.
     """
     return shared(limit) if is_shared and is_private(address) else limit
 
 
 @cache
 def shared(limit: Limit) -> Limit:
-    """The limit of an address that thousands may share."""
+    """Return the limit for an address that thousands of clients may share."""
     return replace(limit, points=limit.points * _SHARED_FACTORS.get(limit, _SHARED_FACTOR))
 
 
 @cache
 def widened(limit: Limit) -> Limit:
-    """The same limit as it is in development: a thousand times as wide."""
+    """Return the limit as it applies in development: a thousand times as wide."""
     return replace(limit, points=limit.points * _DEVELOPMENT_FACTOR)
 
 
 def key_of_identifier(typed: str) -> str:
-    """An identifier as typed, ignoring case and a leading @, hashed to a fixed size: input from strangers must not fill
-    the counters' memory.
+    """Hash an identifier as typed, ignoring case and a leading @. The fixed size keeps long input from strangers from
+    filling the memory of the counters.
     """
     return blake2b(typed.strip().lower().removeprefix("@").encode(errors="replace"), digest_size=16).hexdigest()

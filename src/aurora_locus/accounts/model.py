@@ -14,9 +14,9 @@ from groundwork.database.transaction import Database
 class Account:
     """One account with the status of its repository.
 
-    ``awaits``: what a never announced account waits for (``account_requests.Awaits``). ``recovery_key`` is its owner's did:key.
-    ``moved_to`` is the server that its identity names instead of this one. ``asks_mail_code``: signing in takes an
-    e-mailed code, or another second factor.
+    ``awaits`` says what an account that was never announced is waiting for (``account_requests.Awaits``).
+    ``recovery_key`` is its owner's did:key. ``moved_to`` is the other server that its identity names, if any.
+    ``asks_mail_code`` is True if signing in takes an e-mailed code or another second factor.
     """
 
     did: Did
@@ -34,14 +34,14 @@ class Account:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether the account was deleted for good: of its row only the DID is left."""
+        """Whether the account was deleted permanently. Only its DID remains."""
         return self.status is HostingStatus.DELETED
 
 
 @dataclass(frozen=True, slots=True)
 class Guessing:
-    """Dependencies of counting wrong passwords, of accounts and operators. ``key`` is a server secret under which
-    sources are hashed; ``is_wide``: in development, a thousand times the guesses.
+    """What the counters of wrong passwords need, for accounts and operators. ``key`` is a server secret used to hash
+    sources; ``is_wide`` multiplies the limits by a thousand, for development.
     """
 
     db: Database
@@ -50,7 +50,7 @@ class Guessing:
 
 
 class SessionScope(StrEnum):
-    """Scope of a session token, in the words of deployed servers."""
+    """Scope of a session token, in the words that other PDS implementations use."""
 
     FULL = "com.atproto.access"
     APP_PASSWORD = "com.atproto.appPass"  # noqa: S105 - a scope's name
@@ -71,7 +71,7 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A verified refresh token; ``id`` names its row in ``sessions``."""
+    """A verified refresh token. ``id`` is the key of its row in ``sessions``."""
 
     did: Did
     id: str
@@ -80,7 +80,7 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """Result of signing in and refreshing."""
+    """The tokens that signing in or refreshing returns."""
 
     access: str
     refresh: str

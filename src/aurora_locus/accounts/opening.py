@@ -1,4 +1,6 @@
-"""Set-up of the accounts from settings and secrets: what their actions need, with the keys that the settings leave to the database."""
+"""Set-up of accounts from settings and secrets: the dependencies of their actions, and keys from the database where the
+settings have none.
+"""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -43,9 +45,9 @@ async def open_registry(
     directory: Directory,
     network: IdentityResolver,
 ) -> AsyncIterator[Registry]:
-    """Open the repositories, blobs and the firehose with the accounts, and close them in reverse order.
+    """Open the repositories, blobs and the firehose together with the accounts, and close them in reverse order.
 
-    Raises ``SettingsRefused`` for a key that is none, or a session secret that is too short for a new installation.
+    Raises ``SettingsRefused`` for an invalid key, and for a session secret that is too short for a new installation.
     """
     async with AsyncExitStack() as stack:
         live = await open_live(db, max_frames=settings.firehose_buffer_frames, max_bytes=settings.firehose_buffer)
@@ -109,7 +111,7 @@ async def _session_secret(settings: PdsSettings, db: Database, sealer: Sealer) -
         async with db.reader() as reader:
             if await reader.fetch_one(_ANY_ACCOUNT) is None:
                 raise SettingsRefused([f"{why}."])
-        # An existing installation, perhaps of the reference PDS: its sessions stay valid.
+        # This is an existing installation, possibly imported from the reference PDS. Its sessions must stay valid.
         log.warning(
             "session_secret.too_short", advice=f"{why}, and the old one as PDS_JWT_SECRET_PREVIOUS for 90 days."
         )

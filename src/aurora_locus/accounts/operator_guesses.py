@@ -1,7 +1,7 @@
-"""Wrong operator passwords at any endpoint: few per address, and a daily number in total.
+"""Wrong operator passwords at any endpoint. There is a low limit per address and a daily limit in total.
 
-Operators still get in from addresses where they signed in before, and from the server's own machine, when strangers
-used up the guesses; also behind an unconfigured proxy, where all clients share one address.
+When strangers have used up the guesses, operators can still sign in from places where they signed in before, and from
+the server's own machine. This also helps behind an unconfigured proxy, where all clients share one address.
 """
 
 from dataclasses import dataclass
@@ -14,23 +14,24 @@ from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.clock import Clock
 from groundwork.rate_limit.contract import Counters, Limit, spend
 
-# Name of the person who knows the password from the settings.
+# The name of the person who signs in with the password from the settings.
 OWN_NAME = "admin"
 
-# Programs on the server's machine share one source; a local user needs no password to read the settings.
+# All programs on the server's machine count as one source. A local user can read the settings without a password
+# anyway.
 _THIS_MACHINE = b"this machine"
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorGuesses:
-    """Counts for one server."""
+    """Password guess counters of one server."""
 
     guessing: Guessing
     counters: Counters
     clock: Clock
 
     async def count(self, name: str, source: SignInSource) -> Guess:
-        """Count a password attempt for a name. Raises TooMany when there were too many."""
+        """Count a password attempt for a name. Raises TooMany after too many attempts."""
         place = await self._place(name, source)
         if place == password_guesses.ANYWHERE:
             await spend(self.counters, [(self._limit(OPERATOR_SIGN_IN), source.network)], now=self.clock.now())
@@ -38,7 +39,7 @@ class OperatorGuesses:
         return await password_guesses.take(self.guessing, _subject(name), source, limit, place=place or None)
 
     async def require_left(self, name: str, source: SignInSource) -> None:
-        """Raise TooMany if even the right password is refused now."""
+        """Raise TooMany if even the right password would be refused now."""
         place = await self._place(name, source)
         if place == password_guesses.ANYWHERE:
             limit, now = self._limit(OPERATOR_SIGN_IN), self.clock.now()
@@ -67,5 +68,5 @@ class OperatorGuesses:
 
 
 def _subject(name: str) -> str:
-    # Names share some thousand rows, so that invented ones do not fill the table.
+    # Unknown names share about four thousand rows, so that invented names cannot fill the table.
     return f"operator:{OWN_NAME if name == OWN_NAME else key_of_identifier(name)[:3]}"

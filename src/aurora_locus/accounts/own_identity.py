@@ -1,4 +1,4 @@
-"""Identity changes by the account's owner: read, sign, submit and announce."""
+"""Identity changes by the account's owner: read, sign, submit and announce operations."""
 
 import asyncio
 import contextlib
@@ -24,14 +24,16 @@ from groundwork.errors import Forbidden, Refused
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The directory's current state, normalized to today's form, and its CID for the next operation's ``prev``."""
+    """The directory's current state in the current operation format, and its CID, which the next operation needs as
+    ``prev``.
+    """
 
     operation: PlcOperation
     cid: Cid
 
 
 async def account_of(registry: Registry, did: Did) -> Account:
-    """The caller's account. Raises Forbidden when it is gone."""
+    """Return the caller's account. Raises Forbidden if it no longer exists."""
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
@@ -40,7 +42,7 @@ async def account_of(registry: Registry, did: Did) -> Account:
 
 
 async def hosting_of(registry: Registry, account: Account) -> Hosting:
-    """What the identity must say while the account is hosted here."""
+    """Return what the identity must say as long as the account is hosted here."""
     key = await registry.repositories.keys.signing_key(account.did)
     operators = registry.operators_key
     recovery = [] if account.recovery_key is None else [account.recovery_key]
@@ -50,20 +52,21 @@ async def hosting_of(registry: Registry, account: Account) -> Hosting:
 
 
 def is_plc(did: Did) -> bool:
-    """Whether the identity has PLC operations."""
+    """Whether the DID is a did:plc, which is changed by operations."""
     return did.startswith("did:plc:")
 
 
 def require_plc(did: Did) -> None:
-    """Raise Refused for identities without operations: owners of a did:web edit their document themselves."""
+    """Raise Refused for identities without operations. Owners of a did:web edit their document themselves."""
     if not is_plc(did):
         raise Refused(mark("This works only for did:plc identities. Yours changes where its document is kept."))
 
 
 async def newest(registry: Registry, did: Did) -> Newest:
-    """The directory's current state of the identity.
+    """Return the current state of the identity in the directory.
 
-    Raises Refused for a tombstoned identity; NotFound, RemoteFailed and RemoteSlow as the directory responds.
+    Raises Refused for a tombstoned identity; NotFound, RemoteFailed and RemoteSlow according to the directory's
+    response.
     """
     operation = await registry.directory.last(did)
     if isinstance(operation, Tombstone):
@@ -72,13 +75,14 @@ async def newest(registry: Registry, did: Did) -> Newest:
 
 
 async def signed(registry: Registry, did: Did, changes: Mapping[str, Any], token: str | None) -> PlcOperation:
-    """The operation that changes these fields, signed with the server's rotation key; consumes the e-mailed token.
+    """Return the operation that changes these fields, signed with the server's rotation key. Consumes the e-mailed
+    token.
 
-    The token is consumed last, so that a refused request costs none. Raises InvalidInput, NotSignedIn for the token,
-    Refused for what this server cannot sign.
+    The token is consumed last, so that a refused request does not use it up. Raises InvalidInput, NotSignedIn for the
+    token, Refused if this server cannot sign the change.
     """
     require_plc(did)
-    # The Lexicon of signPlcOperation has no name for it.
+    # The Lexicon of signPlcOperation defines no error name for this.
     given = require_token(token, missing="InvalidRequest")
     present = await newest(registry, did)
     operation = signed_change(present.operation, present.cid, changes, registry.rotation_key)
@@ -92,22 +96,22 @@ async def signed(registry: Registry, did: Did, changes: Mapping[str, Any], token
 async def submit(registry: Registry, network: IdentityResolver, did: Did, operation: PlcOperation) -> None:
     """Submit an operation to the directory, if the account keeps working with it, and announce the identity.
 
-    Submitting the same operation again only announces it. Raises Refused naming what would break, and the directory's
-    errors.
+    If the directory already has the operation, only announce it. Raises Refused, naming what would break, and the
+    directory's errors.
     """
     require_plc(did)
     submitting = asyncio.create_task(_submit(registry, network, did, operation))
     try:
         await asyncio.shield(submitting)
     except asyncio.CancelledError:
-        # The client hung up: what the directory has accepted must be announced anyway.
+        # If the client hangs up, an operation that the directory has accepted must still be announced.
         with contextlib.suppress(Exception):
             await submitting
         raise
 
 
 async def _submit(registry: Registry, network: IdentityResolver, did: Did, operation: PlcOperation) -> None:
-    # The handle must not change between the check and the directory.
+    # The handle must not change between this check and the submission.
     async with registry.renames.hold(did):
         account = await account_of(registry, did)
         require_hosting_kept(operation, await hosting_of(registry, account))
@@ -115,5 +119,5 @@ async def _submit(registry: Registry, network: IdentityResolver, did: Did, opera
             await registry.directory.submit(did, operation)
         network.recheck_did(did)
         live = registry.repositories.live
-        # Without the handle, as the reference announces it: readers resolve what the operation says.
+        # Without the handle, as in the reference server: consumers resolve the handle that the operation names.
         await registry.db.write(lambda w: log.append_identity(w, live, did, None))

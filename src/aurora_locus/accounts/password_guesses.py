@@ -1,9 +1,11 @@
-"""Wrong password counts per account, under whatever identifier, without letting strangers lock the owner out.
+"""Counters of wrong passwords per account, whatever identifier was typed. Strangers cannot use them to lock the owner
+out.
 
-A guess is counted before the password is checked and refunded if it was right, so that parallel guesses are no more
-than sequential ones. Each device and address from which the owner signed in before has a count of its own, and so has
-each e-mailed sign-in link; everybody else shares one. The counts are in the database: several processes share them, and
-a restart grants no new guesses. App passwords are random and cannot be guessed: the right one is always accepted.
+A guess is counted before the password is checked, and refunded if it was right, so parallel guesses gain nothing over
+sequential ones. Each device and address from which the owner signed in before has a counter of its own, and so has each
+e-mailed sign-in link; all other clients share one. The counters are in the database, because several processes share
+them and a restart must not grant new guesses. App passwords are random and cannot be guessed, so the right one is
+always accepted.
 """
 
 from dataclasses import dataclass
@@ -22,13 +24,13 @@ from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import NotSignedIn
 from groundwork.rate_limit.contract import Limit, LimitState, RateLimited
 
-# The source of every unknown client.
+# The source of every client that is not known.
 ANYWHERE = b""
 
 KNOWN_FOR = 180 * DAY
-# A home, an office, a phone and some in between; the oldest is forgotten first.
+# Enough for a home, an office, a phone and a few more. The one unused for the longest time is forgotten first.
 MAX_KNOWN = 20
-# How often the use of a source is recorded.
+# The use of a source is recorded at most this often.
 _NOTED = DAY
 
 _TAKE = """
@@ -57,7 +59,7 @@ _SWEEP_PLACES = "delete from known_places where seen_at <= :after"
 
 
 class GuessesUsedUp(RateLimited):
-    """Too many wrong passwords; ``why`` says what the owner can still do."""
+    """Too many wrong passwords. ``why`` says what the owner can still do."""
 
     def __init__(self, state: LimitState, after_seconds: float) -> None:
         super().__init__(state, after_seconds)
@@ -69,7 +71,7 @@ class GuessesUsedUp(RateLimited):
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One counted guess, and its source."""
+    """One counted guess. ``place`` is the source whose counter it used."""
 
     subject: str
     place: bytes
@@ -78,9 +80,10 @@ class Guess:
 async def verify_password(
     registry: Registry, identifier: str, password: str, source: SignInSource, *, link: SignInLink | None = None
 ) -> ProvenAccount:
-    """The account that identifier and password open, whatever the host decided about it; ``link`` came by e-mail.
+    """Return the account for an identifier and a password, even if the host has taken it down. ``link`` is an e-mailed
+    sign-in link.
 
-    Raises NotSignedIn, the same for an unknown identifier and a wrong password, and GuessesUsedUp.
+    Raises NotSignedIn, with the same message for an unknown identifier and a wrong password, and GuessesUsedUp.
     """
     async with registry.db.reader() as reader:
         account = await queries.find_by_identifier(reader, identifier)
@@ -110,9 +113,9 @@ async def authenticate(
     allow_takendown: bool = False,
     link: SignInLink | None = None,
 ) -> ProvenAccount:
-    """As :func:`verify_password`, but refuses taken-down accounts, only after the password was right, with NotSignedIn
-    (``AccountTakedown``). ``allow_takendown`` admits them with the account's own password, to export their data and
-    leave.
+    """Verify the password as :func:`verify_password` does, and then refuse taken-down accounts with NotSignedIn
+    (``AccountTakedown``). With ``allow_takendown`` they may sign in with the account's own password, to export their
+    data and leave.
     """
     proof = await verify_password(registry, identifier, password, source, link=link)
     may_leave = allow_takendown and proof.app_password is None
@@ -124,9 +127,10 @@ async def authenticate(
 async def take(
     guessing: Guessing, subject: str, source: SignInSource, limit: Limit, *, place: bytes | None = None
 ) -> Guess:
-    """Count a guess before it is checked: at ``place``, else at the known source, else in the shared count.
+    """Count a guess before it is checked. It counts at ``place`` if given, otherwise at the known source, otherwise in
+    the shared counter.
 
-    Raises GuessesUsedUp when none is left.
+    Raises GuessesUsedUp if none is left.
     """
     limit = _effective(guessing, limit)
     ends_in = limit.window_seconds * SECOND
@@ -157,7 +161,7 @@ async def require_left(reader: Reader, guessing: Guessing, subject: str, place: 
 
 
 async def known_place(reader: Reader, guessing: Guessing, subject: str, source: SignInSource) -> bytes:
-    """The source of an earlier sign-in; ``ANYWHERE`` if there was none."""
+    """Return the first place of this source that is known from an earlier sign-in; ``ANYWHERE`` if there is none."""
     after = reader.now - KNOWN_FOR
     for place in source.places(guessing.key):
         if await reader.fetch_one(_KNOWN, subject=subject, place=place, after=after) is not None:
@@ -166,7 +170,7 @@ async def known_place(reader: Reader, guessing: Guessing, subject: str, source: 
 
 
 async def is_noted(reader: Reader, guessing: Guessing, subject: str, source: SignInSource) -> bool:
-    """Whether everything ``note`` would write was written recently."""
+    """Whether everything that ``note`` would write was recently written."""
     for place in source.places(guessing.key):
         if await reader.fetch_one(_KNOWN, subject=subject, place=place, after=reader.now - _NOTED) is None:
             return False
@@ -174,7 +178,7 @@ async def is_noted(reader: Reader, guessing: Guessing, subject: str, source: Sig
 
 
 def note(w: Writer, guessing: Guessing, subject: str, source: SignInSource) -> None:
-    """Record that somebody signed in from this source: strangers' guesses no longer count against it."""
+    """Record that somebody signed in from this source. From then on, strangers' guesses do not count against it."""
     for place in source.places(guessing.key):
         if w.fetch_one(_KNOWN, subject=subject, place=place, after=w.now - _NOTED) is None:
             w.execute(_NOTE, subject=subject, place=place, now=w.now)
@@ -182,29 +186,31 @@ def note(w: Writer, guessing: Guessing, subject: str, source: SignInSource) -> N
 
 
 def forget(w: Writer, subject: str) -> None:
-    """Reset the counts and known sources: after a new password, or with the account."""
+    """Reset the counters and known sources. Called after a new password, and when the account is deleted."""
     w.execute(_FORGET_GUESSES, subject=subject)
     w.execute(_FORGET_PLACES, subject=subject)
 
 
 def sweep(w: Writer) -> int:
-    """Delete expired counts and sources unused for long; returns how many counts."""
+    """Delete expired counters, and sources that were not used for a long time. Return the number of counters."""
     w.execute(_SWEEP_PLACES, after=w.now - KNOWN_FOR)
     return w.execute(_SWEEP_GUESSES, now=w.now)
 
 
 def used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> GuessesUsedUp:
-    """The refusal when all guesses are used up; ``window`` is what was used and when it ends."""
+    """Return the error for used-up guesses. ``window`` holds the number of guesses made and when the window ends."""
     resets_at = now if window is None else window[1]
     return GuessesUsedUp(LimitState(limit, 0, resets_at, is_refused=True), max(0, resets_at - now) / SECOND)
 
 
 async def _prove_nobody(registry: Registry, identifier: str, password: str) -> ProvenAccount:
-    """Raises what a wrong password raises, and as often: unknown names are counted as accounts are, in bounded memory."""
+    """Raise what a wrong password raises, and equally often: unknown names are counted as accounts are, in bounded
+    memory.
+    """
     limit, now = effective(registry, WRONG_PASSWORDS), registry.clock.now()
     state = await registry.counters.add(limit, key_of_identifier(identifier), 1, now)
     if state.is_refused:
-        # As long as the look-up of an account's app password takes.
+        # This takes as long as checking an account's app passwords.
         await sessions.verify_app_password(registry.db, registry.passwords, None, password)
         raise used_up(limit, (limit.points, state.resets_at), now)
     return await sessions.verify_password(registry.db, registry.passwords, None, password)

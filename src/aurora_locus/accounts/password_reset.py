@@ -1,4 +1,4 @@
-"""Password reset with an e-mailed token: does not reveal which addresses exist, and ends every session of the old
+"""Password reset with an e-mailed token. It does not reveal which addresses exist, and ends every session of the old
 password.
 """
 
@@ -12,14 +12,14 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.database.transaction import Writer
 
-# Longer than storing a token takes: response time reveals nothing either.
+# Longer than storing a token takes, so that the response time reveals nothing either.
 LEAST_SECONDS = 0.35
 
 
 async def ask(registry: Registry, typed_email: str) -> None:
-    """Send a token if an account has this address. Raises Refused only if no e-mail can be sent at all.
+    """Send a token if an account has this address. Raises Refused only if this server sends no e-mail at all.
 
-    No second one is sent while the first works. Otherwise a stranger could fill the owner's mailbox and replace the code
+    No second token is sent while one is valid. Otherwise a stranger could fill the owner's mailbox and replace the code
     that the owner is about to type.
     """
     email_changes.require_mail(registry)
@@ -36,7 +36,7 @@ async def ask(registry: Registry, typed_email: str) -> None:
 
 
 async def change(registry: Registry, did: Did, password: str) -> None:
-    """Set the password of a proven owner, and end every session. Raises InvalidInput."""
+    """Set the password of an owner who has proven their identity, and end every session. Raises InvalidInput."""
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
@@ -44,8 +44,8 @@ async def change(registry: Registry, did: Did, password: str) -> None:
 
 
 async def reset(registry: Registry, token: str, password: str, source: SignInSource) -> None:
-    """Set the password and end every session; ``source`` received the e-mail, so it becomes a known one. Raises
-    InvalidInput for the password, NotSignedIn for the token.
+    """Set the password and end every session. ``source`` becomes a known one, because its user received the e-mail.
+    Raises InvalidInput for the password, NotSignedIn for the token.
     """
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
@@ -61,7 +61,7 @@ async def reset(registry: Registry, token: str, password: str, source: SignInSou
 
 
 def _replace(w: Writer, registry: Registry, did: Did, password_hash: str) -> None:
-    """Store the new hash, and end whatever was opened or requested with the old password."""
+    """Store the new hash, and end everything that was opened or requested with the old password."""
     queries.set_password(w, did, password_hash)
     sessions.end_all(w, did)
     email_tokens.drop_all(w, did)

@@ -1,12 +1,12 @@
 """Hash and check passwords in a bounded thread pool, outside the event loop.
 
-argon2id with 19 MiB, t=2, p=1, the minimum of OWASP's password storage sheet: 16 ms instead of the 100 ms of the
-library's defaults, so that a flood of sign-ins slows down those who cause it and not everybody. Parameters are part of
-the stored hash. App passwords are random, so they are hashed as the reference server does: scrypt (N 16384, r 8, p 1)
-with a salt derived from the DID, which lets the row be found by its hash.
+Passwords are hashed with argon2id (19 MiB, t=2, p=1), the minimum of OWASP's password storage cheat sheet. This takes
+16 ms instead of the 100 ms of the library's defaults, so a flood of sign-ins slows down only those who cause it. The
+parameters are part of the stored hash. App passwords are random, so they are hashed as in the reference server: scrypt
+(N 16384, r 8, p 1) with a salt derived from the DID, which lets the row be found by its hash.
 
-Passwords imported from a reference server are scrypt hashes as well. They are accepted, and replaced by argon2id at the
-next sign-in, as hashes with older parameters are.
+Passwords imported from a reference server are scrypt hashes too. They are accepted, and replaced by argon2id at the
+next sign-in, like hashes with older parameters.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from at_protocol.syntax.did import Did
 from aurora_locus.i18n.sentences import said
 from groundwork.errors import InvalidInput
 
-# New passwords stay below the length limit of the check, so that none locks its owner out.
+# New passwords are limited to less than what the check accepts, so that no password can lock its owner out.
 MIN_LENGTH = 8
 MAX_NEW_LENGTH = 256
 MAX_CHECKED_LENGTH = 512
 
-# The reference server's: a salt of 16 bytes and a hash of 64, in hexadecimal.
+# The reference server's format: a salt of 16 bytes and a hash of 64, in hexadecimal.
 _OF_REFERENCE = re.compile(r"(?P<salt>[0-9a-f]{32}):[0-9a-f]{128}")
 
 
@@ -48,20 +48,22 @@ def require_acceptable(password: str) -> None:
 
 
 class Passwords:
-    """The bounded pool. Close it when the server stops."""
+    """The bounded thread pool. Close it when the server stops."""
 
     def __init__(self, *, threads: int = 2, memory_kib: int = 19 * 1024, passes: int = 2) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
-        # Hash compared for unknown accounts: computed at start, so that its parameters are today's.
+        # The hash that is checked for unknown accounts. It is computed at start, so that it has the current parameters.
         self._nobodys = self._hasher.hash("the password of nobody")
 
     async def hash(self, password: str) -> str:
-        """The encoded hash of a new password."""
+        """Return the encoded hash of a new password."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._hasher.hash, password)
 
     async def check(self, stored: str | None, password: str) -> bool:
-        """Whether the password is right. ``None`` (no such account) costs as much and is always False."""
+        """Whether the password is right. If ``stored`` is None (no such account), the check takes as long and returns
+        False.
+        """
         if len(password) > MAX_CHECKED_LENGTH:
             return False
         loop = asyncio.get_running_loop()
@@ -69,18 +71,18 @@ class Passwords:
         return fits and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether a matching hash should be replaced by one with today's parameters."""
+        """Whether a matching hash should be replaced by one with the current parameters."""
         try:
             return _OF_REFERENCE.fullmatch(stored) is not None or self._hasher.check_needs_rehash(stored)
         except InvalidHashError:
             return False
 
     async def hash_app_password(self, did: Did, password: str) -> str:
-        """``salt:hash`` in hexadecimal; the same for the same account and password."""
+        """Return ``salt:hash`` in hexadecimal. It is always the same for the same account and password."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, _of_app, did, password)
 
     def close(self) -> None:
-        """Wait for running hashes."""
+        """Wait for the hashes that are being computed."""
         self._pool.shutdown()
 
     def _verify(self, stored: str, password: str) -> bool:
@@ -98,6 +100,6 @@ def _of_app(did: Did, password: str) -> str:
 
 
 def _scrypt(password: str, salt: str) -> str:
-    # The reference server gives scrypt the salt as text, not as the bytes that the text encodes.
+    # The reference server passes the salt to scrypt as text, not as the bytes that the text encodes.
     hashed = hashlib.scrypt(password.encode(), salt=salt.encode(), n=16384, r=8, p=1, dklen=64, maxmem=64 << 20)
     return f"{salt}:{hashed.hex()}"

@@ -1,6 +1,6 @@
 """Private preferences of an app's user: a list of objects per namespace, replaced as a whole.
 
-Values are stored as received. Anything that reveals a person's age is shown only to sessions of the account's own
+Values are stored as received. Preferences that reveal a person's age are visible only to sessions of the account's own
 password, and values that a server derives itself are not accepted from an app.
 """
 
@@ -14,7 +14,7 @@ from groundwork.errors import Forbidden, InvalidInput, TooLarge
 
 MAX_BYTES = 256 * 1024
 
-# Birth dates: not for every app with an app password.
+# Birth dates, which not every app with an app password may see.
 FULL_ACCESS_ONLY = frozenset({"app.bsky.actor.defs#personalDetailsPref"})
 READ_ONLY = frozenset({"app.bsky.actor.defs#declaredAgePref"})
 
@@ -24,7 +24,7 @@ _INSERT = "insert into preferences (did, position, name, value) values (:did, :p
 
 
 async def read(reader: Reader, did: Did, namespace: str, *, has_full_access: bool) -> list[Any]:
-    """The preferences of a namespace in the order in which they were given, as JSON-able values."""
+    """Return the preferences of a namespace in the order in which they were sent, as JSON values."""
     rows = await reader.fetch(_LIST, did=did)
     return [
         json_form.to_json(json_form.decode(row["value"]))
@@ -34,12 +34,14 @@ async def read(reader: Reader, did: Did, namespace: str, *, has_full_access: boo
 
 
 async def read_all(reader: Reader, did: Did) -> list[Any]:
-    """Every preference of every namespace, for the owner's data export."""
+    """Return every preference of every namespace, for the owner's data export."""
     return [json_form.to_json(json_form.decode(row["value"])) for row in await reader.fetch(_LIST, did=did)]
 
 
 def checked(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> list[tuple[str, str]]:
-    """Name and text of each value to store. Raises InvalidInput, Forbidden or TooLarge; writes nothing."""
+    """Validate the values and return the name and text of each one to store. Raises InvalidInput, Forbidden or
+    TooLarge. Writes nothing.
+    """
     checked_values = []
     for value in values:
         name = value.get("$type") if isinstance(value, Mapping) else None
@@ -56,7 +58,7 @@ def checked(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> 
 
 
 def replace(w: Writer, did: Did, namespace: str, values: Sequence[tuple[str, str]], *, has_full_access: bool) -> None:
-    """Replace everything in the namespace that the session may see; the rest stays."""
+    """Replace everything in the namespace that the session may see. The rest is kept."""
     kept = [
         (row["name"], row["value"])
         for row in w.fetch(_LIST, did=did)

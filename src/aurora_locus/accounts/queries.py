@@ -1,4 +1,4 @@
-"""The statements on ``accounts``."""
+"""Statements on ``accounts``."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ _HANDLE_IS_TAKEN = """
     union all
     select 1 from released_handles where handle = :handle and did <> :did and released_at > :released_after
 """
-# The name in a did:web served here belongs to that identity for ever, whatever its handle is now.
+# The name in a did:web that is served here belongs to that identity forever, whatever its current handle is.
 _IS_SOMEBODYS_IDENTITY = "select 1 from repositories where did = :of_name and did <> :did"
 _WAS_HERE = "select 1 from repositories where did = :did"
 _HANDLE_IS_KEPT = (
@@ -98,24 +98,22 @@ def _to_account(row: Row) -> Account:
 
 
 async def find(reader: Reader, did: Did) -> Account | None:
-    """The account of a DID."""
+    """Find the account with this DID."""
     row = await reader.fetch_one(_BY_DID, key=did)
     return None if row is None else _to_account(row)
 
 
 async def find_by_handle(reader: Reader, handle: str) -> Account | None:
-    """The account with this handle (in lower case)."""
+    """Find the account with this handle (in lower case)."""
     row = await reader.fetch_one(_BY_HANDLE, key=handle)
     return None if row is None else _to_account(row)
 
 
 async def find_by_identifier(reader: Reader, identifier: str) -> Account | None:
-    """The account with this handle, DID or e-mail address, as people type them: case does not matter, a leading @ is
-    dropped.
-    """
+    """Find the account with this handle, DID or e-mail address as people type them: case and a leading @ are ignored."""
     text = identifier.strip().lower()
     if not text.isprintable():
-        return None  # no account has a NUL, and PostgreSQL rejects it
+        return None  # no account contains a NUL, and PostgreSQL rejects it
     if text.startswith("did:"):
         return await find(reader, Did(text))
     text = text.removeprefix("@")
@@ -125,7 +123,7 @@ async def find_by_identifier(reader: Reader, identifier: str) -> Account | None:
 
 
 async def find_by_email(reader: Reader, email: str) -> Account | None:
-    """The account with this address (in lower case)."""
+    """Find the account with this address (in lower case)."""
     if not email.isprintable():
         return None
     row = await reader.fetch_one(_BY_EMAIL, key=email)
@@ -133,7 +131,9 @@ async def find_by_email(reader: Reader, email: str) -> Account | None:
 
 
 async def handle_is_taken(reader: Reader, handle: Handle, did: Did | None, quarantine: int) -> bool:
-    """Whether an account has the handle, or one other than ``did`` had it within the last ``quarantine`` microseconds."""
+    """Whether an account has the handle, or an account other than ``did`` had it within the last ``quarantine``
+    microseconds.
+    """
     released_after = reader.now - quarantine
     row = await reader.fetch_one(_HANDLE_IS_TAKEN, handle=handle, did=did or "", released_after=released_after)
     if row is not None:
@@ -143,13 +143,13 @@ async def handle_is_taken(reader: Reader, handle: Handle, did: Did | None, quara
 
 
 async def repository_was_here(reader: Reader, did: Did) -> bool:
-    """Whether an account with this DID is or was here, deleted ones included."""
+    """Whether an account with this DID is or ever was here, including deleted ones."""
     return await reader.fetch_one(_WAS_HERE, did=did) is not None
 
 
 def require_not_kept(w: Writer, handle: Handle, did: Did, quarantine: int) -> None:
-    """Refuse, in the transaction that takes a handle, one that was released in between and is reserved for its last
-    owner.
+    """Raise Refused if the handle was released in the meantime and is reserved for its last owner. Called in the
+    transaction that assigns the handle.
     """
     if w.fetch_one(_HANDLE_IS_KEPT, handle=handle, did=did, released_after=w.now - quarantine) is not None:
         raise taken()
@@ -182,7 +182,7 @@ def insert(
 
 
 def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> bool:
-    """Change the handle and reserve the old one for a while; False when it is no longer ``old``."""
+    """Change the handle and reserve the old one for a while. Return False if the handle is no longer ``old``."""
     if w.execute(_SET_HANDLE, did=did, new=new, old=old) != 1:
         return False
     w.execute(_RELEASE_HANDLE, handle=old, did=did, released_at=w.now)
@@ -190,7 +190,7 @@ def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> bool:
 
 
 def set_deactivated(w: Writer, did: Did, at: Instant | None, delete_after: Instant | None) -> None:
-    """Store the owner's decision to deactivate, or (None) to reactivate."""
+    """Store the owner's decision to deactivate the account; None reactivates it."""
     if at is None:
         set_shown(w, did)
         return
@@ -199,52 +199,54 @@ def set_deactivated(w: Writer, did: Did, at: Instant | None, delete_after: Insta
 
 @dataclass(frozen=True, slots=True)
 class UnannouncedAccount:
-    """A never announced account, and what it waits for (``account_requests.Awaits``)."""
+    """An account that was never announced, and what it is waiting for (``account_requests.Awaits``)."""
 
     handle: str
     awaits: str
 
 
 def set_awaiting(w: Writer, did: Did, awaits: str, delete_after: Instant) -> None:
-    """Mark a new account as not announced; it is removed if it is never completed."""
+    """Mark a new account as not yet announced. It is removed after ``delete_after`` if it is not completed by then."""
     w.execute(_SET_AWAITING, did=did, awaits=awaits, at=w.now, delete_after=delete_after)
 
 
 def waiting(w: Writer, did: Did) -> UnannouncedAccount | None:
-    """What a never announced account waits for; None for any other."""
+    """Return what an account that was never announced is waiting for; None for any other account."""
     row = w.fetch_one(_WAITING, did=did)
     return None if row is None else UnannouncedAccount(row["handle"], row["awaits"])
 
 
 def set_shown(w: Writer, did: Did) -> None:
-    """The account no longer waits for anything before it is announced."""
+    """Record that the account is active and no longer waiting for anything."""
     w.execute(_SET_SHOWN, did=did)
 
 
 def set_moved(w: Writer, did: Did, moved_to: str | None) -> bool:
-    """The identity names another server, or (None) this one again; False if that was known."""
+    """Record that the identity names another server; None means that it names this one. Return False if nothing
+    changed.
+    """
     if moved_to is None:
         return w.execute(_UNSET_MOVED, did=did) == 1
     return w.execute(_SET_MOVED, did=did, moved_to=moved_to) == 1
 
 
 def is_shown(w: Writer, did: Did) -> bool:
-    """Whether the account is active: neither hidden by its owner nor waiting to be announced."""
+    """Whether the account is active: neither deactivated nor waiting to be announced."""
     return w.fetch_one(_IS_SHOWN, did=did) is not None
 
 
 def set_checked(w: Writer, did: Did) -> None:
-    """Store that the identity was just checked."""
+    """Record that the identity has just been checked."""
     w.execute(_SET_LOOKED_AT, did=did, at=w.now)
 
 
 async def due_for_recheck(reader: Reader, before: Instant, limit: int) -> list[Did]:
-    """Active accounts whose identity was last checked before this instant, longest ago first."""
+    """Return active accounts whose identity was last checked before this instant, those with the oldest check first."""
     return [Did(row["did"]) for row in await reader.fetch(_TO_LOOK_AT, before=before, limit=limit)]
 
 
 def email_of(w: Writer, did: Did) -> str | None:
-    """The address, in lower case."""
+    """Return the account's address, in lower case."""
     row = w.fetch_one(_EMAIL, did=did)
     return None if row is None else row["email"]
 
@@ -261,45 +263,45 @@ def confirm_email(w: Writer, did: Did, at: Instant) -> None:
 
 
 def set_email(w: Writer, did: Did, email: str) -> None:
-    """Set another, unconfirmed address. Raises UniqueViolated."""
+    """Set a new, unconfirmed address. Raises UniqueViolated."""
     w.execute(_SET_EMAIL, did=did, email=email)
 
 
 def free_handle(w: Writer, handle: Handle) -> Did | None:
-    """Release a reserved handle for everybody; returns its last owner, None if it was not reserved."""
+    """Make a reserved handle available to everybody. Return its last owner, or None if it was not reserved."""
     row = w.fetch_one(_FREE_HANDLE, handle=handle)
     return None if row is None else Did(row["did"])
 
 
 def set_password(w: Writer, did: Did, password_hash: str) -> None:
-    """Set another password; access tokens issued before become invalid."""
+    """Set a new password. Access tokens issued before become invalid."""
     w.execute(_SET_PASSWORD_HASH, did=did, hash=password_hash)
     end_access(w, did)
 
 
 def renew_hash(w: Writer, did: Did, *, old: str, new: str) -> None:
-    """Replace the hash of the same password, unless the password was changed in between."""
+    """Replace the hash of the same password, unless the password was changed in the meantime."""
     w.execute(_RENEW_HASH, did=did, old=old, new=new)
 
 
 def end_access(w: Writer, did: Did) -> None:
-    """Invalidate access tokens issued before."""
-    # Tokens carry whole seconds. What begins in the rest of this one is dated to its end (`sessions`).
+    """Invalidate access tokens that were issued before now."""
+    # Tokens carry whole seconds. Tokens issued in the rest of this second are dated to its end (`sessions`).
     w.execute(_END_ACCESS, did=did, valid_after=(w.now // SECOND + 1) * SECOND)
 
 
 async def to_delete(reader: Reader, now: Instant) -> list[Did]:
-    """Accounts deactivated until an instant that has passed."""
+    """Return accounts that were deactivated with a deadline that has passed."""
     return [Did(row["did"]) for row in await reader.fetch(_TO_DELETE, now=now)]
 
 
 def is_to_delete(w: Writer, did: Did, now: Instant) -> bool:
-    """Whether this one still is due for deletion."""
+    """Whether this account is still due for deletion."""
     return w.fetch_one(_IS_TO_DELETE, did=did, now=now) is not None
 
 
 def remove(w: Writer, did: Did) -> None:
-    """Delete the account with its sessions, app passwords and tokens; the handle is reserved for a while, unless the
+    """Delete the account with its sessions, app passwords and tokens. The handle is reserved for a while, unless the
     account was never announced.
     """
     was_shown = waiting(w, did) is None
@@ -309,7 +311,7 @@ def remove(w: Writer, did: Did) -> None:
 
 
 def host_decision(w: Writer, did: Did) -> HostingStatus | None:
-    """The host's decision about the account, which the owner cannot lift."""
+    """Return the host's decision about the account, which the owner cannot lift."""
     row = w.fetch_one(_TAKEN_DOWN, did=did)
     if row is None or (row[0] is None and row[1] is None):
         return None

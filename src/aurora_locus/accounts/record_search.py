@@ -1,8 +1,8 @@
-"""Search of an owner's own records: one or all collections, everything or what contains some words.
+"""Search of an owner's own records: in one or all collections, for all records or those that contain some words.
 
-Newest record keys first, by collection name. There is no word index, because every write would pay for what few use: a
-search reads records until its page is full or it has read a fixed number, and its cursor says where it stopped. So each
-request is cheap and complete: the next page continues there.
+Results are ordered by collection name, newest record keys first. There is no full-text index, because every write would
+pay for a feature that few people use. A search reads records until its page is full or it has read a fixed number; its
+cursor says where it stopped, and the next page continues there. So each request is cheap, and no record is skipped.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput
 
 PAGE = 25
-# Some 50 ms of work in another thread.
+# About 50 ms of work in another thread.
 _MOST_READ = 2000
 _READ_AT_ONCE = 250
 MAX_WORDS_LENGTH = 200
@@ -35,7 +35,7 @@ MAX_WORDS_LENGTH = 200
 
 @dataclass(frozen=True, slots=True)
 class RecordMatch:
-    """One record; ``value`` is its JSON form."""
+    """One record. ``value`` is its JSON form."""
 
     collection: Nsid
     rkey: RecordKey
@@ -45,8 +45,8 @@ class RecordMatch:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """A page of found records. ``next`` is the cursor of the next page, None at the end; ``looked_at`` is the number of
-    records read.
+    """A page of matching records. ``next`` is the cursor of the next page, None at the end; ``looked_at`` is the number
+    of records read.
     """
 
     records: Sequence[RecordMatch]
@@ -56,7 +56,7 @@ class RecordPage:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Position after which to continue; an empty key: the start of the collection."""
+    """The position after which to continue. An empty key means the start of the collection."""
 
     collection: Nsid
     rkey: str
@@ -65,7 +65,7 @@ class _Place:
 async def find(
     db: Database, did: Did, *, collection: str = "", words: str = "", cursor: str = "", limit: int = PAGE
 ) -> RecordPage:
-    """A page of the owner's records. Raises InvalidInput for an invalid collection, search text or cursor.
+    """Return a page of the owner's records. Raises InvalidInput for an invalid collection, search text or cursor.
 
     ``words`` is matched literally, ignoring case, in the record's JSON and its key. Records that the host took down are
     left out.
@@ -99,7 +99,9 @@ async def find(
 async def read(
     db: Database, did: Did, collection: str, rkey: str, *, also_taken_down: bool = False
 ) -> RecordMatch | None:
-    """One record; None for an absent one, and for an invalid name. What was taken down is for operators."""
+    """Return one record; None if it does not exist or its name is invalid. Only operators see records that are taken
+    down.
+    """
     try:
         record = await reader.find_record(
             db, did, parse_nsid(collection), parse_record_key(rkey), also_taken_down=also_taken_down
@@ -110,7 +112,7 @@ async def read(
 
 
 def as_json(found: RecordMatch) -> str:
-    """The record as text that people read."""
+    """Format the record as indented JSON for people to read."""
     return msgspec.json.format(msgspec.json.encode(found.value), indent=2).decode()
 
 

@@ -21,11 +21,13 @@ from groundwork.rate_limit.contract import Counters
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Everything account actions need. ``url`` is the service endpoint of our repositories; ``network`` resolves
-    identities and handles that are not ours. ``handle_quarantine``: microseconds for which a released handle stays
-    reserved, so that nobody is impersonated on the day they leave. ``has_wide_limits``: loose limits, in development.
-    ``shares_private_addresses``: a private address may stand for many clients. ``counts_requests``: pages have a limit. ``confirms_email``: accounts without an
-    invite wait for e-mail confirmation.
+    """Everything that account actions need.
+
+    ``url`` is the service endpoint of our repositories; ``network`` resolves identities and handles that are not ours.
+    ``handle_quarantine`` is the time in microseconds for which a released handle stays reserved, so that nobody can be
+    impersonated right after they leave. ``has_wide_limits`` loosens the rate limits, for development.
+    ``shares_private_addresses`` is True if many clients may share a private address. ``counts_requests`` is True if
+    pages are rate-limited. ``confirms_email`` is True if accounts without an invite must confirm their e-mail address.
     """
 
     db: Database
@@ -57,15 +59,15 @@ class Registry:
 
     @property
     def own_keys(self) -> list[PublicKey]:
-        """Rotation keys of the server and its operator."""
+        """Rotation keys of the operator and the server."""
         return [key for key in (self.operators_key, self.rotation_key.public) if key is not None]
 
     @property
     def guessing(self) -> Guessing:
-        """Dependencies of counting wrong passwords."""
+        """The dependencies of counting wrong passwords."""
         return Guessing(self.db, self.factor_keys.codes, self.has_wide_limits)
 
     @property
     def plc(self) -> PlcUpdateContext:
-        """Dependencies of repairing the directory."""
+        """The dependencies of repairing the directory."""
         return PlcUpdateContext(self.db, self.directory, self.rotation_key, self.repositories.live)

@@ -1,6 +1,6 @@
-"""Service tokens (``getServiceAuth``): audience, method, lifetime, and which sessions may have one.
+"""Service tokens (``getServiceAuth``): audience, method, lifetime, and which sessions may get one.
 
-An account shows them to another service. They are signed with the account's own key.
+An account presents such a token to another service. It is signed with the account's own key.
 """
 
 import re
@@ -16,12 +16,13 @@ from aurora_locus.accounts.model import SessionScope
 from groundwork.clock import SECOND, Instant
 from groundwork.errors import Forbidden, InvalidInput
 
-# A stolen token without a method can call every method: it must expire soon.
+# A token without a method can call every method, so it must expire soon in case it is stolen.
 MAX_LIFETIME_WITHOUT_METHOD_SECONDS = 60
 
 CREATE_ACCOUNT = "com.atproto.server.createAccount"
 
-# Methods that change or reveal the account itself: they need a session of the account, no service may call them for it.
+# Methods that change or reveal the account itself. They need a session of the account; no service may call them on its
+# behalf.
 PROTECTED = frozenset(
     name.lower()
     for name in (
@@ -51,7 +52,7 @@ _FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
 
 @dataclass(frozen=True, slots=True)
 class ServiceTokenRequest:
-    """Parameters of ``getServiceAuth``; ``expires_at`` in seconds since 1970."""
+    """Parameters of ``getServiceAuth``. ``expires_at`` is in seconds since 1970."""
 
     audience: str
     method: Nsid | None
@@ -65,7 +66,7 @@ def is_privileged(method: str) -> bool:
 
 
 def require_allowed(request: ServiceTokenRequest, scope: SessionScope | None) -> None:
-    """Raise InvalidInput or Forbidden unless a session of this scope may have such a token."""
+    """Raise InvalidInput or Forbidden unless a session of this scope may get such a token."""
     _require_audience(request.audience)
     method = "" if request.method is None else request.method
     if method.lower() in PROTECTED:
@@ -78,7 +79,7 @@ def require_allowed(request: ServiceTokenRequest, scope: SessionScope | None) ->
 
 
 def lifetime_seconds(request: ServiceTokenRequest, now: Instant) -> int:
-    """Lifetime of the token. Raises InvalidInput (``BadExpiration``)."""
+    """Return the lifetime of the token in seconds. Raises InvalidInput (``BadExpiration``)."""
     if request.expires_at is None:
         return LIFETIME_SECONDS
     lifetime = request.expires_at - now // SECOND

@@ -1,7 +1,7 @@
-"""Session tokens: JWTs under one secret of this server, with the lifetimes of the reference.
+"""Session tokens: JWTs signed with a secret of this server, with the same lifetimes as in the reference server.
 
-Access and refresh tokens differ in header type and scope; neither is accepted as the other. Nor is a token of another kind:
-one with ``lxm`` (service auth) or ``cnf`` (OAuth) is no session token.
+Access and refresh tokens differ in header type and scope, and neither is accepted as the other. Other kinds of token
+are not accepted either: a token with ``lxm`` (service auth) or ``cnf`` (OAuth) is not a session token.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from groundwork.errors import NotSignedIn
 
 ACCESS_LIFETIME = 120 * MINUTE
 REFRESH_LIFETIME = 90 * DAY
-# The installer of the reference PDS makes 16 random bytes, in hexadecimal.
+# The installer of the reference PDS generates 16 random bytes in hexadecimal.
 MIN_SECRET_BYTES = 16
 
 _ACCESS_TYPE = "at+jwt"
@@ -28,9 +28,10 @@ _REFRESH_TYPE = "refresh+jwt"
 
 
 class SessionTokenSigner:
-    """Signs and reads the tokens of one server (``audience`` is its service DID).
+    """Signs and reads the tokens of one server. ``audience`` is its service DID.
 
-    Tokens under the ``previous`` secret go on being read, so that a secret can be replaced without ending sessions.
+    Tokens signed with the ``previous`` secret are still accepted, so that the secret can be replaced without ending
+    sessions.
     """
 
     def __init__(self, secret: bytes, audience: str, previous: bytes = b"") -> None:
@@ -43,11 +44,11 @@ class SessionTokenSigner:
         return self._sign(_ACCESS_TYPE, did, scope, now, ACCESS_LIFETIME, {})
 
     def refresh(self, did: Did, token_id: str, now: Instant, expires_at: Instant) -> str:
-        """Make the refresh token whose row in ``sessions`` is ``token_id``."""
+        """Make the refresh token whose row in ``sessions`` has the id ``token_id``."""
         return self._sign(_REFRESH_TYPE, did, SessionScope.REFRESH, now, expires_at - now, {"jti": token_id})
 
     def read_access(self, token: str, now: Instant) -> AccessToken:
-        """Read an access token. Raises NotSignedIn: ``ExpiredToken`` after its time, ``InvalidToken`` for anything
+        """Read an access token. Raises NotSignedIn: ``ExpiredToken`` after its expiry, ``InvalidToken`` for anything
         else.
         """
         claims = self._read(token, _ACCESS_TYPE)
@@ -61,7 +62,9 @@ class SessionTokenSigner:
         return AccessToken(self._subject(claims), scope, issued_at, expires_at)
 
     def read_refresh(self, token: str, now: Instant, *, even_if_expired: bool = False) -> RefreshToken:
-        """Read a refresh token. Raises NotSignedIn as :meth:`read_access`; signing out takes an expired one as well."""
+        """Read a refresh token. Raises NotSignedIn as :meth:`read_access` does. Signing out also accepts an expired
+        token.
+        """
         claims = self._read(token, _REFRESH_TYPE)
         token_id = claims.get("jti")
         if claims.get("scope") != SessionScope.REFRESH or not isinstance(token_id, str):
@@ -117,7 +120,7 @@ class SessionTokenSigner:
 
 def _key(secret: bytes) -> OctKey:
     with warnings.catch_warnings():
-        # The server's start-up warns about the short secret of an existing installation.
+        # At start, the server warns about the short secret of an existing installation.
         warnings.simplefilter("ignore", SecurityWarning)
         return OctKey.import_key(secret)
 

@@ -1,8 +1,8 @@
 """Sessions of apps: sign-in, refresh, sign-out.
 
-A refresh token has exactly one successor. The first use fixes the successor's identifier and lets the old token expire in two
-hours, its grace period; every further use in that period, also by concurrent requests, gets the same successor. Signing out
-with any token of a chain ends the whole chain.
+A refresh token has exactly one successor. Its first use fixes the identifier of the successor and makes the old token
+expire in two hours, its grace period. Further uses in that period, including concurrent ones, return the same
+successor. Signing out with any token of a chain ends the whole chain.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from groundwork.errors import NotSignedIn
 
 GRACE = 2 * HOUR
 
-# No DID: no account and no app password has it.
+# Not a valid DID, so no account and no app password can have it.
 _NOBODY = Did("")
 
-# A refusal takes at least this long, so that its duration does not tell whether the account exists.
+# A refusal takes at least this long, so that its duration does not reveal whether the account exists.
 LEAST_SECONDS_OF_REFUSAL = 0.35
 
 _INSERT = """
@@ -41,7 +41,7 @@ _FIX_SUCCESSOR = """
      where id = :id and did = :did and expires_at > :now
     returning next_id, app_password_name
 """
-# The whole chain, in both directions: the token may be one in its grace period.
+# Delete the whole chain in both directions, because the token may be one in its grace period.
 _DELETE = """
     with recursive chain (id, next_id) as (
         select s.id, s.next_id from sessions s where s.id = :id and s.did = :did
@@ -50,7 +50,7 @@ _DELETE = """
     )
     delete from sessions where id in (select id from chain)
 """
-# The newest of each chain: those before it are in their grace period.
+# Only the newest token of each chain; earlier ones are in their grace period.
 _OPEN = """
     select id, app_password_name, created_at, expires_at from sessions
      where did = :did and next_id is null and expires_at > :now
@@ -63,14 +63,14 @@ _DELETE_EXPIRED = "delete from sessions where expires_at <= :now"
 
 @dataclass(frozen=True, slots=True)
 class ProvenAccount:
-    """An account and the password that was verified; ``app_password`` is None for the account's own one."""
+    """An account and the password that was verified. ``app_password`` is None for the account's own password."""
 
     account: Account
     app_password: AppPassword | None
 
 
 async def renew_hash(db: Database, passwords: Passwords, proof: ProvenAccount, password: str) -> None:
-    """Store a new hash of a verified password if the old one has other parameters, or comes from another server."""
+    """Replace the hash of a verified password if it has outdated parameters or comes from another server."""
     old = proof.account.password_hash
     if proof.app_password is not None or old is None or not passwords.is_outdated(old):
         return
@@ -81,7 +81,7 @@ async def renew_hash(db: Database, passwords: Passwords, proof: ProvenAccount, p
 async def verify_password(db: Database, passwords: Passwords, account: Account | None, password: str) -> ProvenAccount:
     """Verify a password: the account's own, or one of its app passwords. Guesses are counted by ``password_guesses``.
 
-    Raises NotSignedIn with one sentence and one cost for nobody and for a wrong password.
+    Raises NotSignedIn. Message and cost are the same for an unknown account and a wrong password.
     """
     loop = asyncio.get_running_loop()
     answers_at = loop.time() + LEAST_SECONDS_OF_REFUSAL
@@ -93,14 +93,18 @@ async def verify_password(db: Database, passwords: Passwords, account: Account |
 
 
 def not_proven() -> NotSignedIn:
-    """The error for an unknown identifier and for a wrong password: the same, so that it does not reveal which."""
+    """Return the error for an unknown identifier and for a wrong password. It is the same, so that it does not reveal
+    which.
+    """
     return NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
 
 
 async def verify_app_password(
     db: Database, passwords: Passwords, account: Account | None, password: str
 ) -> ProvenAccount | None:
-    """Verify an app password; None if the account has no such one. Text that does not have its form is not hashed."""
+    """Verify an app password; return None if the account has no such password. Text without the form of an app password
+    is not hashed.
+    """
     if not app_passwords.has_form(password):
         return None
     did = _NOBODY if account is None else account.did
@@ -111,7 +115,7 @@ async def verify_app_password(
 
 
 async def _prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> ProvenAccount:
-    # Which hashes are computed depends on the typed password alone, so that the duration tells nothing about accounts.
+    # Which hashes are computed depends only on the typed password, so the duration reveals nothing about accounts.
     by_app = await verify_app_password(db, passwords, account, password)
     app_password = None if by_app is None else by_app.app_password
     fits = await passwords.check(None if account is None else account.password_hash, password)
@@ -128,9 +132,9 @@ def open_session(
     *,
     is_takendown: bool = False,
 ) -> TokenPair:
-    """Create a session in the caller's transaction. Raises NotSignedIn if the app password was revoked in between.
+    """Create a session in the caller's transaction. Raises NotSignedIn if the app password was revoked in the meantime.
 
-    That of an account that was taken down can do little, and cannot be refreshed while the account is.
+    The session of a taken-down account has few permissions and cannot be refreshed until the takedown is lifted.
     """
     name = None if app_password is None else app_password.name
     token_id, expires_at = _fresh_id(), Instant(w.now + REFRESH_LIFETIME)
@@ -140,8 +144,8 @@ def open_session(
 
 
 def open_proven(w: Writer, tokens: SessionTokenSigner, proof: ProvenAccount) -> TokenPair:
-    """Create a session after the password was verified. Raises NotSignedIn if sessions were ended since then:
-    a password that was reset in between must not open one more.
+    """Create a session after the password was verified. Raises NotSignedIn if sessions were ended since then, because a
+    password that has been reset in the meantime must not open another session.
     """
     account = proof.account
     row = w.fetch_one(_VALID_AFTER, did=account.did)
@@ -184,15 +188,16 @@ def refresh(w: Writer, tokens: SessionTokenSigner, token: RefreshToken) -> Token
 
 
 def close_session(w: Writer, token: RefreshToken) -> None:
-    """Sign out; nothing happens if the session has already ended."""
+    """Sign out. Nothing happens if the session has already ended."""
     w.execute(_DELETE, id=token.id, did=token.did)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A session of an app, as listed for its owner. ``id`` is no secret: tokens are signed.
+    """A session of an app, as listed for its owner. ``id`` is not secret, because tokens are signed.
 
-    ``app_password_name`` is None where the account's own password opened it; ``used_at`` is its last refresh.
+    ``app_password_name`` is None if the session was opened with the account's own password. ``used_at`` is its last
+    refresh.
     """
 
     id: str
@@ -202,7 +207,7 @@ class OpenSession:
 
 
 async def list_open(reader: Reader, did: Did) -> list[OpenSession]:
-    """Sessions that can be refreshed, last used first."""
+    """Return the sessions that can be refreshed, most recently used first."""
     return [
         OpenSession(row["id"], row["app_password_name"], Instant(row["created_at"]), Instant(row["expires_at"]))
         for row in await reader.fetch(_OPEN, did=did, now=reader.now)
@@ -210,12 +215,12 @@ async def list_open(reader: Reader, did: Did) -> list[OpenSession]:
 
 
 def end_one(w: Writer, did: Did, session_id: str) -> None:
-    """End one session; nothing happens if it has already ended. Its access token is valid until it expires."""
+    """End one session. Nothing happens if it has already ended. Its access token stays valid until it expires."""
     w.execute(_DELETE, id=session_id, did=did)
 
 
 def end_all_apps(w: Writer, did: Did) -> None:
-    """End the sessions of all apps; browsers stay signed in."""
+    """End the sessions of all apps. Browsers stay signed in."""
     w.execute(_DELETE_ALL, did=did)
 
 
@@ -231,7 +236,7 @@ def sweep(w: Writer) -> int:
 
 
 def _issued_at(w: Writer, did: Did) -> Instant:
-    # Tokens contain whole seconds: one made in the second in which older ones were ended must not look older.
+    # Tokens carry whole seconds. A token issued in the same second in which older ones were ended must not look older.
     row = w.fetch_one(_VALID_AFTER, did=did)
     return w.now if row is None else Instant(max(w.now, row["tokens_valid_after"]))
 

@@ -1,8 +1,8 @@
 """Sign-in links: e-mailed to the owner of an account whose password guesses strangers have used up.
 
-A link lets an unknown browser try the password; without the password it opens nothing. Opening it changes nothing, because
-mail scanners open links; signing in uses it up. Several are valid at once, each for a day: strangers who request links cause
-e-mails, but invalidate none of the owner's links.
+A link lets an unknown browser try the password; without the password it gives no access. Following it changes nothing,
+because mail scanners open links; signing in uses it up. Several links can be valid at once, each for a day: strangers
+who request links cause e-mails, but do not invalidate the owner's links.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from groundwork.database.transaction import Reader, Writer
 from groundwork.outbox.jobs import enqueue
 
 LIFETIME = DAY
-# With so many unused links the owner needs no further one.
+# An owner with this many unused links needs no further one.
 MAX_OPEN = 5
 
 _COUNT = "select count(*) from sign_in_links where did = :did and requested_at > :after"
@@ -42,14 +42,15 @@ _SWEEP = "delete from sign_in_links where requested_at <= :after"
 
 @dataclass(frozen=True, slots=True)
 class SignInLink:
-    """A valid link. ``place`` is the key under which guesses with it are counted."""
+    """A valid link. ``place`` is the key under which guesses made with the link are counted."""
 
     did: Did
     place: bytes
 
 
 async def ask(registry: Registry, identifier: str) -> None:
-    """E-mail a link to the owner of an account, if there is one. The result and its duration tell nothing about accounts.
+    """E-mail a link to the owner of an account, if there is one. Neither the result nor its duration reveals whether
+    there is.
 
     Raises Refused if this server sends no e-mail.
     """
@@ -79,14 +80,14 @@ async def _send(registry: Registry, did: Did) -> None:
 
 
 async def find(reader: Reader, tokens: EmailTokens, token: str) -> SignInLink | None:
-    """The link with this token, while it is valid."""
+    """Find the link with this token; None unless it is valid."""
     token_hash = tokens.hash(TokenPurpose.SIGN_IN_LINK, token)
     row = await reader.fetch_one(_FIND, token_hash=token_hash, after=reader.now - LIFETIME)
     return None if row is None else SignInLink(Did(row["did"]), bytes(row["token_hash"]))
 
 
 async def find_email(reader: Reader, email_id: str) -> TokenEmail | None:
-    """Content of the e-mail; None if its link was used or has expired, or the account has no address."""
+    """Return the content of the e-mail; None if its link was used or has expired, or if the account has no address."""
     row = await reader.fetch_one(_FIND_EMAIL, email_id=email_id, after=reader.now - LIFETIME)
     if row is None or row["email"] is None:
         return None
@@ -107,5 +108,5 @@ def forget(w: Writer, did: Did) -> None:
 
 
 def sweep(w: Writer) -> int:
-    """Delete expired links; returns how many."""
+    """Delete expired links and return how many."""
     return w.execute(_SWEEP, after=w.now - LIFETIME)

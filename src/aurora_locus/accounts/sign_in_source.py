@@ -1,4 +1,4 @@
-"""The source of a sign-in: the client's address, and the browser if it was here before."""
+"""The source of a sign-in: the client's address, and the browser if it was used here before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ _NO_KEY = Secret("")
 
 @dataclass(frozen=True, slots=True)
 class SignInSource:
-    """Where a sign-in comes from. ``is_personal``: the address belongs to one person and to no proxy, as far as is
-    known. ``is_local``: a program on the server's own machine. ``device`` is the identifier in a browser's cookie;
-    empty for apps and for browsers that come for the first time.
+    """Where a sign-in comes from. ``is_personal`` is True if, as far as we know, the address belongs to one person and
+    not to a proxy. ``is_local`` is True for a program on the server's own machine. ``device`` is the identifier in a
+    browser's cookie; empty for apps and for browsers that come for the first time.
     """
 
     address: str
@@ -29,18 +29,20 @@ class SignInSource:
 
     @property
     def network(self) -> str:
-        """The unit of counting: an IPv4 address, or the /64 of an IPv6 address."""
+        """The unit of counting: an IPv4 address, or the /64 network of an IPv6 address."""
         return network_of(self.address)
 
     def places(self, key: bytes) -> Sequence[bytes]:
-        """Keyed hashes of the device and the address, the more specific first. Keyed, because all addresses can be tried out."""
+        """Return keyed hashes of the device and the address, the more specific first. They are keyed, because without a
+        key all addresses could be tried.
+        """
         device = [_place(key, "device", self.device)] if self.device else []
         address = [_place(key, "address", self.network)] if self.is_personal else []
         return [*device, *address]
 
 
 def source_of(connection: HTTPConnection, device: str = "", *, key: Secret = _NO_KEY) -> SignInSource:
-    """The sender of a request, or the visitor on whose behalf one of our own services (it has ``key``) sent it."""
+    """Return the source of a request: its sender, or the visitor on whose behalf a service that has ``key`` sent it."""
     headers = dict(connection.scope["headers"])
     named = vouched_address(key, headers) if CLIENT_ADDRESS in headers else ""
     if named:

@@ -1,7 +1,9 @@
-"""Change the signing key of an account: in the directory, here, and on the firehose, all of them or none (``identity_change``).
+"""Change the signing key of an account in the directory, here and on the firehose. All three change, or none does
+(``identity_change``).
 
-Afterwards the repository gets an empty commit with the new signature, announced as ``#sync``. The transaction that makes the key
-current also stores that this commit is due; after a crash :func:`finish_commits` makes it at the next start.
+Afterwards the repository gets an empty commit with the new signature, announced as ``#sync``. The transaction that
+makes the key current also records that this commit is due; after a crash, :func:`finish_commits` makes it at the next
+start.
 """
 
 from at_protocol.crypto.did_key import format_did_key
@@ -20,7 +22,7 @@ from groundwork.database.transaction import Writer
 from groundwork.errors import NotFound, Refused
 
 _ENQUEUE = "insert into signatures_due (did, due_at) values (:did, :now) on conflict (did) do nothing"
-# An account that is not active gets its new signature with the first commit after its activation.
+# An inactive account gets its new signature with the first commit after its activation.
 _FIND_DUE = """
     select s.did from signatures_due s join repositories r on r.did = s.did where r.status = 'active' order by s.due_at, s.did
 """
@@ -28,14 +30,16 @@ _FORGET_DUE = "delete from signatures_due where did = :did"
 
 
 async def change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) -> None:
-    """Change the key. Raises NotFound, RemoteFailed, Refused (no did:plc, not active, or the identity names another server)."""
+    """Change the key. Raises NotFound, RemoteFailed, and Refused if the DID is not a did:plc, the account is not
+    active, or the identity names another server.
+    """
     if not did.startswith("did:plc:"):
         raise Refused("Only the directory of did:plc can be told another key; this identity is its owner's to change.")
     await to_its_end(_change(registry, did, key, note))
 
 
 async def finish_commits(registry: Registry) -> int:
-    """Make the commits with a new signature that a crash left due; returns how many."""
+    """Make the commits with a new signature that are due because of a crash. Return how many."""
     async with registry.db.reader() as reader:
         due = [Did(row["did"]) for row in await reader.fetch(_FIND_DUE)]
     for did in due:
@@ -51,7 +55,8 @@ async def _change(registry: Registry, did: Did, key: K256PrivateKey, note: Note)
         if account is None:
             raise NotFound("There is no such account on this server.", name="NotFound")
         if account.status is not HostingStatus.ACTIVE:
-            # Its repository cannot be signed now; reactivated, it would have a signature that does not fit the identity.
+            # The repository of an inactive account cannot be signed now, and after its activation the old signature
+            # would not match the identity.
             raise Refused("Only an active account's key is changed.", name="InvalidRequest")
         new = format_did_key(key.public)
         operation = await plc_updates.new_signing_key(registry.directory, registry.rotation_key, did, new)
@@ -79,6 +84,6 @@ async def _store(
         note(w, before, format_did_key(key.public))
         log.append_identity(w, registry.repositories.live, did, account.handle)
 
-    # A commit in progress was signed with the old key: it must not be stored after the new one.
+    # A commit in progress was signed with the old key and must not be stored after the new key.
     async with registry.repositories.locks.hold(did):
         await registry.db.write(work)

@@ -1,7 +1,7 @@
 """Create an account for an existing identity: incoming migrations, and accounts with their own did:web.
 
-The request is signed with the identity's own key (a service token), by the old server for its user, or by users with
-their own key when that server is gone. The identity is not changed: the account stays deactivated, with its own signing
+The request is signed with the identity's own key (a service token): by the old server for its user, or by users with
+their own key if that server is gone. The identity is not changed. The account stays deactivated, with its own signing
 key, until the identity names this server (``activation``). An unfinished account is removed after three days; it was
 never announced.
 """
@@ -21,15 +21,15 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, UniqueViolated, Writer
 from groundwork.errors import Conflict, InvalidInput, NotFound, Refused
 
-# As in the reference; the directory's window for undoing an operation is as long.
+# As long as in the reference server, and as long as the directory lets an operation be undone.
 PATIENCE = 3 * DAY
 
 
 async def create_for_existing_identity(registry: Registry, did: Did, request: AccountRequest) -> CreatedAccount:
-    """A deactivated account for this DID, requested by its holder.
+    """Create a deactivated account for this DID, at the request of its holder.
 
-    Raises Refused: ``UnresolvableDid``, ``IncompatibleDidDoc``; ``AlreadyExists`` for an account that is here, finished
-    or not; and what every sign-up raises (``account_requests``, ``identity.handles``).
+    Raises Refused: ``UnresolvableDid``, ``IncompatibleDidDoc``; ``AlreadyExists`` if the account is already here,
+    finished or not. Also raises what every sign-up raises (``account_requests``, ``identity.handles``).
     """
     _require_supported(did)
     async with registry.db.reader() as reader:
@@ -38,13 +38,14 @@ async def create_for_existing_identity(registry: Registry, did: Did, request: Ac
     await _require_usable(registry, did)
     handle = await handle_proofs.require_own(registry, did, request.handle)
     async with registry.db.reader() as reader:
-        # Another attempt for this DID may have finished since; then it holds the handle, the address and the invite.
+        # A concurrent request for this DID may have finished in the meantime; it would then have the handle, the
+        # address and the invite.
         await _require_not_here(reader, did)
         invite = await account_requests.invite_of(registry, reader, request)
         await account_requests.require_free(registry, reader, handle, asked.email, did)
     password_hash = await registry.passwords.hash(asked.password)
     keys = registry.repositories.keys
-    # A client that reserved a key may already have named it in the identity.
+    # A client that reserved a key may have already named it in the identity.
     signing = await keys.reserved_key(did) or K256PrivateKey.from_bytes(secrets.token_bytes(32))
     beginning = hosting.begin(registry.repositories, did, signing)
 
@@ -64,8 +65,8 @@ async def create_for_existing_identity(registry: Registry, did: Did, request: Ac
     except UniqueViolated as lost:
         raise account_requests.lost_race(lost.constraint) from lost
     except Conflict as first:
-        # Another attempt for this DID came first. The transaction creates the repository before anything else that is
-        # unique, so this is noticed before a handle or an address taken by the other attempt.
+        # A concurrent request for this DID came first. The transaction creates the repository before anything else that
+        # must be unique, so this is noticed before a handle or an address that the other request took.
         async with registry.db.reader() as reader:
             await _require_not_here(reader, did)
         raise _here(is_unfinished=True) from first
@@ -96,7 +97,7 @@ def _require_supported(did: Did) -> None:
 
 
 async def _require_usable(registry: Registry, did: Did) -> None:
-    """The token may have been verified against a cached document: resolve the identity again."""
+    """Resolve the identity again, because the token may have been verified against a cached document."""
     try:
         claim = await hosting_status.claim_of(registry, did)
     except (NotFound, InvalidInput) as absent:

@@ -1,10 +1,10 @@
-"""Identities of the method did:web whose documents this server serves: ``did:web:ana.town.example`` for who signs up as
-``ana.town.example``, where the operator allows it (``PDS_DID_WEB_ACCOUNTS``).
+"""Identities of the method did:web whose documents this server serves: for example ``did:web:ana.town.example`` for a
+person who signs up as ``ana.town.example``, if the operator allows it (``PDS_DID_WEB_ACCOUNTS``).
 
-Source: did:web method; atproto DID specification. Nobody can change such an identity but who has the domain, so it is never
-given to anybody else, not after its account is deleted either. An account that moves away takes it along: this server goes on
-serving the document, which then names the other server and its key, for as long as it stands. A handle may change as any other;
-the DID, and the name in it, stay.
+Source: did:web method; atproto DID specification. Only the owner of the domain can change such an identity, so it is
+never given to another person, even after its account is deleted. An account that moves away takes its identity along:
+this server continues to serve the document, which then names the other server and its key, as long as the server
+exists. The handle can change like any other; the DID, and the name in it, cannot.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,9 @@ _POINT = """
 
 @dataclass(frozen=True, slots=True)
 class NewServer:
-    """Server and signing key (did:key) of an account that has moved away; its did:web document is still served here."""
+    """Server and signing key (did:key) of an account that has moved away but whose did:web document is still served
+    here.
+    """
 
     pds: str
     signing_key: str
@@ -41,13 +43,13 @@ class NewServer:
 
 
 async def destination(reader: Reader, did: Did) -> NewServer | None:
-    """Where the account has moved; None if it is here."""
+    """Return where the account has moved; None if it is here."""
     row = await reader.fetch_one(_FIND_DESTINATION, did=did)
     return None if row is None else NewServer(row["pds"], row["signing_key"], row["handle"])
 
 
 def point_elsewhere(w: Writer, did: Did, there: NewServer) -> None:
-    """Let the document name another server."""
+    """Make the document name another server."""
     w.execute(_POINT, did=did, pds=there.pds, signing_key=there.signing_key, handle=there.handle, now=w.now)
 
 
@@ -62,7 +64,7 @@ def is_ours(registry: Registry, did: Did) -> bool:
 
 
 def of_handle(handle: Handle) -> Did:
-    """The did:web of a handle."""
+    """Return the did:web of a handle."""
     return Did(f"did:web:{handle}")
 
 
@@ -77,7 +79,9 @@ async def require_new(reader: Reader, did: Did, handle: Handle) -> None:
 
 
 async def document(registry: Registry, host: str) -> dict[str, Any]:
-    """The document of ``did:web:<host>``. Raises NotFound if no account here has it, or it is not active yet."""
+    """Return the document of ``did:web:<host>``. Raises NotFound if no account here has it or the account is not active
+    yet.
+    """
     did = of_handle(Handle(host))
     account = there = None
     if is_ours(registry, did):

@@ -1,6 +1,6 @@
-"""Passkey challenges: random, signed by this server, valid for five minutes and one answer.
+"""Passkey challenges: random, signed by this server, and valid for five minutes and one answer.
 
-A challenge contains its time and a signature, so nothing is stored until one is answered.
+A challenge contains its time and a signature, so only answered challenges need to be stored.
 """
 
 import hmac
@@ -26,13 +26,15 @@ _SWEEP = "delete from spent_challenges where expires_at <= :now"
 
 
 def fresh(keys: FactorKeys, browser_id: str, now: Instant) -> bytes:
-    """A new challenge that only this browser can answer."""
+    """Make a new challenge that only this browser can answer."""
     head = secrets.token_bytes(_RANDOM_BYTES) + (now + LIFETIME).to_bytes(_TIME_BYTES, "big")
     return head + _mac(keys, browser_id, head)
 
 
 def spend(w: Writer, keys: FactorKeys, browser_id: str, challenge: bytes) -> bool:
-    """Mark a challenge as answered; False unless it is ours, for this browser, not expired and not answered before."""
+    """Mark a challenge as answered. Return False unless it is ours, for this browser, not expired and not answered
+    before.
+    """
     head, mac = challenge[:-_MAC_BYTES], challenge[-_MAC_BYTES:]
     if len(challenge) != _LENGTH or not hmac.compare_digest(mac, _mac(keys, browser_id, head)):
         return False
@@ -43,7 +45,7 @@ def spend(w: Writer, keys: FactorKeys, browser_id: str, challenge: bytes) -> boo
 
 
 def sweep(w: Writer) -> int:
-    """Delete answered challenges that have expired; returns how many."""
+    """Delete answered challenges that have expired and return how many."""
     return w.execute(_SWEEP, now=w.now)
 
 

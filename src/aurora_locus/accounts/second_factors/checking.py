@@ -16,19 +16,19 @@ from groundwork.database.transaction import Writer
 from groundwork.errors import NotSignedIn, Refused, TooMany
 from groundwork.rate_limit.contract import spend
 
-# The name of the refusal that asks for a code beside the right password; deployed apps know it.
+# The error name for a right password without the required code. Deployed apps know it.
 FACTOR_WANTED = "AuthFactorTokenRequired"
 WRONG = mark("This code is wrong, or you’ve already used it.")
 
 
 async def find(registry: Registry, did: Did) -> Factors:
-    """The second factors of an account."""
+    """Return the second factors of an account."""
     async with registry.db.reader() as reader:
         return await queries.find(reader, did)
 
 
 async def take_code(registry: Registry, did: Did, typed: str) -> bool:
-    """Use up a code: of an authenticator app, a recovery code, or one sent by e-mail. False if it is wrong.
+    """Use up a code of an authenticator app, a recovery code, or a code sent by e-mail. Return False if it is wrong.
 
     Raises RateLimited after a few attempts, because six digits could be guessed.
     """
@@ -51,7 +51,9 @@ async def take_passkey(registry: Registry, did: Did, party: PasskeyContext, answ
 
 
 async def send_code(registry: Registry, did: Did) -> None:
-    """E-mail a sign-in code to the account's address. Raises RateLimited; Refused if e-mail is not one of its factors."""
+    """E-mail a sign-in code to the account's address. Raises RateLimited; Refused if the account does not use e-mailed
+    codes.
+    """
     if (await find(registry, did)).mail_since is None:
         raise Refused(mark("This account doesn’t take codes by e-mail."))
     limits = [(effective(registry, limit), did) for limit in SIGN_IN_EMAIL]
@@ -61,10 +63,11 @@ async def send_code(registry: Registry, did: Did) -> None:
 
 
 async def require(registry: Registry, proof: ProvenAccount, token: str | None) -> None:
-    """Require a valid code with the account's own password if the account has a second factor; for ``createSession``.
+    """Require a valid code in addition to the account's own password, if the account has a second factor. Used by
+    ``createSession``.
 
-    App passwords are exempt: each is for one app and allows less. Raises NotSignedIn (``AuthFactorTokenRequired``;
-    ``InvalidToken`` for a wrong code) and RateLimited.
+    App passwords are exempt, because each is for one app and allows less. Raises NotSignedIn
+    (``AuthFactorTokenRequired``; ``InvalidToken`` for a wrong code) and RateLimited.
     """
     did = proof.account.did
     if proof.app_password is not None:
@@ -77,7 +80,7 @@ async def require(registry: Registry, proof: ProvenAccount, token: str | None) -
             raise NotSignedIn(WRONG, name="InvalidToken")
         return
     if factors.mail_since is not None:
-        # Where there were too many e-mails already, the last one's code is good.
+        # If too many e-mails have already been sent, the code in the last one can be used.
         with contextlib.suppress(TooMany):
             await send_code(registry, did)
         why = mark("We e-mailed you a code. Sign in again with it.")
@@ -89,7 +92,7 @@ async def require(registry: Registry, proof: ProvenAccount, token: str | None) -
 
 
 def end_mail(w: Writer, did: Did) -> None:
-    """Remove e-mail as a second factor; if it was the last factor, delete the recovery codes too."""
+    """Remove e-mail as a second factor. If it was the last factor, also delete the recovery codes."""
     queries.set_mail(w, did, is_on=False)
     if not queries.are_set(w, did):
         recovery_codes.remove(w, did)

@@ -1,4 +1,4 @@
-"""Second factors of an account, and the server's keys that protect their secrets."""
+"""Second factors of an account, and the server keys that protect their secrets."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,9 @@ class FactorKeys:
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """A registered passkey. ``sign_count``: the counter that the device sent last; 0 for devices without a counter."""
+    """A registered passkey. ``sign_count`` is the counter value that the device sent last; 0 for devices without a
+    counter.
+    """
 
     credential_id: bytes
     public_key: bytes

@@ -1,7 +1,7 @@
 """Passkeys (Web Authentication level 2): created and used in the browser, verified here.
 
-The device must have checked who holds it (user verification), so a passkey counts as two factors and can replace the
-password. Attestation, the proof of the device's make, is not requested.
+The device must verify its user, so a passkey counts as two factors and can replace the password. Attestation, which
+proves the make of the device, is not requested.
 """
 
 import json
@@ -29,7 +29,7 @@ from groundwork.errors import InvalidInput
 
 MAX_PASSKEYS = 20
 MAX_NAME_LENGTH = 60
-# An answer of a device is some 1,000 characters.
+# A device's response has about 1,000 characters.
 _MAX_ANSWER = 20_000
 
 _COLUMNS = "credential_id, public_key, sign_count, name, created_at, used_at"
@@ -47,7 +47,7 @@ _REMOVE = "delete from passkeys where did = :did and credential_id = :credential
 
 @dataclass(frozen=True, slots=True)
 class PasskeyContext:
-    """Relying party and browser for which passkeys are created and verified."""
+    """The relying party and the browser for which passkeys are created and verified."""
 
     keys: FactorKeys
     url: str
@@ -61,12 +61,14 @@ class PasskeyContext:
 
 
 async def of_account(reader: Reader, did: Did) -> list[Passkey]:
-    """The passkeys of an account, oldest first."""
+    """Return the passkeys of an account, oldest first."""
     return [_to_passkey(row) for row in await reader.fetch(_OF_ACCOUNT, did=did)]
 
 
 def creation_options(party: PasskeyContext, did: Did, handle: str, have: Sequence[Passkey], now: Instant) -> str:
-    """Options for ``navigator.credentials.create``, as JSON. A device that has one of ``have`` is excluded."""
+    """Return the options for ``navigator.credentials.create`` as JSON. Devices that already hold one of the ``have``
+    passkeys are excluded.
+    """
     return webauthn.options_to_json(
         webauthn.generate_registration_options(
             rp_id=party.id,
@@ -84,7 +86,9 @@ def creation_options(party: PasskeyContext, did: Did, handle: str, have: Sequenc
 
 
 def request_options(party: PasskeyContext, have: Sequence[Passkey], now: Instant) -> str:
-    """Options for ``navigator.credentials.get``, as JSON. With an empty ``have`` the person may choose any passkey."""
+    """Return the options for ``navigator.credentials.get`` as JSON. If ``have`` is empty, the person may choose any
+    passkey.
+    """
     return webauthn.options_to_json(
         webauthn.generate_authentication_options(
             rp_id=party.id,
@@ -96,7 +100,9 @@ def request_options(party: PasskeyContext, have: Sequence[Passkey], now: Instant
 
 
 def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> None:
-    """Verify the device's response and store the new passkey. Raises InvalidInput if it is invalid, or one too many."""
+    """Verify the device's response and store the new passkey. Raises InvalidInput if the response is invalid or the
+    account has too many passkeys.
+    """
     name = " ".join(name.split())[:MAX_NAME_LENGTH]
     if not name or not name.isprintable():
         raise InvalidInput(
@@ -139,10 +145,11 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
 
 
 def take(w: Writer, party: PasskeyContext, answer: str, did: Did | None = None) -> Did | None:
-    """Verify a device's response; the account that it signs in, or None if it is invalid or not for ``did``.
+    """Verify a device's response and return the account that it signs in. Return None if it is invalid or not for
+    ``did``.
 
-    The challenge is used up in any case. A device with a counter must send a greater number than the last time: if not,
-    it was cloned (section 6.1.1).
+    The challenge is used up in any case. A device with a counter must send a greater number than the last time;
+    otherwise it was cloned (section 6.1.1).
     """
     challenge = _challenge_in(answer)
     if challenge is None or not challenges.spend(w, party.keys, party.browser_id, challenge):
@@ -169,12 +176,12 @@ def take(w: Writer, party: PasskeyContext, answer: str, did: Did | None = None) 
 
 
 def remove(w: Writer, did: Did, credential_id: bytes) -> bool:
-    """Delete a passkey; False if the account has none with this id."""
+    """Delete a passkey. Return False if the account has none with this id."""
     return w.execute(_REMOVE, did=did, credential_id=credential_id) == 1
 
 
 def _challenge_in(answer: str) -> bytes | None:
-    """The challenge that a response names; not verified yet, the signature is checked later."""
+    """Return the challenge in a response. It is not trusted yet; the signature is verified later."""
     if len(answer) > _MAX_ANSWER:
         return None
     try:

@@ -1,6 +1,6 @@
-"""Recovery codes for a lost device: ten, shown once, each valid once.
+"""Recovery codes for a lost device: ten codes, shown once, each valid once.
 
-They have 50 random bits, few enough to try them all with a copy of the database, so the hash uses a secret key.
+They have 50 random bits, few enough to try them all against a copy of the database, so the hash uses a secret key.
 """
 
 import hmac
@@ -13,7 +13,7 @@ from groundwork.database.transaction import Writer
 
 COUNT = 10
 
-# RFC 4648 base32 in lower case: no digit that looks like a letter.
+# RFC 4648 base32 in lower case: it has no digits that look like letters.
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _LETTERS = 10
 
@@ -23,7 +23,9 @@ _REMOVE = "delete from recovery_codes where did = :did"
 
 
 def renew(w: Writer, keys: FactorKeys, did: Did) -> list[str]:
-    """Replace the account's recovery codes by ten new ones; returns them in clear, which cannot be shown again."""
+    """Replace the account's recovery codes with ten new ones and return them in clear text, which cannot be shown
+    again.
+    """
     codes = [_fresh() for _ in range(COUNT)]
     w.execute(_REMOVE, did=did)
     w.execute_many(_INSERT, [{"did": did, "code_hash": _hash(keys, did, code)} for code in codes])
@@ -31,7 +33,7 @@ def renew(w: Writer, keys: FactorKeys, did: Did) -> list[str]:
 
 
 def take(w: Writer, keys: FactorKeys, did: Did, typed: str) -> bool:
-    """Use up a recovery code; False if it is not one. Case, spaces and the hyphen do not matter."""
+    """Use up a recovery code. Return False if there is no such code. Case, spaces and the hyphen are ignored."""
     return w.execute(_TAKE, did=did, code_hash=_hash(keys, did, typed)) == 1
 
 

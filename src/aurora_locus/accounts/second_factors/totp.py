@@ -1,7 +1,7 @@
-"""Codes of authenticator apps (RFC 6238): six digits, thirty seconds, SHA-1, which is all that common apps support.
+"""Codes of authenticator apps (RFC 6238): six digits, thirty seconds, SHA-1, because common apps support nothing else.
 
-Codes of the previous and the next step are accepted too, for clocks that are wrong by half a minute (RFC 6238, section
-5.2). No code is accepted twice, nor one older than the last accepted one.
+Codes of the previous and the next step are accepted too, for clocks that are off by up to half a minute (RFC 6238,
+section 5.2). A code is not accepted twice, nor if it is older than the last accepted one.
 """
 
 import hmac
@@ -33,24 +33,24 @@ _REMOVE = "delete from totp_secrets where did = :did"
 
 
 def begin(w: Writer, keys: FactorKeys, did: Did) -> None:
-    """Store a new secret, pending until its first code is entered. A confirmed secret stays as it is."""
+    """Store a new secret, which is pending until its first code is entered. A confirmed secret is not replaced."""
     sealed = keys.sealer.seal(pyotp.random_base32().encode("ascii"), purpose_of(did))
     w.execute(_BEGIN, did=did, sealed=sealed, now=w.now)
 
 
 async def pending(reader: Reader, keys: FactorKeys, did: Did) -> str | None:
-    """The pending secret (base32), whose first code was not entered yet; None if there is none."""
+    """Return the pending secret (base32), whose first code has not been entered yet; None if there is none."""
     row = await reader.fetch_one(_FIND, did=did)
     return None if row is None or row["confirmed_at"] is not None else _secret(keys, did, row["sealed"])
 
 
 def take(w: Writer, keys: FactorKeys, did: Did, typed: str, *, confirming: bool = False) -> bool:
-    """Use up a code; False if it is wrong. ``email_confirmation``: it is the first code of the pending secret."""
+    """Use up a code. Return False if it is wrong. With ``confirming``, it must be the first code of the pending secret."""
     row = w.fetch_one(_FIND, did=did)
     if row is None or (row["confirmed_at"] is None) != confirming:
         return False
     step = _step_of(_secret(keys, did, row["sealed"]), typed, w.now)
-    # Of two that bring the same code at once, the statement lets one through.
+    # If two requests present the same code at once, this statement accepts only one.
     return step is not None and w.execute(_TAKE, did=did, step=step, now=w.now) == 1
 
 
@@ -60,12 +60,12 @@ def remove(w: Writer, did: Did) -> None:
 
 
 def address(secret: str, handle: str, issuer: str) -> str:
-    """The ``otpauth:`` URI that an authenticator app reads from the QR code."""
+    """Return the ``otpauth:`` URI that an authenticator app reads from the QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=handle, issuer_name=issuer)
 
 
 def picture(secret: str, handle: str, issuer: str) -> str:
-    """The ``otpauth:`` URI as a QR code: SVG to embed in a page, without inline style."""
+    """Render the ``otpauth:`` URI as a QR code: SVG to embed in a page, without inline style."""
     out = io.BytesIO()
     code = segno.make(address(secret, handle, issuer), micro=False)
     code.save(
@@ -92,5 +92,5 @@ def _secret(keys: FactorKeys, did: Did, sealed: bytes) -> str:
 
 
 def purpose_of(did: Did) -> str:
-    """The context to which the sealed secret of an account is bound."""
+    """The sealing purpose of an account's secret."""
     return f"aurora_locus/totp_secret/{did}"
