@@ -1,1 +1,3 @@
-"""The administration: the pages below ``/admin``, over the actions of ``moderation``, and the federation status as JSON."""
+"""Administration: the pages below ``/admin``, which use the actions of ``moderation``, and the federation status as
+JSON.
+"""

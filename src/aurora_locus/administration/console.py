@@ -16,8 +16,8 @@ from groundwork.clock import Instant
 
 @dataclass(frozen=True, slots=True)
 class AdminConsole:
-    """The running server as its operators see it. ``federation_status`` reports subscribers and relays with their lag;
-    ``started_at``: this process.
+    """Dependencies of the operators' pages. ``federation_status`` reports subscribers and relays with their lag;
+    ``started_at`` is when this process started.
     """
 
     settings: PdsSettings
@@ -31,6 +31,6 @@ class AdminConsole:
 
 
 def console_of(connection: HTTPConnection) -> AdminConsole:
-    """The dependencies of the server that serves this request."""
+    """Return the dependencies of the server that serves this request."""
     console: AdminConsole = connection.app.state.console
     return console

@@ -1,4 +1,4 @@
-"""``/admin/federation``: subscribers, relays and their lag as JSON, for the administrator password."""
+"""``/admin/federation``: subscribers, relays and their lag as JSON. Requires the administrator password."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

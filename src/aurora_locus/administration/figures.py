@@ -1,5 +1,5 @@
-"""Queries for the operators' pages; each is cheap enough for its page. A scan of all blobs is not: it runs at most once a
-minute, however many pages show its result (:class:`BlobFigures`).
+"""Queries for the operators' pages. Each is cheap enough to run for every page view, except a scan of all blobs, which
+runs at most once a minute however many pages show its result (:class:`BlobFigures`).
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _LARGEST = """
      order by 4 desc, b.did
      limit :limit
 """
-# Maximum age of figures that operators see.
+# How long the totals are cached.
 KEPT = MINUTE
 LARGEST = 25
 # Share of the disk above which an operator should act.
@@ -66,7 +66,9 @@ _HELD = {
 
 @dataclass(frozen=True, slots=True)
 class BlobTotals:
-    """All blobs together, and the accounts with the most: ``did``, ``handle``, ``n``, ``bytes`` and ``quota`` (or None)."""
+    """Totals of all blobs, and the accounts that use the most space: ``did``, ``handle``, ``n``, ``bytes`` and
+    ``quota`` (or None).
+    """
 
     counted_at: Instant
     number: int
@@ -85,7 +87,7 @@ class BlobFigures:
         self._counting = asyncio.Lock()
 
     async def read(self, *, fresh: bool = False) -> BlobTotals:
-        """At most a minute old; ``fresh``: counted now, after an action that changed it."""
+        """Return totals that are at most a minute old. With ``fresh``, count again, after an action that changed them."""
         async with self._counting:
             kept, now = self._kept, self._registry.clock.now()
             if kept is None or fresh or not kept.counted_at <= now < kept.counted_at + KEPT:
@@ -119,8 +121,9 @@ class BlobFigures:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """Figures of the first page. ``hours``: events of each of the last 24 hours, oldest first. ``emails_since``: when the
-    oldest unsent e-mail was due. ``disk``: bytes used and all, where this server keeps its files.
+    """Figures of the first page. ``hours`` has the number of events in each of the last 24 hours, oldest first.
+    ``emails_since`` is when the oldest unsent job was due. ``disk`` has the used and the total bytes of the disk where
+    this server keeps its files.
     """
 
     accounts: dict[str, int]
@@ -167,9 +170,9 @@ class AccountRow:
 
 
 async def dashboard(registry: Registry, blobs: BlobTotals, folder: Path) -> Dashboard:
-    """Everything on the first page; ``folder``: where files are kept."""
+    """Collect everything for the first page. ``folder`` is where files are kept."""
     now = registry.clock.now()
-    # What happens now is in the last of 24 hours, not in a 25th.
+    # The extra microsecond puts an event that happens now into the last of 24 hours, not into a 25th.
     a_day_ago = Instant(now - DAY + 1)
     position = await sequence.position_at(registry.db, a_day_ago)
     counted = await sequence.counts_by_span(registry.db, position, a_day_ago, HOUR)
@@ -196,13 +199,17 @@ async def dashboard(registry: Registry, blobs: BlobTotals, folder: Path) -> Dash
 
 
 def disk_of(folder: Path) -> tuple[int, int]:
-    """Bytes used and all, of the disk of a folder. A server that keeps its files elsewhere may not have the folder."""
+    """Return the used and the total bytes of the disk that holds the folder. The folder itself does not have to exist,
+    because a server may keep its files elsewhere.
+    """
     room = shutil.disk_usage(next(each for each in (folder, *folder.absolute().parents) if each.exists()))
     return room.total - room.free, room.total
 
 
 async def search(reader: Reader, text: str, status: str, *, after: str, limit: int) -> list[AccountRow]:
-    """Accounts whose handle or address contains this text, or whose DID this is; optionally of one status."""
+    """Return accounts whose handle or address contains this text, or whose DID equals it, optionally only those with
+    one status.
+    """
     if not text.isprintable() or not after.isprintable() or not status.isprintable():
         return []
     clauses, values = ["1 = 1"], {}
@@ -226,7 +233,7 @@ async def search(reader: Reader, text: str, status: str, *, after: str, limit: i
 
 
 async def held(reader: Reader, did: Did) -> dict[str, int]:
-    """Counts of everything an account has here."""
+    """Count everything that an account has here."""
     found = {}
     for name, sql in _HELD.items():
         more = {"now": reader.now} if ":now" in sql else {}

@@ -1,7 +1,9 @@
-"""Operator sessions: one working day, ended by sign-out, by two idle hours, or when the operator is disabled.
+"""Operator sessions: they last one working day, and end earlier by sign-out, after two idle hours, or when the operator
+is disabled.
 
-They are separate from account sessions: signing in to an account does not make an operator, nor the reverse. But what ends the
-sessions of an operator's account, such as a new password, ends these too: somebody else may have started them with it.
+They are separate from account sessions: signing in to an account does not sign in an operator, nor the reverse.
+However, whatever ends the sessions of an operator's account, such as a new password, also ends these, because somebody
+else may have opened them with the old password.
 """
 
 from base64 import urlsafe_b64encode
@@ -11,10 +13,10 @@ from secrets import token_bytes
 from groundwork.clock import HOUR
 from groundwork.database.transaction import Reader, Writer
 
-# A working day, and a long lunch.
+# A working day, and a long lunch break.
 LASTS = 12 * HOUR
 IDLE = 2 * HOUR
-# How often the time of the last request is stored.
+# The time of the last request is stored at most this often.
 _NOTED = HOUR // 12
 
 _INSERT = """
@@ -36,17 +38,18 @@ _SWEEP = "delete from operator_sessions where signed_in_at <= :signed_in_after o
 
 
 def begin(w: Writer, operator: str) -> str:
-    """Start a session; returns its identifier, of which only a hash is stored."""
+    """Start a session and return its identifier. Only a hash of it is stored."""
     identifier = urlsafe_b64encode(token_bytes(16)).decode().rstrip("=")
     row = w.fetch_one(_VALID_AFTER, operator=operator)
-    # The end of an account's sessions is dated to the end of its second: this session is later.
+    # The end of an account's sessions is dated to the end of its second, and this session must not be earlier than
+    # that.
     signed_in_at = w.now if row is None else max(w.now, row["tokens_valid_after"])
     w.execute(_INSERT, id_hash=_hash(identifier), operator=operator, signed_in_at=signed_in_at, now=w.now)
     return identifier
 
 
 async def find(reader: Reader, identifier: str) -> tuple[str, bool] | None:
-    """The operator's name, and whether the last request should be stored; None for an ended session."""
+    """Return the operator's name, and whether the time of this request should be stored. None if the session has ended."""
     now = reader.now
     row = await reader.fetch_one(_FIND, id_hash=_hash(identifier), signed_in_after=now - LASTS, seen_after=now - IDLE)
     return None if row is None else (row["operator"], row["seen_at"] <= now - _NOTED)
@@ -63,12 +66,12 @@ def end(w: Writer, identifier: str) -> None:
 
 
 def end_all_of(w: Writer, operator: str) -> None:
-    """End every session of an operator: after a new password, or when disabled."""
+    """End every session of an operator. Called after a new password, and when the operator is disabled."""
     w.execute(_END_OF, operator=operator)
 
 
 def sweep(w: Writer) -> int:
-    """Delete expired sessions; returns how many."""
+    """Delete expired sessions and return how many."""
     return w.execute(_SWEEP, signed_in_after=w.now - LASTS, seen_after=w.now - IDLE)
 
 

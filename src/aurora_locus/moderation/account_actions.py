@@ -24,7 +24,7 @@ from groundwork.database.transaction import UniqueViolated, Writer
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.mail.address import parse_address
 
-# Replaces addresses and passwords, which the log must not contain.
+# Written to the log in place of addresses and passwords, which it must not contain.
 _CHANGED = {"value": "changed"}
 
 _SET_INVITES = "update accounts set invites_disabled = :disabled, invite_note = :note where did = :did"
@@ -65,9 +65,9 @@ async def disable_codes(registry: Registry, audit: AuditContext, codes: list[str
 async def create_codes(
     registry: Registry, audit: AuditContext, accounts: list[str], *, codes: int, uses: int, hostname: str
 ) -> dict[str, list[str]]:
-    """Create codes for each account (``admin`` for the host's own). Raises Forbidden.
+    """Create codes for each account (``admin`` for codes of the host). Raises Forbidden.
 
-    The log has only accounts and numbers: the codes themselves open accounts.
+    The log contains only accounts and numbers, because anyone with a code can create an account.
     """
 
     def work(w: Writer) -> dict[str, list[str]]:
@@ -84,9 +84,10 @@ def note_creation(audit: AuditContext, w: Writer, did: Did) -> None:
 
 
 async def change_email(registry: Registry, audit: AuditContext, did: Did, typed: str) -> None:
-    """Set another, unconfirmed address; tokens sent to the old one are void.
+    """Set a new, unconfirmed address. Tokens sent to the old one become invalid.
 
-    Raises InvalidInput, NotFound, Refused and Forbidden: a password reset to the new address opens the account.
+    Raises InvalidInput, NotFound, Refused and Forbidden. The required role is high, because a password reset sent to
+    the new address gives access to the account.
     """
     try:
         email = parse_address(typed).lower()
@@ -125,7 +126,7 @@ async def change_handle(registry: Registry, audit: AuditContext, did: Did, wante
 
 
 async def set_password(registry: Registry, audit: AuditContext, did: Did, password: str) -> None:
-    """Set another password; every session ends. Raises InvalidInput, NotFound, Forbidden."""
+    """Set a new password and end every session. Raises InvalidInput, NotFound, Forbidden."""
     audit.by.require(OperatorAction.SET_PASSWORD)
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
@@ -142,7 +143,8 @@ async def set_password(registry: Registry, audit: AuditContext, did: Did, passwo
 
 
 async def change_signing_key(registry: Registry, audit: AuditContext, did: Did, key: str) -> None:
-    """Set another signing key, which this server reserved for the account (``reserveSigningKey``), because it must hold it.
+    """Set a new signing key. It must have been reserved here for the account (``reserveSigningKey``), because this
+    server needs the private key.
 
     Raises what ``signing_key_change.change`` raises, Refused for any other key, Forbidden.
     """
@@ -159,7 +161,9 @@ async def change_signing_key(registry: Registry, audit: AuditContext, did: Did, 
 
 
 async def send_reset(registry: Registry, audit: AuditContext, did: Did) -> None:
-    """Enqueue the password reset e-mail. Raises NotFound, Refused without address or e-mail delivery."""
+    """Enqueue the password reset e-mail. Raises NotFound, and Refused if the account has no address or the server sends
+    no e-mail.
+    """
     audit.by.require(OperatorAction.SEND_RESET)
     await require_reachable(registry, did)
     async with registry.db.transaction() as tx:
@@ -168,7 +172,7 @@ async def send_reset(registry: Registry, audit: AuditContext, did: Did) -> None:
 
 
 async def set_quota(registry: Registry, audit: AuditContext, did: Did, max_bytes: int | None) -> None:
-    """Set the account's storage quota; None: the default. Raises NotFound, Forbidden."""
+    """Set the account's storage quota; None restores the default. Raises NotFound, Forbidden."""
 
     def work(w: Writer) -> None:
         _require(w, did)
@@ -194,7 +198,7 @@ def _require(w: Writer, did: Did) -> None:
 
 
 async def require_reachable(registry: Registry, did: Did) -> None:
-    """Raise NotFound for an unknown account, Refused without an e-mail address or on a server that cannot send e-mail."""
+    """Raise NotFound for an unknown account, Refused if it has no e-mail address or the server sends no e-mail."""
     email_changes.require_mail(registry)
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
@@ -205,5 +209,5 @@ async def require_reachable(registry: Registry, did: Did) -> None:
 
 
 def absent() -> NotFound:
-    """The refusal of an account that is not here."""
+    """The error for an account that is not here."""
     return NotFound(mark("There is no such account on this server."), name="NotFound")

@@ -1,8 +1,8 @@
-"""Audit log: who did what to whom, why, and the values before and after; written in the action's transaction.
+"""Audit log: who did what to whom, why, and the values before and after. Written in the action's transaction.
 
-Append-only: the database itself refuses to change or delete a row (``migrations``). Entries name accounts by DID and say
-*that* an address or a password was changed, never which: nothing secret or private can be removed from this log again. Times
-are stored as they are elsewhere.
+The log is append-only: the database itself refuses to change or delete a row (``migrations``). Entries name accounts by
+DID and say *that* an address or a password was changed, but not the value, because secret or private data could never
+be removed from this log. Times are stored as in the other tables.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from groundwork.database.transaction import Reader, Row, Transaction, Writer
 from groundwork.errors import InvalidInput
 from groundwork.uuid7 import new_id
 
-# As long as the reason of a report.
+# The same limit as for the reason of a report.
 MAX_REASON = 20_000
 
 _INSERT = """
@@ -32,14 +32,14 @@ _PAGE = """
      order by id desc
      limit :limit
 """
-# Of the filters that are given.
+# One condition per filter.
 _CLAUSES = {
     "subject": "and (subject = :subject or subject like :below escape '!')",
     "actor": "and actor = :actor",
     "action": "and action = :action",
     "report": "and report_id = :report",
 }
-# Behind every UUID.
+# Sorts after every UUID.
 NEWEST = "g"
 
 
@@ -68,8 +68,8 @@ def append(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Log an action in its transaction. Raises Forbidden if the role does not suffice, InvalidInput for a reason that is too
-    long: nothing is done that cannot be logged.
+    """Log an action in its transaction. Raises Forbidden if the role is not sufficient, InvalidInput if the reason is
+    too long. So nothing is done that cannot be logged.
     """
     w.execute(_INSERT, **_row(w.now, audit, act, subject, before, after))
 
@@ -82,7 +82,7 @@ async def append_to(
     *,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """As :func:`append`, in an interactive transaction."""
+    """Log an action as :func:`append` does, in an interactive transaction."""
     await tx.execute(_INSERT, **_row(tx.now, audit, act, subject, None, after))
 
 
@@ -121,7 +121,9 @@ async def page(
     before: str = NEWEST,
     limit: int = 50,
 ) -> list[AuditEntry]:
-    """The newest entries before ``before`` (an entry's id); those about an account include its records'."""
+    """Return the newest entries before the entry with the id ``before``. Entries about an account include those about
+    its records.
+    """
     filters = {"subject": subject, "actor": actor, "action": action, "report": report}
     given = {name: value for name, value in filters.items() if value is not None}
     if any(isinstance(value, str) and not value.isprintable() for value in given.values()):

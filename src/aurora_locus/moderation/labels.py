@@ -1,8 +1,8 @@
-"""Labels that the host's moderators put on accounts and records, signed by the server's label key.
+"""Labels that the host's moderators put on accounts and records, signed with the server's label key.
 
-Source: label specification ("Label Schema and Data Model", "Signature"): the signature is over the DRISL-CBOR of the label
-without ``sig``. Append-only; of several with one subject and value the newest counts, and a negation removes the label.
-Readers check ``exp``; expired labels are no longer served.
+Source: label specification ("Label Schema and Data Model", "Signature"): the signature is over the DRISL-CBOR of the
+label without ``sig``. The table is append-only: of several labels with the same subject and value the newest counts,
+and a negation removes the label. Readers check ``exp``; expired labels are no longer served.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _INSERT = """
 """
 _COLUMNS = "l.seq, l.src, l.uri, l.cid, l.val, l.neg, l.cts, l.exp, l.sig"
 _AFTER = f"select {_COLUMNS} from labels l where l.seq > :position order by l.seq limit :limit"
-# In force: not replaced by a later one, not negated, not expired.
+# The label is in force: not replaced by a later one, not negated, not expired.
 _HOLDS = """
     l.neg = 0 and (l.exp is null or l.exp > :now)
        and not exists (select 1 from labels n
@@ -64,7 +64,7 @@ class Label:
     sig: bytes
 
     def unsigned(self) -> dict[str, Value]:
-        """The fields of the label that its signature covers, as a record without ``sig``."""
+        """Return the fields that the signature covers, as a record without ``sig``."""
         return unsigned_label(
             src=self.src,
             uri=self.uri,
@@ -78,7 +78,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Labels of one server: their source, the signing key, and this process's waiting subscribers."""
+    """Labels of one server: the DID that issues them, the signing key, and the waiting subscribers of this process."""
 
     db: Database
     src: Did
@@ -86,7 +86,7 @@ class Labels:
     waiting: set[asyncio.Event] = field(default_factory=set)
 
     def wake(self) -> None:
-        """Wake the waiting subscribers: there are new labels."""
+        """Wake the waiting subscribers, because there are new labels."""
         for event in self.waiting:
             event.set()
 
@@ -101,7 +101,7 @@ async def put(
     negate: bool = False,
     expires_at: Instant | None = None,
 ) -> None:
-    """Put a label on an account (its DID) or a record (its AT URI, perhaps one version of it), or negate it.
+    """Put a label on an account (its DID) or a record (its AT URI, optionally one version of it), or negate it.
 
     Raises InvalidInput, Forbidden.
     """
@@ -117,7 +117,7 @@ async def put(
         exp = None if expires_at is None else format_datetime(expires_at)
         after = {"value": value, "negated": negate} | ({} if cid is None else {"cid": cid})
         audit_log.append(w, audit, OperatorAction.LABEL, subject, after=after)
-        # Last, because the row that assigns numbers is locked from here to the commit.
+        # This comes last, because the row that assigns numbers is locked from here to the commit.
         numbered = w.fetch_one(_NEXT)
         seq = 0 if numbered is None else int(numbered["last"])
         label = Label(seq, labels.src, subject, cid, value, negate, format_datetime(w.now), exp, b"")
@@ -139,9 +139,9 @@ async def put(
 
 
 async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: int) -> list[Label]:
-    """Labels in force: each pattern is a whole URI, or a prefix and ``*``. In the order of their numbers.
+    """Return labels in force, ordered by number. Each pattern is a whole URI, or a prefix followed by ``*``.
 
-    Raises InvalidInput for too many patterns, or ``*`` elsewhere.
+    Raises InvalidInput for too many patterns, or a ``*`` in another place.
     """
     if not patterns or len(patterns) > MAX_PATTERNS:
         raise InvalidInput(
@@ -155,7 +155,7 @@ async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: i
         if not pattern.isprintable():
             continue
         values[f"p{number}"] = f"{literally(beginning)}%" if star else pattern
-        # On SQLite `like` ignores case: the prefix is compared again.
+        # On SQLite `like` ignores case, so the prefix is compared again.
         clauses.append(
             f"(l.uri like :p{number} escape '!' and substr(l.uri, 1, {len(beginning)}) = :b{number})"
             if star
@@ -171,12 +171,12 @@ async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: i
 
 
 async def after(reader: Reader, position: int, limit: int) -> list[Label]:
-    """Every label and negation above a number, in order."""
+    """Return every label and negation above a number, in order."""
     return [_label(row) for row in await reader.fetch(_AFTER, position=position, limit=limit)]
 
 
 async def head(reader: Reader) -> int:
-    """The number of the newest label."""
+    """Return the number of the newest label."""
     row = await reader.fetch_one(_HEAD)
     return 0 if row is None else int(row["last"])
 
@@ -211,5 +211,5 @@ def _label(row: Row) -> Label:
 
 
 def as_record(label: Label) -> Mapping[str, Value]:
-    """The label in the data model, including the signature."""
+    """Return the label in the data model, including the signature."""
     return {**label.unsigned(), "sig": label.sig}

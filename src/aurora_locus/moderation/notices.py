@@ -1,7 +1,7 @@
 """E-mails from the host to an account (``com.atproto.admin.sendEmail``): enqueued, sent once, then deleted.
 
-The content may be HTML, as moderation tools write it: it is sanitized, and sent with a text version. The recipient's address
-is read when it is sent.
+The content may be HTML, which moderation tools send; it is sanitized and sent together with a text version. The
+recipient's address is read when the e-mail is sent.
 """
 
 import html
@@ -50,7 +50,9 @@ _FORGET = "delete from notices where id = :id"
 
 
 async def write_to(registry: Registry, audit: AuditContext, did: Did, subject: str, content: str) -> None:
-    """Enqueue the e-mail. Raises NotFound, InvalidInput, Forbidden, Refused for an account or a server without e-mail."""
+    """Enqueue the e-mail. Raises NotFound, InvalidInput, Forbidden, and Refused if the account has no address or the
+    server sends no e-mail.
+    """
     await require_reachable(registry, did)
     if not content.strip() or len(content) > MAX_CONTENT:
         raise InvalidInput("content", said("An e-mail has 1 to %(max_content)s characters.", max_content=MAX_CONTENT))
@@ -64,9 +66,10 @@ async def write_to(registry: Registry, audit: AuditContext, did: Did, subject: s
 
 
 async def remove_second_factors(registry: Registry, audit: AuditContext, did: Did) -> None:
-    """Let an owner who lost every second factor sign in with the password alone, and tell them by e-mail.
+    """Remove all second factors of an owner who has lost them, so that the password alone is enough to sign in. The
+    owner is told by e-mail.
 
-    Raises NotFound, Forbidden, and Refused for an account without a second factor.
+    Raises NotFound, Forbidden, and Refused if the account has no second factor.
     """
     async with registry.db.transaction() as tx:
         account = await queries.find(tx, did)
@@ -86,7 +89,9 @@ async def _enqueue(tx: Transaction, did: Did, subject: str, content: str) -> Non
 
 
 def notice_handler(db: Database, mailer: Mailer, hostname: str) -> JobHandler:
-    """Handle ``PdsJobKind.NOTICE``; a lost answer is retried once, as with other e-mails."""
+    """Return the handler of ``PdsJobKind.NOTICE``. As with other e-mails, delivery is retried once if the mail server's
+    reply is lost.
+    """
 
     async def deliver(job: Job) -> None:
         async with db.reader() as reader:
@@ -105,7 +110,7 @@ def notice_handler(db: Database, mailer: Mailer, hostname: str) -> JobHandler:
 
 
 def compose(email: str, subject: str, content: str, number: str, hostname: str) -> Mail:
-    """Compose the e-mail. Raises InvalidInput for an invalid stored address."""
+    """Compose the e-mail. Raises InvalidInput if the stored address is invalid."""
     try:
         to = parse_address(email)
     except ValueError as error:

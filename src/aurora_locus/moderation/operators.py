@@ -1,7 +1,8 @@
-"""Operators: people who work for the host under their own name, with a password or through their account here.
+"""Operators: people who work for the host under their own name. They sign in with a password or through their account
+here.
 
-Rows are never deleted, because the audit log names them: an operator who leaves is disabled. Passwords are hashed as those of
-accounts (invariant 8).
+Rows are never deleted, because the audit log refers to them; an operator who leaves is disabled. Passwords are hashed
+like those of accounts (invariant 8).
 """
 
 import re
@@ -18,7 +19,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, UniqueViolated, Writer
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused
 
-# Names reserved for other actors in the audit log.
+# Names that the audit log uses for other actors.
 RESERVED = frozenset({ADMINISTRATION.name, "clock"})
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
 
@@ -36,7 +37,7 @@ _SET_PASSWORD = "update operators set password_hash = :hash where name = :name" 
 
 @dataclass(frozen=True, slots=True)
 class OperatorRow:
-    """An operator's row without the password hash."""
+    """An operator's row, without the password hash."""
 
     operator: PdsOperator
     did: Did | None
@@ -46,24 +47,28 @@ class OperatorRow:
 
 
 async def all_of(reader: Reader) -> list[OperatorRow]:
-    """Every operator, by name."""
+    """Return every operator, by name."""
     return [_known(row) for row in await reader.fetch(_ALL)]
 
 
 async def find_by_did(reader: Reader, did: Did) -> PdsOperator | None:
-    """The operator linked to this account, unless disabled."""
+    """Find the operator linked to this account, unless disabled."""
     row = await reader.fetch_one(_BY_DID, did=did)
     return None if row is None else _known(row).operator
 
 
 async def find(reader: Reader, name: str) -> PdsOperator | None:
-    """The operator of this name, unless disabled: read with each request, so that disabling takes effect at once."""
+    """Find the operator with this name, unless disabled. This is read on each request, so that disabling takes effect
+    at once.
+    """
     row = await reader.fetch_one(_BY_NAME, name=name)
     return None if row is None or row["disabled"] else _known(row).operator
 
 
 async def verify_password(db: Database, passwords: Passwords, name: str, password: str) -> PdsOperator:
-    """The operator of this name and password. Raises NotSignedIn, after the same work for every wrong pair."""
+    """Return the operator with this name and password. Raises NotSignedIn, after the same amount of work for every
+    wrong pair.
+    """
     row = None
     if _NAME.fullmatch(name) and len(password) <= MAX_CHECKED_LENGTH:
         async with db.reader() as reader:
@@ -83,7 +88,7 @@ async def add(
     password: str | None = None,
     did: str | None = None,
 ) -> None:
-    """Add an operator, with a password or an account or both. Raises InvalidInput, Refused, Forbidden."""
+    """Add an operator with a password, an account or both. Raises InvalidInput, Refused, Forbidden."""
     audit.by.require(OperatorAction.MANAGE_OPERATORS)
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise InvalidInput(
@@ -109,7 +114,7 @@ async def add(
 
 
 async def change(registry: Registry, audit: AuditContext, name: str, role: OperatorRole, *, disabled: bool) -> None:
-    """Change the role, enable or disable. Raises NotFound, Forbidden."""
+    """Change the role, or enable or disable the operator. Raises NotFound, Forbidden."""
 
     def work(w: Writer) -> None:
         row = w.fetch_one(_BY_NAME, name=name)
@@ -124,7 +129,7 @@ async def change(registry: Registry, audit: AuditContext, name: str, role: Opera
 
 
 async def set_password(registry: Registry, audit: AuditContext, name: str, password: str) -> None:
-    """Set another password. Raises InvalidInput, NotFound, Forbidden."""
+    """Set a new password. Raises InvalidInput, NotFound, Forbidden."""
     audit.by.require(OperatorAction.MANAGE_OPERATORS)
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)

@@ -1,7 +1,7 @@
 """Reports about accounts and records, and their processing by operators.
 
-A report is stored as received; notes and decisions are audit log entries that name it. An escalated one waits for an admin: a
-moderator may escalate, and not undo it.
+A report is stored as received; notes and decisions are audit log entries that refer to it. An escalated report waits
+for an admin: a moderator can escalate it but cannot undo that.
 """
 
 from collections.abc import Mapping
@@ -39,12 +39,12 @@ _PAGE = f"{_COLUMNS} where id < :before {{clauses}} order by id desc limit :limi
 _CLAUSES = {"states": "and state in :states", "subject": "and subject_did = :subject"}
 _SET_STATE = "update reports set state = :state, changed_at = :now where id = :id"
 _COUNTS = "select state, count(*) as n, min(created_at) as oldest from reports group by state"
-# Above every number.
+# Greater than every number.
 NEWEST = 2**62
 
 
 class ReportState(StrEnum):
-    """State of processing."""
+    """State of a report's processing."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -57,8 +57,8 @@ UNRESOLVED = (ReportState.OPEN, ReportState.ACKNOWLEDGED, ReportState.ESCALATED)
 
 @dataclass(frozen=True, slots=True)
 class PdsReport:
-    """A report. ``uri`` and ``cid`` are None for one about an account as a whole; ``tool`` is what the app said of
-    itself.
+    """A report. ``uri`` and ``cid`` are None if it is about an account as a whole. ``tool`` describes the app that sent
+    it, in its own words.
     """
 
     id: int
@@ -75,14 +75,14 @@ class PdsReport:
 
     @property
     def subject(self) -> str:
-        """The subject as the audit log names it."""
+        """The subject in the form used in the audit log."""
         return self.uri or self.did
 
 
 async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsReport:
-    """Store the input of ``createReport``, valid by its Lexicon. Raises InvalidInput.
+    """Store the input of ``createReport``, which was validated with its Lexicon. Raises InvalidInput.
 
-    The subject may be hosted anywhere: people see more than what is here.
+    The subject may be hosted on any server, because users here also see content of other servers.
     """
     did, uri, cid = _subject(wish["subject"])
     tool = msgspec.json.encode(wish.get("modTool") or {})
@@ -112,7 +112,7 @@ async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsRepor
 
 
 async def find(reader: Reader, number: int) -> PdsReport:
-    """The report with this number. Raises NotFound."""
+    """Find the report with this number. Raises NotFound."""
     row = await reader.fetch_one(_FIND, id=number) if 0 < number < NEWEST else None
     if row is None:
         raise _absent()
@@ -127,7 +127,9 @@ async def page(
     before: int = NEWEST,
     limit: int = 50,
 ) -> list[PdsReport]:
-    """The newest reports before ``before`` (a number), in these states, about this account and its records."""
+    """Return the newest reports with a number below ``before``, optionally only in these states or about this account
+    and its records.
+    """
     given: dict[str, object] = {}
     if states is not None:
         given["states"] = [state.value for state in states]
@@ -138,14 +140,14 @@ async def page(
 
 
 async def counts(reader: Reader) -> dict[ReportState, tuple[int, Instant]]:
-    """Number of reports in each state, and when the oldest was made."""
+    """Return the number of reports in each state, and when the oldest was made."""
     return {ReportState(row["state"]): (int(row["n"]), Instant(row["oldest"])) for row in await reader.fetch(_COUNTS)}
 
 
 async def work_on(registry: Registry, audit: AuditContext, number: int, state: ReportState | None) -> None:
-    """Add a note (the audit's reason), and change the state if one is given.
+    """Add a note (the reason in ``audit``), and change the state if one is given.
 
-    Raises NotFound, Forbidden, InvalidInput without a note or a change.
+    Raises NotFound, Forbidden, and InvalidInput if there is neither a note nor a change.
     """
 
     def work(w: Writer) -> None:

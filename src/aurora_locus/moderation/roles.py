@@ -1,7 +1,8 @@
-"""Operator roles and permissions: one table, each action with the lowest role that may do it.
+"""Operator roles and permissions: one table with the lowest role that may do each action.
 
 Moderators handle content, admins also accounts, superadmins also the server itself. The administrator password
-(``PDS_ADMIN_PASSWORD``) gives superadmin; the configured moderation service is a moderator. A role includes those below it.
+(``PDS_ADMIN_PASSWORD``) grants superadmin; the configured moderation service is a moderator. A role includes those
+below it.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from groundwork.errors import Forbidden
 
 
 class OperatorRole(StrEnum):
-    """In rising order."""
+    """Roles, lowest first."""
 
     MODERATOR = "moderator"
     ADMIN = "admin"
@@ -22,7 +23,7 @@ class OperatorRole(StrEnum):
 
 
 class OperatorAction(StrEnum):
-    """Every action of an operator; these words appear in the audit log."""
+    """Every action of an operator. These names appear in the audit log."""
 
     SEE = "see"
     TAKE_DOWN = "subject.take_down"
@@ -78,8 +79,8 @@ LEAST: Final[Mapping[OperatorAction, OperatorRole]] = {
     OperatorAction.DELETE: OperatorRole.ADMIN,
     OperatorAction.REQUEST_CRAWL: OperatorRole.ADMIN,
     OperatorAction.SWEEP_BLOBS: OperatorRole.ADMIN,
-    # Setting a password or a key takes over the account; so does reading the e-mail that resets the password, and a
-    # password is enough once nothing else is asked for.
+    # Setting a password or a key takes over the account. So does changing the address, to which a password reset can be
+    # sent, and removing the second factors, after which a password is enough.
     OperatorAction.CHANGE_EMAIL: OperatorRole.SUPERADMIN,
     OperatorAction.REMOVE_SECOND_FACTORS: OperatorRole.SUPERADMIN,
     OperatorAction.SET_PASSWORD: OperatorRole.SUPERADMIN,
@@ -92,17 +93,17 @@ _RANKS: Final = {role: rank for rank, role in enumerate(OperatorRole)}
 
 @dataclass(frozen=True, slots=True)
 class PdsOperator:
-    """An operator, by the name used in the audit log."""
+    """An operator, with the name used in the audit log."""
 
     name: str
     role: OperatorRole
 
     def may(self, act: OperatorAction) -> bool:
-        """Whether the operator's role suffices for the action."""
+        """Whether the operator's role is sufficient for the action."""
         return _RANKS[self.role] >= _RANKS[LEAST[act]]
 
     def require(self, act: OperatorAction) -> None:
-        """Raise Forbidden, naming the required role."""
+        """Raise Forbidden unless the role is sufficient. The message names the required role."""
         if not self.may(act):
             raise Forbidden(
                 said(
@@ -111,13 +112,13 @@ class PdsOperator:
             )
 
 
-# Name of the administrator with the password from the settings, who has no name of their own.
+# The administrator who uses the password from the settings, and who has no name of their own.
 ADMINISTRATION: Final = PdsOperator("admin", OperatorRole.SUPERADMIN)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditContext:
-    """What the audit log needs of an action: who does it, why, and because of which report, if any."""
+    """What the audit log records about an action: who does it, why, and because of which report, if any."""
 
     by: PdsOperator
     reason: str = ""

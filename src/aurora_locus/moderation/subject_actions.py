@@ -1,6 +1,6 @@
 """Decisions about accounts, records and blobs: each with its audit log entry, in one transaction.
 
-The log comes before the announcement, which is the last call in a transaction (``sequencer.log``).
+The log entry is written before the announcement, which is the last call in a transaction (``sequencer.log``).
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput
 from groundwork.telemetry.logs import log
 
-# Actor in the log when a suspension expires.
+# Actor in the audit log when a suspension expires.
 CLOCK = PdsOperator("clock", OperatorRole.MODERATOR)
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectStatusRequest:
-    """The intended status of an account; None leaves a value as it is. ``takedown`` is the reference, ``lift`` the opposite;
-    ``suspended`` lasts until ``suspended_until``, or until it is lifted.
+    """The intended status of an account; None leaves a value unchanged. ``takedown`` is the reference of a takedown,
+    ``lift`` lifts it. A suspension lasts until ``suspended_until``, or until it is lifted.
     """
 
     takedown: str | None = None
@@ -36,9 +36,9 @@ class SubjectStatusRequest:
 
 
 async def decide_account(registry: Registry, audit: AuditContext, did: Did, wish: SubjectStatusRequest) -> None:
-    """Apply the decision, and announce the resulting status; without a decision the status is announced again.
+    """Apply the decision and announce the resulting status. If nothing is decided, the status is announced again.
 
-    Raises NotFound, Forbidden, InvalidInput for a suspension that ends before it begins.
+    Raises NotFound, Forbidden, and InvalidInput for a suspension whose end is in the past.
     """
 
     def work(w: Writer) -> None:
@@ -77,7 +77,7 @@ def _make(w: Writer, did: Did, wish: SubjectStatusRequest) -> list[OperatorActio
 async def decide_content(
     registry: Registry, audit: AuditContext, subject: RecordSubject | BlobSubject, takedown: str | None
 ) -> None:
-    """Take a record or a blob down under this reference, or (None) lift that. Raises NotFound, Forbidden."""
+    """Take a record or a blob down with this reference; None lifts the takedown. Raises NotFound, Forbidden."""
 
     def work(w: Writer) -> None:
         if isinstance(subject, RecordSubject):
@@ -93,7 +93,7 @@ async def decide_content(
 
 
 async def _move_file(registry: Registry, subject: BlobSubject) -> None:
-    """Move the file into quarantine, or back; if the store is unavailable the daily scan repeats it."""
+    """Move the file into quarantine or back. If the store is unavailable, the daily scan does it later."""
     try:
         await place(registry.repositories.blobs, subject.did, subject.cid)
     except Failure as failure:
@@ -101,7 +101,7 @@ async def _move_file(registry: Registry, subject: BlobSubject) -> None:
 
 
 async def end_suspensions(registry: Registry) -> int:
-    """End expired suspensions; returns how many."""
+    """End expired suspensions and return how many."""
     async with registry.db.reader() as reader:
         due = await takedowns.over(reader)
     for did in due:

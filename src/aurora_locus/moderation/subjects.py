@@ -1,4 +1,4 @@
-"""Subjects of decisions, parsed from and written as the unions of ``com.atproto.admin``."""
+"""Subjects of decisions: parsing and writing the unions of ``com.atproto.admin``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class AccountSubject:
 
 @dataclass(frozen=True, slots=True)
 class RecordSubject:
-    """The record at a path, whatever its content."""
+    """The record at a path, whatever its content is."""
 
     did: Did
     collection: Nsid
@@ -36,7 +36,7 @@ class RecordSubject:
 
 @dataclass(frozen=True, slots=True)
 class BlobSubject:
-    """One account's blob."""
+    """A blob of one account."""
 
     did: Did
     cid: Cid
@@ -46,7 +46,7 @@ Subject = AccountSubject | RecordSubject | BlobSubject
 
 
 def parse_subject(value: Mapping[str, Any]) -> Subject:
-    """A subject that is valid by its Lexicon. Raises InvalidInput for an unknown type."""
+    """Parse a subject that was validated with its Lexicon. Raises InvalidInput for an unknown type."""
     match value.get("$type"):
         case "com.atproto.admin.defs#repoRef":
             return AccountSubject(Did(value["did"]))
@@ -62,7 +62,7 @@ def parse_subject(value: Mapping[str, Any]) -> Subject:
 
 
 def record_at(uri: str) -> RecordSubject:
-    """The record of an AT URI with a DID. Raises InvalidInput."""
+    """Parse an AT URI with a DID as a record. Raises InvalidInput."""
     parsed = parse_at_uri(uri)
     if not parsed.authority.startswith("did:") or parsed.collection is None or parsed.rkey is None:
         raise InvalidInput("subject", mark("Name the record by its DID: at://did/collection/key."))
@@ -70,7 +70,7 @@ def record_at(uri: str) -> RecordSubject:
 
 
 def blob_of(did: Did, cid: str) -> BlobSubject:
-    """The blob with this CID. Raises InvalidInput."""
+    """Parse the CID of a blob of this account. Raises InvalidInput."""
     try:
         return BlobSubject(did, Cid.parse(cid))
     except Malformed as error:
@@ -78,7 +78,7 @@ def blob_of(did: Did, cid: str) -> BlobSubject:
 
 
 def subject_value(subject: Subject, record_cid: Cid | None) -> dict[str, object]:
-    """The subject in its Lexicon's form; a record needs its current CID."""
+    """Return the subject in its Lexicon's form. A record needs its current CID."""
     match subject:
         case AccountSubject():
             return {"$type": "com.atproto.admin.defs#repoRef", "did": subject.did}

@@ -1,7 +1,8 @@
-"""Takedown, suspension and lifting, for accounts, records and blobs.
+"""Takedown, suspension and their lifting, for accounts, records and blobs.
 
-An account's status follows from the decisions about it, the host's before the owner's: taken down, suspended, deactivated,
-active. Each function runs in its caller's transaction (``subject_actions``), in which announcing is the last call.
+An account's status follows from all decisions about it, those of the host before those of the owner: taken down,
+suspended, deactivated, active. Each function runs in its caller's transaction (``subject_actions``), in which
+announcing is the last call.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import NotFound
 
-# Stored for a decision without a reference: the column tells whether there is one.
+# Stored for a takedown without a reference, because the column also says whether there is a takedown.
 NO_REFERENCE = "takedown"
 
 _FIND_ACCOUNT = """
@@ -43,7 +44,9 @@ _SET_BLOB = "update blobs set takedown_ref = :ref where did = :did and cid = :ci
 
 @dataclass(frozen=True, slots=True)
 class SubjectStatus:
-    """Current status of a subject: ``takedown`` is its reference or None; ``record_cid`` is a record's CID."""
+    """Current status of a subject. ``takedown`` is the reference of its takedown, or None; ``record_cid`` is the CID of
+    a record.
+    """
 
     takedown: str | None
     is_deactivated: bool | None = None
@@ -52,7 +55,7 @@ class SubjectStatus:
 
 @dataclass(frozen=True, slots=True)
 class AccountDecisions:
-    """Every decision about an account, by its host and by its owner."""
+    """All decisions about an account, by its host and by its owner."""
 
     handle: Handle
     takedown: str | None
@@ -62,7 +65,7 @@ class AccountDecisions:
 
     @property
     def status(self) -> HostingStatus:
-        """The resulting status: the host's decision before the owner's."""
+        """The resulting status. The host's decisions take precedence over the owner's."""
         if self.takedown is not None:
             return HostingStatus.TAKENDOWN
         if self.suspended_at is not None:
@@ -71,7 +74,7 @@ class AccountDecisions:
 
 
 def decisions(w: Writer, did: Did) -> AccountDecisions:
-    """The current decisions about an account. Raises NotFound."""
+    """Return the current decisions about an account. Raises NotFound."""
     row = w.fetch_one(_FIND_ACCOUNT, did=did)
     if row is None:
         raise _absent()
@@ -81,39 +84,39 @@ def decisions(w: Writer, did: Did) -> AccountDecisions:
 
 
 def take_down_account(w: Writer, did: Did, reference: str) -> None:
-    """Take the account down. Every session ends, and stays ended when this is lifted."""
+    """Take the account down. Every session ends, and does not come back when the takedown is lifted."""
     w.execute(_SET_ACCOUNT, did=did, ref=reference)
     _end_sessions(w, did)
 
 
 def lift_takedown(w: Writer, did: Did) -> None:
-    """Lift the takedown: other decisions apply again."""
+    """Lift the takedown, so that other decisions apply again."""
     w.execute(_SET_ACCOUNT, did=did, ref=None)
 
 
 def suspend(w: Writer, did: Did, until: Instant | None) -> None:
-    """Suspend, until an instant or until lifted; sessions end as with a takedown."""
+    """Suspend the account until an instant or until lifted. Sessions end as with a takedown."""
     w.execute(_SUSPEND, did=did, at=w.now, until=until)
     _end_sessions(w, did)
 
 
 def end_suspension(w: Writer, did: Did) -> None:
-    """End the suspension: other decisions apply again."""
+    """End the suspension, so that other decisions apply again."""
     w.execute(_SUSPEND, did=did, at=None, until=None)
 
 
 async def over(reader: Reader) -> list[Did]:
-    """Accounts whose suspension has ended but is not lifted yet."""
+    """Return accounts whose suspension has expired but is not lifted yet."""
     return [Did(row["did"]) for row in await reader.fetch(_OVER, now=reader.now)]
 
 
 def set_deactivated(w: Writer, did: Did, *, deactivated: bool) -> None:
-    """Deactivate in the owner's stead, or reactivate."""
+    """Deactivate or reactivate the account on the owner's behalf."""
     queries.set_deactivated(w, did, w.now if deactivated else None, None)
 
 
 def announce(w: Writer, repositories: Repositories, did: Did) -> None:
-    """Apply and announce the resulting status; the last call in its transaction. Raises NotFound."""
+    """Apply and announce the resulting status. This must be the last call in its transaction. Raises NotFound."""
     decided = decisions(w, did)
     if decided.status is HostingStatus.ACTIVE:
         hosting.activate(w, repositories, did, decided.handle)
@@ -127,10 +130,10 @@ def _end_sessions(w: Writer, did: Did) -> None:
 
 
 def decide_record(w: Writer, subject: RecordSubject, takedown: str | None) -> str | None:
-    """Hide whatever is or comes at this path from every reading method, or (None) show it again; returns the previous
-    decision.
+    """Hide the record at this path, now and after rewriting, from every method that reads records; None shows it again.
+    Return the previous decision.
 
-    A decision about a record that its owner has deleted since can be lifted, not made. Raises NotFound.
+    If its owner has deleted the record, a decision can be lifted but not made. Raises NotFound.
     """
     key = {"did": subject.did, "collection": subject.collection, "rkey": subject.rkey}
     row = w.fetch_one(_FIND_RECORD, **key)
@@ -145,7 +148,7 @@ def decide_record(w: Writer, subject: RecordSubject, takedown: str | None) -> st
 
 
 def decide_blob(w: Writer, subject: BlobSubject, takedown: str | None) -> str | None:
-    """Stop serving a blob and refuse its upload, or (None) allow both again; returns the previous decision.
+    """Stop serving a blob and refuse its upload; None allows both again. Return the previous decision.
 
     Raises NotFound.
     """
@@ -157,7 +160,7 @@ def decide_blob(w: Writer, subject: BlobSubject, takedown: str | None) -> str | 
 
 
 async def find(reader: Reader, subject: Subject) -> SubjectStatus:
-    """The current status of a subject. Raises NotFound for one that is not here."""
+    """Return the current status of a subject. Raises NotFound if it is not here."""
     match subject:
         case AccountSubject():
             row = await reader.fetch_one(_FIND_ACCOUNT, did=subject.did)

@@ -1,1 +1,1 @@
-"""The pages below ``/admin``: each action asks for a reason and states its effect; ``moderation`` carries it out."""
+"""The pages below ``/admin``. Each action asks for a reason and states its effect; ``moderation`` carries it out."""

@@ -1,4 +1,4 @@
-"""Account actions on the admin pages: texts, form fields and the ``moderation`` function behind each."""
+"""Account actions on the admin pages: texts, form fields, and the ``moderation`` function that each calls."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from groundwork.settings import parse_bytes
 
 Run = Callable[[Registry, AuditContext, Did, Mapping[str, str]], Awaitable[None]]
 
-# Days, as in the form; 0 is until lifted.
+# Days in the form; 0 means until lifted.
 SUSPENSIONS: Final = ("1", "3", "7", "30", "0")
 
 
 class ActionGroup(StrEnum):
-    """What an action is about, in the order of the page."""
+    """What an action is about. The page shows the groups in this order."""
 
     VISIBILITY = "visibility"
     CONTACT = "contact"
@@ -42,8 +42,8 @@ GROUPS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class AccountAction:
-    """An action. ``consequence`` describes its effect, ``undo`` how to reverse it. ``confirmation`` is the
-    label of a tick that it requires; ``is_end`` requires the account's handle, because it is irreversible.
+    """An action. ``consequence`` describes its effect, ``undo`` how to reverse it. ``confirmation`` is the label of a
+    checkbox that must be ticked. ``is_end`` marks an irreversible action, for which the account's handle must be typed.
     """
 
     slug: str
@@ -58,7 +58,7 @@ class AccountAction:
 
     @property
     def group(self) -> ActionGroup:
-        """Where the action stands on the page."""
+        """The group in which the page shows the action."""
         match self.act:
             case OperatorAction.SEND_EMAIL | OperatorAction.SEND_RESET:
                 return ActionGroup.CONTACT
@@ -120,7 +120,7 @@ async def _send_reset(registry: Registry, audit: AuditContext, did: Did, _form: 
 
 
 async def _write(registry: Registry, audit: AuditContext, did: Did, form: Mapping[str, str]) -> None:
-    # Text areas send CRLF line breaks.
+    # Browsers send line breaks of text areas as CRLF.
     content = form.get("content", "").replace("\r\n", "\n")
     await notices.write_to(registry, audit, did, form.get("subject", "").strip(), content)
 
@@ -311,7 +311,7 @@ ACTS: Final[Mapping[str, AccountAction]] = {
 
 
 def is_offered(one: AccountAction, decided: AccountDecisions) -> bool:
-    """Whether the action would change anything now; others can still be submitted."""
+    """Whether the action would change anything now. The page offers only such actions, but accepts the others."""
     match one.act:
         case OperatorAction.TAKE_DOWN:
             return decided.takedown is None

@@ -1,4 +1,4 @@
-"""Account administration: search, details and actions; each action has a confirmation page."""
+"""Account administration: search, details and actions. Each action has a confirmation page."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,7 +52,7 @@ def routes() -> list[Route]:
 
 
 async def show_accounts(request: Request) -> Response:
-    """Search by handle, address or DID."""
+    """Search for accounts by handle, address or DID."""
     asked = request.query_params
     text, status, after = asked.get("q", "").strip(), asked.get("status", ""), asked.get("after", "")
     async with registry_of(request).db.reader() as reader:
@@ -63,7 +63,7 @@ async def show_accounts(request: Request) -> Response:
 
 
 async def show_account(request: Request) -> Response:
-    """Everything the host may see about one account."""
+    """Show everything that the host may see about one account."""
     did = did_in_path(request)
     registry = registry_of(request)
     account, decided = await _account(request, did)
@@ -81,7 +81,7 @@ async def show_account(request: Request) -> Response:
 
 
 async def show_act(request: Request) -> Response:
-    """The page that describes the effect of an action and asks for confirmation."""
+    """Show the page that describes the effect of an action and asks for confirmation."""
     did = did_in_path(request)
     chosen = _act_in_path(request)
     account, decided = await _account(request, did)
@@ -139,7 +139,7 @@ def _act_in_path(request: Request) -> AccountAction:
 def _offered(
     request: Request, account: AccountDetails, decided: AccountDecisions
 ) -> list[tuple[LazyText, list[AccountAction]]]:
-    """What this operator can do with the account now, by heading."""
+    """Return the actions that this operator can take on the account now, by heading."""
     operator = operator_of(request)
     done = OperatorAction.DISABLE_INVITES if account.invites_are_disabled else OperatorAction.ENABLE_INVITES
     offered = [

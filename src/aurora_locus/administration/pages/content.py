@@ -1,4 +1,4 @@
-"""Moderation of records and blobs: current decisions, takedown and lifting, labels."""
+"""Moderation of records and blobs: current decisions, takedown and its lifting, labels."""
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
@@ -26,12 +26,12 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Why
 from groundwork.http.forms import Typed, typed_again
 
-# Labels per subject; nobody would read more.
+# Number of labels shown per subject; nobody would read more.
 MAX_LABELS = 50
 
 
 def routes() -> list[Route]:
-    """Routes of the page that takes content down and labels it."""
+    """Routes of the page on which content is taken down and labelled."""
     return [
         see("/admin/content", show_content),
         do("/admin/content/decide", decide),
@@ -40,7 +40,7 @@ def routes() -> list[Route]:
 
 
 async def show_content(request: Request) -> Response:
-    """A record by its AT URI, a blob by its account and CID; an account only for its labels."""
+    """Show a record by its AT URI or a blob by its account and CID; also an account, but only with its labels."""
     asked = {name: request.query_params.get(name, "").strip() for name in ("uri", "did", "cid", "report")}
     return await _page(request, Typed(asked), asked)
 
@@ -72,7 +72,7 @@ async def label(request: Request) -> Response:
 
 
 def _wish(form: Mapping[str, str]) -> tuple[RecordSubject | BlobSubject, str | None]:
-    """The subject, and the reference of its takedown or None to lift it. Raises InvalidInput."""
+    """Return the subject, and the reference of its takedown, or None to lift it. Raises InvalidInput."""
     subject = _subject(form)
     if subject is None or isinstance(subject, AccountSubject):
         raise InvalidInput("uri", mark("Name a record or a file."))
@@ -128,7 +128,9 @@ async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, sta
 
 
 async def written(request: Request, subject: Subject) -> str:
-    """A record as JSON, also one that is taken down; empty for anything else, and for a record that is gone."""
+    """Return a record as JSON, even if it is taken down. Empty for other subjects, and for a record that no longer
+    exists.
+    """
     if not isinstance(subject, RecordSubject):
         return ""
     found = await record_search.read(

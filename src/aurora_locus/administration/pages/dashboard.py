@@ -1,4 +1,4 @@
-"""Dashboard: whether all is well, what needs an operator, and the state of the server."""
+"""Dashboard: whether all is well, what needs attention, and the state of the server."""
 
 from dataclasses import dataclass
 
@@ -14,22 +14,22 @@ from aurora_locus.federation.crawl_requests import Relay
 from aurora_locus.federation.status import lags, worst
 from groundwork.clock import DAY, MINUTE
 
-# A reader that is further behind than this does not keep up.
+# A reader with more lag than this cannot keep up.
 _SLOW_SECONDS = 60
-# Backups are made daily where they are set up.
+# If backups are configured, they are made daily.
 _OLD = 2 * DAY
-# An e-mail waits for its turn, or for the second try.
+# An unsent e-mail that is older than this is reported; a newer one may just be waiting for its second attempt.
 _LATE = 10 * MINUTE
 
 
 def routes() -> list[Route]:
-    """The route of the overview, ``/admin``."""
+    """The route of the dashboard, ``/admin``."""
     return [see("/admin", show_dashboard)]
 
 
 @dataclass(frozen=True, slots=True)
 class ServerTrouble:
-    """What needs an operator; empty where nothing does."""
+    """Problems that need an operator. A field is empty or False if there is no such problem."""
 
     has_reports: bool
     backup: str
@@ -45,7 +45,7 @@ class ServerTrouble:
 
 
 async def show_dashboard(request: Request) -> Response:
-    """The operator's start page: state of the server, what needs attention, figures, the last day, its parts."""
+    """Show the operator's start page: state of the server, what needs attention, figures, the last day."""
     console = console_of(request)
     registry = console.registry
     behind = await lags(registry.db, registry.repositories.live, registry.clock)
@@ -84,6 +84,6 @@ def _trouble(console: AdminConsole, found: Dashboard, lag_seconds: float) -> Ser
 
 
 def _bars(hours: list[int]) -> list[int]:
-    """Heights of the columns, 0 to 100; an hour with any event has a column that is seen."""
+    """Return the heights of the columns, 0 to 100. An hour with any event has a visible column."""
     most = max(hours)
     return [0 if not number else max(4, round(100 * number / most)) for number in hours]

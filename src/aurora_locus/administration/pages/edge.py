@@ -1,6 +1,6 @@
 """Operator access: authentication and routes of the operators' pages.
 
-The operator's row is read with each request, so that disabling one takes effect at once.
+The operator's row is read on each request, so that disabling an operator takes effect at once.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -35,12 +35,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def see(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
-    """GET route for operators with the permission for this action."""
+    """A GET route for operators with the permission for this action."""
     return show(path, _guarded(endpoint, act))
 
 
 def do(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
-    """POST route for operators with the permission for this action."""
+    """A POST route for operators with the permission for this action."""
     return take(path, _guarded(endpoint, act))
 
 
@@ -74,24 +74,24 @@ async def _identify(request: Request) -> PdsOperator | None:
 
 
 def operator_of(connection: HTTPConnection) -> PdsOperator:
-    """The authenticated operator of this request."""
+    """Return the authenticated operator of this request."""
     operator: PdsOperator = connection.scope[_OPERATOR]
     return operator
 
 
 def registry_of(connection: HTTPConnection) -> Registry:
-    """The account dependencies of the running server."""
+    """Return the account dependencies of the running server."""
     return console_of(connection).registry
 
 
 async def begin(request: Request, operator: PdsOperator) -> None:
-    """Start a session of the operator on this browser."""
+    """Start a session of the operator in this browser."""
     identifier = await registry_of(request).db.write(lambda w: operator_sessions.begin(w, operator.name))
     cookies.change(request, COOKIE, identifier)
 
 
 async def end(request: Request) -> None:
-    """End the operator's session on this browser."""
+    """End the operator's session in this browser."""
     identifier = cookies.read(request, COOKIE)
     if identifier:
         await registry_of(request).db.write(lambda w: operator_sessions.end(w, identifier))
@@ -99,7 +99,7 @@ async def end(request: Request) -> None:
 
 
 def audit_of(request: Request) -> AuditContext:
-    """Who submits an action, why, and because of which report. Raises InvalidForm without a reason."""
+    """Return who submits an action, why, and because of which report. Raises InvalidForm if the reason is missing."""
     form = posted(request)
     reason, report = form.get("reason", "").strip(), form.get("report", "").strip()
     problems = {}
@@ -113,7 +113,7 @@ def audit_of(request: Request) -> AuditContext:
 
 
 def did_in_path(request: Request) -> Did:
-    """The DID in the URL path. Raises NotFound."""
+    """Return the DID in the URL path. Raises NotFound."""
     try:
         return parse_did(request.path_params["did"])
     except Malformed:

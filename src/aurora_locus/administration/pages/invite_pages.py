@@ -32,12 +32,12 @@ def routes() -> list[Route]:
 
 
 async def show_invites(request: Request) -> Response:
-    """All codes, by age or by use."""
+    """Show all codes, by age or by use."""
     return await _page(request, EMPTY)
 
 
 async def create(request: Request) -> Response:
-    """Create codes; they are shown on the next page and in the list."""
+    """Create codes. They are shown on the next page and in the list."""
     form = posted(request)
     try:
         amount, uses = _number(form, "amount", MAX_CODES), _number(form, "uses", MAX_USES)

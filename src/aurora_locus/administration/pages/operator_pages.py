@@ -25,7 +25,7 @@ def routes() -> list[Route]:
 
 
 async def show_operators(request: Request) -> Response:
-    """All operators, and the permissions of each role."""
+    """Show all operators, and the permissions of each role."""
     return await _page(request, EMPTY)
 
 
@@ -49,12 +49,13 @@ async def add(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Change role, password or enabled state; disabling takes effect at once."""
+    """Change an operator's role, password or enabled state. Disabling takes effect at once."""
     form, registry = posted(request), registry_of(request)
     name = form.get("operator", "")
     try:
         audit, role = audit_of(request), _role(form)
-        # First, because it can be refused: a form that is redisplayed with an error has changed nothing.
+        # This comes first, because it can be refused: when the form is shown again with an error, nothing must have
+        # changed.
         if form.get("new_password"):
             await operators.set_password(registry, audit, name, form["new_password"])
             await registry.db.write(lambda w: operator_sessions.end_all_of(w, name))

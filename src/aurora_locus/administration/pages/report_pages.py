@@ -1,4 +1,4 @@
-"""The queue of reports, and one report with its history."""
+"""The queue of reports, and the page of one report with its history."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +21,7 @@ PAGE = 30
 
 
 def routes() -> list[Route]:
-    """Routes of the reports: the queue, and one report."""
+    """Routes of the queue of reports and of one report."""
     return [
         see("/admin/reports", show_reports),
         see("/admin/reports/{number:int}", show_report),
@@ -30,7 +30,7 @@ def routes() -> list[Route]:
 
 
 async def show_reports(request: Request) -> Response:
-    """Open reports, or those in one state."""
+    """Show open reports, or those in one state."""
     chosen, before = request.query_params.get("state", ""), request.query_params.get("before", "")
     states = (ReportState(chosen),) if chosen in set(ReportState) else None if chosen == "all" else UNRESOLVED
     last = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else reports.NEWEST
@@ -50,12 +50,12 @@ async def show_reports(request: Request) -> Response:
 
 
 async def show_report(request: Request) -> Response:
-    """The report, its history, and the available actions."""
+    """Show the report, its history, and the available actions."""
     return await _report(request, EMPTY)
 
 
 async def work_on(request: Request) -> Response:
-    """Add a note, or change the state."""
+    """Add a note to a report, or change its state."""
     form, number = posted(request), request.path_params["number"]
     try:
         audit = AuditContext(operator_of(request), form.get("note", "").strip(), number)
@@ -91,7 +91,7 @@ def _state(text: str) -> ReportState | None:
 
 
 def _choices(request: Request, report: PdsReport) -> list[ReportState]:
-    """The states that this operator may choose now."""
+    """Return the states that this operator may choose now."""
     if report.state is ReportState.ESCALATED and operator_of(request).role is OperatorRole.MODERATOR:
         return []
     return [state for state in ReportState if state is not report.state]

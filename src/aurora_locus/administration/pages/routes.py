@@ -1,4 +1,4 @@
-"""Every page below ``/admin``."""
+"""All routes below ``/admin``."""
 
 from starlette.routing import Route
 

@@ -37,7 +37,7 @@ def routes() -> list[Route]:
 
 
 async def show_relays(request: Request) -> Response:
-    """Relays and subscribers, each with its lag."""
+    """Show relays and subscribers, each with its lag."""
     return await _relays(request, EMPTY)
 
 
@@ -48,7 +48,7 @@ async def request_crawl(request: Request) -> Response:
         raise Forbidden(mark("This server isn’t announced (PDS_FEDERATION_CRAWL_ENABLED is off)."))
     try:
         audit = audit_of(request)
-        # Logged before: relays may take their time, and no transaction waits for them.
+        # Written to the audit log first: relays may take their time, and no transaction may wait for them.
         await console.registry.db.write(
             lambda w: audit_log.append(w, audit, OperatorAction.REQUEST_CRAWL, console.crawling.hostname)
         )
@@ -72,7 +72,7 @@ async def _relays(request: Request, typed: Typed, *, status: int = 200) -> Respo
 
 
 async def show_storage(request: Request) -> Response:
-    """Blobs, the accounts with the most, and unreferenced uploads."""
+    """Show blob totals, the accounts that use the most space, and unreferenced uploads."""
     return await _storage(request, EMPTY)
 
 
@@ -103,12 +103,14 @@ async def _storage(request: Request, typed: Typed, *, status: int = 200) -> Resp
 
 
 async def show_settings(request: Request) -> Response:
-    """The settings in use; of secrets only whether they are set."""
+    """Show the settings in use. For secrets, show only whether they are set."""
     return admin_page(request, "settings.html", {"rows": settings_shown(console_of(request).settings)})
 
 
 def settings_shown(settings: PdsSettings) -> list[tuple[str, str, str, bool]]:
-    """Name, value, meaning, whether it differs from the default; no secrets, nor passwords inside URLs."""
+    """Return name, value and meaning of each setting, and whether it differs from the default. Secrets, and passwords
+    inside URLs, are left out.
+    """
     about = {one.name: one for one in describe(PdsSettings, PREFIX)}
     rows = []
     for field in fields(settings):
@@ -136,7 +138,7 @@ def _shown(value: object) -> str:
 
 
 async def show_audit(request: Request) -> Response:
-    """All operator actions, newest first."""
+    """Show all operator actions, newest first."""
     asked = request.query_params
     subject, actor, act = (asked.get(name, "").strip() for name in ("subject", "actor", "action"))
     async with registry_of(request).db.reader() as reader:

@@ -1,4 +1,4 @@
-"""Operator sign-in: by name and password, or as the linked account."""
+"""Operator sign-in: with name and password, or as the linked account."""
 
 import hmac
 
@@ -33,7 +33,7 @@ def routes() -> list[Route]:
 
 
 async def show_form(request: Request) -> Response:
-    """The form on which an operator signs in."""
+    """Show the form with which an operator signs in."""
     return await _form(request, EMPTY, local_path(request.query_params.get("next", ""), "/admin"))
 
 
@@ -77,7 +77,7 @@ async def _prove(request: Request, name: str, password: str) -> PdsOperator:
 
 
 async def _as_account(request: Request, next_path: str) -> Response:
-    # The account's password must have been entered recently: a browser that was left open is not enough.
+    # The account's password must have been entered recently: somebody else might use a browser that was left open.
     account = accounts_edge.proven_account_of(request)
     async with edge.registry_of(request).db.reader() as reader:
         operator = await operators.find_by_did(reader, account.did)

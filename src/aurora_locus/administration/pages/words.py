@@ -1,4 +1,4 @@
-"""Words of the operators' pages for roles, actions, and states and kinds of reports."""
+"""Texts of the operators' pages for roles, actions, and the states and kinds of reports."""
 
 import re
 from typing import Final
@@ -14,7 +14,7 @@ STATES: Final = {
 
 ROLES: Final = {"moderator": lazy("Moderator"), "admin": lazy("Admin"), "superadmin": lazy("Superadmin")}
 
-# By ``OperatorAction``.
+# Keyed by ``OperatorAction``.
 ACTIONS: Final = {
     "see": lazy("Marked as seen"),
     "subject.take_down": lazy("Taken down"),
@@ -46,7 +46,7 @@ ACTIONS: Final = {
     "operators.manage": lazy("Operators changed"),
 }
 
-# What the audit log keeps of a change, by its name there.
+# Labels of the changed values in the audit log, by their name there.
 FIELDS: Final = {
     "status": plazy("audit log", "status"),
     "takedown": plazy("audit log", "reference of the takedown"),
@@ -69,13 +69,13 @@ FIELDS: Final = {
 
 _YES: Final = plazy("audit log", "yes")
 _NO: Final = plazy("audit log", "no")
-# What is kept as a sentence, not as a value.
+# Values that the audit log stores as a phrase.
 _KEPT: Final = {
     "changed": plazy("audit log", "changed"),
     "every code of the account": plazy("audit log", "every code of the account"),
 }
 
-# What a relay says of an account.
+# The status of an account at a relay.
 AT_RELAYS: Final = {
     "active": plazy("an account at a relay", "read"),
     "deactivated": plazy("an account at a relay", "paused"),
@@ -87,7 +87,7 @@ AT_RELAYS: Final = {
     "unknown": plazy("an account at a relay", "unknown"),
 }
 
-# Kinds of reports that apps of the network send (com.atproto.moderation.defs, tools.ozone.report.defs), by how they begin.
+# Kinds of reports that apps send (com.atproto.moderation.defs, tools.ozone.report.defs), by the start of their name.
 _REASONS: Final = {
     "Spam": lazy("Spam"),
     "Violation": lazy("Breaks the rules"),
@@ -105,7 +105,7 @@ _REASONS: Final = {
 
 
 def value(name: str, kept: object) -> LazyText | str:
-    """What the audit log keeps under this name, in words."""
+    """Return a value of the audit log in words. ``name`` is its name there."""
     if isinstance(kept, bool):
         return _YES if kept else _NO
     known = {"role": ROLES, "state": STATES}.get(name, _KEPT)
@@ -113,7 +113,7 @@ def value(name: str, kept: object) -> LazyText | str:
 
 
 def reason(reason_type: str) -> LazyText | str:
-    """The kind of a report, such as ``Spam``; the last part of an identifier that is not known here."""
+    """Return the kind of a report in words, such as ``Spam``; for an unknown kind, the last part of its identifier."""
     kind = reason_type.rpartition("#")[2].removeprefix("reason")
     found = next((words for start, words in _REASONS.items() if re.match(rf"{start}(?![a-z])", kind)), None)
     return found or kind or reason_type
