@@ -1,6 +1,7 @@
-"""Blobs: uploaded bytes, temporary until a record refers to them, public while one does, deleted with the last reference.
+"""Blobs: uploaded bytes, temporary until a record refers to them, public as long as one does, deleted with the last
+reference.
 
-Owns ``blobs`` and ``blob_references``. Ownership is per account: the same bytes uploaded by two people are two blobs, so
-deleting one never affects the other. Rows change in the transaction of the commit that refers to them; a file is written
-before its row and removed after it, so every row has its file.
+Owns ``blobs`` and ``blob_references``. Blobs belong to one account: the same bytes uploaded by two people are two
+blobs, so deleting one never affects the other. Rows change in the transaction of the commit that refers to them. A file
+is written before its row and removed after it, so every row has its file.
 """

@@ -1,4 +1,4 @@
-"""One lock per account, which exists only while somebody holds or awaits it."""
+"""One lock per account. A lock exists only while somebody holds or awaits it."""
 
 import asyncio
 from types import TracebackType
@@ -7,18 +7,18 @@ from at_protocol.syntax.did import Did
 
 
 class Locks:
-    """Serializes changes to one account in order of arrival; different accounts never wait for each other."""
+    """Serializes changes to one account in order of arrival. Different accounts never wait for each other."""
 
     def __init__(self) -> None:
         self._held: dict[Did, tuple[asyncio.Lock, int]] = {}
 
     def hold(self, did: Did) -> "_Hold":
-        """Hold the account's lock for a block (``async with``): no other task is inside for this account."""
+        """Hold the account's lock for a block (``async with``). No other task is in such a block for this account."""
         return _Hold(self._held, did)
 
 
 class _Hold:
-    """A turn. The last one out removes the lock, so that idle accounts cost no memory."""
+    """Context manager that holds one lock. The last holder removes the lock, so that idle accounts take no memory."""
 
     __slots__ = ("_did", "_held")
 

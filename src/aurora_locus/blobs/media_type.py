@@ -1,6 +1,6 @@
-"""Media type of a blob: sniffed from its first bytes if recognized, else as declared.
+"""Media type of a blob: detected from its first bytes if possible, otherwise as declared.
 
-Only formats with an unmistakable signature are recognized, and nothing is decoded here.
+Only formats with an unmistakable signature are detected, and nothing is decoded here.
 """
 
 import re
@@ -35,7 +35,7 @@ _BRANDS = (
 
 
 def sniff(beginning: bytes) -> str | None:
-    """The media type that the first bytes (some hundred) prove, or None."""
+    """Return the media type that the first bytes (a few hundred) prove, or None."""
     for signature, media_type in _SIGNATURES:
         if beginning.startswith(signature):
             return media_type
@@ -47,6 +47,6 @@ def sniff(beginning: bytes) -> str | None:
 
 
 def declared_type(header: str | None) -> str:
-    """The ``Content-Type`` without its parameters, in lower case; an invalid one counts as unknown."""
+    """Return the ``Content-Type`` without its parameters, in lower case. An invalid one counts as unknown."""
     bare = (header or "").partition(";")[0].strip().lower()
     return bare if _TYPE.fullmatch(bare) else UNKNOWN

@@ -1,4 +1,4 @@
-"""Blob store as configured: a folder, or a bucket of an S3-compatible service."""
+"""The configured blob store: a folder, or a bucket of an S3-compatible service."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from groundwork.settings import SettingsRefused
 
 
 def open_store(settings: PdsSettings) -> BlobStore:
-    """The store of blobs. Raises SettingsRefused for an invalid setting."""
+    """Open the blob store. Raises SettingsRefused for an invalid setting."""
     try:
         if settings.blobstore_s3_bucket:
             return open_bucket(_bucket(settings))

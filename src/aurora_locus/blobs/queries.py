@@ -1,4 +1,4 @@
-"""Reading and writing the rows of blobs."""
+"""Statements on the rows of blobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from groundwork.database.transaction import Database, Row, Writer
 _FIND = "select cid, mime_type, size, state, takedown_ref from blobs where did = :did and cid = :cid"
 _EXISTING = "select cid, takedown_ref from blobs where did = :did and cid in :cids"
 
-# The same bytes uploaded again keep their first type; their age starts again, so that the sweep does not delete them before the
-# record that is about to refer to them. An import may have referred to them before they arrived: then they are public at once.
+# If the same bytes are uploaded again, the blob keeps its first type, but its age starts again, so that the sweep does
+# not delete it before the record that will refer to it is written. An import may have referred to the blob before it
+# arrived; it is then public at once.
 _PUT = """
     insert into blobs (did, cid, mime_type, size, state, created_at)
     select :did, :cid, :mime_type, :size,
@@ -88,34 +89,34 @@ def _stored(row: Row) -> BlobRow:
 
 
 async def find(db: Database, did: Did, cid: Cid) -> BlobRow | None:
-    """A blob of an account, whatever its state."""
+    """Find a blob of an account, whatever its state."""
     async with db.reader() as reader:
         row = await reader.fetch_one(_FIND, did=did, cid=bytes(cid))
     return None if row is None else _stored(row)
 
 
 async def existing(db: Database, did: Did, cids: Sequence[Cid]) -> dict[Cid, bool]:
-    """Which of these blobs have a row, and whether they are taken down."""
+    """Return those of the blobs that have a row, and whether each is taken down."""
     async with db.reader() as reader:
         rows = await reader.fetch(_EXISTING, did=did, cids=[bytes(cid) for cid in cids])
     return {Cid(row["cid"]): row["takedown_ref"] is not None for row in rows}
 
 
 async def taken_down(db: Database, did: str, cid: bytes, limit: int) -> list[tuple[Did, Cid]]:
-    """Blobs that are taken down, by account and CID, after a given one."""
+    """Return blobs that are taken down, ordered by account and CID, after the given one."""
     async with db.reader() as reader:
         rows = await reader.fetch(_TAKEN_DOWN, did=did, cid=cid, limit=limit)
     return [(Did(row["did"]), Cid(row["cid"])) for row in rows]
 
 
 def put(w: Writer, did: Did, cid: Cid, mime_type: str, size: int) -> BlobRow:
-    """Record an upload whose file is in place."""
+    """Record an upload whose file has been stored."""
     (row,) = w.fetch(_PUT, did=did, cid=bytes(cid), mime_type=mime_type, size=size, created_at=w.now)
     return _stored(row)
 
 
 async def list_public(db: Database, did: Did, *, since: str, cursor: Cid | None, limit: int) -> list[Cid]:
-    """CIDs of the blobs that records newer than the rev ``since`` refer to, sorted, after ``cursor``."""
+    """Return the CIDs of blobs that records newer than the rev ``since`` refer to, sorted, after ``cursor``."""
     after = b"" if cursor is None else bytes(cursor)
     async with db.reader() as reader:
         rows = await reader.fetch(_LIST, did=did, since=since, cursor=after, limit=limit)
@@ -123,7 +124,7 @@ async def list_public(db: Database, did: Did, *, since: str, cursor: Cid | None,
 
 
 async def list_missing(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[tuple[Cid, Nsid, RecordKey]]:
-    """Blobs that records refer to and that are missing here, each with one such record."""
+    """Return blobs that records refer to but that are missing here, each with one such record."""
     after = b"" if cursor is None else bytes(cursor)
     async with db.reader() as reader:
         rows = await reader.fetch(_LIST_MISSING, did=did, cursor=after, limit=limit)
@@ -135,7 +136,9 @@ async def list_missing(db: Database, did: Did, *, cursor: Cid | None, limit: int
 
 
 async def list_kept(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[BlobRow]:
-    """The blobs of an account that records refer to and that are here, those taken down included; by CID."""
+    """Return the account's blobs that are here and that records refer to, ordered by CID. Includes those that are taken
+    down.
+    """
     after = b"" if cursor is None else bytes(cursor)
     async with db.reader() as reader:
         rows = await reader.fetch(_LIST_KEPT, did=did, cursor=after, limit=limit)
@@ -143,12 +146,14 @@ async def list_kept(db: Database, did: Did, *, cursor: Cid | None, limit: int) -
 
 
 async def stale_uploads(db: Database, older_than: Instant, limit: int) -> list[tuple[Did, Cid]]:
-    """Temporary blobs uploaded before an instant."""
+    """Return temporary blobs uploaded before this instant."""
     async with db.reader() as reader:
         rows = await reader.fetch(_STALE, older_than=older_than, limit=limit)
     return [(Did(row["did"]), Cid(row["cid"])) for row in rows]
 
 
 def drop_temporary(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
-    """Delete a temporary blob unless it was referred to or uploaded again in between; returns whether it was deleted."""
+    """Delete a temporary blob, unless a record has referred to it or it was uploaded again in the meantime. Return
+    whether it was deleted.
+    """
     return w.execute(_DROP_TEMPORARY, did=did, cid=bytes(cid), older_than=older_than) == 1

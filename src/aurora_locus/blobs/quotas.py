@@ -1,7 +1,7 @@
-"""Blob storage quotas: the server's default, or the account's own.
+"""Blob storage quotas: the server's default, or an account's own.
 
-Counted under a lock on one row per account, held until the commit: concurrent uploads, in however many processes, see each
-other.
+Usage is counted under a lock on one row per account, held until the commit, so concurrent uploads see each other even
+in different processes.
 """
 
 from at_protocol.data.cid import Cid
@@ -24,14 +24,14 @@ _STORED = "select cast(coalesce(sum(size), 0) as bigint) from blobs where did = 
 
 
 async def require_room(db: Database, did: Did, size: int, default: int) -> None:
-    """Raise TooLarge if so many bytes do not fit now."""
+    """Raise TooLarge if this many bytes do not fit now."""
     async with db.reader() as reader:
         quota, stored = await quota_and_usage(reader, did, default)
     _require(stored + size, quota)
 
 
 async def quota_and_usage(reader: Reader, did: Did, default: int) -> tuple[int, int]:
-    """The account's quota and its blobs' size, temporary ones included, in bytes."""
+    """Return the account's quota and the size of its blobs, including temporary ones, in bytes."""
     own = await reader.fetch_one(_OWN, did=did)
     stored = await reader.fetch_one(_STORED, did=did, cid=b"")
     quota = default if own is None or own["max_bytes"] is None else int(own["max_bytes"])
@@ -39,7 +39,7 @@ async def quota_and_usage(reader: Reader, did: Did, default: int) -> tuple[int, 
 
 
 def take_room(w: Writer, did: Did, cid: Cid, size: int, default: int) -> None:
-    """Raise TooLarge unless a blob inserted in this transaction fits."""
+    """Raise TooLarge unless a blob that was inserted in this transaction fits."""
     row = w.fetch_one(_LOCK, did=did)
     stored = w.fetch_one(_STORED, did=did, cid=bytes(cid))
     quota = default if row is None or row["max_bytes"] is None else int(row["max_bytes"])
@@ -47,7 +47,7 @@ def take_room(w: Writer, did: Did, cid: Cid, size: int, default: int) -> None:
 
 
 def set_quota(w: Writer, did: Did, max_bytes: int | None) -> None:
-    """Give an account a quota of its own; None: the server's again."""
+    """Give an account its own quota; None restores the server's default."""
     w.execute(_SET, did=did, max_bytes=max_bytes)
 
 

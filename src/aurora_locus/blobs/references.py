@@ -24,7 +24,7 @@ _PUBLISH_REFERRED = """
      where did = :did and state = 'temporary' and takedown_ref is null
        and exists (select 1 from blob_references r where r.did = :did and r.cid = blobs.cid)
 """
-# A blob that was taken down keeps its row, so that a new upload of it is recognized.
+# A blob that is taken down keeps its row, so that a new upload of the same bytes is recognized.
 _COLLECT = """
     delete from blobs
      where did = :did and cid = :cid and takedown_ref is null
@@ -41,7 +41,8 @@ def _absent(cid: Cid) -> NotFound:
 async def require_blobs(db: Database, did: Did, wanted: Sequence[BlobRef]) -> None:
     """Raise unless every blob is here and matches the records.
 
-    Type and size are checked only while a blob is temporary: old records describe permanent ones as they were uploaded then.
+    Type and size are checked only while a blob is temporary, because older records describe a permanent blob as it was
+    when it was uploaded.
     """
     async with db.reader() as reader:
         rows = await reader.fetch(_FIND, did=did, cids=list({bytes(blob.cid) for blob in wanted}))
@@ -61,14 +62,14 @@ async def require_blobs(db: Database, did: Did, wanted: Sequence[BlobRef]) -> No
 
 
 def drop_references(w: Writer, did: Did, collection: Nsid, rkey: RecordKey) -> list[bytes]:
-    """Delete a record's references, because it is deleted or about to be rewritten; returns their CIDs."""
+    """Delete the references of a record that is deleted or about to be rewritten. Return their CIDs."""
     return [row["cid"] for row in w.fetch(_UNREFER, did=did, collection=collection, rkey=rkey)]
 
 
 def add_references(w: Writer, did: Did, collection: Nsid, rkey: RecordKey, blobs: Iterable[BlobRef]) -> None:
     """Store a record's references and make those blobs public.
 
-    Raises NotFound if one was deleted since it was checked.
+    Raises NotFound if a blob was deleted since it was checked.
     """
     for blob in blobs:
         cid = bytes(blob.cid)
@@ -78,15 +79,15 @@ def add_references(w: Writer, did: Did, collection: Nsid, rkey: RecordKey, blobs
 
 
 def add_imported_references(w: Writer, did: Did, rows: Sequence[Mapping[str, object]]) -> None:
-    """Store the references of imported records: ``did``, ``collection``, ``rkey`` and ``cid`` of each. Blobs that are here
-    become public; the others are listed as missing until uploaded.
+    """Store the references of imported records: ``did``, ``collection``, ``rkey`` and ``cid`` of each. Blobs that are
+    here become public; the others are listed as missing until they are uploaded.
     """
     w.execute_many(_REFER, rows)
     w.execute(_PUBLISH_REFERRED, did=did)
 
 
 def collect(w: Writer, did: Did, cids: Iterable[bytes]) -> list[Cid]:
-    """Delete the rows of blobs without references; the removal of their files is queued for after the commit."""
+    """Delete the rows of blobs without references. Removal of their files is queued and starts after the commit."""
     gone = [Cid(cid) for cid in dict.fromkeys(cids) if w.execute(_COLLECT, did=did, cid=cid)]
     if gone:
         removals.enqueue(w, did, gone)

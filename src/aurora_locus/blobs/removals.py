@@ -1,8 +1,9 @@
-"""Queue of file removals: inserted in the transaction that deletes the row, claimed before the file is touched.
+"""Queue of file removals. An entry is inserted in the transaction that deletes the row, and claimed before the file is
+touched.
 
-A claim and a new upload of the same bytes contend for one row: either the upload cancels the removal before it is claimed, or
-it is told to retry when the file is gone. So every row has its file, also if several processes share a store, and a crash in
-between leaves a removal that is done later. While a pin holds (a backup is running) no file is removed.
+A claim and a new upload of the same bytes contend for one row: either the upload cancels the removal before it is
+claimed, or it is told to retry when the file is gone. So every row has its file, even if several processes share a
+store; a removal interrupted by a crash is done later. While a pin holds (a backup is running), no file is removed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Unavailable
 
-# Longer than removing a file takes. Claims of a crashed process expire after it.
+# Longer than removing a file takes. A claim of a crashed process expires after this time.
 CLAIM = 5 * MINUTE
 
 _ENQUEUE = """
@@ -48,45 +49,45 @@ _UNPIN = "delete from blob_pins where holder = :holder or until <= :now"
 
 
 def enqueue(w: Writer, did: Did, cids: Iterable[Cid]) -> None:
-    """Queue the removal of these blobs' files; their rows are deleted in this transaction."""
+    """Queue the removal of these blobs' files. The caller deletes their rows in the same transaction."""
     w.execute_many(_ENQUEUE, [{"did": did, "cid": bytes(cid), "now": w.now} for cid in cids])
 
 
 def enqueue_all(w: Writer, did: Did) -> None:
-    """Enqueue the removal of every blob of an account; call it before their rows are deleted."""
+    """Queue the removal of every blob of an account. Call it before their rows are deleted."""
     w.execute(_ENQUEUE_ALL, did=did, now=w.now)
 
 
 def claim(w: Writer, did: Did, cids: Sequence[Cid]) -> list[Cid]:
-    """Claim files for removal: those that the caller alone may remove now, until :data:`CLAIM` expires."""
+    """Claim queued files. Until :data:`CLAIM` expires, only the caller may remove those that are returned."""
     rows = w.fetch(_CLAIM, did=did, cids=[bytes(cid) for cid in cids], now=w.now, until=w.now + CLAIM)
     return [Cid(row["cid"]) for row in rows]
 
 
 def done(w: Writer, did: Did, cids: Sequence[Cid], claimed_at: Instant) -> None:
-    """Delete the entries of a claim, made at that instant, whose files were removed."""
+    """Delete the entries whose files were removed, of the claim that was made at this instant."""
     w.execute(_DONE, did=did, cids=[bytes(cid) for cid in cids], until=claimed_at + CLAIM)
 
 
 def take_back(w: Writer, did: Did, cid: Cid) -> None:
-    """Cancel the removal: the blob was uploaded again. Raises Unavailable while its file is being removed."""
+    """Cancel a removal because the blob was uploaded again. Raises Unavailable while its file is being removed."""
     w.execute(_TAKE_BACK, did=did, cid=bytes(cid), now=w.now)
     if w.fetch_one(_CLAIMED, did=did, cid=bytes(cid)) is not None:
         raise Unavailable("The same blob is just being removed; upload it again in a moment.")
 
 
 async def due(db: Database, after: tuple[int, str, bytes], limit: int) -> list[tuple[int, Did, Cid]]:
-    """Unclaimed removals, oldest first, after a given one."""
+    """Return unclaimed removals, oldest first, after the given one."""
     async with db.reader() as reader:
         rows = await reader.fetch(_DUE, now=reader.now, owed_at=after[0], did=after[1], cid=after[2], limit=limit)
     return [(row["owed_at"], Did(row["did"]), Cid(row["cid"])) for row in rows]
 
 
 async def pin(db: Database, holder: str, microseconds: int) -> None:
-    """Keep every file for so many microseconds, or longer than before; renew it in time."""
+    """Keep every file for this time, in microseconds, or extend such a pin. Renew it before it expires."""
     await db.write(lambda w: w.execute(_PIN, holder=holder, until=w.now + microseconds))
 
 
 async def unpin(db: Database, holder: str) -> None:
-    """Release a pin: files may be removed again."""
+    """Release a pin, so that files can be removed again."""
     await db.write(lambda w: w.execute(_UNPIN, holder=holder, now=w.now))

@@ -1,7 +1,7 @@
 """Garbage collection: unreferenced uploads, queued removals, and files without a row.
 
-Mark, then delete: a statement deletes the row if it still qualifies and queues the file; the file is removed under the
-account's lock and a claim of its own (``removals``).
+It marks first and deletes later: a statement deletes the row if it still qualifies and queues the file, then the file
+is removed under the account's lock and a claim (``removals``).
 """
 
 import time
@@ -17,14 +17,14 @@ from groundwork.blobstore.contract import StoredBlob
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Writer
 
-# An upload is kept for at least an hour, whatever is configured: people write long posts.
+# An upload is kept for at least an hour, whatever is configured, because people may take long to write a post.
 SHORTEST_GRACE = HOUR
 _BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """Numbers of removed uploads, queued files and unknown files; number of files moved into quarantine or back."""
+    """Number of removed uploads, queued files and unknown files, and of files moved into or out of quarantine."""
 
     uploads: int = 0
     files: int = 0
@@ -33,10 +33,10 @@ class Swept:
 
 
 async def sweep(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> int:
-    """Delete temporary blobs older than ``grace`` microseconds, and queued files; returns the number of uploads.
+    """Delete temporary blobs older than ``grace`` microseconds, and queued files. Return the number of uploads.
 
-    The deleting statement checks again that a blob is still temporary, so a concurrent record either finds it or is refused,
-    never left without it.
+    The statement that deletes a blob checks again that it is still temporary. So a concurrent record either finds the
+    blob or is refused; it never ends up without it.
     """
     older_than = Instant(now - max(grace, SHORTEST_GRACE))
     removed = 0
@@ -59,7 +59,7 @@ def _drop(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
 
 
 async def remove_due(blobs: BlobService) -> int:
-    """Remove queued files, those of stopped processes included; returns how many."""
+    """Remove queued files, including those queued by processes that have stopped. Return how many."""
     removed = 0
     after: tuple[int, str, bytes] = (0, "", b"")
     while page := await removals.due(blobs.db, after, _BATCH):
@@ -71,14 +71,14 @@ async def remove_due(blobs: BlobService) -> int:
 
 
 async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> Swept:
-    """Sweep everything, including what needs a scan of the whole store: files without a row, and the quarantine."""
+    """Sweep everything, including what requires a scan of the whole store: files without a row, and the quarantine."""
     uploads = await sweep(blobs, now, grace)
     files = await remove_due(blobs)
     return Swept(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))
 
 
 async def _sweep_orphans(blobs: BlobService) -> int:
-    # File times come from the store's clock, whatever clock the program was given.
+    # Modification times come from the store's clock, not from the clock that was passed to the program.
     before = time.time() - SHORTEST_GRACE / SECOND
     removed = 0
     page: list[StoredBlob] = []
@@ -108,7 +108,7 @@ async def _remove_unknown(blobs: BlobService, page: Sequence[StoredBlob]) -> int
 
 
 def parse_name(key: str) -> tuple[Did, Cid] | None:
-    """Owner and CID of a file; None for a file that is not ours, which is left alone."""
+    """Return the owner and CID in a file's key; None for a file that is not ours, which is not touched."""
     owner, slash, cid = key.removeprefix(f"{QUARANTINE}/").partition("/")
     try:
         return (parse_did(owner.replace("_", "%")), Cid.parse(cid)) if slash else None
@@ -117,7 +117,7 @@ def parse_name(key: str) -> tuple[Did, Cid] | None:
 
 
 async def quarantine(blobs: BlobService) -> int:
-    """Move files of blobs that are taken down into quarantine, and restored ones back; returns how many."""
+    """Move files of taken-down blobs into quarantine and those of restored blobs back. Return how many were moved."""
     moved = 0
     after: tuple[str, bytes] = ("", b"")
     while page := await queries.taken_down(blobs.db, *after, _BATCH):
@@ -132,7 +132,7 @@ async def quarantine(blobs: BlobService) -> int:
 
 
 async def place(blobs: BlobService, did: Did, cid: Cid) -> bool:
-    """Move one blob's file to where its row says it belongs; returns whether it moved."""
+    """Move a blob's file to where it belongs according to its row. Return whether it was moved."""
     async with blobs.locks.hold(did):
         known = await queries.existing(blobs.db, did, [cid])
         if cid not in known:

@@ -1,8 +1,9 @@
-"""Blob upload: hashed, measured and sniffed while it streams to disk; the row is inserted when it is complete.
+"""Blob upload: bytes are hashed, counted and sniffed while they stream to disk; the row is inserted when all have
+arrived.
 
-The file is in place before its row exists, and removed after its row is deleted, both under the account's lock: every row has
-its file. Files without a row (a crash in between) are removed by the sweep. The quota is counted in the transaction that
-inserts the row, under a database lock: concurrent uploads do not exceed it together.
+The file is stored before its row exists, and removed after its row is deleted, both under the account's lock, so every
+row has its file. The sweep removes files without a row, which a crash can leave. The quota is checked in the
+transaction that inserts the row, under a database lock, so concurrent uploads cannot exceed it together.
 """
 
 import asyncio
@@ -31,14 +32,14 @@ QUARANTINE = "quarantine"
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """Limits of uploads: ``max_blob_bytes`` of one, ``quota_bytes`` of all blobs of one account."""
+    """Limits of uploads: ``max_blob_bytes`` applies to one blob, ``quota_bytes`` to all blobs of one account."""
 
     max_blob_bytes: int = 5 * 1024 * 1024
     quota_bytes: int = 5 * 1024 * 1024 * 1024
 
 
 class BlobService:
-    """The blobs of this process; ``locks`` are shared with the repositories."""
+    """The blobs of this process. ``locks`` are shared with the repositories."""
 
     def __init__(self, db: Database, store: BlobStore, limits: UploadLimits) -> None:
         self.db = db
@@ -48,8 +49,8 @@ class BlobService:
         self._removals: set[asyncio.Task[None]] = set()
 
     def remove_files_soon(self, did: Did, cids: Iterable[Cid]) -> None:
-        """Remove the files of deleted blobs in the background: no response waits for it, and it has no transaction or request
-        as context.
+        """Remove the files of deleted blobs in the background. No response waits for it, and it does not run in the
+        transaction or request that caused it.
         """
         removal = asyncio.get_running_loop().create_task(self._remove_files(did, list(cids)), context=Context())
         self._removals.add(removal)
@@ -64,11 +65,11 @@ class BlobService:
             async with self.locks.hold(did):
                 await self.remove_due(did, cids)
         except Failure as failure:
-            # The removal stays queued: the sweep retries it.
+            # The removal is still queued, so the sweep retries it.
             log.warning("blob.removal_failed", did=did, kind=type(failure).__name__)
 
     async def remove_due(self, did: Did, cids: Sequence[Cid]) -> int:
-        """Remove those of the files that are queued and unclaimed; returns how many."""
+        """Remove those of the files that are queued and unclaimed. Return how many."""
 
         def work(w: Writer) -> tuple[list[Cid], Instant]:
             return removals.claim(w, did, cids), w.now
@@ -83,22 +84,27 @@ class BlobService:
 
 
 def object_name(did: Did, cid: Cid) -> str:
-    """Key of a blob in the store. Only a did:web with a port has a percent sign, which is not allowed in a key."""
+    """Return the key of a blob in the store. Only a did:web with a port contains a percent sign, which keys may not
+    contain.
+    """
     return f"{did.replace('%', '_')}/{cid}"
 
 
 def quarantine_name(did: Did, cid: Cid) -> str:
-    """Key of a blob while it is taken down: a server of the plain store folder does not find it."""
+    """Return the key of a blob while it is taken down. A web server that serves the store's folder directly does not
+    find it there.
+    """
     return f"{QUARANTINE}/{object_name(did, cid)}"
 
 
 async def upload(
     blobs: BlobService, did: Did, body: AsyncIterator[bytes], *, content_type: str | None, content_length: int | None
 ) -> BlobRef:
-    """Receive one blob; returns the reference to put into a record.
+    """Receive one blob and return the reference to put into a record.
 
-    ``content_length`` is the announced length. Raises TooLarge while receiving, InvalidInput if the number of bytes differs
-    from the announced one, Refused for a blob that was taken down or a full account; nothing is then kept.
+    ``content_length`` is the announced length. Raises TooLarge while receiving, InvalidInput if the number of bytes
+    differs from the announced one, Refused for a blob that was taken down or if the account's quota is full. Nothing is
+    stored then.
     """
     limit = blobs.limits.max_blob_bytes
     if content_length is not None and content_length > limit:
@@ -126,7 +132,7 @@ async def upload(
             if known is not None and known.is_taken_down:
                 raise Refused("This blob was taken down and cannot be uploaded again.", name="BlobTakendown")
             if known is None:
-                # Before the store keeps what does not fit; counted again in the transaction.
+                # Checked here so that nothing is stored in vain; the transaction checks it again.
                 await quotas.require_room(blobs.db, did, size, blobs.limits.quota_bytes)
             await receiving.keep(object_name(did, cid))
             try:
@@ -141,17 +147,17 @@ def _store(w: Writer, limits: UploadLimits, did: Did, cid: Cid, mime_type: str, 
     quotas.take_room(w, did, cid, size, limits.quota_bytes)
     removals.take_back(w, did, cid)
     stored = queries.put(w, did, cid, mime_type, size)
-    if stored.is_taken_down:  # taken down since the check
+    if stored.is_taken_down:  # it was taken down after the check
         raise Refused("This blob was taken down and cannot be uploaded again.", name="BlobTakendown")
     return stored
 
 
 async def _leave(blobs: BlobService, did: Did, cid: Cid) -> None:
-    """A file was stored but its row was not inserted; it is removed, unless there is a row after all (the claim checks)."""
+    """Remove a file that was stored but whose row was not inserted. If a row exists after all, the claim detects it."""
     try:
         await blobs.db.write(lambda w: removals.enqueue(w, did, [cid]))
     except Failure:
-        return  # the database is unavailable: the sweep finds a file without a row
+        return  # the database is unavailable; the sweep will find a file without a row
     blobs.remove_files_soon(did, [cid])
 
 

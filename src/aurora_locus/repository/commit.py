@@ -1,9 +1,10 @@
-"""THE write path: every change of a repository is one signed commit, one transaction and one event.
+"""The write path: every change of a repository is one signed commit, one transaction and one event.
 
-Writes arrive prepared (validated, encoded, hashed, blobs checked). Then, one repository at a time: compare the caller's
-expectations with the current state, edit the tree, sign, and in one transaction store blocks, index, head, blob references and
-the numbered event; answer only when that is durable. A head that another process has moved is noticed by the statement
-that moves it, and the work is repeated on the new one when it is this process's turn (``turns``).
+Writes arrive prepared (validated, encoded, hashed, blobs checked). Then, for one repository at a time: compare the
+caller's expectations with the current state, edit the tree, sign, and in one transaction store blocks, index, head,
+blob references and the numbered event. The response is sent only after that is durable. If another process has moved
+the head, the statement that moves it notices, and the work is repeated on the new head when it is this process's turn
+(``turns``).
 """
 
 import asyncio
@@ -30,9 +31,9 @@ from groundwork.errors import Conflict, InvalidInput, NotFound, Unavailable
 
 MAX_WRITES = events.MAX_OPERATIONS
 
-# A head goes stale only when another process writes the same repository. On SQLite that is an operator's command; on
-# PostgreSQL, where writers queue, a write that does not queue: the end of an import, a repair. The loser waits a moment, at
-# random.
+# A head becomes stale only when another process writes the same repository. On SQLite this is an operator's command. On
+# PostgreSQL writers queue, so it is a write that does not queue: the end of an import, or a repair. The loser waits for
+# a short, random time.
 _ATTEMPTS = 8
 _PAUSE_SECONDS = 0.005
 
@@ -40,10 +41,12 @@ _PAUSE_SECONDS = 0.005
 async def commit(
     repositories: Repositories, did: Did, writes: Sequence[PreparedWrite], *, swap_commit: Cid | None = None
 ) -> Committed | None:
-    """Apply the writes in one commit; None if nothing had to change (identical put, deletion of an absent record).
+    """Apply the writes in one commit. Return None if nothing had to change (identical put, deletion of an absent
+    record).
 
-    Raises Conflict (``InvalidSwap``) if ``swap_commit`` or a write's ``swap`` does not match, InvalidInput for two writes of
-    one path, a creation over a record or too many writes, NotFound for an update of an absent record; nothing is then written.
+    Raises Conflict (``InvalidSwap``) if ``swap_commit`` or a write's ``swap`` does not match, InvalidInput for two
+    writes of one path, for creating a record that exists or for too many writes, NotFound for an update of an absent
+    record. Nothing is written then.
     """
     if len(writes) > MAX_WRITES:
         raise InvalidInput("writes", f"{len(writes)} writes; one commit has at most {MAX_WRITES}.")
@@ -70,14 +73,16 @@ async def commit(
 async def _attempt(
     repositories: Repositories, did: Did, writes: Sequence[PreparedWrite], swap_commit: Cid | None, *, queue: int | None
 ) -> Committed | None:
-    """Raises StaleHead if the head on which this was planned is outdated, or other processes are queued."""
+    """Plan and store the commit once. Raises StaleHead if the head that it was planned on is outdated, or if other
+    processes are queued.
+    """
     head = await repositories.head(did)
     require_visible(head)
     try:
         _require_swap(head, swap_commit)
         made = await _commit_on(repositories, head, writes, queue)
     except (Conflict, InvalidInput, NotFound, DamagedRepository) as failure:
-        # After another process has replaced the head, nothing read is valid, and its tree may be gone.
+        # If another process has replaced the head, nothing that was read is valid, and the old tree may be gone.
         if isinstance(failure, DamagedRepository) or repositories.turns.are_shared:
             await _require_present(repositories, head)
         raise
@@ -99,9 +104,10 @@ async def _require_present(repositories: Repositories, head: Head) -> None:
 
 
 async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = False) -> Committed:
-    """An empty commit: the same records under a new rev and the current key (after a key rotation, a restore).
+    """Make an empty commit: the same records with a new rev and the current key (after a key rotation, a restore).
 
-    ``as_sync``: announced as ``#sync`` and not as a successor of the previous commit, which consumers may not have seen.
+    With ``as_sync`` it is announced as ``#sync`` and not as the successor of the previous commit, which consumers may
+    not have seen.
     """
     async with repositories.locks.hold(did), repositories.turns.take(did):
         repositories.forget_head(did)
@@ -126,7 +132,7 @@ async def _commit_on(
 
 
 def _decide(tree: Tree, writes: Sequence[PreparedWrite]) -> list[tuple[PreparedWrite, RepoChange]]:
-    """The change of each write, given the current state; writes without effect are left out."""
+    """Return the change that each write makes to the current state. Writes without effect are left out."""
     decided = []
     for write in writes:
         held = tree.get(write.path)
@@ -189,7 +195,7 @@ async def _store(
 
 
 async def make_durable(repositories: Repositories, after: Head, store: Callable[[Writer], list[Cid]]) -> None:
-    """Run the statements that lead to a new head; afterwards remove the files of the blobs that they deleted."""
+    """Run the statements that lead to a new head. Afterwards remove the files of the blobs that they deleted."""
     did = after.did
 
     def work(w: Writer) -> None:
@@ -202,7 +208,7 @@ async def make_durable(repositories: Repositories, after: Head, store: Callable[
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:
-        # The client hung up: a commit that has begun is not undone, and no other may begin before it has ended.
+        # The client hung up. A commit that has begun is not undone, and no other commit may begin before it has ended.
         await asyncio.wait({writing})
         raise
     except BaseException:
@@ -211,7 +217,9 @@ async def make_durable(repositories: Repositories, after: Head, store: Callable[
 
 
 def _announced_blocks(made: Commit, edited: edit.Edited, records: dict[Cid, bytes]) -> bytes:
-    """The CAR of the announcement: the commit, the tree's new and proving nodes, the records written."""
+    """Return the CAR for the announcement: the commit, the tree's new nodes and the nodes that prove them, and the
+    records written.
+    """
     sections = [(made.cid, made.block), *edited.new_blocks.items(), *edited.proof_blocks.items(), *records.items()]
     blocks = b"".join(car.write([made.cid], sections))
     if len(blocks) > events.MAX_BLOCKS_BYTES:

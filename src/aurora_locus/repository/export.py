@@ -1,8 +1,8 @@
-"""Export of a repository, or of a proof, as a CAR; read in pages while it is being sent.
+"""Export of a repository or of a proof as a CAR, which is read in pages while it is being sent.
 
-A full export traverses the tree in pre-order, so that a reader can verify it as it arrives; its memory is bounded: a first
-batch is read in storage order, which takes half the time of single look-ups, and what is not among it is looked up. While it
-runs the blocks below its root are kept (``Repositories.exporting``).
+A full export traverses the tree in pre-order, so that a reader can verify it as it arrives. Its memory is bounded: a
+first batch of blocks is read in storage order, which takes half the time of single look-ups, and blocks that are not in
+it are looked up. While an export runs, the blocks below its root are kept (``Repositories.exporting``).
 """
 
 from collections.abc import AsyncIterator
@@ -23,19 +23,19 @@ from aurora_locus.repository.nodes import DamagedRepository, with_nodes
 from aurora_locus.repository.repositories import Repositories
 from groundwork.database.transaction import Database
 
-# Sections per statement and per chunk sent. A record has at most a megabyte, so this bounds an export's memory.
+# Sections per statement and per chunk sent. A record has at most a megabyte, so this limits the memory of an export.
 _BATCH = 250
-# Nodes loaded ahead of the traversal: so many neighbours, so many levels, so many per level.
+# Nodes loaded ahead of the traversal: number of neighbours, of levels, and of nodes per level.
 _NEIGHBOURS = 4
 _LEVELS_AHEAD = 4
 _NODES_AHEAD = 100
 _CHUNK_BYTES = 64 * 1024
-# A whole repository of about 10,000 short records.
+# About as large as a repository of 10,000 short records.
 _GULP_BYTES = 6 * 1024 * 1024
 _GULP_PAGE = 1000
 
 
-# The bytes of a CID, and whether it is a tree node; otherwise it is a record.
+# The bytes of a CID, and whether it is the CID of a tree node; otherwise it is that of a record.
 _Link = tuple[bytes, bool]
 
 
@@ -47,9 +47,9 @@ class _Opened(NamedTuple):
 
 
 async def export(repositories: Repositories, did: Did, since: Tid | None = None) -> AsyncIterator[bytes]:
-    """The chunks of a repository's CAR, root first; with ``since`` the blocks added after that rev.
+    """Yield the chunks of a repository's CAR, root first. With ``since``, only the blocks added after that rev.
 
-    An unknown or very old rev gives more than is needed, never less.
+    For an unknown or very old rev the CAR contains more than is needed, never less.
     """
     async with repositories.exporting(did) as head:
         commit = await _commit(repositories.db, head)
@@ -61,14 +61,14 @@ async def export(repositories: Repositories, did: Did, since: Tid | None = None)
 
 
 async def record_proof(repositories: Repositories, did: Did, path: str) -> bytes:
-    """A CAR that proves the presence or absence of ``collection/rkey``."""
+    """Return a CAR that proves the presence or absence of ``collection/rkey``."""
     head = await repositories.head(did)
     try:
         return await _proof(repositories, head, path)
     except DamagedRepository:
         if await repositories.head(did) == head:
             raise
-    # The repository changed during the read; this time its blocks are pinned.
+    # The repository changed during the read. This time its blocks are pinned.
     async with repositories.exporting(did) as head:
         return await _proof(repositories, head, path)
 
@@ -106,9 +106,9 @@ async def _chunks(header: bytes, sections: AsyncIterator[list[bytes]]) -> AsyncI
 
 
 async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[bytes]]:
-    """The blocks added after a rev; the head's commit has been sent already.
+    """Yield the blocks added after a rev, except the head's commit, which has been sent already.
 
-    Blocks removed while this runs are still there (:meth:`Repositories.exporting`), so none is left out.
+    Blocks that are removed during the export are kept (:meth:`Repositories.exporting`), so none is missing.
     """
     after = b""
     while page := await reader.blocks_since(db, head.did, since, after, limit=_BATCH):
@@ -117,13 +117,13 @@ async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[byt
 
 
 async def _whole(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
-    """Nodes and records in pre-order. A record under several paths may be sent more than once, which readers expect.
+    """Yield nodes and records in pre-order. A record at several paths may be sent more than once, which readers expect.
 
-    Blocks are sent as stored: readers of an export verify it.
+    Blocks are sent as they are stored, because readers verify the export.
     """
     gulp = await _gulp(db, head.did)
     opened: dict[bytes, _Opened] = {}
-    stack: list[_Link] = [(bytes(head.data), True)]  # still to be sent, the next one last
+    stack: list[_Link] = [(bytes(head.data), True)]  # what remains to be sent, the next one last
     while stack:
         batch: list[tuple[bytes, bytes | None]] = []
         while stack and len(batch) < _BATCH:
@@ -143,7 +143,7 @@ async def _whole(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
 
 
 async def _gulp(db: Database, did: Did) -> dict[bytes, bytes]:
-    """The first blocks in CID order, which is random with respect to the tree: a few megabytes."""
+    """Read the first few megabytes of blocks in CID order, which is random with respect to the tree."""
     blocks: dict[bytes, bytes] = {}
     after, size = b"", 0
     while size < _GULP_BYTES and (page := await reader.blocks_after(db, did, after, limit=_GULP_PAGE)):
@@ -154,7 +154,7 @@ async def _gulp(db: Database, did: Did) -> dict[bytes, bytes]:
 
 
 async def _sections(db: Database, did: Did, batch: list[tuple[bytes, bytes | None]]) -> list[bytes]:
-    """A batch in CAR format; blocks that are None are records still to be read."""
+    """Return a batch in CAR format. Blocks that are None are records that must still be read."""
     wanted = {cid for cid, block in batch if block is None}
     found = await reader.load_raw_blocks(db, did, list(wanted)) if wanted else {}
     for cid in wanted - found.keys():
@@ -165,8 +165,8 @@ async def _sections(db: Database, did: Did, batch: list[tuple[bytes, bytes | Non
 async def _open_ahead(db: Database, did: Did, stack: list[_Link], opened: dict[bytes, _Opened]) -> None:
     """Load the next node, its neighbours, and some levels below them.
 
-    A node has about four children, so fetching only siblings would take a statement for every handful of records. Raises
-    DamagedRepository if the next one is missing, or is no node.
+    A node has about four children, so fetching only siblings would take a statement for every few records. Raises
+    DamagedRepository if the next node is missing or is not a node.
     """
     links = list(islice((cid for cid, is_node in reversed(stack) if is_node), _NEIGHBOURS))
     for _ in range(_LEVELS_AHEAD):

@@ -1,8 +1,8 @@
-"""Export pins, visible to other processes on the same database: while an export runs, blocks below its root are kept.
+"""Export pins: rows that tell other processes on the same database to keep the blocks below an export's root.
 
-On PostgreSQL several servers share a database, so an export inserts a row there; so does an operator's command. That row and
-every commit briefly lock the row of the repository, so each export either begins after a commit, at the new root, or is seen
-by it. The server of an SQLite file knows its own exports without a row.
+On PostgreSQL several servers share a database, so each export inserts a pin, and so does an operator's command.
+Inserting the pin and every commit briefly lock the row of the repository, so an export either begins after a commit, at
+the new root, or is seen by it. The server of an SQLite file knows its own exports without pins.
 """
 
 from at_protocol.syntax.did import Did
@@ -10,7 +10,7 @@ from aurora_locus.repository.writer import collect_unused
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Writer
 
-# A process renews its pins in its housekeeping; after this long without renewal it has died.
+# A process renews its pins during housekeeping. If one was not renewed for this long, its process has died.
 SILENCE = HOUR
 
 _HOLD = "update repositories set rev = rev where did = :did"
@@ -22,26 +22,26 @@ _SILENT = "select id, did from export_pins where touched_at <= :before"
 
 
 def pin(w: Writer, did: Did, export: str) -> None:
-    """Pin a repository for an export; read its head after this."""
+    """Pin a repository for an export. Read its head after this call."""
     w.execute(_HOLD, did=did)
     w.execute(_PIN, id=export, did=did, now=w.now)
 
 
 def unpin(w: Writer, did: Did, export: str) -> None:
-    """Remove the pin; with the last one the blocks kept for exports are deleted."""
+    """Remove the pin. If it was the last one, the blocks kept for exports are deleted."""
     w.execute(_HOLD, did=did)
     w.execute(_UNPIN, id=export)
     collect(w, did)
 
 
 def collect(w: Writer, did: Did) -> None:
-    """Delete blocks kept for exports, unless another export runs."""
+    """Delete the blocks kept for exports, unless another export is running."""
     if not is_pinned(w, did):
         collect_unused(w, did)
 
 
 def is_pinned(w: Writer, did: Did) -> bool:
-    """Whether an export runs in any process. Ask after the repository's row was changed in this transaction."""
+    """Whether an export is running in any process. Call this after changing the repository's row in this transaction."""
     return w.fetch_one(_FIND, did=did) is not None
 
 
@@ -51,5 +51,5 @@ def touch(w: Writer, exports: list[str]) -> None:
 
 
 def silent(w: Writer) -> list[tuple[str, Did]]:
-    """Export pins of processes that have ended, by their last renewal."""
+    """Return the pins that were not renewed for so long that their processes must have ended."""
     return [(row["id"], Did(row["did"])) for row in w.fetch(_SILENT, before=Instant(w.now - SILENCE))]

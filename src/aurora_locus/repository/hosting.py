@@ -1,7 +1,7 @@
 """Creation, status changes and deletion of repositories. Each function runs in its caller's transaction (``db.write``).
 
-The accounts decide *that* something happens; this is *what* then happens to the repository and what is announced, in the order
-of the sync specification. Announcing is the last call in a transaction (``sequencer.log``).
+The accounts package decides *that* something happens; this module changes the repository and announces the change in
+the order that the sync specification requires. Announcing is the last call in a transaction (``sequencer.log``).
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _REMOVE = tuple(
     for table in ("imports", "records", "record_takedowns", "blocks", "blob_references", "blobs")
 )
 
-# Index rows of a running import exist already; see ``import_car``.
+# A running import has already written index rows; see ``import_car``.
 _IMPORTS = "select 1 from imports where did = :did"
 
 _FORGET = "delete from repositories where did = :did"
@@ -45,21 +45,21 @@ _FORGET = "delete from repositories where did = :did"
 
 @dataclass(frozen=True, slots=True)
 class EmptyRepository:
-    """An empty repository, signed, not yet stored."""
+    """An empty repository that is signed but not stored yet."""
 
     commit: Commit
     blocks: dict[Cid, bytes]
 
 
 def begin(repositories: Repositories, did: Did, key: PrivateKey) -> EmptyRepository:
-    """Sign the first commit of an empty repository; writes nothing."""
+    """Sign the first commit of an empty repository. Writes nothing."""
     commit = sign_commit(key, did=did, rev=repositories.next_rev(None), data=EMPTY_ROOT)
     return EmptyRepository(commit, {commit.cid: commit.block, EMPTY_ROOT: EMPTY_NODE})
 
 
 def create(w: Writer, beginning: EmptyRepository, status: HostingStatus) -> None:
-    """Store a new repository. Call before the rows that refer to it; announce it at the transaction's end, unless it starts
-    deactivated. A deleted one may be created again. Raises Conflict if it exists.
+    """Store a new repository. Call this before inserting rows that refer to it, and announce it at the end of the
+    transaction unless it starts deactivated. A deleted repository can be created again. Raises Conflict if it exists.
     """
     writer.insert_repository(w, beginning.commit.did, status.value, beginning.commit, beginning.blocks)
 
@@ -74,7 +74,7 @@ def announce_creation(w: Writer, repositories: Repositories, handle: Handle, beg
 
 
 def set_status(w: Writer, repositories: Repositories, did: Did, status: HostingStatus) -> None:
-    """Change the hosting status and announce it; commits are only possible while active.
+    """Change the hosting status and announce it. Commits are only possible while the repository is active.
 
     Raises NotFound for a repository that is not here or was deleted.
     """
@@ -83,7 +83,8 @@ def set_status(w: Writer, repositories: Repositories, did: Did, status: HostingS
 
 
 def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle | None) -> None:
-    """Activate and announce account, identity and sync: the last announces commits made while inactive.
+    """Activate the repository and announce account, identity and sync. The sync event covers commits made while it was
+    inactive.
 
     Raises Unavailable while its content is being imported.
     """
@@ -100,18 +101,19 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle | N
 
 
 def forget(w: Writer, repositories: Repositories, did: Did) -> None:
-    """Delete a repository that was never announced, silently."""
+    """Delete a repository that was never announced, without announcing the deletion."""
     _set_status(w, repositories, did, HostingStatus.DELETED)
     _remove_content(w, repositories, did)
     w.execute(_FORGET, did=did)
 
 
 def remove(w: Writer, repositories: Repositories, did: Did) -> None:
-    """Delete a repository's content, drop its earlier events and announce the deletion.
+    """Delete a repository's content, remove its earlier events and announce the deletion.
 
-    The row stays, with status ``deleted``. Files of blobs are removed after the commit.
+    The row stays, with status ``deleted``. The files of its blobs are removed after the commit.
     """
-    # First, because it waits for a running commit and blocks new ones: what that wrote is then visible below.
+    # This comes first, because it waits for a running commit and blocks new ones, so that everything written by that
+    # commit is visible below.
     _set_status(w, repositories, did, HostingStatus.DELETED)
     _remove_content(w, repositories, did)
     log.purge(w, repositories.live, did)
@@ -129,7 +131,9 @@ def _remove_content(w: Writer, repositories: Repositories, did: Did) -> None:
 
 
 def _first_frame(beginning: EmptyRepository, now: Instant) -> Unsequenced:
-    """``since`` is null and ``prevData`` absent: there is no previous commit."""
+    """Encode the event of the first commit. ``since`` is null and ``prevData`` is absent, because there is no previous
+    commit.
+    """
     commit = beginning.commit
     blocks = b"".join(car.write([commit.cid], beginning.blocks.items()))
     if commit.rev is None:

@@ -1,9 +1,11 @@
 """Import a whole repository from a CAR (``com.atproto.repo.importRepo``): all of it or nothing, as one commit.
 
-A worker process checks the file and plans the import (``import_check``). Blocks are staged in short transactions, unreachable until the end, and so are the index rows of new paths if the repository is
-deactivated, as in a migration: its index is not visible while it runs (``import_running``). One transaction then moves the head
-and changes the rest of the index, which must fit the two seconds of a transaction and is therefore bounded. A failed import's
-staged rows are deleted at once, after a crash at the next start or periodically (``import_sweep``).
+A worker process checks the file and plans the import (``import_check``). Blocks are staged in short transactions and
+cannot be reached until the end. If the repository is deactivated, as in a migration, the index rows of new paths are
+staged too, because the index is not visible then (``import_running``). A final transaction moves the head and changes
+the rest of the index. It must fit into the two seconds of a transaction, so the number of its changes is limited. The
+staged rows of a failed import are deleted at once, or after a crash at the next start or periodically
+(``import_sweep``).
 """
 
 import asyncio
@@ -49,10 +51,10 @@ _BLOCKS_PER_STATEMENT = 250
 _STAGED_BYTES = 2 * 1024 * 1024
 _STAGED_BLOCKS = 2000
 _STAGED_RECORDS = 2000
-# Smallest batch when a busy database took too long for more.
+# A batch of this size is not split further when a busy database is too slow.
 _STAGED_AT_LEAST = 50
 
-# Index rows that the last transaction changes: half of what PostgreSQL on two shared cores does in its two seconds.
+# Index rows that the last transaction can change: half of what PostgreSQL on two shared cores does in its two seconds.
 IN_ONE_STEP = 60_000
 
 
@@ -63,12 +65,13 @@ async def import_repository(
     workers: ChargedPool,
     storing: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> Committed | None:
-    """Make the repository equal to the file; None if it already is. ``storing`` is entered while the result is stored.
+    """Make the repository equal to the file. Return None if it already is. ``storing`` is entered while the result is
+    stored.
 
-    The import of a deactivated account is not announced, that of an active one is, as ``#sync``. Raises InvalidInput for a
-    file that is not a whole repository of this account, TooLarge for too many changes at once and for a file whose check takes
-    too much, TooMany and Unavailable if it cannot be checked now, Refused for an account that was taken down; nothing is then
-    changed.
+    The import of an active account is announced as ``#sync``, that of a deactivated one is not announced. Raises
+    InvalidInput for a file that is not a whole repository of this account, TooLarge for too many changes at once and
+    for a file whose check takes too much time or memory, TooMany and Unavailable if it cannot be checked now, Refused
+    for an account that was taken down. Nothing is changed then.
     """
     async with repositories.locks.hold(did):
         repositories.forget_head(did)
@@ -90,7 +93,7 @@ async def import_repository(
 
 
 async def _write_present(db: Database, head: Head, files: ImportFiles) -> None:
-    """Write the current tree and index for the check, in pages: a level of the tree at a time. Raises Unavailable."""
+    """Write the current tree and index for the check, in pages: one level of the tree at a time. Raises Unavailable."""
     try:
         with Exchange(files.exchange) as exchange:
             exchange.create()
@@ -113,7 +116,7 @@ async def _write_present(db: Database, head: Head, files: ImportFiles) -> None:
 
 
 async def _checked(head: Head, files: ImportFiles, workers: ChargedPool) -> CheckedImport:
-    """The result of the check, its failures in the protocol's names."""
+    """Run the check in a worker and return its result. Its failures are converted to the protocol's errors."""
     try:
         return await workers.run(partial(check, files, head.did, head.data), limits_of(files.size))
     except Malformed as error:
@@ -136,7 +139,9 @@ async def _checked(head: Head, files: ImportFiles, workers: ChargedPool) -> Chec
 
 
 def _believed_rev(rev: Tid | None, now: int) -> Tid | None:
-    """The file's rev, which ours must follow; not one from the future, which no consumer has accepted either."""
+    """Return the file's rev, which ours must follow; None if it is in the future, because no consumer has accepted such
+    a rev.
+    """
     return None if rev is None or tid.to_microseconds(rev) > now + _AHEAD else rev
 
 
@@ -149,7 +154,7 @@ class _Upload:
     car: BinaryIO
 
     def batches(self) -> Iterator[list[tuple[Cid, bytes, int]]]:
-        """The blocks that are new here with their reference counts, a few megabytes at a time."""
+        """Yield the blocks that are new here with their reference counts, a few megabytes at a time."""
         batch: list[tuple[Cid, bytes, int]] = []
         size = 0
         for row in self.exchange.staged(self.car):
@@ -162,14 +167,14 @@ class _Upload:
             yield batch
 
     def records_beforehand(self, head: Head) -> Iterator[Sequence[RepoChange]]:
-        """The index rows to stage, a short transaction's worth at a time."""
+        """Yield the index rows to stage, as many at a time as fit a short transaction."""
         if head.status is HostingStatus.DEACTIVATED:
             new = self.exchange.changes(is_known=False)
             while rows := list(islice(new, _STAGED_RECORDS)):
                 yield rows
 
     def in_last_step(self, head: Head) -> Sequence[RepoChange]:
-        """The index changes that cannot be staged. Raises TooLarge."""
+        """Return the index changes that cannot be staged. Raises TooLarge."""
         is_hidden = head.status is HostingStatus.DEACTIVATED
         changes = self.checked.known_changes if is_hidden else self.checked.changes
         if changes + self.checked.blob_references <= IN_ONE_STEP:
@@ -218,7 +223,7 @@ async def _store(repositories: Repositories, head: Head, upload: _Upload, key: P
 
 
 async def _lay_down(db: Database, rows: Sequence[T], write: Callable[[Writer, Sequence[T]], None]) -> None:
-    """In one transaction, or by halves if a busy database took too long. Raises TransactionTooLong."""
+    """Write the rows in one transaction, or in halves if a busy database is too slow. Raises TransactionTooLong."""
     try:
         await db.write(lambda w: write(w, rows))
     except TransactionTooLong:

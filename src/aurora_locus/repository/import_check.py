@@ -1,8 +1,8 @@
-"""The check of an upload, in a worker process: hashes, tree, records, and the plan of the import.
+"""Check of an upload in a worker process: hashes, tree, records, and the plan of the import.
 
-Input and result are files in the import's folder, because a repository has a million blocks: neither is handed over whole,
-and neither is held in the server's memory. The server writes its own repository in pages (``Exchange.keep_nodes``,
-``keep_entries``), the worker plans and writes the plan (``check``), and the server reads that in pages.
+Input and result are files in the import's folder. A repository can have a million blocks, so neither is passed as a
+whole or held in the server's memory. The server writes its own repository in pages (``Exchange.keep_nodes``,
+``keep_entries``), the worker plans the import and writes the plan (``check``), and the server reads the plan in pages.
 """
 
 import sqlite3
@@ -28,12 +28,12 @@ from groundwork.workers.limits import MEBIBYTE, JobLimits
 _READ_AT_ONCE: Final = 256 * 1024
 _ROWS_AT_ONCE: Final = 2000
 
-# Processor time: an estimate with room for slow machines; 94 MB in 600,000 blocks stay within it.
+# Processor time: an estimate with room for slow machines. 94 MB in 600,000 blocks stay within it.
 _CPU_SECONDS: Final = 30.0
 _CPU_SECONDS_PER_BYTE: Final = 1e-6
-# On a busy machine a process gets a fraction of a processor.
+# On a busy machine, a process gets only a fraction of a processor.
 _WALL_SECONDS_PER_CPU_SECOND: Final = 5.0
-# The index of the blocks and the plan: an estimate; 94 MB in 600,000 blocks stay within it.
+# Memory for the index of the blocks and the plan: an estimate. 94 MB in 600,000 blocks stay within it.
 _MEMORY_BYTES: Final = 512 * MEBIBYTE
 _MEMORY_BYTES_PER_BYTE: Final = 8
 
@@ -50,10 +50,11 @@ _SCHEMA: Final = """
 
 @dataclass(frozen=True, slots=True)
 class CheckedImport:
-    """What the check found. ``rev`` and ``data``: those of the uploaded commit, and of the tree to be stored.
+    """Result of the check. ``rev`` is that of the uploaded commit, ``data`` the root of the tree to be stored.
 
-    ``changes`` counts the paths that change, ``known_changes`` those of them that exist here already, ``blob_references`` the
-    blobs that the changed records name, ``refused`` paths that are left out, ``flawed`` records that are kept as they are.
+    ``changes`` counts the paths that change, ``known_changes`` those of them that already exist here,
+    ``blob_references`` the blobs that changed records refer to, ``refused`` the paths that are left out, ``flawed`` the
+    records that are kept although they are not valid.
     """
 
     rev: Tid | None
@@ -66,15 +67,15 @@ class CheckedImport:
 
 
 class Exchange:
-    """SQLite file that passes a repository to be imported from the server to the worker process, and the result back.
+    """SQLite file through which the server passes a repository to the worker process and receives the result.
 
-    Its methods block; one process uses it at a time.
+    Its methods block, and only one process uses it at a time.
     """
 
     def __init__(self, path: Path) -> None:
-        # The server reads it from several threads, one after the other.
+        # The server uses it from several threads, but never from two at the same time.
         self._db = sqlite3.connect(path, check_same_thread=False)
-        # Nothing of it outlives the import.
+        # No durability is needed, because the file does not outlive the import.
         self._db.executescript("pragma journal_mode = off; pragma synchronous = off")
 
     def __enter__(self) -> Self:
@@ -86,25 +87,25 @@ class Exchange:
         self._db.close()
 
     def create(self) -> None:
-        """Make its tables."""
+        """Create its tables."""
         self._db.executescript(_SCHEMA)
 
     def keep_nodes(self, blocks: Mapping[bytes, bytes]) -> None:
-        """Nodes of the present tree, by CID."""
+        """Store nodes of the current tree, by CID."""
         self._db.executemany("insert into held_nodes values (?, ?)", blocks.items())
 
     def keep_entries(self, entries: Iterable[tuple[str, bytes]]) -> None:
-        """Paths of the present repository, with their records' CIDs."""
+        """Store paths of the current repository, with the CIDs of their records."""
         self._db.executemany("insert into held_entries values (?, ?)", entries)
 
     def snapshot(self, data: Cid) -> RepositorySnapshot:
-        """The present repository, in memory."""
+        """Load the current repository into memory."""
         nodes = {Cid(cid): block for cid, block in self._db.execute("select cid, block from held_nodes")}
         entries = {path: Cid(cid) for path, cid in self._db.execute("select path, cid from held_entries")}
         return RepositorySnapshot(data, nodes, entries)
 
     def keep_plan(self, plan: ImportPlan, index: "BlockIndex") -> None:
-        """Write the plan of the import."""
+        """Store the plan of the import."""
         write = self._db.executemany
         write("insert into changes values (?, ?, ?)", ((c.path, _raw(c.before), _raw(c.after)) for c in plan.changes))
         write("insert into blobs values (?, ?)", _references(plan))
@@ -113,26 +114,28 @@ class Exchange:
         write("insert into removed_nodes values (?)", ((bytes(cid),) for cid in plan.removed_nodes))
 
     def staged(self, file: BinaryIO) -> Iterator[tuple[Cid, bytes, int]]:
-        """The blocks that are new here, with their reference counts; ``file`` is the upload."""
+        """Yield the blocks that are new here, with their reference counts. ``file`` is the upload."""
         for cid, uses, place, block in self._rows("select cid, uses, place, block from staged order by rowid"):
             yield Cid(cid), read_place(file, place) if block is None else block, uses
 
     def changes(self, *, is_known: bool | None = None) -> Iterator[RepoChange]:
-        """The changed paths; only those that exist here already, or only new ones, if ``is_known`` says so."""
+        """Yield the changed paths; with ``is_known`` only those that already exist here (True) or only new ones
+        (False).
+        """
         which = {None: "", True: "where before is not null", False: "where before is null"}[is_known]
         for path, before, after in self._rows(f"select path, before, after from changes {which} order by rowid"):
             yield RepoChange(path, None if before is None else Cid(before), None if after is None else Cid(after))
 
     def blobs(self) -> Iterator[tuple[str, bytes]]:
-        """The blobs that changed records refer to: path and the blob's CID."""
+        """Yield the blobs that changed records refer to: the path and the blob's CID."""
         return self._rows("select path, cid from blobs order by rowid")
 
     def more_uses(self) -> Iterator[tuple[bytes, int]]:
-        """The blocks that are here already, with the number of new references to each."""
+        """Yield the blocks that are already here, with the number of new references to each."""
         return self._rows("select cid, uses from more_uses order by rowid")
 
     def removed_nodes(self) -> Iterator[Cid]:
-        """The nodes of the present tree that the new one lacks."""
+        """Yield the nodes of the current tree that the new tree lacks."""
         return (Cid(cid) for (cid,) in self._rows("select cid from removed_nodes order by rowid"))
 
     def _rows(self, statement: str) -> Iterator[tuple]:  # type: ignore[type-arg]  # as many columns as the statement has
@@ -142,7 +145,9 @@ class Exchange:
 
 
 class BlockIndex:
-    """The blocks of an upload by their CIDs, each hash verified; memory holds their places. Raises Malformed."""
+    """The blocks of an upload by CID. The hash of each is verified, and memory holds only its position. Raises
+    Malformed.
+    """
 
     def __init__(self, file: BinaryIO, most_blocks: int) -> None:
         self.places: dict[bytes, int] = {}
@@ -160,13 +165,13 @@ class BlockIndex:
         self.roots = reader.roots or ()
 
     def find(self, cid: Cid) -> bytes | None:
-        """The block of a CID, or None."""
+        """Return the block with a CID, or None."""
         place = self.places.get(bytes(cid))
         return None if place is None else read_place(self._file, place)
 
 
 def check(files: ImportFiles, did: Did, data: Cid) -> CheckedImport:
-    """Run in a worker: check the upload, compare it with the present tree (``data``), write the plan.
+    """Check the upload, compare it with the current tree (``data``), and write the plan. Runs in a worker process.
 
     Raises Malformed with the first error.
     """
@@ -186,7 +191,7 @@ def check(files: ImportFiles, did: Did, data: Cid) -> CheckedImport:
 
 
 def limits_of(size: int) -> JobLimits:
-    """Time and memory that a worker may use to check an upload of so many bytes."""
+    """Return the time and memory that a worker may use to check an upload of this many bytes."""
     cpu_seconds = _CPU_SECONDS + size * _CPU_SECONDS_PER_BYTE
     return JobLimits(
         cpu_seconds=cpu_seconds,

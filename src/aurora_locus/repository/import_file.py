@@ -1,8 +1,8 @@
-"""The files of an import, in a folder of its own: the uploaded CAR, and what the server and the check tell each other.
+"""Files of an import, in a folder of their own: the uploaded CAR, and the data that server and check exchange.
 
-The server appends the bytes that arrive and decodes none of them; a worker process reads the file by its path
-(``import_check``). The folder is locked while its import runs and deleted afterwards; after a crash it is no longer locked,
-and ``sweep`` deletes it.
+The server appends the bytes that arrive and does not decode them; a worker process reads the file by its path
+(``import_check``). The folder is locked while its import runs and deleted afterwards. After a crash it is no longer
+locked, and ``sweep`` deletes it.
 """
 
 import asyncio
@@ -20,52 +20,52 @@ from typing import BinaryIO
 from groundwork.errors import TooLarge, Unavailable
 from groundwork.threads import on_thread
 
-# The smallest records that apps write (a like, a follow) take some 150 bytes in a CAR. Many more and smaller blocks are sent
-# only to fill the index of the check, which takes some 200 bytes for each.
+# The smallest records that apps write (a like, a follow) take about 150 bytes in a CAR. A file with many smaller blocks
+# is only meant to fill the index of the check, which takes about 200 bytes per block.
 _LEAST_SECTION_BYTES = 100
 _WRITTEN_AT_ONCE = 256 * 1024
-# A new folder is not locked for a moment.
+# A folder is not locked in the first moment after it was created.
 _LOCKED_WITHIN_SECONDS = 60.0
-# Bits of a packed position: blocks are shorter than 16 MiB.
+# Bits for the length in a packed position. Blocks are shorter than 16 MiB.
 _LENGTH_BITS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class ImportFiles:
-    """The files of one import; created by :func:`receive`. ``most_blocks``: how many blocks the CAR may have."""
+    """The files of one import, created by :func:`receive`. ``most_blocks`` is the maximum number of blocks in the CAR."""
 
     folder: Path
     most_blocks: int
 
     @property
     def car(self) -> Path:
-        """The upload, as it came."""
+        """The upload as received."""
         return self.folder / "repository.car"
 
     @property
     def exchange(self) -> Path:
-        """What the server and the check tell each other (``import_check.Exchange``)."""
+        """The file through which server and check exchange data (``import_check.Exchange``)."""
         return self.folder / "exchange.db"
 
     @property
     def size(self) -> int:
-        """Bytes of the upload."""
+        """Size of the upload in bytes."""
         return self.car.stat().st_size
 
 
 def pack_place(offset: int, length: int) -> int:
-    """Where a block is in the file, as one number: millions of them are held in memory."""
+    """Pack the position of a block in the file into one number, because millions of them are held in memory."""
     return offset << _LENGTH_BITS | length
 
 
 def read_place(file: BinaryIO, place: int) -> bytes:
-    """The block at a packed place."""
+    """Read the block at a packed position."""
     file.seek(place >> _LENGTH_BITS)
     return file.read(place & ((1 << _LENGTH_BITS) - 1))
 
 
 def import_folder(data_directory: Path) -> Path:
-    """Where uploads of the server lie, each in its own folder."""
+    """The folder of uploads. Each import has its own folder in it."""
     return data_directory / "imports"
 
 
@@ -73,14 +73,14 @@ def import_folder(data_directory: Path) -> Path:
 async def receive(
     folder: Path, body: AsyncIterator[bytes], *, max_bytes: int, content_length: int | None
 ) -> AsyncIterator[ImportFiles]:
-    """The whole upload on disk, nothing of it looked at; deleted when the context ends.
+    """Receive the whole upload on disk without looking at it. It is deleted when the context ends.
 
-    Raises TooLarge, before anything is read if ``content_length`` says so, and Unavailable if the disk is full.
+    Raises TooLarge (before anything is read if ``content_length`` is too large), and Unavailable if the disk is full.
     """
     if content_length is not None and content_length > max_bytes:
         raise _too_large(max_bytes)
     try:
-        # Not on another thread: a cancellation at that moment would leave it behind.
+        # This does not run in another thread, because a cancellation at that moment would leave the folder behind.
         path, lock = _locked_folder(folder)
     except OSError as error:
         raise no_room() from error
@@ -97,7 +97,7 @@ async def receive(
 
 
 def sweep(folder: Path) -> None:
-    """Delete what imports left whose process has ended."""
+    """Delete the folders of imports whose process has ended."""
     if not folder.is_dir():
         return
     for path in folder.iterdir():
@@ -110,13 +110,13 @@ def sweep(folder: Path) -> None:
             if os.fstat(lock).st_mtime < time.time() - _LOCKED_WITHIN_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
         except BlockingIOError:
-            pass  # it is running
+            pass  # its import is running
         finally:
             os.close(lock)
 
 
 def no_room() -> Unavailable:
-    """The disk is full, or cannot be written."""
+    """The error for a disk that is full or cannot be written to."""
     return Unavailable("The file cannot be kept here at the moment.")
 
 

@@ -1,8 +1,8 @@
-"""Plan of an import: the file verified as a whole, then compared with what is here. Pure.
+"""Plan of an import: the file is verified as a whole, then compared with the current repository. Pure.
 
-Everything is verified except the signature: the key may have been rotated since, and the result is signed again. Only blocks
-linked from its commit are imported: others may be old, or somebody else's. A file with only the changes since a rev is
-completed from this account's own blocks.
+Everything is verified except the signature, because the key may have been rotated since, and the result is signed
+again. Only blocks linked from the file's commit are imported; others may be old, or belong to somebody else. A file
+that contains only the changes since a rev is completed with this account's own blocks.
 """
 
 from collections import Counter
@@ -20,13 +20,13 @@ from at_protocol.repo.node import Node
 from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax.did import Did
 
-# The bytes of a block whose hash has been verified, or None.
+# Returns the bytes of a block whose hash has been verified, or None.
 Find = Callable[[Cid], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class RepositorySnapshot:
-    """The current repository: the nodes of its tree, and every path with its record's CID."""
+    """The current repository: the nodes of its tree, and every path with the CID of its record."""
 
     data: Cid
     nodes: Mapping[Cid, bytes]
@@ -35,12 +35,12 @@ class RepositorySnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """The changes of an import. ``blobs`` are those that each changed record refers to, by path.
+    """The changes of an import. ``blobs`` maps each changed path to the blobs that its record refers to.
 
-    ``staged`` are the blocks that are not here yet, with their reference counts; ``more_uses`` counts the new references to
-    existing ones. ``flaws`` names the records that are kept although a new write of them would be refused. Invalid
-    ``collection/rkey`` paths are left out (``refused``, with the reason); then ``data`` is the root of the tree without them,
-    and ``rebuilt`` holds its nodes.
+    ``staged`` maps the blocks that are not here yet to their reference counts; ``more_uses`` counts the new references
+    to blocks that are here. ``flaws`` names the records that are kept although a new write of them would be refused.
+    ``refused`` maps invalid ``collection/rkey`` paths, which are left out, to the reason; ``data`` is then the root of
+    the tree without them, and ``rebuilt`` holds its nodes.
     """
 
     commit: Commit
@@ -57,7 +57,7 @@ class ImportPlan:
 
 
 def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnapshot) -> ImportPlan:
-    """Compare the file with what is here. Raises Malformed with the first error."""
+    """Compare the file with the current repository. Raises Malformed with the first error."""
     commit = _commit_of(did, roots, find)
     nodes: dict[Cid, None] = {}
     changes: list[RepoChange] = []
@@ -65,7 +65,7 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnap
     flaws: dict[str, str] = {}
     refused: dict[str, str] = {}
     entries: list[tuple[str, Cid]] = []
-    # A file may list one record under a million paths: it is read once.
+    # A file may list one record at a million paths, so each record is read only once.
     read: dict[Cid, tuple[str | None, tuple[BlobRef, ...]]] = {}
     gone = dict(held.entries)
     try:
@@ -117,7 +117,7 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnap
 
 
 def _read(path: str, cid: Cid, find: Find) -> tuple[str | None, tuple[BlobRef, ...]]:
-    """A record's flaw and its blob references."""
+    """Return a record's flaw, or None, and its blob references."""
     block = find(cid)
     if block is None:
         raise Malformed("repository", path, f"the record {path} is not in the file")

@@ -1,7 +1,8 @@
 """Delete the staged rows of a failed import, in pages, because there may be a million.
 
-First the import's row is marked: from then on nothing more is staged under its rev. The row itself is deleted last, so that an
-interrupted sweep is found again. Blocks of an import may be needed by a running export; the caller checks that.
+First the import's row is marked, after which nothing more is staged under its rev. The row itself is deleted last, so
+that an interrupted sweep is found again. A running export may still need blocks of an import; the caller must check
+that.
 """
 
 from at_protocol.syntax.did import Did
@@ -9,7 +10,7 @@ from at_protocol.syntax.tid import Tid
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Writer
 
-# A step of a running import takes two seconds at the most.
+# Longer than a step of a running import, which takes two seconds at most.
 ABANDONED_AFTER = 2 * MINUTE
 
 _ROWS_AT_ONCE = 2000
@@ -48,12 +49,12 @@ async def sweep(db: Database, did: Did, rev: Tid) -> None:
 
 
 async def abandon(db: Database, before: Instant) -> None:
-    """Mark every import last renewed before this instant as abandoned: its process has ended."""
+    """Mark every import that was last renewed before this instant as abandoned, because its process has ended."""
     await db.write(lambda w: w.execute(_ABANDON_OLD, before=before))
 
 
 async def abandoned(db: Database) -> list[tuple[Did, Tid]]:
-    """Abandoned imports still to be swept."""
+    """Return the abandoned imports that still have to be swept."""
     async with db.reader() as reader:
         rows = await reader.fetch(_FIND_ABANDONED)
     return [(Did(row["did"]), Tid(row["rev"])) for row in rows]

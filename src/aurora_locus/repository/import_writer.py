@@ -21,7 +21,7 @@ from groundwork.errors import Unavailable
 
 _ROWS_AT_ONCE = 5000
 
-# Holds the row until the commit: a concurrent activation either waits and sees the import, or came first and is seen.
+# Locks the row until the commit. A concurrent activation either waits and sees the import, or came first and is seen.
 _FIND_AS_PLANNED = "update repositories set rev = rev where did = :did and head = :expected and status = :status"
 _BEGIN = """
     insert into imports (did, rev, touched_at, is_abandoned) values (:did, :rev, :now, 0) on conflict (did) do nothing
@@ -29,14 +29,14 @@ _BEGIN = """
 _GO_ON = "update imports set touched_at = :now where did = :did and rev = :rev and is_abandoned = 0"
 _END = "delete from imports where did = :did and rev = :rev and is_abandoned = 0"
 
-# Staged rows are marked by a rev above the repository's. An unused block kept for an export is reused.
+# Staged rows are marked by a rev above that of the repository. An unused block that was kept for an export is reused.
 _STAGE = """
     insert into blocks (did, cid, bytes, rev, uses) values (:did, :cid, :bytes, :rev, :uses)
     on conflict (did, cid) do update set rev = excluded.rev, uses = excluded.uses where blocks.uses = 0
 """
 _USE_MORE = "update blocks set uses = uses + :more, rev = :rev where did = :did and cid = :cid"
 
-# One statement for many rows: one for each would take four times as long.
+# One statement for many rows. One statement per row would take four times as long.
 _RECORDS_AT_ONCE = 500
 _ADD_RECORDS = "insert into records (did, collection, rkey, cid, rev, takedown_ref) values {rows}"
 _PUT_RECORDS = f"""
@@ -44,7 +44,8 @@ _PUT_RECORDS = f"""
     on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev
 """
 
-# Unlike for a commit, the repository may be deactivated; it must still be in the state that was planned for.
+# Unlike for a commit, the repository may be deactivated, but it must still be in the state that the import was planned
+# for.
 _MOVE_HEAD = """
     update repositories set head = :head, rev = :rev, data = :data
      where did = :did and head = :expected and status = :status
@@ -65,7 +66,7 @@ def begin(w: Writer, before: Head, made: Commit) -> None:
 
 
 def stage(w: Writer, made: Commit, blocks: Iterable[tuple[Cid, bytes, int]]) -> None:
-    """Stage new blocks, each with its reference count. Raises StaleHead if the import was abandoned in between."""
+    """Stage new blocks, each with its reference count. Raises StaleHead if the import was abandoned in the meantime."""
     did, rev = made.did, made.rev
     _go_on(w, made)
     w.execute_many(
@@ -75,7 +76,9 @@ def stage(w: Writer, made: Commit, blocks: Iterable[tuple[Cid, bytes, int]]) -> 
 
 
 def stage_records(w: Writer, made: Commit, changes: Sequence[RepoChange]) -> None:
-    """Stage index rows of new paths, for a repository that is not visible. Raises StaleHead if it was abandoned in between."""
+    """Stage index rows of new paths, for a repository that is not visible. Raises StaleHead if the import was abandoned
+    in the meantime.
+    """
     _go_on(w, made)
     _write_records(w, _ADD_RECORDS, made, changes)
 
@@ -88,9 +91,9 @@ def _go_on(w: Writer, made: Commit) -> None:
 def store(
     w: Writer, live: Live, before: Head, made: Commit, plan: Exchange, changes: Sequence[RepoChange], *, keeps: Keeps
 ) -> list[Cid]:
-    """Apply the plan that the check wrote, under the commit made for it; returns the blobs whose files must be removed.
+    """Apply the plan from the check, with the commit made for it. Return the blobs whose files must be removed.
 
-    ``changes`` are those whose index rows were not staged. Raises StaleHead if the repository, or the staged rows, have
+    ``changes`` are those whose index rows were not staged. Raises StaleHead if the repository or the staged rows have
     changed.
     """
     did, rev = before.did, made.rev
@@ -105,7 +108,7 @@ def store(
         expected=bytes(before.commit),
         status=before.status.value,
     )
-    # If another process took the staged rows for garbage, the row of the import says so.
+    # If another process has treated the staged rows as abandoned, the row of the import says so.
     if moved != 1 or w.execute(_END, did=did, rev=rev) != 1:
         raise StaleHead
     for rows in _portions({"did": did, "cid": cid, "more": more, "rev": rev} for cid, more in plan.more_uses()):
@@ -114,7 +117,7 @@ def store(
     removed = [change.before for change in changes if change.before is not None]
     writer.remove_blocks(w, did, [before.commit, *plan.removed_nodes()], removed, keep_removed=keeps(w, did))
     if before.status is HostingStatus.ACTIVE:
-        # Far more than a commit message can carry: consumers are told to fetch the repository again.
+        # Far more than a commit message can carry, so consumers are told to fetch the repository again.
         log.append_sync(w, live, made)
     return collected
 

@@ -1,8 +1,8 @@
-"""Cache of records as JSON responses, as bytes by CID: content is immutable, so entries never become stale.
+"""Cache of records encoded as JSON, by CID. The content of a CID never changes, so entries never become stale.
 
-A page of fifty records has to be decoded, converted and encoded, which is most of its time. Bounded, in two generations:
-entries in use move into the young one; when that is full the old one is dropped and the young one becomes old. Visibility is
-checked on each request, elsewhere.
+Decoding, converting and encoding the records takes most of the time of a page of fifty records. The cache is bounded
+and has two generations: entries in use move into the young one; when that is full, the old one is dropped and the young
+one becomes the old one. Whether a record is visible is checked elsewhere on each request.
 """
 
 import msgspec
@@ -11,19 +11,21 @@ from at_protocol.data import json_form
 from at_protocol.data.cid import Cid
 from at_protocol.repo.stored_record import read_stored
 
-# Overhead of a dictionary entry, the key and the value's header.
+# Overhead of an entry: the dictionary slot, the key and the header of the value.
 _ENTRY_BYTES = 200
 
 _encode = msgspec.json.Encoder().encode
 
 
 def json_text(text: str) -> bytes:
-    """A text as JSON."""
+    """Encode a text as JSON."""
     return _encode(text)
 
 
 class JsonForms:
-    """Up to about ``max_bytes`` of them. Only :meth:`has` may be called from another thread than the one that inserts."""
+    """A cache of up to about ``max_bytes``. Only :meth:`has` may be called from a thread other than the one that
+    inserts.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._limit = max_bytes // 2
@@ -32,11 +34,13 @@ class JsonForms:
         self._old: dict[bytes, bytes] = {}
 
     def has(self, cid: bytes) -> bool:
-        """Whether the JSON of a record is cached; it may be gone a moment later."""
+        """Whether the JSON of a record is cached. It may be gone a moment later."""
         return cid in self._young or cid in self._old
 
     def find(self, cid: bytes) -> bytes | None:
-        """The cached JSON of a record, ``"cid":…,"value":…``: the two members that depend only on the content."""
+        """Return the cached JSON of a record, ``"cid":…,"value":…``: the two members that depend only on the content.
+        None if it is not cached.
+        """
         form = self._young.get(cid)
         if form is None:
             form = self._old.get(cid)
@@ -45,9 +49,9 @@ class JsonForms:
         return form
 
     def of(self, cid: bytes, block: bytes) -> bytes:
-        """The JSON of a record as :meth:`find`, encoded from the block on a cache miss.
+        """Return the JSON of a record as :meth:`find` does, encoding the block on a cache miss.
 
-        A record that cannot be read (:mod:`stored_record`) becomes the empty object: its bytes are available from
+        A record that cannot be read (:mod:`stored_record`) becomes an empty object. Its bytes are available from
         ``com.atproto.sync.getRecord``.
         """
         form = self.find(cid)

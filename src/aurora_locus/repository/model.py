@@ -12,7 +12,7 @@ from at_protocol.syntax.tid import Tid
 
 
 class HostingStatus(StrEnum):
-    """The hosting status, in the words of ``com.atproto.sync``."""
+    """Hosting status, with the names of ``com.atproto.sync``."""
 
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
@@ -37,7 +37,7 @@ class Head:
 
 
 class WriteAction(StrEnum):
-    """Kind of a write; ``PUT`` is a creation or an update, decided when the lock is held."""
+    """Kind of a write. ``PUT`` is a creation or an update, which is decided while the lock is held."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -46,16 +46,16 @@ class WriteAction(StrEnum):
 
 
 class Unswapped(StrEnum):
-    """No ``swapRecord`` was sent; different from null, which requires that there is no record."""
+    """No ``swapRecord`` was sent. This differs from null, which requires that the record does not exist."""
 
     ANYTHING = "anything"
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedWrite:
-    """One prepared write: validated, encoded and hashed, nothing looked up yet.
+    """A prepared write: validated, encoded and hashed, but not compared with the repository yet.
 
-    ``cid`` and ``block`` are None exactly for deletions. ``validation`` is the ``validationStatus`` of the response.
+    ``cid`` and ``block`` are None only for deletions. ``validation`` is the ``validationStatus`` of the response.
     """
 
     action: WriteAction
@@ -82,7 +82,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row of the record index with its bytes."""
+    """A row of the record index with the bytes of the record."""
 
     collection: Nsid
     rkey: RecordKey

@@ -1,4 +1,4 @@
-"""Cache of tree nodes: one bounded cache for all repositories, because a node is identified by its content."""
+"""Cache of tree nodes: one bounded cache for all repositories, because a node's CID is determined by its content."""
 
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, TypeVar, cast
@@ -12,19 +12,20 @@ from groundwork.database.transaction import Database
 
 T = TypeVar("T")
 
-# A parsed node takes about five times the memory of its bytes (keys, CIDs, tuples), and a fixed overhead.
+# A parsed node takes about five times as much memory as its bytes (keys, CIDs, tuples), plus a fixed overhead.
 _NODE_BYTES = 400
 _PARSED_SIZE_FACTOR = 5
 
-# A tree needs no more than its levels times the neighbours of a batch; beyond this it is damaged.
+# A tree needs no more rounds than its number of levels times the neighbours of a batch. If it does, it is damaged.
 _MAX_ROUNDS = 10_000
 
 
 class NodeCache(MutableMapping[Cid, Node]):
-    """Nodes up to about so many bytes, in two generations: nodes in use move into the young one; when that is full the old one
-    is dropped and the young one becomes old.
+    """Nodes up to about this many bytes, in two generations: nodes in use move into the young one; when that is full,
+    the old one is dropped and the young one becomes the old one.
 
-    A writer makes some twenty look-ups per commit: this costs one dictionary access each, an exact LRU order several.
+    A writer makes about twenty look-ups per commit. Here each takes one dictionary access; an exact LRU order would
+    take several.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -57,7 +58,7 @@ class NodeCache(MutableMapping[Cid, Node]):
             self._old, self._young, self._size = self._young, {}, 0
 
     def __delitem__(self, key: Cid) -> None:
-        # Only the young generation counts its size, and early eviction is harmless.
+        # Only the young generation counts its size, and evicting a node too early is harmless.
         if self._young.pop(key, None) is None:
             del self._old[key]
 
@@ -69,9 +70,9 @@ class NodeCache(MutableMapping[Cid, Node]):
 
 
 async def with_nodes(db: Database, cache: NodeCache, did: Did, root: Cid, work: Callable[[Tree], T]) -> T:
-    """Run pure ``work`` on a repository's tree, loading each missing node and restarting it.
+    """Run ``work`` on a repository's tree. Each time a node is missing, load it and start ``work`` again.
 
-    ``work`` must do nothing but compute.
+    ``work`` must be pure, because it may run several times.
     """
     loaded: dict[Cid, bytes] = {}
     tree = Tree(root, loaded.get, cache)
@@ -87,7 +88,9 @@ async def with_nodes(db: Database, cache: NodeCache, did: Did, root: Cid, work: 
 
 
 class DamagedRepository(Exception):
-    """A block that the repository's tree refers to is missing: a bug or a damaged disk, never a caller's fault."""
+    """A block that the repository's tree refers to is missing. This is a bug or a damaged disk, never the caller's
+    fault.
+    """
 
     def __init__(self, did: Did, cid: Cid) -> None:
         super().__init__(f"the block {cid} of {did} is missing; `openmeet pds verify` says more")

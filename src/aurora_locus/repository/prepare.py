@@ -1,7 +1,7 @@
-"""Everything about a write that can be done before any lock: validate, encode, hash, check its blobs.
+"""Preparation of a write, before any lock is taken: validate, encode, hash, and check its blobs.
 
-Source: Lexicon specification (validation modes), data model specification (valid records), blob specification. These checks do
-not depend on the repository's state; those that do are in ``commit``.
+Source: Lexicon specification (validation modes), data model specification (valid records), blob specification. These
+checks do not depend on the repository's state; those that do are in ``commit``.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,8 @@ from groundwork.errors import InvalidInput
 # The largest record that consumers accept (sync specification).
 MAX_RECORD_BYTES = 1_000_000
 
-# Its Lexicon says `tid`, yet most apps write RSVPs under other keys: the key type is enforced only if validation is requested.
+# Its Lexicon says `tid`, but most apps write RSVPs under other keys, so the key type is enforced only if validation is
+# requested.
 ANY_KEY = frozenset({Nsid("community.lexicon.calendar.rsvp")})
 
 
@@ -42,10 +43,10 @@ def prepare_record(
     fresh_key: Tid,
     swap: Cid | Unswapped | None = Unswapped.ANYTHING,
 ) -> PreparedWrite:
-    """A creation, update or put, ready for the commit.
+    """Prepare a creation, update or put for the commit.
 
-    ``fresh_key`` is used if none was given, unless the record type has a literal key. ``validate`` is the caller's parameter.
-    Raises InvalidInput.
+    ``fresh_key`` is used if no key was given, unless the record type has a literal key. ``validate`` is the caller's
+    parameter. Raises InvalidInput.
     """
     record = _with_type(collection, value)
     definition = catalog.find_record(collection)
@@ -66,7 +67,7 @@ def prepare_record(
 def prepare_deletion(
     collection: Nsid, rkey: RecordKey, *, swap: Cid | Unswapped | None = Unswapped.ANYTHING
 ) -> PreparedWrite:
-    """A deletion, ready for the commit."""
+    """Prepare a deletion for the commit."""
     return PreparedWrite(WriteAction.DELETE, collection, rkey, swap=swap)
 
 

@@ -1,4 +1,6 @@
-"""Queries for heads, blocks and the record index. Every function is one statement, or pages of one, on readers of its own."""
+"""Queries for heads, blocks and the record index. Each function runs one statement, or reads its result in pages, on a
+reader of its own.
+"""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
@@ -67,7 +69,7 @@ _PAGE_BELOW = _PAGE_OF_RECORDS.format(beyond="r.rkey < :cursor", direction="desc
 _PAGE_FROM_NEWEST = _PAGE_OF_RECORDS.format(beyond="r.rkey >= :cursor", direction="desc")
 _PAGE_ABOVE = _PAGE_OF_RECORDS.format(beyond="r.rkey > :cursor", direction="asc")
 
-# A loose index scan: one step per collection, however many records it has.
+# A loose index scan: it takes one step per collection, however many records a collection has.
 _COLLECTIONS = """
     with recursive names(collection) as (
         select min(collection) from records where did = :did
@@ -94,7 +96,7 @@ _BLOCKS = "select cid, bytes from blocks where did = :did and cid in :cids"
 
 _BLOCKS_AFTER = "select cid, bytes from blocks where did = :did and cid > :cid order by cid limit :limit"
 
-# Scans the whole repository; there is no index for it, because every write would pay for a rare query.
+# This scans the whole repository. There is no index for it, because every write would pay for a rare query.
 _BLOCKS_SINCE = """
     select cid, bytes from blocks
      where did = :did and cid > :cid and rev > :rev
@@ -125,13 +127,15 @@ def _to_record(row: Row) -> Record:
 
 
 async def find_head(db: Database, did: Did) -> Head | None:
-    """The head of one repository, whatever its status."""
+    """Find the head of one repository, whatever its status."""
     row = await db.read(lambda r: r.fetch_one(_HEAD, did=did))
     return None if row is None else _to_head(row)
 
 
 async def heads_after(db: Database, created_at: Instant, did: str, limit: int) -> list[tuple[Instant, Head]]:
-    """Repositories in the order of their creation on this host, with that instant; deleted ones left out."""
+    """Return repositories in the order of their creation on this host, each with its time of creation. Deleted ones are
+    left out.
+    """
     async with db.reader() as reader:
         rows = await reader.fetch(_HEADS_AFTER, created_at=created_at, did=did, limit=limit)
     return [(Instant(row["created_at"]), _to_head(row)) for row in rows]
@@ -140,7 +144,7 @@ async def heads_after(db: Database, created_at: Instant, did: str, limit: int) -
 async def find_record(
     db: Database, did: Did, collection: Nsid, rkey: RecordKey, *, also_taken_down: bool = False
 ) -> Record | None:
-    """A record that has not been taken down; operators see the others as well."""
+    """Find a record that is not taken down. With ``also_taken_down``, for operators, find any record."""
     sql = _ANY_RECORD if also_taken_down else _RECORD
     row = await db.read(lambda r: r.fetch_one(sql, did=did, collection=collection, rkey=rkey))
     return None if row is None else _to_record(row)
@@ -149,7 +153,7 @@ async def find_record(
 async def list_records(
     db: Database, did: Did, collection: Nsid, *, cursor: str | None, limit: int, oldest_first: bool
 ) -> list[Record]:
-    """A page of a collection by record key; ``cursor`` is the last key of the page before."""
+    """Return a page of a collection, ordered by record key. ``cursor`` is the last key of the previous page."""
     newest_first = _NEWEST_FIRST if cursor else _NEWEST_FIRST_FROM_START
     async with db.reader() as reader:
         rows = await reader.fetch(
@@ -172,8 +176,8 @@ async def list_forms(
     limit: int,
     oldest_first: bool,
 ) -> list[tuple[RecordKey, bytes]]:
-    """A page of a collection by record key, each with its form (:class:`JsonForms`); ``cursor`` is the last key of the page
-    before.
+    """Return a page of a collection, ordered by record key, each record with its JSON (:class:`JsonForms`). ``cursor``
+    is the last key of the previous page.
     """
     newest_first = _PAGE_BELOW if cursor else _PAGE_FROM_NEWEST
     sql = _PAGE_ABOVE if oldest_first else newest_first
@@ -186,7 +190,7 @@ async def list_forms(
 
     rows, blocks = await db.read(lambda r: work(r, forms.has))
     page = _page(forms, rows, blocks)
-    if page is None:  # evicted from the cache in between
+    if page is None:  # evicted from the cache in the meantime
         rows, blocks = await db.read(lambda r: work(r, lambda _: False))
         page = _page(forms, rows, blocks)
     if page is None:
@@ -209,54 +213,58 @@ def _page(forms: JsonForms, rows: Sequence[Row], blocks: Mapping[bytes, bytes]) 
 
 
 async def collections(db: Database, did: Did) -> list[Nsid]:
-    """The collections that hold at least one record, sorted."""
+    """Return the collections that have at least one record, sorted."""
     async with db.reader() as reader:
         rows = await reader.fetch(_COLLECTIONS, did=did)
     return [Nsid(row[0]) for row in rows]
 
 
 async def repositories_with(db: Database, collection: Nsid, cursor: str, limit: int) -> list[Did]:
-    """Active repositories with a record of the collection, by DID, after ``cursor``."""
+    """Return active repositories with a record of the collection, ordered by DID, after ``cursor``."""
     async with db.reader() as reader:
         rows = await reader.fetch(_REPOSITORIES_WITH, collection=collection, cursor=cursor, limit=limit)
     return [Did(row[0]) for row in rows]
 
 
 async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, bytes]:
-    """Blocks of a repository by CID; those that are not stored are left out. Ask for a few hundred at a time."""
+    """Load blocks of a repository by CID. Blocks that are not stored are left out. Ask for no more than a few hundred
+    at a time.
+    """
     wanted = [bytes(cid) for cid in cids]
     rows = await db.read(lambda r: r.fetch(_BLOCKS, did=did, cids=wanted))
     return {Cid(row[0]): row[1] for row in rows}
 
 
 async def load_raw_blocks(db: Database, did: Did, cids: Sequence[bytes]) -> dict[bytes, bytes]:
-    """As :func:`load_blocks`, by the bytes of the CIDs, for bulk transfer."""
+    """Load blocks as :func:`load_blocks` does, but by the bytes of the CIDs, for bulk transfer."""
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS, did=did, cids=cids)
     return {row[0]: row[1] for row in rows}
 
 
 async def blocks_after(db: Database, did: Did, after: bytes, *, limit: int) -> list[tuple[bytes, bytes]]:
-    """Any blocks of a repository by the bytes of their CIDs, in order, after ``after``."""
+    """Return blocks of a repository, ordered by the bytes of their CIDs, after ``after``."""
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS_AFTER, did=did, cid=after, limit=limit)
     return [(row[0], row[1]) for row in rows]
 
 
 async def blocks_since(db: Database, did: Did, rev: str, after: bytes, *, limit: int) -> list[tuple[Cid, bytes]]:
-    """Blocks added after a rev, by CID, after ``after``."""
+    """Return the blocks added after a rev, ordered by CID, after ``after``."""
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS_SINCE, did=did, rev=rev, cid=after, limit=limit)
     return [(Cid(row[0]), row[1]) for row in rows]
 
 
 async def all_entries(db: Database, did: Did) -> dict[str, Cid]:
-    """Every path of a repository with its record's CID, those taken down included, those of a running import left out."""
+    """Return every path of a repository with the CID of its record. Includes records that are taken down, but not those
+    of a running import.
+    """
     return {path: Cid(cid) async for page in entry_pages(db, did) for path, cid in page}
 
 
 async def entry_pages(db: Database, did: Did) -> AsyncIterator[list[tuple[str, bytes]]]:
-    """``all_entries`` in pages, in order."""
+    """Yield the result of ``all_entries`` in pages, in order."""
     collection = rkey = ""
     while True:
         async with db.reader() as reader:
@@ -268,26 +276,28 @@ async def entry_pages(db: Database, did: Did) -> AsyncIterator[list[tuple[str, b
 
 
 async def is_importing(db: Database, did: Did) -> bool:
-    """Whether index rows of a running import may exist."""
+    """Whether there may be index rows of a running import."""
     return await db.read(lambda r: r.fetch_one(_IMPORTS, did=did)) is not None
 
 
 async def count_repositories(db: Database) -> int:
-    """Number of repositories, whatever their status; deleted ones left out."""
+    """Count the repositories, whatever their status. Deleted ones are left out."""
     async with db.reader() as reader:
         row = await reader.fetch_one(_COUNT_REPOSITORIES)
     return int(row[0]) if row else 0
 
 
 async def newest_with_revs(db: Database, did: Did, collection: Nsid, limit: int) -> list[tuple[Record, Tid]]:
-    """The records of a collection with the greatest keys, each with the rev of the commit that wrote it; greatest first."""
+    """Return the records of a collection with the greatest keys, greatest first, each with the rev of the commit that
+    wrote it.
+    """
     async with db.reader() as reader:
         rows = await reader.fetch(_NEWEST_WITH_REVS, did=did, collection=collection, limit=limit)
     return [(_to_record(row), Tid(row["rev"])) for row in rows]
 
 
 async def find_with_rev(db: Database, did: Did, collection: Nsid, rkey: RecordKey) -> tuple[Record, Tid] | None:
-    """A record that has not been taken down, with the rev of the commit that wrote it."""
+    """Find a record that is not taken down, with the rev of the commit that wrote it."""
     async with db.reader() as reader:
         row = await reader.fetch_one(_RECORD_WITH_REV, did=did, collection=collection, rkey=rkey)
     return None if row is None else (_to_record(row), Tid(row["rev"]))

@@ -1,6 +1,6 @@
 """Rebuild a damaged repository: derive index, counts and references from its records.
 
-The result is one new commit over the given tree, announced as ``#sync`` if the repository is active.
+The result is one new commit over the given tree. It is announced as ``#sync`` if the repository is active.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,9 @@ _DROP_REFERENCES = "delete from blob_references where did = :did"
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The intended repository: ``entries`` by path, every node of their tree under ``root``, each record's blob references."""
+    """The intended repository: ``entries`` by path, every node of their tree below ``root``, and the blob references of
+    each record.
+    """
 
     entries: Mapping[str, Cid]
     root: Cid
@@ -50,9 +52,9 @@ class Whole:
 
 
 async def rebuild(repositories: Repositories, head: Head, whole: Whole) -> Committed:
-    """Replace the repository's content, under a new commit; the caller holds its lock and has read ``head``.
+    """Replace the repository's content with a new commit. The caller holds its lock and has read ``head``.
 
-    Raises Unavailable if it was written in between.
+    Raises Unavailable if it was written in the meantime.
     """
     key = await repositories.keys.signing_key(head.did)
     rev = repositories.next_rev(tid.parse_tid(head.rev))
@@ -66,7 +68,7 @@ async def rebuild(repositories: Repositories, head: Head, whole: Whole) -> Commi
     except StaleHead:
         raise Unavailable(f"The repository {head.did} was changed in between. Try again.") from None
     finally:
-        repositories.nodes.clear()  # a node read with other bytes must not stay cached
+        repositories.nodes.clear()  # a node that was read with wrong bytes must not stay cached
     return Committed(made.cid, rev)
 
 

@@ -1,4 +1,4 @@
-"""In-memory state of this process's repositories: locks and bounded caches, all of it disposable."""
+"""State of this process's repositories: locks and bounded caches. It is in memory only, and can be lost at any time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +26,7 @@ _CACHED_HEADS = 4096
 
 
 class Repositories:
-    """One per process and database; created by :func:`open_repositories`."""
+    """The repositories of one process and database. Created by :func:`open_repositories`."""
 
     def __init__(
         self,
@@ -49,10 +49,11 @@ class Repositories:
         self.locks = blobs.locks
         self.turns = RepositoryTurns(db)
         self.nodes = NodeCache(node_cache_bytes)
-        # Cache for strangers' reads: a crawler must not evict the writers' nodes.
+        # A separate cache for reads by others, so that a crawler does not evict the writers' nodes.
         self.read_nodes = NodeCache(node_cache_bytes // 4)
         self.json_forms = JsonForms(json_cache_bytes)
-        # On an SQLite file the only other processes are operators' commands: the server's exports need no pins, theirs do.
+        # On an SQLite file the only other processes are operators' commands. The server's exports need no pins, but
+        # those of the commands do.
         self._pins = db.engine != "sqlite" if pins_exports is None else pins_exports
         self._record_keys = TidClock(clock_id)
         self._clock_id = clock_id
@@ -61,29 +62,31 @@ class Repositories:
         self._exports: dict[Did, set[str]] = {}
         self._after_exports: dict[Did, list[Callable[[], Awaitable[None]]]] = {}
         self._listeners: list[Callable[[Did], None]] = []
-        # Another process has written this repository, or changed its account.
+        # Called when another process has written this repository or changed its account.
         live.when_foreign(self.forget_head)
 
     async def close(self) -> None:
-        """End what runs in the background, before the database is closed: wait for removals of files, stop reading the log."""
+        """End what runs in the background: wait for removals of files, and stop reading the log. Call this before
+        closing the database.
+        """
         await self.blobs.wait_for_removals()
         await self.live.close()
 
     async def head(self, did: Did) -> Head:
-        """The current head. Raises NotFound (``RepoNotFound``)."""
+        """Return the current head. Raises NotFound (``RepoNotFound``)."""
         head = self._heads.get(did)
         if head is None:
             changes = self._changes
             head = await reader.find_head(self.db, did)
             if head is None:
                 raise not_hosted(did)
-            # What changed during the read may be newer than its result.
+            # If a head changed during the read, the result may be outdated.
             if changes == self._changes:
                 self._heads[did] = head
         return head
 
     def put_head(self, head: Head) -> None:
-        """Cache a head that has just become durable; called in the order of commits."""
+        """Cache a head that has just become durable. Called in the order of commits."""
         self._changes += 1
         self._heads[head.did] = head
 
@@ -95,33 +98,33 @@ class Repositories:
             listener(did)
 
     def when_forgotten(self, listener: Callable[[Did], None]) -> None:
-        """Register a callback for each DID whose cached state is invalid."""
+        """Register a callback that is called with the DID whenever cached state of an account becomes invalid."""
         self._listeners.append(listener)
 
     def next_rev(self, previous: Tid | None) -> Tid:
-        """Make a rev for a new commit: now, or just after the previous one if the clock was set back."""
+        """Make a rev for a new commit: the current time, or just after the previous rev if the clock was set back."""
         earliest = 0 if previous is None else tid.to_microseconds(previous) + 1
         return tid.from_microseconds(max(self.clock.now(), earliest), self._clock_id)
 
     def fresh_record_key(self) -> Tid:
-        """A key for a record without one."""
+        """Make a key for a record that was sent without one."""
         return self._record_keys.next(self.clock.now())
 
     def is_exporting(self, did: Did) -> bool:
-        """Whether an export of this repository runs: while it does, its blocks must be kept."""
+        """Whether an export of this repository is running in this process. As long as it is, its blocks must be kept."""
         return did in self._exports
 
     def keeps_removed(self, w: Writer, did: Did) -> bool:
-        """As :meth:`is_exporting`, inside a transaction that has moved the head; it sees exports of other processes as
-        well.
+        """Whether an export of this repository is running in any process. Call this in a transaction that has moved the
+        head.
         """
         return did in self._exports or export_pins.is_pinned(w, did)
 
     @asynccontextmanager
     async def exporting(self, did: Did) -> AsyncIterator[Head]:
-        """Yield the head and keep everything below it readable for the block, whatever is committed while it runs."""
+        """Yield the head and keep everything below it readable during the block, whatever is committed meanwhile."""
         export = uuid4().hex
-        # Under the lock, so that it is not the head of a commit whose blocks are being removed.
+        # The lock prevents that this is the head of a commit whose blocks are just being removed.
         async with self.locks.hold(did):
             if self._pins:
                 await self.db.write(lambda w: export_pins.pin(w, did, export))
@@ -135,7 +138,8 @@ class Repositories:
         try:
             yield head
         finally:
-            # A disconnected reader must not keep the blocks either: the cleanup is not cancelled with its request.
+            # The blocks must also be released if the reader disconnects, so the cleanup is not cancelled with its
+            # request.
             await asyncio.shield(self._end_export(did, export))
 
     async def _end_export(self, did: Did, export: str) -> None:
@@ -175,7 +179,9 @@ class Repositories:
                     await import_sweep.sweep(self.db, did, rev)
 
     async def when_not_exporting(self, did: Did, work: Callable[[], Awaitable[None]]) -> None:
-        """Remove blocks now, or if a running export may need them, after the last one has ended. The caller holds the lock."""
+        """Run ``work``, which removes blocks, now, or after the last running export, which may need them. The caller
+        holds the lock.
+        """
         if self.is_exporting(did):
             self._after_exports.setdefault(did, []).append(work)
         else:
@@ -193,8 +199,10 @@ async def open_repositories(
     node_cache_bytes: int = 32 << 20,
     json_cache_bytes: int = 8 << 20,
 ) -> Repositories:
-    """Clean up exports and imports of a stopped process, then serve. ``clock_id`` (0 to 1023) marks this process's TIDs."""
-    # An SQLite file has no other server; on PostgreSQL others may be importing at this moment.
+    """Clean up the exports and imports of a stopped process and open the repositories. ``clock_id`` (0 to 1023) marks
+    the TIDs of this process.
+    """
+    # An SQLite file has no other server; on PostgreSQL other servers may be importing at this moment.
     is_alone = db.engine == "sqlite"
     await import_sweep.abandon(db, clock.now() if is_alone else Instant(clock.now() - import_sweep.ABANDONED_AFTER))
     for did, rev in await import_sweep.abandoned(db):

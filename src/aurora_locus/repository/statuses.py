@@ -1,7 +1,7 @@
-"""Visibility of a repository by its hosting status, and the refusals.
+"""Visibility of a repository by its hosting status, and the errors for hidden ones.
 
-Inactive repositories are visible only to their owner and the host; the four names are those of ``com.atproto.sync``.
-``hosting`` and the accounts set the status.
+Inactive repositories are visible only to their owner and the host. The four error names are those of
+``com.atproto.sync``. ``hosting`` and the accounts package set the status.
 """
 
 from at_protocol.syntax.did import Did
@@ -17,17 +17,17 @@ _REFUSALS = {
 
 
 def not_hosted(did: Did) -> NotFound:
-    """Failure for a repository that is not here."""
+    """The error for a repository that is not here."""
     return NotFound(f"There is no repository of {did} on this server.", name="RepoNotFound")
 
 
 def import_running(did: Did) -> Unavailable:
-    """The refusal of a repository whose next state is partly staged already."""
+    """The error for a repository whose next state is partly staged already."""
     return Unavailable(f"The repository of {did} is being imported at this moment. Try again in a minute.")
 
 
 def require_visible(head: Head, *, reader_is_owner: bool = False) -> None:
-    """Raise NotFound or Refused, with the name of the Lexicons, unless the repository may be read."""
+    """Raise NotFound or Refused, with the error name of the Lexicons, unless the repository may be read."""
     if head.status is HostingStatus.ACTIVE or (reader_is_owner and head.status is not HostingStatus.DELETED):
         return
     name, why = _REFUSALS[head.status]

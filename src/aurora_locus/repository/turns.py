@@ -1,8 +1,9 @@
-"""Write turns of several processes on one PostgreSQL database that write the same repository.
+"""Turns of several processes on one PostgreSQL database that write the same repository.
 
-A process commits without asking the others as long as none of them queues: the statement that moves the head checks that
-(``writer``). After losing a race it queues for a second before it plans a commit of that repository, so that writers of one
-repository go one after the other, in order of arrival. On SQLite one process writes, and all of this is a no-op.
+A process commits without asking the others as long as none of them queues; the statement that moves the head checks
+that (``writer``). After a process has lost a race, for one second it queues before it plans a commit of that
+repository, so that the writers of one repository take turns in order of arrival. On SQLite only one process writes, and
+all of this does nothing.
 """
 
 import time
@@ -16,7 +17,7 @@ from groundwork.database.deferred import opened
 from groundwork.database.postgres import PostgresDatabase
 from groundwork.database.transaction import Database
 
-# Longer than a person waits for a response helps nobody; then it is 503.
+# Nobody waits longer than this for a response; then the status is 503.
 WAIT_SECONDS = 10.0
 
 _CONTENDED_SECONDS = 1.0
@@ -24,7 +25,7 @@ _REMEMBERED = 4096
 
 
 class RepositoryTurns:
-    """Turns of one process; one task at a time asks for a repository (``Repositories.locks``)."""
+    """Turns of one process. Only one task at a time asks for a repository (``Repositories.locks``)."""
 
     def __init__(self, db: Database, *, wait_seconds: float = WAIT_SECONDS) -> None:
         database = opened(db)
@@ -38,20 +39,24 @@ class RepositoryTurns:
         return self._locks is not None
 
     def lose(self, did: Did) -> None:
-        """Note that another process moved the head first: this one queues for a while."""
+        """Record that another process moved the head first, so that this one queues for a while."""
         self._contended[did] = True
 
     def should_queue(self, did: Did) -> bool:
-        """Whether another process has recently been first."""
+        """Whether another process has recently moved the head first."""
         return self._locks is not None and did in self._contended
 
     def queue_of(self, did: Did) -> int | None:
-        """The advisory lock in which writers of this repository queue; None without other processes."""
+        """Return the key of the advisory lock in which writers of this repository queue; None if there are no other
+        processes.
+        """
         return None if self._locks is None else self._locks.key(did)
 
     @asynccontextmanager
     async def take(self, did: Did) -> AsyncIterator[None]:
-        """Wait for the turn: until it ends nobody else commits to this repository. Raises Unavailable on time-out."""
+        """Wait for the turn. As long as it lasts, nobody else commits to this repository. Raises Unavailable on
+        time-out.
+        """
         if self._locks is None:
             yield
             return

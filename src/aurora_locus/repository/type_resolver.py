@@ -1,7 +1,8 @@
 """Lexicons of unknown record types, resolved from their authorities on the first write.
 
-A write waits for that briefly, once, and then proceeds: what is not found in time is unknown. A type is known only with
-everything that it refers to. Built-in Lexicons and those added by the operator are never replaced.
+A write waits for this once, briefly, and then proceeds; a type that was not found in time counts as unknown. A type is
+known only together with everything that it refers to. Built-in Lexicons and those added by the operator are never
+replaced.
 """
 
 import asyncio
@@ -15,17 +16,17 @@ from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import Failure
 
 PATIENCE_SECONDS: Final = 1.0
-# Untrusted documents in memory: some hundred apps whose records people here write.
+# Limits the untrusted documents in memory: enough for the types of several hundred apps.
 MAX_LEARNT: Final = 500
-# A type with more references than this is not resolved.
+# A type that refers to more documents than this is not resolved.
 _MAX_TOGETHER: Final = 30
 
 Resolve = Callable[[Nsid], Awaitable[Document]]
 
 
 class TypeResolver:
-    """Resolves unknown record types into one catalog. ``resolve`` nearly always answers from its own cache; it raises
-    kinds of failure.
+    """Resolves unknown record types into one catalog. ``resolve`` nearly always answers from its own cache, and raises
+    subclasses of Failure.
     """
 
     def __init__(self, catalog: Catalog, resolve: Resolve, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -35,14 +36,14 @@ class TypeResolver:
         self._learnt: dict[Nsid, Document] = {}
 
     async def resolve_and_add(self, collection: Nsid) -> None:
-        """Put the current Lexicon of this record type into the catalog, if it can be resolved soon."""
+        """Put the current Lexicon of this record type into the catalog, if it can be resolved quickly."""
         if self._is_given(collection):
             return
         try:
             async with asyncio.timeout(self._patience_seconds):
                 found = await self._with_references(collection)
         except (Failure, TimeoutError):
-            return  # no write waits for a foreign name server; a Lexicon learnt before stays valid
+            return  # a write must not wait for a slow name server; a Lexicon learnt before stays valid
         if len(self._learnt) + sum(nsid not in self._learnt for nsid in found) > MAX_LEARNT:
             return
         for nsid, document in found.items():
@@ -54,7 +55,9 @@ class TypeResolver:
         return nsid not in self._learnt and self._catalog.find(nsid) is not None
 
     async def _with_references(self, collection: Nsid) -> dict[Nsid, Document]:
-        """A document and everything it refers to. Raises Failure if one of them cannot be resolved."""
+        """Return a document and everything it refers to; nothing if that is too much. Raises Failure if one of them
+        cannot be resolved.
+        """
         found: dict[Nsid, Document] = {}
         wanted = [collection]
         while wanted:

@@ -1,7 +1,7 @@
-"""Statements of one commit, run on the writer in one transaction: the only ones that move a head.
+"""Statements of one commit, run on the writer in one transaction. No other statements move a head.
 
-Order matters: the head first, because it refuses (a stale head, an inactive repository) before anything else is done; the
-event last, because its number is assigned under the lock that orders commits.
+Their order matters. The head comes first, because it can refuse (a stale head, an inactive repository) before anything
+else is done. The event comes last, because its number is assigned under the lock that orders commits.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,17 +26,17 @@ _MOVE_HEAD = """
     update repositories set head = :head, rev = :rev, data = :data
      where did = :did and head = :expected and status = 'active'
 """
-# While another process queues for the repository, or has its turn, only that process moves the head (``turns``). A shared
-# lock, free for processes that do not queue; released with the transaction.
+# While another process queues for the repository or has its turn, only that process moves the head (``turns``). This
+# takes a shared lock, which is free unless a process queues, and is released with the transaction.
 _MOVE_HEAD_UNQUEUED = _MOVE_HEAD.rstrip() + " and pg_catalog.pg_try_advisory_xact_lock_shared(:queue)"
 
-# A block already stored (the same content under another path, or kept for an export) counts as new again, so that exports
-# since a rev in between contain it.
+# A block that is already stored (the same content at another path, or kept for an export) counts as new again, so that
+# an export since a rev in between contains it.
 _PUT_BLOCK = """
     insert into blocks (did, cid, bytes, rev, uses) values (:did, :cid, :bytes, :rev, 1)
     on conflict (did, cid) do update set rev = excluded.rev, uses = blocks.uses + 1
 """
-# The host's takedown is of a path: neither writing again nor deleting first lifts it.
+# The host takes down a path, not a version: neither writing the record again nor deleting it first lifts the takedown.
 DECIDED = """
     (select t.ref from record_takedowns t where t.did = :did and t.collection = :{collection} and t.rkey = :{rkey})
 """
@@ -66,17 +66,21 @@ _CREATE = """
 """
 
 
-# Whether blocks that a repository no longer uses must be kept; called after its row has been changed.
+# Returns whether blocks that a repository no longer uses must be kept. Called after the repository's row was changed.
 Keeps = Callable[[Writer, Did], bool]
 
 
 class StaleHead(Exception):
-    """The repository has another head than expected, is no longer active, or others queue for it; nothing was written."""
+    """The repository has a different head than expected, is no longer active, or others queue for it. Nothing was
+    written.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class IndexChange:
-    """One path of the index: its new record, or None for a deletion; ``had_record`` says whether there was one."""
+    """One path of the index with its new record, or None for a deletion. ``had_record`` says whether there was one
+    before.
+    """
 
     collection: Nsid
     rkey: RecordKey
@@ -88,7 +92,7 @@ class IndexChange:
 
 @dataclass(frozen=True, slots=True)
 class Changeset:
-    """Everything that one commit changes. ``nodes`` includes the commit itself, ``removed_nodes`` the one before."""
+    """Everything that one commit changes. ``nodes`` includes the commit itself, ``removed_nodes`` the previous commit."""
 
     before: Head
     commit: Commit
@@ -102,10 +106,10 @@ class Changeset:
 
 
 def store(w: Writer, live: Live, changes: Changeset, *, keeps: Keeps, queue: int | None) -> list[Cid]:
-    """Store the commit; returns the blobs whose files are to be removed once it is durable.
+    """Store the commit. Return the blobs whose files are to be removed once it is durable.
 
-    ``keeps`` tells whether an export of the repository is running. ``queue``: the advisory lock of queued writers, who come
-    first; None for the one whose turn it is. Raises StaleHead.
+    ``keeps`` returns whether an export of the repository is running. ``queue`` is the advisory lock of queued writers,
+    who have priority; None for the writer whose turn it is. Raises StaleHead.
     """
     did, commit = changes.before.did, changes.commit
     head: dict[str, object] = {"head": bytes(commit.cid), "rev": changes.rev, "data": bytes(commit.data)}
@@ -156,7 +160,7 @@ def _store_index(w: Writer, did: Did, changes: Changeset) -> list[Cid]:
 def remove_blocks(
     w: Writer, did: Did, removed_nodes: Iterable[Cid], removed_records: Iterable[Cid], *, keep_removed: bool
 ) -> None:
-    """Release blocks that the tree no longer refers to; a record's block once per path."""
+    """Release blocks that the tree no longer refers to. The block of a record is released once per path."""
     nodes = [{"did": did, "cid": bytes(cid)} for cid in removed_nodes]
     records = [{"did": did, "cid": bytes(cid)} for cid in removed_records]
     if keep_removed:
@@ -169,7 +173,7 @@ def remove_blocks(
 
 
 def _record_blocks(changes: Changeset) -> Iterable[tuple[Cid, bytes]]:
-    """The content of each path written; once per path, because each counts."""
+    """Yield the content of each path that was written, once per path, because each counts as a reference."""
     return [
         (change.cid, change.block) for change in changes.index if change.cid is not None and change.block is not None
     ]
@@ -180,7 +184,7 @@ def _put_blocks(w: Writer, did: Did, rev: Tid | None, blocks: Iterable[tuple[Cid
 
 
 def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: dict[Cid, bytes]) -> None:
-    """Insert a repository with its first commit. Raises Conflict if the DID has one here that was not deleted."""
+    """Insert a repository with its first commit. Raises Conflict if the DID already has one here that was not deleted."""
     made = w.execute(
         _CREATE,
         did=did,
@@ -196,10 +200,10 @@ def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: 
 
 
 def collect_unused(w: Writer, did: Did) -> None:
-    """Delete the blocks kept for exports; none may be running in any process."""
+    """Delete the blocks kept for exports. No export may be running in any process."""
     w.execute(_COLLECT_UNUSED, did=did)
 
 
 def with_unused(reader: PlainReader) -> list[Did]:
-    """Repositories with such blocks: a stopped process did not finish their exports."""
+    """Return the repositories with such blocks, because a process stopped before their exports ended."""
     return [Did(row["did"]) for row in reader.fetch(_FIND_UNUSED)]

@@ -1,9 +1,9 @@
 """The newest events in memory, and the subscribers that wait for more.
 
-Commits announce their frames here once they are durable. Frames enter the ring strictly in order: one that does not follow the
-head (callbacks of two PostgreSQL connections may overtake each other; a restore leaves a gap) makes the ring read from the
-database instead, where everything with a lower number is already visible, because number order is commit order. Everything
-here runs on the event loop, as callbacks after a commit do.
+Commits announce their frames here once they are durable. Frames enter the ring strictly in order. If a frame does not
+follow the head (callbacks of two PostgreSQL connections may overtake each other; a restore leaves a gap), the ring
+reads from the database instead. Everything with a lower number is already visible there, because numbers are assigned
+in commit order. Everything here runs on the event loop, as callbacks after a commit do.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from groundwork.errors import Unavailable
 
 
 class Listener(Protocol):
-    """A subscriber as the ring sees it."""
+    """A subscriber, as far as the ring needs to know it."""
 
     @property
     def position(self) -> int: ...
@@ -38,7 +38,7 @@ class Listener(Protocol):
 
 
 class Live:
-    """One per process and log; created by :func:`open_live`."""
+    """The live events of one process and log. Created by :func:`open_live`."""
 
     def __init__(self, db: Database, buffer: RingBuffer) -> None:
         self.buffer = buffer
@@ -53,7 +53,7 @@ class Live:
         self._is_closed = False
 
     async def close(self) -> None:
-        """Stop reading the log: the database is about to be closed. Later announcements cause no reading either."""
+        """Stop reading the log. Call this before closing the database; later announcements cause no reads."""
         self._is_closed = True
         if self._catching_up is not None:
             self._catching_up.cancel()
@@ -61,7 +61,7 @@ class Live:
             self._catching_up = None  # it may have been cancelled before it began
 
     def announce(self, seq: int, frame: bytes) -> None:
-        """Take in a frame that has become durable."""
+        """Add a frame that has become durable."""
         if seq == self.buffer.head + 1:
             self.buffer.append(seq, frame)
             self._wake_soon()
@@ -69,18 +69,18 @@ class Live:
             self.look()
 
     def look(self) -> None:
-        """Read new events of other processes, in the background, unless this is closed."""
+        """Start reading new events of other processes in the background, unless this is closed."""
         if self._is_closed:
             return
         if self._catching_up is None:
-            # A context of its own: this outlives the transaction and the request that caused it.
+            # It gets its own context, because it outlives the transaction and the request that caused it.
             self._catching_up = self._loop.create_task(self._catch_up(), context=Context())
         else:
-            # The current read may have started too early to see it.
+            # The current read may have started too early to see the new events.
             self._look_again = True
 
     def when_foreign(self, call: Callable[[Did], None]) -> None:
-        """Register a callback for each account with an event of another process."""
+        """Register a callback that is called for each event of another process, with the event's account."""
         self._foreign.append(call)
 
     def forget(self, numbers: frozenset[int]) -> None:
@@ -110,7 +110,7 @@ class Live:
             self._catching_up = None
 
     async def _forget_purged(self) -> None:
-        """Another process has deleted an account: its earlier events are no longer sent."""
+        """Drop earlier events of an account that another process has deleted: they must not be sent any more."""
         first, last = self.buffer.floor, self.buffer.head
         here = await read_with_retry(lambda: queries.numbers(self._db, first, last))
         self.buffer.forget({number for number in self.buffer.numbers() if first < number <= last} - here)
@@ -120,13 +120,14 @@ class Live:
             try:
                 return await read_with_retry(lambda: queries.page_with_accounts(self._db, self.buffer.head, limit=1000))
             except Unavailable:
-                # Waiters for what is missing here have waited long enough; the ring keeps trying.
+                # Live subscribers have waited long enough for the missing events and are disconnected. The ring keeps
+                # trying.
                 for listener in tuple(self.listeners):
                     if listener.is_live:
                         listener.lose()
 
     def _wake_soon(self) -> None:
-        # A group commit announces many frames in one turn of the loop; its listeners wake once.
+        # A group commit announces many frames in one turn of the loop, so that listeners wake only once.
         if not self._wake_is_due:
             self._wake_is_due = True
             self._loop.call_soon(self._wake)
@@ -142,12 +143,12 @@ class Live:
 
 
 def _is_deletion(frame: bytes) -> bool:
-    if b"#account" not in frame:  # decoding every frame of a busy neighbour would be wasted work
+    if b"#account" not in frame:  # decoding every frame of a busy process would be wasted work
         return False
     message = events.read(frame)
     return isinstance(message, events.AccountMessage) and message.status == "deleted"
 
 
 async def open_live(db: Database, *, max_frames: int = 10_000, max_bytes: int = 64 << 20) -> Live:
-    """Start at the current end of the log."""
+    """Open the live events at the current end of the log."""
     return Live(db, RingBuffer(await queries.head(db), max_frames=max_frames, max_bytes=max_bytes))

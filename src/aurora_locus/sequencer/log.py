@@ -1,8 +1,8 @@
-"""Append to the event log, inside the transaction that the event announces (invariants 1 and 2).
+"""Append to the event log, in the transaction that the event announces (invariants 1 and 2).
 
-Each function takes the writer of that transaction and must be its *last* call: on PostgreSQL the row of ``sequencer`` is
-locked from here to the commit, which makes commit order and number order the same. The frame gets its number here; the same
-bytes are then stored, replayed and sent live. Subscribers are woken only when the commit is durable.
+Each function takes the writer of that transaction and must be its *last* call. On PostgreSQL the row of ``sequencer``
+is locked from here to the commit, so that commits happen in the order of their numbers. The frame gets its number here;
+the same bytes are then stored, replayed and sent live. Subscribers are woken only after the commit is durable.
 
 Order for a new account: identity, account, commit, sync; for an activation: account, identity, sync.
 """
@@ -31,12 +31,12 @@ _PURGE = "delete from events where did = :did returning seq"
 
 
 def append_commit(w: Writer, live: Live, did: Did, frame: Unsequenced) -> int:
-    """Append a commit event; the frame is complete except for its number, which is returned."""
+    """Append a commit event. The frame is complete except for its number, which is returned."""
     return _append(w, live, did, "commit", frame)
 
 
 def append_sync(w: Writer, live: Live, commit: Commit) -> int:
-    """Append a sync event: a repository's state without its history (a new or returning account, a restore)."""
+    """Append a sync event: the state of a repository without its history (a new or returning account, a restore)."""
     if commit.rev is None:
         raise Misuse("a commit of version 2 is never announced")
     blocks = b"".join(car.write([commit.cid], [(commit.cid, commit.block)]))
@@ -45,26 +45,26 @@ def append_sync(w: Writer, live: Live, commit: Commit) -> int:
 
 
 def append_identity(w: Writer, live: Live, did: Did, handle: Handle | None) -> int:
-    """Append an identity event: the DID document or the handle may have changed; None omits the handle."""
+    """Append an identity event: the DID document or the handle may have changed. None leaves out the handle."""
     message = events.IdentityMessage(0, did, format_datetime(w.now), handle)
     return _append(w, live, did, "identity", events.encode_unsequenced(message))
 
 
 def append_account(w: Writer, live: Live, did: Did, status: str) -> int:
-    """Append an account event: ``"active"``, or the reason for not being so (``repositories.status``)."""
+    """Append an account event with ``"active"`` or the reason why the account is not active (``repositories.status``)."""
     active = status == "active"
     message = events.AccountMessage(0, did, format_datetime(w.now), active, None if active else status)
     return _append(w, live, did, "account", events.encode_unsequenced(message))
 
 
 def continue_at(w: Writer, number: int) -> None:
-    """The next event gets a number above this one. Raises Misuse if numbers would go back (invariant 2)."""
+    """Make the next event get a number above this one. Raises Misuse if numbers would go back (invariant 2)."""
     if w.execute(_CONTINUE, number=number) != 1:
         raise Misuse(f"the log has passed number {number}")
 
 
 def purge(w: Writer, live: Live, did: Did) -> None:
-    """Delete earlier events of a deleted account; call it before announcing the deletion."""
+    """Delete earlier events of a deleted account. Call this before announcing the deletion."""
     gone = frozenset(row[0] for row in w.fetch(_PURGE, did=did))
     w.after_commit(lambda: live.forget(gone))
 

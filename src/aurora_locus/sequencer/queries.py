@@ -1,4 +1,4 @@
-"""Reading the log, a page at a time: no reader holds a snapshot for longer."""
+"""Queries of the log, one page at a time, so that no reader holds a snapshot for long."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,35 +28,35 @@ _PAGE = "select seq, frame from events where seq > :position order by seq limit 
 
 
 async def head(db: Database) -> int:
-    """The number of the last event."""
+    """Return the number of the last event."""
     async with db.reader() as reader:
         row = await reader.fetch_one(_HEAD)
     return int(row[0]) if row else 0
 
 
 async def retired_up_to(db: Database) -> int:
-    """The highest number that retention has removed; a cursor below it has missed something."""
+    """Return the highest number that retention has removed. A subscriber with a lower cursor has missed events."""
     async with db.reader() as reader:
         row = await reader.fetch_one(_HEAD)
     return int(row[1]) if row else 0
 
 
 async def page(db: Database, position: int, limit: int) -> list[tuple[int, bytes]]:
-    """The next events above ``position``, in order."""
+    """Return the next events above ``position``, in order."""
     async with db.reader() as reader:
         rows = await reader.fetch(_PAGE, position=position, limit=limit)
     return [(row[0], row[1]) for row in rows]
 
 
 async def page_with_accounts(db: Database, position: int, limit: int) -> list[tuple[int, Did, bytes]]:
-    """As :func:`page`, each with its account."""
+    """Return a page as :func:`page` does, each event with its account."""
     async with db.reader() as reader:
         rows = await reader.fetch(_PAGE_WITH_ACCOUNTS, position=position, limit=limit)
     return [(row[0], Did(row[1]), row[2]) for row in rows]
 
 
 async def numbers(db: Database, after: int, up_to: int) -> set[int]:
-    """The existing numbers in a range."""
+    """Return the numbers in a range that exist."""
     async with db.reader() as reader:
         rows = await reader.fetch(_NUMBERS, after=after, up_to=up_to)
     return {row[0] for row in rows}
@@ -64,7 +64,7 @@ async def numbers(db: Database, after: int, up_to: int) -> set[int]:
 
 @dataclass(frozen=True, slots=True)
 class ListedEvent:
-    """An event without its frame, of which only the size in bytes is given."""
+    """An event without its frame. ``size`` is that of the frame, in bytes."""
 
     seq: int
     kind: str
@@ -74,14 +74,16 @@ class ListedEvent:
 
 
 async def counts(db: Database) -> dict[str, tuple[int, Instant]]:
-    """Number of stored events by kind, and when the oldest was sequenced."""
+    """Return the number of stored events of each kind, and when the oldest was sequenced."""
     async with db.reader() as reader:
         rows = await reader.fetch(_COUNTS)
     return {row["kind"]: (int(row["n"]), Instant(row["oldest"])) for row in rows}
 
 
 async def listed(db: Database, *, after: int | None, did: str, limit: int) -> list[ListedEvent]:
-    """Events after ``after``, or the last ones; optionally of one account. In order."""
+    """Return events in order: those after ``after``, or the last ones if it is None. Optionally only those of one
+    account.
+    """
     clauses, values = ["1 = 1"], {}
     if after is not None:
         clauses.append("seq > :after")
@@ -99,7 +101,9 @@ async def listed(db: Database, *, after: int | None, did: str, limit: int) -> li
 
 
 async def times_after(db: Database, positions: Iterable[int]) -> dict[int, Instant]:
-    """When the first event above each position was sequenced; the positions are those of subscribers, so they are few."""
+    """Return when the first event above each position was sequenced. Positions are those of subscribers, so they are
+    few.
+    """
     found = {}
     async with db.reader() as reader:
         for position in positions:
@@ -110,14 +114,18 @@ async def times_after(db: Database, positions: Iterable[int]) -> dict[int, Insta
 
 
 async def counts_by_span(db: Database, position: int, since: Instant, span: int) -> dict[int, int]:
-    """Events above ``position`` by the number of spans (microseconds) since an instant; spans without any are left out."""
+    """Count the events above ``position`` in each span of time. A key is the number of whole spans (microseconds)
+    between ``since`` and the event; spans without events are left out.
+    """
     async with db.reader() as reader:
         rows = await reader.fetch(_BY_SPAN, position=position, since=since, span=span)
     return {int(row["number"]): int(row["n"]) for row in rows}
 
 
 async def position_at(db: Database, instant: Instant) -> int:
-    """The number after which the events of an instant and later begin; by binary search, for numbers follow time."""
+    """Return the number after which the events from ``instant`` on begin. It uses a binary search, because numbers
+    follow time.
+    """
     async with db.reader() as reader:
         row = await reader.fetch_one(_BOUNDS)
         low, high = (row[0] - 1, row[1]) if row and row[1] else (0, 0)

@@ -1,13 +1,13 @@
-"""Retention of events: a time window; older events are deleted in short transactions."""
+"""Retention of events: a time window. Older events are deleted in short transactions."""
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Writer
 
-# Deleting this many rows keeps SQLite's single writer busy for some milliseconds, no longer.
+# Deleting this many rows keeps SQLite's single writer busy for only a few milliseconds.
 BATCH = 2_000
 
-# Events are ordered by time except where clocks were set back; the oldest by number are checked first, so that an event is
-# never deleted before one with a lower number.
+# Events are ordered by time except where clocks were set back. The lowest numbers are checked first, so that an event
+# is never deleted before one with a lower number.
 _OLDEST = "select seq, sequenced_at from events order by seq limit :limit"
 _ENDS = """
     select s.retired_up_to, (select min(seq) from events) as first, (select max(seq) from events) as last
@@ -19,10 +19,11 @@ _NOTE = "update sequencer set retired_up_to = :border where id = 1 and retired_u
 
 
 async def border_before(db: Database, window_starts_at: Instant) -> int:
-    """The number of the last event that cannot be replayed: older than the window, or deleted. 0 if all can.
+    """Return the number of the last event that cannot be replayed, because it is older than the window or deleted. 0 if
+    all can.
 
-    The window moves with time, and deletion follows it. Found by binary search over numbers, which follow time except where
-    clocks were set back.
+    The window moves with time, and deletion follows it. This is a binary search over numbers, which follow time except
+    where clocks were set back.
     """
     async with db.reader() as reader:
         row = await reader.fetch_one(_ENDS)
@@ -31,7 +32,7 @@ async def border_before(db: Database, window_starts_at: Instant) -> int:
         border: int = row["retired_up_to"]
         if row["first"] is None:
             return border
-        # Everything up to ``low`` is older than the window, nothing above ``high`` is.
+        # Everything up to ``low`` is older than the window, and nothing above ``high`` is.
         low, high = row["first"] - 1, row["last"]
         while low < high:
             middle = (low + high + 1) // 2
@@ -44,7 +45,7 @@ async def border_before(db: Database, window_starts_at: Instant) -> int:
 
 
 async def retire(db: Database, older_than: Instant) -> int:
-    """Delete events sequenced before an instant, and store how far that went; returns the number of events."""
+    """Delete events sequenced before an instant, and store the last number. Return how many events were deleted."""
     removed = 0
     while True:
         amount = await db.write(lambda w: _retire_batch(w, older_than))

@@ -1,7 +1,7 @@
 """Reads of the log that are retried during a short outage of the database.
 
 The delay doubles with each attempt, with jitter, so that a thousand subscribers do not return to a restarted database
-in one instant. After ``PATIENCE_SECONDS`` the failure is raised.
+at the same instant. After ``PATIENCE_SECONDS`` the failure is raised.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 FIRST_SECONDS = 0.1
 LONGEST_SECONDS = 5.0
-# A restarting database is back by then; a consumer notices a closed socket, and reconnects with its cursor.
+# A restarting database is back by then. If not, a consumer notices the closed socket and reconnects with its cursor.
 PATIENCE_SECONDS = 30.0
 
 
 async def read_with_retry(read: Callable[[], Awaitable[T]]) -> T:
-    """Run ``read`` again while the database is away. Raises Unavailable if it stays away."""
+    """Call ``read`` again while the database is unavailable. Raises Unavailable if it stays so."""
     pause, waited = FIRST_SECONDS, 0.0
     while True:
         try:

@@ -1,18 +1,18 @@
-"""Ring buffer of the newest frames, in order of their numbers; pure.
+"""Ring buffer of the newest frames, ordered by number. Pure.
 
-Bounded by count and by bytes. Numbers increase strictly but may have gaps (a purge, a restore), so positions are found by
-search, not by subtraction.
+It is bounded by count and by bytes. Numbers increase strictly but may have gaps (a purge, a restore), so positions are
+found by search, not by subtraction.
 """
 
 from bisect import bisect_right
 from collections.abc import Set as AbstractSet
 
-# Removing the head of a list moves everything after it; doing so in batches makes the cost per frame constant.
+# Removing the head of a list moves everything after it. Doing so in batches makes the cost per frame constant.
 _TRIM_STRIDE = 512
 
 
 class RingBuffer:
-    """Frames ``first``..``head``; ``head`` is the number of the last frame appended, also if none is kept."""
+    """The newest frames. ``head`` is the number of the last frame that was appended, even if none is kept."""
 
     def __init__(self, head: int, *, max_frames: int, max_bytes: int) -> None:
         self.head = head
@@ -26,11 +26,11 @@ class RingBuffer:
 
     @property
     def floor(self) -> int:
-        """Every event above this number is here: a subscriber that has seen ``floor`` can continue from the ring."""
+        """The number above which every event is here. A subscriber that has seen ``floor`` can continue from the ring."""
         return self._floor
 
     def append(self, seq: int, frame: bytes) -> None:
-        """Append the next frame; ``seq`` must be above ``head``. Drops the oldest ones beyond the bounds."""
+        """Append the next frame. ``seq`` must be above ``head``. Drops the oldest frames that exceed the bounds."""
         self._numbers.append(seq)
         self._frames.append(frame)
         self._bytes += len(frame)
@@ -48,7 +48,7 @@ class RingBuffer:
             self._dropped = 0
 
     def after(self, position: int, limit: int) -> list[tuple[int, bytes]] | None:
-        """Up to ``limit`` frames above ``position``; None if ``position`` is below the ring's floor."""
+        """Return up to ``limit`` frames above ``position``; None if ``position`` is below the floor."""
         if position < self._floor:
             return None
         if position >= self.head:
@@ -57,7 +57,7 @@ class RingBuffer:
         return list(zip(self._numbers[start : start + limit], self._frames[start : start + limit], strict=True))
 
     def numbers(self) -> list[int]:
-        """Numbers of all frames in the ring."""
+        """The numbers of all frames in the ring."""
         return self._numbers[self._dropped :]
 
     def forget(self, numbers: AbstractSet[int]) -> None:

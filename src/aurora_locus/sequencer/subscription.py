@@ -1,9 +1,10 @@
 """One subscriber of the event log: start position, feeding, disconnection.
 
-A subscriber is a position in the log and has no queue of its own, so its memory does not grow. While the position is below the
-ring it is fed pages from the database, afterwards from the ring; both give exactly the events above the position in order, so
-the transition has neither gap nor duplicate. Once live, a subscriber that falls out of the ring gets ``ConsumerTooSlow`` and
-can reconnect with its cursor. During a database outage the read is retried from the same position.
+A subscriber is a position in the log and has no queue, so its memory does not grow. While the position is below the
+ring, it is fed pages from the database, afterwards frames from the ring. Both give exactly the events above the
+position in order, so there is neither a gap nor a duplicate at the transition. A live subscriber that falls out of the
+ring gets ``ConsumerTooSlow`` and can reconnect with its cursor. During a database outage the read is retried from the
+same position.
 """
 
 import asyncio
@@ -19,9 +20,9 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 
 PAGE = 1000
-# Frames sent in one go before other tasks get their turn.
+# Frames sent in a row before other tasks get their turn.
 BURST = 200
-# Time for a stalled subscriber to accept its last frame before the connection is cut.
+# Time in which a stalled subscriber can accept its last frame before the connection is cut.
 FAREWELL_SECONDS = 10.0
 
 _OUTDATED = events.encode(events.InfoMessage("OutdatedCursor", "Events right after your cursor are no longer kept."))
@@ -31,9 +32,10 @@ Send = Callable[[bytes], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class StreamError:
-    """Why the stream ends: the error frame's name and message, and the close code of the socket.
+    """Why the stream ends: name and message of the error frame, and the close code of the socket.
 
-    RFC 6455 7.4.1: 1008, a policy of the endpoint was violated; the reference closes with it after an error frame.
+    RFC 6455 section 7.4.1: 1008 means that a policy of the endpoint was violated. The reference server closes with it
+    after an error frame.
     """
 
     error: str
@@ -41,7 +43,7 @@ class StreamError:
     code: int = 1008
 
 
-# 1013, try again later (the registry of RFC 6455 11.7).
+# 1013: try again later (registry of RFC 6455 section 11.7).
 AWAY = StreamError("NotEnoughResources", "The store does not answer; come back with your cursor to go on.", 1013)
 TOO_SLOW = StreamError("ConsumerTooSlow", "You fell behind the stream; come back with your cursor to go on.")
 
@@ -57,17 +59,21 @@ class StreamSubscription:
         self.why = TOO_SLOW
 
     def expel(self) -> None:
-        """Called by the ring when it has dropped frames that this subscriber has not seen."""
+        """Disconnect the subscriber. Called by the ring when it has dropped frames that this subscriber has not seen."""
         self.expelled.set()
 
     def lose(self) -> None:
-        """Called when the next events cannot be read for so long that a closed socket is better than silence."""
+        """Disconnect the subscriber. Called when the next events could not be read for so long that a closed socket is
+        better than silence.
+        """
         self.why = AWAY
         self.expelled.set()
 
 
 def parse_cursor(texts: Sequence[str]) -> int | StreamError | None:
-    """The cursor, from all values sent. An empty one is none, and a negative one asks for everything, as in the reference."""
+    """Parse the cursor from all values sent. As in the reference server, an empty value means no cursor, and a negative
+    one means everything.
+    """
     if len(texts) > 1:
         return StreamError("InvalidRequest", "The cursor can be given once.")
     text = texts[0] if texts else ""
@@ -89,10 +95,11 @@ async def follow(
     *,
     window_starts_at: Instant = Instant(0),  # noqa: B008 - a value
 ) -> StreamError:
-    """Feed a subscriber until it is refused; otherwise ends only by cancellation or by what ``send`` raises.
+    """Feed a subscriber until it is refused; return the reason. Otherwise this ends only by cancellation or by an error
+    from ``send``.
 
-    A cursor before the window gets ``OutdatedCursor`` and starts with the window. A cursor of 0 (everything) starts there as
-    well, without that message.
+    A subscriber with a cursor before the window gets ``OutdatedCursor`` and starts at the beginning of the window. With
+    a cursor of 0 (everything) it also starts there, without that message.
     """
     if cursor is not None and cursor > live.buffer.head:
         return StreamError(
@@ -125,14 +132,14 @@ async def follow(
 
 
 async def _feed(db: Database, live: Live, subscription: StreamSubscription, send: Send) -> None:
-    """Send everything above the position, forever; returns when a live subscriber has fallen out of the ring."""
+    """Send everything above the position, forever. Return when a live subscriber has fallen out of the ring."""
     buffer = live.buffer
     while True:
         batch = buffer.after(subscription.position, BURST)
         if batch is None:
             if subscription.is_live:
                 return
-            # Taken before the page is read: whatever the page then lacks up to here does not exist.
+            # Read before the page: if the page lacks an event up to this number, that event does not exist.
             floor = buffer.floor
             position = subscription.position
             batch = await read_with_retry(lambda position=position: queries.page(db, position, PAGE))  # type: ignore[misc]  # a default binds it now

@@ -1,8 +1,8 @@
 """Wakeup on events of other processes.
 
-On PostgreSQL every commit sends a notification; readers page by number, and the number in it only spares a read to those who
-have it. Polling every other second covers notifications lost with a connection, and is all there is on SQLite, where a second
-process is an operator's command.
+On PostgreSQL every commit sends a notification. Readers page by number; the number in the notification only saves a
+read for those who already have that event. Polling every two seconds covers notifications that were lost with a
+connection. On SQLite there is only polling, because a second process is just an operator's command.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _HEAD_START_SECONDS = 0.003
 
 
 def channel(schema: str) -> str:
-    """Name of the channel that the trigger of the migrations notifies."""
+    """The name of the channel that the trigger in the migrations notifies."""
     return f"{schema}_events"
 
 
@@ -35,11 +35,11 @@ async def run_wakeup(live: Live, database_url: str, schema: str) -> None:
 
 
 def _listen(live: Live, payload: str) -> None:
-    """Something was announced, or (without a number) may have been."""
+    """Handle a notification. Without a number, events may have been announced that we missed."""
     if not payload:
         live.look()
         return
-    # Our own commits are notified too, and the in-process announcement is cheaper: it gets a head start.
+    # Our own commits send notifications too. The in-process announcement is cheaper, so it gets a head start.
     asyncio.get_running_loop().call_later(_HEAD_START_SECONDS, _look_for, live, int(payload))
 
 
