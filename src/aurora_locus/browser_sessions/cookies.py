@@ -1,8 +1,9 @@
-"""Browser cookies: one for the browser, one for its session, and one without authority that remembers known devices.
+"""Browser cookies: one for the browser, one for its session, and one that recognizes known devices but grants no
+access.
 
-Over https their names begin with ``__Host-``: browsers then accept them from this host alone and only if Secure (RFC 6265bis,
-section 4.1.3.2), so that a page on a handle below our domain cannot set them. SameSite=Lax: links from an app arrive signed
-in, forms on another site do not send them.
+Over https their names begin with ``__Host-``. Browsers then accept them only from this host and only if Secure (RFC
+6265bis, section 4.1.3.2), so a page on a handle below our domain cannot set them. With SameSite=Lax, visitors who
+follow a link from an app are signed in, while forms on another site do not send the cookies.
 """
 
 import re
@@ -27,20 +28,20 @@ _CHANGES = "aurora_locus.cookies"
 
 
 def read(connection: HTTPConnection, name: str) -> str:
-    """The identifier in a cookie; empty if absent or malformed."""
+    """Return the identifier in a cookie; empty if the cookie is absent or malformed."""
     value = connection.cookies.get(_full_name(connection, name), "")
     return value if _FORM.fullmatch(value) else ""
 
 
 def change(connection: HTTPConnection, name: str, value: str, *, stays: bool = False) -> None:
-    """Set a cookie with this request's response; an empty value deletes it. ``stays``: for a week (``KNOWN`` for a year),
-    otherwise until the browser is closed. The last change wins.
+    """Set a cookie with the response to this request; an empty value deletes it. With ``stays`` it lasts a week
+    (``KNOWN`` a year), otherwise until the browser is closed. The last change wins.
     """
     connection.scope.setdefault(_CHANGES, {})[name] = (value, stays)
 
 
 def send(connection: HTTPConnection) -> None:
-    """Add the changes to the response, whatever it is."""
+    """Add the changed cookies to the response, whatever it is."""
     response = Response()
     for name, (value, stays) in connection.scope.pop(_CHANGES, {}).items():
         response.set_cookie(

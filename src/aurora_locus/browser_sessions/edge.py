@@ -1,4 +1,4 @@
-"""Authentication of pages: the browser's accounts, read once per request, changed by signing in and out."""
+"""Authentication of pages. A browser's accounts are read once per request; signing in and out changes them."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,9 @@ _VISIT = "aurora_locus.visit"
 
 @dataclass(slots=True)
 class Visit:
-    """The browser of this request. ``id_hash`` is None until somebody signs in on it; ``accounts`` are newest first."""
+    """The browser of this request. ``id_hash`` is None until somebody signs in on it; ``accounts`` has the newest
+    sign-in first.
+    """
 
     browser_id: str
     id_hash: bytes | None = None
@@ -41,30 +43,31 @@ class Visit:
 
 
 def registry_of(connection: HTTPConnection) -> Registry:
-    """The account dependencies of the running server."""
+    """Return the account dependencies of the running server."""
     registry: Registry = connection.app.state.registry
     return registry
 
 
 def visit_of(connection: HTTPConnection) -> Visit:
-    """The browser of this request."""
+    """Return the browser of this request."""
     visit: Visit = connection.scope[_VISIT]
     return visit
 
 
 def accounts_of(connection: HTTPConnection) -> tuple[SignedInAccount, ...]:
-    """Every account that is signed in on this browser, newest sign-in first."""
+    """Return every account that is signed in on this browser, newest sign-in first."""
     return visit_of(connection).accounts
 
 
 def account_or_none(connection: HTTPConnection) -> SignedInAccount | None:
-    """The account that pages show: the last one chosen."""
+    """Return the account that pages show, which is the last one chosen."""
     return visit_of(connection).chosen
 
 
 def account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedInAccount:
-    """As :func:`account_or_none`. Raises NotSignedIn, which redirects to the sign-in page and back, and Forbidden
-    (``AccountTakedown``) for a taken-down account, unless the page is one that its owner may still use.
+    """Return the account that pages show. Raises NotSignedIn, which redirects to the sign-in page and back, and
+    Forbidden (``AccountTakedown``) for a taken-down account, unless ``even_if_closed`` says that its owner may still
+    use the page.
     """
     found = account_or_none(connection)
     if found is None:
@@ -75,8 +78,9 @@ def account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> S
 
 
 def proven_account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedInAccount:
-    """As :func:`account_of`, for what needs the password entered recently. Raises NotSignedIn, which redirects to the page
-    that asks for it, and back. Call it on the page with the form and on its POST.
+    """Return the account that pages show, if its password was entered recently. Otherwise raises NotSignedIn, which
+    redirects to the page that asks for the password, and back. Call it both when showing the form and when handling its
+    POST.
     """
     account = account_of(connection, even_if_closed=even_if_closed)
     if account.proven_at + PROOF_LASTS < registry_of(connection).clock.now():
@@ -85,8 +89,8 @@ def proven_account_of(connection: HTTPConnection, *, even_if_closed: bool = Fals
 
 
 async def identify(connection: HTTPConnection) -> None:
-    """Identify the browser and fill the layout's account menu; a session that is old enough is rotated. Raises RateLimited,
-    before the database is read.
+    """Identify the browser and fill the layout's account menu. A session that is old enough is rotated. Raises
+    RateLimited before the database is read.
     """
     visit = Visit(cookies.read(connection, cookies.BROWSER))
     connection.scope[_VISIT] = visit
@@ -105,7 +109,7 @@ async def identify(connection: HTTPConnection) -> None:
         await _exchange(registry, browser, browser_sessions.hash_of(session_id)) if accounts and session_id else None
     )
     if fresh is None:
-        # Its session has ended, or was never this browser's: the next one gets a new browser identifier.
+        # The browser's session has ended, or the cookies do not belong together, so the browser gets a new identifier.
         visit.browser_id = ""
         return
     visit.id_hash = browser.id_hash
@@ -115,7 +119,9 @@ async def identify(connection: HTTPConnection) -> None:
 
 
 async def _exchange(registry: Registry, browser: Browser, shown: bytes) -> str | None:
-    """Identifier of the rotated session, empty if the current one stays; None for an invalid session."""
+    """Return the identifier of the rotated session, an empty string if the current one stays, or None for an invalid
+    session.
+    """
     id_hash, now = browser.id_hash, registry.clock.now()
     if shown == browser.session_hash:
         if browser.rotated_at + ROTATION <= now:
@@ -131,13 +137,14 @@ async def _exchange(registry: Registry, browser: Browser, shown: bytes) -> str |
     if not browser.is_seen:
         before = Instant(now - GRACE)
         return await registry.db.write(lambda w: browser_sessions.rotate(w, id_hash, shown, before)) or ""
-    # The newest session was presented before, and now the previous one: two parties have this browser's cookies.
+    # The newest session has been presented before, and now the previous one is: two parties have this browser's
+    # cookies.
     await registry.db.write(lambda w: browser_sessions.end_browser(w, id_hash))
     return None
 
 
 def browser_of(connection: HTTPConnection) -> str:
-    """The identifier of this browser. A new browser gets one here."""
+    """Return the identifier of this browser. A new browser is given one here."""
     visit = visit_of(connection)
     if not visit.browser_id:
         visit.browser_id = browser_sessions.fresh_id()
@@ -146,29 +153,32 @@ def browser_of(connection: HTTPConnection) -> str:
 
 
 def csrf_token(connection: HTTPConnection) -> str:
-    """CSRF token of this browser's forms."""
+    """The CSRF token of this browser's forms."""
     return forms.token_for(site_of(connection).csrf_key, browser_of(connection))
 
 
 def source_here(connection: HTTPConnection) -> SignInSource:
-    """Where this request comes from: the client's address, and whether this browser signed in before.
+    """Return where this request comes from: the client's address, and whether somebody signed in on this browser
+    before.
 
-    A known browser opens nothing, but strangers' guesses do not count against it.
+    Being known grants a browser no access, but strangers' wrong guesses do not count against it.
     """
     return source_of(connection, cookies.read(connection, cookies.KNOWN))
 
 
 def lasting_source(connection: HTTPConnection) -> SignInSource:
-    """As :func:`source_here`, for a browser on which somebody signs in: sets the cookie that makes it a known one."""
+    """Return the source of a sign-in, as :func:`source_here` does, and set the cookie that makes this browser a known
+    one.
+    """
     device = cookies.read(connection, cookies.KNOWN) or browser_sessions.fresh_id()
     cookies.change(connection, cookies.KNOWN, device, stays=True)
     return source_of(connection, device)
 
 
 async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *, remember: bool) -> SignedInAccount:
-    """Sign an account in on this browser and make it the chosen one; browser and session get new identifiers.
+    """Sign an account in on this browser and choose it. Browser and session get new identifiers.
 
-    ``valid_after``: see ``browser_sessions.sign_in``, which raises NotSignedIn.
+    For ``valid_after`` see ``browser_sessions.sign_in``, which raises NotSignedIn.
     """
     registry, visit = registry_of(connection), visit_of(connection)
     known, is_known = visit.browser_id, visit.id_hash is not None
@@ -191,7 +201,9 @@ async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *,
 
 
 async def note_proof(connection: HTTPConnection) -> None:
-    """The owner of the chosen account has just entered the password (and second factor). Raises NotSignedIn."""
+    """Record that the owner of the chosen account has just entered the password (and second factor). Raises
+    NotSignedIn.
+    """
     visit, account = visit_of(connection), account_of(connection, even_if_closed=True)
     if visit.id_hash is not None:
         id_hash, did = visit.id_hash, account.did
@@ -199,7 +211,7 @@ async def note_proof(connection: HTTPConnection) -> None:
 
 
 async def choose(connection: HTTPConnection, did: str) -> SignedInAccount:
-    """Choose another of this browser's accounts. Raises NotSignedIn for one that is not signed in."""
+    """Choose another of this browser's accounts. Raises NotSignedIn if it is not signed in."""
     visit = visit_of(connection)
     found = next((account for account in visit.accounts if account.did == did), None)
     if found is None or visit.id_hash is None:
@@ -211,7 +223,7 @@ async def choose(connection: HTTPConnection, did: str) -> SignedInAccount:
 
 
 async def sign_out(connection: HTTPConnection, did: str | None = None) -> None:
-    """Sign one account out on this browser, or (None) all of them."""
+    """Sign out one account on this browser; None signs out all of them."""
     visit = visit_of(connection)
     if visit.id_hash is None:
         return

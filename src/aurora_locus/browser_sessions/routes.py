@@ -1,4 +1,4 @@
-"""Routes of pages: the browser is identified first, and cross-site posts are refused."""
+"""Routes of pages. The browser is identified first, and cross-site posts are refused."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -15,12 +15,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def show(path: str, endpoint: Endpoint) -> Route:
-    """Route of a page: GET and HEAD."""
+    """A page: GET and HEAD."""
     return _page(path, endpoint, ("GET",))
 
 
 def take(path: str, endpoint: Endpoint, *, max_fields: int = MAX_FIELDS) -> Route:
-    """Route of a form: POST. The endpoint reads it with ``site.forms.posted``; origin and CSRF token are checked before."""
+    """A form: POST. Origin and CSRF token are checked first; the endpoint reads the fields with ``site.forms.posted``."""
     return _page(path, endpoint, ("POST",), max_fields)
 
 
@@ -36,7 +36,7 @@ def _page(path: str, endpoint: Endpoint, methods: Sequence[str], max_fields: int
                 forms.keep(request, form)
             return await endpoint(request)
         finally:
-            # Also when the page failed: the session was rotated anyway.
+            # The cookies are sent even if the page failed, because the session was rotated anyway.
             cookies.send(request)
 
     return Route(path, answer, methods=list(methods))

@@ -1,6 +1,8 @@
-"""Access tokens: JWTs (RFC 9068) under a key of this server, bound to the app's key (``cnf``) and to a session (``sid``).
+"""Access tokens: JWTs (RFC 9068) signed with a key of this server, bound to the app's key (``cnf``) and to a session
+(``sid``).
 
-They are valid for fifteen minutes, and only while their session is: code that accepts one also asks :mod:`session_cache`.
+They are valid for fifteen minutes, but only as long as their session is, so code that accepts one must also ask
+:mod:`session_cache`.
 """
 
 import secrets
@@ -21,7 +23,7 @@ TYPE = "at+jwt"
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """Claims of a token that we signed. In ``scope`` every ``include:`` is expanded."""
+    """Claims of a token that we signed. In ``scope``, every ``include:`` is expanded."""
 
     did: Did
     session_id: str
@@ -57,7 +59,7 @@ class AccessTokens:
         issued_at: Instant,
         ends_at: Instant,
     ) -> str:
-        """A new token, valid until ``ends_at``."""
+        """Make a new token that is valid until ``ends_at``."""
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
@@ -73,7 +75,7 @@ class AccessTokens:
         return jwt.sign(claims, self._key, header={"typ": TYPE, "kid": self._key_id})
 
     def read(self, text: str) -> AccessClaims:
-        """The claims of a token of ours, expired or not; raises Malformed for others."""
+        """Return the claims of a token of ours, expired or not. Raises Malformed for any other token."""
         token = jwt.verify(text, self._key.public)
         claims = token.claims
         confirmation = claims.get("cnf")

@@ -1,8 +1,8 @@
 """Actions of the consent pages: open a pushed request, approve or deny it, manage the resulting sessions.
 
-Rules: a request is answered by the browser that opened it first, by the account that the app named if it named one, with no
-more than was requested. Nothing redirects unless client and redirect URI are verified; then every outcome goes back to the app
-with ``state`` and ``iss``.
+Rules: a request can be answered only by the browser that opened it first, only by the account that the app named, if it
+named one, and only with scopes that were requested. Nothing redirects before client and redirect URI are verified;
+after that, every outcome is sent back to the app with ``state`` and ``iss``.
 """
 
 import secrets
@@ -34,11 +34,11 @@ CODE_LIFETIME = 2 * MINUTE
 async def open_request(
     server: AuthorizationServer, tx: Transaction, request_uri: str, client_id: str, device_id: str
 ) -> AuthorizationRequest:
-    """The pushed request, from now on bound to this browser; every call extends it by five minutes.
+    """Bind the pushed request to this browser and return it. Every call extends it by five minutes.
 
-    Called for each page and form of the flow, in its transaction. An answered request is returned again to the same browser
-    (double click, back button) until its app has exchanged the code. Raises RequestUnusable, for an error *page*: never a
-    redirect.
+    Called for each page and form of the flow, in its transaction. An answered request is returned again to the same
+    browser (double click, back button) until its app has exchanged the code. Raises RequestUnusable, which must be
+    shown as an error *page*, never as a redirect.
     """
     found = await requests.find(tx, server, request_uri)
     if found is None:
@@ -52,17 +52,17 @@ async def open_request(
         raise _unusable(Unusable.EXPIRED)
     if request.stage is RequestStage.APPROVED and await codes.was_spent(tx, request.id):
         raise _unusable(Unusable.ANSWERED)
-    # If two browsers open a request concurrently, the row decides.
+    # If two browsers open a request concurrently, this statement decides.
     if not await requests.open_for(tx, request.id, device_id, Instant(tx.now + INACTIVITY), LONGEST):
         raise _unusable(Unusable.ANOTHER_BROWSER)
     return request
 
 
 async def remembered_grant(reader: Reader, request: AuthorizationRequest, did: Did) -> tuple[str, ...] | None:
-    """The scopes that this person granted this app before, if everything requested now was requested and decided then.
+    """Return the scopes that this person granted this app before, if the same set of scopes was requested then.
 
-    None if the person must be asked: a public client (which anybody can impersonate), another set of scopes, or a ``prompt``
-    that demands consent. The result may be passed to :func:`approve` without asking.
+    Return None if the person must be asked: for a public client (which anybody can impersonate), for a different set of
+    scopes, or for a ``prompt`` that demands consent. The result can be passed to :func:`approve` without asking.
     """
     if not request.client.is_confidential or request.prompt in ("consent", "select_account", "create"):
         return None
@@ -80,12 +80,13 @@ async def approve(
     granted_scopes: Sequence[str],
     device_id: str,
 ) -> str:
-    """Approve with a code: returns the URL to redirect the browser to (303), with ``code``, ``state`` and ``iss``.
+    """Approve the request with a code. Return the URL to redirect the browser to (303), with ``code``, ``state`` and
+    ``iss``.
 
-    ``request`` comes from :func:`open_request` in this transaction, ``did`` is an account that this browser has just proven or
-    is signed in to. A second approval replaces the first one's unused code. Raises InvalidInput for scopes beyond the request
-    or without ``atproto``, Refused if the app asked for another account, Forbidden for an inactive account, RequestUnusable if
-    the request was answered otherwise.
+    ``request`` comes from :func:`open_request` in this transaction; ``did`` is an account for which this browser has
+    just entered the password, or which is signed in on it. A second approval replaces the unused code of the first.
+    Raises InvalidInput for scopes that were not requested or without ``atproto``, Refused if the app asked for another
+    account, Forbidden for an inactive account, RequestUnusable if the request was denied or its code was used.
     """
     granted = [scope for scope in request.scopes if scope in set(granted_scopes)]
     if set(granted_scopes) - set(granted) or ATPROTO not in granted:
@@ -111,7 +112,7 @@ async def approve(
         hash_of(code),
         did,
         scope=" ".join(granted),
-        # The end of an account's tokens is dated to the end of its second: this is later.
+        # The end of an account's tokens is dated to the end of its second, and the code must not be earlier than that.
         created_at=Instant(max(tx.now, account.tokens_valid_after)),
         expires_at=Instant(tx.now + CODE_LIFETIME),
     )
@@ -123,17 +124,18 @@ async def approve(
 
 
 async def deny(server: AuthorizationServer, tx: Transaction, request: AuthorizationRequest) -> str:
-    """The person denies: returns the URL to redirect the browser to, with ``error=access_denied``."""
+    """Deny the request. Return the URL to redirect the browser to, with ``error=access_denied``."""
     return await refuse(server, tx, request, "access_denied", "The person said no.")
 
 
 async def refuse(
     server: AuthorizationServer, tx: Transaction, request: AuthorizationRequest, error: str, description: str
 ) -> str:
-    """The URL that tells the app why there is no code: ``login_required``, ``consent_required``,
-    ``account_selection_required`` (for ``prompt=none``), ``access_denied``, ``server_error``, ``temporarily_unavailable``.
+    """Refuse the request. Return the URL that tells the app why there is no code: ``login_required``,
+    ``consent_required``, ``account_selection_required`` (for ``prompt=none``), ``access_denied``, ``server_error``,
+    ``temporarily_unavailable``.
 
-    Raises RequestUnusable if it was already approved.
+    Raises RequestUnusable if the request was already approved.
     """
     if not await requests.answer(tx, request.id, RequestStage.DENIED):
         raise _unusable(Unusable.ANSWERED)
@@ -141,7 +143,7 @@ async def refuse(
 
 
 def answer_address(server: AuthorizationServer, request: AuthorizationRequest, answer: dict[str, str]) -> str:
-    """The redirect URI with the answer, in the request's response mode (RFC 9207: always with ``iss``)."""
+    """Return the redirect URI with the answer, in the request's response mode. It always contains ``iss`` (RFC 9207)."""
     text = urlencode({"state": request.state, "iss": server.issuer, **answer})
     if request.response_mode == "fragment":
         return f"{request.redirect_uri}#{text}"
@@ -149,19 +151,23 @@ def answer_address(server: AuthorizationServer, request: AuthorizationRequest, a
 
 
 async def list_sessions(server: AuthorizationServer, reader: Reader, did: Did) -> list[ConnectedApp]:
-    """The authorized apps, newest first."""
+    """Return the authorized apps, newest first."""
     return await sessions.list_of(reader, server, did)
 
 
 async def revoke_session(server: AuthorizationServer, tx: Transaction, did: Did, session_id: str) -> bool:
-    """End one session of this account; its tokens are refused from the next request on. False if it does not exist."""
+    """End one session of this account. Its tokens are refused from the next request on. Return False if it does not
+    exist.
+    """
     ended = await sessions.end(tx, did, session_id)
     tx.after_commit(lambda: server.session_cache.forget(session_id))
     return ended
 
 
 def revoke_sessions_of(server: AuthorizationServer, w: Writer, did: Did) -> int:
-    """End every session of this account and forget its grants: each app has to ask again. Returns the number of sessions."""
+    """End every session of this account and forget its grants, so that each app must ask again. Return the number of
+    sessions.
+    """
     ended = sessions.end_all_now(w, did)
     grants.forget(w, did)
     w.after_commit(lambda: server.session_cache.forget_account(did))
@@ -169,7 +175,7 @@ def revoke_sessions_of(server: AuthorizationServer, w: Writer, did: Did) -> int:
 
 
 def hash_of(secret: str) -> bytes:
-    """The stored form of a random secret of 256 bits."""
+    """Hash a random secret of 256 bits for storage."""
     return sha256(secret.encode()).digest()
 
 

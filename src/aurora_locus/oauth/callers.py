@@ -1,7 +1,7 @@
 """Authentication of apps: ``Authorization: DPoP`` with a proof for this request (RFC 9449 section 7).
 
-This runs before every call of an app, so it is cached: verified tokens by their text, proof keys by their header, session
-validity for two seconds. What remains is one signature check.
+This runs before every call of an app, so it uses caches: verified tokens by their text, proof keys by their header,
+session validity for two seconds. Only one signature check remains.
 
 Order: token → its expiry → proof → nonce → the key that the token names → single use → the session is still valid.
 """
@@ -19,7 +19,7 @@ from aurora_locus.oauth.proofs import NonceWanted
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.errors import NotSignedIn
 
-# A token has some 900 bytes, its claims about twice as much.
+# A token takes about 900 bytes, its claims about twice as much.
 _KEPT_TOKENS = 4096
 
 _SCHEME = b"dpop "
@@ -39,14 +39,14 @@ class AppCallers:
     _origin: str = field(init=False)
 
     def __post_init__(self) -> None:
-        # The path is appended, so without the slash of a bare origin.
+        # Paths are appended to this origin, so it must not end with a slash.
         object.__setattr__(self, "_origin", normal_address(self.server.issuer).rstrip("/"))
 
     async def read(
         self, authorization: bytes, headers: Iterable[tuple[bytes, bytes]], method: str, path: str
     ) -> AccessClaims:
-        """The session's account and scopes. Raises NotSignedIn (``invalid_token``, ``invalid_dpop_proof``, ``use_dpop_nonce``)
-        with a matching challenge.
+        """Return the session's account and scopes. Raises NotSignedIn (``invalid_token``, ``invalid_dpop_proof``,
+        ``use_dpop_nonce``) with a matching challenge.
         """
         server, clock = self.server, self.server.registry.clock
         token = authorization[len(_SCHEME) :].decode("latin-1")
@@ -84,6 +84,6 @@ class AppCallers:
 
 
 def refused_token(name: str, why: str) -> NotSignedIn:
-    """The refusal of an app's request, with the challenge that tells clients what to do."""
+    """The error for a refused request of an app, with the challenge that tells the client what to do."""
     challenge = f'DPoP algs="{" ".join(ALGORITHMS)}", error="{name}", error_description="{why}"'
     return NotSignedIn(why, name=name, headers={"www-authenticate": challenge})

@@ -1,4 +1,6 @@
-"""Client authentication: the metadata document, and for confidential clients a signed assertion (RFC 7523), each for one use."""
+"""Client authentication: the metadata document, and for confidential clients also a signed assertion (RFC 7523) that
+can be used once.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from groundwork.errors import Failure, NotSignedIn
 
 
 class KeyGone(NotSignedIn):
-    """The assertion names a key that the client does not (or no longer) publish."""
+    """The assertion names a key that the client does not publish, or no longer publishes."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__("The assertion names a key (kid) that the client does not publish.", name="invalid_client")
@@ -31,7 +33,7 @@ class KeyGone(NotSignedIn):
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """An authenticated client; ``assertion`` has yet to be marked as used."""
+    """An authenticated client. Its ``assertion`` has not been marked as used yet."""
 
     client: KnownClient
     binding: ClientBinding
@@ -39,7 +41,9 @@ class Authenticated:
 
 
 async def authenticate(server: AuthorizationServer, form: Mapping[str, str]) -> Authenticated:
-    """The client of a request. Raises refusals named ``invalid_request``, ``invalid_client_metadata``, ``invalid_client``."""
+    """Return the client of a request. Raises errors named ``invalid_request``, ``invalid_client_metadata``,
+    ``invalid_client``.
+    """
     if "client_id" not in form:
         raise refusals.invalid_request("client_id is missing.")
     try:

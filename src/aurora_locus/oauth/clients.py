@@ -1,8 +1,8 @@
-"""OAuth clients by their metadata documents, fetched from the client id's URL and cached for ten minutes.
+"""OAuth clients by their metadata documents, which are fetched from the client id's URL and cached for ten minutes.
 
-Every URL is untrusted: it is called through the guarded client, without redirects, and only JSON with status 200 and at most
-512 KiB is accepted (invariant 7). Keys are fetched separately, and again if an assertion names an unknown one; a removed
-key is rejected after ten minutes at the latest.
+Every URL is untrusted: it is fetched with the guarded client and without redirects, and only JSON with status 200 and
+at most 512 KiB is accepted (invariant 7). Keys are fetched separately, and again if an assertion names an unknown one.
+A removed key is rejected after ten minutes at the latest.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,7 +28,7 @@ _KEPT_CLIENTS = 1000
 Fetch = Callable[[str], Awaitable[bytes]]
 """The JSON at an address of a stranger; raises what :func:`over_http` raises."""
 
-# Nothing is served stale: a removed key or redirect URI must stop working.
+# Stale documents are never used, because a removed key or redirect URI must stop working.
 _LIFETIMES = Lifetimes(
     fresh_seconds=FRESH_SECONDS, hard_seconds=FRESH_SECONDS, absent_seconds=10, failed_seconds=5, forced_gap_seconds=10
 )
@@ -43,7 +43,7 @@ class KnownClient:
 
 
 def over_http(http: HttpClient) -> Fetch:
-    """Fetch through the guarded client. Raises RemoteFailed, RemoteSlow, AddressRefused."""
+    """Return a function that fetches with the guarded client. It raises RemoteFailed, RemoteSlow, AddressRefused."""
 
     async def fetch(url: str) -> bytes:
         answer = await http.get(
@@ -74,7 +74,9 @@ class Clients:
         )
 
     async def find(self, client_id: ClientId) -> KnownClient:
-        """The client. Raises Malformed if its document breaks a rule, RemoteFailed and its kin if it cannot be fetched."""
+        """Return the client. Raises Malformed if its document breaks a rule; RemoteFailed, RemoteSlow or AddressRefused
+        if it cannot be fetched.
+        """
         if is_localhost(client_id):
             return KnownClient(localhost_client(client_id), None)
         try:
@@ -83,7 +85,7 @@ class Clients:
             raise broken.why_malformed from None
 
     async def key(self, metadata: ClientMetadata, key_id: str) -> ClientKey | None:
-        """One of the client's published keys; None if there is none of that name. Raises as :meth:`find`."""
+        """Return the client's published key with this id; None if there is none. Raises what :meth:`find` raises."""
         if metadata.keys is not None:
             return metadata.keys.get(key_id)
         if metadata.jwks_uri is None:
@@ -117,7 +119,7 @@ class Clients:
 
 
 class _Broken(NotFound):
-    """The document exists and breaks a rule: for the cache that is an answer, not a failed fetch."""
+    """The document exists but breaks a rule. The cache treats this as an answer, not as a failed fetch."""
 
     def __init__(self, why_malformed: Malformed) -> None:
         super().__init__(why_malformed.why)

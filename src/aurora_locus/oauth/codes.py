@@ -1,5 +1,5 @@
-"""Tables ``oauth_codes`` and ``oauth_challenges``. Used codes are remembered: a second use means that the code was stolen, and
-its session ends.
+"""Tables ``oauth_codes`` and ``oauth_challenges``. Used codes are remembered, because a second use means that the code
+was stolen, and then its session ends.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _SWEEP_CHALLENGES = "delete from oauth_challenges where used_at <= :long_ago"
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationCode:
-    """A stored code; ``session_id`` once it was used."""
+    """A stored code. ``session_id`` is set once it was used."""
 
     request_id: bytes
     did: Did
@@ -54,7 +54,7 @@ async def replace(
     created_at: Instant,
     expires_at: Instant,
 ) -> bool:
-    """Store the only code of a request; False if one was already used."""
+    """Store the code of a request, replacing an unused one. Return False if a code of this request was already used."""
     await tx.execute(_FORGET_UNSPENT, request_id=request_id)
     stored = await tx.execute(
         _INSERT,
@@ -74,7 +74,7 @@ async def was_spent(reader: Reader, request_id: bytes) -> bool:
 
 
 def find(w: Writer, code_hash: bytes) -> AuthorizationCode | None:
-    """The authorization code with this hash, used or not."""
+    """Find the authorization code with this hash, used or not."""
     row = w.fetch_one(_FIND, code_hash=code_hash)
     if row is None:
         return None
@@ -89,16 +89,18 @@ def find(w: Writer, code_hash: bytes) -> AuthorizationCode | None:
 
 
 def spend(w: Writer, code_hash: bytes, session_id: str) -> bool:
-    """Use an authorization code for a session; False if it was already used, or has expired."""
+    """Use an authorization code for a session. Return False if it was already used or has expired."""
     return w.execute(_SPEND, code_hash=code_hash, session_id=session_id, now=w.now) == 1
 
 
 def use_challenge(w: Writer, code_challenge: str) -> bool:
-    """Mark a PKCE challenge as used; False if it was used within a day: its verifier is no longer secret."""
+    """Mark a PKCE challenge as used. Return False if it was used within the last day, because its verifier is no longer
+    secret then.
+    """
     return w.execute(_USE_CHALLENGE, code_challenge=code_challenge, now=w.now) == 1
 
 
 def sweep(w: Writer) -> int:
-    """Delete codes and challenges after a day; returns the number of codes."""
+    """Delete codes and challenges after a day. Return the number of codes."""
     w.execute(_SWEEP_CHALLENGES, long_ago=w.now - CHALLENGE_MEMORY)
     return w.execute(_SWEEP, long_ago=w.now - CHALLENGE_MEMORY)

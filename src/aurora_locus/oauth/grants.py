@@ -1,4 +1,4 @@
-"""Table ``oauth_grants``: the scopes that an app requested of a person, and those granted."""
+"""Table ``oauth_grants``: the scopes that an app requested from a person, and those that were granted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ _FORGET = "delete from oauth_grants where did = :did"
 
 @dataclass(frozen=True, slots=True)
 class RememberedGrant:
-    """Requested and granted scopes."""
+    """The scopes that were requested, and those that were granted."""
 
     asked: frozenset[str]
     granted: frozenset[str]
 
 
 async def find(reader: Reader, did: Did, client_id: ClientId) -> RememberedGrant | None:
-    """The person's last decision about this app."""
+    """Return the person's last decision about this app."""
     row = await reader.fetch_one(_FIND, did=did, client_id=client_id)
     if row is None:
         return None

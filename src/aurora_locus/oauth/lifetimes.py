@@ -1,6 +1,7 @@
-"""Lifetimes of sessions and tokens (atproto OAuth specification, "Tokens and Session Lifetime"; shorter where we chose so).
+"""Lifetimes of sessions and tokens (atproto OAuth specification, "Tokens and Session Lifetime"; some are shorter than
+it allows).
 
-A public client cannot authenticate, so its sessions are short however often they are refreshed.
+A public client cannot authenticate, so its sessions are short, no matter how often they are refreshed.
 """
 
 from aurora_locus.oauth.access_tokens import LIFETIME
@@ -13,17 +14,17 @@ CONFIDENTIAL_REFRESH = 90 * DAY
 
 
 def session_ends(created_at: Instant, *, is_confidential: bool, may_refresh: bool) -> Instant:
-    """Absolute end of the session."""
+    """Return the absolute end of the session."""
     if not may_refresh:
         return Instant(created_at + LIFETIME)
     return Instant(created_at + (CONFIDENTIAL_SESSION if is_confidential else PUBLIC_SESSION))
 
 
 def refresh_ends(now: Instant, ends_at: Instant, *, is_confidential: bool) -> Instant:
-    """Expiry of a refresh token issued now."""
+    """Return the expiry of a refresh token issued now."""
     return min(Instant(now + (CONFIDENTIAL_REFRESH if is_confidential else PUBLIC_REFRESH)), ends_at)
 
 
 def access_ends(now: Instant, ends_at: Instant) -> Instant:
-    """Expiry of an access token issued now."""
+    """Return the expiry of an access token issued now."""
     return min(Instant(now + LIFETIME), ends_at)

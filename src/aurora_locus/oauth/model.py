@@ -17,9 +17,9 @@ ResponseMode = Literal["query", "fragment"]
 
 @dataclass(frozen=True, slots=True)
 class ClientBinding:
-    """How a client authenticated at first; later requests must use the same key.
+    """How a client authenticated at first. Later requests must use the same key.
 
-    All None for a public client.
+    All fields are None for a public client.
     """
 
     key_id: str | None = None
@@ -32,7 +32,7 @@ class ClientBinding:
 
 
 class RequestStage(StrEnum):
-    """Where a request stands."""
+    """The stage of a request."""
 
     PUSHED = "pushed"
     OPENED = "opened"
@@ -42,10 +42,12 @@ class RequestStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """An app's authorization request. ``scopes`` are those supported here, in the app's order, ``atproto`` first.
+    """An app's authorization request. ``scopes`` are those supported here, in the app's order but with ``atproto``
+    first.
 
-    ``login_hint`` is a DID or a handle: only that account may approve. ``prompt`` is none, login, consent, select_account or
-    create. ``permission_sets`` has the published set of each ``include:`` scope, by its NSID.
+    ``login_hint`` is a DID or a handle; only that account may approve. ``prompt`` is none, login, consent,
+    select_account or create. ``permission_sets`` has the published permission set of each ``include:`` scope, by its
+    NSID.
     """
 
     id: bytes
@@ -72,7 +74,9 @@ class AuthorizationRequest:
 
 
 class Unusable(StrEnum):
-    """Why an authorization request cannot be answered; never a redirect, because nothing is verified."""
+    """Why an authorization request cannot be answered. This never leads to a redirect, because nothing in the request
+    is verified.
+    """
 
     UNKNOWN = "unknown"
     EXPIRED = "expired"
@@ -82,7 +86,7 @@ class Unusable(StrEnum):
 
 
 class RequestUnusable(InvalidInput):
-    """The request cannot be answered here; ``why`` is the sentence for the page."""
+    """The request cannot be answered here. ``why`` is the sentence for the page."""
 
     def __init__(self, reason: Unusable, why: str) -> None:
         super().__init__("request_uri", why, name="InvalidRequest")
@@ -91,7 +95,7 @@ class RequestUnusable(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class ConnectedApp:
-    """An app's session in the owner's list. ``client_name`` only if the operator trusts the client."""
+    """An app's session in the owner's list. ``client_name`` is set only if the operator trusts the client."""
 
     id: str
     client_id: ClientId

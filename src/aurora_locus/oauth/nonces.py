@@ -1,5 +1,5 @@
-"""DPoP nonces, derived from a secret and the minute, so that every process knows them and they survive restarts (RFC 9449
-section 8). A proof with such a nonce was made within the last minutes, whatever its client's clock says.
+"""DPoP nonces, derived from a secret and the current minute, so that every process knows them and they survive restarts
+(RFC 9449 section 8). A proof with such a nonce was made within the last minutes, whatever its client's clock says.
 """
 
 import hmac
@@ -12,7 +12,9 @@ SLOT = MINUTE
 
 
 class DpopNonces:
-    """The newest is handed out; the previous and the next (another process's clock may be ahead) are accepted as well."""
+    """Hands out the newest nonce. The previous and the next one are accepted as well, because another process's clock
+    may be ahead.
+    """
 
     def __init__(self, secret: bytes, clock: Clock) -> None:
         self._secret = secret
@@ -21,12 +23,12 @@ class DpopNonces:
         self._accepted: tuple[str, ...] = ()
 
     def newest(self) -> str:
-        """The nonce sent with every response."""
+        """The nonce that is sent with every response."""
         return self._now()[1]
 
     def accepts(self, nonce: str) -> bool:
         """Whether the nonce is a recent one of ours."""
-        return nonce in self._now()  # they are public: no constant-time comparison needed
+        return nonce in self._now()  # nonces are public, so no constant-time comparison is needed
 
     def _now(self) -> tuple[str, ...]:
         slot = self._clock.now() // SLOT

@@ -33,13 +33,13 @@ async def open_authorization(
 ) -> AsyncIterator[AuthorizationServer]:
     """Open the OAuth authorization server. Raises Refused if the cache is unavailable.
 
-    ``fetch`` gets client metadata, ``resolve`` permission sets that the catalog lacks.
+    ``fetch`` fetches client metadata; ``resolve`` finds permission sets that the catalog lacks.
     """
     db, clock = registry.db, registry.clock
     session_cache = SessionCache(db, clock)
     registry.repositories.when_forgotten(session_cache.forget_account)
     clients = Clients(fetch, clock, is_development=settings.dev_mode)
-    # Used proofs and assertions, until they expire.
+    # Remembers used proofs and assertions until they expire.
     replays = open_cache(settings.scratch_url or EMBEDDED, prefix=f"{settings.hostname}:oauth", clock=clock)
     key = await server_keys.find_or_make(db, sealer, server_keys.OAUTH_TOKENS)
     try:
@@ -62,7 +62,7 @@ async def open_authorization(
 
 
 async def sweep(server: AuthorizationServer) -> int:
-    """Delete expired requests, codes and sessions; returns the number of sessions."""
+    """Delete expired requests, codes and sessions. Return the number of sessions."""
     db = server.registry.db
     await db.write(requests.sweep)
     await db.write(codes.sweep)

@@ -1,4 +1,4 @@
-"""Published permission sets for ``include:`` scopes: from the documents known here, else from their authority."""
+"""Published permission sets for ``include:`` scopes: from documents known here, otherwise from their authority."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
@@ -15,7 +15,7 @@ Resolve = Callable[[Nsid], Awaitable[Document]]
 
 
 class PermissionDocuments:
-    """Published permission sets, from the catalog or from their authority. ``resolve`` is None if this server contacts
+    """Finds published permission sets in the catalog or at their authority. ``resolve`` is None if this server contacts
     no authorities.
     """
 
@@ -24,7 +24,9 @@ class PermissionDocuments:
         self._resolve = resolve
 
     async def find(self, nsid: Nsid) -> PermissionSetType:
-        """The set of this name. Raises NotFound if it is unknown or no permission set, and what resolving raises."""
+        """Find the permission set with this name. Raises NotFound if it is unknown or not a permission set, and what
+        resolving raises.
+        """
         document = self._catalog.find(nsid)
         if document is None and self._resolve is not None:
             document = await self._resolve(nsid)
@@ -34,13 +36,15 @@ class PermissionDocuments:
         return definition
 
     async def find_all(self, scopes: Iterable[str]) -> dict[str, PermissionSetType]:
-        """The set of each ``include:`` scope, by NSID. Raises as :meth:`find`."""
+        """Find the permission set of each ``include:`` scope, by NSID. Raises what :meth:`find` raises."""
         names = {each.nsid for _, each in understood(scopes) if isinstance(each, Inclusion)}
         return {name: await self.find(name) for name in sorted(names)}
 
 
 def expanded(scopes: Iterable[str], sets: Mapping[str, PermissionSetType]) -> str:
-    """The scope of an access token: ``atproto`` and every permission, those of sets in place of their names."""
+    """Return the scope of an access token: ``atproto`` and every permission, with each ``include:`` replaced by the
+    permissions of its set.
+    """
     found: dict[str, None] = {ATPROTO: None}
     for scope, permission in understood(scopes):
         if isinstance(permission, Inclusion):

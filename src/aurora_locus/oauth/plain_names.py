@@ -1,4 +1,4 @@
-"""Plain names of apps, and of the record types of well-known ones."""
+"""Plain names of apps, and of well-known record types."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from aurora_locus.i18n.catalogue import LazyText, gettext, lazy, plazy
 
-# As the object of "create", "change" and "delete".
+# Used as the object of "create", "change" and "delete".
 PLAIN_NAMES: Final[Mapping[str, LazyText]] = {
     "app.bsky.actor.profile": plazy("what an app changes", "your profile"),
     "app.bsky.actor.status": plazy("what an app changes", "your status"),
@@ -28,7 +28,7 @@ PLAIN_NAMES: Final[Mapping[str, LazyText]] = {
     "community.lexicon.calendar.rsvp": plazy("what an app changes", "your answers to events"),
 }
 
-# As a heading or the name of a row.
+# Used as a heading or as the name of a row.
 KINDS: Final[Mapping[str, LazyText]] = {
     "app.bsky.actor.profile": lazy("Your profile"),
     "app.bsky.actor.status": lazy("Your status"),
@@ -52,15 +52,17 @@ KINDS: Final[Mapping[str, LazyText]] = {
 
 
 def plain_name(collection: str) -> str:
-    """The entries of a collection in people's words: ``your events``, or ``entries of the kind org.example.note`` for
-    types that are not well known.
+    """Return a plain name for the records of a collection: ``your events``, or ``entries of the kind org.example.note``
+    if the type is not well known.
     """
     known = PLAIN_NAMES.get(collection)
     return gettext("entries of the kind %(kind)s", kind=collection) if known is None else str(known)
 
 
 def app_name(client_id: str, name: str | None) -> str:
-    """What an app is called: the name that the operator trusts, else its host; for a local program that it is one."""
+    """Return the name of an app: the one that the operator trusts, otherwise its host. A program on the user's own
+    computer is named as such.
+    """
     if name:
         return name
     if client_id.startswith("http://localhost"):

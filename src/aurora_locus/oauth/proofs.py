@@ -1,7 +1,7 @@
-"""DPoP proofs of requests: the stateful checks, after the stateless ones (``at_protocol``).
+"""DPoP proofs of requests: the stateful checks, which follow the stateless ones (``at_protocol``).
 
-Order: form, key, URL, time and signature → the nonce → its single use. A proof refused for its nonce is not marked as used,
-and neither is anything that came with it.
+Order: form, key, URL, time and signature → the nonce → its single use. If a proof is refused because of its nonce,
+neither it nor anything else in the request is marked as used.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ class NonceWanted(Exception):
 
 
 def header_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The request's proof; raises BadProof unless there is exactly one (RFC 9449 section 4.3)."""
+    """Return the request's proof. Raises BadDpopProof unless there is exactly one (RFC 9449 section 4.3)."""
     found = [value for name, value in headers if name == HEADER]
     if len(found) != 1:
         raise BadDpopProof("there must be exactly one DPoP header")
@@ -30,7 +30,7 @@ def header_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
 def check(
     text: str, nonces: DpopNonces, clock: Clock, *, method: str, address: str, access_token: str | None = None
 ) -> DpopProof:
-    """Check everything but the single use; raises BadProof, or NonceWanted for a proof without one of our nonces."""
+    """Check everything except single use. Raises BadDpopProof, or NonceWanted for a proof without one of our nonces."""
     proof = verify_proof(
         text, method=method, address=address, access_token=access_token, now_seconds=clock.now() // SECOND
     )
@@ -40,9 +40,9 @@ def check(
 
 
 async def use_up(proof: DpopProof, replays: Cache, clock: Clock) -> None:
-    """Mark the proof as used. Raises BadProof if it was used before."""
+    """Mark the proof as used. Raises BadDpopProof if it was used before."""
     key = sha256(f"{proof.thumbprint} {proof.token_id}".encode()).hexdigest()
-    # Until it would be refused for its age.
+    # Remembered until the proof would be refused for its age.
     left = proof.issued_at + MAX_AGE_SECONDS - clock.now() // SECOND + 1
     if not await replays.put_if_absent(f"dpop:{key}", b"", ttl_seconds=left):
         raise BadDpopProof("it was used before")

@@ -1,7 +1,7 @@
 """Pushed authorization requests (RFC 9126): validation before any person sees them.
 
-Source: atproto OAuth specification, "Authorization Requests"; RFC 9449 section 10. Unsupported scopes are dropped from the
-request, so that nobody is asked for them; every other error refuses the whole.
+Source: atproto OAuth specification, "Authorization Requests"; RFC 9449 section 10. Unsupported scopes are dropped from
+the request, so that nobody is asked about them; any other error refuses the whole request.
 """
 
 from collections.abc import Mapping
@@ -31,14 +31,16 @@ MAX_TEXT = 2048
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
 
-# OpenID Connect parameters and request objects, which have other semantics than this server.
+# OpenID Connect parameters and request objects, which would mean something else than this server does.
 _REFUSED = ("request", "request_uri", "nonce", "claims", "id_token_hint", "registration")
 
 
 async def push(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
-    """Store the request of an app whose key is ``jkt``; returns the endpoint's response. Raises OAuth errors."""
+    """Store the request of an app whose key has the thumbprint ``jkt``. Return the endpoint's response. Raises OAuth
+    errors.
+    """
     client = authenticated.client
     refused = next((name for name in _REFUSED if name in form), None)
     if refused is not None:

@@ -1,6 +1,7 @@
-"""Refresh tokens: session and generation under a MAC of the server, so that none is stored.
+"""Refresh tokens: session and generation with a MAC of the server, so that no token is stored.
 
-A token that we issued is told from an invented one without a look-up: only reuse of the former is a sign of theft.
+A token that we issued can be distinguished from an invented one without a database query. Only reuse of a token that we
+issued is a sign of theft.
 """
 
 import hmac
@@ -15,34 +16,35 @@ _FORM = re.compile(
 )
 
 
-# Format of a reference PDS: random, 256 bits. An imported one is good for one refresh.
+# The format of a reference PDS: 256 random bits. An imported token can be used for one refresh.
 _OF_REFERENCE = re.compile(r"ref-[0-9a-f]{64}")
 _SESSION_ID_LENGTH = 22
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshTokenName:
-    """The session and generation that a token of ours names."""
+    """The session and generation in a token that we issued."""
 
     session_id: str
     generation: int
 
 
 class RefreshTokens:
-    """Issues and reads the tokens of one server; the secret has 32 bytes."""
+    """Issues and reads the tokens of one server. The secret has 32 bytes."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     def make(self, session_id: str, generation: int) -> str:
-        """The token of one generation of a session."""
+        """Return the token of one generation of a session."""
         name = f"{session_id}-{generation}"
         return f"ref-{name}.{self._mac(name)}"
 
     def read(self, text: str) -> RefreshTokenName | None:
-        """What a refresh token names; None if we did not issue it.
+        """Return the session and generation of a refresh token; None if we did not issue it.
 
-        A token of a reference PDS names a session that only its holder can know; it exists if it was imported.
+        For a token of a reference PDS, the session id is derived from the token, so only its holder can know it. The
+        session exists if it was imported.
         """
         found = _FORM.fullmatch(text)
         if found is None:
@@ -58,7 +60,7 @@ class RefreshTokens:
 
 
 def session_of_adopted(token: str) -> str | None:
-    """The session id under which a reference PDS's refresh token is imported; None for other text."""
+    """Return the session id under which a refresh token of a reference PDS is imported; None for any other text."""
     if _OF_REFERENCE.fullmatch(token) is None:
         return None
     return base64url.encode(sha256(b"adopted refresh token " + token.encode()).digest())[:_SESSION_ID_LENGTH]

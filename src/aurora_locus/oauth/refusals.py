@@ -9,7 +9,7 @@ from starlette.responses import Response
 from groundwork.errors import Failure, InvalidInput, NotSignedIn
 from groundwork.http.faults import Fault
 
-# OAuth names for generic failures; everything else already has one.
+# OAuth names for generic failures. All other failures already have one.
 _NAMES: Mapping[str, str] = {
     "InvalidRequest": "invalid_request",
     "MethodNotAllowed": "invalid_request",
@@ -35,7 +35,7 @@ def invalid_scope(why: str) -> InvalidInput:
 
 
 def invalid_grant(why: str = "This code or token cannot be used (any more).") -> InvalidInput:
-    """The code or refresh token is not valid; one message for most reasons, so that guessing reveals nothing."""
+    """The code or refresh token is not valid. Most reasons share one message, so that guessing reveals nothing."""
     return InvalidInput("", why, name="invalid_grant")
 
 
@@ -66,9 +66,9 @@ def other(name: str, why: str) -> Failure:
 
 
 def render_oauth(_connection: HTTPConnection, fault: Fault) -> Response:
-    """The body of an OAuth error, ``{"error", "error_description"}``, never cached."""
+    """Return the body of an OAuth error, ``{"error", "error_description"}``, which is never cached."""
     name = _NAMES.get(fault.name, fault.name)
-    # RFC 6749 5.2 allows printable ASCII only; the messages are ours, but they quote input.
+    # RFC 6749 section 5.2 allows only printable ASCII. The messages are ours, but they quote input.
     why = "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in fault.why)
     body = msgspec.json.encode({"error": name, "error_description": why})
     headers = {"cache-control": "no-store", **fault.headers}

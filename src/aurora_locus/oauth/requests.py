@@ -1,4 +1,4 @@
-"""Table ``oauth_requests``. A request_uri is stored as its hash, which is also the row's key."""
+"""Table ``oauth_requests``. The hash of a request_uri is the row's key; the request_uri itself is not stored."""
 
 import secrets
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ _SETS = msgspec.json.Decoder(dict[str, PermissionSetType])
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """A checked pushed request. ``document`` is the client's as fetched; None for a localhost client."""
+    """A checked pushed request. ``document`` is the client's document as fetched; None for a localhost client."""
 
     client: ClientMetadata
     document: bytes | None
@@ -74,7 +74,7 @@ class Pushed:
 
 
 def push(w: Writer, pushed: Pushed, expires_at: Instant) -> str:
-    """Store a request; returns its request_uri, which is random and not stored."""
+    """Store a request. Return its request_uri, which is random and not stored."""
     name = secrets.token_urlsafe(32)
     binding = pushed.binding
     w.execute(
@@ -105,7 +105,7 @@ def push(w: Writer, pushed: Pushed, expires_at: Instant) -> str:
 async def find(
     reader: Reader, server: AuthorizationServer, request_uri: str
 ) -> tuple[AuthorizationRequest, str | None] | None:
-    """The request of a request_uri, whatever its stage and age, and the browser it is bound to."""
+    """Return the request with this request_uri, whatever its stage and age, and the browser that it is bound to."""
     if not request_uri.startswith(PREFIX):
         return None
     row = await reader.fetch_one(_FIND, id=_key(request_uri.removeprefix(PREFIX)))
@@ -113,18 +113,18 @@ async def find(
 
 
 def find_by_id(w: Writer, server: AuthorizationServer, request_id: bytes) -> AuthorizationRequest | None:
-    """The request that a code belongs to."""
+    """Return the request that a code belongs to."""
     row = w.fetch_one(_FIND, id=request_id)
     return None if row is None else of_row(row, server)
 
 
 async def open_for(tx: Transaction, request_id: bytes, device_id: str, until: Instant, longest: int) -> bool:
-    """Bind a request to this browser; False if another one has it, or it has expired."""
+    """Bind a request to this browser. Return False if it is bound to another browser or has expired."""
     return (await tx.execute(_OPEN, id=request_id, device_id=device_id, until=until, longest=longest, now=tx.now)) == 1
 
 
 async def answer(tx: Transaction, request_id: bytes, stage: RequestStage) -> bool:
-    """Store that a request was approved or denied; False if it was answered otherwise."""
+    """Record that a request was approved or denied. Return False if the opposite was already recorded."""
     return await tx.execute(_ANSWER, id=request_id, stage=stage.value) == 1
 
 
@@ -139,7 +139,7 @@ def sweep(w: Writer) -> int:
 
 
 def of_row(row: Row, server: AuthorizationServer) -> AuthorizationRequest:
-    """The value of a row."""
+    """Convert a row."""
     client_id = ClientId(row["client_id"])
     return AuthorizationRequest(
         bytes(row["id"]),

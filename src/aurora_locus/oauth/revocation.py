@@ -1,4 +1,4 @@
-"""Revocation (RFC 7009) and introspection (RFC 7662) by the app that has the token."""
+"""Revocation (RFC 7009) and introspection (RFC 7662) of a token by the app that holds it."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from groundwork.database.transaction import Writer
 async def revoke(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
-    """End the session of a token; tokens that are not the app's get the same answer."""
+    """End the session of a token. The response is the same for a token of another app."""
     session_id = _session_of(server, _token(form))
     if session_id is not None:
 
@@ -31,7 +31,7 @@ async def revoke(
 async def introspect(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
-    """A token's state for the confidential client that holds it; ``active`` is false for everything else."""
+    """Return a token's state to the confidential client that holds it. In all other cases ``active`` is false."""
     if not authenticated.client.metadata.is_confidential:
         raise refusals.invalid_client("Only clients that authenticate may ask about tokens.")
     token, now = _token(form), server.registry.clock.now()
@@ -70,7 +70,7 @@ def _token(form: Mapping[str, str]) -> str:
 
 
 def _session_of(server: AuthorizationServer, token: str) -> str | None:
-    """The session of a token of ours."""
+    """Return the session id of a token that we issued."""
     name = server.refresh_tokens.read(token)
     if name is not None:
         return name.session_id

@@ -1,7 +1,8 @@
-"""OAuth endpoints for apps, and their discovery documents. The consent pages are elsewhere.
+"""OAuth endpoints for apps, and their discovery documents. The consent pages are in ``oauth.pages``.
 
-Every response carries the newest nonce and is not cached. The order is the same for all four: limits, form, proof (a request
-without one costs nothing more), client, content; and only when all of that is valid are proof and assertion marked as used.
+Every response carries the newest nonce and is not cached. All four endpoints check in the same order: limits, form,
+proof (a request without one costs no further work), client, content. Only when all of that is valid are proof and
+assertion marked as used.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +28,7 @@ from groundwork.rate_limit.contract import Limit, headers_of, spend
 PAR, TOKEN, REVOKE, INTROSPECT, JWKS = "/oauth/par", "/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/jwks"
 FOR_APPS = (PAR, TOKEN, REVOKE, INTROSPECT, JWKS)
 
-# A back end calls for all of its users from one address.
+# A back end calls for all its users from one address.
 PUSHES = Limit("oauth_par", 300, 5 * 60)
 TOKENS = Limit("oauth_token", 1500, 5 * 60)
 
@@ -104,7 +105,9 @@ def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *,
 
 
 async def _count(registry: Registry, limit: Limit, network: str) -> dict[str, str]:
-    """Headers that say what is left. Raises RateLimited. Nothing is counted where the operator turned limits off."""
+    """Count the request. Return headers with the remaining allowance; none if the operator turned limits off. Raises
+    RateLimited.
+    """
     if not registry.counts_requests:
         return {}
     charge = (effective(registry, limit), network)
@@ -112,7 +115,7 @@ async def _count(registry: Registry, limit: Limit, network: str) -> dict[str, st
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The parameters, each once (RFC 6749 section 3.1), from a form or a JSON object of strings."""
+    """Parse the parameters from a form or a JSON object of strings. Each may appear once (RFC 6749 section 3.1)."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
     match declared:
@@ -125,7 +128,7 @@ async def _form(request: Request) -> dict[str, str]:
     form = dict(pairs)
     if len(form) != len(pairs):
         raise refusals.invalid_request("A parameter appears twice.")
-    # RFC 6749 section 3.1: a parameter without a value counts as omitted.
+    # RFC 6749 section 3.1: a parameter without a value is treated as omitted.
     return {name: value for name, value in form.items() if value}
 
 

@@ -1,7 +1,8 @@
-"""Scopes in plain words: what an app could do and could not, and each scope as a choice, grouped by topic.
+"""Scopes in plain words: what an app could and could not do, and each scope as a choice, grouped by topic.
 
-One choice is one scope as the app wrote it: an unticked one is not granted. Only ``atproto`` cannot be declined. A permission
-set is described by its permissions below its title, not by its author's words alone. Identifiers are technical details.
+Each choice is one scope as the app wrote it; an unticked scope is not granted. Only ``atproto`` cannot be declined. A
+permission set is shown with its title and a description of its permissions, not only with its author's words.
+Identifiers are shown as technical details.
 """
 
 import re
@@ -36,7 +37,7 @@ from aurora_locus.oauth.plain_names import plain_name
 
 
 class ScopeTopic(StrEnum):
-    """Topic of a group; groups are shown in this order."""
+    """Topic of a group of scopes. Groups are shown in this order."""
 
     IDENTIFY = "identify"
     SETS = "sets"
@@ -58,12 +59,12 @@ TITLES: Mapping[ScopeTopic, LazyText] = {
     ScopeTopic.IDENTITY: lazy("Change your identity"),
     ScopeTopic.EVERYTHING: lazy("Act for you nearly everywhere"),
 }
-# The author's description of a permission set is shown beside our own words: one line, of about their length.
+# The author's description of a permission set is shown next to our own text, as one line of about the same length.
 _MAX_TITLE, _MAX_DETAIL = 80, 300
-# Kinds of entries that a summary names.
+# Number of kinds of records that a summary names.
 _NAMED = 2
 
-# By what an app may do with entries, in the order of ``Writing``.
+# Texts by what an app may do with records, in the order of ``Writing``.
 _WRITINGS: Mapping[frozenset[Writing], LazyText] = {
     frozenset({Writing.CREATE, Writing.UPDATE, Writing.DELETE}): lazy("create, change and delete %(what)s"),
     frozenset({Writing.CREATE, Writing.UPDATE}): lazy("create and change %(what)s"),
@@ -77,8 +78,8 @@ _WRITINGS: Mapping[frozenset[Writing], LazyText] = {
 
 @dataclass(frozen=True, slots=True)
 class DescribedScope:
-    """One scope. ``sentence`` completes "This app could …"; ``details`` are collapsible lines; ``names`` are identifiers of
-    what it gives.
+    """One scope. ``sentence`` completes "This app could …", ``details`` are collapsible lines, ``names`` are
+    identifiers of what the scope gives access to.
     """
 
     scope: str
@@ -91,7 +92,7 @@ class DescribedScope:
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """Something that an app could do, as a sentence with a capital and one more sentence about it."""
+    """Something that an app could do, as a capitalized sentence, and a second sentence about it."""
 
     sentence: str
     note: str = ""
@@ -115,7 +116,9 @@ class ScopeGroup:
 def describe_scopes(
     scopes: Sequence[str], sets: Mapping[str, PermissionSetType], locales: Sequence[str] = ()
 ) -> list[ScopeGroup]:
-    """Every scope of a request in its group, groups in the order of ``ScopeTopic``; ``locales`` are the reader's, best first."""
+    """Describe every scope of a request in its group, with groups in the order of ``ScopeTopic``. ``locales`` are the
+    reader's language tags, best first.
+    """
     found: dict[ScopeTopic, list[DescribedScope]] = {topic: [] for topic in ScopeTopic}
     if ATPROTO in scopes:
         who = DescribedScope(ATPROTO, gettext("see your name and what is public about you"), can_be_refused=False)
@@ -129,7 +132,9 @@ def describe_scopes(
 def abilities(
     scopes: Sequence[str], sets: Mapping[str, PermissionSetType], locales: Sequence[str] = ()
 ) -> list[Ability]:
-    """What an app with these scopes could do, one line each; types of entries with the same verbs share a line."""
+    """Describe what an app with these scopes could do, one line each. Types of records with the same verbs share a
+    line.
+    """
     written: dict[frozenset[Writing], list[str]] = {}
     lines: list[tuple[ScopeTopic, Ability]] = []
     for scope, permission in understood(scopes):
@@ -146,7 +151,7 @@ def abilities(
     for writings, collections in written.items():
         what = _listed([plain_name(each) for each in dict.fromkeys(collections)])
         lines.append((ScopeTopic.RECORDS, Ability(capital(_write(writings, what)), gettext("They’re public."))))
-    # What matters most to people first; that an app knows who they are goes without saying, and last.
+    # What matters most to people comes first. That the app learns who they are is obvious, so it comes last.
     lines.sort(key=lambda line: (not line[1].is_grave, list(ScopeTopic).index(line[0])))
     who = gettext("It doesn’t learn your e-mail address.") if not read_grant(" ".join(scopes)).may_read_email() else ""
     known = [Ability(capital(gettext("see your name and what is public about you")), who)] if ATPROTO in scopes else []
@@ -154,14 +159,16 @@ def abilities(
 
 
 def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) -> str:
-    """What an app with these scopes cannot do, of what people may fear; completes "It won’t be able to"."""
+    """List the things that people may worry about but that an app with these scopes cannot do. The text completes "It
+    won’t be able to".
+    """
     grant = read_grant(expanded(scopes, sets))
     fears = {
         gettext("post for you"): grant.may_write("app.bsky.feed.post", Writing.CREATE),
         gettext("read your messages"): grant.may_call("chat.bsky.convo.getMessages", "did:web:api.bsky.chat#bsky_chat"),
         gettext("see your e-mail address"): grant.may_read_email(),
         gettext("change your name"): grant.may_change_identity("handle"),
-        # These take the password.
+        # These require the password.
         gettext("change your password"): False,
         gettext("delete your account"): False,
     }
@@ -169,7 +176,7 @@ def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) ->
 
 
 def summary_of(scopes: Sequence[str]) -> str:
-    """What an app may do, in a few words, for lists."""
+    """Summarize what an app may do, in a few words, for lists."""
     found = dict(understood(scopes)).values()
     if Transition.GENERIC in found:
         if Transition.CHAT in found:
@@ -198,7 +205,7 @@ def summary_of(scopes: Sequence[str]) -> str:
 
 
 def sentence_of(permission: Permission) -> str:
-    """What a permission allows, as the end of a sentence."""
+    """Describe what a permission allows, as the end of a sentence."""
     match permission:
         case RepoPermission():
             if ANY in permission.collections:
@@ -285,7 +292,7 @@ def _inclusion(
 
 
 def _in_language(text: str | None, others: Mapping[str, str], locales: Sequence[str]) -> str | None:
-    """The text for the reader's first language that has one (RFC 4647 section 3.4, "Lookup")."""
+    """Return the text in the reader's first language for which there is one (RFC 4647 section 3.4, "Lookup")."""
     spellings = {language.lower(): words for language, words in others.items()}
     for locale in locales:
         language = locale.lower()
@@ -297,7 +304,7 @@ def _in_language(text: str | None, others: Mapping[str, str], locales: Sequence[
 
 
 def _line(text: str | None, most: int) -> str:
-    """Untrusted text as one plain line: no invisible characters, no change of text direction."""
+    """Reduce untrusted text to one plain line, without invisible characters and changes of text direction."""
     shown = "".join(char if char.isprintable() else " " for char in text or "")
     line = " ".join(shown.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
@@ -341,16 +348,18 @@ def _write(writings: frozenset[Writing], what: str) -> str:
 
 
 def _host_of(audience: str) -> str:
-    """``did:web:api.example.com#app`` is called by its host; other services have no name but their identifier."""
+    """Return the name of a service: the host for ``did:web:api.example.com#app``, otherwise the identifier, because
+    other services have no name.
+    """
     return audience.removeprefix("did:web:").partition("#")[0].partition("%3A")[0]
 
 
 def _spoken(method: str) -> str:
-    """``app.bsky.feed.getTimeline`` as ``get timeline``."""
+    """Turn a method name into words: ``app.bsky.feed.getTimeline`` becomes ``get timeline``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", method.rpartition(".")[2]).lower()
 
 
 def _listed(words: Sequence[str], last: Literal["and", "or"] = "and") -> str:
-    """``a, b and c``, as the language joins them (CLDR, list patterns)."""
+    """Join items as the language does: ``a, b and c`` (CLDR, list patterns)."""
     style: Literal["standard", "or"] = "standard" if last == "and" else "or"
     return format_list(list(words), style, locale=current().locale)

@@ -15,8 +15,8 @@ from groundwork.cache.contract import Cache
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationServer:
-    """The authorization server. ``issuer`` is its public URL, which is also the resource's. ``replays`` remembers used
-    proofs and assertions.
+    """The authorization server. ``issuer`` is its public URL, which is also that of the resource server. ``replays``
+    remembers used proofs and assertions.
     """
 
     registry: Registry

@@ -1,5 +1,5 @@
-"""Cached validity of sessions, checked with every request of an app: kept for two seconds, dropped when this process ends one.
-A session ended by another process is noticed after those two seconds.
+"""Cache of the validity of sessions, which is checked on every request of an app. An entry is kept for two seconds and
+dropped when this process ends the session. If another process ends it, this is noticed within those two seconds.
 """
 
 from cachetools import LRUCache
@@ -9,7 +9,7 @@ from groundwork.clock import SECOND, Clock, Instant
 from groundwork.database.transaction import Database
 
 MAX_AGE = 2 * SECOND
-# About 300 bytes each.
+# About 300 bytes per entry.
 _KEPT = 8192
 
 _LIVES = """
@@ -24,13 +24,13 @@ class SessionCache:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
-        # By session: its account, when that was read, and the change counter at that time.
+        # Key: session id. Value: its account, when it was read, and the change counter at that time.
         self._known: LRUCache[str, tuple[Did | None, Instant, int]] = LRUCache(_KEPT)
         self._changed: LRUCache[Did, int] = LRUCache(_KEPT)
         self._changes = 0
 
     async def owner_of(self, session_id: str) -> Did | None:
-        """The session's account; None if the session was ended, or the account's tokens were."""
+        """Return the session's account; None if the session has ended or the account's tokens were revoked."""
         now = self._clock.now()
         known = self._known.get(session_id)
         if known is not None and now < known[1] + MAX_AGE:
@@ -41,17 +41,17 @@ class SessionCache:
         async with self._db.reader() as reader:
             row = await reader.fetch_one(_LIVES, id=session_id, now=reader.now)
         owner = None if row is None else Did(row["did"])
-        # A session ended during the read may still appear in its result.
+        # If a session was ended during the read, the result may be outdated.
         if changes == self._changes:
             self._known[session_id] = (owner, now, changes)
         return owner
 
     def forget(self, session_id: str) -> None:
-        """Call after the commit that ends a session."""
+        """Forget one session. Call this after the commit that ends it."""
         self._changes += 1
         self._known.pop(session_id, None)
 
     def forget_account(self, did: Did) -> None:
-        """Call after ending all of an account's sessions, or changing what the account may do."""
+        """Forget an account's sessions. Call this after ending all of them, or after changing what the account may do."""
         self._changed[did] = self._changes
         self._changes += 1

@@ -1,7 +1,7 @@
-"""Table ``oauth_sessions``: one row per authorization of an app by a person.
+"""Table ``oauth_sessions``: one row each time a person authorizes an app.
 
-A refresh token names the session and its generation; only the newest generation is valid, and use of an older one ends the
-session.
+A refresh token names the session and its generation. Only the newest generation is valid, and use of an older one ends
+the session.
 """
 
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Opening:
 
 
 def insert(w: Writer, opening: Opening) -> None:
-    """Insert the session of a code; it belongs to the browser in which the request was approved."""
+    """Insert the session for a code. It belongs to the browser in which the request was approved."""
     session = opening.session
     w.execute(
         _INSERT,
@@ -83,19 +83,19 @@ def insert(w: Writer, opening: Opening) -> None:
 
 
 async def find(reader: Reader, session_id: str) -> OAuthSession | None:
-    """The OAuth session with this id, expired or not."""
+    """Find the OAuth session with this id, expired or not."""
     row = await reader.fetch_one(_FIND, id=session_id)
     return None if row is None else _of(row)
 
 
 def find_now(w: Writer, session_id: str) -> OAuthSession | None:
-    """The OAuth session with this id, within a write; expired or not."""
+    """Find the OAuth session with this id, expired or not, within a write transaction."""
     row = w.fetch_one(_FIND, id=session_id)
     return None if row is None else _of(row)
 
 
 def rotate(w: Writer, session: OAuthSession, *, expanded_scope: str, refresh_expires_at: Instant) -> bool:
-    """Replace the current refresh token by the next; False if another request was first."""
+    """Replace the current refresh token with the next one. Return False if a concurrent request did so first."""
     return (
         w.execute(
             _ROTATE,
@@ -110,27 +110,27 @@ def rotate(w: Writer, session: OAuthSession, *, expanded_scope: str, refresh_exp
 
 
 async def list_of(reader: Reader, server: AuthorizationServer, did: Did) -> list[ConnectedApp]:
-    """The valid OAuth sessions of an account, newest first."""
+    """Return the valid OAuth sessions of an account, newest first."""
     return [_app(row, server) for row in await reader.fetch(_LIST, did=did, now=reader.now)]
 
 
 def end_now(w: Writer, session_id: str) -> bool:
-    """End an OAuth session; returns whether it existed."""
+    """End an OAuth session. Return whether it existed."""
     return w.execute(_END, id=session_id) == 1
 
 
 async def end(tx: Transaction, did: Did, session_id: str) -> bool:
-    """End one OAuth session of an account; False if the account has no such session."""
+    """End one OAuth session of an account. Return False if the account has no such session."""
     return await tx.execute(_END_OWN, id=session_id, did=did) == 1
 
 
 def end_all_now(w: Writer, did: Did) -> int:
-    """End all OAuth sessions of an account; returns how many."""
+    """End all OAuth sessions of an account and return how many."""
     return w.execute(_END_ALL, did=did)
 
 
 def sweep(w: Writer) -> int:
-    """Delete expired OAuth sessions; returns how many."""
+    """Delete expired OAuth sessions and return how many."""
     return w.execute(_SWEEP, now=w.now)
 
 

@@ -1,9 +1,10 @@
 """Token endpoint: codes and refresh tokens (RFC 6749 sections 4.1.3 and 6; OAuth 2.1 draft).
 
-Rules: a code is used once, and a second use ends its session. A refresh token is used once, without grace: of two requests
-with one token one succeeds and the other ends the session, because one of them may be a thief's and nobody can tell which. A
-refresh token that comes with another client, another key or after its account's tokens were ended is stolen, and ends the
-session too. Every decision and its consequences are one transaction.
+Rules: a code is used once, and a second use ends its session. A refresh token is used once, without a grace period: of
+two requests with the same token one succeeds and the other ends the session, because one of them may come from a thief
+and we cannot tell which. A refresh token that is presented by another client, with another key, or after its account's
+tokens were ended is treated as stolen, and also ends the session. Every decision and its consequences are one
+transaction.
 """
 
 import secrets
@@ -42,7 +43,7 @@ class Issued:
 async def for_code(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
-    """Response to ``grant_type=authorization_code``. Raises ``invalid_grant`` for any problem with the code."""
+    """Return the response to ``grant_type=authorization_code``. Raises ``invalid_grant`` for any problem with the code."""
     code_hash = sha256(form.get("code", "").encode()).digest()
     verifier, redirect_uri = form.get("code_verifier", ""), form.get("redirect_uri", "")
     session_id = secrets.token_urlsafe(16)
@@ -78,7 +79,7 @@ async def for_code(
 async def for_refresh_token(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
-    """Response to ``grant_type=refresh_token``. Raises ``invalid_grant``."""
+    """Return the response to ``grant_type=refresh_token``. Raises ``invalid_grant``."""
     name = server.refresh_tokens.read(form.get("refresh_token", ""))
     if name is None:
         raise refusals.invalid_grant()
@@ -123,7 +124,9 @@ async def for_refresh_token(
 
 
 async def end_for_lost_key(server: AuthorizationServer, form: Mapping[str, str], key_id: str) -> None:
-    """A client refreshes with a key that it no longer publishes: the session bound to that key ends."""
+    """End the session of a client that refreshes with a key that it no longer publishes, if the session is bound to
+    that key.
+    """
     name = server.refresh_tokens.read(form.get("refresh_token", ""))
     if name is None:
         return
@@ -161,9 +164,10 @@ def _answer(server: AuthorizationServer, issued: Issued) -> dict[str, object]:
 
 
 async def _expanded_again(server: AuthorizationServer, session: OAuthSession) -> str:
-    """The session's permissions by the sets as published now.
+    """Expand the session's scopes with the permission sets as they are published now.
 
-    Resolved before the transaction, which must not wait for the network. A set that cannot be fetched changes nothing.
+    This is done before the transaction, which must not wait for the network. If a set cannot be fetched, nothing
+    changes.
     """
     if "include:" not in session.scope:
         return session.expanded_scope
@@ -175,9 +179,10 @@ async def _expanded_again(server: AuthorizationServer, session: OAuthSession) ->
 
 
 def _issue_time(w: Writer, did: Did, since: Instant) -> Instant | None:
-    """Issue time of a token, unless the account may not authorize apps or has ended earlier sessions.
+    """Return the issue time of a token; None if the account may not authorize apps, or ended its sessions after this
+    one began.
 
-    Tokens carry whole seconds: one issued in the second in which older ones were ended must not look older.
+    Tokens carry whole seconds. A token issued in the same second in which older ones were ended must not look older.
     """
     row = w.fetch_one(_VALID_SINCE, did=did)
     if row is None or row["status"] != HostingStatus.ACTIVE.value or since < row["tokens_valid_after"]:

@@ -1,4 +1,4 @@
-"""Overview of second factors, and the switches of each kind."""
+"""Overview of second factors, with a switch for each."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def routes() -> list[Route]:
 
 
 async def overview(request: Request) -> Response:
-    """The page with every second factor of the account."""
+    """Show every second factor of the account."""
     return await _page(request, EMPTY)
 
 
@@ -72,7 +72,7 @@ async def change(request: Request) -> Response:
 
 
 def _without(w: Writer, did: Did, remove: Callable[[], object]) -> None:
-    """Remove one factor; with the last one its recovery codes go too."""
+    """Remove one factor. If it was the last one, also remove the recovery codes."""
     remove()
     if not queries.are_set(w, did):
         recovery_codes.remove(w, did)

@@ -1,1 +1,1 @@
-"""Browser sign-in and sign-out, account chooser, sign-up, and password reset."""
+"""Sign-in and sign-out in the browser, account chooser, sign-up, and password reset."""

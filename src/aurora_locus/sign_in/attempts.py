@@ -1,6 +1,7 @@
-"""Password attempts of every sign-in form: counted together with ``createSession``, and as slow.
+"""Password attempts of every sign-in form. They are counted together with ``createSession``, and take as long.
 
-Only the account's own password opens pages: an app password must not be able to create more of them.
+Only the account's own password gives access to the pages, because an app password must not be able to create more app
+passwords.
 """
 
 from starlette.requests import HTTPConnection
@@ -29,18 +30,18 @@ WRONG = mark("Name and password don’t match. Check both and try again.")
 USED_UP = mark("Too many wrong passwords for this account. We can e-mail you a link that lets you sign in here.")
 LATER = mark("Too many tries from here. Wait a few minutes, or let us e-mail you a link.")
 
-# The hidden field with the token of an e-mailed link.
+# The hidden field that carries the token of an e-mailed link.
 LINK = "link"
 
 
 async def check_password(
     connection: HTTPConnection, form: dict[str, str], identifier: str, *, even_if_closed: bool = False
 ) -> Account:
-    """The account of a form's identifier and password, perhaps with an e-mailed link.
+    """Return the account for a form's identifier and password, optionally with an e-mailed link.
 
-    Raises InvalidForm for missing or wrong input (the same for an unknown name and a wrong password, and after the same time),
-    TooMany, and NotSignedIn (``AccountTakedown``) for a taken-down account, unless it may sign in to export its data
-    (``even_if_closed``).
+    Raises InvalidForm for missing or wrong input. An unknown name and a wrong password give the same message after the
+    same time. Also raises TooMany, and NotSignedIn (``AccountTakedown``) for a taken-down account, unless
+    ``even_if_closed`` lets it sign in to export its data.
     """
     password = form.get("password", "")
     problems = {}
@@ -70,7 +71,7 @@ async def check_password(
 
 
 async def find_link(connection: HTTPConnection, token: str) -> SignInLink | None:
-    """The e-mailed link with this token, while it is valid."""
+    """Find the e-mailed link with this token; None unless it is valid."""
     if not token:
         return None
     registry = registry_of(connection)
@@ -79,7 +80,7 @@ async def find_link(connection: HTTPConnection, token: str) -> SignInLink | None
 
 
 async def send_link(connection: HTTPConnection, identifier: str) -> None:
-    """E-mail a link to the account's owner. Raises InvalidForm if none can be sent."""
+    """E-mail a sign-in link to the account's owner. Raises InvalidForm if none can be sent."""
     registry = registry_of(connection)
     source = source_here(connection)
     limit = of_address(SIGN_IN_LINK, source.address, is_shared=registry.shares_private_addresses)
@@ -92,13 +93,15 @@ async def send_link(connection: HTTPConnection, identifier: str) -> None:
 
 
 def used_up(form: dict[str, str], limit: TooMany) -> Typed:
-    """The form again, with the options left after too many attempts."""
+    """Return the form again, with the options that are left after too many attempts."""
     why = USED_UP if isinstance(limit, password_guesses.GuessesUsedUp) else LATER
     return Typed(form, {"password": why})
 
 
 async def _count_try(registry: Registry, identifier: str, source: SignInSource, link: SignInLink | None) -> None:
-    """Attempts at a name are counted by address; if that is shared with strangers, by browser or link."""
+    """Count an attempt by name and address. For a known browser or a link, count by that instead, because many people
+    may share the address.
+    """
     async with registry.db.reader() as reader:
         account = await queries.find_by_identifier(reader, identifier)
         place = b""

@@ -1,4 +1,4 @@
-"""E-mail confirmation: an e-mail with a code, and a link to the page that takes it."""
+"""E-mail confirmation: an e-mail with a code, and a link to the page on which to enter it."""
 
 from urllib.parse import urlencode
 
@@ -20,8 +20,8 @@ from groundwork.rate_limit.contract import spend
 
 
 def routes(after: str) -> list[Route]:
-    """Routes on which a new account confirms its e-mail address. ``after``: where people go who came without a
-    destination.
+    """Routes on which the owner of a new account confirms its e-mail address. ``after`` is the path to which people go
+    next if they came without a destination.
     """
 
     async def show_code(request: Request) -> Response:
@@ -46,7 +46,7 @@ def routes(after: str) -> list[Route]:
 
 
 async def confirm(request: Request, code: str) -> None:
-    """Check the code sent to the chosen account. Raises InvalidForm."""
+    """Check the code that was sent to the chosen account. Raises InvalidForm."""
     account = edge.account_of(request)
     if not code.strip():
         raise InvalidForm({"code": mark("Type the code from the e-mail.")})
@@ -75,7 +75,7 @@ async def _page(request: Request, typed: Typed, next_path: str, *, status: int =
         "next_path": next_path,
         "email": account.email or "no address",
         "confirmed": account.email_confirmed_at is not None,
-        # An unconfirmed new account was sent one when it was created.
+        # The owner of an unconfirmed new account was sent a code when it was created.
         "was_sent": "sent" in request.query_params or bool(typed.values) or edge.account_of(request).is_waiting,
     }
     return page(request, "sign_in/email.html", context, status=status)

@@ -1,6 +1,7 @@
 """The second factor between password and session, for accounts that have one.
 
-A signed ticket, valid for ten minutes and this browser, carries the proof of the password. It opens nothing on its own.
+A signed ticket, valid for ten minutes and only in this browser, proves that the password was entered. By itself it
+gives no access.
 """
 
 import hmac
@@ -41,14 +42,14 @@ class Ticket:
 
 
 def party_of(connection: HTTPConnection) -> PasskeyContext:
-    """The relying party's context for passkeys."""
+    """Return the relying party and the browser for passkeys."""
     site = site_of(connection)
     keys = registry_of(connection).factor_keys
     return PasskeyContext(keys, site.url, site.branding.name, edge.browser_of(connection))
 
 
 async def enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedInAccount | str:
-    """Sign in, or, if the account requires a second factor, return the ticket for it."""
+    """Sign in. If the account requires a second factor, return the ticket for it instead."""
     if not (await checking.find(registry_of(connection), account.did)).are_set:
         return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
     return ticket_for(connection, account.did, account.tokens_valid_after, remember=remember)
@@ -62,7 +63,7 @@ def ticket_for(connection: HTTPConnection, did: Did, valid_after: Instant, *, re
 
 
 def read_ticket(connection: HTTPConnection, text: str) -> Ticket:
-    """Read a ticket. Raises NotSignedIn for an invalid or expired one."""
+    """Read a ticket. Raises NotSignedIn if it is invalid or has expired."""
     body, _, mac = text.rpartition(".")
     if not hmac.compare_digest(mac.encode(), _mac(connection, body).encode()):
         raise _over()
@@ -98,7 +99,7 @@ async def send_code(connection: HTTPConnection, did: Did) -> None:
 
 
 async def view_of(connection: HTTPConnection, did: Did) -> dict[str, object]:
-    """Template values: available factors, and the challenge for a passkey."""
+    """Return the template values: the available factors, and a challenge for a passkey."""
     registry = registry_of(connection)
     factors = await checking.find(registry, did)
     options = ""
@@ -108,14 +109,14 @@ async def view_of(connection: HTTPConnection, did: Did) -> dict[str, object]:
 
 
 def any_passkey(connection: HTTPConnection) -> str:
-    """The challenge for signing in with a passkey alone, of any account."""
+    """Return the challenge for signing in with only a passkey, of any account."""
     return passkeys.request_options(party_of(connection), (), registry_of(connection).clock.now())
 
 
 async def enter_by_passkey(
     connection: HTTPConnection, answer: str, *, remember: bool, even_if_closed: bool = False
 ) -> SignedInAccount:
-    """Sign in with a passkey alone: the device verifies its user, so this is two factors at once.
+    """Sign in with only a passkey. The device verifies its user, so this counts as two factors.
 
     Raises InvalidForm, and NotSignedIn (``AccountTakedown``) for a taken-down account.
     """

@@ -1,4 +1,4 @@
-"""Sign in, choose an account, re-enter the password, sign out."""
+"""Pages to sign in, choose an account, enter the password again, and sign out."""
 
 from urllib.parse import urlencode
 
@@ -23,7 +23,7 @@ from groundwork.http.forms import EMPTY, Typed, local_path, typed_again
 
 AFTER = "/account"
 
-# Value of the button that requests a link.
+# Value of the button that requests a sign-in link.
 MAIL_LINK = "mail-link"
 
 
@@ -46,7 +46,9 @@ def routes() -> list[Route]:
 
 
 async def show_sign_in(request: Request) -> Response:
-    """The form to sign in; people already signed in continue, unless they want another account."""
+    """Show the sign-in form. People who are already signed in are sent on, unless they want to use another account or
+    followed a sign-in link.
+    """
     next_path = local_path(request.query_params.get("next", ""), AFTER)
     if edge.account_or_none(request) is not None and not {"another", LINK} & set(request.query_params):
         return go(next_path)
@@ -55,7 +57,7 @@ async def show_sign_in(request: Request) -> Response:
 
 
 async def sign_in(request: Request) -> Response:
-    """Check the password, start a session."""
+    """Check the password and start a session, or e-mail a sign-in link."""
     form = posted(request)
     next_path, link = local_path(form.get("next", ""), AFTER), form.get(LINK, "")
     try:
@@ -89,7 +91,7 @@ async def show_factor(request: Request) -> Response:
 
 
 async def take_factor(request: Request) -> Response:
-    """Check the second factor and start the session; or send a code by e-mail."""
+    """Check the second factor and start the session, or send a code by e-mail."""
     form = posted(request)
     text, next_path = form.get("ticket", ""), local_path(form.get("next", ""), AFTER)
     ticket = factor_step.read_ticket(request, text)
@@ -106,7 +108,7 @@ async def take_factor(request: Request) -> Response:
 
 
 async def show_accounts(request: Request) -> Response:
-    """The accounts that are signed in on this browser."""
+    """Show the accounts that are signed in on this browser."""
     chosen = edge.account_of(request, even_if_closed=True)
     next_path = local_path(request.query_params.get("next", ""), AFTER)
     context = {"accounts": edge.accounts_of(request), "chosen": chosen, "next_path": next_path}
@@ -124,13 +126,13 @@ async def choose_account(request: Request) -> Response:
 
 
 async def show_proof(request: Request) -> Response:
-    """Ask a signed-in person for the password, and the second factor."""
+    """Ask a signed-in person for the password and the second factor."""
     edge.account_of(request, even_if_closed=True)
     return await _proof(request, EMPTY, local_path(request.query_params.get("next", ""), AFTER))
 
 
 async def check_proof(request: Request) -> Response:
-    """Check the password, and the second factor, that a signed-in person entered again."""
+    """Check the password and the second factor that a signed-in person has entered again."""
     account, form = edge.account_of(request, even_if_closed=True), posted(request)
     next_path = local_path(form.get("next", ""), AFTER)
     factors = await checking.find(edge.registry_of(request), account.did)
@@ -138,7 +140,7 @@ async def check_proof(request: Request) -> Response:
         if form.get("step") == "factor-email":
             await factor_step.send_code(request, account.did)
             return go(f"/sign-in/again?{urlencode({'next': next_path})}", flash="email_sent")
-        # The passkey of a signed-in person is two factors on its own.
+        # A passkey of a signed-in person counts as two factors.
         if not (factors.passkeys and form.get("passkey")):
             await check_password(request, form, account.did, even_if_closed=True)
         if factors.are_set:
@@ -152,7 +154,7 @@ async def check_proof(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """Sign the chosen account out, or all of this browser's."""
+    """Sign out the chosen account, or all accounts of this browser."""
     account = edge.account_or_none(request)
     everybody = account is None or "everybody" in posted(request)
     await edge.sign_out(request, None if everybody or account is None else account.did)
@@ -160,7 +162,7 @@ async def sign_out(request: Request) -> Response:
 
 
 def _signed_in(request: Request, next_path: str) -> Response:
-    """Redirect to the requested page; the owner of a taken-down account to the one page that is left."""
+    """Redirect to the requested page; for the owner of a taken-down account, to the export, the only page that is left."""
     is_closed = edge.account_of(request, even_if_closed=True).status in OF_THE_HOST
     return go(EXPORT if is_closed else next_path, flash="signed_in")
 
@@ -175,7 +177,9 @@ async def _form(
     link: str = "",
     offers_link: bool = False,
 ) -> Response:
-    """``link``: the token of an e-mailed link; ``offers_link``: another one can be requested."""
+    """Show the sign-in form. ``link`` is the token of an e-mailed link; ``offers_link`` is True if a new one can be
+    requested.
+    """
     context = {
         LINK: link,
         "link_is_good": bool(link) and await find_link(request, link) is not None,

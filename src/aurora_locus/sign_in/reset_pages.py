@@ -1,4 +1,4 @@
-"""Password reset: the answer is the same whether an account has the address or not."""
+"""Password reset. The response is the same whether an account has the address or not."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +20,7 @@ from groundwork.rate_limit.contract import Limit, spend
 
 
 def routes() -> list[Route]:
-    """Routes of the password reset: the page that asks for the address, and the one that takes the code."""
+    """Routes of the password reset: the page that asks for the address, and the one on which the code is entered."""
     return [
         show("/reset-password", show_address),
         take("/reset-password", send_code),
@@ -30,7 +30,7 @@ def routes() -> list[Route]:
 
 
 async def show_address(request: Request) -> Response:
-    """The form that asks for the e-mail address."""
+    """Show the form that asks for the e-mail address."""
     return _address(request, EMPTY)
 
 
@@ -52,12 +52,12 @@ async def send_code(request: Request) -> Response:
 
 
 async def show_code(request: Request) -> Response:
-    """The form for code and new password; the link in the e-mail contains the code."""
+    """Show the form for the code and the new password. The link in the e-mail contains the code."""
     return _code(request, Typed({"code": request.query_params.get("code", "")}))
 
 
 async def choose_password(request: Request) -> Response:
-    """Set the new password with the code; every session ends."""
+    """Set the new password with the code. Every session ends."""
     form, registry = posted(request), registry_of(request)
     code, password = form.get("code", ""), form.get("password", "")
     problems = {}

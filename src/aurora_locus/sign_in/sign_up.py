@@ -1,4 +1,4 @@
-"""Create an account from a form; errors are shown beside their fields."""
+"""Create an account from a form. Errors are shown next to their fields."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refu
 from groundwork.http.application import client_network
 from groundwork.rate_limit.contract import spend
 
-# The form field of each refusal, by error name; the names are the Lexicon's.
+# The form field for each error. The error names are those of the Lexicon.
 _FIELDS = {
     "InvalidHandle": "name",
     "HandleNotAvailable": "name",
@@ -36,8 +36,8 @@ _MISSING = {
 async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInAccount:
     """Create the account and sign it in on this browser.
 
-    ``form`` has name, domain, email, password and perhaps invite_code. Raises InvalidForm for invalid input, RateLimited, and
-    directory failures.
+    ``form`` has name, domain, email, password and optionally invite_code. Raises InvalidForm for invalid input,
+    RateLimited, and the errors of the directory.
     """
     registry = registry_of(connection)
     needed = ("invite_code", "email", "name", "password") if registry.needs_invite else ("email", "name", "password")
@@ -57,7 +57,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
         made = await creation.create(registry, wish)
     except (InvalidInput, Refused) as wrong:
         raise InvalidForm({_field_of(wrong): wrong.why}) from None
-    # The app session that comes with a new account is not needed here.
+    # Creating an account also opens an app session, which is not needed here.
     await registry.db.write(lambda w: sessions.end_all(w, made.did))
     async with registry.db.reader() as reader:
         account = await queries.find(reader, made.did)
@@ -71,7 +71,7 @@ async def _enter(connection: HTTPConnection, account: Account, *, remember: bool
 
 
 def _handle(form: dict[str, str], domains: Sequence[str]) -> str:
-    """The full handle; people may also type it in full."""
+    """Return the full handle. People may type either the full handle or only the name."""
     name = form["name"].strip().lower().removeprefix("@")
     domain = form.get("domain", "")
     if domain not in domains:

@@ -17,7 +17,7 @@ from groundwork.http.forms import Typed, local_path, typed_again
 
 
 def routes(after: str) -> list[Route]:
-    """Routes of the sign-up form. ``after``: where people go who came without a destination."""
+    """Routes of the sign-up form. ``after`` is the path to which people go next if they came without a destination."""
 
     async def show_form(request: Request) -> Response:
         typed = Typed({"invite_code": request.query_params.get("invite", "")})

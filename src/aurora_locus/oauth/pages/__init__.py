@@ -1,1 +1,1 @@
-"""Consent pages: sign in or up, choose an account, decide about an app's scopes."""
+"""Consent pages: sign in or up, choose an account, and decide which scopes an app gets."""

@@ -20,7 +20,8 @@ from groundwork.errors import InvalidInput
 
 PATH = "/oauth/authorize"
 
-# Query parameters of our own beside the two that name the request; everything else belongs in the pushed request.
+# Our own query parameters, in addition to the two that name the request. All other parameters belong in the pushed
+# request.
 _OWN = frozenset({"view", "account", "proof", "ticket"})
 
 
@@ -49,7 +50,9 @@ def authorization_of(connection: HTTPConnection) -> AuthorizationServer:
 
 
 def names_in(request: Request) -> tuple[str, str]:
-    """client_id and request_uri of a URL. Raises InvalidInput for anything but one of each and our own parameters."""
+    """Return client_id and request_uri of a URL. Raises InvalidInput unless it has exactly one of each and otherwise
+    only our own parameters.
+    """
     query = request.query_params
     given = [name for name, _ in query.multi_items()]
     if given.count("client_id") != 1 or given.count("request_uri") != 1:
@@ -71,11 +74,12 @@ def names_in(request: Request) -> tuple[str, str]:
 
 
 async def opened(tx: Transaction, request: Request, client_id: str, request_uri: str) -> Flow:
-    """The request, from now on bound to this browser. Raises RequestUnusable."""
+    """Bind the request to this browser and return it. Raises RequestUnusable."""
     asked = await open_request(authorization_of(request), tx, request_uri, client_id, device_of(request))
     shown = shown_of(request)
     if shown is not None:
-        # Any form of the flow can be the last before the app: the content policy must allow its redirect.
+        # Any form of the flow may be the last one before the redirect to the app, so the content policy must allow
+        # that.
         shown.form_targets = (source_of(asked.redirect_uri),)
         if asked.is_trusted and asked.client.logo_uri:
             shown.picture_origins = (source_of(asked.client.logo_uri),)
@@ -83,23 +87,23 @@ async def opened(tx: Transaction, request: Request, client_id: str, request_uri:
 
 
 def device_of(request: Request) -> str:
-    """The browser's identifier in app sessions; it grants nothing."""
+    """Return the identifier of the browser that is stored with app sessions. It grants no access."""
     return sha256(edge.browser_of(request).encode()).hexdigest()
 
 
 def source_of(address: str) -> str:
-    """A URL as a CSP source: its origin, or its scheme if CSP cannot express it."""
+    """Return a URL as a CSP source: its origin, or only its scheme if CSP cannot express the origin."""
     parts = urlsplit(address)
     is_web = parts.scheme in ("http", "https") and parts.netloc and "[" not in parts.netloc
     return f"{parts.scheme}://{parts.netloc}" if is_web else f"{parts.scheme}:"
 
 
 def fits(account: SignedInAccount, hint: str | None) -> bool:
-    """Whether the app accepts this account."""
+    """Whether this account is the one that the app asked for, or the app asked for none."""
     return hint is None or hint.lower() in (account.did, account.handle)
 
 
 def proof_of(request: Request, flow: Flow, did: Did) -> str:
-    """Purpose of a proof that this browser entered this account's password for this request (``prompt=login``)."""
+    """Return the proof that this browser entered this account's password for this request (``prompt=login``)."""
     what = f"{edge.browser_of(request)} {flow.asked.id.hex()} {did}"
     return forms.token_for(site_of(request).csrf_key, what)

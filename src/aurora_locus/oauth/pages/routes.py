@@ -1,7 +1,7 @@
 """``/oauth/authorize``: the pages of an authorization request (RFC 6749 section 3.1, RFC 9126 section 4).
 
-Nothing is sent to the app before client and redirect URI are verified; then every page has a way to decline. Decisions are
-checked again by ``oauth.authorization``, which alone writes.
+Nothing is sent to the app before client and redirect URI are verified; after that, every page has a way to decline.
+``oauth.authorization`` checks every decision again and is the only code that writes.
 """
 
 import hmac
@@ -30,7 +30,7 @@ from groundwork.clock import Instant
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotSignedIn, Refused, TooMany
 from groundwork.http.forms import EMPTY, Typed, typed_again
 
-# A request with many permissions has a field for each.
+# A request with many permissions has a field for each of them.
 _MAX_FIELDS = 1000
 
 
@@ -40,7 +40,7 @@ def routes() -> list[Route]:
 
 
 async def show_request(request: Request) -> Response:
-    """The next step: sign in, choose, confirm, decide; or straight back if nothing needs to be asked."""
+    """Show the next step: sign in, choose, confirm or decide. Redirect to the app if nothing needs to be asked."""
     try:
         client_id, request_uri = names_in(request)
         flow = await _open(request, client_id, request_uri)
@@ -53,7 +53,7 @@ async def show_request(request: Request) -> Response:
 
 
 async def answer_request(request: Request) -> Response:
-    """Process a form of the flow."""
+    """Handle a form of the flow."""
     form = posted(request)
     try:
         flow = await _open(request, form.get("client_id", ""), form.get("request_uri", ""))
@@ -105,7 +105,7 @@ async def _next(request: Request, flow: Flow) -> Response:
 
 
 async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Response:
-    """The account is known: confirm its e-mail address, or ask for consent, unless it was given before."""
+    """Continue with a known account: confirm its e-mail address, or ask for consent unless it was given before."""
     if account.is_waiting:
         return views.confirm_email(request, flow, account, EMPTY)
     if account.status is not HostingStatus.ACTIVE:
@@ -118,7 +118,7 @@ async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Res
 
 
 async def _without_asking(request: Request, flow: Flow) -> Response:
-    """``prompt=none``: an answer without a page, whatever it is (OpenID Connect Core 3.1.2.1 names the errors)."""
+    """Answer ``prompt=none`` without showing a page (OpenID Connect Core 3.1.2.1 defines the errors)."""
     accounts = [account for account in edge.accounts_of(request) if fits(account, flow.asked.login_hint)]
     active = [account for account in accounts if account.status is HostingStatus.ACTIVE]
     if not active:
@@ -135,7 +135,9 @@ async def _without_asking(request: Request, flow: Flow) -> Response:
 async def _ask_password(
     request: Request, flow: Flow, typed: Typed, accounts: list[SignedInAccount], *, status: int = 200
 ) -> Response:
-    """The sign-in form; a login hint fixes the name, and the form says so if no account here has it."""
+    """Show the sign-in form. With a login hint the name cannot be changed, and if no account here has it, the page says
+    so.
+    """
     locked = ""
     if flow.asked.login_hint is not None:
         async with edge.registry_of(request).db.reader() as reader:
@@ -169,7 +171,7 @@ async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Respon
 
 
 async def _ask_factor(request: Request, flow: Flow, typed: Typed, text: str, *, status: int = 200) -> Response:
-    """The second factor; an expired ticket leads back to the password."""
+    """Ask for the second factor. An expired ticket leads back to the password."""
     try:
         ticket = factor_step.read_ticket(request, text)
     except NotSignedIn:
@@ -197,7 +199,7 @@ async def _take_factor(request: Request, flow: Flow, form: dict[str, str]) -> Re
 
 
 def _signed_in(request: Request, flow: Flow, account: SignedInAccount) -> Response:
-    """Continue the flow, with the proof that the password was entered for this request."""
+    """Continue the flow with proof that the password was entered for this request."""
     return go(flow.url(account=account.did, proof=proof_of(request, flow, account.did)))
 
 
@@ -237,7 +239,7 @@ async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes:
     server, device_id = authorization_of(request), device_of(request)
     try:
         async with edge.registry_of(request).db.transaction() as tx:
-            # Loaded again in this transaction: it may have changed since the page was rendered.
+            # Loaded again in this transaction, because the request may have changed since the page was rendered.
             now = await opened(tx, request, flow.client_id, flow.request_uri)
             address = await authorization.approve(server, tx, now.asked, account.did, scopes, device_id)
     except RequestUnusable:

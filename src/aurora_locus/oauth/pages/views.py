@@ -31,17 +31,17 @@ _NOT_ACTIVE = {
 
 
 def unusable(request: Request, problem: InvalidInput) -> Response:
-    """The error page for a request that cannot be used: nothing in it is verified, so nothing is redirected."""
+    """The error page for a request that cannot be used. Nothing in such a request is verified, so there is no redirect."""
     return page(request, "oauth/unusable.html", {"why": problem.why}, status=400)
 
 
 def sign_in(
     request: Request, flow: Flow, typed: Typed, locked: str, accounts: list[SignedInAccount], *, status: int = 200
 ) -> Response:
-    """The sign-in page of the flow. ``locked``: the handle that the app requested, which cannot be changed; empty if
+    """The sign-in page of the flow. ``locked`` is the handle that the app requested, which cannot be changed; empty if
     any account will do.
 
-    After too many attempts (429), a sign-in link can be e-mailed.
+    After too many attempts (429), the page offers to e-mail a sign-in link.
     """
     context = {
         "offers_link": status == HTTPStatus.TOO_MANY_REQUESTS and edge.registry_of(request).sends_mail,
@@ -55,7 +55,7 @@ def sign_in(
 
 
 def factor(request: Request, flow: Flow, typed: Typed, view: dict[str, object], *, status: int = 200) -> Response:
-    """The page that asks for the second factor. ``view``: the ticket, and what ``factor_step.view_of`` says."""
+    """The page that asks for the second factor. ``view`` has the ticket and the values from ``factor_step.view_of``."""
     fields = {**flow.fields, "ticket": view["ticket"]}
     context = {"typed": typed, **view, **_frame(flow), "fields": fields}
     return page(request, "oauth/factor.html", context, status=status)
@@ -75,7 +75,7 @@ def sign_up(request: Request, flow: Flow, typed: Typed, *, status: int = 200) ->
 
 
 def choose(request: Request, flow: Flow, accounts: list[SignedInAccount]) -> Response:
-    """The page that lets people choose one of several accounts."""
+    """The page on which people choose one of several accounts."""
     rows = [(account, flow.url(account=account.did)) for account in accounts]
     return page(request, "oauth/choose.html", {"rows": rows, **_frame(flow)})
 
@@ -83,7 +83,7 @@ def choose(request: Request, flow: Flow, accounts: list[SignedInAccount]) -> Res
 def confirm_email(
     request: Request, flow: Flow, account: SignedInAccount, typed: Typed, *, status: int = 200
 ) -> Response:
-    """The page on which a new account confirms its e-mail address first."""
+    """The page on which the owner of a new account must first confirm its e-mail address."""
     fields = {**flow.fields, "account": account.did, "proof": request.query_params.get("proof", "")}
     context = {"typed": typed, "email": account.email, **_frame(flow), "fields": fields}
     return page(request, "oauth/confirm_email.html", context, status=status)
@@ -96,7 +96,7 @@ def cannot(request: Request, flow: Flow, account: SignedInAccount, why: Why = ""
 
 
 def stranger(request: Request, flow: Flow) -> Response:
-    """The page for an app that requested an account that is not here."""
+    """The page that says that the account requested by the app is not here."""
     return page(request, "oauth/stranger.html", {"hint": flow.asked.login_hint, **_frame(flow)}, status=404)
 
 
@@ -120,14 +120,14 @@ def consent(request: Request, flow: Flow, account: SignedInAccount, proof: str) 
 
 
 def ticked(asked: AuthorizationRequest, form: dict[str, str]) -> tuple[str, ...]:
-    """The scopes left ticked on the consent page; ``atproto`` is always included."""
+    """Return the scopes that are ticked on the consent page. ``atproto`` is always included."""
     return tuple(
         scope for number, scope in enumerate(asked.scopes) if scope == ATPROTO or form.get(f"allow-{number}") == scope
     )
 
 
 def _frame(flow: Flow) -> dict[str, object]:
-    """The app's name, and the way back. An untrusted app is shown by its URL alone."""
+    """Return the app's name and the way back. An untrusted app is shown only by its URL."""
     client, asked = flow.asked.client, flow.asked
     is_here = client.client_id.startswith(_LOOPBACK)
     return {
@@ -147,6 +147,6 @@ def _frame(flow: Flow) -> dict[str, object]:
 
 
 def _locales(request: Request, asked: AuthorizationRequest) -> tuple[str, ...]:
-    """Languages: those the app states, then the browser's, best first."""
+    """Return language tags, best first: those that the app states, then those of the browser."""
     accepted = request.headers.get("accept-language", "").split(",")
     return (*asked.ui_locales, current().tag, *(part.partition(";")[0].strip() for part in accepted if part.strip()))
