@@ -1,4 +1,4 @@
-"""The caller's author view, and their image URLs."""
+"""The caller as the author of views, and the URLs of their images."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,19 +14,21 @@ BANNER: Final = "banner"
 THUMBNAIL: Final = "feed_thumbnail"
 FULL_SIZE: Final = "feed_fullsize"
 
-# Calls the app view on behalf of the caller; None if it does not answer with an object.
+# Calls the app view on behalf of the caller. Returns None if the response is not a JSON object.
 AskView = Callable[[Nsid, Mapping[str, str]], Awaitable[dict[str, Any] | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Image URLs: the app view's by ``pattern`` (size, DID and CID for ``%s``), else this server's blobs."""
+    """Image URLs: those of the app view if ``pattern`` is set (``%s`` for size, DID and CID), otherwise this server's
+    blobs.
+    """
 
     pattern: str
     own_url: str
 
     def url(self, size: str, did: Did, blob: object) -> str | None:
-        """The URL of an image that a record refers to; None if it is no blob."""
+        """Return the URL of an image that a record refers to; None if it is not a blob."""
         cid = cid_of(blob)
         if cid is None:
             return None
@@ -37,7 +39,7 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class ViewingAccount:
-    """The caller. ``profile`` is the current profile record (JSON-able, empty if there is none)."""
+    """The caller. ``profile`` is the current profile record as JSON values, empty if there is none."""
 
     did: Did
     handle: Handle
@@ -52,7 +54,7 @@ class ViewingAccount:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """The fields of every profile view that come from its record."""
+        """The fields of every profile view that come from the profile record."""
         return present(
             displayName=self.profile.get("displayName"),
             pronouns=self.profile.get("pronouns"),
@@ -61,7 +63,7 @@ class ViewingAccount:
 
     @property
     def shown_in_full(self) -> dict[str, Any]:
-        """Additional fields of the detailed view."""
+        """The fields of the detailed profile view that come from the profile record."""
         return {
             **self.shown,
             **present(
@@ -73,18 +75,18 @@ class ViewingAccount:
         }
 
     def updated(self, view: Mapping[str, Any]) -> dict[str, Any]:
-        """A short view of the caller's profile, updated from the record."""
+        """Update a short view of the caller's profile from the record."""
         kept = {key: value for key, value in view.items() if key not in {"displayName", "pronouns", "avatar"}}
         return {**kept, **self.shown}
 
 
 def present(**fields: object) -> dict[str, Any]:
-    """The fields that have a value: views omit absent ones."""
+    """Return the fields that have a value, because views omit absent ones."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def cid_of(blob: object) -> str | None:
-    """The CID of a blob in JSON form."""
+    """Return the CID of a blob in JSON form; None if it is not one."""
     ref = blob.get("ref") if isinstance(blob, dict) else None
     link = ref.get("$link") if isinstance(ref, dict) else None
     return link if isinstance(link, str) else None

@@ -1,4 +1,4 @@
-"""Complete an app view's response: is it behind, with what, and by how much."""
+"""Complete an app view's response: check whether it is behind, add the missing records, and report the lag."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ _ENCODER = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Completing:
-    """Completes responses for accounts of one server."""
+    """Completes responses for the accounts of one server."""
 
     repositories: Repositories
     proxying: Proxying
@@ -55,8 +55,8 @@ class Completing:
         folds: bool,
         gone: Callable[[], bool],
     ) -> UpstreamResponse:
-        """The response unchanged if the app view is up to date, or if it cannot be completed. ``folds``: the client accepts
-        gzip.
+        """Add the caller's newest records to a response. It is returned unchanged if the app view is up to date or it
+        cannot be completed. ``folds`` says whether the client accepts gzip.
 
         Raises RemoteFailed and RemoteSlow if the body breaks off.
         """
@@ -72,7 +72,7 @@ class Completing:
             author = await self._author(service, did, gone)
             completed = await _completed(author, nsid, asked, reply, body, recent)
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError, msgspec.DecodeError) as odd:
-            # Does not match its Lexicon: pass it on as received.
+            # The response does not match its Lexicon, so it is passed on as received.
             log.warning("view.left_alone", nsid=nsid, service=service.name, why=type(odd).__name__)
             completed = None
         kept = {name: value for name, value in reply.headers.items() if name not in OF_THE_BODY}
@@ -88,7 +88,9 @@ class Completing:
         return UpstreamResponse(HTTPStatus.OK, {**kept, **headers}, _once(encoded))
 
     async def _rev_behind(self, did: Did, reply: UpstreamResponse) -> Tid | None:
-        """The rev up to which the app view has indexed this repository; None if unstated or up to date."""
+        """Return the rev up to which the app view has indexed this repository; None if it is unknown or the current
+        one.
+        """
         if reply.status not in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST):
             return None
         try:
@@ -129,7 +131,7 @@ async def _completed(
 
 
 def as_asked_for(request: Request) -> Request:
-    """The request as sent upstream: with an encoding that can be decoded here."""
+    """Return the request to send upstream, with an encoding that can be decoded here."""
     encoding = GZIP if accepts_gzip(request.headers["accept-encoding"].encode("latin-1")) else "identity"
     return replace(request, headers={**request.headers, "accept-encoding": encoding})
 

@@ -1,7 +1,7 @@
 """Views of a post's embeds: images, a link card, another record.
 
-Other people's records are requested from the app view, which alone knows whether the caller may see them. What only the app
-view can produce (a video stream) is omitted until it has indexed the post.
+Other people's records are requested from the app view, because only it knows whether the caller may see them. What only
+the app view can produce (a video stream) is omitted until it has indexed the post.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _RECORD: Final = "app.bsky.embed.record"
 _RECORD_WITH_MEDIA: Final = "app.bsky.embed.recordWithMedia"
 
 _GET_POSTS: Final = Nsid("app.bsky.feed.getPosts")
-# Per collection the method that shows one record: its parameter, the field in its output, its view type.
+# For each collection: the method that shows one record, its parameter, the field in its output, and the view type.
 _SHOWN_BY: Final = {
     "app.bsky.feed.generator": (
         Nsid("app.bsky.feed.getFeedGenerator"), "feed", "view", "app.bsky.feed.defs#generatorView",
@@ -26,7 +26,7 @@ _SHOWN_BY: Final = {
 
 
 async def embed_view(author: ViewingAccount, embed: object) -> dict[str, Any] | None:
-    """The view of the caller's embed; None if it cannot be shown yet."""
+    """Return the view of the caller's embed; None if it cannot be shown yet."""
     if not isinstance(embed, dict):
         return None
     match embed.get("$type"):

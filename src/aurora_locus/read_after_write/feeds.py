@@ -1,7 +1,7 @@
 """Feeds: the timeline, an author's own feed, an actor's likes.
 
-A post is inserted by time among those of the page. Posts older than the page's end belong to a later page, and posts newer
-than the start of a later page were shown before.
+A post is inserted into the page by time. Posts older than the end of the page belong to a later page, and posts newer
+than the start of a later page were already shown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ async def timeline(author: ViewingAccount, asked: Parameters, page: Page, recent
 
 
 async def author_feed(author: ViewingAccount, asked: Parameters, page: Page, recent: Recent) -> Page:
-    """Complete ``app.bsky.feed.getAuthorFeed`` of the caller."""
+    """Complete the caller's own ``app.bsky.feed.getAuthorFeed``."""
     page = _with_profile(author, page, recent)
     if asked.get("actor", "").lower() not in {author.did, author.handle}:
         return page
@@ -32,7 +32,7 @@ async def author_feed(author: ViewingAccount, asked: Parameters, page: Page, rec
 
 
 async def actor_likes(author: ViewingAccount, _asked: Parameters, page: Page, recent: Recent) -> Page:
-    """Complete ``app.bsky.feed.getActorLikes``: updates the caller's name and avatar."""
+    """Complete ``app.bsky.feed.getActorLikes``: update the caller's name and avatar."""
     return _with_profile(author, page, recent)
 
 
@@ -53,7 +53,7 @@ async def _with_posts(author: ViewingAccount, asked: Parameters, page: Page, pos
     feed = list(page["feed"])
     here = {item["post"]["uri"] for item in feed}
     times = [_time(item) for item in feed if not _is_pinned(item)]
-    # Without a cursor the page is the last one: everything older belongs to it.
+    # A page without a cursor is the last one, so everything older belongs to it.
     earliest = min(times, default=0) if "cursor" in page else 0
     latest = max(times, default=0) if asked.get("cursor") else None
     for post in posts:
@@ -72,7 +72,7 @@ def _is_pinned(item: Mapping[str, Any]) -> bool:
 
 
 def _time(item: Mapping[str, Any]) -> int:
-    """Its time in the feed: for a repost, that of the repost."""
+    """Return the time by which the feed orders an item. For a repost, this is the time of the repost."""
     reason = item.get("reason")
     shown = reason if isinstance(reason, dict) and "indexedAt" in reason else item["post"]
     try:
@@ -82,7 +82,7 @@ def _time(item: Mapping[str, Any]) -> int:
 
 
 def _passes(wanted: str, author: ViewingAccount, post: RecentRecord) -> bool:
-    """Whether the feed's filter includes a post."""
+    """Whether the feed's filter includes the post."""
     parent = parent_uri(post)
     match wanted:
         case "posts_no_replies":

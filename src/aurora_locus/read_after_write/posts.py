@@ -1,4 +1,4 @@
-"""View of one of the caller's posts before anyone has replied or liked."""
+"""View of one of the caller's posts before anybody has replied to it or liked it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from aurora_locus.read_after_write.recent import RecentRecord
 
 
 async def post_view(author: ViewingAccount, post: RecentRecord) -> dict[str, Any]:
-    """View of a new post of the caller, as ``app.bsky.feed.defs#postView``."""
+    """Return the view of the caller's new post, as ``app.bsky.feed.defs#postView``."""
     return {
         "uri": post.uri,
         "cid": post.cid,
@@ -24,12 +24,12 @@ async def post_view(author: ViewingAccount, post: RecentRecord) -> dict[str, Any
 
 
 def parent_uri(post: RecentRecord) -> str | None:
-    """URI of the post that a post replies to; None if it is no reply."""
+    """Return the URI of the post that a post replies to; None if it is not a reply."""
     return _reply(post, "parent")
 
 
 def root_uri(post: RecentRecord) -> str | None:
-    """URI of the first post in the thread of a reply; None if the post is no reply."""
+    """Return the URI of the first post in the thread of a reply; None if the post is not a reply."""
     return _reply(post, "root")
 
 

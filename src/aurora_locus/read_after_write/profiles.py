@@ -1,4 +1,4 @@
-"""The caller's profile as it has just been saved."""
+"""The caller's profile as it was last saved."""
 
 from collections.abc import Mapping
 from typing import Any

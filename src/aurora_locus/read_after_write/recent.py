@@ -1,8 +1,8 @@
 """An account's own posts and profile that are newer than a rev.
 
-Posts are found by their record keys, newest first, at constant cost. A key states when its author created the record, a rev
-when it was written here: if the two are far apart the record was imported with a repository, and the app view has indexed it
-long ago.
+Posts are found by their record keys, newest first, at constant cost. The record key states when its author created the
+record, the rev when it was written here. If the two are far apart, the record was imported with a repository, and the
+app view indexed it long ago.
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ from groundwork.database.transaction import Database
 POST: Final = Nsid("app.bsky.feed.post")
 PROFILE: Final = Nsid("app.bsky.actor.profile")
 
-# If an app view lags by more posts than a person writes in minutes, only the newest are added.
+# If an app view is behind by more posts than a person writes in a few minutes, only the newest are added.
 MAX_POSTS: Final = 20
 _APART: Final = HOUR
 
 
 @dataclass(frozen=True, slots=True)
 class RecentRecord:
-    """A record of the caller: ``value`` is JSON-able, ``at`` microseconds UTC at which it was written to the repository."""
+    """A record of the caller. ``value`` is JSON, ``at`` is when it was written to the repository, in microseconds UTC."""
 
     uri: str
     cid: str
@@ -42,26 +42,26 @@ class RecentRecord:
 
     @property
     def indexed_at(self) -> str:
-        """Time at which an app view would index it."""
+        """The time at which an app view would index it."""
         return format_datetime(self.at)
 
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """Records newer than a rev: ``posts`` newest first; ``profile`` only if it is."""
+    """Records newer than a rev. ``posts`` has the newest first; ``profile`` is None if it has not changed since."""
 
     posts: Sequence[RecentRecord] = field(default_factory=tuple)
     profile: RecentRecord | None = None
 
     @property
     def oldest(self) -> int | None:
-        """When the first of them was written; None if there is none."""
+        """When the first of them was written; None if there are none."""
         every = [*self.posts, *([] if self.profile is None else [self.profile])]
         return min((one.at for one in every), default=None)
 
 
 async def since(db: Database, did: Did, rev: Tid) -> Recent:
-    """What the account wrote after ``rev``."""
+    """Return what the account wrote after ``rev``."""
     posts = []
     for record, written_in in await reader.newest_with_revs(db, did, POST, MAX_POSTS):
         at = tid.to_microseconds(written_in)
@@ -77,7 +77,7 @@ async def since(db: Database, did: Did, rev: Tid) -> Recent:
 
 
 async def present_profile(db: Database, did: Did) -> dict[str, Any]:
-    """The current profile record, however old; empty if there is none."""
+    """Return the current profile record, however old; empty if there is none."""
     found = await reader.find_with_rev(db, did, PROFILE, RecordKey("self"))
     return {} if found is None else _written(did, found[0], 0).value
 

@@ -20,7 +20,7 @@ async def thread(
     if shown.get("$type") != _THREAD:
         return answer
     depth = int(asked.get("depth", "6"))
-    # Oldest first: a reply to one's own reply finds it there.
+    # Oldest first, so that a reply to one's own reply finds that reply in the thread.
     for post in reversed(recent.posts):
         parent = parent_uri(post)
         if parent is not None:
@@ -29,7 +29,9 @@ async def thread(
 
 
 async def missing_thread(author: ViewingAccount, asked: Mapping[str, str], recent: Recent) -> dict[str, Any] | None:
-    """The thread of a post of the caller that the app view does not have yet; None if it is no recent post of theirs."""
+    """Return the thread of a post of the caller that the app view does not have yet; None if it is not a recent post of
+    theirs.
+    """
     wanted = asked.get("uri", "").replace(f"at://{author.handle}/", f"at://{author.did}/", 1)
     post = next((one for one in recent.posts if one.uri == wanted), None)
     if post is None:

@@ -1,4 +1,4 @@
-"""The app view methods that are completed, with one function each."""
+"""The app view methods whose responses are completed, each with its function."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final

@@ -1,3 +1,3 @@
-"""XRPC methods of this server: one file each, named for its NSID, in the folder of the NSID's authority; their table and
-dispatcher.
+"""XRPC methods of this server, with their table and dispatcher. Each method is in a file named after it, in a folder
+named after the rest of its NSID.
 """

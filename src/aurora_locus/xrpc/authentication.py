@@ -18,7 +18,9 @@ from aurora_locus.moderation.roles import PdsOperator
 
 
 class Need(StrEnum):
-    """What a method requires of its caller. A level says who is let in; what they may do there, the method decides."""
+    """What a method requires of its caller. A level decides who may call the method; the method itself decides what
+    they may do.
+    """
 
     ANYBODY = "anybody"
     """Anybody. A caller is known by credentials that hold; others are no hindrance, as at the reference: an app whose session
@@ -43,8 +45,8 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PdsCaller:
-    """Who is calling. ``did`` is None only for operators of the host; ``scope`` only for them, for service tokens and for
-    OAuth apps, whose ``grant`` says what they may do.
+    """The caller. ``did`` is None only for operators of the host. ``scope`` is None for operators, for service tokens
+    and for OAuth apps, whose ``grant`` says what they may do.
     """
 
     did: Did | None
@@ -55,17 +57,19 @@ class PdsCaller:
     is_arriving: bool = False
 
     def may_see(self, did: Did) -> bool:
-        """Whether the caller may read this repository whatever its status: its owner and the host may."""
+        """Whether the caller may read this repository whatever its status, as its owner and the host may."""
         return self.is_admin or self.did == did
 
     @property
     def is_admin(self) -> bool:
-        """Whether the host itself calls, whatever the role."""
+        """Whether the caller is an operator of the host, with any role."""
         return self.operator is not None
 
 
 class Authenticate(Protocol):
-    """The implementation. Raises NotSignedIn or Forbidden; returns None for an anonymous caller where that is allowed."""
+    """Contract of authentication. Raises NotSignedIn or Forbidden. Returns None for an anonymous caller where that is
+    allowed.
+    """
 
     async def __call__(
         self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /

@@ -1,4 +1,4 @@
-"""Request bodies, already bounded by the server."""
+"""Request bodies. The server has already limited their size."""
 
 from collections.abc import AsyncIterator
 
@@ -7,7 +7,7 @@ from starlette.types import Receive
 
 
 async def stream(receive: Receive) -> AsyncIterator[bytes]:
-    """The body as it arrives."""
+    """Yield the body as it arrives."""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -18,7 +18,7 @@ async def stream(receive: Receive) -> AsyncIterator[bytes]:
 
 
 async def whole(receive: Receive) -> bytes:
-    """The whole body; it nearly always arrives in one message."""
+    """Read the whole body, which nearly always arrives in one message."""
     chunks = []
     while True:
         message = await receive()

@@ -19,11 +19,11 @@ from aurora_locus.oauth.callers import AppCallers, is_app, refused_token
 from aurora_locus.xrpc.authentication import Authenticate, Need, PdsCaller
 from groundwork.errors import Forbidden, NotSignedIn, Refused
 
-# Only sign-out accepts an expired refresh token: the intent is clear, and harms nobody.
+# Only sign-out accepts an expired refresh token: the intent is clear, and it does no harm.
 _TAKES_EXPIRED = "com.atproto.server.deleteSession"
 
-# What a taken-down account may still do: read its status, and leave. Its repository and blobs are readable to it as their
-# owner.
+# What the owner of a taken-down account may still do: read its status, and leave. As the owner, they can also read its
+# repository and blobs.
 _WHILE_TAKEN_DOWN = frozenset(
     {
         "app.bsky.actor.getPreferences",
@@ -36,7 +36,7 @@ _WHILE_TAKEN_DOWN = frozenset(
     }
 )
 
-# An account whose identity names another server: nobody would ever read what it writes here.
+# Refused for an account whose identity names another server, because nobody would ever read what it writes here.
 _NOT_AFTER_MOVING = frozenset(
     {
         "com.atproto.identity.updateHandle",
@@ -58,7 +58,7 @@ def authenticator(
 ) -> Authenticate:
     """Build the authentication of XRPC calls: sessions, the administrator password, service tokens, OAuth apps.
 
-    ``moderation`` is the DID of the service that moderates for this host; empty: none.
+    ``moderation`` is the DID of the service that moderates for this host; empty if there is none.
     """
 
     async def authenticate(
@@ -106,7 +106,7 @@ def authenticator(
                 return _caller(need, nsid, found)
 
     async def _operator(need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request) -> PdsCaller:
-        """The administrator by password, or the moderation service by token."""
+        """Authenticate the administrator by password, or the moderation service by token."""
         if need is Need.MODERATOR and not _is_readable(headers):
             raise NotSignedIn("Send the administration's password, or a service's token.", name="InvalidToken")
         if scheme_of(headers) == "bearer" and need is Need.MODERATOR:
@@ -129,14 +129,14 @@ async def _arriving(services: ServiceCallers, token: str, nsid: str) -> Did:
     try:
         return await services.read(token, nsid)
     except NotSignedIn as refused:
-        # An identity that does not resolve cannot sign: the Lexicon has an error for that.
+        # An identity that cannot be resolved cannot sign. The Lexicon has an error name for that.
         if refused.name == "BadJwtIss":
             raise Refused(refused.why, name="UnresolvableDid") from None
         raise
 
 
 def _is_bound(authorization: bytes | None) -> bool:
-    """Whether a refused token is an OAuth app's, sent without its proof."""
+    """Whether a refused token belongs to an OAuth app and was sent without its proof."""
     try:
         claims = jwt.read((authorization or b"").decode("latin-1").partition(" ")[2]).claims
     except Malformed:
@@ -152,7 +152,7 @@ async def _of_an_app(credentials: CredentialReader, access: AccessClaims) -> Acc
     try:
         return await credentials.of_an_app(access.did, access.issued_at)
     except NotSignedIn as refused:
-        # Apps refresh on OAuth's own error name, and then learn that the session is over.
+        # Apps refresh their token when they see OAuth's own error name, and then learn that the session has ended.
         if refused.name == "InvalidToken":
             raise refused_token("invalid_token", str(refused.why)) from None
         raise
@@ -166,7 +166,7 @@ def _caller(need: Need, nsid: str, session: AccountSession) -> PdsCaller:
     if session.account.moved_to is not None and nsid in _NOT_AFTER_MOVING:
         raise Refused(f"This account has moved to {session.account.moved_to}; write there.", name="RepoDeactivated")
     if need is Need.FULL_ACCESS and session.scope is not SessionScope.FULL:
-        # The reference's name and status, by which apps know that another password may help.
+        # The reference server's error name and status, which tell apps that another password may work.
         raise NotSignedIn(
             "Bad token scope: this takes the account's own password, no app password.", name="InvalidToken"
         )
@@ -179,7 +179,7 @@ def _service_token(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def _is_readable(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether an Authorization header, if any, has two words of which the first is a known scheme."""
+    """Whether the Authorization header is absent, or has two words of which the first is a known scheme."""
     header = headers.get(b"authorization")
     return header is None or (scheme_of(headers) in _SCHEMES and len(header.split(b" ")) == 2)
 

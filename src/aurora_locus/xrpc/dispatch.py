@@ -1,7 +1,8 @@
-"""Dispatch of requests to methods: ``/xrpc/<nsid>`` by one table.
+"""Dispatch of requests to methods: ``/xrpc/<nsid>``, by one table.
 
-Parameters and JSON bodies are decoded and validated here, once, by the Lexicon of the method; methods get values. Failures are
-raised, the surrounding application turns them into responses. This is the hot path of every write: one function, no layers.
+Parameters and JSON bodies are decoded and validated here, once, with the Lexicon of the method, so methods receive
+values. Failures are raised, and the surrounding application turns them into responses. Every write passes through this
+hot path, so it is one function without layers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -35,7 +36,7 @@ from groundwork.http.compression import MIN_BYTES, accepts_gzip, fold
 
 PREFIX = "/xrpc/"
 
-# Route label of proxied calls in metrics and logs: method names of strangers are no closed set.
+# Route label of proxied calls in metrics and logs, because method names of other services are not a closed set.
 _ELSEWHERE = "elsewhere"
 
 _JSON_TYPE = "application/json"
@@ -50,7 +51,7 @@ Subscription = Callable[[XrpcHost, Scope, Receive, Send], Awaitable[None]]
 
 
 class MethodTable:
-    """Every method and subscription by its NSID; a duplicate name is a programming mistake."""
+    """Every method and subscription by its NSID. Raises ValueError if a name appears twice."""
 
     def __init__(self, methods: Iterable[Method], subscriptions: Mapping[str, Subscription]) -> None:
         self.subscriptions = subscriptions
@@ -61,15 +62,15 @@ class MethodTable:
             self.methods[method.nsid] = method
 
     def body_limit(self, scope: Scope) -> int:
-        """Maximum size of a request body: for the application around the dispatcher."""
+        """Return the maximum size of a request body. Used by the application around the dispatcher."""
         method = self.methods.get(scope["path"].removeprefix(PREFIX).rstrip("/"))
-        # A query has no body, but the dispatcher decides that, with 400 and not with 413.
+        # A query has no body, but the dispatcher checks that and responds with 400, not 413.
         return WRITE_BODY_BYTES if method is None else max(method.max_body_bytes, JSON_BODY_BYTES)
 
 
 def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
-    """The ASGI application for everything below ``/xrpc/`` except ``_health``."""
-    # Without service proxying, a method outside the table is not implemented.
+    """Return the ASGI application for everything below ``/xrpc/`` except ``_health``."""
+    # Without service proxying, a method that is not in the table is not implemented.
     elsewhere = None if host.proxying is None else Elsewhere.of(host, host.proxying)
     gate = host.gate
     methods = table.methods
@@ -85,7 +86,7 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
             raise HTTPException(426 if scope["method"] == "GET" else 405, headers={"upgrade": "websocket"})
         connection = HTTPConnection(scope)
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if b"authorization" in headers:  # the response is for this caller alone
+        if b"authorization" in headers:  # the response is only for this caller
             add_header(connection, "cache-control", "private")
             add_header(connection, "vary", "authorization")
         elif (
@@ -97,7 +98,7 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
             add_header(connection, "dpop-nonce", host.fresh_nonce())
         client = scope.get("client")
         peer = client[0] if client else ""
-        # Proxy headers are parsed only where they matter; nearly every request goes without.
+        # Proxy headers are parsed only where they matter; nearly every request has none.
         is_plain = CLIENT_ADDRESS not in headers and nsid not in SIGNS_IN
         source = SignInSource(peer) if gate is None or is_plain else gate.source_of(connection)
         allowance = Allowance() if gate is None else await gate.enter(nsid, headers, peer, source.address)
@@ -110,7 +111,7 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
                 return
         name_route(connection, nsid)
         _check_verb(method, scope["method"])
-        # In the reference's order: method, caller, input.
+        # The same order as in the reference server: method, caller, input.
         try:
             parameters = _parameters(catalog, method, scope["query_string"])
         except Malformed as error:
@@ -137,7 +138,7 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
 async def _subscribe(
     host: XrpcHost, subscription: Subscription | None, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Raises TooMany."""
+    """Serve a subscription. Raises TooMany."""
     if subscription is None or not host.settings.serves_firehose:
         body = _ENCODER.encode({"error": "MethodNotImplemented", "message": "This server has no such stream."})
         headers = [(b"content-type", _JSON)]
@@ -154,13 +155,13 @@ def _not_implemented(nsid: str) -> XrpcResponse:
         parse_nsid(nsid)
     except Malformed:
         raise InvalidInput("", "The path after /xrpc/ must be the NSID of a method.") from None
-    # 501, which no kind of failure has: a client must not try again.
+    # Status 501, which no failure class has, because a client must not retry this.
     body = {"error": "MethodNotImplemented", "message": f"This server has no method {nsid}."}
     return XrpcResponse(body, status=501)
 
 
 def _check_verb(method: Method, verb: str) -> None:
-    # 400 and not 405, as in the reference.
+    # Status 400 instead of 405, as in the reference server.
     if method.kind == "query" and verb not in ("GET", "HEAD"):
         raise InvalidInput("", f"{method.nsid} is a query: ask with GET.")
     if method.kind == "procedure" and verb != "POST":
@@ -186,7 +187,7 @@ def _json_input(catalog: Catalog, nsid: str, headers: Mapping[bytes, bytes], bod
     declared = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if declared != _JSON:
         raise InvalidInput("", f"Wrong request encoding (Content-Type): {nsid} takes {_JSON.decode()}.")
-    # No body is an empty object, as in the reference: methods without required fields accept it.
+    # A missing body counts as an empty object, as in the reference server. Methods without required fields accept it.
     value = json_form.decode(body) if body else {}
     if isinstance(value, dict):
         value = {**_defaults(definition.input.schema), **value}
@@ -195,7 +196,7 @@ def _json_input(catalog: Catalog, nsid: str, headers: Mapping[bytes, bytes], bod
 
 
 def _defaults(schema: object) -> dict[str, Any]:
-    """Fill in the Lexicon's defaults of missing required fields, as the reference does."""
+    """Return the Lexicon's defaults for required fields, which the reference server fills in too."""
     if not isinstance(schema, ObjectType):
         return {}
     fields = ((name, getattr(schema.properties[name], "default", None)) for name in schema.required)
@@ -232,8 +233,8 @@ async def _send(send: Send, outcome: Outcome, *, is_head: bool, accepted: bytes 
 
 
 async def _send_stream(send: Send, answer: XrpcResponse, body: AsyncIterator[bytes], *, is_head: bool) -> None:
-    # The first chunk is produced before the status is sent, so that a failure up to there gets an error response; a later one
-    # breaks the connection.
+    # The first chunk is produced before the status is sent, so that a failure until then gets an error response. A
+    # later failure breaks the connection.
     first = await anext(body, b"")
     await send(
         {"type": "http.response.start", "status": answer.status, "headers": _headers(answer, answer.content_type)}

@@ -1,8 +1,8 @@
-"""Service proxying of methods outside the table, on behalf of the caller.
+"""Service proxying of methods that are not in the table, on behalf of the caller.
 
-Methods in the table are answered here whatever ``atproto-proxy`` says: this server is authoritative for its accounts'
-repositories, sessions and identities. Two exceptions: a report goes to the moderation service, if there is one, and labels are
-requested from the labeler that the caller names.
+Methods in the table are handled here whatever ``atproto-proxy`` says, because this server is authoritative for the
+repositories, sessions and identities of its accounts. There are two exceptions: a report goes to the moderation
+service, if there is one, and labels are requested from the labeler that the caller names.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class Elsewhere:
         return cls(host, proxying, Completing(host.repositories, proxying, pictures))
 
     def precedes(self, nsid: str, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether the call is proxied although this server has the method."""
+        """Whether the call is proxied even though this server has the method."""
         own = self.proxying.own
         if nsid == QUERY_LABELS:
             return HEADER in headers
@@ -58,9 +58,9 @@ class Elsewhere:
     async def answer(
         self, text: str, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, allowance: Allowance
     ) -> XrpcResponse | None:
-        """The other service's response; None if no service is configured or named.
+        """Return the other service's response; None if no service is configured or named.
 
-        Raises NotSignedIn, Forbidden, InvalidInput, TooMany before the call; RemoteFailed and RemoteSlow after.
+        Raises NotSignedIn, Forbidden, InvalidInput and TooMany before the call, RemoteFailed and RemoteSlow after it.
         """
         try:
             nsid = parse_nsid(text)
@@ -109,7 +109,7 @@ class Elsewhere:
         receive: Receive,
         completed_query: str | None,
     ) -> XrpcResponse:
-        # A client that hangs up cancels its call.
+        # If the client hangs up, its call is cancelled.
         hung_up = asyncio.ensure_future(_hang_up(receive))
 
         async def ask() -> UpstreamResponse:
@@ -141,7 +141,7 @@ class Elsewhere:
 
 
 def shown(reply: UpstreamResponse, hung_up: "asyncio.Future[None]") -> XrpcResponse:
-    """The upstream's reply as our response; watching for a disconnect ends with the body."""
+    """Return the upstream's reply as our response. At the end of the body, stop watching for a disconnect."""
 
     async def body() -> AsyncGenerator[bytes, None]:
         try:

@@ -1,7 +1,7 @@
-"""Rate limit of every request by address, in windows of five minutes.
+"""Rate limit of all requests by address, in windows of five minutes.
 
-What a request uses up, here and in methods with limits of their own, is sent in its response headers: the tightest limit of
-all.
+Response headers report the tightest limit that a request counts against, here and in methods that have their own
+limits.
 """
 
 import hmac
@@ -20,30 +20,30 @@ from groundwork.rate_limit.contract import Counters, Limit, LimitState, headers_
 from groundwork.settings import Secret
 
 ADDRESS = Limit("address", 3000, 5 * 60)
-# Proxied calls per account: as many as a whole household makes, a person never comes near it.
+# Proxied calls per account: enough for a whole household, and far more than one person makes.
 PASSED_ON = Limit("passed_on", 3000, 5 * 60)
 
-# Repository downloads have a limit of their own, counted by their methods.
+# Repository downloads have their own limit, which their methods count.
 _OWN_PACE = frozenset({"com.atproto.sync.getRepo", "com.atproto.sync.getCheckout"})
 
 _BYPASS = b"x-ratelimit-bypass"
 
-# Services that sign people in are counted here like everybody: otherwise they could guess passwords.
+# Services that sign people in are counted here like everybody else. Otherwise they could guess passwords.
 PROVES_PASSWORD = frozenset(
     f"com.atproto.server.{name}" for name in ("createSession", "deleteAccount", "resetPassword")
 )
-# After these their caller has a known source address.
+# After these calls, the address of the caller is a known source.
 SIGNS_IN = PROVES_PASSWORD | {"com.atproto.server.createAccount"}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Parsing an address costs as much as counting it; the same few ask again and again.
+# Parsing an address costs as much as counting it, and the same few addresses call again and again.
 _network_of = lru_cache(8192)(network_of)
 
 
 @dataclass(slots=True)
 class Allowance:
-    """What one request has used up so far; nothing is refused if limits are off."""
+    """What one request has used up so far. Nothing is refused if limits are off."""
 
     is_counted: bool = True
     limit_states: list[LimitState] = field(default_factory=list)
@@ -58,8 +58,8 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Counters of one server. ``is_counting`` off turns limits off; ``bypass_key`` and ``bypass_networks`` exempt some
-    callers.
+    """Rate limit counters of one server. Without ``is_counting`` there are no limits; ``bypass_key`` and
+    ``bypass_networks`` exempt some callers.
     """
 
     counters: Counters
@@ -71,7 +71,7 @@ class Gate:
     shares_private_addresses: bool = False
 
     async def enter(self, nsid: str, headers: Mapping[bytes, bytes], peer: str, visitor: str = "") -> Allowance:
-        """Count a request of a peer, or of the client on whose behalf it asks. Raises RateLimited."""
+        """Count a request of a peer, or of the client on whose behalf it calls. Raises RateLimited."""
         if not self.is_counting or (not _proves_password(nsid, headers) and self._is_let_pass(headers, peer)):
             return Allowance(is_counted=False)
         allowance = Allowance()
@@ -82,11 +82,11 @@ class Gate:
         return allowance
 
     def source_of(self, connection: HTTPConnection) -> SignInSource:
-        """The client to count: named by one of our own services, or else the peer."""
+        """Return the client to count: the one that one of our own services names, otherwise the peer."""
         return source_of(connection, key=self.bypass_key)
 
     async def spend(self, allowance: Allowance, charges: Sequence[tuple[Limit, str]], points: int = 1) -> None:
-        """Count against a further limit. Raises RateLimited."""
+        """Count a request against further limits. Raises RateLimited."""
         if not allowance.is_counted:
             return
         if self.has_wide_limits:

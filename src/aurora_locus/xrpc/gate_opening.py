@@ -11,7 +11,7 @@ from groundwork.rate_limit.open_ import EMBEDDED, open_counters
 
 
 def counters_of(settings: PdsSettings) -> Counters:
-    """In-process counters, or those in a Redis shared by several processes. Raises Refused."""
+    """Open the counters: in this process, or in a Redis that several processes share. Raises Refused."""
     address = settings.redis_scratch_address
     if not address:
         return open_counters(EMBEDDED, prefix="")
@@ -21,7 +21,7 @@ def counters_of(settings: PdsSettings) -> Counters:
 
 
 def gate_of(settings: PdsSettings, counters: Counters, clock: Clock) -> Gate:
-    """The gate as configured."""
+    """Build the gate as configured."""
     return Gate(
         counters,
         clock,

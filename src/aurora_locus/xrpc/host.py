@@ -1,4 +1,4 @@
-"""Dependencies of the methods; assembled once, by ``app``."""
+"""Dependencies of the methods, assembled once by ``app``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from groundwork.workers.pool import WorkerPool
 
 @dataclass(frozen=True, slots=True)
 class XrpcHost:
-    """Everything that methods need."""
+    """Everything that methods need. Optional fields are None if the feature is off."""
 
     settings: PdsSettings
     db: Database
@@ -32,15 +32,15 @@ class XrpcHost:
     network: IdentityResolver
     crawling: CrawlRequests
     streams: StreamSlots
-    # Check uploaded repositories.
+    # Checks uploaded repositories.
     workers: WorkerPool
-    # None: no service proxying.
+    # Service proxying.
     proxying: Proxying | None = None
-    # For the next proof of an app (RFC 9449 section 8.2); None without OAuth.
+    # Returns the nonce for an app's next proof (RFC 9449 section 8.2). None without OAuth.
     fresh_nonce: Callable[[], str] | None = None
-    # None: no rate limits.
+    # Rate limits.
     gate: Gate | None = None
-    # None: no Lexicon resolution.
+    # Resolves Lexicons for ``resolveLexicon``.
     lexicons: LexiconResolver | None = None
-    # None: only built-in types are known.
+    # Resolves unknown record types. If None, only built-in types are known.
     type_resolver: TypeResolver | None = None

@@ -1,7 +1,7 @@
 """Rate limits of the account methods, and the ``RateLimit-*`` headers.
 
-Counted before anything costly is done, per address, account or identifier. The dispatcher sends the tightest limit with every
-response, refusals included. The limits are those of ``accounts.limits``.
+Calls are counted before anything expensive is done, by address, account or identifier. The dispatcher sends the
+tightest limit with every response, including errors. The limits themselves are in ``accounts.limits``.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,9 @@ Points = Callable[[XrpcCall], int]
 
 
 def limited(registry: Registry, charges: Charges, run: Run, points: Points | None = None) -> Run:
-    """Wrap a method so that its calls are counted; ``points`` gives the cost of a call, if not one. Raises RateLimited."""
+    """Wrap a method so that its calls are counted. ``points`` returns the cost of a call; without it, each call costs
+    one. Raises RateLimited.
+    """
 
     async def counted(call: XrpcCall) -> Outcome:
         if call.allowance.is_counted:
@@ -42,20 +44,20 @@ def per_address(*limits: Limit) -> Charges:
 
 
 def all_of(*parts: Charges) -> Charges:
-    """Combine several ways of counting: a call counts against each."""
+    """Combine several ways of counting. A call counts against each."""
     return lambda call: [charge for part in parts for charge in part(call)]
 
 
 def per_account(*limits: Limit) -> Charges:
-    """Count by the calling account."""
+    """Count by the caller's account."""
     return lambda call: [(limit, call.did) for limit in limits]
 
 
 def per_identifier_and_address(*limits: Limit) -> Charges:
     """Count by typed identifier and address together.
 
-    App passwords cannot be guessed, and are used by programs that share an address with strangers: they are counted by
-    address alone.
+    App passwords are counted only by address: they cannot be guessed, and they are used by programs that share an
+    address with others.
     """
 
     def charges(call: XrpcCall) -> Sequence[tuple[Limit, str]]:
@@ -68,5 +70,5 @@ def per_identifier_and_address(*limits: Limit) -> Charges:
 
 
 def identifier_key(call: XrpcCall, field: str = "identifier") -> str:
-    """The identifier of a call in the counters' form."""
+    """Return the identifier of a call in the form that the counters use."""
     return key_of_identifier(str(call.body[field]))

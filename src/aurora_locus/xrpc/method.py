@@ -11,7 +11,7 @@ from aurora_locus.xrpc.gate import Allowance
 from aurora_locus.xrpc.host import XrpcHost
 from groundwork.errors import NotSignedIn
 
-# Write endpoints accept records, which alone may have a million bytes.
+# Write endpoints accept records, and a single record can have a million bytes.
 JSON_BODY_BYTES = 150 * 1024
 WRITE_BODY_BYTES = 1_000_000
 
@@ -20,10 +20,11 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class XrpcCall:
-    """One call: parameters and body are decoded and validated by the method's Lexicon, defaults of parameters filled in.
+    """One call. Parameters and body are decoded and validated with the method's Lexicon, and defaults of parameters are
+    filled in.
 
-    ``body`` is the JSON input as data-model values; a method with a raw body reads ``stream`` instead. ``headers`` are
-    lower-case. ``source`` is the client.
+    ``body`` is the JSON input as data-model values; a method with a raw body reads ``stream`` instead. ``headers`` have
+    lower-case names. ``source`` is the client.
     """
 
     host: XrpcHost
@@ -42,20 +43,20 @@ class XrpcCall:
 
     @property
     def did(self) -> Did:
-        """The account that calls, for methods that need one."""
+        """The caller's account, for methods that need one. Raises NotSignedIn."""
         if self.caller is None or self.caller.did is None:
             raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
         return self.caller.did
 
     def header(self, name: str) -> str | None:
-        """A request header by its lower-case name."""
+        """Return a request header by its lower-case name."""
         value = self.headers.get(name.encode("latin-1"))
         return None if value is None else value.decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
 class XrpcResponse:
-    """A response beyond plain JSON. ``body``: bytes, chunks, or a JSON-able value; None sends no body."""
+    """A response other than plain JSON. ``body`` is bytes, chunks, or a JSON value; None sends no body."""
 
     body: object = None
     content_type: str | None = None
@@ -63,14 +64,14 @@ class XrpcResponse:
     status: int = 200
 
 
-# A JSON-able dict is the usual output; None means there is none.
+# Most methods return a JSON object as a dict; None means that there is no output.
 Outcome = XrpcResponse | dict[str, Any] | None
 Run = Callable[[XrpcCall], Awaitable[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One row of the table. ``raw_body``: the input is bytes of any type, streamed to the method."""
+    """One row of the table. With ``raw_body``, the input is bytes of any type, which are streamed to the method."""
 
     nsid: str
     kind: Literal["query", "procedure"]
@@ -81,12 +82,12 @@ class Method:
 
 
 def query(nsid: str, run: Run, need: Need = Need.NOTHING) -> Method:
-    """A method that only reads: GET and HEAD."""
+    """Make a row for a method that only reads: GET and HEAD."""
     return Method(nsid, "query", need, run)
 
 
 def procedure(
     nsid: str, run: Run, need: Need, *, max_body_bytes: int = JSON_BODY_BYTES, raw_body: bool = False
 ) -> Method:
-    """A method that changes something: POST."""
+    """Make a row for a method that changes something: POST."""
     return Method(nsid, "procedure", need, run, max_body_bytes, raw_body)

@@ -1,6 +1,6 @@
 """Permissions that an OAuth app needs for each method (atproto permissions specification, "Resource Types").
 
-A method that requires sign-in and is not listed here is never available to apps: passwords, e-mail address, app passwords,
+Apps can never call a method that requires sign-in and is not listed here: passwords, e-mail address, app passwords,
 invite codes, activation and deletion belong to the account pages.
 """
 
@@ -52,8 +52,8 @@ def _calls_here(method: str) -> Callable[[Grant], Missing]:
 
 _IDENTITY, _REPO, _SERVER, _ACTOR = "com.atproto.identity", "com.atproto.repo", "com.atproto.server", "app.bsky.actor"
 
-# Those with `_nothing` either need only `atproto`, or check their permission once they know the record, the file or the
-# service.
+# Methods with `_nothing` either need only `atproto`, or check their permission once they know the record, the file or
+# the service.
 NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
     f"{_ACTOR}.getPreferences": _calls_here(f"{_ACTOR}.getPreferences"),
     f"{_ACTOR}.putPreferences": _calls_here(f"{_ACTOR}.putPreferences"),
@@ -79,7 +79,7 @@ NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
 
 
 def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
-    """Raise Forbidden unless an app may call the method at all; ``ScopeMissing`` if its user could allow it."""
+    """Raise Forbidden if an app may not call the method; ``ScopeMissing`` if its user could allow it."""
     if caller is None or caller.grant is None or need in _OPEN_TO_ANYBODY:
         return
     asked = NEEDS.get(nsid)
@@ -107,8 +107,8 @@ def require_upload(caller: PdsCaller | None, content_type: str | None) -> None:
 
 
 def require_rpc(caller: PdsCaller | None, *, audience: str, method: str) -> None:
-    """Raise Forbidden (``ScopeMissing``) unless an app may call this method of this service (``did#service``) for its user;
-    ``*`` is every method. Does nothing for sessions of the account itself.
+    """Raise Forbidden (``ScopeMissing``) unless an app may call this method of this service (``did#service``) for its
+    user. ``*`` means every method. Sessions of the account itself are always allowed.
     """
     if caller is None or caller.grant is None:
         return
@@ -117,12 +117,12 @@ def require_rpc(caller: PdsCaller | None, *, audience: str, method: str) -> None
 
 
 def may_read_email(caller: PdsCaller | None) -> bool:
-    """Whether the account's address may be shown to this caller."""
+    """Whether this caller may see the account's address."""
     return caller is not None and (caller.grant is None or caller.grant.may_read_email())
 
 
 def scope_at_services(caller: PdsCaller | None) -> SessionScope | None:
-    """The session scope for proxied calls. Apps were checked by :func:`require_rpc`."""
+    """Return the session scope for proxied calls. OAuth apps were already checked by :func:`require_rpc`."""
     if caller is not None and caller.grant is not None:
         return SessionScope.PRIVILEGED_APP_PASSWORD
     return None if caller is None else caller.scope

@@ -1,4 +1,4 @@
-"""The table of all methods. A new one is a file and a line here."""
+"""Table of all methods. Each method has its own file and a line here."""
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation.labels import Labels
@@ -77,7 +77,7 @@ SYNC = (
 
 
 def table(registry: Registry, labels: Labels) -> MethodTable:
-    """Every XRPC method of a running server, with its limits."""
+    """Return every XRPC method of a running server, with its limits."""
     repo = [for_writers(registry, with_types(method)) for method in REPO]
     sync = [for_crawlers(registry, method) for method in SYNC]
     return MethodTable(

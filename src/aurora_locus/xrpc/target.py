@@ -1,4 +1,4 @@
-"""The repository of a call: the ``repo`` parameter (DID or handle), and what its caller may do there."""
+"""Repository of a call: the ``repo`` parameter (DID or handle), and what the caller may do there."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from groundwork.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
 
 
 async def did_of(call: XrpcCall, repo: str) -> Did:
-    """The DID that ``repo`` (valid by its Lexicon) names. Raises NotFound for an unknown handle."""
+    """Return the DID that ``repo`` names, which was validated with its Lexicon. Raises NotFound for an unknown handle."""
     if repo.startswith("did:"):
         return Did(repo)
     async with call.host.db.reader() as reader:
@@ -25,7 +25,9 @@ async def did_of(call: XrpcCall, repo: str) -> Did:
 
 
 async def own_repository(call: XrpcCall, repo: str) -> Did:
-    """The caller's own DID, which ``repo`` must name, of an active account. Raises Forbidden, NotSignedIn."""
+    """Return the caller's own DID. Raises Forbidden unless ``repo`` names it, NotSignedIn if the account is
+    deactivated.
+    """
     did = call.did
     if repo != did and await _named(call, repo) != did:
         raise Forbidden("You can write to your own repository only.")
@@ -38,12 +40,14 @@ async def _named(call: XrpcCall, repo: str) -> Did:
     try:
         return await did_of(call, repo)
     except NotFound as failure:
-        # For a writer's own account; worded as in the reference.
+        # The error for writing to one's own account, in the words of the reference server.
         raise Forbidden(failure.why, name="AccountNotFound") from None
 
 
 async def visible_head(call: XrpcCall, did: Did) -> Head:
-    """The head of a repository that the caller may read. Raises NotFound, Refused, Unavailable during its import."""
+    """Return the head of a repository that the caller may read. Raises NotFound, Refused, and Unavailable while it is
+    imported.
+    """
     head = await call.host.repositories.head(did)
     require_visible(head, reader_is_owner=call.caller is not None and call.caller.may_see(did))
     if head.status is not HostingStatus.ACTIVE and await reader.is_importing(call.host.db, did):
@@ -52,8 +56,8 @@ async def visible_head(call: XrpcCall, did: Did) -> Head:
 
 
 def rev_header(call: XrpcCall, head: Head) -> dict[str, str]:
-    """The header ``atproto-repo-rev``, for callers who read their own repository: which of their writes the response
-    reflects.
+    """Return the header ``atproto-repo-rev`` for callers who read their own repository. It tells them which of their
+    writes the response reflects.
     """
     if call.caller is not None and call.caller.did == head.did:
         return {"atproto-repo-rev": head.rev}
@@ -61,7 +65,9 @@ def rev_header(call: XrpcCall, head: Head) -> dict[str, str]:
 
 
 def cid_cursor(cursor: str | None) -> Cid | None:
-    """A cursor that is a CID. Raises InvalidInput: page one for an invalid cursor would be an endless loop."""
+    """Parse a cursor that is a CID. Raises InvalidInput, because a first page in response to an invalid cursor would
+    make clients loop forever.
+    """
     if cursor is None:
         return None
     try:
@@ -71,12 +77,12 @@ def cid_cursor(cursor: str | None) -> Cid | None:
 
 
 def bad_cursor() -> InvalidInput:
-    """The refusal of an invalid cursor."""
+    """The error for an invalid cursor."""
     return InvalidInput("cursor", "This cursor is not one of ours; begin without one.")
 
 
 def parse_cid(text: str) -> Cid:
-    """A CID that matches the Lexicon's loose syntax but must be one of this protocol. Raises InvalidInput."""
+    """Parse a CID that matches the Lexicon's loose syntax but must be valid in this protocol. Raises InvalidInput."""
     try:
         return Cid.parse(text)
     except Malformed as error:
@@ -84,5 +90,5 @@ def parse_cid(text: str) -> Cid:
 
 
 def parse_cids(texts: Sequence[str]) -> list[Cid]:
-    """Parse several CIDs. Raises InvalidInput as ``parse_cid``."""
+    """Parse several CIDs. Raises InvalidInput as ``parse_cid`` does."""
     return [parse_cid(text) for text in texts]

@@ -1,1 +1,1 @@
-"""``app.bsky.actor.*``: what this server keeps itself for people who use that app. Each file is one method."""
+"""``app.bsky.actor.*``: data that this server itself stores for people who use that app. Each file is one method."""

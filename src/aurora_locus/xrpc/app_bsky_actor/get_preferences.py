@@ -1,4 +1,4 @@
-"""The private preferences of the caller."""
+"""Return the caller's private preferences."""
 
 from aurora_locus.accounts import preferences
 from aurora_locus.accounts.model import SessionScope
@@ -9,7 +9,7 @@ NAMESPACE = "app.bsky"
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer the caller's preferences. App passwords do not see those that reveal a person's age."""
+    """Return the caller's preferences. App passwords cannot see those that reveal a person's age."""
     async with registry.db.reader() as reader:
         values = await preferences.read(reader, call.did, NAMESPACE, has_full_access=has_full_access(call))
     return {"preferences": values}

@@ -1,4 +1,4 @@
-"""Replace the private preferences of the caller."""
+"""Replace the caller's private preferences."""
 
 from aurora_locus.accounts import preferences
 from aurora_locus.accounts.registry import Registry
@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Replace the caller's preferences. Raises what :func:`preferences.checked` raises; nothing is then changed."""
+    """Replace the caller's preferences. Raises what :func:`preferences.checked` raises; nothing is changed then."""
     did, is_full = call.did, has_full_access(call)
     values = preferences.checked(call.body["preferences"], NAMESPACE, has_full_access=is_full)
     await registry.db.write(lambda w: preferences.replace(w, did, NAMESPACE, values, has_full_access=is_full))

@@ -1,1 +1,3 @@
-"""``com.atproto.admin.*``: what the host decides and sees. Each file is one method; all are for the administration."""
+"""``com.atproto.admin.*``: what the host can see and decide. Each file is one method, and all are for the
+administration.
+"""

@@ -8,7 +8,7 @@ from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
 
 
 def account_view(account: AccountDetails) -> dict[str, Any]:
-    """An account as ``com.atproto.admin.defs#accountView``; fields without a value are omitted."""
+    """Return an account as ``com.atproto.admin.defs#accountView``. Fields without a value are omitted."""
     view: dict[str, Any] = {
         "did": account.did,
         "handle": account.handle,

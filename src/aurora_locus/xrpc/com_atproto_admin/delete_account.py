@@ -1,4 +1,4 @@
-"""Delete an account for good, whatever its owner says."""
+"""Delete an account permanently, on behalf of the host."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
@@ -8,6 +8,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Delete the account for good. Raises NotFound for one that is not here."""
+    """Delete the account permanently. Raises NotFound if it is not here."""
     await account_actions.delete(registry, audit_of(call), Did(call.body["did"]))
     return None

@@ -1,4 +1,4 @@
-"""Disable single codes, or all codes of accounts."""
+"""Disable individual invite codes, or all codes of some accounts."""
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_actions
@@ -6,21 +6,22 @@ from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
-# Each is logged in the audit log.
+# Each entry is written to the audit log.
 MAX_CODES = 1_000
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Disable these codes, and all codes of these accounts.
 
-    Raises InvalidInput for the administration's own codes all at once: that is never intended.
+    Raises InvalidInput for the account ``admin``, which would disable all codes of the administration at once; that is
+    never intended.
     """
     codes, accounts = call.body.get("codes", []), call.body.get("accounts", [])
     if "admin" in accounts:
         raise InvalidInput("accounts", "Not all codes of the administration at once; name the codes.")
     if len(codes) + len(accounts) > MAX_CODES:
         raise InvalidInput("codes", f"Name at most {MAX_CODES} codes and accounts at once.")
-    # PostgreSQL rejects a NUL in text, and no code has one.
+    # PostgreSQL rejects a NUL in text, and no code contains one.
     codes, accounts = ([name for name in names if name.isprintable()] for names in (codes, accounts))
     await account_actions.disable_codes(registry, audit_of(call), codes, accounts)
     return None

@@ -1,4 +1,4 @@
-"""One account with its invites."""
+"""Return one account with its invite codes."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details
@@ -9,7 +9,7 @@ from groundwork.errors import NotFound
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer the account with its invite codes. Raises NotFound for one that is not here."""
+    """Return the account with its invite codes. Raises NotFound if it is not here."""
     async with registry.db.reader() as reader:
         found = await account_details.find(reader, [Did(call.parameters["did"])])
     if not found:

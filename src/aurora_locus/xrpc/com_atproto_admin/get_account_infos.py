@@ -1,4 +1,4 @@
-"""Several accounts at once; those that are not here are left out."""
+"""Return several accounts at once. Accounts that are not here are left out."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details
@@ -7,12 +7,12 @@ from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
-# The length of a URL allows hardly more.
+# A URL can hardly hold more than this.
 MAX_ACCOUNTS = 200
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer these accounts in the order of their DIDs; those that are not here are left out."""
+    """Return these accounts in the order of their DIDs. Accounts that are not here are left out."""
     dids = list(dict.fromkeys(Did(did) for did in call.parameters["dids"]))
     if len(dids) > MAX_ACCOUNTS:
         raise InvalidInput("dids", f"Ask for at most {MAX_ACCOUNTS} accounts at once.")

@@ -1,4 +1,4 @@
-"""All invite codes, the newest or the most used first."""
+"""Return all invite codes, the newest or the most used first."""
 
 from aurora_locus.accounts import invites
 from aurora_locus.accounts.registry import Registry
@@ -11,7 +11,9 @@ _MARK = "::"
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """A page of all invite codes, by age or by usage. Raises InvalidInput for an unknown sort order or an invalid cursor."""
+    """Return a page of all invite codes, by age or by usage. Raises InvalidInput for an unknown sort order or an
+    invalid cursor.
+    """
     sort, limit, cursor = call.parameters["sort"], call.parameters["limit"], call.parameters.get("cursor")
     if sort not in _SORTS:
         raise InvalidInput("sort", "Codes are sorted by recent or by usage.")

@@ -1,4 +1,4 @@
-"""What was decided about an account, a record or a blob."""
+"""Return the decisions about an account, a record or a blob."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from groundwork.errors import InvalidInput
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer whether an account, record or blob is taken down. Raises NotFound for a subject that is not here."""
+    """Return whether an account, record or blob is taken down. Raises NotFound if the subject is not here."""
     subject = _subject(call)
     async with registry.db.reader() as reader:
         decision = await takedowns.find(reader, subject)
@@ -26,7 +26,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 
 
 def takedown_value(decision: SubjectStatus) -> dict[str, Any]:
-    """Whether it is taken down, and under which reference."""
+    """Return whether the subject is taken down, and with which reference."""
     if decision.takedown is None:
         return {"applied": False}
     reference = {} if decision.takedown == NO_REFERENCE else {"ref": decision.takedown}

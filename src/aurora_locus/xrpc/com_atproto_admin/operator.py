@@ -1,4 +1,4 @@
-"""Operator, action and reason of a method call, for the audit log."""
+"""Operator and reason of a method call, for the audit log."""
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
@@ -11,14 +11,14 @@ from groundwork.errors import InvalidInput, NotSignedIn
 
 
 def audit_of(call: XrpcCall, reason: str = "") -> AuditContext:
-    """Who calls, and why. The Lexicons have no field for the reason; the closest one is used here."""
+    """Return the caller and the reason. The Lexicons have no field for a reason, so the closest one is used."""
     if call.caller is None or call.caller.operator is None:
         raise NotSignedIn("This is for the administration.", name="AuthenticationRequired")
     return AuditContext(call.caller.operator, reason)
 
 
 async def account_named(registry: Registry, identifier: str) -> Did:
-    """The account that an at-identifier names. Raises NotFound."""
+    """Return the account that an at-identifier names. Raises NotFound."""
     if identifier.startswith("did:"):
         try:
             return parse_did(identifier)

@@ -1,4 +1,4 @@
-"""Accounts by a part of their e-mail address."""
+"""Search for accounts by a part of their e-mail address."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details
@@ -8,7 +8,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer accounts whose address contains the search text, in the order of their DIDs; without a text, every
+    """Return accounts whose address contains the search text, in the order of their DIDs; without a text, every
     account.
     """
     limit = call.parameters["limit"]

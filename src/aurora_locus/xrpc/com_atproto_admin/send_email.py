@@ -8,7 +8,9 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Queue an e-mail to the account; ``sent`` means that it is queued. Raises what ``notices.write_to`` raises."""
+    """Queue an e-mail to the account. ``sent`` in the response means that it is queued. Raises what
+    ``notices.write_to`` raises.
+    """
     body = call.body
     audit = audit_of(call, body.get("comment", ""))
     await notices.write_to(registry, audit, Did(body["recipientDid"]), body.get("subject", ""), body["content"])

@@ -1,7 +1,7 @@
 """Method table of ``com.atproto.admin.*``.
 
-Methods open to the moderation service's token require a moderator; the rest require the administrator password. Each action
-checks its own role again (``moderation.roles``).
+Methods that the moderation service may call with its token require a moderator; the others require the administrator
+password. Each action checks the required role again (``moderation.roles``).
 """
 
 from functools import partial
@@ -29,7 +29,7 @@ from aurora_locus.xrpc.method import Method, procedure, query
 
 
 def methods(registry: Registry) -> list[Method]:
-    """Every method of the administration, over the running server's registry."""
+    """Return every method of the administration, bound to the running server's registry."""
     admin = "com.atproto.admin"
     return [
         procedure(f"{admin}.deleteAccount", partial(delete_account.run, registry), Need.ADMIN),

@@ -1,4 +1,4 @@
-"""Another e-mail address for an account; its owner confirms it again."""
+"""Set a new e-mail address for an account. Its owner must confirm it again."""
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_actions

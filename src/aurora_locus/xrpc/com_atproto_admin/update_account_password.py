@@ -1,4 +1,4 @@
-"""Another password for an account; every session of it ends."""
+"""Set a new password for an account. Every session of the account ends."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry

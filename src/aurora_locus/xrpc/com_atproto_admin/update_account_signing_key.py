@@ -1,4 +1,4 @@
-"""Another signing key for an account's repository: one that was reserved here."""
+"""Set a new signing key for an account's repository. The key must have been reserved here."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry

@@ -1,4 +1,4 @@
-"""Take down an account, a record or a blob, or lift that; deactivate an account, or undo that."""
+"""Take down an account, a record or a blob, or lift the takedown; deactivate or reactivate an account."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,9 +15,10 @@ from groundwork.telemetry.logs import log
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``updateSubjectStatus``: take down or restore an account, record or blob; deactivate or reactivate an account.
+    """Take down or restore an account, record or blob; deactivate or reactivate an account (``updateSubjectStatus``).
 
-    For an account without a decision its present status is announced again. Raises NotFound, InvalidInput.
+    If the request contains no decision about an account, its current status is announced again. Raises NotFound,
+    InvalidInput.
     """
     subject = parse_subject(call.body["subject"])
     takedown, deactivated = call.body.get("takedown"), call.body.get("deactivated")

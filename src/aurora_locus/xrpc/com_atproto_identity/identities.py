@@ -1,6 +1,6 @@
 """Identity look-ups: accounts of this server from its own database, all others from the network.
 
-Names under our own domains are never resolved through the network.
+Names under our own domains are never resolved over the network.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from groundwork.errors import NotFound
 
 
 async def did_of_handle(registry: Registry, network: IdentityResolver, handle: Handle, *, fresh: bool = False) -> Did:
-    """The DID that a handle names, unverified. Raises NotFound (``HandleNotFound``), RemoteFailed, RemoteSlow."""
+    """Return the DID that a handle names, unverified. Raises NotFound (``HandleNotFound``), RemoteFailed, RemoteSlow."""
     async with registry.db.reader() as reader:
         account = await queries.find_by_handle(reader, handle)
     if account is not None and account.status is HostingStatus.ACTIVE:
@@ -27,10 +27,11 @@ async def did_of_handle(registry: Registry, network: IdentityResolver, handle: H
 
 
 async def identify(registry: Registry, network: IdentityResolver, identifier: str, *, fresh: bool) -> dict[str, Any]:
-    """The identity of a DID or handle: ``did``, ``handle`` (``handle.invalid`` unless both sides agree) and ``didDoc``.
+    """Return the identity of a DID or handle: ``did``, ``handle`` (``handle.invalid`` unless both sides agree) and
+    ``didDoc``.
 
-    Raises NotFound (``DidNotFound``, ``DidDeactivated``; ``HandleNotFound`` also for a handle whose DID does not claim
-    it), InvalidInput for an unsupported DID, RemoteFailed and RemoteSlow.
+    Raises NotFound (``DidNotFound``, ``DidDeactivated``, ``HandleNotFound``; the last also if the handle's DID does not
+    claim it), InvalidInput for an unsupported DID, RemoteFailed and RemoteSlow.
     """
     ask = network.refresh_did if fresh else network.resolve_did
     if identifier.startswith("did:"):

@@ -1,4 +1,4 @@
-"""Send the token that signPlcOperation takes to the account's e-mail address."""
+"""E-mail the token that signPlcOperation requires to the account's address."""
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.email_tokens import TokenPurpose
@@ -8,8 +8,8 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """E-mail the token that signPlcOperation requires. Raises Refused for an account without an address, or an identity
-    without operations.
+    """E-mail the token that signPlcOperation requires. Raises Refused if the account has no address, or its identity
+    has no operations.
     """
     require_plc(call.did)
     await email_changes.ask(registry, await account_of(registry, call.did), TokenPurpose.PLC_OPERATION)

@@ -1,4 +1,4 @@
-"""Which DID a handle names."""
+"""Return the DID that a handle names."""
 
 from http import HTTPStatus
 
@@ -22,11 +22,11 @@ class _Resolved(msgspec.Struct):
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer the DID of a handle.
+    """Return the DID of a handle.
 
-    Handles of accounts here, and all under our domains, come from the database alone; others from the network, or from
-    the app view if the network gives no answer. Raises NotFound (``HandleNotFound``); RemoteFailed or RemoteSlow if it
-    cannot be determined now.
+    Handles of accounts here, and all handles under our domains, are looked up only in the database. Other handles are
+    resolved over the network, or by the app view if the network gives no answer. Raises NotFound (``HandleNotFound``);
+    RemoteFailed or RemoteSlow if it cannot be determined now.
     """
     handle = parse_handle(call.parameters["handle"])
     try:
@@ -48,4 +48,4 @@ async def _seen_by_app_view(call: XrpcCall, handle: Handle) -> Did | None:
         body = await whole(reply)
         return parse_did(msgspec.json.decode(body, type=_Resolved).did) if reply.status == HTTPStatus.OK else None
     except (RemoteFailed, RemoteSlow, Malformed, msgspec.DecodeError):
-        return None  # the network's answer stands
+        return None  # the result from the network stays

@@ -1,4 +1,4 @@
-"""A whole identity, its handle verified in both directions."""
+"""Resolve a whole identity, with its handle verified in both directions."""
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_identity.identities import identify
@@ -6,5 +6,5 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer DID, DID document and verified handle, by DID or handle; at most a day old."""
+    """Return DID, DID document and verified handle, by DID or handle. The result is at most a day old."""
     return await identify(registry, call.host.network, call.parameters["identifier"], fresh=False)

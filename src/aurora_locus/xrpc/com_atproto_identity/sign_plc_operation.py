@@ -1,4 +1,6 @@
-"""Sign an operation on the caller's identity with the server's rotation key; anyone may submit it anywhere."""
+"""Sign an operation on the caller's identity with the server's rotation key. It can then be submitted to the directory
+from anywhere.
+"""
 
 from at_protocol.identity import plc_operation
 from aurora_locus.accounts import own_identity
@@ -7,6 +9,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer the requested operation, signed. Raises what :func:`own_identity.signed` raises."""
+    """Sign the requested operation and return it. Raises what :func:`own_identity.signed` raises."""
     operation = await own_identity.signed(registry, call.did, call.body, call.body.get("token"))
     return {"operation": plc_operation.to_json(operation)}

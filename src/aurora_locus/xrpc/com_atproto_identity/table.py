@@ -1,4 +1,4 @@
-"""Method table of identities, except resolveHandle and updateHandle."""
+"""Method table of ``com.atproto.identity.*``, except resolveHandle and updateHandle."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -24,13 +24,13 @@ OfIdentities = Callable[[Registry, XrpcCall], Awaitable[Outcome]]
 
 
 def methods(registry: Registry) -> list[Method]:
-    """The methods of ``com.atproto.identity``, bound to the running server's registry."""
+    """Return the methods of ``com.atproto.identity``, bound to the running server's registry."""
 
     def over(run: OfIdentities) -> Run:
         return partial(run, registry)
 
     request = limited(registry, per_account(*REQUEST_SIGNATURE), over(request_plc_operation_signature.run))
-    # Submissions to the directory count with handle changes, which go there as well.
+    # Submissions to the directory count together with handle changes, which are submitted there too.
     submit = limited(registry, per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY), over(submit_plc_operation.run))
     return [
         query(f"{_NAMES}.resolveDid", over(resolve_did.run)),

@@ -1,1 +1,1 @@
-"""``com.atproto.label.*``: the labels of this host's moderators, public."""
+"""``com.atproto.label.*``: the public labels of this host's moderators."""

@@ -1,4 +1,4 @@
-"""The current labels of this host on given subjects."""
+"""Return the current labels of this host on the given subjects."""
 
 import base64
 from typing import Any
@@ -10,7 +10,7 @@ from groundwork.errors import InvalidInput
 
 
 async def run(own: Labels, call: XrpcCall) -> Outcome:
-    """Answer the labels on these subjects. ``sources`` filters by labeler; all labels here are the host's. Raises
+    """Return the labels on these subjects. ``sources`` filters by labeler; all labels here are the host's. Raises
     InvalidInput.
     """
     parameters = call.parameters

@@ -1,4 +1,4 @@
-"""Every label and negation of this host over a WebSocket, live or from a cursor; none is ever dropped from the log."""
+"""Every label and negation of this host over a WebSocket, live or from a cursor. None is ever removed from the log."""
 
 import asyncio
 from urllib.parse import parse_qsl
@@ -17,12 +17,12 @@ from groundwork.telemetry.logs import log
 NSID = SUBSCRIBE_LABELS
 
 _PAGE = 100
-# Polling interval for labels of other processes; those of this one are sent at once.
+# Polling interval for labels of other processes. Those of this process are sent at once.
 _LOOK_AGAIN_SECONDS = 5.0
 
 
 def subscribe_labels(own: Labels) -> Subscription:
-    """Serves one subscriber until either side ends it."""
+    """Serve one subscriber until either side ends the connection."""
 
     async def serve(_host: XrpcHost, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect

@@ -1,4 +1,4 @@
-"""The rows of the dispatcher's table for ``com.atproto.label.*``."""
+"""Method table of ``com.atproto.label.*``."""
 
 from collections.abc import Mapping
 from functools import partial

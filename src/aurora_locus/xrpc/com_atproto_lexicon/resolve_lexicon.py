@@ -1,4 +1,4 @@
-"""The Lexicon that the authority of an NSID publishes now."""
+"""Return the Lexicon that the authority of an NSID currently publishes."""
 
 from at_protocol.data import json_form
 from at_protocol.syntax.nsid import Nsid
@@ -7,7 +7,7 @@ from groundwork.errors import NotFound
 
 
 async def resolve_lexicon(call: XrpcCall) -> Outcome:
-    """Answer a Lexicon as its authority publishes it now. Raises NotFound (``LexiconNotFound``), RemoteFailed and
+    """Return a Lexicon as its authority currently publishes it. Raises NotFound (``LexiconNotFound``), RemoteFailed and
     RemoteSlow.
     """
     nsid = Nsid(call.parameters["nsid"])

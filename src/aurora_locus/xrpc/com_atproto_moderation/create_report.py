@@ -1,4 +1,6 @@
-"""Report to this host. If a service moderates for it, or the caller names one, the call is proxied there (``elsewhere``)."""
+"""Send a report to this host. If a service moderates for the host, or the caller names one, the call is proxied to it
+(``elsewhere``).
+"""
 
 from typing import Any
 
@@ -9,7 +11,9 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Store a report. Taken-down accounts may report as well: that is how they appeal. Raises InvalidInput."""
+    """Store a report. Owners of taken-down accounts may report too, because that is how they appeal. Raises
+    InvalidInput.
+    """
     report = await reports.make(registry, call.did, call.body)
     answer: dict[str, Any] = {
         "id": report.id,

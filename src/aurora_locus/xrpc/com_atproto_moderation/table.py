@@ -1,4 +1,4 @@
-"""The rows of the dispatcher's table for ``com.atproto.moderation.*``."""
+"""Method table of ``com.atproto.moderation.*``."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from aurora_locus.xrpc.limits import limited, per_account
 from aurora_locus.xrpc.method import Method, procedure
 from groundwork.rate_limit.contract import Limit
 
-# Frequent reporters are useful, and each report costs somebody's attention.
+# Frequent reporters are useful, but each report takes somebody's attention.
 CREATE_REPORT = (Limit("create_report", 60, 3600), Limit("create_report_daily", 300, 86400))
 
 

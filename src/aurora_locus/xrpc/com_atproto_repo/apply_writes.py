@@ -1,4 +1,4 @@
-"""Several writes in one commit: all of them or none."""
+"""Apply several writes in one commit: all of them or none."""
 
 from typing import Any
 
@@ -26,9 +26,9 @@ _ACTIONS = {
 
 
 async def apply_writes(call: XrpcCall) -> dict[str, Any]:
-    """Apply several writes in one commit: answer the commit, if there was one, and a result per write in order.
+    """Apply several writes in one commit. Return the commit, if there was one, and a result for each write in order.
 
-    The first invalid write fails all.
+    If any write is invalid, none is applied.
     """
     body = call.body
     did = await own_repository(call, body["repo"])

@@ -1,4 +1,4 @@
-"""Delete a record; one that is not there is no failure and makes no commit."""
+"""Delete a record. Deleting a record that does not exist succeeds and makes no commit."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ from aurora_locus.xrpc.target import own_repository
 
 
 async def delete_record(call: XrpcCall) -> dict[str, Any]:
-    """Delete a record: answer the commit, if there was one. Raises Conflict (``InvalidSwap``) if repository or record
-    have changed.
+    """Delete a record. Return the commit, if there was one. Raises Conflict (``InvalidSwap``) if the repository or the
+    record has changed.
     """
     body = call.body
     did = await own_repository(call, body["repo"])

@@ -1,4 +1,4 @@
-"""Whose repository it is, and which collections it has."""
+"""Return the owner of a repository, and its collections."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from groundwork.errors import NotFound
 
 
 async def describe_repo(call: XrpcCall) -> dict[str, Any]:
-    """Answer handle, DID, DID document, collections, and whether document and handle name each other."""
+    """Return handle, DID, DID document and collections, and whether document and handle refer to each other."""
     did = await did_of(call, call.parameters["repo"])
     await visible_head(call, did)
     handle = await _handle_of(call, did)

@@ -1,4 +1,4 @@
-"""One record, by repository, collection and key."""
+"""Return one record, by repository, collection and key."""
 
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
@@ -13,9 +13,10 @@ NSID = Nsid("com.atproto.repo.getRecord")
 
 
 async def get_record(call: XrpcCall) -> XrpcResponse:
-    """Answer uri, cid and value of a record; RecordNotFound also if ``cid`` names another version than the current one.
+    """Return uri, cid and value of a record. The error is RecordNotFound also if ``cid`` is not the record's current
+    version.
 
-    Records of accounts elsewhere are requested from the app view, if there is one.
+    Records of accounts on other servers are requested from the app view, if there is one.
     """
     asked = call.parameters
     try:

@@ -1,8 +1,8 @@
 """Import the caller's whole repository from a CAR exported elsewhere.
 
-The queues are bounded and shared fairly: a few files are received at once, one per account and few per address, each at a
-minimum rate, so that slow senders only delay slow senders; fewer still are checked and stored at once. The processor time of
-the checks has a quota per account and per address.
+The queues are bounded and shared fairly. A few files are received at once, one per account and a few per address, each
+at a minimum rate, so that a slow sender cannot hold up others for long. Even fewer are checked and stored at once. The
+processor time of the checks has a quota per account and per address.
 """
 
 import asyncio
@@ -26,27 +26,28 @@ from groundwork.http.addresses import is_public, network_of
 from groundwork.workers.pool import ChargedPool
 from groundwork.workers.quota import QuotaHolder, person
 
-# The real limit is the operator's and is enforced while receiving; this one only bounds what the application accepts.
+# The real limit is set by the operator and enforced while receiving. This one only bounds what the application accepts.
 _NO_MORE_THAN = 10 * 1024**3
 
-# Storing a file takes the writer: more at once would only slow down everybody. Checks are bounded by the worker processes.
+# Storing a file occupies the writer, so storing more at once would only slow everybody down. Checks are limited by the
+# number of worker processes.
 AT_ONCE = 2
-# Each takes the disk space of its file.
+# Each file being received takes disk space.
 RECEIVED_AT_ONCE = 6
 RECEIVED_FROM_ADDRESS = 3
-# How many requests wait for a slot before further ones are refused at once.
+# How many requests can wait for a slot. Further requests are refused at once.
 MOST_WAITING = 24
 PATIENCE_SECONDS = 60.0
-# Accounts behind one address: a household, a school, a company.
+# Number of accounts expected behind one address: a household, a school, a company.
 _PEOPLE_OF_ADDRESS = 4
 
-# A slower connection would take more than half an hour for the default size limit.
+# With a slower connection, a file of the default maximum size would take more than half an hour.
 LEAST_BYTES_PER_SECOND = 50_000
 GRACE_SECONDS = 30.0
 
 
 class ImportTurns:
-    """Slots for receiving and for storing files; ``waiting`` requests wait for one."""
+    """Slots for receiving and for storing files. ``waiting`` is the number of requests that wait for one."""
 
     def __init__(self) -> None:
         self.receiving = asyncio.Semaphore(RECEIVED_AT_ONCE)
@@ -56,18 +57,20 @@ class ImportTurns:
         self._addresses: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def of_account(self, did: Did) -> asyncio.Lock:
-        """An account sends one file at a time."""
+        """Return the lock of an account, which sends one file at a time."""
         return self._accounts.setdefault(did, asyncio.Lock())
 
     def of_address(self, address: str) -> asyncio.Semaphore:
-        """A public address sends a few. A private one may be that of a proxy that was not configured: everybody's."""
+        """Return the slots of an address. A public address can send a few files at once. A private one may be that of
+        an unconfigured proxy for all clients, so it gets all slots.
+        """
         slots = RECEIVED_FROM_ADDRESS if is_public(address) else RECEIVED_AT_ONCE
         return self._addresses.setdefault(network_of(address), asyncio.Semaphore(slots))
 
     @asynccontextmanager
     async def take(self, queue: asyncio.Semaphore | asyncio.Lock) -> AsyncIterator[None]:
-        """Hold a slot for receiving; others wait with their files unsent. Raises Unavailable after a minute, or if too many
-        wait.
+        """Hold a slot for receiving. Other requests wait before they send their files. Raises Unavailable after a
+        minute, or if too many are waiting.
         """
         if queue.locked() and self.waiting >= MOST_WAITING:
             raise _too_busy()
@@ -83,7 +86,9 @@ class ImportTurns:
 
     @asynccontextmanager
     async def store(self) -> AsyncIterator[None]:
-        """Hold a slot for storing. As many wait as have been received. Raises Unavailable after a minute."""
+        """Hold a slot for storing. At most as many wait as files are received at once. Raises Unavailable after a
+        minute.
+        """
         await _acquire(self.storing)
         try:
             yield
@@ -103,7 +108,7 @@ _turns: WeakKeyDictionary[Repositories, ImportTurns] = WeakKeyDictionary()
 
 
 async def import_repo(call: XrpcCall) -> None:
-    """Replace the caller's repository by the uploaded one. Importing the same file again changes nothing.
+    """Replace the caller's repository with the uploaded one. Importing the same file again changes nothing.
 
     Blobs are uploaded afterwards (listMissingBlobs).
     """
@@ -154,12 +159,12 @@ def _too_busy() -> Unavailable:
 
 
 def turns_of(repositories: Repositories) -> ImportTurns:
-    """The queues of one server."""
+    """Return the queues of one server."""
     return _turns.setdefault(repositories, ImportTurns())
 
 
 async def _paced(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The body, as long as it arrives at the minimum rate. Raises HTTPException (408)."""
+    """Yield the body as long as it arrives at the minimum rate. Raises HTTPException (408)."""
     loop = asyncio.get_running_loop()
     begun, size = loop.time(), 0
     try:

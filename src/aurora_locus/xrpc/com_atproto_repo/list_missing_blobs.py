@@ -1,4 +1,4 @@
-"""Blobs that the caller's records refer to and that are missing here: what a migration still has to upload."""
+"""List blobs that the caller's records refer to but that are missing here, and that a migration still has to upload."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from aurora_locus.xrpc.target import cid_cursor
 
 
 async def list_missing_blobs(call: XrpcCall) -> dict[str, Any]:
-    """Answer a page of CIDs, each with one record that names it."""
+    """Return a page of CIDs, each with one record that refers to it."""
     limit = call.parameters["limit"]
     cursor = cid_cursor(call.parameters.get("cursor"))
     missing = await queries.list_missing(call.host.db, call.did, cursor=cursor, limit=limit)

@@ -1,4 +1,4 @@
-"""The records of a collection, newest key first unless ``reverse``; the cursor is the last key given."""
+"""List the records of a collection, newest key first unless ``reverse``. The cursor is the last key of the page."""
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.nsid import Nsid
@@ -11,7 +11,7 @@ from aurora_locus.xrpc.target import bad_cursor, did_of, visible_head
 
 
 async def list_records(call: XrpcCall) -> XrpcResponse:
-    """Answer a page; no cursor where it is the last one."""
+    """Return a page. The last page has no cursor."""
     asked = call.parameters
     did = await did_of(call, asked["repo"])
     await visible_head(call, did)
@@ -30,7 +30,7 @@ async def list_records(call: XrpcCall) -> XrpcResponse:
         limit=limit,
         oldest_first=asked.get("reverse", False),
     )
-    # No character of a DID, a collection or a record key needs JSON escaping.
+    # DIDs, collections and record keys contain no characters that need JSON escaping.
     start = f'{{"uri":"at://{did}/{asked["collection"]}/'.encode()
     entries = b",".join([b'%b%b",%b}' % (start, rkey.encode(), form) for rkey, form in records])
     end = b',"cursor":%b}' % json_text(records[-1][0]) if len(records) == limit else b"}"

@@ -1,4 +1,4 @@
-"""Write a record under a key, whether there is one already or not. Identical content makes no commit."""
+"""Write a record with a given key, whether or not it exists. Identical content makes no commit."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ from aurora_locus.xrpc.target import own_repository
 
 
 async def put_record(call: XrpcCall) -> dict[str, Any]:
-    """Create or replace a record: answer uri, cid, the commit if there was one, and validation status.
+    """Create or replace a record. Return uri, cid, the commit if there was one, and validation status.
 
-    Raises Conflict (``InvalidSwap``) if repository or record have changed.
+    Raises Conflict (``InvalidSwap``) if the repository or the record has changed.
     """
     body = call.body
     did = await own_repository(call, body["repo"])
-    # Whether it creates or updates is known too late.
+    # Both are required, because whether the record is created or updated is known only later.
     require_writing(call.caller, body["collection"], Writing.CREATE, Writing.UPDATE)
     repositories = call.host.repositories
     write = prepare_record(

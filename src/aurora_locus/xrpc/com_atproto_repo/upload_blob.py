@@ -1,4 +1,4 @@
-"""Upload a blob, to be referred to by a record within hours."""
+"""Upload a blob. A record must refer to it within a few hours, or it is deleted."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from aurora_locus.xrpc.method import XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_upload
 from groundwork.errors import InvalidInput
 
-# The real limit is the operator's and is enforced while receiving; this one only bounds what the application accepts.
+# The real limit is set by the operator and enforced while receiving. This one only bounds what the application accepts.
 _NO_MORE_THAN = 10 * 1024**3
 
 
 async def upload_blob(call: XrpcCall) -> dict[str, Any]:
-    """Store the uploaded bytes; answer the reference to put into records.
+    """Store the uploaded bytes and return the reference to put into records.
 
-    The account may be deactivated: a migration uploads blobs before it completes.
+    The account may be deactivated, because a migration uploads blobs before it is complete.
     """
-    # Without a slash it is no media type.
+    # Without a slash it is not a media type.
     if "/" not in (call.header("content-type") or ""):
         raise InvalidInput("", "Request encoding (Content-Type) required but not provided.")
     require_upload(call.caller, call.header("content-type"))
@@ -37,7 +37,7 @@ async def upload_blob(call: XrpcCall) -> dict[str, Any]:
 
 def _announced(call: XrpcCall) -> int | None:
     text = call.header("content-length")
-    # A decoded body has another length than the one announced; the application has removed the header then.
+    # A decoded body differs in length from the one announced; the application has then removed the header.
     if text is None:
         return None
     if not text.isdigit():

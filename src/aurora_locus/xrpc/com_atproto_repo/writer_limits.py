@@ -1,4 +1,4 @@
-"""Write limits per account: points per hour and day, as the reference counts them."""
+"""Write limits per account: points per hour and day, counted as in the reference server."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from groundwork.rate_limit.contract import Limit
 WRITES = Limit("writes", 5000, 3600)
 WRITES_DAILY = Limit("writes_daily", 35_000, 86_400)
 UPLOADS_DAILY = Limit("uploads_daily", 1000, 86_400)
-# Each may take a minute of CPU and the writer for seconds; a migration tries a few times.
+# Each import can take a minute of CPU and occupy the writer for seconds. A migration may need a few attempts.
 IMPORTS = Limit("imports", 30, 3600)
 
 CREATION, UPDATE, DELETION = 3, 2, 1
@@ -36,7 +36,9 @@ _POINTS: dict[str, Callable[[XrpcCall], int]] = {
 
 
 def _unless_arriving(counted: Run, plain: Run) -> Run:
-    """A migrating account uploads the blobs of years in an hour; the quota bounds them."""
+    """Do not count the uploads of a migrating account, which uploads the blobs of years in an hour. The quota still
+    limits them.
+    """
 
     async def run(call: XrpcCall) -> Outcome:
         return await (plain if call.caller is not None and call.caller.is_arriving else counted)(call)

@@ -1,4 +1,4 @@
-"""Before a record is written: resolve the Lexicon of its type if it is unknown here."""
+"""Before a record is written, resolve the Lexicon of its type if it is unknown here."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,7 +11,7 @@ _ONE = frozenset({create_record.METHOD.nsid, put_record.METHOD.nsid})
 
 
 def with_types(method: Method) -> Method:
-    """Wrap a method so that it first resolves, briefly, the Lexicons of record types that are unknown here."""
+    """Wrap a method so that it first tries, for a short time, to resolve the Lexicons of unknown record types."""
     if method.nsid not in _ONE and method.nsid != apply_writes.NSID:
         return method
 

@@ -1,4 +1,4 @@
-"""Shared by the four writing methods: optional CIDs of the input, and output shapes."""
+"""Input and output that the four writing methods share."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,27 +10,27 @@ from aurora_locus.xrpc.target import parse_cid
 
 
 def optional_cid(body: Mapping[str, Any], name: str) -> Cid | None:
-    """Parse an optional CID field of the input; None if it is absent."""
+    """Parse an optional CID field of the input. None if it is absent."""
     text = body.get(name)
     return None if text is None else parse_cid(text)
 
 
 def swap_record(body: Mapping[str, Any]) -> Cid | Unswapped | None:
-    """Read ``swapRecord``: a CID, null (there must be no record), or absent (no condition)."""
+    """Parse ``swapRecord``: a CID, null (the record must not exist), or absent (no condition)."""
     if "swapRecord" not in body:
         return Unswapped.ANYTHING
     return optional_cid(body, "swapRecord")
 
 
 def commit_meta(committed: Committed | None) -> dict[str, Any]:
-    """The ``commit`` of a response, where there was one."""
+    """Return the ``commit`` field of a response; nothing if there was no commit."""
     if committed is None:
         return {}
     return {"commit": {"cid": str(committed.commit), "rev": committed.rev}}
 
 
 def result(did: Did, write: PreparedWrite) -> dict[str, Any]:
-    """The part of a response about a written record: ``uri``, ``cid`` and ``validationStatus``."""
+    """Return the fields about a written record: ``uri``, ``cid`` and ``validationStatus``."""
     shown: dict[str, Any] = {"uri": f"at://{did}/{write.path}", "cid": str(write.cid)}
     if write.validation is not None:
         shown["validationStatus"] = write.validation
@@ -38,5 +38,5 @@ def result(did: Did, write: PreparedWrite) -> dict[str, Any]:
 
 
 def written(did: Did, write: PreparedWrite, committed: Committed | None) -> dict[str, Any]:
-    """The answer of createRecord and putRecord."""
+    """Return the response of createRecord and putRecord."""
     return {**result(did, write), **commit_meta(committed)}

@@ -1,1 +1,3 @@
-"""``com.atproto.server.*``: accounts and sessions. Each file is one method; ``run`` takes the registry and the call."""
+"""``com.atproto.server.*``: accounts and sessions. Each file is one method, whose ``run`` takes the registry and the
+call.
+"""

@@ -1,4 +1,4 @@
-"""Counts of an account's data, and whether its identity names this server."""
+"""Return counts of an account's data, and whether its identity names this server."""
 
 from aurora_locus.accounts import holdings, hosting_status
 from aurora_locus.accounts.registry import Registry
@@ -8,9 +8,9 @@ from groundwork.errors import NotFound, Refused
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer the counts of the caller's data, and whether the identity names this server.
+    """Return counts of the caller's data, and whether the identity names this server.
 
-    ``validDid`` is checked with the directory; raises RemoteFailed or RemoteSlow if that cannot be determined.
+    ``validDid`` is checked with the directory. Raises RemoteFailed or RemoteSlow if that cannot be determined.
     """
     did = call.did
     try:

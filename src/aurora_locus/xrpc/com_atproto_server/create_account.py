@@ -15,9 +15,9 @@ from groundwork.errors import InvalidInput, NotSignedIn, Refused
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Create an account, or one for an existing identity that moves here.
+    """Create an account with a new identity, or one for an existing identity that moves here.
 
-    Raises what :func:`creation.create` and :func:`transfer_in.arrive` raise.
+    Raises what :func:`creation.create` and :func:`transfer_in.create_for_existing_identity` raise.
     """
     body = call.body
     if body.get("plcOp") is not None:
@@ -38,7 +38,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if did is None:
         made = await creation.create(registry, request)
     elif web_identities.is_ours(registry, Did(did)):
-        # Nobody can have signed for an identity whose document we generate.
+        # We generate the document of this identity, so nobody can have signed the request for it.
         made = await creation.create(registry, request, Did(did))
     else:
         made = await _arrive(registry, call, Did(did), request)
@@ -55,7 +55,9 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 
 
 def _is_signed_by_identity(caller: PdsCaller) -> bool:
-    """A session of an account here has a scope, an OAuth app a grant, the administrator no DID."""
+    """Whether the caller presented a service token: sessions have a scope, OAuth apps a grant, and the administrator no
+    DID.
+    """
     return caller.did is not None and caller.scope is None and caller.grant is None
 
 

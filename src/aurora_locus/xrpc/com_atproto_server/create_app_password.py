@@ -1,4 +1,4 @@
-"""Create an app password; it is only shown in this response."""
+"""Create an app password. It is shown only in this response."""
 
 from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts import app_passwords
@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Create an app password and answer it, this once. Raises what :func:`app_passwords.create` raises."""
+    """Create an app password and return it, for the only time. Raises what :func:`app_passwords.create` raises."""
     made, password = await app_passwords.create(
         registry.db,
         registry.passwords,

@@ -1,4 +1,4 @@
-"""Create an invite code; for the administration."""
+"""Create an invite code. For the administration."""
 
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ MAX_USES = 1_000_000
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Create an invite code, with which ``useCount`` accounts can be created."""
+    """Create an invite code that can be used for ``useCount`` accounts."""
     uses = require_uses(call.body["useCount"])
     owner = call.body.get("forAccount") or "admin"
     hostname = urlsplit(registry.url).netloc
@@ -21,8 +21,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 
 
 def require_uses(uses: int) -> int:
-    """The number of uses, or 0 for a code without uses, as the reference allows. Raises InvalidInput for an unlimited
-    one.
+    """Return the number of uses; a negative number counts as 0, as in the reference server. Raises InvalidInput if there are
+    too many.
     """
     if uses > MAX_USES:
         raise InvalidInput("useCount", f"A code is good for {MAX_USES} accounts at most.")

@@ -1,4 +1,4 @@
-"""Several invite codes at once, for several accounts; for the administration."""
+"""Create several invite codes at once, for several accounts. For the administration."""
 
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ MAX_CODES = 1_000
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Create ``codeCount`` invite codes for each of ``forAccounts``, each good for ``useCount`` accounts."""
+    """Create ``codeCount`` invite codes for each of ``forAccounts``. Each code can be used for ``useCount`` accounts."""
     uses = require_uses(call.body["useCount"])
     amount = call.body["codeCount"]
     accounts = list(dict.fromkeys(call.body.get("forAccounts") or ["admin"]))

@@ -1,4 +1,4 @@
-"""Sign in with handle, DID or e-mail address and a password, the account's own or one for apps."""
+"""Sign in with a handle, DID or e-mail address and a password: the account's own or an app password."""
 
 from aurora_locus.accounts import password_guesses, sessions
 from aurora_locus.accounts.model import TokenPair
@@ -12,8 +12,8 @@ from groundwork.database.transaction import Writer
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Sign in with a password and open a session.
 
-    Raises NotSignedIn, the same for an unknown identifier and a wrong password; ``AuthFactorTokenRequired`` if the
-    account has a second factor.
+    Raises NotSignedIn: with the same message for an unknown identifier and a wrong password, and
+    ``AuthFactorTokenRequired`` if the account has a second factor.
     """
     proof = await password_guesses.authenticate(
         registry,

@@ -1,4 +1,4 @@
-"""Deactivate the caller's account; nothing is lost and it can be reactivated."""
+"""Deactivate the caller's account. Nothing is lost, and it can be reactivated."""
 
 from at_protocol.syntax.datetime import parse_datetime
 from aurora_locus.accounts import activation, hosting_status
@@ -10,17 +10,19 @@ from groundwork.database.transaction import Writer
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Deactivate the caller's account. ``deleteAfter`` is the deadline for coming back; ``activation`` has the minimum."""
+    """Deactivate the caller's account. After ``deleteAfter`` it may be deleted; ``activation`` sets the earliest such
+    time.
+    """
     did = call.did
     text = call.body.get("deleteAfter")
     delete_after = None if text is None else Instant(parse_datetime(text))
 
     def work(w: Writer) -> None:
-        # Apps were authorized for an account that others can see. Announcing is the transaction's last act.
+        # The owner authorized apps for a visible account. The announcement must be the last call in the transaction.
         sessions.end_all_now(w, did)
         activation.deactivate(w, registry.repositories, did, delete_after)
 
     await registry.db.write(work)
-    # The last step of a migration: check now where the account lives.
+    # This is the last step of a migration, so check now which server the identity names.
     await hosting_status.recheck_identity(registry, did)
     return None

@@ -1,4 +1,4 @@
-"""Sign out: the refresh token, even an expired one, ends its session."""
+"""Sign out. The refresh token, even an expired one, ends its session."""
 
 from aurora_locus.accounts import sessions
 from aurora_locus.accounts.registry import Registry
@@ -7,7 +7,7 @@ from groundwork.errors import NotSignedIn
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """End the session of the refresh token. Access tokens of it stay valid until they expire, at most two hours."""
+    """End the session of the refresh token. Its access tokens stay valid until they expire, for at most two hours."""
     if call.caller is None or call.caller.refresh is None:
         raise NotSignedIn("Send the refresh token.", name="AuthMissing")
     token = call.caller.refresh

@@ -5,17 +5,17 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer the server's DID, handle domains, sign-up conditions, links and contact. Open to everybody."""
+    """Return the server's DID, handle domains, sign-up conditions, links and contact. Anybody may call this."""
     settings = call.host.settings
     answer: dict[str, object] = {
         "did": settings.did,
         "availableUserDomains": list(registry.handle_domains),
         "inviteCodeRequired": registry.needs_invite,
-        # Not in the Lexicon; deployed clients and the reference server know it.
+        # Not in the Lexicon, but deployed clients and the reference server use it.
         "blobUploadLimit": settings.blob_upload_limit,
     }
     links = {"privacyPolicy": settings.privacy_policy_url, "termsOfService": settings.terms_of_service_url}
-    # Always present, even if empty, as in the reference: clients access them unchecked.
+    # Always present, even if empty, as in the reference server, because clients access them without checking.
     answer["links"] = {name: url for name, url in links.items() if url}
     answer["contact"] = {"email": settings.contact_email_address} if settings.contact_email_address else {}
     return answer

@@ -1,4 +1,4 @@
-"""The caller's invite codes: created by the administration, or earned over time."""
+"""Return the caller's invite codes: those created by the administration, and those earned over time."""
 
 from urllib.parse import urlsplit
 
@@ -9,8 +9,8 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer the invite codes of the caller. ``createAvailable`` first creates those earned since the last request;
-    ``includeUsed`` false leaves out used-up ones.
+    """Return the caller's invite codes. With ``createAvailable``, first create those earned since the last request.
+    Without ``includeUsed``, codes that are used up are left out.
     """
     did = call.did
     if call.parameters["createAvailable"] and registry.earning.interval > 0:

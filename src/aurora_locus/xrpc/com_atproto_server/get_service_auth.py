@@ -1,4 +1,4 @@
-"""Service token with which the caller's account calls another service."""
+"""Make a service token with which the caller's account can call another service."""
 
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.accounts import queries, service_tokens
@@ -10,7 +10,9 @@ from groundwork.errors import Forbidden, NotSignedIn
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer a token with which the caller's account calls another service. Raises what :mod:`service_tokens` raises."""
+    """Return a token with which the caller's account can call another service. Raises what :mod:`service_tokens`
+    raises.
+    """
     did, scope = call.did, scope_at_services(call.caller)
     if scope is None:
         raise NotSignedIn("Ask for this with a session of the account.", name="AuthMissing")

@@ -1,4 +1,4 @@
-"""Who is signed in."""
+"""Return the account that is signed in."""
 
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
@@ -9,7 +9,7 @@ from groundwork.errors import Forbidden
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer the account of the caller, for any session of an account here."""
+    """Return the caller's account, for any session of an account here."""
     async with registry.db.reader() as reader:
         account = await queries.find(reader, call.did)
     if account is None:

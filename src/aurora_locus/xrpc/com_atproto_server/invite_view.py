@@ -7,7 +7,9 @@ from aurora_locus.accounts.invites import InviteCode
 
 
 def invite_view(code: InviteCode) -> dict[str, Any]:
-    """An invite code in the Lexicon's shape. ``available`` counts all uses, including past ones: clients subtract."""
+    """Return an invite code in the Lexicon's form. ``available`` counts all uses including past ones, which clients
+    subtract.
+    """
     return {
         "code": code.code,
         "available": code.left + len(code.uses),

@@ -1,4 +1,4 @@
-"""The names of an account's app passwords, never the passwords."""
+"""List the names of an account's app passwords, never the passwords."""
 
 from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts import app_passwords
@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer name and time of each app password, oldest first."""
+    """Return the name and time of creation of each app password, oldest first."""
     async with registry.db.reader() as reader:
         known = await app_passwords.list_all(reader, call.did)
     return {

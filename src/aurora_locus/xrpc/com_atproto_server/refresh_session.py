@@ -1,4 +1,4 @@
-"""Exchange a refresh token for a new pair."""
+"""Exchange a refresh token for a new pair of tokens."""
 
 from aurora_locus.accounts import queries, sessions
 from aurora_locus.accounts.registry import Registry
@@ -9,7 +9,7 @@ from groundwork.errors import NotSignedIn
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Exchange the refresh token for a new pair of tokens. Raises NotSignedIn: ``ExpiredToken`` when the session has
+    """Exchange the refresh token for a new pair of tokens. Raises NotSignedIn: ``ExpiredToken`` if the session has
     ended, ``AccountTakedown``.
     """
     if call.caller is None or call.caller.refresh is None:

@@ -1,4 +1,4 @@
-"""Send the token required to delete the account."""
+"""E-mail the token that is required to delete the account."""
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.email_tokens import TokenPurpose

@@ -1,4 +1,4 @@
-"""Send a token that confirms the address."""
+"""E-mail the token that confirms the address."""
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.email_tokens import TokenPurpose

@@ -1,5 +1,5 @@
-"""Ask what changing the address requires: a token sent to a confirmed address; for an unconfirmed one a code of the second
-factor, if there is one, else nothing.
+"""Return what changing the address requires. A confirmed address requires a token sent to it. An unconfirmed one
+requires a code of the second factor, if there is one, otherwise nothing.
 """
 
 from aurora_locus.accounts import email_changes
@@ -9,7 +9,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer whether changing the address requires a token; e-mail it to a confirmed address. Raises Refused if no
+    """Return whether changing the address requires a token, and e-mail it to a confirmed address. Raises Refused if no
     e-mail can be sent.
     """
     account = await email_changes.find_account(registry, call.did)

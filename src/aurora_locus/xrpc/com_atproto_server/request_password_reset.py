@@ -1,4 +1,4 @@
-"""Send a token for a new password; the response is the same whether an account has the address or not."""
+"""E-mail a token for a new password. The response is the same whether an account has the address or not."""
 
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.registry import Registry
@@ -6,6 +6,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """E-mail a reset token if an account has this address. Raises Refused only if no e-mail can be sent at all."""
+    """E-mail a reset token if an account has this address. Raises Refused only if this server sends no e-mail at all."""
     await password_reset.ask(registry, call.body["email"])
     return None

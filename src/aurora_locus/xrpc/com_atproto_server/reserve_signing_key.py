@@ -1,4 +1,6 @@
-"""Reserve a signing key for a future account; a migrating client names it in the identity before the account is created."""
+"""Reserve a signing key for a future account. A migrating client names it in the identity before the account is
+created.
+"""
 
 import secrets
 
@@ -11,7 +13,9 @@ from groundwork.errors import Refused
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer the key reserved for a DID: the same one for a month. Raises Refused for an existing account."""
+    """Return the key reserved for a DID, which stays the same for a month. Raises Refused if the account already
+    exists.
+    """
     did = None if call.body.get("did") is None else Did(call.body["did"])
     if did is not None:
         async with registry.db.reader() as reader:

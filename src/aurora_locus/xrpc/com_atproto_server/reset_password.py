@@ -1,4 +1,4 @@
-"""Set a new password with an e-mailed token; every session ends."""
+"""Set a new password with an e-mailed token. Every session ends."""
 
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.registry import Registry

@@ -11,10 +11,10 @@ from groundwork.telemetry.logs import log
 
 
 async def session_view(host: XrpcHost, account: Account, *, shows_email: bool = True) -> dict[str, Any]:
-    """The account as its own session sees it.
+    """Return the account as its own session sees it.
 
-    ``shows_email`` false leaves out the address, as for apps without that scope. The DID document is included if the
-    operator enables it.
+    If ``shows_email`` is False, the address is left out, as for apps without that scope. The DID document is included
+    if the operator enables it.
     """
     view: dict[str, Any] = {
         "did": account.did,
@@ -26,19 +26,22 @@ async def session_view(host: XrpcHost, account: Account, *, shows_email: bool = 
     if shows_email and account.email is not None:
         view["email"] = account.email
         view["emailConfirmed"] = account.email_confirmed_at is not None
-        # Present only if on, as optional fields are: the reference, which lacks it, sends nothing.
+        # Present only if it is on: it is an optional field, and the reference server, which lacks the feature, sends
+        # nothing.
         if account.asks_mail_code:
             view["emailAuthFactor"] = True
     if account.status is not HostingStatus.ACTIVE:
         view["status"] = account.status.value
     if account.moved_to is not None:
-        # Not in the Lexicon, which allows extra fields: where the account is now.
+        # Where the account is now. Not in the Lexicon, which allows additional fields.
         view["movedTo"] = account.moved_to
     return view
 
 
 async def document_view(host: XrpcHost, did: Did) -> dict[str, Any]:
-    """The DID document as a field of its own; omitted if it cannot be resolved: a directory outage must not prevent sign-in."""
+    """Return the field with the DID document; nothing if it cannot be resolved, because a failing directory must not
+    prevent sign-in.
+    """
     try:
         document = await host.network.resolve_did(did)
     except (NotFound, RemoteFailed, RemoteSlow, Unavailable) as failure:

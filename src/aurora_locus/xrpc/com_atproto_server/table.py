@@ -1,4 +1,4 @@
-"""Method table of this folder and ``com.atproto.identity.*``."""
+"""Method table of ``com.atproto.server.*``, ``com.atproto.identity.*`` and the preferences."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -63,12 +63,12 @@ from aurora_locus.xrpc.method import Method, Outcome, Run, XrpcCall, procedure, 
 
 OfAccounts = Callable[[Registry, XrpcCall], Awaitable[Outcome]]
 
-# What is stored has a limit of its own, named in its error; this one leaves room for white space.
+# What is stored has its own limit, which its error message names. This one leaves room for white space.
 _PREFERENCES_BYTES = 2 * MAX_BYTES
 
 
 def methods(registry: Registry) -> list[Method]:
-    """Every method about accounts, over the running server's registry."""
+    """Return every method about accounts, bound to the running server's registry."""
 
     def over(run: OfAccounts) -> Run:
         return partial(run, registry)
@@ -118,7 +118,7 @@ def methods(registry: Registry) -> list[Method]:
 
 
 def _by_mail(registry: Registry) -> list[Method]:
-    """Methods proven by an e-mailed token."""
+    """Return the methods that use an e-mailed token."""
 
     def limited_over(charges: Charges, run: OfAccounts) -> Run:
         return limited(registry, charges, partial(run, registry))

@@ -1,4 +1,4 @@
-"""Change the address of the account."""
+"""Change the account's e-mail address."""
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.registry import Registry

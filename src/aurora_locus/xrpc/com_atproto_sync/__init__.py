@@ -1,1 +1,1 @@
-"""``com.atproto.sync``: whole repositories, proofs and blobs for mirrors; no sign-in required."""
+"""``com.atproto.sync.*``: whole repositories, proofs and blobs for mirrors. No sign-in is required."""

@@ -1,4 +1,4 @@
-"""Rate limits per address for fetching whole repositories and listing the host."""
+"""Rate limits per address for fetching whole repositories and for listing the host."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from aurora_locus.xrpc.limits import limited, per_address
 from aurora_locus.xrpc.method import Method
 from groundwork.rate_limit.contract import Limit
 
-# A relay's backfill lists all accounts and fetches each; the reference allows this rate.
+# To backfill, a relay lists all accounts and fetches each. The reference server allows this rate.
 _LIMITS = {
     "com.atproto.sync.getRepo": Limit("get_repo", 6000, 5 * 60),
     "com.atproto.sync.getCheckout": Limit("get_repo", 6000, 5 * 60),

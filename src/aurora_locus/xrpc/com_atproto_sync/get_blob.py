@@ -1,4 +1,4 @@
-"""The bytes of a public blob, in part or whole; never rendered by a browser as a page of this server."""
+"""Return the bytes of a public blob, in part or whole. A browser never renders them as a page of this server."""
 
 import re
 
@@ -9,14 +9,16 @@ from aurora_locus.xrpc.method import XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import parse_cid, visible_head
 from groundwork.errors import NotFound
 
-# Short, because a deleted blob should be gone everywhere soon.
+# Short, because a deleted blob should soon be gone everywhere.
 _CACHE_SECONDS = 300
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 
 
 async def get_blob(call: XrpcCall) -> XrpcResponse:
-    """Answer the blob; BlobNotFound for temporary ones, those taken down and those that no record refers to."""
+    """Return the blob. The error is BlobNotFound for temporary blobs, for taken-down ones, and for those that no record
+    refers to.
+    """
     did, cid = Did(call.parameters["did"]), parse_cid(call.parameters["cid"])
     await visible_head(call, did)
     blob = await queries.find(call.host.db, did, cid)
@@ -45,8 +47,9 @@ async def get_blob(call: XrpcCall) -> XrpcResponse:
 
 
 def _range(header: str | None, size: int) -> tuple[int, int, int]:
-    """Status, first byte and end of the requested range. One range only; any other header, also a range that ends before it
-    begins, is ignored and answered with the whole (RFC 9110 14.1.1, 14.2).
+    """Return the status, first byte and end of the requested range. Only one range is supported. Any other header,
+    including one whose range ends before it begins, is ignored and the whole blob is sent (RFC 9110 sections 14.1.1,
+    14.2).
     """
     match = _RANGE.fullmatch(header or "")
     if match is None or match[1] == match[2] == "":

@@ -1,4 +1,4 @@
-"""Single blocks of a repository, by CID."""
+"""Return individual blocks of a repository, by CID."""
 
 from at_protocol.repo import car
 from at_protocol.syntax.did import Did
@@ -7,12 +7,12 @@ from aurora_locus.xrpc.method import XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import parse_cids, visible_head
 from groundwork.errors import InvalidInput, NotFound
 
-# The URL's length allows no more than this anyway.
+# The length of a URL allows no more than this anyway.
 _MOST = 200
 
 
 async def get_blocks(call: XrpcCall) -> XrpcResponse:
-    """Answer a CAR without roots, blocks in the order asked for."""
+    """Return a CAR without roots, with the blocks in the requested order."""
     did = Did(call.parameters["did"])
     cids = parse_cids(call.parameters["cids"])
     if len(cids) > _MOST:

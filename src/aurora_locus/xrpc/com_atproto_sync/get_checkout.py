@@ -1,4 +1,4 @@
-"""The older name of a full getRepo (deprecated)."""
+"""Return the whole repository: the older name of getRepo (deprecated)."""
 
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
@@ -8,7 +8,7 @@ from aurora_locus.xrpc.target import visible_head
 
 
 async def get_checkout(call: XrpcCall) -> XrpcResponse:
-    """Answer the whole repository as a CAR."""
+    """Return the whole repository as a CAR."""
     did = Did(call.parameters["did"])
     await visible_head(call, did)
     return XrpcResponse(export(call.host.repositories, did), MEDIA_TYPE)

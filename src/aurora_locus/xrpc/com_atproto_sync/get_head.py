@@ -1,4 +1,4 @@
-"""The root of a repository (deprecated: getLatestCommit also says its rev)."""
+"""Return the root of a repository (deprecated: getLatestCommit also returns its rev)."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.xrpc.method import XrpcCall, query
@@ -6,7 +6,7 @@ from aurora_locus.xrpc.target import visible_head
 
 
 async def get_head(call: XrpcCall) -> dict[str, str]:
-    """The commit's CID; errors are named as in getLatestCommit, as in the reference."""
+    """Return the commit's CID. As in the reference server, errors have the same names as in getLatestCommit."""
     head = await visible_head(call, Did(call.parameters["did"]))
     return {"root": str(head.commit)}
 

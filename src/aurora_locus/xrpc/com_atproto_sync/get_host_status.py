@@ -1,4 +1,4 @@
-"""Status of a host. This is no relay: it knows no host but itself."""
+"""Return the status of a host. This is not a relay, so it only knows itself."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from groundwork.errors import NotFound
 
 
 async def get_host_status(call: XrpcCall) -> dict[str, Any]:
-    """Answer the status of this host. Raises NotFound (``HostNotFound``) for any other name."""
+    """Return the status of this host. Raises NotFound (``HostNotFound``) for any other name."""
     if call.parameters["hostname"].lower() != call.host.crawling.hostname:
         raise NotFound("This server is a PDS and reads no other host.", name="HostNotFound")
     return await describe_own_host(call)

@@ -1,4 +1,4 @@
-"""The last commit of a repository."""
+"""Return the last commit of a repository."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.xrpc.method import XrpcCall, query
@@ -6,7 +6,7 @@ from aurora_locus.xrpc.target import visible_head
 
 
 async def get_latest_commit(call: XrpcCall) -> dict[str, str]:
-    """Answer its CID and rev."""
+    """Return the CID and the rev of the last commit."""
     head = await visible_head(call, Did(call.parameters["did"]))
     return {"cid": str(head.commit), "rev": head.rev}
 

@@ -1,4 +1,4 @@
-"""The proof that a record is in a repository, or that it is not."""
+"""Return the proof that a record is in a repository, or that it is not."""
 
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
@@ -8,7 +8,7 @@ from aurora_locus.xrpc.target import visible_head
 
 
 async def get_record(call: XrpcCall) -> XrpcResponse:
-    """Answer a CAR whose root is the commit; absence is proven, not refused."""
+    """Return a CAR whose root is the commit. For an absent record it proves the absence; this is not an error."""
     asked = call.parameters
     did = Did(asked["did"])
     await visible_head(call, did)

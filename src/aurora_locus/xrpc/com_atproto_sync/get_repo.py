@@ -1,4 +1,4 @@
-"""A whole repository as a CAR, or what came after a rev; streamed."""
+"""Return a whole repository as a CAR, or what was added after a rev. The response is streamed."""
 
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
@@ -9,7 +9,7 @@ from aurora_locus.xrpc.target import visible_head
 
 
 async def get_repo(call: XrpcCall) -> XrpcResponse:
-    """Answer the CAR; owners may export while deactivated or taken down, to move away."""
+    """Return the CAR. Owners may also export while deactivated or taken down, so that they can move away."""
     did = Did(call.parameters["did"])
     await visible_head(call, did)
     since = call.parameters.get("since")

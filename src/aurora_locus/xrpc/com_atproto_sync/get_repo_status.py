@@ -1,4 +1,4 @@
-"""Whether a repository is hosted here and may be seen; answered for inactive ones, too."""
+"""Return whether a repository is hosted here and may be seen. This works for inactive repositories too."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from aurora_locus.xrpc.method import XrpcCall, query
 
 
 async def get_repo_status(call: XrpcCall) -> dict[str, Any]:
-    """Answer ``active`` with the rev, or the reason for not being so."""
+    """Return ``active`` with the rev, or the reason why it is not active."""
     head = await call.host.repositories.head(Did(call.parameters["did"]))
     if head.status is HostingStatus.ACTIVE:
         return {"did": head.did, "active": True, "rev": head.rev}

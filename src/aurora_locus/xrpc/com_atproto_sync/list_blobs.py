@@ -1,4 +1,4 @@
-"""The public blobs of a repository, or those that records written after a rev refer to."""
+"""List the public blobs of a repository, or those that records written after a rev refer to."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from aurora_locus.xrpc.target import cid_cursor, visible_head
 
 
 async def list_blobs(call: XrpcCall) -> dict[str, Any]:
-    """Answer a page of CIDs, sorted."""
+    """Return a page of CIDs, sorted."""
     asked = call.parameters
     did = Did(asked["did"])
     await visible_head(call, did)

@@ -1,4 +1,4 @@
-"""The hosts that this server knows: itself."""
+"""List the hosts that this server knows, which is only itself."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from aurora_locus.xrpc.target import bad_cursor
 
 
 async def list_hosts(call: XrpcCall) -> dict[str, Any]:
-    """Answer a list of one: this host."""
+    """Return a list with one entry: this host."""
     if "cursor" in call.parameters:
         raise bad_cursor()
     return {"hosts": [await describe_own_host(call)]}

@@ -1,4 +1,6 @@
-"""Every repository of this host, in the order of creation: a crawler that pages through sees every one."""
+"""List every repository of this host, in the order of creation, so that a crawler that reads page after page misses
+none.
+"""
 
 import re
 from typing import Any
@@ -15,7 +17,7 @@ _CURSOR = re.compile(r"([0-9]{1,18}):(did:.{1,2048})")
 
 
 async def list_repos(call: XrpcCall) -> dict[str, Any]:
-    """``listRepos``: a page of repositories with head, rev and status of each."""
+    """Return a page of repositories, with head, rev and status of each."""
     require_enumerable(call)
     limit = call.parameters["limit"]
     created_at, did = _position(call.parameters.get("cursor"))

@@ -1,4 +1,4 @@
-"""Which repositories hold records of a collection: answered from the host's own index, without a crawl."""
+"""List the repositories that have records of a collection. The host's own index answers this without a crawl."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from aurora_locus.xrpc.target import bad_cursor
 
 
 async def list_repos_by_collection(call: XrpcCall) -> dict[str, Any]:
-    """Answer a page of active repositories by DID; the cursor is the last DID."""
+    """Return a page of active repositories by DID. The cursor is the last DID."""
     require_enumerable(call)
     limit, cursor = call.parameters["limit"], call.parameters.get("cursor")
     if cursor is not None:

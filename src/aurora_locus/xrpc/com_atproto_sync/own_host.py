@@ -1,4 +1,4 @@
-"""The host that the sync methods describe: this server itself."""
+"""Description of the host in the sync methods: this server itself."""
 
 from typing import Any
 
@@ -8,7 +8,9 @@ from aurora_locus.xrpc.method import XrpcCall
 
 
 async def describe_own_host(call: XrpcCall) -> dict[str, Any]:
-    """Name, number of the newest event, and, for callers who may list accounts, their number."""
+    """Return the host's name, the number of the newest event, and, for callers who may list accounts, the number of
+    accounts.
+    """
     host = call.host
     output: dict[str, Any] = {
         "hostname": host.crawling.hostname,

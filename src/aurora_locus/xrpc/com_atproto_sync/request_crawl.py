@@ -1,4 +1,4 @@
-"""Request a crawl of this server from its relays; for the operator. This is no relay and crawls nobody."""
+"""Request a crawl of this server from its relays. For the operator: this server is not a relay and crawls nobody."""
 
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
@@ -20,7 +20,7 @@ async def request_crawl(call: XrpcCall) -> None:
     if not host.settings.announces_when_asked:
         raise Forbidden("This server isn’t announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
     audit = audit_of(call)
-    # Logged before: relays may take their time, and no transaction waits for them.
+    # Written to the audit log first: relays may take their time, and no transaction may wait for them.
     await host.db.write(lambda w: audit_log.append(w, audit, OperatorAction.REQUEST_CRAWL, host.crawling.hostname))
     await host.crawling.ask_now()
 

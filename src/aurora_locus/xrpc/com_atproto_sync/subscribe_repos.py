@@ -14,7 +14,7 @@ NSID = "com.atproto.sync.subscribeRepos"
 
 
 async def subscribe_repos(host: XrpcHost, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one subscriber until either side ends it."""
+    """Serve one subscriber until either side ends the connection."""
     await receive()  # websocket.connect
     await send({"type": "websocket.accept"})
     client = scope.get("client")
@@ -38,7 +38,7 @@ async def subscribe_repos(host: XrpcHost, scope: Scope, receive: Receive, send: 
         if gone.done():
             return
         refusal = following.result()
-        # A subscriber that stopped reading may never accept this; the connection is then cut.
+        # A subscriber that no longer reads may never accept this message; the connection is then cut.
         async with asyncio.timeout(FAREWELL_SECONDS):
             await _refuse(send, refusal)
     except TimeoutError:
@@ -55,6 +55,6 @@ async def _refuse(send: Send, refusal: StreamError) -> None:
 
 
 async def _until_gone(receive: Receive) -> None:
-    """Read and drop whatever the subscriber sends, until it disconnects."""
+    """Read and discard whatever the subscriber sends, until it disconnects."""
     while (await receive())["type"] != "websocket.disconnect":
         continue
