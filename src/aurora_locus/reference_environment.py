@@ -1,4 +1,4 @@
-"""Defaults for an environment written for the reference PDS, for instance by its installer."""
+"""Defaults for an environment that was written for the reference PDS, for instance by its installer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +7,8 @@ _ROTATION_KEY = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX"
 
 
 def is_found(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> bool:
-    """Whether these settings were written for the reference PDS: its installer sets the rotation key, and it has no
-    ``PDS_FEDERATION_*``.
+    """Whether these settings were written for the reference PDS: they contain the rotation key, which its installer
+    sets, or ``PDS_CRAWLERS``, but no ``PDS_FEDERATION_*``.
     """
     says_federation = any(name.startswith("PDS_FEDERATION_") for name in environment) or any(
         name.startswith("federation_") for name in table or {}
@@ -17,9 +17,9 @@ def is_found(environment: Mapping[str, str], table: Mapping[str, Any] | None = N
 
 
 def what_silence_means(hostname: str, environment: Mapping[str, str], table: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults of the reference PDS, by setting name, for what its environment leaves out.
+    """Return the defaults of the reference PDS, by setting name, for settings that its environment leaves out.
 
-    Federation is on, relays are notified if any is named, the host's own name is the handle domain, and proxies in
+    Federation is on, relays are notified if any are named, the host's own name is the handle domain, and proxies in
     private networks are trusted.
     """
 

@@ -1,7 +1,7 @@
 """Environment variables of the reference PDS that are not settings here, and what to do instead.
 
-Variables with the same meaning are settings here under the same name and not in this table. With it a start can report
-unknown variables, and operators who migrate learn what differs.
+Variables with the same meaning are settings here under the same name, and not in this table. With the table, a start
+can report unknown variables, and operators who migrate learn what differs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ _ONE_DATABASE: Final = "there is one database: PDS_DATABASE_URL, or pds.db in PD
 _ENTRYWAY: Final = "there is no entryway: accounts sign in here"
 _PROXY: Final = "answers of other services are passed on within fixed limits"
 
-# Known and not needed here: handled elsewhere, or derived from another setting.
+# Known but not needed here: handled in another way, or derived from another setting.
 NEEDLESS: Final[Mapping[str, str]] = {
     "PDS_VERSION": "the version is this program's",
     "PDS_ERROR_COLOR": _LOOKS,
@@ -65,16 +65,18 @@ MISSING: Final[Mapping[str, str]] = {
 
 
 def own_names() -> frozenset[str]:
-    """Every setting name of this server, older ones included."""
+    """Every setting name of this server, including old names."""
     return names_of(PdsSettings, PREFIX)
 
 
 def unknown(environment: Iterable[str]) -> list[str]:
-    """Names with the prefix of this server's settings that are neither settings nor needless reference variables."""
+    """Return names with the prefix of this server's settings that are neither settings nor variables that can be
+    ignored.
+    """
     own = own_names()
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in own and name not in NEEDLESS)
 
 
 def what_of(name: str) -> str:
-    """What an operator should know of a setting name that :func:`unknown` found, as a sentence."""
+    """Return a sentence that tells an operator about a setting name that :func:`unknown` found."""
     return f"{name} is not used here: {MISSING[name]}" if name in MISSING else f"{name} is no setting of this server"

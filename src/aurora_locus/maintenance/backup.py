@@ -1,8 +1,8 @@
-"""Make one backup: a snapshot of the database, every blob that its rows refer to, the keys; verified before it counts.
+"""Make a backup: a snapshot of the database, every blob that its rows refer to, and the keys. Then verify it.
 
-While it runs no blob file is removed (``blobs.removals.pin``), so the snapshot's blobs exist. The manifest is written last: an
-interrupted backup has none and is removed by the next. A backup is verified by restoring a database from it and checking all
-of it (``verification``).
+While a backup runs, no blob file is removed (``blobs.removals.pin``), so the snapshot's blobs exist. The manifest is
+written last: an interrupted backup has none, and the next backup removes it. A backup is verified by restoring a
+database from it and checking all of it (``verification``).
 """
 
 import asyncio
@@ -29,14 +29,14 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Failure, NotFound
 from groundwork.telemetry.logs import log
 
-# Blobs are small and the vault is far away.
+# Blobs are small and the vault may be far away, so several are copied concurrently.
 _AT_ONCE = 8
 _BEAT_SECONDS = 60.0
 _PIN = 10 * MINUTE
-# Maximum number of missing blobs in the manifest; more mean that the store does not belong to these rows.
+# Maximum number of missing blobs in the manifest. If there are more, the store does not belong to this database.
 _MISSING_NAMED = 1000
 
-# Progress callback: step, done, total (0: unknown).
+# Called with the step, the number done and the total (0 if unknown).
 Progress = Callable[[str, int, int], None]
 
 
@@ -46,7 +46,7 @@ def silently(_what: str, _done: int, _of: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class BackupSource:
-    """What is backed up. ``secrets`` are those from the settings, which the database does not hold."""
+    """What to back up. ``secrets`` are those from the settings, which are not in the database."""
 
     url: str
     store: BlobStore
@@ -59,10 +59,11 @@ class BackupSource:
 async def take(
     db: Database | None, source: BackupSource, vault: Vault, clock: Clock, *, progress: Progress = silently
 ) -> Manifest:
-    """Make a backup and verify it. Without ``db`` nothing is recorded in the database: its tables may be of an older release.
+    """Make a backup and verify it. With ``db`` None, nothing is recorded in the database, because its tables may be of
+    an older release.
 
-    Raises Conflict while another is running, Unavailable if the vault or the database does not respond, Refused if what was
-    written does not read back; only a record of the failure then remains.
+    Raises Conflict while another backup is running, Unavailable if the vault or the database does not respond, Refused
+    if what was written cannot be read back. Only a record of the failure remains then.
     """
     backup = fresh_id(clock.now())
     if db is None:
@@ -80,13 +81,13 @@ async def take(
 
 
 def fresh_id(now: Instant) -> str:
-    """An id that sorts by time."""
+    """Make an id that sorts by time."""
     return f"{to_datetime(now):%Y%m%dT%H%M%SZ}-{randomness.token_hex(3)}"
 
 
 @asynccontextmanager
 async def _kept_alive(db: Database, backup: str) -> AsyncIterator[None]:
-    """Renew the file pin and the running backup's heartbeat until the block ends."""
+    """Renew the file pin and the heartbeat of the running backup until the block ends."""
     await removals.pin(db, backup, _PIN)
 
     async def beat() -> None:
@@ -123,14 +124,14 @@ async def _remove(vault: Vault, backup: str) -> None:
     try:
         await vault.remove(backup)
     except Failure as failure:
-        # Without a manifest it is not a backup; the next one removes it.
+        # Without a manifest this is not a backup, and the next backup removes it.
         log.warning("backup.left_behind", backup=backup, kind=type(failure).__name__)
 
 
 async def _write(
     source: BackupSource, vault: Vault, clock: Clock, backup: str, progress: Progress
 ) -> tuple[Manifest, set[bytes]]:
-    """The manifest, and the blobs that the vault lacks."""
+    """Write the manifest, and the blobs that the vault lacks."""
     revision = await current_revision(source.url, SCHEMA, PACKAGE)
     source.scratch.mkdir(parents=True, exist_ok=True)
     counts: dict[str, int] = {}
@@ -224,7 +225,7 @@ class _Copying:
 
 @asynccontextmanager
 async def together() -> AsyncIterator[asyncio.TaskGroup]:
-    """Run tasks concurrently; the first failure cancels the others, and is raised as it is."""
+    """Run tasks concurrently. The first failure cancels the others and is raised unchanged."""
     try:
         async with asyncio.TaskGroup() as group:
             yield group
@@ -233,7 +234,7 @@ async def together() -> AsyncIterator[asyncio.TaskGroup]:
 
 
 async def known_blobs(vault: Vault) -> set[bytes]:
-    """The digests of the blobs in the vault."""
+    """Return the digests of the blobs in the vault."""
     return {bytes.fromhex(stored.key.rpartition("/")[2]) async for stored in vault.store.list(BLOBS)}
 
 

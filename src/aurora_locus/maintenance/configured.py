@@ -14,7 +14,7 @@ from groundwork.settings import SettingsRefused
 
 
 def source(settings: PdsSettings, store: BlobStore, *, version: str) -> BackupSource:
-    """The backup source of a server with these settings, including their secrets."""
+    """Return the backup source for a server with these settings, including their secrets."""
     secrets = {SEALING_KEYS: _sealing_keys(settings), **_given_secrets(settings)}
     return BackupSource(
         settings.database, store, secrets, settings.hostname, version, settings.data_directory / "scratch"
@@ -22,7 +22,7 @@ def source(settings: PdsSettings, store: BlobStore, *, version: str) -> BackupSo
 
 
 def target(settings: PdsSettings) -> RestoreTarget:
-    """The restore target of a server with these settings."""
+    """Return the restore target for a server with these settings."""
     key_file = settings.data_directory / "sealing.key"
     given = settings.sealing_keys.reveal() or (key_file.read_text(encoding="ascii") if key_file.exists() else "")
     keys = tuple(parse_keys(given)) if given else ()
@@ -30,7 +30,7 @@ def target(settings: PdsSettings) -> RestoreTarget:
 
 
 async def vault(settings: PdsSettings, *, url: str = "", make: bool = False) -> Vault:
-    """The configured vault, opened. Raises SettingsRefused if none is configured; else as ``open_vault``."""
+    """Open the configured vault. Raises SettingsRefused if none is configured, and what ``open_vault`` raises."""
     url = url or settings.backup_url
     if not url:
         raise SettingsRefused(["PDS_BACKUP_URL is not set. Set it to a folder, or to s3://bucket/folder."])
@@ -52,7 +52,7 @@ async def vault(settings: PdsSettings, *, url: str = "", make: bool = False) -> 
 def _sealing_keys(settings: PdsSettings) -> str:
     text = settings.sealing_keys.reveal()
     if not text:
-        # Created if missing, as the server does at its first start.
+        # Create the key file if it is missing, as the server does at its first start.
         server_keys.sealing_keys("", settings.data_directory)
         text = (settings.data_directory / "sealing.key").read_text(encoding="ascii")
     return text.strip()

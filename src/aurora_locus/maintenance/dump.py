@@ -1,7 +1,7 @@
 """A database as one stream: its tables and rows as MessagePack, compressed.
 
-The stream is a sequence of length-prefixed frames: ``["table", name, columns]``, ``["rows", rows]`` of the table before, and
-at the end ``["end", counts]``, which proves completeness.
+The stream is a sequence of length-prefixed frames: ``["table", name, columns]``, then ``["rows", rows]`` of that table,
+and at the end ``["end", counts]``, which proves that the stream is complete.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from groundwork.database.dump import Contents, Loading
 from groundwork.errors import Refused
 
 _LENGTH = 4
-# Longer frames than a thousand rows of the largest blocks are invalid.
+# Longer than a thousand rows of the largest blocks; a longer frame is invalid.
 _LONGEST_FRAME = 2 << 30
-# The fastest level: most of the data are hashes and signatures, which do not compress.
+# The fastest level, because most of the data is hashes and signatures, which do not compress.
 _LEVEL = 1
 
 OnProgress = Callable[[str, int], None]
@@ -28,7 +28,7 @@ def _no_progress(_what: str, _rows: int) -> None:
 
 
 async def write(contents: Contents, on_progress: OnProgress = _no_progress) -> AsyncIterator[bytes]:
-    """The stream of a database; ``on_progress`` is called with each table's name and the number of rows just read."""
+    """Write a database as a stream. ``on_progress`` is called with a table's name and the number of rows just read."""
     packer = zlib.compressobj(_LEVEL)
     counts: dict[str, int] = {}
     for table in contents.tables:
@@ -44,8 +44,8 @@ async def write(contents: Contents, on_progress: OnProgress = _no_progress) -> A
 async def load(
     stream: AsyncIterator[bytes], loading: Loading, on_progress: OnProgress = _no_progress
 ) -> Mapping[str, int]:
-    """Load a stream into an empty database; returns the row count of each table. Raises Refused for an invalid or incomplete
-    dump.
+    """Load a stream into an empty database and return the row count of each table. Raises Refused for an invalid or
+    incomplete dump.
     """
     table, columns = "", ()
     counts: dict[str, int] = {}

@@ -1,7 +1,8 @@
-"""Check of the event log: every stored frame is readable, and each repository's events have no gap.
+"""Check of the event log: every stored frame is readable, and no repository's events have a gap.
 
-A commit names the revision it follows (``since``). Within the retention window that is the revision of the previous event of
-the same repository, so a missing event is detected; the newest one must be the head's (:mod:`integrity`).
+A commit names the revision that it follows (``since``). Within the retention window this is the revision in the
+previous event of the same repository, so a missing event is detected. The newest event must be about the repository's
+head (:mod:`integrity`).
 """
 
 import asyncio
@@ -16,7 +17,7 @@ _EVENTS = "select seq, did, kind, frame from events where seq > :seq order by se
 
 
 async def examine_events(db: Database) -> list[str]:
-    """Problems found, a sentence each, in the order of the log."""
+    """Return the problems found, one sentence each, in the order of the log."""
     found: list[str] = []
     newest: dict[str, str] = {}
     position = 0
@@ -34,7 +35,7 @@ def _wrong_in(rows: Sequence[Row], newest: dict[str, str]) -> list[str]:
 
 
 def _wrong_about(row: Row, newest: dict[str, str]) -> Iterator[str]:
-    """``newest`` maps each repository to the last announced revision, and is updated."""
+    """Check one event. ``newest`` maps each repository to its last announced revision, and is updated."""
     seq, did = row["seq"], row["did"]
     try:
         message = events.read(bytes(row["frame"]))

@@ -1,4 +1,4 @@
-"""Table ``backups``: every backup started here and its result; one at a time over all processes."""
+"""Table ``backups``: every backup started here and its result. Only one runs at a time, over all processes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Row, Writer
 from groundwork.errors import Conflict
 
-# A running backup sends a heartbeat every minute; after this long without one it has died.
+# A running backup sends a heartbeat every minute. If there was none for this long, its process has died.
 SILENCE = 10 * MINUTE
 
 _COLUMNS = "id, state, started_at, ended_at, last_number, bytes, reason"
@@ -27,14 +27,16 @@ _END = """
     update backups set state = :state, ended_at = :now, last_number = :last_number, bytes = :bytes, reason = :reason
      where id = :id and state = 'running'
 """
-# Also after a restore: the backup from which it was made was still running then.
 _FORGET = "delete from backups where state <> 'running' and started_at < :before"
+# In a restored database, the backup that it came from is still marked as running.
 _NONE_RUNS = "update backups set state = 'failed', ended_at = :now, reason = 'restored from it' where state = 'running'"
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """One backup: ``state`` is running, done or failed (``reason`` says why); ``last_number`` is its newest event."""
+    """One backup. ``state`` is running, done or failed (``reason`` says why); ``last_number`` is the sequence number of
+    its newest event.
+    """
 
     id: str
     state: str
@@ -46,18 +48,18 @@ class Backup:
 
 
 async def last_backup(reader: Reader) -> Backup | None:
-    """The newest verified backup; None if there is none."""
+    """Return the newest verified backup; None if there is none."""
     row = await reader.fetch_one(_LAST_GOOD)
     return None if row is None else _backup(row)
 
 
 async def newest(reader: Reader, limit: int = 20) -> Sequence[Backup]:
-    """The backups started last, failed ones included."""
+    """Return the most recently started backups, including failed ones."""
     return [_backup(row) for row in await reader.fetch(_NEWEST, limit=limit)]
 
 
 async def begin(db: Database, backup: str) -> None:
-    """Record the start of a backup. Raises Conflict while another is running."""
+    """Record the start of a backup. Raises Conflict while another one is running."""
 
     def work(w: Writer) -> int:
         w.execute(_BURY, now=w.now, silent_since=w.now - SILENCE)
@@ -68,7 +70,7 @@ async def begin(db: Database, backup: str) -> None:
 
 
 async def beat(db: Database, backup: str) -> None:
-    """Heartbeat of a running backup."""
+    """Record a heartbeat of a running backup."""
     await db.write(lambda w: w.execute(_BEAT, id=backup, now=w.now))
 
 
@@ -88,7 +90,7 @@ async def delete_before(db: Database, before: Instant) -> None:
 
 
 def fail_running(w: Writer) -> None:
-    """Mark the backup that was running as failed; in a restored database."""
+    """Mark the running backup as failed. Called in a restored database."""
     w.execute(_NONE_RUNS, now=w.now)
 
 

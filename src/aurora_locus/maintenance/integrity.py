@@ -1,7 +1,7 @@
-"""Integrity check of everything stored: every repository from its blocks up, blobs, the event log, accounts.
+"""Integrity check of all stored data: every repository from its blocks up, blobs, the event log, accounts.
 
-Reads in pages and writes nothing, so it may run beside a server: a repository that changes during its check is checked again.
-Each problem is an :class:`IntegrityFinding` for a person; nothing is repaired here.
+It reads in pages and writes nothing, so it can run while a server does: a repository that changes during its check is
+checked again. Each problem is an :class:`IntegrityFinding` for a person to read; nothing is repaired here.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 
-# Attempts on a repository that is written continuously before it counts as unreadable.
+# Number of attempts on a repository that is being written all the time, before it is reported as unreadable.
 _ATTEMPTS = 4
 _PAGE = 250
-# A head that moved shortly before the oldest event may belong to events deleted by retention.
+# If a head moved shortly before the oldest event, retention may have deleted its event.
 _CLOCKS_APART = 5 * MINUTE
 _NODES_AT_ONCE = 100
 
@@ -67,7 +67,7 @@ _LEFT_BEHIND = """
 
 @dataclass(frozen=True, slots=True)
 class IntegrityFinding:
-    """One problem: its subject (a DID, or ``events``, ``accounts``), and a sentence."""
+    """One problem: its subject (a DID, ``events`` or ``accounts``), and a sentence about it."""
 
     about: str
     what: str
@@ -75,7 +75,9 @@ class IntegrityFinding:
 
 @dataclass(slots=True)
 class IntegrityReport:
-    """What was checked, and the problems. ``missing_blobs`` are referred to by records and not here, as after an import."""
+    """What was checked, and the problems. ``missing_blobs`` counts blobs that records refer to but that are not here,
+    as after an import.
+    """
 
     repositories: int = 0
     records: int = 0
@@ -90,15 +92,17 @@ class IntegrityReport:
         return not self.findings
 
 
-# Returns the size of a blob of an expected size: None if it has no file.
+# Returns the actual size of a blob, given its expected size; None if it has no file.
 SizeOf = Callable[[Did, Cid, int], Awaitable[int | None]]
 
 
 def in_store(store: BlobStore, *, reads: bool = False) -> SizeOf:
-    """Look up the blob store; with ``reads`` the content is verified too: a file with other bytes counts as missing."""
+    """Return a function that looks a blob up in the store. With ``reads`` its content is verified too, and a file with
+    wrong bytes counts as missing.
+    """
 
     async def size(did: Did, cid: Cid, _size: int) -> int | None:
-        # A takedown and the move of its file are two steps; either location is accepted.
+        # A takedown and moving the file are two steps, so either location is accepted.
         for name in (object_name(did, cid), quarantine_name(did, cid)):
             try:
                 if reads:
@@ -112,7 +116,7 @@ def in_store(store: BlobStore, *, reads: bool = False) -> SizeOf:
 
 
 async def _size_if_whole(store: BlobStore, name: str, cid: Cid) -> int:
-    """Size of the file; -1 if its bytes do not match the CID. Raises NotFound."""
+    """Return the size of the file; -1 if its bytes do not match the CID. Raises NotFound."""
     digest, size = sha256(), 0
     async for piece in store.read(name):
         digest.update(piece)
@@ -127,8 +131,8 @@ async def examine(
     only: Did | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> IntegrityReport:
-    """Check everything, or one repository; ``on_progress`` is called with the number checked. Without ``size_of`` blob files are not
-    checked.
+    """Check everything, or one repository. ``on_progress`` is called with the number of checked repositories. Without
+    ``size_of``, blob files are not checked.
     """
     report = IntegrityReport()
     async for did in _dids(db, only):
@@ -160,7 +164,7 @@ async def _examine_repository(db: Database, did: Did, size_of: SizeOf | None, re
             return
         look = _Look(db, head, size_of)
         await look.run()
-        # The problem may be a concurrent write.
+        # A concurrent write may have caused the problem.
         if not look.findings or await reader.find_head(db, did) == head:
             look.add_to(report)
             return
@@ -223,7 +227,7 @@ class _Look:
         return parse_did_key(row["did_key"])
 
     async def _load(self, cids: list[Cid]) -> Mapping[Cid, bytes]:
-        """The blocks with a valid hash; records missing or invalid ones."""
+        """Load the blocks that have a valid hash, and record missing or invalid ones."""
         found = dict(await reader.load_blocks(self._db, self._head.did, cids))
         for cid in cids:
             block = found.get(cid)
@@ -236,7 +240,7 @@ class _Look:
         return found
 
     async def _tree(self) -> bool:
-        """Walk the whole tree; False if it cannot be walked to its end."""
+        """Walk the whole tree. Return False if it cannot be walked to the end."""
         nodes: dict[Cid, bytes] = {EMPTY_ROOT: EMPTY_NODE}
         walk = Tree(self._head.data, nodes.get).walk()
         while True:
@@ -278,7 +282,7 @@ class _Look:
         cids = list(by_cid)
         for start in range(0, len(cids), _PAGE):
             for cid, block in (await self._load(cids[start : start + _PAGE])).items():
-                # Non-conforming records are stored as received; their hashes are valid.
+                # Records that violate their Lexicon are stored as received; their hashes are valid.
                 blobs = read_stored(cid, block).blobs()
                 self._blobs |= {(path, blob.cid) for blob in blobs for path in by_cid[cid]}
             await asyncio.sleep(0)
@@ -289,7 +293,7 @@ class _Look:
             async with self._db.reader() as found:
                 rows = await found.fetch(_BLOCK_USES, did=self._head.did, cid=after, limit=5000)
             for row in rows:
-                # Unused blocks wait for an export to end.
+                # Unused blocks are kept until an export ends.
                 wrong += row["uses"] != 0 and not row["is_staged"] and self._uses.get(Cid(row["cid"]), 0) != row["uses"]
             if len(rows) < 5000:
                 break
@@ -343,7 +347,7 @@ class _Look:
             self._wrong(f"The file of the blob {cid} is damaged: it does not have its {size} bytes.")
 
     async def _announced(self) -> None:
-        """The last announced state must be the current one; events deleted by retention are not expected."""
+        """Check that the last announced state is the current one. Events deleted by retention are not expected."""
         if self._head.status != "active":
             return
         async with self._db.reader() as found:

@@ -1,4 +1,4 @@
-"""Manifest of a backup; encrypted, like everything in a vault."""
+"""Manifest of a backup. It is encrypted, like everything in a vault."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from groundwork.errors import NotFound, Refused
 
 VERSION = 1
 
-# Owner of the tables, and their schema in a PostgreSQL database.
+# The package that owns the tables, and their schema in a PostgreSQL database.
 PACKAGE = "aurora_locus"
 SCHEMA = "aurora_locus"
 
@@ -18,8 +18,8 @@ SESSION_SECRET = "session_tokens"  # noqa: S105  # the name of a purpose
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """Contents of a backup. ``revision`` is the schema's, ``last_number`` the newest event; ``rows`` counts by table;
-    ``missing`` lists blobs with a row and no file.
+    """Contents of a backup. ``revision`` is that of the schema, ``last_number`` the sequence number of the newest
+    event, ``rows`` the row count of each table. ``missing`` lists blobs that have a row but no file.
     """
 
     version: int
@@ -41,7 +41,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 async def read_manifest(vault: Vault, backup: str = "") -> Manifest:
-    """The manifest of one backup, or of the newest. Raises NotFound, and Refused for one of a newer program."""
+    """Return the manifest of one backup, or of the newest. Raises NotFound, and Refused if a newer program wrote it."""
     ids = await vault.ids()
     if not ids or (backup and backup not in ids):
         raise NotFound("There is no such backup." if backup else "There is no complete backup in that place.")

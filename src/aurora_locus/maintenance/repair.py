@@ -1,8 +1,8 @@
 """Repair of one repository from what is still readable.
 
-If the tree is intact the index is rebuilt from it; if nodes are missing the tree is rebuilt from the index. Records whose own
-bytes are gone are lost: they are listed, and the rest is kept. Rows of blobs without a file are deleted, so that
-``listMissingBlobs`` lists them and they can be uploaded again.
+If the tree is intact, the index is rebuilt from it; if nodes are missing, the tree is rebuilt from the index. Records
+whose bytes are gone are lost: they are listed, and the rest is kept. Rows of blobs without a file are deleted, so that
+``listMissingBlobs`` lists these blobs and they can be uploaded again.
 """
 
 from dataclasses import dataclass
@@ -30,9 +30,10 @@ _BLOBS = "select cid, size from blobs where did = :did order by cid"
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """Result of repairing one repository. ``from_tree``: the tree was intact. ``lost``: paths of lost records.
+    """Result of repairing one repository. ``from_tree`` is True if the tree was intact. ``lost`` has the paths of lost
+    records.
 
-    ``missing_blobs``: blobs without a file, or with an invalid one, which was removed.
+    ``missing_blobs`` are blobs that had no file, or a damaged one, which was removed.
     """
 
     records: int
@@ -71,13 +72,13 @@ def _by_bytes(entry: tuple[str, Cid]) -> bytes:
 
 
 async def _load(repositories: Repositories, did: Did, cids: list[Cid]) -> dict[Cid, bytes]:
-    """The blocks with a valid hash."""
+    """Load the blocks that have a valid hash."""
     found = await reader.load_blocks(repositories.db, did, cids)
     return {cid: block for cid, block in found.items() if Cid.for_cbor(block) == cid}
 
 
 async def _entries_of_tree(repositories: Repositories, head: Head) -> dict[str, Cid] | None:
-    """Entries of the tree; None if it cannot be walked to its end."""
+    """Return the entries of the tree; None if it cannot be walked to the end."""
     nodes: dict[Cid, bytes] = {EMPTY_ROOT: EMPTY_NODE}
     walk = Tree(head.data, nodes.get).walk()
     entries: dict[str, Cid] = {}
@@ -96,7 +97,7 @@ async def _entries_of_tree(repositories: Repositories, head: Head) -> dict[str, 
 
 
 async def _present(repositories: Repositories, did: Did, entries: dict[str, Cid]) -> dict[str, frozenset[Cid]]:
-    """The paths whose records exist, with each one's blob references."""
+    """Return the paths whose records exist, with the blob references of each."""
     by_cid: dict[Cid, frozenset[Cid]] = {}
     cids = list(dict.fromkeys(entries.values()))
     for start in range(0, len(cids), _PAGE):

@@ -1,4 +1,4 @@
-"""Seal every stored secret with the newest sealing key, so that an older one can be dropped."""
+"""Seal every stored secret with the newest sealing key, so that older keys can be dropped."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.account_migration.moves import purpose_of as move_purpose
@@ -20,8 +20,8 @@ SEALED: tuple[Sealed, ...] = (
 
 
 async def reseal(db: Database, sealer: Sealer) -> tuple[int, int]:
-    """Reseal values sealed with an older key; returns the number of values, and of resealed ones.
+    """Reseal values that were sealed with an older key. Return the total number of values, and how many were resealed.
 
-    May be repeated at any time, and run beside a server that has both keys. Raises CannotUnseal.
+    This can be repeated at any time, and run while a server with both keys is running. Raises CannotUnseal.
     """
     return await resealing.reseal(db, sealer, SEALED)

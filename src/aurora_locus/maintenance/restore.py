@@ -1,8 +1,8 @@
-"""Restore a backup: built in a staging place, announced, and moved into place in one step at the end.
+"""Restore a backup: it is built in a staging place, announced, and moved into place in one step at the end.
 
-An interrupted restore leaves nothing that a server would start on, and may simply be run again. Sequence numbers continue far
-above those of the backup, so that none is assigned twice (invariant 2); every active repository gets a new commit, announced
-as ``#sync``, because consumers may have seen commits that the backup does not have.
+An interrupted restore leaves nothing that a server would start with, and can simply be run again. Sequence numbers
+continue far above those of the backup, so that none is assigned twice (invariant 2). Every active repository gets a new
+commit, announced as ``#sync``, because consumers may have seen commits that the backup does not have.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Refused
 from groundwork.sealing import Sealer, parse_keys
 
-# More events than a server assigns between a backup and its loss (design, section 4.4).
+# More events than a server assigns between its last backup and its loss (design, section 4.4).
 NUMBERS_LEFT_OUT = 10_000_000
 
 _STAGING = "restoring"
@@ -48,9 +48,10 @@ _BLOBS = "select did, cid, size from blobs where (did, cid) > (:did, :cid) order
 
 @dataclass(frozen=True, slots=True)
 class RestoreTarget:
-    """Where the PDS will be. ``sealing_keys`` are those it will start with, newest first; empty: the backup's are used.
+    """Where the PDS will be. ``sealing_keys`` are the keys with which it will start, newest first; if empty, the
+    backup's are used.
 
-    ``secrets`` are those of its settings (names as in the manifest).
+    ``secrets`` are those in its settings, named as in the manifest.
     """
 
     url: str
@@ -61,7 +62,9 @@ class RestoreTarget:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Result: the first number of the new events, the announced repositories, the findings."""
+    """Result of a restore: the first new sequence number, the number of announced repositories, and the report of the
+    integrity check.
+    """
 
     manifest: Manifest
     first_number: int
@@ -80,8 +83,8 @@ async def restore(
     left_out: int = NUMBERS_LEFT_OUT,
     progress: Progress = silently,
 ) -> Restored:
-    """Restore a PDS from a backup. Raises Refused for a non-empty target, and for a backup that is damaged or of a newer
-    program; the target is then unchanged.
+    """Restore a PDS from a backup. Raises Refused if the target is not empty, or if the backup is damaged or was made
+    by a newer program. The target is unchanged then.
     """
     await require_empty(target, manifest)
     digests = await blob_digests(vault, manifest)
@@ -105,7 +108,7 @@ async def restore(
 
 
 async def require_empty(target: RestoreTarget, manifest: Manifest) -> None:
-    """Raise Refused if the target is not empty, or this program is older than the backup."""
+    """Raise Refused if the target is not empty, or if this program is older than the backup."""
     newest = head(versions_folder(PACKAGE))
     if manifest.revision > newest:
         raise Refused(
@@ -117,14 +120,16 @@ async def require_empty(target: RestoreTarget, manifest: Manifest) -> None:
 
 
 async def _require_ours(store: BlobStore, vault: Vault, digests: set[bytes]) -> None:
-    """Raise Refused for a store with blobs of others; those of an interrupted restore may stay."""
+    """Raise Refused if the store contains blobs that are not in the backup. Blobs left by an interrupted restore may
+    stay.
+    """
     async for stored in store.list():
         if vault.digest_of(stored.key) not in digests:
             raise Refused("There are other blobs in that place; a backup is restored into an empty place only.")
 
 
 async def _fresh_staging(url: str) -> tuple[str, str]:
-    """An empty database beside the target; that of an interrupted restore is dropped."""
+    """Return an empty staging database next to the target. The one left by an interrupted restore is dropped."""
     if url.startswith(POSTGRES):
         schema = f"{SCHEMA}_{_STAGING}"
         await drop_schema(url, schema)
@@ -149,7 +154,7 @@ async def _move_into_place(url: str) -> None:
         await rename_schema(url, f"{SCHEMA}_{_STAGING}", SCHEMA)
         return
     staging = _staging_file(url)
-    # After its last connection closed the file is complete; a left-over log would soon belong to another file.
+    # The file is complete once its last connection is closed. A left-over log would be applied to a different file.
     left = [path for path in _logs_of(staging) if path.exists() and path.stat().st_size]
     if left:
         raise Refused(f"The restored database was not closed: {left[0].name} is still there. Run the restore again.")
@@ -157,7 +162,9 @@ async def _move_into_place(url: str) -> None:
 
 
 async def _store_secrets(db: Database, manifest: Manifest, target: RestoreTarget) -> Sealer:
-    """Make every sealed value open with the target's keys; secrets of the source's settings that the target lacks are stored."""
+    """Reseal every value with the target's keys, and store those secrets from the source's settings that the target
+    lacks.
+    """
     theirs = parse_keys(manifest.secrets[SEALING_KEYS])
     sealer = Sealer([*target.sealing_keys, *theirs])
     await resealing.reseal(db, sealer)
@@ -175,7 +182,7 @@ async def _store_secrets(db: Database, manifest: Manifest, target: RestoreTarget
 
 
 async def _fetch_blobs(vault: Vault, digests: set[bytes], db: Database, store: BlobStore, progress: Progress) -> int:
-    """Fetch the blobs of the database's rows; existing ones stay."""
+    """Fetch the blobs that the database's rows refer to. Blobs that already exist are kept."""
     there = {stored.key: stored.size async for stored in store.list()}
     turns = asyncio.Semaphore(_BLOBS_AT_ONCE)
     done = 0
@@ -214,7 +221,7 @@ async def _blob_pages(db: Database) -> AsyncIterator[list[tuple[str, int]]]:
 async def _announce(
     db: Database, target: RestoreTarget, sealer: Sealer, clock: Clock, first: int, progress: Progress
 ) -> int:
-    """Continue sequence numbers far above the backup, and announce the current state of every repository."""
+    """Continue with sequence numbers far above those of the backup, and announce the current state of every repository."""
     await db.write(lambda w: log.continue_at(w, first))
     live = await open_live(db)
     blobs = BlobService(db, target.store, UploadLimits())
@@ -239,7 +246,7 @@ async def _announce_one(repositories: Repositories, present: Head) -> None:
         return
 
     def on_progress(w: Writer) -> None:
-        # It may have been reactivated after the backup.
+        # The account may have been reactivated after the backup, so announce its status.
         log.append_account(w, repositories.live, present.did, present.status.value)
 
     await repositories.db.write(on_progress)

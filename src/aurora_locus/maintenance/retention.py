@@ -1,4 +1,4 @@
-"""Retention of backups: a number of days, and always the newest."""
+"""Retention of backups: they are kept for a number of days, the newest always."""
 
 from datetime import UTC, datetime
 
@@ -9,10 +9,10 @@ from groundwork.clock import Instant, from_datetime
 
 
 async def prune(vault: Vault, older_than: Instant) -> tuple[int, int]:
-    """Remove backups made before an instant, leftovers of interrupted ones, and unreferenced blobs; returns the numbers of
-    backups and blobs.
+    """Remove backups made before this instant, remains of interrupted ones, and unreferenced blobs. Return the number
+    of backups and of blobs.
 
-    No backup may be running: its blobs are in no list yet.
+    No backup may be running, because its blobs are not listed yet.
     """
     complete = await vault.ids()
     kept = [name for name in complete if _made_at(name) >= older_than or name == complete[-1]]

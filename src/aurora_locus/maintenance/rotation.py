@@ -1,7 +1,8 @@
-"""Rotation of the server's rotation key: every identity that names the old one names the new one instead, in its place.
+"""Rotation of the server's rotation key: in every identity, the new key takes the place of the old one.
 
-The new key is stored, sealed, before the first identity is changed, and replaces the old one after the last: after an
-interruption it is run again and continues. The server is stopped while it runs, because it signs with one key only.
+The new key is stored, sealed, before the first identity is changed, and replaces the old one after the last. After an
+interruption, running it again continues where it stopped. The server must be stopped meanwhile, because it signs with
+one key only.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,9 @@ from groundwork.sealing import Sealer
 
 @dataclass(slots=True)
 class Rotated:
-    """Result of a rotation. ``others`` name neither key: they moved away, or their owner removed the server's key."""
+    """Result of a rotation. ``others`` counts identities that name neither key, because the account moved away or its
+    owner removed the server's key.
+    """
 
     changed: int = 0
     already: int = 0
@@ -29,16 +32,16 @@ class Rotated:
 
 
 async def next_key(db: Database, sealer: Sealer) -> K256PrivateKey:
-    """The next key: generated and stored at the first call."""
+    """Return the next key, which is generated and stored at the first call."""
     return K256PrivateKey.from_bytes(await server_keys.find_or_make(db, sealer, server_keys.NEXT_ROTATION_KEY))
 
 
 async def rotate(
     db: Database, directory: PlcClient, old: PrivateKey, new: PrivateKey, on_progress: Callable[[int, int], None]
 ) -> Rotated:
-    """Change every did:plc identity of this server; ``on_progress`` is called with done and total.
+    """Change every did:plc identity of this server. ``on_progress`` is called with the number done and the total.
 
-    Raises what the directory raises; earlier changes stay.
+    Raises the directory's errors. Changes made until then stay.
     """
     async with db.reader() as reader:
         rows = await reader.fetch("select did from accounts where did like 'did:plc:%' order by did")
@@ -50,7 +53,7 @@ async def rotate(
 
 
 async def replace_key(db: Database, sealer: Sealer, new: K256PrivateKey) -> None:
-    """The new key becomes the server's; the old one is deleted."""
+    """Make the new key the server's key, and delete the old one."""
 
     def work(w: Writer) -> None:
         server_keys.put(w, sealer, server_keys.ROTATION_KEY, new.to_bytes())

@@ -1,4 +1,4 @@
-"""Scheduled backups, and one before a migration of the database."""
+"""Scheduled backups, and the backup before a migration of the database."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from groundwork.settings import SettingsRefused
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 
-# How often to check whether one is due; after a failure it is retried in an hour.
+# How often to check whether a backup is due. A failed one is retried after an hour.
 _LOOK_SECONDS = 60.0
 _AFTER_FAILURE_SECONDS = 3600
 
@@ -30,7 +30,7 @@ _WITHOUT_BACKUP = (
     "with PDS_MIGRATE_WITHOUT_BACKUP=true."
 )
 
-# Copies of an SQLite file from before its migration, if no vault is configured.
+# How many copies of the SQLite file from before migrations are kept, if no vault is configured.
 _COPIES_KEPT = 2
 
 
@@ -43,12 +43,12 @@ class BackupGauges:
 
 
 def gauges(metrics: Metrics, clock: Clock) -> BackupGauges:
-    """Register the metrics of backups: age of the newest, and backups made by result."""
+    """Register the metrics of backups: age of the newest one, and number of backups by outcome."""
     last: list[history.Backup | None] = [None]
 
     def age() -> float:
         newest = last[0]
-        # NaN: there is none, which no alarm's comparison takes for a recent one.
+        # NaN means that there is none. An alarm that compares the age never treats NaN as recent.
         return float("nan") if newest is None else (clock.now() - newest.started_at) / SECOND
 
     def on_progress(newest: history.Backup | None) -> None:
@@ -62,7 +62,7 @@ def gauges(metrics: Metrics, clock: Clock) -> BackupGauges:
 async def keep_backups(
     db: Database, settings: PdsSettings, store: BlobStore, clock: Clock, measured: BackupGauges, *, version: str
 ) -> None:
-    """Make a backup whenever one is due, and remove expired ones; runs forever."""
+    """Make a backup whenever one is due, and remove expired ones. Runs until cancelled."""
     while True:
         try:
             await make_if_due(db, settings, store, clock, measured, version=version)
@@ -74,7 +74,7 @@ async def keep_backups(
 async def make_if_due(
     db: Database, settings: PdsSettings, store: BlobStore, clock: Clock, measured: BackupGauges, *, version: str
 ) -> bool:
-    """Make a backup if one is due; returns whether one was made."""
+    """Make a backup if one is due. Return whether one was made."""
     async with db.reader() as reader:
         last = await history.last_backup(reader)
         newest = await history.newest(reader, limit=1)
@@ -85,7 +85,7 @@ async def make_if_due(
     try:
         made = await backup.take(db, configured.source(settings, store, version=version), vault, clock)
     except Conflict:
-        return False  # another process is making it
+        return False  # another process is making one
     except Exception:
         measured.outcomes.labels("failed").inc()
         raise
@@ -108,10 +108,10 @@ def _is_due(last: history.Backup | None, newest: history.Backup | None, settings
 async def before_migrating(
     settings: PdsSettings, store: Callable[[], BlobStore], clock: Clock, *, version: str
 ) -> None:
-    """Before a non-empty database is migrated: a backup, or if no vault is configured a copy of the SQLite file.
+    """Make a backup before a non-empty database is migrated; if no vault is configured, a copy of the SQLite file.
 
-    Raises SettingsRefused if neither is possible (PostgreSQL without a vault), and if the database was used by a newer
-    program, whose rows this one does not understand.
+    Raises SettingsRefused if neither is possible (PostgreSQL without a vault), or if a newer program has used the
+    database, because this program does not understand the newer rows.
     """
     present = await current_revision(settings.database, SCHEMA, PACKAGE)
     wanted = head(versions_folder(PACKAGE))

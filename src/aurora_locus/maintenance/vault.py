@@ -1,7 +1,8 @@
-"""Vault of backups: a folder or a bucket in which everything is encrypted, including blob names.
+"""Vault of backups: a folder or a bucket in which everything is encrypted, including the names of blobs.
 
-``vault`` holds the parameters that turn the passphrase into the key; ``backups/<id>/…`` is one backup, completed by its
-``manifest``, which is written last; ``blobs/…`` are shared by all of them, so that each is uploaded once.
+``vault`` holds the parameters that derive the key from the passphrase. ``backups/<id>/…`` is one backup; it is complete
+when its ``manifest``, which is written last, exists. The backups share the blobs in ``blobs/…``, so that each blob is
+uploaded once.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ class _Header(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """An opened vault; created by :func:`open_vault`."""
+    """An opened vault. Created by :func:`open_vault`."""
 
     store: BlobStore
     master: bytes
@@ -47,11 +48,11 @@ class Vault:
         return f"{BLOBS}/{digest[:1].hex()}/{digest.hex()}"
 
     def digest_of(self, blob: str) -> bytes:
-        """Keyed digest of a blob's name, 32 bytes, which does not reveal its owner."""
+        """Return the keyed digest of a blob's name: 32 bytes that do not reveal its owner."""
         return keyed_name(self.master, blob)
 
     async def write(self, name: str, pieces: AsyncIterator[bytes]) -> int:
-        """Store a value of any length; returns its stored size in bytes."""
+        """Store a value of any length and return its stored size in bytes."""
         sealing = SealingStream(self.master, name)
         async with self.store.upload() as upload:
             async for piece in pieces:
@@ -62,7 +63,7 @@ class Vault:
             return upload.size
 
     async def read(self, name: str) -> AsyncIterator[bytes]:
-        """Read a value in pieces. Raises NotFound; CannotUnseal, perhaps only at the end."""
+        """Read a value in pieces. Raises NotFound; CannotUnseal, possibly only at the end."""
         opening = OpeningStream(self.master, name)
         async for piece in self.store.read(name):
             if opened := await asyncio.to_thread(opening.feed, piece):
@@ -70,16 +71,18 @@ class Vault:
         yield opening.finish()
 
     async def whole(self, name: str) -> bytes:
-        """Read a short value into memory. Raises as ``read``."""
+        """Read a short value into memory. Raises what ``read`` raises."""
         return b"".join([piece async for piece in self.read(name)])
 
     async def ids(self) -> list[str]:
-        """The complete backups, oldest first."""
+        """Return the ids of complete backups, oldest first."""
         names = [stored.key async for stored in self.store.list("backups")]
         return sorted(name.split("/")[1] for name in names if name.endswith(f"/{MANIFEST}"))
 
     async def remove(self, backup: str) -> None:
-        """Remove one backup, or the parts of it; the manifest first, so that a partial one never looks complete."""
+        """Remove a complete or partial backup. Its manifest is removed first, so that a partial backup never looks
+        complete.
+        """
         await self.store.delete(part_name(backup, MANIFEST))
         async for stored in self.store.list(f"backups/{backup}"):
             await self.store.delete(stored.key)
@@ -91,7 +94,7 @@ def part_name(backup: str, part: str) -> str:
 
 
 def open_place(url: str, bucket: Bucket) -> BlobStore:
-    """The folder or bucket of a URL; ``bucket`` configures access to buckets. Raises InvalidInput."""
+    """Open the folder or bucket at a URL. ``bucket`` configures access to buckets. Raises InvalidInput."""
     try:
         if url.startswith(_BUCKET):
             parts = urlsplit(url)
@@ -117,9 +120,9 @@ def open_place(url: str, bucket: Bucket) -> BlobStore:
 
 
 async def open_vault(store: BlobStore, passphrase: str, *, make: bool) -> Vault:
-    """Open a vault with the passphrase; ``make`` initializes an empty one.
+    """Open a vault with the passphrase. ``make`` initializes an empty one.
 
-    Raises NotFound if there is none, Refused for a wrong passphrase.
+    Raises NotFound if there is no vault, Refused for a wrong passphrase.
     """
     try:
         header = msgspec.msgpack.decode(b"".join([piece async for piece in store.read(KEY)]), type=_Header)

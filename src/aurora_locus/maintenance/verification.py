@@ -1,6 +1,6 @@
-"""Verification of a backup: a database is restored from it, and that database is checked.
+"""Verification of a backup: a database is restored from it and checked.
 
-In a temporary folder as an SQLite file, whatever engine the backup came from.
+The database is an SQLite file in a temporary folder, whichever engine the backup came from.
 """
 
 import asyncio
@@ -37,17 +37,18 @@ async def verify(
     *,
     fresh: AbstractSet[bytes] | None = None,
 ) -> IntegrityReport:
-    """Restore the backup and check all of it; problems *in* it existed in the source.
+    """Restore the backup into a temporary database and check all of it. Findings are problems that already existed in
+    the source.
 
-    ``fresh`` are the blobs that are decrypted and hashed (all of them if it is None); of the others, which an earlier backup
-    verified, only the presence is checked. Raises Refused if the backup does not contain what was written to it.
+    The blobs in ``fresh`` (all of them if it is None) are decrypted and hashed. The others were verified by an earlier
+    backup, so only their presence is checked. Raises Refused if the backup does not contain what was written to it.
     """
     folder = scratch / f"proof-{manifest.id}"
     folder.mkdir(parents=True)
     url = f"sqlite://{(folder / 'proof.db').absolute()}"
     try:
         await load_database(vault, manifest, url, "", lambda done: progress("reading back", done, total(manifest)))
-        # The tables may be of an older release: the check is today's.
+        # The backup may be of an older release, but the check needs the current tables.
         await migrate(url, "", PACKAGE)
         db = await open_database(url, clock=SystemClock(), reader_seconds=120)
         try:
@@ -62,7 +63,7 @@ async def verify(
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     unknown = [finding for finding in report.findings if not any(name in finding.what for name in _cids(manifest))]
     for finding in unknown:
-        # A true copy of damaged data is worth having; the damage is reported.
+        # An accurate copy of damaged data is still worth having, so the damage is only reported.
         log.error("backup.finding", backup=manifest.id, about=finding.about, what=finding.what)
     return report
 
@@ -72,7 +73,7 @@ def _cids(manifest: Manifest) -> set[str]:
 
 
 def total(manifest: Manifest) -> int:
-    """Number of rows in a backup."""
+    """The number of rows in a backup."""
     return sum(manifest.rows.values())
 
 
@@ -100,7 +101,7 @@ async def load_database(
 
 
 async def blob_digests(vault: Vault, manifest: Manifest) -> set[bytes]:
-    """The blobs of a backup. Raises Refused if the list is damaged."""
+    """Return the digests of the blobs of a backup. Raises Refused if the list is damaged."""
     try:
         text = await vault.whole(part_name(manifest.id, BLOBS))
     except CannotUnseal as error:
@@ -116,7 +117,7 @@ async def _sizes(vault: Vault) -> dict[bytes, int]:
 
 
 class _Held:
-    """The blobs of one backup."""
+    """Looks up the blobs of one backup."""
 
     def __init__(
         self, vault: Vault, digests: set[bytes], sealed: dict[bytes, int], fresh: AbstractSet[bytes] | None
@@ -127,7 +128,7 @@ class _Held:
         self._fresh = fresh
 
     async def size(self, did: Did, cid: Cid, size: int) -> int | None:
-        """Size of a blob in the vault: None if missing, -1 if it differs."""
+        """Return the size of a blob in the vault; None if it is missing, -1 if its content is wrong."""
         digest = self._vault.digest_of(object_name(did, cid))
         if digest not in self._digests or digest not in self._sealed:
             return None

@@ -1,1 +1,1 @@
-"""The PDS's schema, as numbered forward-only revisions in the SQL that SQLite and PostgreSQL share."""
+"""Schema of the PDS: numbered, forward-only revisions in the SQL that SQLite and PostgreSQL share."""

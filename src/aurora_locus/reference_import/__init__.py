@@ -1,6 +1,7 @@
-"""Import of a stopped reference PDS's data folder: the same server for its users, with other software.
+"""Import of the data folder of a stopped reference PDS: the same server for its users, with different software.
 
-The old folder is opened read-only and can be started again unchanged. The new folder is built under a temporary name and
-renamed when everything has been imported and verified: a server is never started on half of it. Sessions keep their tokens,
-the firehose its sequence numbers, and repositories their heads, except the few that cannot be served as they are.
+The old folder is opened read-only, and the old server can be started again with it. The new folder is built under a
+temporary name and renamed after everything has been imported and verified, so a server is never started on half of the
+data. Sessions keep their tokens, the firehose its sequence numbers, and repositories their heads, except for a few that
+cannot be served as they are.
 """

@@ -1,7 +1,7 @@
-"""Run the import: into a folder under a temporary name, verified, then renamed.
+"""Run the import: into a folder with a temporary name, which is verified and then renamed.
 
-Each account is written in short transactions of its own; nobody reads the new database before the end. Blocking reads of the
-old folder and repository checks run outside the event loop.
+Each account is written in several short transactions; nobody reads the new database before the end. Blocking reads of
+the old folder and repository checks run outside the event loop.
 """
 
 import asyncio
@@ -67,14 +67,14 @@ async def examine(
     *,
     is_timed: bool,
 ) -> Survey:
-    """Dry run; the old server may be running. If ``is_timed``, the duration is measured on a sample of accounts, which are
-    imported into a folder that is thrown away.
+    """Dry run, for which the old server may be running. If ``is_timed``, the duration is estimated with a sample of
+    accounts, which are imported into a temporary folder.
     """
     with tempfile.TemporaryDirectory(prefix="openmeet-adopt-") as scratch:
         began = clock.now()
         found = await asyncio.to_thread(survey, folder, environment, Path(scratch), progress)
         if is_timed and not found.damaged and found.people:
-            # The old server is stopped while the real run reads everything again.
+            # The real run reads everything again while the old server is stopped, so this time counts too.
             looking = (clock.now() - began) / SECOND
             found.seconds = looking + await _measured_seconds(folder, settings, clock, found, Path(scratch), progress)
         return found
@@ -86,10 +86,10 @@ async def _measured_seconds(
     place = replace(settings, data_directory=scratch / "sample", database_url="", blobstore_disk_location="")
     taken, weight = 0, 0.0
     async with _new_server(replace(place, blobstore_s3_bucket=""), clock) as new:
-        # Creating an empty database takes the same few seconds for 50 accounts as for all.
+        # Not counted: creating an empty database takes the same few seconds for 50 accounts as for all.
         began = clock.now()
         with opened(folder.accounts, scratch) as accounts:
-            # A sample spread over all of them: the oldest accounts have the most data.
+            # The sample is spread over all accounts, because the oldest have the most data.
             sample = found.people[:: max(1, len(found.people) // _SAMPLE_ACCOUNTS)]
             for person in sample:
                 progress(taken, len(sample), "(timing a few accounts)")
@@ -101,7 +101,7 @@ async def _measured_seconds(
                     break
         spent = (clock.now() - began) / SECOND
     whole = _weight(found.counts.get("blocks", 0), found.counts.get("bytes of blobs", 0))
-    # Afterwards everything is read again and verified, which takes about a third of the writing time.
+    # After the import everything is read again and verified, which takes about a third of the writing time.
     return spent * whole / weight * 4 / 3
 
 
@@ -117,8 +117,8 @@ async def adopt(
     progress: Progress,
     found: Survey,
 ) -> None:
-    """Import what was ``found`` sound. Raises Refused for damage, a non-empty target or a running server; the target is then
-    unchanged.
+    """Import the data that the survey ``found``. Raises Refused for damage, a non-empty target or a running server. The
+    target is unchanged then.
     """
     if found.damaged:
         raise Refused("Nothing was imported:\n" + "\n".join(found.damaged))
@@ -175,7 +175,9 @@ async def _fill(
 
 @asynccontextmanager
 async def _new_server(settings: PdsSettings, clock: Clock) -> AsyncIterator[New]:
-    """An empty database in its schema, keys and a blob store. Raises Refused if it already has accounts."""
+    """Create an empty database with its schema, the keys and a blob store. Raises Refused if the database already has
+    accounts.
+    """
     settings.data_directory.mkdir(parents=True, mode=0o700)
     await migrate(settings.database, "aurora_locus", "aurora_locus")
     db = await open_database(settings.database, schema="aurora_locus", clock=clock)
@@ -231,7 +233,7 @@ async def _take_events(
 
 
 async def _active_head(db: Database, did: Did) -> Commit | None:
-    """The head of an active account; None for others, which the stream does not announce."""
+    """Return the head of an active account; None for others, which the stream does not announce."""
     head = await reader.find_head(db, did)
     if head is None or head.status is not HostingStatus.ACTIVE:
         return None
@@ -240,7 +242,9 @@ async def _active_head(db: Database, did: Did) -> Commit | None:
 
 
 async def _keep_secrets(db: Database, sealer: Sealer, environment: Mapping[str, str]) -> None:
-    """Store the secrets, so that a start needs neither in its environment: sessions continue, and identities can be changed."""
+    """Store the secrets, so that a later start does not need them in its environment: sessions continue, and identities
+    can be changed.
+    """
     secret = environment.get("PDS_JWT_SECRET", "").encode()
     if secret:
         await db.write(lambda w: server_keys.put(w, sealer, server_keys.SESSION_SECRET, secret))
@@ -255,7 +259,7 @@ async def _keep_secrets(db: Database, sealer: Sealer, environment: Mapping[str, 
 
 
 async def _keep_reserved_keys(new: New, folder: OldFolder) -> None:
-    """Keys reserved for incoming accounts; a file is named for the account, or for the key."""
+    """Import the keys reserved for incoming accounts. Each file is named after the account, or after the key."""
     for file in sorted((folder.actors / _RESERVED).glob("*")):
         key = K256PrivateKey.from_bytes(file.read_bytes())
         did = None if file.name.startswith("did:key:") else parse_did(file.name)
@@ -263,6 +267,6 @@ async def _keep_reserved_keys(new: New, folder: OldFolder) -> None:
 
 
 async def _beside(batches: Iterator[T]) -> AsyncIterator[T]:
-    """Build each batch in a thread: reading and encoding would block the loop."""
+    """Build each batch in a thread, because reading and encoding would block the event loop."""
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         yield batch

@@ -1,8 +1,8 @@
-"""Import of OAuth sessions and grants: apps stay signed in, and consent is not asked again.
+"""Import of OAuth sessions and grants: apps stay signed in, and people are not asked for consent again.
 
-The old server stored refresh tokens in plain text; ours stores none, and finds the session by a value derived from the token
-(``oauth.refresh_tokens``). Old access tokens are invalid here: the app refreshes, as it does every hour. Sessions of clients
-whose authentication method is not in the profile are left out.
+The old server stored refresh tokens in plain text. Ours stores none, and finds the session by a value derived from the
+token (``oauth.refresh_tokens``). Old access tokens are invalid here, so the app refreshes, as it does every hour.
+Sessions of clients whose authentication method is not part of the OAuth profile are left out.
 """
 
 import sqlite3
@@ -35,7 +35,7 @@ _INSERT_GRANT = """
 
 
 def app_sessions(db: sqlite3.Connection) -> Iterator[OAuthSession]:
-    """Sessions that can be refreshed, with the expiry that they would have here."""
+    """Return sessions that can be refreshed, with the expiry that they would have here."""
     for row in db.execute(_TOKENS):
         binding = _binding(msgspec.json.decode(row["clientAuth"]))
         session_id = session_of_adopted(row["currentRefreshToken"])
@@ -74,7 +74,7 @@ def keep_apps(w: Writer, db: sqlite3.Connection) -> None:
 
 
 def count(db: sqlite3.Connection) -> tuple[int, int]:
-    """Number of sessions that continue, and of those that do not."""
+    """Return the number of sessions that continue, and of those that do not."""
     going_on = sum(1 for _ in app_sessions(db))
     return going_on, int(db.execute("select count(*) from token").fetchone()[0]) - going_on
 

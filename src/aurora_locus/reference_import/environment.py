@@ -11,7 +11,7 @@ from groundwork.errors import Refused
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
 
-# Where the old server stored its data; ours goes to the new folder.
+# Settings for the place of the old server's data. They are ignored, because ours goes to the new folder.
 _PLACES = (
     "PDS_DATA_DIRECTORY",
     "PDS_ACCOUNT_DB_LOCATION",
@@ -24,7 +24,9 @@ _PLACES = (
 
 
 def read_environment(path: Path) -> dict[str, str]:
-    """The variables of an environment file: ``NAME=value`` a line, quotes as in a shell. Raises Refused."""
+    """Read the variables of an environment file: ``NAME=value`` on each line, with quotes as in a shell. Raises
+    Refused.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -43,7 +45,8 @@ def read_environment(path: Path) -> dict[str, str]:
 
 
 def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], folder: Path) -> PdsSettings:
-    """Settings of our server in its new folder: the old ones, except for paths, and what the operator sets now.
+    """Return the settings of our server in its new folder: the old ones except for paths, overridden by what the
+    operator sets now.
 
     Raises SettingsRefused.
     """
@@ -53,7 +56,7 @@ def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], 
 
 
 def what_it_means(settings: PdsSettings) -> list[str]:
-    """Effects of these settings that an operator may not expect, a sentence each."""
+    """Return effects of these settings that an operator may not expect, one sentence each."""
     relays = ", ".join(settings.federation_relay_urls) if settings.announces_itself else ""
     notes = [
         settings.how_clients_are_told_apart,

@@ -1,10 +1,10 @@
-"""Import of the event log: the same events under the same sequence numbers, continuing after the last.
+"""Import of the event log: the same events with the same sequence numbers, continuing after the last.
 
-A repository whose state the stream cannot express as commits (an unreadable event, a repository that was signed again) is
-announced by ``#sync`` after them.
+If the stream cannot express the state of a repository as commits (an unreadable event, a repository that was signed
+again), a ``#sync`` event after the imported ones announces it.
 
-The old server stores an event without its number and time and adds both when it sends it; ours stores what is sent. Events
-older than our retention are left out.
+The old server stores an event without its number and time and adds both when it sends it; ours stores exactly what is
+sent. Events older than our retention window are left out.
 """
 
 import sqlite3
@@ -23,7 +23,7 @@ from aurora_locus.reference_import.instants import instant
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 
-# Stored event types and their names in the stream; other types are from old releases.
+# Event types that the old server stores, with their names in the stream. Other types are from old releases.
 _KINDS: Final = {"append": "commit", "sync": "sync", "identity": "identity", "account": "account"}
 
 _LAST = """
@@ -44,12 +44,12 @@ _CONTINUE = "update sequencer set last = :last, retired_up_to = :retired_up_to w
 
 
 def last_number(db: sqlite3.Connection) -> int:
-    """The highest number ever assigned."""
+    """Return the highest number that was ever assigned."""
     return int(db.execute(_LAST).fetchone()[0])
 
 
 def events(db: sqlite3.Connection, since: Instant, unreadable: set[Did]) -> Iterator[list[dict[str, Any]]]:
-    """Rows of events not older than ``since``, some thousand at a time. Accounts with unreadable events are added to
+    """Yield the rows of events since ``since``, a few thousand at a time. Accounts with unreadable events are added to
     ``unreadable``.
     """
     position = 0
@@ -72,7 +72,7 @@ def keep_events(w: Writer, rows: list[dict[str, Any]]) -> None:
 
 
 def keep_sync(w: Writer, seq: int, commit: Commit) -> None:
-    """Announce a repository's current state as the event ``seq``. The commit has a rev."""
+    """Announce a repository's current state as the event with number ``seq``. The commit must have a rev."""
     blocks = b"".join(car.write([commit.cid], [(commit.cid, commit.block)]))
     message = messages.SyncMessage(0, commit.did, format_datetime(w.now), str(commit.rev), blocks)
     frame = messages.encode_unsequenced(message).with_seq(seq)
@@ -80,7 +80,7 @@ def keep_sync(w: Writer, seq: int, commit: Commit) -> None:
 
 
 def continue_at(w: Writer, last: int, first_kept: int | None) -> None:
-    """The next event gets the number after ``last``; cursors below ``first_kept`` are outdated."""
+    """Make the next event get the number after ``last``. Cursors below ``first_kept`` are outdated."""
     w.execute(_CONTINUE, last=last, retired_up_to=last if first_kept is None else first_kept - 1)
 
 

@@ -1,4 +1,4 @@
-"""Import of blobs: each file is hashed while it is copied, and keeps its state: public, temporary, or taken down."""
+"""Import of blobs: each file is hashed while it is copied, and keeps its state (public, temporary or taken down)."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from groundwork.database.transaction import Writer
 
 _BLOBS = "select cid, mimeType, size, tempKey, createdAt, takedownRef from blob order by cid"
 
-# A blob that records refer to is public, whatever the old server's state was.
+# A blob that records refer to becomes public, whatever its state on the old server was.
 _INSERT = """
     insert into blobs (did, cid, mime_type, size, state, takedown_ref, created_at)
     select :did, :cid, :mime_type, :size,
@@ -30,7 +30,7 @@ _INSERT = """
 
 @dataclass(frozen=True, slots=True)
 class OldBlob:
-    """A row of the old store, and its file; None if that is missing."""
+    """A row of the old store, and its file; None if the file is missing."""
 
     cid: Cid
     mime_type: str
@@ -41,7 +41,7 @@ class OldBlob:
 
 
 def blobs(folder: OldFolder, store: sqlite3.Connection, did: Did) -> Iterator[OldBlob]:
-    """Every blob of an account."""
+    """Return every blob of an account."""
     for row in store.execute(_BLOBS):
         yield OldBlob(
             Cid.parse(row["cid"]),
@@ -54,7 +54,9 @@ def blobs(folder: OldFolder, store: sqlite3.Connection, did: Did) -> Iterator[Ol
 
 
 async def copy(store: BlobStore, did: Did, blob: OldBlob, file: Path) -> int:
-    """Copy the file into our store; returns its size. Raises Malformed if its bytes do not match its CID; it is then not kept."""
+    """Copy the file into our store and return its size. Raises Malformed if its bytes do not match its CID; the copy is
+    not kept then.
+    """
     digest = sha256()
     size = 0
     async with store.upload() as receiving:
@@ -71,7 +73,7 @@ async def copy(store: BlobStore, did: Did, blob: OldBlob, file: Path) -> int:
 
 
 def keep_blob(w: Writer, did: Did, blob: OldBlob, size: int) -> None:
-    """Insert the row of a file that is in place."""
+    """Insert the row of a file that has been copied."""
     w.execute(
         _INSERT,
         did=did,

@@ -5,10 +5,10 @@ from groundwork.clock import Instant
 
 
 def instant(text: str) -> Instant:
-    """An ISO 8601 text. Raises Malformed."""
+    """Parse an ISO 8601 text. Raises Malformed."""
     return Instant(parse_datetime(text))
 
 
 def maybe_instant(text: str | None) -> Instant | None:
-    """As :func:`instant`; None stays None."""
+    """Parse an ISO 8601 text as :func:`instant` does; None stays None."""
     return None if text is None else instant(text)

@@ -1,7 +1,7 @@
-"""The data folder of a reference PDS: file layout, whether the server runs, read-only access to its SQLite files.
+"""The data folder of a reference PDS: file layout, whether the server is running, read-only access to its SQLite files.
 
-Source: the reference's own layout (``account.sqlite``, ``sequencer.sqlite``, ``actors/<two digits>/<did>/store.sqlite`` and
-``key``, ``reserved_keys/``, a folder of blobs by DID).
+Source: the reference's own layout (``account.sqlite``, ``sequencer.sqlite``, ``actors/<two digits>/<did>/store.sqlite``
+and ``key``, ``reserved_keys/``, a folder of blobs by DID).
 """
 
 import fcntl
@@ -18,7 +18,8 @@ from pathlib import Path
 
 from groundwork.errors import Refused
 
-# SQLite locks bytes of the file that hold no content; a database open in WAL mode holds one all the time.
+# SQLite locks bytes of the file that hold no content. While a database is open in WAL mode, one of them is always
+# locked.
 _LOCKED_FROM = 0x40000000
 _LOCKED_BYTES = 512
 _FLOCK = "@hhqqi4x"
@@ -29,7 +30,7 @@ _QUARANTINE = "quarantine"
 
 @dataclass(frozen=True, slots=True)
 class OldFolder:
-    """Paths of its parts. ``blobs`` is None if they are in a bucket."""
+    """Paths of its parts. ``blobs`` is None if the blobs are in a bucket."""
 
     accounts: Path
     sequencer: Path
@@ -46,7 +47,7 @@ class OldFolder:
         return self.actor(did) / "store.sqlite"
 
     def blob(self, did: str, cid: str, temporary_key: str | None) -> Path | None:
-        """The file of a blob; None if it is missing."""
+        """Return the file of a blob; None if it is missing."""
         if self.blobs is None or self.temporary_blobs is None:
             return None
         if temporary_key is not None:
@@ -57,7 +58,9 @@ class OldFolder:
 
 
 def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
-    """The paths from the environment, with ``folder`` as its data directory. Raises Refused if it is no such folder."""
+    """Find the paths from the environment, with ``folder`` as the data directory. Raises Refused if it is not such a
+    folder.
+    """
     directory = environment.get("PDS_DATA_DIRECTORY", "")
 
     def place(name: str, usual: str) -> Path:
@@ -65,7 +68,7 @@ def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
         if not given:
             return folder / usual
         path = Path(given)
-        # The environment may be a container's, where the folder had another name.
+        # The environment may be that of a container, in which the folder has another name.
         return folder / path.relative_to(directory) if directory and path.is_relative_to(directory) else path
 
     blobs = place("PDS_BLOBSTORE_DISK_LOCATION", "blocks") if not environment.get("PDS_BLOBSTORE_S3_BUCKET") else None
@@ -86,7 +89,7 @@ def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
 
 
 def require_stopped(folder: OldFolder) -> None:
-    """Raises Refused while any process has the databases open."""
+    """Raise Refused while any process has the databases open."""
     for path in (folder.accounts, folder.sequencer):
         if is_open(path):
             raise Refused(f"{path} is in use: stop the reference PDS first, and keep it stopped.")
@@ -94,8 +97,10 @@ def require_stopped(folder: OldFolder) -> None:
 
 @contextmanager
 def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
-    """Open one SQLite file read-only. The write-ahead log of a killed server counts: such a file is copied to ``scratch`` with
-    its log, and read there. Of a running server's file a snapshot is made there.
+    """Open one SQLite file read-only.
+
+    A killed server may have left a write-ahead log, which counts: the file and its log are then copied to ``scratch``
+    and read there. If the server is running, a snapshot is made there.
     """
     log = path.with_name(f"{path.name}-wal")
     if is_open(path):
@@ -121,7 +126,7 @@ def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _snapshot(path: Path, folder: Path) -> Path:
-    """A consistent copy of a database, by SQLite's backup interface, while its server goes on writing."""
+    """Make a consistent copy of a database with SQLite's backup interface, while its server continues to write."""
     copy = folder / path.name
     with (
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,

@@ -55,8 +55,8 @@ _INSERT_USE = "insert into invite_code_uses (code, used_by, used_at) values (:co
 
 @dataclass(frozen=True, slots=True)
 class ReferenceAccount:
-    """An account in the old database. ``handle`` is None if the old server had none; ``commit`` is the head's CID as text,
-    None for an account without a repository.
+    """An account in the old database. ``handle`` is None if the old server had none; ``commit`` is the head's CID as
+    text, None if the account has no repository.
     """
 
     did: Did
@@ -74,19 +74,19 @@ class ReferenceAccount:
 
     @property
     def status(self) -> HostingStatus:
-        """The host's decision takes precedence over the owner's."""
+        """The account's status. The host's decision takes precedence over the owner's."""
         if self.takedown_ref is not None:
             return HostingStatus.TAKENDOWN
         return HostingStatus.ACTIVE if self.deactivated_at is None else HostingStatus.DEACTIVATED
 
     @property
     def new_handle(self) -> str:
-        """The handle here; an account without one gets one that does not resolve, until its owner chooses another."""
+        """The handle here. An account without one gets a handle that does not resolve, until its owner chooses another."""
         return self.handle or f"{self.did.rpartition(':')[2].lower()}.handle.invalid"
 
 
 def people(db: sqlite3.Connection) -> Iterator[ReferenceAccount]:
-    """All accounts, oldest first. Raises Malformed for an invalid DID."""
+    """Return all accounts, oldest first. Raises Malformed for an invalid DID."""
     for row in db.execute(_PEOPLE):
         yield ReferenceAccount(
             parse_did(row["did"]),
@@ -105,7 +105,7 @@ def people(db: sqlite3.Connection) -> Iterator[ReferenceAccount]:
 
 
 def keep_person(w: Writer, old: sqlite3.Connection, tokens: EmailTokens, person: ReferenceAccount) -> None:
-    """Insert the account, its app passwords, sessions and e-mail tokens; its repository's row already exists."""
+    """Insert the account, its app passwords, sessions and e-mail tokens. The row of its repository must already exist."""
     w.execute(
         _INSERT_ACCOUNT,
         did=person.did,
@@ -168,13 +168,13 @@ def _session(did: Did, row: sqlite3.Row) -> dict[str, Any]:
         "app_password_name": row["appPasswordName"],
         "next_id": row["nextId"],
         "expires_at": expires_at,
-        # The old server stored no other time for it.
+        # The old server stored only the expiry, so the time of creation is derived from it.
         "created_at": Instant(expires_at - REFRESH_LIFETIME),
     }
 
 
 def _email_token(tokens: EmailTokens, did: Did, row: sqlite3.Row) -> dict[str, Any]:
-    # The purposes have the same names; the token was stored in plain text and is inserted as its hash.
+    # The purposes have the same names. The old server stored the token in plain text; only its hash is inserted.
     purpose = TokenPurpose(row["purpose"])
     return {
         "did": did,

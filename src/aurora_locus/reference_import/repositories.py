@@ -1,9 +1,10 @@
 """Import of one account's store: its verified repository, with key, preferences and takedowns.
 
-Everything is checked that a stranger could check: every block's hash, the order and depth of the tree. A head not signed by
-the stored key is replaced by one that is. The tree is authoritative; the old index only supplies the rev of each record and
-its takedown. Blocks unreachable from the head are left out: nobody can request them. Records are kept as they are; only an
-invalid ``collection/rkey`` path is left out, and then the repository gets a new commit without it.
+Everything is checked that an outsider could check: the hash of every block, the order and depth of the tree. A head
+that is not signed with the stored key is replaced by one that is. The tree is authoritative; the old index only
+supplies the rev of each record and its takedown. Blocks that cannot be reached from the head are left out, because
+nobody can request them. Records are kept as they are. Only records with an invalid ``collection/rkey`` path are left
+out, and the repository then gets a new commit without them.
 """
 
 import sqlite3
@@ -62,9 +63,9 @@ _INSERT_PREFERENCE = """
 
 @dataclass(frozen=True, slots=True)
 class ReadRepository:
-    """A verified repository. ``since`` gives by path the rev at which the index has each record, and its takedown. ``commit``
-    is its head here: the old one, or a new one if paths were refused or another key signed the old one (``is_foreign``); new
-    blocks are in no store (``made``).
+    """A verified repository. ``since`` maps each path to the rev and the takedown that the old index has for its
+    record. ``commit`` is the head here: the old one, or a new one if paths were refused or the old one was signed with
+    another key (``is_foreign``). ``made`` are new blocks, which are in no store yet.
     """
 
     person: ReferenceAccount
@@ -83,12 +84,12 @@ class ReadRepository:
 
     @property
     def blocks(self) -> int:
-        """Number of blocks: the commit, nodes and records, each once."""
+        """Number of blocks: the commit, nodes and records, each counted once."""
         return 1 + len(self.plan.staged)
 
 
 def read(store: sqlite3.Connection, person: ReferenceAccount, key_file: Path) -> ReadRepository:
-    """Read an account's repository from the reference PDS's store, and verify it. Raises Malformed with the first error."""
+    """Read an account's repository from the reference PDS's store and verify it. Raises Malformed with the first error."""
     try:
         key = K256PrivateKey.from_bytes(key_file.read_bytes())
     except OSError as error:
@@ -101,7 +102,7 @@ def read(store: sqlite3.Connection, person: ReferenceAccount, key_file: Path) ->
     if plan.commit.rev is None:
         raise Malformed("account", person.did, "its head is a commit of an old version; start the old server once")
     commit, rev, made = plan.commit, plan.commit.rev, dict(plan.rebuilt)
-    # An account that moved to the old server and has not written there has a head signed by its previous server.
+    # If an account moved to the old server and has not written there since, its head is signed by its previous server.
     is_foreign = not is_signed_by(commit, key.public)
     if plan.refused or is_foreign:
         rev = tid.from_microseconds(tid.to_microseconds(rev) + 1, tid.to_clock_id(rev))
@@ -114,7 +115,7 @@ def read(store: sqlite3.Connection, person: ReferenceAccount, key_file: Path) ->
 
 
 def keep_repository(w: Writer, reading: ReadRepository) -> None:
-    """Insert the row that everything else of an account refers to."""
+    """Insert the repository's row, which everything else of an account refers to."""
     commit = reading.commit
     w.execute(
         _INSERT_REPOSITORY,
@@ -128,7 +129,7 @@ def keep_repository(w: Writer, reading: ReadRepository) -> None:
 
 
 def blocks(store: sqlite3.Connection, reading: ReadRepository) -> Iterator[list[dict[str, Any]]]:
-    """Rows of blocks, a few megabytes at a time."""
+    """Yield the rows of blocks, a few megabytes at a time."""
     did, plan = reading.person.did, reading.plan
     batch: list[dict[str, Any]] = []
     size = 0
@@ -137,7 +138,7 @@ def blocks(store: sqlite3.Connection, reading: ReadRepository) -> Iterator[list[
         if row is not None:
             content, rev = row["content"], row["repoRev"]
         else:
-            # The empty tree may be missing from the store: it is a constant.
+            # The empty tree may be missing from the store, because it is a constant.
             content, rev = reading.made.get(cid, EMPTY_NODE), reading.rev
         uses = 1 + plan.more_uses.get(cid, 0)
         batch.append({"did": did, "cid": bytes(cid), "bytes": content, "rev": rev, "uses": uses})
@@ -154,7 +155,7 @@ def keep_blocks(w: Writer, rows: list[dict[str, Any]]) -> None:
 
 
 def records(reading: ReadRepository) -> Iterator[list[dict[str, Any]]]:
-    """Rows of the index, from the tree, a few thousand at a time."""
+    """Yield the rows of the index, made from the tree, a few thousand at a time."""
     batch = []
     for change in reading.plan.changes:
         collection, _, rkey = change.path.partition("/")
@@ -202,7 +203,7 @@ def keep_records(w: Writer, reading: ReadRepository, rows: list[dict[str, Any]])
 
 
 def keep_preferences(w: Writer, store: sqlite3.Connection, did: Did) -> int:
-    """Insert the preferences; returns how many there are."""
+    """Insert the preferences and return how many there are."""
     rows: list[dict[str, object]] = [
         {
             "did": did,

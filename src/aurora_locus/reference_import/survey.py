@@ -1,4 +1,4 @@
-"""Survey of the old folder: contents, damage, and what would be lost; read before anything is written."""
+"""Survey of the old folder: contents, damage, and what would be lost. It is made before anything is written."""
 
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -11,11 +11,11 @@ from aurora_locus.reference_import import apps, events, files, repositories
 from aurora_locus.reference_import.old_folder import OldFolder, opened
 from aurora_locus.reference_import.people import ReferenceAccount, people
 
-# Progress callback: done, total, subject.
+# Called with the number done, the total, and the current subject.
 Progress = Callable[[int, int, str], None]
 
 _COUNTS = {
-    # Leftovers of deleted accounts are ignored.
+    # Rows left behind by deleted accounts are ignored.
     "app passwords": "select count(*) from app_password where did in (select did from actor)",
     "sessions": "select count(*) from refresh_token where did in (select did from actor)",
     "invite codes": "select count(*) from invite_code",
@@ -25,11 +25,12 @@ _DEVICES = "select count(*) from account_device"
 
 @dataclass(slots=True)
 class Survey:
-    """``counts`` by noun. ``damaged`` are sentences about accounts and blobs that cannot be imported as they are, ``lost``
-    about what has no place here, ``odd`` about records that are kept although a new write would be refused.
+    """Result of the survey. ``counts`` has a number for each noun. ``damaged`` has sentences about accounts and blobs
+    that cannot be imported as they are, ``lost`` about data that this server has no place for, ``odd`` about records
+    that are kept although a new write of them would be refused.
 
-    ``seconds`` is the estimated duration, if measured. ``last_number`` is the old firehose's; ``next_after`` ours after the
-    import, which may be higher.
+    ``seconds`` is the estimated duration, if it was measured. ``last_number`` is the last sequence number of the old
+    firehose; ``next_after`` is ours after the import, which may be higher.
     """
 
     people: list[ReferenceAccount] = field(default_factory=list)
@@ -74,7 +75,7 @@ def _survey_account(found: Survey, folder: OldFolder, scratch: Path, person: Ref
         try:
             reading = repositories.read(store, person, folder.actor(person.did) / "key")
             if person.commit is not None and person.commit != str(reading.plan.commit.cid):
-                # The old server writes this one after the repository itself, in another database.
+                # The old server writes this value after the repository itself, and to another database.
                 found.lost.append(f"{person.did}: account.sqlite has an older head; that of the repository counts.")
             for path, why in reading.plan.flaws.items():
                 found.odd.append(f"at://{person.did}/{path}: {why}.")

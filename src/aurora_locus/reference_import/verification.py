@@ -1,4 +1,4 @@
-"""Verify a finished import: read the new database back and compare it with the survey."""
+"""Verification of a finished import: read the new database back and compare it with the survey."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.reference_import.survey import Progress, Survey
@@ -19,7 +19,7 @@ _LAST = "select last from sequencer where id = 1"
 
 
 async def verify(db: Database, found: Survey, progress: Progress) -> None:
-    """Compare counts and heads, and every stored block with its CID. Raises Unavailable with the differences."""
+    """Compare counts and heads, and every stored block with its CID. Raises Unavailable, naming the differences."""
     differing = []
     async with db.reader() as look:
         for noun, statement in _COUNTS.items():

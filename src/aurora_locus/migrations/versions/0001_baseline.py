@@ -1,4 +1,4 @@
-"""Every table, as SQL in the folder ``baseline``."""
+"""Create every table, with the SQL in the folder ``baseline``."""
 
 from pathlib import Path
 

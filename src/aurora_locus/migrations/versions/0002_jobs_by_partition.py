@@ -1,4 +1,4 @@
-"""Jobs are found by their partition."""
+"""Add an index that finds jobs by their partition."""
 
 from groundwork.database.revision import execute
 

@@ -1,4 +1,4 @@
-"""E-mails in the language of whoever asked for them."""
+"""Store the language of each requested e-mail."""
 
 from groundwork.database.revision import execute
 

@@ -1,1 +1,1 @@
-"""One revision per file, applied in the order of their numbers."""
+"""One revision per file, applied in numerical order."""
