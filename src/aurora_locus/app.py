@@ -1,4 +1,4 @@
-"""Composition root of Aurora Locus: opens everything from the settings, closes it in reverse order."""
+"""Composition root of Aurora Locus: opens everything from the settings and closes it in reverse order."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -93,22 +93,23 @@ from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import Probe, Probes, probing
 from groundwork.workers.pool import PoolLimits, WorkerPool
 
-# This process wakes the dispatcher for its own jobs; retries and jobs of other processes are polled.
+# This process wakes the dispatcher for its own jobs. Polling finds retries and the jobs of other processes.
 JOBS_IDLE_SECONDS = 5.0
 # Longer than a normal exchange with a mail server.
 JOBS_PATIENCE_SECONDS = 5.0
-# Longer than a normal migration step: a repository is sent in one.
+# Longer than a normal migration step, because a whole repository is sent in one step.
 MOVE_LEASE_SECONDS = 900.0
 BLOBS_TRIED_EVERY_SECONDS = 30.0
 
-# Each import sets limits by the size of its file. The quota, for ten minutes, is an estimate: a few of the largest repositories.
+# Each import sets its own limits by the size of its file. The CPU quota, per ten minutes, is an estimate: enough for a
+# few of the largest repositories.
 WORKER_LIMITS = PoolLimits(processes=2, queue=12, cpu_seconds_per_person=120.0)
 _DATABASE = "database"
 
 
 @dataclass(frozen=True, slots=True)
 class AuroraLocus:
-    """A running PDS: the ASGI application, and what its program needs beside it."""
+    """A running PDS: the ASGI application, and what else its program needs."""
 
     app: Application
     registry: Registry
@@ -122,8 +123,8 @@ class AuroraLocus:
 async def open_server(
     settings: PdsSettings, clock: Clock, *, version: str, access_log: bool = True
 ) -> AsyncIterator[AuroraLocus]:
-    """Migrate, open, repair what a crash left, serve until the block ends. Raises ``SettingsRefused`` and database
-    errors.
+    """Migrate the database, open everything, repair what a crash left, and serve until the block ends. Raises
+    ``SettingsRefused`` and database errors.
     """
     async with AsyncExitStack() as stack:
         await before_migrating(settings, partial(open_store, settings), clock, version=version)
@@ -194,7 +195,8 @@ async def open_server(
             authenticate,
             network.identities,
             crawling,
-            # In development, and where rate limits are off, all requests may come from one address.
+            # Without a limit in development and where rate limits are off, because all requests may come from one
+            # address there.
             StreamSlots(is_limited=settings.counts_requests and not settings.has_wide_limits),
             workers,
             proxying,
@@ -249,7 +251,9 @@ async def open_server(
 
 @dataclass(frozen=True, slots=True)
 class _Network:
-    """How this server asks others. ``http`` refuses private addresses; ``chosen_http`` is for those that the operator configured."""
+    """Clients for outgoing requests. ``http`` refuses private addresses; ``chosen_http`` is for addresses that the
+    operator configured.
+    """
 
     http: HttpClient
     chosen_http: HttpClient
@@ -287,7 +291,7 @@ async def _start_tasks(
     *,
     version: str,
 ) -> None:
-    """Start what runs beside the requests until the server closes."""
+    """Start the background tasks, which run until the server closes."""
     db, clock, live = registry.db, registry.clock, registry.repositories.live
     left_over = await plc_updates.left_by_a_crash(db)
     announces_itself = settings.announces_itself
@@ -318,7 +322,7 @@ def _probes(db: Database, blobs: BlobStore) -> dict[str, Probe]:
         async with db.reader() as reader:
             await reader.fetch_one("select 1")
 
-    # A bucket charges for each request.
+    # A bucket service charges for each request, so it is probed less often.
     return {
         _DATABASE: Probe(answers),
         well_known.WRITES: Probe(lambda: write_durably(db, "aurora_locus")),
@@ -340,7 +344,7 @@ def _application(
     methods = table(registry, labels)
     return Application(
         [
-            # Routes are tried in this order, and nearly every request calls a method: methods come first.
+            # Routes are tried in this order. Methods come first, because nearly every request calls one.
             well_known.health_route(probes, version),
             Mount("/xrpc", dispatcher(host, methods)),
             *well_known.routes(registry, host.settings, labels.key.public),
@@ -358,7 +362,7 @@ def _application(
             ),
         ],
         metrics,
-        # An unknown handle is a plain 404; only methods use XRPC errors, and pages answer with pages.
+        # An unknown handle gets a plain 404. Only methods use XRPC errors, and page requests get HTML pages.
         render=by_path(
             {**dict.fromkeys(FOR_APPS, render_oauth), "/xrpc/": render_xrpc, "/.well-known/": render_problem},
             pages_or(render_problem),
@@ -387,7 +391,7 @@ def _sealing_keys(settings: PdsSettings) -> list[bytes]:
 
 
 async def _check_mail(mailer: Mailer) -> None:
-    """Log a warning at start if e-mail cannot be sent, before a person waits for one."""
+    """Log a warning at start if e-mail cannot be sent, before anybody waits for one."""
     try:
         await mailer.check()
     except Failure as failure:
@@ -403,7 +407,7 @@ def _email_deliveries(registry: Registry, mailer: Mailer, hostname: str) -> dict
 
 @asynccontextmanager
 async def _dispatching(registry: Registry, deliveries: Mapping[str, JobDelivery]) -> AsyncIterator[None]:
-    """Run the dispatcher while the block lasts; jobs in progress at its end get a moment to finish."""
+    """Run the dispatcher while the block runs. At the end, jobs in progress get a moment to finish."""
     stop = asyncio.Event()
     task = asyncio.create_task(
         job_dispatcher.run(registry.db, deliveries, stop, wake=new_wakeup(), idle_seconds=JOBS_IDLE_SECONDS),

@@ -1,4 +1,6 @@
-"""The front page at ``/``: HTML for browsers, a few lines of text for programs; and the page for people who move here."""
+"""The front page at ``/`` (HTML for browsers, a few lines of text for programs) and the page for people who want to
+move here.
+"""
 
 from urllib.parse import urlsplit
 
@@ -24,14 +26,15 @@ Most of the API is below /xrpc/
 
 _YEAR = 365 * 24 * 3600
 
-# One URL with two representations: caches must keep them apart.
+# One URL has several representations, which caches must keep apart.
 _VARY = {"vary": "accept, accept-language, cookie"}
 
 
 def routes(settings: PdsSettings) -> list[Route]:
     """Routes of the front page and of "move here".
 
-    The front page is served at every handle's host as well, where nobody is signed in: its links name this server.
+    The front page is also served on the host of every handle, where nobody is signed in, so its links use this server's
+    URL.
     """
     context = {
         "url": settings.url,
@@ -47,11 +50,12 @@ def routes(settings: PdsSettings) -> list[Route]:
         return page(request, "site/front.html", {**context, "account": edge.account_or_none(request)}, headers=_VARY)
 
     async def speak(request: Request) -> Response:
-        """Remember the language that somebody chose on this browser, and go back. Raises NotFound."""
+        """Remember the language that somebody chose in this browser, and go back. Raises NotFound."""
         tag = request.path_params["tag"]
         if not CATALOGUE.is_known(tag):
             raise NotFound(mark("We don’t speak that language yet."))
-        # Pages say their whole address to this server only (Referrer-Policy: same-origin), so it need not be in the link.
+        # Because of ``Referrer-Policy: same-origin``, pages send their full address to this server, so it does not have
+        # to be in the link.
         came_from = urlsplit(request.headers.get("referer", ""))
         is_ours = came_from.netloc in {request.headers.get("host"), urlsplit(settings.url).netloc}
         response = go(local_path(came_from._replace(scheme="", netloc="").geturl()) if is_ours else "/")

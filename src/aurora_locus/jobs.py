@@ -1,11 +1,11 @@
-"""Kinds of outbox jobs of this server (``groundwork.outbox``); ``app`` binds each kind to its handler."""
+"""Kinds of outbox jobs of this server (``groundwork.outbox``). ``app`` binds each kind to its handler."""
 
 from enum import StrEnum
 
 
 class PdsJobKind(StrEnum):
-    """The comment of each kind names its subject."""
+    """Kinds of jobs. The comment of each kind says what its subject is."""
 
-    MAIL = "mail"  # an e-mail: ``email_tokens.letter``
-    NOTICE = "notice"  # an e-mail from the host: ``moderation.notices``
-    MOVE = "move"  # a DID: its migration to another server, state in ``moves``
+    MAIL = "mail"  # the id of an e-mail: ``email_tokens.letter``
+    NOTICE = "notice"  # the id of an e-mail from the host: ``moderation.notices``
+    MOVE = "move"  # the DID of an account that migrates to another server; its state is in ``moves``

@@ -19,7 +19,7 @@ from groundwork.sealing import Sealer
 
 
 async def open_pages(settings: PdsSettings, db: Database, sealer: Sealer) -> Site:
-    """The page layout as configured by the operator."""
+    """Open the page layout as configured by the operator."""
     branding = Branding(
         name=settings.service_name or settings.hostname,
         home_url=settings.home_url,

@@ -32,14 +32,14 @@ from groundwork.database.deleted_pages import discard_deleted
 from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 
-# Often enough that nothing piles up, rarely enough to cost nothing.
+# Often enough that little accumulates, rarely enough that it costs almost nothing.
 HOUSEKEEPING_SECONDS = 600.0
-# Requests that waited for the start come first.
+# Requests that waited for the start are served first.
 FIRST_ROUND_SECONDS = 30.0
-# Every blob file is checked once a day.
+# With one round every ten minutes, every blob file is checked once a day.
 ROUNDS_PER_WALK = 144
 
-# Delay before the second attempt after the directory failed; normal rounds are a minute apart.
+# Delay before the second attempt after the directory failed. Normal rounds are a minute apart.
 FIRST_RETRY_SECONDS = 1.0
 IDENTITIES_SECONDS = 60.0
 
@@ -47,7 +47,7 @@ IDENTITIES_SECONDS = 60.0
 async def run_housekeeping(
     settings: PdsSettings, registry: Registry, authorization: AuthorizationServer, clock: Clock
 ) -> None:
-    """Delete expired sessions, old events and unreferenced uploads, again and again until cancelled."""
+    """Delete expired sessions, old events, unreferenced uploads and the like, again and again until cancelled."""
     repositories = registry.repositories
     rounds = 0
 
@@ -60,7 +60,7 @@ async def run_housekeeping(
     async def walk() -> object:
         nonlocal rounds
         rounds += 1
-        # Not at the start, which a crash may repeat: the scan lists every file of the store.
+        # Not in the first round, which a crash may repeat often: the scan lists every file of the store.
         if rounds % ROUNDS_PER_WALK:
             return None
         return await sweep_all(repositories.blobs, clock.now(), round(settings.blob_grace * SECOND))
@@ -119,10 +119,10 @@ async def run_housekeeping(
 
 
 async def run_identity_repairs(registry: Registry, from_crash: Sequence[tuple[Did, PlcOperation]]) -> None:
-    """Finish or undo identity changes that a crash interrupted, and detect accounts that have moved away; until
+    """Finish or undo identity changes that a crash interrupted, and detect accounts that have moved away, until
     cancelled.
 
-    A directory that is down when we start is retried soon, then with growing delays.
+    If the directory is down at start, this is retried soon, then with increasing delays.
     """
     rows: Sequence[tuple[Did, PlcOperation]] | None = from_crash
     pause = FIRST_RETRY_SECONDS

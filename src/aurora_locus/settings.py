@@ -1,6 +1,7 @@
-"""The PDS's settings: one frozen value, read once. Names are the reference PDS's where the meaning is the same.
+"""Settings of the PDS: one frozen value, read once. Where a setting means the same as one of the reference PDS, it has
+the same name.
 
-Federation variables are those of the design (section 4.10). Settings that contradict each other, or are dangerous under
+Federation variables are those of the design (section 4.10). Settings that contradict each other, or are dangerous with
 a public host name, are refused with a sentence that names the setting.
 """
 
@@ -30,21 +31,21 @@ PREFIX = "PDS_"
 
 MIN_BYPASS_KEY = 16
 
-# RFC 2606: e-mail to it is never delivered.
+# RFC 2606: e-mail to this domain is never delivered.
 NOBODYS_ADDRESS = "no-reply@pds.invalid"
 
-# Published in the README; refused under a public host name.
+# This password is published in the README, so it is refused with a public host name.
 DEFAULT_ADMIN_PASSWORD = "admin-of-a-laptop"  # noqa: S105  # that is the point
 
 
 def did_web_of(url: str) -> str:
-    """The did:web of a server's address."""
+    """Return the did:web of a server's URL."""
     return "did:web:" + urlsplit(url).netloc.replace(":", "%3A")
 
 
 @dataclass(frozen=True)
 class PdsSettings:
-    """Created by :func:`read`, or directly by tests that run a network in one process."""
+    """The settings. Created by :func:`read`, or directly by tests that run a network in one process."""
 
     hostname: str = setting("localhost", what="Host name of this server; its did:web is the service DID.")
     port: int = setting(3000, what="Port to listen on; 0 picks a free one.")
@@ -239,32 +240,34 @@ class PdsSettings:
 
     @property
     def database(self) -> str:
-        """The database's URL."""
+        """The URL of the database."""
         return self.database_url or f"sqlite://{(self.data_directory / 'pds.db').absolute()}"
 
     @property
     def mail_url(self) -> str:
-        """SMTP URL; empty: no e-mail."""
+        """The SMTP URL; empty if no e-mail is sent."""
         given = self.email_smtp_url.reveal()
         return given or (f"{FOLDER}{(self.data_directory / 'mail').absolute()}" if self.dev_mode else "")
 
     @property
     def mail_from(self) -> str:
-        """Sender of e-mails; in development there is always one."""
+        """The sender of e-mails. In development there always is one."""
         return self.email_from_address or (NOBODYS_ADDRESS if self.dev_mode else "")
 
     def is_proxy(self, address: str) -> bool:
-        """Whether the peer is a proxy: any peer where a number of proxies is set, else a trusted private address."""
+        """Whether the peer is a proxy: any peer if a number of proxies is configured, otherwise a trusted private
+        address.
+        """
         return self.trusted_proxy_hops > 0 or (self.trusted_private_proxies and is_private(address))
 
     @property
     def shares_private_addresses(self) -> bool:
-        """Whether a private address may be an unknown proxy's, and so shared by many clients."""
+        """Whether a private address may be that of an unknown proxy, and so be shared by many clients."""
         return self.trusted_proxy_hops == 0
 
     @property
     def how_clients_are_told_apart(self) -> str:
-        """How addresses of clients are determined behind a proxy, as a sentence for operators."""
+        """How client addresses are determined behind a proxy, as a sentence for operators."""
         if self.trusted_proxy_hops:
             return (
                 f"Clients are told apart by X-Forwarded-For, of which the last {self.trusted_proxy_hops} are believed."
@@ -280,12 +283,14 @@ class PdsSettings:
 
     @property
     def has_wide_limits(self) -> bool:
-        """Whether limits only stop runaway programs: in development, unless the operator turns them on."""
+        """Whether the limits are so wide that they only stop runaway programs: in development, unless the operator
+        turns normal limits on.
+        """
         return self.dev_mode and self.rate_limits_enabled is None
 
     @property
     def needs_invite(self) -> bool:
-        """Whether sign-up requires an invite: on a public server, unless the operator says otherwise."""
+        """Whether sign-up requires an invite: on a public server, unless the operator decided otherwise."""
         return not self.dev_mode if self.invite_required is None else self.invite_required
 
     @property
@@ -295,17 +300,17 @@ class PdsSettings:
 
     @property
     def replay_seconds(self) -> float:
-        """How long firehose events can be replayed."""
+        """How long firehose events can be replayed, in seconds."""
         return self.repo_backfill_limit_ms / 1000 or self.firehose_retention
 
     @property
     def reach(self) -> AllowedTargets:
-        """Which addresses may be called when strangers name them."""
+        """Which addresses this server may call when somebody else chooses them."""
         return DEVELOPMENT if self.dev_mode or self.disable_ssrf_protection else PUBLIC
 
     @property
     def scratch_url(self) -> str:
-        """Cache shared by several processes, which may lose anything; empty: none."""
+        """The URL of a cache that several processes share and that can lose anything; empty if there is none."""
         password = quote(self.redis_scratch_password.reveal(), safe="")
         credentials = f":{password}@" if password else ""
         return f"redis://{credentials}{self.redis_scratch_address}" if self.redis_scratch_address else ""
@@ -326,7 +331,7 @@ class PdsSettings:
 
     @property
     def can_be_enumerated(self) -> bool:
-        """Whether strangers may list the repositories of this host."""
+        """Whether anybody may list the repositories of this host."""
         return self.dev_mode or (self.federation_enabled and self.federation_crawl_enabled)
 
 
@@ -334,7 +339,7 @@ _FEDERATION = ("firehose_enabled", "crawl_enabled", "auto_stream")
 
 
 def read(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> PdsSettings:
-    """Settings from the environment and their table of the settings file. Raises ``SettingsRefused``."""
+    """Read the settings from the environment and from their table in the settings file. Raises ``SettingsRefused``."""
     settings = read_settings(PdsSettings, prefix=PREFIX, environment=environment, table=table)
     if reference_environment.is_found(environment, table):
         meant = reference_environment.what_silence_means(settings.hostname, environment, table or {})
@@ -363,7 +368,7 @@ def _service_problems(settings: PdsSettings) -> list[str]:
     if key and len(key) < MIN_BYPASS_KEY:
         problems.append(f"PDS_RATE_LIMIT_BYPASS_KEY has less than {MIN_BYPASS_KEY} characters, which can be guessed.")
     pattern = settings.bsky_app_view_cdn_url_pattern
-    if pattern and pattern.count("%s") != 3:  # size, DID and CID
+    if pattern and pattern.count("%s") != 3:  # for size, DID and CID
         problems.append("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN must have three %s: for size, DID and CID.")
     return problems
 
@@ -385,7 +390,9 @@ def _is_did(text: str) -> bool:
 
 
 def checked(settings: PdsSettings) -> PdsSettings:
-    """Check settings and return them. Raises ``SettingsRefused`` for contradictions and dangers in public."""
+    """Check settings and return them. Raises ``SettingsRefused`` for contradictions, and for values that are dangerous
+    on a public server.
+    """
     problems = []
     if not settings.federation_enabled:
         problems += [
@@ -415,10 +422,10 @@ def checked(settings: PdsSettings) -> PdsSettings:
     if settings.disable_ssrf_protection:
         dangers[Danger.NO_SSRF_PROTECTION] = "PDS_DISABLE_SSRF_PROTECTION"
     if settings.admin_password.reveal() == DEFAULT_ADMIN_PASSWORD:
-        dangers[Danger.DEFAULT_PASSWORD] = "PDS_ADMIN_PASSWORD"  # the setting's name
+        dangers[Danger.DEFAULT_PASSWORD] = "PDS_ADMIN_PASSWORD"  # the name of the setting, not the password
     if is_own_machine(urlsplit(settings.did_plc_url).hostname or ""):
         dangers[Danger.BUILT_IN_DIRECTORY] = "PDS_DID_PLC_URL"
-    if url.scheme != "https" and settings.dev_mode:  # if it is missing: reported above
+    if url.scheme != "https" and settings.dev_mode:  # without dev_mode this is reported above
         dangers[Danger.PLAIN_HTTP] = "PDS_PUBLIC_URL"
     problems += dangers_of([settings.hostname], dangers)
     if problems:
@@ -483,7 +490,7 @@ def _blobstore_problems(settings: PdsSettings) -> list[str]:
     return problems
 
 
-# Secrets that anyone who has the backups can guess offline, without limit.
+# Characters. Anyone who has the backups can guess the passphrase offline, without any limit.
 _SHORTEST_PASSPHRASE = 12
 
 

@@ -24,7 +24,7 @@ from groundwork.telemetry.probes import Probes
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
-# The essential function of a PDS, as its health probes are named. Without blobs it still stores records.
+# Names of the health probes. A PDS that cannot write is unhealthy; without its blobs it can still store records.
 WRITES: Final = "writes"
 BLOBS: Final = "blobs"
 
@@ -32,12 +32,12 @@ _ROBOTS = "# Crawling the public API is allowed\nUser-agent: *\nAllow: /\n"
 
 
 def health_route(probes: Probes, version: str) -> Route:
-    """The route of ``/xrpc/_health``, which is under ``/xrpc/`` but not an XRPC method."""
+    """The route of ``/xrpc/_health``, which is below ``/xrpc/`` but is not an XRPC method."""
     return Route("/xrpc/_health", _health(probes, version))
 
 
 def routes(registry: Registry, settings: PdsSettings, label_key: PublicKey) -> list[Route]:
-    """robots.txt, and the documents that prove handles and the server's own DID."""
+    """Routes of robots.txt, the documents that prove handles and the server's own DID, and the TLS check."""
     return [
         Route("/robots.txt", _text(_ROBOTS)),
         Route("/.well-known/atproto-did", _handle_proof(registry.db)),
@@ -71,7 +71,7 @@ def _health(probes: Probes, version: str) -> Endpoint:
 
 def _handle_proof(db: Database) -> Endpoint:
     async def proof(request: Request) -> Response:
-        # The Host header is the question here: which handle is asked about.
+        # The Host header is the handle that is being asked about.
         handle = request.headers.get("host", "").partition(":")[0].lower()
         async with db.reader() as reader:
             account = await queries.find_by_handle(reader, handle)
@@ -86,7 +86,7 @@ def _document(registry: Registry, settings: PdsSettings, label_key: PublicKey) -
     own_host = urlsplit(settings.url).hostname
 
     async def document(request: Request) -> Response:
-        # As with handles the Host header names the subject: this server, or one of our did:web accounts.
+        # As with handles, the Host header says what is being asked about: this server, or one of our did:web accounts.
         host = request.headers.get("host", "").partition(":")[0].lower()
         if host != own_host and is_under(Handle(host), settings.service_handle_domains):
             return json_response(await web_identities.document(registry, host))
@@ -122,7 +122,7 @@ def _tls_check(db: Database, settings: PdsSettings) -> Endpoint:
     """On-demand TLS check: whether a reverse proxy may request a certificate for ``?domain=`` (this server and existing
     handles).
 
-    Anything else would let strangers exhaust the operator's certificate quota.
+    Other domains are refused, because strangers could use them to exhaust the operator's certificate quota.
     """
     own = urlsplit(settings.url).hostname
 
@@ -131,7 +131,7 @@ def _tls_check(db: Database, settings: PdsSettings) -> Endpoint:
         if domain != own:
             async with db.reader() as reader:
                 known = await queries.find_by_handle(reader, domain)
-                # A did:web document is requested at the name in the DID, whatever the account's handle is now.
+                # A did:web document is requested at the name in the DID, whatever the account's current handle is.
                 known = known or await queries.find(reader, web_identities.of_handle(Handle(domain)))
                 if known is None:
                     raise NotFound("No account here has this handle; there is no need for a certificate.")

@@ -1,7 +1,7 @@
-"""Crawl requests to relays: on start, and while new writes are not being read.
+"""Crawl requests to relays: sent at start, and while nobody reads new writes.
 
-At most one per relay in twenty minutes, no matter who asks and however often the process restarts; with exponential back-off and
-jitter after failures, so that a relay which comes back is not flooded by every server at once.
+A relay gets at most one in twenty minutes, no matter who requests it and how often the process restarts. After failures
+there is exponential back-off with jitter, so that a relay that comes back is not flooded by every server at once.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ _SENTENCE = 300
 _AT_ONCE = Instant(0)
 
 Count = Callable[[str], None]
-# Sends one crawl request to a relay (its URL); returns a sentence about the failure, or None.
+# Sends one crawl request, given the relay's URL and our host name. Returns a description of the failure, or None.
 Ask = Callable[[str, str], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """State of a relay. ``head`` is the newest event at the last request."""
+    """State of a relay. ``head`` is the number of the newest event at the time of the last request."""
 
     url: str
     asked_at: Instant | None = None
@@ -43,7 +43,7 @@ class Relay:
 
 
 def is_due(relay: Relay, now: Instant, *, head: int, is_read: bool) -> bool:
-    """Whether to send an automatic request. ``is_read``: somebody is connected to the stream."""
+    """Whether to send an automatic request. ``is_read`` is True if anybody is connected to the stream."""
     if now < relay.next_at:
         return False
     if relay.asked_at is None or relay.failures:
@@ -52,16 +52,18 @@ def is_due(relay: Relay, now: Instant, *, head: int, is_read: bool) -> bool:
 
 
 def asked(relay: Relay, now: Instant, *, head: int, problem: str | None, chance: float) -> Relay:
-    """The relay after a request; ``chance`` between 0 and 1 spreads the next time."""
+    """Return the relay's state after a request. ``chance``, between 0 and 1, spreads the time of the next one."""
     failures = 0 if problem is None else relay.failures + 1
-    # The exponent is bounded before the power: a relay may be down for years.
+    # The exponent is bounded before the power is computed, because a relay may be down for years.
     spacing = min(SPACING * 2 ** min(max(0, failures - 1), 16), LONGEST_SPACING)
     next_at = Instant(now + round(spacing * (1 + _JITTER * chance)))
     return Relay(relay.url, now, next_at, failures, problem, head)
 
 
 class CrawlRequests:
-    """The relays of this process and the results of their crawl requests. ``hostname`` is how relays reach this server."""
+    """The relays of this process and the results of their crawl requests. ``hostname`` is the name under which relays
+    reach this server.
+    """
 
     def __init__(
         self,
@@ -84,13 +86,15 @@ class CrawlRequests:
         self._asking = asyncio.Lock()
 
     async def ask_due(self) -> None:
-        """Ask the relays that are due."""
+        """Send a request to each relay that is due."""
         await self._ask(
             lambda relay, now: is_due(relay, now, head=self._live.buffer.head, is_read=bool(self._live.listeners))
         )
 
     async def ask_now(self) -> None:
-        """Ask every relay, on behalf of an operator. Raises TooMany if all were asked a moment ago."""
+        """Send a request to every relay on behalf of an operator, except to those that were asked less than twenty
+        minutes ago. Raises TooMany if that is all of them.
+        """
         now = self._clock.now()
         if self.relays and all(now < relay.next_at for relay in self.relays):
             soonest = min(relay.next_at for relay in self.relays)
@@ -116,7 +120,7 @@ class CrawlRequests:
 
 
 def over_http(http: HttpClient) -> Ask:
-    """Ask a relay over HTTP (``com.atproto.sync.requestCrawl``)."""
+    """Return a function that sends crawl requests over HTTP (``com.atproto.sync.requestCrawl``)."""
 
     async def ask(relay: str, hostname: str) -> str | None:
         url = f"{relay}/xrpc/com.atproto.sync.requestCrawl"
@@ -130,13 +134,14 @@ def over_http(http: HttpClient) -> Ask:
 
 
 def _recalled(relays: list[Relay], memory: Path, now: Instant) -> list[Relay]:
-    """The relays with the times of earlier processes' requests; an unreadable file is ignored."""
+    """Return the relays with the times of requests that earlier processes sent. An unreadable file is ignored."""
     try:
         known = json.loads(memory.read_bytes())
         times = {str(url): int(at) for url, at in known.items()}
     except (OSError, ValueError, ArithmeticError, AttributeError, TypeError):
         return relays
-    # A start announces the server, but not within the minimum interval; a time in the future (a clock set back) is ignored.
+    # A start announces the server, but not within the minimum interval. A time in the future (the clock was set back)
+    # is ignored.
     return [
         replace(relay, next_at=Instant(times[relay.url] + SPACING)) if times.get(relay.url, now + 1) <= now else relay
         for relay in relays

@@ -1,8 +1,8 @@
 """``/subscribe``: this server's stream as JSON in Jetstream's format, for readers who trust this server.
 
-The same log, read by the same code as the firehose. The encoding differs; and records that were taken down are left out:
-nothing is signed here, so nothing is broken by that. Compression is refused: it needs a dictionary
-that is not ours.
+It is the same log as the firehose, read by the same code, but in a different encoding. Records that were taken down are
+left out, which is possible because nothing is signed here. Compression is not supported: it needs a dictionary that
+this project does not own.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ from groundwork.errors import Unavailable
 
 PATH = "/subscribe"
 
-# Clock skew of several processes on one database; resuming by time must tolerate repetition.
+# Clock skew between several processes on one database. Resuming by time may repeat events.
 _SKEW = SECOND
-# Subscribers at the same position share encoded frames; larger frames are rare, and encoded for each.
+# Subscribers at the same position share encoded frames. Larger frames are rare and encoded for each subscriber.
 _KEPT_FRAMES = 512
 _KEPT_FRAME_BYTES = 64 * 1024
 
@@ -46,7 +46,7 @@ _BAD_MESSAGE = StreamError("InvalidRequest", "The message is no options_update."
 
 
 class Jetstream:
-    """The WebSocket endpoint; invalid options are refused with 400 before the upgrade, too many streams with 429."""
+    """The WebSocket endpoint. Invalid options are refused with 400 before the upgrade, too many streams with 429."""
 
     def __init__(
         self, db: Database, live: Live, places: StreamSlots, taken_down: TakenDown, *, is_served: bool
@@ -81,7 +81,7 @@ class Jetstream:
 
 
 class _JetstreamReader:
-    """One subscriber with its options, which it may change at any time."""
+    """One subscriber with its options, which it can change at any time."""
 
     def __init__(self, send: Send, options: JetstreamOptions, taken_down: TakenDown, *, waits: bool) -> None:
         self._send = send
@@ -100,7 +100,7 @@ class _JetstreamReader:
                 await self._send({"type": "websocket.send", "text": line.text})
 
     async def listen(self, receive: Receive) -> StreamError | None:
-        """Process the subscriber's messages until it disconnects (None) or sends an invalid one."""
+        """Process the subscriber's messages until it disconnects (returns None) or sends an invalid one."""
         while (message := await receive())["type"] != "websocket.disconnect":
             try:
                 options = parse_update(json_form.decode(message.get("text") or message.get("bytes") or b""))
@@ -131,7 +131,7 @@ async def _serve(
         await asyncio.wait({feeding, listening}, return_when=asyncio.FIRST_COMPLETED)
         refusal = listening.result() if listening.done() else feeding.result()
         if refusal is not None:
-            # A subscriber that stopped reading may never accept this; the connection is then cut.
+            # A subscriber that no longer reads may never accept this message; the connection is then cut.
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await reader.dismiss(refusal)
     except TimeoutError:
@@ -143,7 +143,9 @@ async def _serve(
 
 
 async def _position(db: Database, live: Live, cursor: int | None) -> int | None:
-    """Start position of a subscriber; None is now. A future cursor means now, a very old one the oldest event."""
+    """Return the start position of a subscriber; None means the current end. A cursor in the future means the current
+    end, a very old one the oldest event.
+    """
     if cursor is None:
         return None
     if is_time(cursor):

@@ -1,4 +1,4 @@
-"""Options of a Jetstream subscriber: filters and cursor. Pure."""
+"""Filters and cursor of a Jetstream subscriber. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from at_protocol.sync.jetstream_writing import JetstreamLine
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import parse_nsid
 
-# 2^63 bounds microseconds that a database can compare, and the work of parsing them.
+# 2^63 bounds the microseconds that a database can compare, and the work of parsing them.
 _MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
 class JetstreamOptions:
-    """Filters, all of which an event must pass; an empty filter passes everything."""
+    """Filters. An event must pass all of them; an empty filter passes everything."""
 
     collections: frozenset[str] = frozenset()
     prefixes: tuple[str, ...] = ()
@@ -24,8 +24,8 @@ class JetstreamOptions:
     max_bytes: int = 0
 
     def want(self, line: JetstreamLine) -> bool:
-        """Whether an event passes the filters. Identity and account events have no collection, so only the filter by
-        account applies to them.
+        """Whether an event passes the filters. Identity and account events have no collection, so only the account
+        filter applies to them.
         """
         if self.dids and line.did not in self.dids:
             return False
@@ -37,7 +37,7 @@ class JetstreamOptions:
 
 
 def parse_options(collections: Sequence[str], dids: Sequence[str], max_bytes: object) -> JetstreamOptions:
-    """Parse a subscriber's filters. Raises Malformed for an invalid collection, prefix or account, or for too many of
+    """Parse a subscriber's filters. Raises Malformed for an invalid collection, prefix or account, and for too many of
     them.
     """
     if len(collections) > MAX_WANTED_COLLECTIONS:
@@ -56,7 +56,7 @@ def parse_options(collections: Sequence[str], dids: Sequence[str], max_bytes: ob
 
 
 def parse_update(message: object) -> JetstreamOptions | None:
-    """The options of an ``options_update``; None for messages of other types. Raises Malformed."""
+    """Parse the options in an ``options_update``; None for messages of other types. Raises Malformed."""
     if not isinstance(message, Mapping) or not isinstance(message.get("type"), str):
         raise _bad(message, "a message has a type")
     if message["type"] != "options_update":
@@ -72,7 +72,7 @@ def parse_update(message: object) -> JetstreamOptions | None:
 
 
 def parse_cursor(text: str | None) -> int | None:
-    """Parse a cursor: a sequence number (below 10^15) or microseconds; None: from now on. Raises Malformed."""
+    """Parse a cursor: a sequence number (below 10^15) or microseconds. None means the current end. Raises Malformed."""
     if not text:
         return None
     if len(text) > _MAX_DIGITS or not text.isascii() or not text.isdigit():
@@ -81,12 +81,12 @@ def parse_cursor(text: str | None) -> int | None:
 
 
 def is_time(cursor: int) -> bool:
-    """Whether a cursor is microseconds."""
+    """Whether a cursor is a time in microseconds, not a sequence number."""
     return cursor >= FIRST_TIME_CURSOR
 
 
 def _size(given: object) -> int:
-    """An invalid size means no limit, as in Jetstream."""
+    """Parse a size; an invalid one means no limit, as in Jetstream."""
     if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= _MAX_DIGITS:
         return int(given)
     return given if type(given) is int and given > 0 else 0

@@ -1,4 +1,4 @@
-"""Scheduled federation tasks: send due crawl requests, and measure lag."""
+"""Background task that sends due crawl requests and measures lag."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from groundwork.telemetry.metrics import Metrics
 
 
 class FederationGauges:
-    """The maximum lag over all subscribers: metric labels come from closed sets, and subscribers do not."""
+    """Metrics of the lag: only the maximum over all subscribers, because metric labels must come from closed sets."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.events: Gauge = metrics.gauge("firehose_lag_events", "Events that the slowest subscriber is behind")
@@ -24,7 +24,7 @@ class FederationGauges:
 async def watch(
     db: Database, live: Live, clock: Clock, crawling: CrawlRequests, gauges: FederationGauges, *, is_automatic: bool
 ) -> None:
-    """Send due crawl requests and measure lag, until cancelled."""
+    """Send due crawl requests (if ``is_automatic``) and measure lag, until cancelled."""
     while True:
         try:
             if is_automatic:

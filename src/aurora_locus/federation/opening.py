@@ -12,13 +12,13 @@ from groundwork.clock import Clock
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 
-# One app view serves many people.
+# All users of this server share the connections to one app view.
 _CONNECTIONS = 400
 _PER_HOST = 200
 
 
 def own_services(settings: PdsSettings) -> OwnServices:
-    """The services configured by the operator."""
+    """Return the services that the operator configured."""
     return OwnServices(
         app_view=_service(settings.bsky_app_view_did, APP_VIEW, settings.bsky_app_view_url),
         moderation=_service(settings.mod_service_did, LABELER, settings.mod_service_url),
@@ -34,7 +34,7 @@ async def open_proxying(
 
     def client(*, is_own: bool) -> HttpClient:
         return HttpClient(
-            # The operator's services may be in a private network, as a database is.
+            # The operator's services, like a database, may be in a private network.
             DEVELOPMENT if is_own else settings.reach,
             user_agent=user_agent,
             connections=_CONNECTIONS,

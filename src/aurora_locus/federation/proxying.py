@@ -1,7 +1,7 @@
 """Service proxying: calls to other services on behalf of an account.
 
-Order: the method may be proxied at all → the session may use it → the service is found and is not this server → the account
-has a free slot → a token signed with the account's own key, for this one method and a minute → the call.
+Order: the method may be proxied → the session may use it → the service is found and is not this server → the account
+has a free slot → a token is signed with the account's own key, for this method and one minute → the call.
 """
 
 import secrets
@@ -34,14 +34,14 @@ from groundwork.clock import SECOND, Clock
 from groundwork.errors import InvalidInput, NotSignedIn, TooMany
 from groundwork.http.client import HttpClient
 
-# A page of an app makes a dozen requests at once; more at a time from one account is no person.
+# A page of an app makes a dozen requests at once; a person does not need more than this.
 MAX_AT_ONCE: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Proxying:
-    """Calls other services for one server. ``http`` reaches addresses named by strangers, ``own_http`` those of the operator;
-    both stream bodies without decoding them. ``own_names`` are this server's DID and address.
+    """Calls other services for one server. ``http`` is for addresses chosen by callers, ``own_http`` for those of the
+    operator; both stream bodies without decoding them. ``own_names`` are this server's DID and address.
     """
 
     own: OwnServices
@@ -55,16 +55,17 @@ class Proxying:
     under_way: Counter[Did] = field(default_factory=Counter)
 
     def wanted(self, nsid: Nsid, header: str | None) -> ServiceRef | None:
-        """The requested service: the one named by the header, else the operator's service for the method; None if there is
-        none.
+        """Return the requested service: the one named in the header, otherwise the operator's service for the method,
+        otherwise None.
 
-        Raises InvalidInput for an invalid header. Nothing is resolved yet: first the caller must be authenticated.
+        Raises InvalidInput for an invalid header. Nothing is resolved yet, because the caller must be authenticated
+        first.
         """
         if header is None:
             service = self.own.for_method(nsid)
             return None if service is None else ServiceRef(service.did, service.fragment)
         wanted = read_proxy_header(header)
-        # What this server does not implement, it does not proxy to itself either.
+        # A method that this server does not implement cannot be proxied to this server either.
         return None if wanted.did in self.own_names else wanted
 
     async def find(self, wanted: ServiceRef) -> KnownService:
@@ -102,14 +103,18 @@ class Proxying:
         return replace(reply, body=self._counted(did, reply.body))
 
     async def ask_app_view(self, nsid: Nsid, parameters: Mapping[str, str]) -> UpstreamResponse | None:
-        """Call the operator's app view about public data; None if there is none. Raises as ``ask``."""
+        """Call the operator's app view for public data. Returns None if no app view is configured. Raises what ``ask``
+        raises.
+        """
         if self.own.app_view is None:
             return None
         request = Request("GET", f"/xrpc/{nsid}?{urlencode(parameters)}", {"accept-encoding": "identity"})
         return await self.ask(self.own.app_view, nsid, None, request)
 
     async def token(self, service: KnownService, nsid: Nsid, did: Did) -> str:
-        """Make a service token: the account lets this server call this method of this service, for one minute."""
+        """Make a service token. With it the account allows this server to call this method of this service for one
+        minute.
+        """
         return make_service_token(
             await self.keys.signing_key(did),
             issuer=did,
@@ -136,7 +141,7 @@ class Proxying:
 def require_may_leave(nsid: Nsid) -> None:
     """Raise NotSignedIn (``InvalidToken``, 400) for methods that are never proxied.
 
-    Names are compared ignoring case: some services do not distinguish it.
+    The comparison ignores case, because some services ignore it too.
     """
     if nsid.lower() in PROTECTED:
         raise NotSignedIn(f"Bad token method: {nsid} is never passed on to another service.", name="InvalidToken")
@@ -147,16 +152,16 @@ def require_allowed(nsid: Nsid, scope: SessionScope | None, status: HostingStatu
     if scope is None:
         raise NotSignedIn("Ask for this with a session of the account.", name="AuthMissing")
     if is_privileged(nsid) and scope not in PRIVILEGED_SCOPES:
-        # Deployed apps look for the first three words to detect what an app password lacks.
+        # Deployed apps recognize the first three words, to detect that an app password is not enough.
         raise NotSignedIn(f"Bad token method: this app password may not call {nsid}.", name="InvalidToken")
-    # A taken-down account may appeal.
+    # The owner of a taken-down account may appeal.
     if status is HostingStatus.DEACTIVATED or (status is not HostingStatus.ACTIVE and nsid != CREATE_REPORT):
         name = "AccountDeactivated" if status is HostingStatus.DEACTIVATED else "AccountTakedown"
         raise NotSignedIn("Calls of an account that is not active are not passed on.", name=name)
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port in a canonical form that can be compared."""
+    """Return scheme, host and port of a URL in a canonical form that can be compared."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"

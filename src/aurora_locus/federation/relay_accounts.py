@@ -1,7 +1,7 @@
-"""Relay status of single accounts. A relay may throttle accounts of a host, and notifies nobody.
+"""Relay status of single accounts. A relay can throttle accounts of a host without notifying anybody.
 
-Every active account is queried about once a day (``com.atproto.sync.getRepoStatus``), a few a minute; if a relay does not
-answer, the last known status stays. ``unknown``: the relay has never heard of the account.
+Every active account is queried about once a day (``com.atproto.sync.getRepoStatus``), a few per minute. If a relay does
+not answer, the last known status stays. ``unknown`` means that the relay has never heard of the account.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ NAMED = 50
 _TIMEOUT_SECONDS = 5.0
 
 ACTIVE, UNKNOWN, OTHER = "active", "unknown", "other"
-# Statuses in the Lexicon; labels of metrics come from closed sets.
+# Statuses of the Lexicon. They are a closed set, because they are labels of metrics.
 STATUSES: Final = (
     ACTIVE,
     "throttled",
@@ -43,7 +43,7 @@ STATUSES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class RelayAccount:
-    """One relay's status of one account."""
+    """The status of one account at one relay."""
 
     relay: str
     did: str
@@ -52,7 +52,7 @@ class RelayAccount:
 
 
 class AccountGauges:
-    """Accounts by relay and status."""
+    """Metrics: number of accounts by relay and status."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.accounts: Gauge = metrics.gauge(
@@ -63,7 +63,7 @@ class AccountGauges:
 async def keep_asking(
     db: Database, http: HttpClient, clock: Clock, relays: Sequence[str], gauges: AccountGauges
 ) -> None:
-    """Query round after round, until cancelled."""
+    """Query the relays, round after round, until cancelled."""
     while True:
         try:
             await ask_some(db, http, clock, relays)
@@ -76,7 +76,7 @@ async def keep_asking(
 
 
 async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequence[str]) -> int:
-    """Query each relay about the accounts with the oldest answer; returns the number of answers."""
+    """Query each relay about the accounts with the oldest answers. Return the number of answers."""
     answers: list[RelayAccount] = []
     for relay in relays:
         async with db.reader() as reader:
@@ -84,7 +84,7 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
         for did in dids:
             answer = await _ask(http, relay, did)
             if answer is None:
-                break  # the relay is down: the rest of its round would only wait
+                break  # the relay is down, so its other requests of this round would time out too
             answers.append(answer)
     async with db.transaction() as tx:
         await tx.execute_many(
@@ -102,7 +102,7 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
 
 
 async def counted(db: Database, relays: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Number of accounts by relay and status."""
+    """Return the number of accounts by relay and status."""
     async with db.reader() as reader:
         rows = await reader.fetch("select relay, status, count(*) as number from relay_accounts group by relay, status")
     found: dict[str, dict[str, int]] = {relay: {} for relay in relays}
@@ -113,7 +113,9 @@ async def counted(db: Database, relays: Sequence[str]) -> dict[str, dict[str, in
 
 
 async def accounts_on_relays(db: Database, relays: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """Status of accounts at the relays, for the operator: counts, and the first accounts with an abnormal status."""
+    """Return the status of accounts at each relay, for the operator: counts, and the first accounts whose status is not
+    active.
+    """
     counts = await counted(db, relays)
     found: dict[str, Mapping[str, Any]] = {}
     async with db.reader() as reader:
@@ -158,7 +160,7 @@ async def _ask(http: HttpClient, relay: str, did: str) -> RelayAccount | None:
     if not answer.is_ok:
         return RelayAccount(relay, did, UNKNOWN, None) if body.get("error") == "RepoNotFound" else None
     rev = body.get("rev")
-    # `active` decides, the status is detail (sync specification, account statuses).
+    # `active` is decisive and `status` only adds detail (sync specification, account statuses).
     status = body.get("status") if body.get("status") or body.get("active") is False else ACTIVE
     known = status if isinstance(status, str) and status in STATUSES else OTHER
     return RelayAccount(relay, did, known, rev if isinstance(rev, str) else None)

@@ -1,7 +1,8 @@
-"""Target services of proxied calls: named by the caller (``atproto-proxy``), or the operator's by the method.
+"""Target services of proxied calls: named by the caller (``atproto-proxy``), or the operator's service for the method.
 
-Source: XRPC specification, "Service Proxying". The operator's own services are at the configured addresses, which may be
-private; every other one is at the endpoint in its DID document, called by the client for untrusted addresses.
+Source: XRPC specification, "Service Proxying". The operator's own services are at the configured addresses, which may
+be private. Every other service is at the endpoint in its DID document and is called with the client for untrusted
+addresses.
 """
 
 import re
@@ -20,7 +21,7 @@ LABELER: Final = "atproto_labeler"
 CREATE_REPORT: Final = Nsid("com.atproto.moderation.createReport")
 QUERY_LABELS: Final = Nsid("com.atproto.label.queryLabels")
 
-# The reference accepts any text; this allows what a URL fragment of a DID document may hold.
+# The reference server accepts any text; we allow what a URL fragment in a DID document can contain.
 _FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
 _MAX_HEADER = 2500
 
@@ -42,7 +43,9 @@ class ServiceRef:
 
 @dataclass(frozen=True, slots=True)
 class KnownService:
-    """A resolved service and its endpoint, ``scheme://host[:port]``. ``is_own``: the operator's settings name it."""
+    """A resolved service. ``url`` is ``scheme://host[:port]``. ``is_own`` is True if it comes from the operator's
+    settings.
+    """
 
     did: Did
     fragment: str
@@ -64,7 +67,7 @@ class OwnServices:
     reports: KnownService | None = None
 
     def for_method(self, nsid: Nsid) -> KnownService | None:
-        """The default service for this method."""
+        """Return the default service for this method."""
         if nsid == CREATE_REPORT:
             return self.reports or self.moderation
         if nsid.startswith("tools.ozone."):
@@ -74,13 +77,13 @@ class OwnServices:
         return None
 
     def named(self, wanted: ServiceRef) -> KnownService | None:
-        """The operator's service of this name."""
+        """Return the operator's service with this name."""
         known = (self.app_view, self.moderation, self.reports)
         return next((one for one in known if one is not None and one.name == wanted.name), None)
 
 
 def read_proxy_header(text: str) -> ServiceRef:
-    """The service named by an ``atproto-proxy`` header. Raises InvalidInput."""
+    """Parse an ``atproto-proxy`` header. Raises InvalidInput."""
     did, mark, fragment = text.partition("#")
     if len(text) > _MAX_HEADER or not mark or not _FRAGMENT.fullmatch(fragment):
         raise _bad_header("it is a DID, then #, then the name of a service")
@@ -113,10 +116,10 @@ async def find_service(resolve: Resolve, own: OwnServices, wanted: ServiceRef) -
 
 
 def audience_of(service: KnownService, full: Collection[str]) -> str:
-    """The ``aud`` claim of a token for this service: its bare DID, or ``did#service`` where ``full`` names it.
+    """Return the ``aud`` claim of a token for this service: its bare DID, or ``did#service`` if ``full`` contains it.
 
-    ``full`` holds ``#service`` or ``did#service`` names. Services that are deployed today compare ``aud`` with their DID,
-    as the reference PDS writes it; the specification is moving to ``did#service``.
+    ``full`` holds ``#service`` or ``did#service`` names. Deployed services compare ``aud`` with their DID, which is
+    what the reference PDS sends; the specification is moving to ``did#service``.
     """
     if f"#{service.fragment}" in full or service.name in full:
         return service.name

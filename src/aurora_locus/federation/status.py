@@ -1,4 +1,4 @@
-"""Federation status for the operator: subscribers of the stream with their lag, and each relay's view of this host."""
+"""Federation status for the operator: subscribers of the stream with their lag, and how each relay sees this host."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ _COPIED_FIELDS = ("seq", "accountCount", "status")
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Lag of one subscriber. ``events`` counts sequence numbers, of which some may have been purged; ``seconds`` is the age of
-    the oldest event not yet sent.
+    """Lag of one subscriber. ``events`` is a difference of sequence numbers, some of which may have been purged.
+    ``seconds`` is the age of the oldest event that was not sent yet.
     """
 
     peer: str
@@ -32,7 +32,7 @@ class Lag:
 
 
 async def lags(db: Database, live: Live, clock: Clock) -> list[Lag]:
-    """Lag of every subscriber, unordered."""
+    """Return the lag of every subscriber, in no particular order."""
     head = live.buffer.head
     behind = {listener.position for listener in live.listeners if listener.position < head}
     since = await queries.times_after(db, sorted(behind)) if behind else {}
@@ -59,10 +59,10 @@ async def subscribers_and_relays(
     is_federated: bool,
     is_automatic: bool,
 ) -> dict[str, Any]:
-    """Federation status as JSON: subscribers and relays.
+    """Return the federation status as JSON: subscribers and relays.
 
-    Each relay is asked for its host status; a failure is reported as a problem. A host that is not ``is_federated``
-    asks nobody: opening a page on a laptop must not reveal it to the world.
+    Each relay is asked for its status of this host; a failure is reported as a problem. If the host is not
+    ``is_federated``, no relay is asked, because opening a page on a laptop must not reveal that server to the world.
     """
     asked = crawling.relays if is_federated else ()
     answers = await asyncio.gather(*(_copied(http, relay, crawling.hostname) for relay in asked))
@@ -80,7 +80,7 @@ async def subscribers_and_relays(
 
 
 def worst(found: Sequence[Lag]) -> tuple[int, float]:
-    """The longest lag in events and in seconds."""
+    """Return the longest lag in events and in seconds."""
     return max((lag.events for lag in found), default=0), max((lag.seconds for lag in found), default=0.0)
 
 
@@ -107,7 +107,9 @@ def _relay(relay: Relay, answers: dict[str, Any], accounts: Mapping[str, Any]) -
 
 
 async def _copied(http: HttpClient, relay: Relay, hostname: str) -> dict[str, Any]:
-    """A relay's status of this host: how far it has read, how many accounts it knows, whether it throttles them."""
+    """Return a relay's status of this host: how far it has read, how many accounts it knows, and whether it throttles
+    them.
+    """
     url = f"{relay.url}/xrpc/com.atproto.sync.getHostStatus?hostname={hostname}"
     try:
         answer = (await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)).expect_ok().json()

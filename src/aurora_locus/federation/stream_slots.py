@@ -1,4 +1,6 @@
-"""Limit of open streams per address, over all kinds of stream, because each can make the server read the whole log."""
+"""Limit of open streams per address, over all kinds of stream, because each stream can make the server read the whole
+log.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,12 +9,12 @@ from contextlib import contextmanager
 from groundwork.errors import TooMany
 from groundwork.http.addresses import network_of
 
-# A reader needs one or two.
+# A reader needs only one or two.
 STREAMS_OF_AN_ADDRESS = 200
 
 
 class StreamSlots:
-    """The open streams of one server, counted by the network of their readers."""
+    """The open streams of one server, counted by the network of the reader."""
 
     def __init__(self, *, is_limited: bool) -> None:
         self._is_limited = is_limited
@@ -20,7 +22,7 @@ class StreamSlots:
 
     @contextmanager
     def held(self, address: str) -> Iterator[None]:
-        """Hold one of the reader's slots for the length of the block. Raises TooMany."""
+        """Hold one of the reader's slots for the duration of the block. Raises TooMany."""
         network = network_of(address)
         if self._is_limited and self._open[network] >= STREAMS_OF_AN_ADDRESS:
             why = f"One address has at most {STREAMS_OF_AN_ADDRESS} streams open. Close one first."

@@ -1,4 +1,6 @@
-"""What an operator has taken down, for streams that leave it out. Read again after a second at the earliest."""
+"""Accounts and records that operators have taken down, for streams that leave them out. They are reloaded at most once
+a second.
+"""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,7 +16,9 @@ _RECORDS: Final = "select did, collection, rkey from record_takedowns order by d
 
 @dataclass(slots=True)
 class TakenDown:
-    """Accounts, and records by account, collection and key. As many as operators decided about, one by one."""
+    """Taken-down accounts, and records by account, collection and key. The sets are small, because operators decide
+    about each entry.
+    """
 
     db: Database
     clock: Clock
@@ -23,7 +27,7 @@ class TakenDown:
     _read_at: Instant | None = field(default=None)
 
     async def refresh(self) -> None:
-        """Read the decisions, unless that was a moment ago."""
+        """Reload the decisions, unless that happened less than a second ago."""
         now = self.clock.now()
         if self._read_at is not None and now - self._read_at < _FRESH_FOR:
             return
@@ -35,7 +39,7 @@ class TakenDown:
         self._read_at = now
 
     def hides(self, line: JetstreamLine) -> bool:
-        """Whether an event has a record that is taken down, on its own or with its account."""
+        """Whether the event is about a record that is taken down, either on its own or with its account."""
         if line.rkey is None or line.collection is None:
             return False
         return line.did in self._accounts or (line.did, line.collection, line.rkey) in self._records

@@ -1,7 +1,7 @@
 """One proxied call: allowed request headers, streamed response, error mapping.
 
-Only what is listed here is forwarded: no cookie, no session credentials, no client address. A response that a browser would
-execute (a page, a script, an SVG with scripts) is no method response and is refused.
+Only the headers listed here are forwarded: no cookies, no session credentials, no client address. A response that a
+browser would execute (a page, a script, an SVG with scripts) is not a method response and is refused.
 """
 
 import zlib
@@ -31,7 +31,7 @@ RETURNED: Final = (
     "content-type",
     "retry-after",
 )
-# Headers about the encoded body; a re-encoded response has its own.
+# Headers that describe the encoded body. A response that is encoded again gets its own.
 OF_THE_BODY: Final = frozenset({"content-encoding", "content-length", "content-type"})
 
 _RUN_BY_BROWSERS: Final = ("html", "xml", "javascript", "ecmascript", "multipart/")
@@ -39,7 +39,7 @@ _RUN_BY_BROWSERS: Final = ("html", "xml", "javascript", "ecmascript", "multipart
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A proxied request: ``path`` is everything after the service's address, ``headers`` all that is sent."""
+    """A proxied request. ``path`` is everything after the service's address; ``headers`` are sent as they are."""
 
     method: str
     path: str
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamResponse:
-    """A response for the caller; ``body`` is streamed, and closing it ends the call."""
+    """A response for the caller. ``body`` is streamed, and closing it ends the call."""
 
     status: int
     headers: Mapping[str, str]
@@ -57,11 +57,13 @@ class UpstreamResponse:
 
 
 def sent_headers(headers: Mapping[bytes, bytes], *, encodings: str | None = None) -> dict[str, str]:
-    """The caller's headers that are forwarded (lower-case names). ``encodings`` replaces the caller's Accept-Encoding."""
+    """Return the caller's headers that are forwarded, by lower-case name. ``encodings`` replaces the caller's
+    Accept-Encoding.
+    """
     sent = {
         name: value.decode("latin-1") for name in SENT if (value := headers.get(name.encode("latin-1"))) is not None
     }
-    # Without one the client library would offer encodings of its own, which the caller may not support.
+    # Without this header, the client library would offer its own encodings, which the caller may not support.
     sent["accept-encoding"] = encodings or sent.get("accept-encoding") or "identity"
     return sent
 
@@ -69,10 +71,11 @@ def sent_headers(headers: Mapping[bytes, bytes], *, encodings: str | None = None
 async def ask(
     http: HttpClient, url: str, request: Request, *, gone: Callable[[], bool] = lambda: False
 ) -> UpstreamResponse:
-    """Call, and return once the headers have arrived. ``gone`` tells between chunks whether the client hung up.
+    """Make the call and return as soon as the headers have arrived. ``gone`` is called between chunks and returns
+    whether the client has hung up.
 
-    Raises RemoteFailed (no connection, a redirect, a page, too large; every server-side error of the other side), RemoteSlow,
-    AddressRefused.
+    Raises RemoteFailed (no connection, a redirect, a page, a body that is too large, any server error of the service),
+    RemoteSlow, AddressRefused.
     """
     stack = AsyncExitStack()
     try:
@@ -99,7 +102,7 @@ async def ask(
 
 
 async def whole(reply: UpstreamResponse) -> bytes:
-    """The whole body, decoded. Raises RemoteFailed and RemoteSlow."""
+    """Read the whole body and decode it. Raises RemoteFailed and RemoteSlow."""
     body = b"".join([piece async for piece in reply.body])
     encoding = reply.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
@@ -142,7 +145,9 @@ def _returned(answer: StreamedAnswer) -> dict[str, str]:
 
 
 async def _refusal(answer: StreamedAnswer, method: str) -> UpstreamResponse:
-    """An upstream error in XRPC form, whatever it sent: 4xx is the caller's, everything else is the upstream's."""
+    """Convert an upstream error to XRPC form. A 4xx status is passed on as the caller's error; everything else is an
+    error of the upstream.
+    """
     if answer.status < HTTPStatus.BAD_REQUEST:
         raise RemoteFailed("The other service sent a redirect, which is not followed.", status=answer.status)
     body = b""
@@ -158,9 +163,10 @@ async def _refusal(answer: StreamedAnswer, method: str) -> UpstreamResponse:
         case HTTPStatus.GATEWAY_TIMEOUT:
             raise RemoteSlow(why)
         case HTTPStatus.NOT_IMPLEMENTED:
-            pass  # the specification: such a call must not be repeated, which 502 would invite
+            pass  # according to the specification such a call must not be repeated, which 502 would invite
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            # The upstream's error name, as the reference passes it on; never one that makes clients refresh their session.
+            # Pass on the upstream's error name, as the reference server does, but never one that makes clients refresh
+            # their session.
             is_named = body.lstrip().startswith(b"{") and error.name not in NAMES_ANSWERED_WITH_400
             raise RemoteFailed(why, name=error.name if is_named else None, status=status)
     kept = {name: value for name, value in _returned(answer).items() if name not in OF_THE_BODY}

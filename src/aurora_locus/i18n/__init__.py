@@ -1,1 +1,1 @@
-"""The catalogue of the PDS: its pages and e-mails in the reader's language. Answers to programs are in English."""
+"""Catalogue of the PDS: its pages and e-mails in the reader's language. Responses to programs are in English."""

@@ -1,4 +1,4 @@
-"""The messages of pages and e-mails; ``groundwork.i18n.catalogue`` says what the functions do."""
+"""Messages of pages and e-mails. The functions are documented in ``groundwork.i18n.catalogue``."""
 
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,7 @@
-"""Language of a request: what its reader chose on this browser, else the best one that the browser asks for.
+"""Language of a request: the one chosen in this browser, otherwise the best match for the browser's Accept-Language.
 
-Answers to programs are in English (the protocol's clients show or log them as they are); e-mails that programs ask for are
-in the language of the request.
+Responses to programs are in English, because the protocol's clients show or log them as they are. E-mails that programs
+request are in the language of the request.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from aurora_locus.i18n.catalogue import CATALOGUE, SOURCE
 COOKIE = "aurora_language"
 
 _FOR_PROGRAMS = ("/xrpc/", "/oauth/", "/.well-known/")
-# The one address below ``/oauth/`` that is a page.
+# The only address below ``/oauth/`` that is a page.
 _CONSENT = "/oauth/authorize"
 
 _READER: ContextVar[str] = ContextVar("language_of_reader", default=SOURCE)
@@ -24,7 +24,7 @@ _READER: ContextVar[str] = ContextVar("language_of_reader", default=SOURCE)
 
 @contextmanager
 def by_request(scope: Scope) -> Iterator[None]:
-    """The context in which a request is answered."""
+    """Context manager in which a request is handled: it sets the languages of the response and of e-mails."""
     before = _READER.get()
     tag = _wanted(scope)
     _READER.set(tag)
@@ -32,12 +32,12 @@ def by_request(scope: Scope) -> Iterator[None]:
         with CATALOGUE.speaking(SOURCE if _is_for_programs(scope["path"]) else tag):
             yield
     finally:
-        # Not by a token: a cancelled request may be unwound in another context.
+        # The value is restored without a token, because a cancelled request may be unwound in another context.
         _READER.set(before)
 
 
 def reader_language() -> str:
-    """The tag of the language in which whoever made this request reads e-mails; English outside of requests."""
+    """Return the language tag for e-mails caused by the current request; English outside of requests."""
     return _READER.get()
 
 

@@ -1,4 +1,4 @@
-"""Why something is refused, as a message: in the reader's language on pages, in English for programs."""
+"""Error messages: in the reader's language on pages, in English for programs."""
 
 import math
 
@@ -11,17 +11,17 @@ _TWO_HOURS = 120
 
 
 def mark(sentence: str) -> str:
-    """The sentence, which ``make messages`` puts into the catalogue; ``explain`` finds its words."""
+    """Mark a sentence for the catalogue (``make messages``) and return it unchanged; ``explain`` translates it."""
     return sentence
 
 
 def said(sentence: str, /, **params: object) -> Explanation:
-    """A sentence with ``%(name)s`` for parameters: its code is the English one."""
+    """Make an explanation from a sentence with ``%(name)s`` placeholders. The English sentence is its code."""
     return Explanation(sentence, params)
 
 
 def too_often(failure: Failure) -> Why:
-    """Why a request failed; if a limit was used up, with the time until it may be repeated."""
+    """Return why a request failed. If a rate limit was exceeded, this includes when to try again."""
     if type(failure) is not RateLimited:
         return failure.why
     minutes = math.ceil((failure.after_seconds or 1) / 60)
@@ -33,14 +33,14 @@ def too_often(failure: Failure) -> Why:
 
 
 def explain(why: Why) -> str:
-    """The sentence in the current language; as it is if the catalogue has none."""
+    """Translate an explanation into the current language. A sentence that is not in the catalogue stays as it is."""
     if isinstance(why, Explanation):
         params = {name: explain(one) if isinstance(one, Explanation) else one for name, one in why.params.items()}
         return gettext(why.code, **params)
     return current().messages.gettext(why) if why else ""
 
 
-# Sentences of lower packages that pages show.
+# Sentences that lower packages raise and pages show.
 _OF_OTHERS = (
     mark("There is nothing at this address."),
     mark("This address doesn’t support that method."),
@@ -60,6 +60,8 @@ _OF_OTHERS = (
 
 
 def capital(sentence: str) -> str:
-    """The sentence with a capital, as a line of its own; a domain at its beginning, such as ``api.example.com``, stays."""
+    """Capitalize a sentence, to show it as a line of its own. A domain name at its beginning, such as
+    ``api.example.com``, is not changed.
+    """
     first, *_ = sentence.split(" ", 1)
     return sentence if "." in first else f"{sentence[:1].upper()}{sentence[1:]}"

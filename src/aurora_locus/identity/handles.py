@@ -1,7 +1,8 @@
 """Handle policy of this server (Handle specification).
 
-Syntax is checked by the protocol library; this is policy: under one of the server's own domains a handle is one label of 3 to
-18 characters that is not reserved; names under other domains must be proven by resolution first.
+The protocol library checks the syntax; this module decides what is allowed. Under one of the server's own domains, a
+handle is one label of 3 to 18 characters that is not reserved. Names under other domains must first be proven by
+resolving them.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,10 +15,10 @@ from groundwork.errors import InvalidInput, Refused
 MIN_LABEL = 3
 MAX_LABEL = 18
 
-# Never resolvable (atproto handle specification); `.test` is for development alone.
+# These can never be resolved (atproto handle specification). `.test` is only for development.
 _DEAD_ENDS = (".alt", ".arpa", ".example", ".internal", ".invalid", ".local", ".localhost", ".onion")
 
-# Names that would be mistaken for the server itself, for a protocol's host name, or for a part of a URL.
+# Names that could be mistaken for the server itself, for a protocol's host name, or for a part of a URL.
 RESERVED = frozenset(
     """
     about abuse account accounts admin administrator api app appview at atp atproto aurora auth authentication
@@ -35,12 +36,12 @@ RESERVED = frozenset(
 
 
 def is_under(handle: Handle, domains: Sequence[str]) -> bool:
-    """Whether the name is under one of this server's domains (each begins with a dot)."""
+    """Whether the name is under one of these domains of this server (each begins with a dot)."""
     return handle.endswith(tuple(domains))
 
 
 def require_usable(text: str, *, is_development: bool) -> Handle:
-    """The normalized handle, if it could ever be resolved. Raises InvalidInput (``InvalidHandle``)."""
+    """Return the normalized handle if it can ever be resolved. Raises InvalidInput (``InvalidHandle``)."""
     try:
         handle = parse_handle(text)
     except Malformed as error:
@@ -57,13 +58,14 @@ def require_usable(text: str, *, is_development: bool) -> Handle:
 def require_registrable(
     text: str, domains: Sequence[str], *, is_development: bool, reserved: Collection[str] = ()
 ) -> Handle:
-    """The normalized handle, if it may be registered under ``domains`` (each begins with a dot). ``reserved`` are the
-    operator's additions to our reserved words.
+    """Return the normalized handle if it may be registered under ``domains`` (each begins with a dot). ``reserved`` are
+    additional reserved words of the operator.
 
-    Raises InvalidInput or Refused with the Lexicons' names: ``InvalidHandle``, ``HandleNotAvailable``, ``UnsupportedDomain``.
+    Raises InvalidInput or Refused with the error names of the Lexicons: ``InvalidHandle``, ``HandleNotAvailable``,
+    ``UnsupportedDomain``.
     """
     handle = require_usable(text, is_development=is_development)
-    # The longest matching domain: `.a.example` before `.example`.
+    # Use the longest matching domain: `.a.example` before `.example`.
     domain = max((domain for domain in domains if handle.endswith(domain)), key=len, default=None)
     if domain is None:
         allowed = ", ".join(domains) or "none"
@@ -90,5 +92,5 @@ def require_registrable(
 
 
 def taken() -> Refused:
-    """The refusal of a handle that is in use, or was until recently."""
+    """The error for a handle that is in use, or was until recently."""
     return Refused(mark("This name is taken. Choose another one."), name="HandleNotAvailable")

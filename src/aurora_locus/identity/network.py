@@ -10,13 +10,13 @@ from at_protocol.syntax.handle import Handle
 
 @dataclass(frozen=True, slots=True)
 class IdentityResolver:
-    """Resolves in both directions, cached or not. All raise NotFound (``DidNotFound``, ``DidDeactivated``,
-    ``HandleNotFound``), RemoteFailed and RemoteSlow if it cannot be determined now.
+    """Resolves DIDs and handles, with or without the cache. All methods raise NotFound (``DidNotFound``,
+    ``DidDeactivated``, ``HandleNotFound``), and RemoteFailed and RemoteSlow if the result cannot be determined now.
     """
 
     resolve_did: Callable[[Did], Awaitable[DidDocument]]
     refresh_did: Callable[[Did], Awaitable[DidDocument]]
     resolve_handle: Callable[[Handle], Awaitable[Did]]
     refresh_handle: Callable[[Handle], Awaitable[Did]]
-    # The identity changed: revalidate before the cache is used again.
+    # Called when an identity has changed: the cached document must be revalidated before it is used again.
     recheck_did: Callable[[Did], None]

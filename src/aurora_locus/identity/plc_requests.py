@@ -1,8 +1,8 @@
-"""Owner-requested changes of a did:plc identity: recommended credentials, signing, submission checks. Pure.
+"""Changes of a did:plc identity at its owner's request: recommended credentials, signing, submission checks. Pure.
 
-A signed operation may lead away from this server, as in a migration; the owner proves the request with an e-mailed token. What
-is *submitted* through this server must keep the account hosted here: our rotation key, the account's key, this server, the
-account's handle.
+A signed operation may lead away from this server, as in a migration; the owner proves the request with an e-mailed
+token. An operation that is *submitted* through this server must keep the account hosted here: it must have our rotation
+key, the account's key, this server and the account's handle.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _CHANGEABLE = ("rotationKeys", "alsoKnownAs", "verificationMethods", "services")
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """Required identity fields of an account hosted here."""
+    """The identity fields that an account hosted here requires."""
 
     rotation_key: PublicKey
     signing_key: PublicKey
@@ -33,7 +33,7 @@ class Hosting:
 
 
 def recommended(hosting: Hosting, *, is_plc: bool) -> dict[str, Any]:
-    """The fields of ``getRecommendedDidCredentials``; only did:plc has rotation keys."""
+    """Return the fields of ``getRecommendedDidCredentials``. Only did:plc has rotation keys."""
     credentials: dict[str, Any] = {
         "alsoKnownAs": [f"at://{hosting.handle}"],
         "verificationMethods": {ATPROTO_KEY: format_did_key(hosting.signing_key)},
@@ -41,13 +41,14 @@ def recommended(hosting: Hosting, *, is_plc: bool) -> dict[str, Any]:
     }
     if not is_plc:
         return credentials
-    # The owner's key ranks before ours, so that they can always undo what we do; the operator's ranks between.
+    # The owner's key ranks above ours, so that owners can always undo what we do. The operator's key is between the
+    # two.
     keys = dict.fromkeys((*hosting.recovery_keys, format_did_key(hosting.rotation_key)))
     return {"rotationKeys": [*keys], **credentials}
 
 
 def signed_change(newest: PlcOperation, prev: Cid, changes: Mapping[str, Any], key: PrivateKey) -> PlcOperation:
-    """The operation that changes these fields and keeps the others, signed with the server's rotation key.
+    """Return the operation that changes these fields and keeps the others, signed with the server's rotation key.
 
     Raises InvalidInput for fields that the directory would reject, Refused if our key cannot sign for this identity.
     """
@@ -67,7 +68,7 @@ def signed_change(newest: PlcOperation, prev: Cid, changes: Mapping[str, Any], k
 
 
 def parse_submitted(document: object) -> PlcOperation:
-    """The submitted operation. Raises InvalidInput unless it is a well-formed regular one."""
+    """Parse the submitted operation. Raises InvalidInput unless it is a well-formed regular one."""
     try:
         operation = plc_operation.parse_operation(document)
         plc_operation.check_limits(operation)
@@ -79,7 +80,9 @@ def parse_submitted(document: object) -> PlcOperation:
 
 
 def require_hosting_kept(operation: PlcOperation, hosting: Hosting) -> None:
-    """Raise Refused, naming everything that would move the account away from this server or break it."""
+    """Raise Refused if the operation would move the account away from this server or break it. The message names every
+    reason.
+    """
     problems = []
     service = operation.services.get(PDS_SERVICE)
     if format_did_key(hosting.rotation_key) not in operation.rotation_keys:

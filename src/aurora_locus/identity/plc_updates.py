@@ -1,9 +1,9 @@
 """PLC operations of hosted accounts, and their repair after a crash.
 
 An operation is stored as *intended* before it is sent; the transaction that applies it here marks it *sent*. If that
-transaction fails, the operation is *ending*: from then on nothing can be built on it, and the directory is reverted. A genesis
-operation is ended with a tombstone, because nobody but us holds the identity's keys; a change of handle or key is reverted to
-the account's current ones. After that it is *abandoned*.
+transaction fails, the operation becomes *ending*: nothing can be built on it any more, and the directory is reverted. A
+genesis operation is reverted with a tombstone, because nobody but us holds the identity's keys; a change of handle or
+key is reverted to the account's current values. Then it is *abandoned*.
 """
 
 from collections.abc import Collection, Sequence
@@ -53,8 +53,8 @@ _AS_HERE = """
      where a.did = :did
 """
 
-# Longer than any sign-up or request takes. Before that a sign-up may still be running, and an operation unknown to the
-# directory may still arrive there.
+# Longer than any sign-up or request takes. Until then a sign-up may still be running, and an operation that the
+# directory does not know may still reach it.
 PATIENCE = 2 * MINUTE
 
 
@@ -62,11 +62,13 @@ class Directory(Protocol):
     """The PLC directory as this server uses it; ``at_network.plc_client`` implements it."""
 
     async def submit(self, did: Did, operation: AnyOperation, /) -> None:
-        """Raises Refused or Conflict for a refusal, RemoteFailed or RemoteSlow if the result is unknown."""
+        """Submit an operation. Raises Refused or Conflict if it is rejected, RemoteFailed or RemoteSlow if the result
+        is unknown.
+        """
         ...
 
     async def last(self, did: Did, /) -> AnyOperation:
-        """The newest operation. Raises NotFound when the DID is not registered."""
+        """Return the newest operation. Raises NotFound if the DID is not registered."""
         ...
 
 
@@ -83,8 +85,10 @@ class PlcUpdateContext:
 def genesis(
     *, rotation_key: PrivateKey, recovery: Sequence[PublicKey], signing: PublicKey, handle: Handle, pds: str
 ) -> PlcOperation:
-    """The signed genesis operation of a new account; recovery keys, strongest first, rank before the server's."""
-    # A person may have named the operator's key themselves; duplicates are dropped.
+    """Return the signed genesis operation of a new account. Recovery keys, strongest first, rank above the server's
+    key.
+    """
+    # The owner may have entered the operator's key as well, so duplicates are dropped.
     keys = tuple(dict.fromkeys((*recovery, rotation_key.public)))
     unsigned = plc_operation.account_operation(rotation_keys=keys, signing_key=signing, handle=handle, pds=pds)
     return plc_operation.sign(unsigned, rotation_key)
@@ -109,10 +113,10 @@ def forget_applied(w: Writer, did: Did) -> None:
 
 
 def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:
-    """Have :func:`repair` tombstone the identity of an account that was never announced.
+    """Make :func:`repair` tombstone the identity of an account that was never announced.
 
-    Only if nobody has built on it and nobody but us (server and operator) holds one of its keys; any other is its owner's to
-    keep.
+    This happens only if nobody has built on the identity and nobody but us (server and operator) holds one of its keys.
+    Any other identity belongs to its owner.
     """
     rows = w.fetch(_SENT, did=did)
     if len(rows) != 1:
@@ -125,9 +129,9 @@ def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:
 
 
 async def give_up(means: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
-    """Revert the directory after an operation whose transaction failed; returns whether that is done.
+    """Revert the directory after an operation whose transaction failed. Return whether that is done.
 
-    Does nothing for an applied one. What cannot be reverted now is retried by :func:`repair`.
+    Does nothing for an operation that was applied. What cannot be reverted now is retried by :func:`repair`.
     """
     db = means.db
     cid = str(plc_operation.cid_of(operation))
@@ -150,7 +154,7 @@ async def give_up(means: PlcUpdateContext, did: Did, operation: PlcOperation) ->
 
 
 async def unfinished(db: Database, *, patience: int = PATIENCE) -> list[tuple[Did, PlcOperation]]:
-    """Operations intended at least ``patience`` ago and neither applied nor reverted; oldest first."""
+    """Return operations that were intended at least ``patience`` ago and neither applied nor reverted, oldest first."""
     async with db.reader() as reader:
         rows = await reader.fetch(_UNFINISHED, created_by=reader.now - patience)
     found = []
@@ -163,10 +167,11 @@ async def unfinished(db: Database, *, patience: int = PATIENCE) -> list[tuple[Di
 
 
 async def left_by_a_crash(db: Database) -> list[tuple[Did, PlcOperation]]:
-    """Operations left by a crash, queried before this process serves requests.
+    """Return operations left by a crash. Called before this process serves requests.
 
-    A SQLite file has one process, which has just started: all of them. With PostgreSQL other processes may be handling
-    sign-ups; abandoned operations are recognized by their age alone.
+    A SQLite file is used by one process only, which has just started, so every unfinished operation was left by a
+    crash. With PostgreSQL, other processes may be handling sign-ups, so only the age shows that an operation was left
+    behind.
     """
     return await unfinished(db, patience=0 if db.engine == "sqlite" else PATIENCE)
 
@@ -174,7 +179,7 @@ async def left_by_a_crash(db: Database) -> list[tuple[Did, PlcOperation]]:
 async def repair(means: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperation]] | None = None) -> int:
     """Revert these unfinished operations, or those older than ``PATIENCE``.
 
-    Returns how many remain unfinished: the directory is down, or must be checked again.
+    Return how many remain unfinished, because the directory is down or must be checked again.
     """
     left = 0
     for did, operation in await unfinished(means.db) if rows is None else rows:
@@ -183,24 +188,24 @@ async def repair(means: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperation
 
 
 def _abandon(w: Writer, live: Live, did: Did, operation: PlcOperation) -> None:
-    # Of concurrent repairs one announces.
+    # Only one of several concurrent repairs announces the change.
     if w.execute(_ABANDON, did=did, cid=str(plc_operation.cid_of(operation))) != 1 or operation.prev is None:
         return
     row = w.fetch_one(_AS_HERE, did=did)
     if row is not None:
-        # The network may have cached the document while it had the other handle, and keeps it for a day.
+        # The network may have cached the document with the other handle, and would keep it for a day.
         events.append_identity(w, live, did, Handle(row["handle"]))
 
 
 async def _revert(means: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
-    """Revert the operation; False if the directory does not have it (yet)."""
+    """Revert the operation. Return False if the directory does not have it (yet)."""
     cid = plc_operation.cid_of(operation)
     try:
         newest = await means.directory.last(did)
     except NotFound:
         return False
     if plc_operation.cid_of(newest) != cid:
-        # Another operation follows it, or preceded it: nothing depends on this one.
+        # The directory has another operation after this one, or never got this one, so nothing depends on it.
         return operation.prev is None
     if operation.prev is None:
         await means.directory.submit(did, plc_operation.sign(Tombstone(str(cid)), means.rotation_key))
@@ -215,7 +220,7 @@ async def _revert(means: PlcUpdateContext, did: Did, operation: PlcOperation) ->
 
 
 async def new_handle(directory: Directory, rotation_key: PrivateKey, did: Did, handle: Handle) -> PlcOperation | None:
-    """The signed operation that sets this handle; None if the identity already has it.
+    """Return the signed operation that sets this handle; None if the identity already has it.
 
     Raises Refused for an ended identity.
     """
@@ -226,7 +231,7 @@ async def new_handle(directory: Directory, rotation_key: PrivateKey, did: Did, h
 
 
 async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: Did, key: str) -> PlcOperation | None:
-    """The signed operation that sets this signing key (a did:key); None if the identity already has it.
+    """Return the signed operation that sets this signing key (a did:key); None if the identity already has it.
 
     Raises Refused for an ended identity, or one without our rotation key.
     """
@@ -240,7 +245,9 @@ async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: D
 
 
 async def _newest(directory: Directory, did: Did) -> tuple[PlcOperation, Cid]:
-    """The directory's current state, normalized to today's form, and its CID for the next operation's ``prev``."""
+    """Return the directory's current state in the current operation format, and its CID, which the next operation needs
+    as ``prev``.
+    """
     newest = await directory.last(did)
     if isinstance(newest, Tombstone):
         raise Refused(mark("This identity has ended in the directory."))

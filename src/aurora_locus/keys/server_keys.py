@@ -1,6 +1,8 @@
-"""The server's own secrets: generated at the first start, sealed in the database; the sealing key is in a file beside it.
+"""The server's own secrets: generated at the first start and sealed in the database. The sealing key is in a file next
+to it.
 
-Settings take precedence over stored values: operators who keep secrets elsewhere pass them by environment.
+Settings take precedence over stored values, so that operators who keep secrets elsewhere can pass them by environment
+variables.
 """
 
 import secrets
@@ -35,20 +37,20 @@ _PUT = """
 
 
 def sealing_keys(setting: str, folder: Path) -> Sequence[bytes]:
-    """The sealing keys, newest first: from the setting, or from ``sealing.key`` in the folder.
+    """Return the sealing keys, newest first: from the setting, or from ``sealing.key`` in the folder.
 
-    Raises ValueError for text that is no list of keys.
+    Raises ValueError if the text is not a list of keys.
     """
     return parse_keys(setting) if setting else keys_of_file(folder / "sealing.key")
 
 
 def purpose_of(name: str) -> str:
-    """Sealing purpose of a server key."""
+    """The sealing purpose of a server key."""
     return f"aurora_locus/server_key/{name}"
 
 
 def put(w: Writer, sealer: Sealer, purpose: str, secret: bytes) -> None:
-    """Store the key for a purpose, replacing another."""
+    """Store the key for a purpose, replacing an earlier one."""
     w.execute(_PUT, purpose=purpose, sealed=sealer.seal(secret, purpose_of(purpose)), created_at=w.now)
 
 
@@ -58,7 +60,7 @@ def drop(w: Writer, purpose: str) -> None:
 
 
 async def find_or_make(db: Database, sealer: Sealer, purpose: str) -> bytes:
-    """The 32 secret bytes for a purpose; concurrent first starts agree on one."""
+    """Return the 32 secret bytes for a purpose. Concurrent first starts agree on one value."""
     sealed_for = purpose_of(purpose)
 
     def work(w: Writer) -> bytes:

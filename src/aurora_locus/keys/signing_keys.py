@@ -1,6 +1,6 @@
-"""Repository signing keys: stored sealed, unsealed on first use, cached in bounded memory.
+"""Repository signing keys: stored sealed, unsealed on first use, and cached in bounded memory.
 
-A key may be reserved before its account exists (``com.atproto.server.reserveSigningKey``); it becomes current in the
+A key can be reserved before its account exists (``com.atproto.server.reserveSigningKey``). It becomes current in the
 transaction that creates the account.
 """
 
@@ -16,7 +16,7 @@ from groundwork.sealing import Sealer
 
 _CACHED_KEYS = 4096
 
-# Anyone may reserve a key: unused ones expire after a month.
+# Anyone can reserve a key, so unused ones expire after a month.
 RESERVED_FOR = 30 * DAY
 
 _FIND = "select did_key, sealed from signing_keys where did = :did and state = 'current'"
@@ -24,7 +24,7 @@ _INSERT = """
     insert into signing_keys (did_key, did, sealed, state, created_at)
     values (:did_key, :did, :sealed, :state, :created_at)
 """
-# Of two concurrent reservations for one DID the first wins.
+# If two requests reserve a key for one DID concurrently, the first wins.
 _RESERVE = _INSERT + "    on conflict do nothing\n"
 _SWEEP = "delete from signing_keys where state = 'reserved' and created_at < :before"
 _RETIRE = "update signing_keys set state = 'retired' where did = :did and state = 'current'"
@@ -37,7 +37,7 @@ _FIND_RESERVED_AS = """
 
 
 def purpose_of(did_key: str) -> str:
-    """Sealing purpose of a signing key."""
+    """The sealing purpose of a signing key."""
     return f"aurora_locus/signing_key/{did_key}"
 
 
@@ -50,7 +50,7 @@ class SigningKeys:
         self._opened: LRUCache[Did, K256PrivateKey] = LRUCache(_CACHED_KEYS)
 
     async def signing_key(self, did: Did) -> K256PrivateKey:
-        """The current signing key of this repository. Raises NotFound for an account that is not here."""
+        """Return the current signing key of this repository. Raises NotFound for an account that is not here."""
         key = self._opened.get(did)
         if key is None:
             async with self._db.reader() as reader:
@@ -62,7 +62,7 @@ class SigningKeys:
         return key
 
     async def reserved_key(self, did: Did) -> K256PrivateKey | None:
-        """The key reserved for a DID that has no account here yet."""
+        """Return the key that is reserved for a DID without an account here."""
         async with self._db.reader() as reader:
             row = await reader.fetch_one(_FIND_RESERVED, did=did)
         return (
@@ -72,7 +72,7 @@ class SigningKeys:
         )
 
     async def reserved_as(self, did_key: str, did: Did) -> K256PrivateKey | None:
-        """The key of this name, reserved for the DID or for anyone."""
+        """Return the key with this did:key if it is reserved for the DID or for anyone."""
         async with self._db.reader() as reader:
             row = await reader.fetch_one(_FIND_RESERVED_AS, did_key=did_key, did=did)
         return (
@@ -80,7 +80,7 @@ class SigningKeys:
         )
 
     def make_current(self, w: Writer, did: Did, key: K256PrivateKey) -> None:
-        """Store a key as the account's current one and retire the previous; also accepts a reserved key."""
+        """Store a key, which may be a reserved one, as the account's current key, and retire the previous one."""
         did_key = format_did_key(key.public)
         w.execute(_RETIRE, did=did)
         if not w.execute(_TAKE, did=did, did_key=did_key):
@@ -88,7 +88,9 @@ class SigningKeys:
         w.after_commit(lambda: self._forget(did))
 
     def reserve(self, w: Writer, did: Did | None, key: K256PrivateKey) -> str:
-        """Store a key for a future account; returns the did:key reserved for this DID."""
+        """Store a key for a future account. Return the did:key that is reserved for this DID, which may be an earlier
+        one.
+        """
         did_key = format_did_key(key.public)
         sealed = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
         w.execute(_RESERVE, did_key=did_key, did=did, sealed=sealed, state="reserved", created_at=w.now)
@@ -96,7 +98,7 @@ class SigningKeys:
         return did_key if row is None else str(row["did_key"])
 
     def sweep_reserved(self, w: Writer) -> int:
-        """Delete expired reservations; returns how many."""
+        """Delete expired reservations and return how many."""
         return w.execute(_SWEEP, before=w.now - RESERVED_FOR)
 
     def remove(self, w: Writer, did: Did) -> None:

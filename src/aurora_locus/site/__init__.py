@@ -1,1 +1,3 @@
-"""Shared parts of all HTML pages of the PDS: layout, branding, forms, static files, failures. It imports no page package."""
+"""Shared parts of all HTML pages of the PDS: layout, branding, forms, static files, error pages. It imports no package
+that has pages.
+"""

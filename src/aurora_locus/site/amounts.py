@@ -13,7 +13,7 @@ _UNITS: Final = ((1_000_000_000, "GB", 1), (1_000_000, "MB", 1), (1_000, "kB", 0
 
 
 def size(count: int) -> str:
-    """A size in bytes as text: ``512 bytes``, ``13 kB``, ``1.4 MB``; in units of 1000, as disks are sold."""
+    """Format a size in bytes: ``512 bytes``, ``13 kB``, ``1.4 MB``. Units are powers of 1000, as for disks."""
     for least, unit, digits in _UNITS:
         if count >= least:
             return f"{_decimal(count / least, digits)} {unit}"
@@ -21,7 +21,7 @@ def size(count: int) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage: ``12.5`` for an eighth."""
+    """Format a share as a percentage: ``12.5`` for an eighth."""
     return _decimal(100 * share, 1)
 
 

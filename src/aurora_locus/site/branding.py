@@ -1,7 +1,7 @@
-"""Branding chosen by the operator: name, links, logo, one colour.
+"""Branding that the operator can choose: name, links, logo, one colour.
 
-The colour is given once. Text colours and the dark variant are derived by contrast (WCAG 2.2, success criteria 1.4.3 and
-1.4.11), so that no choice makes a page unreadable.
+The operator sets only one colour. Text colours and the dark variant are derived from it by contrast (WCAG 2.2, success
+criteria 1.4.3 and 1.4.11), so that no choice makes a page unreadable.
 """
 
 from dataclasses import dataclass
@@ -9,14 +9,16 @@ from urllib.parse import urlsplit
 
 from groundwork.ui.colours import Rgb, darker, hex_of, lighter, readable_on, rgb, text_on
 
-# Surface colours of the two schemes in sky.css.
+# Surface colours of the light and the dark scheme in sky.css.
 _LIGHT_SHEET: Rgb = (255, 255, 255)
 _DARK_SHEET: Rgb = (0x19, 0x1C, 0x2C)
 
 
 @dataclass(frozen=True, slots=True)
 class Branding:
-    """Empty texts are not shown. ``contact``: the operator's e-mail address; ``colour`` is ``#rrggbb`` or empty for the default."""
+    """The operator's choices. Empty texts are not shown. ``contact`` is the operator's e-mail address; ``colour`` is
+    ``#rrggbb``, or empty for the default.
+    """
 
     name: str
     home_url: str = ""
@@ -29,7 +31,7 @@ class Branding:
 
     @property
     def logo_origin(self) -> str:
-        """Image origin for the content policy; empty without a logo."""
+        """The origin of the logo for the content policy; empty without a logo."""
         parts = urlsplit(self.logo_url)
         return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 

@@ -1,4 +1,4 @@
-"""Failures as pages: one sentence about what happened, one next step. Nothing internal is shown."""
+"""Error pages: one sentence about what happened, and one next step. They show no internals."""
 
 from urllib.parse import quote
 
@@ -11,9 +11,9 @@ from aurora_locus.site.frame import go, here, page, shown_of
 from groundwork.http.faults import Fault, Renderer, render_problem
 from groundwork.rate_limit.contract import RateLimited
 
-# Name of a failure that re-entering the password resolves.
+# The error name for a password that must be entered again.
 PROOF_NEEDED = "ProofNeeded"
-# Name of the refusal of a taken-down account: its owner has one page left.
+# The error name for a taken-down account, whose owner can still use one page.
 CLOSED = "AccountTakedown"
 
 SIGN_IN = "/sign-in"
@@ -39,7 +39,9 @@ _HEADINGS_BY_NAME = {"PageTooOld": mark("This page is too old"), CLOSED: mark("T
 
 
 def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
-    """The page for a failure; a missing sign-in or recent password redirects there and back."""
+    """Render a failure as a page. If the person must sign in or enter the password again, redirect to that page
+    instead, which leads back here.
+    """
     if fault.http_status == 401:
         where = PROVE if fault.name == PROOF_NEEDED else SIGN_IN
         return go(f"{where}?next={quote(here(connection), safe='')}")
@@ -58,7 +60,7 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
 
 def _why(fault: Fault) -> str:
     if fault.kind == "Bug":
-        # The page shows the id of the request below.
+        # The page shows the id of the request further down.
         return gettext("Nothing you saved is lost. Try again in a minute.")
     if fault.kind == "HTTP" and fault.http_status == 404:
         return gettext("The address may be mistyped, or the page was removed.")
@@ -69,7 +71,9 @@ def _why(fault: Fault) -> str:
 
 
 def pages_or(otherwise: Renderer = render_problem) -> Renderer:
-    """Pages for page requests and for unknown addresses; ``otherwise`` for programs."""
+    """Return a renderer that shows page requests and unknown addresses an error page, and uses ``otherwise`` for
+    programs.
+    """
 
     def render(connection: HTTPConnection, fault: Fault) -> Response:
         is_page = shown_of(connection) is not None

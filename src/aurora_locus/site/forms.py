@@ -1,7 +1,7 @@
-"""CSRF protection: a token beside the origin checks (``groundwork.http.forms``).
+"""CSRF protection: a token in addition to the origin checks (``groundwork.http.forms``).
 
-The token is derived from a key of this server and the browser's random device cookie, so that nothing is stored and a page of
-another site can neither read nor guess it.
+The token is derived from a key of this server and the browser's random device cookie. So nothing is stored, and a page
+of another site can neither read nor guess it.
 """
 
 import hmac
@@ -18,12 +18,12 @@ _FORM = "aurora_locus.form"
 
 
 def token_for(key: bytes, device_id: str) -> str:
-    """The token in the forms of one browser."""
+    """Return the token for the forms of one browser."""
     return hmac.digest(key, b"csrf\n" + device_id.encode(), sha256).hex()[:32]
 
 
 def require_token(key: bytes, device_id: str, form: dict[str, str]) -> None:
-    """Raise Forbidden unless the form carries this browser's token."""
+    """Raise Forbidden unless the form contains this browser's token."""
     given = form.get(CSRF_FIELD, "")
     if not device_id or not hmac.compare_digest(given.encode(), token_for(key, device_id).encode()):
         raise Forbidden(
@@ -33,11 +33,11 @@ def require_token(key: bytes, device_id: str, form: dict[str, str]) -> None:
 
 
 def keep(request: Request, form: dict[str, str]) -> None:
-    """Store the posted fields, after the request was verified to come from our own page."""
+    """Store the posted fields. Called after the request was verified to come from our own page."""
     request.scope[_FORM] = form
 
 
 def posted(request: Request) -> dict[str, str]:
-    """The posted fields, as text, already verified. Of repeated names the last one counts."""
+    """Return the posted fields as text, already verified. If a name is repeated, the last value counts."""
     form: dict[str, str] = request.scope[_FORM]
     return form

@@ -1,7 +1,7 @@
 """Page rendering: template environment and layout.
 
-A page is ``page(request, "sign_in/start.html", …)``: the name's first part is the package that owns the template. Escaping is
-always on; an undefined name is an error, not an empty string.
+A page is ``page(request, "sign_in/start.html", …)``; the first part of the name is the package that owns the template.
+Escaping is always on, and an undefined name is an error, not an empty string.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ from groundwork.ui.tones import tone_of
 _HERE = Path(__file__).parent
 _ROOMS = _HERE.parent
 
-# Flash messages: the key travels in a cookie, the text never does. Page packages add theirs.
+# Flash messages. The cookie holds only the key, never the text. Packages with pages add their own.
 FLASH_MESSAGES = {
     "signed_in": mark("You’re signed in."),
     "signed_out": mark("You’re signed out."),
@@ -48,7 +48,7 @@ _PAGE = "aurora_locus.page"
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """The viewer of the page, as far as the layout needs it; ``tone``: the colours of their face."""
+    """The person who views the page, as far as the layout needs to know. ``tone`` selects the colours of their avatar."""
 
     handle: str
     tone: int
@@ -56,10 +56,10 @@ class Face:
 
 @dataclass(slots=True)
 class LayoutContext:
-    """What the session layer told the layout about this request.
+    """What the session layer tells the layout about this request.
 
-    ``csrf`` gives the token for this browser's forms; ``form_targets`` are other origins to which a form of this page may
-    redirect, ``picture_origins`` those from which it shows images.
+    ``csrf`` returns the token for this browser's forms. ``form_targets`` are other origins to which a form of this page
+    may redirect; ``picture_origins`` are those from which the page shows images.
     """
 
     csrf: Callable[[], str]
@@ -84,7 +84,7 @@ class Site:
 
 
 def open_site(branding: Branding, url: str, csrf_key: bytes) -> Site:
-    """The pages of a server; every package may have templates."""
+    """Open the pages of a server. Every package can have templates."""
     files = StaticFiles(
         [ui.STATIC, _HERE / "static"],
         {"site.css": _STYLES, "admin.css": ("operators.css", "admin.css")},
@@ -114,7 +114,7 @@ def _environment(branding: Branding, url: str, files: StaticFiles) -> jinja2.Env
 
 
 def _breakable(text: str) -> Markup:
-    """Allow line breaks in names after their parts, not in the middle of a word."""
+    """Allow line breaks in a name after each dot, but not in the middle of a word."""
     return Markup(".<wbr>").join(text.split("."))
 
 
@@ -123,18 +123,20 @@ def _room_of(folder: Path) -> str:
 
 
 def mark_as_page(connection: HTTPConnection, shown: LayoutContext) -> None:
-    """Set once per request, before anything can fail: from here on failures are pages too."""
+    """Mark the request as one for a page, so that failures are shown as pages too. Called once per request, before
+    anything can fail.
+    """
     connection.scope[_PAGE] = shown
 
 
 def shown_of(connection: HTTPConnection) -> LayoutContext | None:
-    """The layout context; None if this is no page (yet)."""
+    """Return the layout context; None if the request is not (yet) marked as one for a page."""
     shown: LayoutContext | None = connection.scope.get(_PAGE)
     return shown
 
 
 def site_of(connection: HTTPConnection) -> Site:
-    """The site of the server that serves this request."""
+    """Return the site of the server that handles this request."""
     site: Site = connection.app.state.site
     return site
 
@@ -147,8 +149,8 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Render a template in the layout. Never cached, not even by the browser: after sign-out, "back" must not show the page
-    again.
+    """Render a template in the layout. The page is never cached, not even by the browser, so that the back button does
+    not show it again after sign-out.
     """
     site, shown = site_of(connection), shown_of(connection)
     flash = explain(FLASH_MESSAGES.get(connection.cookies.get(_FLASH_COOKIE, ""), ""))
@@ -179,21 +181,21 @@ def page(
 
 
 def here(connection: HTTPConnection) -> str:
-    """Path and query of this request, as a return address."""
+    """Return the path and query of this request, to come back to it later."""
     return connection.url.path + (f"?{connection.url.query}" if connection.url.query else "")
 
 
 def _policy(site: Site, shown: LayoutContext | None) -> str:
     origins = () if shown is None else shown.picture_origins
     pictures = " ".join(filter(None, ("'self' data:", site.branding.logo_origin, *origins)))
-    # CSP treats a redirect after a form as the form's target (CSP 3, section 6.4.4): an app's origin is listed only if it is
-    # next.
+    # CSP treats a redirect after a form as the form's target (CSP 3, section 6.4.4), so an app's origin is listed only
+    # if it is the next step.
     targets = " ".join(("'self'", *(() if shown is None else shown.form_targets)))
     return content_policy(img_src=pictures, form_action=targets)
 
 
 def go(path: str, *, flash: str = "") -> Response:
-    """Redirect (303) after a form. ``flash`` is a key of ``FLASH_MESSAGES``: a flash message on the next page."""
+    """Redirect (303) after a form. ``flash`` is the key in ``FLASH_MESSAGES`` of a message for the next page."""
     response = RedirectResponse(path, 303, {"cache-control": "no-store", "referrer-policy": "no-referrer"})
     if flash:
         if flash not in FLASH_MESSAGES:

@@ -11,18 +11,20 @@ from groundwork.i18n import formatting
 
 
 def day_and_time(instant: Instant) -> Markup:
-    """An instant as ``<time>``: ``4 July 2026, 18:00 UTC``; the server does not know its visitors' time zones."""
+    """Format an instant as ``<time>``: ``4 July 2026, 18:00 UTC``. It is in UTC, because the server does not know its
+    visitors' time zones.
+    """
     pattern = pgettext("pattern of a date", "d MMMM y, HH:mm 'UTC'")
     return _tag(instant, format_datetime(to_datetime(instant), pattern, locale=current().locale))
 
 
 def ago(instant: Instant, now: Instant) -> Markup:
-    """How long ago an instant was, as ``<time>``: ``3 hours ago``, ``in 2 days``; within a minute ``just now``."""
+    """Format how long ago an instant was, as ``<time>``: ``3 hours ago``, ``in 2 days``; within a minute ``just now``."""
     return _tag(instant, formatting.distance(instant, now) or gettext("just now"))
 
 
 def span(seconds: float) -> str:
-    """A duration in the largest unit that fits: ``6 hours``, ``10 minutes``."""
+    """Format a duration in the largest unit that fits: ``6 hours``, ``10 minutes``."""
     return str(format_timedelta(timedelta(seconds=seconds), threshold=1, locale=current().locale))
 
 

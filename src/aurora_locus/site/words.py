@@ -1,4 +1,4 @@
-"""Names of states that several pages show."""
+"""Names of account states, which several pages show."""
 
 from typing import Final
 
