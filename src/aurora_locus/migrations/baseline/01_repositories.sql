@@ -1,8 +1,8 @@
--- Repositories: blocks, records and blobs. CIDs are 36 raw bytes, instants integer microseconds UTC, secrets sealed
--- (groundwork.sealing) or hashed, never plain.
+-- Repositories: blocks, records and blobs. In all tables, CIDs are 36 raw bytes, instants are microseconds UTC
+-- (integers), and secrets are sealed (groundwork.sealing) or hashed, never stored in plain text.
 
--- repository: what is hosted. The row outlives the account (a deleted one keeps answering "deleted"); its status is
--- the only one, so that the write path can refuse in the same statement that moves the head.
+-- repository: hosted repositories. The row outlives the account, so that a deleted one is still reported as
+-- "deleted". The status is stored only here, so that the statement that moves the head can check it.
 create table repositories (
   did text /*postgresql collate "C" */ not null primary key,
   status text not null check (status in ('active', 'deactivated', 'suspended', 'takendown', 'deleted')),
@@ -13,7 +13,7 @@ create table repositories (
 );
 create index repositories_in_order_of_arrival on repositories (created_at, did);
 
--- repository: blocks of each repository, with the number of their uses.
+-- repository: blocks of each repository, with their reference counts.
 create table blocks (
   did text not null references repositories (did),
   cid bytea not null,
@@ -36,8 +36,9 @@ create table records (
 ) /*sqlite without rowid */;
 create index records_by_collection on records (collection, did);
 
--- repository: one import of a repository at a time. Blocks and records of "rev" belong to nobody until the import's
--- last transaction has moved the head and removed this row; one that is abandoned is swept, page by page.
+-- repository: running imports, one per repository. Blocks and records with this rev are not part of the repository
+-- until the import's last transaction moves the head and deletes this row. An abandoned import is swept, page by
+-- page.
 create table imports (
   did text not null primary key references repositories (did),
   rev text not null,
@@ -45,7 +46,7 @@ create table imports (
   is_abandoned integer not null default 0 check (is_abandoned in (0, 1))
 );
 
--- repository: exports that other processes run, so that what they read stays.
+-- repository: running exports. As long as there is one, the blocks that it may read are kept.
 create table export_pins (
   id text not null primary key,
   did text not null,
@@ -53,7 +54,7 @@ create table export_pins (
 );
 create index export_pins_by_did on export_pins (did);
 
--- blobs: an upload is temporary until a record refers to it, then permanent, then gone with its last reference.
+-- blobs: an upload is temporary until a record refers to it, then permanent, and deleted with its last reference.
 create table blobs (
   did text not null,
   cid bytea not null,
@@ -66,7 +67,7 @@ create table blobs (
 );
 create index blobs_by_age on blobs (state, created_at);
 
--- blobs: a reference may exist without its blob: imported repositories name blobs that are still to be fetched.
+-- blobs: references from records. The blob may be missing: imported records refer to blobs that are uploaded later.
 create table blob_references (
   did text not null,
   collection text not null,
@@ -76,8 +77,8 @@ create table blob_references (
 );
 create index blob_references_by_cid on blob_references (did, cid);
 
--- blobs: files to remove. Written in the transaction that deletes the blob's row and claimed before the file goes, so
--- that several processes never remove a file that was uploaded again meanwhile.
+-- blobs: files to remove. Inserted in the transaction that deletes the blob's row, and claimed before the file is
+-- removed, so that no process removes a file that has been uploaded again.
 create table blob_removals (
   did text not null,
   cid bytea not null,
@@ -87,13 +88,13 @@ create table blob_removals (
 );
 create index blob_removals_by_age on blob_removals (owed_at, did, cid);
 
--- blobs: while a pin holds, no file is removed.
+-- blobs: pins. As long as one holds, no file is removed.
 create table blob_pins (
   holder text not null primary key,
   until bigint not null
 );
 
--- blobs: accounts whose limit is not the usual one.
+-- blobs: accounts whose quota is not the server's default.
 create table blob_quotas (
   did text not null primary key,
   max_bytes bigint check (max_bytes >= 0)

@@ -1,7 +1,8 @@
--- The stream of events that others subscribe to.
+-- The event stream that other servers subscribe to.
 
--- sequencer: one row hands out the numbers; its lock, held to the commit, makes commit order and number order the
--- same. retired_up_to is the highest number that retention has removed: a cursor below it has missed something.
+-- sequencer: one row assigns the sequence numbers. Its lock is held until the commit, so that events are committed in
+-- the order of their numbers. retired_up_to is the highest number that retention has removed; a lower cursor missed
+-- events.
 create table sequencer (
   id integer not null primary key check (id = 1),
   last bigint not null,
@@ -9,7 +10,7 @@ create table sequencer (
 );
 insert into sequencer (id, last, retired_up_to) values (1, 0, 0);
 
--- sequencer: frames of the stream.
+-- sequencer: the frames of the stream.
 create table events (
   seq /*sqlite integer */ /*postgresql bigint */ not null primary key,
   did text not null,

@@ -1,9 +1,9 @@
--- Accounts, and who may sign in.
+-- Accounts and their credentials.
 
--- accounts: e-mail addresses are stored in lower case, handles in their normal form. What was decided about an
--- account (deactivated by its owner, taken down by the host) is kept apart from the resulting status in repositories,
--- so that lifting a takedown returns a deactivated account to deactivated. awaits: what an account waits for before
--- it is announced.
+-- accounts: e-mail addresses are stored in lower case, handles in their normalized form. Decisions about an account
+-- (deactivated by its owner, taken down by the host) are stored separately from the resulting status in repositories,
+-- so that after a takedown is lifted, a deactivated account is still deactivated. awaits: what an account is waiting
+-- for before it is announced.
 create table accounts (
   did text not null primary key references repositories (did),
   handle text not null unique,
@@ -30,14 +30,14 @@ create index accounts_to_delete on accounts (delete_after) where delete_after is
 create index accounts_suspended on accounts (suspended_until) where suspended_until is not null;
 create index accounts_to_look_at on accounts (looked_at, did);
 
--- accounts: handles that were given up, for a while kept from others.
+-- accounts: released handles, which nobody else can take for a while.
 create table released_handles (
   handle text not null primary key,
   did text not null,
   released_at bigint not null
 );
 
--- accounts: refresh tokens of apps that sign in by password.
+-- accounts: refresh tokens of apps that signed in with a password.
 create table sessions (
   id text not null primary key,
   did text not null references accounts (did) on delete cascade,
@@ -49,7 +49,7 @@ create table sessions (
 create index sessions_by_did on sessions (did);
 create index sessions_by_expiry on sessions (expires_at);
 
--- accounts: passwords for single apps.
+-- accounts: app passwords.
 create table app_passwords (
   did text not null references accounts (did) on delete cascade,
   name text not null,
@@ -70,7 +70,7 @@ create table invite_codes (
 );
 create index invite_codes_by_account on invite_codes (for_account);
 
--- accounts: which account used which code.
+-- accounts: which account used which invite code.
 create table invite_code_uses (
   code text not null references invite_codes (code),
   used_by text not null,
@@ -79,7 +79,7 @@ create table invite_code_uses (
 );
 create index invite_code_uses_by_guest on invite_code_uses (used_by);
 
--- accounts: tokens that were sent by e-mail. Found by the e-mail when it is written, else by the hash.
+-- accounts: e-mailed tokens. Looked up by letter (the id of the e-mail) to compose the e-mail, otherwise by hash.
 create table email_tokens (
   did text not null references accounts (did) on delete cascade,
   purpose text not null
@@ -94,7 +94,7 @@ create table email_tokens (
 create unique index email_tokens_by_letter on email_tokens (letter);
 create index email_tokens_by_hash on email_tokens (purpose, token_hash);
 
--- accounts: links to sign in that were sent by e-mail.
+-- accounts: e-mailed sign-in links.
 create table sign_in_links (
   letter text not null primary key,
   token_hash bytea not null unique,
@@ -103,7 +103,7 @@ create table sign_in_links (
 );
 create index sign_in_links_by_account on sign_in_links (did);
 
--- accounts: how many wrong passwords came from a place.
+-- accounts: number of wrong passwords from each place.
 create table password_guesses (
   subject text not null,
   place bytea not null,
@@ -122,7 +122,7 @@ create table known_places (
 );
 create index known_places_by_age on known_places (seen_at);
 
--- accounts: identities whose did:web document we serve and whose accounts moved away.
+-- accounts: identities whose did:web document we serve but whose accounts have moved away.
 create table web_destinations (
   did text not null primary key,
   pds text not null,
@@ -131,7 +131,7 @@ create table web_destinations (
   changed_at bigint not null
 );
 
--- accounts: private preferences, one row each, in the order in which the owner's app gave them; name is its $type.
+-- accounts: private preferences, one row each, in the order in which the app sent them. name is the $type.
 create table preferences (
   did text not null references accounts (did) on delete cascade,
   position integer not null,
@@ -140,8 +140,8 @@ create table preferences (
   primary key (did, position)
 );
 
--- accounts: browsers and their sessions, both as SHA-256. is_seen: the browser has shown the newest session; until
--- then the one before it is good as well. chosen_did: the account that pages are about.
+-- accounts: browsers and their sessions, both as SHA-256. is_seen: the browser has presented its newest session;
+-- until then the previous one is valid as well. chosen_did: the account that the pages show.
 create table browsers (
   id_hash bytea not null primary key,
   session_hash bytea not null,
@@ -155,7 +155,7 @@ create table browsers (
 );
 create index browsers_by_use on browsers (rotated_at);
 
--- accounts: accounts that are signed in on a browser.
+-- accounts: the accounts that are signed in on each browser.
 create table browser_sign_ins (
   id_hash bytea not null references browsers (id_hash) on delete cascade,
   did text not null references accounts (did) on delete cascade,
@@ -167,8 +167,8 @@ create table browser_sign_ins (
 create index browser_sign_ins_by_account on browser_sign_ins (did);
 create index browser_sign_ins_by_age on browser_sign_ins (signed_in_at);
 
--- accounts/second_factors: authenticator apps; a secret counts once its owner has typed a code. last_step: the step
--- of the newest code that was accepted, so that none is accepted twice.
+-- accounts/second_factors: authenticator apps. A secret is confirmed once its owner has entered a code. last_step:
+-- time step of the newest accepted code, so that no code is accepted twice.
 create table totp_secrets (
   did text not null primary key references accounts (did) on delete cascade,
   sealed bytea not null,
@@ -189,14 +189,14 @@ create table passkeys (
 );
 create index passkeys_by_account on passkeys (did);
 
--- accounts/second_factors: challenges of passkeys that were used.
+-- accounts/second_factors: passkey challenges that were answered.
 create table spent_challenges (
   challenge_hash bytea not null primary key,
   expires_at bigint not null
 );
 create index spent_challenges_by_expiry on spent_challenges (expires_at);
 
--- accounts/second_factors: accounts that confirm by e-mail.
+-- accounts/second_factors: accounts that use codes by e-mail.
 create table mail_factors (
   did text not null primary key references accounts (did) on delete cascade,
   created_at bigint not null
@@ -209,8 +209,8 @@ create table recovery_codes (
   primary key (did, code_hash)
 );
 
--- account_migration: accounts that migrate away. session: of the account at the other server, sealed; operation: the
--- signed change of its identity, stored before it is sent.
+-- account_migration: accounts that migrate away. session: tokens of the session on the other server, sealed.
+-- operation: the signed change of the identity, stored before it is sent.
 create table moves (
   did text not null primary key references accounts (did) on delete cascade,
   target text not null,

@@ -1,6 +1,6 @@
--- Keys and operations of identities.
+-- Keys, and PLC operations.
 
--- keys: repository signing keys, sealed. A reserved key waits for the account that will use it.
+-- keys: repository signing keys, sealed. A reserved key belongs to an account that does not exist yet.
 create table signing_keys (
   did_key text not null primary key,
   did text,
@@ -11,7 +11,7 @@ create table signing_keys (
 create unique index signing_keys_current on signing_keys (did) where state = 'current';
 create unique index signing_keys_reserved on signing_keys (did) where state = 'reserved';
 
--- repository: repositories that are to be signed with another key.
+-- repository: repositories that still need a commit signed with their new key.
 create table signatures_due (
   did text not null primary key references accounts (did) on delete cascade,
   due_at bigint not null
@@ -24,8 +24,8 @@ create table server_keys (
   created_at bigint not null
 );
 
--- identity: an operation is stored before it is sent, so that a crash between directory and database is finished at
--- start.
+-- identity: PLC operations. Each is stored before it is sent, so that after a crash between directory and database it
+-- is finished or reverted at the next start.
 create table plc_operations (
   did text not null,
   cid text not null,

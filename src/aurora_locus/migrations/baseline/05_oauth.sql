@@ -1,8 +1,8 @@
--- The authorization server. A request is pushed by an app, opened by one browser and answered by its person; the
--- answer is a code, which the app spends once for a session. Request addresses and codes are stored as hashes,
--- refresh tokens not at all: they are derived from the session and its generation.
+-- The authorization server. An app pushes a request, one browser opens it, and its user approves or denies it.
+-- Approval yields a code, which the app exchanges once for a session. Request URIs and codes are stored as hashes.
+-- Refresh tokens are not stored, because they are derived from the session and its generation.
 
--- oauth: pushed requests; device_id is the browser's.
+-- oauth: pushed requests. device_id identifies the browser.
 create table oauth_requests (
   id bytea not null primary key,
   client_id text not null,
@@ -71,14 +71,14 @@ create table oauth_codes (
 create unique index oauth_codes_by_request on oauth_codes (request_id);
 create index oauth_codes_by_expiry on oauth_codes (expires_at);
 
--- oauth: code challenges that were used.
+-- oauth: PKCE code challenges that were used.
 create table oauth_challenges (
   code_challenge text not null primary key,
   used_at bigint not null
 );
 create index oauth_challenges_by_age on oauth_challenges (used_at);
 
--- oauth: what people have agreed to, by app.
+-- oauth: the scopes that people have granted to each app.
 create table oauth_grants (
   did text not null references accounts (did) on delete cascade,
   client_id text not null,

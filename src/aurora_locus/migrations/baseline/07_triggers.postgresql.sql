@@ -1,4 +1,4 @@
--- moderation: the audit log refuses changes and removals, whoever asks.
+-- moderation: the audit log cannot be updated or deleted from, by anybody.
 create function audit_log_refuses() returns trigger language plpgsql as $$
 begin
     raise exception 'the audit log is append-only';
@@ -9,8 +9,8 @@ create trigger audit_log_is_not_changed before update or delete on audit_log
 create trigger audit_log_is_not_emptied before truncate on audit_log
     for each statement execute function audit_log_refuses();
 
--- sequencer: other processes hear of each event when it is committed; its number lets the one that announced it go on
--- without looking. SQLite has no notifications, and one process serves it.
+-- sequencer: each commit notifies other processes of its event. From the number, the process that announced the event
+-- sees that it has nothing to read. SQLite has no notifications, but only one process serves it.
 create function events_are_told() returns trigger language plpgsql as $$
 begin
     perform pg_notify(tg_table_schema || '_events', new.seq::text);

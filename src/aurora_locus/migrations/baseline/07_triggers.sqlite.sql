@@ -1,5 +1,5 @@
--- moderation: the audit log refuses changes and removals, whoever asks. "insert or replace" would remove without any trigger
--- for removals, so a second row of one id is refused before that.
+-- moderation: the audit log cannot be updated or deleted from, by anybody. "insert or replace" deletes rows without
+-- firing delete triggers, so inserting an id that exists is refused as well.
 create trigger audit_log_is_not_changed before update on audit_log
 begin select raise(abort, 'the audit log is append-only'); end;
 
