@@ -1,5 +1,5 @@
-// While a move is under way the page asks how far it is, and loads itself anew when something else is to be done.
-// Without this its link does the same.
+// While a migration runs, the page polls its progress, and reloads when there is a new step. Without this script, people use the
+// reload link.
 
 const SECONDS = 2;
 
@@ -14,7 +14,7 @@ async function look() {
     location.reload();
     return;
   }
-  // Only what changed is announced, so nothing is put in anew that is the same.
+  // Replace only what has changed, so that screen readers announce nothing else.
   if (place(document).innerHTML !== fresh.innerHTML) place(document).innerHTML = fresh.innerHTML;
   setTimeout(look, SECONDS * 1000);
 }

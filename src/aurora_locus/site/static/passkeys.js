@@ -1,4 +1,4 @@
-// Passkeys need a script: the browser alone can ask the device. Where it cannot, the buttons stay hidden.
+// Passkeys need a script, because only the browser can talk to the device. If it cannot, the buttons stay hidden.
 
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
 const text = (buffer) =>
@@ -44,14 +44,14 @@ for (const place of document.querySelectorAll("[data-passkey]")) {
       field.value = await asked[place.dataset.passkey](JSON.parse(place.dataset.options));
       field.form.submit();
     } catch {
-      // Cancelled, timed out, or no device: all of them end here, and browsers tell pages no more than that.
+      // Cancelled, timed out, or no device: browsers do not tell pages which.
       sorry.hidden = false;
       button.removeAttribute("aria-busy");
     }
   });
 }
 
-// Without passkeys there is nothing to be done on a page that is about them alone.
+// Notes that a browser lacks passkeys are shown only in such browsers.
 for (const place of document.querySelectorAll("[data-needs-passkeys]")) {
   place.hidden = Boolean(window.PublicKeyCredential);
 }

@@ -1,8 +1,8 @@
-// Makes a recovery key in this browser. The private key is shown, and saved as a file if its owner wishes so; it is in no form,
-// and nothing here sends anything. The public key goes into the form beside it.
+// Generates a recovery key in this browser. The private key is only shown, and saved as a file if its owner wants that. It is
+// never part of a form, and this script sends nothing. The public key is put into the form on the page.
 //
-// P-256, because browsers make no keys on secp256k1; did:plc takes both. Forms of keys: did:key method and multicodec table
-// (p256-pub 0x1200, p256-priv 0x1306). The file is the one that `openmeet pds recover` reads.
+// The key is on P-256, because browsers cannot generate keys on secp256k1; did:plc accepts both. Key formats: did:key method
+// and multicodec table (p256-pub 0x1200, p256-priv 0x1306). `openmeet pds recover` reads the saved file.
 
 const ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const PUBLIC_KEY = [0x80, 0x24];
@@ -34,7 +34,7 @@ function offer(place) {
     part("title").focus();
   });
   saved.addEventListener("change", () => (isSaved = saved.checked));
-  // A key that is on record and in nobody's hands would be worse than none.
+  // A registered key that nobody has saved would be worse than none.
   send.form.addEventListener("submit", (event) => {
     if (isSaved) return;
     event.preventDefault();
@@ -42,7 +42,7 @@ function offer(place) {
     part("reminder").hidden = false;
     saved.focus();
   }, true);
-  // Whoever leaves with the key on the screen is asked first: it is not shown again.
+  // Ask before leaving the page while the key is shown, because it is not shown again.
   addEventListener("beforeunload", (event) => {
     if (!isSaved) event.preventDefault();
   });
@@ -53,7 +53,7 @@ async function make() {
   const pair = await crypto.subtle.generateKey(kind, true, ["sign", "verify"]);
   const point = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
   const number = bytesOf((await crypto.subtle.exportKey("jwk", pair.privateKey)).d);
-  // 65 bytes, x and y; the compressed form has x, and whether y is odd.
+  // 65 bytes with x and y. The compressed form has x and the parity of y.
   const compressed = [2 + (point[64] & 1), ...point.slice(1, 33)];
   return {
     public: `did:key:z${base58([...PUBLIC_KEY, ...compressed])}`,
@@ -66,7 +66,7 @@ function bytesOf(base64url) {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
-// Neither kind of key begins with a zero byte, so there is none to be kept.
+// Neither kind of key begins with a zero byte, so leading zeros need no handling.
 function base58(bytes) {
   let number = bytes.reduce((all, byte) => all * 256n + BigInt(byte), 0n);
   let text = "";
@@ -74,7 +74,7 @@ function base58(bytes) {
   return text;
 }
 
-// "identity", "handle" and the names of the keys are read by programs, so they are the same in every language.
+// Programs read "identity", "handle" and the names of the keys, so these are not translated.
 function fileOf({ identity, handle, heading, warning, use }, made) {
   return `${heading}
 
