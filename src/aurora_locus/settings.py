@@ -1,5 +1,4 @@
-"""Settings of the PDS: one frozen value, read once. Where a setting means the same as one of the reference PDS, it has
-the same name.
+"""Settings of the PDS: one frozen value, read once. Settings that the reference PDS also has keep their names.
 
 Federation variables are those of the design (section 4.10). Settings that contradict each other, or are dangerous with
 a public host name, are refused with a sentence that names the setting.
@@ -255,9 +254,7 @@ class PdsSettings:
         return self.email_from_address or (NOBODYS_ADDRESS if self.dev_mode else "")
 
     def is_proxy(self, address: str) -> bool:
-        """Whether the peer is a proxy: any peer if a number of proxies is configured, otherwise a trusted private
-        address.
-        """
+        """Whether the peer is a proxy: any peer if proxy hops are configured, otherwise a trusted private address."""
         return self.trusted_proxy_hops > 0 or (self.trusted_private_proxies and is_private(address))
 
     @property
@@ -283,9 +280,7 @@ class PdsSettings:
 
     @property
     def has_wide_limits(self) -> bool:
-        """Whether the limits are so wide that they only stop runaway programs: in development, unless the operator
-        turns normal limits on.
-        """
+        """Whether the limits only stop runaway programs: in development, unless the operator turns them on."""
         return self.dev_mode and self.rate_limits_enabled is None
 
     @property
@@ -390,9 +385,7 @@ def _is_did(text: str) -> bool:
 
 
 def checked(settings: PdsSettings) -> PdsSettings:
-    """Check settings and return them. Raises ``SettingsRefused`` for contradictions, and for values that are dangerous
-    on a public server.
-    """
+    """Check settings and return them. Raises ``SettingsRefused`` for contradictions and for dangers in public."""
     problems = []
     if not settings.federation_enabled:
         problems += [

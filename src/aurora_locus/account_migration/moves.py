@@ -18,9 +18,9 @@ class MoveStage(StrEnum):
     COPYING = "copying"
     """Records, files and preferences are being sent."""
     WAITING = "waiting"
-    """Everything is there; the owner's code is missing."""
+    """Everything has been copied; the owner has not entered the code yet."""
     FINISHING = "finishing"
-    """The operation is signed: it is submitted, the account is shown there and hidden here."""
+    """The operation is signed. It is submitted, then the account is activated there and hidden here."""
     DONE = "done"
 
 

@@ -51,9 +51,9 @@ class Awaits(StrEnum):
     """Why an account is deactivated and has never been announced to the network."""
 
     CONFIRMATION = "confirmation"
-    """Sign-up without an invite: its owner must confirm the e-mail address."""
+    """The account was created without an invite, and its owner must confirm the e-mail address."""
     MOVE = "move"
-    """It migrates to us, and its DID document does not name us yet."""
+    """The account is migrating to this server, and its DID document does not name this server yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class SignedInAccount:
     email: str | None
     email_is_confirmed: bool
     is_waiting: bool
-    """Hidden until its owner has shown to read the mail (``email_confirmation``)."""
+    """Whether the account is hidden until its owner confirms the e-mail address (``email_confirmation``)."""
     status: HostingStatus
     is_remembered: bool
     signed_in_at: Instant

@@ -23,10 +23,10 @@ from groundwork.database.transaction import Reader, Transaction, Writer
 from groundwork.errors import Forbidden, InvalidInput, Refused
 
 INACTIVITY = 5 * MINUTE
-"""How long a person may think between two pages."""
+"""How long a person may take between two pages."""
 
 LONGEST = 60 * MINUTE
-"""How long a request can be kept open at all."""
+"""How long a request can stay open in total."""
 
 CODE_LIFETIME = 2 * MINUTE
 

@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 5.0
 _KEPT_CLIENTS = 1000
 
 Fetch = Callable[[str], Awaitable[bytes]]
-"""The JSON at an address of a stranger; raises what :func:`over_http` raises."""
+"""Fetches the JSON at an untrusted URL. Raises what :func:`over_http` raises."""
 
 # Stale documents are never used, because a removed key or redirect URI must stop working.
 _LIFETIMES = Lifetimes(

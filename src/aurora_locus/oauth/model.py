@@ -53,7 +53,7 @@ class AuthorizationRequest:
     id: bytes
     client: ClientMetadata
     is_trusted: bool
-    """The operator vouches for this client: its name and logo may be shown in place of its address."""
+    """Whether the operator trusts this client, so that its name and logo may be shown instead of its URL."""
     binding: ClientBinding
     jkt: str
     redirect_uri: str

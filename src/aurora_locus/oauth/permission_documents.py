@@ -11,7 +11,7 @@ from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import NotFound
 
 Resolve = Callable[[Nsid], Awaitable[Document]]
-"""The document that an authority publishes now; raises NotFound, RemoteFailed or RemoteSlow."""
+"""Returns the document that an authority currently publishes. Raises NotFound, RemoteFailed or RemoteSlow."""
 
 
 class PermissionDocuments:

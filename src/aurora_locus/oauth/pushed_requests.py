@@ -27,7 +27,7 @@ from groundwork.errors import Failure
 LIFETIME = 5 * MINUTE
 
 MAX_TEXT = 2048
-"""``state`` and redirect addresses travel in the browser's address bar."""
+"""Maximum length of ``state`` and of redirect URIs, which become part of a URL in the browser."""
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
 

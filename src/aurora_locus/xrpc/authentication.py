@@ -23,22 +23,23 @@ class Need(StrEnum):
     """
 
     ANYBODY = "anybody"
-    """Anybody. A caller is known by credentials that hold; others are no hindrance, as at the reference: an app whose session
-    has expired still signs in, and reads."""
+    """Anybody. Valid credentials identify the caller; invalid ones are ignored, as in the reference server, so that an app
+    whose session has expired can still sign in and read."""
     NOTHING = "nothing"
-    """Anybody; a caller is known if credentials were sent (an owner sees more of their own repository), and refused if they do not hold."""
+    """Anybody. Valid credentials identify the caller (an owner sees more of their own repository); invalid ones are
+    refused."""
     ACCESS = "access"
-    """A session, an app password, an OAuth grant: an account of this server."""
+    """An account of this server: with a session, an app password or an OAuth grant."""
     FULL_ACCESS = "full access"
     """A session opened with the account's own password."""
     REFRESH = "refresh"
-    """A refresh token, as Bearer."""
+    """A refresh token, sent as Bearer."""
     SERVICE = "service"
-    """A session, or an account that speaks through another service, with a token that it signed for this one method."""
+    """A session, or a service token that an account has signed for this method, sent by another service."""
     ARRIVAL = "arrival"
-    """Anybody; or an account of another server, with a token by which it asks for being taken in."""
+    """Anybody, or an account of another server that wants to move here, with a service token."""
     MODERATOR = "moderator"
-    """The host's administration, or the configured moderation service with a token for this one method."""
+    """The host's administration, or the configured moderation service with a service token for this method."""
     ADMIN = "admin"
     """The host's administration: anyone who knows its password."""
 

@@ -21,7 +21,7 @@ from aurora_locus.xrpc.authentication import Need, PdsCaller
 from groundwork.errors import Forbidden
 
 Missing = str | None
-"""The scope that would have allowed it; None where it is allowed."""
+"""The scope that would be needed; None if the call is allowed."""
 
 _OPEN_TO_ANYBODY = frozenset({Need.ANYBODY, Need.NOTHING, Need.ARRIVAL})
 
