@@ -1,9 +1,9 @@
-"""``make bench``: the hot paths, measured on this machine, beside their targets and beside what others offer.
+"""``make bench``: measure the hot paths on this machine, and compare them with their targets and with other software.
 
     python -m tests.bench [NAME …] [--json] [--no-pure]
 
-Exit status 0 whatever the speed; 1 when an answer was wrong or a benchmark failed. Figures are medians; differences below
-a fifth are noise.
+The exit status is 0 whatever the speed, and 1 if an answer was wrong or a benchmark failed. Figures are medians;
+differences below a fifth are noise.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from tests.bench.timing import progress, progress_done
 
 
 class Failed(Exception):
-    """A subject's process ended before its last figure; it has said why."""
+    """A subject's process ended before its last figure. It has printed why."""
 
 
 def main() -> int:
-    """Measure what was asked for."""
+    """Measure the requested subjects."""
     arguments = _arguments()
     chosen = [subject for subject in SUBJECTS if not arguments.names or subject.name in arguments.names]
     compiled = importlib.util.find_spec("cbrrr") is not None
@@ -71,7 +71,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(subject: Subject, *, as_text: bool, with_pure: bool) -> list[tuple[Figure, Figure | None]]:
-    """Run a subject; print its lines as they come."""
+    """Run a subject and print its lines as they come."""
     if as_text:
         print(f"\n{subject.what}", flush=True)
     pure: dict[str, Figure] = {}
@@ -81,7 +81,7 @@ def _measure(subject: Subject, *, as_text: bool, with_pure: bool) -> list[tuple[
         progress_done()
     found = []
     for figure in _figures(subject):
-        # Where the codec makes no difference the second figure says nothing.
+        # If the codec makes no difference, the second figure says nothing.
         beside = pure.get(figure.name)
         found.append((figure, beside))
         if as_text:

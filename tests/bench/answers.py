@@ -1,4 +1,4 @@
-"""Many people answer one event with limited places at once: how many per second, with every place given exactly once."""
+"""Many people answer one event with limited places at once: answers per second, with every place given exactly once."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ PEOPLE: Final = 3_000
 PLACES: Final = 1_000
 AT_ONCE: Final = 200
 TARGET: Final = 500
-# What an answer is for the driver: ways to the server and back while the event's row is locked, and rows that it leaves.
+# The database work of an answer: round trips to the server while the event's row is locked, and rows that it leaves.
 WAYS: Final = 3
 ROWS: Final = 5
 
@@ -52,7 +52,7 @@ async def _answered(store: AbstractAsyncContextManager[Database]) -> float:
 
 
 async def _per_second(db: Database) -> float:
-    """Raises Wrong unless every place is given, and none twice."""
+    """Answers per second. Raises Wrong unless every place is given, and none twice."""
     async with db.transaction() as tx:
         host = Caller(await users.create_person(tx, display_name="Host", email="host@example.org"), "Host")
         typed = Submission(title="Opening", starts="2099-04-01T17:00", time_zone="UTC", capacity=str(PLACES))
@@ -79,7 +79,9 @@ async def _says(db: Database, some: Sequence[Caller], slug: EventSlug) -> None:
 
 
 async def _rows_alone() -> float:
-    """As often, one after the other: count what there is twice, write as many rows in one statement; in as many transactions."""
+    """The same number of bare database operations, one after the other: count the rows twice and write as many rows in
+    one statement, in as many transactions.
+    """
     schema = "bench_answers_alone"
     connection = await asyncpg.connect(SERVER)
     try:

@@ -1,7 +1,9 @@
-"""A backlog of records written to a PDS with its usual limits: how long it takes, and how often we are told to stay away.
+"""Publish a backlog of records to a PDS with its usual limits: how long it takes, and how often the PDS asks us to
+wait.
 
-Ten thousand events are more than the PDS takes from five accounts in an hour. The clock is turned to whenever the next of them is due, so
-that hours pass in a moment; what is counted is the work, and every answer that says too many.
+Ten thousand events are more than the PDS accepts from five accounts in an hour. The clock is moved to the time at which
+the next one is due, so that hours pass in a moment. Measured are the work and the number of "too many requests"
+responses.
 """
 
 import tempfile
@@ -25,13 +27,13 @@ from tests.openmeet.deployment import Deployment, details, open_deployment
 
 PEOPLE: Final = 5
 EVENTS_EACH: Final = 2_000
-# The day on which the events of tests are ahead.
+# The events of the tests are after this day.
 START: Final = Instant(1_772_366_400_000_000)
 BY_STATE: Final = "select state, count(*) as number, min(due_at) as due_at from publications group by state"
 
 
 def measure() -> Iterator[Figure]:
-    # In development a thousand times as much may be written.
+    # In development, a thousand times as much may be written.
     limits._DEVELOPMENT_FACTOR = 1
     configure(LogFormat.JSON, level="critical")
     seconds, hours, answers = run(_drained())
@@ -42,13 +44,13 @@ def measure() -> Iterator[Figure]:
         "records/s",
         note=f"{hours:.1f} hours on the clock, {answers.total():,} requests",
     )
-    # Who is told once knows until when: once an hour for each account.
+    # A client that is refused once learns until when: once an hour for each account.
     most = PEOPLE * (int(hours) + 1)
     yield Figure("answers that said too many", answers[429], "", most, less_is_better=True)
 
 
 async def _drained() -> tuple[float, float, Counter[int]]:
-    """Seconds, hours on the clock, and the answers to our requests by status."""
+    """Seconds, hours on the clock, and the responses to our requests by status."""
     clock = HandClock(START)
     async with _deployment(clock) as deployment:
         progress(f"{PEOPLE * EVENTS_EACH:,} events of {PEOPLE} people")

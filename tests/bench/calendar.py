@@ -1,4 +1,6 @@
-"""The calendar month of a person with 500 events, and searches, among 100,000 events on SQLite and a million on PostgreSQL."""
+"""The calendar month of a person with 500 events, and searches, with 100,000 events on SQLite and a million on
+PostgreSQL.
+"""
 
 from collections.abc import Iterator, Mapping
 from time import perf_counter

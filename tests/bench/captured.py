@@ -1,4 +1,6 @@
-"""Real records and frames to measure with: what a relay sent, kept beside the repository; made ones where that is missing."""
+"""Real records and frames for measurements: captured from a relay and stored next to the repository. If they are
+missing, generated ones.
+"""
 
 import json
 from functools import cache
@@ -58,7 +60,7 @@ EVENT: dict[str, Any] = {
 
 @cache
 def frames() -> list[bytes]:
-    """The captured frames, or none."""
+    """The captured frames; empty if there are none."""
     path = fixture_path(FRAMES)
     return read_frames(path) if path.is_file() else []
 

@@ -1,4 +1,4 @@
-"""A repository of 20,000 records written and read as a CAR in memory: the floor under what a server's export can do."""
+"""Write and read a repository of 20,000 records as a CAR in memory. A server's export cannot be faster than this."""
 
 from collections.abc import Iterator
 
@@ -47,6 +47,6 @@ def measure() -> Iterator[Figure]:
     size = len(file) / MEGABYTE
     per_second = rate(write)
     yield Figure(f"write {RECORDS:,} records ({size:.0f} MB)", per_second * size, "MB/s")
-    # libipld neither checks hashes nor keeps links apart from bytes, but decodes every block.
+    # libipld neither checks hashes nor distinguishes links from bytes, but decodes every block.
     ours, theirs = rates(lambda: read_snapshot(car.read(file)), lambda: libipld.decode_car(file))
     yield Figure("read and check all of it", ours * size, "MB/s", peer=Peer("libipld (no checks)", theirs * size))

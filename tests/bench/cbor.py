@@ -1,4 +1,6 @@
-"""Encoding, decoding and naming a post of usual size, against libipld, which checks less and mixes links with bytes."""
+"""Encode and decode a typical post and compute its CID, compared with libipld, which checks less and does not
+distinguish links from bytes.
+"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,6 @@
-"""Chats: what 1,000 open pages hold and how late a word reaches them, how fast people write, and how soon a word is found."""
+"""Chats: memory of 1,000 open pages and the delay until a message reaches them, messages per second, and the speed of
+searches.
+"""
 
 import asyncio
 import random
@@ -68,7 +70,7 @@ def measure() -> Iterator[Figure]:
 
 
 async def _town(db: Database, people: int, rooms: int) -> tuple[list[Caller], list[RoomId]]:
-    """A host and so many guests, and so many events with a chat that all go to."""
+    """A host, a number of guests, and events with a chat that all of them attend."""
     async with db.transaction() as tx:
         host = Caller(await users.create_person(tx, display_name="Ana"), "Ana")
     guests: list[Caller] = []
@@ -87,12 +89,12 @@ async def _town(db: Database, people: int, rooms: int) -> tuple[list[Caller], li
 
 
 async def _follow() -> tuple[float, float, float]:
-    """Megabytes of the open pages, and seconds from a commit to the slowest percent and to half of them."""
+    """Megabytes that the open pages take, and seconds from a commit until 99 % and until half of them have it."""
     async with stores.on_sqlite() as db:
         people, (room,) = await _town(db, STREAMS // PER_READER, 1)
         tokens = await _tokens(db, people[1:])
         site = site_on(db, SystemClock(), live_streams=STREAMS, pages_per_minute=0, workers=None)
-        # As the program does. Otherwise the collector stops the loop for a tenth of a second now and then.
+        # As the program does. Otherwise the collector sometimes blocks the loop for a tenth of a second.
         collect_seldom()
         serving = await serve(site.app, "127.0.0.1", 0, connections=3 * STREAMS, connections_of_address=2 * STREAMS)
         before = resident_mb()
@@ -105,7 +107,7 @@ async def _follow() -> tuple[float, float, float]:
 
 
 async def _follow_two() -> tuple[float, float]:
-    """The same seconds where half of the pages are open at another process, on PostgreSQL."""
+    """The same delays if half of the pages are open in another process, on PostgreSQL."""
     async with stores.on_postgresql(_SCHEMA) as db:
         people, (room,) = await _town(db, STREAMS // PER_READER, 1)
         tokens = await _tokens(db, people[1:])
@@ -152,7 +154,7 @@ async def _lateness(db: Database, host: Caller, room: RoomId, readers: Sequence[
         async with db.transaction() as tx:
             await messages.send(tx, host, room, NewMessage(f"Word {number}"))
         said_at.append(monotonic())
-        # As people write, not as fast as a machine can.
+        # At the pace of people, not as fast as the machine can.
         await asyncio.sleep(0.5)
     late = []
     for process in readers:
@@ -165,7 +167,7 @@ async def _lateness(db: Database, host: Caller, room: RoomId, readers: Sequence[
 
 
 async def _write(rooms: int) -> tuple[float, float]:
-    """Messages per second, and the seconds that the slowest percent took."""
+    """Messages per second, and the 99th percentile of their durations in seconds."""
     dice = random.Random(1)
     async with stores.on_sqlite() as db:
         people, found = await _town(db, 4, rooms)
@@ -187,7 +189,7 @@ async def _write(rooms: int) -> tuple[float, float]:
 
 
 async def _search() -> dict[int, float]:
-    """Seconds of a search, the median, by the number of chats that are searched."""
+    """The median duration of a search in seconds, by the number of chats that are searched."""
     dice = random.Random(1)
     async with stores.on_sqlite() as db:
         people, rooms = await _town(db, 1, 1)

@@ -1,7 +1,7 @@
-"""Open pages of a chat in a process of their own: ``python -m tests.bench.chat_readers URL ROOM COUNT EACH TOKEN …``.
+"""Open pages of a chat in a separate process: ``python -m tests.bench.chat_readers URL ROOM COUNT EACH TOKEN …``.
 
-Each token opens EACH streams. Prints ``ready`` when all are open; when each has heard COUNT messages, a line for each message: the
-instants of the monotonic clock at which the streams heard it.
+Each token opens EACH streams. Prints ``ready`` when all are open. When each stream has received COUNT messages, prints
+a line for each message: the times of the monotonic clock at which the streams received it.
 """
 
 import asyncio
@@ -29,10 +29,11 @@ async def _follow(http: ClientSession, url: str, token: str, heard: list[list[fl
 
 
 async def main() -> None:
-    """Follow, wait, report."""
+    """Open the streams, wait for the messages, and print the times."""
     url, room, count, each, *tokens = sys.argv[1:]
     heard: list[list[float]] = [[] for _ in range(int(count))]
-    # From the start, so that nothing said while the pages open is missed: two numbers are those of the room itself.
+    # Read from the start, so that no message that is sent while the pages open is missed. The first two numbers belong
+    # to the room itself.
     address = f"{url}/chat/live?room={room}&after=1"
     async with ClientSession(
         connector=TCPConnector(limit=0), timeout=ClientTimeout(total=None), read_bufsize=2**20

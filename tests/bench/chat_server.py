@@ -1,6 +1,6 @@
-"""Another web process of an installation on PostgreSQL: ``python -m tests.bench.chat_server SCHEMA STREAMS``.
+"""A second web process of an installation on PostgreSQL: ``python -m tests.bench.chat_server SCHEMA STREAMS``.
 
-Prints its address, and serves until its input ends.
+Prints its address, and serves until its standard input ends.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
-"""Chats of a large community: a person's list, a room of thousands, its people and searches, among millions of messages.
+"""Chats of a large community: a person's list of rooms, a room of thousands, its members and searches, among millions
+of messages.
 
-``OPENMEET_BENCH_CHAT_SIZE``: the size as a part of the whole, which is 100,000 rooms with 10 million messages; a hundredth without it.
-The whole takes about 9 GB in the folder for temporary files.
+``OPENMEET_BENCH_CHAT_SIZE``: the size as a fraction of the full size, which is 100,000 rooms with 10 million messages;
+by default a hundredth. The full size takes about 9 GB in the folder for temporary files.
 """
 
 import asyncio
@@ -36,9 +37,9 @@ VARIABLE: Final = "OPENMEET_BENCH_CHAT_SIZE"
 ROOMS: Final = 100_000
 MESSAGES: Final = 10_000_000
 IN_THE_ROOM: Final = 5_000
-# One message in a hundred is in that room.
+# One message in a hundred is in the large room.
 _SHARE: Final = 100
-# Of the person who looks.
+# Number of rooms of the person who reads.
 _OWN_ROOMS: Final = 200
 _WORDS: Final = 20_000
 _AT_ONCE: Final = 200_000
@@ -88,7 +89,7 @@ async def _measure(rooms: int, count: int) -> dict[str, tuple[float, float]]:
 
 
 async def _times(browser: httpx.AsyncClient, path: str, headers: dict[str, str]) -> tuple[float, float]:
-    """Medians of the seconds on the clock and of the processor."""
+    """Medians of wall-clock seconds and of processor seconds."""
     taken, computed = [], []
     for number in range(_ROUNDS):
         begun, used = perf_counter(), process_time()
@@ -101,7 +102,7 @@ async def _times(browser: httpx.AsyncClient, path: str, headers: dict[str, str])
 
 
 async def _originals(db: Database) -> tuple[Caller, Event, Room, str]:
-    """What the real code makes, to be copied: two people, an event, an answer, a room with a message."""
+    """Rows made by the real code, to be copied: two people, an event, an answer, a room with a message."""
     async with db.transaction() as tx:
         host = Caller(await users.create_person(tx, display_name="Ana"), "Ana")
         guest = Caller(await users.create_person(tx, display_name="Ben"), "Ben")
@@ -164,7 +165,7 @@ def _copy(connection: sqlite3.Connection, ben: Caller, event: Event, room: Room,
 def _copies(
     connection: sqlite3.Connection, table: str, one: str, last: int, changed: dict[str, str], first: int = 1
 ) -> None:
-    """Copies of a row, numbered from ``first`` to ``last``; ``changed``: SQL of the columns in which they differ."""
+    """Copy a row, numbered from ``first`` to ``last``. ``changed``: SQL of the columns in which the copies differ."""
     columns = [row[1] for row in connection.execute(f"pragma table_info({table})")]
     selected = ", ".join(changed.get(column, f"o.{column}") for column in columns)
     connection.execute(

@@ -1,8 +1,9 @@
-"""From a click on "Going" to the answer's return over the network, on ``openmeet up`` as a person starts it.
+"""Time from a click on "Going" until the answer has returned over the network, on ``openmeet up`` as a person starts
+it.
 
-Ana's events are records in her repository. Ben, signed in with his own repository, answers one after another by the form
-of the page. Measured from the click: when his record stands on the PDS's firehose, as a subscriber of our own sees it, and
-when OpenMeet has it back from there, applied to its database.
+Ana's events are records in her repository. Ben, signed in with his own repository, answers one after another with the
+form on the page. Two times are measured from the click: until his record is on the PDS's firehose, as our own
+subscriber sees it, and until OpenMeet has received it from there and applied it to its database.
 """
 
 import asyncio
@@ -32,7 +33,8 @@ CLICKS = 100
 WARM_UP = 5
 RSVP = "community.lexicon.calendar.rsvp"
 PATIENCE_SECONDS = 20.0
-# Long enough for a worker that slept to sleep again; of random length, so that no rhythm of ours meets one of theirs.
+# Long enough for an idle worker to sleep again, and random, so that the pauses do not coincide with the workers' own
+# intervals.
 PAUSE_SECONDS = (0.02, 0.12)
 SEEN = "select count(*) from records where collection = ?"
 
@@ -80,7 +82,8 @@ async def _click_through(ready: dict[str, Any], databases: Path) -> Times:
     ana, ben = ready["people"][:2]
     count = WARM_UP + CLICKS
     progress(f"Ana writes {count} events")
-    # Whoever has signed in here may write as many as they like at once; of a stranger, a hundred would wait for a moderator.
+    # A person who has signed in here may write any number of events at once. For a stranger, a hundred would wait for a
+    # moderator.
     async with Visitor(ready["openmeet"]) as hers:
         await _sign_in(hers, ana)
     paths = await _write_events(ready, ana, count)
@@ -125,7 +128,7 @@ async def _click(visitor: Visitor, socket: Any, database: "_Database", path: str
 
 
 async def _write_events(ready: dict[str, Any], person: dict[str, str], count: int) -> list[str]:
-    """Records by any client of the PDS; the paths of the pages that OpenMeet made for them."""
+    """Write records as any client of the PDS would. Returns the paths of the pages that OpenMeet made for them."""
     async with httpx.AsyncClient(trust_env=False) as http:
         body = {"identifier": person["handle"], "password": person["password"]}
         session = (await http.post(f"{ready['pds']}/xrpc/com.atproto.server.createSession", json=body)).json()
@@ -165,7 +168,7 @@ async def _sign_in_and_agree(visitor: Visitor, person: dict[str, str]) -> None:
 
 
 class _Database:
-    """The platform's database, watched from outside: read-only, so that nothing but time is taken from it."""
+    """The platform's database, read from outside. It is opened read-only, so that only time is taken from it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -183,7 +186,7 @@ class _Database:
         self._connection.close()
 
     def count(self) -> int:
-        """Answers that came from the network."""
+        """Number of answers that came from the network."""
         return int(self._connection.execute(SEEN, (RSVP,)).fetchone()[0])
 
 

@@ -1,7 +1,8 @@
-"""A site with very many events: 100,000 on SQLite, a million on PostgreSQL; made once for all that is measured on it.
+"""A site with very many events, 100,000 on SQLite and a million on PostgreSQL, which all measurements on it share.
 
-Events are made by SQL in bulk, copies of one that the real code made, with texts of ``vocabulary``. They are spread over four years, half
-of them over. One person has 500: spread over one year, as people have them, and once all in one month, which nobody has.
+Events are made in bulk by SQL, as copies of one that the real code made, with texts of ``vocabulary``. They are spread
+over four years, and half of them are over. One person has 500 of them, once spread over a year, as people have them,
+and once all in one month, which nobody has.
 """
 
 import os
@@ -34,11 +35,11 @@ ON_POSTGRESQL: Final = 1_000_000
 MINE: Final = 500
 HOSTED: Final = 100
 PEOPLE: Final = 1_000
-# Two numbers without a common factor: every title meets every text.
+# Two numbers without a common factor, so that every title is combined with every text.
 TITLES: Final = 4_093
 TEXTS: Final = 4_096
 YEARS: Final = 4
-# Half a year ago, so that half of all is over.
+# Half a year ago, so that half of all events are over.
 NOW: Final = SystemClock().now()
 START: Final = Instant(NOW // DAY * DAY - 180 * DAY)
 CROWDED: Final = Instant(START + 730 * DAY)
@@ -55,7 +56,7 @@ _TOWNS: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """The database and the person with 500 events."""
+    """The database, and the person with 500 events."""
 
     db: Database
     me: UserId
@@ -103,7 +104,7 @@ async def _fill_postgresql(connection: "asyncpg.Connection[asyncpg.Record]", me:
         await connection.execute(statement)
     await connection.copy_records_to_table("titles", records=[tuple(row.values()) for row in _titles()])
     await connection.copy_records_to_table("texts", records=[tuple(row.values()) for row in _texts()])
-    # Indexes made of what is there already take a third of the time.
+    # Creating the indexes after the rows takes a third of the time.
     indexes = await connection.fetch(
         "select indexname, indexdef from pg_indexes where schemaname = $1 and tablename = 'events'"
         " and indexdef not like 'CREATE UNIQUE%'",
@@ -121,7 +122,7 @@ async def _fill_postgresql(connection: "asyncpg.Connection[asyncpg.Record]", me:
 
 
 async def _first(db: Database) -> UserId:
-    """The person, an event and an answer by the real code: what everything else is a copy of."""
+    """A person, an event and an answer made by the real code. Everything else is a copy of them."""
     async with db.transaction() as tx:
         me = await users.create_person(tx, display_name="Me")
         event = await events.create(
@@ -138,7 +139,9 @@ def _titles() -> Iterator[dict[str, object]]:
 
 
 def _texts() -> Iterator[dict[str, object]]:
-    """With a category, of which some are rare, and a place in one of the towns, of which some are large."""
+    """Texts of events, with a category, some of which are rare, and a place in one of the towns, some of which are
+    large.
+    """
     chosen = random.Random(7)  # the same every time
     towns = [spot(chosen.uniform(-60, 70), chosen.uniform(-180, 180)) for _ in range(_TOWNS)]
     weights = [1 / (rank + 1) for rank in range(_TOWNS)]
@@ -154,11 +157,11 @@ def _texts() -> Iterator[dict[str, object]]:
 def _filling(
     count: int, me: str, people: list[str], event_columns: list[str], answer_columns: list[str]
 ) -> Iterator[str]:
-    # A prime walks over every minute before it comes back.
+    # A multiple of a prime visits every minute before it repeats.
     minutes = f"(n.i * cast(7919 as bigint) % (case when n.i <= {MINE} then 525600 else {YEARS * 525_600} end))"
     begun = f"(case when n.i <= {MINE} then {START} else {NOW - YEARS * 365 * DAY // 2} end)"
     at = f"({begun} + {minutes} * {MINUTE})"
-    # One in thirty lasts for days.
+    # One in thirty lasts for several days.
     over = f"({at} + (case when n.i % 30 = 0 then {4_320 * MINUTE} else {120 * MINUTE} end))"
     author = f"case when n.i <= {HOSTED} then '{me}' else 'u' || (n.i % {PEOPLE}) end"
     yield _copies(PEOPLE, "users", people, {"id": "'u' || (n.i % 1000)", "email": "null"})
@@ -187,7 +190,7 @@ def _filling(
         answer_columns,
         {"id": "'a' || n.i", "event_id": "'e' || n.i", "user_id": who, "record_uri": "null"},
     )
-    # The same person in one month: another year, the same number.
+    # The same person with all events in one month: another year, the same number.
     later = f"{CROWDED} + (n.i * cast(89 as bigint) % 44640) * {MINUTE}"
     crowded = {"starts_at": later, "ends_at": f"{later} + {120 * MINUTE}", "over_at": f"{later} + {120 * MINUTE}"}
     unique = {**unique, "id": "'c' || n.i", "slug": "'c' || n.i"}

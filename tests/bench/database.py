@@ -1,4 +1,4 @@
-"""Small durable writes: 100 callers who share commits, against the same rows with a commit (and an fsync) each."""
+"""Small durable writes: 100 callers who share commits, compared with the same rows with a commit (and an fsync) each."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,6 @@
-"""The page of an event that very many people answered, beside that of one that nobody did, in the same database and run."""
+"""The page of an event with very many answers, compared with the page of an event without any in the same database and
+run.
+"""
 
 import asyncio
 import sqlite3
@@ -27,7 +29,7 @@ ROUNDS: Final = 60
 WARM_UP: Final = 5
 AT_MOST: Final = 1.5
 
-# Copies of one that the real code made: most go, others wait, are interested or declined.
+# Copies of an answer that the real code made: most attend; the others are on the waitlist, interested or have declined.
 _STATUS: Final = "case when n.i % 10 < 6 then 'attending' when n.i % 10 < 8 then 'interested' else 'declined' end"
 
 
@@ -68,7 +70,7 @@ async def _times(browser: httpx.AsyncClient, path: str, count: int) -> list[floa
 
 
 async def _events(db: Database) -> tuple[str, str]:
-    """Slugs of an event with ``ANSWERS`` answers and of one with none."""
+    """Slugs of an event with ``ANSWERS`` answers and of one without any."""
     async with db.transaction() as tx:
         host = Caller(await users.create_person(tx, display_name="Ana"), "Ana")
         guest = Caller(await users.create_person(tx, display_name="Ben"), "Ben")

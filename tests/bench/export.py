@@ -1,4 +1,6 @@
-"""getRepo of a repository of 20,000 records over HTTP: how fast, and whether the PDS's memory grows with it."""
+"""getRepo of a repository of 20,000 records over HTTP: its speed, and whether the PDS's memory grows with the
+repository.
+"""
 
 import tempfile
 import urllib.request
@@ -32,7 +34,7 @@ def measure() -> Iterator[Figure]:
         progress(f"committing {RECORDS:,} records")
         large, small = pds.fill(_fill)
         with pds.running() as server:
-            # What any export needs (statements, code paths, buffers) is there after a small one.
+            # A small export first allocates everything that any export needs (statements, code paths, buffers).
             _export(server, small)
             before = server.resident_mb
             times = []

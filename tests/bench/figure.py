@@ -1,6 +1,6 @@
-"""A measured figure, and how one becomes a line of text.
+"""A measured figure, and its form as a line of text.
 
-Timings are information, never assertions: a target that is missed is marked, and only a wrong answer (``Wrong``) fails.
+Durations are information, never assertions: a missed target is marked, and only a wrong answer (``Wrong``) fails.
 """
 
 from dataclasses import asdict, dataclass
@@ -8,12 +8,12 @@ from typing import Any
 
 
 class Wrong(Exception):
-    """What was measured did not do what it should have done; its speed is then worth nothing."""
+    """What was measured did not do what it should, so its speed means nothing."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Somebody else's software doing the same work in the same run."""
+    """Other software that does the same work in the same run."""
 
     name: str
     value: float
@@ -21,7 +21,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measurement. ``target`` is a bound: from below, or from above where ``less_is_better``."""
+    """One measurement. ``target``: a lower bound, or an upper bound if ``less_is_better``."""
 
     name: str
     value: float
@@ -33,34 +33,34 @@ class Figure:
 
     @property
     def holds(self) -> bool:
-        """Whether the target, if there is one, is met."""
+        """Whether the target is met, or there is none."""
         if self.target is None:
             return True
         return self.value <= self.target if self.less_is_better else self.value >= self.target
 
     @property
     def ratio(self) -> float | None:
-        """How many times better than the peer."""
+        """How many times better than the peer it is."""
         if self.peer is None or not self.value or not self.peer.value:
             return None
         return self.peer.value / self.value if self.less_is_better else self.value / self.peer.value
 
 
 def check(holds: bool, what: str) -> None:
-    """Raise ``Wrong`` unless it holds; unlike ``assert`` it runs under ``python -O`` too."""
+    """Raise ``Wrong`` unless the condition holds. Unlike ``assert``, it also works under ``python -O``."""
     if not holds:
         raise Wrong(what)
 
 
 def shown(value: float, unit: str) -> str:
-    """Three significant digits, thousands apart: ``31,950 /s``, ``0.094 ms``."""
+    """Three significant digits, with thousands separators: ``31,950 /s``, ``0.094 ms``."""
     size = abs(value)
     digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
     return f"{value:,.{digits}f} {unit}"
 
 
 def line(figure: Figure, pure: Figure | None) -> str:
-    """The figure as printed; ``pure`` is the same one without the compiled codec."""
+    """The figure as it is printed. ``pure``: the same figure without the compiled codec."""
     parts = [f"  {figure.name:<58}{shown(figure.value, figure.unit):>18}"]
     if figure.target is not None:
         bound = "at most" if figure.less_is_better else "at least"
@@ -76,5 +76,5 @@ def line(figure: Figure, pure: Figure | None) -> str:
 
 
 def as_json(figure: Figure) -> dict[str, Any]:
-    """For programs, with what the line derives."""
+    """The figure for programs, including the values that the line derives."""
     return {**asdict(figure), "holds": figure.holds, "ratio": figure.ratio}

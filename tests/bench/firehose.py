@@ -1,7 +1,7 @@
 """The firehose: one subscriber that reads the past, and a hundred that follow while people write.
 
-PDS, writers and subscribers are processes of their own and share the machine's cores. Every frame that every subscriber
-gets is compared, in order, with the log.
+PDS, writers and subscribers are separate processes and share the machine's cores. Every frame that a subscriber
+receives is compared with the log, in order.
 """
 
 import asyncio
@@ -95,11 +95,11 @@ def _replay(url: str, log: list[bytes]) -> Figure:
 
 
 def _follow(url: str, accounts: list[Account], frames: int) -> tuple[float, float, list[int]]:
-    """When writing began, when the last subscriber had the last frame, and the checksums of what they got."""
+    """When writing began, when the last subscriber had the last frame, and checksums of what the subscribers received."""
     followers = [_subscribers(url, SUBSCRIBERS // PROCESSES, frames) for _ in range(PROCESSES)]
     for process in followers:
         _until_ready(process)
-    time.sleep(0.2)  # a live subscriber counts from when the server has taken it up, just after the handshake
+    time.sleep(0.2)  # the server registers a live subscriber just after the handshake
     began = time.monotonic()
     run(write(url, accounts, LIVE_EACH, PAST_EACH))
     with ThreadPoolExecutor() as pool:

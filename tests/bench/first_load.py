@@ -1,6 +1,6 @@
-"""What a first look at a page costs in a browser: bytes, requests, and when the largest part of it is drawn.
+"""Cost of opening a page for the first time in a browser: bytes, requests, and when its largest part is drawn.
 
-Bytes are held by ``tests/browser/test_weight.py``. When something is drawn depends on the machine, so it is only shown here.
+``tests/browser/test_weight.py`` limits the bytes. The time of drawing depends on the machine, so it is only shown here.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ async def _looks(browser: Browser, address: str, size: dict[str, int]) -> list[L
 
 
 async def _look(browser: Browser, address: str, size: dict[str, int]) -> Look:
-    """By a browser that has never been there."""
+    """Load the page in a browser that has never visited the site."""
     opened = await browser.new_context(viewport=size, service_workers="block")
     await opened.add_init_script(_LARGEST)
     page = await opened.new_page()

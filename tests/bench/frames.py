@@ -1,4 +1,6 @@
-"""Frames as a relay sent them: looked at (most concern nobody here), read whole, verified with signature and inversion."""
+"""Frames from a relay: checked for relevance (most are irrelevant here), fully decoded, and verified with signature and
+inversion.
+"""
 
 from collections.abc import Iterator
 
@@ -40,7 +42,7 @@ def measure() -> Iterator[Figure]:
     )
 
     progress("loading the public SDK")
-    from atproto_firehose import parse_subscribe_repos_message  # here: importing it takes a second
+    from atproto_firehose import parse_subscribe_repos_message  # imported here because it takes a second
     from atproto_subscription.frames import Frame
 
     ours, theirs = rates(

@@ -1,4 +1,4 @@
-"""Records of the network applied to the platform's database: in batches, as the processor takes them from the queue."""
+"""Apply records of the network to the platform's database in batches, as the processor takes them from the queue."""
 
 import tempfile
 from collections import Counter
@@ -31,7 +31,7 @@ EVENTS = 600
 MIXED = 3_000
 WARM = 50
 HERE = IngestionContext("https://meet.example")
-# What an applied record writes to.
+# The tables that an applied record is written to.
 TABLES = [
     "record_subjects",
     "records",
@@ -45,7 +45,7 @@ TABLES = [
     "remote_hosts",
     "moderation_states",
 ]
-# Of the tables of applied records, about what the middle one has: text, numbers, a key and two more indexes.
+# About as many columns and indexes as the median of these tables has: text, numbers, a key and two more indexes.
 ALONE = """
     create table {schema}.alone (id text primary key, about text not null, who text not null, body text not null,
                                  number bigint not null, at bigint not null);
@@ -56,7 +56,9 @@ ALONE = """
 
 @dataclass(frozen=True)
 class Found:
-    """Of one run: records per second, processor seconds of each, how many there were, and how many rows they became."""
+    """The result of one run: records per second, processor seconds per record, number of records, and number of rows
+    that they became.
+    """
 
     per_second: float
     busy: float
@@ -98,7 +100,9 @@ def _figures(what: str, found: Found, target: int | None, peer: Peer | None = No
 async def _process(
     before: list[RecordMessage], messages: list[RecordMessage], batch: int, store: AbstractAsyncContextManager[Database]
 ) -> Found:
-    """Leased from the queue, applied, acknowledged, all durable. What was there ``before``, and the first few, are not measured."""
+    """Lease messages from the queue, apply and acknowledge them, all durably. Those of ``before``, and the first few,
+    are not measured.
+    """
     with tempfile.TemporaryDirectory(prefix="openmeet-bench-") as folder:
         async with store as db:
             return await _processed(before, messages, batch, db, Path(folder))
@@ -114,12 +118,13 @@ async def _processed(
         pass
     rows_before = await _rows(db)
     await queue.publish([_queued(one) for one in messages])
-    # What a process does once is no record's: names of countries are loaded, statements prepared.
+    # A process does some work only once, such as loading the names of countries and preparing statements. No record
+    # should pay for it.
     warm = await run_once(processor, limit=WARM)
     begun, busy = perf_counter(), process_time()
     limit, elapsed = batch, stopwatch()
     while done := await run_once(processor, limit=limit):
-        # As the program does it: a batch that takes too long is lost and done again in parts.
+        # As in the program: a batch that takes too long is given up and processed again in parts.
         limit, elapsed = min(batch, next_limit(limit, done, elapsed())), stopwatch()
     taken, busy = perf_counter() - begun, process_time() - busy
     depth = await queue.depth()
@@ -142,7 +147,7 @@ async def _rows(db: Database) -> int:
 
 
 async def _found(db: Database) -> Counter[str]:
-    """How many events there are, and how many answers say what; what is left of a deleted one says no."""
+    """The number of events, and of answers by status. What remains of a deleted answer counts as "no"."""
     async with db.reader() as reader:
         events = await reader.fetch("select title from events where removed_at is null")
         answers = await reader.fetch("select status from attendances")
@@ -152,7 +157,7 @@ async def _found(db: Database) -> Counter[str]:
 
 
 async def _rows_alone(records: int, rows: int) -> float:
-    """Records per second if each were only its rows, written by the driver alone in as many transactions."""
+    """Records per second if each were only its rows, written by the driver alone in the same number of transactions."""
     schema = "bench_alone"
     connection = await asyncpg.connect(SERVER)
     try:

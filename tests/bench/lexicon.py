@@ -1,4 +1,4 @@
-"""Validating a record by its Lexicon, against the public Python SDK's models."""
+"""Validate a record against its Lexicon, compared with the models of the public Python SDK."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def measure() -> Iterator[Figure]:
     yield Figure("validate a calendar event", rate(lambda: validate_record(catalog, event, EVENT)), "/s")
 
     progress("loading the public SDK")
-    from atproto_client import models  # here: importing it takes a second
+    from atproto_client import models  # imported here because it takes a second
 
     validate_record(catalog, post, POST)
     model = models.AppBskyFeedPost.Record

@@ -1,4 +1,4 @@
-"""The event loop that the programs run on, for what is measured inside one process."""
+"""The event loop that the programs use, for measurements inside one process."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,6 +10,6 @@ T = TypeVar("T")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end on a fresh loop."""
+    """Run a coroutine to its end on a new loop."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work)

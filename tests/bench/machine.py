@@ -1,4 +1,4 @@
-"""What the figures were measured on, in one line; and how much memory a process has."""
+"""The machine that the figures were measured on, in one line; and the memory of a process."""
 
 import os
 import platform
@@ -7,17 +7,17 @@ from pathlib import Path
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_busy() -> bool:
-    """Whether others leave less than half of the cores."""
+    """Whether other processes leave less than half of the cores."""
     return hasattr(os, "getloadavg") and os.getloadavg()[0] > cores() / 2
 
 
 def described(codec: str) -> str:
-    """Cores, processor, interpreter, codec, load: figures without them mean nothing."""
+    """Cores, processor, interpreter, codec and load, without which figures mean nothing."""
     load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return (
@@ -37,7 +37,7 @@ def _processor() -> str:
 
 
 def resident_mb(pid: int | None = None) -> float:
-    """Megabytes of memory that a process has now (Linux; elsewhere the most that this one ever had)."""
+    """Megabytes of memory that a process has now. On systems other than Linux, the peak of this process."""
     try:
         text = Path(f"/proc/{pid or 'self'}/status").read_text(encoding="utf-8")
     except OSError:
@@ -46,7 +46,7 @@ def resident_mb(pid: int | None = None) -> float:
 
 
 def processor_seconds(pid: int) -> float:
-    """Time that a process has spent computing, all its threads together (Linux; elsewhere 0)."""
+    """Processor time of a process, all its threads together. On systems other than Linux, 0."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:

@@ -1,6 +1,7 @@
-"""Measures one subject in this process and prints each figure as a line of JSON: ``python -m tests.bench.one NAME [--pure]``.
+"""Measure one subject in this process and print each figure as a line of JSON: ``python -m tests.bench.one NAME
+[--pure]``.
 
-A process per subject: none inherits another's caches, garbage or memory.
+Each subject has its own process, so that none inherits another's caches, garbage or memory.
 """
 
 import contextlib
@@ -17,18 +18,20 @@ WRONG_ANSWER = 3
 
 
 def without_compiled_codec() -> None:
-    """Make ``cbrrr`` impossible to import, as on a machine without a compiler; before anything imports the codec."""
+    """Make ``cbrrr`` impossible to import, as on a machine without a compiler. Call this before anything imports the
+    codec.
+    """
     sys.modules["cbrrr"] = None  # type: ignore[assignment]  # how Python says: this module cannot be found
 
 
 def main() -> int:
-    """Measure; 3 when an answer was wrong."""
+    """Measure the subject. The exit status is 3 if an answer was wrong."""
     name = sys.argv[1]
     if "--pure" in sys.argv[2:]:
         without_compiled_codec()
     output = sys.stdout
     try:
-        # As the programs set it up, which write what is worth knowing and no more; the output holds figures only.
+        # The programs log only what is worth knowing, and so does this process; standard output contains only figures.
         configure(LogFormat.JSON, level="warning")
         with contextlib.redirect_stdout(sys.stderr):
             for figure in importlib.import_module(f"tests.bench.{name}").measure():

@@ -1,4 +1,4 @@
-"""The front page while the installation is attacked in every way at once, beside the same page before that."""
+"""The front page while the installation is attacked in every way at once, compared with the same page before that."""
 
 import statistics
 import tempfile
@@ -44,7 +44,7 @@ async def _measure(folder: Path) -> tuple[float, float]:
 
 
 async def _seconds(url: str, count: int) -> float:
-    """The median of so many requests, each on a new connection, as those of strangers are."""
+    """The median duration of a number of requests, each on a new connection, as requests of strangers are."""
     found = []
     for _ in range(count):
         begun = time.perf_counter()

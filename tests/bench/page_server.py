@@ -1,6 +1,6 @@
-"""One web process with the invented town of ``make demo`` on SQLite: ``python -m tests.bench.page_server PORT``.
+"""One web process with the demo town of ``make demo`` on SQLite: ``python -m tests.bench.page_server PORT``.
 
-Serves until its input ends. From the first line of its input on it commits something ten times a second.
+Serves until its standard input ends. After the first line of input, it commits something ten times a second.
 """
 
 import asyncio

@@ -1,4 +1,6 @@
-"""Pages that a link leads many people to, from one web process, beside a ticket shop's; also while others write."""
+"""Pages that a shared link leads many people to, from one web process, compared with those of a ticket shop; also while
+others write.
+"""
 
 import asyncio
 import re
@@ -22,7 +24,7 @@ VISITORS: Final = 8
 SECONDS: Final = 8.0
 PEER_SECONDS: Final = 12.0
 WARM_UP: Final = 2.0
-# Of the peer's rate, and readers a second at which the slowest hundredth is looked at.
+# The target as a multiple of the peer's rate, and the readers per second at which the 99th percentile is measured.
 TIMES_THE_PEER: Final = 20
 READERS: Final = 200
 SLOWEST_IN_MEDIANS: Final = 3.0
@@ -90,7 +92,7 @@ async def _theirs(url: str) -> dict[str, float]:
 
 
 async def _rate(client: aiohttp.ClientSession, paths: Sequence[str], seconds: float) -> float:
-    """Pages a second, to ``VISITORS`` who each ask for the next page when they have one."""
+    """Pages per second, for ``VISITORS`` who each request the next page as soon as they have one."""
     count, until = 0, perf_counter() + seconds
     begun = perf_counter()
 
@@ -105,7 +107,9 @@ async def _rate(client: aiohttp.ClientSession, paths: Sequence[str], seconds: fl
 
 
 async def _spread(client: aiohttp.ClientSession, path: str) -> tuple[float, float]:
-    """Seconds, the median and the 99th percentile, of readers of one page who come at a steady pace whether others wait or not."""
+    """Seconds, the median and the 99th percentile, for readers of one page who come at a steady pace whether or not
+    others wait.
+    """
     found: list[float] = []
 
     async def visit() -> None:
@@ -136,7 +140,7 @@ async def paths_of_events(client: aiohttp.ClientSession) -> list[str]:
 
 @asynccontextmanager
 async def client_of(url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """Without cookies, as somebody who follows a link for the first time."""
+    """A client without cookies, like somebody who follows a link for the first time."""
     async with aiohttp.ClientSession(
         url,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -160,7 +164,9 @@ async def until_it_answers(client: aiohttp.ClientSession, path: str) -> None:
 
 @contextmanager
 def town_server() -> Iterator[tuple[str, Callable[[], None]]]:
-    """A web process with the town of ``make demo``: its address, and what makes it commit something ten times a second from then on."""
+    """A web process with the demo town: its address, and a function that makes it commit something ten times a second
+    from then on.
+    """
     port = free_port()
     command = [sys.executable, "-m", "tests.bench.page_server", str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as server:

@@ -1,4 +1,6 @@
-"""A PDS to be measured: its database filled through the write path, then the real program in a process of its own."""
+"""A PDS to be measured: its database is filled through the write path, then the real program runs in a separate
+process.
+"""
 
 import hashlib
 import os
@@ -36,13 +38,13 @@ from tests.simulation.processes import free_port
 
 T = TypeVar("T")
 
-# Accounts made per transaction while a database is being filled.
+# Accounts per transaction while a database is being filled.
 _AT_ONCE = 250
 
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody with a repository, and a token that writes to it."""
+    """An account with a repository, and a token that can write to it."""
 
     did: Did
     key: K256PrivateKey
@@ -54,10 +56,10 @@ class Account:
 
 
 class Pds:
-    """One data folder and port: filled by :meth:`fill`, then served by :meth:`running`."""
+    """One data folder and port. :meth:`fill` fills it, then :meth:`running` serves it."""
 
     def __init__(self, folder: Path, directory: str = "http://127.0.0.1:9") -> None:
-        """``directory``: URL of a PLC directory; by default one that nobody serves, because little needs it."""
+        """``directory``: the URL of a PLC directory. By default no server listens there, because little needs it."""
         self.folder = folder
         self.port = free_port()
         self.environment = {
@@ -83,7 +85,7 @@ class Pds:
 
     @contextmanager
     def running(self) -> Iterator["Running"]:
-        """``openmeet pds`` until the block ends; it must then stop cleanly."""
+        """Run ``openmeet pds`` until the block ends. It must then stop cleanly."""
         pure = [] if cbor.IS_COMPILED else ["--pure"]
         command = [sys.executable, "-m", "tests.bench.program", *pure, "pds"]
         log = self.folder / "pds.log"
@@ -103,7 +105,7 @@ class Pds:
 
 @dataclass(frozen=True)
 class Running:
-    """The address and the process."""
+    """The address and the process of a running server."""
 
     url: str
     pid: int
@@ -118,8 +120,8 @@ class Running:
 
 
 async def make_accounts(registry: Registry, count: int, done: Callable[[int], None] = lambda _: None) -> list[Account]:
-    """Active accounts with empty repositories and sealed keys, announced; no password and no directory, which are not
-    what is measured. Through the functions that createAccount uses, several per transaction.
+    """Create and announce active accounts with empty repositories and sealed keys, several per transaction. The
+    functions are those that createAccount uses, without a password or a directory, which are not measured.
     """
     accounts = [_account(registry, number) for number in range(count)]
     for first in range(0, count, _AT_ONCE):

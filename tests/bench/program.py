@@ -1,4 +1,6 @@
-"""A program of ours in this process, with or without the compiled codec: ``python -m tests.bench.program [--pure] ROLE``."""
+"""Run one of our programs in this process, with or without the compiled codec: ``python -m tests.bench.program [--pure]
+ROLE``.
+"""
 
 import sys
 
@@ -11,7 +13,7 @@ def main() -> int:
     if arguments[0] == "--pure":
         without_compiled_codec()
         del arguments[0]
-    from programs.cli import main as openmeet  # here, because the codec is chosen when it is first imported
+    from programs.cli import main as openmeet  # imported here because the first import chooses the codec
 
     return openmeet(arguments)
 

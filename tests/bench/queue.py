@@ -1,4 +1,6 @@
-"""The embedded queue: durable publishing, leasing and acknowledging, against a table with a commit for every message."""
+"""The embedded queue: durable publishing, leasing and acknowledging, compared with a table with a commit for every
+message.
+"""
 
 import sqlite3
 import tempfile
@@ -73,7 +75,7 @@ def _check_order(received: list[Delivery]) -> None:
 
 
 def _plain_table(path: Path) -> float:
-    """Messages per second: take the first, delete it, commit; no leases, no partitions, no retries."""
+    """Messages per second of a plain table: take the first one, delete it, commit. No leases, partitions or retries."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")

@@ -1,4 +1,6 @@
-"""The traffic of the whole network watched through a real socket: how much of a core it takes to find what concerns events."""
+"""Follow the traffic of the whole network through a real socket: how much of a core it takes to find what concerns
+events.
+"""
 
 import asyncio
 import subprocess
@@ -57,7 +59,7 @@ def measure() -> Iterator[Figure]:
 
 
 async def _watch(url: str) -> tuple[float, float, int]:
-    """Seconds, processor seconds of this process, and frames, from the first cursor that is stored to the last."""
+    """Seconds, processor seconds of this process, and number of frames, from the first stored cursor to the last."""
     clock = SystemClock()
     with tempfile.TemporaryDirectory(prefix="openmeet-bench-") as folder:
         address = f"sqlite://{Path(folder) / 'firehose.db'}"
@@ -81,7 +83,7 @@ async def _watch(url: str) -> tuple[float, float, int]:
 
         first = await _reached(db, FIRST)
         begun, busy = perf_counter(), process_time()
-        # Not to the very last: the cursor is stored about once a second.
+        # Not quite to the end, because the cursor is stored about once a second.
         now = await _reached(db, FIRST + RELAY_PER_SECOND * (SECONDS - 2))
         found = perf_counter() - begun, process_time() - busy, now - first
         stop.set()
@@ -94,7 +96,7 @@ async def _watch(url: str) -> tuple[float, float, int]:
 
 
 async def _reached(db: Database, number: int) -> int:
-    """The cursor once it is there."""
+    """Wait until the cursor has been stored, and return it."""
     while True:
         async with db.reader() as reader:
             row = await reader.fetch_one("select cursor from sources")

@@ -1,8 +1,8 @@
-"""What a relay sends, from a process of its own: the captured frames over and over, numbered on, so many in a second.
+"""A relay in a separate process: it sends the captured frames over and over, with new numbers, at a given rate.
 
     python -m tests.bench.relay_source RATE SECONDS
 
-Says its address, then sends to whoever subscribes.
+Prints its address, then sends to every subscriber.
 """
 
 import asyncio
@@ -16,13 +16,15 @@ from tests.bench import captured
 
 FIRST = 1 << 32
 PATH = "/xrpc/com.atproto.sync.subscribeRepos"
-# The map's key and the head of an unsigned number of eight bytes.
+# The map's key, and the header of an unsigned number of eight bytes.
 _SEQ = b"\x63seq\x1b"
 _TICK = 0.01
 
 
 def numbered(frames: list[bytes], count: int) -> list[bytes]:
-    """So many frames with the numbers ``FIRST``, ``FIRST`` + 1, …; those without a number (errors) are left out."""
+    """The given number of frames with the numbers ``FIRST``, ``FIRST`` + 1, …; frames without a number (errors) are
+    left out.
+    """
     usable = [frame for frame in frames if frame.count(_SEQ) == 1]
     made = []
     for number, frame in enumerate(islice(cycle(usable), count), FIRST):
@@ -32,7 +34,7 @@ def numbered(frames: list[bytes], count: int) -> list[bytes]:
 
 
 async def serve(rate: int, seconds: int) -> None:
-    """Until whoever started this ends it."""
+    """Serve until the parent process ends this one."""
     frames = numbered(captured.frames(), rate * seconds)
 
     async def subscribe(request: web.Request) -> web.WebSocketResponse:

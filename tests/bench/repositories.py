@@ -1,7 +1,8 @@
-"""Repositories on a PDS of others read in: a thousand strangers' a few at a time, and that of somebody who signs in.
+"""Read repositories from another PDS: those of a thousand strangers, a few at a time, and that of somebody who signs
+in.
 
-The PDS is a process of its own, on this machine. What is measured is the worker that delivers the jobs: from the row that says that a
-repository is to be read until all that it holds is in the database and the row is delivered.
+The PDS is a separate process on this machine. Measured is the worker that delivers the jobs, from the row that says
+that a repository has to be read until everything in it is in the database and the row is delivered.
 """
 
 import tempfile
@@ -60,7 +61,7 @@ HERE: Final = IngestionContext("https://meet.example")
 
 def measure() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="openmeet-bench-") as folder:
-        # Asked which collections a repository has, the PDS answers with its DID document.
+        # If asked which collections a repository has, the PDS also returns its DID document.
         directory_port = free_port()
         pds = Pds(Path(folder), directory=f"http://127.0.0.1:{directory_port}")
         progress(f"committing {RECORDS_EACH} records each to {STRANGERS:,} repositories")
@@ -81,7 +82,9 @@ def _figures(engine: str, found: tuple[float, float, float]) -> Iterator[Figure]
 
 
 async def _fill(registry: Registry) -> list[Account]:
-    """Strangers, each with as many events as answers to those of the one before; behind them somebody with many events."""
+    """Create strangers with a number of events each, and as many answers to the events of the stranger before; then one
+    person with many events.
+    """
     accounts = await make_accounts(registry, STRANGERS + 1)
     catalog, repositories = Catalog(), registry.repositories
 
@@ -126,9 +129,9 @@ async def _fill(registry: Registry) -> list[Account]:
 async def _read_in(
     store: AbstractAsyncContextManager[Database], pds_url: str, directory_port: int, accounts: Sequence[Account]
 ) -> tuple[float, float, float]:
-    """Seconds and processor seconds for the strangers, seconds for the one who signs in."""
+    """Seconds and processor seconds for the strangers, and seconds for the person who signs in."""
     async with store as db, _network(pds_url, directory_port, accounts) as network:
-        # As the publisher has it.
+        # As in the publisher.
         handlers = {
             JobKind.BACKFILL: one_by_one(backfill_handler(db, network, HERE), batch=AT_A_TIME, lease_seconds=1800.0)
         }
@@ -159,7 +162,7 @@ async def _read_in(
 
 @asynccontextmanager
 async def _network(pds_url: str, directory_port: int, accounts: Sequence[Account]) -> AsyncIterator[NetworkClients]:
-    """What reading needs, and a directory that names this PDS for each of the accounts."""
+    """What reading needs, with a directory that names this PDS for each of the accounts."""
     keys = {account.did: format_multikey(account.key.public) for account in accounts}
 
     async def document(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""Searches among very many events: words that nearly all have and words that one has, filters, near a point, and deep pages."""
+"""Searches among very many events: for common and rare words, with filters, near a point, and deep pages."""
 
 import random
 from time import perf_counter
@@ -19,7 +19,7 @@ PAGE: Final = 31
 
 
 async def measured(crowd: Crowd) -> dict[str, float]:
-    """Milliseconds below which 99 of 100 searches of each kind stay."""
+    """The 99th percentile in milliseconds of each kind of search."""
     chosen = random.Random(11)  # the same searches every time
     vocabulary = words()
     kinds = {
@@ -38,7 +38,7 @@ async def measured(crowd: Crowd) -> dict[str, float]:
 
 
 def _several(chosen: random.Random, vocabulary: list[str]) -> SearchQuery:
-    # Frequent and rare ones together, as people write.
+    # Frequent and rare words together, as people write.
     return SearchQuery(
         tuple(vocabulary[int(len(vocabulary) ** chosen.random()) - 1] for _ in range(chosen.randint(2, 4)))
     )

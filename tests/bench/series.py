@@ -1,4 +1,4 @@
-"""Series: expanding a rule, moving ten thousand windows by a week, one edit that reaches five hundred dates."""
+"""Series: expand a rule, move ten thousand windows by a week, and make one edit that affects five hundred dates."""
 
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
@@ -74,7 +74,7 @@ def _expansion() -> Iterator[Figure]:
         expansion.between(known, NOW, TEN_YEARS)
 
     def peer() -> None:
-        # What the library does for the same answer: naive times, each put into the zone.
+        # The library's work for the same result: naive times, each converted to the zone.
         dates = rrulestr(RULE, dtstart=FIRST).between(FIRST, FIRST + timedelta(days=3650), inc=True)
         check(len([one.replace(tzinfo=zone).timestamp() for one in dates]) == 522, "the peer has other dates")
 
@@ -97,7 +97,7 @@ async def _host(db: Database) -> Caller:
 
 
 async def _rolling(engine: str, store: AbstractAsyncContextManager[Database], clock: HandClock) -> Figure:
-    """Each series has its two months and needs one date more."""
+    """Each series has dates for its two months and needs one more."""
     async with store as db:
         await _with_series(db)
         clock.turn(7 * DAY)
@@ -139,7 +139,9 @@ def _copy(first: Series, number: int) -> Series:
 
 
 async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]) -> list[Figure]:
-    """Another place for every date: everybody who goes to one of them is told, each by one mail, most of them by a job."""
+    """Move every date to another place. Everybody who attends one of them is notified by one e-mail, most of them by a
+    job.
+    """
     async with store as db:
         progress(f"{PEOPLE:,} people go to {DATES} dates on {engine}")
         host = await _host(db)

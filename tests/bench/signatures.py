@@ -1,4 +1,4 @@
-"""Signing and verifying a commit's worth of bytes on secp256k1, against ``cryptography`` (OpenSSL)."""
+"""Sign and verify as many bytes as a commit has on secp256k1, compared with ``cryptography`` (OpenSSL)."""
 
 from collections.abc import Iterator
 

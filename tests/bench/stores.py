@@ -1,4 +1,4 @@
-"""A place for a database, empty of everything but its tables, gone afterwards."""
+"""Temporary databases with empty tables, which are deleted afterwards."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ async def on_sqlite(clock: Clock | None = None) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def on_postgresql(schema: str, clock: Clock | None = None) -> AsyncIterator[Database]:
-    """The platform's tables in a schema of this name, which is made anew."""
+    """The platform's tables in a schema with this name, which is recreated."""
     connection = await asyncpg.connect(SERVER)
     try:
         await connection.execute(f'drop schema if exists "{schema}" cascade')

@@ -1,4 +1,4 @@
-"""Records of the network as messages of a stream: events of many people, answers of others, and what becomes of both later."""
+"""Records of the network as messages of a stream: events of many people, answers by others, and later changes to both."""
 
 import random
 from collections import Counter
@@ -18,17 +18,19 @@ from tests.bench.captured import EVENT
 RSVP: Final = "community.lexicon.calendar.rsvp"
 ANSWERS_EACH: Final = 4
 _FIRST_US: Final = 1_783_000_000_000_000
-# Of a stream that brings all three: the shares of what is new, and of what changes; the rest is deleted. One in so many of the
-# deleted records is changed, too.
+# In a mixed stream, the shares of new records and of changes; the rest are deletions. One in this many deleted records
+# was also changed before.
 _NEW, _CHANGED = 0.6, 0.25
 _CHANGED_TOO: Final = 20
 STATUSES: Final = {"going": "attending", "interested": "interested", "notgoing": "declined"}
-# How the names of events end that were changed.
+# The suffix of the names of changed events.
 CHANGED: Final = ", with tea"
 
 
 def created(events: int, first: int = 0) -> list[RecordMessage]:
-    """Events of many people, each followed by ``ANSWERS_EACH`` answers of others; ``first``: the number of the first event."""
+    """Events of many people, each followed by ``ANSWERS_EACH`` answers of others. ``first``: the number of the first
+    event.
+    """
     found: list[RecordMessage] = []
     at = count(first * (1 + ANSWERS_EACH))
     for number in range(first, first + events):
@@ -41,7 +43,9 @@ def created(events: int, first: int = 0) -> list[RecordMessage]:
 
 
 def mixed(before: Sequence[RecordMessage], length: int) -> list[RecordMessage]:
-    """So many messages: new records, and changes and deletions of those of ``before``, in an order that is the same every time."""
+    """A number of messages: new records, and changes and deletions of those in ``before``, in an order that is always
+    the same.
+    """
     chance = random.Random(1)
     known = chance.sample(before, len(before))
     changes, deletions = round(length * _CHANGED), round(length * (1 - _NEW - _CHANGED))
@@ -59,7 +63,7 @@ def mixed(before: Sequence[RecordMessage], length: int) -> list[RecordMessage]:
 
 
 def outcome(messages: Sequence[RecordMessage]) -> Counter[str]:
-    """What there is when all of these are applied: events, changed ones, and answers by what becomes of them."""
+    """The result of applying all of these: events, changed events, and answers by status."""
     newest = {one.uri: None if one.body is None else cbor.decode(one.body) for one in messages}
     return Counter(one for uri, value in newest.items() if (one := _becomes(uri, value)))
 
@@ -93,7 +97,7 @@ def _answer(event: RecordMessage, word: str) -> dict[str, Any]:
 
 
 def _put(author: Did, collection: str, rkey: RecordKey | None, at: int, value: Any) -> RecordMessage:
-    """None is a deletion; without a key it is a new record."""
+    """A message. A value of None means a deletion; without a key, it is a new record."""
     body = None if value is None else cbor.encode(value)
     when = from_microseconds(_FIRST_US + at * 1_000_000, 5)
     operation = (

@@ -1,13 +1,13 @@
-"""What is measured, in the order in which it is printed."""
+"""The subjects that are measured, in the order in which they are printed."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A module of this package with ``measure() -> Iterator[Figure]``, run in a process of its own.
+    """A module of this package with ``measure() -> Iterator[Figure]``, run in a separate process.
 
-    ``has_pure``: CBOR matters for it, so it runs a second time without the compiled codec.
+    ``has_pure``: its speed depends on CBOR, so it runs a second time without the compiled codec.
     """
 
     name: str

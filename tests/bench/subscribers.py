@@ -1,7 +1,7 @@
-"""Subscribers of a firehose in a process of their own: ``python -m tests.bench.subscribers URL COUNT FRAMES [CURSOR]``.
+"""Subscribers of a firehose in a separate process: ``python -m tests.bench.subscribers URL COUNT FRAMES [CURSOR]``.
 
-Prints ``ready`` when all are connected and, when each has got as many frames as were asked for, one line of JSON: when
-the last one had them, and a checksum of what each received in order, so that gaps and changed bytes show.
+Prints ``ready`` when all are connected. When each has received the requested number of frames, prints one line of JSON:
+when the last subscriber had them, and a checksum of what each received in order, which reveals gaps and changed bytes.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ async def _subscribe(http: ClientSession, url: str, frames: int, connected: asyn
 
 
 async def main() -> None:
-    """Subscribe, wait, report."""
+    """Subscribe, wait, and print the report."""
     url, count, frames = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     target = f"{url.replace('http', 'ws', 1)}/xrpc/com.atproto.sync.subscribeRepos"
     if len(sys.argv) > 4:

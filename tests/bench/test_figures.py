@@ -1,4 +1,4 @@
-"""What ``make bench`` prints, and when it fails; how fast anything is, no test asks."""
+"""Tests of what ``make bench`` prints and when it fails. No test checks a speed."""
 
 import importlib.util
 import subprocess

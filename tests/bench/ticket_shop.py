@@ -1,6 +1,6 @@
-"""pretix, a ticket shop in Django, with a list of 30 events: a peer for our pages.
+"""pretix, a ticket shop written in Django, with a list of 30 events, as a peer for our pages.
 
-It is not installed with the project. Where ``OPENMEET_BENCH_PRETIX`` names the Python of an environment that has it
+It is not installed with the project. If ``OPENMEET_BENCH_PRETIX`` names the Python of an environment that has it
 (``python3 -m venv /tmp/pretix && /tmp/pretix/bin/pip install pretix gunicorn``), it is run with one worker on SQLite.
 """
 
@@ -40,7 +40,7 @@ def is_here() -> bool:
 
 @contextmanager
 def running() -> Iterator[str]:
-    """The address of a shop with ``EVENTS`` events: its list is ``/town/``, an event ``/town/jazz0/``."""
+    """The address of a shop with ``EVENTS`` events. Its list is ``/town/``, an event ``/town/jazz0/``."""
     python, port = Path(os.environ[VARIABLE]), free_port()
     with tempfile.TemporaryDirectory(prefix="openmeet-bench-") as folder:
         settings = Path(folder, "pretix.cfg")

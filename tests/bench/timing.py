@@ -1,7 +1,7 @@
-"""How long computing takes: processor time, so that a busy machine changes little, and medians of rounds.
+"""Durations of computations: processor time, which a busy machine changes little, and medians of several rounds.
 
-Ours and a peer's rounds alternate, so that both see the same machine. What waits (for a disk, a socket, another process) is
-measured by the wall clock, by whoever measures it.
+Our rounds alternate with those of a peer, so that both see the same machine. For work that waits (for a disk, a socket,
+another process), the caller measures wall-clock time.
 """
 
 import statistics
@@ -11,13 +11,13 @@ from time import process_time
 
 Work = Callable[[], object]
 
-# A median of five forgives two rounds that a neighbour disturbed.
+# A median of five is not affected if other processes disturb two rounds.
 ROUNDS = 5
 SECONDS = 1.0
 
 
 def rates(*works: Work, seconds: float = SECONDS) -> list[float]:
-    """Calls per second of each, measured for about ``seconds`` each; a call that takes longer runs once."""
+    """Calls per second of each function, measured for about ``seconds`` each. A call that takes longer runs once."""
     counts = [_calls_in(seconds / ROUNDS, work) for work in works]
     taken: list[list[float]] = [[] for _ in works]
     for _ in range(ROUNDS if max(counts) > 1 else 1):
@@ -32,20 +32,20 @@ def rate(work: Work, *, seconds: float = SECONDS) -> float:
 
 
 def timed(work: Work) -> tuple[float, object]:
-    """Seconds of one call, and what it returned."""
+    """Seconds that one call took, and its result."""
     begun = process_time()
     value = work()
     return process_time() - begun, value
 
 
 def percentile(samples: list[float], share: float) -> float:
-    """The sample below which this share of all lies (0.99: all but one in a hundred)."""
+    """The sample below which this share of all samples lies (0.99: all but one in a hundred)."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def progress(what: str) -> None:
-    """Tell a waiting person what is going on; on the error stream, so that output stays data."""
+    """Show progress on standard error, which keeps it out of the output."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K  … {what}", end="", file=sys.stderr, flush=True)
     else:
@@ -53,13 +53,13 @@ def progress(what: str) -> None:
 
 
 def progress_done() -> None:
-    """Take the last word about progress away."""
+    """Erase the last progress message."""
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _calls_in(seconds: float, work: Work) -> int:
-    """How many calls fill the time; the calls made to find out warm caches."""
+    """How many calls fill the time. The calls made to find out also warm the caches."""
     count = 1
     while True:
         took = _time(work, count)

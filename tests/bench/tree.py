@@ -1,4 +1,4 @@
-"""The Merkle search tree at 100,000 keys, against ``atmst``, which needs ``cbrrr`` and so has no pure figure."""
+"""The Merkle search tree with 100,000 keys, compared with ``atmst``, which needs ``cbrrr`` and so has no pure figure."""
 
 import itertools
 import random
@@ -17,7 +17,7 @@ from tests.bench.timing import percentile, progress, timed
 
 KEYS = 100_000
 INSERTS = 2_000
-# atmst inserts one key at a time; at 100,000 that takes longer than everything else here together.
+# atmst inserts one key at a time. With 100,000 keys, that would take longer than everything else here together.
 PEER_KEYS = 4_000
 FIRST_US = 1_700_000_000_000_000
 VALUE = Cid.for_cbor(b"\xa0")
@@ -58,7 +58,7 @@ def measure() -> Iterator[Figure]:
 
 def _paths(first: int, count: int) -> list[str]:
     """Paths of posts by one person over time, in order."""
-    # Odd ones later fall between even ones, as edits of an old repository do.
+    # The odd ones are inserted later, between the even ones, as edits of an old repository are.
     step = 1_000_000
     offset = 0 if first == 0 else step // 2
     span = KEYS // count if first else 1
@@ -82,7 +82,7 @@ def _insert(built: Built, paths: list[str]) -> tuple[list[float], Cid]:
 
 def _insert_with_atmst(built: Built, paths: list[str]) -> float:
     """Seconds per insert."""
-    from atmst.blockstore import MemoryBlockStore  # here, because it cannot be imported without cbrrr
+    from atmst.blockstore import MemoryBlockStore  # imported here because it cannot be imported without cbrrr
     from atmst.mst.node_store import NodeStore
     from atmst.mst.node_wrangler import NodeWrangler
     from cbrrr import CID

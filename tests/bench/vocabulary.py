@@ -1,6 +1,7 @@
-"""Texts of events as they are distributed in life: few words are in nearly all, most are in nearly none (Zipf's law).
+"""Texts of events with a realistic distribution of words: a few are in nearly all texts, most in nearly none (Zipf's
+law).
 
-The same every time: made of syllables, so that words begin alike, by a seeded generator.
+A seeded generator makes the words from syllables, so that the texts are always the same and many words begin alike.
 """
 
 import bisect
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 _SYLLABLES: Final = [a + b for a in "bdfgklmnprstvz" for b in ("a", "e", "i", "o", "u", "an", "er", "in")]
-# A deployment's language: the most frequent of 20,000 words is one in ten of all that are written.
+# The size of a language: the most frequent of 20,000 words makes up a tenth of all text.
 _WORDS: Final = 20_000
 _IN_TITLE: Final = 4
 _IN_TEXT: Final = 40
@@ -25,7 +26,7 @@ def words() -> list[str]:
 
 
 def texts(count: int, *, is_title: bool) -> Iterator[list[str]]:
-    """So many titles, or texts below one, as their words."""
+    """A number of titles, or of texts below a title, as lists of words."""
     chosen = random.Random(count + is_title)  # the same texts every time
     vocabulary = words()
     weights = list(itertools.accumulate(1 / (rank + 2) for rank in range(_WORDS)))

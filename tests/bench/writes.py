@@ -1,4 +1,4 @@
-"""createRecord over HTTP: 16 people on 16 accounts, each record signed, committed and on disk before it is answered.
+"""createRecord over HTTP: 16 people with 16 accounts, each record signed, committed and on disk before the response.
 
 PDS and load generator are two processes on the same machine, so they share its cores.
 """
@@ -49,7 +49,7 @@ def measure() -> Iterator[Figure]:
 
 
 async def _check_repository(url: str, account: Account) -> None:
-    """All that was answered is there: every record under a tree whose root is signed by the account's key."""
+    """Check that everything that was acknowledged is there, in a tree whose root is signed with the account's key."""
     async with (
         ClientSession() as http,
         http.get(f"{url}/xrpc/com.atproto.sync.getRepo", params={"did": account.did}) as answer,

@@ -1,4 +1,4 @@
-"""Many people writing records over HTTP at once, as fast as they are answered; every answer is checked afterwards."""
+"""Many people who write records over HTTP at once, as fast as they are answered. All responses are checked afterwards."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 
 @dataclass
 class Writing:
-    """What one person sent and got back."""
+    """What one person sent and received."""
 
     account: Account
     seconds: list[float] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Writing:
 
 
 def record(account: Account, number: int) -> dict[str, Any]:
-    """A short post, another one each time."""
+    """A short post, different each time."""
     return {
         "$type": COLLECTION,
         "text": f"Note {number} of {account.did}: who brings the dice on Thursday?",
@@ -39,7 +39,7 @@ def record(account: Account, number: int) -> dict[str, Any]:
 
 
 async def write(url: str, accounts: list[Account], each: int, first: int = 0) -> tuple[float, list[Writing]]:
-    """``each`` records per account, one after another, all accounts at once; the seconds that took."""
+    """Write ``each`` records per account, one after another, to all accounts at once. Returns the seconds that it took."""
     writings = [Writing(account) for account in accounts]
     requests = [[_request(account, first + number) for number in range(each)] for account in accounts]
     address = urlsplit(url)
@@ -66,7 +66,8 @@ def _request(account: Account, number: int) -> bytes:
 
 
 async def _write(host: str, port: int, writing: Writing, requests: list[bytes]) -> None:
-    # By hand, because the load generator shares the cores with what it measures: a client library would take a third.
+    # Without a client library, which would take a third of the cores that the load generator shares with what it
+    # measures.
     reader, writer = await asyncio.open_connection(host, port)
     for request in requests:
         begun = perf_counter()
@@ -81,7 +82,7 @@ async def _write(host: str, port: int, writing: Writing, requests: list[bytes]) 
 
 
 def _check(writing: Writing, first: int) -> None:
-    """Status, address, the CID computed here, a validated record, and revs that rise."""
+    """Check status, URI, the CID as computed here, that the record was validated, and that the revs increase."""
     last = ""
     for number, (status, content) in enumerate(writing.answers, first):
         check(status == 200, f"createRecord answered {status}: {content[:200]!r}")

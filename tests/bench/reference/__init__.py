@@ -1,1 +1,3 @@
-"""``make bench-pds``: Aurora Locus and the reference PDS, each a process of its own, at the same work in the same run."""
+"""``make bench-pds``: compare Aurora Locus with the reference PDS. Each is a separate process and does the same work in
+the same run.
+"""

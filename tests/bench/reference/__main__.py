@@ -1,8 +1,8 @@
-"""``make bench-pds``: measure both, print the table, write it into the document about performance.
+"""``make bench-pds``: measure both servers, print the table, and write it to the document about performance.
 
     python -m tests.bench.reference [--quick] [--no-record]
 
-Exit status 0 whatever the speed; 1 when an answer was wrong or there is no reference to compare with.
+The exit status is 0 whatever the speed, and 1 if an answer was wrong or there is no reference to compare with.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The firehose of either server: while sixteen accounts write, at a quiet pace, and from the beginning."""
+"""The firehose of both servers: while sixteen accounts write, at a slow pace, and from the beginning."""
 
 import asyncio
 import json
@@ -15,12 +15,12 @@ from tests.parts import ROOT
 CROWDS = (1, 20, 100)
 _LARGEST_GROUP = 50
 _PACE_SECONDS = 0.02
-# A live subscriber counts from when the server has taken it up, just after the handshake.
+# The server registers a live subscriber just after the handshake.
 _WAIT_SECONDS = 0.5
 
 
 async def live(run: Run, scale: Scale) -> None:
-    """To 1, 20 and 100 subscribers while sixteen accounts write as fast as they are answered."""
+    """To 1, 20 and 100 subscribers, while sixteen accounts write as fast as they are answered."""
     for crowd in CROWDS:
         made = [[create(run, person) for _ in range(scale.live_each)] for person in run.people[:CONNECTIONS]]
         followers = await _follow(run, crowd, CONNECTIONS * scale.live_each)
@@ -37,7 +37,9 @@ async def live(run: Run, scale: Scale) -> None:
 
 
 async def paced(run: Run, scale: Scale) -> None:
-    """Acknowledgement to frame at 100 subscribers and 50 writes a second: what a crowd costs a write, not a queue."""
+    """Time from acknowledgement to frame with 100 subscribers and 50 writes a second: what the subscribers cost a write
+    without a backlog.
+    """
     made = [create(run, run.people[number % CONNECTIONS]) for number in range(scale.paced)]
     followers = await _follow(run, CROWDS[-1], scale.paced)
     connection = await connect(run.side.port)
@@ -62,8 +64,8 @@ async def replay(run: Run, _: Scale) -> None:
 
 
 def _delays(reports: list[dict[str, Any]], acknowledged: dict[str, float]) -> list[float]:
-    """Seconds from each write's answer to each subscriber's frame; 0 where the frame was first. Checks that everybody
-    got the same frames, and each write's.
+    """Seconds from the response to each write until each subscriber has the frame; 0 if the frame came first. Checks
+    that all subscribers received the same frames, including the one of each write.
     """
     check(len({checksum for report in reports for checksum in report["checksums"]}) == 1, "subscribers differ")
     delays = []

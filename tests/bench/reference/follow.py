@@ -1,7 +1,8 @@
-"""Subscribers in a process of their own: ``python -m tests.bench.reference.follow URL COUNT END [CURSOR]``.
+"""Subscribers in a separate process: ``python -m tests.bench.reference.follow URL COUNT END [CURSOR]``.
 
-Prints ``ready`` when all are connected. Each reads until it has so many commits, or the commit of that CID; then one line of JSON: when all were
-connected, the CID of each commit in order, when each subscriber had each, how many frames the first one got, and the checksums of what they got.
+Prints ``ready`` when all are connected. Each reads until it has a number of commits, or the commit with a given CID.
+Then prints one line of JSON: when all were connected, the CID of each commit in order, when each subscriber received
+each, how many frames the first one received, and the checksums of what they received.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from tests.bench.loop import run
 
 
 class Subscriber:
-    """What one of them got; frames are kept by the first alone."""
+    """What one subscriber received. Only the first one keeps the frames."""
 
     def __init__(self, *, keeps: bool) -> None:
         self.arrivals: list[float] = []
@@ -28,7 +29,7 @@ class Subscriber:
         self._keeps = keeps
 
     async def read(self, http: ClientSession, url: str, commits: int, last: bytes) -> None:
-        """Until so many commits were seen, or (where ``last`` is not empty) the one with that CID."""
+        """Read until the given number of commits has been seen or, if ``last`` is not empty, the commit with that CID."""
         async with http.ws_connect(url, max_msg_size=0, compress=0) as socket:
             self.connected.set()
             while len(self.arrivals) < commits:
@@ -39,7 +40,7 @@ class Subscriber:
                 self.frames += 1
                 self.octets += len(data)
                 self.checksum = zlib.crc32(data, self.checksum)
-                # The header is a map of two short fields; the kind stands in its first bytes.
+                # The header is a map of two short fields; its first bytes contain the kind.
                 if b"#commit" in data[:16]:
                     self.arrivals.append(time.monotonic())
                     if self._keeps:
@@ -55,7 +56,7 @@ def _commit_of(frame: bytes) -> str:
 
 
 async def main() -> None:
-    """Subscribe, wait, report."""
+    """Subscribe, wait, and print the report."""
     url, count, end = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     commits, last = (int(end), b"") if end.isdecimal() else (sys.maxsize, bytes(Cid.parse(end)))
     target = f"{url.replace('http', 'ws', 1)}/xrpc/com.atproto.sync.subscribeRepos"

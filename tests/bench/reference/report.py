@@ -1,4 +1,4 @@
-"""The table: both figures, their ratio, and the ratio that was wanted; in text for people and for the document."""
+"""The table of results: both figures, their ratio and the target ratio, as text that is also Markdown."""
 
 import datetime as dt
 import json
@@ -15,7 +15,7 @@ _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement; ``goal`` is how many times better ours should be."""
+    """One measurement. ``goal``: how many times better ours should be."""
 
     name: str
     unit: str
@@ -57,7 +57,7 @@ class Report:
 
 
 def table(report: Report) -> str:
-    """Markdown that reads as text."""
+    """The table as Markdown that is also readable as text."""
     package = json.loads((reference.FOLDER / "node_modules/@atproto/pds/package.json").read_text())
     lines = [
         f"{dt.datetime.now(dt.UTC).date()}, {report.machine}; the reference is `@atproto/pds` {package['version']}.",
@@ -72,7 +72,7 @@ def table(report: Report) -> str:
 
 
 def record(report: Report) -> None:
-    """Put the table where the document keeps it."""
+    """Write the table to the document."""
     text = DOCUMENT.read_text(encoding="utf-8")
     before, _, rest = text.partition(_BEGIN)
     _, found, after = rest.partition(_END)
@@ -88,7 +88,7 @@ def _sides(report: Report) -> tuple[Side, Side]:
 def _line(row: Row, report: Report) -> str:
     ours, theirs = report.our_figures[row.name], report.their_figures[row.name]
     ratio, holds, wanted = "", True, ""
-    # A difference of memory may be nothing, or less.
+    # A difference in memory can be zero or negative.
     if ours > 0 and theirs > 0:
         times = theirs / ours if row.less_is_better else ours / theirs
         ratio = f"{times:.1f}"

@@ -1,4 +1,4 @@
-"""The two servers as processes: the same directory, the same machine, nothing logged per request on either."""
+"""The two servers as processes, with the same directory, on the same machine, and both without a log line per request."""
 
 import contextlib
 import subprocess
@@ -34,7 +34,7 @@ class Side:
 
 
 async def start_both(folder: Path) -> tuple[Side, Side, Program]:
-    """Ours, the reference, and the directory that both use."""
+    """Start our server, the reference PDS, and the directory that both use."""
     plc_port = free_port()
     plc_url = f"http://127.0.0.1:{plc_port}"
     settings = {"PLC_PORT": str(plc_port), "PLC_DATA_DIRECTORY": str(folder / "plc"), "PLC_HOURLY_LIMIT": "0"}
@@ -64,7 +64,7 @@ def _ours(folder: Path, plc_url: str) -> Side:
 
 
 def _theirs(folder: Path, plc_url: str) -> Side:
-    # In dev mode it checks its own answers, which is not held against it; out of it, it wants a name with https.
+    # In dev mode it checks its own responses, so it runs in production mode, which requires a host name with https.
     quiet = {"LOG_ENABLED": "false", "PDS_DEV_MODE": "false", "PDS_HOSTNAME": "reference.test"}
     server = ReferencePds(folder / "theirs", plc_url, settings=quiet)
     node = reference.node()
@@ -75,7 +75,9 @@ def _theirs(folder: Path, plc_url: str) -> Side:
 
 
 def _synchronous(node: str) -> str:
-    """What its own library of SQLite, as it was built, does on COMMIT in WAL mode, which it leaves at the default."""
+    """What the SQLite library of this Node.js does on COMMIT in WAL mode, a setting that the reference PDS leaves at
+    the default.
+    """
     script = (
         "const d = new (require('better-sqlite3'))(process.argv[1]); d.pragma('journal_mode = WAL');"
         "console.log(d.pragma('synchronous', {simple: true}))"
@@ -93,7 +95,7 @@ def _synchronous(node: str) -> str:
 def _floor(command: list[str], folder: Path | None = None) -> float:
     with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         assert process.stdin is not None
-        # It has imported everything when it has read nothing more for a second.
+        # It has imported everything when it has read nothing for a second.
         last = 0.0
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,6 +1,6 @@
-"""HTTP by hand: the client shares the cores with the servers, and a client library would take a third of one.
+"""A minimal HTTP client. It shares the cores with the servers, and a client library would take a third of one.
 
-One request at a time per connection; answers are kept, so that they are checked after the clock has stopped.
+There is one request at a time per connection. Responses are kept and checked after the measurement.
 """
 
 import asyncio
@@ -20,7 +20,9 @@ _LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 class Answer(NamedTuple):
-    """``seconds`` from the request to the last byte; ``at`` on the clock that all processes of a machine share."""
+    """A response. ``seconds``: from the request to the last byte. ``at``: a time on the clock that all processes of a
+    machine share.
+    """
 
     status: int
     body: bytes
@@ -43,7 +45,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's class is not a subclass of it
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._answer is not None and not self._answer.done():
@@ -74,7 +76,7 @@ class Connection(asyncio.Protocol):
         self._answer.set_result((status, _joined(body) if is_chunked else body))
 
     async def ask(self, request: bytes) -> Answer:
-        """Send one request and wait for its answer."""
+        """Send one request and wait for its response."""
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
         begun = perf_counter()
@@ -93,12 +95,12 @@ async def connect(port: int) -> Connection:
 
 
 def get(nsid: str, **parameters: object) -> bytes:
-    """A query as it goes over the wire."""
+    """The bytes of a query."""
     return f"GET /xrpc/{nsid}?{urlencode(parameters)} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode()
 
 
 def post(nsid: str, body: object, token: str | None = None) -> bytes:
-    """A procedure as it goes over the wire."""
+    """The bytes of a procedure call."""
     content = msgspec.json.encode(body)
     head = f"POST /xrpc/{nsid} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     if token is not None:
@@ -107,8 +109,8 @@ def post(nsid: str, body: object, token: str | None = None) -> bytes:
 
 
 async def in_turn(port: int, *queues: Sequence[bytes]) -> tuple[float, list[list[Answer]]]:
-    """Each queue on a connection of its own, all at once, each request after the answer to the one before; the seconds
-    that took together.
+    """Send several queues of requests at once, each on its own connection and each request after the response to the
+    one before. Returns the seconds that this took in total.
     """
     connections = [await connect(port) for _ in queues]
 

@@ -1,4 +1,4 @@
-"""The work: what is asked of both servers, one step after another, every answer checked when the clock has stopped."""
+"""The work that both servers do, step by step. All responses are checked after the measurement."""
 
 import random
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ PAGE = 50
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of everything."""
+    """How many of everything."""
 
     accounts: int = 60
     serial: int = 300
@@ -40,7 +40,7 @@ class Person:
 
 @dataclass
 class Run:
-    """What one side has so far; ``figures`` by the name of the measurement."""
+    """The results of one server so far. ``figures``: by the name of the measurement."""
 
     side: Side
     people: list[Person] = field(default_factory=list)
@@ -58,7 +58,7 @@ def record(author: str, number: int) -> dict[str, Any]:
 
 
 def create(run: Run, person: Person) -> tuple[bytes, str]:
-    """A request that creates another record each time, and that record's CID."""
+    """A request that creates a different record each time, and that record's CID."""
     run.written += 1
     value = record(person.did, run.written)
     body = {"repo": person.did, "collection": POST, "record": value}
@@ -66,7 +66,7 @@ def create(run: Run, person: Person) -> tuple[bytes, str]:
 
 
 def check_created(answers: list[Answer], cids: list[str]) -> list[str]:
-    """Each wrote what it should have; the CIDs of the commits."""
+    """Check that each request wrote what it should have. Returns the CIDs of the commits."""
     commits = []
     for answer, cid in zip(answers, cids, strict=True):
         told = answer.json()
@@ -106,7 +106,7 @@ async def serial(run: Run, scale: Scale) -> None:
 
 
 async def many_writers(run: Run, scale: Scale) -> None:
-    """Sixteen accounts write at once."""
+    """Sixteen accounts that write at once."""
     made = [[create(run, person) for _ in range(scale.each)] for person in run.people[:CONNECTIONS]]
     taken, answers = await in_turn(run.side.port, *([request for request, _ in lane] for lane in made))
     for lane, asked in zip(answers, made, strict=True):
@@ -116,7 +116,7 @@ async def many_writers(run: Run, scale: Scale) -> None:
 
 
 async def batches(run: Run, scale: Scale) -> None:
-    """A hundred records per commit, one commit after another: the large repository."""
+    """A hundred records per commit, one commit after another, which makes the large repository."""
     person = run.people[-1]
     requests = []
     for first in range(0, scale.batches * AT_ONCE, AT_ONCE):
@@ -136,7 +136,7 @@ async def batches(run: Run, scale: Scale) -> None:
 
 
 async def record_reads(run: Run, scale: Scale) -> None:
-    """getRecord of a random record, sixteen readers."""
+    """getRecord of a random record, with sixteen readers."""
     person = run.people[-1]
     chosen = _chosen(run, scale.reads_each)
     queues = [
@@ -151,10 +151,10 @@ async def record_reads(run: Run, scale: Scale) -> None:
 
 
 async def pages(run: Run, scale: Scale) -> None:
-    """listRecords of 50 from a random place, sixteen readers."""
+    """listRecords of 50 records from a random position, with sixteen readers."""
     person = run.people[-1]
     order = sorted(range(len(run.keys)), key=lambda number: run.keys[number])
-    # Pages go from the newest key down: a place with a whole page below it.
+    # Pages go from the newest key down, so choose a position with a whole page below it.
     chosen = [[random.randrange(PAGE, len(order)) for _ in range(scale.reads_each // 4)] for _ in range(CONNECTIONS)]
     name = "com.atproto.repo.listRecords"
     queues = [
@@ -171,7 +171,7 @@ async def pages(run: Run, scale: Scale) -> None:
 
 
 async def proofs(run: Run, scale: Scale) -> None:
-    """sync.getRecord of a random record, sixteen readers."""
+    """sync.getRecord of a random record, with sixteen readers."""
     person = run.people[-1]
     chosen = _chosen(run, scale.reads_each // 2)
     queues = [
