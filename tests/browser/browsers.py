@@ -1,4 +1,4 @@
-"""A real browser in front of a real server: Debian's Chromium, with and without script, at the widths people have."""
+"""A real browser and a real server: Debian's Chromium, with and without scripts, at common widths."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -39,11 +39,11 @@ CHROMIUM = {
     "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
 }
 
-# A busy machine is slow, not wrong: what must appear is waited for.
+# A busy machine is slow, so tests wait this long for what has to appear.
 _PATIENCE_MS = 30_000
 expect.set_options(timeout=_PATIENCE_MS)
 
-# What the browser says where a page wants a service worker and ``context`` lets it have none.
+# Chromium's message when a page registers a service worker and ``context`` blocks it.
 NO_WORKER = "Service Worker registration blocked by Playwright"
 
 PHONE = {"width": 360, "height": 740}
@@ -52,7 +52,7 @@ DESK = {"width": 1280, "height": 800}
 
 @dataclass
 class Deployment:
-    """A site that listens, its database, its mailbox and its pictures."""
+    """A running site with its database, mailbox and pictures."""
 
     url: str
     db: Database
@@ -61,7 +61,7 @@ class Deployment:
     app: Application
 
     async def deliver(self) -> None:
-        """Deliver the mail that is queued, as the publisher does."""
+        """Deliver queued e-mails, as the publisher does."""
 
         async def send(letter: OutgoingEmail, name: str) -> None:
             await self.box.send(Mail(parse_address(letter.to), letter.subject, letter.text, f"<{name}@openmeet.test>"))
@@ -81,7 +81,9 @@ async def deployment(
     language: str = "en",
     **changed: Any,
 ) -> AsyncIterator[Deployment]:
-    """The site on a free port. ``language``: for browsers that ask for none that it has. ``changed``: other settings."""
+    """Run the site on a free port. ``language``: for browsers that accept none of the site's languages. ``changed``:
+    settings to override.
+    """
     box = FolderMailbox(folder, Sender("OpenMeet", parse_address("no-reply@openmeet.test")), clock)
     pictures = open_folder(folder.parent / "pictures")
     settings = replace(Settings(), dev_mailbox=True, language=language, **changed)
@@ -115,14 +117,14 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="module")
 async def chromium_of_file() -> AsyncIterator[Browser]:
-    """One for the tests of a file, which with it share an event loop: starting one costs as much as a test."""
+    """One Chromium for all tests of a file, which share its event loop. Starting one takes as long as a test."""
     async with chromium() as opened:
         yield opened
 
 
 @pytest.fixture
 async def browser(chromium_of_file: Browser) -> AsyncIterator[Browser]:
-    """A browser in which nobody has been: whatever a test opens in it is closed after it."""
+    """A browser without stored data. Everything that a test opens in it is closed after the test."""
     assert not chromium_of_file.contexts
     yield chromium_of_file
     for opened in list(chromium_of_file.contexts):
@@ -131,15 +133,15 @@ async def browser(chromium_of_file: Browser) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def context(browser: Browser, deployment: Deployment, **options: Any) -> AsyncIterator[BrowserContext]:
-    """A person's browser: own cookies; script off with ``java_script_enabled=False``, service workers on with
-    ``service_workers="allow"``.
+    """The browser of one person, with separate cookies. ``java_script_enabled=False`` turns scripts off,
+    ``service_workers="allow"`` turns service workers on.
     """
     options = {
         "viewport": PHONE,
         "locale": "en-GB",
         "timezone_id": "Europe/Berlin",
         "base_url": deployment.url,
-        # Between a page and the site it would hide requests from the tests that watch them.
+        # A service worker would hide requests from the tests that watch them.
         "service_workers": "block",
     } | options
     opened = await browser.new_context(**options)
@@ -151,7 +153,7 @@ async def context(browser: Browser, deployment: Deployment, **options: Any) -> A
 
 
 async def sign_up(page: Page, deployment: Deployment, name: str, email: str) -> None:
-    """From the sign-in page through the mailbox to the page that comes after the name."""
+    """Sign up: from the sign-in page through the mailbox to the page that follows the name."""
     await ask_for_code(page, email)
     await enter_code(page, deployment)
     await page.get_by_label("Your name").fill(name)
@@ -159,13 +161,13 @@ async def sign_up(page: Page, deployment: Deployment, name: str, email: str) -> 
 
 
 async def ask_for_code(page: Page, email: str) -> None:
-    """On the sign-in page."""
+    """Ask for a code on the sign-in page."""
     await page.get_by_label("E-mail").fill(email)
     await page.get_by_role("button", name="Continue to sign-in").click()
 
 
 async def enter_code(page: Page, deployment: Deployment) -> None:
-    """The newest code of the mailbox, typed on the page that asks for it."""
+    """Type the newest code from the mailbox on the page that asks for it."""
     await page.get_by_role("heading", name="Enter your code").wait_for()
     await deployment.deliver()
     mail = await page.context.new_page()
@@ -182,8 +184,9 @@ async def sideways(page: Page) -> int:
 
 
 async def small_targets(page: Page) -> list[str]:
-    """Controls lower than 44 pixels; links inside running text are excepted (WCAG 2.5.8, "inline"), titles of cards that are
-    pressed as a whole, and bars of a month, whose day is a target of that height and lists them ("equivalent"; they have 24).
+    """Controls lower than 44 pixels. Exceptions: links in running text (WCAG 2.5.8, "inline"), titles of cards that can
+    be pressed as a whole, and bars in the month view, which are 24 pixels high but are also listed behind their day, a
+    target of 44 pixels ("equivalent").
     """
     found: list[str] = await page.evaluate(
         """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
@@ -200,12 +203,12 @@ async def small_targets(page: Page) -> list[str]:
 
 
 async def unfold_all(page: Page) -> None:
-    """Open what is folded, so that it is looked at, too."""
+    """Open everything that is folded, so that it is checked, too."""
     await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
 
 
 async def narrow_targets(page: Page) -> list[str]:
-    """Buttons, boxes and fields of less than 44 pixels across; what a label makes larger counts with it."""
+    """Buttons, checkboxes and fields narrower than 44 pixels. The width includes a label that enlarges the target."""
     found: list[str] = await page.evaluate(
         """() => [...document.querySelectorAll('button, .button, input:not([type=hidden]), select, textarea, summary')]
           .filter((one) => {
@@ -219,7 +222,7 @@ async def narrow_targets(page: Page) -> list[str]:
 
 
 async def hollow_cards(page: Page) -> list[str]:
-    """Boxes that are drawn around nothing."""
+    """Visible boxes without content."""
     found: list[str] = await page.evaluate(
         """() => [...document.querySelectorAll('.card, .banner, .needs')]
           .filter((one) => {
@@ -234,7 +237,9 @@ async def hollow_cards(page: Page) -> list[str]:
 
 
 async def covered_targets(page: Page) -> list[str]:
-    """Controls that something else lies on: whoever presses them presses that. A label that belongs to one is as good."""
+    """Controls that are covered by something else, so that a press does not reach them. A covering label of the control
+    is allowed.
+    """
     found: list[str] = await page.evaluate(
         """() => [...document.querySelectorAll('main a[href], main button, main input:not([type=hidden]), main select, main textarea, main summary')]
           .filter((one) => {
@@ -251,8 +256,8 @@ async def covered_targets(page: Page) -> list[str]:
 
 
 async def unclear_names(page: Page) -> list[str]:
-    """What is called alike and does different things (WCAG 2.4.4): links by where they lead, unless a sentence around them says
-    which, and buttons by what they send.
+    """Names that several controls with different functions share (WCAG 2.4.4). Links are compared by their targets,
+    unless the sentence around them tells them apart; buttons by what they send.
     """
     found: list[str] = await page.evaluate(
         """() => {
@@ -277,7 +282,7 @@ async def unclear_names(page: Page) -> list[str]:
 
 
 async def unseen_focus(page: Page) -> list[str]:
-    """What gets the focus by keyboard and does not show it, or gets it out of turn."""
+    """Elements that receive keyboard focus without showing it, or out of order."""
     await page.keyboard.press("Tab")
     found: list[str] = await page.evaluate(
         """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]')]
@@ -293,7 +298,7 @@ async def unseen_focus(page: Page) -> list[str]:
 
 
 async def heads(page: Page) -> list[str]:
-    """What is wrong with the one heading of the page, and with its title."""
+    """Problems with the page's main heading, of which there must be exactly one, and with its title."""
     count = await page.locator("h1").count()
     title = await page.title()
     return ([] if count == 1 else [f"{count} h1"]) + (

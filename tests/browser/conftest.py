@@ -1,4 +1,4 @@
-"""A Chromium per file, in which nobody has been before a test, and a deployment per test."""
+"""A Chromium per file, without stored data before each test, and a deployment per test."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,5 +17,5 @@ __all__ = ["browser", "chromium_of_file"]
 async def openmeet(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> AsyncIterator[Deployment]:
     async with deployment(await make_sqlite("openmeet"), clock, tmp_path / "mail") as opened:
         yield opened
-    # Chromium's connections close a moment after the server has let go of them.
+    # Chromium closes its connections a moment after the server has.
     await asyncio.sleep(0)

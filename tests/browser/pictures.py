@@ -1,6 +1,6 @@
-"""The pictures of the README, of the demo town on a day that stands still: ``make screenshots``.
+"""Take the screenshots of the README from the demo town on a fixed day: ``make screenshots``.
 
-The same town, day and faces each time, so that a second run writes the same pictures where nothing has changed.
+Town, day and faces are the same each time, so that a second run writes the same pictures if nothing has changed.
 """
 
 import asyncio
@@ -34,25 +34,27 @@ FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
 MOST_BYTES: Final = 150_000
 # Thursday 5 March 2026, 09:00 in Berlin.
 _DAY: Final = Instant(1_772_697_600_000_000)
-# Somebody with much to see: who has written most in chats of events.
+# The person who has written most in event chats, because they have a lot to show.
 _PERSON: Final = """
     select m.user_id as id from chat_messages m join chat_rooms r on r.id = m.room_id
      where r.event_id is not null and m.user_id is not null group by m.user_id order by count(*) desc, m.user_id limit 1
 """
-# What most people go to within the week: a single event at a place.
+# The single event at a venue that most people attend within the week.
 _EVENT: Final = """
     select e.slug from events e join attendances a on a.event_id = e.id and a.status = 'attending'
      where e.visibility = 'public' and e.status = 'scheduled' and e.series_id is null and e.mode = 'in_person'
        and e.starts_at between :now and :now + 7 * 86400 * 1000000
      group by e.id order by count(*) desc, e.id limit 1
 """
-# Sharp on a good screen, and still small enough for a repository.
+# Sharp on a high-resolution screen, and still small enough for a repository.
 _QUALITY: Final = 82
 
 
 @dataclass(frozen=True)
 class Picture:
-    """``path``: with ``{event}`` for the slug of an event. ``link``: the link to follow from there, if any. ``scale``: pixels of the screen for one of the page."""
+    """A screenshot. ``path``: contains ``{event}`` for the slug of an event. ``link``: a link to follow from there, if
+    any. ``scale``: screen pixels per page pixel.
+    """
 
     name: str
     path: str
@@ -75,7 +77,7 @@ PICTURES: Final = (
 
 
 async def take(folder: Path) -> None:
-    """Write the pictures as WebP. Raises ValueError where one has grown too large."""
+    """Write the pictures as WebP. Raises ValueError if one is too large."""
     async with _town() as town, chromium() as browser:
         for picture in PICTURES:
             (folder / f"{picture.name}.webp").write_bytes(await _shot(browser, town, picture))
@@ -83,7 +85,7 @@ async def take(folder: Path) -> None:
 
 @asynccontextmanager
 async def _town() -> AsyncIterator[Deployment]:
-    """The demo town, with the same identifiers each time: faces have their colours by them."""
+    """The demo town with the same identifiers each time, because the colours of faces depend on them."""
     dice = random.Random(1)
     with tempfile.TemporaryDirectory() as name:
         folder, clock = Path(name), HandClock(_DAY)
@@ -123,7 +125,7 @@ async def _shot(browser: Browser, town: Deployment, picture: Picture) -> bytes:
 async def _open(page: Page, path: str) -> None:
     await page.goto(path, wait_until="load")
     await page.evaluate("document.fonts.ready")
-    # Those further down load when somebody gets there.
+    # Pictures further down are loaded when the page is scrolled to them.
     await page.evaluate(
         """Promise.all([...document.images]
             .filter((one) => one.checkVisibility() && !one.complete)

@@ -1,4 +1,4 @@
-"""The page of an event in each state of its answer bar: on a phone and a desk, light and dark, fit to be used."""
+"""The event page in each state of its answer bar is usable, on a phone and a desktop, light and dark."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ NOW = {"starts": "2026-03-01T12:56", "ends": "2026-03-01T15:00"}
 
 @dataclass(frozen=True)
 class People:
-    """Ana hosts, Ben looks, Cleo is somebody else, and Dora has blocked Ben."""
+    """Ana hosts, Ben looks at the page, Cleo is somebody else, and Dora has blocked Ben."""
 
     ana: Caller
     ben: Caller
@@ -54,7 +54,7 @@ def says(reply: RsvpReply) -> Story:
 
 
 async def nothing(tx: Transaction, who: People, event: Event) -> None:
-    """They have not answered."""
+    """Ben has not answered."""
 
 
 async def cancelled(tx: Transaction, who: People, event: Event) -> None:
@@ -124,7 +124,7 @@ async def approval(tx: Transaction, who: People, event: Event) -> None:
 
 
 S = AnswerState
-# When it takes place and what it is like, and what happened.
+# For each state: the event's time and properties, and what happened.
 STORIES: dict[AnswerState, tuple[dict[str, str], Story]] = {
     S.NOT_PUBLISHED: (LATER, nothing),
     S.CANCELLED: (LATER, cancelled),
@@ -156,7 +156,7 @@ OF_ATTENDEES = tuple(state for state in S if state not in OF_HOSTS)
 
 
 async def paths_of(tx: Transaction, who: People) -> dict[AnswerState, str]:
-    """An event in each state, as Ana sees it in those of hosts, and Ben in all others."""
+    """Paths of an event in each state. Ana sees those in host states, Ben all others."""
     club = of_event(await group_by(tx, who.ana))
     paths = {}
     for state, (typed, story) in STORIES.items():

@@ -1,4 +1,4 @@
-"""A person's calendar in a browser: month, week and agenda on a phone and at a desk, with and without scripts."""
+"""A person's calendar in a browser: month, week and agenda, on a phone and a desktop, with and without scripts."""
 
 import re
 
@@ -43,7 +43,7 @@ async def token_of(openmeet: Deployment, user_id: UserId) -> str:
 
 
 async def add_examples(openmeet: Deployment) -> str:
-    """The session of a person with a full month, and a busy day in another."""
+    """Create a person with a full month, and with a busy day in another month. Returns their session."""
     async with openmeet.db.transaction() as tx:
         ana, _ = await full_month(tx)
         await calendar(tx, ana, "Trains", 7, [(f"Train {n}", "25", "09:00", "10:00", False) for n in range(40)])
@@ -51,7 +51,9 @@ async def add_examples(openmeet: Deployment) -> str:
 
 
 async def test_each_view_is_fit_to_be_used(browser: Browser, openmeet: Deployment) -> None:
-    """On a phone and at a desk, light and dark: nothing sideways, large targets, clear names, no complaint of axe."""
+    """On a phone and a desktop, light and dark: no sideways scrolling, large targets, clear names, no complaints of
+    axe.
+    """
     token = await add_examples(openmeet)
     paths = {
         "month": MONTH,
@@ -108,7 +110,7 @@ async def test_by_keyboard_days_and_months_are_a_key_away(browser: Browser, open
 async def test_hours_of_a_week_are_where_the_clock_says(
     browser: Browser, openmeet: Deployment, size: dict[str, int]
 ) -> None:
-    """An hour is 48 px, entries at the same time stand side by side, and a phone shows one day."""
+    """An hour is 48 px high, simultaneous entries are next to each other, and a phone shows one day."""
     token = await add_examples(openmeet)
     async with context(browser, openmeet, viewport=size) as person_context:
         await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
@@ -138,7 +140,7 @@ async def test_nothing_jumps_and_bars_stay_in_their_month(
         page = await person_context.new_page()
         for path in (MONTH, WEEK, "/my/calendar?view=agenda"):
             await page.goto(path)
-            await page.goto(path)  # with the font at hand: how soon it comes is no fact about the page
+            await page.goto(path)  # the font is cached by now, so the time that it takes to load does not matter
             assert await page.evaluate(_SHIFTS) == [], path
         await page.goto(MONTH)
         if size is DESK:

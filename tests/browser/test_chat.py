@@ -1,4 +1,4 @@
-"""Conversations as people use them: two windows side by side, on a phone and a desk, and everything without scripts."""
+"""Chats as people use them: two windows at once, on a phone and a desktop, and everything without scripts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,7 +35,7 @@ XSS = '<img src=x onerror="document.title=1"> <script>document.title=1</script>'
 
 @pytest.fixture
 async def talk(openmeet):
-    """The path of an event's chat, its slug, its two guests and their session tokens."""
+    """The path of an event's chat, the event's slug, its two guests and their session tokens."""
     async with openmeet.db.transaction() as tx:
         people = [await person(tx, name) for name in ("Ana", "Ben", XSS)]
         event = await event_by(tx, people[0], title=f"Games {XSS}")
@@ -50,7 +50,9 @@ def cookie(openmeet, token: str) -> list[dict[str, str]]:
 
 
 async def test_two_windows_talk_until_one_withdraws(openmeet, browser, talk):
-    """Words arrive in the other window by themselves; withdrawing closes the chat in an open window; no text is code."""
+    """New messages appear in the other window automatically. Withdrawing closes the chat in an open window. Text is
+    never executed as code.
+    """
     path, slug, people, tokens = talk
     async with (
         context(browser, openmeet, viewport=PHONE) as phone,
@@ -113,7 +115,7 @@ async def test_enter_sends_only_where_one_chose_so(openmeet, browser, talk):
 
 
 async def test_everything_without_scripts(openmeet, browser, talk):
-    """Saying something, answering it, changing it and taking it back; the host removes a message."""
+    """A person sends, edits and deletes a message and replies to one; the host removes a message."""
     path, _, _, tokens = talk
     async with context(browser, openmeet, java_script_enabled=False) as opened:
         await opened.add_cookies(cookie(openmeet, tokens[1]))
@@ -142,7 +144,7 @@ async def test_everything_without_scripts(openmeet, browser, talk):
 
 @pytest.fixture
 def photos(tmp_path) -> list[str]:
-    """Three photos: wide, high and small."""
+    """Three photos: wide, tall and small."""
     made = []
     for number, (size, colour) in enumerate((((1600, 900), "teal"), ((900, 1600), "orange"), ((200, 200), "navy"))):
         path = tmp_path / f"{number}.jpg"
@@ -153,7 +155,9 @@ def photos(tmp_path) -> list[str]:
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 async def test_photos_are_chosen_together_and_arrive_in_the_other_window(openmeet, browser, talk, photos, viewport):
-    """Several at once, each with a description; the other window shows them by itself, and loses them when they are taken back."""
+    """Several photos are sent at once, each with a description. The other window shows them automatically, and removes
+    them when they are deleted.
+    """
     path, _, _, tokens = talk
     async with context(browser, openmeet, viewport=viewport) as one, context(browser, openmeet, viewport=DESK) as two:
         await one.add_cookies(cookie(openmeet, tokens[1]))
@@ -190,7 +194,7 @@ async def test_photos_are_chosen_together_and_arrive_in_the_other_window(openmee
 
 
 async def test_photos_without_scripts(openmeet, browser, talk, photos, tmp_path):
-    """A file that is none keeps the others and the words; what was stored goes with the next try."""
+    """If one of the files is not a picture, the other files and the text are kept, and are sent with the next try."""
     path, _, _, tokens = talk
     broken = tmp_path / "broken.jpg"
     broken.write_text("no photo")
@@ -213,7 +217,7 @@ async def test_photos_without_scripts(openmeet, browser, talk, photos, tmp_path)
         assert page.url.endswith("/large")
 
 
-# On a phone, on a desk, and on a phone without scripts.
+# On a phone, on a desktop, and on a phone without scripts.
 WAYS = {
     "phone": {"viewport": PHONE},
     "desk": {"viewport": DESK},
@@ -228,7 +232,7 @@ def way(request):
 
 @asynccontextmanager
 async def window(browser, openmeet, token: str, **options: object) -> AsyncIterator[Page]:
-    """Of somebody who is signed in."""
+    """A window of somebody who is signed in."""
     async with context(browser, openmeet, **options) as opened:
         await opened.add_cookies(cookie(openmeet, token))
         yield await opened.new_page()
@@ -241,7 +245,7 @@ async def looks_right(page: Page) -> None:
 
 
 async def test_withdrawing_in_one_window_closes_the_chat_in_another(openmeet, browser, talk, way):
-    """With scripts the open window finds out by itself; without them whatever is done next in it."""
+    """With scripts, the open window notices by itself; without, it notices at the next action."""
     path, slug, _, tokens = talk
     async with window(browser, openmeet, tokens[1], **way) as chat:
         await chat.goto(path)
@@ -297,7 +301,9 @@ async def test_a_search_leads_to_the_message_where_it_was_said(openmeet, browser
 
 
 async def test_a_question_to_the_hosts_is_answered(openmeet, browser, way):
-    """Asked from the page of the event, found by the host among the chats, answered there, read where it was asked."""
+    """The question is asked on the page of the event. The host finds it among the chats and answers there, and the
+    answer appears where the question was asked.
+    """
     async with openmeet.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, title="Games")
@@ -330,7 +336,7 @@ async def test_a_question_to_the_hosts_is_answered(openmeet, browser, way):
 
 
 async def test_a_series_that_is_split_keeps_one_conversation(openmeet, browser, way):
-    """What was said before the split is there, on the page of either half, and answers to it arrive there."""
+    """Messages from before the split are shown on the pages of both halves, and replies to them are delivered there."""
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana")
         series = await series_actions.create(
@@ -356,7 +362,7 @@ async def test_a_series_that_is_split_keeps_one_conversation(openmeet, browser, 
 
 
 async def test_the_chat_of_one_date_moves_by_itself(openmeet, browser):
-    """Words about its date arrive in an open page, and those about another date do not."""
+    """Messages about its date appear in an open page; those about another date do not."""
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana")
         series = await series_actions.create(
@@ -395,7 +401,7 @@ async def test_drafts_go_at_sign_out(openmeet, browser, talk):
 
 
 async def test_a_host_removes_a_message_and_then_the_person(openmeet, browser, talk, way):
-    """The words go from the window of somebody else, who is banned next and let back in by the same page."""
+    """The message disappears from another person's window. Its author is then banned, and unbanned on the same page."""
     path, _, _, tokens = talk
     async with window(browser, openmeet, tokens[0], **way) as host, window(browser, openmeet, tokens[1], **way) as ben:
         await ben.goto(path)
@@ -429,7 +435,7 @@ async def test_a_host_removes_a_message_and_then_the_person(openmeet, browser, t
 
 
 async def test_a_guest_writes_from_the_link_in_a_mail(openmeet, browser, talk, way):
-    """Without an account and without signing in; the words are in the chat under the name that they gave."""
+    """The guest has no account and does not sign in. The message appears in the chat under the name that they gave."""
     path, slug, people, tokens = talk
     async with openmeet.db.transaction() as tx:
         gil = await guests.find_or_make(tx, email="gil@example.org", display_name="Gil")

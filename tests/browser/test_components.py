@@ -1,4 +1,6 @@
-"""Every part of the look in every state, measured: at two widths, light and dark, enlarged, in forced colours and without motion."""
+"""Every component of the design in every state, measured at two widths, light and dark, enlarged, in forced colours and
+without motion.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -14,7 +16,7 @@ pytestmark = needs("chromium")
 
 PATH = "/dev/components"
 WHAT_IS_SHOWN = (
-    # A class of each part, in a state of it.
+    # A CSS class of each component in one of its states.
     *(
         "discover-filters .narrow",
         "map-pin",
@@ -42,15 +44,15 @@ WHAT_IS_SHOWN = (
         "talk-rows",
     ),
 )
-# Pixels, as docs/design-language.md names them; titles of events grow with the window.
+# Font sizes in pixels, from docs/design-language.md. Titles of events grow with the window.
 SIZES = (28, 22, 18, 17, 16, 15, 13)
 TITLES = (30, 46)
-# Where smaller letters are allowed: beside or inside of a picture, and in the calendar.
+# Where smaller text is allowed: next to or inside a picture, and in the calendar.
 SMALL = {
     12: ".cal-bar, .wk-block, .cal-more",
     11: ".count, .tile-month, .wk-hours, .wk-line, .wk-more",
 }
-# Letters that are a picture, and code in a line of text.
+# Letters that are used as a picture, and code in a line of text.
 NO_TEXT = "svg, .avatar, code, .mark, .map-control"
 
 
@@ -69,7 +71,7 @@ async def test_every_part_is_shown(page: Page) -> None:
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 async def test_parts_fit_and_can_be_read_and_pressed(page: Page, size: dict[str, int]) -> None:
-    """Light and dark: nothing runs out or is covered, targets, contrast and names."""
+    """Light and dark: nothing overflows or is covered; targets, contrast and names are correct."""
     await page.set_viewport_size(size)
     found = await unclear_names(page) + await heads(page) + await cut_off(page)
     for scheme in ("light", "dark"):
@@ -99,7 +101,7 @@ async def test_letters_have_sizes_of_the_scale(page: Page, size: dict[str, int])
 
 @pytest.mark.parametrize(("size", "percent"), [(PHONE, 200), (DESK, 200), ({"width": 640, "height": 400}, 100)])
 async def test_parts_fit_when_they_are_enlarged(page: Page, size: dict[str, int], percent: int) -> None:
-    """Text at 200 %, and a desk zoomed to 200 %, which halves its width."""
+    """Text at 200 %, and a desktop window zoomed to 200 %, which halves its width."""
     await page.set_viewport_size(size)
     await page.evaluate("(percent) => { document.documentElement.style.fontSize = `${percent}%`; }", percent)
     assert await sideways(page) <= 0
@@ -107,7 +109,7 @@ async def test_parts_fit_when_they_are_enlarged(page: Page, size: dict[str, int]
 
 
 async def test_forced_colours_leave_edges_and_states(page: Page) -> None:
-    """Where backgrounds are gone, an edge shows what is a card, a badge, a button and what is chosen."""
+    """Without backgrounds, edges show cards, badges, buttons and the selected item."""
     await page.emulate_media(forced_colors="active")
     bare = await page.evaluate(
         """() => [...document.querySelectorAll(
@@ -137,7 +139,7 @@ async def test_nothing_moves_for_who_wants_no_motion(page: Page) -> None:
 
 
 async def cut_off(page: Page) -> list[str]:
-    """Text that its own box cuts, unless it scrolls, says so by an ellipsis, or is a line of a calendar's bar."""
+    """Text that is cut off by its own box, except if the box scrolls or shows an ellipsis, or is a bar in the calendar."""
     found: list[str] = await page.evaluate(
         """() => [...document.querySelectorAll('main .button, main .chip, main h2, main h3, main label, main summary, main .card p')]
           .filter((one) => one.getBoundingClientRect().width > 1 && !one.closest('.hidden, .cal-bar, .wk-block'))
@@ -152,7 +154,7 @@ async def cut_off(page: Page) -> list[str]:
 
 
 async def tiny_targets(page: Page) -> list[str]:
-    """What can be pressed and is less than 24 pixels in a direction (WCAG 2.5.8), except links in a sentence."""
+    """Controls smaller than 24 pixels in one direction (WCAG 2.5.8), except links in a sentence."""
     found: list[str] = await page.evaluate(
         """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')]
           .filter((one) => {

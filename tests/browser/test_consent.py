@@ -1,4 +1,6 @@
-"""Asked once, default no; after the yes the record is in a repository: in a browser, on the whole network."""
+"""The question about publishing is asked once, with "no" as the default. After "yes", the record is in a repository.
+Tested in a browser on the whole network.
+"""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,6 @@
-"""Somebody deletes their account and changes their mind, in a real browser: preview, confirmation, and back by signing in."""
+"""A person deletes their account and changes their mind, in a real browser: preview, confirmation, and return by
+signing in.
+"""
 
 import pytest
 
@@ -18,7 +20,7 @@ pytestmark = needs("chromium")
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
 async def test_deleted_and_kept_after_all(browser, openmeet, size, script):
-    """A wrong address is refused and stays typed; the events that begin soon are cancelled, and stay cancelled."""
+    """A wrong address is refused and stays in the field. Events that begin soon are cancelled, and stay cancelled."""
     async with context(browser, openmeet, viewport=size, java_script_enabled=script) as ana:
         page = await ana.new_page()
         await page.goto("/sign-in")

@@ -1,4 +1,6 @@
-"""Discover in a real browser: the map by keyboard and on a phone, filters, the town of a new event; with script and without."""
+"""Discover in a real browser: the map with a keyboard and on a phone, filters, the town of a new event; with and
+without scripts.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -33,7 +35,7 @@ WIDTH = pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"]
 
 @pytest.fixture
 async def openmeet(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> AsyncIterator[Deployment]:
-    """With the list of places."""
+    """A site with the list of places."""
     world = open_world()
     async with deployment(await make_sqlite("openmeet"), clock, tmp_path / "mail", places=world) as opened:
         async with opened.db.transaction() as tx:
@@ -49,7 +51,7 @@ async def openmeet(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) 
 async def test_the_map_by_keyboard(
     browser: Browser, openmeet: Deployment, *, script: bool, viewport: dict[str, int]
 ) -> None:
-    """Found by the name of a town, the pins are links in the order of the list; nothing asks another host."""
+    """After a search for a town, the pins are links in the order of the list. The page contacts no other host."""
     async with context(browser, openmeet, java_script_enabled=script, viewport=viewport) as somebody:
         page = await somebody.new_page()
         asked: list[str] = []
@@ -91,7 +93,7 @@ async def test_filters_add_up(browser: Browser, openmeet: Deployment, *, script:
 
 @SCRIPT
 async def test_the_place_of_a_new_event(browser: Browser, openmeet: Deployment, *, script: bool) -> None:
-    """One line fills in the address and the time zone: while it is typed, or by a button."""
+    """One line fills in the address and the time zone, either while it is typed or with a button."""
     async with context(browser, openmeet, java_script_enabled=script, viewport=PHONE) as somebody:
         page = await somebody.new_page()
         await page.goto("/events/new")
@@ -118,7 +120,9 @@ async def test_the_place_of_a_new_event(browser: Browser, openmeet: Deployment, 
 async def test_a_street_from_a_geocoder(
     browser: Browser, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, *, script: bool
 ) -> None:
-    """One tap asks for it, one chooses it: address and point are filled in, and the browser asks no other host."""
+    """One tap asks for suggestions and one chooses a suggestion, which fills in address and coordinates. The browser
+    contacts no other host.
+    """
     world, http = open_world(), HttpClient(DEVELOPMENT)
     async with geocoder_server() as server:
         settings = GeocoderSettings(GeocoderKind.PHOTON, server.url, "© OpenStreetMap contributors", "OpenMeet")
@@ -158,7 +162,7 @@ async def test_a_street_from_a_geocoder(
 async def test_two_people_find_each_others_event(
     browser: Browser, openmeet: Deployment, *, script: bool, viewport: dict[str, int]
 ) -> None:
-    """Each types a line with a town, the other types the town's name into the search: at most three taps."""
+    """Each types a line with a town; the other one types the town's name into the search. It takes at most three taps."""
     lines = {"Bea": ("Chess", "Old mill, Berlin", "Potsdam"), "Cleo": ("Rowing", "Pier 2, Potsdam", "Berlin")}
     sessions = {}
     async with openmeet.db.transaction() as tx:

@@ -1,7 +1,7 @@
-"""The door by camera: a ticket is held before it, read from the picture and checked in; on the phone of a host.
+"""Check-in by camera: a ticket is held in front of the host's phone, read from the picture and checked in.
 
-Chromium on Linux reads no codes by itself (the Shape Detection API is for Android, ChromeOS and macOS): what reads them here compares
-the camera's picture, module by module, with the code that the ticket has, and knows nothing else of it.
+Chromium on Linux has no code reader (the Shape Detection API is for Android, ChromeOS and macOS). The reader used here
+only compares the camera's picture, module by module, with the ticket's code.
 """
 
 from contextlib import AsyncExitStack
@@ -49,7 +49,7 @@ READER = """
 
 
 def film(matrix: list[list[int]], path: Path) -> tuple[int, int]:
-    """A film that shows this code and nothing else, as YUV4MPEG2; where its upper left corner is."""
+    """A film that shows only this code, as YUV4MPEG2, and the position of its upper left corner."""
     size = len(matrix) * MODULE
     left, top = (WIDTH - size) // 2, (HEIGHT - size) // 2
     light = bytearray(b"\xeb" * (WIDTH * HEIGHT))
@@ -65,7 +65,7 @@ def film(matrix: list[list[int]], path: Path) -> tuple[int, int]:
 
 
 async def test_a_ticket_before_the_camera_is_checked_in(openmeet: Deployment, tmp_path: Path) -> None:
-    """What is read is the address of the picture on the ticket; where the browser reads no codes there is no button for it."""
+    """The address in the code on the ticket is read. In a browser without a code reader, there is no button for it."""
     cameras = tmp_path / "camera.y4m"
     async with openmeet.db.transaction() as tx:
         ben = await person(tx, "Ben")

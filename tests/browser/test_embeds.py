@@ -1,4 +1,6 @@
-"""Embeds as their visitors see them: in a frame of another site, at its widths, in both schemes, with and without scripts."""
+"""Embeds as visitors see them: in a frame of another site, at its widths, in both colour schemes, with and without
+scripts.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +25,7 @@ LONG = "Nachbarschaftsversammlung zur Straßenraumumgestaltung und Verkehrsberuh
 
 @asynccontextmanager
 async def other_site(code: str) -> AsyncIterator[str]:
-    """The address of a page of somebody else, with this in it."""
+    """The address of another site's page that contains this code."""
 
     async def show(_request: Request) -> Response:
         return HTMLResponse(f"<!doctype html><html lang=en><title>A club</title><main><h1>Club</h1>{code}</main>")
@@ -58,7 +60,7 @@ async def test_every_embed_is_readable_at_every_width_in_both_schemes(browser, o
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 async def test_the_code_works_on_another_site(browser, openmeet, script):
-    """With the script the frame is as high as its content; without, it shows it all the same."""
+    """With the script, the frame is as high as its content. Without it, the content is shown all the same."""
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), title="Walk")
     async with context(browser, openmeet, java_script_enabled=script) as visitor:

@@ -1,6 +1,7 @@
-"""Every page at phone and desk width, in both colour schemes, with all that is folded open: nothing sideways, targets large
-enough, names that say which, a focus that is seen, one heading, no complaint of the accessibility checker, nothing the content
-policy had to stop."""
+"""Every page at phone and desktop width, in both colour schemes, with everything unfolded: no sideways scrolling, large
+enough targets, unambiguous names, visible focus, one main heading, no complaints of the accessibility checker, and no
+violations of the content security policy.
+"""
 
 from datetime import datetime
 
@@ -86,7 +87,7 @@ LONG = "An evening with an unusually long title, Donaudampfschifffahrtsgesellsch
 
 
 async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]]:
-    """A deployment with something on every page: the host's session token and the paths to look at."""
+    """Fill a deployment so that every page has content. Returns the host's session token and the paths to check."""
     async with openmeet.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana Lindqvist", "Ben", "Cleo")]
         open_event = await event_by(
@@ -291,7 +292,9 @@ def chat_pages(event: Event, message: ChatMessage) -> dict[str, str]:
 
 
 async def kept_in_order(tx: Transaction, ana: Caller, ben: Caller) -> dict[str, str]:
-    """Pages about reports, removals and objections, for Ana, who hosts and moderates the community; and Ben’s link from an e-mail."""
+    """Pages about reports, removals and objections for Ana, who hosts and moderates the community, and Ben’s link from
+    an e-mail.
+    """
     await policy.name(tx, ana.user_id, by=None)
     event = await event_by(tx, ana, title="Chess in the hall")
     await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
@@ -316,7 +319,7 @@ async def kept_in_order(tx: Transaction, ana: Caller, ben: Caller) -> dict[str, 
 
 
 async def series_by(tx: Transaction, host: Caller, guest: Caller, title: str) -> SeriesSlug:
-    """A series with a cancelled date, one with a limit, answers and a reason."""
+    """A series with a cancelled date, a date with limited places, answers and a reason."""
     timing = Timing(pattern(datetime(2026, 2, 3, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY;BYDAY=TU,TH")), None)  # noqa: DTZ001  # wall time is naive
     made = await series.create(tx, host, Content(title, "Bring a stand.", capacity=12), timing)
     await standing_rsvps.answer_all(tx, guest, made.slug, RsvpReply.GOING)
@@ -327,7 +330,7 @@ async def series_by(tx: Transaction, host: Caller, guest: Caller, title: str) ->
 
 
 async def series_found(tx: Transaction, host: Caller, series_slug: SeriesSlug, event: Event) -> None:
-    """Two that were found among single events: one waits for its author's word, one has it."""
+    """Two series that were detected among single events: one waits for its author's confirmation, the other has it."""
     locked = await series.lock_managed(tx, host, series_slug)
     weekly = tuple((event.id, datetime(2026, 2, day, 19)) for day in (3, 10, 17))  # noqa: DTZ001  # wall time is naive
     for key, state, series_id in (("a", DetectionState.SUGGESTED, None), ("b", DetectionState.ACCEPTED, locked.id)):
@@ -336,7 +339,7 @@ async def series_found(tx: Transaction, host: Caller, series_slug: SeriesSlug, e
 
 
 async def merged_into(tx: Transaction, event: Event) -> None:
-    """Another app changed title and description while its host did."""
+    """Another app changed title and description at the same time as the host."""
     uri = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/x"
     await events.note_record(tx, event.id, uri=uri, cid="c", did="did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     kept = encode_edits({"name": LONG})
@@ -355,11 +358,11 @@ async def merged_into(tx: Transaction, event: Event) -> None:
     await merge_decisions.store(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=decisions)
 
 
-# Pages that say that something failed.
+# Pages that report a failure.
 FAILURES = {"a bug": 500, "too many": 429, "not for them": 403}
 
 
-# Pages that are looked at in one test: together they take minutes, and workers share them.
+# How many pages one test checks. All pages together take minutes, so workers share them.
 PARTS = 4
 
 
@@ -378,12 +381,13 @@ async def test_pages_for_everybody_are_fit_to_be_used(browser, openmeet):
 
 
 async def found_on(browser, openmeet, paths: dict[str, str], token: str | None) -> list[str]:
-    """What is wrong with pages that are opened on a phone in the light, then looked at in the dark, then on a desk, light and dark.
+    """Problems of pages that are opened in the light scheme on a phone, then switched to dark, then to a desktop, light
+    and dark.
 
-    A page is the same but for its style.
+    Only the style of a page changes between these.
     """
     found = []
-    # Nothing on its way from one colour to the other.
+    # Turn off colour transitions.
     async with context(browser, openmeet, viewport=PHONE, color_scheme="light", reduced_motion="reduce") as opened:
         if token is not None:
             await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
@@ -445,7 +449,7 @@ async def test_a_colour_that_only_a_wide_window_has_is_looked_at(browser, openme
 
 
 async def shape(page) -> list[str]:
-    """What the style of a page does wrong, other than colours."""
+    """Problems of a page's style other than colours."""
     beyond = await sideways(page)
     return [
         *([f"{beyond} px sideways"] if beyond > 0 else []),
@@ -458,12 +462,14 @@ async def shape(page) -> list[str]:
 
 
 def expected(said: str) -> bool:
-    """What a browser says of pages that failed, and were looked at as such, and of what the tests keep from it."""
+    """Browser messages that are expected: for pages that are checked as failures, and for resources that the tests
+    block.
+    """
     return any(f"status of {status}" in said for status in (403, 404, 410, 429, 500)) or said == NO_WORKER
 
 
 async def test_a_title_without_spaces_widens_no_page(browser, openmeet):
-    """One word of as many letters as a title may have, on a phone and on a desk."""
+    """A title that is one word of the maximum length, on a phone and a desktop."""
     token, paths = await add_examples(openmeet, "W" * MAX_TITLE)
     wide = {}
     async with context(browser, openmeet) as opened:

@@ -1,4 +1,6 @@
-"""A form that is sent after the session has ended: signed in again in the same tab, it is sent with all that was typed."""
+"""A form that is sent after the session has ended: after signing in again in the same tab, it is sent with everything
+that was typed.
+"""
 
 import pytest
 from playwright.async_api import expect

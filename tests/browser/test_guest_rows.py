@@ -1,4 +1,4 @@
-"""The host's list of guests: who comes with whom, since when, and what they answered to the questions."""
+"""The host's guest list: who brings whom, since when, and their answers to the questions."""
 
 import pytest
 from playwright.async_api import expect

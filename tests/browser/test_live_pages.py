@@ -1,4 +1,4 @@
-"""Pages that move by themselves: counts, guests and the bell, and nothing under the finger."""
+"""Pages that update by themselves: counts, guests and the bell. Nothing moves while a person is about to press it."""
 
 import pytest
 from playwright.async_api import expect
@@ -31,7 +31,7 @@ async def test_the_hosts_pages_show_an_answer_as_it_comes(openmeet, browser, vie
         await expect(event_page.locator("#places")).to_contain_text("1 of 5 places taken")
         await expect(event_page.locator("[data-live-bell]")).to_have_accessible_name("Notifications, 1 unread")
         await expect(guests.locator("#numbers")).to_contain_text("1 of 5 going")
-        # The list itself waits for its reader.
+        # The list itself is only updated at the reader's request.
         await expect(guests.get_by_text("Ben", exact=True)).to_have_count(0)
         show = guests.get_by_role("button", name="Show")
         await expect(show).to_be_visible()

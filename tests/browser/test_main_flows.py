@@ -1,4 +1,4 @@
-"""What people do, in a real browser: sign up, create, answer, cancel; with script and without."""
+"""The main tasks in a real browser: sign up, create, answer, cancel; with and without scripts."""
 
 from datetime import datetime, timedelta
 
@@ -20,7 +20,7 @@ SCRIPT = pytest.mark.parametrize("script", [True, False], ids=["with script", "w
 
 
 async def unfold(page, name):
-    """Open a folded part of the form, by its summary."""
+    """Open a folded part of the form with its summary."""
     await page.locator("summary", has_text=name).click()
 
 
@@ -40,7 +40,7 @@ async def test_an_event_begun_before_signing_up_is_created_after_it(browser, ope
         await fill_event(page)
         if script:
             await unfold(page, "Time zone")
-        # Without a script nobody guesses the zone: the question is open.
+        # Without a script, the time zone cannot be guessed, so its field is open.
         await page.get_by_label("Time zone").select_option("Europe/Berlin")
         await page.get_by_role("button", name="Continue").click()
         await sign_up(page, openmeet, "Ana", "ana@example.org")
@@ -54,7 +54,9 @@ async def test_an_event_begun_before_signing_up_is_created_after_it(browser, ope
 
 @SCRIPT
 async def test_a_rule_of_ones_own_opens_its_fields_when_it_is_chosen(browser, openmeet, script):
-    """At once, without a script too; what was typed there is kept by a form that is sent back, and by another choice."""
+    """The fields open at once, even without scripts. Their content is kept when the form is returned with errors and
+    when another choice is made.
+    """
     async with context(browser, openmeet, java_script_enabled=script, viewport={"width": 360, "height": 800}) as ana:
         page = await ana.new_page()
         await page.goto("/events/new")
@@ -135,7 +137,9 @@ async def test_script_offers_the_persons_own_zone_and_hides_what_does_not_apply(
 
 
 async def test_the_end_keeps_its_distance_to_the_start(browser, openmeet):
-    """Two hours in a new form; what is typed as the end, or taken out, is left alone until the start moves."""
+    """The distance is two hours in a new form. If the end is typed or removed, it is left alone until the start
+    changes.
+    """
     async with context(browser, openmeet) as ana:
         page = await ana.new_page()
         await page.goto("/events/new")
@@ -165,7 +169,7 @@ async def test_whole_days_survive_a_form_that_comes_back(browser, openmeet):
         await page.get_by_label("Starts").fill("2026-12-24")
         await page.get_by_label("Ends").fill("2026-12-26")
         await page.get_by_role("button", name="Continue").click()
-        # It has no title yet.
+        # The event has no title yet.
         await page.get_by_role("alert").wait_for()
         await unfold(page, "Time zone")
         starts, ends = page.get_by_label("Starts"), page.get_by_label("Ends")
@@ -350,7 +354,7 @@ async def test_what_one_hears_of_is_a_table_that_a_phone_holds(browser, openmeet
 
 @SCRIPT
 async def test_news_that_were_seen_are_not_new_any_more(browser, openmeet, script):
-    """The page says so by itself; without a script, a button does."""
+    """The page marks them as read by itself; without scripts, a button does."""
     async with openmeet.db.transaction() as tx:
         host = await person(tx, "Hanna Host")
         event = await event_by(tx, host)

@@ -1,4 +1,4 @@
-"""Without a connection: pages that were seen are there, what is done waits, is sent later, and the page says so."""
+"""Without a connection, pages that were visited are available. Actions wait and are sent later, and the page says so."""
 
 from playwright.async_api import BrowserContext, Page, expect
 
@@ -17,13 +17,13 @@ pytestmark = needs("chromium")
 
 
 async def _arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
-    """Sign up, and wait until the pages of this browser are kept."""
+    """Sign up, and wait until the pages of this browser are cached."""
     await page.goto("/sign-in?next=/home")
     await sign_up(page, openmeet, name, f"{name.lower()}@example.org")
     await page.wait_for_url("**/welcome/start")
     await page.goto("/home")
     await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
-    # Waiting with ``wait_for_function`` would fail: our pages forbid the evaluation of text from within.
+    # ``wait_for_function`` would fail, because our pages forbid evaluating text as code.
     await page.evaluate(
         """() => new Promise((done) => {
           if (navigator.serviceWorker.controller) done();
@@ -37,7 +37,7 @@ async def _arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
 
 
 async def _keep(page: Page, path: str) -> None:
-    """Look at a page, and wait until it is kept."""
+    """Open a page and wait until it is cached."""
     await page.goto(path)
     await page.evaluate(
         """async (path) => {
@@ -64,7 +64,7 @@ async def _go_offline(opened: BrowserContext, page: Page, *, offline: bool) -> N
 
 
 async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: Deployment) -> None:
-    """The page says that it waits, and afterwards that it was sent; other pages are not there, and say so."""
+    """The page says that the answer waits, and later that it was sent. Other pages are not available, and say so."""
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
     async with context(browser, openmeet, service_workers="allow") as opened:
@@ -85,7 +85,7 @@ async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: D
 
 
 async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Deployment) -> None:
-    """From the list that was open before; what is undone meanwhile is never sent."""
+    """Check-ins work on the list that was open before. A check-in that is undone before it was sent is never sent."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
         host = await _arrive(page, openmeet, "Hanna")
@@ -115,7 +115,7 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
 
 
 async def test_words_that_come_after_the_answer_was_kept_are_said(browser, openmeet: Deployment) -> None:
-    """A browser may hand the service worker the form before the words of its button."""
+    """A browser may pass the form to the service worker before the label of its button."""
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
     async with context(browser, openmeet, service_workers="allow") as opened:
@@ -123,7 +123,7 @@ async def test_words_that_come_after_the_answer_was_kept_are_said(browser, openm
         await _arrive(page, openmeet, "Ines")
         await _keep(page, f"/events/{event.slug}")
         await _go_offline(opened, page, offline=True)
-        # Unlike a click, ``submit`` tells no listener, so that nothing has named this answer yet.
+        # Unlike a click, ``submit`` triggers no listener, so this answer has no label yet.
         await page.locator('form[action$="/answer"]').first.evaluate("(form) => form.submit()")
         await expect(page.get_by_text("Waiting to send:")).to_be_visible()
         await page.evaluate(
@@ -134,7 +134,7 @@ async def test_words_that_come_after_the_answer_was_kept_are_said(browser, openm
 
 
 async def test_an_answer_replaces_the_one_that_waited(browser, openmeet: Deployment) -> None:
-    """What the server could not take before is not sent after what it takes now."""
+    """An answer that the server could not receive is not sent after a later one that it has received."""
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
     async with context(browser, openmeet, service_workers="allow") as opened:
@@ -160,7 +160,7 @@ async def test_an_answer_replaces_the_one_that_waited(browser, openmeet: Deploym
         )
         await page.locator(".answer-bar button[value=going]").first.click()
         await expect(page.get_by_text("You’re going. See you there.")).to_be_visible()
-        # What waits is sent before a page that opens is answered.
+        # Waiting actions are sent before an opened page gets its response.
         await page.evaluate(
             """() => new Promise((done) => {
                 navigator.serviceWorker.addEventListener("message", () => done());
@@ -171,7 +171,7 @@ async def test_an_answer_replaces_the_one_that_waited(browser, openmeet: Deploym
 
 
 async def test_signing_out_leaves_nothing_on_the_device(browser, openmeet: Deployment) -> None:
-    """Neither pages nor what waited."""
+    """Neither pages nor waiting actions."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
         await _arrive(page, openmeet, "Otto")
@@ -182,7 +182,7 @@ async def test_signing_out_leaves_nothing_on_the_device(browser, openmeet: Deplo
 
 
 async def test_deleting_the_account_leaves_nothing_on_the_device(browser, openmeet: Deployment) -> None:
-    """Neither pages, nor who was here, nor what waited."""
+    """Neither pages, nor the identity of the user, nor waiting actions."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
         await _arrive(page, openmeet, "Olga")

@@ -1,4 +1,6 @@
-"""Every page of groups at phone and desk width, one colour scheme each: fit to be used, as ``test_every_page`` asks of all."""
+"""Every page of groups is usable at phone and desktop width, in one colour scheme each, with the same checks as
+``test_every_page``.
+"""
 
 import pytest
 from playwright.async_api import Page
@@ -44,7 +46,7 @@ LONG = "Friends of the Donaudampfschifffahrtsgesellschaftskapitänsmützensammlu
 
 
 async def add_examples(tx: Transaction, ana: Caller) -> dict[str, str]:
-    """A group with something on each of its pages, and an empty one."""
+    """A group with content on each of its pages, and an empty group."""
     group = await group_by(
         tx,
         ana,
@@ -149,5 +151,5 @@ async def test_pages_of_groups_are_fit_to_be_used(browser, openmeet, size, schem
 
 
 async def heights_of_tabs(page: Page) -> list[float]:
-    """Tabs have one line, which a phone scrolls sideways."""
+    """Tabs are on a single line, which can be scrolled sideways on a phone."""
     return [box["height"] for one in await page.locator("nav.tabs").all() if (box := await one.bounding_box())]

@@ -1,4 +1,6 @@
-"""Reporting, keeping away and the moderators' pages at phone and desk width, one colour scheme each: fit to be used."""
+"""The pages for reporting and blocking and the moderators' pages are usable at phone and desktop width, in one colour
+scheme each.
+"""
 
 import os
 
@@ -27,7 +29,7 @@ LONG = "An evening with an unusually long title, Donaudampfschifffahrtsgesellsch
 
 
 async def add_examples(tx: Transaction, mo: Caller) -> dict[str, str]:
-    """Something on each page, and an empty queue of what waits is on none."""
+    """Create content for each page, and leave no queue empty."""
     ana, ben, cleo = [
         await person(tx, name) for name in ("Ana Lindqvist", "Ben", "Cleopatra Montgomery-Featherstonehaugh")
     ]
@@ -77,7 +79,7 @@ async def test_pages_of_moderation_are_fit_to_be_used(browser, openmeet, size, s
         mo = await person(tx, "Mo")
     async with openmeet.db.transaction() as tx:
         paths = await add_examples(tx, mo)
-        # Reported before it waits, so that it is still somebody's to see.
+        # Reported before it is held for review, while other people can still see it.
         await visibility.release(
             tx,
             [(await tx.fetch_one("select id from users where display_name = 'Ana Lindqvist'"))["id"]],

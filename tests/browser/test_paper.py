@@ -1,4 +1,4 @@
-"""Pages on paper: what is pressed is left out, what is needed without a screen is there."""
+"""Printed pages leave out controls and contain what is needed without a screen."""
 
 import re
 
@@ -41,7 +41,7 @@ async def test_an_event_a_ticket_and_a_guest_list_on_paper(browser: Browser, ope
 
 
 async def test_a_week_and_a_month_are_one_sheet_each(browser: Browser, openmeet: Deployment) -> None:
-    """Longer than a sheet they would be torn apart, and a kind of page of their own would leave blank ones around them."""
+    """If they were longer, they would be split; with page rules of their own, there would be blank sheets around them."""
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana")
         for day in (9, 9, 9, 11, 31):

@@ -1,4 +1,4 @@
-"""Pages that few people see, measured like all others: failures, an import, and the operator’s own."""
+"""Pages that few people see, checked like all others: failures, an import, and the operator’s pages."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ async def test_failures_are_fit_to_be_used(
         token = await session_of(site, "Ben")
         async with site.db.transaction() as tx:
             event = await event_by(tx, await person(tx, "Ana"))
-            # Nothing in the product fails by itself.
+            # Nothing in the product fails on request, so the failures are made here.
             await tx.execute("alter table saved_searches rename to lost_searches")
         paths = {"a bug": "/my/searches", "not for them": f"/events/{event.slug}/attendees"}
         await status_is(browser, site, paths, token)
@@ -85,7 +85,7 @@ async def test_too_many_requests_are_fit_to_be_used(
 
 
 async def status_is(browser: Browser, site: Deployment, paths: dict[str, str], token: str) -> None:
-    """Each page answers what its name in ``FAILURES`` says."""
+    """Each page answers with the status that its name in ``FAILURES`` says."""
     async with context(browser, site) as opened:
         await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": site.url}])
         page = await opened.new_page()

@@ -1,4 +1,4 @@
-"""What is said of a button stands below it, at a distance, and nearer to it than to the next one."""
+"""A hint about a button is below it, at a distance, and closer to that button than to the next one."""
 
 from playwright.async_api import Browser
 
@@ -19,7 +19,7 @@ _DISTANCES = """() => [...document.querySelectorAll("#signing-out ~ form")].map(
 
 
 async def test_hints_keep_off_the_buttons_that_sign_out(browser: Browser, openmeet: Deployment) -> None:
-    """On a phone and at a desk."""
+    """On a phone and a desktop."""
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await identities.link(tx, did(1), ana.user_id, handle="ana.example", pds_url="https://pds.example")
@@ -47,7 +47,7 @@ _PROBLEM = """() => {
 
 
 async def test_the_arrow_of_a_menu_stands_beside_words_that_wrap(browser: Browser, openmeet: Deployment) -> None:
-    """An entry is as high as its words are, on a phone of any width."""
+    """An entry is as high as its text, on a phone of any width."""
     async with openmeet.db.transaction() as tx:
         group = await group_by(tx, await person(tx, "Ana"))
     for width in (320, 360, 390):
@@ -62,7 +62,7 @@ async def test_the_arrow_of_a_menu_stands_beside_words_that_wrap(browser: Browse
 async def test_the_link_in_a_summary_of_problems_leaves_its_line_as_high_as_others(
     browser: Browser, openmeet: Deployment
 ) -> None:
-    """And a finger finds it."""
+    """And it is still large enough for a finger."""
     async with context(browser, openmeet, viewport=DESK, java_script_enabled=False) as opened:
         page = await opened.new_page()
         await page.goto("/sign-in")
@@ -73,7 +73,7 @@ async def test_the_link_in_a_summary_of_problems_leaves_its_line_as_high_as_othe
 
 
 async def test_the_longest_name_without_a_space_fits_on_a_phone(browser: Browser, openmeet: Deployment) -> None:
-    """The foot of every page says who is signed in."""
+    """The footer of every page says who is signed in."""
     async with openmeet.db.transaction() as tx:
         session = await open_session(tx, (await person(tx, "W" * MAX_NAME)).user_id, SessionTransport.BROWSER)
     async with context(browser, openmeet, viewport=PHONE) as opened:

@@ -1,4 +1,4 @@
-"""Pages in a language that is written from right to left: mirrored, nothing sideways, nothing on top of something else."""
+"""Pages in a language that is written from right to left are mirrored, without sideways scrolling or overlaps."""
 
 from pathlib import Path
 
@@ -31,13 +31,13 @@ PAGES = (
     "ticket",
     "absent",
 )
-# For people who are not signed in.
+# Pages for people who are not signed in.
 DOORS = {
     "sign in": "/sign-in",
     "code": "/sign-in/code?challenge=x",
     "password": "/sign-in/handle",
     "front": "/",
-    # Among others a map with pins, which pages have only where positions are known.
+    # This includes a map with pins, which pages only have if positions are known.
     "components": "/dev/components",
 }
 
@@ -61,7 +61,7 @@ async def test_pages_are_mirrored(
             await page.goto(path)
             assert await page.get_attribute("html", "dir") == "rtl"
             box = await page.locator(".top .mark").bounding_box()
-            # A chat has the whole phone for itself.
+            # A chat fills the whole phone screen.
             assert box["x"] > size["width"] / 2 if box else name == "chat", name
             beyond = await sideways(page)
             found += [f"{name}: {beyond} px sideways"] if beyond > 0 else []

@@ -1,6 +1,6 @@
-"""What people come for, by the number of taps and pages it takes: on a phone, on a desk, and without scripts.
+"""The main goals of visitors, measured by the number of taps and pages: on a phone, on a desktop, and without scripts.
 
-The stories of a way share one site and one browser.
+The stories of each of these variants share one site and one browser.
 """
 
 import re
@@ -32,7 +32,7 @@ WAYS = [
 
 @dataclass
 class Count:
-    """What somebody has done so far."""
+    """What a person has done so far."""
 
     taps: int = 0
     fields: int = 0
@@ -68,7 +68,7 @@ async def test_each_story_is_short(browser, openmeet, way):
 
 
 async def answers_by_email(page: Page, openmeet) -> None:
-    """A stranger with a link has answered after four taps, one of them in their mail program, and two fields."""
+    """A stranger with a link has answered after filling two fields and four taps, one of them in their mail program."""
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Hanna Host"))
     count = Count()
@@ -93,7 +93,7 @@ async def answers_by_email(page: Page, openmeet) -> None:
 
 
 async def makes_a_first_event(page: Page, openmeet) -> None:
-    """Somebody who is signed in fills four fields on one page, and sees their event on the next."""
+    """A person who is signed in fills four fields on one page and sees their event on the next."""
     async with openmeet.db.transaction() as tx:
         await signed_in(page, openmeet, tx, await person(tx, "Ana"))
     await page.goto("/events/new")
@@ -112,7 +112,7 @@ async def makes_a_first_event(page: Page, openmeet) -> None:
 
 
 async def repeats_with_exceptions(page: Page, openmeet, *, has_scripts: bool) -> None:
-    """Every week, but one date an hour later and one cancelled: the series' page says which."""
+    """Every week, with one date an hour later and one cancelled. The series' page shows which."""
     async with openmeet.db.transaction() as tx:
         await signed_in(page, openmeet, tx, await person(tx, "Greta"))
     await page.goto("/events/new")
@@ -123,7 +123,7 @@ async def repeats_with_exceptions(page: Page, openmeet, *, has_scripts: bool) ->
     await count.tap(page.locator(".fold", has=page.locator("#repeats")).locator("summary").first)
     if not has_scripts:
         await count.tap(page.get_by_role("button", name="Preview"))
-    # The choices say what they mean on that day.
+    # The options describe what they mean for that day.
     every = page.get_by_role("radio", name="Every Saturday")
     await every.wait_for(state="attached")
     count.fields += 1
@@ -142,7 +142,7 @@ async def repeats_with_exceptions(page: Page, openmeet, *, has_scripts: bool) ->
 
 
 async def moves_a_date(page: Page, count: Count) -> None:
-    """From the series' page: the date, its form, and which dates are meant."""
+    """From the series' page: the date, its form, and the choice which dates the change applies to."""
     await count.tap(page.locator(".date-link", has_text="Sat 11 Jul"))
     await count.tap(page.get_by_role("link", name="Edit").first)
     await page.get_by_label("Starts").wait_for()
@@ -167,7 +167,7 @@ async def cancels_a_date(page: Page, count: Count) -> None:
 
 
 async def handles_eight_requests(page: Page, openmeet) -> None:
-    """From any page: the bell, what waits, and one button for all eight."""
+    """From any page: the bell, the list of requests, and one button for all eight."""
     async with openmeet.db.transaction() as tx:
         host = await person(tx, "Greta")
         event = await event_by(tx, host, title="Supper club")

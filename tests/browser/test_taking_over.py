@@ -1,4 +1,6 @@
-"""A kept repository is taken over and its recovery key kept: in a browser, on the whole network."""
+"""A person takes over the repository that the site kept for them, and saves its recovery key: in a browser on the whole
+network.
+"""
 
 from pathlib import Path
 
@@ -29,7 +31,7 @@ PASSWORD = "a password of her own"
 
 
 async def flaws(page: Page) -> list[str]:
-    """What makes the page unfit to be used, at phone and desk width."""
+    """Usability problems of the page at phone and desktop width."""
     found: list[str] = []
     for size in (PHONE, DESK):
         await page.set_viewport_size(size)

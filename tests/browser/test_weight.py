@@ -1,5 +1,6 @@
-"""What the first look at a page costs: bytes and requests as the server sends them, no other host, and nothing that moves while it
-loads."""
+"""Cost of opening a page for the first time: bytes and requests as the server sends them, no other host, and no layout
+shifts while it loads.
+"""
 
 import asyncio
 from collections import Counter
@@ -38,7 +39,7 @@ pytestmark = needs("chromium")
 
 WIDTH = pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 
-# A second on a slow mobile connection (docs/design-language.md).
+# What loads within a second on a slow mobile connection (docs/design-language.md).
 MOST_BYTES: Final = 60_000
 # What uploaded pictures may add to a page that shows them (the same budget).
 MOST_PICTURE_BYTES: Final = 90_000
@@ -46,7 +47,7 @@ MOST_PICTURE_BYTES: Final = 90_000
 MOST_REQUESTS: Final = 12
 _QUIET_MS: Final = 300
 
-# Says when the page was read to its end, and when it was drawn first.
+# Reports when the page was completely parsed, and when it was first drawn.
 _SAY_WHEN: Final = """
 if (location.protocol !== "about:") {
   document.addEventListener("readystatechange", () => window.say("read"), { once: true });
@@ -65,14 +66,14 @@ new PerformanceObserver((list) => {
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """A site with enough on it that every list is full: who looks, and what at."""
+    """A site with enough content to fill every list: who looks at it, and which pages."""
 
     token: str
     pages: dict[str, str]
 
 
 async def built(openmeet: Deployment) -> Town:
-    """Thirty events of every topic, a series and a group, all of Ana's, who is going to them."""
+    """Thirty events of every topic, a series and a group. All of them are Ana's, and she attends them."""
     topics = list(Category)
     async with openmeet.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -114,10 +115,12 @@ async def built(openmeet: Deployment) -> Town:
 async def visits(
     town: Town, openmeet: Deployment, browser: Browser, viewport: dict[str, int]
 ) -> AsyncIterator[tuple[str, str, BrowserContext]]:
-    """Each page: its name and path, and a browser that has never been here. Pages that strangers see come for Ana and for one."""
+    """Each page: its name and path, and a browser without stored data. Public pages are visited both by Ana and by a
+    stranger.
+    """
     for name, path in town.pages.items():
         for is_known in (True, False) if name in {"discover", "event", "group", "series"} else (True,):
-            # In another zone than the events: their pages say so.
+            # The visitor's time zone differs from that of the events, which is shown on their pages.
             async with context(browser, openmeet, viewport=viewport, timezone_id="America/New_York") as opened:
                 if is_known:
                     await opened.add_cookies([{"name": "openmeet_session", "value": town.token, "url": openmeet.url}])
@@ -125,7 +128,9 @@ async def visits(
 
 
 async def fetched(opened: BrowserContext, path: str) -> dict[str, int]:
-    """What the browser fetches for a page: address to bytes, headers included. The live stream, which stays open, has none."""
+    """Everything that the browser requests for a page: bytes by address, headers included. The live stream, which stays
+    open, counts as zero.
+    """
     page = await opened.new_page()
     tools = await opened.new_cdp_session(page)
     await tools.send("Network.enable")
@@ -150,9 +155,11 @@ async def fetched(opened: BrowserContext, path: str) -> dict[str, int]:
 
 
 async def moved(opened: BrowserContext, path: str) -> list[object]:
-    """The layout shifts of a page that is read first, then drawn, and only then gets its scripts: as where everything is slow.
+    """Layout shifts of a page that is first parsed, then drawn, and only then gets its scripts, as on a slow
+    connection.
 
-    Without the font: Chromium takes an optional one up to a tenth of a second after the first drawing, which no page can prevent.
+    The font is blocked: Chromium accepts an optional font up to a tenth of a second after the first drawing, which no
+    page can prevent.
     """
     was = {"read": asyncio.Event(), "drawn": asyncio.Event()}
     await opened.expose_function("say", lambda what: was[what].set())
@@ -168,14 +175,14 @@ async def moved(opened: BrowserContext, path: str) -> list[object]:
 
 
 async def after(event: asyncio.Event, route: Route) -> None:
-    """Ask the server for the file once this has happened."""
+    """Let the request for the file reach the server only after this has happened."""
     await event.wait()
     await route.continue_()
 
 
 @WIDTH
 async def test_the_first_load_is_light(browser: Browser, openmeet: Deployment, viewport: dict[str, int]) -> None:
-    """Everything that the browser fetches is counted, pictures below the window included."""
+    """Everything that the browser requests is counted, including pictures below the visible part."""
     town = await built(openmeet)
     seen = {}
     async for name, path, opened in visits(town, openmeet, browser, viewport):
@@ -212,7 +219,7 @@ async def test_uploaded_pictures_stay_light_on_a_sharp_screen(browser: Browser, 
 async def test_nothing_moves_while_a_page_loads(
     browser: Browser, openmeet: Deployment, viewport: dict[str, int]
 ) -> None:
-    """Neither for who is signed in nor for strangers."""
+    """Both for a signed-in person and for strangers."""
     town = await built(openmeet)
     seen = {name: await moved(opened, path) async for name, path, opened in visits(town, openmeet, browser, viewport)}
     assert {name: shifts for name, shifts in seen.items() if shifts} == {}
@@ -220,7 +227,7 @@ async def test_nothing_moves_while_a_page_loads(
 
 
 async def test_a_block_that_comes_late_is_counted(browser: Browser, openmeet: Deployment) -> None:
-    """Else the test above holds nothing."""
+    """Without this, the test above would prove nothing."""
     async with context(browser, openmeet) as opened:
         await opened.add_init_script(_COUNT_SHIFTS)
         page = await opened.new_page()
