@@ -1,1 +1,1 @@
-"""Whole stories through real programs: each test starts what it needs, on free ports, in a folder of its own."""
+"""End-to-end tests with real programs. Each test starts what it needs on free ports and in its own folder."""

@@ -1,7 +1,9 @@
-"""The distributed form under load, each kind of process killed in turn: the end is what an undisturbed run ends with.
+"""The distributed form under load, with each kind of process killed in turn. It must end in the same state as an
+undisturbed run.
 
-Answers travel both ways through two of everything: PostgreSQL, RabbitMQ, Redis. Undisturbed, what OpenMeet shows is a
-function of what the streams announced (``tests.simulation.oracle``); that is what must be shown after all the dying.
+Answers travel in both directions through two processes of each kind, PostgreSQL, RabbitMQ and Redis. In an undisturbed
+run, what OpenMeet shows is a function of what the streams announced (``tests.simulation.oracle``). That is what it must
+show after all the kills.
 """
 
 import contextlib
@@ -43,7 +45,7 @@ PATIENCE_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Report:
-    """What a storm was made of."""
+    """The counts of one storm."""
 
     kills: int
     restarts: int
@@ -60,11 +62,11 @@ class Cluster:
     name: str
 
     def ready(self) -> ClusterReady:
-        """As it stands now: processes that were started again have other numbers."""
+        """The current members. Restarted processes have other numbers."""
         return msgspec.json.decode((self.folder / "members.json").read_bytes(), type=ClusterReady)
 
     async def kill(self, kind: str, chance: random.Random) -> None:
-        """``kill -9`` of one of its kind, and wait until it was started again."""
+        """Kill one process of this kind with ``kill -9`` and wait until it has been restarted."""
         members = self.ready().members
         name = chance.choice([one for one, member in members.items() if member.role == kind])
         with contextlib.suppress(ProcessLookupError):
@@ -76,7 +78,9 @@ class Cluster:
         await eventually(is_back, PATIENCE_SECONDS)
 
     async def until_all_answer(self) -> None:
-        """Who was started again reads and compiles first: on a busy machine that takes a while."""
+        """Wait until all members answer. A restarted process first reads and compiles its modules, which takes a while
+        on a busy machine.
+        """
         async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
             for member in self.ready().members.values():
 
@@ -97,7 +101,9 @@ class Cluster:
 
 @asynccontextmanager
 async def started(folder: Path, server: str) -> AsyncIterator[tuple[Program, str, str]]:
-    """``openmeet cluster`` has begun, on a database (its URL) and queues (their name) of its own, which go with it."""
+    """Start ``openmeet cluster`` on a database (by URL) and queues (by name) that only it uses, and that are deleted
+    with it.
+    """
     name = name_of_own(secrets.token_hex(4))
     connection = await asyncpg.connect(server)
     await connection.execute(f'create database "{name}"')
@@ -120,7 +126,7 @@ async def started(folder: Path, server: str) -> AsyncIterator[tuple[Program, str
 
 @asynccontextmanager
 async def open_cluster(folder: Path, server: str) -> AsyncIterator[Cluster]:
-    """Running, for the block."""
+    """A running cluster for the block."""
     async with started(folder, server) as (program, database, name):
 
         async def is_ready() -> bool:
@@ -133,7 +139,7 @@ async def open_cluster(folder: Path, server: str) -> AsyncIterator[Cluster]:
 
 
 async def storm(folder: Path, server: str, *, rounds: int, seed: int) -> Report:
-    """Each kind is killed ``rounds`` times. Raises AssertionError with the seed."""
+    """Kill each kind of process ``rounds`` times. Raises AssertionError with the seed."""
     chance = random.Random(seed)
     try:
         async with open_cluster(folder / "cluster", server) as cluster:
@@ -158,7 +164,7 @@ async def _storm(cluster: Cluster, rounds: int, chance: random.Random) -> Report
                 for kind in KINDS:
                     await cluster.kill(kind, chance)
         await cluster.until_all_answer()
-        # Whatever was on its way when a connection broke: everybody's last word is said once more, undisturbed.
+        # Messages may have been lost when a connection broke, so everybody repeats their last answer undisturbed.
         for guest in crowd.guests:
             for slug, word in guest.said.items():
                 await guest.answer(slug, word)
@@ -166,7 +172,9 @@ async def _storm(cluster: Cluster, rounds: int, chance: random.Random) -> Report
 
 
 async def _check(cluster: Cluster, crowd: Crowd, kills: int) -> Report:
-    """Nothing queued, nothing given up, and what is shown is what the streams say; each guest's last word is published."""
+    """Check that nothing is queued or given up, that what is shown is what the streams announced, and that each guest's
+    last answer is published.
+    """
     await _wait_until_done(cluster)
     ready = cluster.ready()
 
@@ -190,7 +198,7 @@ async def _check(cluster: Cluster, crowd: Crowd, kills: int) -> Report:
 
 
 async def _wait_until_done(cluster: Cluster) -> None:
-    """Wait until queue, publications and jobs are empty; fail with what is left."""
+    """Wait until queue, publications and jobs are empty. Fails with what is left."""
     queue = RabbitQueue(BROKER, SystemClock(), name=cluster.name)
     connection = await asyncpg.connect(cluster.database)
     await connection.execute(f'set search_path to "{OPENMEET_SCHEMA}"')

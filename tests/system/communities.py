@@ -1,4 +1,6 @@
-"""Two communities of one installation as real programs behind one address, asked by their host names as through a proxy."""
+"""Two communities of one installation as real programs at one address, requested by their host names as through a
+proxy.
+"""
 
 import asyncio
 import email
@@ -26,14 +28,14 @@ COOKIE = "__Host-openmeet_session"
 
 @dataclass(frozen=True)
 class Community:
-    """A site by its address; ``at`` is where the programs listen."""
+    """A site by its public URL. ``at``: where the programs listen."""
 
     name: str
     origin: str
     at: str
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        """As a proxy passes it on: the host that was asked for, and nothing kept from one request to the next."""
+        """Send a request as a proxy passes it on: with the public host name, and without state between requests."""
         sent = {"host": urlsplit(self.origin).netloc, "origin": self.origin} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
@@ -47,7 +49,7 @@ class Community:
         return await self.ask("GET", path, **headers)
 
     async def session(self, person: Account) -> dict[str, Any]:
-        """What signing in by handle and password answers."""
+        """The response to signing in with handle and password."""
         wanted = {"handle": f"{person.name}.test", "password": f"password of {person.name}"}
         opened = await self.ask("POST", "/api/session", wanted)
         assert opened.status_code == 201, opened.text
@@ -62,13 +64,13 @@ class Community:
         return f"{COOKIE}={found}"
 
     async def events(self, uri: str) -> list[dict[str, Any]]:
-        """What is here of a record."""
+        """The events that this community has for a record."""
         found = await self.ask("GET", f"/api/events?uri={uri}")
         assert found.status_code == 200, found.text
         return list(found.json()["events"])
 
     async def arrival(self, uri: str) -> dict[str, Any]:
-        """The event of a record, waited for; there is never more than one."""
+        """Wait for the event of a record and return it. Checks that there is never more than one."""
         found = await eventually(lambda: self.events(uri))
         assert len(found) == 1
         return found[0]
@@ -76,7 +78,7 @@ class Community:
 
 @dataclass
 class Installation:
-    """Everything running; ``communities`` by name, ``settings`` the one file that all roles read."""
+    """Everything that is running. ``communities``: by name. ``settings``: the one file that all roles read."""
 
     folder: Path
     servers: Servers
@@ -96,7 +98,7 @@ class Installation:
         return self.communities["village"]
 
     async def write(self, name: str) -> str:
-        """A record of an event in Ana's repository; its uri."""
+        """Write an event record to Ana's repository. Returns its URI."""
         record = {
             "$type": EVENT,
             "name": name,
@@ -109,13 +111,13 @@ class Installation:
         return str(made.json()["uri"])
 
     async def command(self, *arguments: str) -> tuple[int, str]:
-        """An operator's command: its exit status and what it said."""
+        """Run an operator's command. Returns its exit status and output."""
         command = (*arguments, "--settings", str(self.settings))
         done = await asyncio.to_thread(STARTER.run, *command, environment={})
         return done.returncode, done.stdout + done.stderr
 
     def mails(self, name: str) -> list[str]:
-        """The text of every mail that a community has sent."""
+        """The text of every e-mail that a community has sent."""
         home = self.folder / "openmeet"
         folder = (home if name == "default" else home / "tenants" / name) / "mail"
         kept = [
@@ -125,7 +127,7 @@ class Installation:
         return [f"From: {one['From']}\n{one.get_body(('plain',)).get_content()}" for one in kept]
 
     def add(self, name: str, **own: object) -> None:
-        """One more table of the file; the programs know of it after their next start."""
+        """Add a community's table to the settings file. The programs know about it after their next start."""
         origin = f"https://{name}.example"
         wanted = {"name": name, "public_url": origin, "site_name": f"The {name}", **own}
         lines = [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in wanted.items()]
@@ -144,7 +146,7 @@ class Installation:
 
 @asynccontextmanager
 async def running_communities(folder: Path, database_url: str) -> AsyncIterator[Installation]:
-    """The town and the village, both running; ``database_url``: PostgreSQL, or empty for files."""
+    """The town and the village, both running. ``database_url``: PostgreSQL, or empty for files."""
     async with AsyncExitStack() as stack:
         servers = await stack.enter_async_context(running_servers(folder))
         ana, ben = await servers.account("ana"), await servers.account("ben")
@@ -170,7 +172,8 @@ async def running_communities(folder: Path, database_url: str) -> AsyncIterator[
                 "database_schema": "town",
                 "network_database_url": database_url,
                 "network_database_schema": "network_of_both",
-                # Five programs, each with three databases and a queue per community: the server has a hundred for all tests.
+                # Five programs, each with three databases and a queue per community, while the server allows a hundred
+                # connections for all tests.
                 "database_connections": 2,
             }
         file = folder / "town.toml"
@@ -190,7 +193,7 @@ async def running_communities(folder: Path, database_url: str) -> AsyncIterator[
         found = Installation(folder, servers, at, file, programs, ana, ben)
         found.communities["default"] = Community("default", "https://town.example", at)
         found.add("village")
-        # Whatever one of them says, none is left running.
+        # Stop every program, even if one of them fails.
         for program in programs:
             stack.push_async_callback(program.stop)
         await found.start()

@@ -1,4 +1,4 @@
-"""Who is there in a storm: guests answering on OpenMeet, strangers answering with records, about a host's events."""
+"""The people in a storm: guests who answer on OpenMeet, and strangers who answer with records, to a host's events."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 180.0
 
 @dataclass
 class Crowd:
-    """``written``: uri and CID of each event's record; ``slugs``: by uri, what OpenMeet calls it."""
+    """``written``: URI and CID of each event's record. ``slugs``: OpenMeet's slug by URI."""
 
     written: list[tuple[str, str]]
     slugs: dict[str, str]
@@ -29,7 +29,7 @@ class Crowd:
 
     @asynccontextmanager
     async def answering(self, chance: random.Random) -> AsyncIterator[None]:
-        """Everyone answers, now this and now that, for the length of the block."""
+        """Everyone gives changing answers for the duration of the block."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             for guest in self.guests:
@@ -41,11 +41,11 @@ class Crowd:
 
     @property
     def answers_here(self) -> int:
-        """How often somebody changed their answer on a page."""
+        """How often people changed their answer on a page."""
         return sum(sum(guest.changes.values()) for guest in self.guests)
 
     def check_last_words(self, announced: View) -> None:
-        """What each guest said last, here, is what their records say."""
+        """Check that the last answer of each guest here is the one in their repository."""
         for guest in self.guests:
             did = guest.account.did
             said = {(did, uri): TOKENS[guest.said[slug]] for uri, slug in self.slugs.items() if slug in guest.said}
@@ -61,7 +61,8 @@ class Crowd:
             except (httpx.TransportError, AssertionError):
                 if not self.is_torn:
                     raise
-                # Whether it was taken before the server died is not known: it is for whoever has said it to say it again.
+                # It is not known whether this answer was accepted before the server died, so the person has to repeat
+                # it.
                 guest.said[slug] = word
             await asyncio.sleep(chance.uniform(*self.pauses))
 
@@ -84,9 +85,10 @@ async def gathered(
     pauses: tuple[float, float],
     is_torn: bool = False,
 ) -> AsyncIterator[Crowd]:
-    """Everyone has an account and the host's events are here; people are (PDS, handle), ``pauses`` seconds between answers.
+    """Wait until everyone has an account and the host's events are here. People are given as (PDS, handle). ``pauses``:
+    seconds between answers.
 
-    ``is_torn``: the servers that people talk to die as well, and not every call is answered.
+    ``is_torn``: the servers that people talk to are also killed, so not every call is answered.
     """
     hana = await account_on(*host)
     written = [await write_event(hana, f"Event {number}") for number in range(events)]

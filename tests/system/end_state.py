@@ -1,4 +1,4 @@
-"""How the platform stands after a storm: waited for until nothing is queued, then compared with what was announced."""
+"""The state of the platform after a storm: wait until nothing is queued, then compare it with what was announced."""
 
 import asyncio
 import sqlite3
@@ -13,7 +13,7 @@ from tests.openmeet.ingestion.view import view_of
 from tests.simulation.oracle import View
 
 PATIENCE_SECONDS = 180.0
-# A killed worker's leases end after a minute. After this long without progress their end is brought about.
+# The leases of a killed worker expire after a minute. After this long without progress, they are expired here.
 STANDSTILL_SECONDS = 3.0
 
 QUEUED = """
@@ -29,11 +29,11 @@ END_WAITING = (
 
 
 class NeverDone(AssertionError):
-    """Something is still queued; the message says what."""
+    """Something is still queued. The message says what."""
 
 
 async def wait_until_done(folder: Path) -> None:
-    """Wait until queue, publications and jobs of the platform below ``folder`` are empty."""
+    """Wait until queue, publications and jobs of the platform in ``folder`` are empty."""
 
     async def look() -> tuple[int, ...]:
         return (
@@ -53,7 +53,9 @@ async def wait_until_done(folder: Path) -> None:
 async def until_all_is_done(
     look: Callable[[], Awaitable[tuple[int, ...]]], end_waiting: Callable[[], Awaitable[None]], patience_seconds: float
 ) -> None:
-    """``look`` counts what is still to be done; ``end_waiting`` makes it as if a long time had passed."""
+    """Wait until nothing is left. ``look`` counts what still has to be done; ``end_waiting`` acts as if a long time had
+    passed.
+    """
     deadline, before, since = time.monotonic() + patience_seconds, None, time.monotonic()
     while any(now := await look()):
         if now != before:
@@ -72,7 +74,7 @@ def _look(file: Path, question: str) -> tuple[int, ...]:
 
 
 def _end_waiting(folder: Path) -> None:
-    """As if a long time had passed: leases of the dead end, back-offs are over."""
+    """Act as if a long time had passed: end the leases of dead workers and all back-offs."""
     with closing(sqlite3.connect(folder / "openmeet.db", timeout=10)) as database, database:
         for statement in END_WAITING:
             database.execute(statement)
@@ -92,13 +94,13 @@ def _unfinished(folder: Path) -> str:
 
 
 def dead_letters(folder: Path) -> list[str]:
-    """Why messages were given up; empty is as it should be."""
+    """The reasons why messages were given up. The list should be empty."""
     with closing(sqlite3.connect(f"file:{folder / 'queue.db'}?mode=ro", uri=True)) as database:
         return [f"{row[0]}: {row[1]}" for row in database.execute("select message_id, reason from queue_dead_letters")]
 
 
 def states(folder: Path, kind: str) -> list[str]:
-    """In which state each publication of a kind is."""
+    """The state of each publication of a kind."""
     with closing(sqlite3.connect(f"file:{folder / 'openmeet.db'}?mode=ro", uri=True)) as database:
         return [row[0] for row in database.execute("select state from publications where kind = ?", (kind,))]
 
@@ -114,7 +116,7 @@ def revisions(folder: Path) -> dict[tuple[str, str], int]:
 
 
 async def view_here(folder: Path) -> View:
-    """Events and answers as the platform holds them."""
+    """Events and answers in the platform's database."""
     database = await open_database(f"sqlite://{folder / 'openmeet.db'}", clock=SystemClock())
     try:
         return await view_of(database)
@@ -123,7 +125,7 @@ async def view_here(folder: Path) -> View:
 
 
 def difference(shown: View, announced: View) -> str:
-    """What is shown and was never announced, or was announced and is not shown."""
+    """What is shown but was never announced, and what was announced but is not shown."""
     too_much = [
         *(shown.events.items() - announced.events.items()),
         *(shown.answers.items() - announced.answers.items()),

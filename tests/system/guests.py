@@ -1,4 +1,6 @@
-"""People who answer to events while programs die: some on OpenMeet's pages, some by writing to their own repositories."""
+"""People who answer events while programs are killed: some on OpenMeet's pages, some by writing to their own
+repositories.
+"""
 
 import asyncio
 import random
@@ -11,12 +13,12 @@ from tests.simulation.visitor import Visitor
 from tests.system.servers import Account
 
 WORDS = ("going", "interested", "declined")
-# What OpenMeet calls an answer, and what its record says.
+# OpenMeet's name of an answer, and the status in its record.
 TOKENS = {"going": "going", "interested": "interested", "declined": "notgoing"}
 
 
 async def account_on(pds_url: str, handle: str) -> Account:
-    """A new account; its password is derived from its handle."""
+    """Create an account. Its password is derived from its handle."""
     body = {
         "handle": handle,
         "email": f"{handle.split('.', maxsplit=1)[0]}@example.test",
@@ -34,18 +36,18 @@ def password_of(handle: str) -> str:
 
 @dataclass
 class Guest:
-    """Somebody with a repository who signed in at OpenMeet and agreed to publish."""
+    """A person with a repository who signed in to OpenMeet and agreed to publish."""
 
     account: Account
     http: httpx.AsyncClient
-    # Event's slug -> the word that was said last and answered with 200.
+    # Event's slug -> the last answer that got a response with status 200.
     said: dict[str, str] = field(default_factory=dict)
-    # Event's slug -> how often the answer changed: as often its revision must have grown.
+    # Event's slug -> how often the answer changed. Its revision must have grown as often.
     changes: dict[str, int] = field(default_factory=dict)
     slowest_seconds: float = 0.0
 
     async def answer(self, slug: str, word: str) -> None:
-        """Say it, and be answered at once, whatever else is down."""
+        """Answer the event. There must be a response at once, whatever else is down."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         answer = await self.http.put(f"/api/events/{slug}/answer", json={"reply": word})
@@ -57,7 +59,7 @@ class Guest:
 
 
 async def sign_in(openmeet_url: str, account: Account, handle: str) -> Guest:
-    """With handle and password on the page, yes on the consent page, and a session for the API."""
+    """Sign in with handle and password on the page, agree on the consent page, and open a session for the API."""
     typed = {"handle": handle, "password": password_of(handle)}
     async with Visitor(openmeet_url) as browser:
         seen = await browser.submit(await browser.open("/sign-in/handle"), "/sign-in/handle", **typed)
@@ -74,13 +76,13 @@ async def sign_in(openmeet_url: str, account: Account, handle: str) -> Guest:
 
 @dataclass
 class Stranger:
-    """Somebody who never came here and answers with records."""
+    """A person who never signed in here and answers with records."""
 
     account: Account
     http: httpx.AsyncClient
 
     async def answer(self, chance: random.Random, event_uri: str, event_cid: str) -> None:
-        """Put, or now and then delete, the one record about this event."""
+        """Write, or sometimes delete, their one record about this event."""
         rkey = event_uri.rpartition("/")[2]
         if chance.random() < 0.25:
             answer = await self.account.call(self.http, "deleteRecord", {"collection": RSVP, "rkey": rkey})
@@ -97,7 +99,7 @@ class Stranger:
 
 
 async def write_event(account: Account, name: str) -> tuple[str, str]:
-    """An event record: uri and CID."""
+    """Write an event record. Returns its URI and CID."""
     record = {"$type": EVENT, "name": name, "createdAt": "2026-11-20T12:00:00Z", "startsAt": "2037-06-01T12:00:00Z"}
     async with httpx.AsyncClient(trust_env=False) as http:
         made = await account.call(http, "createRecord", {"collection": EVENT, "record": record})

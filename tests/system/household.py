@@ -1,4 +1,4 @@
-"""``openmeet up`` as a person starts it: waited for until its ready file is there, stopped as with Ctrl-C."""
+"""``openmeet up`` as a person runs it: started, waited for until its ready file is there, and stopped as with Ctrl-C."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Up:
-    """A running network and what its ready file says."""
+    """A running network, and the content of its ready file."""
 
     program: Program
     ready: dict[str, Any]
@@ -36,19 +36,19 @@ class Up:
         return str(self.ready["plc"])
 
     async def pds_session(self, person: int = 0) -> dict[str, Any]:
-        """What createSession answers to one of the ready-made people."""
+        """The response to createSession for one of the ready-made accounts."""
         who = self.ready["people"][person]
         body = {"identifier": who["handle"], "password": who["password"]}
         return await post(f"{self.pds}/xrpc/com.atproto.server.createSession", body)
 
     async def openmeet_session(self, person: int = 0) -> dict[str, Any]:
-        """What OpenMeet answers to one of them, who signs in with handle and password."""
+        """OpenMeet's response when one of them signs in with handle and password."""
         who = self.ready["people"][person]
         return await post(f"{self.openmeet}/api/session", {"handle": who["handle"], "password": who["password"]})
 
 
 async def post(url: str, body: Any, token: str | None = None) -> Any:
-    """The decoded answer of a call that must succeed."""
+    """The decoded response to a call that must succeed."""
     headers = {"authorization": f"Bearer {token}"} if token else {}
     async with httpx.AsyncClient(trust_env=False) as http:
         answer = await http.post(url, json=body, headers=headers)
@@ -62,13 +62,13 @@ async def get(url: str, **parameters: str) -> httpx.Response:
 
 
 def fixed_ports() -> list[str]:
-    """Options with three ports that are free now and stay the same from start to start."""
+    """Options with three free ports, which stay the same across restarts."""
     names = ("--plc-port", "--pds-port", "--web-port")
     return [text for name in names for text in (name, str(free_port()))]
 
 
 async def start_up(folder: Path, *options: str, environment: dict[str, str] | None = None) -> Up:
-    """Start it and wait for its ready file, which is whole when it is there at all."""
+    """Start the network and wait for its ready file, which is complete as soon as it exists."""
     ready_file = folder / "ready.json"
     program = Program("up", environment or {}, folder / "up.log", arguments=[*options, "--ready-file", str(ready_file)])
     loop = asyncio.get_running_loop()
@@ -86,7 +86,7 @@ async def start_up(folder: Path, *options: str, environment: dict[str, str] | No
 
 @asynccontextmanager
 async def running_up(folder: Path, *options: str, environment: dict[str, str] | None = None) -> AsyncIterator[Up]:
-    """Running for the length of the block, then stopped."""
+    """Run the network for the duration of the block, then stop it."""
     up = await start_up(folder, *options, environment=environment)
     try:
         yield up

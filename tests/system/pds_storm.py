@@ -1,7 +1,8 @@
-"""A PDS is killed again and again while people write; afterwards everything that it ever said must be true.
+"""Kill a PDS again and again while people write. Afterwards, everything that it ever acknowledged or announced must be
+true.
 
-Invariants 1 and 2: no acknowledged write is lost, no commit without its event, no event without its commit, no number
-used twice.
+Invariants 1 and 2: no acknowledged write is lost, there is no commit without its event, no event without its commit,
+and no number is used twice.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ WRITERS_PER_ACCOUNT = 2
 
 @dataclass(frozen=True)
 class Report:
-    """What a storm was made of."""
+    """The counts of one storm."""
 
     kills: int
     acknowledged: int
@@ -37,7 +38,7 @@ class Report:
 
 @dataclass
 class Uploader:
-    """Uploads pictures and refers to them; what was acknowledged must be there with the same bytes."""
+    """A person who uploads pictures and refers to them. Every acknowledged picture must be there with the same bytes."""
 
     account: Account
     number: int = 0
@@ -66,7 +67,7 @@ class Uploader:
 
 
 async def storm(folder: Path, *, kills: int, seed: int) -> Report:
-    """Raises AssertionError with the seed where anything is not as it was said to be."""
+    """Run the storm. Raises AssertionError with the seed if anything differs from what was acknowledged or announced."""
     chance = random.Random(seed)
     async with running_servers(folder) as servers:
         accounts = [await servers.account(f"writer{number}") for number in range(ACCOUNTS)]
@@ -105,7 +106,9 @@ async def storm(folder: Path, *, kills: int, seed: int) -> Report:
 
 
 async def _check_stream(servers: Servers, follower: Follower) -> list[tuple[int, bytes]]:
-    """Numbers grow; what was seen live stands at the same number with the same bytes."""
+    """Check that the numbers increase, and that every frame seen live has the same number and bytes when it is read
+    again.
+    """
     frames = await whole_stream(servers.url)
     numbers = [seq for seq, _ in frames]
     assert numbers == sorted(set(numbers)), "a sequence number went back or came twice"
@@ -117,7 +120,7 @@ async def _check_stream(servers: Servers, follower: Follower) -> list[tuple[int,
 
 
 async def _check_account(servers: Servers, account: Account, writers: list[Writer], frames: list[bytes]) -> None:
-    """What a stranger reads, what was acknowledged and what was announced are the same."""
+    """Check that what a stranger reads, what was acknowledged and what was announced are the same."""
     held = read_repository((await servers.query("com.atproto.sync.getRepo", did=account.did)).content)
     announced = read_commits(frames, account.did, await _key_of(servers, account.did), int(time.time() * 1e6))
     assert announced.records == held.records, "stream and repository differ"

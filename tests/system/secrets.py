@@ -1,4 +1,4 @@
-"""Secrets that go into a running installation as its people use it, and a search for each of them in what stays behind."""
+"""Secrets that are used in a running installation, and a search for each of them in the data that is left behind."""
 
 import base64
 import re
@@ -16,10 +16,10 @@ from tests.system.tour.watching import eventually
 
 SERVER = "com.atproto.server"
 START = "2037-06-01T18:00"
-# A token of JOSE in three parts, whoever made it: of our sessions at people's servers nobody else ever sees one.
+# Any JOSE token, which has three parts. The tokens of our sessions at people's servers are never known to anybody else.
 _JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{16,}\.eyJ[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{40,}")
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\"d\": ?\"[A-Za-z0-9_-]{43}\"")
-# Shorter ones stand somewhere by chance.
+# Shorter strings can occur by chance.
 LEAST_CHARACTERS = 8
 
 Mails = Callable[[], Awaitable[str]]
@@ -27,7 +27,7 @@ Mails = Callable[[], Awaitable[str]]
 
 @dataclass
 class Planted:
-    """Secrets by what they are."""
+    """Secrets by name."""
 
     values: dict[str, str] = field(default_factory=dict)
 
@@ -38,7 +38,9 @@ class Planted:
 
 
 def forms_of(secret: str) -> Iterator[bytes]:
-    """The bytes by which a secret can be read: as it is, in a URL, as hexadecimal digits, in base64 wherever it begins."""
+    """The byte strings in which a secret is readable: as it is, in a URL, as hexadecimal digits, and in base64 at any
+    offset.
+    """
     raw = secret.encode()
     yield raw
     yield quote(secret, safe="").encode()
@@ -46,12 +48,12 @@ def forms_of(secret: str) -> Iterator[bytes]:
     for before in range(3):
         for coded in (base64.b64encode, base64.urlsafe_b64encode):
             whole = coded(b"\0" * before + raw)
-            # What the neighbours of the first and of the last byte decide is left out.
+            # Leave out the digits that also depend on the bytes before and after.
             yield whole[(0, 2, 3)[before] : -4]
 
 
 def found_in(planted: Planted, places: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Which secrets can be read where, by name."""
+    """The names of the secrets that are readable, and where."""
     forms = {what: set(forms_of(value)) for what, value in planted.values.items()}
     found: list[str] = []
     for place, body in places:
@@ -62,7 +64,7 @@ def found_in(planted: Planted, places: Iterable[tuple[str, bytes]]) -> list[str]
 
 
 def files_below(folder: Path, *without: str) -> Iterator[tuple[str, bytes]]:
-    """Every file with what is in it, but for files and folders of these names."""
+    """Every file and its content, except files and folders with these names."""
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if path.is_file() and not set(inside.parts) & set(without):
@@ -70,7 +72,7 @@ def files_below(folder: Path, *without: str) -> Iterator[tuple[str, bytes]]:
 
 
 async def tables_of(url: str, schemas: Iterable[str]) -> list[tuple[str, bytes]]:
-    """Every row of these schemas as text, bytes as hexadecimal digits: what a dump holds."""
+    """Every row of these schemas as text, with bytes as hexadecimal digits, as in a dump."""
     connection = await asyncpg.connect(url)
     try:
         tables = await connection.fetch(
@@ -88,12 +90,14 @@ async def tables_of(url: str, schemas: Iterable[str]) -> list[tuple[str, bytes]]
 
 
 def part_behind(url: str, before: str) -> str:
-    """The secret segment of an address."""
+    """The secret segment of a URL."""
     return urlsplit(url).path.partition(before)[2].removesuffix(".ics")
 
 
 async def use_the_pds(url: str, name: str, planted: Planted) -> Account:
-    """An account with everything that opens it: password, sessions, app password, tokens for other services and by mail."""
+    """Create an account and everything that grants access to it: password, sessions, app password, and tokens for other
+    services and by e-mail.
+    """
     password = planted.add("password of the account", f"correct horse battery {name}")
     async with httpx.AsyncClient(base_url=f"{url}/xrpc/", timeout=60, trust_env=False) as http:
 
@@ -120,13 +124,15 @@ async def use_the_pds(url: str, name: str, planted: Planted) -> Account:
             assert refused.status_code == 401
         await call("requestPasswordReset", {"email": f"{name}@example.test"})
         await call("requestEmailConfirmation", token=token)
-        # A password that stands in an address by mistake, as scripts write it.
+        # A password that a script puts in a URL by mistake.
         await http.get(f"{SERVER}.getSession", params={"password": password}, headers={"authorization": "Bearer x"})
     return Account(url, made["did"], token, name)
 
 
 async def use_the_platform(http: httpx.AsyncClient, account: Account, mails: Mails, planted: Planted) -> None:
-    """Somebody signs in with that account and makes whatever opens something; each is used once, so that logs could have it."""
+    """Sign in with that account and create everything that grants access. Each secret is used once, so that it could
+    appear in logs.
+    """
 
     async def call(method: str, path: str, body: Any = None) -> dict[str, Any]:
         answer = await http.request(method, path, json=body)

@@ -1,4 +1,4 @@
-"""A PLC directory and a PDS as processes, for stories about them alone."""
+"""A PLC directory and a PDS as processes, for tests that need nothing else."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,7 +14,7 @@ from tests.system.tour.stage import pds_program
 
 @dataclass
 class Servers:
-    """Both running; ``url`` is the PDS's."""
+    """Both running servers. ``url``: the PDS's URL."""
 
     folder: Path
     plc: Program
@@ -23,7 +23,7 @@ class Servers:
     url: str
 
     async def account(self, name: str) -> "Account":
-        """A new account with its session."""
+        """Create an account with a session."""
         body = {"handle": f"{name}.test", "email": f"{name}@example.test", "password": f"password of {name}"}
         async with httpx.AsyncClient(trust_env=False) as http:
             made = await http.post(f"{self.url}/xrpc/com.atproto.server.createAccount", json=body)
@@ -37,7 +37,7 @@ class Servers:
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody who may write."""
+    """An account that can write."""
 
     url: str
     did: str
@@ -45,7 +45,7 @@ class Account:
     name: str = ""
 
     async def call(self, http: httpx.AsyncClient, method: str, body: dict[str, Any]) -> httpx.Response:
-        """A procedure of ``com.atproto.repo`` on the own repository."""
+        """Call a procedure of ``com.atproto.repo`` on the account's repository."""
         headers = {"authorization": f"Bearer {self.token}"}
         return await http.post(
             f"{self.url}/xrpc/com.atproto.repo.{method}", json={"repo": self.did, **body}, headers=headers
@@ -54,7 +54,7 @@ class Account:
 
 @asynccontextmanager
 async def running_servers(folder: Path, **environment: str) -> AsyncIterator[Servers]:
-    """Started for the block; ``environment`` goes to the PDS beside what it needs."""
+    """Run both servers for the block. ``environment``: further variables for the PDS."""
     plc_port, pds_port = free_port(), free_port()
     plc_url = f"http://127.0.0.1:{plc_port}"
     limits = {f"PLC_{span}_LIMIT": "0" for span in ("HOURLY", "DAILY", "WEEKLY")}

@@ -1,4 +1,4 @@
-"""Repositories as other people's libraries see them: ``libipld`` reads the CAR, nothing of ours takes part."""
+"""Repositories as other people's libraries see them: ``libipld`` reads the CAR, without any of our code."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import libipld
 
 @dataclass(frozen=True)
 class Repository:
-    """What a CAR holds: ``records`` maps paths to CIDs."""
+    """The content of a CAR. ``records``: CIDs by path."""
 
     commit: str
     did: str
@@ -19,7 +19,7 @@ class Repository:
 
 
 def read_repository(car: bytes) -> Repository:
-    """Every hash is compared, every node walked; a missing block is a KeyError."""
+    """Read a repository, comparing every hash and visiting every node. A missing block raises KeyError."""
     header, blocks = libipld.decode_car(car)
     held = {libipld.encode_cid(cid) for cid in blocks}
     for cid, block in blocks.items():
@@ -47,6 +47,6 @@ def _walk(blocks: dict[bytes, Any], cid: bytes, found: dict[str, str]) -> None:
 
 
 def cid_of(record: Any) -> str:
-    """The CID that this record must have, by their encoder and a plain SHA-256."""
+    """The CID that this record must have, computed with libipld's encoder and plain SHA-256."""
     digest = hashlib.sha256(libipld.encode_dag_cbor(record)).digest()
     return str(libipld.encode_cid(b"\x01\x71\x12\x20" + digest))

@@ -1,4 +1,4 @@
-"""What a PDS announced: followed live across its deaths, read again from the beginning, and checked commit by commit."""
+"""What a PDS announced: followed live while it is killed, read again from the beginning, and checked commit by commit."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ QUIET_SECONDS = 1.0
 
 @dataclass
 class Follower:
-    """A subscriber that comes back with its cursor each time the connection breaks."""
+    """A subscriber that reconnects with its cursor each time the connection breaks."""
 
     url: str
     frames: dict[int, bytes] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Follower:
 
 
 async def whole_stream(url: str) -> list[tuple[int, bytes]]:
-    """Everything from cursor 0 until it is quiet."""
+    """Everything from cursor 0 until no more frames come."""
     found: list[tuple[int, bytes]] = []
     address = url.replace("http", "ws", 1) + "/xrpc/com.atproto.sync.subscribeRepos?cursor=0"
     async with ClientSession() as session, session.ws_connect(address, max_msg_size=0) as socket:
@@ -67,7 +67,7 @@ async def whole_stream(url: str) -> list[tuple[int, bytes]]:
 
 @dataclass(frozen=True)
 class Announced:
-    """What a careful consumer knows of a repository after the whole stream."""
+    """What a careful consumer knows about a repository after the whole stream."""
 
     known: RepoHead
     # rev -> commit CID of every announced commit.
@@ -76,7 +76,7 @@ class Announced:
 
 
 def read_commits(frames: Iterable[bytes], did: str, key: PublicKey, now_us: int) -> Announced:
-    """Check that each commit follows the one before and can be inverted. Raises verify.Refused where not."""
+    """Check that each commit follows the one before and can be inverted. Raises verify.Refused if not."""
     known: RepoHead | None = None
     commits: dict[str, str] = {}
     records: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The system calls of a running program, as ``strace`` saw them: in which order they began and returned."""
+"""The system calls of a running program, as ``strace`` recorded them, with the order in which they began and returned."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ _RESUMED = re.compile(r"(\d+)\s+<\.\.\. (\w+) resumed>")
 
 @dataclass
 class Call:
-    """``began`` and ``ended`` count lines of the trace; a call that had not returned has no end."""
+    """``began`` and ``ended`` are line numbers of the trace. A call that has not returned has no end."""
 
     name: str
     text: str
@@ -32,13 +32,13 @@ class Call:
         return self.name in {"pwrite64", "write", "writev", "sendto", "sendmsg"}
 
     def touches(self, what: str) -> bool:
-        """Whether the file or socket (``strace -yy`` names it), or the bytes, contain this."""
+        """Whether the file or socket (named by ``strace -yy``) or the bytes contain this."""
         return what in self.text
 
 
 @asynccontextmanager
 async def traced(pid: int, file: Path) -> AsyncIterator[None]:
-    """Everything that the process does while the block runs is written to ``file``."""
+    """Record every system call of the process to ``file`` while the block runs."""
     options = ["-f", "-yy", "-s", "64", "-e", f"trace={TRACED}", "-o", str(file), "-p", str(pid)]
     strace = await asyncio.create_subprocess_exec("strace", *options, stderr=asyncio.subprocess.PIPE)
     assert strace.stderr is not None
@@ -52,7 +52,7 @@ async def traced(pid: int, file: Path) -> AsyncIterator[None]:
 
 
 def read_trace(file: Path) -> list[Call]:
-    """In the order in which they began."""
+    """The calls, in the order in which they began."""
     calls: list[Call] = []
     unfinished: dict[tuple[str, str], Call] = {}
     for number, line in enumerate(file.read_text(errors="replace").splitlines()):

@@ -1,4 +1,6 @@
-"""A shadow's answer kept through claiming: written in another app, known here by a DID, joined with an account made by e-mail."""
+"""An answer is kept when its author takes over the shadow account: it was written in another app, known here by a DID,
+and is merged into an account made by e-mail.
+"""
 
 import re
 from pathlib import Path
@@ -18,7 +20,7 @@ HANDLE = "zoe.test"
 
 
 async def says(zoe: Account, subject: tuple[str, str], word: str) -> None:
-    """Zoe answers with a record, from an app of hers."""
+    """Zoe answers with a record from another app."""
     uri, cid = subject
     record = {
         "$type": RSVP,
@@ -33,7 +35,7 @@ async def says(zoe: Account, subject: tuple[str, str], word: str) -> None:
 
 
 async def going(up: Up, uri: str) -> tuple[int, str]:
-    """How many go to the event of this record, and its address; waited for until it is here."""
+    """How many people attend the event of this record, and its URL. Waits until the event is here."""
 
     async def look() -> tuple[int, str] | None:
         found = (await get(f"{up.openmeet}/api/events", uri=uri)).json()["events"]
@@ -51,7 +53,7 @@ async def until_going(up: Up, uri: str, number: int) -> str:
 
 
 async def signed_up(up: Up, browser: httpx.AsyncClient) -> None:
-    """By e-mail, with the code out of the development mailbox."""
+    """Sign up by e-mail, with the code from the development mailbox."""
     form = {"identifier": "zoe@example.net", "next": "/my/events"}
     asked = await browser.post("/sign-in", data=form)
     assert asked.status_code == 303, asked.text
@@ -68,7 +70,9 @@ async def signed_up(up: Up, browser: httpx.AsyncClient) -> None:
 
 
 async def test_a_shadows_answer_is_kept_through_claiming(tmp_path: Path) -> None:
-    """One answer before and after; where she had answered by mail as well the later word stands; her record still leads it."""
+    """There is one answer before and after. If she also answered by e-mail, the later answer counts. Her record still
+    changes the answer.
+    """
     async with running_up(tmp_path, "--ephemeral") as up:
         choir, chess = await write_event(up, "Choir rehearsal"), await write_event(up, "Chess night")
         zoe = await account_on(up.pds, HANDLE)
@@ -79,7 +83,7 @@ async def test_a_shadows_answer_is_kept_through_claiming(tmp_path: Path) -> None
         async with httpx.AsyncClient(base_url=up.openmeet, headers={"origin": up.openmeet}, trust_env=False) as browser:
             await signed_up(up, browser)
             assert "Choir rehearsal" not in (await browser.get("/my/events")).text
-            # Her word on the page is the later one.
+            # Her answer on the page is the later one.
             answered = await browser.post(f"/events/{slug}/answer", data={"reply": "declined"})
             assert answered.status_code == 303, answered.text
             left = await browser.post("/settings/identity/link", data={"identifier": HANDLE})
@@ -98,6 +102,6 @@ async def test_a_shadows_answer_is_kept_through_claiming(tmp_path: Path) -> None
         assert (await going(up, chess[0]))[0] == 0
         page = (await get(f"{up.openmeet}/events/{(await going(up, choir[0]))[1]}")).text
         assert "Zoe Z." in page
-        # What she writes from now on is hers as before.
+        # Records that she writes after this still count as hers.
         await says(zoe, choir, "notgoing")
         await until_going(up, choir[0], 0)

@@ -1,4 +1,6 @@
-"""``openmeet cluster``: two of everything, and each kind of process killed under load; ``make soak`` does it for longer."""
+"""``openmeet cluster`` with two processes of each kind, and each kind killed under load. ``make soak`` does this for
+longer.
+"""
 
 import asyncio
 import contextlib
@@ -11,7 +13,9 @@ from tests.system.tour.watching import eventually
 
 @needs("rabbitmq", "redis", "postgresql")
 async def test_every_kind_may_die_under_load(tmp_path: Path, postgres_url: str):
-    """Consumer, processor, publisher, web, PDS, scheduler: the canonical view is that of an undisturbed run."""
+    """Consumer, processor, publisher, web, PDS and scheduler are killed. The canonical view is that of an undisturbed
+    run.
+    """
     report = await storm(tmp_path, postgres_url, rounds=1, seed=5)
     assert report.restarts >= len(KINDS), "else nobody died"
     assert report.records > len(KINDS)

@@ -1,4 +1,6 @@
-"""Two communities on one installation, through real programs: the network reaches both, nothing else does (invariant 5)."""
+"""Two communities on one installation, with real programs: both receive events of the network, but nothing passes from
+one to the other (invariant 5).
+"""
 
 import re
 from collections.abc import AsyncIterator
@@ -18,7 +20,7 @@ PRIVATE = {
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 async def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
-    """Running for all tests of this file, once on each engine."""
+    """Both communities, running for all tests of this file, once on each engine."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
     async with running_communities(tmp_path_factory.mktemp("both"), url) as running:
         yield running
@@ -29,14 +31,14 @@ def bearer(session: dict[str, str]) -> dict[str, str]:
 
 
 async def named(community: Community, **headers: str) -> str:
-    """The name at the top of the front page that answers."""
+    """The name in the heading of the front page."""
     text = (await community.get("/", **headers)).text
     (found,) = re.findall(r"<title>[^<]*(The \w+)</title>", text)
     return str(found)
 
 
 async def test_an_event_of_the_network_arrives_once_in_each(both: Installation) -> None:
-    """Read and verified once, put into both queues, applied in two databases."""
+    """It is read and verified once, put into both queues, and applied in two databases."""
     uri = await both.write("Board games")
     for one in (both.town, both.village):
         assert (await one.arrival(uri))["title"] == "Board games"
@@ -57,7 +59,7 @@ async def test_a_cookie_of_one_is_nobody_at_the_other(both: Installation) -> Non
 
 
 async def test_a_token_of_one_opens_nothing_at_the_other(both: Installation) -> None:
-    """Sessions and tokens of programs alike, also where the community is named beside them."""
+    """This holds for sessions and for tokens of programs, even if the request also names the community."""
     session = await both.town.session(both.ana)
     wanted = {"name": "a program", "scopes": ["read"]}
     made = await both.town.ask("POST", "/api/tokens", wanted, **bearer(session))
@@ -83,7 +85,7 @@ async def test_a_private_event_of_one_is_not_there_at_the_other(both: Installati
 
 
 async def test_who_moderates_one_hides_nothing_at_the_other(both: Installation) -> None:
-    """One person, at home in both: named in the settings of the town alone."""
+    """One person is a member of both, but only the town's settings name them as a moderator."""
     uri = await both.write("Rude games")
     for community, status in ((both.village, 403), (both.town, 201)):
         path = f"/api/events/{(await community.arrival(uri))['slug']}/reports"
@@ -97,7 +99,7 @@ async def test_who_moderates_one_hides_nothing_at_the_other(both: Installation) 
 
 
 async def test_each_is_an_app_of_its_own_to_peoples_servers(both: Installation) -> None:
-    """One client per origin, with keys of its own."""
+    """There is one OAuth client per origin, with separate keys."""
     keys = []
     for one in (both.town, both.village):
         document = (await one.get("/client-metadata.json")).json()
@@ -110,7 +112,7 @@ async def test_each_is_an_app_of_its_own_to_peoples_servers(both: Installation) 
 
 
 async def test_codes_are_mailed_in_the_name_of_the_site_that_was_asked(both: Installation) -> None:
-    """The publisher delivers for both; a code of one opens nothing at the other."""
+    """The publisher delivers e-mails for both. A code of one community cannot be used at the other."""
     asked = {one.name: await one.ask("POST", "/api/session/code", {"email": "mia@example.org"}) for one in sites(both)}
     codes = {}
     for name, sender in (("default", "Town hall"), ("village", "The village")):
@@ -131,7 +133,7 @@ def sites(both: Installation) -> tuple[Community, Community]:
 
 
 async def test_a_flag_of_one_leaves_the_other_as_it_is(both: Installation) -> None:
-    """Switched at run time; what was passed over meanwhile is read when it is on again."""
+    """The flag is switched at run time. Records that were skipped in the meantime are read when it is on again."""
     assert await both.command("flags", "off", "events-in", "--why", "A test", "--tenant", "village") == (
         0,
         "events-in is off; it takes effect everywhere within 5 seconds.\n",
@@ -161,7 +163,7 @@ async def test_a_command_for_nobody_says_who_there_is(both: Installation) -> Non
 
 
 async def test_a_new_community_hears_of_what_was_before_it(both: Installation) -> None:
-    """The last one of the file: the programs are started again with one more table."""
+    """The last test of the file: the programs are restarted with one more table."""
     before = await both.write("Old games")
     await both.town.arrival(before)
     await both.stop()

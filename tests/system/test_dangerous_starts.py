@@ -1,4 +1,4 @@
-"""Dangerous starts are refused: every combination as a table, some of them by starting the program."""
+"""Dangerous starts are refused: every combination is checked as a table, and some of them by starting the program."""
 
 import itertools
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ SAFE_PDS = {
     "PDS_ADMIN_PASSWORD": "known to its operator alone",
     "PDS_SERVICE_HANDLE_DOMAINS": ".town.net",
 }
-# What is dangerous, by the setting that the sentence must name.
+# Dangerous values, by the setting that the error must name.
 DANGEROUS_PDS = {
     "PDS_DEV_MODE": {"PDS_DEV_MODE": "true"},
     "PDS_ADMIN_PASSWORD": {"PDS_ADMIN_PASSWORD": ""},
@@ -55,7 +55,7 @@ def environment_of(
 
 
 def test_the_safe_environments_start():
-    """Else the table would prove nothing."""
+    """Without this, the table would prove nothing."""
     assert pds_settings.read(SAFE_PDS).hostname == "pds.town.net"
     assert read_platform_settings(environment=SAFE_PLATFORM).public_host == "meet.town.net"
 
@@ -75,7 +75,7 @@ def test_platform_in_public(chosen: tuple[str, ...]):
 
 
 def assert_named(sentences: tuple[str, ...], chosen: tuple[str, ...]) -> None:
-    """Each setting has its sentence, and no other is accused."""
+    """Check that there is a sentence for each setting, and for no other."""
     assert {sentence.split()[0] for sentence in sentences} == set(chosen)
     assert all(sentence.endswith(".") and len(sentence.split()) > 5 for sentence in sentences)
 
@@ -91,7 +91,7 @@ def test_a_laptop_may_do_all_of_it_at_once(host: str):
 
 @pytest.mark.parametrize("host", LAPTOPS)
 def test_plain_http_needs_dev_mode_everywhere(host: str):
-    """A PDS that is no development server has https, whatever its name."""
+    """A PDS that is not a development server needs https, whatever its name."""
     with pytest.raises(SettingsRefused, match="PDS_PUBLIC_URL must be https"):
         pds_settings.read(SAFE_PDS | {"PDS_HOSTNAME": host, "PDS_PUBLIC_URL": f"http://{host}"})
 
@@ -107,7 +107,7 @@ def test_plain_http_needs_dev_mode_everywhere(host: str):
     ids=["pds in dev mode", "pds with defaults", "web with mailbox", "publisher without SSRF protection"],
 )
 def test_the_programs_do_not_start(tmp_path, role: str, environment: dict[str, str], names: list[str]):
-    """Exit status 1, the sentences, no traceback; and no file was made."""
+    """The exit status is 1, the errors are printed without a traceback, and no file is created."""
     ended = STARTER.run(role, environment=environment, folder=tmp_path)
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr

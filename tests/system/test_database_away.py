@@ -1,4 +1,6 @@
-"""A community whose database, or all of whose files, are away when the programs start: the others are served, and it comes up by itself."""
+"""If a community's database, or all of its files, are unavailable when the programs start, the others are served, and
+it starts later by itself.
+"""
 
 import contextlib
 import re
@@ -17,7 +19,7 @@ HOST = "127.0.0.1"
 
 
 async def test_all_programs_start_and_it_joins_when_its_database_answers(tmp_path: Path, postgres_url: str) -> None:
-    """Web, consumer, processor, publisher and scheduler, on a PostgreSQL that nobody reaches yet."""
+    """Web, consumer, processor, publisher and scheduler start while PostgreSQL cannot be reached."""
     server = urlsplit(postgres_url)
     door = free_port()
     behind_the_door = server._replace(netloc=f"{server.username}@{HOST}:{door}").geturl()
@@ -30,7 +32,9 @@ async def test_all_programs_start_and_it_joins_when_its_database_answers(tmp_pat
 
 
 async def test_all_programs_start_and_it_joins_when_its_files_are_there(tmp_path: Path) -> None:
-    """The same on SQLite, with the queue among the files: nothing is kept for it until it is read anew."""
+    """The same on SQLite, with the queue among the files. Nothing can be stored for it in the meantime, so it is read
+    again later.
+    """
     volume = tmp_path / "volume"
     volume.write_text("where a disk is not mounted yet")
 
@@ -40,16 +44,19 @@ async def test_all_programs_start_and_it_joins_when_its_files_are_there(tmp_path
     await starts_and_joins(tmp_path, mounted, data_directory=str(volume / "hamlet"))
 
 
-async def starts_and_joins(tmp_path: Path, comes: Callable[[], Awaitable[None]], **away: str) -> None:
-    """A hamlet that is ``away`` until it ``comes``, in an installation that runs."""
+async def starts_and_joins(tmp_path: Path, make_available: Callable[[], Awaitable[None]], **stored: str) -> None:
+    """Add a community to a running installation whose storage is unavailable until ``make_available`` is called.
+
+    ``stored``: the community's settings.
+    """
     async with running_communities(tmp_path, "") as both:
         before = await both.write("Old games")
         await both.town.arrival(before)
         for program in both.programs:
-            # Who is stopped while it starts says nothing, and ends otherwise than when it is asked to.
+            # A program that is stopped while it is starting prints nothing and ends with another status.
             await program.heard(re.compile("(Ctrl-C stops it|listening on)"))
         await both.stop()
-        both.add("hamlet", **away)
+        both.add("hamlet", **stored)
         await both.start()
         hamlet = both.communities["hamlet"]
 
@@ -71,12 +78,12 @@ async def starts_and_joins(tmp_path: Path, comes: Callable[[], Awaitable[None]],
             # Some of them are still starting.
             await program.heard(re.compile(r"(tenant\.database_away)"))
 
-        await comes()
+        await make_available()
 
         async def is_served() -> bool:
             return (await hamlet.get("/")).status_code == 200
 
         await eventually(is_served, 60)
-        # What was before it, and what came while nothing of it could be written down.
+        # Events from before the community existed, and events that came when none of them could be stored.
         for uri in (before, meanwhile, await both.write("Newer games")):
             await hamlet.arrival(uri)

@@ -1,4 +1,6 @@
-"""The PDS's disk is full: writes are refused with a sentence, reads go on, nothing is half written, and it recovers."""
+"""When the PDS's disk is full, writes are refused with a message, reads still work, nothing is half written, and it
+recovers.
+"""
 
 import contextlib
 import os
@@ -20,13 +22,13 @@ from tests.system.stream import read_commits, whole_stream
 from tests.system.tour.watching import eventually
 
 NOTE = "com.example.note"
-# Says when the disk is full (True) and when there is room again (False).
+# Called with True to fill the disk, and with False to free space again.
 Fill = Callable[[Servers | None, bool], None]
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[Fill]:
-    """A file system of eight megabytes under the PDS's folder, filled with ballast: "no space left on device"."""
+    """An eight-megabyte file system for the PDS's folder, which is filled with ballast: "no space left on device"."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True, check=False
@@ -51,12 +53,12 @@ def small_disk(folder: Path) -> Iterator[Fill]:
 
 @contextlib.contextmanager
 def small_files(folder: Path) -> Iterator[Fill]:
-    """No file of the process may be written beyond a few pages (RLIMIT_FSIZE), so every write to the database fails."""
+    """Limit the size of the process's files to a few pages (RLIMIT_FSIZE), so that every write to the database fails."""
 
     def fill(servers: Servers | None, is_full: bool) -> None:
         assert servers is not None
         assert servers.pds.process is not None
-        # Less than one commit, because the log of SQLite starts anew at its beginning whenever it has been copied.
+        # This is less than one commit, because SQLite's log starts again at its beginning after each checkpoint.
         soft = 32 * 1024 if is_full else resource.RLIM_INFINITY
         resource.prlimit(servers.pds.process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
 
@@ -70,7 +72,9 @@ async def write(http: httpx.AsyncClient, account: Account, text: str) -> httpx.R
 
 @pytest.mark.parametrize("disk", [small_disk, small_files])
 async def test_full_and_empty_again(tmp_path: Path, disk: Callable[[Path], contextlib.AbstractContextManager[Fill]]):
-    """Refused writes leave nothing, also not in the stream; a kill in this state does no harm; then all goes on."""
+    """Refused writes leave nothing behind, not even in the stream. A kill in this state does no harm. Afterwards
+    everything works again.
+    """
     with disk(tmp_path / "pds") as fill:
         async with running_servers(tmp_path) as servers, httpx.AsyncClient(trust_env=False) as http:
             account = await servers.account("ana")
@@ -106,7 +110,7 @@ async def test_full_and_empty_again(tmp_path: Path, disk: Callable[[Path], conte
 
 
 async def _health_says(http: httpx.AsyncClient, servers: Servers, status: int, word: str) -> None:
-    """Within a few rounds of the probes, both addresses; the sentence is about writing."""
+    """Check that both health URLs report, within a few rounds of the probes, that writing fails."""
 
     async def is_so() -> bool:
         health, ready = (await http.get(f"{servers.url}/xrpc/_health"), await http.get(f"{servers.url}/health/ready"))
@@ -123,7 +127,7 @@ async def _upload(http: httpx.AsyncClient, account: Account, size: int) -> httpx
 
 
 async def test_a_blob_that_does_not_fit_leaves_nothing(tmp_path: Path):
-    """The upload is refused with a sentence; there is neither a row nor a piece of a file; a smaller one goes in."""
+    """The upload is refused with a message. Neither a row nor a partial file is left, and a smaller blob is accepted."""
     with small_disk(tmp_path / "pds") as fill:
         async with running_servers(tmp_path) as servers, httpx.AsyncClient(trust_env=False) as http:
             account = await servers.account("ana")
@@ -142,7 +146,7 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 async def _all_is_one(servers: Servers, account: Account, http: httpx.AsyncClient) -> None:
-    """Repository, stream and lists say the same."""
+    """Check that repository, stream and lists agree."""
     held = read_repository((await servers.query("com.atproto.sync.getRepo", did=account.did)).content)
     document = (await http.get(f"{servers.plc_url}/{account.did}")).json()
     key = parse_did_document(document, parse_did(account.did)).signing_key
@@ -160,7 +164,9 @@ def remount(folder: Path, how: str) -> None:
 
 
 async def test_a_read_only_disk_is_told_at_the_start(tmp_path: Path):
-    """As after an error of the disk: the server does not start and says why; when it can be written again all is there."""
+    """As after a disk error, the server does not start and says why. When the disk is writable again, everything is
+    there.
+    """
     with small_disk(tmp_path / "pds"):
         async with running_servers(tmp_path) as servers, httpx.AsyncClient(trust_env=False) as http:
             account = await servers.account("ana")

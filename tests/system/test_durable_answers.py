@@ -1,4 +1,6 @@
-"""An answer is binding: the system calls show that it is kept before it is given (invariants 1 and 2)."""
+"""A response is binding: the system calls show that the data is on disk before the response is sent (invariants 1 and
+2).
+"""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +18,7 @@ DATABASE = "pds.db"
 
 @pytest.fixture
 async def trace(tmp_path: Path) -> list[Call]:
-    """One createRecord, with somebody listening to the firehose."""
+    """Trace one createRecord while somebody is subscribed to the firehose."""
     file = tmp_path / "trace"
     async with running_servers(tmp_path) as servers, ClientSession() as session:
         account = await servers.account("ana")
@@ -36,8 +38,9 @@ async def trace(tmp_path: Path) -> list[Call]:
 
 @needs("strace")
 async def test_synced_before_the_answer_and_before_the_firehose(trace: list[Call]):
-    """What the write left in the database's files is forced to disk before the first byte of the answer leaves the
-    process, and before the first byte of the frame does."""
+    """The write is forced to disk before the process sends the first byte of the response, and before the first byte of
+    the frame.
+    """
     arrived = next(call for call in trace if "com.atproto.repo.createRecord HTTP/1.1" in call.text)
     answer = next(call for call in trace if call.is_write and call.touches('"HTTP/1.1 200'))
     frame = next(call for call in trace if call.is_write and call.touches("<TCP") and call.touches("#commit"))

@@ -1,4 +1,4 @@
-"""``docs/federation.md`` followed word for word, against a server with the settings that it prints."""
+"""``docs/federation.md`` followed literally, against a server with the settings that it shows."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ COMMANDS = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL))
 
 @pytest.fixture
 async def places(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
-    """The names of the guide, and what they are here: a directory and a PDS of this machine."""
+    """The names in the guide, replaced by a directory and a PDS on this machine."""
     plc_port, pds_port = free_port(), free_port()
     plc_url = f"http://127.0.0.1:{plc_port}"
     plc = Program(
@@ -33,7 +33,7 @@ async def places(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
         "PDS_PUBLIC_URL": f"https://localhost:{pds_port}",
         "PDS_DATA_DIRECTORY": str(tmp_path / "pds"),
         "PDS_DID_PLC_URL": plc_url,
-        # Nobody out there is asked to read a server of a test.
+        # A test must not ask real relays to read its server.
         "PDS_FEDERATION_RELAY_URLS": "http://127.0.0.1:1",
     }
     assert here.keys() <= settings.keys()

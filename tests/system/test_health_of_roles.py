@@ -1,4 +1,4 @@
-"""The health of each role as a program of its own: what it is there for fails, and the role says so; mended, it says so as well."""
+"""Health of each role as a separate program: it reports when something that it needs fails, and when that works again."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 
 @asynccontextmanager
 async def running(role: str, folder: Path, **settings: str) -> AsyncIterator[str]:
-    """A role of an installation on SQLite in ``folder``; where it answers."""
+    """Run a role of an installation on SQLite in ``folder``. Yields its URL."""
     port = free_port()
     environment = {
         "OPENMEET_DATA_DIRECTORY": str(folder),
@@ -41,7 +41,7 @@ async def running(role: str, folder: Path, **settings: str) -> AsyncIterator[str
 
 
 async def says(url: str, is_so: Callable[[int, dict[str, Any]], bool]) -> None:
-    """Within some rounds of the probes; being alive is another question all the while."""
+    """Check that the role reports this within some rounds of the probes, while its liveness check stays positive."""
     async with httpx.AsyncClient(trust_env=False) as http:
 
         async def asked() -> bool:
@@ -77,7 +77,7 @@ async def test_a_broker_that_goes_away_and_comes_back(tmp_path: Path, role: str)
 
 
 async def test_a_full_disk_under_the_site(tmp_path: Path) -> None:
-    """Its pages can still be read; whoever routes requests and whoever is paged know that nothing can be written."""
+    """Its pages can still be read. The load balancer and the operator's monitoring can see that nothing can be written."""
     with small_disk(tmp_path / "data") as fill:
         async with running("web", tmp_path / "data") as url:
             await says(url, is_well)

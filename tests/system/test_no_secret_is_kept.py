@@ -1,7 +1,7 @@
-"""Invariant 8 on whole installations: what opens something can be read in no file, no table, no log and no metric.
+"""Invariant 8 on whole installations: no secret that grants access is readable in a file, table, log or metric.
 
-People sign up, sign in, mistype, get tokens, addresses and mails, through real programs. Then all that these leave behind is searched
-for each secret, as it is, in a URL, in hexadecimal digits and in base64.
+People sign up, sign in, mistype, and get tokens, URLs and e-mails, with real programs. Everything that is left behind
+is then searched for each secret: as it is, in a URL, in hexadecimal digits and in base64.
 """
 
 import base64
@@ -17,9 +17,10 @@ from tests.system.guests import password_of
 from tests.system.household import get, running_up
 from tests.system.secrets import Planted, files_below, found_in, tables_of, use_the_pds, use_the_platform
 
-# A key of its own lies beside what it seals, for its owner alone; a development mailbox is there to be read.
+# Exceptions: the installation's own key lies next to the data that it seals, readable only by its owner; and a
+# development mailbox is meant to be read.
 MEANT = ("sealing.key", "mail")
-# The ready-made people of a development network: their passwords are printed at the start.
+# The ready-made accounts of a development network. Their passwords are printed at the start.
 HOUSEHOLD = ("household.json", "ready.json", "settings.toml")
 
 
@@ -39,7 +40,7 @@ async def test_on_one_machine(tmp_path: Path) -> None:
         async with httpx.AsyncClient(base_url=up.openmeet, headers=headers, timeout=60, trust_env=False) as browser:
             left = await browser.post("/sign-in/network", data={"identifier": "dora.test"})
             back = await allow(where_of(left), "dora.test", planted.values["password of the account"])
-            # Its state opens nothing: it tells the app its own request again (RFC 6749, section 10.12).
+            # The state parameter grants no access: it only identifies the app's own request (RFC 6749, section 10.12).
             planted.add("code of OAuth", httpx.URL(back).params["code"])
             assert (await browser.get(back)).status_code == 303
             assert (await browser.get("/settings/identity")).status_code == 200
@@ -47,7 +48,7 @@ async def test_on_one_machine(tmp_path: Path) -> None:
                 if cookie.value and len(cookie.value) > 20:
                     planted.add(f"cookie {cookie.name}", cookie.value)
         metrics = [(url, (await get(f"{url}/metrics")).content) for url in (up.openmeet, up.pds)]
-        # While it runs: what was just written stands in the write-ahead log.
+        # Searched while it runs, because recent writes are in the write-ahead log.
         found = found_in(planted, [*files_below(data, *MEANT, *HOUSEHOLD), *metrics])
         said = up.program.log
     found += found_in(planted, [*files_below(data, *MEANT, *HOUSEHOLD), ("the log", said.read_bytes())])
@@ -58,7 +59,7 @@ async def test_on_one_machine(tmp_path: Path) -> None:
 
 
 async def test_in_the_distributed_form(tmp_path: Path, postgres_url: str) -> None:
-    """Five kinds of process of two communities on PostgreSQL: rows, files, and what each process said."""
+    """Five kinds of process of two communities on PostgreSQL: rows, files, and the output of each process."""
     planted = Planted()
     async with running_communities(tmp_path, postgres_url) as both:
         account = await use_the_pds(both.servers.url, "dora", planted)
@@ -78,7 +79,7 @@ async def test_in_the_distributed_form(tmp_path: Path, postgres_url: str) -> Non
 
 
 def test_a_secret_that_is_kept_is_found(tmp_path: Path) -> None:
-    """In each form that it might have, also in a file of SQLite; without this the search above would prove nothing."""
+    """In each form that it might have, including in a SQLite file. Without this, the search above would prove nothing."""
     planted = Planted()
     secret = planted.add("password", password_of("dora.test"))
     places = [

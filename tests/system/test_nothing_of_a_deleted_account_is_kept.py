@@ -1,8 +1,9 @@
-"""A whole installation after ``openmeet people erase --now``: what somebody wrote can be read in no file of any part of it.
+"""A whole installation after ``openmeet people erase --now``: nothing that the person wrote is readable in a file of
+any part of it.
 
-Somebody signs up, agrees to copies in an account that the site keeps, and says something unlike anything else wherever that is
-possible. Then they are deleted, and everything that is left is searched: the files of all four databases with their logs, the
-folders of pictures and blobs, the queue, and what the programs said.
+A person signs up, agrees to copies in an account that the site keeps, and writes a unique word wherever that is
+possible. Then they are deleted, and everything that is left is searched: the files of all four databases with their
+logs, the folders of pictures and blobs, the queue, and the output of the programs.
 """
 
 import asyncio
@@ -23,20 +24,21 @@ from tests.system.household import Up, running_up
 from tests.system.secrets import files_below
 from tests.system.tour.watching import eventually
 
-# Stands in everything that the person says, so that one search finds it all.
+# Contained in everything that the person writes, so that one search finds all of it.
 MARK = "zqplanted"
 EMAIL = f"{MARK}mail@example.org"
 START = "2037-06-01T18:00"
-# E-mails of the development mailbox are in the hands of those who got them.
+# The e-mails in the development mailbox have already been delivered to their recipients.
 MEANT = ("mail",)
-# Nobody can delete from the log of the PLC directory, and a handle stays reserved for a month: it is chosen so that it says nothing.
+# Nobody can delete from the log of the PLC directory, and a handle stays reserved for a month. So the handle is chosen
+# to reveal nothing.
 HANDLE = "chosen-by-herself.test"
-# A server that was called is named in the operator's log.
+# The operator's log names a server that was called.
 CALLED = f"{MARK}.example"
 
 
 class Host:
-    """The person, by the JSON API and by pages."""
+    """The person, acting through the JSON API and the pages."""
 
     def __init__(self, browser: httpx.AsyncClient, api: httpx.AsyncClient) -> None:
         self.browser, self.api = browser, api
@@ -75,7 +77,7 @@ class Host:
         self.api.headers["authorization"] = f"Bearer {(await eventually(session))['token']}"
 
     async def agree(self) -> str:
-        """To copies; the DID of the account that the site makes."""
+        """Agree to copies. Returns the DID of the account that the site creates."""
         page = (await self.browser.get("/settings/publishing")).text
         typed = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page))
         answered = await self.browser.post("/settings/publishing", data={**typed, "publish": "yes", "handle": HANDLE})
@@ -89,7 +91,7 @@ class Host:
 
 
 async def say_everything(host: Host) -> None:
-    """Wherever something can be written."""
+    """Write text in every place where that is possible."""
     await host.call(
         "PUT", "/api/me", {"displayName": f"{MARK} name", "bio": f"{MARK} about me", "timeZone": "Europe/Vienna"}
     )
@@ -116,7 +118,8 @@ async def say_everything(host: Host) -> None:
     brought = await host.call("POST", "/api/imports", people)
     await host.call("POST", f"/api/imports/{brought['id']}/confirm")
     await host.call("POST", "/api/imports", people)
-    # Of him the site knows from then on, as of anybody who was invited: not hers to delete.
+    # The site keeps the address of a person who was invited. It is not the inviter's data, so it is not deleted with
+    # her account.
     await host.call("POST", f"/api/events/{event['slug']}/attendances", {"email": "ben@example.org"})
     await host.call("POST", f"/api/events/{event['slug']}/co-hosts", {"whom": f"{MARK}cohost@example.org"})
     await host.call("POST", f"/api/groups/{group['slug']}/mail-invitations", {"emails": [f"{MARK}member@example.org"]})
@@ -126,7 +129,7 @@ async def say_everything(host: Host) -> None:
     PIL.Image.effect_noise((64, 64), 90).save(picture, "PNG")
     shown = {"image": base64.b64encode(picture.getvalue()).decode(), "alt": f"{MARK} picture"}
     await host.call("PUT", f"/api/events/{event['slug']}/picture", shown)
-    # An export is handed out and not kept.
+    # An export is sent to the person and not stored.
     assert MARK in (await host.browser.get("/settings/data/download")).text
 
 
@@ -169,7 +172,8 @@ async def test_on_one_machine(tmp_path: Path) -> None:
             await say_everything(host)
 
             async def is_published() -> bool | None:
-                # In the repository of the account that the site keeps, and back from there through the queue.
+                # Wait until the records are in the repository of the account that the site keeps, and have come back
+                # through the queue.
                 return (
                     f"{MARK} tea".encode() in b"".join(body for name, body in places(data, up) if "pds" in name)
                 ) or None

@@ -1,4 +1,6 @@
-"""Parts of the network go away for a while: people are answered at once, and what is queued arrives later (invariant 1)."""
+"""Parts of the network are unavailable for a while: people get responses at once, and queued work arrives later
+(invariant 1).
+"""
 
 import asyncio
 import sqlite3
@@ -16,7 +18,7 @@ from tests.system.stream import whole_stream
 from tests.system.tour.stage import Stage, open_stage
 from tests.system.tour.watching import eventually
 
-# Shorter than anybody waits for a server of the network, longer than a busy machine takes.
+# Shorter than the timeout for a server of the network, but longer than a busy machine needs.
 AT_ONCE_SECONDS = 9.0
 
 
@@ -27,7 +29,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 async def listed(stage: Stage, uri: str) -> str | None:
-    """The slug of a record's event, once it is here."""
+    """Wait until a record's event is here, and return its slug."""
     found = (await get(f"{stage.openmeet_url}/api/events", uri=uri)).json()["events"]
     return str(found[0]["slug"]) if found else None
 
@@ -40,14 +42,14 @@ async def slug_of(stage: Stage, uri: str) -> str:
 
 
 async def published(stage: Stage, guest: Guest) -> list[str]:
-    """The words of the answers in somebody's repository."""
+    """The statuses of the answers in a person's repository."""
     url = f"{stage.pds_url}/xrpc/com.atproto.repo.listRecords"
     records = (await get(url, repo=guest.account.did, collection=RSVP)).json()["records"]
     return [record["value"]["status"].rpartition("#")[2] for record in records]
 
 
 async def test_a_pds_that_is_away_holds_up_no_answer(stage: Stage):
-    """Answers are given and shown while the person's PDS is down; when it returns its repository has the last one."""
+    """Answers are accepted and shown while the person's PDS is down. When it is back, its repository has the last one."""
     hana = await account_on(stage.second_pds_url, "hana.second.test")
     uri, _ = await write_event(hana, "Winter market")
     slug = await slug_of(stage, uri)
@@ -73,7 +75,7 @@ async def test_a_pds_that_is_away_holds_up_no_answer(stage: Stage):
 
 @contextmanager
 def held(file: Path) -> Iterator[None]:
-    """Nobody else can write to this database: away, as far as its users can tell."""
+    """Lock the database, so that nobody else can write: to its users it is unavailable."""
     with closing(sqlite3.connect(file, isolation_level=None, timeout=30)) as database:
         database.execute("begin immediate")
         try:
@@ -83,13 +85,15 @@ def held(file: Path) -> Iterator[None]:
 
 
 def cursors(stage: Stage) -> dict[str, int]:
-    """How far the consumer says it has come, by source."""
+    """The consumer's stored cursor, by source."""
     with closing(sqlite3.connect(f"file:{stage.folder / 'openmeet/network.db'}?mode=ro", uri=True)) as database:
         return {url: cursor or 0 for url, cursor in database.execute("select url, cursor from sources")}
 
 
 async def test_the_cursor_never_passes_what_the_queue_has_not_confirmed(stage: Stage):
-    """While the queue takes nothing the cursor stands still; the consumer is even killed; then everything arrives once."""
+    """While the queue accepts nothing, the cursor does not move. The consumer is even killed; afterwards everything
+    arrives once.
+    """
     hana = await account_on(stage.second_pds_url, "hana.second.test")
     first, _ = await write_event(hana, "Before")
     await slug_of(stage, first)
@@ -118,7 +122,7 @@ async def test_the_cursor_never_passes_what_the_queue_has_not_confirmed(stage: S
 
 
 async def test_a_platform_database_that_is_away_loses_no_message(stage: Stage):
-    """The processor cannot write: messages wait in the queue and are applied when it can."""
+    """While the processor cannot write, messages wait in the queue. They are applied when it can."""
     hana = await account_on(stage.second_pds_url, "hana.second.test")
     first, _ = await write_event(hana, "Before")
     await slug_of(stage, first)

@@ -1,4 +1,4 @@
-"""Backups and restores that are killed, servers that are killed while one is made: afterwards everything is whole."""
+"""Backups and restores that are killed, and servers that are killed during a backup: afterwards all data is intact."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from tests.system.writers import Writer
 
 
 async def killed(folder: Path, after_seconds: float, *arguments: str) -> bool:
-    """Run a command and kill it after a moment; whether it was still running."""
+    """Run a command and kill it after a moment. Returns whether it was still running."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_"))}
     process = await asyncio.create_subprocess_exec(
         OPENMEET,
@@ -35,8 +35,8 @@ async def killed(folder: Path, after_seconds: float, *arguments: str) -> bool:
 
 
 async def test_whatever_is_killed_everything_is_whole(tmp_path: Path):
-    """While people write: a backup dies at some instant, then the server. What was acknowledged is there and verifies; a
-    restore that dies again and again ends as if it never had.
+    """While people write, a backup is killed at some instant, then the server. Everything acknowledged is there and
+    verifies. A restore that is killed again and again ends like an undisturbed one.
     """
     chance = random.Random(11)
     async with running_servers(tmp_path, PDS_RATE_LIMITS_ENABLED="false") as servers:
@@ -64,7 +64,7 @@ async def test_whatever_is_killed_everything_is_whole(tmp_path: Path):
 
         for _ in range(2):
             await killed(tmp_path, chance.uniform(0.8, 1.6), "pds", "restore", first["id"], "--settings", "new.toml")
-        if not (tmp_path / "new" / "pds.db").exists():  # else it was quicker than its killer
+        if not (tmp_path / "new" / "pds.db").exists():  # otherwise the restore finished before it could be killed
             restored = json.loads(await operator.run("pds", "restore", first["id"], "--json", "--settings", "new.toml"))
             assert restored["ok"]
             assert restored["first_number"] == first["last_number"] + 10_000_001

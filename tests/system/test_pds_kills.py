@@ -1,4 +1,4 @@
-"""``kill -9`` of the PDS while people write (invariants 1 and 2); ``make soak`` does the same for longer."""
+"""``kill -9`` of the PDS while people write (invariants 1 and 2). ``make soak`` does the same for longer."""
 
 from pathlib import Path
 

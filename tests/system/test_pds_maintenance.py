@@ -28,13 +28,13 @@ def documented() -> list[list[str]]:
 
 @dataclass
 class Operator:
-    """Somebody at the command line, in a folder with the settings files."""
+    """A person at the command line, in a folder with the settings files."""
 
     folder: Path
     names: dict[str, str]
 
     async def run(self, *arguments: str) -> str:
-        """What a command prints; AssertionError with all of it unless it ends well."""
+        """The output of a command. Raises AssertionError with the output if the command fails."""
         command = [self.names.get(argument, argument) for argument in arguments]
         done = await asyncio.to_thread(STARTER.run, *command, environment={}, folder=self.folder)
         said = f"{done.stdout}\n{done.stderr}"
@@ -70,8 +70,9 @@ async def take_handle(http: httpx.AsyncClient, account: Account, handle: str) ->
 
 
 async def test_every_command_of_the_chapter(tmp_path: Path):
-    """On a server with people and a follower. The server is lost, restored from its backup, and started in its place: its
-    people find their records and write, and the follower goes on with its cursor, one ``#sync`` for each repository.
+    """On a server with accounts and a follower. The server is lost, restored from its backup, and started in its place.
+    Its users find their records and can write. The follower continues with its cursor and gets one ``#sync`` for each
+    repository.
     """
     commands = documented()
     assert len(commands) >= 15
@@ -98,7 +99,7 @@ async def test_every_command_of_the_chapter(tmp_path: Path):
                 assert (await take_handle(http, ben, "ada.test")).status_code == 200
             if command[:2] == ["pds", "backup"]:
                 operator.names["BACKUP"] = re.match(r"\S+", said)[0]  # type: ignore[index]
-            # The server goes on serving beside whatever was done.
+            # The server is still serving after all of these commands.
             await write(http, ben, f"after-{len(follower.frames)}-{commands.index(command)}")
         made = json.loads(await operator.run("pds", "backup", "--json", "--settings", "town.toml"))
         await write(http, ada, "lost")
@@ -129,7 +130,7 @@ async def test_every_command_of_the_chapter(tmp_path: Path):
 
 
 async def _caught_up(follower: Follower, http: httpx.AsyncClient, servers: Servers) -> int:
-    """Wait until the follower has what the server has numbered last; that number."""
+    """Wait until the follower has the server's newest event. Returns its number."""
     metrics = (await http.get(f"{servers.url}/metrics")).text
     (head,) = re.findall(r"^aurora_locus_sequencer_head_number ([0-9.e+]+)$", metrics, re.MULTILINE)
     async with asyncio.timeout(PATIENCE_SECONDS):

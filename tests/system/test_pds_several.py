@@ -1,6 +1,7 @@
-"""Three PDS processes on one PostgreSQL database: one log, in one order, for whoever follows any of them.
+"""Three PDS processes on one PostgreSQL database: one log, in the same order for the followers of each of them.
 
-One of them is slow between numbering and committing, one is killed and started again while people write through all three.
+One of them is slow between numbering and committing. Another is killed and restarted while people write through all
+three.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from tests.system.stream import Follower, whole_stream
 from tests.system.tour.stage import pds_program
 from tests.system.writers import Writer
 
-# Between the number's assignment and the commit, for what this process writes: its events are held back in their transaction.
+# A delay between the assignment of the number and the commit, for everything that this process writes.
 SLOW = """
 create function dawdle() returns trigger language plpgsql as $$
 begin
@@ -49,8 +50,8 @@ async def own_database(server: str) -> AsyncIterator[str]:
 
 
 async def test_nobody_skips_or_repeats(tmp_path: Path, postgres_url: str):
-    """Every subscriber of every process sees the same frames under the same numbers, ascending, none left out; every
-    commit chains; and what was acknowledged is there.
+    """Every subscriber of every process receives the same frames with the same numbers, ascending and without gaps.
+    Every commit follows the one before, and everything acknowledged is there.
     """
     chance = random.Random(7)
     async with AsyncExitStack() as stack:
@@ -68,7 +69,7 @@ async def test_nobody_skips_or_repeats(tmp_path: Path, postgres_url: str):
 
         accounts = [await servers.account(f"person{number}") for number in range(3)]
         addresses = [servers.url, slow[1], killed[1]]
-        # Everyone writes through every process: each repository is written by all three at once.
+        # Everyone writes through every process, so all three write to each repository at once.
         writers = [
             Writer(replace(account, url=address), f"w{index}", random.Random(chance.random()))
             for index, (account, address) in enumerate((a, b) for a in accounts for b in addresses)
@@ -93,7 +94,8 @@ async def test_nobody_skips_or_repeats(tmp_path: Path, postgres_url: str):
             assert follower.wrong == []
             assert sorted(follower.frames.items()) == frames, f"{follower.url} told something else"
         for writer in writers:
-            # Writers of one repository queue, also behind the slow process and behind the one that is killed.
+            # Writers of one repository wait for each other, including for the slow process and for the one that is
+            # killed.
             assert writer.refused == [], writer.refused[0]
         for account in accounts:
             own = [writer for writer in writers if writer.account.did == account.did]
@@ -104,7 +106,7 @@ async def test_nobody_skips_or_repeats(tmp_path: Path, postgres_url: str):
 async def start_another(
     stack: AsyncExitStack, servers: Servers, number: int, shared: dict[str, str]
 ) -> tuple[Program, str]:
-    """Another process of the same server, at a port of its own."""
+    """Start another process of the same server, on another port."""
     port = free_port()
     program = pds_program(servers.folder, "pds", port, servers.url, servers.plc_url)
     program = replace(program, log=servers.folder / f"pds{number}.log")
@@ -118,6 +120,6 @@ async def caught_up(servers: Servers, followers: list[Follower]) -> None:
     """Wait until every follower has the newest event."""
     last = (await whole_stream(servers.url))[-1][0]
     deadline = time.monotonic() + 30
-    while any(follower.cursor < last for follower in followers):  # a follower tells nobody
+    while any(follower.cursor < last for follower in followers):  # a follower sends no notification
         assert time.monotonic() < deadline, f"{[(f.url, f.cursor) for f in followers]} of {last}"
         await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Pictures in a bucket, as several web processes use it; moved there from a folder while the site runs."""
+"""Pictures in a bucket, as several web processes use it, and moved there from a folder while the site is running."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ def picture(color: str) -> str:
 
 
 async def show_one(http: httpx.AsyncClient, color: str) -> str:
-    """A new event with a picture; the path of that."""
+    """Create an event with a picture. Returns the path of the picture."""
     made = await http.post("/api/events", json=EVENT)
     assert made.status_code == 201, made.text
     slug = made.json()["slug"]
@@ -40,7 +40,7 @@ async def show_one(http: httpx.AsyncClient, color: str) -> str:
 
 
 async def looks(url: str, path: str) -> tuple[int, str]:
-    """What a browser gets from this process: status, and the colour in the middle."""
+    """What a browser gets from this process: the status, and the colour in the middle of the picture."""
     async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as http:
         answer = await http.get(path)
     if answer.status_code != 200:

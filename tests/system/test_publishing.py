@@ -1,5 +1,6 @@
-"""From a click on our page into the repository and back, through real programs: an answer that is changed here and in another
-app, one date of a published series."""
+"""From a click on our page to the repository and back, with real programs: an answer that is changed here and in
+another app, and one date of a published series.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ async def in_repository(up: Up, did: str, collection: str) -> dict[str, dict[str
 
 
 async def signed_in(up: Up, browser: httpx.AsyncClient, person: int) -> str:
-    """One of the ready-made people, by handle and password, who says yes to publishing; their DID."""
+    """Sign in as one of the ready-made accounts with handle and password, and agree to publishing. Returns the DID."""
     who = up.ready["people"][person]
     came_in = await browser.post("/sign-in/handle", data={"handle": who["handle"], "password": who["password"]})
     assert came_in.status_code == 303, came_in.text
@@ -75,7 +76,7 @@ async def _a_cancelled_answer(up: Up, ana: httpx.AsyncClient, anas: str, ben: ht
 
 
 async def _change_in_another_app(up: Up, did: str, **fields: str) -> None:
-    """The owner's only answer, by an app that has their password."""
+    """Change the owner's only answer with an app that has their password."""
     ((uri, record),) = (await in_repository(up, did, RSVP)).items()
     record.pop("cid")
     body = {"repo": did, "collection": RSVP, "rkey": uri.rpartition("/")[2], "record": {**record, **fields}}

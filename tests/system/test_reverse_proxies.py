@@ -1,4 +1,4 @@
-"""The examples of ``deploy/reverse-proxy``, as they stand there but for names and ports, in front of a real PDS."""
+"""The examples in ``deploy/reverse-proxy``, with only names and ports replaced, in front of a real PDS."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ PASSWORD = "a password for a moment"
 
 @dataclass(frozen=True)
 class Front:
-    """A PDS behind a proxy: where the world reaches it, and whom a client must trust."""
+    """A PDS behind a proxy: its public address, and the certificate authority that a client must trust."""
 
     port: int
     authority: Path
@@ -42,7 +42,7 @@ class Front:
         return httpx.AsyncClient(base_url=self.url, verify=context, trust_env=False)
 
     async def openmeet(self, *arguments: str) -> str:
-        """What the command says; its exit status must be 0."""
+        """The output of a command, whose exit status must be 0."""
         environment = {**os.environ, "SSL_CERT_FILE": str(self.authority), "OPENMEET_CHECK_PASSWORD": PASSWORD}
         process = await asyncio.create_subprocess_exec(
             OPENMEET, *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
@@ -53,7 +53,7 @@ class Front:
 
 
 def with_names(example: str, pds_port: int, changes: Mapping[str, str]) -> str:
-    """An example for this machine. Each change must find its text: an example that was edited is noticed."""
+    """An example, adapted to this machine. Each replacement must find its text, so that a changed example is noticed."""
     text = (EXAMPLES / example).read_text()
     common = {"*.pds.example.org": "*.test", "pds.example.org": "localhost", "127.0.0.1:3000": f"127.0.0.1:{pds_port}"}
     for old, new in {**changes, **common}.items():
@@ -63,8 +63,8 @@ def with_names(example: str, pds_port: int, changes: Mapping[str, str]) -> str:
 
 
 def nginx(folder: Path, port: int, pds_port: int) -> tuple[list[str], dict[str, str], Path]:
-    """Command, environment and the authority to trust."""
-    # Clients take no wildcard for a whole top-level domain, so the names are spelled out.
+    """The command, its environment, and the certificate authority to trust."""
+    # Clients do not accept a wildcard for a whole top-level domain, so the names are listed.
     certificate = make_certificate(folder, "localhost", "ana.test", "nobody.test")
     example = with_names(
         "nginx.conf",
@@ -88,7 +88,7 @@ def nginx(folder: Path, port: int, pds_port: int) -> tuple[list[str], dict[str, 
 
 
 def caddy(folder: Path, port: int, pds_port: int) -> tuple[list[str], dict[str, str], Path]:
-    """As ``nginx``; its own authority signs, instead of the one on the internet."""
+    """Like ``nginx``. Caddy's own authority signs, instead of the public one."""
     globals_ = f"{{\n\tadmin off\n\tlocal_certs\n\tskip_install_trust\n\thttp_port {free_port()}\n\thttps_port {port}"
     text = with_names("Caddyfile", pds_port, {})
     whole = folder / "Caddyfile"
@@ -215,10 +215,10 @@ async def test_what_is_large_passes(front: Front) -> None:
 
 
 async def _refused(http: httpx.AsyncClient, path: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
-    """The response to a body that is refused before it has arrived.
+    """The response to a request whose body is refused before it has arrived.
 
     A proxy that stops reading closes the connection, and a client that is still sending may lose the response to the
-    reset (RFC 9112, section 9.6): then it is sent again.
+    reset (RFC 9112, section 9.6). The request is then sent again.
     """
     for _ in range(9):
         with contextlib.suppress(httpx.ReadError, httpx.WriteError):
@@ -227,7 +227,7 @@ async def _refused(http: httpx.AsyncClient, path: str, body: bytes, headers: dic
 
 
 async def asked_as(front: Front, name: str) -> str | None:
-    """The answer to "who is this handle?" asked under its own name; None where no certificate is given for it."""
+    """The response when a handle is resolved at its own host name. None if no certificate is issued for it."""
     context = ssl.create_default_context(cafile=str(front.authority))
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", front.port, ssl=context, server_hostname=name)

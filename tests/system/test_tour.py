@@ -1,4 +1,4 @@
-"""``make tour`` as a test: the product's main job, step by step, on real processes."""
+"""``make tour`` as a test: the main functions of the product, step by step, with real processes."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ from asyncio.subprocess import PIPE, STDOUT
 
 
 async def test_the_tour_goes_as_it_should():
-    """Its exit status says so; where not, everything that it printed is the failure."""
+    """Its exit status is 0. If it is not, the test fails with the whole output."""
     process = await create_subprocess_exec(sys.executable, "-m", "tests.system.tour", stdout=PIPE, stderr=STDOUT)
     printed, _ = await process.communicate()
     assert process.returncode == 0, printed.decode()

@@ -1,4 +1,4 @@
-"""``openmeet up``: everything answers, everything stays, nothing is left behind when nothing was asked to stay."""
+"""``openmeet up``: everything answers, data is kept, and with ``--ephemeral`` nothing is left behind."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ EVENT = "community.lexicon.calendar.event"
 
 @pytest.fixture(scope="module")
 async def up(tmp_path_factory: pytest.TempPathFactory):
-    """One network for the tests that only use it as its people would."""
+    """One network for the tests that only use it as people would."""
     async with running_up(tmp_path_factory.mktemp("up"), "--ephemeral") as running:
         yield running
 
@@ -35,7 +35,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 async def write_event(up: Up, name: str) -> tuple[str, str]:
-    """An event record by the first of the ready-made people: uri and CID."""
+    """Write an event record with the first of the ready-made accounts. Returns URI and CID."""
     session = await up.pds_session()
     record = {
         "$type": EVENT,
@@ -49,7 +49,7 @@ async def write_event(up: Up, name: str) -> tuple[str, str]:
 
 
 async def title_here(up: Up, uri: str) -> str:
-    """The title under which OpenMeet lists a record, waited for."""
+    """Wait until OpenMeet lists a record, and return the title."""
 
     async def look() -> str | None:
         found = (await get(f"{up.openmeet}/api/events", uri=uri)).json()["events"]
@@ -59,7 +59,7 @@ async def title_here(up: Up, uri: str) -> str:
 
 
 async def test_the_settings_file_opens_the_operators_tools(up: Up):
-    """What was printed for operators works: on the platform's database, on the PDS's, and on the running PDS."""
+    """What is printed for operators works on the platform's database, on the PDS's database, and on the running PDS."""
     kept = up.ready["settings"]
     assert is_private(Path(kept))
     for arguments, said in (
@@ -74,7 +74,7 @@ async def test_the_settings_file_opens_the_operators_tools(up: Up):
 
 
 async def test_the_first_account_operates_the_site(up: Up):
-    """As the greeting says; to the second one the page does not exist."""
+    """As the greeting says. For the second account, the page does not exist."""
     found = []
     for person in up.ready["people"][:2]:
         async with httpx.AsyncClient(base_url=up.openmeet) as browser:
@@ -118,7 +118,7 @@ async def test_a_record_on_the_pds_becomes_an_event(up: Up):
 
 @needs("curl")
 async def test_printed_curl_lines_work_when_pasted(up: Up):
-    """Open a session, create an event record, read it back: three lines, one shell."""
+    """Open a session, create an event record, read it back: three lines in one shell."""
     lines = up.program.said().splitlines()
     first = next(number for number, line in enumerate(lines) if line.strip().startswith("TOKEN="))
     pasted = "\n".join(line.strip() for line in lines[first : first + 3])
@@ -131,7 +131,7 @@ async def test_printed_curl_lines_work_when_pasted(up: Up):
 
 
 async def test_nothing_is_left_behind(tmp_path: Path):
-    """Ctrl-C ends it with status 0, and --ephemeral leaves no file: not the ready file, not its folder."""
+    """Ctrl-C ends it with status 0, and --ephemeral leaves no files: neither the ready file nor its folder."""
     spare = tmp_path / "spare"
     spare.mkdir()
     up = await start_up(tmp_path, "--ephemeral", environment={"TMPDIR": str(spare), "HOME": str(spare)})
@@ -152,10 +152,11 @@ async def test_a_given_port_is_used_where_nothing_is_kept(tmp_path: Path):
 
 
 async def test_limits_can_be_tried_here(tmp_path: Path):
-    """Development mode counts nothing in practice; who asks for limits gets those of an installation."""
+    """Development mode has practically no limits. A setting turns on those of an installation."""
     async with running_up(tmp_path, "--ephemeral", environment={"PDS_RATE_LIMITS_ENABLED": "true"}) as up:
         answer = await get(f"{up.pds}/xrpc/com.atproto.server.describeServer")
-        # Behind loopback there may be a proxy with many people, so it is a hundred times the limit of an address, not a thousand.
+        # A loopback address may be a proxy with many users, so the limit is a hundred times that of a normal address,
+        # not a thousand.
         assert int(answer.headers["ratelimit-limit"]) == 300_000
 
 
@@ -165,7 +166,9 @@ async def test_a_limit_that_makes_no_sense_is_refused(tmp_path: Path):
 
 
 async def test_a_second_start_finds_everything(tmp_path: Path, record_property):
-    """After Ctrl-C and after kill -9: the same people, identities, events, records, sessions; the pages as before."""
+    """After Ctrl-C and after kill -9, the accounts, identities, events, records and sessions are the same, and so are
+    the pages.
+    """
     options = ["--data", str(tmp_path / "var"), *fixed_ports()]
     first = await start_up(tmp_path, *options)
     uri, cid = await write_event(first, "Stays for good")
@@ -196,7 +199,7 @@ async def test_a_second_start_finds_everything(tmp_path: Path, record_property):
 
 
 async def test_accounts_that_are_gone_stay_gone(tmp_path: Path):
-    """One is called otherwise, one is deleted: the next start answers as before, and makes neither anew."""
+    """One account is renamed and one is deleted. The next start works as before and does not recreate either."""
     options = ["--data", str(tmp_path / "var"), *fixed_ports()]
     first = await start_up(tmp_path, *options)
     session = await first.pds_session()
@@ -233,7 +236,7 @@ def test_a_taken_port_is_told(tmp_path: Path, taken: str):
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"admin_password": 1}', b"\xff\xfe"])
 def test_a_damaged_household_is_told(tmp_path: Path, damage: bytes):
-    """The file is named, nothing is replaced by something new."""
+    """The error names the file, and nothing is replaced."""
     path = tmp_path / "household.json"
     path.write_bytes(damage)
     ended = refused_start("up", "--data", str(tmp_path))
@@ -243,7 +246,7 @@ def test_a_damaged_household_is_told(tmp_path: Path, damage: bytes):
 
 
 def test_other_pds_port_is_refused(tmp_path: Path):
-    """The identities made at the first start say where their repositories are."""
+    """The identities from the first start contain the address of their PDS."""
     dev_accounts.find_or_make(tmp_path, 3000)
     ended = refused_start("up", "--data", str(tmp_path), "--pds-port", "3001")
     assert "--pds-port 3000" in ended.stderr
@@ -256,7 +259,7 @@ def test_folder_belongs_to_one_network(tmp_path: Path):
 
 
 def refused_start(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that must end by itself with status 1, a sentence, and no traceback."""
+    """Run a command that must end by itself with status 1 and a message, without a traceback."""
     began = time.monotonic()
     ended = subprocess.run(
         [OPENMEET, *arguments], capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ)
@@ -267,7 +270,9 @@ def refused_start(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 async def test_events_of_another_network_arrive(tmp_path: Path):
-    """``--source``: what a PDS with a directory of its own held before, what is written there since, a change, and a deletion."""
+    """``--source``: what a PDS with a separate directory had before, what is written there later, a change, and a
+    deletion.
+    """
     (tmp_path / "other").mkdir()
     async with running_up(tmp_path / "other", "--ephemeral") as other:
         before, _ = await write_event(other, "Written before")

@@ -1,4 +1,6 @@
-"""``kill -9`` of the workers while answers travel, and a PDS that is away; ``make soak`` does the first for longer."""
+"""``kill -9`` of the workers while answers travel, and a PDS that is unavailable. ``make soak`` does the first for
+longer.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Consumer, processor and publisher are killed at random while answers travel both ways (invariants 1, 4, 10)."""
+"""Kill consumer, processor and publisher at random while answers travel in both directions (invariants 1, 4, 10)."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ EVENTS, GUESTS, STRANGERS = 3, 3, 2
 
 @dataclass(frozen=True)
 class Report:
-    """What a storm was made of."""
+    """The counts of one storm."""
 
     kills: int
     answers_here: int
@@ -28,7 +28,7 @@ class Report:
 
 
 async def storm(folder: Path, *, kills: int, seed: int) -> Report:
-    """Raises AssertionError with the seed where the end is not what the streams say it must be."""
+    """Run the storm. Raises AssertionError with the seed if the final state is not the one that the streams require."""
     try:
         async with open_stage(folder) as stage:
             return await _storm(stage, kills, random.Random(seed))
@@ -57,7 +57,7 @@ async def _storm(stage: Stage, kills: int, chance: random.Random) -> Report:
 
 
 async def _check(stage: Stage, crowd: Crowd, kills: int) -> Report:
-    """The end: nothing queued, nothing lost, nothing twice; what is here is what the streams say."""
+    """Check the final state: nothing is queued, lost or duplicated, and the content here is what the streams announced."""
     folder = stage.folder / "openmeet"
     await end_state.wait_until_done(folder)
     assert end_state.dead_letters(folder) == []

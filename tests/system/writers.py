@@ -1,7 +1,7 @@
-"""People who write without pause to a PDS that may die at any moment, and remember what they were told.
+"""People who write without pause to a PDS that can be killed at any moment, and who remember every response.
 
-A write without an answer may have happened or not, so each path has the set of what may be there: after an
-acknowledgement one thing, after a lost answer what was there before or what was sent.
+A write without a response may or may not have happened. So for each path there is a set of possible contents: after an
+acknowledgement exactly one; after a lost response, what was there before or what was sent.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ KEYS = 12
 
 @dataclass
 class Writer:
-    """One writer with paths of its own, so that its own words decide what must be there."""
+    """A writer with separate paths, so that only their own writes decide what must be there."""
 
     account: Account
     name: str
     chance: random.Random
-    # Path -> the CIDs that may be there now; None stands for no record.
+    # Path -> the CIDs that may be there now. None means no record.
     may_be: dict[str, set[str | None]] = field(default_factory=dict)
-    # rev -> commit CID, of every commit that was acknowledged.
+    # rev -> commit CID, of every acknowledged commit.
     commits: dict[str, str] = field(default_factory=dict)
     acknowledged: int = 0
     unanswered: int = 0
     refused: list[str] = field(default_factory=list)
 
     async def write(self, stop: asyncio.Event) -> None:
-        """Until told to stop; while the server is away it waits a moment."""
+        """Write until stopped. While the server is unavailable, wait a moment."""
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
             number = 0
             while not stop.is_set():
@@ -52,7 +52,7 @@ class Writer:
 
     def _learn(self, answer: httpx.Response, after: dict[str, str | None]) -> None:
         if answer.status_code != 200:
-            # A refusal must have changed nothing; whether it did is seen at the end.
+            # A refused write must not have changed anything, which is checked at the end.
             self.refused.append(f"{answer.status_code} {answer.text}")
             return
         self.acknowledged += 1
@@ -63,7 +63,7 @@ class Writer:
             self.commits[commit["rev"]] = commit["cid"]
 
     def _wish(self, number: int) -> tuple[str, dict[str, Any], dict[str, str | None]]:
-        """A call and what it leaves at which path."""
+        """A call, and the content that it leaves at a path."""
         key = f"{self.name}-{self.chance.randrange(KEYS)}"
         path = f"{NOTE}/{key}"
         record = {"$type": NOTE, "text": f"{self.name} writes {number}", "filling": "x" * self.chance.randrange(400)}

@@ -1,6 +1,6 @@
-"""``make tour``: the product's main job, step by step, on a throw-away network of real processes.
+"""``make tour``: the main functions of the product, step by step, on a temporary network of real processes.
 
-Prints each step, what was sent and what came back; ends with status 1 at the first thing that is not as it should be.
+Prints each step, what was sent and what was received. Ends with status 1 when the first expectation fails.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ def _show_logs(stage: Stage, tell: Narrator) -> None:
 
 
 def main() -> int:
-    """Exit status 0 when everything was as it should be."""
+    """Run the tour. The exit status is 0 if every expectation was met."""
     with tempfile.TemporaryDirectory(prefix="openmeet-tour-") as folder:
         try:
             asyncio.run(tour(Path(folder), Narrator()))

@@ -1,4 +1,4 @@
-"""Steps 4 and 5: answers from the web and from a stranger's client; one of them taken back."""
+"""Steps 4 and 5: answers from the web and from a stranger's client, one of which is taken back."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from tests.system.tour.watching import eventually
 
 @dataclass
 class Stranger:
-    """Somebody on the second PDS, with the public Python SDK."""
+    """A person on the second PDS who uses the public Python SDK."""
 
     client: Client
     did: str
@@ -33,7 +33,7 @@ class Stranger:
 
 
 def stranger(url: str, handle: str) -> Stranger:
-    """A new account on a PDS, made and opened by the SDK."""
+    """Create an account on a PDS and sign in to it, both with the SDK."""
     client = Client(base_url=f"{url}/xrpc")
     password = f"a password of {handle}"
     client.com.atproto.server.create_account(
@@ -46,7 +46,7 @@ def stranger(url: str, handle: str) -> Stranger:
 
 
 def rsvp_to(uri: str, cid: str) -> dict[str, Any]:
-    """What other applications write."""
+    """A record as other applications write it."""
     return {
         "$type": RSVP,
         "subject": {"uri": uri, "cid": cid},
@@ -56,7 +56,7 @@ def rsvp_to(uri: str, cid: str) -> dict[str, Any]:
 
 
 async def steps(stage: Stage, tell: Narrator, cast: Cast) -> Stranger:
-    """Both steps."""
+    """Run both steps."""
     tell.step(4, "Emil answers on the web, Frida by her own PDS; both count")
     page = await cast.emil.open(cast.event_page)
     tell.sent("Going, by Emil")

@@ -1,4 +1,4 @@
-"""Step 7: ``kill -9`` in the middle of many writes; nothing acknowledged is missing, nothing has an effect twice."""
+"""Step 7: ``kill -9`` in the middle of many writes. Nothing acknowledged is missing, and nothing takes effect twice."""
 
 import asyncio
 import sys
@@ -12,13 +12,13 @@ from tests.system.tour.people import EVENT, Cast, query
 from tests.system.tour.stage import Stage
 from tests.system.tour.watching import eventually
 
-# No more than a new account may show in an hour (the intake policy).
+# No more than a new account may publish in an hour (the intake policy).
 WRITES = 25
 KILL_AFTER = 10
 
 
 async def steps(stage: Stage, tell: Narrator, _cast: Cast) -> None:
-    """Write from another process, kill, start, compare with what a stranger's library reads."""
+    """Write from another process, kill the PDS, restart it, and compare with what another library reads."""
     tell.step(7, f"The second PDS is killed with kill -9 in the middle of {WRITES} writes")
     body = {"handle": "gero.second.test", "email": "gero@example.test", "password": "writes a lot"}
     async with httpx.AsyncClient() as http:
@@ -62,7 +62,7 @@ async def steps(stage: Stage, tell: Narrator, _cast: Cast) -> None:
 
 
 def acknowledged(log: Path) -> dict[str, str]:
-    """uri → CID of every write whose answer arrived."""
+    """URI → CID of every write that got a response."""
     if not log.exists():
         return {}
     lines = [line.split() for line in log.read_text().splitlines()]
@@ -82,7 +82,7 @@ async def _all_records(url: str, did: str) -> dict[str, str]:
 
 
 async def _events_here(stage: Stage, did: str) -> list[str]:
-    """The uris of this author's events as OpenMeet lists them, with repetitions if there were any."""
+    """The URIs of this author's events as OpenMeet lists them, including duplicates, if there are any."""
     found: list[str] = []
     cursor: str | None = None
     async with httpx.AsyncClient() as http:

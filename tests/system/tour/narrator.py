@@ -1,4 +1,4 @@
-"""Tells the tour: each step, what was sent, what came back, and whether it is as it should be."""
+"""Prints the tour: each step, what was sent, what was received, and whether it is as expected."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ _SHOWN = 220
 
 
 class NotAsItShouldBe(AssertionError):
-    """A step of the tour did not go as it should; the sentence says which expectation failed."""
+    """A step of the tour did not go as expected. The message says which expectation failed."""
 
 
 def shortened(value: object) -> str:
@@ -22,7 +22,7 @@ def shortened(value: object) -> str:
 
 
 class Narrator:
-    """Prints for people; counts what was expected and held."""
+    """Prints the steps and counts the expectations that were met."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(file=sys.stdout, highlight=False, soft_wrap=True)
@@ -42,7 +42,7 @@ class Narrator:
         self._console.print(f"   [cyan]←[/cyan] {_plain(shortened(what))}")
 
     def expect(self, holds: object, sentence: str, found: object = "") -> None:
-        """Go on if it holds; stop the tour with the sentence, and what was found instead, if not."""
+        """Continue if the condition holds. Otherwise stop the tour with the sentence and what was found instead."""
         if not holds:
             self._console.print(f"   [red]✗ {_plain(sentence)}[/red]  {_plain(shortened(found))}")
             raise NotAsItShouldBe(sentence)

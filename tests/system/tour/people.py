@@ -1,4 +1,4 @@
-"""Steps 1 to 3: two people sign up, one agrees to publish and one does not, replies get lost on the way."""
+"""Steps 1 to 3: two people sign up, one of them agrees to publish, and responses are lost on the way."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ RSVP = "community.lexicon.calendar.rsvp"
 
 @dataclass
 class Cast:
-    """Who and what the later steps go on with."""
+    """The people and things that later steps use."""
 
     dora: Visitor
     emil: Visitor
@@ -37,7 +37,7 @@ class Cast:
 
 
 async def sign_up(stage: Stage, tell: Narrator, visitor: Visitor, name: str) -> None:
-    """By e-mail, with the code from the development mailbox."""
+    """Sign up by e-mail, with the code from the development mailbox."""
     address = f"{name.lower()}@example.org"
     page = await visitor.open("/sign-in")
     tell.sent("sign-in form", {"identifier": address})
@@ -55,7 +55,7 @@ async def sign_up(stage: Stage, tell: Narrator, visitor: Visitor, name: str) -> 
 
 
 async def create_event(visitor: Visitor, tell: Narrator, **typed: str) -> tuple[str, Seen]:
-    """With the form that everybody has; the path of the event's page, and the page that came next."""
+    """Create an event with the form. Returns the path of the event's page, and the page that followed the form."""
     page = await visitor.open("/events/new")
     fields = {"time_zone": "Europe/Berlin", **typed}
     tell.sent("event form", fields)
@@ -66,7 +66,7 @@ async def create_event(visitor: Visitor, tell: Narrator, **typed: str) -> tuple[
 
 
 async def answer_the_question(page: Seen, visitor: Visitor, tell: Narrator, answer: str) -> Seen:
-    """Whether to publish, asked on the page of the first public event."""
+    """Answer whether to publish, which is asked on the page of the first public event."""
     path = urlsplit(page.url).path
     if path != "/settings/publishing":
         tell.expect(page.form("/settings/publishing") is not None, "the page of the event asks whether to publish")
@@ -78,7 +78,7 @@ async def answer_the_question(page: Seen, visitor: Visitor, tell: Narrator, answ
 
 
 async def query(url: str, method: str, **parameters: str) -> Any:
-    """An XRPC query."""
+    """Call an XRPC query."""
     async with httpx.AsyncClient() as http:
         answer = await http.get(f"{url}/xrpc/{method}", params=parameters)
         answer.raise_for_status()
@@ -86,7 +86,7 @@ async def query(url: str, method: str, **parameters: str) -> Any:
 
 
 async def is_hosted(url: str, did: str) -> bool:
-    """Whether a PDS has that repository."""
+    """Whether a PDS has the repository."""
     async with httpx.AsyncClient() as http:
         answer = await http.get(f"{url}/xrpc/com.atproto.repo.describeRepo", params={"repo": did})
     return answer.is_success
@@ -100,7 +100,7 @@ async def exported_dids(stage: Stage) -> set[str]:
 
 
 async def steps(stage: Stage, tell: Narrator) -> Cast:
-    """The first three steps of the tour."""
+    """Run the first three steps."""
     cast = Cast(Visitor(stage.openmeet_url), Visitor(stage.openmeet_url))
 
     tell.step(1, "Two people sign up by e-mail; the network does not know them yet")
@@ -127,7 +127,7 @@ async def _publishes(stage: Stage, tell: Narrator, cast: Cast) -> None:
     tell.expect(urlsplit(page.url).path == cast.event_page, "after the answer she is on her event's page")
 
     async def made() -> str | None:
-        # The directory knows of it a moment before the PDS has it.
+        # The directory has the identity a moment before the PDS has the repository.
         did = next(iter(await exported_dids(stage)), None)
         return did if did is not None and await is_hosted(stage.pds_url, did) else None
 
@@ -173,7 +173,7 @@ async def _does_not_publish(stage: Stage, tell: Narrator, cast: Cast) -> None:
         return "Only here" in (await cast.emil.open(path)).text
 
     tell.expect(await eventually(said), "and its page says “Only here”")
-    await asyncio.sleep(1.5)  # longer than the publisher sleeps: it had its chance
+    await asyncio.sleep(1.5)  # longer than the publisher's sleep, so it had its chance
     tell.expect(await exported_dids(stage) == {cast.dora_did}, "no account and no PLC operation for him")
     names = [
         op.path
@@ -192,7 +192,8 @@ async def _loses_the_reply(stage: Stage, tell: Narrator, cast: Cast) -> None:
     tell.expect(await eventually(is_synced), "her page says “Synced”")
 
     def everything_from_the_first_write_on(request: web.Request) -> bool:
-        # Reads too: else reading the record back, and not the echo, might complete the publication.
+        # Responses to reads are lost, too. Otherwise reading the record back, instead of the echo, might complete the
+        # publication.
         is_write = request.method == "POST" and request.path.startswith("/xrpc/com.atproto.repo.")
         return is_write or stage.proxy.lost > 0
 

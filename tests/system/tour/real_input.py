@@ -1,4 +1,4 @@
-"""Step 6: real input. Captured relay frames through a relay's socket, and records as real applications write them."""
+"""Step 6: real input, as captured relay frames through a relay's socket, and records as real applications write them."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ RECORDS = "data/calendar-records"
 
 
 async def steps(stage: Stage, tell: Narrator, cast: Cast) -> None:
-    """Both kinds of real input; said and left out where the data is not beside the repository."""
+    """Run both kinds of real input. If the data is not next to the repository, say so and skip the step."""
     tell.step(6, "Real input: relay frames, and records of other applications")
     if not fixture_path(CAPTURE + ".frames.bin").is_file():
         tell.say("The captured data is not beside this repository (OPENMEET_FIXTURES).")
@@ -89,7 +89,7 @@ async def _replay(tell: Narrator, frames: list[bytes], documents: dict[str, Any]
 
 @dataclass
 class _Way:
-    """What became of the records of one file."""
+    """What happened to the records of one file."""
 
     written: Counter[str] = field(default_factory=Counter)
     inspected: list[str] = field(default_factory=list)
@@ -105,7 +105,8 @@ async def _bring_in_records(stage: Stage, tell: Narrator, cast: Cast) -> None:
     async with httpx.AsyncClient() as http:
         for path in files:
             way = ways[path.name] = _Way()
-            # Answers after the events of their file; across files the order is the alphabet's, so some are early.
+            # Answers are written after the events of their file. Across files the order is alphabetical, so some
+            # answers come before their event.
             for number, record in enumerate(sorted(found[path], key=lambda one: one.collection in RSVPS)):
                 why = await _write(http, authors, record, number, expected, answers)
                 if why:
@@ -133,7 +134,9 @@ async def _bring_in_records(stage: Stage, tell: Narrator, cast: Cast) -> None:
 
 
 async def _look_for_answers(stage: Stage, tell: Narrator, answers: dict[str, str], events_here: set[str]) -> None:
-    """Each answer counts at its event; one whose event nobody here has ever seen is parked until it comes."""
+    """Check that each answer counts for its event. An answer to an event that nobody here has seen is parked until the
+    event comes.
+    """
     parked = [uri for uri, subject in answers.items() if subject not in events_here]
     async with httpx.AsyncClient() as http:
         for subject in set(answers.values()) & events_here:
@@ -158,7 +161,7 @@ async def _look_for_answers(stage: Stage, tell: Narrator, answers: dict[str, str
 
 
 def _named(found: list[LocatedRecord]) -> list[LocatedRecord]:
-    """Where one file holds an event without a uri and an answer, the answer's subject says which event it is."""
+    """If a file contains an event without a URI and an answer, the answer's subject gives the event's URI."""
     subjects = [_subject(one) for one in found if one.collection in RSVPS]
     nameless = [one for one in found if one.collection in EVENTS and not one.uri]
     if len(subjects) != 1 or len(nameless) != 1 or not subjects[0]:
@@ -181,14 +184,14 @@ def _said(way: _Way) -> str:
 
 
 class _Authors:
-    """Accounts that stand in for the authors: their own DIDs are theirs, and their keys too."""
+    """Accounts that replace the authors, because we have neither their DIDs nor their keys."""
 
     def __init__(self, pds_url: str) -> None:
         self.pds_url = pds_url
         self._accounts: dict[str, tuple[str, str]] = {}
 
     async def account(self, http: httpx.AsyncClient, author: str) -> tuple[str, str]:
-        """DID and access token of whoever stands in for this author."""
+        """DID and access token of the account that replaces this author."""
         if author not in self._accounts:
             handle = f"author{len(self._accounts)}.second.test"
             body = {
@@ -202,7 +205,7 @@ class _Authors:
         return self._accounts[author]
 
     async def rehomed(self, http: httpx.AsyncClient, uri: str) -> str:
-        """The uri with its author replaced by the account that stands in."""
+        """The URI with its author replaced by the account used instead."""
         author = uri.removeprefix("at://").split("/")[0]
         did, _ = await self.account(http, author)
         return uri.replace(author, did, 1)
@@ -216,7 +219,7 @@ async def _write(
     expected: list[str],
     answers: dict[str, str],
 ) -> str:
-    """Write one record as its author would have; the reason where no repository can hold it."""
+    """Write one record as its author would have. Returns the reason if no repository can contain it."""
     understood = inspect_record(found, now=SystemClock().now())
     if found.collection not in EVENTS | RSVPS:
         return "no record of a calendar collection"
@@ -246,7 +249,7 @@ async def _write(
 
 
 async def _is_here(http: httpx.AsyncClient, stage: Stage, uri: str) -> bool:
-    """Whether OpenMeet has an event of this record."""
+    """Whether OpenMeet has an event for this record."""
     answer = await http.get(f"{stage.openmeet_url}/api/events", params={"uri": uri})
     answer.raise_for_status()
     return any(event["recordUri"] == uri for event in answer.json()["events"])

@@ -1,4 +1,6 @@
-"""The network of the tour: every program a process of its own, a proxy that can lose replies before the first PDS."""
+"""The network of the tour: each program is a separate process, with a proxy that can lose responses in front of the
+first PDS.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,7 +16,7 @@ WORKERS = ("firehose-consumer", "event-processor", "publisher", "scheduler")
 
 @dataclass
 class Stage:
-    """What the steps touch."""
+    """The parts of the network that the steps use."""
 
     folder: Path
     plc_url: str
@@ -28,7 +30,7 @@ class Stage:
 
 
 def pds_program(folder: Path, name: str, port: int, public_url: str, plc_url: str) -> Program:
-    """A PDS that keeps everything in a folder of its own."""
+    """A PDS with its own folder."""
     environment = {
         "PDS_HOSTNAME": "localhost",
         "PDS_PORT": str(port),
@@ -44,7 +46,7 @@ def pds_program(folder: Path, name: str, port: int, public_url: str, plc_url: st
 
 @asynccontextmanager
 async def open_stage(folder: Path) -> AsyncIterator[Stage]:
-    """Start everything; stop it in reverse."""
+    """Start everything, and stop it in reverse order."""
     async with AsyncExitStack() as stack:
 
         async def start(program: Program) -> Program:
@@ -76,7 +78,7 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
             "OPENMEET_PDS_ADMIN_PASSWORD": ADMIN_PASSWORD,
             "OPENMEET_PDS_HANDLE_DOMAIN": ".test",
             "OPENMEET_PLC_URL": plc_url,
-            # The first PDS is read past the proxy that stands before it: its accounts name the proxy's address.
+            # The first PDS is read without the proxy in front of it. Its accounts name the proxy's address.
             "OPENMEET_FIREHOSE_URLS": f"ws://127.0.0.1:{pds_port}={pds_url},{second_url.replace('http', 'ws', 1)}",
         }
         roles = ("web", *WORKERS)

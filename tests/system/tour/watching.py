@@ -1,4 +1,4 @@
-"""Waiting for what other processes do, and reading a PDS's firehose from its beginning."""
+"""Wait for what other processes do, and read a PDS's firehose from its beginning."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 90.0
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]], patience_seconds: float = PATIENCE_SECONDS) -> T:
-    """What ``look`` finds (truthy), asked again and again; stops the tour when it never finds anything."""
+    """Call ``look`` until its result is truthy, and return that. Stops the tour if it never is."""
     deadline = asyncio.get_running_loop().time() + patience_seconds
     while True:
         found = await look()
@@ -26,7 +26,7 @@ async def eventually(look: Callable[[], Awaitable[T | None]], patience_seconds: 
 
 
 async def frames_of(pds_url: str, cursor: int = 0, quiet_seconds: float = 0.5) -> list[bytes]:
-    """Every frame after a cursor, until the stream is quiet."""
+    """Every frame after a cursor, until no more come."""
     frames: list[bytes] = []
     url = pds_url.replace("http", "ws", 1) + f"/xrpc/com.atproto.sync.subscribeRepos?cursor={cursor}"
     async with ClientSession() as session, session.ws_connect(url, max_msg_size=0) as socket:

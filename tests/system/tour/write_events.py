@@ -1,8 +1,8 @@
-"""Writes events to a repository until enough are acknowledged, logging each acknowledgement to disk at once.
+"""Write events to a repository until enough have been acknowledged, logging each acknowledgement to disk immediately.
 
     python -m tests.system.tour.write_events PDS DID TOKEN COUNT LOG
 
-While the server is away it waits; a write whose answer was lost is not repeated and not counted.
+It waits while the server is unavailable. A write whose response was lost is not repeated and not counted.
 """
 
 import os
@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 120.0
 
 
 def main(url: str, did: str, token: str, count: str, log: str) -> int:
-    """Exit status 1 when the server stays away."""
+    """Write the events. The exit status is 1 if the server stays unavailable."""
     done, since = 0, time.monotonic()
     with Path(log).open("a", encoding="ascii") as file, httpx.Client(base_url=url) as http:
         while done < int(count):
