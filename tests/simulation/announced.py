@@ -1,6 +1,6 @@
-"""What a PDS's frames say about events and answers, and what a repository holds: the oracle's input.
+"""Events and answers that a PDS's frames announce and that a repository contains: the input of the oracle.
 
-Read with other people's libraries; nothing of ours takes part.
+Read with other people's libraries, without any of our code.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from tests.simulation.oracle import EVENT, RSVP, Change
 
 @dataclass(frozen=True)
 class Announced:
-    """One frame: ``kind`` with its #, ``did``; of a commit ``rev`` and what it did as (action, path)."""
+    """One frame. ``kind``: includes the #. For a commit, also its ``rev`` and its operations as (action, path)."""
 
     kind: str
     seq: int
@@ -24,7 +24,7 @@ class Announced:
 
 
 def announced_in(frame: bytes) -> Announced:
-    """Who says what in a frame."""
+    """Decode the announcement in a frame."""
     kind, payload = _parts(frame)
     did = payload["repo"] if kind == "#commit" else payload["did"]
     operations = tuple((one["action"], one["path"]) for one in payload.get("ops", ()))
@@ -56,7 +56,7 @@ def _parts(frame: bytes) -> tuple[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Held:
-    """A repository as its file says: as of ``rev``, and the tree's root."""
+    """The content of a repository file, as of ``rev``, with the root of its tree."""
 
     did: str
     rev: str
@@ -66,12 +66,12 @@ class Held:
     calendar: dict[str, str]
 
     def emptied(self) -> "Held":
-        """The same without anything in it."""
+        """The same repository without records."""
         return replace(self, records={}, calendar={})
 
 
 def held_in(car: bytes) -> Held:
-    """Every record by its path. A missing block is a KeyError."""
+    """Every record by its path. A missing block raises KeyError."""
     header, blocks = libipld.decode_car(car)
     (root,) = header["roots"]
     commit = blocks[root]
@@ -95,7 +95,7 @@ def _walk(blocks: dict[bytes, Any], cid: bytes, found: dict[str, bytes]) -> None
 
 
 def living_in(held: Held) -> list[Change]:
-    """The events and answers of a repository, each as of its commit."""
+    """The events and answers of a repository, each with the rev of its commit."""
     parts = [(path.partition("/"), value) for path, value in held.records.items()]
     return [
         Change(held.did, collection, rkey, held.rev, value)
@@ -105,7 +105,9 @@ def living_in(held: Held) -> list[Change]:
 
 
 def answered_twice(changes: Iterable[Change]) -> list[tuple[str, str]]:
-    """(author, event) of answers that were written while their repository held another record about the same event."""
+    """(author, event) of answers that were written while the author's repository had another record about the same
+    event.
+    """
     living: dict[str, tuple[str, str]] = {}
     twice = []
     for change in changes:

@@ -1,8 +1,10 @@
-"""What series, groups and memberships must be at the end, from the set of changes alone: no order, no database, no shared code.
+"""The expected series, groups and memberships at the end, computed only from the set of changes: no order, no database,
+no shared code.
 
-Series and groups are their newest records. An event is a date of the series of its own author that it names, if the series is there;
-of several that name one date the record with the smallest address is it. A person is in a group where their statement and the group's
-acceptance, which names that statement, are both there; the greatest role that the group gives counts.
+A series or group is its newest record. An event is a date of the series that it names if the series exists and has the
+same author. If several events name the same date, the one with the smallest URI is the date. A person is a member of a
+group if their own record and the group's acceptance, which names that record, both exist. Of several roles that the
+group gives, the greatest counts.
 """
 
 from collections.abc import Iterable
@@ -17,13 +19,15 @@ ACCEPTANCE = "openmeet.lexicon.groupAcceptance"
 GROUP_EVENT = "openmeet.lexicon.groupEvent"
 SERIES_LINK = "openmeet.lexicon.seriesLink"
 GROUP_LINK = "openmeet.lexicon.groupLink"
-# From the greatest down, as records say it.
+# Roles as they are named in records, the greatest first.
 ROLES = ("owner", "admin", "moderator", "member")
 
 
 @dataclass(frozen=True)
 class Belonging:
-    """Names and rules by series, dates by series, names by group, (group, DID) with role, and the group of each event that has one."""
+    """Names and rules by series, dates by series, names by group, roles by (group, DID), and the group of each event
+    that has one.
+    """
 
     series: dict[str, tuple[str, str]]
     dates: dict[tuple[str, str], str]
@@ -33,7 +37,7 @@ class Belonging:
 
 
 def belonging(changes: Iterable[Change]) -> Belonging:
-    """The one view that any order and any repetition of these changes must end in."""
+    """The final state that these changes must lead to in any order and with any repetition."""
     newest: dict[str, Change] = {}
     for change in changes:
         if change.uri not in newest or change.rev > newest[change.uri].rev:

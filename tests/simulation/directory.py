@@ -10,9 +10,10 @@ from aiohttp import web
 
 @dataclass
 class Directory:
-    """A running read-only directory on loopback; counts the questions it was asked per DID.
+    """A read-only directory on loopback, which counts the requests per DID.
 
-    It answers 503 about the DIDs in ``failing``, and about those in ``hanging`` only when it closes.
+    It answers requests about the DIDs in ``failing`` with 503, and those about the DIDs in ``hanging`` only when it is
+    closed.
     """
 
     documents: Mapping[str, Mapping[str, object]]

@@ -1,6 +1,7 @@
-"""A small app view that is always behind: it reads a PDS, but nothing that was written in the last while.
+"""A small app view that is always behind: it reads a PDS, except for what was written recently.
 
-It knows what it answers from the PDS's own methods, as an index would, and says with ``atproto-repo-rev`` how far it is.
+It gets its answers from the PDS's own methods, as an index would, and reports in ``atproto-repo-rev`` how far it has
+read.
 """
 
 from collections.abc import AsyncIterator
@@ -26,7 +27,9 @@ POST = "app.bsky.feed.post"
 
 @dataclass
 class LateAppView:
-    """``lag_seconds`` behind the PDS at ``pds_url``; ``callers`` are the accounts whose tokens it was shown."""
+    """An app view ``lag_seconds`` behind the PDS at ``pds_url``. ``callers``: the accounts of the tokens that it has
+    received.
+    """
 
     clock: Clock
     lag_seconds: int
@@ -37,7 +40,7 @@ class LateAppView:
 
     @property
     def read_until(self) -> str:
-        """Everything below this TID has been read."""
+        """Everything before this TID has been read."""
         return tid.from_microseconds(self.clock.now() - self.lag_seconds * SECOND, 0)
 
     async def _posts(self, did: str) -> list[dict[str, Any]]:
@@ -85,7 +88,7 @@ class LateAppView:
 
 @asynccontextmanager
 async def open_late_app_view(clock: Clock, lag_seconds: int) -> AsyncIterator[LateAppView]:
-    """Answers inside the block; ``pds_url`` is to be set before it is asked."""
+    """Serve for the duration of the block. Set ``pds_url`` before the first request."""
     view = LateAppView(clock, lag_seconds)
     async with serving(Starlette(routes=[Route("/xrpc/{nsid}", view._answer, methods=["GET", "POST"])])) as served:
         view.url = served.url

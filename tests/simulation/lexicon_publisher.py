@@ -1,4 +1,4 @@
-"""An authority that publishes Lexicons: a did:web with a signed repository, and a name server that leads to it."""
+"""An authority that publishes Lexicons: a did:web with a signed repository, and a name server that points to it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,7 +27,7 @@ from tests.at_network.peers import NameServer, name_server
 
 
 def lexicon(nsid: str, properties: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """A record type with these properties, as it is published."""
+    """A published Lexicon of a record type with these properties."""
     record = {"type": "object", "properties": properties, **more}
     main = {"type": "record", "key": "any", "record": record}
     return {"$type": str(COLLECTION), "lexicon": 1, "id": nsid, "defs": {"main": main}}
@@ -35,7 +35,7 @@ def lexicon(nsid: str, properties: dict[str, Any], **more: Any) -> dict[str, Any
 
 @dataclass
 class Publisher:
-    """``records`` by NSID; ``signing_key`` signs what is answered, ``key`` stands in the DID document."""
+    """``records``: by NSID. ``signing_key``: signs the responses. ``key``: the key in the DID document."""
 
     names: NameServer
     key: K256PrivateKey = field(default_factory=lambda: K256PrivateKey.from_random(b"k" * 64))
@@ -78,7 +78,7 @@ class Publisher:
 
 @asynccontextmanager
 async def open_publisher() -> AsyncIterator[Publisher]:
-    """Answers inside the block."""
+    """Serve for the duration of the block."""
     async with name_server({}) as names:
         publisher = Publisher(names)
         app = Starlette(

@@ -1,7 +1,8 @@
-"""What must hold at the end, computed independently from the set of messages: no order, no database, no shared code.
+"""The expected final state, computed independently and only from the set of messages: no order, no database, no shared
+code.
 
-The canonical view is a function of the newest version of each record by rev: which events exist with which title, and
-which answer of each author to each of them counts.
+The canonical view is a function of the newest version of each record by rev: which events exist, with which title, and
+which answer of each author to each event counts.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class Change:
-    """One record of one author at one rev; ``value`` is None where it was deleted."""
+    """One record of one author at one rev. ``value`` is None if it was deleted."""
 
     did: str
     collection: str
@@ -30,14 +31,14 @@ class Change:
 
 @dataclass(frozen=True)
 class View:
-    """Titles by event uri, and the word of the answer that counts by (author, event uri)."""
+    """Titles by event URI, and the status of the answer that counts by (author, event URI)."""
 
     events: dict[str, str]
     answers: dict[tuple[str, str], str]
 
 
 def canonical_view(changes: Iterable[Change]) -> View:
-    """The one view that any order and any repetition of these changes must end in."""
+    """The final state that these changes must lead to in any order and with any repetition."""
     newest: dict[str, Change] = {}
     for change in changes:
         if change.uri not in newest or change.rev > newest[change.uri].rev:
@@ -59,18 +60,18 @@ def canonical_view(changes: Iterable[Change]) -> View:
 
 
 def moment_of(rev: str) -> int:
-    """When the commit of this rev was made, in microseconds."""
+    """When the commit with this rev was made, in microseconds."""
     return _time_in(rev)
 
 
 def expect(holds: object, what: str) -> None:
-    """Everything that a simulation checks goes through here."""
+    """Raise AssertionError with the message unless the condition holds. All checks of a simulation use this."""
     if not holds:
         raise AssertionError(what)
 
 
 def _time_in(rkey: str) -> int:
-    """Microseconds of a key that is a TID of our time, 0 for every other."""
+    """The time in a record key in microseconds, if it is a TID of our time; otherwise 0."""
     if len(rkey) != 13 or any(c not in TID_ALPHABET for c in rkey):
         return 0
     number = 0

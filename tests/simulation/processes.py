@@ -1,4 +1,4 @@
-"""Real programs of ours as processes of their own: started, asked whether they are ready, stopped, killed, restarted."""
+"""Our real programs as separate processes: started, checked for readiness, stopped, killed, restarted."""
 
 import asyncio
 import fcntl
@@ -21,18 +21,19 @@ from tests.preloaded import Forked
 OPENMEET = str(Path(sys.executable).parent / "openmeet")
 
 
-# Below the ports that the system itself gives to connections on their way out (32768 and above on Linux), any of which might take a
-# port between the moment in which it was looked for and the one in which a program binds it.
+# Below the ports that the system itself assigns to outgoing connections (32768 and above on Linux). Any of those could
+# be taken between the moment when it is found free and the moment when a program binds it.
 _PORTS = range(20_000, 32_000)
 _LOCKS = Path(tempfile.gettempdir()) / f"openmeet-test-ports-{os.getuid()}"
 _held: list[IO[bytes]] = []
-# Processes begin apart from each other. Each goes on where it stopped: the ports that it has given away stay taken.
+# Each process starts its search at a different port and continues from there, because ports that it has handed out stay
+# reserved.
 _BEGIN = os.getpid() * 97 % len(_PORTS)
 _next_ports = itertools.cycle((*_PORTS[_BEGIN:], *_PORTS[:_BEGIN]))
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that no other test of this machine gets before this process has ended."""
+    """A port that nobody listens on and that no other test on this machine gets before this process has ended."""
     _LOCKS.mkdir(exist_ok=True)
     for port in itertools.islice(_next_ports, len(_PORTS)):
         lock = (_LOCKS / str(port)).open("wb")
@@ -50,11 +51,11 @@ def free_port() -> int:
 
 
 class DidNotStart(AssertionError):
-    """A program ended, or did not answer, before it was ready; what it printed is in the message."""
+    """A program ended, or did not answer in time, before it was ready. The message has its output."""
 
 
 async def wait_until_ready(process: asyncio.subprocess.Process | Forked, url: str, patience_seconds: float) -> bool:
-    """Whether the address answered 200 before the process ended or patience did."""
+    """Whether the URL answered with 200 before the process ended or the time was up."""
     deadline = asyncio.get_running_loop().time() + patience_seconds
     async with ClientSession(timeout=ClientTimeout(total=2)) as session:
         while asyncio.get_running_loop().time() < deadline and process.returncode is None:
@@ -70,7 +71,7 @@ async def wait_until_ready(process: asyncio.subprocess.Process | Forked, url: st
 
 @dataclass
 class Program:
-    """One role (``pds``, ``plc``, ``web`` …) with its environment; ``ready_url`` answers 200 when it is ready."""
+    """One role (``pds``, ``plc``, ``web`` …) with its environment. ``ready_url`` answers with 200 when it is ready."""
 
     role: str
     environment: dict[str, str]
@@ -80,7 +81,7 @@ class Program:
     process: asyncio.subprocess.Process | Forked | None = None
 
     async def start(self, patience_seconds: float = 180) -> None:
-        """Start and wait until it is ready."""
+        """Start the program and wait until it is ready."""
         arguments, environment = [self.role, *self.arguments], preloaded.inherited() | self.environment
         with self.log.open("ab") as log:
             if preloaded.is_wanted:
@@ -93,11 +94,11 @@ class Program:
             raise DidNotStart(f"{self.role} is not ready (exit {self.process.returncode}):\n{self.said()[-4000:]}")
 
     def said(self) -> str:
-        """Everything it printed so far."""
+        """Everything that the program has printed so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     async def heard(self, pattern: re.Pattern[str], patience_seconds: float = 90) -> str:
-        """The first group of what it prints, as soon as it has printed it."""
+        """Wait until the output matches the pattern, and return its first group."""
         deadline = asyncio.get_running_loop().time() + patience_seconds
         while asyncio.get_running_loop().time() < deadline:
             if found := pattern.search(self.said()):
@@ -106,14 +107,14 @@ class Program:
         raise DidNotStart(f"{self.role} did not say {pattern.pattern}:\n{self.said()[-4000:]}")
 
     async def kill(self) -> None:
-        """``kill -9``: no warning, no clean-up."""
+        """``kill -9``, without any clean-up."""
         assert self.process is not None
         if self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
 
     async def stop(self, patience_seconds: float = 60) -> int:
-        """Ask it to stop as Ctrl-C does and return its exit status; killed when it takes too long."""
+        """Stop the program as Ctrl-C does and return its exit status. It is killed if it takes too long."""
         if self.process is None:
             return 0
         if self.process.returncode is None:

@@ -1,6 +1,7 @@
-"""A proxy before a server that can lose replies: the request arrives and is acted on, the answer never comes back.
+"""A proxy in front of a server that can lose responses: the request arrives and is processed, but the client gets no
+response.
 
-It can also keep requests on their way: whoever sent one gives up, and it arrives later, when much else has happened.
+It can also delay requests: the client gives up, and the request arrives later, when much else has happened.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from aiohttp import ClientConnectionResetError, ClientSession, WSMsgType, web
 HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "content-length", "content-encoding", "keep-alive"})
 
 
-# Of the event loop, until what a client has written is a request here: accepted, read, parsed, handed on.
+# Event loop rounds until data that a client has written is a request here: accepted, read, parsed, dispatched.
 _ROUNDS_THROUGH_SOCKETS = 20
 
 
@@ -40,7 +41,7 @@ def as_it_is(_request: web.Request, _answer: web.Response) -> web.Response | Non
 
 @dataclass(frozen=True)
 class OnItsWay:
-    """A request that has been sent and has not arrived."""
+    """A request that was sent and has not arrived yet."""
 
     method: str
     path: str
@@ -50,12 +51,13 @@ class OnItsWay:
 
 @dataclass
 class LossyProxy:
-    """Forwards everything to ``upstream``; where ``loses(request)`` is true the reply is dropped and counted.
+    """Forwards everything to ``upstream``. If ``loses(request)`` is true, the response is dropped and counted.
 
-    Where ``delays(request)`` is true the sender hears that the connection broke, and the request waits for ``deliver``.
-    ``twists(request, answer)`` may put another answer in the place of the upstream's, None leaves it. ``before(request)`` happens
-    before the upstream hears of it, ``meanwhile(request)`` when it has answered and nobody has heard that. What ``stops(request)`` answers itself never reaches it.
-    Of a stream, frames for which ``drops(frame)`` is true are lost, and nobody is told.
+    If ``delays(request)`` is true, the client's connection is broken, and the request waits for ``deliver``.
+    ``twists(request, answer)`` can return another response in place of the upstream's, or None to keep it.
+    ``before(request)`` is called before the request is forwarded, ``meanwhile(request)`` when the upstream has answered
+    but the client has no response yet. A request that ``stops(request)`` answers itself is never forwarded. Frames of a
+    stream for which ``drops(frame)`` is true are silently lost.
     """
 
     upstream: str
@@ -97,7 +99,9 @@ class LossyProxy:
             self._busy -= 1
 
     async def quiet(self) -> None:
-        """Wait until whatever was sent has been acted on, also where the sender has gone: nothing is in the sockets."""
+        """Wait until every request has been processed, even if its client is gone, so that nothing is left in the
+        sockets.
+        """
         idle = 0
         while idle < _ROUNDS_THROUGH_SOCKETS:
             await asyncio.sleep(0)
@@ -134,17 +138,19 @@ class LossyProxy:
         return self.twists(request, reply) or reply
 
     async def deliver(self) -> list[int]:
-        """What is on its way arrives, in the order of sending; the statuses that nobody hears of."""
+        """Forward the delayed requests in the order in which they were sent. Returns their statuses, which no client
+        receives.
+        """
         return [status for status, _ in await self.deliver_and_read()]
 
     async def deliver_and_read(self) -> list[tuple[int, bytes]]:
-        """The same with the bodies of the answers."""
+        """Like ``deliver``, and also return the bodies of the responses."""
         assert self._session is not None
         arriving, self.on_their_way = self.on_their_way, []
         answers: list[tuple[int, bytes]] = []
         for one in arriving:
             plain = {name: value for name, value in one.headers.items() if name.lower() != "accept-encoding"}
-            plain["accept-encoding"] = "identity"  # the answer is read here, by nobody who unpacks it
+            plain["accept-encoding"] = "identity"  # the response is read here, without decompression
             async with self._session.request(
                 one.method, self.upstream + one.path, headers=plain, data=one.body or None, allow_redirects=False
             ) as answer:
@@ -155,7 +161,7 @@ class LossyProxy:
         down = web.WebSocketResponse(max_msg_size=0)
         await down.prepare(request)
         async with session.ws_connect(self.upstream + request.raw_path, max_msg_size=0) as up:
-            with contextlib.suppress(ClientConnectionResetError):  # the subscriber has gone
+            with contextlib.suppress(ClientConnectionResetError):  # the subscriber is gone
                 async for message in up:
                     if message.type is WSMsgType.BINARY:
                         if self.drops(message.data):

@@ -1,7 +1,7 @@
-"""The reference PDS as a process: on loopback, with a folder of its own, against any directory.
+"""The reference PDS as a process, on loopback, with its own folder, with any directory.
 
-The folder looks as operators of it have theirs: ``pds.env`` beside ``account.sqlite``, ``sequencer.sqlite``,
-``actors/`` and ``blocks/`` (the blobs). Started again on the same folder it is the same server.
+The folder is like that of an operator: ``pds.env`` next to ``account.sqlite``, ``sequencer.sqlite``, ``actors/`` and
+``blocks/`` (the blobs). Started again on the same folder, it is the same server.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tests.simulation.processes import DidNotStart, free_port, wait_until_ready
 
 @dataclass
 class ReferencePds:
-    """One server; ``settings`` are added to those of :meth:`environment`, or stand in their place."""
+    """One server. ``settings`` add to or override those of :meth:`environment`."""
 
     folder: Path
     plc_url: str
@@ -43,7 +43,7 @@ class ReferencePds:
         return self.folder / "pds.env"
 
     def environment(self) -> dict[str, str]:
-        """What the server reads; written to ``pds.env`` once, so that its secrets stay the same."""
+        """The server's environment variables. They are written to ``pds.env`` once, so that its secrets stay the same."""
         if self.environment_file.exists():
             lines = self.environment_file.read_text().splitlines()
             return dict(line.split("=", 1) for line in lines if line)
@@ -71,11 +71,11 @@ class ReferencePds:
         return made
 
     async def start(self, patience_seconds: float = 60) -> None:
-        """Start and wait until it is ready. Raises DidNotStart."""
+        """Start the server and wait until it is ready. Raises DidNotStart."""
         node = reference.node()
         assert node is not None, "tests that use it need the part `reference`"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "NODE_"))}
-        # Compiling its modules anew takes a sixth of a start; Node.js keeps what it has compiled there, beside the modules.
+        # Node.js keeps compiled modules in this folder. Compiling them again would take a sixth of the start.
         kept = {"NODE_COMPILE_CACHE": str(reference.FOLDER / "node_modules/.compiled")}
         environment = {**inherited, **kept, **self.environment(), "TEST_MAIL_FILE": str(self._mails)}
         with self._log.open("ab") as log:
@@ -86,7 +86,7 @@ class ReferencePds:
             raise DidNotStart(f"the reference PDS is not ready:\n{self.said()[-4000:]}")
 
     async def stop(self, patience_seconds: float = 20) -> None:
-        """Stop as Ctrl-C does; what it has in memory is written."""
+        """Stop the server as Ctrl-C does, so that it writes what it has in memory."""
         if self.process is None or self.process.returncode is not None:
             return
         self.process.send_signal(signal.SIGINT)
@@ -98,16 +98,16 @@ class ReferencePds:
             raise AssertionError(f"the reference PDS did not stop:\n{self.said()[-2000:]}") from None
 
     def said(self) -> str:
-        """Everything it printed so far."""
+        """Everything that the server has printed so far."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def mails(self) -> list[dict[str, Any]]:
-        """What it would have mailed, oldest first: ``to`` (addresses), ``subject``, ``text``."""
+        """The e-mails that it would have sent, oldest first: ``to`` (addresses), ``subject``, ``text``."""
         lines = self._mails.read_bytes().splitlines() if self._mails.exists() else []
         return [msgspec.json.decode(line) for line in lines]
 
     async def call(self, nsid: str, body: Any = None, *, token: str | None = None) -> Any:
-        """Call a procedure; its decoded answer."""
+        """Call a procedure and return its decoded response."""
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         async with (
             ClientSession(timeout=ClientTimeout(total=30)) as http,
@@ -118,7 +118,7 @@ class ReferencePds:
             return msgspec.json.decode(content) if content else None
 
     async def read(self, nsid: str, *, token: str | None = None, **parameters: Any) -> bytes:
-        """Ask a query; the bytes of its answer."""
+        """Call a query and return the bytes of its response."""
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         async with (
             ClientSession(timeout=ClientTimeout(total=60)) as http,
@@ -129,7 +129,7 @@ class ReferencePds:
             return content
 
     async def sign_up(self, name: str, password: str = "password of a test") -> dict[str, Any]:
-        """Make the account ``name.test``; what ``createAccount`` answers."""
+        """Create the account ``name.test``. Returns the response of ``createAccount``."""
         wish = {"handle": f"{name}.test", "email": f"{name}@example.org", "password": password}
         made = await self.call("com.atproto.server.createAccount", wish)
         assert isinstance(made, dict)

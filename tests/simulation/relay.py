@@ -1,6 +1,6 @@
-"""A relay's socket: serves given frames at ``subscribeRepos`` as any relay would, from a cursor on.
+"""A relay's socket, which serves given frames at ``subscribeRepos`` after a cursor, as any relay would.
 
-Only the transport is pretended; the frames are real (captured, or signed by a simulated network).
+Only the transport is simulated; the frames are real (captured, or signed by a simulated network).
 """
 
 import asyncio
@@ -28,7 +28,9 @@ def read_frames(path: Path) -> list[bytes]:
 
 @dataclass
 class Relay:
-    """A running relay socket on loopback. ``sequences[i]`` is the seq of ``frames[i]``; ``cursors`` what it was asked with."""
+    """A relay socket on loopback. ``sequences[i]`` is the seq of ``frames[i]``. ``cursors``: the cursors that
+    subscribers sent.
+    """
 
     frames: Sequence[bytes]
     sequences: Sequence[int]

@@ -1,7 +1,7 @@
-"""What makes a run of the simulation the same each time: chance from a seed, names in place of ports, one payment at a time.
+"""Make a run of the simulation repeatable: randomness from a seed, host names instead of ports, one delivery at a time.
 
-Programs draw random bytes where they need them. Here every line of code that draws has a stream of its own, made of the seed and
-the name of that function, so that an id more in one place changes nothing in another.
+Programs draw random bytes where they need them. Here each function that draws has its own stream, derived from the seed
+and the function's name, so that one more id in one place changes nothing in another.
 """
 
 import asyncio
@@ -24,20 +24,20 @@ from groundwork.database.sqlite import SqliteDatabase
 from groundwork.outbox import dispatcher
 from openmeet.network.publishing import batch, schedule
 
-# Modules that draw on behalf of somebody else.
+# Modules that draw for their callers.
 _GO_BETWEENS = {"random", "secrets", "uuid", "os", __name__}
-# Payments of several people at one moment reach a server in no order that a seed could fix.
+# Deliveries for several people at the same time would reach a server in an order that no seed determines.
 _ONE_AT_A_TIME = ((schedule, "_round"), (schedule, "deliver_one"), (batch, "_send_batch"), (dispatcher, "_call"))
 
 
 class NamedServers(AbstractResolver):
-    """Leads fixed host names to whatever ports servers on loopback have got: ``ports`` by name."""
+    """Resolves fixed host names to the ports that servers on loopback have got. ``ports``: by name."""
 
     def __init__(self) -> None:
         self.ports: dict[str, int] = {}
 
     def name(self, host: str, url: str) -> str:
-        """The address under which ``http://127.0.0.1:<port>`` is known from now on."""
+        """Give ``http://127.0.0.1:<port>`` a name, and return the URL with that name."""
         self.ports[host] = int(url.rpartition(":")[2])
         return f"http://{host}"
 
@@ -58,7 +58,7 @@ class NamedServers(AbstractResolver):
 
 @contextmanager
 def chance_from(seed: int) -> Iterator[None]:
-    """Inside the block ``os.urandom`` and ``random.random``, and what rests on them, follow from the seed."""
+    """Inside the block, ``os.urandom`` and ``random.random``, and everything based on them, are determined by the seed."""
     streams: dict[str, random.Random] = {}
 
     def stream() -> random.Random:
@@ -76,17 +76,19 @@ def chance_from(seed: int) -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(patch.object(os, "urandom", draw_bytes))
-        # What ``secrets`` rests on has its own name for it.
+        # ``secrets`` uses a separate reference to it.
         stack.enter_context(patch.object(random, "_urandom", draw_bytes))
         stack.enter_context(patch.object(random, "random", draw))
-        # The clock of a run begins long after that of an earlier one in this process has ended, or before.
+        # The clock of a run can be earlier or much later than that of a previous run in the same process.
         stack.enter_context(patch.object(uuid7, "_last", 0))
         yield
 
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Inside the block payments that would go on beside each other wait for each other, in the order in which they were begun."""
+    """Inside the block, deliveries that would run concurrently wait for each other, in the order in which they were
+    started.
+    """
     with ExitStack() as stack:
         for module, name in _ONE_AT_A_TIME:
             stack.enter_context(patch.object(module, name, _in_line(getattr(module, name))))
@@ -104,12 +106,14 @@ def _in_line(work: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any
 
 
 class Killed(asyncio.CancelledError):
-    """The processor has come as far as it was meant to."""
+    """The processor has done the number of steps that it was given."""
 
 
 @contextmanager
 def killed_after(steps: int) -> Iterator[None]:
-    """The processor dies when it has done so many steps with the database: before a transaction or behind its commit."""
+    """Kill the processor after a number of steps with the database. A step is the beginning of a transaction or its
+    commit.
+    """
     left = steps
     really = SqliteDatabase.batch
 
@@ -130,7 +134,7 @@ def killed_after(steps: int) -> Iterator[None]:
 
 
 def _caller() -> str:
-    """Who draws: file and function."""
+    """The file and function that draws."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__") in _GO_BETWEENS:
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""A random network from a seed: people do what people do, parts fail, and in the end everything must agree.
+"""A random network from a seed: people act at random, parts fail, and in the end everything must agree.
 
     report = await simulate(folder, seed=7, operations=3000)
 
@@ -42,17 +42,17 @@ from tests.simulation.simulation_network import LEASE, open_deployment
 from tests.simulation.simulation_stage import CURRENT_EVENTS
 
 WORDS = {RsvpReply.GOING: "going", RsvpReply.INTERESTED: "interested", RsvpReply.DECLINED: "notgoing"}
-# Never asked, or always no: nothing about them may ever be published.
+# People who were never asked or always said no. Nothing about them may ever be published.
 SILENT = "cem"
 
 
 class Wrong(AssertionError):
-    """Something that must hold does not."""
+    """A condition that must hold does not."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a run was made of."""
+    """The counts of one run."""
 
     operations: int
     events: int
@@ -65,12 +65,12 @@ class Report:
     conflicts: int
     lost_frames: int
     turned_back: int
-    begun_anew: int
+    recreated: int
 
 
 @dataclass
 class Simulation(Accounts):
-    """What can happen in one run."""
+    """Everything that can happen in one run."""
 
     # --- on OpenMeet --------------------------------------------------------------------------------------------
 
@@ -177,7 +177,7 @@ class Simulation(Accounts):
         return 0 if row is None else int(row["revision"])
 
     async def answer_together(self) -> None:
-        """Several people and the workers at the same moment, or one after the other in any order."""
+        """Several people and the workers act concurrently, or one after the other in random order."""
         event = await self.an_event()
         if event is None:
             return
@@ -208,7 +208,7 @@ class Simulation(Accounts):
             self.memory.themes[uri] = more["theme"]
 
     async def change_record(self) -> None:
-        """Rename, or add what OpenMeet knows nothing about."""
+        """Rename the event, or add fields that OpenMeet does not know."""
         person, application = self.somebody_with_application()
         records = await application.records(EVENT)
         if not records:
@@ -235,7 +235,7 @@ class Simulation(Accounts):
             self.memory.answers.append(Said(person.name, one["value"]["subject"]["uri"], None))
 
     async def write_answer(self) -> None:
-        """Change the answer that is there, or write one; other people's applications do not look at ours."""
+        """Change the existing answer or write a new one. Other applications do not look at ours."""
         person, application = self.somebody_with_application()
         about = await self.an_event_record()
         if about is None:
@@ -250,7 +250,7 @@ class Simulation(Accounts):
             await application.replace(mine[0]["uri"], mine[0]["cid"], {**mine[0]["value"], **record})
         else:
             await application.create(RSVP, record)
-        # Of several records of one person one counts, and which is not this oracle's to say.
+        # If a person has several records, only one counts, and this oracle cannot say which.
         self.memory.answers.append(Said(person.name, uri, word if len(mine) < 2 else None))
 
     # --- programs -----------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class Simulation(Accounts):
     async def process(self) -> None:
         if self.chance.random() < 0.3:
             self.note("the processor is killed")
-            await self.deployment.process_and_die(self.chance)
+            await self.deployment.kill_processor(self.chance)
             if self.chance.random() < 0.5:
                 self.deployment.clock.turn(LEASE)
         else:
@@ -276,13 +276,13 @@ class Simulation(Accounts):
     async def deliver_publications(self) -> None:
         if self.chance.random() < 0.4:
             self.note("a payment goes wrong")
-            await self.deployment.pay_badly(self.chance)
+            await self.deployment.deliver_with_faults(self.chance)
         else:
             await self.deployment.deliver_publications()
 
-    async def pay_into_the_void(self) -> None:
+    async def delay_publications(self) -> None:
         self.note("what is written stays on its way")
-        await self.deployment.pay_into_the_void()
+        await self.deployment.delay_publications()
 
     async def arrive(self) -> None:
         acted = await self.deployment.deliver()
@@ -292,7 +292,7 @@ class Simulation(Accounts):
         await self.deployment.deliver_jobs()
 
     async def pds_goes_or_comes(self) -> None:
-        """For OpenMeet; people's own applications still reach it."""
+        """Make a PDS unavailable to OpenMeet, or available again. People's own applications still reach it."""
         home = self.chance.choice(self.deployment.homes)
         self.note(f"{home.proxy.url} is {'back' if home.is_away else 'away'}")
         home.take_away(is_away=not home.is_away)
@@ -312,7 +312,7 @@ class Simulation(Accounts):
         self.note(f"the stream of {home.proxy.url} {'is cut' if home.is_cut else 'comes again'}")
 
     async def replay(self) -> None:
-        """Old messages in any order change nothing."""
+        """Deliver old messages again in any order, which must change nothing."""
         self.deployment.clock.turn(LEASE)
         await self.deployment.process_all()
         before = await checks.decisions(self.deployment.db)
@@ -326,7 +326,7 @@ class Simulation(Accounts):
 
     @property
     def operations(self) -> dict[Callable[[], Awaitable[Any]], float]:
-        """What can happen, and how often beside the others."""
+        """The operations, with their relative frequencies."""
         return {
             self.make_event: 5,
             self.edit_event: 7,
@@ -341,7 +341,7 @@ class Simulation(Accounts):
             self.listen: 7,
             self.process: 12,
             self.deliver_publications: 12,
-            self.pay_into_the_void: 4,
+            self.delay_publications: 4,
             self.arrive: 2,
             self.deliver_jobs: 2,
             self.pds_goes_or_comes: 1,
@@ -349,18 +349,18 @@ class Simulation(Accounts):
             self.sign_out_everywhere: 0.3,
             self.come_back: 0.5,
             self.change_handle: 0.3,
-            self.move_house: 0.5,
+            self.move_account: 0.5,
             self.stream_loses: 3,
             self.stream_is_cut_or_not: 0.7,
             self.keep_copy: 1.2,
             self.turn_back: 0.7,
             self.end_account: 0.3,
-            self.begin_anew: 0.6,
+            self.recreate_account: 0.6,
             self.replay: 2,
         }
 
     async def run(self, count: int, tell: Callable[[int], None]) -> Report:
-        """All operations, then the end."""
+        """Run all operations, then check the end."""
         await self.assemble()
         kinds = self.operations
         chosen = self.chance.choices(list(kinds), weights=list(kinds.values()), k=count)
@@ -397,7 +397,7 @@ class Simulation(Accounts):
             facts.conflicts,
             len(self.deployment.unseen),
             sum(person.has_turned_back for person in self.people.values()),
-            len(self.begun_anew),
+            len(self.recreated),
         )
 
 
@@ -412,9 +412,10 @@ async def simulate(
     steps: list[str] | None = None,
     is_at_once: bool = False,
 ) -> Report:
-    """One run from a seed: on files, what happens in it is the same each time, unless people and programs act at once.
+    """Run once from a seed. On files, each run is the same, unless people and programs act concurrently.
 
-    ``server``: a PostgreSQL database in which schemas may be made. ``tell`` hears how far it is; ``steps`` gets what happened.
+    ``server``: a PostgreSQL database in which schemas can be created. ``tell`` is called with the progress. ``steps``
+    collects what happened.
     """
     with chance_from(seed), nullcontext() if is_at_once else one_at_a_time():
         async with open_deployment(folder, engine, server) as deployment:

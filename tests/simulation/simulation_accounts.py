@@ -1,4 +1,6 @@
-"""What happens to people's accounts in a random network: sessions end, names change, repositories move, go back, and begin anew."""
+"""Changes to people's accounts in a random network: sessions end, names change, repositories move, are restored from a
+copy, and are recreated.
+"""
 
 from dataclasses import dataclass
 
@@ -9,16 +11,16 @@ from tests.simulation.simulation_stage import Stage
 
 @dataclass
 class Accounts(Stage):
-    """Acts of people on their own accounts, of which OpenMeet hears by the stream alone."""
+    """Actions of people on their own accounts. OpenMeet learns of them only from the stream."""
 
     async def sign_out_everywhere(self) -> None:
-        """OpenMeet's session ends with the others; they come back to it later, or when they are asked to."""
+        """End all sessions of a person, including OpenMeet's. They sign in again later or when they are asked to."""
         person, application = self.somebody_with_application()
         self.note(f"{person.name} signs out everywhere")
         await application.sign_out_everywhere()
 
     async def come_back(self) -> None:
-        """Somebody signs in again, needed or not."""
+        """A person signs in again, whether or not that is needed."""
         person = self.anybody(Sort.CONNECTED)
         assert person.application is not None
         if person.application.home.is_away or person.application.home.is_busy:
@@ -32,8 +34,8 @@ class Accounts(Stage):
         self.note(f"{person.name} is called {person.handle} now")
         await application.rename(person.handle)
 
-    async def move_house(self) -> None:
-        """An account moves to the other PDS, once."""
+    async def move_account(self) -> None:
+        """Move an account to the other PDS. Happens at most once per account."""
         person, application = self.somebody_with_application()
         if person.has_moved:
             return
@@ -47,13 +49,13 @@ class Accounts(Stage):
         )
 
     async def keep_copy(self) -> None:
-        """Somebody downloads their repository."""
+        """A person downloads their repository."""
         person, application = self.somebody_with_application()
         self.note(f"{person.name} keeps a copy")
         await application.keep_copy()
 
     async def turn_back(self) -> None:
-        """Somebody brings an older copy in: their repository is what it was then, under a new commit."""
+        """A person imports an older copy, so that their repository has its former content under a new commit."""
         person, application = self.somebody_with_application()
         if not application.copies:
             return
@@ -65,7 +67,7 @@ class Accounts(Stage):
         self.memory.turn_back(person.name, before, after)
 
     async def end_account(self) -> None:
-        """The account of somebody who never came here is deleted, with everything in it."""
+        """Delete the account, with all its data, of a person who never came here."""
         person = self.anybody(Sort.STRANGER)
         application = person.application
         assert application is not None
@@ -73,15 +75,15 @@ class Accounts(Stage):
             return
         self.note(f"the account of {person.name} is deleted")
         before = await application.held()
-        # What was announced about it is forgotten there.
+        # The server deletes its announcements about the account.
         await self.deployment.frames()
-        self.begun_anew.add(application.did)
+        self.recreated.add(application.did)
         await application.end()
         application.copies.clear()
         self.memory.turn_back(person.name, before, before.emptied())
 
-    async def begin_anew(self) -> None:
-        """Somebody whose account was deleted has one again with the same DID; nothing of the old one is in it."""
+    async def recreate_account(self) -> None:
+        """A person whose account was deleted creates a new one with the same DID, without any of the old data."""
         person = self.anybody(Sort.STRANGER)
         application = person.application
         assert application is not None
@@ -90,4 +92,4 @@ class Accounts(Stage):
         person.handle = f"{person.name}{self.number}{HANDLE_DOMAIN}"
         self.note(f"{person.name} begins anew at {application.home.proxy.url}")
         email = f"{person.name}@example.net"
-        await application.begin_anew(person.handle, email, self.deployment.network, self.deployment.directory)
+        await application.recreate_account(person.handle, email, self.deployment.network, self.deployment.directory)

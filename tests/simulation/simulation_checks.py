@@ -1,4 +1,4 @@
-"""What must hold at every moment of a simulation: seats; and what hearing old messages again may do: nothing."""
+"""Checks during a simulation: places at every moment, and that replayed messages change nothing."""
 
 import random
 from dataclasses import dataclass, field
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Seats:
-    """Looked at after every operation: never more than there are, nobody waits beside a free seat (invariant 4).
+    """Checked after every operation: no more people attend than there are places, and nobody waits while a place is
+    free (invariant 4).
 
-    A seat that is offered is not free.
+    A place that has been offered is not free.
     """
 
     seated: dict[str, int] = field(default_factory=dict)
@@ -32,7 +33,7 @@ class Seats:
         async with db.reader() as reader:
             rows = await reader.fetch(question)
         for row in rows:
-            # A host who takes seats away turns nobody out; but nobody comes in either.
+            # If a host reduces the number of places, nobody is removed, but nobody else gets in either.
             most = max(row["capacity"], self.seated.get(row["id"], 0))
             expect(row["seated"] <= most, f"{row['id']} has {row['seated']} people on {row['capacity']} seats")
             will_happen = row["status"] != "cancelled" and row["removed_at"] is None and row["deleted_at"] is None
@@ -42,7 +43,7 @@ class Seats:
 
 
 async def decisions(db: Database) -> set[tuple[Any, ...]]:
-    """What was decided: a replay must not change any of it."""
+    """What has been decided. A replay must not change any of it."""
     async with db.reader() as reader:
         answers = await reader.fetch("select id, status, waitlist_number, revision, record_uri from attendances")
         known = await reader.fetch(
@@ -52,8 +53,8 @@ async def decisions(db: Database) -> set[tuple[Any, ...]]:
 
 
 async def check_nothing_comes_of_hearing_it_all_again(simulation: "Simulation") -> None:
-    """Every message ever, in any order, and the whole stream from its beginning, now without a gap: nothing changes, nothing
-    is written.
+    """Replay every message in any order, then the whole stream from its beginning, this time without a gap. Nothing may
+    change or be written.
     """
     deployment = simulation.deployment
     before, last = await decisions(deployment.db), await deployment.last_seqs()

@@ -1,4 +1,4 @@
-"""Faults end, and nothing is queued any more: what people and programs do until then."""
+"""The end of a simulation: faults are over, and people and programs act until nothing is queued."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,10 @@ ROUNDS = 60
 
 
 async def run_until_idle(simulation: "Simulation", journal: Journal) -> None:
-    """Programs work and time passes until nothing is queued. A person helps where a person must.
+    """Let programs work and time pass until nothing is queued. People help where that is necessary.
 
-    Whoever has an application writes once more, about something else: by that alone a commit that the stream lost before is
-    noticed. Then the day's comparison of the repositories that OpenMeet writes to is due.
+    Every application writes one more record about something else. Only such a commit reveals an earlier one that the
+    stream lost. Then the daily comparison of the repositories that OpenMeet writes to is due.
     """
     deployment = simulation.deployment
     for home in deployment.homes:
@@ -34,7 +34,7 @@ async def run_until_idle(simulation: "Simulation", journal: Journal) -> None:
     await deployment.deliver()
     for person in simulation.people.values():
         if person.application is not None and not person.application.is_gone:
-            await person.application.take_note()
+            await person.application.write_unrelated_record()
     await _until_all_is_done(simulation, journal)
     letters = await deployment.queue.dead_letters(limit=100)
     expect(not letters, f"dead letters: {[(one.message.message_id, one.reason) for one in letters]}")
@@ -48,7 +48,7 @@ async def _until_all_is_done(simulation: "Simulation", journal: Journal) -> None
     deployment = simulation.deployment
     left: list[tuple[Any, ...]] = []
     for turn in range(ROUNDS):
-        # What nobody answered is looked for during a day.
+        # Writes without a response are looked for during a day.
         deployment.clock.turn(LEASE if turn < 5 else HOUR if turn < 10 else DAY)
         await deployment.listen()
         await deployment.process_all()
@@ -67,7 +67,7 @@ async def _until_all_is_done(simulation: "Simulation", journal: Journal) -> None
 
 
 async def _known_of_servers(deployment: Deployment) -> str:
-    """What the programs think of the servers that they would have to ask, and until when."""
+    """For the message of a failure: which servers are unavailable, and what the programs believe about them."""
     now = deployment.clock.now()
     async with deployment.db.reader() as reader:
         kept = await circuits.known(reader)
@@ -80,7 +80,7 @@ async def _known_of_servers(deployment: Deployment) -> str:
 
 
 async def _expect_no_gaps(simulation: "Simulation") -> None:
-    """What the stream lost has been fetched by now, and not because it was time to compare."""
+    """Check that everything that the stream lost has been read by now, before the daily comparison."""
     applications = [one.application for one in simulation.people.values() if one.application]
     wanted = [one for one in applications if one.did in simulation.deployment.gapped and not one.is_gone]
     async with simulation.deployment.db.reader() as reader:
@@ -99,7 +99,9 @@ async def _expect_no_gaps(simulation: "Simulation") -> None:
 
 
 async def _heard_of(deployment: Deployment, held: Held) -> str:
-    """How far a repository is, was followed and was read, and which of its frames were refused."""
+    """For the message of a failure: the rev of a repository, how far it was followed and read, and which of its frames
+    were refused.
+    """
     async with deployment.installation.reader() as reader:
         followed = await reader.fetch("select rev, source from verified_repositories where did = :did", did=held.did)
         refused = await reader.fetch("select seq, reason from rejected_frames where did = :did", did=held.did)
@@ -112,7 +114,7 @@ async def _heard_of(deployment: Deployment, held: Held) -> str:
 
 
 async def _help(simulation: "Simulation") -> None:
-    """People look at what programs gave up: they sign in again, or say which version they want."""
+    """People resolve what programs gave up: they sign in again, or say which version they want."""
     async with simulation.deployment.db.reader() as reader:
         rows = await reader.fetch(
             "select kind, subject_id, user_id, state from publications where state in ('blocked', 'conflicted')"
@@ -125,7 +127,7 @@ async def _help(simulation: "Simulation") -> None:
         async with simulation.deployment.db.transaction() as tx:
             await retry_now(tx, kind=PublicationKind(row["kind"]), subject_id=row["subject_id"])
     for did in sorted({row["subject"].split("/")[2] for row in late}):
-        # What came too late is taken away with their session, too.
+        # Deleting a record that arrived late also needs the person's session.
         for person in simulation.people.values():
             if person.sort is Sort.CONNECTED and person.application is not None and person.application.did == did:
                 await simulation.sign_in(person)
@@ -138,7 +140,7 @@ async def _unfinished(db: Database) -> list[tuple[Any, ...]]:
             f" where state in {UNFINISHED}"
         )
         jobs = await reader.fetch(
-            # Nobody of this world reads mail, and no program here sends any.
+            # Nobody in the simulation reads e-mail, and no program here sends any.
             "select kind, subject, state, attempts, reason_code, reason_params, due_at from outbox_jobs where state in ('due', 'leased') and kind <> 'mail'"
         )
     return [tuple(row) for row in [*publications, *jobs]]

@@ -1,6 +1,6 @@
-"""What OpenMeet keeps its rows and messages in during a simulation: files alone, PostgreSQL, or PostgreSQL beside RabbitMQ.
+"""Engines for OpenMeet's rows and messages in a simulation: files only, PostgreSQL, or PostgreSQL and RabbitMQ.
 
-The PDSs and the directory are other people's servers; theirs are always files.
+The PDSs and the directory are other people's servers and always use files.
 """
 
 import itertools
@@ -25,16 +25,16 @@ from tests.databases import drop_schemas, make_schema
 
 BROKER = "amqp://guest:guest@127.0.0.1:5672/"
 
-# How long a busy machine keeps a transaction open is no fact about the code: none is given up here.
+# Transactions are slow on a busy machine, which says nothing about the code. With this timeout, none is given up.
 PATIENCE_SECONDS = 120.0
-# How often a broker is asked whether there is really nothing.
+# How often a broker is asked before it counts as empty.
 LOOKS = 3
 
 _numbers = itertools.count(1)
 
 
 class Engine(StrEnum):
-    """Which engines a run stands on."""
+    """The engines that a run uses."""
 
     FILES = "sqlite"
     POSTGRESQL = "postgresql"
@@ -43,7 +43,7 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True)
 class Stores:
-    """One run's own databases, empty, and its queue."""
+    """The databases of one run, which start empty, and its queue."""
 
     db: Database
     installation: Database
@@ -51,14 +51,14 @@ class Stores:
 
 
 class RecordedQueue:
-    """Any queue, with a memory of all it was given, so that old messages can come again."""
+    """A queue that remembers all published messages, so that they can be replayed."""
 
     def __init__(self, queue: Queue, *, is_remote: bool = False) -> None:
         self._queue = queue
         self._is_remote = is_remote
         self._gathered: list[Message] | None = None
         self.memory: list[Message] = []
-        # Hears of each message that was acknowledged.
+        # Called with each message that was acknowledged.
         self.tell: Callable[[Message], None] = lambda _message: None
 
     async def publish(self, messages: Sequence[Message], /) -> None:
@@ -70,9 +70,10 @@ class RecordedQueue:
 
     @asynccontextmanager
     async def gathering(self) -> AsyncIterator[None]:
-        """What is published inside the block comes at its end. Repositories are heard of beside each other, and so are accounts and
-        identities, in an order that no seed fixes; here it is one that follows from what came before. What is said of one
-        repository's records keeps its order.
+        """Publish the messages of the block at its end, in an order that depends only on the earlier messages.
+
+        Otherwise, messages about different repositories, accounts and identities would come in an order that no seed
+        determines. Messages about the records of one repository keep their order.
         """
         self._gathered = []
         try:
@@ -88,18 +89,18 @@ class RecordedQueue:
             await self.publish([by_line[turn].pop(0) for turn in turns])
 
     async def again(self, messages: Sequence[Message]) -> None:
-        """Old messages come once more; that is not remembered."""
+        """Publish old messages again without remembering them."""
         await self._queue.publish(messages)
 
     async def replay(self, chance: random.Random, count: int) -> None:
-        """Some old messages come again, in any order."""
+        """Publish some old messages again, in random order."""
         if self.memory:
             await self.again(chance.choices(self.memory, k=count))
 
     async def lease(self, limit: int, lease_seconds: float) -> list[Delivery]:
         deliveries = await self._queue.lease(limit, lease_seconds)
         for _ in range(LOOKS if self._is_remote and not deliveries else 0):
-            # A broker hands over when it likes: what it says of itself comes behind what it has handed over.
+            # A broker delivers asynchronously. Its reply to a question comes after the messages that it has delivered.
             await self._queue.depth()
             deliveries = deliveries or await self._queue.lease(limit, lease_seconds)
         return deliveries
@@ -138,14 +139,14 @@ class RecordedQueue:
 
 
 def _line_of(message: Message) -> tuple[str, str]:
-    """What it may not overtake."""
+    """The group of messages within which the order is kept."""
     said = decode(message.body)
     is_about_account = isinstance(said, Hint) and said.kind is not HintKind.REPOSITORY
     return message.partition, said.kind.value if is_about_account else ""
 
 
 async def open_stores(stack: AsyncExitStack, folder: Path, clock: Clock, engine: Engine, server: str) -> Stores:
-    """Open for the stack's life; afterwards nothing of them stays on a server."""
+    """Open the stores until the stack is closed. Afterwards nothing of them is left on a server."""
     made = [
         await _database(stack, folder, package, clock, engine, server)
         for package in ("openmeet", "openmeet.network.firehose", "groundwork.queue")

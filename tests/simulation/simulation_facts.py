@@ -1,6 +1,6 @@
-"""Both sides as they are when nothing is queued any more: what the repositories hold, and what OpenMeet shows.
+"""The state of both sides when nothing is queued any more: what the repositories contain, and what OpenMeet shows.
 
-Repositories and frames are read with other people's libraries, OpenMeet's rows as they stand in its tables.
+Repositories and frames are read with other people's libraries, and OpenMeet's rows directly from its tables.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ from tests.simulation.simulation_people import PATIENCE_SECONDS, PatientClient
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
-# An event whose record another app deleted stays, and nothing is told of it until its host decides: for the network it is removed.
+# An event whose record was deleted by another app stays here, but the network sees it as removed until its host
+# decides.
 EVENTS = """
     select id, title, description, visibility, author_id, record_uri, record_did, status,
            coalesce(removed_at, record_deleted_at) as removed_at, deleted_at,
@@ -33,11 +34,11 @@ class Facts:
     announced: list[Announced]
     # Every version of every event and answer that was announced, in the order of their commits.
     changes: list[Change]
-    # Repositories that somebody serves, by DID.
+    # Repositories that a server serves, by DID.
     held: dict[str, Held]
-    # What stands in them, by uri.
+    # The records in them, by URI.
     records: dict[str, Change]
-    # In which commit each record was made, and in which it was written last.
+    # The commits in which each record was created and last written.
     first_revs: dict[str, str]
     last_revs: dict[str, str]
     # Rows by id.
@@ -45,9 +46,9 @@ class Facts:
     attendances: list[Any]
     identities: dict[str, Any]
     publications: dict[tuple[str, str], Any]
-    # Records as OpenMeet has seen them, by uri.
+    # Records as OpenMeet has seen them, by URI.
     seen: dict[str, Any]
-    # Repositories and events of which one ever held several answers to the other.
+    # Pairs of repository and event for which the repository ever had several answers.
     several: set[tuple[str, str]]
     conflicts: int
     dead_letters: list[str]
@@ -56,10 +57,10 @@ class Facts:
 
 
 async def look(simulation: "Simulation") -> Facts:
-    """Ask everybody."""
+    """Collect the state of all servers."""
     deployment = simulation.deployment
     frames = await deployment.frames()
-    # Whoever has moved has announced some of them at one home and some at the other: revs say which came first.
+    # An account that moved has announced some changes at one PDS and some at the other. Their revs give the order.
     announced, changes = [announced_in(frame) for frame in frames], sorted(changes_in(frames), key=lambda one: one.rev)
     held = await repositories(deployment.homes, {one.did for one in announced})
     first, last = _revs(announced)
@@ -94,7 +95,9 @@ async def look(simulation: "Simulation") -> Facts:
 
 
 async def repositories(homes: list[Home], dids: set[str]) -> dict[str, Held]:
-    """Each of these accounts' repositories, from the one home that serves it; those that nobody serves are missing."""
+    """The repository of each of these accounts, from the one PDS that serves it. Accounts that no PDS serves are
+    missing.
+    """
     found: dict[str, Held] = {}
     async with PatientClient(verify=NO_TLS, trust_env=False, timeout=PATIENCE_SECONDS) as http:
         for home in homes:

@@ -1,4 +1,4 @@
-"""A PDS of the simulated network, and the two lines on which OpenMeet reaches it: one for calls, one for its stream."""
+"""A PDS of the simulated network, and the two proxies by which OpenMeet reaches it: one for calls, one for its stream."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -21,16 +21,18 @@ from tests.simulation.repeatable import NamedServers
 ADMIN = "an administrator's password"
 HANDLE_DOMAIN = ".town.test"
 NOWHERE = "http://127.0.0.1:9"
-# The clock goes on by weeks until nothing is left to do, and then the whole stream is heard once more from its beginning.
+# The simulated clock advances by weeks until nothing is left to do, and then the whole stream is read again from its
+# beginning.
 REPLAYED_SECONDS = 365 * 86400.0
 _REPO = "/xrpc/com.atproto.repo."
 
 
 @dataclass
 class Faults:
-    """Loses the reply of the n-th request from now on, and kills whoever waits for it if told so.
+    """Faults of the network: loses the response to the n-th request from now on and, if there is a ``victim``, cancels
+    the task that waits for it.
 
-    ``delaying``: writes stay on their way until they are delivered.
+    ``delaying``: writes are delayed until they are delivered explicitly.
     """
 
     clock: HandClock
@@ -55,7 +57,9 @@ class Faults:
 
 @dataclass
 class Home:
-    """People's own applications reach it by ``url``, whatever is the matter; OpenMeet calls ``proxy`` and follows ``line``."""
+    """A PDS. People's own applications always reach it at ``url``; OpenMeet calls ``proxy`` and follows the stream of
+    ``line``.
+    """
 
     pds: AuroraLocus
     url: str
@@ -64,13 +68,13 @@ class Home:
     faults: Faults
     folder: Path
     is_busy: bool = False
-    # Its stream comes to nobody for a while; calls do.
+    # The stream is interrupted for a while, but calls work.
     is_cut: bool = False
-    # When each of the writes that are on their way was sent.
+    # When each of the delayed writes was sent.
     sent_at: list[Instant] = field(default_factory=list)
-    # Numbers of frames that the stream loses, each time that they would come.
+    # Numbers of frames that the stream never delivers.
     lost_frames: set[int] = field(default_factory=set)
-    # Everything that it ever announced, by number: of an account that is deleted it forgets that itself.
+    # Everything that the PDS ever announced, by number. The PDS itself deletes the announcements of deleted accounts.
     announced: dict[int, bytes] = field(default_factory=dict)
 
     @property
@@ -87,13 +91,13 @@ class Home:
         return True
 
     def stops(self, request: web.Request) -> web.Response | None:
-        """Its limits are reached: nothing that somebody asks in their own name is done."""
+        """If the PDS is at its rate limit, refuse every request with a user's credentials."""
         if not self.is_busy or "authorization" not in request.headers:
             return None
         return web.json_response({"error": "RateLimitExceeded"}, status=429, headers={"retry-after": "30"})
 
     def drops(self, frame: bytes) -> bool:
-        """Whether the stream loses it."""
+        """Whether the stream loses this frame."""
         return bool(self.lost_frames) and announced_in(frame).seq in self.lost_frames
 
     async def last_seq(self) -> int:
@@ -103,7 +107,7 @@ class Home:
         return int(row["last"])
 
     async def listen(self) -> list[tuple[int, Announced]]:
-        """Remember what was announced since; all of it that the server still has behind a number that nobody knew."""
+        """Remember and return all announcements after the last known number that the server still has."""
         last = max(self.announced, default=0)
         fresh: list[tuple[int, bytes]] = []
         while page := await sequencer.page(self.pds.registry.db, fresh[-1][0] if fresh else last, 1000):
@@ -115,7 +119,9 @@ class Home:
 async def open_home(
     stack: AsyncExitStack, folder: Path, clock: HandClock, plc_url: str, faults: Faults, servers: NamedServers
 ) -> Home:
-    """A PDS on a free port, with both lines, which have fixed names: DIDs are made of the address of their PDS."""
+    """A PDS on a free port, with both proxies. The proxies have fixed names, because a DID depends on the address of
+    its PDS.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     proxy, line = [await stack.enter_async_context(LossyProxy(url)) for _ in range(2)]

@@ -1,7 +1,7 @@
-"""What changed in OpenMeet's rows from one operation to the next, so that a failure tells how what it is about came to be.
+"""Journal of changes in OpenMeet's rows from one operation to the next, to explain how a failure came about.
 
-Events, answers, publications, records, decisions, jobs and what is known of repositories, as one line for each change, and one for
-each message that was acknowledged; what came and went in a row within one operation is not seen.
+It has one line for each change of events, answers, publications, records, decisions, jobs and repository states, and
+one for each acknowledged message. Changes that are undone within the same operation are not seen.
 """
 
 import re
@@ -12,20 +12,20 @@ from typing import Any
 from groundwork.database.transaction import Database
 from openmeet.network.records.message import Hint, decode
 
-# Names of rows and records, as they stand in failures and steps.
+# Names of rows and records, as they occur in failures and steps.
 NAMED = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|at://[^ '\",:]+:[^ '\",]+[^ '\",:]")
 _JOURNAL = re.compile(r"\d+:   (event|answer|publication|record|decision|job|repository|message|hint) ")
-# These are about a whole repository as often as about one record in it.
+# Tables whose rows can be about a whole repository as well as about one record in it.
 _OF_REPOSITORY = re.compile(r"\d+:   (job|repository|hint) ")
 _DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._-]+")
-# What people do to their account, and what happens to the network, may be about anything of theirs.
+# Operations on accounts and on the network, which can affect any of a person's records.
 _ANYTHING = re.compile(r"consent|copy|moves|signs|anew|stream|consumer|away|back|killed|limits|on its way")
 
 EVENTS = """
     select id, title, description, visibility, status, revision, record_uri, removed_at, deleted_at, is_read_only from events
 """
 ANSWERS = "select id, event_id, user_id, status, source, revision, record_uri, answered_at from attendances"
-# Times are those of the clock of the simulation, which never stands still between two operations.
+# Times on the simulated clock, which always advances between two operations.
 PUBLICATIONS = """
     select kind || ' ' || subject_id as id, kind, subject_id, state, revision, sent_revision, uri, base_rev,
            is_withdrawn, was_lost, reason, edited_at, due_at
@@ -45,7 +45,7 @@ REPOSITORIES = "select did as id, epoch, floor_rev, missed_rev, status from repo
 
 @dataclass
 class Journal:
-    """``tell`` hears each change."""
+    """``tell`` is called with each change."""
 
     db: Database
     tell: Callable[[str], None]
@@ -53,7 +53,7 @@ class Journal:
     since: int = 0
 
     async def look(self, now: int) -> None:
-        """Whatever differs from what stood there the last time."""
+        """Report every difference from the previous call."""
         async with self.db.reader() as reader:
             tables = {
                 "event": await reader.fetch(EVENTS),
@@ -76,13 +76,13 @@ class Journal:
 
 
 def _said(row: dict[str, Any] | None) -> dict[str, Any]:
-    """What is worth a line: not that something was put off, or was delivered once more."""
+    """The columns that are worth a line. Retries and repeated deliveries are not."""
     dull = {"due_at", "revision"} if (row or {}).get("state") == "completed" else {"due_at"}
     return {key: value for key, value in (row or {}).items() if key not in dull}
 
 
 def _named(row: dict[str, Any]) -> str:
-    """By every name that a failure may give it."""
+    """All names by which a failure can refer to the row."""
     return " ".join(str(row[key]) for key in ("id", "event_id", "user_id") if key in row)
 
 
@@ -94,7 +94,7 @@ def _changes(old: dict[str, Any], fresh: dict[str, Any]) -> str:
 
 
 def message_line(body: bytes) -> str:
-    """A message that has been acknowledged, as a line of the journal."""
+    """An acknowledged message as a line of the journal."""
     message = decode(body)
     if isinstance(message, Hint):
         return f"  hint {message.did}: {message.kind.value}, rev {message.rev}, {message.status}"
@@ -103,14 +103,14 @@ def message_line(body: bytes) -> str:
 
 
 def is_journal(step: str) -> bool:
-    """Whether this is a line of the journal, and nothing that somebody did."""
+    """Whether this line comes from the journal and not from an operation."""
     return _JOURNAL.match(step) is not None
 
 
 def steps_about(steps: Sequence[str], about: str, people: Mapping[str, set[str]]) -> list[str]:
-    """What concerns whatever is named in a failure: its rows, publications and records, and what was done meanwhile.
+    """Lines about everything that a failure names: its rows, publications and records, and the operations in between.
 
-    ``people``: those whom it names, and what they are called in rows. Answers of others are left out.
+    ``people``: the people that it names, and their names in rows. Answers of others are left out.
     """
     names = set(NAMED.findall(about))
     for step in steps:

@@ -1,6 +1,6 @@
-"""What must hold at the end of a simulation, computed from what repositories hold and from what people remember.
+"""Conditions at the end of a simulation, computed from the content of repositories and from what people remember.
 
-Nothing of OpenMeet's own reasoning, and none of its code, is used to say what should be there.
+Neither OpenMeet's logic nor its code is used to determine the expected result.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,22 +13,23 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
     from tests.simulation.simulation_facts import Facts
 
-# What a record says, and how that may stand here: seats are the host's to give, and one that was offered and not taken lapses.
+# For each status in a record, the possible statuses here: the host gives the places, and an offer that is not accepted
+# expires.
 STANDS_FOR = {
     "going": {"attending", "waitlisted", "pending", "invited"},
     "interested": {"interested"},
     "notgoing": {"declined"},
 }
-# What is told to a repository; the rest stays here.
+# The statuses that are written to repositories. The others stay here.
 TOLD = {"attending": "going", "interested": "interested", "declined": "notgoing"}
-# Why an event that somebody keeps off the network is not published, as it is stored.
+# The stored reason why an event that a person keeps off the network is not published.
 TAKEN_BACK = '{"code":"publication.recalled","params":{}}'
-# What a host gives an event, and what it is called in records.
+# The fields that a host gives an event, and their names in records.
 GIVEN = {"title": "name", "description": "description"}
 
 
 def check_end(simulation: "Simulation", facts: "Facts") -> None:
-    """All that must hold at the end."""
+    """Check all conditions at the end."""
     expect(not facts.dead_letters, f"dead letters: {facts.dead_letters}")
     expect(not facts.given_up, f"given up: {facts.given_up}")
     expect(not facts.put_aside, f"put aside: {facts.put_aside}")
@@ -40,7 +41,7 @@ def check_end(simulation: "Simulation", facts: "Facts") -> None:
     _check_answers(simulation, facts)
     _check_last_words(simulation, facts)
     _check_consent(simulation, facts)
-    _check_hands(simulation, facts)
+    _check_own_records(simulation, facts)
     _check_foreign_fields(simulation, facts)
     _check_one_record(simulation, facts)
     _check_homes(simulation, facts)
@@ -52,7 +53,7 @@ def _person_of(simulation: "Simulation", user_id: str) -> Person | None:
 
 
 def _may_publish(simulation: "Simulation", facts: "Facts", user_id: str) -> bool:
-    """Somebody who agrees and has a repository."""
+    """Whether the user consents to publishing and has a repository."""
     person = _person_of(simulation, user_id)
     return (
         person is not None
@@ -62,31 +63,33 @@ def _may_publish(simulation: "Simulation", facts: "Facts", user_id: str) -> bool
 
 
 def _own_revs(simulation: "Simulation") -> dict[str, set[str]]:
-    """The commits that people's own applications made, by DID; every other one was OpenMeet's."""
+    """The commits that people's own applications made, by DID. All others were made by OpenMeet."""
     return {one.application.did: one.application.revs for one in simulation.people.values() if one.application}
 
 
 def _is_of_openmeet(simulation: "Simulation", revs: dict[str, str], uri: str) -> bool:
-    """Whether OpenMeet made that commit, and nobody has brought the record back since."""
+    """Whether OpenMeet made the commit of this record, and nobody has restored the record from a copy since."""
     own = _own_revs(simulation).get(uri.split("/")[2], set())
     return uri in revs and revs[uri] not in own and uri not in simulation.memory.restored
 
 
 def _check_announced(simulation: "Simulation", facts: "Facts") -> None:
-    """Whoever had heard everything that was announced has what the repository holds, but for copies that were brought in."""
+    """Check that the announcements of each repository add up to its content, except where an old copy was imported."""
     newest: dict[str, Change] = {}
     for change in facts.changes:
         if change.uri not in newest or change.rev > newest[change.uri].rev:
             newest[change.uri] = change
     turned_back = {one.application.did for one in simulation.people.values() if one.application and one.has_turned_back}
-    for did in facts.held.keys() - turned_back - simulation.begun_anew:
+    for did in facts.held.keys() - turned_back - simulation.recreated:
         heard = {uri: one.value for uri, one in newest.items() if one.did == did and one.value is not None}
         there = {uri: one.value for uri, one in facts.records.items() if one.did == did}
         expect(heard == there, f"{did} announced one thing and holds another: {sorted(heard.keys() ^ there.keys())}")
 
 
 def _check_events(simulation: "Simulation", facts: "Facts") -> None:
-    """Each living event record is one event; each public event of somebody who agreed has its record."""
+    """Check that each existing event record is one event here, and that each public event of a person who consented has
+    a record.
+    """
     here = {row["record_uri"]: row for row in facts.events.values() if row["record_uri"] is not None}
     for uri, change in facts.records.items():
         if change.collection != EVENT:
@@ -102,13 +105,14 @@ def _check_events(simulation: "Simulation", facts: "Facts") -> None:
             expect(row["record_uri"] in facts.records, f"{row['record_uri']} is gone there and lives here")
         is_queued = row["visibility"] == "public" and _may_publish(simulation, facts, row["author_id"])
         publication = facts.publications.get(("event", row["id"]))
-        # Cancelled while another app had deleted its record: then its host keeps it off the network.
+        # If an event was cancelled while its record was deleted by another app, its host keeps it off the network.
         is_kept_here = publication is not None and publication["reason"] == TAKEN_BACK
         if is_queued and not row["is_read_only"] and not is_kept_here:
             expect(
                 row["record_uri"], f"{row['id']} is public and was never published: {publication and dict(publication)}"
             )
-        # What an author wrote elsewhere may be narrowed here and stay public there; what was made here may not.
+        # An event that its author wrote in another app may be restricted here and stay public there. An event that was
+        # created here may not.
         is_made_here = row["origin"] == "here"
         expect(
             not (is_made_here and row["visibility"] == "private" and row["record_uri"] is not None),
@@ -117,10 +121,11 @@ def _check_events(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _check_given(simulation: "Simulation", facts: "Facts") -> None:
-    """What a host called an event here last stands here, until it has been in the record: from then on the record decides.
+    """Check that the text that a host last gave an event here is shown until it has been in the record. After that, the
+    record decides.
 
-    Words are never lost to somebody else's edit of the same field (the design: free text keeps what was typed by hand), so what
-    was given here and never sent is what is shown, however the record changed meanwhile.
+    Text is never lost because somebody else edited the same field (by design, text typed by hand is kept). So text that
+    was typed here and never sent is shown, however the record changed in the meantime.
     """
     said_by_records = sorted([*facts.changes, *simulation.memory.brought], key=lambda one: one.rev)
     uris: dict[str, list[str]] = {}
@@ -146,20 +151,23 @@ def _check_given(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def words_allowed(said: Sequence[str], given: str | None, stands: str | None) -> set[str]:
-    """What an event may be called that was ``given`` a name here last, and whose record has ``said`` these, in this order, copies that
-    were brought in among them. ``stands``: what the record says now, None where it was taken back.
+    """The texts that may be shown for an event.
+
+    ``given``: the text that was last typed here. ``said``: the texts of the record's versions in order, including those
+    of imported copies. ``stands``: the text of the current record; None if there is none.
     """
     if given is not None and given not in said:
         return {given}
     if stands is not None:
         return {stands}
-    # Taken back: a version that was made or brought in meanwhile may or may not have been heard of.
+    # The record was retracted. Versions that were written or imported before that may or may not have been received
+    # here.
     since = 0 if given is None else said.index(given)
     return {*said[since:], "" if given is None else given}
 
 
 def _effective(facts: "Facts") -> dict[tuple[str, str], list[Change]]:
-    """The living answers of each repository to each event."""
+    """The current answers of each repository to each event."""
     found: dict[tuple[str, str], list[Change]] = {}
     for change in facts.records.values():
         if change.collection == RSVP and change.value is not None:
@@ -172,7 +180,7 @@ def _word(change: Change) -> str:
 
 
 def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
-    """An answer's record and its row here say the same; an answer that may be told is told."""
+    """Check that an answer's record and its row here agree, and that every answer that may be published is."""
     by_person = {(row["user_id"], row["event_id"]): row for row in facts.attendances}
     living = {
         row["record_uri"]: row
@@ -186,7 +194,7 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
         identity = facts.identities.get(did)
         row = None if identity is None else by_person.get((identity["user_id"], event["id"]))
         if row is None and event["visibility"] == "private" and did != event["record_did"]:
-            # An answer of the network opens nothing: it waits until its author may see the event.
+            # An answer from the network grants no access: it waits until its author may see the event.
             waits = all(facts.seen[one.uri]["standing"] == "parked" for one in records if one.uri in facts.seen)
             expect(waits, f"the answer of {did} to {uri} neither counts nor waits")
             continue
@@ -194,10 +202,10 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
         assert identity is not None
         person = _person_of(simulation, identity["user_id"])
         if person is not None and not person.agrees:
-            continue  # what they say here is not told, so the two may differ
+            continue  # this status is not published, so the two may differ
         expect(row is not None, f"the answer of {did} to {uri} is not here")
         assert row is not None
-        # Of several records one counts; which one the database says, and it must be one of them.
+        # If there are several records, one of them counts. The database says which; it must be one of these.
         counted = [one for one in records if one.uri == row["record_uri"]] or records
         fits = any(row["status"] in STANDS_FOR[_word(one)] for one in counted)
         is_untold = row["status"] not in TOLD
@@ -215,7 +223,7 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
         if publication is None or not _may_publish(simulation, facts, row["user_id"]):
             continue
         if publication["was_lost"] or (publication["state"] == "withheld" and row["status"] == "declined"):
-            continue  # the person deleted the record, which says no as well
+            continue  # the person deleted the record, which also means "no"
         expect(
             row["record_uri"] in facts.records,
             f"the answer {row['id']} ({row['status']}) was never told: {dict(publication)}",
@@ -227,12 +235,12 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
-    """The last thing that somebody said, by whatever way, is what counts."""
+    """Check that the last answer that a person gave, in whatever way, is the one that counts."""
     memory = simulation.memory
     last: dict[tuple[str, str], set[str] | None] = {}
-    # A record that was one event's and then another's: what an application says of it stands there for the other one, whether
-    # the first has heard it is open, and so is whether it stands there yet: it may have been taken back with the first. What
-    # stands there was looked at above.
+    # Records that belonged to one event and then to another. An answer that an application wrote to such a record
+    # counts for the second event. It is uncertain whether the first event received it, and whether the second still has
+    # it, because it may have been retracted with the first. The current content was checked above.
     open_ended: set[tuple[str, str]] = set()
     for said in memory.answers:
         key = (said.person, memory.id_of(said.about))
@@ -244,7 +252,8 @@ def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
         if said.word is None or is_about_something_gone or (not said.is_news and before is None):
             last[key] = None
         else:
-            # Saying again what counts already is no news; whether it was heard before or after is open.
+            # Repeating the current answer changes nothing. It is uncertain whether the repetition was received before
+            # or after other answers.
             last[key] = {said.word} if said.is_news else {said.word, *(before or ())}
     by_person = {(row["user_id"], row["event_id"]): row for row in facts.attendances}
     users = {person.name: person.caller.user_id for person in simulation.people.values() if person.caller}
@@ -253,7 +262,8 @@ def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
         for person in simulation.people.values()
         if person.application and person.application.did in facts.identities
     }
-    # Where somebody has several records about an event, deleting one uncovers another: records decide, not the clock.
+    # If a person has several records about an event, deleting one makes another count: the records decide, not the
+    # clock.
     several = {
         (facts.identities[did]["user_id"], memory.id_of(uri)) for did, uri in facts.several if did in facts.identities
     }
@@ -266,7 +276,7 @@ def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
             continue
         row = by_person.get((users.get(name, ""), event_id))
         if row is None and event["visibility"] == "private":
-            continue  # a record that waits, which was looked at above
+            continue  # a waiting record, which was checked above
         status = row["status"] if row is not None else "nothing"
         found_by_reading = read.get((users.get(name), event_id), set())
         if None in found_by_reading:
@@ -276,10 +286,10 @@ def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _found_by_reading(simulation: "Simulation", facts: "Facts") -> dict[tuple[str, str], set[str | None]]:
-    """(user, event) to what commits said about it of which the stream told nobody: None for a deletion.
+    """By (user, event), the statuses in commits that the stream did not deliver. None means a deletion.
 
-    When such a commit was made is known to nobody here. A reading of the repository stands in for it, as of a later moment,
-    and decides (the design: "the latest answer", by the rev that is known).
+    OpenMeet does not know when such a commit was made. It reads the repository, treats the content as of that later
+    moment, and lets it decide (by design: "the latest answer", by the known rev).
     """
     subjects = {
         change.uri: change.value["subject"]["uri"]
@@ -293,8 +303,8 @@ def _found_by_reading(simulation: "Simulation", facts: "Facts") -> dict[tuple[st
         if change.did in facts.identities:
             key = (facts.identities[change.did]["user_id"], simulation.memory.id_of(subjects.get(change.uri, "")))
             found.setdefault(key, set()).add(None if change.value is None else _word(change))
-    # A copy that was brought in is announced by its commit alone. Where the stream has lost that, too, a reading finds what it
-    # did as of the next commit that is heard of, and what was answered here in between counts or not.
+    # Only its commit announces an imported copy. If the stream also lost that, a reading finds the changes as of the
+    # next commit that is received, and answers given here in between may or may not count.
     for did, rev, uri in simulation.memory.unannounced:
         if (did, rev) in simulation.deployment.unseen and did in facts.identities:
             found.setdefault((facts.identities[did]["user_id"], simulation.memory.id_of(uri)), set()).add(None)
@@ -302,7 +312,9 @@ def _found_by_reading(simulation: "Simulation", facts: "Facts") -> dict[tuple[st
 
 
 def _check_consent(simulation: "Simulation", facts: "Facts") -> None:
-    """Whatever OpenMeet wrote, it wrote while the person agreed; of the others there is no trace (invariant 11)."""
+    """Check that everything that OpenMeet wrote was written while the person consented, and that there is no trace of
+    all others (invariant 11).
+    """
     by_did = {
         row["did"]: person
         for row in facts.identities.values()
@@ -314,7 +326,7 @@ def _check_consent(simulation: "Simulation", facts: "Facts") -> None:
         written = [path for action, path in one.operations if action != "delete"]
         if person is None or one.rev in own.get(one.did, ()) or not written:
             continue
-        # What arrived late was sent before; that it does not stay is looked at below.
+        # A delayed write counts from when it was sent. That its record does not stay is checked below.
         sent_at = simulation.deployment.late.get((one.did, one.rev), moment_of(one.rev))
         expect(person.agreed_at(sent_at), f"{written} of {person.name} was published without consent")
     for person in simulation.people.values():
@@ -323,11 +335,12 @@ def _check_consent(simulation: "Simulation", facts: "Facts") -> None:
             expect(not traces, f"{person.name} never agreed and has {traces}")
 
 
-def _check_hands(simulation: "Simulation", facts: "Facts") -> None:
-    """Whatever stands in a repository as OpenMeet wrote it last belongs to a publication here, for as long as it may be there.
+def _check_own_records(simulation: "Simulation", facts: "Facts") -> None:
+    """Check that every record that OpenMeet wrote last belongs to a publication here, and that the record is allowed to
+    exist.
 
-    So what arrived late, when its key had been given up, is gone again; and what was taken back did not come in as its
-    author's own.
+    So a record that arrived late under an abandoned key has been deleted again, and a retracted record was not taken
+    for one that its author wrote.
     """
     published = {row["uri"]: (key, row) for key, row in facts.publications.items() if row["uri"] is not None}
     for uri, change in facts.records.items():
@@ -338,11 +351,11 @@ def _check_hands(simulation: "Simulation", facts: "Facts") -> None:
         assert row is not None
         owner = _owner(facts, kind, subject)
         person = None if owner is None else _person_of(simulation, owner)
-        # What they wrote with an application of their own is theirs to take back.
+        # What people wrote with their own application, they have to delete themselves.
         if _is_of_openmeet(simulation, facts.first_revs, uri):
             expect(person is not None and person.agrees, f"{uri} is public, and its person does not agree: {dict(row)}")
             event = facts.events[subject if kind == "event" else _event_of(facts, subject)]
-            # Whoever wrote the event elsewhere made it public there, and only its page here has no list that leads to it.
+            # The author made the event public in another app. Here it is only unlisted.
             is_open = event["visibility"] == "unlisted" and event["origin"] != "here" and kind == "rsvp"
             is_public = event["visibility"] == "public" or is_open
             expect(is_public, f"{uri} is public, and {event['id']} is {event['visibility']}")
@@ -361,7 +374,9 @@ def _event_of(facts: "Facts", attendance_id: str) -> str:
 
 
 def _check_foreign_fields(simulation: "Simulation", facts: "Facts") -> None:
-    """What another application added is there as long as the record is (invariant 6); one that comes again under its key is another."""
+    """Check that what another application added stays as long as the record exists (invariant 6). A later record under
+    the same key counts as a new one.
+    """
     for uri, theme in simulation.memory.themes.items():
         versions = [one.value for one in facts.changes if one.uri == uri]
         themed = [place for place, value in enumerate(versions) if value is not None and value.get("theme") == theme]
@@ -371,14 +386,14 @@ def _check_foreign_fields(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _check_one_record(simulation: "Simulation", facts: "Facts") -> None:
-    """OpenMeet never makes a second record for one person and event (invariant 10)."""
+    """Check that OpenMeet never writes a second record for the same person and event (invariant 10)."""
     for (_, uri), records in _effective(facts).items():
         ours = [one.uri for one in records if _is_of_openmeet(simulation, facts.first_revs, one.uri)]
         expect(len(ours) <= 1, f"OpenMeet wrote {ours} about {uri}")
 
 
 def _check_homes(simulation: "Simulation", facts: "Facts") -> None:
-    """Whoever signed in here is known by the handle and the PDS that their account has now."""
+    """Check that everyone who signed in here is known by their account's current handle and PDS."""
     for person in _with_account(simulation.people.values()):
         if person.sort is not Sort.CONNECTED or person.application is None:
             continue
@@ -389,7 +404,7 @@ def _check_homes(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _check_gone(simulation: "Simulation", facts: "Facts") -> None:
-    """Of an account that was deleted nothing is kept here (the design: erasure)."""
+    """Check that nothing of a deleted account is kept here (by design: erasure)."""
     for person in simulation.people.values():
         if person.application is None or not person.application.is_gone:
             continue

@@ -1,7 +1,7 @@
-"""Who the people of the simulation are, and what they remember: one side of what is compared in the end.
+"""The people of the simulation and what they remember, which is one side of the comparison at the end.
 
-What they remember are the words they said in the order of the clock, what they called things, the fields they wrote that are
-none of our business, when they agreed to publish and when not. Nothing here knows a program.
+They remember their answers in the order of the clock, the names they gave, the fields they wrote that OpenMeet does not
+know, and when they consented to publishing. Nothing here depends on a program.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Sort(StrEnum):
-    """How somebody stands to OpenMeet."""
+    """A person's relation to OpenMeet."""
 
     EMAIL = "signed up by e-mail"
     CONNECTED = "signed in with an account made elsewhere"
@@ -27,17 +27,17 @@ class Sort(StrEnum):
 
 @dataclass
 class Person:
-    """One of them. ``consents``: (instant, yes or no) in order; nobody has agreed before the first."""
+    """One person. ``consents``: (instant, yes or no) in order. Before the first, nobody has consented."""
 
     name: str
     sort: Sort
     caller: "Caller | None" = None
     application: "Application | None" = None
     consents: list[tuple[int, bool]] = field(default_factory=list)
-    # What their account is called now; and whether it has moved to another PDS.
+    # The current handle of their account, and whether it has moved to another PDS.
     handle: str = ""
     has_moved: bool = False
-    # Whether an older copy of their repository was brought in.
+    # Whether an older copy of their repository was imported.
     has_turned_back: bool = False
 
     @property
@@ -45,15 +45,16 @@ class Person:
         return bool(self.consents) and self.consents[-1][1]
 
     def agreed_at(self, instant: int) -> bool:
-        """Whether they agreed at this moment."""
+        """Whether they consented at this moment."""
         said = [yes for at, yes in self.consents if at <= instant]
         return bool(said) and said[-1]
 
 
 @dataclass(frozen=True)
 class Said:
-    """An answer: about an event's id or its record's uri. ``word`` is None where nothing can be said afterwards: a
-    deletion meets what was answered here meanwhile, and which of them counts depends on what had been sent."""
+    """An answer to an event, given as its id or its record's URI. ``word``: its status. None for a deletion whose effect
+    cannot be predicted: it depends on which answers from here had been sent by then.
+    """
 
     person: str
     about: str
@@ -63,31 +64,34 @@ class Said:
 
 @dataclass
 class Memory:
-    """What people did, as far as it must be seen in the end."""
+    """What people did, as far as it must be visible in the end."""
 
     # In the order of the clock.
     answers: list[Said] = field(default_factory=list)
-    # Event record's uri -> the theme that another application wrote there last.
+    # Event record's URI -> the theme that another application wrote there last.
     themes: dict[str, str] = field(default_factory=dict)
-    # Event's id -> what its host called it and how they described it here, last.
+    # Event's id -> the name and description that its host last gave it here.
     given: dict[str, dict[str, str]] = field(default_factory=dict)
-    # Event record's uri -> the events here that it was the record of, in their order; all but few have one.
+    # Event record's URI -> the events here whose record it was, in order. Nearly all have one.
     ids: dict[str, list[str]] = field(default_factory=dict)
-    # What came back with an older copy of a repository: its owner's word, whoever had written it first.
+    # Records that were restored with an older copy of a repository. They count as their owner's, whoever wrote them
+    # first.
     restored: set[str] = field(default_factory=set)
-    # The versions that it brought, as of its commit: nobody announces them.
+    # The versions that such a copy contained, with the rev of its commit. They are not announced.
     brought: list[Change] = field(default_factory=list)
-    # (repository, rev, event's record) of answers that a copy changed by that commit: nobody announces what it did.
+    # (repository, rev, event's record) of answers that a copy changed with that commit. The changes are not announced.
     unannounced: list[tuple[str, str, str]] = field(default_factory=list)
-    # (repository, event) of which a copy brought several answers.
+    # (repository, event) for which a copy contained several answers.
     several: set[tuple[str, str]] = field(default_factory=set)
 
     def id_of(self, about: str) -> str:
-        """The event's id, by its id or by its record's uri."""
+        """The event's id, given that id or the URI of its record."""
         return self.ids.get(about, [about])[-1]
 
     def turn_back(self, person: str, before: Held, after: Held) -> None:
-        """Somebody's repository is what it was once: everything in it is said anew, and nothing else is said any more."""
+        """A person's repository is restored to an older state. Every answer in it counts as given again, and no other
+        answer counts any more.
+        """
         changed = {
             f"at://{before.did}/{path}": (before.records.get(path), after.records.get(path))
             for path in before.records.keys() | after.records.keys()

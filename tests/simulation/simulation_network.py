@@ -1,8 +1,8 @@
-"""The real network of the simulation, in one process and without tasks of its own: each part moves when it is told to.
+"""The real network of the simulation in one process, without background tasks: each part acts only when it is called.
 
-Directory and two PDSs answer on loopback; between OpenMeet and each of them stands a proxy that loses replies, keeps requests on
-their way, says that too much is asked, or is away, and another one that loses frames of the stream. Consumer, queue, processor,
-publisher and dispatcher are the real ones; the clock is turned by hand.
+Directory and two PDSs answer on loopback. Between OpenMeet and each of them there are two proxies: one that loses
+responses, delays requests, reports rate limits or is unavailable, and one that loses frames of the stream. Consumer,
+queue, processor, publisher and dispatcher are the real ones; the clock is moved by hand.
 """
 
 import asyncio
@@ -81,15 +81,17 @@ INSTANCE = "https://meet.example"
 # 2026-03-01T12:00:00Z
 START = Instant(1_772_366_400_000_000)
 LEASE = 61 * SECOND
-# Erased records are remembered under this.
+# The key under which erased records are remembered.
 ERASURE_KEY = bytes(range(32))
-# How much of what was not heard yet the stream loses when it loses anything.
+# The share of unread frames that the stream loses when it loses any.
 LOSES = 0.3
 
 
 @dataclass
 class Deployment:
-    """The network, and what its programs do when it is their turn. Accounts of people without one are made at the first home."""
+    """The network, with one method for each thing that its programs do. Accounts of people who have none are created at
+    the first PDS.
+    """
 
     clock: HandClock
     homes: list[Home]
@@ -103,44 +105,44 @@ class Deployment:
     keeper: Keeper
     metrics: FirehoseMetrics
     faults: Faults
-    # Commits that writes made which arrived late: when those were sent, by DID and rev.
+    # When the delayed write that made a commit was sent, by DID and rev.
     late: dict[tuple[str, str], Instant] = field(default_factory=dict)
-    # The records that those wrote.
+    # The records that delayed writes created.
     late_uris: set[str] = field(default_factory=set)
     followed: set[str] = field(default_factory=set)
-    # Repositories of which the stream lost commits.
+    # Repositories from which the stream lost commits.
     gapped: set[str] = field(default_factory=set)
-    # Commits that nobody ever hears of, as (repository, rev).
+    # Commits that the stream never delivers, as (repository, rev).
     unseen: set[tuple[str, str]] = field(default_factory=set)
     consumer: Consumer | None = None
 
     @property
     def lost(self) -> int:
-        """Replies that nobody got."""
+        """Number of lost responses."""
         return sum(home.proxy.lost for home in self.homes)
 
     async def last_seqs(self) -> list[int]:
         return [await home.last_seq() for home in self.homes]
 
     async def frames(self) -> list[bytes]:
-        """Everything that the homes ever announced."""
+        """Everything that the PDSs ever announced."""
         for home in self.homes:
             await home.listen()
         return [home.announced[seq] for home in self.homes for seq in sorted(home.announced)]
 
     def restart_consumer(self) -> None:
-        """A new process: nothing in memory, the stored cursor."""
+        """Replace the consumer by a new process, which has only the stored cursor."""
         self.consumer = None
 
     async def rewind(self, frames: int) -> None:
-        """The stored cursor goes back, as after restoring an older database: frames come again."""
+        """Move the stored cursor back, as after restoring an older database, so that frames are delivered again."""
         async with self.installation.transaction() as tx:
             await tx.execute(
                 "update sources set cursor = case when cursor > :frames then cursor - :frames else 0 end", frames=frames
             )
 
     async def listen(self) -> None:
-        """Follow the firehose until nothing new is there."""
+        """Follow the firehose until there is nothing new."""
         if self.consumer is None:
             self.consumer = Consumer(
                 db=self.installation,
@@ -162,7 +164,7 @@ class Deployment:
             return [row["did"] for row in await reader.fetch("select did from verified_repositories order by did")]
 
     async def lose_frames(self, chance: random.Random) -> int:
-        """Some commits that nobody has heard of yet will never be heard of; how many."""
+        """Lose some commits that have not been read yet. Returns how many."""
         lost = 0
         for home in self.homes:
             await home.listen()
@@ -177,7 +179,9 @@ class Deployment:
         return lost
 
     async def note_unseen(self, home: Home, did: str) -> None:
-        """An account leaves this home: what nobody has heard from here of it nobody will believe from here any more."""
+        """An account leaves this PDS. Its commits here that have not been read yet will no longer be accepted from this
+        PDS.
+        """
         await home.listen()
         heard = await self._cursor(home)
         said = [announced_in(frame) for seq, frame in home.announced.items() if seq > heard]
@@ -193,7 +197,7 @@ class Deployment:
             async with asyncio.timeout(None) as patience:
                 while (cursor := await self._cursor(home)) < last:
                     if cursor > heard:
-                        # As long as something comes, a busy machine is waited for.
+                        # On a busy machine, wait as long as there is progress.
                         heard = cursor
                         patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
                     await asyncio.sleep(0.002)
@@ -207,15 +211,15 @@ class Deployment:
         return 0 if row is None or row["cursor"] is None else int(row["cursor"])
 
     async def process(self, limit: int = 200) -> int:
-        """One batch of messages."""
+        """Process one batch of messages."""
         return await processor.run_once(self.processor, limit=limit)
 
     async def process_all(self) -> None:
         while await self.process():
             pass
 
-    async def process_and_die(self, chance: random.Random) -> None:
-        """The processor is killed somewhere in the middle of a batch; its lease ends a minute later."""
+    async def kill_processor(self, chance: random.Random) -> None:
+        """Kill the processor in the middle of a batch. Its lease ends a minute later."""
         with killed_after(chance.randint(0, 3)), contextlib.suppress(Killed):
             await self.process(chance.randint(1, 20))
 
@@ -223,27 +227,27 @@ class Deployment:
         """Deliver publications that are due now."""
         return await schedule.run_once(self.publisher)
 
-    async def pay_badly(self, chance: random.Random) -> None:
-        """A reply is lost, or the publisher dies while it waits for one."""
+    async def deliver_with_faults(self, chance: random.Random) -> None:
+        """Deliver publications while a response is lost, or while the publisher is killed as it waits for one."""
         task: asyncio.Task[object] = asyncio.create_task(self.deliver_publications())
         self.faults.left = chance.randint(1, 6)
         self.faults.victim = task if chance.random() < 0.6 else None
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        # What it had sent arrives before its lease is over: the clock stands still.
+        # Requests that were already sent arrive before the lease is over, because the clock does not move.
         for home in self.homes:
             await home.proxy.quiet()
         await self.network.wait_for_refreshes()
         self.faults.clear()
 
-    async def pay_into_the_void(self) -> None:
-        """Whatever is written now stays on its way: who sent it hears that the connection broke."""
+    async def delay_publications(self) -> None:
+        """Deliver publications with delayed requests: the publisher sees broken connections."""
         self.faults.delaying = True
         await self.deliver_publications()
         self.faults.delaying = False
 
     async def deliver(self) -> int:
-        """What is on its way arrives, where somebody can be reached; how much of it was acted on."""
+        """Deliver the delayed requests at the PDSs that are available. Returns how many of them were executed."""
         acted = 0
         for home in self.homes:
             if home.is_away:
@@ -254,13 +258,13 @@ class Deployment:
                 if status == 200 and (commit := answer.get("commit")):
                     uris = {one["uri"] for one in [answer, *answer.get("results", [])] if "uri" in one}
                     self.late_uris |= uris
-                    # Two repositories may have commits of one rev.
+                    # Two repositories can have commits with the same rev.
                     self.late |= {(uri.split("/")[2], commit["rev"]): at for uri in uris}
                     acted += 1
         return acted
 
     async def deliver_jobs(self) -> int:
-        """Accounts, identities, reads of repositories."""
+        """Run the jobs for accounts, identities and reads of repositories."""
         here = self.processor.ingestion_context
         return await dispatcher.run_once(
             self.db,

@@ -1,4 +1,4 @@
-"""What the people of the simulation can do with an application of their own, and with the account behind it."""
+"""What the people of the simulation can do with their own application, and with the account that it uses."""
 
 import asyncio
 import re
@@ -28,17 +28,17 @@ from tests.simulation.simulation_home import ADMIN, HANDLE_DOMAIN, Home
 
 PASSWORD = "a long password"
 TOKEN_LIFE = 60 * MINUTE
-# Something that concerns no calendar.
+# A record that has nothing to do with calendars.
 NOTE = "com.example.note"
 # How many copies of their repository people keep.
 COPIES = 3
-# How long they wait for anything, on a busy machine too, and how often they ask whoever has no time: nothing was done then.
+# How long they wait on a busy machine, and how often they retry when a server is too busy to do anything.
 PATIENCE_SECONDS = 120
 TRIES = 10
 
 
 class PatientClient(httpx.AsyncClient):
-    """A client that asks again where a server says that it cannot at present (503)."""
+    """A client that retries when a server is temporarily unavailable (503)."""
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         answer = await super().send(request, **options)
@@ -51,7 +51,7 @@ class PatientClient(httpx.AsyncClient):
 
 @dataclass
 class Application:
-    """Somebody's own client on their PDS. It reads before it writes, and keeps what it does not know."""
+    """A person's own client on their PDS. It reads before it writes, and keeps fields that it does not know."""
 
     http: httpx.AsyncClient
     clock: HandClock
@@ -59,13 +59,13 @@ class Application:
     home: Home
     _access: str
     _since: int
-    # Commits that this application made, by rev; whatever else appears in the repository was OpenMeet's.
+    # Commits that this application made, by rev. All others in the repository were made by OpenMeet.
     revs: set[str] = field(default_factory=set)
-    # What changes the identity when no server does; kept in a drawer.
+    # The key that can change the identity without a server. The person keeps it.
     recovery_key: K256PrivateKey = field(kw_only=True)
     # Older states of the repository, as files.
     copies: list[bytes] = field(default_factory=list)
-    # Nobody has the account at present: it was deleted.
+    # The account has been deleted and not recreated.
     is_gone: bool = False
 
     @classmethod
@@ -106,19 +106,19 @@ class Application:
         _, _, _, collection, rkey = uri.split("/")
         await self._call("deleteRecord", {"collection": collection, "rkey": rkey})
 
-    async def take_note(self) -> None:
-        """Write something that is none of our business."""
+    async def write_unrelated_record(self) -> None:
+        """Write a record that OpenMeet ignores."""
         await self.create(NOTE, {"$type": NOTE, "text": f"at {self.clock.now()}"})
 
     async def held(self) -> Held:
-        """The repository as it is."""
+        """The current repository."""
         return held_in(await self._export())
 
     async def keep_copy(self) -> None:
         self.copies = [*self.copies[1 - COPIES :], await self._export()]
 
     async def turn_back(self, copy: bytes) -> None:
-        """The repository becomes what it was when the copy was made."""
+        """Restore the repository to its state when the copy was made."""
         await self._renew()
         headers = {"authorization": f"Bearer {self._access}", "content-type": MEDIA_TYPE}
         answer = await self.http.post("/com.atproto.repo.importRepo", content=copy, headers=headers)
@@ -140,26 +140,26 @@ class Application:
         return answer.json()
 
     async def rename(self, handle: str) -> None:
-        """Another handle for the account."""
+        """Give the account another handle."""
         await self._renew()
         headers = {"authorization": f"Bearer {self._access}"}
         answer = await self.http.post("/com.atproto.identity.updateHandle", json={"handle": handle}, headers=headers)
         assert answer.status_code == 200, answer.text
 
     async def sign_out_everywhere(self) -> None:
-        """Every session of the account ends, OpenMeet's too: as after a new password."""
+        """End every session of the account, including OpenMeet's, as after a change of password."""
         async with self.home.pds.registry.db.transaction() as tx:
             await tx.execute("delete from sessions where did = :did", did=self.did)
         self._since = -TOKEN_LIFE
 
     async def end(self) -> None:
-        """The account is deleted by its host, with all that is in it. The identity is still the person's."""
+        """Delete the account with all its data at its PDS. The identity still belongs to the person."""
         answer = await self.http.post("/com.atproto.admin.deleteAccount", json={"did": self.did}, auth=("admin", ADMIN))
         assert answer.status_code == 200, answer.text
         self.is_gone = True
 
-    async def begin_anew(self, handle: str, email: str, network: NetworkClients, directory: PlcClient) -> None:
-        """An account with the same DID, without anything in it, by the key from the drawer."""
+    async def recreate_account(self, handle: str, email: str, network: NetworkClients, directory: PlcClient) -> None:
+        """Create an empty account with the same DID, using the person's own key."""
         means = recovery.RecoveryContext(network.http, self.clock, directory, parse_did(self.did), self.recovery_key)
         await recovery.move(
             means, recovery.RecoveryTarget(self.home.url, handle, email, PASSWORD), None, lambda _said: None
@@ -170,7 +170,7 @@ class Application:
     async def move(
         self, to: Home, handle: str, email: str, folder: Path, network: NetworkClients, directory: PlcClient
     ) -> None:
-        """The account goes to another PDS, with everything in it."""
+        """Move the account with all its data to another PDS."""
         old = await servers.sign_in(network.http, self.clock, self.home.url, self.did, PASSWORD)
         wanted = NewAccount(handle=handle, email=email, password=PASSWORD)
         new, _ = await account.sign_in_or_create(network.http, self.clock, old, to.url, wanted)
@@ -197,7 +197,7 @@ def _client_of(home: Home) -> httpx.AsyncClient:
 
 
 async def _mailed_token(home: Home, to: str, clock: HandClock) -> str:
-    """What the newest letter says, when the PDS has written it."""
+    """The token in the newest e-mail, as soon as the PDS has written it."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await _undelivered(home):  # noqa: ASYNC110 - the server's own task delivers, and tells nobody
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Who is there in a random network, what they are busy with, and what happened so far."""
+"""The people in a random network, the events that they deal with, and what has happened so far."""
 
 import random
 import re
@@ -19,7 +19,7 @@ from tests.simulation.simulation_memory import Memory, Person, Sort
 from tests.simulation.simulation_network import Deployment
 from tests.simulation.simulation_people import PASSWORD, Application
 
-# Name, how they stand to OpenMeet, and which PDS they have an account at.
+# Name, relation to OpenMeet, and the PDS of their account.
 CAST = (
     ("ada", Sort.EMAIL, 0),
     ("bob", Sort.EMAIL, 0),
@@ -31,27 +31,27 @@ CAST = (
     ("hal", Sort.STRANGER, 1),
 )
 LAST_STEPS = 20
-# How many of the newest events people are busy with.
+# People deal with this many of the newest events.
 CURRENT_EVENTS = 8
 
 
 @dataclass
 class Stage:
-    """One run so far, from whose chance everything follows."""
+    """One run so far. Everything in it follows from its random generator."""
 
     deployment: Deployment
     chance: random.Random
     people: dict[str, Person] = field(default_factory=dict)
     memory: Memory = field(default_factory=Memory)
     steps: list[str] = field(default_factory=list)
-    # Whether people and programs act beside each other, in an order that no seed fixes, or one after the other.
+    # Whether people and programs act concurrently, in an order that no seed determines, or one after the other.
     is_at_once: bool = False
     number: int = 0
-    # Accounts that were deleted, and perhaps made again under the same DID.
-    begun_anew: set[str] = field(default_factory=set)
+    # Accounts that were deleted and possibly recreated with the same DID.
+    recreated: set[str] = field(default_factory=set)
 
     async def assemble(self) -> None:
-        """Everybody signs up; some agree to publish."""
+        """Sign everybody up. Some consent to publishing."""
         for name, sort, home in CAST:
             person = self.people[name] = Person(name, sort, handle=name + HANDLE_DOMAIN)
             if sort is Sort.EMAIL:
@@ -84,7 +84,7 @@ class Stage:
         return person, person.application
 
     async def an_event(self, *, author: UserId | None = None) -> Event | None:
-        """One of the newest that are still there."""
+        """One of the newest events that still exist."""
         question = """
             select id from events where removed_at is null and deleted_at is null
                and (cast(:author as text) is null or author_id = :author)
@@ -95,7 +95,7 @@ class Stage:
             return await by_id(reader, EventId(self.chance.choice(rows)["id"])) if rows else None
 
     async def an_event_record(self) -> tuple[str, str] | None:
-        """Uri and CID of an event's record on one of the PDSs, seen by OpenMeet or not."""
+        """URI and CID of an event's record on one of the PDSs, whether or not OpenMeet has seen it."""
         question = """
             select r.did, r.rkey, r.cid from records r join accounts a on a.did = r.did and a.deactivated_at is null
              where r.collection = :c order by r.rev desc limit :limit
@@ -108,9 +108,10 @@ class Stage:
         return f"at://{row['did']}/{EVENT}/{row['rkey']}", str(Cid.from_bytes(row["cid"]))
 
     async def learn_uris(self) -> None:
-        """An event that was taken back and published again has had several."""
+        """Collect the URIs of events. An event that was retracted and published again has had several."""
         async with self.deployment.db.reader() as reader:
-            # A record whose writing was not acknowledged is known by its publication alone; people answer it all the same.
+            # A record whose write was not acknowledged is known only from its publication. People answer it
+            # nevertheless.
             rows = await reader.fetch(
                 "select id, record_uri from events where record_uri is not null"
                 " union select subject_id, uri from publications where kind = 'event' and uri is not null order by id"
@@ -120,10 +121,10 @@ class Stage:
             ids = self.memory.ids.setdefault(uri, [])
             if event_id in ids[-1:]:
                 continue
-            # Another event's before: it was taken back and arrived all the same, or came back with an old copy or with a new
-            # account, and is an event of its author's now.
+            # This record belonged to another event before. It was retracted and arrived all the same, or came back with
+            # an old copy or a new account, and is now an event of its author.
             may_be_anothers = (
-                uri in self.deployment.late_uris | self.memory.restored or uri.split("/")[2] in self.begun_anew
+                uri in self.deployment.late_uris | self.memory.restored or uri.split("/")[2] in self.recreated
             )
             expect(not ids or may_be_anothers, f"{uri} was {ids} and is {event_id} now")
             ids.append(event_id)
@@ -133,7 +134,7 @@ class Stage:
         self.steps.append(f"{self.number}: {what}")
 
     def story(self, about: str) -> str:
-        """What happened to whatever is named in a failure, and what happened last."""
+        """What happened to everything that a failure names, and what happened last."""
         people = {
             person.name: {*([person.caller.user_id] if person.caller else []), *_dids(person)}
             for person in self.people.values()

@@ -1,4 +1,4 @@
-"""The judge of a random network, where what it holds to be right was once wrong."""
+"""Tests of the judge of a random network, for cases that it once got wrong."""
 
 from tests.simulation.announced import Held
 from tests.simulation.oracle import EVENT, Change
@@ -9,7 +9,9 @@ URI = f"at://did:plc:dot/{EVENT}/3tea"
 
 
 def test_a_copy_says_again_what_it_says():
-    """Renamed here and sent; then an older copy is brought in, and the record is taken back: its name was the last word about it."""
+    """The event is renamed here and published; then an older copy is imported and the record is retracted. The copy's
+    name was the last one.
+    """
     before, after = _holding("Renamed here", "3b"), _holding("Tea", "3c")
     memory = Memory()
     memory.turn_back("dot", before, after)
@@ -23,13 +25,13 @@ def test_a_copy_says_again_what_it_says():
 
 
 def test_what_was_never_sent_is_all_that_may_be_shown():
-    """Whatever records say, and whether one is there."""
+    """This holds whatever the records contain, and whether there is a record."""
     assert words_allowed(["Tea"], "Renamed here", "Tea") == {"Renamed here"}
     assert words_allowed(["Tea"], "Renamed here", None) == {"Renamed here"}
 
 
 def test_what_was_said_before_it_was_renamed_is_over():
-    """No copy, no edit since: only the name given here stands, in the record and without it."""
+    """Without a later copy or edit, only the name given here is allowed, with or without a record."""
     assert words_allowed(["Tea", "Renamed here"], "Renamed here", "Renamed here") == {"Renamed here"}
     assert words_allowed(["Tea", "Renamed here"], "Renamed here", None) == {"Renamed here"}
 

@@ -1,4 +1,4 @@
-"""The oracle stands alone: what it says cannot be wrong in the same way as what it judges."""
+"""The oracle is independent: it cannot be wrong in the same way as the code that it checks."""
 
 import ast
 import hashlib
@@ -21,7 +21,7 @@ THEIRS = {"libipld"}
 
 @pytest.mark.parametrize("module", ALONE)
 def test_it_uses_nothing_of_ours(module: str):
-    """Standard library, a stranger's decoder, and itself; types alone may come from elsewhere."""
+    """It imports only the standard library, another project's decoder, and itself. Types may come from elsewhere."""
     names = set(imported(Path(ROOT) / "tests/simulation" / f"{module}.py"))
     own = {f"tests.simulation.{name}" for name in ALONE}
     assert {name for name in names if name.partition(".")[0] not in sys.stdlib_module_names | THEIRS} <= own
@@ -56,12 +56,12 @@ def test_after_turning_back_nothing_that_differs_is_taken_for_the_last_word():
 
 
 def cid_of(value: Any) -> bytes:
-    """Their encoder writes these bytes as a link wherever they stand in a value."""
+    """The libipld encoder writes these bytes as a link wherever they occur in a value."""
     return b"\x01\x71\x12\x20" + hashlib.sha256(libipld.encode_dag_cbor(value)).digest()
 
 
 def car_of(*values: Any) -> bytes:
-    """A CAR file with these blocks, the first of them its root."""
+    """A CAR file with these blocks, of which the first is the root."""
     header = libipld.encode_dag_cbor({"version": 1, "roots": [cid_of(values[0])]})
     blocks = [cid_of(value) + libipld.encode_dag_cbor(value) for value in values]
     return b"".join(varint(len(part)) + part for part in (header, *blocks))
@@ -72,7 +72,9 @@ def varint(number: int) -> bytes:
 
 
 def test_a_repository_and_a_commit_are_read_by_a_strangers_library():
-    """Made with the stranger's encoder: keys that share a beginning, a subtree, and a commit that deletes and creates."""
+    """Encoded with another project's encoder: keys with a common prefix, a subtree, and a commit that deletes and
+    creates.
+    """
     tea, no = {"$type": EVENT, "name": "Tea"}, answer("x", "notgoing")
     below = {"l": None, "e": [{"p": 0, "k": f"{RSVP}/1".encode(), "v": cid_of(no), "t": None}]}
     second = {"p": len(EVENT) + 1, "k": b"2", "v": cid_of(tea), "t": cid_of(below)}

@@ -1,4 +1,4 @@
-"""A random network, compared with what its people remember and its PDS announced; ``make soak`` runs it for long."""
+"""A random network, compared with what its people remember and its PDSs announced. ``make soak`` runs it for longer."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tests.simulation.simulation_engines import Engine
 OPERATIONS = 3000
 SHORT = 200
 ROOT = Path(__file__).parents[2]
-# Writes down what happens in a short run.
+# Prints what happens in a short run.
 RECORDED = """
 import asyncio, pathlib, sys
 from tests.simulation.simulation import simulate
@@ -26,7 +26,7 @@ pathlib.Path(sys.argv[1], "steps").write_text("\\n".join(steps))
 
 @pytest.mark.parametrize("seed", [2026])
 async def test_everything_agrees_in_the_end(tmp_path: Path, seed: int):
-    """3,000 operations of people and programs, with faults; every invariant of the simulation holds."""
+    """3,000 operations of people and programs, with faults. Every invariant of the simulation holds."""
     report = await simulate(tmp_path, seed=seed, operations=OPERATIONS)
     assert report.lost_replies > 10, "else nothing went wrong"
     assert report.late_requests > 0, "else nothing arrived late"
@@ -34,23 +34,24 @@ async def test_everything_agrees_in_the_end(tmp_path: Path, seed: int):
     assert report.moves > 0, "else nobody moved to the other PDS"
     assert report.conflicts > 0, "else nobody edited the same thing on both sides"
     assert report.turned_back > 0, "else no repository went back"
-    assert report.begun_anew > 0, "else no account was made again"
+    assert report.recreated > 0, "else no account was made again"
 
 
-# What single runs found is told as facts of their own, in the order that matters: test_withdrawals.py, test_edits_kept_here.py and
-# their neighbours.
+# What individual runs found has separate tests with the order that matters: test_withdrawals.py,
+# test_edits_kept_here.py and others next to them.
 @pytest.mark.parametrize("seed", [5, 6, 8])
 async def test_everything_agrees_in_short_runs(tmp_path: Path, seed: int):
-    """Short runs are about the beginning: first answers, first consents, accounts that have just been made.
+    """Short runs test the beginning: first answers, first consents, accounts that have just been created.
 
-    Now and then one of them loses no frame; nearly always they do.
+    Nearly all of them lose frames; a few do not.
     """
     await simulate(tmp_path, seed=seed, operations=SHORT)
 
 
 def test_a_run_can_be_repeated(tmp_path: Path):
-    """From one seed the same things happen in the same order, down to ids and DIDs, whatever ports there are and in whatever order
-    sets are read."""
+    """With the same seed, the same things happen in the same order, including ids and DIDs, whatever the ports and the
+    order of sets.
+    """
 
     def steps_with(hash_seed: str) -> list[str]:
         folder = tmp_path / hash_seed

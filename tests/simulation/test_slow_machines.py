@@ -1,4 +1,4 @@
-"""How busy a machine is decides nothing in a simulation: who is told that a server has no time asks again."""
+"""A busy machine does not affect a simulation: people who are told that a server is too busy retry."""
 
 from aiohttp import web
 
@@ -8,7 +8,7 @@ from tests.simulation.simulation_people import PatientClient
 
 
 async def test_people_ask_again_where_a_server_has_no_time():
-    """A transaction of the PDS that took too long is answered with 503, and nothing was saved."""
+    """If a transaction of the PDS takes too long, the response is 503 and nothing was saved."""
     answers = [200, 503, 503]
     async with (
         LossyProxy(NOWHERE, stops=lambda _: web.Response(status=answers.pop())) as server,

@@ -1,4 +1,6 @@
-"""Somebody with a browser but no script: follows links, fills in forms that the page really has, keeps cookies."""
+"""A visitor with a browser without scripts: follows links, fills in the forms that are really on the page, keeps
+cookies.
+"""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -12,7 +14,7 @@ from tests.plain_http import NO_TLS
 
 @dataclass
 class Form:
-    """A form of a page with the values that a browser would send if nobody touched it."""
+    """A form of a page, with the values that a browser would send unchanged."""
 
     action: str
     method: str
@@ -30,7 +32,7 @@ class _Page(HTMLParser):
         self._silent = 0
         self._area: str | None = None
         self._select: str | None = None
-        # An option without a value has its text as value; whether it is the one that is sent.
+        # An option without a value uses its text as value; and whether the option is selected.
         self._option: bool | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -93,7 +95,7 @@ class _Page(HTMLParser):
 
 @dataclass
 class Seen:
-    """A page as somebody sees it."""
+    """A page as the visitor sees it."""
 
     url: str
     status: int
@@ -101,7 +103,7 @@ class Seen:
 
     @property
     def text(self) -> str:
-        """What stands on it, without markup, spaces collapsed."""
+        """The text of the page, without markup and with collapsed spaces."""
         return " ".join(" ".join(self._parsed().words).split())
 
     def form(self, action: str) -> Form:
@@ -135,7 +137,7 @@ class Visitor:
         return Seen(str(answer.url), answer.status_code, answer.text)
 
     async def submit(self, page: Seen, action: str, button: tuple[str, str] | None = None, **typed: str) -> Seen:
-        """Fill in and send a form of the page; only fields that it has can be typed into."""
+        """Fill in and send a form of the page. Only fields that the form has can be filled in."""
         form = page.form(action)
         known = form.fields.keys() | form.choices.keys()
         unknown = typed.keys() - known

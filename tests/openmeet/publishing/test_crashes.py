@@ -38,7 +38,7 @@ class _Faults:
         return True
 
 
-async def pay_badly(deployment: Deployment, faults: _Faults) -> None:
+async def deliver_with_faults(deployment: Deployment, faults: _Faults) -> None:
     """One round of payments that may lose a reply, or be killed in the middle."""
     task = asyncio.create_task(schedule.run_once(deployment.publisher))
     faults.left = faults.chance.choice((None, 1, 2, 3))
@@ -90,7 +90,7 @@ async def test_one_record_in_the_end(deployment: Deployment, seed: int):
             case 2:
                 await deployment.listen(cleo.user_id)
             case _:
-                await pay_badly(deployment, faults)
+                await deliver_with_faults(deployment, faults)
         deployment.clock.turn(chance.choice((1, MINUTE, 10 * MINUTE, HOUR)))
     for _ in range(8):
         await deployment.deliver_publications()
