@@ -60,20 +60,25 @@ class Settings:
     )
     map_tiles: Path | None = setting(
         None,
-        what="A folder of map tiles, as zoom/x/y.png (or jpg, webp): the streets below the pins; empty: a map of towns alone",
+        what="A folder of map tiles, as zoom/x/y.png (or jpg, webp), which add streets to the map; empty: the map shows only towns",
     )
     map_credit: str = setting(
-        "", what="What must stand below maps with these tiles, such as © OpenStreetMap contributors"
+        "", what="The attribution shown below maps with these tiles, such as © OpenStreetMap contributors"
     )
     geocoder: Literal["", "photon", "nominatim"] = setting(
         "",
-        what="The kind of server that is asked for streets and venues; empty: none, and what people look for stays here",
+        what="The kind of geocoder that looks up streets and venues; empty: none, so searches are never sent to another server",
     )
-    geocoder_url: str = setting("", what="Its address: https, or http and other ports for one in your own network")
+    geocoder_url: str = setting(
+        "", what="The URL of the geocoder; https, except that one in your own network may use http and other ports"
+    )
     geocoder_credit: str = setting(
-        "© OpenStreetMap contributors", what="What must stand beside its answers, as the licence of its data wants it"
+        "© OpenStreetMap contributors",
+        what="The attribution shown with the geocoder’s results, as the licence of its data requires",
     )
-    geocoder_while_typing: bool = setting(default=False, what="Asks it while people type, which public ones forbid")
+    geocoder_while_typing: bool = setting(
+        default=False, what="Also sends requests while people type, which public geocoders forbid"
+    )
     database_url: str = setting("", what="The database of the site; empty: SQLite below the data directory")
     database_schema: str = setting("", what="The PostgreSQL schema of the site; empty: public")
     network_database_url: str = setting(
