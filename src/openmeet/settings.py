@@ -69,16 +69,11 @@ class Settings:
         "",
         what="The kind of geocoder that looks up streets and venues; empty: none, so searches are never sent to another server",
     )
-    geocoder_url: str = setting(
-        "", what="The URL of the geocoder; https, except that one in your own network may use http and other ports"
-    )
+    geocoder_url: str = setting("", what="The URL of the geocoder; http and other ports only in your own network")
     geocoder_credit: str = setting(
-        "© OpenStreetMap contributors",
-        what="The attribution shown with the geocoder’s results, as the licence of its data requires",
+        "© OpenStreetMap contributors", what="The attribution to show with the geocoder’s results"
     )
-    geocoder_while_typing: bool = setting(
-        default=False, what="Also sends requests while people type, which public geocoders forbid"
-    )
+    geocoder_while_typing: bool = setting(default=False, what="Queries it while people type; public ones forbid that")
     database_url: str = setting("", what="The database of the site; empty: SQLite below the data directory")
     database_schema: str = setting("", what="The PostgreSQL schema of the site; empty: public")
     network_database_url: str = setting(

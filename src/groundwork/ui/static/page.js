@@ -1,9 +1,9 @@
-// What already works, a little better: nothing here is needed to use the pages.
+// Enhancements. All pages work without this file.
 
-// The error summary gets the focus, so that it is read first and its links are one key away.
+// Focus the error summary, so that it is read first and its links are one key away.
 document.querySelector("[data-focus]")?.focus();
 
-// Screen readers announce a status only when it changes: one that came with the page is put in anew.
+// Screen readers announce a status only when it changes, so re-insert those that came with the page.
 addEventListener("load", () => {
   for (const place of document.querySelectorAll("[role=status]")) {
     const said = place.querySelector(".flash-inside > p") ?? place.firstElementChild;
@@ -11,7 +11,7 @@ addEventListener("load", () => {
   }
 });
 
-// A form that is on its way is not sent a second time by an impatient finger; the server would notice anyway.
+// Ignore a second submission while a form is being sent. The server would notice it anyway.
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
@@ -23,7 +23,7 @@ for (const form of document.querySelectorAll("form[data-once]")) {
   });
 }
 
-// Coming back with the browser's back button brings the page as it was left: it may be sent again.
+// After browser Back the page is as it was left. Allow its form to be sent again.
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-once]")) {
     delete form.dataset.sent;

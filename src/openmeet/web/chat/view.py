@@ -83,9 +83,7 @@ class PollView:
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """One row of a conversation. ``at`` is ISO 8601 in UTC, ``time`` is in the event's local time. ``note`` says what
-    the message is waiting for.
-    """
+    """One row of a conversation. ``at`` is ISO 8601 in UTC, ``time`` is local. ``note`` says what it is waiting for."""
 
     id: str
     number: int
@@ -128,9 +126,7 @@ class RuleView:
 
 @dataclass(frozen=True, slots=True)
 class RoomRow:
-    """A room in the list of rooms. ``picture`` replaces the face. ``who`` says who is in the room, unless it is for
-    everyone.
-    """
+    """A room in the list. ``picture`` replaces the face. ``who`` says who is in the room, unless it is for everyone."""
 
     href: str
     title: str

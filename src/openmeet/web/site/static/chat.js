@@ -1,14 +1,14 @@
-// A conversation that moves by itself. Without this file forms and links do the same.
+// Live updates of a conversation. Without this file, forms and links do the same.
 
 const rows = document.querySelector("[data-rows]");
 const form = document.querySelector("form[data-write]");
 const said = document.querySelector("[data-live-said]");
 const RUN_MS = 10 * 60_000;
 
-// What looks by itself needs no link for it.
+// The page updates automatically, so it does not need the reload link.
 document.querySelector("[data-without-script]")?.remove();
 
-// What was typed is kept in this browser until it is sent, for each room.
+// Drafts are stored in this browser, one for each room, until they are sent.
 const draft = form ? `openmeet:draft:${form.dataset.write}` : "";
 const text = form?.elements.text;
 const state = document.getElementById("write-state");
@@ -17,7 +17,7 @@ if (text) {
   try {
     text.value ||= localStorage.getItem(draft) ?? "";
   } catch {
-    // Storage is switched off: then there are no drafts.
+    // Storage is disabled, so there are no drafts.
   }
   text.addEventListener("input", keep);
 }
@@ -27,7 +27,7 @@ function keep() {
     if (text.value) localStorage.setItem(draft, text.value);
     else localStorage.removeItem(draft);
   } catch {
-    // The same.
+    // Storage is disabled.
   }
 }
 
@@ -40,7 +40,7 @@ function tell(words, isWrong) {
 // Rows
 
 function settle(row) {
-  // A row shares the head of the one before it, if the same person said both within ten minutes.
+  // A row shares the header of the previous one if the same person sent both within ten minutes.
   const before = row.previousElementSibling;
   const isRun = before?.matches(".msg") && row.matches(".msg") && before.dataset.author === row.dataset.author
     && new Date(row.dataset.at) - new Date(before.dataset.at) < RUN_MS;
@@ -54,7 +54,7 @@ function put(html) {
   if (!row) return undefined;
   const known = document.getElementById(row.id);
   if (known) {
-    // What this person pressed stays pressed: everybody is sent the same row.
+    // Everyone is sent the same row, so restore which buttons this person has pressed.
     for (const button of known.querySelectorAll("[aria-pressed=true]")) {
       const same = [...row.querySelectorAll("[aria-pressed]")].find((one) => one.value === button.value);
       if (!same) continue;
@@ -82,7 +82,7 @@ function toEnd() {
   document.querySelector(".talk-scroll")?.scrollTo({ top: 0 });
 }
 
-// The page as it is now, for what a row alone cannot show.
+// Apply a freshly fetched page, for changes that a single row cannot show.
 function adopt(page) {
   const fresh = page.querySelector("[data-rows]");
   if (fresh && rows) {
@@ -90,7 +90,7 @@ function adopt(page) {
     rows.dataset.about = fresh.dataset.about ?? "";
     rows.dataset.read = fresh.dataset.read ?? "";
     if (rows.children.length) showRows();
-    // The first message has opened the chat: now there is something to follow.
+    // The first message has opened the room, so there is now a stream to follow.
     if (fresh.dataset.room && !rows.dataset.room) {
       rows.dataset.room = fresh.dataset.room;
       follow(Number(fresh.dataset.last));
@@ -104,7 +104,7 @@ function adopt(page) {
   return true;
 }
 
-// Pictures: one place after the other, each with a thumbnail. What the server has stored comes back with the page.
+// Pictures: one field after the other, each with a thumbnail. Pictures that the server has stored come back with the page.
 
 const LONGEST_SIDE = 2_000;
 const pictures = form?.querySelector("[data-pictures]");
@@ -117,12 +117,12 @@ function showPlaces() {
     place.hidden = !isTaken(place) && index !== free;
     place.classList.toggle("is-free", !isTaken(place));
     const file = place.querySelector("[type=file]");
-    // Several chosen at once go to the places that follow.
+    // If several files are chosen at once, the next fields take them.
     file.multiple = index === free && places.length - index > 1;
   });
 }
 
-// Drawn: pages show no images from addresses of the browser's own.
+// Drawn on a canvas, because the content security policy does not allow blob: URLs as images.
 async function thumbnail(file) {
   try {
     const bitmap = await createImageBitmap(file);
@@ -158,7 +158,7 @@ function adoptPictures(page) {
   showPlaces();
 }
 
-// A photo leaves the phone as large as it is shown, and without the place where it was taken.
+// Resize a photo before upload to the size that is shown. This also removes its location.
 async function smaller(file) {
   if (!/^image\/(jpeg|png|webp)$/.test(file.type) || file.size < 500_000) return file;
   try {
@@ -171,7 +171,7 @@ async function smaller(file) {
     context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     return await canvas.convertToBlob({ type: "image/jpeg", quality: 0.88 });
   } catch {
-    // What this browser cannot read, the server looks at.
+    // This browser cannot read the file. Let the server try.
     return file;
   }
 }
@@ -202,7 +202,7 @@ async function read() {
   if (!answer.ok || !adopt(page)) location.reload();
 }
 
-// Sending in place
+// Sending without leaving the page
 
 async function send(event) {
   event.preventDefault();
@@ -210,7 +210,7 @@ async function send(event) {
   if ((!isSignal && !text.value.trim() && !hasPictures()) || form.dataset.sending) return;
   form.dataset.sending = "yes";
   event.submitter?.setAttribute("aria-busy", "true");
-  // What is chosen meanwhile would be lost with the answer.
+  // Files chosen while sending would be lost when the response arrives.
   if (pictures) pictures.inert = true;
   tell("");
   const words = text.value;
@@ -247,7 +247,7 @@ async function send(event) {
 
 form?.addEventListener("submit", send);
 text?.addEventListener("keydown", (event) => {
-  // Who writes with an input method chooses a word with Enter.
+  // In an input method, Enter chooses a word.
   const isSending = event.ctrlKey || event.metaKey || ("enterSends" in form.dataset && !event.shiftKey && !event.isComposing);
   if (event.key === "Enter" && isSending) {
     event.preventDefault();
@@ -255,7 +255,7 @@ text?.addEventListener("keydown", (event) => {
   }
 });
 
-// Names: what follows an @ is looked for among the people here. Tab leads from the field to the names.
+// Mentions: text after an @ is searched for among the people in the room. Tab leads from the field to the names.
 
 const NAME_BEFORE = /(?<![\w@./])@([\p{L}\p{N}._-]{1,30})$/u;
 const names = form?.querySelector("[data-names]");
@@ -286,7 +286,7 @@ async function offerNames() {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     found = answer.ok ? [...page.querySelectorAll(".person-row bdi")].map((one) => one.textContent) : [];
   } catch {
-    // Without a connection names can still be typed.
+    // Without a connection, names can still be typed in full.
   }
   if (typed !== nameTyped()) return;
   const offered = [...calls, ...found.map((one) => `@${one.replace(/\s+/gu, "")}`)];
@@ -316,7 +316,7 @@ if (names) {
   form.addEventListener("submit", hideNames);
 }
 
-// Whoever sees the page has read it.
+// Once the page is visible, its messages count as read.
 const mark = document.querySelector("form[data-mark]");
 async function markRead() {
   if (document.visibilityState !== "visible") return;
@@ -329,7 +329,7 @@ if (mark) {
   markRead();
 }
 
-// What arrives while it is looked at is read, too. Not every reader says so at the same moment.
+// Messages that arrive while the page is visible count as read too. A random delay keeps all readers from reporting it at once.
 let readTo = 0;
 let readTimer;
 function readLive(number) {
@@ -347,7 +347,7 @@ function sayRead() {
 }
 document.addEventListener("visibilitychange", () => readTo && readLive(readTo));
 
-// Other chats: their list, and the number beside their link.
+// Other chats: update their list, and the count next to the link.
 let othersTimer;
 function showOthers() {
   clearTimeout(othersTimer);
@@ -371,7 +371,7 @@ function showOthers() {
 
 let heardAt = 0;
 function announce(message) {
-  // At most one in five seconds: a reader that reads aloud must not be flooded.
+  // At most one announcement in five seconds, so that screen readers are not flooded.
   if (!said || Date.now() - heardAt < 5_000 || !message.text) return;
   heardAt = Date.now();
   said.textContent = `${message.name}: ${message.text}`;
@@ -385,13 +385,13 @@ function follow(after) {
     const told = JSON.parse(data);
     last = told.number;
     if (!told.html) return;
-    // The page of one date shows what is said about it.
+    // The page of one date shows only messages about that date.
     if (rows.dataset.about && told.message.about !== rows.dataset.about) return;
     const isNew = !document.getElementById(`m${told.message.number}`);
     const placed = put(told.html);
     if (isNew && placed && !placed.matches(".own")) announce(told.message);
     if (isNew) readLive(told.number);
-    // Answers quote it, and must not go on saying what it no longer says.
+    // Replies quote this message, and must not keep showing the old text.
     else if (document.querySelector(`.quote-line a[href="#m${told.message.number}"]`)) read().catch(() => {});
   };
   for (const name of ["message", "edited", "removed", "reactions"]) stream.addEventListener(name, row);
@@ -412,7 +412,7 @@ function follow(after) {
       if (state) state.dataset.lost = "yes";
       tell(form?.dataset.lost, true);
     }, 3_000);
-    // The browser tries again by itself, unless it was refused.
+    // The browser reconnects automatically, unless the server refused the request.
     if (stream.readyState === EventSource.CLOSED) setTimeout(() => follow(last), 30_000);
   });
   addEventListener("pagehide", () => stream.close(), { once: true });

@@ -1,4 +1,4 @@
-// For the pages that show our embeds: gives each frame the height of what is in it. It reads and keeps nothing.
+// For pages that contain our embeds: adjusts the height of each frame to its content. It reads and stores nothing.
 (() => {
   const { origin } = new URL(document.currentScript.src);
   addEventListener("message", (event) => {
@@ -8,7 +8,7 @@
       if (frame.contentWindow === event.source) frame.style.height = `${Math.min(Math.max(height, 60), 5000)}px`;
     }
   });
-  // Frames that were there before this script have said it already.
+  // Frames that loaded before this script have already sent their height, so ask them again.
   for (const frame of document.getElementsByTagName("iframe")) {
     if (frame.src.startsWith(`${origin}/embed/`)) frame.contentWindow?.postMessage("openmeet height", origin);
   }

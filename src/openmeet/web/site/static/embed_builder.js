@@ -1,4 +1,4 @@
-// Preview and code follow every change; without scripts a button does it.
+// Update the preview and the code after every change. Without scripts, a button does so.
 for (const form of document.querySelectorAll("form[data-embed]")) {
   let asked = 0;
   form.querySelector("button[type=submit]").hidden = true;

@@ -1,6 +1,7 @@
-// The form of an event: dates, times, cover and place follow what is typed. Without this file the form's buttons do the same.
+// Event form: dates, times, cover and place update while the user types. Without this file, buttons in the form do the same.
 
-// The next dates of a series follow what is typed; without a script a button shows them (openmeet/web/series/recurrence_preview.py).
+// The preview of a series' next dates updates while the user types. Without a script, a button shows it
+// (openmeet/web/series/recurrence_preview.py).
 for (const part of document.querySelectorAll("[data-dates-from]")) {
   const form = part.closest("form");
   const { preview: button } = form.elements;
@@ -13,7 +14,7 @@ for (const part of document.querySelectorAll("[data-dates-from]")) {
   let timer;
   button.hidden = true;
   part.querySelector("#repeats-hint")?.remove();
-  // "pressed": a button beside a date, which skips it or puts it back.
+  // "pressed": a button next to a date that skips it or puts it back.
   const look = async (pressed) => {
     const mine = asked;
     const there = new URL(part.dataset.datesFrom, location.href);
@@ -52,7 +53,7 @@ for (const part of document.querySelectorAll("[data-dates-from]")) {
   form.addEventListener("change", wait);
 }
 
-// What takes whole days needs no clocks beside the days; what was typed in them comes back with them.
+// All-day events have no times. If the box is unticked again, the times that were typed come back.
 for (const part of document.querySelectorAll("[data-days-for]")) {
   const box = document.getElementById(part.dataset.daysFor);
   const place = () => {
@@ -72,7 +73,7 @@ for (const part of document.querySelectorAll("[data-days-for]")) {
   if (box) place();
 }
 
-// The end keeps its distance when the start moves; that of a new event is so many minutes after it until somebody says otherwise.
+// When the start moves, the end moves along. A new event gets a default duration in minutes until the user changes it.
 for (const part of document.querySelectorAll("[data-lasts]")) {
   const [starts, ends] = part.querySelectorAll("input");
   const at = ({ value }) => Date.parse(value.length === 10 ? value : `${value}Z`);
@@ -82,7 +83,7 @@ for (const part of document.querySelectorAll("[data-lasts]")) {
   let before = at(starts);
   if (part.dataset.lasts && !ends.value && before) put(before + part.dataset.lasts * 60_000);
   part.dataset.lasts = "";
-  // Days take the place of moments while this page is open.
+  // Read the start again, because the field may have switched between a day and a time.
   starts.addEventListener("focus", () => (before = at(starts)));
   starts.addEventListener("change", () => {
     const now = at(starts);
@@ -91,7 +92,7 @@ for (const part of document.querySelectorAll("[data-lasts]")) {
   });
 }
 
-// The cover beside the form of an event is the one that the title will have (openmeet/domain/covers/model.py).
+// The cover next to the form is the one that the title will get (openmeet/domain/covers/model.py).
 for (const picture of document.querySelectorAll("img[data-cover-of]")) {
   if (!crypto.subtle) continue;
   const title = document.getElementById(picture.dataset.coverOf);
@@ -117,8 +118,8 @@ for (const picture of document.querySelectorAll("img[data-cover-of]")) {
   });
 }
 
-// Towns for the place of an event come while one types; choosing one fills in its parts and the time zone. What was typed in the
-// parts by hand stays where the place says nothing (openmeet/web/events/place_field.py).
+// Suggests towns for the place field while the user types. Choosing one fills in the parts of the address and the time zone. Parts
+// typed by hand are kept if the chosen place does not have them (openmeet/web/events/place_field.py).
 for (const answer of document.querySelectorAll("[data-place-choices]")) {
   const form = answer.closest("form");
   const { place: input, place_before: kept } = form.elements;

@@ -1,11 +1,11 @@
-// What already works, a little better: nothing here is needed to use the site.
+// Enhancements. The site works without this file.
 
-// Where there is room, what can be unfolded is.
+// Open collapsible parts on wide screens.
 for (const details of document.querySelectorAll("details[data-open-if-wide]")) {
   details.open = matchMedia("(min-width: 48rem)").matches;
 }
 
-// Whoever sees the list of news has read it: the page says so by itself, and the marks stay until it is opened again.
+// Once the list of notifications is visible, mark it as read. The marks in the list stay until it is opened again.
 for (const form of document.querySelectorAll("form[data-read-when-seen]")) {
   const send = async () => {
     if (document.visibilityState !== "visible") return;
@@ -22,8 +22,9 @@ for (const form of document.querySelectorAll("form[data-read-when-seen]")) {
   send();
 }
 
-// A page that makes something carries a key, so that sending it twice makes one thing. No cache keeps the page: going back fetches it
-// anew, with what was typed and another key. The history of this tab remembers the key that belongs to what was typed.
+// A form that creates something carries a key, so that sending it twice creates one object. The page is not cached: browser Back
+// fetches it again with a new key, but restores what was typed. So the history of this tab stores the key that belongs to what was
+// typed.
 for (const key of document.querySelectorAll("input[data-key-kept]")) {
   const kept = history.state?.submission;
   const [visit] = performance.getEntriesByType("navigation");
@@ -31,12 +32,12 @@ for (const key of document.querySelectorAll("input[data-key-kept]")) {
   else history.replaceState({ ...history.state, submission: key.value }, "");
 }
 
-// Who signs up has the zone of their browser, until they choose another.
+// New users get the time zone of their browser until they choose another one.
 for (const input of document.querySelectorAll("input[data-zone-here]")) {
   input.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 }
 
-// A new event starts out in the zone of whoever makes it.
+// A new event starts with the time zone of the browser.
 for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   select.removeAttribute("data-guess-zone");
@@ -50,13 +51,14 @@ for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   if (state) state.textContent = here.replaceAll("_", " ");
 }
 
-// The summary of a folded part says what was set when the page came: once something in it is changed, only that.
+// The summary of a collapsed part shows what was set when the page loaded. After a change in that part, it only says that something has
+// changed.
 for (const fold of document.querySelectorAll(".fold")) {
   const state = fold.querySelector(":scope > summary .fold-state");
   if (state) fold.addEventListener("change", () => { state.textContent = document.body.dataset.changed; });
 }
 
-// Beside a time in another zone stands what that is on the reader's own clock.
+// Next to a time in another time zone, show the reader's local time.
 for (const place of document.querySelectorAll("[data-your-time]")) {
   const moment = new Date(place.dataset.yourTime);
   const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
@@ -65,11 +67,11 @@ for (const place of document.querySelectorAll("[data-your-time]")) {
     const yours = format(undefined);
     if (yours !== format(place.dataset.zone)) place.textContent = place.dataset.words.replace("{}", yours);
   } catch {
-    // A zone that this browser does not know: the page says the time in it anyway.
+    // This browser does not know the time zone. The page shows the time in that zone anyway.
   }
 }
 
-// Fields that do not apply to the chosen option step aside; what was typed in them stays.
+// Hide fields that do not apply to the chosen option. Their values are kept.
 for (const part of document.querySelectorAll("[data-shown-for]")) {
   const options = document.getElementsByName(part.dataset.shownFor);
   const wanted = part.dataset.shownWhen.split(" ");
@@ -80,8 +82,8 @@ for (const part of document.querySelectorAll("[data-shown-for]")) {
   place();
 }
 
-// Who stands at the place need not look up its numbers. Browsers tell them to pages with a lock only. A search, whose words stand in
-// an address that is kept and passed on, takes the neighbourhood: two digits are about a kilometre.
+// Fill in the coordinates of the reader's position. Browsers provide them only over https. A search URL is stored and passed on, so a
+// search uses only two digits, which is about a kilometre.
 for (const part of document.querySelectorAll("[data-here-for]")) {
   if (!navigator.geolocation || !isSecureContext) continue;
   const input = document.getElementById(part.dataset.hereFor);
@@ -103,8 +105,8 @@ for (const part of document.querySelectorAll("[data-here-for]")) {
   });
 }
 
-// Filters that need the reader's position ask for it when they are pressed, and never before; elsewhere they lead to the field for a
-// town. About a kilometre is enough.
+// Filters that need the reader's position ask for it only when they are pressed. If it is not available, they open the field for a
+// town. An accuracy of about a kilometre is enough.
 for (const link of document.querySelectorAll("[data-near-here]")) {
   const said = document.querySelector("[data-near-said]");
   link.addEventListener("click", (event) => {
@@ -126,7 +128,7 @@ for (const link of document.querySelectorAll("[data-near-here]")) {
   });
 }
 
-// Zooming and moving changes the map alone.
+// Zooming and moving replaces only the map.
 document.addEventListener("click", async (event) => {
   const link = event.target.closest("[data-map-link]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -141,7 +143,7 @@ document.addEventListener("click", async (event) => {
   map.querySelector(`.${size} .${control}`)?.focus({ preventScroll: true });
 });
 
-// Towns are offered while one types: the field works without them.
+// Suggest towns while the user types. The field works without suggestions.
 for (const input of document.querySelectorAll("input[data-suggest]")) {
   let asked = 0;
   let timer;
@@ -159,7 +161,7 @@ for (const input of document.querySelectorAll("input[data-suggest]")) {
   });
 }
 
-// What is there to be passed on is copied by one tap.
+// Copy a link with one tap.
 for (const input of document.querySelectorAll("[data-copied-by]")) {
   const button = document.getElementById(input.dataset.copiedBy);
   if (!button || !navigator.clipboard) continue;
@@ -176,7 +178,7 @@ for (const input of document.querySelectorAll("[data-copied-by]")) {
   });
 }
 
-// Where the device has a way to share, a tap opens it. Links lead to the page with all ways otherwise.
+// If the device has a share dialog, open it. Otherwise links lead to the share page.
 for (const control of document.querySelectorAll("[data-share]")) {
   if (!navigator.share) continue;
   control.hidden = false;
@@ -186,13 +188,13 @@ for (const control of document.querySelectorAll("[data-share]")) {
   });
 }
 
-// A page that is made for paper has a button for it.
+// Show the button on pages that are meant to be printed.
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());
 }
 
-// In a calendar the arrow keys go from day to day, and the Page keys to the month or week before and after.
+// In a calendar, the arrow keys move from day to day, and the Page keys to the previous or next month or week.
 for (const days of document.querySelectorAll("[data-days]")) {
   const links = [...days.querySelectorAll("a.cal-day, .wk-head a")];
   const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 };
@@ -208,18 +210,18 @@ for (const days of document.querySelectorAll("[data-days]")) {
   });
 }
 
-// What was typed in chats and not sent is for nobody who uses this browser later.
+// Delete chat drafts on sign-out, so that nobody who uses this browser later can read them.
 for (const form of document.querySelectorAll('form[action="/sign-out"], form[action$="/sign-out-everywhere"]')) {
   form.addEventListener("submit", () => {
     try {
       for (const key of Object.keys(localStorage)) if (key.startsWith("openmeet:draft:")) localStorage.removeItem(key);
     } catch {
-      // Storage is switched off: then there are no drafts.
+      // Storage is disabled, so there are no drafts.
     }
   });
 }
 
-// A file is sent when it is chosen: the page then shows it.
+// Send a file as soon as it is chosen. The page then shows it.
 for (const form of document.querySelectorAll("form[data-send-chosen]")) {
   form.querySelector('input[type="file"]').addEventListener("change", () => form.requestSubmit());
 }

@@ -1,4 +1,4 @@
-// Marks, counts and guests move by themselves while the page is looked at. Without this file a reload shows the same.
+// Live updates of badges, counts and guests while the page is visible. Without this file, a reload shows the same.
 
 const address = document.body.dataset.live;
 const news = document.querySelector("[data-live-news]");
@@ -18,7 +18,7 @@ function connect() {
   });
   stream.addEventListener("out", disconnect);
   stream.addEventListener("error", () => {
-    // Refused, as when too many pages are open: the browser does not try again by itself.
+    // The server refused the request, for example because too many pages are open. The browser does not reconnect automatically then.
     if (stream?.readyState !== EventSource.CLOSED) return;
     disconnect();
     setTimeout(connect, 30_000);
@@ -41,7 +41,7 @@ function mark(top) {
   unread = top.unread;
 }
 
-// What says how many is replaced in place. Where more than that changed, the reader chooses when the page moves.
+// Replace counts in place. If more has changed, let the reader choose when to reload.
 async function renew() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => undefined);
   if (!answer?.ok || answer.redirected) return;

@@ -1,4 +1,4 @@
-// Without a connection: says since when a page is kept, what waits to be sent, and when it was sent.
+// Offline support: shows when a page was stored, what is waiting to be sent, and when it has been sent.
 
 const { person, worker, keptAt, offlineNow, offlineAt, offlineWaits, offlineRefused, offlineUndo, offlineSent, offlineHere } = {
   ...document.body.dataset,
@@ -21,7 +21,7 @@ function tell(message) {
   navigator.serviceWorker.ready.then((registration) => registration.active?.postMessage(message));
 }
 
-// What a form does, in the words of its button, should it have to wait.
+// Describe what a form does, using the text of its button, in case it has to wait.
 function name(event) {
   const { submitter, target } = event;
   const path = new URL(target.action).pathname;
@@ -87,7 +87,7 @@ function banner(tone, words) {
   return made;
 }
 
-// The page that stands for all that are not kept shows those that are: events with their covers, then what leads on.
+// The offline page lists the pages that are stored: events with their covers, then the others.
 async function list(kept, waiting) {
   const links = document.querySelector("[data-offline-kept]");
   if (!links || !kept.length) return;

@@ -1,11 +1,10 @@
-// Keeps pages that people need without a connection, and what they do meanwhile until it can be sent.
-// The server puts VERSION, FILES and OFFLINE in front.
+// Stores pages for offline use, and forms submitted offline until they can be sent. The server prepends VERSION, FILES and OFFLINE.
 
 const SHELL = `shell-${VERSION}`;
 const KEPT = "kept";
 const MOST_KEPT = 60;
 const AN_HOUR = 3_600_000;
-// Names of pages that are kept as they were last seen, and of forms that wait for a connection.
+// Paths of pages that are stored as they were last seen, and of forms that can wait for a connection.
 const KEPT_PATHS = /^\/(home|my\/events|my\/calendar)$|^\/events\/(?!new$)[^/]+(\/ticket|\/check-in)?$/;
 const QUEUED_PATHS = /^\/events\/[^/]+\/(answer|check-in|check-in\/undo)$/;
 const ENDS_SESSION = /^\/sign-out$|\/sign-out-everywhere$|^\/settings\/delete$/;
@@ -38,12 +37,12 @@ addEventListener("sync", (event) => event.waitUntil(sendAll()));
 addEventListener("message", (event) => {
   const { kind, ...said } = event.data ?? {};
   if (kind === "here") event.waitUntil(welcome(event.source, said));
-  // Words may come after what they name began to wait: nothing orders messages and requests among each other.
+  // The description can arrive after the form was queued, because messages and requests are not ordered.
   if (kind === "words") event.waitUntil(write((state) => state.put(said.words, `words ${said.key}`)).then(() => tellAll()));
   if (kind === "drop") event.waitUntil(write((_, queue) => queue.delete(said.key)).then(tellAll));
 });
 
-// What waits is one row per thing, so that who changes their mind sends the last word only.
+// The queue has one row per object, so that only the last of several changes is sent.
 const keyOf = (path, body) => `${path.replace(/\/undo$/, "")} ${body.get("attendance") ?? body.get("code") ?? ""}`;
 
 async function show(event, url) {
@@ -62,7 +61,7 @@ async function show(event, url) {
   }
 }
 
-// A page with a filter or with what was done a moment ago is not the one to come back to: the plain one is fetched.
+// A page with a filter or a confirmation in its query is not worth storing. Fetch and store the page without its query instead.
 async function keep(url, answer) {
   const isCalendar = url.pathname === "/my/calendar";
   if (url.search && !isCalendar) {
@@ -98,7 +97,7 @@ async function sendOrQueue(event, url) {
   const body = await request.clone().text();
   const key = keyOf(url.pathname, new URLSearchParams(body));
   const earlier = await read((_, queue) => queue.get(key));
-  // Whoever changes their mind must not find the earlier word sent after the later.
+  // An earlier change must not be sent after a later one.
   if (earlier) await write((_, queue) => queue.delete(key));
   try {
     return await fetch(request);
@@ -118,7 +117,7 @@ async function endSession(request) {
   return answer;
 }
 
-// A page was opened. ``person``: who is signed in, empty if nobody is; ``pages``: what to keep for them.
+// A page was opened. ``person`` is the id of the signed-in user, or empty. ``pages`` are the pages to store for them.
 async function welcome(client, { person, pages }) {
   const known = await read((state) => state.get("person"));
   if (known && person && known !== person) await forget();
@@ -155,7 +154,8 @@ async function tellAll(more = {}) {
   for (const client of await clients.matchAll()) client.postMessage({ ...now, ...more });
 }
 
-// What the server refuses stays, marked, until its person drops it. What it cannot take now stays for the next time.
+// Forms that the server refuses stay, marked as refused, until the user drops them. If it cannot process them now, they are sent next
+// time.
 const sendAll = () =>
   navigator.locks.request("queue", async () => {
     const waiting = await read((_, queue) => queue.getAll());
