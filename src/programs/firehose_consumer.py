@@ -73,7 +73,7 @@ async def _community(
     installation: Installation, own: Platform, known: Interests, labels: Counter, stop: asyncio.Event
 ) -> None:
     """The work that needs a community's own database, started once that is open: its subscription and its labelers."""
-    is_new = own.tenant.name not in known.seated
+    is_new = own.tenant.name not in known.tenants_with_all_records
     labelling = LabelerContext(own.db, own.network.http, own.clock, own.network.dids, labels)
     while await until_opened(own.db, stop):
         try:

@@ -122,8 +122,10 @@ async def test_a_community_whose_files_are_away_stops_nobody_else(tmp_path: Path
         for asked in (village.queue.publish([letter]), village.queue.depth(), village.db.read(lambda _: None)):
             with pytest.raises(DatabaseUnavailable):
                 await asked
-        seated = await delivery.ensure_default_interests(deployment.installation, [one.tenant for one in (deployment,)])
-        assert seated.seated == {"default"}
+        interests = await delivery.ensure_default_interests(
+            deployment.installation, [one.tenant for one in (deployment,)]
+        )
+        assert interests.tenants_with_all_records == {"default"}
         volume.unlink()
         assert await asyncio.wait_for(until_opened(village.db, asyncio.Event()), 30)
         assert village.keeps_messages

@@ -37,11 +37,11 @@ async def queued(tenant: Tenant) -> list[str]:
 async def test_a_new_community_receives_what_others_heard(make_database: MakeDatabase, clock: HandClock):
     """Every author whom the installation knows is read for it once; for the others its coming enqueues nothing."""
     installation, town, village = await hearing(make_database)
-    seated = await delivery.ensure_default_interests(installation, [town, village])
+    interests = await delivery.ensure_default_interests(installation, [town, village])
     assert await queued(village) == [BY_LINES, FOLLOWED]
     assert await queued(town) == []
     (first, *_) = default_interests("village")
-    assert seated.tenants_for("did:plc:anybody", first[2]) == {"default", "village"}
+    assert interests.tenants_for("did:plc:anybody", first[2]) == {"default", "village"}
     before = await reading_since(village)
     clock.turn(60_000_000)
     await delivery.ensure_default_interests(installation, [town, village])
@@ -61,7 +61,7 @@ async def test_one_that_was_away_is_new_when_it_comes_back(make_database: MakeDa
     await delivery.ensure_default_interests(installation, [town, village])
     before = await reading_since(village)
     alone = await delivery.ensure_default_interests(installation, [town])
-    assert alone.everybody == {"default"}
+    assert alone.all_tenants == {"default"}
     clock.turn(60_000_000)
     await delivery.ensure_default_interests(installation, [town, village])
     assert await reading_since(village) > before

@@ -40,7 +40,7 @@ class TenantQueues:
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     # Message id → whether the message was signed.
-    lately: LRUCache[str, bool] = field(default_factory=lambda: LRUCache(REMEMBERED))
+    recent: LRUCache[str, bool] = field(default_factory=lambda: LRUCache(REMEMBERED))
 
 
 async def deliver(delivering: TenantQueues, interests: Interests, messages: Sequence[RecordMessage | Hint]) -> None:
@@ -59,21 +59,21 @@ async def deliver(delivering: TenantQueues, interests: Interests, messages: Sequ
             await _publish(delivering, tenant, envelopes[start : start + AT_ONCE])
     for message in fresh:
         if isinstance(message, RecordMessage):
-            was_signed = delivering.lately.get(message.message_id, False)
-            delivering.lately[message.message_id] = message.is_verified or was_signed
+            was_signed = delivering.recent.get(message.message_id, False)
+            delivering.recent[message.message_id] = message.is_verified or was_signed
 
 
 def _is_delivered(delivering: TenantQueues, message: RecordMessage | Hint) -> bool:
     if not isinstance(message, RecordMessage):
         return False
-    was_signed = delivering.lately.get(message.message_id)
+    was_signed = delivering.recent.get(message.message_id)
     return was_signed is not None and (was_signed or not message.is_verified)
 
 
 def _concerned(interests: Interests, message: RecordMessage | Hint) -> frozenset[str]:
     if isinstance(message, RecordMessage):
         return interests.tenants_for(message.did, message.collection)
-    return interests.everybody
+    return interests.all_tenants
 
 
 async def _publish(delivering: TenantQueues, tenant: str, messages: Sequence[Message]) -> None:
@@ -106,17 +106,17 @@ async def ensure_default_interests(installation: Database, tenants: Sequence[Ten
         await sources.forget_others(tx, [one.name for one in tenants])
         known = await sources.load(tx)
     heard_of = sorted(known.followed | set(known.dids))
-    seated = []
+    added = []
     for tenant in tenants:
-        if tenant.name not in known.seated:
+        if tenant.name not in known.tenants_with_all_records:
             try:
                 await _enqueue_backfill(tenant, heard_of)
             except Unavailable as away:
                 log.warning("tenant.seated_later", tenant=tenant.name, reason=away.why)
                 continue
-        seated.append(tenant.name)
+        added.append(tenant.name)
     async with installation.transaction() as tx:
-        for name in seated:
+        for name in added:
             await sources.add(tx, sources.default_interests(name))
         return await sources.load(tx)
 
@@ -128,7 +128,7 @@ async def ensure_default_interests_late(installation: Database, tenant: Tenant, 
     missed in between. The interest is stored last, so an interrupted start begins again. Raises Unavailable; call it
     again.
     """
-    known.expect_everything(tenant.name)
+    known.subscribe_to_all_records(tenant.name)
     await _enqueue_backfill(tenant, sorted(known.followed | set(known.dids)))
     async with installation.transaction() as tx:
         await sources.add(tx, sources.default_interests(tenant.name))

@@ -191,7 +191,7 @@ class _Lines:
         try:
             async with self._consumer.db.transaction() as tx:
                 # Jetstream has no chains of commits, so after a restart only this tells which accounts concern us.
-                for tenant in sorted(wanted.everybody):
+                for tenant in sorted(wanted.all_tenants):
                     await sources.add(tx, [(tenant, "did", did) for did in sorted(fresh)])
                 await cursors.advance_lines(tx, self._url, self._cursor, refused)
                 if self._lost is not None:

@@ -48,18 +48,18 @@ class Interests:
         return self.collections.get(collection, frozenset()) | self.dids.get(did, frozenset())
 
     @property
-    def everybody(self) -> frozenset[str]:
+    def all_tenants(self) -> frozenset[str]:
         """Return all tenants with any interest; they receive the hints about followed DIDs."""
         return frozenset().union(*self.collections.values(), *self.dids.values())
 
     @property
-    def seated(self) -> frozenset[str]:
+    def tenants_with_all_records(self) -> frozenset[str]:
         """Return the tenants that receive all calendar records, as stored by ``delivery.ensure_default_interests``.
         Interests in individual authors do not count.
         """
         return frozenset().union(*self.collections.values())
 
-    def expect_everything(self, tenant: str) -> None:
+    def subscribe_to_all_records(self, tenant: str) -> None:
         """Send the tenant all calendar records in this process from now on. The caller stores the interest."""
         wanted = {collection for _, _, collection in default_interests(tenant)}
         self.collections = {
