@@ -59,7 +59,7 @@ async def agent_for(db: Database, network: NetworkClients, identity: Identity) -
         network.http,
         network.clock,
         session.stored.pds_url,
-        credentials=_Acting(db, network, identity, session),
+        credentials=_SessionCredentials(db, network, identity, session),
         paces=network.paces,
         circuits=network.circuits,
         account=identity.did,
@@ -73,7 +73,7 @@ def is_not_allowed(failure: Failure) -> bool:
     return isinstance(failure, Forbidden) and failure.name in _WANTS_PERMISSION
 
 
-class _Acting:
+class _SessionCredentials:
     """Credentials of one session of one agent."""
 
     def __init__(self, db: Database, network: NetworkClients, identity: Identity, session: PdsSession) -> None:

@@ -81,7 +81,7 @@ class Trouble(StrEnum):
     NOT_THEIRS = "not_theirs"  # the named account has a different PDS
 
 
-class NotLetIn(Forbidden):
+class CallbackRefused(Forbidden):
     """The callback is refused. ``typed``: what the person typed at the beginning, if known."""
 
     def __init__(self, trouble: Trouble, why: Why, *, typed: str = "", next_path: str = "/") -> None:
@@ -109,7 +109,7 @@ class AuthorizationOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ComingBack:
+class CallbackParameters:
     """What the browser sends to the callback: the parameters of the redirect, and the secret in its cookie."""
 
     state: str
@@ -209,8 +209,8 @@ async def begin(db: Database, network: NetworkClients, wish: AuthorizationOption
     return f"{there}{'&' if '?' in there else '?'}{query}"
 
 
-async def finish(db: Database, network: NetworkClients, back: ComingBack) -> AuthorizedAccount:
-    """Return the proven account of a callback. Raises NotLetIn, and RemoteFailed and RemoteSlow if a server does not
+async def finish(db: Database, network: NetworkClients, back: CallbackParameters) -> AuthorizedAccount:
+    """Return the proven account of a callback. Raises CallbackRefused, and RemoteFailed and RemoteSlow if a server does not
     respond.
     """
     pending = await _take(db, network, back)
@@ -218,11 +218,11 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
         # Nothing in this response is used: another server may be after the code that was meant for the one we asked
         # (RFC 9207).
         log.warning("authorization.mixed_up", expected=pending.issuer)
-        raise _not_let_in(Trouble.MIXED_UP, pending, RepositoryReason.OTHER_SERVER_ANSWERED)
+        raise _callback_refused(Trouble.MIXED_UP, pending, RepositoryReason.OTHER_SERVER_ANSWERED)
     if back.error == "access_denied":
-        raise _not_let_in(Trouble.DENIED, pending, RepositoryReason.NOT_ALLOWED_BY_YOU)
+        raise _callback_refused(Trouble.DENIED, pending, RepositoryReason.NOT_ALLOWED_BY_YOU)
     if back.error or not back.code:
-        raise _not_let_in(Trouble.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED)
+        raise _callback_refused(Trouble.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED)
     server = await network.servers.at(pending.issuer)
     client = await oauth_client_keys.client_of_session(
         db, network, client_id=pending.client_id, key_id=pending.client_key_id
@@ -234,7 +234,7 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
         )
     except (NotSignedIn, Refused) as refused:
         log.warning("authorization.code_refused", issuer=pending.issuer, reason=refused.name)
-        raise _not_let_in(Trouble.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED) from None
+        raise _callback_refused(Trouble.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED) from None
     try:
         handle, pds = await _check_subject(network, pending, tokens)
     except Failure:
@@ -256,7 +256,7 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
         asked_scope=" ".join(dict.fromkeys([*pending.scope.split(), *said_no_to])),
         access_ends_at=sessions.access_end(network, tokens.expires_in_seconds),
     )
-    keeps = known is not None and known.pds_url == pds and _lets_do_more(known, session)
+    keeps = known is not None and known.pds_url == pds and _has_more_scopes(known, session)
     keeps = keeps and await _is_alive(db, network, tokens.did)
     if keeps:
         await revoke_tokens(network, server, client, key, tokens.refresh or tokens.access)
@@ -272,7 +272,7 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
     )
 
 
-def _lets_do_more(known: SealedSession, new: NewSession) -> bool:
+def _has_more_scopes(known: SealedSession, new: NewSession) -> bool:
     """Whether the known session has all scopes of the new one, and at least one that was not requested this time.
 
     If only a server was named, the account is not known until the callback, so only the default scopes were requested.
@@ -335,43 +335,43 @@ def _unknown(named: Named, absent: NotFound) -> Explanation:
     return RepositoryReason.NO_SUCH_HANDLE(handle=text_of(named))
 
 
-async def _take(db: Database, network: NetworkClients, back: ComingBack) -> Pending:
+async def _take(db: Database, network: NetworkClients, back: CallbackParameters) -> Pending:
     """Take the pending request if it belongs to this browser. It cannot be used again."""
     state_hash = _hash(back.state)
     async with db.transaction() as tx:
         row = await authorization_queries.find(tx, state_hash)
         if row is None:
-            raise NotLetIn(Trouble.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN)
+            raise CallbackRefused(Trouble.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN)
         try:
             opened = network.sealer.unseal(row.sealed, _purpose(network, state_hash))
         except CannotUnseal:
-            raise NotLetIn(Trouble.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN) from None
+            raise CallbackRefused(Trouble.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN) from None
         pending = msgspec.json.decode(opened, type=Pending)
         if not secrets.compare_digest(pending.browser_hash, _hash(back.browser)):
-            raise NotLetIn(Trouble.OTHER_BROWSER, RepositoryReason.SIGN_IN_OTHER_BROWSER)
+            raise CallbackRefused(Trouble.OTHER_BROWSER, RepositoryReason.SIGN_IN_OTHER_BROWSER)
         if row.is_over:
-            raise _not_let_in(Trouble.EXPIRED, pending, RepositoryReason.SIGN_IN_EXPIRED)
+            raise _callback_refused(Trouble.EXPIRED, pending, RepositoryReason.SIGN_IN_EXPIRED)
         if not await authorization_queries.use(tx, state_hash):
-            raise _not_let_in(Trouble.UNKNOWN, pending, RepositoryReason.SIGN_IN_UNKNOWN)
+            raise _callback_refused(Trouble.UNKNOWN, pending, RepositoryReason.SIGN_IN_UNKNOWN)
     return pending
 
 
 async def _check_subject(network: NetworkClients, pending: Pending, tokens: Tokens) -> tuple[str, str]:
     """Return the handle and PDS of the account that the server names, resolved afresh and not through that server."""
     if pending.did and tokens.did != pending.did:
-        raise _not_let_in(Trouble.OTHER_ACCOUNT, pending, RepositoryReason.OTHER_ACCOUNT_SIGNED_IN)
+        raise _callback_refused(Trouble.OTHER_ACCOUNT, pending, RepositoryReason.OTHER_ACCOUNT_SIGNED_IN)
     network.dids.recheck(tokens.did)
     try:
         document = await network.dids.resolve(tokens.did)
     except (NotFound, InvalidInput):
-        raise _not_let_in(Trouble.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_NOT_FOUND) from None
+        raise _callback_refused(Trouble.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_NOT_FOUND) from None
     pds = document.pds
     try:
         issuer = "" if pds is None else await network.servers.issuer_of(pds)
     except (NotFound, AddressRefused, RemoteFailed) as failure:
-        raise _not_let_in(Trouble.NOT_THEIRS, pending, failure.why) from None
+        raise _callback_refused(Trouble.NOT_THEIRS, pending, failure.why) from None
     if pds is None or issuer != pending.issuer:
-        raise _not_let_in(Trouble.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_ELSEWHERE)
+        raise _callback_refused(Trouble.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_ELSEWHERE)
     try:
         handle = await network.handles.verified_handle(document)
     except Failure as failure:
@@ -387,8 +387,8 @@ async def _known(db: Database, did: Did | None) -> SealedSession | None:
         return await session_queries.find(reader, did)
 
 
-def _not_let_in(trouble: Trouble, pending: Pending, why: Why) -> NotLetIn:
-    return NotLetIn(trouble, why, typed=pending.typed, next_path=pending.next_path)
+def _callback_refused(trouble: Trouble, pending: Pending, why: Why) -> CallbackRefused:
+    return CallbackRefused(trouble, why, typed=pending.typed, next_path=pending.next_path)
 
 
 def _hash(secret: str) -> bytes:

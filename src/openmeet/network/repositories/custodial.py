@@ -97,7 +97,7 @@ async def make_account(db: Database, network: NetworkClients, keeper: Keeper, us
     try:
         tokens, handle = await _ask(network, keeper, account, recovery_key)
     except HandleTaken:
-        if fixed.is_first or await _is_elses(network, keeper, account):
+        if fixed.is_first or await _is_taken_by_others(network, keeper, account):
             # No account was created, so a request with another handle does not have to wait.
             async with db.transaction() as tx:
                 await queries.note_refused(tx, account)
@@ -181,7 +181,7 @@ async def _ask(
     return _tokens(answer), account.handle
 
 
-async def _is_elses(network: NetworkClients, keeper: Keeper, account: CustodialAccount) -> bool:
+async def _is_taken_by_others(network: NetworkClients, keeper: Keeper, account: CustodialAccount) -> bool:
     """Whether somebody else's account has this handle by now, which means that our earlier request created none.
 
     A handle that does not resolve may be one that the server is still creating.

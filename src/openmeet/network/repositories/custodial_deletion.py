@@ -49,7 +49,7 @@ def custodial_deletion_handler(db: Database, network: NetworkClients, keeper: Ke
 
 
 async def _delete(db: Database, client: XrpcClient, keeper: Keeper, job: Job) -> None:
-    did = Did(job.subject) if job.subject.startswith("did:") else await _made_for_nobody(db, client, keeper, job)
+    did = Did(job.subject) if job.subject.startswith("did:") else await _find_abandoned_account(db, client, keeper, job)
     if did is None:
         log.info("custodial_account.was_never_made")
         return
@@ -59,7 +59,7 @@ async def _delete(db: Database, client: XrpcClient, keeper: Keeper, job: Job) ->
         log.info("custodial_account.gone_already")  # the response to an earlier attempt was lost
 
 
-async def _made_for_nobody(db: Database, client: XrpcClient, keeper: Keeper, job: Job) -> Did | None:
+async def _find_abandoned_account(db: Database, client: XrpcClient, keeper: Keeper, job: Job) -> Did | None:
     """Return the account with this handle if we requested it for somebody who has since been deleted here, or who chose
     another handle before it was created. Raises Unavailable while the server may still be creating it.
 

@@ -66,7 +66,7 @@ async def open_session(db: Database, network: NetworkClients, identity: Identity
         except CannotUnseal:
             log.warning("session.sealed_with_lost_key", did=identity.did)
         else:
-            await _keep_at_hand(network, identity, session)
+            await _cache_session(network, identity, session)
             return session
     if identity.kind is not IdentityKind.CUSTODIAL or account is None or account.did != identity.did:
         raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN)
@@ -108,11 +108,11 @@ async def renew(db: Database, network: NetworkClients, identity: Identity, sessi
     task = asyncio.create_task(_spend(db, network, identity, session, lease))
     # Once the request is sent, the response must be stored: the caller may disconnect, but the token is used up.
     network.refreshing.add(task)
-    task.add_done_callback(lambda done: _part_with(network, done))
+    task.add_done_callback(lambda done: _forget_task(network, done))
     return await asyncio.shield(task)
 
 
-def _part_with(network: NetworkClients, done: "asyncio.Task[PdsSession]") -> None:
+def _forget_task(network: NetworkClients, done: "asyncio.Task[PdsSession]") -> None:
     network.refreshing.discard(done)
     # If nobody waits any longer, nobody retrieves the exception, and the event loop would report it as an error.
     if not done.cancelled():
@@ -173,7 +173,7 @@ async def _spend(
     if not is_stored:
         raise Unavailable(RepositoryReason.SESSION_BUSY)
     renewed = PdsSession(stored, fresh.access, fresh.refresh, session.key)
-    await _keep_at_hand(network, identity, renewed)
+    await _cache_session(network, identity, renewed)
     return renewed
 
 
@@ -252,7 +252,7 @@ async def _sign_in_custodial(
     return PdsSession(stored, tokens.access, tokens.refresh, None)
 
 
-async def _keep_at_hand(network: NetworkClients, identity: Identity, session: PdsSession) -> None:
+async def _cache_session(network: NetworkClients, identity: Identity, session: PdsSession) -> None:
     key = session.key.to_bytes() if session.key is not None else b""
     kept = CachedCredentials(
         identity.did, identity.handle, session.access, session.refresh, session.stored.version, key

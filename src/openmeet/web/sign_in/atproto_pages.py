@@ -48,8 +48,8 @@ from openmeet.network.repositories.authorize import (
     AuthorizationOptions,
     AuthorizationPurpose,
     AuthorizedAccount,
-    ComingBack,
-    NotLetIn,
+    CallbackParameters,
+    CallbackRefused,
     Trouble,
 )
 from openmeet.network.repositories.clients import CALLBACK_PATH, DOCUMENT_PATH, KEYS_PATH, NetworkClients, OAuthApp
@@ -191,7 +191,7 @@ async def come_back(request: Request) -> Response:
     network = network_of(request)
     await spend_on(request, limits.RETURNS)
     asked = request.query_params
-    back = ComingBack(
+    back = CallbackParameters(
         asked.get("state", ""),
         asked.get("iss", ""),
         asked.get("code", ""),
@@ -203,11 +203,11 @@ async def come_back(request: Request) -> Response:
         if proven.user_id is not None:
             return await _finish_for(request, network, proven, caller_or_none(request))
         return await _finish_sign_in(request, network, proven)
-    except NotLetIn as trouble:
-        return _not_let_in(request, trouble)
+    except CallbackRefused as trouble:
+        return _show_refused_callback(request, trouble)
     except (RemoteFailed, RemoteSlow) as away:
-        again = NotLetIn(Trouble.SERVER_REFUSED, SignInReason.BEGIN_AGAIN_LATER(problem=away.quoted))
-        return _not_let_in(request, again, status=502)
+        again = CallbackRefused(Trouble.SERVER_REFUSED, SignInReason.BEGIN_AGAIN_LATER(problem=away.quoted))
+        return _show_refused_callback(request, again, status=502)
 
 
 async def show_document(request: Request) -> Response:
@@ -311,7 +311,7 @@ async def _finish_for(
 ) -> Response:
     """Complete an authorization that a signed-in user started. The same user must still be signed in."""
     if caller is None or caller.user_id != proven.user_id:
-        raise NotLetIn(Trouble.OTHER_BROWSER, RepositoryReason.SIGNED_IN_AS_ANOTHER)
+        raise CallbackRefused(Trouble.OTHER_BROWSER, RepositoryReason.SIGNED_IN_AS_ANOTHER)
     async with database_of(request).transaction() as tx:
         replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
         # Newly granted permissions also release waiting publications.
@@ -342,7 +342,7 @@ def _give_back_later(network: NetworkClients, request: Request, replaced: Sealed
     task.add_done_callback(network.refreshing.discard)
 
 
-def _not_let_in(request: Request, trouble: NotLetIn, *, status: int = 400) -> Response:
+def _show_refused_callback(request: Request, trouble: CallbackRefused, *, status: int = 400) -> Response:
     begin_again = "/sign-in?" + urlencode({"next": trouble.next_path, "identifier": trouble.typed})
     context = {"heading": HEADINGS[trouble.trouble], "why": trouble.why, "begin_again": begin_again}
     return page(request, "sign_in/not_let_in.html", context, status=status)
