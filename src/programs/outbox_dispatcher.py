@@ -129,7 +129,7 @@ def deliveries(platform: Platform, keeper: Keeper, bridge: Bridge | None = None)
             retry=RETRY,
         ),
         JobKind.REFRESH_IDENTITY: one_by_one(
-            identity_handler(db, network, erasing_of(platform), context.believed, count_unknown)
+            identity_handler(db, network, erasing_of(platform), context.trusted_origins, count_unknown)
         ),
         JobKind.FETCH_SUBJECT: one_by_one(subject_handler(db, network, context, count_unknown, spend_on_host)),
         JobKind.WAITING_ANSWERS: one_by_one(pending_handler(db)),

@@ -154,7 +154,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
             ingestion_context=IngestionContext(
                 settings.public_url,
                 tuple(_derived(key, "openmeet/records/erased", name) for key in shared.keys),
-                believed=_believed(settings),
+                trusted_origins=_trusted_origins(settings),
                 flags=tenant.flags,
             ),
             workers=shared.workers,
@@ -172,7 +172,7 @@ def _derived(key: bytes, purpose: str, name: str) -> bytes:
     return hmac.digest(key, label.encode(), hashlib.sha256)
 
 
-def _believed(settings: Settings) -> frozenset[str]:
+def _trusted_origins(settings: Settings) -> frozenset[str]:
     """Origins of the PDSes that the operator named as trusted sources."""
     named = (settings.pds_url, *(url.partition("=")[2] or url for url in settings.firehose_urls))
     return frozenset(map(origin_of, named))

@@ -289,7 +289,7 @@ class Deployment:
                         self.db,
                         self.network,
                         ErasureContext(here.erasure_keys, partial(self._erase_elsewhere, here.erasure_keys)),
-                        here.believed,
+                        here.trusted_origins,
                     )
                 ),
             },
@@ -352,7 +352,7 @@ async def open_deployment(folder: Path, engine: Engine, server: str) -> AsyncIte
             processor=Processor(
                 db,
                 queue,
-                IngestionContext(INSTANCE, (ERASURE_KEY,), believed=frozenset(home.proxy.url for home in homes)),
+                IngestionContext(INSTANCE, (ERASURE_KEY,), trusted_origins=frozenset(home.proxy.url for home in homes)),
                 counted(),
                 clock,
             ),

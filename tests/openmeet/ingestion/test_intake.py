@@ -40,13 +40,13 @@ async def receive(db, messages, here: IngestionContext = HERE):
         await db.batch(lambda tx, some=some: apply(tx, here, some))
 
 
-async def live_at(db, hosts: dict[int, str], believed: frozenset[str] = frozenset()):
+async def live_at(db, hosts: dict[int, str], trusted_origins: frozenset[str] = frozenset()):
     """Their DID documents are read: this is their PDS."""
     numbers = sorted(hosts)
     for start in range(0, len(numbers), 200):
         async with db.transaction() as tx:
             for number in numbers[start : start + 200]:
-                await intake.note_host(tx, did_of(number), hosts[number], believed)
+                await intake.note_host(tx, did_of(number), hosts[number], trusted_origins)
 
 
 async def found(db, *words: str) -> list[str]:
@@ -257,13 +257,13 @@ async def live_here(db, here: IngestionContext, *numbers: int):
     async with db.transaction() as tx:
         for number in numbers:
             await tx.execute("update identities set pds_url = :url where did = :did", url=OURS, did=did_of(number))
-    await live_at(db, dict.fromkeys(numbers, OURS), here.believed)
+    await live_at(db, dict.fromkeys(numbers, OURS), here.trusted_origins)
 
 
 @pytest.mark.parametrize("is_known_first", [True, False])
 async def test_a_thousand_events_of_a_new_account_here_reach_nobody(db, clock, is_known_first):
     """Anybody may sign up on the operator's own PDS; who writes as people do is shown at once there, and an old account always."""
-    here = IngestionContext(HERE.instance, believed=frozenset({OURS}))
+    here = IngestionContext(HERE.instance, trusted_origins=frozenset({OURS}))
     if is_known_first:
         await receive(db, [event_of(1, "first", name="Honest tea"), event_of(2, "first", name="Old tea")], here)
         await live_here(db, here, 1, 2)
@@ -281,7 +281,7 @@ async def test_a_thousand_events_of_a_new_account_here_reach_nobody(db, clock, i
 
 
 async def test_up_to_the_number_a_new_account_here_does_not_wait(db, clock):
-    here = IngestionContext(HERE.instance, believed=frozenset({OURS}))
+    here = IngestionContext(HERE.instance, trusted_origins=frozenset({OURS}))
     await receive(db, [event_of(1, "first")], here)
     await live_here(db, here, 1)
     assert len(await found(db, "watches")) == 1

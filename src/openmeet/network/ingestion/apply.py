@@ -28,16 +28,16 @@ _REFUSED = {IngestResult.IGNORED, IngestResult.SWITCHED_OFF, IngestResult.FROM_T
 
 
 async def apply(
-    tx: Transaction, context: IngestionContext, messages: Sequence[RecordMessage], *, counts_waiting: bool = True
+    tx: Transaction, context: IngestionContext, messages: Sequence[RecordMessage], *, counts_pending: bool = True
 ) -> list[IngestResult]:
     """Apply messages and return one result each. Raises the database's errors, and then nothing is applied.
 
-    ``counts_waiting``: also count the pending RSVPs of events in the batch; a caller that turns this off must have them
+    ``counts_pending``: also count the pending RSVPs of events in the batch; a caller that turns this off must have them
     counted later. Raises TransactionConflict if accounts of people concerned were merged in the meantime: retry.
     """
     readings = [read(message, tx.now) for message in messages]
     batch = await load_batch(tx, context, readings)
-    if not counts_waiting:
+    if not counts_pending:
         batch.waited_for.clear()
     readings = batch.following(readings)
     outcomes: dict[int, IngestResult] = {}
@@ -72,7 +72,7 @@ async def _following_now(tx: Transaction, batch: Batch, readings: list[ParsedMes
     if not any(reading.event is not None and reading.message.uri in batch.owned for reading in readings):
         return readings
     subjects = {str(reading.rsvp.subject) for reading in readings if reading.rsvp is not None}
-    return replace(batch, leads=await by_record.current(tx, subjects)).following(readings)
+    return replace(batch, current_uris=await by_record.current(tx, subjects)).following(readings)
 
 
 async def _follow_transfers(
@@ -233,4 +233,4 @@ async def _apply_intake_rules(
             here_before.add(uri)
             fresh.setdefault(reading.message.did, []).append(uri)
     if fresh:
-        await intake.receive(tx, fresh, context.believed)
+        await intake.receive(tx, fresh, context.trusted_origins)

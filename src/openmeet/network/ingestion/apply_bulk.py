@@ -150,7 +150,7 @@ async def _merge_with_edits(
     message = one.reading.message
     version = events.version_of(message)
     before = None if one.known is None else events.version_seen(one.known)
-    owned = await events.owned_by_event(tx, context, message.uri, before, version, network_event)
+    owned = await events.attach_unsent_publication(tx, context, message.uri, before, version, network_event)
     event_id = await events.apply_record(tx, context, version, network_event, owned)
     if one.known is not None:
         await notify.of_change(tx, event, event_id, message.rev)

@@ -29,7 +29,7 @@ class Batch:
     URIs of records that we write.
 
     ``waited_for``: events with pending RSVPs. ``was_in_flight``: (URI, CID) of our abandoned creates that may arrive
-    late. ``former``: URIs of superseded records of something here; ``leads``: old URI → URI of the current record.
+    late. ``former``: URIs of superseded records of something here; ``current_uris``: old URI → URI of the current record.
     ``freed_dates``: dates of other people's series that lost their events in the batch; ``appeared``: changed records
     of such series. Both are processed at the end of the batch. ``erased``: the rev up to which a DID or URI was erased.
     """
@@ -41,7 +41,7 @@ class Batch:
     erased: dict[str, str]
     switches: Switches
     former: set[str]
-    leads: dict[str, str]
+    current_uris: dict[str, str]
     freed_dates: remote_series.Freed = field(default_factory=dict)
     appeared: set[str] = field(default_factory=set)
 
@@ -50,7 +50,7 @@ class Batch:
         return [self._following(reading) for reading in readings]
 
     def _following(self, reading: ParsedMessage) -> ParsedMessage:
-        current = None if reading.rsvp is None else self.leads.get(str(reading.rsvp.subject))
+        current = None if reading.rsvp is None else self.current_uris.get(str(reading.rsvp.subject))
         if reading.rsvp is None or current is None:
             return reading
         return replace(reading, rsvp=replace(reading.rsvp, subject=parse_at_uri(current)))
@@ -115,7 +115,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, readings: Seque
     wanted |= {Flag.GROUPS} if of_groups else set()
     wanted |= {Flag.NATIVE_RECURRENCE} if any("rrule" in one.record for one in readings) else set()
     others = ownership_transfer.named_by(readings) | of_series | of_groups
-    leads = await lock_current(tx, named, along={*await links.uris_of(tx, uris - answer_uris), *others})
+    current_uris = await lock_current(tx, named, along={*await links.uris_of(tx, uris - answer_uris), *others})
     before |= await seen.find_many(tx, sorted(uris - answer_uris))
     former = await superseded_records.owned_among(tx, uris - answer_uris)
     batch = Batch(
@@ -126,7 +126,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, readings: Seque
         await erased.barriers(tx, context.erasure_keys, {*uris, *(reading.message.did for reading in readings)}),
         await context.flags.switches(tx, wanted),
         former=former,
-        leads=leads,
+        current_uris=current_uris,
     )
     unknown = [reading for reading in readings if batch.may_be_ours(reading.message, tx.now)]
     return replace(batch, owned=batch.owned | await origins.recognise(tx, context.instance, unknown))

@@ -85,14 +85,14 @@ def version_seen(known: SeenRecord) -> Version | None:
 class IngestionContext:
     """What ingestion needs to know about the installation. ``instance``: its address, as written in our records.
 
-    ``erasure_keys``: see ``records.repository_state``; without any keys, nothing can have been erased. ``believed``:
+    ``erasure_keys``: see ``records.repository_state``; without any keys, nothing can have been erased. ``trusted_origins``:
     see ``intake.receive``.
     """
 
     instance: str
     erasure_keys: tuple[bytes, ...] = ()
     flags: Switchboard = field(default_factory=Switchboard)
-    believed: frozenset[str] = frozenset()
+    trusted_origins: frozenset[str] = frozenset()
 
     def page_of(self, event: Event) -> str:
         return f"{self.instance}/events/{quote(event.slug)}"
@@ -153,7 +153,7 @@ async def remove(
     If we retracted the record, it is only detached. If another app deleted the record of an event made here, the
     event's host is asked. Otherwise the event is removed too. ``last``: the record's last content, if known. Deleting a
     superseded record removes nothing. Edits made here and never sent are kept in case the record comes back
-    (``owned_by_event``).
+    (``attach_unsent_publication``).
     """
     former = await _superseded_record(tx, uri, owned)
     if former is not None:
@@ -201,7 +201,7 @@ async def _keep_unsent(tx: Transaction, context: IngestionContext, last: Version
 async def _unsent(tx: Transaction, context: IngestionContext, uri: str, owned: LeasedPublication) -> UnsentEdits | None:
     """Return the edits made here that are in no record, in the form kept with the publication; None if there are none."""
     event = await event_queries.by_id(tx, EventId(owned.subject_id)) if owned.kind is PublicationKind.EVENT else None
-    if event is None or owned.base_body is None or not (owned.is_pending or _stays_here(event)):
+    if event is None or owned.base_body is None or not (owned.is_pending or _keeps_edits_local(event)):
         return None
     rkey = uri.rpartition("/")[2]
     agreed = Version(
@@ -246,7 +246,7 @@ async def _keep_superseded(
         await publications.recheck(tx, kind=owned.kind, subject_ids=[former.uri], is_edit=True)
 
 
-async def owned_by_event(
+async def attach_unsent_publication(
     tx: Transaction,
     context: IngestionContext,
     uri: str,
@@ -337,7 +337,7 @@ async def _merge_earlier_version(
     )
     merged = MERGE_RULE.merge(base, MERGE_RULE.edits_between(base, ours), theirs, facts)
     network_event = with_local_values(event, ours, merged.value)
-    await events.take_record(tx, event, without_own_links(_kept_at_home(event, network_event), context))
+    await events.take_record(tx, event, without_own_links(_with_private_values(event, network_event), context))
     await merge_decisions.store(
         tx,
         uri=event.record_uri or version.uri,
@@ -386,7 +386,7 @@ async def _merge_with_edits(
     if owned.is_pending:
         edits = _edits_since(owned, base, ours)
     elif owned.base_body is not None and (
-        _stays_here(event) or owned.state is PublicationState.RETRACTED or owned.edits is not None
+        _keeps_edits_local(event) or owned.state is PublicationState.RETRACTED or owned.edits is not None
     ):
         # Completed without being sent: the edits made here are in no record and must not be overwritten (invariant 6).
         edits = _edits_since(owned, base, ours)
@@ -411,7 +411,9 @@ async def _merge_with_edits(
         uri=version.uri,
         cid=version.cid,
         author_id=event.author_id,
-        event=without_own_links(_kept_at_home(event, with_local_values(event, ours_before, merged.value)), context),
+        event=without_own_links(
+            _with_private_values(event, with_local_values(event, ours_before, merged.value)), context
+        ),
     )
     await merge_decisions.store(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=merged.decisions
@@ -424,13 +426,13 @@ async def _merge_with_edits(
         await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
 
 
-def _stays_here(event: Event) -> bool:
+def _keeps_edits_local(event: Event) -> bool:
     """Whether edits made here are not written into the existing record (``publishing.eligibility``, ``DoNothing``)."""
     is_narrower = event.is_record_of_author and reach_of(event) is PublishLevel.NOTHING
     return is_narrower or event.needs_author_approval or event.is_hidden
 
 
-def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
+def _with_private_values(event: Event, merged: NetworkEvent) -> NetworkEvent:
     """Keep the values that the event's group keeps private here, instead of those of a minimal record."""
     if reach_of(event) is not PublishLevel.MINIMAL:
         return merged

@@ -80,7 +80,7 @@ async def fetch_subject(
             leads = await lock_current(tx, [str(durable)], along=[str(subject)])
             current = parse_at_uri(leads.get(str(durable), str(durable)))
             event = await by_record.find(tx, str(current))
-            await pending.resolve(tx, sloppy=subject, durable=current, event_id=None if event is None else event.id)
+            await pending.resolve(tx, handle_uri=subject, did_uri=current, event_id=None if event is None else event.id)
         if event is not None:
             return True
     if durable.collection is None or durable.rkey is None:

@@ -30,20 +30,20 @@ def identity_handler(
     db: Database,
     network: NetworkClients,
     erasing: ErasureContext | None = None,
-    believed: frozenset[str] = frozenset(),
+    trusted_origins: frozenset[str] = frozenset(),
     count_unknown: CountUnknown = uncounted,
 ) -> JobHandler:
     """Return the handler of ``JobKind.REFRESH_IDENTITY``. The subject is the DID. Without ``erasing``, deleted accounts
     are only hidden.
 
-    ``believed``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; an operator must look at it if
+    ``trusted_origins``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; an operator must look at it if
     the account signs in here.
     """
 
     async def handle(job: Job) -> None:
         did = parse_did(job.subject)
         try:
-            status = await refresh(db, network, did, believed)
+            status = await refresh(db, network, did, trusted_origins)
         except (NotFound, InvalidInput) as unknown:
             async with db.reader() as reader:
                 known = await identity_queries.find(reader, did)
@@ -69,7 +69,7 @@ def identity_handler(
 
 
 @dataclass(frozen=True, slots=True)
-class _Present:
+class _CurrentIdentity:
     """The current state of a DID according to its document and its PDS. Texts are empty if there is no value.
 
     ``name``: from the profile; None if unknown.
@@ -81,7 +81,9 @@ class _Present:
     name: str | None = None
 
 
-async def refresh(db: Database, network: NetworkClients, did: Did, believed: frozenset[str] = frozenset()) -> str:
+async def refresh(
+    db: Database, network: NetworkClients, did: Did, trusted_origins: frozenset[str] = frozenset()
+) -> str:
     """Refresh and store the identity; return the status. An unreachable PDS leaves the stored status unchanged.
 
     Raises NotFound (``DidNotFound``), InvalidInput (``UnresolvableDid``), RemoteFailed and RemoteSlow.
@@ -97,7 +99,7 @@ async def refresh(db: Database, network: NetworkClients, did: Did, believed: fro
         if before is not None:
             await follow(tx, before, pds_url=pds, status=status)
         await seen.set_status(tx, did, status)
-        await intake.note_host(tx, did, pds, believed)
+        await intake.note_host(tx, did, pds, trusted_origins)
         if status == ACTIVE and await repository_state.is_behind(tx, did):
             # The repository could not be read earlier when it should have been.
             await jobs.enqueue_again(tx, JobKind.BACKFILL, [did])
@@ -107,18 +109,18 @@ async def refresh(db: Database, network: NetworkClients, did: Did, believed: fro
     return status
 
 
-async def _ask(network: NetworkClients, did: Did) -> _Present:
+async def _ask(network: NetworkClients, did: Did) -> _CurrentIdentity:
     try:
         document = await network.dids.resolve(did)
     except NotFound as absent:
         if absent.name != "DidDeactivated":
             raise
-        return _Present("", "", DELETED, "")
+        return _CurrentIdentity("", "", DELETED, "")
     verified = await network.handles.verified_handle(document)
     handle = "" if verified == "handle.invalid" else str(verified)
     pds = document.pds or ""
     status = (await account_status(network, did, pds)).status if pds else "without a PDS"
     if status == DELETED:
-        return _Present(handle, pds, status, "")
+        return _CurrentIdentity(handle, pds, status, "")
     # The repository of an inactive account is not served, so what was known of it stays.
-    return _Present(handle, pds, status, await profile_name(network, did, pds) if status == ACTIVE else None)
+    return _CurrentIdentity(handle, pds, status, await profile_name(network, did, pds) if status == ACTIVE else None)

@@ -45,17 +45,17 @@ async def strangers(reader: Reader, dids: Sequence[str]) -> dict[str, str]:
     return {row["did"]: row["pds_url"] for row in await reader.fetch(_STRANGERS, dids=sorted(set(dids)))}
 
 
-async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], believed: frozenset[str]) -> None:
+async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], trusted_origins: frozenset[str]) -> None:
     """Apply the intake rules to new events (URIs by DID). Those that must not be shown yet start to wait.
 
-    ``believed``: origins of PDSes that the operator trusts; their accounts wait only if they write a burst of events.
+    ``trusted_origins``: origins of PDSes that the operator trusts; their accounts wait only if they write a burst of events.
     """
     unknown = await strangers(tx, list(uris))
     if not unknown:
         return
     current = await policy.current(tx)
     met = await newcomers.meet(tx, [Came(did, model.host_of(pds), len(uris[did])) for did, pds in unknown.items()])
-    named = {did for did, pds in unknown.items() if origin_of(pds) in believed}
+    named = {did for did, pds in unknown.items() if origin_of(pds) in trusted_origins}
     arriving = [Subject(Thing.DID, one.did) for one in met if one.is_new and one.did not in named]
     await visibility.hold(tx, arriving, SubjectVisibility.ARRIVAL)
     new_since = tx.now - current.new_account_days * DAY
@@ -79,13 +79,13 @@ async def _hold_events(tx: Transaction, uris: Sequence[str]) -> None:
     await visibility.hold(tx, [Subject(Thing.EVENT, row["id"]) for row in rows], SubjectVisibility.BURST)
 
 
-async def note_host(tx: Transaction, did: str, pds_url: str, believed: frozenset[str]) -> None:
+async def note_host(tx: Transaction, did: str, pds_url: str, trusted_origins: frozenset[str]) -> None:
     """Note a DID's host after its document was read, and end its wait if the operator trusts that host.
 
     An author who already has too many events by then waits for a moderator.
     """
     is_waited_for = await newcomers.note_host(tx, did, model.host_of(pds_url))
-    if is_waited_for and origin_of(pds_url) in believed:
+    if is_waited_for and origin_of(pds_url) in trusted_origins:
         current = await policy.current(tx)
         if await newcomers.counted_of(tx, did) > current.most_events_of_author:
             await visibility.keep_waiting(tx, [did])

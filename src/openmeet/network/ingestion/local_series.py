@@ -305,7 +305,7 @@ async def apply_record(
     if series is None:
         raise LookupError(f"publication of a series that is not here: {owned.subject_id}")
     await links.note_series(tx, series.id, version.uri)
-    if _is_on_its_way_back(series):
+    if _is_being_retracted(series):
         return  # the record is being retracted, so its content does not matter
     home = await identities.find(tx, version.did)
     is_theirs = home is not None and home.user_id == series.owner_id
@@ -339,7 +339,7 @@ async def differing(
 ) -> tuple[str, ...]:
     """Return the fields of the series whose values in the record differ from what we would write."""
     series = await queries.by_id(reader, SeriesId(owned.subject_id))
-    if series is None or _is_on_its_way_back(series):
+    if series is None or _is_being_retracted(series):
         return ()
     record = record_of(body)
     theirs = fields_of(read_series(SERIES, record))
@@ -379,7 +379,7 @@ async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPu
         await links.note_series(tx, SeriesId(owned.subject_id), None)
 
 
-def _is_on_its_way_back(series: Series) -> bool:
+def _is_being_retracted(series: Series) -> bool:
     is_full = reach(series.content.visibility, series.group, series.record) is PublishLevel.FULL
     return series.deleted_at is not None or series.is_read_only or series.policy is PublishPolicy.NONE or not is_full
 

@@ -148,7 +148,7 @@ async def of_records(reader: Reader, uris: Sequence[str], page: Page) -> list[Ke
     return [_conflict(row) for row in await reader.fetch(statement, uris=list(uris), **page.values)]
 
 
-async def named(reader: Reader, uris: Sequence[str], field: str, theirs_rev: str) -> KeptDecision:
+async def find_one(reader: Reader, uris: Sequence[str], field: str, theirs_rev: str) -> KeptDecision:
     """Return the decision about this field of one of these records. Raises NotFound."""
     rows = await reader.fetch(FIND, uris=list(uris), field=field, theirs_rev=theirs_rev) if uris else []
     if not rows:

@@ -52,7 +52,7 @@ async def choose(
     and Refused if a value cannot be restored.
     """
     before = await _editable(tx, caller, slug)
-    conflict = await merge_decisions.named(tx, _uris(before), field, theirs_rev)
+    conflict = await merge_decisions.find_one(tx, _uris(before), field, theirs_rev)
     values = conflict.decision.ours_values if choice is MergeSide.OURS else conflict.decision.theirs_values
     if values is None or choice is MergeSide.BOTH:
         raise Refused(IngestionReason.NOT_REVERSIBLE, name="NotReversible")
@@ -104,7 +104,7 @@ async def choose_for_group(
     errors as ``choose``.
     """
     group, uris = await _group_to_change(tx, caller, slug)
-    conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
+    conflict = await merge_decisions.find_one(tx, uris, field, theirs_rev)
     values = local_groups.MERGE_RULE.decode_edits(_values(conflict, choice))
     after = await group_hosting.revise(tx, caller, group.slug, local_groups.details_with(group.details, values))
     await merge_decisions.mark_reviewed(tx, conflict, choice)
@@ -133,7 +133,7 @@ async def choose_for_series(
 ) -> Series:
     """Choose one side of a decision about a series: an edit of all its coming dates. Also raises RuleRefused."""
     _, uris = await _series_to_change(tx, caller, slug)
-    conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
+    conflict = await merge_decisions.find_one(tx, uris, field, theirs_rev)
     values = local_series.MERGE_RULE.decode_edits(_values(conflict, choice))
     series = await actions.lock_to_change(tx, caller, slug)
     plan = await local_series.plan_of(tx, series, values)

@@ -54,10 +54,10 @@ async def apply_pending(tx: Transaction, event_ids: Mapping[str, EventId], *, on
     await rsvps.derive_each(tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 
 
-async def resolve(tx: Transaction, *, sloppy: AtUri, durable: AtUri, event_id: EventId | None) -> None:
+async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_id: EventId | None) -> None:
     """Move pending RSVPs to the URI with the DID that the handle resolved to. If the event is known, count them at
     once.
     """
-    await seen.resolve_subject(tx, sloppy=str(sloppy), durable=str(durable))
+    await seen.resolve_subject(tx, handle_uri=str(handle_uri), did_uri=str(did_uri))
     if event_id is not None:
-        await apply_pending(tx, {str(durable): event_id})
+        await apply_pending(tx, {str(did_uri): event_id})

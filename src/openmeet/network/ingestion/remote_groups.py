@@ -102,7 +102,7 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: Grou
     await record_queries.set_cid(tx, known.id, cid)
     await record_queries.set_predecessor(tx, known.id, read.predecessor)
     await _derive_all(tx, known)
-    for later in await _that_continue(tx, uri):
+    for later in await _successors_of(tx, uri):
         await _derive_all(tx, later)
 
 
@@ -115,7 +115,7 @@ async def remove(tx: Transaction, uri: str) -> None:
     gone = replace(locked, deleted_at=tx.now, revision=locked.revision + 1, updated_at=tx.now)
     await queries.update(tx, gone)
     await leave_network_group(tx, gone.id)
-    for later in await _that_continue(tx, uri):
+    for later in await _successors_of(tx, uri):
         await _derive_all(tx, later)
 
 
@@ -187,7 +187,7 @@ async def attribute(tx: Transaction, event_id: EventId) -> None:
     await set_network_group(tx, event_id, group.id if group is not None and is_theirs else None)
 
 
-async def continues(reader: Reader, uri: str) -> list[str]:
+async def predecessor_uris(reader: Reader, uri: str) -> list[str]:
     """Return the records that this one succeeds, newest first. Each one either names its successor or lists the
     successor's author among its backup admins.
     """
@@ -219,7 +219,7 @@ async def _follow_up(tx: Transaction, saying: StatementKind, stated: MembershipS
             await local_groups.admit(tx, group, stated.about)
         return
     concerned = [] if group is None else [group]
-    for one in (*concerned, *await _that_continue(tx, stated.group_uri)):
+    for one in (*concerned, *await _successors_of(tx, stated.group_uri)):
         await _derive(tx, one, stated.about)
 
 
@@ -231,7 +231,9 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
         return
     behind = await identity_queries.of_person_with(tx, did)
     dids = [str(one.did) for one in behind] or [did]
-    stated = await record_queries.about(tx, StatementKind.MEMBERSHIP.value, [uri, *await continues(tx, uri)], dids)
+    stated = await record_queries.about(
+        tx, StatementKind.MEMBERSHIP.value, [uri, *await predecessor_uris(tx, uri)], dids
+    )
     user_id = behind[0].user_id if behind else None
     mine = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
     # A statement written here counts only while its member wants it, including while it is being retracted.
@@ -350,7 +352,7 @@ async def _derive_all(tx: Transaction, group: Group) -> None:
     predecessors now.
     """
     uri = group.network.record_uri or ""
-    named = [uri, *await continues(tx, uri)]
+    named = [uri, *await predecessor_uris(tx, uri)]
     for did in await record_queries.subjects_in(tx, StatementKind.ACCEPTANCE.value, [uri], limit=MOST):
         await _derive(tx, group, did)
     listed = await record_queries.subjects_in(tx, StatementKind.EVENT.value, named[:1], limit=MOST)
@@ -361,10 +363,10 @@ async def _derive_all(tx: Transaction, group: Group) -> None:
             await attribute(tx, event.id)
 
 
-async def _that_continue(tx: Transaction, uri: str) -> Sequence[Group]:
+async def _successors_of(tx: Transaction, uri: str) -> Sequence[Group]:
     """Return the network groups that succeed this record."""
     later = await record_queries.claiming_to_continue(tx, uri, limit=_LONGEST_CHAIN)
-    return [one for one in later if uri in await continues(tx, one.network.record_uri or "")]
+    return [one for one in later if uri in await predecessor_uris(tx, one.network.record_uri or "")]
 
 
 async def _group_at(reader: Reader, uri: str) -> GroupRead | None:

@@ -154,10 +154,10 @@ async def place(
     elif by_rule:
         await series_records.remove_from_network(tx, version.uri)
     if Flag.SERIES_LEXICON in switches:
-        await _put_where_it_says(tx, event_id, link if names_own else None, freed)
+        await _assign_to_named_series(tx, event_id, link if names_own else None, freed)
 
 
-async def _put_where_it_says(tx: Transaction, event_id: EventId, link: LinkRead | None, freed: Freed) -> None:
+async def _assign_to_named_series(tx: Transaction, event_id: EventId, link: LinkRead | None, freed: Freed) -> None:
     """Make the event a date of the series that it refers to now, and remove it from its previous series."""
     event = await event_queries.by_id(tx, event_id)
     if event is None:

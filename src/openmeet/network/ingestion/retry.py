@@ -144,7 +144,7 @@ async def _quarantine(db: Database, failed: Sequence[RecordFailure]) -> None:
 async def _apply_without_waiting(
     context: IngestionContext, message: RecordMessage, along: Along, tx: Transaction
 ) -> list[IngestResult]:
-    outcomes = await apply(tx, context, [message], counts_waiting=False)
+    outcomes = await apply(tx, context, [message], counts_pending=False)
     await along(tx, [message])
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
     return outcomes

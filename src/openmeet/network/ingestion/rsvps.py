@@ -180,7 +180,7 @@ async def withdraw(
         if left:
             await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
             return
-    if owned is None and await _is_outlived(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
+    if owned is None and await _was_answered_after_deletion(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
         return
     await attendance.withdraw_from_network(tx, record_uri=uri)
 
@@ -215,7 +215,7 @@ async def _is_latest_again(
     return True
 
 
-async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
+async def _was_answered_after_deletion(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
     """Whether an RSVP was given here after the deletion of a record that we no longer write to. Such an RSVP stays."""
     mine = await attendance_queries.by_record_uri(tx, uri)
     if mine is None or mine.source is not RsvpSource.HERE:

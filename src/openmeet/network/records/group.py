@@ -32,7 +32,7 @@ from openmeet.domain.groups.publication import Share, share_of
 from openmeet.domain.groups.rules import ALLOWED
 from openmeet.network.records.collections import GROUP, GROUP_COLLECTIONS
 from openmeet.network.records.places import ADDRESS, MediaIn, MediaOut, blob_value, cid_of_blob, entries_of
-from openmeet.network.records.preserve import keep_what_means_the_same
+from openmeet.network.records.preserve import keep_unchanged_keys
 from openmeet.network.records.reader import Unmappable, line_of, of_another_type, text_of, token_of
 from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence.wall_time import zone_names
@@ -128,9 +128,7 @@ def write_group(
     now, was = _understood(record), _understood(before) or _understood(agreed)
     if was is not None and now is not None:
         known = _MEANINGS if is_all else _MEANINGS[:2]
-        keep_what_means_the_same(
-            record, before, [(key, _parts(was, parts), _parts(now, parts)) for key, parts in known]
-        )
+        keep_unchanged_keys(record, before, [(key, _parts(was, parts), _parts(now, parts)) for key, parts in known])
     site, page = ours.page_url.rpartition("/")[0], before.get("website")
     if isinstance(page, str) and page.startswith(f"{site}/") and {**record, "website": page} == before:
         # The page can be reached under the group's former slug, so a changed slug alone is no reason to write.

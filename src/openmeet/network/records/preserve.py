@@ -8,7 +8,7 @@ from at_protocol.data.model import Value
 from openmeet.network.records.collections import ORIGIN_KEYS
 
 
-def keep_what_means_the_same(
+def keep_unchanged_keys(
     record: dict[str, Value],
     before: Mapping[str, Value],
     meanings: Iterable[tuple[str, object, object]],

@@ -143,7 +143,7 @@ PARK_ANSWERS_TO = """
 """
 
 MOVE_SUBJECT = """
-    update records set subject_uri = :durable where subject_uri = :sloppy and standing = 'parked'
+    update records set subject_uri = :did_uri where subject_uri = :handle_uri and standing = 'parked'
 """
 
 MOVE_ANSWERS = """
@@ -368,9 +368,9 @@ async def park_answers_to(tx: Transaction, subject_uris: Iterable[str], reason: 
     await fetch_each(tx, PARK_ANSWERS_TO, [{"subject_uri": uri} for uri in sorted(subject_uris)], reason=packed(reason))
 
 
-async def resolve_subject(tx: Transaction, *, sloppy: str, durable: str) -> None:
+async def resolve_subject(tx: Transaction, *, handle_uri: str, did_uri: str) -> None:
     """Replace the subject of pending RSVPs, whose handle has been resolved, by the URI with the DID."""
-    await tx.execute(MOVE_SUBJECT, sloppy=sloppy, durable=durable)
+    await tx.execute(MOVE_SUBJECT, handle_uri=handle_uri, did_uri=did_uri)
 
 
 async def move_answers(tx: Transaction, former: Sequence[str], current: str) -> None:

@@ -28,7 +28,7 @@ from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.catalogue import SOURCE, speaking
 from openmeet.network.records.collections import SERIES, SERIES_COLLECTIONS, SERIES_LINK_KEY, SERIES_LINK_KEYS
 from openmeet.network.records.places import entries_of, is_same_place, read_places
-from openmeet.network.records.preserve import keep_what_means_the_same
+from openmeet.network.records.preserve import keep_unchanged_keys
 from openmeet.network.records.reader import Notes, Unmappable, line_of, of_another_type, shortened, text_of, token_of
 from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence import expansion
@@ -86,7 +86,7 @@ def write_series(
     now, was = _understood(record), _understood(before) or _understood(agreed)
     if was is not None and now is not None:
         meanings = zip(_KEYS, _meanings(was), _meanings(now), strict=True)
-        keep_what_means_the_same(record, before, meanings)
+        keep_unchanged_keys(record, before, meanings)
     return record
 
 
