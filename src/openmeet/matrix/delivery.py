@@ -146,7 +146,7 @@ class _EntryDelivery:
             reply_to = await store.event_of(reader, message.reply_to) if message.reply_to else None
             text = await self._text(reader, message)
             heading = await self._heading(reader, message)
-            shows = bool(message.pictures) and await pictures.are_passed_on(reader, self._bridge, message.room_id)
+            shows = bool(message.pictures) and await pictures.are_uploaded(reader, self._bridge, message.room_id)
         ghost = self._bridge.keeper
         if who is not None:
             ghost = await self._enter(who)
@@ -185,7 +185,7 @@ class _EntryDelivery:
             who = await _speaker_of(reader, message)
             original = await store.event_of(reader, message.id)
             text = await self._text(reader, message)
-            shows = bool(message.pictures) and await pictures.are_passed_on(reader, self._bridge, message.room_id)
+            shows = bool(message.pictures) and await pictures.are_uploaded(reader, self._bridge, message.room_id)
         if message.external_id is not None and (who is None or original in {None, message.external_id}):
             # An event of another account cannot be edited. The message is sent as a new event, or, without consent, not
             # at all.

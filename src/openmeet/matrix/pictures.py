@@ -30,7 +30,7 @@ _MOST_A_DAY: Final = 200
 _LATER: Final = frozenset({401, 408})
 
 
-async def are_passed_on(reader: Reader, bridge: Bridge, room: RoomId) -> bool:
+async def are_uploaded(reader: Reader, bridge: Bridge, room: RoomId) -> bool:
     """Whether pictures of this room are uploaded to the homeserver."""
     return bridge.pictures is not None and not await mirroring.is_subject_restricted(reader, room)
 
@@ -121,7 +121,7 @@ async def _uploaded(
     homeserver will never accept it.
     """
     blobs = bridge.pictures
-    assert blobs is not None, "are_passed_on has said so"  # noqa: S101 - for the type checker
+    assert blobs is not None, "are_uploaded has said so"  # noqa: S101 - for the type checker
     at = blob_key(one.key, Size.LARGE)
     try:
         size = await blobs.size(at)

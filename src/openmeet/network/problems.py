@@ -72,7 +72,7 @@ class OpenConflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedDeadLetter:
     """A dead letter with its content: the record as JSON, or the first bytes if it cannot be decoded."""
 
     letter: DeadLetterView
@@ -120,13 +120,13 @@ async def open_conflicts(reader: Reader) -> list[OpenConflict]:
     ]
 
 
-async def open_dead_letter(queue: Queue, letter_id: str) -> Opened:
+async def open_dead_letter(queue: Queue, letter_id: str) -> OpenedDeadLetter:
     """Return a dead letter with its content. Raises NotFound if it was retried or discarded in the meantime."""
     after = ""
     while letters := await queue.dead_letters(_PAGE, after):
         found = next((one for one in letters if one.letter_id == letter_id), None)
         if found is not None:
-            return Opened(dead_letters.shown(found), _content(found))
+            return OpenedDeadLetter(dead_letters.shown(found), _content(found))
         after = letters[-1].letter_id
     raise NotFound(IngestionReason.NO_SUCH_MESSAGE)
 

@@ -44,7 +44,7 @@ _NO_KEY = "\x7f"
 _BEHIND_THE_KEY = ","
 
 
-class Whereabouts(StrEnum):
+class OwnRecordState(StrEnum):
     """How a record at the PDS compares with its last seen version here."""
 
     HERE = "here"
@@ -62,7 +62,7 @@ class OwnRecord:
     uri: AtUri
     title: str
     starts_at: Instant | None
-    whereabouts: Whereabouts
+    state: OwnRecordState
     slug: str
     about: str = ""
 
@@ -218,7 +218,7 @@ async def _known(
     for text, one in at_server.items():
         last = known.get(text)
         is_here = last is not None and last.cid == one.get("cid")
-        where = Whereabouts.HERE if is_here else Whereabouts.WAITING
+        where = OwnRecordState.HERE if is_here else OwnRecordState.WAITING
         uri = parse_at_uri(text)
         title, starts_at = _title_and_start(uri, one.get("value"))
         subject = subjects[text]
@@ -227,7 +227,7 @@ async def _known(
     gone = [parse_at_uri(text) for text in leaving]
     names = {uri: event.title for uri, event in shown.items()}
     return found + [
-        OwnRecord(uri, names.get(str(uri), ""), None, Whereabouts.LEAVING, slugs.get(str(uri), "")) for uri in gone
+        OwnRecord(uri, names.get(str(uri), ""), None, OwnRecordState.LEAVING, slugs.get(str(uri), "")) for uri in gone
     ]
 
 

@@ -49,10 +49,10 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class PictureToPublish:
-    """The picture to publish, if any. ``without``: why there is none; None if there is one or if none was wanted."""
+    """The picture to publish, if any. ``reason``: why there is none; None if there is one or if none was wanted."""
 
     blob: Blob | None
-    without: Explanation | None = None
+    reason: Explanation | None = None
 
 
 NO_PICTURE = PictureToPublish(None)

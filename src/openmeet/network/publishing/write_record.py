@@ -112,7 +112,7 @@ async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublicat
     except Conflict:
         await _after_conflict(publisher, leased, draft.uri, cid, written.body)
         return
-    await store_response(publisher, leased, sent, written.body, stored, lacks=draft.picture.without)
+    await store_response(publisher, leased, sent, written.body, stored, lacks=draft.picture.reason)
 
 
 async def stop_rewriting(publisher: Publisher, leased: LeasedPublication, uri: str, writes: int) -> None:
@@ -182,7 +182,7 @@ async def _adopt_current(publisher: Publisher, leased: LeasedPublication, draft:
             cid=current.cid,
             body=current.body,
             rev=known.rev,
-            lacks=draft.picture.without,
+            lacks=draft.picture.reason,
         )
 
 

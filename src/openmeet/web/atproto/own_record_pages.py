@@ -77,7 +77,7 @@ async def show(request: Request) -> Response:
         "older": {name: some.older and _address(request, {name: some.older}) for name, some in pages.items()},
         "newest": {name: _address(request, {name: ""}) if request.query_params.get(name) else "" for name in pages},
         "when": {one.uri: _when(one.starts_at, zone) for one in records if one.starts_at},
-        "waits": any(one.whereabouts is not repository.Whereabouts.HERE for one in records),
+        "waits": any(one.state is not repository.OwnRecordState.HERE for one in records),
         "again": _address(request, {}),
     }
     return page(request, "atproto/own_records.html", context)
