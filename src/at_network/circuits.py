@@ -96,7 +96,7 @@ class Circuits:
                 self._trying_until[service] = Instant(now + _TRY_LASTS)
                 return
         host = service.partition("://")[2]
-        raise NotAsked(f"{host} does not answer; it is asked again soon.", after_seconds=(again_at - now) / SECOND)
+        raise NotAsked(f"{host} does not answer. It will be tried again soon.", after_seconds=(again_at - now) / SECOND)
 
     def note(self, service: str, failure: Failure | None, *, account: str = "") -> None:
         """Call this after a request. ``failure`` is None if the server answered, even if it rejected the request."""

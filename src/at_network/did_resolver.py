@@ -114,7 +114,7 @@ class DidResolver:
         is_local = host.startswith("localhost:")
         allow = self._settings.is_development
         if (is_local and not allow) or (not is_local and reserved_domain(Handle(host), allow_test=allow)):
-            raise InvalidInput("did", f"No identity can live at {host}.", name="UnresolvableDid")
+            raise InvalidInput("did", f"{host} cannot host an identity.", name="UnresolvableDid")
 
     async def _fetch(self, did: Did) -> DidDocument:
         is_plc = supported_method(did) is DidMethod.PLC

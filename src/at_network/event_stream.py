@@ -108,7 +108,7 @@ def raise_unless_ended(socket: ClientWebSocketResponse) -> None:
         case WSCloseCode.MESSAGE_TOO_BIG:
             raise RemoteFailed(f"The stream sent a frame of more than {MAX_MESSAGE_BYTES} bytes.")
         case WSCloseCode.ABNORMAL_CLOSURE | None:
-            raise RemoteFailed("The stream broke off.") from error
+            raise RemoteFailed("The stream was interrupted.") from error
         case _:
             return
 

@@ -130,7 +130,7 @@ class HandleResolver:
             if document.handle != identifier:
                 if not refresh:  # either side might have changed since it was cached
                     return await self.identify(identifier, refresh=True)
-                raise NotFound(f"The account that {identifier} names goes by another handle.", name="HandleNotFound")
+                raise NotFound(f"The account of {identifier} has another handle.", name="HandleNotFound")
             return ResolvedIdentity(did, Handle(identifier), document)
         return ResolvedIdentity(did, await self.verified_handle(document), document)
 
@@ -179,7 +179,7 @@ class HandleResolver:
         try:
             return parse_did(body["did"])
         except (Malformed, KeyError, TypeError):
-            raise RemoteFailed(f"{pds} did not answer with a DID.") from None
+            raise RemoteFailed(f"{pds} did not return a DID.") from None
 
     async def _from_dns(self, handle: Handle) -> Did | None:
         name = dns_name(handle)
@@ -188,7 +188,9 @@ class HandleResolver:
         try:
             return did_from_txt(await self._dns.txt(name))
         except Malformed as failure:
-            raise NotFound(f"The domain of {handle} names no account: {failure.why}.", name="HandleNotFound") from None
+            raise NotFound(
+                f"The domain of {handle} does not point to an account: {failure.why}.", name="HandleNotFound"
+            ) from None
 
     async def _from_https(self, handle: Handle) -> Did | None:
         try:
@@ -216,7 +218,7 @@ class HandleResolver:
 
 
 def _nobody(handle: Handle) -> NotFound:
-    return NotFound(f"No account is called {handle}.", name="HandleNotFound")
+    return NotFound(f"No account has the handle {handle}.", name="HandleNotFound")
 
 
 async def _outcome(asked: Awaitable[Did | None]) -> Did | Failure | None:

@@ -50,7 +50,7 @@ async def read_lines(http: HttpClient, url: str, unpack: Unpack | None = None) -
                 yield message.data
             elif message.type is WSMsgType.BINARY:
                 if unpack is None:
-                    raise RemoteFailed("The stream sent packed lines that nobody asked for.")
+                    raise RemoteFailed("The stream sent compressed lines that were not requested.")
                 yield unpack(message.data)
             else:
                 raise_unless_ended(socket)
@@ -65,7 +65,9 @@ def unpacker(dictionary: Path) -> Unpack:
         # The zstd library is an optional extra. Everything else works without it.
         zstandard = importlib.import_module("zstandard")
     except ModuleNotFoundError as missing:
-        raise Refused("A Jetstream dictionary needs the extra: pip install 'openmeet[jetstream]'.") from missing
+        raise Refused(
+            "A Jetstream dictionary needs an optional package: pip install 'openmeet[jetstream]'."
+        ) from missing
     try:
         known = zstandard.ZstdCompressionDict(dictionary.read_bytes())
     except OSError as error:
@@ -79,7 +81,7 @@ def unpacker(dictionary: Path) -> Unpack:
                 raise RemoteFailed(f"The stream sent a line of more than {MAX_LINE_BYTES} bytes.")
             unpacked: bytes = decompressor.decompress(packed, max_output_size=MAX_LINE_BYTES)
         except zstandard.ZstdError as wrong:
-            raise RemoteFailed("The stream sent a line that the dictionary does not unpack.") from wrong
+            raise RemoteFailed("The stream sent a line that cannot be decompressed with the dictionary.") from wrong
         return unpacked
 
     return unpack

@@ -114,7 +114,7 @@ class LexiconResolver:
         proof = await self._proof(nsid, document)
         proven = await self._verified(nsid, document, proof)
         if proven.cid is None or proven.record is None:
-            raise _absent(nsid, "its authority publishes none")
+            raise _absent(nsid, "its authority does not publish one")
         try:
             record = cbor.decode(proven.record)
             return ResolvedLexicon(did, proven.cid, record, read_publication(nsid, record))
@@ -144,7 +144,7 @@ class LexiconResolver:
             return answer.body
         error = read_error(answer.status, answer.body)
         if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and error.name in _ABSENT_NAMES:
-            raise _absent(nsid, "its authority publishes none")
+            raise _absent(nsid, "its authority does not publish one")
         raise RemoteFailed(
             f"The repository of {document.did} answered with status {answer.status}.", status=answer.status
         )
@@ -173,4 +173,4 @@ def _absent(nsid: Nsid, why: str) -> NotFound:
 
 
 def _unproven(nsid: Nsid, failure: Malformed) -> RemoteFailed:
-    return RemoteFailed(f"What the authority of {nsid} sent does not prove its Lexicon: {failure.why}.")
+    return RemoteFailed(f"The response of the authority of {nsid} does not prove its Lexicon: {failure.why}.")

@@ -136,11 +136,11 @@ class LookupCache(Generic[K, V]):
     def _known(self, entry: _Entry[V] | None) -> V:
         """Return the value if it is within its hard limit; otherwise raise the cached failure."""
         if entry is None:
-            raise Unavailable("This was asked for too often. Try again in a minute.")
+            raise Unavailable("There were too many requests for this. Try again in a minute.")
         if entry.value is not None and self._clock.now() - entry.fetched_at < self._lifetimes.hard_seconds * SECOND:
             return entry.value
         if entry.failure is None:
-            raise Unavailable("What is known about this is too old, and it was asked for too often.")
+            raise Unavailable("The known data is too old, and there were too many requests for it.")
         raise entry.failure.with_traceback(None)
 
     async def _ask(self, key: K) -> V:

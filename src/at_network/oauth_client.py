@@ -203,7 +203,7 @@ class OAuthCalls:
 
         It names the server and the error code, because OAuth's own descriptions are written for programs.
         """
-        why = f"{_host(server)} says no ({name})."
+        why = f"{_host(server)} refused the request ({name})."
         if answer.status == 429:
             return TooMany(why, after_seconds=retry_after_seconds(answer.headers, self.clock.now()), name=name)
         if answer.status >= 500 or answer.status < 400:
@@ -219,15 +219,15 @@ def _tokens(server: ServerMetadata, answer: Mapping[str, object]) -> Tokens:
     refresh, expires_in = answer.get("refresh_token", ""), answer.get("expires_in")
     kind = answer.get("token_type")
     if not (isinstance(access, str) and isinstance(scope, str) and isinstance(subject, str)):
-        raise RemoteFailed(f"{_host(server)} did not answer with tokens.")
+        raise RemoteFailed(f"{_host(server)} did not return tokens.")
     if not isinstance(refresh, str) or not access or len(access) + len(refresh) > _MAX_TOKEN_LENGTH:
-        raise RemoteFailed(f"{_host(server)} did not answer with tokens.")
+        raise RemoteFailed(f"{_host(server)} did not return tokens.")
     if not isinstance(kind, str) or kind.lower() != "dpop" or ATPROTO not in scope.split():
-        raise RemoteFailed(f"{_host(server)} gave tokens of another kind than were asked for.")
+        raise RemoteFailed(f"{_host(server)} returned tokens of an unexpected type.")
     try:
         did = parse_did(subject)
     except Malformed:
-        raise RemoteFailed(f"{_host(server)} does not say whose tokens these are.") from None
+        raise RemoteFailed(f"{_host(server)} does not say which account the tokens belong to.") from None
     # A whole JSON number can arrive as a float. Anything else counts as not stated.
     seconds = int(expires_in) if isinstance(expires_in, int | float) and 0 < expires_in < 10**9 else None
     return Tokens(did, scope, access, refresh, seconds)

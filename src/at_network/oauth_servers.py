@@ -48,7 +48,9 @@ class OAuthServers:
         """
         server = await self.at(await self.issuer_of(pds))
         if server.protected_resources is not None and pds not in server.protected_resources:
-            raise RemoteFailed(f"{_host(server.issuer)} does not say that it guards {_host(pds)}.", name="WrongIssuer")
+            raise RemoteFailed(
+                f"{_host(server.issuer)} does not list {_host(pds)} as one of its servers.", name="WrongIssuer"
+            )
         return server
 
     async def issuer_of(self, pds: str) -> str:
@@ -102,10 +104,10 @@ class OAuthServers:
     async def _document(self, origin: str, path: str) -> object:
         answer = await self._http.get(f"{origin}{path}")
         if answer.status == HTTPStatus.NOT_FOUND:
-            raise NotFound(f"{_host(origin)} does not let apps be signed in with.", name="NoOAuth")
+            raise NotFound(f"{_host(origin)} does not offer sign-in for apps.", name="NoOAuth")
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if answer.status != HTTPStatus.OK or kind != "application/json":
-            raise RemoteFailed(f"{_host(origin)} does not answer as a server of accounts.", status=answer.status)
+            raise RemoteFailed(f"{_host(origin)} does not respond like an account server.", status=answer.status)
         document: object = answer.json()
         return document
 

@@ -71,7 +71,7 @@ class PlcClient:
         """Return the current chain, oldest operation first."""
         value = await self._get(f"/{did}/log", MAX_LOG_BYTES)
         if not isinstance(value, list):
-            raise RemoteFailed(f"The directory's log of {did} is no list.")
+            raise RemoteFailed(f"The directory's log of {did} is not a list.")
         return [_operation(entry) for entry in value]
 
     async def audit_log(self, did: Did) -> list[Mapping[str, object]]:
@@ -80,7 +80,7 @@ class PlcClient:
         """
         value = await self._get(f"/{did}/log/audit", MAX_LOG_BYTES)
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-            raise RemoteFailed(f"The directory's audit log of {did} is no list of entries.")
+            raise RemoteFailed(f"The directory's audit log of {did} is not a list of entries.")
         return value
 
     async def _has(self, did: Did, cid: Cid) -> bool:
@@ -107,7 +107,7 @@ class PlcClient:
         sentence = _sentence(answer)
         match answer.status:
             case HTTPStatus.CONFLICT:
-                raise Conflict("The identity was changed by somebody else at the same time.", name="InvalidSwap")
+                raise Conflict("Someone else changed the identity at the same time.", name="InvalidSwap")
             case HTTPStatus.TOO_MANY_REQUESTS:
                 raise TooMany(f"The directory says: {sentence}", after_seconds=3600)
             case status if 400 <= status < 500:
@@ -127,6 +127,6 @@ def _sentence(answer: HttpResponse) -> str:
     try:
         body = answer.json()
     except RemoteFailed:
-        return "it cannot take the operation"
+        return "it cannot accept the operation"
     message = body.get("message") if isinstance(body, dict) else None
-    return message[:MAX_SENTENCE] if isinstance(message, str) else "it cannot take the operation"
+    return message[:MAX_SENTENCE] if isinstance(message, str) else "it cannot accept the operation"

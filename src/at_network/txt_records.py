@@ -41,7 +41,7 @@ class Dns:
         except dns.exception.Timeout:
             raise RemoteSlow("The name servers did not answer in time.") from None
         except (dns.exception.DNSException, OSError) as failure:
-            raise RemoteFailed(f"The name servers cannot be asked ({type(failure).__name__}).") from failure
+            raise RemoteFailed(f"The name servers cannot be queried ({type(failure).__name__}).") from failure
 
     def _open(self) -> dns.asyncresolver.Resolver:
         # Created on the first query, so that a machine without DNS can run everything that does not need it.

@@ -179,7 +179,7 @@ class XrpcClient:
         is_write = method == "POST"
         pause = pause_seconds(self.pace, self._clock.now(), cost=_COSTS.get(nsid, 1)) if is_write else 0.0
         if pause > 0:
-            raise TooMany(f"{self._host} accepts no more writes of this account for now.", after_seconds=pause)
+            raise TooMany(f"{self._host} does not accept more writes from this account for now.", after_seconds=pause)
         attempt = 1
         while True:
             proof = await self._headers(method, url)  # if this refreshes a token, that call probes the circuit

@@ -49,5 +49,5 @@ def to_datetime(instant: Instant) -> datetime:
 def from_datetime(moment: datetime) -> Instant:
     """Convert an aware datetime to an instant, exact to the microsecond. Raises ValueError for a naive datetime."""
     if moment.tzinfo is None:
-        raise ValueError("a datetime without zone is not an instant")
+        raise ValueError("a datetime without a time zone is not an instant")
     return Instant((moment - _EPOCH) // timedelta(microseconds=1))

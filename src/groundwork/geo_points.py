@@ -39,7 +39,7 @@ def near_in(text: str) -> Near | None:
     north, east, within = text.split(",")
     near = Near(float(north), float(east), int(within))
     if not (abs(near.latitude) <= 90 and abs(near.longitude) <= 180 and 1 <= near.within_km <= MAX_WITHIN_KM):
-        raise ValueError(f"{text} is not a point with a distance")
+        raise ValueError(f"{text} is not a point with a valid distance")
     return near
 
 

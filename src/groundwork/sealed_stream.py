@@ -126,7 +126,7 @@ class OpeningStream:
         try:
             return self._cipher.decrypt(nonce, piece, None)
         except InvalidTag:
-            raise CannotUnseal("the sealed value was changed or cut off, or the passphrase is another") from None
+            raise CannotUnseal("the sealed value was changed or cut off, or the passphrase is wrong") from None
 
 
 def _cipher(master: bytes, salt: bytes, name: str) -> AESGCM:

@@ -52,7 +52,7 @@ class Secret:
         return bool(self._text)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError("a secret is not pickled")
+        raise TypeError("a secret cannot be pickled")
 
 
 class SettingsRefused(Refused):
@@ -148,7 +148,7 @@ def read_settings(
                 problems.append(f"{prefix}{field.name.upper()} is not set and has no default.")
         except SettingsRefused as refused:
             problems += refused.sentences
-    problems += [f"The settings file has {name!r}, which is no setting here." for name in table if name not in known]
+    problems += [f"The settings file has {name!r}, which is not a setting here." for name in table if name not in known]
     if problems:
         raise SettingsRefused(problems)
     return kind(**values)
@@ -164,9 +164,9 @@ def override(settings: S, table: Mapping[str, Any], *, allowed: Collection[str],
     problems = []
     for name, value in table.items():
         if name not in hints:
-            problems.append(f"{where} has {name!r}, which is no setting here.")
+            problems.append(f"{where} has {name!r}, which is not a setting here.")
         elif name not in allowed:
-            problems.append(f"{where} has {name!r}, which holds for the whole installation: set it there.")
+            problems.append(f"{where} has {name!r}, which applies to the whole installation. Set it there.")
         else:
             try:
                 values[name] = _convert(f"{name} ({where})", value, hints[name])
@@ -186,7 +186,9 @@ def _find(
     given = [(name, environment[name]) for name in names if environment.get(name, "").strip()]
     for name, value in given[1:]:
         if value.strip() != given[0][1].strip():
-            raise SettingsRefused([f"{given[0][0]} and {name} mean the same and have different values; set one."])
+            raise SettingsRefused(
+                [f"{given[0][0]} and {name} are the same setting with different values. Set only one."]
+            )
     if given:
         return given[0]
     if field.name in table:

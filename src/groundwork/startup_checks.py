@@ -14,12 +14,12 @@ class Danger(StrEnum):
     sentence.
     """
 
-    BUILT_IN_DIRECTORY = "uses the built-in PLC directory, whose identities nobody else knows"
-    DEVELOPMENT_MAILBOX = "shows everybody's mail on a page instead of sending it"
-    DEV_MODE = "switches development mode on, which loosens checks"
-    NO_SSRF_PROTECTION = "lets strangers' addresses lead into the private network"
-    DEFAULT_PASSWORD = "is the password that everybody can read in the documentation"  # noqa: S105  # a sentence
-    PLAIN_HTTP = "makes sign-ins and tokens travel without encryption"
+    BUILT_IN_DIRECTORY = "uses the built-in PLC directory, whose identities are unknown to other servers"
+    DEVELOPMENT_MAILBOX = "shows all e-mail on a page instead of sending it"
+    DEV_MODE = "switches on development mode, which relaxes security checks"
+    NO_SSRF_PROTECTION = "allows untrusted URLs to reach the private network"
+    DEFAULT_PASSWORD = "is the password from the documentation"  # noqa: S105  # a sentence
+    PLAIN_HTTP = "sends passwords and tokens without encryption"
 
 
 # Names that never leave a machine or a local network: RFC 6761, RFC 6762, RFC 9476 (.alt), ICANN's .internal.
@@ -55,6 +55,6 @@ def dangers_of(hosts: Iterable[str], switched_on: Mapping[Danger, str]) -> list[
     if public is None:
         return []
     return [
-        f"{name} {danger.value}: not with the public host name {public}. Change {name}, or use a local host name."
+        f"{name} {danger.value}, which is not allowed with the public host name {public}. Change {name}, or use a local host name."
         for danger, name in switched_on.items()
     ]

@@ -92,7 +92,7 @@ async def test_broken_connection_is_a_failure(http, service, stream):
         socket._req.transport.abort()
 
     stream.script = script
-    with pytest.raises(RemoteFailed, match="broke off"):
+    with pytest.raises(RemoteFailed, match="was interrupted"):
         await collect(http, service)
 
 

@@ -60,8 +60,8 @@ async def _make(
     except Refused as refused:
         if refused.name == "AlreadyExists":
             raise Refused(
-                f"{destination.origin} has this account already, from an earlier attempt, with another password. "
-                "Give the password of that attempt.",
+                f"{destination.origin} already has this account from an earlier attempt, with another password. "
+                "Use the password of that attempt.",
                 name=refused.name,
             ) from None
         raise
@@ -74,5 +74,5 @@ async def service_token(old: MigrationServer, destination: ServerDescription) ->
     )
     token = answer.get("token")
     if not isinstance(token, str):
-        raise RemoteFailed(f"{old.origin} did not give a token for the new server.")
+        raise RemoteFailed(f"{old.origin} did not issue a token for the new server.")
     return token

@@ -104,7 +104,7 @@ async def missing_blobs(side: MigrationServer) -> AsyncIterator[Cid]:
             try:
                 yield Cid.parse(str(entry["cid"]))
             except (KeyError, TypeError, Malformed):
-                raise RemoteFailed(f"{side.origin} names a missing blob that is none.") from None
+                raise RemoteFailed(f"{side.origin} lists a missing blob with an invalid CID.") from None
         cursor = str(page["cursor"]) if page.get("cursor") else None
         if cursor is None:
             return
@@ -137,7 +137,7 @@ async def copy_blobs(
         for cid in wanted:
             group.create_task(bring(cid))
     lost = len(outcome.missing_blobs)
-    note = f"{outcome.blobs_brought} brought" + (f", {lost} not at the old server any more" if lost else "")
+    note = f"{outcome.blobs_brought} brought" + (f", {lost} no longer at the old server" if lost else "")
     on_progress(Progress(MigrationStep.BLOBS, len(wanted), len(wanted), is_complete=True, note=note))
 
 
@@ -192,8 +192,8 @@ async def copy_preferences(
         note = f"{len(preferences)} brought"
     except Failure as failure:
         # Preferences are a convenience, so a failure here does not stop the migration. The owner is informed.
-        outcome.differences.append(f"Preferences did not come along: {failure.why}")
-        note = "did not come along"
+        outcome.differences.append(f"Preferences were not copied: {failure.why}")
+        note = "were not copied"
     on_progress(Progress(MigrationStep.PREFERENCES, is_complete=True, note=note))
 
 

@@ -31,7 +31,7 @@ async def ask_for_token(old: MigrationServer) -> None:
     Raises Refused for a did:web, which has no operations.
     """
     if not is_plc(old.did):
-        raise Refused("The document of a did:web is changed where it is kept, not with a token.")
+        raise Refused("The document of a did:web is edited where it is hosted, not with a token.")
     await old.client.procedure(f"{_IDENTITY}.requestPlcOperationSignature")
 
 
@@ -47,7 +47,7 @@ async def change(old: MigrationServer, new: MigrationServer, token: str, directo
     signed = await old.client.procedure(f"{_IDENTITY}.signPlcOperation", {**wanted, "token": token.strip()})
     operation = signed.get("operation")
     if not isinstance(operation, Mapping):
-        raise RemoteFailed(f"{old.origin} did not answer with a signed operation.")
+        raise RemoteFailed(f"{old.origin} did not return a signed operation.")
     await new.client.procedure(f"{_IDENTITY}.submitPlcOperation", {"operation": operation})
 
 
@@ -60,7 +60,7 @@ async def _with_own_keys(old: MigrationServer, directory: PlcClient, wanted: Map
     present = (await directory.current(old.did)).get("rotationKeys")
     servers = (await recommended(old)).get("rotationKeys")
     if not isinstance(present, list) or not isinstance(servers, list):
-        raise RemoteFailed("The server does not say the identity's rotation keys.")
+        raise RemoteFailed("The server does not state the identity's rotation keys.")
     new_keys = [str(key) for key in wanted.get("rotationKeys", [])]
     own = [str(key) for key in present if key not in servers and key not in new_keys]
     return [*own[: _MAX_KEYS - len(new_keys)], *new_keys]

@@ -42,7 +42,7 @@ async def bring(move: Migration) -> MigrationResult:
         counted = present.get("indexedRecords")
         outcome.records = counted if isinstance(counted, int) else 0
         move.on_progress(
-            Progress(MigrationStep.REPOSITORY, is_complete=True, note="the new server has it, and shows it already")
+            Progress(MigrationStep.REPOSITORY, is_complete=True, note="the new server already has it and shows it")
         )
         await copy.copy_blobs(move.old, move.new, move.on_progress, outcome)
         return outcome
@@ -82,5 +82,7 @@ async def finish(move: Migration, token: str | None, *, delete_after: str | None
 
 def _not_yet(move: Migration) -> str:
     if is_plc(move.new.did):
-        return "The identity does not name the new server yet; that takes the token that the old server mails."
+        return (
+            "The identity does not name the new server yet. Changing it requires the token that the old server e-mails."
+        )
     return f"The document of {move.new.did} does not name {move.new.origin} and the account's key there yet."

@@ -74,9 +74,9 @@ async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve
     try:
         did = parse_did(str(description.get("did")))
     except Malformed:
-        raise RemoteFailed(f"{origin} does not say which DID it has: is it a PDS?") from None
+        raise RemoteFailed(f"{origin} does not state its DID. Is it a PDS?") from None
     if not (names_host(did, origin) or (resolve is not None and await leads_to(resolve, did, origin))):
-        raise RemoteFailed(f"{origin} says that it is {did}, which is another server.")
+        raise RemoteFailed(f"{origin} claims to be {did}, which is another server.")
     return ServerDescription(
         origin.rstrip("/"),
         did,
@@ -108,6 +108,6 @@ async def status(side: MigrationServer) -> Mapping[str, object]:
 def require_same(old: MigrationServer, new: MigrationServer) -> None:
     """Raise Refused unless both are sessions of the same account on two different servers."""
     if old.did != new.did:
-        raise Refused(f"The sessions are of two accounts: {old.did} and {new.did}.")
+        raise Refused(f"The sessions belong to two different accounts: {old.did} and {new.did}.")
     if old.origin == new.origin:
         raise Refused(f"Both servers are {old.origin}; there is nothing to move.")

@@ -28,7 +28,7 @@ def decode(text: str) -> bytes:
     for character in text:
         digit = _VALUES.get(character)
         if digit is None:
-            raise Malformed("base58", text, "a character is not of the base58 alphabet")
+            raise Malformed("base58", text, "contains a character outside the base58 alphabet")
         number = number * 58 + digit
     zeros = len(text) - len(text.lstrip("1"))
     return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")

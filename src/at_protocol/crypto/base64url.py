@@ -22,6 +22,6 @@ def decode(text: str) -> bytes:
     # change the text of a signature.
     if encode(content) != text:
         raise Malformed(
-            "base64url", text, "not base64url in its one form: padding, spaces, stray bits or other characters"
+            "base64url", text, "not canonical base64url: contains padding, spaces, stray bits or other characters"
         )
     return content

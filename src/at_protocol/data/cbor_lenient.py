@@ -76,7 +76,7 @@ class _LenientReader:
         if first in _SIMPLE:
             return _SIMPLE[first], at + 1
         if first not in _FLOATS:
-            raise Malformed("cbor", self._encoded[at : at + 9], "a simple value without a meaning")
+            raise Malformed("cbor", self._encoded[at : at + 9], "a simple value that is not assigned")
         size, form = _FLOATS[first]
         end = span(self._encoded, at, size)
         number = struct.unpack(form, self._encoded[at + 1 : end])[0]

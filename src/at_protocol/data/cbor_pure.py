@@ -77,7 +77,7 @@ def _item(encoded: bytes, at: int, levels: int) -> tuple[Value, int]:
     match major:
         case 0 | 1:
             if argument > MAX_INTEGER:
-                raise Malformed("cbor", argument, "integers have 64 signed bits")
+                raise Malformed("cbor", argument, "integers must fit into 64 bits with a sign")
             return (argument if major == 0 else ~argument), at
         case 2:
             end = span(encoded, at, argument)
@@ -167,7 +167,7 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise Malformed("cbor", text, "text with half a surrogate pair has no UTF-8 form") from error
+        raise Malformed("cbor", text, "text with an unpaired surrogate has no UTF-8 form") from error
 
 
 def _write(written: bytearray, value: object, levels: int) -> None:
@@ -181,7 +181,7 @@ def _write(written: bytearray, value: object, levels: int) -> None:
     elif kind is int:
         number: int = value  # type: ignore[assignment]  # as above
         if not MIN_INTEGER <= number <= MAX_INTEGER:
-            raise Malformed("cbor", number, "integers have 64 signed bits")
+            raise Malformed("cbor", number, "integers must fit into 64 bits with a sign")
         _write_head(written, number < 0, ~number if number < 0 else number)
     elif value is None or kind is bool:
         written.append(0xF6 if value is None else 0xF5 if value else 0xF4)

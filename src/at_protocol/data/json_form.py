@@ -65,12 +65,12 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _constant(name: str) -> object:
-    raise Malformed("json", name, "not a number of JSON")
+    raise Malformed("json", name, "not a JSON number")
 
 
 def _integer(digits: str) -> int:
     if len(digits) > 20:  # -9223372036854775808 has 20 characters; int() is slow for a megabyte of digits
-        raise Malformed("json", digits, "integers have 64 signed bits")
+        raise Malformed("json", digits, "integers must fit into 64 bits with a sign")
     return int(digits)
 
 
@@ -78,13 +78,13 @@ def _number_with_point(digits: str) -> int:
     try:
         number = Decimal(digits)
     except ArithmeticError as error:  # an exponent too large for the decimal module
-        raise Malformed("json", digits, "integers have 64 signed bits") from error
+        raise Malformed("json", digits, "integers must fit into 64 bits with a sign") from error
     if number.is_zero():
         return 0
     if number.adjusted() > 18:  # reject it before building a number with as many digits as the exponent says
-        raise Malformed("json", digits, "integers have 64 signed bits")
+        raise Malformed("json", digits, "integers must fit into 64 bits with a sign")
     if number.adjusted() < 0 or number != number.to_integral_value():
-        raise Malformed("json", digits, "numbers have no fraction")
+        raise Malformed("json", digits, "numbers must not have a fraction")
     return int(number)
 
 
@@ -102,11 +102,11 @@ def _read(document: object, levels: int) -> Value:
         return document
     if isinstance(document, int):
         if not MIN_INTEGER <= document <= MAX_INTEGER:
-            raise Malformed("json", document, "integers have 64 signed bits")
+            raise Malformed("json", document, "integers must fit into 64 bits with a sign")
         return document
     if isinstance(document, float):
         if not document.is_integer() or abs(document) > MAX_EXACT_FLOAT:
-            raise Malformed("json", document, "numbers have no fraction and, as floats, no more than 53 bits")
+            raise Malformed("json", document, "numbers must not have a fraction or, as floats, more than 53 bits")
         return int(document)
     if isinstance(document, list | dict):
         if levels == 0:
@@ -116,7 +116,7 @@ def _read(document: object, levels: int) -> Value:
         if isinstance(document, list):
             return [_read(entry, levels - 1) for entry in document]
         return _read_object(document, levels)
-    raise Misuse(f"{type(document).__name__} is not a type of JSON")
+    raise Misuse(f"{type(document).__name__} is not a JSON type")
 
 
 def _read_object(document: dict[Any, Any], levels: int) -> Value:
@@ -145,14 +145,14 @@ def _text(text: str) -> str:
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
-            raise Malformed("json", text, "text with half a surrogate pair") from error
+            raise Malformed("json", text, "text with an unpaired surrogate") from error
     return text
 
 
 def _link(document: dict[Any, Any]) -> Cid:
     text = document["$link"]
     if len(document) != 1 or not isinstance(text, str):
-        raise Malformed("json", document, "a link is an object of $link alone, a CID as text")
+        raise Malformed("json", document, "a link is an object with only $link, a CID as text")
     try:
         return Cid.parse(text)
     except Malformed as error:
@@ -162,7 +162,7 @@ def _link(document: dict[Any, Any]) -> Cid:
 def _bytes(document: dict[Any, Any]) -> bytes:
     text = document["$bytes"]
     if len(document) != 1 or not isinstance(text, str):
-        raise Malformed("json", document, "bytes are an object of $bytes alone, base64 as text")
+        raise Malformed("json", document, "bytes are an object with only $bytes, base64 as text")
     bare = text.rstrip("=")
     padding = "=" * (-len(bare) % 4)
     if len(text) - len(bare) not in {0, len(padding)}:
@@ -172,7 +172,7 @@ def _bytes(document: dict[Any, Any]) -> bytes:
         # "full") has some.
         return b64decode(bare + padding, validate=True)
     except (Base64Error, ValueError) as error:
-        raise Malformed("json", text, "$bytes is not base64 of the standard alphabet") from error
+        raise Malformed("json", text, "$bytes is not base64 in the standard alphabet") from error
 
 
 def to_json(value: Value) -> object:

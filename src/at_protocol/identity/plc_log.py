@@ -65,7 +65,7 @@ def accept(log: Sequence[PlcLogEntry], did: Did, operation: AnyOperation, now: i
         return Acceptance(PlcLogEntry(operation, _genesis(did, operation), now), ())
     place = next((index for index, entry in enumerate(chain) if str(entry.cid) == operation.prev), None)
     if place is None:
-        raise OperationRefused(PlcRefusal.MISORDERED_OPERATION, operation.prev, "prev is not of the current chain")
+        raise OperationRefused(PlcRefusal.MISORDERED_OPERATION, operation.prev, "prev is not in the current chain")
     before = chain[place].operation
     if isinstance(before, Tombstone):
         raise OperationRefused(PlcRefusal.MISORDERED_OPERATION, operation.prev, "nothing follows a tombstone")
@@ -78,7 +78,7 @@ def accept(log: Sequence[PlcLogEntry], did: Did, operation: AnyOperation, now: i
     signer_of(operation, keys[: signer_of(disputed[0].operation, keys)])
     if now <= max(entry.created_at for entry in log):
         raise OperationRefused(
-            PlcRefusal.MISORDERED_OPERATION, now, "a recovery is later than all that it recovers from"
+            PlcRefusal.MISORDERED_OPERATION, now, "a recovery must be later than every operation that it nullifies"
         )
     if now - disputed[0].created_at > RECOVERY_WINDOW_US:
         raise OperationRefused(PlcRefusal.LATE_RECOVERY, now, "more than 72 hours after the first disputed operation")

@@ -93,7 +93,7 @@ def parse_operation(document: object) -> AnyOperation:
         case "create":
             _only(document, {"type", "signingKey", "recoveryKey", "handle", "service", "prev", "sig"})
             if document["prev"] is not None:
-                raise _improper(document["prev"], "prev of a first operation is null")
+                raise _improper(document["prev"], "prev of a first operation must be null")
             return LegacyCreate(
                 _text(document, "signingKey"),
                 _text(document, "recoveryKey"),
@@ -123,7 +123,7 @@ def _text(document: Mapping[str, object], name: str) -> str:
 
 def _texts(value: object, name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise _improper(value, f"{name} is not a list of texts")
+        raise _improper(value, f"{name} is not a list of strings")
     return tuple(value)
 
 
@@ -282,13 +282,15 @@ def signer_of(operation: AnyOperation, rotation_keys: tuple[str, ...]) -> int:
             continue
         if key.verify(content, signature):
             return index
-    raise OperationRefused(PlcRefusal.INVALID_SIGNATURE, operation.sig, "no rotation key with the authority made it")
+    raise OperationRefused(
+        PlcRefusal.INVALID_SIGNATURE, operation.sig, "it is not signed by a rotation key with the required authority"
+    )
 
 
 def check_limits(operation: AnyOperation) -> None:
     """Reject a new operation that exceeds the limits of the reference directory (ImproperOperation, UnsupportedKey)."""
     if isinstance(operation, LegacyCreate):
-        raise _improper("create", "the legacy form is only read")
+        raise _improper("create", "the legacy form is no longer accepted for new operations")
     size = len(signed_bytes(operation))
     if size > MAX_BYTES:
         raise _improper(size, f"larger than {MAX_BYTES} bytes")
@@ -310,7 +312,7 @@ def check_limits(operation: AnyOperation) -> None:
 
 def _check_names(names: tuple[str, ...]) -> None:
     if len(names) > MAX_ENTRIES or len(set(names)) != len(names):
-        raise _improper(names, f"alsoKnownAs has at most {MAX_ENTRIES} entries, each once")
+        raise _improper(names, f"alsoKnownAs has more than {MAX_ENTRIES} entries, or duplicates")
     for name in names:
         if len(name) > _MAX_NAME:
             raise _improper(name, f"an entry of alsoKnownAs is longer than {_MAX_NAME} characters")

@@ -109,7 +109,7 @@ def _compile_definition(
         ):
             return compile_field(catalog, definition, nsid, strictness)
         case _:
-            raise Malformed("lexicon", reference, "this definition is not the type of a value")
+            raise Malformed("lexicon", reference, "this definition is not a value type")
 
 
 def _record_check(inner: Check, nsid: str) -> Check:
@@ -225,7 +225,7 @@ def union_check(catalog: Catalog, members: Iterable[str], strictness: Strictness
             if closed:
                 raise _at("$type", Broken("must be " + " or ".join(checks), name))
             if name.startswith("#") or name.endswith("#main") or name == "blob":
-                raise _at("$type", Broken("not the full name of a type", name))
+                raise _at("$type", Broken("not a full type name", name))
             return
         test = checks[name]
         if test is None:

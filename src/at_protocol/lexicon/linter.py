@@ -233,12 +233,12 @@ def _range_problems(place: str, low: int | None, high: int | None) -> Iterator[s
     if (low is not None and low < 0) or (high is not None and high < 0):
         yield f"{place}: negative length"
     if low is not None and high is not None and low > high:
-        yield f"{place}: shortest length above longest"
+        yield f"{place}: minimum length above maximum length"
 
 
 def _constant_problems(place: str, one: BooleanType | IntegerType | StringType) -> Iterator[str]:
     if one.const is not None and one.default is not None:
-        yield f"{place}: const and default exclude each other"
+        yield f"{place}: const and default cannot be combined"
     if (
         not isinstance(one, BooleanType)
         and one.enum is not None

@@ -50,7 +50,7 @@ def read_publication(nsid: Nsid, record: object) -> Document:
     if not isinstance(record, dict):
         raise Malformed("lexicon", nsid, "the record is not an object")
     if record.get("$type") != COLLECTION:
-        raise Malformed("lexicon", nsid, f"the record is no {COLLECTION}")
+        raise Malformed("lexicon", nsid, f"the record is not a {COLLECTION}")
     if record.get("id") != nsid:
         raise Malformed("lexicon", nsid, f"the record is about {record.get('id')!r}")
     return parse_document_value(record)

@@ -240,7 +240,7 @@ def blob_check(definition: BlobType, strictness: Strictness) -> Check:
         if strictness is Strictness.SEEN and value.keys() == {"cid", "mimeType"}:
             # The legacy blob form, which does not state a size. New records must not contain it.
             if type(value["cid"]) is not str or type(value["mimeType"]) is not str:
-                raise Broken("not a blob of the old form", value)
+                raise Broken("not a legacy blob", value)
             return
         if value.get("$type") != "blob":
             raise wrong_type("blob", value)
@@ -252,7 +252,7 @@ def blob_check(definition: BlobType, strictness: Strictness) -> Check:
         if type(size) is not int or size < 0:
             raise Broken("a blob needs a size of 0 or more bytes", value)
         if strictness is Strictness.WRITTEN and value.keys() != _BLOB_KEYS:
-            raise Broken("a blob has no other fields than ref, mimeType and size", value)
+            raise Broken("a blob must not have fields other than ref, mimeType and size", value)
         if max_size is not None and size > max_size:
             raise Broken(f"too large ({size} > {max_size} bytes)", value)
         if accept is not None and not accepts(accept, mime_type):

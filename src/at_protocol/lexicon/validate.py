@@ -45,7 +45,7 @@ def validate_record_key(definition: RecordType, rkey: str) -> None:
         case key:
             literal = key.removeprefix("literal:")
             if rkey != literal:
-                raise Malformed("record key", rkey, f"this record type has the one key {literal}")
+                raise Malformed("record key", rkey, f"records of this type must have the key {literal}")
 
 
 def validate_parameters(catalog: Catalog, nsid: str, value: object) -> None:
@@ -91,7 +91,7 @@ def validate_message(catalog: Catalog, nsid: str, type_: str, value: object) -> 
 
 def _run_body(catalog: Catalog, nsid: str, part: str, body: Body | None, value: object) -> None:
     if body is None or body.schema is None:
-        raise Misuse(f"{nsid} has no {part} that a schema describes")
+        raise Misuse(f"{nsid} has no {part} with a schema")
     schema = body.schema
     _run(_kept(catalog, nsid, part, lambda: compile_field(catalog, schema, nsid, Strictness.BODY)), value, part)
 

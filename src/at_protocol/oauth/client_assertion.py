@@ -39,9 +39,9 @@ def read_assertion(text: str, *, client_id: ClientId, issuer: str, now_seconds: 
     if not isinstance(key_id, str) or not key_id:
         raise _bad("it names no key (kid)")
     if algorithm not in ASSERTION_ALGORITHMS:
-        raise _bad(f"its algorithm is none of {', '.join(ASSERTION_ALGORITHMS)}")
+        raise _bad(f"its algorithm is not one of {', '.join(ASSERTION_ALGORITHMS)}")
     if token.header.get("typ", "JWT") not in ("JWT", "jwt", "client-authentication+jwt") or "crit" in token.header:
-        raise _bad("its header is not that of an assertion")
+        raise _bad("its header is not valid for an assertion")
     claims = token.claims
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
         raise _bad("iss and sub must both be the client_id")
@@ -52,7 +52,7 @@ def read_assertion(text: str, *, client_id: ClientId, issuer: str, now_seconds: 
     if not isinstance(token_id, str) or not 0 < len(token_id) <= _MAX_TOKEN_ID_LENGTH:
         raise _bad("it has no usable jti")
     if type(issued_at) is not int or abs(now_seconds - issued_at) > MAX_AGE_SECONDS:
-        raise _bad("it was not made just now (iat)")
+        raise _bad("it was not created just now (iat)")
     if expires_at is not None and (type(expires_at) is not int or expires_at <= now_seconds):
         raise _bad("it has expired (exp)")
     return Assertion(client_id, key_id, algorithm, token_id, issued_at, token)
@@ -61,7 +61,7 @@ def read_assertion(text: str, *, client_id: ClientId, issuer: str, now_seconds: 
 def check_signature(assertion: Assertion, key: ClientKey) -> None:
     """Raise Malformed unless the client's key made the signature."""
     if not assertion.unverified.is_signed_by(key.public, allow_high_s=True):
-        raise _bad("its signature is not by the key that it names")
+        raise _bad("its signature was not made with the key that it names")
 
 
 def make_assertion(

@@ -37,9 +37,9 @@ def parse_client_id(text: str, *, is_development: bool = False) -> ClientId:
     if parts.fragment or "#" in text:
         raise Malformed("client_id", text, "a fragment")
     if parts.path in ("", "/"):
-        raise Malformed("client_id", text, "no path; it must be the address of a document")
+        raise Malformed("client_id", text, "has no path, so it is not the URL of a document")
     if any(segment in (".", "..") for segment in parts.path.split("/")):
-        raise Malformed("client_id", text, "dot segments in the path")
+        raise Malformed("client_id", text, "has dot segments in the path")
     if is_development:
         return ClientId(text)
     if parts.scheme != "https":
@@ -92,18 +92,18 @@ def split_address(kind: str, text: str) -> SplitResult:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Malformed(kind, text, "not an http or https address")
     if "@" in parts.netloc:
-        raise Malformed(kind, text, "a user name or password in it")
+        raise Malformed(kind, text, "contains a user name or password")
     # Parsers accept other characters in a host, such as "a;b", which would be read as syntax in headers that contain
     # it.
     if not _HOST.fullmatch(parts.netloc) or not text.isprintable() or " " in text:
-        raise Malformed(kind, text, "a character in it that no address has")
+        raise Malformed(kind, text, "contains a character that is not allowed in a URL")
     return parts
 
 
 def _localhost_parts(text: str) -> tuple[list[str], str | None]:
     parts = urlsplit(text)
     if parts.netloc != "localhost" or parts.path not in ("", "/") or "#" in text:
-        raise Malformed("client_id", text, "a localhost client has neither port, path nor fragment")
+        raise Malformed("client_id", text, "a localhost client must not have a port, path or fragment")
     redirects: list[str] = []
     scopes: list[str] = []
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
@@ -115,5 +115,5 @@ def _localhost_parts(text: str) -> tuple[list[str], str | None]:
             case _:
                 raise Malformed("client_id", text, f"unknown parameter {name[:40]!r}")
     if len(scopes) > 1:
-        raise Malformed("client_id", text, "scope stands twice")
+        raise Malformed("client_id", text, "scope appears twice")
     return redirects, scopes[0] if scopes else None

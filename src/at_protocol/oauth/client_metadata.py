@@ -66,16 +66,16 @@ def parse_client_metadata(document: object, client_id: ClientId, *, is_developme
     if not isinstance(document, Mapping):
         raise _bad("the document", "is not a JSON object")
     if document.get("client_id") != client_id:
-        raise _bad("client_id", "is not the address that the document was fetched from")
+        raise _bad("client_id", "is not the URL that the document was fetched from")
     if document.get("dpop_bound_access_tokens") is not True:
         raise _bad("dpop_bound_access_tokens", "must be true")
     is_native = _application_type(document) == "native"
     redirects = _texts(document, "redirect_uris")
     if not 0 < len(redirects) <= MAX_REDIRECTS:
-        raise _bad("redirect_uris", f"must name at least one address, and {MAX_REDIRECTS} at most")
+        raise _bad("redirect_uris", f"must have 1 to {MAX_REDIRECTS} entries")
     grant_types = _unique(document, "grant_types", [AUTHORIZATION_CODE])
     if AUTHORIZATION_CODE not in grant_types or "implicit" in grant_types:
-        raise _bad("grant_types", "must have authorization_code, and not implicit")
+        raise _bad("grant_types", "must include authorization_code and not implicit")
     if "code" not in _unique(document, "response_types", ["code"]):
         raise _bad("response_types", "must have code")
     method, algorithm, keys, jwks_uri = _authentication(document, is_native=is_native, is_development=is_development)
@@ -120,19 +120,19 @@ def _authentication(
     match document.get("token_endpoint_auth_method"):
         case "none":
             if algorithm is not None:
-                raise _bad("token_endpoint_auth_signing_alg", "goes with private_key_jwt only")
+                raise _bad("token_endpoint_auth_signing_alg", "is only allowed with private_key_jwt")
             return "none", None, None, None
         case "private_key_jwt":
             pass
         case _:
             raise _bad("token_endpoint_auth_method", "must be none or private_key_jwt")
     if is_native:
-        raise _bad("token_endpoint_auth_method", "must be none for a native client, which cannot keep a secret")
+        raise _bad("token_endpoint_auth_method", "must be none, because a native client cannot keep a secret")
     if algorithm not in ASSERTION_ALGORITHMS:
         raise _bad("token_endpoint_auth_signing_alg", f"must be one of {', '.join(ASSERTION_ALGORITHMS)}")
     jwks, jwks_uri = document.get("jwks"), document.get("jwks_uri")
     if (jwks is None) == (jwks_uri is None):
-        raise _bad("jwks", "or jwks_uri must be given, and not both")
+        raise _bad("jwks", "or jwks_uri must be given, but not both")
     if jwks is not None:
         keys = parse_jwks(jwks)
         if not keys:
@@ -182,14 +182,14 @@ def _scopes(text: object) -> tuple[str, ...]:
 def _unique(document: Mapping[str, object], field: str, default: list[str]) -> list[str]:
     found = _texts(document, field) if field in document else default
     if len(set(found)) != len(found):
-        raise _bad(field, "names something twice")
+        raise _bad(field, "contains a duplicate")
     return found
 
 
 def _texts(document: Mapping[str, object], field: str) -> list[str]:
     found = document.get(field)
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise _bad(field, "is not a list of texts")
+        raise _bad(field, "is not a list of strings")
     return found
 
 

@@ -94,7 +94,7 @@ def verify_proof(text: str, *, method: str, address: str, access_token: str | No
     htu = claims.get("htu")
     # Nearly every client writes the URL as we do. The others are normalized.
     if htu != address and (not isinstance(htu, str) or normal_address(htu) != address):
-        raise BadDpopProof("it is for another address")
+        raise BadDpopProof("it is for another URL")
     ath = claims.get("ath")
     if ath != (None if access_token is None else token_hash(access_token)):
         raise BadDpopProof("it does not belong to this access token")
@@ -104,12 +104,12 @@ def verify_proof(text: str, *, method: str, address: str, access_token: str | No
     if nonce is not None and not isinstance(nonce, str):
         raise BadDpopProof("its nonce is not text")
     if type(issued_at) is not int:
-        raise BadDpopProof("it does not say when it was made")
+        raise BadDpopProof("it does not say when it was created")
     if abs(now_seconds - issued_at) > MAX_AGE_SECONDS:
-        raise BadDpopProof("it was not made just now; is the clock of the client right?")
+        raise BadDpopProof("it was not created just now; is the client's clock right?")
     # JOSE libraries make high-S signatures as often as low-S ones.
     if not token.is_signed_by(key, allow_high_s=True):
-        raise BadDpopProof("its signature is not by the key that it names")
+        raise BadDpopProof("its signature was not made with the key that it names")
     return DpopProof(key, name, token_id, nonce, issued_at)
 
 
@@ -145,7 +145,7 @@ def _key_of(header: str) -> tuple[PublicKey, str]:
     if members.get("typ") != TYPE:
         raise BadDpopProof("its typ is not dpop+jwt")
     if members.get("alg") not in ALGORITHMS:
-        raise BadDpopProof(f"its algorithm is none of {', '.join(ALGORITHMS)}")
+        raise BadDpopProof(f"its algorithm is not one of {', '.join(ALGORITHMS)}")
     if "crit" in members:
         raise BadDpopProof("it has critical headers that are not understood here")
     jwk = members.get("jwk")

@@ -60,11 +60,11 @@ def _names(value: object, group: str) -> tuple[Nsid, ...]:
     """Return the names that are in the group. Raises Malformed if there are none."""
     names = tuple(parse_nsid(text) for text in _texts(value) if text.startswith(group))
     if not names:
-        raise Malformed("permission set", value, "names nothing below its own group")
+        raise Malformed("permission set", value, "has no names in its own group")
     return names
 
 
 def _texts(value: object) -> Sequence[str]:
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        raise Malformed("permission set", value, "not a list of texts")
+        raise Malformed("permission set", value, "not a list of strings")
     return value

@@ -141,7 +141,7 @@ def parse_permission(text: str) -> Permission:
         case "include":
             return _inclusion(text, _values(text, scope, "nsid", {"aud"}))
         case _:
-            raise Malformed("scope", text, "names no resource that is known here")
+            raise Malformed("scope", text, "has an unknown resource")
 
 
 def media_range(text: str) -> str:
@@ -156,7 +156,7 @@ def audience(text: str) -> str:
     did, _, fragment = text.partition("#")
     supported_method(parse_did(did))
     if _FRAGMENT.fullmatch(fragment) is None:
-        raise Malformed("scope", text, "an audience is a DID and, behind #, the name of a service")
+        raise Malformed("scope", text, "an audience is a DID followed by # and the name of a service")
     return text
 
 
@@ -188,7 +188,7 @@ def _rpc(text: str, values: Mapping[str, Sequence[str]]) -> RpcPermission:
     if to != ANY:
         audience(to)
     elif ANY in methods:
-        raise Malformed("scope", text, "every method of every service is not a permission")
+        raise Malformed("scope", text, "a permission cannot cover every method of every service")
     return RpcPermission(tuple(methods), to)
 
 
@@ -214,7 +214,7 @@ def _values(text: str, scope: ScopeText, positional: str, others: set[str]) -> M
     values = dict(scope.parameters)
     if scope.positional:
         if positional in values:
-            raise Malformed("scope", text, f"{positional} stands twice")
+            raise Malformed("scope", text, f"{positional} appears twice")
         values[positional] = [scope.positional]
     if positional not in values:
         raise Malformed("scope", text, f"no {positional}")

@@ -27,19 +27,19 @@ def check_declared(text: str, client_id: ClientId, *, is_native: bool, is_develo
     if "#" in text:
         raise Malformed("redirect_uri", text, "a fragment")
     if host == "localhost":
-        raise Malformed("redirect_uri", text, "localhost can be anything; name 127.0.0.1 or [::1]")
+        raise Malformed("redirect_uri", text, "use 127.0.0.1 or [::1] instead of localhost")
     if parts.scheme == "http":
         if host not in _LOOPBACK:
-            raise Malformed("redirect_uri", text, "plain http is for 127.0.0.1 and [::1] alone")
+            raise Malformed("redirect_uri", text, "plain http is only allowed for 127.0.0.1 and [::1]")
         if not is_native and not is_development:
-            raise Malformed("redirect_uri", text, "the loopback is for native clients")
+            raise Malformed("redirect_uri", text, "loopback URLs are for native clients")
         return text
     if is_development:
         return text
     if is_address(host) or not is_public_name(host):
         raise Malformed("redirect_uri", text, "its host is not a public domain name")
     if is_native and f"https://{parts.netloc.lower()}" != origin_of(client_id):
-        raise Malformed("redirect_uri", text, "a native client's https address has the origin of its client_id")
+        raise Malformed("redirect_uri", text, "a native client's https URL must have the origin of its client_id")
     return text
 
 

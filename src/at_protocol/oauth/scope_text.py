@@ -69,7 +69,7 @@ def _decoded(text: str, whole: str) -> str:
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError as error:
-        raise Malformed("scope", whole, "percent-encoded bytes that are not UTF-8") from error
+        raise Malformed("scope", whole, "contains percent-encoded bytes that are not UTF-8") from error
 
 
 def _encoded(text: str) -> str:

@@ -141,16 +141,16 @@ def check_issuer(text: str, *, is_development: bool = False) -> str:
         or text != f"{parts.scheme}://{parts.netloc}"
         or not parts.hostname
     ):
-        raise _bad("issuer", "is not an https origin without path and slash")
+        raise _bad("issuer", "is not an https origin without a path or trailing slash")
     if "@" in parts.netloc or parts.netloc != parts.netloc.lower() or port == (443 if parts.scheme == "https" else 80):
-        raise _bad("issuer", "is not an origin in its one spelling")
+        raise _bad("issuer", "is not an origin in canonical form")
     return text
 
 
 def _texts(document: Mapping[str, object], field: str) -> Sequence[str]:
     found = document.get(field)
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise _bad(field, "is not a list of texts")
+        raise _bad(field, "is not a list of strings")
     return found
 
 

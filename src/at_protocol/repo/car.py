@@ -43,7 +43,7 @@ class Car:
         none.
         """
         if not self.roots:
-            raise Malformed("car", self.roots, "the file names no root")
+            raise Malformed("car", self.roots, "the file has no root")
         return self.roots[0]
 
 
@@ -58,7 +58,7 @@ def read(data: bytes, *, max_block_bytes: int = MAX_BLOCK_BYTES) -> Car:
         at = start + length
         _check_length(length, max_block_bytes)
         if at > end:
-            raise _bad(f"section {count + 1} is cut off: {length} bytes announced, {end - start} there")
+            raise _bad(f"section {count + 1} is cut off: {length} bytes declared, {end - start} present")
         cid, block = _section(data[start:at])
         blocks[cid] = block
         count += 1
@@ -210,14 +210,14 @@ def _header(encoded: bytes) -> tuple[Cid, ...]:
 
 def _check_header_length(length: int) -> None:
     if not 0 < length <= MAX_HEADER_BYTES:
-        raise _bad(f"a header of {length} bytes; 1 to {MAX_HEADER_BYTES} are possible")
+        raise _bad(f"the header has {length} bytes; 1 to {MAX_HEADER_BYTES} are allowed")
 
 
 def _check_length(length: int, max_block_bytes: int) -> None:
     if length == 0:
-        raise _bad("a section of no bytes")
+        raise _bad("a section is empty")
     if length > max_block_bytes + _MAX_CID_BYTES:
-        raise _bad(f"a section of {length} bytes; a block has at most {max_block_bytes}")
+        raise _bad(f"a section has {length} bytes; a block has at most {max_block_bytes}")
 
 
 def _section(content: bytes) -> tuple[Cid, bytes]:
@@ -225,9 +225,9 @@ def _section(content: bytes) -> tuple[Cid, bytes]:
     address, block = content[:36], content[36:]
     prefix = address[:4]
     if prefix not in (_CBOR_PREFIX, _RAW_PREFIX):
-        raise Malformed("car", address, "a block's address is not a CIDv1 (dag-cbor or raw) with SHA-256")
+        raise Malformed("car", address, "a block's CID is not a CIDv1 (dag-cbor or raw) with SHA-256")
     if len(address) < 36:
-        raise Malformed("car", address, "a section ends within its block's address")
+        raise Malformed("car", address, "a section ends within its block's CID")
     if hashlib.sha256(block).digest() != address[4:]:
-        raise Malformed("car", str(Cid.from_bytes(address)), "the block does not have the hash that its address says")
+        raise Malformed("car", str(Cid.from_bytes(address)), "the block's hash does not match its CID")
     return Cid.from_bytes(address), block

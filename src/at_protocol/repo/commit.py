@@ -64,16 +64,16 @@ def parse_commit(block: bytes, cid: Cid | None = None) -> Commit:
         raise _bad(fields, "a commit is a map")
     version = fields.get("version")
     if type(version) is not int or not 2 <= version <= VERSION:
-        raise _bad(version, "version 3 is current and version 2 is readable; this is neither")
+        raise _bad(version, "the version is neither 3 nor 2")
     if unknown := fields.keys() - _FIELDS:
-        raise _bad(min(unknown), "a commit has no such field")
+        raise _bad(min(unknown), "this field is not allowed in a commit")
     did, data, prev, signature = (fields.get(name) for name in ("did", "data", "prev", "sig"))
     if not isinstance(did, str):
         raise _bad(did, "did is missing or not text")
     if not isinstance(data, Cid) or data.codec != CODEC_CBOR:
         raise _bad(data, "data is missing or not a link to a tree")
     if not (prev is None or isinstance(prev, Cid)) or (version == VERSION and "prev" not in fields):
-        raise _bad(prev, "prev must be there, null or a link")
+        raise _bad(prev, "prev must be present and null or a link")
     if not isinstance(signature, bytes):
         raise _bad(signature, "sig is missing or not bytes")
     unsigned = cbor.encode({name: value for name, value in fields.items() if name != "sig"})
@@ -109,7 +109,7 @@ def verify_commit(commit: Commit, *, did: Did, key: PublicKey) -> None:
     wrong.
     """
     if commit.did != did:
-        raise _bad(commit.did, f"the commit is of another account than {did}")
+        raise _bad(commit.did, f"the commit belongs to another account, not {did}")
     if not is_signed_by(commit, key):
         raise _bad(str(commit.cid), f"the signature was not made with the key of {did}")
 

@@ -23,7 +23,7 @@ class Disagrees(Malformed):
 
     def __init__(self, path: str, held: Cid | None, claimed: Cid | None) -> None:
         super().__init__(
-            "change", path, f"the tree holds {held or 'nothing'} there, the change says {claimed or 'nothing'}"
+            "change", path, f"the tree has {held or 'nothing'} there, the change says {claimed or 'nothing'}"
         )
         self.path = path
         self.held = held

@@ -23,12 +23,12 @@ def check_claims(tree: Tree, changes: Iterable[RepoChange]) -> None:
         try:
             held = tree.get(change.path)
         except MissingBlock as missing:
-            raise Malformed("commit", str(missing.cid), f"a node on the way to {change.path} was not sent") from None
+            raise Malformed("commit", str(missing.cid), f"a node on the path to {change.path} was not sent") from None
         if held != change.after:
             raise Malformed(
                 "commit",
                 change.path,
-                f"the tree holds {held or 'nothing'}, the operation says {change.after or 'nothing'}",
+                f"the tree has {held or 'nothing'}, the operation says {change.after or 'nothing'}",
             )
 
 

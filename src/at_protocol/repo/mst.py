@@ -63,21 +63,23 @@ class Tree:
         """Return the root node. It has no entries only if the tree is empty."""
         node = self.load(self.root)
         if not node.keys and node.children[0] is not None:
-            raise Malformed("mst", str(self.root), "the root has no entries but a subtree; its top should be trimmed")
+            raise Malformed(
+                "mst", str(self.root), "the root has a subtree but no entries, so it should have been trimmed"
+            )
         return node
 
     def child(self, cid: Cid, height: int, low: bytes, high: bytes | None) -> Node:
         """Return a node below the root. It must have level ``height`` and only keys between ``low`` and ``high``."""
         node = self.load(cid)
         if height < 0:
-            raise Malformed("mst", str(cid), "a subtree hangs below level 0")
+            raise Malformed("mst", str(cid), "there is a subtree below level 0")
         if not node.keys:
             if node.children[0] is None:
                 raise Malformed("mst", str(cid), "an empty node below the root")
         elif node.height != height:
-            raise Malformed("mst", str(cid), f"a node of level {node.height} where level {height} belongs")
+            raise Malformed("mst", str(cid), f"a node has level {node.height} instead of {height}")
         elif node.keys[0] <= low or (high is not None and node.keys[-1] >= high):
-            raise Malformed("mst", str(cid), "a subtree holds keys outside the gap that it hangs in")
+            raise Malformed("mst", str(cid), "a subtree has keys outside of its gap")
         return node
 
     def search(self, path: str) -> Iterator[Node]:

@@ -172,14 +172,14 @@ def parse_node(block: bytes, cid: Cid) -> Node:
     try:
         return _parse(block, cid)
     except IndexError:
-        raise _bad(block, "the node ends in the middle") from None
+        raise _bad(block, "the node is cut off") from None
 
 
 def _parse(block: bytes, cid: Cid) -> Node:
     # This loop is most of the cost of reading trees. Rare and invalid cases are left to the functions above.
     count, at = _number(block, _expect(block, 0, b"\xa2ae"), 0x80)
     if count > MAX_ENTRIES:
-        raise _bad(block[:32], f"{count} entries in one node; {MAX_ENTRIES} are allowed")
+        raise _bad(block[:32], f"the node has {count} entries; {MAX_ENTRIES} are allowed")
     keys: list[bytes] = []
     values: list[Cid] = []
     children: list[Cid | None] = [None]

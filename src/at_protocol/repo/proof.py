@@ -85,7 +85,7 @@ def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> 
     try:
         way = way_to(Tree(commit.data, file.blocks.get, {}), path)
     except MissingBlock as missing:
-        raise Malformed("proof", str(missing.cid), "a node on the way to the record is missing") from None
+        raise Malformed("proof", str(missing.cid), "a node on the path to the record is missing") from None
     record = file.blocks.get(way.cid) if way.cid is not None else None
     if way.cid is not None and record is None:
         raise Malformed("proof", str(way.cid), "the record's block is missing")

@@ -38,7 +38,7 @@ def read_stored(cid: Cid, block: bytes) -> StoredRecord:
     if len(block) > MAX_READ_BYTES:
         return StoredRecord(None, f"it has {len(block)} bytes")
     if cid.codec != CODEC_CBOR:
-        return StoredRecord(None, "its address does not have the dag-cbor codec")
+        return StoredRecord(None, "its CID does not have the dag-cbor codec")
     try:
         return _map_of(cbor.decode(block), f"it has {len(block)} bytes" if len(block) > _MAX_RECORD_BYTES else None)
     except Malformed as failure:

@@ -89,7 +89,7 @@ def encode_unsequenced(kind: str, payload: Mapping[str, Value]) -> Unsequenced:
     if "seq" in payload:
         raise Misuse("the payload has a sequence number already")
     if len(payload) >= 23:  # the map head must be a single byte
-        raise Misuse("no message has so many fields")
+        raise Misuse("the message has too many fields")
     # DAG-CBOR sorts keys by length and then by bytes, which determines the position of `seq`. The keys before and after
     # it are each encoded as a map, whose one-byte head is dropped.
     before = {key: value for key, value in payload.items() if _key_order(key) < _SEQ_ORDER}
@@ -137,7 +137,7 @@ def decode(data: bytes) -> Frame | ErrorFrame | UnknownFrame:
     if op == -1:
         error, message = payload.get("error"), payload.get("message")
         if not isinstance(error, str):
-            raise _bad(error, "an error frame names its error")
+            raise _bad(error, "an error frame must have an error name")
         return ErrorFrame(error, message if isinstance(message, str) else None)
     if op != 1:
         return UnknownFrame(op)
@@ -181,7 +181,7 @@ def glance(data: bytes) -> Glance:
         or not 0 <= seq <= MAX_SEQ
         or not all(isinstance(path, str) for path in paths)
     ):
-        raise _bad(data[:32], "repo, seq or a path is not what it should be")
+        raise _bad(data[:32], "repo, seq or a path has the wrong type")
     return Glance(kind, did, seq, paths)
 
 

@@ -114,9 +114,9 @@ def subscribe_query(
     """
     collections, dids = list(collections), list(dids)
     if len(collections) > MAX_WANTED_COLLECTIONS:
-        raise _bad(len(collections), f"at most {MAX_WANTED_COLLECTIONS} collections can be asked for")
+        raise _bad(len(collections), f"at most {MAX_WANTED_COLLECTIONS} collections can be requested")
     if len(dids) > MAX_WANTED_DIDS:
-        raise _bad(len(dids), f"at most {MAX_WANTED_DIDS} accounts can be asked for")
+        raise _bad(len(dids), f"at most {MAX_WANTED_DIDS} accounts can be requested")
     for collection in collections:
         parse_nsid(collection.removesuffix(".*") + (".any" if collection.endswith(".*") else ""))
     pairs = [("wantedCollections", collection) for collection in collections]

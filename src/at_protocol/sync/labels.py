@@ -89,7 +89,7 @@ def read_label(label: Value) -> SignedLabel:
     if not isinstance(label, dict):
         raise Malformed("label", label, "not a map")
     if label.get("ver", VERSION) != VERSION:
-        raise Malformed("label", label.get("ver"), "a version that is not known")
+        raise Malformed("label", label.get("ver"), "an unknown version")
     value, negated, cid, expires, signature = (label.get(name) for name in ("val", "neg", "cid", "exp", "sig"))
     if not isinstance(value, str) or not 0 < len(value.encode()) <= MAX_VALUE_BYTES or not value.isprintable():
         raise Malformed("label", value, f"its value is not text of 1 to {MAX_VALUE_BYTES} bytes")

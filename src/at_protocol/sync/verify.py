@@ -29,16 +29,16 @@ MAX_AHEAD_US = 5 * 60 * 1_000_000
 class RejectionReason(StrEnum):
     """The reason why a message was rejected."""
 
-    STALE_REV = "rev is not newer than what is known"
+    STALE_REV = "rev is not newer than the last known one"
     BAD_REV = "rev is not a TID"
-    FUTURE_REV = "rev lies in the future"
-    BAD_BLOCKS = "blocks is not a CAR with good hashes"
+    FUTURE_REV = "rev is in the future"
+    BAD_BLOCKS = "blocks is not a CAR with valid hashes"
     NO_COMMIT = "the commit block is missing or not a commit"
-    OTHER_COMMIT = "the message and its commit say different things"
+    OTHER_COMMIT = "the message and its commit do not match"
     BAD_SIGNATURE = "the signature was not made with the account's key"
     BAD_OPERATIONS = "the operations contradict themselves"
     NO_RECORD = "a record block is missing"
-    WRONG_CLAIM = "the tree does not hold what the operations say"
+    WRONG_CLAIM = "the tree does not match the operations"
     NO_PREV_DATA = "prevData is missing"
     NOT_INVERTIBLE = "undoing the operations does not lead to prevData"
     GAP = "the commit does not follow the last one known"
@@ -237,7 +237,9 @@ def _check_prevs(message: CommitMessage) -> None:
     for operation in message.operations:
         if (operation.prev is None) is not (operation.action is RecordAction.CREATE):
             raise MessageRejected(
-                RejectionReason.BAD_OPERATIONS, operation.path, "prev belongs to updates and deletions, and only there"
+                RejectionReason.BAD_OPERATIONS,
+                operation.path,
+                "prev is required for updates and deletions and not allowed otherwise",
             )
         if operation.prev is not None and operation.prev == operation.cid:
-            raise MessageRejected(RejectionReason.BAD_OPERATIONS, operation.path, "an update that changes nothing")
+            raise MessageRejected(RejectionReason.BAD_OPERATIONS, operation.path, "an update must change something")

@@ -52,7 +52,7 @@ def parse_at_uri(text: str) -> AtUri:
             parse_record_key(parts[2]) if len(parts) > 2 else None,
         )
     except Malformed as error:
-        raise Malformed("at-uri", text, f"{error.kind} in it is {error.why}") from error
+        raise Malformed("at-uri", text, f"its {error.kind} is {error.why}") from error
 
 
 def record_uri(did: Did, collection: Nsid, rkey: RecordKey) -> AtUri:

@@ -16,5 +16,5 @@ def parse_record_key(text: str) -> RecordKey:
     if len(text) > MAX_LENGTH:
         raise Malformed("record key", text, f"longer than {MAX_LENGTH} characters")
     if _SYNTAX.fullmatch(text) is None or text in {".", ".."}:
-        raise Malformed("record key", text, "not made of letters, digits and _ ~ . : - alone")
+        raise Malformed("record key", text, "contains characters other than letters, digits and _ ~ . : -")
     return RecordKey(text)

@@ -16,5 +16,5 @@ def parse_uri(text: str) -> Uri:
     if len(text) > MAX_LENGTH:
         raise Malformed("uri", text, f"longer than {MAX_LENGTH} characters")
     if _SYNTAX.fullmatch(text) is None:
-        raise Malformed("uri", text, "not a scheme, a colon and a rest without spaces")
+        raise Malformed("uri", text, "not a scheme and a colon followed by text without spaces")
     return Uri(text)

@@ -76,7 +76,7 @@ def _decode(
                 raise Malformed("params", texts[1], f"params/{name}: given more than once")
             return _scalar(name, texts[0], schema)
         case ArrayType() | UnknownType():
-            raise Malformed("params", name, f"params/{name}: its Lexicon gives it a type that no query can carry")
+            raise Malformed("params", name, f"params/{name}: its type in the Lexicon cannot be used in a query")
         case _:
             assert_never(schema)
 

@@ -69,7 +69,7 @@ def make_service_token(
     ``method`` is None only if an account requests a token of the older kind, which is valid for all methods.
     """
     if lifetime_seconds <= 0:
-        raise Misuse("a token that has expired before it is sent")
+        raise Misuse("the token would expire before it is sent")
     claims: dict[str, object] = {
         "iat": now_seconds,
         "iss": issuer,
@@ -99,7 +99,7 @@ def read_service_token(
     except Malformed as failure:
         raise BadServiceToken("BadJwt", "", failure.why) from None
     if token.header.get("typ") in _FOREIGN_TYPES:
-        raise BadServiceToken("BadJwtType", token.header["typ"], "a token of another kind")
+        raise BadServiceToken("BadJwtType", token.header["typ"], "a token of another type")
     claims = token.claims
     if "cnf" in claims:
         raise BadServiceToken("BadJwtType", "cnf", "an access token bound to a key, not a service token")

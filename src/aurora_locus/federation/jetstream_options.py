@@ -41,9 +41,9 @@ def parse_options(collections: Sequence[str], dids: Sequence[str], max_bytes: ob
     them.
     """
     if len(collections) > MAX_WANTED_COLLECTIONS:
-        raise _bad(len(collections), f"at most {MAX_WANTED_COLLECTIONS} collections can be asked for")
+        raise _bad(len(collections), f"at most {MAX_WANTED_COLLECTIONS} collections can be requested")
     if len(dids) > MAX_WANTED_DIDS:
-        raise _bad(len(dids), f"at most {MAX_WANTED_DIDS} accounts can be asked for")
+        raise _bad(len(dids), f"at most {MAX_WANTED_DIDS} accounts can be requested")
     whole, prefixes = set(), []
     for text in collections:
         if text.endswith(".*"):

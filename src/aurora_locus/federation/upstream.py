@@ -116,7 +116,7 @@ async def whole(reply: UpstreamResponse) -> bytes:
         raise RemoteFailed("The other service answered with a broken encoding.") from None
     if not unfold.eof:
         raise RemoteFailed(
-            f"The other service sent more than the {MAX_ANSWER_BYTES} bytes that are read, or too little."
+            f"The other service sent more than the limit of {MAX_ANSWER_BYTES} bytes, or an incomplete response."
         )
     return plain
 

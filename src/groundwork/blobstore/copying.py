@@ -74,7 +74,7 @@ async def _copy(source: BlobStore, target: BlobStore, stored: StoredBlob, copied
             async for piece in source.read(stored.key):
                 await upload.write(piece)
             if upload.size != stored.size:
-                raise Unavailable(f"{stored.key} has {upload.size} bytes, and not {stored.size} as the store says.")
+                raise Unavailable(f"{stored.key} has {upload.size} bytes, but the store says {stored.size}.")
             await upload.keep(stored.key)
     except NotFound:
         copied.gone += 1  # nothing refers to it any longer

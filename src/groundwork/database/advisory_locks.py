@@ -71,7 +71,7 @@ class AdvisoryLocks:
         while True:
             left = gives_up_at - asyncio.get_running_loop().time()
             if left <= 0:
-                raise Unavailable("Others are writing here right now. Try again.")
+                raise Unavailable("Other requests are writing here right now. Try again.")
             try:
                 connection = await self._connect(left)
             except (asyncpg.TooManyConnectionsError, TimeoutError):

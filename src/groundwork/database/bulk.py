@@ -67,7 +67,7 @@ def insert_rows_sql(table: str, columns: Mapping[str, str]) -> str:
 def for_many(sql: str) -> tuple[str, tuple[str, ...]]:
     found = _EACH.search(sql)
     if found is None:
-        raise ValueError("the statement names no table of rows: each(column type, …) as name")
+        raise ValueError("the statement has no table of rows: each(column type, …) as name")
     columns = [column.split() for column in found["columns"].split(",")]
     arrays = ", ".join(f"cast(:{name} as {kind}[])" for name, kind in columns)
     names = tuple(name for name, _ in columns)
@@ -91,7 +91,7 @@ def _with_values(sql: str) -> str:
 def for_one(sql: str) -> str:
     found = _EACH.search(sql)
     if found is None:
-        raise ValueError("the statement names no table of rows: each(column type, …) as name")
+        raise ValueError("the statement has no table of rows: each(column type, …) as name")
     values = ", ".join(f":{name} as {name}" for name, _ in (column.split() for column in found["columns"].split(",")))
     return f"{sql[: found.start()]}(select {values}) as {found['name']}{sql[found.end() :]}"
 

@@ -57,11 +57,11 @@ def _require_room(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise Unavailable(f"the disk is full: {COMMIT_BYTES} bytes found no room") from error
+        raise Unavailable(f"the disk is full: no space for {COMMIT_BYTES} bytes") from error
 
 
 async def _write_a_row(tx: Transaction, package: str) -> None:
     # PostgreSQL writes a new version of the row, and its log, before the commit returns.
     table = version_table(package)
     if not await tx.execute(f"update {table} set version_num = version_num"):
-        raise Unavailable("the database has lost its tables")
+        raise Unavailable("the database has no tables")

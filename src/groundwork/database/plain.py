@@ -44,7 +44,7 @@ class BridgedWriter:
     def _wait(self, verb: Callable[[], Awaitable[T]]) -> T:
         parent = getcurrent().parent
         if self.is_over or parent is None:
-            raise RuntimeError("a writer can be used only by the function that got it, until that has ended")
+            raise RuntimeError("a writer can be used only inside the function that it was passed to")
         answer: T = parent.switch(verb())
         return answer
 

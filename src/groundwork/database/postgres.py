@@ -460,7 +460,7 @@ def check_schema_name(schema: str) -> str:
     quoting.
     """
     if not _SCHEMA_NAME.fullmatch(schema):
-        raise ValueError(f"a schema is named by lower-case letters, digits and underscores, not {schema!r}")
+        raise ValueError(f"a schema name has only lower-case letters, digits and underscores, unlike {schema!r}")
     return schema
 
 

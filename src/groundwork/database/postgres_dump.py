@@ -81,7 +81,7 @@ async def loading(url: str, schema: str) -> AsyncIterator[PostgresLoading]:
                         await connection.execute(f'delete from "{schema}"."{table.name}"')
                 yield PostgresLoading(connection, schema)
         except asyncpg.ForeignKeyViolationError as broken:
-            raise ValueError(f"rows refer to what is not there, in {broken.table_name}") from broken
+            raise ValueError(f"rows have a broken reference, in {broken.table_name}") from broken
         except asyncpg.PostgresError as failure:
             raise meaning(failure) from failure
 

@@ -120,7 +120,7 @@ _EXPLANATIONS = {
     sqlite3.SQLITE_READONLY: "its file or disk is read-only",
     sqlite3.SQLITE_CANTOPEN: "its file cannot be opened",
     sqlite3.SQLITE_CORRUPT: "its file is damaged",
-    sqlite3.SQLITE_NOTADB: "its file is no SQLite database",
+    sqlite3.SQLITE_NOTADB: "its file is not an SQLite database",
 }
 
 

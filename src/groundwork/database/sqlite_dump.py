@@ -115,7 +115,7 @@ class SqliteLoading:
 
     def commit(self) -> None:
         if broken := self._connection.execute("pragma foreign_key_check").fetchall():
-            raise ValueError(f"{len(broken)} rows refer to what is not there, in {broken[0][0]}")
+            raise ValueError(f"{len(broken)} rows have a broken reference, in {broken[0][0]}")
         self._connection.execute("commit")
 
     def close(self) -> None:

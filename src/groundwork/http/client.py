@@ -297,7 +297,7 @@ class HttpClient:
             try:
                 following = target.join(URL(location, encoded=True))
             except ValueError:
-                raise RemoteFailed(f"{target.host} redirects to no address.", status=response.status) from None
+                raise RemoteFailed(f"{target.host} redirects without an address.", status=response.status) from None
             following = check_target(str(following), WEB, self._reach)
             if following.origin() != target.origin():
                 for name in _PRIVATE_HEADERS:
@@ -320,7 +320,7 @@ async def _pieces(response: aiohttp.ClientResponse, at: URL, max_bytes: int) -> 
         left -= len(piece)
         if left < 0:
             response.close()
-            why = f"{at.host} sent more than the {max_bytes} bytes that are read."
+            why = f"{at.host} sent more than the limit of {max_bytes} bytes."
             too_large = AnswerTooLarge(why, status=response.status)
             raise coded(too_large, FailureReason.ANSWER_TOO_LONG(host=at.host or "", most=max_bytes))
         yield piece

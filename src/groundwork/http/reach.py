@@ -55,15 +55,15 @@ def check_target(url: str, schemes: Mapping[str, bool], reach: AllowedTargets) -
     if target.scheme not in schemes or not host:
         raise AddressRefused(f"Only {' and '.join(schemes)} addresses can be called.")
     if target.user is not None or target.password is not None:
-        raise AddressRefused("An address with a user name or password in it is not called.")
+        raise AddressRefused("An address with contains a user name or password is not called.")
     is_secure = schemes[target.scheme]
     if not is_secure and not reach.plain_http:
-        raise AddressRefused(f"{host} is only called over a secure connection.")
+        raise AddressRefused(f"{host} can only be called over a secure connection.")
     if port != (443 if is_secure else 80) and not reach.any_port:
-        raise AddressRefused(f"{host} is only called on its default port.")
+        raise AddressRefused(f"{host} can only be called on its default port.")
     if _is_literal(host):
         if not reach.private_addresses:
-            raise AddressRefused(f"{host} is called by name, not by address.")
+            raise AddressRefused(f"{host} must be called by name, not by IP address.")
     elif len(host) > 253 or not _NAME.fullmatch(host):
         raise AddressRefused("The host of this address is not a valid DNS name.")
     return target

@@ -8,7 +8,7 @@ class NoMailer:
     """A mailer without a mail server. Sending raises Unavailable, so that no e-mail counts as sent."""
 
     async def send(self, mail: Mail) -> None:
-        raise Unavailable(f"No mail server is set up here: a mail with the id {mail.message_id} waits.")
+        raise Unavailable(f"No mail server is configured here. The mail with the id {mail.message_id} is not sent.")
 
     async def check(self) -> None:
         return

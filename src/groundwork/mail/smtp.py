@@ -90,7 +90,7 @@ class SmtpMailer:
                 await client.login(self._server.user, self._server.password.reveal())
         except aiosmtplib.SMTPAuthenticationError as error:
             # An operator can fix this, and then the e-mail can be sent, so the job must not fail.
-            raise RemoteFailed("The mail server refuses our user name or password.", status=error.code) from error
+            raise RemoteFailed("The mail server rejects our user name or password.", status=error.code) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise RemoteFailed("The mail server cannot be reached.") from error
 
@@ -105,7 +105,7 @@ class SmtpMailer:
             raise Refused("The mail server cannot deliver to this address.", name="MailRefused") from error
         except (aiosmtplib.SMTPException, OSError) as error:
             # The timeout might have been after the text, so the e-mail might have been accepted.
-            raise RemoteSlow("The mail server did not say whether it took the mail.") from error
+            raise RemoteSlow("The mail server did not confirm the mail.") from error
 
     async def close(self) -> None:
         """Do nothing: no connection is held open."""
@@ -114,5 +114,5 @@ class SmtpMailer:
 def _for_code(code: int, what: str) -> Refused | RemoteFailed:
     """Return the failure for an SMTP code: 4yz is temporary, 5yz permanent (RFC 5321 4.2.1)."""
     if code >= 500:
-        return Refused(f"The mail server refuses {what} (code {code}).", name="MailRefused")
-    return RemoteFailed(f"The mail server cannot take {what} now (code {code}).", status=code)
+        return Refused(f"The mail server rejects {what} (code {code}).", name="MailRefused")
+    return RemoteFailed(f"The mail server cannot accept {what} now (code {code}).", status=code)

@@ -186,7 +186,7 @@ class EmbeddedQueue:
             return
         counters = _count(writer, positions=len(messages), waiting=len(messages))
         if bounded and counters["waiting"] > self._max_waiting:
-            raise QueueFull(f"the queue holds {self._max_waiting} messages already")
+            raise QueueFull(f"the queue already holds {self._max_waiting} messages")
         now = self._clock.now()
         first = counters["positions"] - len(messages) + 1
         writer.execute_many(
@@ -225,7 +225,7 @@ class EmbeddedQueue:
 def _count(writer: Writer, *, positions: int = 0, leases: int = 0, waiting: int = 0) -> Row:
     row = writer.fetch_one(COUNT, positions=positions, leases=leases, waiting=waiting)
     if row is None:
-        raise LookupError("queue_counters has lost its row")
+        raise LookupError("queue_counters has no row")
     return row
 
 

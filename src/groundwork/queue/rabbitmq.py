@@ -215,7 +215,7 @@ class RabbitQueue:
         try:
             yield
         except DeliveryError as failure:
-            raise QueueFull(f"the queue holds {self._max_waiting} messages already") from failure
+            raise QueueFull(f"the queue already holds {self._max_waiting} messages") from failure
         except _FAULTS as failure:
             raise QueueUnavailable("the broker does not answer") from failure
 

@@ -47,5 +47,5 @@ async def _one(name: str, check: Check, timeout_seconds: float) -> str:
         return str(failure.why)
     except Exception as error:  # noqa: BLE001  # an edge: any trouble means "not ready", and its text may be internal
         log.warning("check.failed", check=name, exc_info=error)
-        return "failed; the log says why"
+        return "failed; see the log"
     return OK

@@ -51,10 +51,8 @@ class Probes:
         self._probes = dict(probes)
         self._now = now
         self._last: dict[str, tuple[str, float]] = {}
-        self._failed = metrics.gauge(
-            "probe_failed", "Whether what the program is there for failed when last tried", ["probe"]
-        )
-        self._tried_at = metrics.gauge("probe_tried_timestamp_seconds", "When the probe last ended", ["probe"])
+        self._failed = metrics.gauge("probe_failed", "Whether the last run of the probe failed", ["probe"])
+        self._tried_at = metrics.gauge("probe_tried_timestamp_seconds", "When the probe last finished", ["probe"])
 
     async def try_one(self, name: str) -> None:
         """Run the probe and store its result. Never raises."""
@@ -81,7 +79,7 @@ class Probes:
         outcome, at = self._last[name]
         age = self._now() - at
         is_stale = age > _MISSED_ROUNDS * probe.every_seconds + PATIENCE_SECONDS
-        return ProbeResult(f"no outcome for {age:.0f} s" if is_stale else outcome, round(age, 1))
+        return ProbeResult(f"no result for {age:.0f} s" if is_stale else outcome, round(age, 1))
 
     async def run(self) -> None:
         """Run each probe at its own interval, independently of the others, until cancelled."""

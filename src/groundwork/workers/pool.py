@@ -90,9 +90,9 @@ class WorkerPool:
         self._is_closed = False
         self._jobs = None
         if metrics is not None:
-            metrics.gauge_of("worker_jobs_running", "Jobs under way in worker processes", lambda: self._running)
-            metrics.gauge_of("worker_jobs_waiting", "Jobs that wait for a worker process", lambda: len(self._waiting))
-            self._jobs = metrics.counter("worker_jobs", "Jobs for worker processes, by how they ended", ["outcome"])
+            metrics.gauge_of("worker_jobs_running", "Jobs running in worker processes", lambda: self._running)
+            metrics.gauge_of("worker_jobs_waiting", "Jobs waiting for a worker process", lambda: len(self._waiting))
+            self._jobs = metrics.counter("worker_jobs", "Jobs for worker processes, by outcome", ["outcome"])
 
     @property
     def running(self) -> int:

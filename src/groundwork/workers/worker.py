@@ -145,7 +145,7 @@ class Worker:
         while len(found) < size:
             piece = await loop.sock_recv(self._socket, min(_CHUNK, size - len(found)))
             if not piece:
-                raise ConnectionResetError("the worker is gone")
+                raise ConnectionResetError("the worker process has ended")
             found += piece
         return bytes(found)
 

@@ -112,7 +112,7 @@ def test_keys_of_other_curves_may_be_verification_methods():
 
 
 def test_the_legacy_form_is_only_read():
-    with pytest.raises(OperationRefused, match="only read"):
+    with pytest.raises(OperationRefused, match="no longer accepted"):
         check_limits(parse_operation(LEGACY))
 
 

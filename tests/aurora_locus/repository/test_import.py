@@ -195,7 +195,7 @@ def _no_root(data: bytes) -> bytes:
         (_flip, "hash"),
         (_two_roots, "exactly one root"),
         (_no_root, "exactly one root"),
-        (lambda data: data + b"\x00", "no bytes"),
+        (lambda data: data + b"\x00", "section is empty"),
         (lambda data: data + b"\xff\xff\xff\xff\x0f", "section"),
     ],
 )

@@ -72,5 +72,5 @@ async def test_a_subtree_that_hangs_in_two_places_is_refused(mover: Hosted, cloc
     block = cbor.encode({**root, "l": shared, "e": entries})
     commit = sign_commit(ELSEWHERE, did=mover.did, rev=from_microseconds(clock.now(), 3), data=Cid.for_cbor(block))
     sections = {commit.cid: commit.block, **tree.blocks, value: record, Cid.for_cbor(block): block}
-    with pytest.raises(InvalidInput, match="outside the gap"):
+    with pytest.raises(InvalidInput, match="outside of its gap"):
         await bring(mover, b"".join(car.write([commit.cid], sections.items())), tmp_path)

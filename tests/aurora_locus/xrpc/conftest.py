@@ -100,7 +100,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
         return parse_did_document(document, did)
 
     async def nobody(handle: Handle) -> Did:
-        raise NotFound(f"No account is called {handle}.", name="HandleNotFound")
+        raise NotFound(f"No account has the handle {handle}.", name="HandleNotFound")
 
     async def unasked(relay: str, hostname: str) -> str | None:
         raise AssertionError(f"{relay} was asked to read {hostname}")

@@ -98,7 +98,7 @@ async def test_no_rows_are_no_statement(db):
 
 async def test_a_statement_without_rows_is_none(db):
     async with db.reader() as reader:
-        with pytest.raises(ValueError, match="names no table of rows"):
+        with pytest.raises(ValueError, match="has no table of rows"):
             await fetch_each(reader, "select 1", [{"id": 1}])
     async with db.transaction() as tx:
         with pytest.raises(ValueError, match="table of rows"):

@@ -77,7 +77,7 @@ async def test_an_outcome_that_is_too_old_is_a_failure(disk: Disk, now: list[flo
     now[0] += 25
     assert probes.outcomes()["writes"].outcome == "ok"
     now[0] += 1
-    assert probes.outcomes()["writes"].outcome == "no outcome for 26 s"
+    assert probes.outcomes()["writes"].outcome == "no result for 26 s"
 
 
 async def test_what_does_not_answer_is_given_up_and_told(monkeypatch: pytest.MonkeyPatch, now: list[float]):

@@ -144,7 +144,7 @@ async def test_names_that_lead_nowhere_say_so(door: Door):
             ("", 400, "Enter your name"),
             ("ana@example.org", 400, "This is an e-mail address"),
             ("not a handle", 400, "Enter your name, like"),
-            ("did:web:localhost", 400, "No identity can live at localhost."),
+            ("did:web:localhost", 400, "localhost cannot host an identity."),
             ("did:example:1", 400, "only did:plc and did:web are supported"),
             ("did:plc:ewvi7nxzyoun6zhxrhs64oiz", 400, "There is no account did:plc:"),
             ("http://127.0.0.1:1", 502, "127.0.0.1 can’t be reached"),

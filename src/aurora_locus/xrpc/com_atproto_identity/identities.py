@@ -43,7 +43,7 @@ async def identify(registry: Registry, network: IdentityResolver, identifier: st
         return _identity_info(document, handle)
     if not fresh:  # either side may have changed since it was cached
         return await identify(registry, network, identifier, fresh=True)
-    raise NotFound(f"The account that {handle} names goes by another handle.", name="HandleNotFound")
+    raise NotFound(f"The account of {handle} has another handle.", name="HandleNotFound")
 
 
 async def _verified(registry: Registry, network: IdentityResolver, document: DidDocument, *, fresh: bool) -> Handle:

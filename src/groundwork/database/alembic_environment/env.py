@@ -17,7 +17,7 @@ def refuse_broken_references(
         return
     broken = connection.exec_driver_sql("pragma foreign_key_check").fetchall()
     if broken:
-        raise ValueError(f"the revision leaves {len(broken)} rows whose foreign key finds nothing, in {broken[0][0]}")
+        raise ValueError(f"the revision leaves {len(broken)} rows with a broken foreign key, in {broken[0][0]}")
 
 
 def run(connection: Connection, version_table: str) -> None:
