@@ -102,7 +102,7 @@ class FixedToken:
         return False
 
 
-class SentAlong:
+class FixedHeaders:
     """Credentials that send the same headers with every request and cannot be renewed, such as HTTP Basic."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
@@ -136,7 +136,7 @@ async def create_session(
     body = {"identifier": identifier, "password": password}
     if factor_token is not None:
         body["authFactorToken"] = factor_token
-    client = XrpcClient(http, clock, service, credentials=SentAlong(headers) if headers else None, circuits=circuits)
+    client = XrpcClient(http, clock, service, credentials=FixedHeaders(headers) if headers else None, circuits=circuits)
     return _tokens(await client.procedure("com.atproto.server.createSession", body))
 
 

@@ -57,7 +57,7 @@ class ResolvedIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class HandleLookups:
     """The DID of a handle as found by DNS and by HTTPS.
 
     Each is the DID, None if there is no record, or the failure that prevented the look-up.
@@ -134,13 +134,13 @@ class HandleResolver:
             return ResolvedIdentity(did, Handle(identifier), document)
         return ResolvedIdentity(did, await self.verified_handle(document), document)
 
-    async def ask_both_ways(self, handle: Handle) -> Ways:
+    async def look_up_both_ways(self, handle: Handle) -> HandleLookups:
         """Resolve a handle by DNS and by HTTPS and report each result, for someone who is setting one of them up."""
         if reserved_domain(handle, allow_test=False):
-            return Ways(None, None)
+            return HandleLookups(None, None)
         by_https = asyncio.create_task(_outcome(self._from_https(handle)))
         try:
-            return Ways(await _outcome(self._from_dns(handle)), await by_https)
+            return HandleLookups(await _outcome(self._from_dns(handle)), await by_https)
         finally:
             by_https.cancel()
 

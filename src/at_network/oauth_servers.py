@@ -40,7 +40,7 @@ class OAuthServers:
             self._fetch_server, clock, host_of=_host, lifetimes=_LIFETIMES, max_entries=_MAX_SERVERS
         )
 
-    async def guarding(self, pds: str) -> ServerMetadata:
+    async def for_pds(self, pds: str) -> ServerMetadata:
         """Return the authorization server of a PDS, given by its origin.
 
         Raises NotFound (``NoOAuth``) if the server does not offer OAuth, RemoteFailed if its documents break the
@@ -54,19 +54,19 @@ class OAuthServers:
         return server
 
     async def issuer_of(self, pds: str) -> str:
-        """Return the one authorization server that a PDS names. Raises the same errors as ``guarding``."""
+        """Return the one authorization server that a PDS names. Raises the same errors as ``for_pds``."""
         return await self._issuers.get(pds)
 
     async def at(self, issuer: str) -> ServerMetadata:
-        """Return the metadata of an authorization server. Raises the same errors as ``guarding``."""
+        """Return the metadata of an authorization server. Raises the same errors as ``for_pds``."""
         return await self._servers.get(issuer)
 
-    async def at_address(self, origin: str) -> ServerMetadata:
+    async def for_address(self, origin: str) -> ServerMetadata:
         """Return the authorization server for an address: that of the PDS at the address, or else the server at the
         address itself.
         """
         try:
-            return await self.guarding(origin)
+            return await self.for_pds(origin)
         except NotFound:
             return await self.at(origin)
 

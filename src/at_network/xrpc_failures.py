@@ -18,7 +18,7 @@ from groundwork.errors import (
     RemoteSlow,
     TooLarge,
     TooMany,
-    coded,
+    with_stored_reason,
 )
 
 # XRPC servers answer 400 for these (HTTP API specification, "Error Responses"), so the status says nothing.
@@ -53,7 +53,7 @@ def failure_of(host: str, status: int, error: ErrorBody, headers: Mapping[str, s
     """Return the failure for an error response. It keeps the protocol's error name and the server's message."""
     words = error.message or error.name
     failure = _failure_of(f"{host} says: {words}", status, error.name, headers, now)
-    return coded(failure, FailureReason.SERVER_SAID(host=host, words=words))
+    return with_stored_reason(failure, FailureReason.SERVER_SAID(host=host, words=words))
 
 
 def _failure_of(why: str, status: int, name: str, headers: Mapping[str, str], now: Instant) -> Failure:

@@ -229,7 +229,7 @@ async def open_server(
         pages.attach(app, site, registry)
         app.state.authorization = authorization
         app.state.streams = host.streams
-        app.state.ask_both_ways = network.handles.ask_both_ways
+        app.state.look_up_both_ways = network.handles.look_up_both_ways
         app.state.console = AdminConsole(
             settings, registry, labels, crawling, federation, BlobFigures(registry), version, clock.now()
         )

@@ -300,7 +300,7 @@ _REASON_OF_KIND: dict[type[Exception], FailureReason] = {
 F = TypeVar("F", bound=Failure)
 
 
-def coded(failure: F, reason: Explanation) -> F:
+def with_stored_reason(failure: F, reason: Explanation) -> F:
     """Return the failure with the reason to store instead of its sentence."""
     failure.stored_reason = reason
     return failure

@@ -36,10 +36,10 @@ class SigningKey:
         """
         return Sealer([one.digest(purpose) for one in self.each()])
 
-    def made(self, token: str, make: Callable[["SigningKey"], str]) -> bool:
+    def verifies(self, token: str, make: Callable[["SigningKey"], str]) -> bool:
         """Whether ``make`` creates this token with one of the keys."""
-        return self.fitting(make, lambda one: hmac.compare_digest(one.encode(), token.encode())) is not None
+        return self.find_valid(make, lambda one: hmac.compare_digest(one.encode(), token.encode())) is not None
 
-    def fitting(self, make: Callable[["SigningKey"], str], fits: Callable[[str], bool]) -> str | None:
+    def find_valid(self, make: Callable[["SigningKey"], str], fits: Callable[[str], bool]) -> str | None:
         """Return the value of ``make`` with the newest key for which ``fits`` is True, or None if there is none."""
         return next((token for token in map(make, self.each()) if fits(token)), None)

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.http.application import ANYWHERE, JSON_BODY_BYTES, Application, allowed_methods, leave_out_header
+from groundwork.http.application import ANYWHERE, JSON_BODY_BYTES, Application, allowed_methods, omit_header
 from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.forms import require_same_origin
@@ -201,7 +201,7 @@ def _embed(route: Route) -> Route:
     async def answer(request: Request) -> Response:
         await spend_on_page(request)
         # The content security policy says who may frame the page; this header cannot say anything but "nobody".
-        leave_out_header(request, "x-frame-options")
+        omit_header(request, "x-frame-options")
         site = services(request)
         return await site.page_cache.answer(request, site.tenant.database, site.clock, endpoint)
 

@@ -67,7 +67,10 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
         stack.push_async_callback(network.close)
         reach = DEVELOPMENT if base.allow_private_addresses else PUBLIC
         http = HttpClient(
-            reach, user_agent=f"openmeet/{VERSION}", origin_headers=uncounted(settings), is_without=proves_password
+            reach,
+            user_agent=f"openmeet/{VERSION}",
+            origin_headers=uncounted(settings),
+            omits_origin_headers=proves_password,
         )
         stack.push_async_callback(http.close)
         dids = DidResolver(http, clock, DidSettings(base.plc_url, base.second_plc_url, is_development=base.dev_mode))

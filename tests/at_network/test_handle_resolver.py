@@ -7,7 +7,7 @@ from aiohttp import web
 from tests.at_network.peers import EveryName, certificate, name_server, serve
 
 from at_network.did_resolver import DidResolver, DidSettings
-from at_network.handle_resolver import HandleResolver, HandleSettings, Ways
+from at_network.handle_resolver import HandleLookups, HandleResolver, HandleSettings
 from at_network.txt_records import Dns
 from at_protocol.crypto import k256
 from at_protocol.identity.did_document import account_document
@@ -248,13 +248,13 @@ async def test_known_handle_survives_an_outage(world):
 
 async def test_both_ways_are_told_apart_and_never_from_a_cache(world):
     """For somebody who is setting one of them up: each as it is now, failures as values."""
-    assert await world.resolver.ask_both_ways(ALICE) == Ways(None, None)
+    assert await world.resolver.look_up_both_ways(ALICE) == HandleLookups(None, None)
     world.names.records = {RECORD: [f'"did={DID}"']}
     world.https = lambda: web.Response(text=OTHER)
-    assert await world.resolver.ask_both_ways(ALICE) == Ways(DID, OTHER)
+    assert await world.resolver.look_up_both_ways(ALICE) == HandleLookups(DID, OTHER)
     world.names.is_failing = True
     world.https = lambda: web.Response(status=500)
-    ways = await world.resolver.ask_both_ways(ALICE)
+    ways = await world.resolver.look_up_both_ways(ALICE)
     assert isinstance(ways.by_dns, RemoteFailed)
     assert isinstance(ways.by_https, RemoteFailed)
-    assert await world.resolver.ask_both_ways(parse_handle("alice.test")) == Ways(None, None)
+    assert await world.resolver.look_up_both_ways(parse_handle("alice.test")) == HandleLookups(None, None)

@@ -16,7 +16,7 @@ from groundwork.database.deferred import DeferredDatabase, until_opened
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import Refused
 from groundwork.queue.contract import Message
-from groundwork.telemetry.health import look
+from groundwork.telemetry.health import run_checks
 from groundwork.telemetry.metrics import Metrics
 from openmeet.network.firehose import delivery
 from openmeet.settings import Settings
@@ -60,7 +60,7 @@ async def test_it_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres_url: 
         with pytest.raises(DatabaseUnavailable):
             async with village.db.reader():
                 pass
-        assert (await look(checks)).checks == {
+        assert (await run_checks(checks)).checks == {
             "database": "ok",
             "database of village": "the database does not answer yet",
         }
@@ -70,7 +70,7 @@ async def test_it_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres_url: 
         waiting = asyncio.create_task(until_opened(village.db, stop))
         async with balanced(HOST, door, [urlsplit(postgres_url).port or 5432]):
             assert await asyncio.wait_for(waiting, 60)
-            assert (await look(checks)).is_ready
+            assert (await run_checks(checks)).is_ready
             await gauges.read(village, shown)
             async with village.db.transaction() as tx:
                 await tx.execute("update outbox_jobs set due_at = 0 where kind = 'none'")
@@ -135,7 +135,7 @@ async def test_a_community_whose_files_are_away_stops_nobody_else(tmp_path: Path
             await upload.write(b"a picture")
             await upload.keep("there")
         assert await village.pictures.size("there") == 9
-        assert (await look(checks_of([village.tenant]))).is_ready
+        assert (await run_checks(checks_of([village.tenant]))).is_ready
 
 
 async def test_where_none_answers_the_start_says_so(tmp_path: Path, clock: HandClock) -> None:

@@ -125,7 +125,7 @@ async def copy_blobs(
         nonlocal done
         async with turns:
             try:
-                await _patiently(old, new, cid)
+                await _copy_blob_with_retries(old, new, cid)
                 outcome.blobs_brought += 1
             except NotFound:
                 outcome.missing_blobs.append(cid)
@@ -141,11 +141,11 @@ async def copy_blobs(
     on_progress(Progress(MigrationStep.BLOBS, len(wanted), len(wanted), is_complete=True, note=note))
 
 
-async def _patiently(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
+async def _copy_blob_with_retries(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
     """Copy a blob, retrying while a server answers 429, unless the server asks for a very long wait."""
     while True:
         try:
-            await _bring_blob(old, new, cid)
+            await _copy_blob(old, new, cid)
         except TooMany as refused:
             if refused.after_seconds > _LONGEST_WAIT_SECONDS:
                 raise
@@ -154,7 +154,7 @@ async def _patiently(old: MigrationServer, new: MigrationServer, cid: Cid) -> No
             return
 
 
-async def _bring_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
+async def _copy_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
     """Copy one blob. Raises NotFound if the old server does not have it, and RemoteFailed if it sends different bytes."""
     try:
         answer = await old.client.download(

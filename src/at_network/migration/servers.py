@@ -75,7 +75,7 @@ async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve
         did = parse_did(str(description.get("did")))
     except Malformed:
         raise RemoteFailed(f"{origin} does not state its DID. Is it a PDS?") from None
-    if not (names_host(did, origin) or (resolve is not None and await leads_to(resolve, did, origin))):
+    if not (names_host(did, origin) or (resolve is not None and await names_endpoint(resolve, did, origin))):
         raise RemoteFailed(f"{origin} claims to be {did}, which is another server.")
     return ServerDescription(
         origin.rstrip("/"),
@@ -91,7 +91,7 @@ def names_host(did: Did, origin: str) -> bool:
     return parts.scheme == "http" or did == f"did:web:{parts.netloc.lower().replace(':', '%3A')}"
 
 
-async def leads_to(resolve: Resolve, did: Did, origin: str) -> bool:
+async def names_endpoint(resolve: Resolve, did: Did, origin: str) -> bool:
     """Whether the document of this DID names the server as its endpoint."""
     try:
         document = await resolve(did)

@@ -61,7 +61,7 @@ def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
     rest = encoded[offset:] if offset else encoded
     suspects = rest.translate(None, _HARMLESS)
     plain = not _may_break_limits(rest, suspects)
-    if len(rest) > _SMALL_BYTES and _promised_bytes(suspects, len(rest)) > _MAX_PROMISED_BYTES:
+    if len(rest) > _SMALL_BYTES and _max_allocated_bytes(suspects, len(rest)) > _MAX_PROMISED_BYTES:
         return cbor_pure.decode_first(encoded, offset)
     try:
         value, size = _compiled_decode(rest, Cid, False)
@@ -81,7 +81,7 @@ def _may_break_limits(encoded: bytes, suspects: bytes) -> bool:
     )
 
 
-def _promised_bytes(suspects: bytes, size: int) -> int:
+def _max_allocated_bytes(suspects: bytes, size: int) -> int:
     """Upper bound of what the declared list lengths make the compiled codec allocate: eight bytes per entry, all
     nested.
     """

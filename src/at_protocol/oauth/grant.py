@@ -87,7 +87,7 @@ class Grant:
         return any(each.attribute in (attribute, ANY) for each in self.identity)
 
 
-def understood(scopes: Iterable[str]) -> list[tuple[str, Permission]]:
+def recognized_scopes(scopes: Iterable[str]) -> list[tuple[str, Permission]]:
     """Return the recognized scopes with their permissions, in order."""
     found = []
     for scope in scopes:
@@ -101,7 +101,7 @@ def understood(scopes: Iterable[str]) -> list[tuple[str, Permission]]:
 def read_grant(scope: str) -> Grant:
     """Return the grant of a token's ``scope``. Never raises."""
     scopes = scope.split()
-    permissions = [permission for _, permission in understood(scopes)]
+    permissions = [permission for _, permission in recognized_scopes(scopes)]
     return Grant(
         is_atproto=ATPROTO in scopes,
         repo=tuple(each for each in permissions if isinstance(each, RepoPermission)),

@@ -21,7 +21,7 @@ class RepoChange:
     before: Cid | None
     after: Cid | None
 
-    def undone(self) -> "RepoChange":
+    def inverse(self) -> "RepoChange":
         """Return the inverse change."""
         return RepoChange(self.path, self.after, self.before)
 

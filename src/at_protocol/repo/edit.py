@@ -18,7 +18,7 @@ from at_protocol.repo.mst import Tree
 from at_protocol.repo.node import MAX_HEIGHT, MAX_KEY_BYTES, Node, key_height, make_node
 
 
-class Disagrees(Malformed):
+class ChangeMismatch(Malformed):
     """An edit does not fit the tree: the tree's value at the path differs from the change's ``before``."""
 
     def __init__(self, path: str, held: Cid | None, claimed: Cid | None) -> None:
@@ -105,7 +105,7 @@ class _Workbench:
             draft = below
         index = bisect_left(draft.keys, key)
         if index < len(draft.keys) and draft.keys[index] == key:
-            raise Disagrees(key.decode(), draft.values[index], None)
+            raise ChangeMismatch(key.decode(), draft.values[index], None)
         draft.children[index : index + 1] = self.split(draft.children[index], level - 1, key)
         draft.keys.insert(index, key)
         draft.values.insert(index, value)
@@ -155,7 +155,7 @@ class _Workbench:
         draft = way[-1][0]
         held = draft.values[index] if index >= 0 else None
         if held != before:
-            raise Disagrees(key.decode(), held, before)
+            raise ChangeMismatch(key.decode(), held, before)
         draft.values[index] = after
 
     def delete(self, key: bytes, before: Cid) -> None:
@@ -163,7 +163,7 @@ class _Workbench:
         draft = way[-1][0]
         held = draft.values[index] if index >= 0 else None
         if held != before:
-            raise Disagrees(key.decode(), held, before)
+            raise ChangeMismatch(key.decode(), held, before)
         merged = self.merge(draft.children[index], draft.children[index + 1], draft.height - 1)
         del draft.keys[index], draft.values[index]
         draft.children[index : index + 2] = [merged]
@@ -214,7 +214,7 @@ def _lift(subtree: _Subtree, height: int, wanted: int) -> _Subtree:
 def apply(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
     """Apply the changes in order. Returns new nodes, removed nodes and the covering proof.
 
-    Raises Disagrees if a ``before`` does not match the tree, Malformed if the tree itself is not canonical, and
+    Raises ChangeMismatch if a ``before`` does not match the tree, Malformed if the tree itself is not canonical, and
     MissingBlock if a needed node is not in the source. In that case nothing has changed: load the node and call again.
     """
     changes = list(changes)

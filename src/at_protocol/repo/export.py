@@ -30,13 +30,13 @@ def export(commit: Commit, nodes: Source, records: Source) -> Iterator[bytes]:
     header, first = car.write([commit.cid], [(commit.cid, commit.block)])
     pending = [header, first]
     size = len(header) + len(first)
-    written = _Recently()
+    written = _RecentCids()
     for item in Tree(commit.data, nodes).walk():
         if isinstance(item, Node):
             section = car.section(item.cid, item.block)
         else:
             cid = item[1]
-            if written.before(cid):
+            if written.check_and_remember(cid):
                 continue
             record = records(cid)
             if record is None:
@@ -52,7 +52,7 @@ def export(commit: Commit, nodes: Source, records: Source) -> Iterator[bytes]:
         yield b"".join(pending)
 
 
-class _Recently:
+class _RecentCids:
     """Remembers the last thousand CIDs."""
 
     __slots__ = ("_order", "_seen")
@@ -61,7 +61,7 @@ class _Recently:
         self._order: deque[Cid] = deque()
         self._seen: set[Cid] = set()
 
-    def before(self, cid: Cid) -> bool:
+    def check_and_remember(self, cid: Cid) -> bool:
         """Return whether the CID was seen recently, and remember it."""
         if cid in self._seen:
             return True

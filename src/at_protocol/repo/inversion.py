@@ -18,7 +18,7 @@ def check_claims(tree: Tree, changes: Iterable[RepoChange]) -> None:
     seen: set[str] = set()
     for change in changes:
         if change.path in seen:
-            raise Malformed("commit", change.path, "two operations on one path cannot be undone")
+            raise Malformed("commit", change.path, "two operations on one path cannot be inverse")
         seen.add(change.path)
         try:
             held = tree.get(change.path)
@@ -34,7 +34,7 @@ def check_claims(tree: Tree, changes: Iterable[RepoChange]) -> None:
 
 def undo(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
     """Return the root before the changes. Raises Malformed if they do not match the tree or a needed node was not sent."""
-    order = sorted((change.undone() for change in changes), key=_kind)
+    order = sorted((change.inverse() for change in changes), key=_undo_order)
     if not order:
         return tree.root  # a commit that changes nothing does not have to include any node
     try:
@@ -50,7 +50,7 @@ def check_inversion(tree: Tree, changes: Iterable[RepoChange], prev_data: Cid) -
         raise Malformed("commit", str(before), f"undoing the operations does not lead to prevData {prev_data}")
 
 
-def _kind(undoing: RepoChange) -> int:
+def _undo_order(undoing: RepoChange) -> int:
     """Sort key: deletions are undone first, then updates, then creations."""
     if undoing.before is None:
         return 0

@@ -39,7 +39,7 @@ class TreePath:
     cid: Cid | None
 
 
-def way_to(tree: Tree, path: str) -> TreePath:
+def path_proof(tree: Tree, path: str) -> TreePath:
     """Return the proof that a path is present or absent, without commit and record.
 
     Raises MissingBlock if the source lacks a node. After loading it, the caller starts again.
@@ -60,7 +60,7 @@ def write_proof(commit: Cid, way: TreePath, found: Mapping[Cid, bytes]) -> bytes
 
 def write_record_proof(commit: Commit, path: str, source: Source) -> bytes:
     """Do the same as :func:`write_proof` with one source for all blocks. Raises MissingBlock if it lacks one."""
-    way = way_to(Tree(commit.data, source), path)
+    way = path_proof(Tree(commit.data, source), path)
     found = {commit.cid: commit.block}
     if way.cid is not None:
         record = source(way.cid)
@@ -83,7 +83,7 @@ def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> 
     commit = parse_commit(block, file.root)
     verify_commit(commit, did=did, key=key)
     try:
-        way = way_to(Tree(commit.data, file.blocks.get, {}), path)
+        way = path_proof(Tree(commit.data, file.blocks.get, {}), path)
     except MissingBlock as missing:
         raise Malformed("proof", str(missing.cid), "a node on the path to the record is missing") from None
     record = file.blocks.get(way.cid) if way.cid is not None else None

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from at_network.handle_resolver import Ways
+from at_network.handle_resolver import HandleLookups
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import Handle, parse_handle
 from aurora_locus.account_pages.forms import count, kept_for, own_account, refused
@@ -24,7 +24,7 @@ from groundwork.http.forms import EMPTY, Typed
 PATH = "/account/handle"
 _TEMPLATE = "account_pages/handle.html"
 
-AskBothWays = Callable[[Handle], Awaitable[Ways]]
+LookUpBothWays = Callable[[Handle], Awaitable[HandleLookups]]
 
 
 def routes() -> list[Route]:
@@ -64,7 +64,7 @@ async def _look(request: Request, account: Account, form: dict[str, str]) -> Res
         handle = parse_handle(form.get("domain", "").strip().removeprefix("@").rstrip("."))
     except Malformed as error:
         raise InvalidInput("domain", said("This isn’t a domain: %(why)s.", why=error.why)) from None
-    ask: AskBothWays = request.app.state.ask_both_ways
+    ask: LookUpBothWays = request.app.state.look_up_both_ways
     context = {**_context(request, account), "typed": Typed(form), "looked_up": handle, "ways": await ask(handle)}
     return page(request, _TEMPLATE, context)
 

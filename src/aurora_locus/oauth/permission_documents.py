@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.document import Document, PermissionSetType
-from at_protocol.oauth.grant import understood
+from at_protocol.oauth.grant import recognized_scopes
 from at_protocol.oauth.permission_sets import expand
 from at_protocol.oauth.permissions import ATPROTO, Inclusion
 from at_protocol.syntax.nsid import Nsid
@@ -37,7 +37,7 @@ class PermissionDocuments:
 
     async def find_all(self, scopes: Iterable[str]) -> dict[str, PermissionSetType]:
         """Find the permission set of each ``include:`` scope, by NSID. Raises what :meth:`find` raises."""
-        names = {each.nsid for _, each in understood(scopes) if isinstance(each, Inclusion)}
+        names = {each.nsid for _, each in recognized_scopes(scopes) if isinstance(each, Inclusion)}
         return {name: await self.find(name) for name in sorted(names)}
 
 
@@ -46,7 +46,7 @@ def expanded(scopes: Iterable[str], sets: Mapping[str, PermissionSetType]) -> st
     permissions of its set.
     """
     found: dict[str, None] = {ATPROTO: None}
-    for scope, permission in understood(scopes):
+    for scope, permission in recognized_scopes(scopes):
         if isinstance(permission, Inclusion):
             found.update((each.scope(), None) for each in expand(permission, sets[permission.nsid]))
         else:

@@ -10,7 +10,7 @@ from at_protocol.failures import Malformed
 from at_protocol.lexicon.document import PermissionSetType
 from at_protocol.oauth import pkce
 from at_protocol.oauth.client_metadata import ClientMetadata
-from at_protocol.oauth.grant import understood
+from at_protocol.oauth.grant import recognized_scopes
 from at_protocol.oauth.permissions import ATPROTO
 from at_protocol.oauth.redirects import is_declared
 from at_protocol.oauth.scope_text import split_scopes
@@ -79,7 +79,7 @@ def _scopes(client: ClientMetadata, form: Mapping[str, str]) -> tuple[str, ...]:
     undeclared = next((scope for scope in asked if scope not in client.scopes), None)
     if undeclared is not None:
         raise refusals.invalid_scope(f"The client's document does not declare the scope {undeclared[:200]}.")
-    return (ATPROTO, *(scope for scope, _ in understood(asked)))
+    return (ATPROTO, *(scope for scope, _ in recognized_scopes(asked)))
 
 
 def _redirect(client: ClientMetadata, form: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from typing import Literal
 from babel.lists import format_list
 
 from at_protocol.lexicon.document import PermissionSetType
-from at_protocol.oauth.grant import read_grant, understood
+from at_protocol.oauth.grant import read_grant, recognized_scopes
 from at_protocol.oauth.permission_sets import expand
 from at_protocol.oauth.permissions import (
     ANY,
@@ -123,7 +123,7 @@ def describe_scopes(
     if ATPROTO in scopes:
         who = DescribedScope(ATPROTO, gettext("see your name and what is public about you"), can_be_refused=False)
         found[ScopeTopic.IDENTIFY].append(who)
-    for scope, permission in understood(scopes):
+    for scope, permission in recognized_scopes(scopes):
         topic, described = _describe(scope, permission, sets, locales)
         found[topic].append(described)
     return [ScopeGroup(topic, str(TITLES[topic]), tuple(entries)) for topic, entries in found.items() if entries]
@@ -137,7 +137,7 @@ def abilities(
     """
     written: dict[frozenset[Writing], list[str]] = {}
     lines: list[tuple[ScopeTopic, Ability]] = []
-    for scope, permission in understood(scopes):
+    for scope, permission in recognized_scopes(scopes):
         if isinstance(permission, RepoPermission) and ANY not in permission.collections:
             written.setdefault(permission.writings, []).extend(permission.collections)
             continue
@@ -177,7 +177,7 @@ def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) ->
 
 def summary_of(scopes: Sequence[str]) -> str:
     """Summarize what an app may do, in a few words, for lists."""
-    found = dict(understood(scopes)).values()
+    found = dict(recognized_scopes(scopes)).values()
     if Transition.GENERIC in found:
         if Transition.CHAT in found:
             return gettext("Full access, and your private messages")

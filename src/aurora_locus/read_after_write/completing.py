@@ -25,7 +25,7 @@ from aurora_locus.read_after_write.views import VIEWS
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import SECOND
 from groundwork.errors import Failure
-from groundwork.http.compression import MIN_BYTES, accepts_gzip, fold
+from groundwork.http.compression import MIN_BYTES, accepts_gzip, compress_gzip
 from groundwork.telemetry.logs import log
 
 REV: Final = "atproto-repo-rev"
@@ -81,7 +81,7 @@ class Completing:
             return UpstreamResponse(reply.status, {**kept, "content-length": str(len(body))}, _once(body))
         encoded = _ENCODER.encode(completed)
         if folds and len(encoded) >= MIN_BYTES:
-            encoded = await fold(encoded)
+            encoded = await compress_gzip(encoded)
             kept["content-encoding"] = GZIP
         lag = max(0, self.repositories.clock.now() - recent.oldest) // _MILLISECOND
         headers = {"content-type": "application/json", "content-length": str(len(encoded)), LAG: str(lag)}

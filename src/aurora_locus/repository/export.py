@@ -14,7 +14,7 @@ from at_protocol.failures import Malformed
 from at_protocol.repo import car
 from at_protocol.repo.commit import Commit, parse_commit
 from at_protocol.repo.node import links_of
-from at_protocol.repo.proof import way_to, write_proof
+from at_protocol.repo.proof import path_proof, write_proof
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
 from aurora_locus.repository import reader
@@ -75,7 +75,7 @@ async def record_proof(repositories: Repositories, did: Did, path: str) -> bytes
 
 async def _proof(repositories: Repositories, head: Head, path: str) -> bytes:
     db, did = repositories.db, head.did
-    way = await with_nodes(db, repositories.read_nodes, did, head.data, lambda tree: way_to(tree, path))
+    way = await with_nodes(db, repositories.read_nodes, did, head.data, lambda tree: path_proof(tree, path))
     wanted = [head.commit] if way.cid is None else [head.commit, way.cid]
     found = await reader.load_blocks(db, did, wanted)
     for cid in wanted:

@@ -32,7 +32,7 @@ from aurora_locus.xrpc.permissions import require
 from groundwork.errors import InvalidInput
 from groundwork.http.application import add_header, add_headers_late, name_route
 from groundwork.http.client_addresses import CLIENT_ADDRESS
-from groundwork.http.compression import MIN_BYTES, accepts_gzip, fold
+from groundwork.http.compression import MIN_BYTES, accepts_gzip, compress_gzip
 
 PREFIX = "/xrpc/"
 
@@ -225,7 +225,7 @@ async def _send(send: Send, outcome: Outcome, *, is_head: bool, accepted: bytes 
     if len(encoded) >= MIN_BYTES and content_type == _JSON_TYPE:
         headers.append((b"vary", b"accept-encoding"))
         if accepts_gzip(accepted):
-            encoded = await fold(encoded)
+            encoded = await compress_gzip(encoded)
             headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", str(len(encoded)).encode("latin-1")))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

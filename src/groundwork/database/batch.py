@@ -44,10 +44,10 @@ GROUP_MEMBERS = 48
 GROUP_SECONDS = 0.1
 
 # Failures that affect the whole transaction, even with savepoints.
-_OF_ALL = (TransactionTooLong, DatabaseUnavailable)
+_OF_WHOLE_TRANSACTION = (TransactionTooLong, DatabaseUnavailable)
 
 
-class _AtOnce:
+class _PlainTransaction:
     """A ``Transaction`` over a ``Writer``. None of its methods suspends."""
 
     __slots__ = ("_engine", "_writer")
@@ -80,10 +80,10 @@ class _AtOnce:
         self._writer.after_commit(call)
 
 
-async def at_once(db: Database, work: Work[T]) -> T:
+async def run_unkeyed(db: Database, work: Work[T]) -> T:
     """Implements ``Database.batch`` without a key."""
     context = contextvars.copy_context()
-    return await db.write(lambda writer: context.run(_drive, work(_AtOnce(writer, db.engine))))
+    return await db.write(lambda writer: context.run(_drive, work(_PlainTransaction(writer, db.engine))))
 
 
 def _drive(running: Coroutine[Any, Any, T]) -> T:
@@ -100,18 +100,18 @@ def _drive(running: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("only the transaction may be awaited in a batch")
 
 
-class PartedTransaction(Transaction, Protocol):
+class SavepointTransaction(Transaction, Protocol):
     """A transaction that can undo a part of itself, as batches need it."""
 
     failure: BaseException | None
 
-    def part(self, *, has_savepoint: bool = True) -> "AbstractAsyncContextManager[PartedTransaction]": ...
+    def part(self, *, has_savepoint: bool = True) -> "AbstractAsyncContextManager[SavepointTransaction]": ...
 
 
-class PartedDatabase(Protocol):
+class SavepointDatabase(Protocol):
     """A database whose transactions can undo a part of themselves, as batches need it."""
 
-    def transaction(self, *, keeps_plans: bool = False) -> AbstractAsyncContextManager[PartedTransaction]: ...
+    def transaction(self, *, keeps_plans: bool = False) -> AbstractAsyncContextManager[SavepointTransaction]: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -125,19 +125,19 @@ class _Member:
     failure: BaseException | None = None
 
 
-_lines: dict[tuple[int, str], deque[_Member]] = {}
+_queues: dict[tuple[int, str], deque[_Member]] = {}
 _serving: set[asyncio.Task[None]] = set()
 
 
-async def in_turn(db: PartedDatabase, row: str, work: Work[T]) -> T:
+async def run_keyed(db: SavepointDatabase, row: str, work: Work[T]) -> T:
     """Implements ``Database.batch`` with a key: ``work`` runs after all earlier work for the same ``row``."""
     require_none_open()
     member = _Member(work, contextvars.copy_context(), asyncio.get_running_loop().create_future())
     name = (id(db), row)
-    if name in _lines:
-        _lines[name].append(member)
+    if name in _queues:
+        _queues[name].append(member)
     else:
-        _lines[name] = deque([member])
+        _queues[name] = deque([member])
         # The task has an empty context, because it works for all callers and continues when the first one is gone.
         task = asyncio.get_running_loop().create_task(_serve(db, name), context=contextvars.Context())
         _serving.add(task)
@@ -146,38 +146,38 @@ async def in_turn(db: PartedDatabase, row: str, work: Work[T]) -> T:
     return value
 
 
-async def _serve(db: PartedDatabase, name: tuple[int, str]) -> None:
+async def _serve(db: SavepointDatabase, name: tuple[int, str]) -> None:
     """Run batches until no work is waiting."""
-    line = _lines[name]
+    waiting = _queues[name]
     group: list[_Member] = []
     has_savepoints = False
     try:
-        while line:
+        while waiting:
             group = []
             try:
-                again = await _together(db, line, group, has_savepoints=has_savepoints)
+                again = await _run_batch(db, waiting, group, has_savepoints=has_savepoints)
                 has_savepoints = False
-            except _Spoilt:
-                line.extendleft(reversed(group))
+            except _SavepointsNeeded:
+                waiting.extendleft(reversed(group))
                 has_savepoints = True
                 continue
             for member in again:
-                await _alone(db, member)
+                await _run_alone(db, member)
     except BaseException:
         # The event loop is shutting down, so all waiting callers are cancelled.
-        for member in (*group, *line):
+        for member in (*group, *waiting):
             member.done.cancel()
         raise
     finally:
-        del _lines[name]
+        del _queues[name]
 
 
-class _Spoilt(Exception):
+class _SavepointsNeeded(Exception):
     """A member failed without a savepoint after it had written. No caller has a result yet, and all members run again."""
 
 
-async def _together(
-    db: PartedDatabase, line: deque[_Member], group: list[_Member], *, has_savepoints: bool
+async def _run_batch(
+    db: SavepointDatabase, waiting: deque[_Member], group: list[_Member], *, has_savepoints: bool
 ) -> list[_Member]:
     """Run part of the queue in one transaction and send the results. Returns the members that must run again,
     separately.
@@ -186,12 +186,12 @@ async def _together(
     lost_with: _Member | None = None
     try:
         async with db.transaction(keeps_plans=True) as tx:
-            while line and len(group) < GROUP_MEMBERS and (not group or time.monotonic() < ends_at):
-                member = line.popleft()
+            while waiting and len(group) < GROUP_MEMBERS and (not group or time.monotonic() < ends_at):
+                member = waiting.popleft()
                 if member.done.cancelled():
                     continue
                 group.append(member)
-                await _part(tx, member, has_savepoint=has_savepoints)
+                await _run_part(tx, member, has_savepoint=has_savepoints)
                 if tx.failure is not None:
                     # The transaction took too long, the connection was lost, or the failure can only be undone with the
                     # whole transaction. Earlier work is lost as well.
@@ -202,14 +202,14 @@ async def _together(
             # Either there is no connection, which affects all waiting work, or the commit failed, which also affects
             # work that was rejected because of what it had read.
             if not group:
-                group.extend(line)
-                line.clear()
+                group.extend(waiting)
+                waiting.clear()
             for member in group:
                 member.failure = failure
-    if lost_with is not None and len(group) > 1 and not isinstance(lost_with.failure, _OF_ALL):
+    if lost_with is not None and len(group) > 1 and not isinstance(lost_with.failure, _OF_WHOLE_TRANSACTION):
         for member in group:
             member.failure = None
-        raise _Spoilt
+        raise _SavepointsNeeded
     again = [
         member
         for member in group
@@ -217,31 +217,31 @@ async def _together(
     ]
     for member in group:
         if member not in again:
-            _tell(member)
+            _answer_caller(member)
     return again
 
 
-async def _part(tx: PartedTransaction, member: _Member, *, has_savepoint: bool) -> None:
+async def _run_part(tx: SavepointTransaction, member: _Member, *, has_savepoint: bool) -> None:
     try:
         async with tx.part(has_savepoint=has_savepoint) as part:
-            work = _marked(member.work, part)
+            work = _run_marked(member.work, part)
             member.value = await asyncio.get_running_loop().create_task(work, context=member.context)
     except Exception as failure:  # noqa: BLE001 - an edge: the caller that brought the work gets it
         member.failure = failure
 
 
-async def _alone(db: PartedDatabase, member: _Member) -> None:
+async def _run_alone(db: SavepointDatabase, member: _Member) -> None:
     member.failure = None
     try:
         async with db.transaction(keeps_plans=True) as tx:
-            work = _marked(member.work, tx)
+            work = _run_marked(member.work, tx)
             member.value = await asyncio.get_running_loop().create_task(work, context=member.context)
     except Exception as failure:  # noqa: BLE001 - an edge: the caller that brought the work gets it
         member.failure = failure
-    _tell(member)
+    _answer_caller(member)
 
 
-async def _marked(work: Work[T], tx: Transaction) -> T:
+async def _run_marked(work: Work[T], tx: Transaction) -> T:
     """Run in the caller's context, marked as inside this transaction for the duration."""
     mark = mark_open()
     try:
@@ -250,7 +250,7 @@ async def _marked(work: Work[T], tx: Transaction) -> T:
         mark.is_open = False
 
 
-def _tell(member: _Member) -> None:
+def _answer_caller(member: _Member) -> None:
     if member.done.done():  # the caller was cancelled
         return
     if member.failure is None:

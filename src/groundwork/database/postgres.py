@@ -25,7 +25,7 @@ from groundwork.clock import Clock, Instant
 from groundwork.database import statements
 from groundwork.database.advisory_locks import AdvisoryLocks
 from groundwork.database.after_commit import run_calls
-from groundwork.database.batch import at_once, in_turn
+from groundwork.database.batch import run_keyed, run_unkeyed
 from groundwork.database.plain import run_plain
 from groundwork.database.transaction import (
     UNSTORABLE_NUMBER,
@@ -74,9 +74,7 @@ class _Stale(DatabaseUnavailable):
 
 
 class _PlainConnection(asyncpg.Connection):
-    """A connection without asyncpg's reset, which costs a round trip. Our connections have no state beyond their
-    transaction.
-    """
+    """Skips asyncpg's reset, which costs a round trip. Our connections keep no state between transactions."""
 
     def get_reset_query(self) -> str:
         return ""
@@ -142,9 +140,8 @@ class PostgresTransaction:
     async def part(self, *, has_savepoint: bool = True) -> AsyncIterator["PostgresTransaction"]:
         """Run a part in a savepoint. An error in it undoes only that part, and is raised.
 
-        An error of the whole transaction (too long, connection lost) also dooms the transaction.
-        ``has_savepoint=False`` saves a round trip, but then any error dooms the transaction once the part has written
-        something, because nothing else could undo the part.
+        An error of the whole transaction (too long, connection lost) also dooms the transaction. Without a savepoint,
+        which costs a round trip, any error dooms it once the part has written something.
         """
         if has_savepoint:
             await self.execute("release savepoint part; savepoint part" if self._has_parts else "savepoint part")
@@ -190,7 +187,7 @@ class PostgresTransaction:
                     await self._connection.execute("rollback", timeout=_ROLLBACK_SECONDS)
                 raise why from None
             except Exception as failure:  # noqa: BLE001 - kept and raised again: it dooms the transaction
-                raise self._doom(meaning(failure)) from None
+                raise self._doom(translate_error(failure)) from None
 
     def _doom(self, why: BaseException) -> BaseException:
         if self.failure is None:
@@ -198,9 +195,7 @@ class PostgresTransaction:
         return self.failure
 
     def _expire(self) -> None:
-        """Called at the time limit. A running statement has its own timeout; between statements, locks and snapshot are
-        released at once.
-        """
+        """Called at the time limit. A running statement has its own timeout; otherwise the locks are released now."""
         self._doom(self._too_long(_TOO_LONG))
         if not self._turn.locked():
             self._connection.terminate()
@@ -234,10 +229,8 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def transaction(self, *, keeps_plans: bool = False) -> AsyncIterator[PostgresTransaction]:
-        """Open a transaction. ``keeps_plans`` is for statements that find a few rows by key.
-
-        The server then reuses generic plans. Planning for each list of keys would cost several times as much as finding
-        the rows.
+        """Open a transaction. ``keeps_plans`` is for statements that find a few rows by key: the server reuses generic
+        plans, because planning for each list of keys would cost several times as much as finding the rows.
         """
         require_none_open()
         connection = await self._connect(f"{self._begin}; {_KEEPS_PLANS}" if keeps_plans else self._begin)
@@ -275,7 +268,7 @@ class PostgresDatabase:
             return await run_plain(work, cast("Transaction", reader))
 
     async def batch(self, work: Work[T], /, *, key: str | None = None) -> T:
-        return await (at_once(self, work) if key is None else in_turn(self, key, work))
+        return await (run_unkeyed(self, work) if key is None else run_keyed(self, key, work))
 
     async def state(self) -> str:
         # Two equal snapshots see the same rows, because a snapshot lists every transaction that is not visible.
@@ -317,24 +310,22 @@ class PostgresDatabase:
 
     async def _connect_once(self, begin: str) -> Connection:
         try:
-            connection = await _as_soon_as_one_is_free(lambda: self._pool.acquire(timeout=_ACQUIRE_SECONDS))
+            connection = await _retry_until_free(lambda: self._pool.acquire(timeout=_ACQUIRE_SECONDS))
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
             raise DatabaseUnavailable("the database cannot be reached at the moment") from failure
         try:
             await connection.execute(begin)
         except BaseException as failure:
             await self._drop(connection)
-            understood = meaning(failure)
+            understood = translate_error(failure)
             if isinstance(understood, DatabaseUnavailable):
                 raise _Stale(understood.why) from failure
             raise understood from failure
         return connection
 
     async def _drop(self, connection: Connection) -> None:
-        """Remove a connection from the pool.
-
-        Errors are ignored: a closed connection belongs to the pool again and cannot be terminated a second time, and a
-        pool that was terminated in the meantime does not take connections back.
+        """Remove a connection from the pool. A closed connection cannot be terminated again, and a terminated pool does
+        not take connections back; these errors are ignored.
         """
         with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()
@@ -360,7 +351,7 @@ class PostgresDatabase:
         except _LOST as failure:
             await self._drop(connection)
             if commit:
-                raise meaning(failure) from failure
+                raise translate_error(failure) from failure
         except BaseException:
             # The state of the connection is unknown, so it must not be used again.
             await self._drop(connection)
@@ -369,10 +360,8 @@ class PostgresDatabase:
             await self._pool.release(connection)
 
 
-async def _as_soon_as_one_is_free(connect: Callable[[], Awaitable[T]]) -> T:
-    """Retry while the server has no free connection; one becomes free when any client disconnects. Raises the last
-    error of ``connect``.
-    """
+async def _retry_until_free(connect: Callable[[], Awaitable[T]]) -> T:
+    """Retry while the server has no free connection. Raises the last error of ``connect``."""
     loop = asyncio.get_running_loop()
     gives_up_at = loop.time() + _ACQUIRE_SECONDS
     while True:
@@ -402,7 +391,7 @@ def _bind(sql: str, parameters: Mapping[str, object]) -> tuple[str, list[object]
     return statement.text, [parameters[name] for name in statement.names]
 
 
-def meaning(failure: BaseException) -> BaseException:
+def translate_error(failure: BaseException) -> BaseException:
     """Translate an asyncpg error to the port's error. Others, such as a syntax error, are returned unchanged."""
     translated: BaseException
     match failure:
@@ -456,19 +445,15 @@ def meaning(failure: BaseException) -> BaseException:
 
 
 def check_schema_name(schema: str) -> str:
-    """Return the schema name if it is valid: lower-case letters, digits and underscores, so that it never needs
-    quoting.
-    """
+    """Return the schema name. Raises ValueError unless it has only lower-case letters, digits and underscores."""
     if not _SCHEMA_NAME.fullmatch(schema):
         raise ValueError(f"a schema name has only lower-case letters, digits and underscores, unlike {schema!r}")
     return schema
 
 
 def open_pool(url: str, *, connections: int, hung_seconds: float) -> "asyncpg.Pool[Any]":
-    """Return a connection pool, to be awaited, that can serve any schema of the database.
-
-    ``hung_seconds``: the server ends an open transaction that is idle for this long, as the last resort for a process
-    that hangs.
+    """Return a pool, to be awaited, that can serve any schema of the database. If a process hangs, the server ends its
+    transaction after it has been idle for ``hung_seconds``.
     """
     return asyncpg.create_pool(
         url,
@@ -483,8 +468,7 @@ def open_pool(url: str, *, connections: int, hung_seconds: float) -> "asyncpg.Po
             # chooses them if it overestimates the number of rows.
             "jit": "off",
             "max_parallel_workers_per_gather": "0",
-            # With the default of 4 MB, a search for a common word no longer tracks single rows and has to read whole
-            # pages.
+            # With the default of 4 MB, a search for a common word cannot track single rows and reads whole pages.
             "work_mem": "32MB",
             "idle_in_transaction_session_timeout": str(int(hung_seconds * 1000)),
         },
@@ -504,7 +488,7 @@ async def open_postgres(
     check_schema_name(schema)
     try:
         hung_seconds = max(transaction_seconds, reader_seconds) * 2
-        pool = await _as_soon_as_one_is_free(lambda: open_pool(url, connections=connections, hung_seconds=hung_seconds))
+        pool = await _retry_until_free(lambda: open_pool(url, connections=connections, hung_seconds=hung_seconds))
     except asyncpg.TooManyConnectionsError as failure:
         raise DatabaseUnavailable("the PostgreSQL server has no connection left (its max_connections)") from failure
     except (OSError, asyncpg.PostgresError) as failure:

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from groundwork.database.migrate import VERSION_TABLE_PREFIX
-from groundwork.database.postgres import check_schema_name, meaning
+from groundwork.database.postgres import check_schema_name, translate_error
 from groundwork.database.table_order import ROWS_AT_ONCE, DatabaseTable, Rows, in_order
 from groundwork.database.transaction import DatabaseUnavailable
 
@@ -83,7 +83,7 @@ async def loading(url: str, schema: str) -> AsyncIterator[PostgresLoading]:
         except asyncpg.ForeignKeyViolationError as broken:
             raise ValueError(f"rows have a broken reference, in {broken.table_name}") from broken
         except asyncpg.PostgresError as failure:
-            raise meaning(failure) from failure
+            raise translate_error(failure) from failure
 
 
 @asynccontextmanager
@@ -124,4 +124,4 @@ async def rename_schema(url: str, schema: str, to: str) -> None:
                 await connection.execute(f'drop schema if exists "{to}"')
                 await connection.execute(f'alter schema "{schema}" rename to "{to}"')
         except asyncpg.PostgresError as failure:
-            raise meaning(failure) from failure
+            raise translate_error(failure) from failure

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from groundwork import private_file
 from groundwork.clock import Clock, Instant
-from groundwork.database.batch import at_once
+from groundwork.database.batch import run_unkeyed
 from groundwork.database.sqlite_readers import ReaderPool, SqliteReader
 from groundwork.database.sqlite_short_reads import ShortReads
 from groundwork.database.sqlite_writer import WAL_BOUND_BYTES, Interactive, Plain, Verb, WriterRequest, WriterThread
@@ -140,7 +140,7 @@ class SqliteDatabase:
         except BaseException:
             # Cancelled while queued. The writer thread skips the member, or finds this request if it has just begun.
             member.asks.put(WriterRequest(Verb.ROLLBACK, "", None, done))
-            _give_up(done)
+            _ignore_result(done)
             raise
         mark = mark_open()
         try:
@@ -149,9 +149,9 @@ class SqliteDatabase:
             transaction.end(_ENDED)
             member.asks.put(WriterRequest(Verb.ROLLBACK, "", None, done))
             if isinstance(failure, (asyncio.CancelledError, GeneratorExit)):
-                _give_up(done)
+                _ignore_result(done)
             else:
-                await _listen(done, failure)
+                await _await_group(done, failure)
             raise
         else:
             failed = transaction.failure
@@ -185,7 +185,7 @@ class SqliteDatabase:
         return await done
 
     async def batch(self, work: Work[T], /, *, key: str | None = None) -> T:  # noqa: ARG002 - the writer has one line for all
-        return await at_once(self, work)
+        return await run_unkeyed(self, work)
 
     def wal_bytes(self) -> int:
         """Size of the write-ahead log, as a metric. It is bounded by ``WAL_BOUND_BYTES`` plus what is written during
@@ -205,13 +205,13 @@ def _one(reader: PlainReader, sql: str) -> object:
     return None if row is None else row[0]
 
 
-def _give_up(done: "asyncio.Future[None]") -> None:
+def _ignore_result(done: "asyncio.Future[None]") -> None:
     """Mark the exception of a future that nobody will await as retrieved, so that asyncio does not report it."""
     if not done.cancel() and not done.cancelled():
         done.exception()
 
 
-async def _listen(done: "asyncio.Future[None]", failure: BaseException) -> None:
+async def _await_group(done: "asyncio.Future[None]", failure: BaseException) -> None:
     """Wait for the end of a failed member's group. If the group is rolled back, rows that the member read never
     existed.
     """

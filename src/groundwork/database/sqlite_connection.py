@@ -133,7 +133,7 @@ def _require_fitting(statement: statements.SqlStatement, parameters: Mapping[str
             raise InvalidInput("", UNSTORABLE_TEXT)
 
 
-def meaning(failure: BaseException) -> BaseException:
+def translate_error(failure: BaseException) -> BaseException:
     """Translate an sqlite3 error to the port's error. Others, such as a syntax error, are returned unchanged."""
     if isinstance(failure, UnicodeEncodeError):
         return InvalidInput("", UNSTORABLE_TEXT)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from groundwork import private_file
 from groundwork.database.migrate import VERSION_TABLE_PREFIX
-from groundwork.database.sqlite_connection import meaning
+from groundwork.database.sqlite_connection import translate_error
 from groundwork.database.table_order import DERIVED_PREFIX, ROWS_AT_ONCE, DatabaseTable, Rows, in_order
 from groundwork.threads import on_thread
 
@@ -76,7 +76,7 @@ def copy_file(path: Path, copy: Path) -> None:
             target.execute("pragma journal_mode = delete").fetchone()
     except sqlite3.Error as failure:
         copy.unlink(missing_ok=True)
-        raise meaning(failure) from failure
+        raise translate_error(failure) from failure
 
 
 def tables_of(connection: sqlite3.Connection) -> list[DatabaseTable]:
@@ -131,6 +131,6 @@ async def loading(path: Path) -> AsyncIterator[SqliteLoading]:
         yield load
         await on_thread(load.commit)
     except sqlite3.Error as failure:
-        raise meaning(failure) from failure
+        raise translate_error(failure) from failure
     finally:
         await asyncio.to_thread(load.close)

@@ -65,7 +65,7 @@ class _ReaderThread:
             try:
                 value = ask.work()
             except Exception as caught:  # noqa: BLE001 - an edge: the asking task gets it
-                failure = driver.meaning(caught)
+                failure = driver.translate_error(caught)
             self._call_in_loop(ask.answer, value, failure)
             self._running = None
         self.connection.close()

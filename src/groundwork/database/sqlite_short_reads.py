@@ -120,7 +120,7 @@ class ShortReads:
             connection.execute("begin")
             value = ask.work(_Connected(connection, self._clock.now()))
         except Exception as caught:  # noqa: BLE001 - an edge: the asking task gets it
-            failure = driver.meaning(caught)
+            failure = driver.translate_error(caught)
             if isinstance(failure, TransactionTooLong):
                 failure = ReadTooLong("the read took too long; read in pages")
         if connection.in_transaction:

@@ -149,7 +149,7 @@ class _PlainWriter:
             return verb(self._connection, sql, parameters)
         except Exception as failure:  # noqa: BLE001 - kept and raised again: it dooms the member
             # Kept, so that a function that catches the error cannot commit half of its work.
-            self.failure = driver.meaning(failure)
+            self.failure = driver.translate_error(failure)
             raise self.failure from None
 
 
@@ -261,7 +261,7 @@ class WriterThread:
             connection.execute("release member")
         except BaseException as failure:  # noqa: BLE001 - an edge: the caller of write() gets it
             self._roll_back_member()
-            return _Outcome(member.done, failure=driver.meaning(failure))
+            return _Outcome(member.done, failure=driver.translate_error(failure))
         finally:
             writer.failure = _WRITER_IS_OVER
         return _Outcome(member.done, value, calls=writer.calls)
@@ -292,7 +292,7 @@ class WriterThread:
                 try:
                     value = self._answer(ask)
                 except Exception as failure:  # noqa: BLE001 - an edge: the asking task gets it
-                    doomed = driver.meaning(failure)
+                    doomed = driver.translate_error(failure)
             self._call_in_loop(_resolve, ask.answer, value, doomed)
             if not connection.in_transaction:
                 return _Outcome(member.done, failure=doomed)

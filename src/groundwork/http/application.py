@@ -71,7 +71,7 @@ def add_headers_late(connection: HTTPConnection, make: Callable[[], Mapping[str,
     connection.scope.setdefault(_LATE_HEADERS, []).append(make)
 
 
-def leave_out_header(connection: HTTPConnection, name: str) -> None:
+def omit_header(connection: HTTPConnection, name: str) -> None:
     """Send the response of this request without one of the application's default headers."""
     connection.scope.setdefault(_LEFT_OUT, set()).add(name.lower().encode("latin-1"))
 

@@ -23,7 +23,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from groundwork.database.transaction import transaction_is_open
-from groundwork.errors import FailureReason, InvalidInput, RemoteFailed, RemoteSlow, coded
+from groundwork.errors import FailureReason, InvalidInput, RemoteFailed, RemoteSlow, with_stored_reason
 from groundwork.http.json_bodies import parse_json
 from groundwork.http.reach import (
     PUBLIC,
@@ -81,7 +81,7 @@ class HttpResponse:
         if not self.is_ok:
             host = _host(self.url)
             failed = RemoteFailed(f"{host} answered with status {self.status}.", status=self.status)
-            raise coded(failed, FailureReason.ANSWERED_WITH_STATUS(host=host, status=str(self.status)))
+            raise with_stored_reason(failed, FailureReason.ANSWERED_WITH_STATUS(host=host, status=str(self.status)))
         return self
 
 
@@ -111,13 +111,13 @@ class HttpClient:
         resolver: AbstractResolver | None = None,
         decompress: bool = True,
         origin_headers: Mapping[str, Mapping[str, str]] | None = None,
-        is_without: Callable[[URL, Mapping[str, str]], bool] = lambda _target, _headers: False,
+        omits_origin_headers: Callable[[URL, Mapping[str, str]], bool] = lambda _target, _headers: False,
     ) -> None:
         """``origin_headers`` are headers for every request to one server, by ``scheme://host[:port]``.
 
-        ``is_without`` is called with URL and headers, and returns True for requests that are sent without them.
+        ``omits_origin_headers`` is called with URL and headers, and returns True for requests that are sent without them.
         """
-        self._is_without = is_without
+        self._omits_origin_headers = omits_origin_headers
         self._reach = reach
         self._origin_headers = {
             URL(origin).origin(): dict(headers) for origin, headers in (origin_headers or {}).items()
@@ -283,7 +283,7 @@ class HttpClient:
         left = min(redirects, MAX_REDIRECTS) if method in _SAFE_METHODS else 0
         while True:
             own = self._origin_headers.get(target.origin()) if self._origin_headers else None
-            if own is not None and self._is_without(target, sent):
+            if own is not None and self._omits_origin_headers(target, sent):
                 own = None
             given = sent if own is None else CIMultiDict([*sent.items(), *own.items()])
             response = await self._session.request(method, target, headers=given, data=body, allow_redirects=False)
@@ -322,7 +322,7 @@ async def _pieces(response: aiohttp.ClientResponse, at: URL, max_bytes: int) -> 
             response.close()
             why = f"{at.host} sent more than the limit of {max_bytes} bytes."
             too_large = AnswerTooLarge(why, status=response.status)
-            raise coded(too_large, FailureReason.ANSWER_TOO_LONG(host=at.host or "", most=max_bytes))
+            raise with_stored_reason(too_large, FailureReason.ANSWER_TOO_LONG(host=at.host or "", most=max_bytes))
         yield piece
 
 
@@ -344,22 +344,22 @@ class _as_failures:  # noqa: N801  # reads as a phrase: `with _as_failures(url):
             case TimeoutError():
                 host = _host(self._url)
                 slow = RemoteSlow(f"{host} did not answer in time.")
-                raise coded(slow, FailureReason.NO_ANSWER_IN_TIME(host=host)) from error
+                raise with_stored_reason(slow, FailureReason.NO_ANSWER_IN_TIME(host=host)) from error
             case aiohttp.WSServerHandshakeError():
                 host = _host(self._url)
                 why = f"{host} answered with status {error.status} instead of a WebSocket."
                 reason = FailureReason.ANSWERED_WITH_STATUS(host=host, status=str(error.status))
-                raise coded(RemoteFailed(why, status=error.status), reason) from error
+                raise with_stored_reason(RemoteFailed(why, status=error.status), reason) from error
             case aiohttp.ClientError() | OSError():
                 host = _host(self._url)
                 if leads_inside(error):
                     refused = AddressRefused(f"{host} does not lead to a public address.")
-                    raise coded(refused, FailureReason.NOT_PUBLIC(host=host)) from error
+                    raise with_stored_reason(refused, FailureReason.NOT_PUBLIC(host=host)) from error
                 if _was_connected(error):
                     broken = RemoteFailed(f"{host} broke the connection.")
-                    raise coded(broken, FailureReason.CONNECTION_BROKEN(host=host)) from error
+                    raise with_stored_reason(broken, FailureReason.CONNECTION_BROKEN(host=host)) from error
                 unreachable = RemoteFailed(f"{host} cannot be reached.")
-                raise coded(unreachable, FailureReason.UNREACHABLE(host=host)) from error
+                raise with_stored_reason(unreachable, FailureReason.UNREACHABLE(host=host)) from error
 
 
 def _was_connected(error: BaseException) -> bool:

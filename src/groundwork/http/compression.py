@@ -1,7 +1,7 @@
 """Response compression with Brotli or gzip, whichever the client prefers (RFC 9110, section 12.5.3; RFC 7932, RFC
 1952).
 
-Only large responses are compressed. The PDS compresses whole bodies with gzip using :func:`fold`; its block streams are
+Only large responses are compressed. The PDS compresses whole bodies with gzip using :func:`compress_gzip`; its block streams are
 hashes and signatures, which do not compress. A site wraps its routes with :func:`compressed`. Without the package
 ``brotli``, which needs a C compiler on platforms without a wheel, only gzip is used.
 """
@@ -79,7 +79,7 @@ def accepts_gzip(header: bytes | None) -> bool:
     return chosen_encoding(without_brotli) is Encoding.GZIP
 
 
-async def fold(body: bytes) -> bytes:
+async def compress_gzip(body: bytes) -> bytes:
     """Compress a body with gzip at the fastest level."""
     return await _placed(_gzipped, body, _LEVEL)
 

@@ -11,7 +11,7 @@ from groundwork.errors import NotFound
 from groundwork.http.addresses import is_public
 from groundwork.http.application import client_address
 from groundwork.http.json_bodies import json_response
-from groundwork.telemetry.health import OK, Check, look
+from groundwork.telemetry.health import OK, Check, run_checks
 from groundwork.telemetry.metrics import CONTENT_TYPE, Metrics
 from groundwork.telemetry.probes import Probes
 
@@ -44,7 +44,7 @@ def operations_routes(
 
     async def ready(request: Request) -> Response:
         outcomes = probes.outcomes() if probes else {}
-        asked = await look({name: check for name, check in checks.items() if name not in outcomes})
+        asked = await run_checks({name: check for name, check in checks.items() if name not in outcomes})
         found = {**asked.checks, **{name: one.outcome for name, one in outcomes.items()}}
         is_ready = all(outcome == OK for outcome in found.values())
         serves = is_ready or any(all(found[name] == OK for name in group) for group in serving)

@@ -31,7 +31,7 @@ class Readiness:
         return all(outcome == OK for outcome in self.checks.values())
 
 
-async def look(checks: Mapping[str, Check], *, timeout_seconds: float = CHECK_SECONDS) -> Readiness:
+async def run_checks(checks: Mapping[str, Check], *, timeout_seconds: float = CHECK_SECONDS) -> Readiness:
     """Run all checks concurrently, each with the same timeout."""
     outcome = await asyncio.gather(*(_one(name, check, timeout_seconds) for name, check in checks.items()))
     return Readiness(dict(zip(checks, outcome, strict=True)))

@@ -69,7 +69,7 @@ class _FromStandardLibrary(logging.Handler):
         try:
             message = record.getMessage()
             # Tracebacks can differ, so all of them are written.
-            unsaid = 0 if record.exc_info else self._unsaid(record.name, message, record.created)
+            unsaid = 0 if record.exc_info else self._count_omitted(record.name, message, record.created)
             if unsaid is None:
                 return
             more = {"unsaid": unsaid} if unsaid else {}
@@ -77,7 +77,7 @@ class _FromStandardLibrary(logging.Handler):
         except Exception:  # noqa: BLE001  # logging must not raise into the library; the standard way out reports it
             self.handleError(record)
 
-    def _unsaid(self, library: str, message: str, at: float) -> int | None:
+    def _count_omitted(self, library: str, message: str, at: float) -> int | None:
         """Return how many lines were left out before this one, or None if this message has reached its limit."""
         since, count = self._written.pop((library, message), (at, 0))
         is_new_window = at - since >= _SAME_SECONDS

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from groundwork.telemetry.health import OK, Check, look
+from groundwork.telemetry.health import OK, Check, run_checks
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 
@@ -56,7 +56,7 @@ class Probes:
 
     async def try_one(self, name: str) -> None:
         """Run the probe and store its result. Never raises."""
-        found = await look({name: self._probes[name].check}, timeout_seconds=PATIENCE_SECONDS)
+        found = await run_checks({name: self._probes[name].check}, timeout_seconds=PATIENCE_SECONDS)
         outcome = found.checks[name]
         before = self._last.get(name, (OK, 0.0))[0]
         if outcome != before:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from at_network.migration.servers import leads_to, names_host
+from at_network.migration.servers import names_endpoint, names_host
 from at_protocol.identity.did_document import DidDocument, DidService, build_did_document, parse_did_document
 from at_protocol.syntax.did import Did
 from groundwork.errors import NotFound
@@ -37,6 +37,6 @@ async def test_other_dids_must_lead_back() -> None:
             raise NotFound("There is no such identity.", name="DidNotFound")
         return parse_did_document(document, did)
 
-    assert await leads_to(resolve, did, "https://pds.example.com")
-    assert not await leads_to(resolve, did, "https://thief.example.com")
-    assert not await leads_to(resolve, Did("did:web:bank.example.com"), "https://bank.example.com")
+    assert await names_endpoint(resolve, did, "https://pds.example.com")
+    assert not await names_endpoint(resolve, did, "https://thief.example.com")
+    assert not await names_endpoint(resolve, Did("did:web:bank.example.com"), "https://bank.example.com")

@@ -12,7 +12,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed, Misuse
 from at_protocol.repo.build import build
 from at_protocol.repo.change import RepoChange
-from at_protocol.repo.edit import Disagrees, apply, root_after
+from at_protocol.repo.edit import ChangeMismatch, apply, root_after
 from at_protocol.repo.mst import EMPTY_ROOT, MissingBlock, Tree
 from at_protocol.repo.node import Node
 
@@ -77,7 +77,7 @@ def test_undoing_is_the_way_back(before, after):
     edited = repository.apply(changes)
     sent = edited.new_blocks | edited.proof_blocks
     if changes:
-        assert root_after(Tree(edited.root, sent.get), [change.undone() for change in changes]) == root
+        assert root_after(Tree(edited.root, sent.get), [change.inverse() for change in changes]) == root
 
 
 def test_nothing_to_do():
@@ -107,7 +107,7 @@ def test_create_and_delete_in_one_batch_leaves_no_trace():
 )
 def test_a_change_must_agree_with_the_tree(change):
     repository = Repository({"a/there": VALUES[0], **random_content(30, 3)})
-    with pytest.raises(Disagrees) as refused:
+    with pytest.raises(ChangeMismatch) as refused:
         apply(repository.tree, [change])
     assert refused.value.held == repository.content.get(change.path)
 
@@ -117,7 +117,7 @@ def test_change_of_an_absent_key_at_every_level(key):
     """Deleting from a tree that is lower or higher than the key is refused, not a crash."""
     for content in ({}, {"A0/374913": VALUES[0]}, {"E5/123123123": VALUES[0]}):
         if key not in content:
-            with pytest.raises(Disagrees):
+            with pytest.raises(ChangeMismatch):
                 apply(Repository(content).tree, [RepoChange(key, VALUES[0], None)])
 
 

@@ -443,7 +443,7 @@ async def test_some_requests_go_without_it():
         client = HttpClient(
             DEVELOPMENT,
             origin_headers={ours.url: {"x-kept": "a secret"}},
-            is_without=lambda target, headers: target.query_string == "proof" or "x-proof" in headers,
+            omits_origin_headers=lambda target, headers: target.query_string == "proof" or "x-proof" in headers,
         )
         try:
             answers = [

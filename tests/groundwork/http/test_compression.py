@@ -17,9 +17,9 @@ from groundwork.http.compression import (
     Encoding,
     accepts_gzip,
     chosen_encoding,
+    compress_gzip,
     encoded,
     file_bodies,
-    fold,
 )
 from groundwork.telemetry.metrics import Metrics
 
@@ -95,7 +95,7 @@ async def test_cached_bodies_hold_what_was_compressed() -> None:
 @pytest.mark.parametrize("size", [0, 5000, 1_000_000])
 async def test_what_is_folded_unfolds(size: int) -> None:
     body = b"{}" * (size // 2)
-    folded = await fold(body)
+    folded = await compress_gzip(body)
     assert gzip.decompress(folded) == body
     assert size == 0 or len(folded) < size / 10
 

@@ -10,7 +10,7 @@ from tests.preloaded import STARTER
 from tests.programs.platforms import open_platform, read_platform_settings
 
 from groundwork.clock import SystemClock
-from groundwork.errors import FailureReason, Refused, coded
+from groundwork.errors import FailureReason, Refused, with_stored_reason
 from groundwork.outbox import dispatcher, jobs
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.jobs import Job, JobState
@@ -53,7 +53,7 @@ async def test_columns_are_apart_however_long_a_word_is(environment: dict[str, s
 
 
 async def refuse(_job: Job) -> None:
-    raise coded(Refused(WHY), FailureReason.SERVER_SAID(host="gone.example", words="no such repository"))
+    raise with_stored_reason(Refused(WHY), FailureReason.SERVER_SAID(host="gone.example", words="no such repository"))
 
 
 async def test_a_failed_job_is_listed_and_becomes_due_again_or_is_dropped(environment: dict[str, str]):

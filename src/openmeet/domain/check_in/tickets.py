@@ -52,7 +52,7 @@ def tail_of(code: str) -> str:
 
 def is_of(key: SigningKey, code: str, attendance_id: AttendanceId) -> bool:
     """Whether the code belongs to this attendance."""
-    return key.made(code, lambda one: code_of(one, attendance_id))
+    return key.verifies(code, lambda one: code_of(one, attendance_id))
 
 
 def _in_characters(number: int, length: int) -> str:

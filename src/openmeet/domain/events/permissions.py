@@ -154,4 +154,4 @@ def invitation_in(key: SigningKey, token: str) -> CoHostId | None:
     if found is None:
         return None
     invitation_id = CoHostId(found[1])
-    return invitation_id if key.made(token, lambda one: token_of(one, invitation_id)) else None
+    return invitation_id if key.verifies(token, lambda one: token_of(one, invitation_id)) else None

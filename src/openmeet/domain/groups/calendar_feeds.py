@@ -28,7 +28,7 @@ async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: 
     )
     if row is None:
         return None
-    token = key.fitting(
+    token = key.find_valid(
         lambda one: _token(one, group_id, user_id, row["serial"]), lambda one: _hash(one) == row["token_hash"]
     )
     return token or ""

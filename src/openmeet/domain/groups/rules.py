@@ -272,4 +272,4 @@ def invitation_in(key: SigningKey, token: str) -> InvitationId | None:
     if found is None:
         return None
     invitation_id = InvitationId(found[1])
-    return invitation_id if key.made(token, lambda one: token_of(one, invitation_id)) else None
+    return invitation_id if key.verifies(token, lambda one: token_of(one, invitation_id)) else None

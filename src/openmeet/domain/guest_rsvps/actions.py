@@ -158,7 +158,7 @@ def answer_in(key: SigningKey, token: str) -> GuestAnswerId | None:
     if found is None:
         return None
     answer_id = GuestAnswerId(found[1])
-    return answer_id if key.made(token, lambda one: token_of(one, answer_id)) else None
+    return answer_id if key.verifies(token, lambda one: token_of(one, answer_id)) else None
 
 
 # High enough for several people behind one connection, and too low for a script that mails strangers.

@@ -244,7 +244,7 @@ def token_of(key: SigningKey, person_id: PersonId) -> str:
 def person_in(key: SigningKey, token: str) -> PersonId:
     """Return the contact behind an invitation link. Raises NotFound if the token is forged."""
     found = _TOKEN.fullmatch(token)
-    if found is None or not key.made(token, lambda one: token_of(one, PersonId(found[1]))):
+    if found is None or not key.verifies(token, lambda one: token_of(one, PersonId(found[1]))):
         raise NotFound(ImportReason.INVITATION_OVER)
     return PersonId(found[1])
 

@@ -62,7 +62,7 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
         return base64.urlsafe_b64encode(one.digest(b"mail link\x00" + name.encode())).rstrip(b"=").decode()
 
     # Keep the serial number, because links in earlier e-mails must continue to work.
-    token = key.fitting(made, lambda one: _hash(one) == row["token_hash"]) or made(key)
+    token = key.find_valid(made, lambda one: _hash(one) == row["token_hash"]) or made(key)
     await tx.execute(
         "update email_links set token_hash = :token_hash"
         " where user_id = :user_id and purpose = :purpose and subject = :subject",

@@ -307,7 +307,7 @@ async def _find(network: NetworkClients, named: Named) -> tuple[Did | None, str,
     """Return the expected DID (None if only a server was named), the login hint, and the authorization server."""
     if isinstance(named, ServerOrigin):
         try:
-            return None, "", await network.servers.at_address(named.origin)
+            return None, "", await network.servers.for_address(named.origin)
         except AddressRefused:
             raise InvalidInput(FIELD, RepositoryReason.NO_SERVER_ADDRESS) from None
         except NotFound:
@@ -322,7 +322,7 @@ async def _find(network: NetworkClients, named: Named) -> tuple[Did | None, str,
     # Somebody who typed a DID is not refused because of a broken handle.
     hint = account.did if account.handle == INVALID else str(account.handle)
     try:
-        return account.did, hint, await network.servers.guarding(pds)
+        return account.did, hint, await network.servers.for_pds(pds)
     except AddressRefused:
         raise NotFound(RepositoryReason.ACCOUNT_SERVER_NOT_PUBLIC) from None
 

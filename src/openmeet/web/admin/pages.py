@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.http.forms import read_form
-from groundwork.telemetry.health import OK, look
+from groundwork.telemetry.health import OK, run_checks
 from openmeet.domain.chat import mirroring
 from openmeet.network import problems
 from openmeet.network.ingestion import dead_letters, discrepancies, quarantine
@@ -53,7 +53,7 @@ async def show(request: Request) -> Response:
         conflicts = await problems.open_conflicts(reader)
         disagreements = await discrepancies.newest(reader, problems.SHOWN)
         mirrored = await mirroring.overview(reader, problems.SHOWN)
-    away = [name for name, outcome in (await look(sync_dependencies.others)).checks.items() if outcome != OK]
+    away = [name for name, outcome in (await run_checks(sync_dependencies.others)).checks.items() if outcome != OK]
     geocoder = services(request).geocoder
     if geocoder is not None:
         await geocoder.check()

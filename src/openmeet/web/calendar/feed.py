@@ -72,7 +72,7 @@ async def token_of(reader: Reader, key: SigningKey, user_id: UserId) -> str | No
     if found is None:
         return None
     serial, token_hash = found
-    return key.fitting(lambda one: _token(one, user_id, serial), lambda one: _hash(one) == token_hash) or ""
+    return key.find_valid(lambda one: _token(one, user_id, serial), lambda one: _hash(one) == token_hash) or ""
 
 
 async def open_feed(tx: Transaction, key: SigningKey, user_id: UserId) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from at_network.bearer_session import SentAlong
+from at_network.bearer_session import FixedHeaders
 from at_network.xrpc_client import Parameters, XrpcClient
 from aurora_locus import settings as pds_settings
 from aurora_locus.settings import PdsSettings
@@ -45,7 +45,7 @@ class AdministrationClient:
         self.url = url
         self.http = http
         self.headers = {"authorization": "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()}
-        self._xrpc = XrpcClient(http, SystemClock(), url, credentials=SentAlong(self.headers), timeout_seconds=60.0)
+        self._xrpc = XrpcClient(http, SystemClock(), url, credentials=FixedHeaders(self.headers), timeout_seconds=60.0)
 
     async def query(self, nsid: str, parameters: Parameters | None = None) -> dict[str, Any]:
         """Call a query. Raises Refused if the server does not answer, and the failure that the server reports."""
