@@ -15,7 +15,7 @@ from openmeet.domain.personal_data.groups import GROUP_TABLES
 from openmeet.domain.personal_data.messages import MESSAGE_TABLES
 from openmeet.domain.personal_data.model import ColumnContent, StoredColumns, StoredTable
 from openmeet.domain.personal_data.network import NETWORK_TABLES
-from openmeet.domain.personal_data.tables import staying
+from openmeet.domain.personal_data.tables import tables_with_remaining_rows
 
 PAGE: Final = Path("docs/privacy.md")
 MARKER: Final = "<!-- From here on: made by `make privacy` from src/openmeet/domain/personal_data. -->"
@@ -42,7 +42,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "| table | what it holds, and why | what happens to it | kept |"
     yield "|---|---|---|---|"
-    for table in staying():
+    for table in tables_with_remaining_rows():
         yield f"| `{table.name}` | {table.holds} | {table.after_deletion} | {table.kept.value} |"
     for title, tables in _SECTIONS:
         yield ""

@@ -11,7 +11,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.moderation import newcomers, policy, visibility
 from openmeet.domain.moderation.model import ModerationPolicy, ReportReason, Subject, SubjectVisibility, Thing
-from openmeet.domain.moderation.newcomers import Came
+from openmeet.domain.moderation.newcomers import EventCount
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.sign_in import actions as sign_in
@@ -47,7 +47,7 @@ async def add_examples(tx: Transaction, mo: Caller) -> dict[str, str]:
     await safety.mute(tx, mo, Subject(Thing.PERSON, ben.user_id))
     await safety.mute(tx, mo, Subject(Thing.GROUP, group.id))
     dids = [f"did:plc:{letter * 24}" for letter in "abc"]
-    await newcomers.meet(tx, [Came(did, "spam.example", 9) for did in dids])
+    await newcomers.meet(tx, [EventCount(did, "spam.example", 9) for did in dids])
     await visibility.hold(tx, [Subject(Thing.DID, did) for did in dids], SubjectVisibility.BURST)
     await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
     step = await actions.decide(tx, mo, Subject(Thing.DID, dids[0]), SubjectVisibility.HIDDEN, "")

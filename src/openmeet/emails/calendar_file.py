@@ -19,7 +19,7 @@ from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.seeing import private_details_for
-from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, write_calendar
 from openmeet.domain.notifications.kinds import Rejection
 from openmeet.domain.notifications.queries import Notification
@@ -124,7 +124,7 @@ async def _entry(
 ) -> WrittenEvent | None:
     seen = await private_details_for(reader, event, user_id, is_going=mine is not None and mine.status in SEATED)
     url = "" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}"
-    return written(event, host=head.host, url=url, sequence=number, place=seen.place)
+    return vevent_of(event, host=head.host, url=url, sequence=number, place=seen.place)
 
 
 def _ended(head: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent:

@@ -13,7 +13,7 @@ from openmeet.domain.erasure import account_rows, actions
 from openmeet.domain.erasure.model import ErasureReport
 from openmeet.domain.erasure.preview import preview_deletion
 from openmeet.domain.identities import queries as identities
-from openmeet.domain.personal_data.tables import TABLES, staying
+from openmeet.domain.personal_data.tables import TABLES, tables_with_remaining_rows
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import User, UserId, UserKind
 from openmeet.i18n.formatting import iso
@@ -173,7 +173,7 @@ async def _wait_for_records(platform: Platform, user_id: UserId, seconds: int) -
 def _print(who: str, report: ErasureReport, stays: Mapping[str, int], *, as_json: bool) -> None:
     # Rows in these tables belong to no particular person and cannot be counted per person, so this lists only the
     # tables.
-    elsewhere = [table for table in staying() if table.name not in stays]
+    elsewhere = [table for table in tables_with_remaining_rows() if table.name not in stays]
     if as_json:
         print_json(
             {

@@ -15,7 +15,7 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.events.queries import by_id
-from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.series import actions, cancel_dates, date_queries, queries, undo
 from openmeet.domain.series.calendar_uids import sequences
@@ -47,7 +47,7 @@ async def files(tx: Transaction, every: list[Series], ben: Caller) -> list[bytes
     events = [event for _, stored in parts for event in stored]
     numbers = await sequences(tx, [event.id for event in events])
     found = [calendar_of([part], numbers, tx.now, URL) for part in parts if part[0].deleted_at is None]
-    alone = [written(event, host=HOST, url=URL, sequence=numbers[event.id]) for event in events if not event.is_gone]
+    alone = [vevent_of(event, host=HOST, url=URL, sequence=numbers[event.id]) for event in events if not event.is_gone]
     found.append(write_calendar([one for one in alone if one is not None], name="x"))
     found.append(await feed.file_of(tx, ben.user_id, name="x", public_url=URL, host=HOST))
     for event in events:

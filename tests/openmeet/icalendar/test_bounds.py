@@ -14,8 +14,8 @@ from openmeet.domain.icalendar.components import MAX_COMPONENT_LINES, MAX_LINES,
 from openmeet.domain.icalendar.instances import MOST_OF_ONE, MOST_STEPS, Bounds, instances
 from openmeet.domain.icalendar.read import MAX_EVENT_WARNINGS, read_calendars
 from openmeet.domain.icalendar.reasons import IcalendarReason
-from openmeet.domain.imports.calendar_file import MOST_CHANGES, MOST_RANGES, understand
-from openmeet.domain.imports.event_json_ld import understand_page
+from openmeet.domain.imports.calendar_file import MOST_CHANGES, MOST_RANGES, parse_calendar
+from openmeet.domain.imports.event_json_ld import parse_page
 from openmeet.recurrence import expand, expansion
 
 NOW = from_datetime(datetime(2026, 11, 22, tzinfo=UTC))
@@ -129,7 +129,7 @@ def test_changes_to_the_days_of_a_counted_series_are_found_in_few_steps(steps: C
         for month in range(1, 13)
         for day in range(1, 28)
     ]
-    understand(calendar_of(event("a", f"RRULE:{EVERY_HALF_HOUR};COUNT=10000"), *changes), "UTC")
+    parse_calendar(calendar_of(event("a", f"RRULE:{EVERY_HALF_HOUR};COUNT=10000"), *changes), "UTC")
     assert steps() < 60_000
 
 
@@ -196,12 +196,12 @@ def test_changes_that_are_brought_in_are_bounded() -> None:
             ]
         )
 
-    (single,) = understand(
+    (single,) = parse_calendar(
         calendar_of(event("a", "RRULE:FREQ=DAILY"), *(change(number) for number in range(MOST_CHANGES + 50))), "UTC"
     ).events
     assert len(single.changes) == MOST_CHANGES
     assert "differ" in single.warnings[-1]
-    (ranged,) = understand(
+    (ranged,) = parse_calendar(
         calendar_of(
             event("a", "RRULE:FREQ=DAILY"),
             *(change(number, ";RANGE=THISANDFUTURE") for number in range(1, MOST_RANGES + 20)),
@@ -217,5 +217,5 @@ def test_markup_that_never_ends_is_read_once() -> None:
         '{"@type": "Event", "name": "Choir", "startDate": "2027-03-02T18:00", "description": "' + "< " * 200_000 + '"}'
     )
     page = f"<title>{'a&amp;b<i>' * 20_000}</title><script type='application/ld+json'>{node}</script>"
-    found = understand_page(page.encode(), "https://example.org", "UTC")
+    found = parse_page(page.encode(), "https://example.org", "UTC")
     assert [one.typed.title for one in found.events] == ["Choir"]

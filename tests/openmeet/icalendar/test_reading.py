@@ -13,7 +13,7 @@ from openmeet.domain.icalendar.components import MAX_BYTES, MAX_COMPONENTS
 from openmeet.domain.icalendar.instances import Instance, instances, masters
 from openmeet.domain.icalendar.model import ReadCalendar, ReadEvent
 from openmeet.domain.icalendar.read import read_calendars
-from openmeet.domain.imports.calendar_file import understand
+from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of, local_of
 from tests.parts import fixture_path, needs
@@ -295,7 +295,7 @@ def test_a_change_that_names_a_day_alone_is_about_the_date_of_that_day() -> None
         "",
     )
     data = "\r\n".join(lines).encode()
-    (found,) = understand(data, "UTC").events
+    (found,) = parse_calendar(data, "UTC").events
     assert [(one.original, one.typed.title, one.is_cancelled) for one in found.changes] == [
         ("2027-03-09T18:00:00", "Concert", False),
         ("2027-03-11T09:30:00", "Practice", True),

@@ -13,9 +13,9 @@ from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.events.values import Audience, Mode, Venue
 from openmeet.domain.events.vocabulary import Category
-from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.write import write_calendar
-from openmeet.domain.imports.calendar_file import understand
+from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.users.model import UserId
 from tests.properties import examples
 
@@ -78,11 +78,13 @@ def test_any_event_comes_back_as_far_as_everybody_may_know_it(
     event = with_details(blank_event(NOW, typed.title, UserId("u")), check(typed))
     is_cancelled = status is EventStatus.CANCELLED
     event = replace(event, status=status, status_reason=reason if is_cancelled else "")
-    entry = written(event, host=HOST, url=f"https://{HOST}/events/x", sequence=1, description=event.content.description)
+    entry = vevent_of(
+        event, host=HOST, url=f"https://{HOST}/events/x", sequence=1, description=event.content.description
+    )
     assert entry is not None
     file = write_calendar([entry], name="x")
     assert b"secret" not in file
-    (found,) = understand(file, "UTC").events
+    (found,) = parse_calendar(file, "UTC").events
     assert found.warnings == ()
     assert (found.is_cancelled, found.reason) == (is_cancelled, reason if is_cancelled else "")
     # What is known of whether it happens, too: a plan comes back as a plan.

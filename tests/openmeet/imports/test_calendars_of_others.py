@@ -13,11 +13,11 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.icalendar.instances import instances
-from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.imports import queries
-from openmeet.domain.imports.calendar_file import understand
+from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.events import import_events
 from openmeet.domain.imports.model import FileReading, ImportResult, Medium, What
 from openmeet.domain.series import date_queries
@@ -75,7 +75,7 @@ async def said_by(
         if path.startswith("/events/"):
             event = await by_slug(tx, EventSlug(path.removeprefix("/events/")))
             assert event is not None
-            entry = written(event, host=HOST, url=URL, sequence=1)
+            entry = vevent_of(event, host=HOST, url=URL, sequence=1)
             assert entry is not None
             file = write_calendar([entry], name="")
         else:
@@ -110,7 +110,7 @@ async def test_each_date_is_where_its_file_has_it(make_sqlite: MakeDatabase, clo
     start, end = (moment(text, "UTC") for text in wanted["window"])
     db = await make_sqlite("openmeet", clock=clock)
     ana = await begin(db, clock, Instant(start - 2 * DAY))
-    whole = understand(FILES[name], zone)
+    whole = parse_calendar(FILES[name], zone)
     outcome = await brought(db, ana, FILES[name], zone)
     assert len(outcome.made) + len(outcome.left_out) == len(whole.events) > 0
     async with db.transaction() as tx:
@@ -194,7 +194,7 @@ async def test_what_follows_goes_on_as_its_file_says(
     now = instant_of(datetime.fromisoformat("2026-04-15T12:00" if is_over else "2026-03-01T12:00"), "UTC")
     start, end = Instant(now - 300 * DAY), Instant(now + 300 * DAY)
     ana = await begin(db, clock, now)
-    assert understand(file, "UTC").events[0].warnings == ()
+    assert parse_calendar(file, "UTC").events[0].warnings == ()
     outcome = await brought(db, ana, file, "UTC")
     (calendar,) = read_calendars(file)
     wanted = [
@@ -222,7 +222,7 @@ async def test_what_no_rule_can_say_is_said_before(
     """The date that the file names is moved; of those behind it the preview says that they stay."""
     file = choir(rule, (FOLLOWING, original, starts)).replace(b"DURATION:PT2H\n", b"")
     ana = await begin(db, clock, instant_of(datetime.fromisoformat("2026-03-01T12:00"), "UTC"))
-    (warning,) = understand(file, "UTC").events[0].warnings
+    (warning,) = parse_calendar(file, "UTC").events[0].warnings
     assert "Only that date was moved" in warning
     (path,) = (await brought(db, ana, file, "UTC")).made
     at = datetime.strptime(starts.partition(":")[2][:8], "%Y%m%d").date()  # noqa: DTZ007  # a day

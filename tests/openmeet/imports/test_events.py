@@ -11,11 +11,11 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.icalendar.instances import instances
-from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.imports import queries
-from openmeet.domain.imports.calendar_file import understand
+from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.events import import_events
 from openmeet.domain.imports.model import FileReading, ImportId, ImportResult, Medium, What
 from openmeet.domain.series import date_queries
@@ -151,7 +151,7 @@ async def test_what_we_wrote_ourselves_comes_back_the_same(db: Database, clock: 
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ana, title="Tea; with, commas", description="Line\nbreaks")
-        single = written(
+        single = vevent_of(
             tea, host=HOST, url=f"{URL}/events/{tea.slug}", sequence=1, description=tea.content.description
         )
         assert single is not None
@@ -201,11 +201,11 @@ def test_a_hundred_thousand_lines_are_bounded() -> None:
     one = b"BEGIN:VEVENT\r\nUID:%d\r\nDTSTART:20270101T100000Z\r\nSUMMARY:x\r\nEND:VEVENT\r\n"
     many = b"BEGIN:VCALENDAR\r\n" + b"".join(one % number for number in range(2_000)) + b"END:VCALENDAR\r\n"
     lines = b"X-PADDING:1\r\n" * 100_000
-    whole = understand(many.replace(b"END:VCALENDAR", lines + b"END:VCALENDAR"), "UTC")
+    whole = parse_calendar(many.replace(b"END:VCALENDAR", lines + b"END:VCALENDAR"), "UTC")
     assert len(whole.events) == 500
     assert "2,000 events" in whole.warnings[0]
     with pytest.raises(TooLarge):
-        understand(b"BEGIN:VCALENDAR\r\n" + one % 1 * 25_000 + b"END:VCALENDAR\r\n", "UTC")
+        parse_calendar(b"BEGIN:VCALENDAR\r\n" + one % 1 * 25_000 + b"END:VCALENDAR\r\n", "UTC")
 
 
 @pytest.mark.parametrize(
@@ -219,4 +219,4 @@ def test_a_hundred_thousand_lines_are_bounded() -> None:
 )
 def test_what_is_no_calendar(content: bytes) -> None:
     with pytest.raises(InvalidInput):
-        understand(content, "UTC")
+        parse_calendar(content, "UTC")

@@ -5,7 +5,7 @@ import html
 import pytest
 
 from groundwork.clock import HandClock
-from openmeet.domain.imports.calendar_file import understand
+from openmeet.domain.imports.calendar_file import parse_calendar
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, sign_up, site_on
 
@@ -53,7 +53,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 
 def test_texts_calls_and_places() -> None:
-    one, two, three = understand(FILE, "Europe/Berlin").events
+    one, two, three = parse_calendar(FILE, "Europe/Berlin").events
     assert one.typed.description == "Bring **scores**, see [the list](https://x.example/list)."
     assert (one.typed.mode, one.typed.online_url, one.typed.venue_name) == ("hybrid", MEET, "Town library, Berlin")
     assert one.typed.online_url_audience == "attendees"

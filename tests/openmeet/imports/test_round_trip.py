@@ -11,7 +11,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Audience, Visibility
 from openmeet.domain.icalendar.instances import instances
-from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.imports import queries
@@ -158,7 +158,7 @@ def public(event: Event) -> Event:
 def alone(*events: Event) -> bytes:
     """A file of these events, each as its own file has it."""
     entries = [
-        written(
+        vevent_of(
             event,
             host="openmeet.test",
             url=f"{URL}/events/{event.slug}",

@@ -10,7 +10,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.imports import queries
-from openmeet.domain.imports.calendar_file import understand
+from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.events import import_events
 from openmeet.domain.imports.model import FileReading, ImportResult, Medium, What
 from openmeet.domain.series import date_queries
@@ -71,7 +71,7 @@ async def dates_of(db: Database, path: str) -> list[Event]:
 
 
 def test_dates_without_their_series_are_understood_as_one_series_of_these_dates() -> None:
-    whole = understand(FEED, "UTC")
+    whole = parse_calendar(FEED, "UTC")
     (found,) = whole.events
     assert found.when == "2 March 2027 at 18:00 and on 9 March 2027, 16 March 2027 and 23 March 2027"
     assert found.warnings == (
@@ -108,7 +108,7 @@ async def test_the_dates_of_a_feed_that_are_all_called_off_stay_so(db: Database)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     off = file_of(*(entry(day, "STATUS:CANCELLED", "COMMENT:No room.") for day in ("20270302", "20270309")))
-    assert understand(off, "UTC").events[0].is_cancelled
+    assert parse_calendar(off, "UTC").events[0].is_cancelled
     dates = await dates_of(db, (await brought(db, ana, off)).made[0])
     assert [(one.is_cancelled, one.status_reason) for one in dates] == [(True, "No room.")] * 2
 

@@ -6,8 +6,8 @@ import pytest
 
 from groundwork.errors import InvalidInput, TooLarge
 from openmeet.domain.events.rules import check
-from openmeet.domain.imports.event_json_ld import understand_page
-from openmeet.domain.imports.guest_list import understand_list
+from openmeet.domain.imports.event_json_ld import parse_page
+from openmeet.domain.imports.guest_list import parse_list
 from openmeet.domain.imports.model import MAX_CSV, Column
 
 LUMA = (
@@ -29,7 +29,7 @@ MEETUP = (
 
 def test_a_list_of_luma() -> None:
     """Addresses in one spelling, each once; who has none is named with the reason."""
-    found = understand_list(LUMA.encode())
+    found = parse_list(LUMA.encode())
     assert found.service == "Luma"
     assert [(row.line, row.name, row.email, row.status) for row in found.usable] == [
         (2, "Silva, Ana", "ana@example.org", "approved"),
@@ -43,7 +43,7 @@ def test_a_list_of_luma() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_list_of_eventbrite(encoding: str) -> None:
-    found = understand_list(EVENTBRITE.encode(encoding))
+    found = parse_list(EVENTBRITE.encode(encoding))
     assert (found.service, [row.email for row in found.usable]) == ("Eventbrite", ["ana@example.org"])
     assert found.usable[0].name == "Ana Silva"
     assert found.usable[0].status == "Attending"
@@ -51,7 +51,7 @@ def test_a_list_of_eventbrite(encoding: str) -> None:
 
 def test_a_list_of_meetup_has_no_addresses() -> None:
     """That is said; they are known by their names."""
-    found = understand_list(MEETUP.encode())
+    found = parse_list(MEETUP.encode())
     assert found.service == "Meetup"
     assert [(row.name, row.email, row.status, row.problem) for row in found.named] == [("Ana S.", "", "Yes", "")]
     assert "No column with e-mail addresses" in found.warnings[0]
@@ -60,7 +60,7 @@ def test_a_list_of_meetup_has_no_addresses() -> None:
 
 def test_who_has_no_address_is_known_by_name_once() -> None:
     """Neither name nor address is nobody; a name twice without an address is one person, and never one with an address."""
-    found = understand_list(b"Name,Email,Table\nAna,,1\nAna,,2\nAna,ana@example.org,1\n,,1\n ,,2\nBen,no address,1\n")
+    found = parse_list(b"Name,Email,Table\nAna,,1\nAna,,2\nAna,ana@example.org,1\n,,1\n ,,2\nBen,no address,1\n")
     assert [(row.name, row.email) for row in found.usable] == [("Ana", ""), ("Ana", "ana@example.org")]
     assert {row.line: row.problem for row in found.rows if row.problem} == {
         3: "This person is in the list twice.",
@@ -71,7 +71,7 @@ def test_who_has_no_address_is_known_by_name_once() -> None:
 
 
 def test_columns_can_be_chosen() -> None:
-    found = understand_list(b"wer;wo\nAna;ana@example.org\n", {"email": "wo", "name": "wer", "status": "made up"})
+    found = parse_list(b"wer;wo\nAna;ana@example.org\n", {"email": "wo", "name": "wer", "status": "made up"})
     assert [(row.name, row.email) for row in found.usable] == [("Ana", "ana@example.org")]
     assert Column.STATUS not in found.columns
 
@@ -79,15 +79,15 @@ def test_columns_can_be_chosen() -> None:
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xff\xfe"])
 def test_what_is_no_list(data: bytes) -> None:
     with pytest.raises(InvalidInput):
-        understand_list(data)
+        parse_list(data)
 
 
 def test_lists_are_bounded() -> None:
     with pytest.raises(TooLarge):
-        understand_list(b"email\n" + b"a@example.org\n" * (MAX_CSV // 10))
-    bomb = understand_list(b'email,note\na@example.org,"' + b"x" * 2_000_000 + b'"\nb@example.org,y\n')
+        parse_list(b"email\n" + b"a@example.org\n" * (MAX_CSV // 10))
+    bomb = parse_list(b'email,note\na@example.org,"' + b"x" * 2_000_000 + b'"\nb@example.org,y\n')
     assert len(bomb.rows) <= 2
-    assert understand_list(b"email\n" + b"=cmd|' /C calc'!A0\n" * 5).usable == []
+    assert parse_list(b"email\n" + b"=cmd|' /C calc'!A0\n" * 5).usable == []
 
 
 def page(*nodes: object) -> bytes:
@@ -122,7 +122,7 @@ EVENT = {
 @pytest.mark.parametrize("node", [EVENT, [EVENT], {"@graph": [{"@type": "WebPage"}, EVENT]}])
 def test_the_page_of_an_event(node: object) -> None:
     """Times on the clock of the person where the offset is theirs; the place in its parts; no markup in the text."""
-    (found,) = understand_page(page(node), "https://choir.example/2027", "Europe/Berlin").events
+    (found,) = parse_page(page(node), "https://choir.example/2027", "Europe/Berlin").events
     details = check(found.typed)
     assert (details.starts_local, details.time_zone) == ("2027-03-02T18:00:00", "Europe/Berlin")
     assert details.ends_at == details.starts_at + 2 * 3_600_000_000
@@ -141,7 +141,7 @@ def test_another_offset_online_whole_days_and_calling_off() -> None:
         "location": {"@type": "VirtualLocation", "url": "https://talk.example/x"},
         "eventStatus": "https://schema.org/EventCancelled",
     }
-    first, second = understand_page(page(away, online), "https://a.example/", "Europe/Berlin").events
+    first, second = parse_page(page(away, online), "https://a.example/", "Europe/Berlin").events
     assert (first.typed.time_zone, first.typed.ends) == ("-05:00", "")
     assert "before the start" in first.warnings[0]
     assert (second.typed.all_day, second.typed.mode, second.is_cancelled) == ("yes", "online", True)
@@ -161,7 +161,7 @@ def test_another_offset_online_whole_days_and_calling_off() -> None:
 )
 def test_pages_without_an_event(data: bytes) -> None:
     with pytest.raises(InvalidInput):
-        understand_page(data, "https://a.example/", "UTC")
+        parse_page(data, "https://a.example/", "UTC")
 
 
 def test_a_hostile_page_does_no_harm() -> None:
@@ -174,7 +174,7 @@ def test_a_hostile_page_does_no_harm() -> None:
         "description": {"x": []},
         "url": 5,
     }
-    found = understand_page(page([odd] * 2000), "https://a.example/", "UTC").events
+    found = parse_page(page([odd] * 2000), "https://a.example/", "UTC").events
     assert len(found) == 500
     assert found[0].typed.online_url == ""
     assert found[0].typed.starts == ""

@@ -144,7 +144,7 @@ async def test_whoever_was_deleted_here_is_not_brought_back(db: Database, tmp_pa
         assert await by_email(reader, row["email"]) is None
         run = await queries.run_of(reader, SOURCE)
         assert run is not None
-        assert await queries.were_here(reader, run.id) == 0
+        assert await queries.count_active_users(reader, run.id) == 0
     assert (await contents(db))["users"] == people
 
 

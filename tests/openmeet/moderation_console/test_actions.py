@@ -15,7 +15,7 @@ from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import audit_log, newcomers, policy, visibility
 from openmeet.domain.moderation.model import ModerationAction, ModerationPolicy, Subject, SubjectVisibility, Thing
-from openmeet.domain.moderation.newcomers import Came
+from openmeet.domain.moderation.newcomers import EventCount
 from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.notifications.model import NEWS_MAIL
@@ -163,7 +163,7 @@ async def test_a_burst_is_accepted_or_blocked_at_once_host_by_host_and_each_take
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
         dids = ["did:plc:" + letter * 24 for letter in "abcdef"]
-        await newcomers.meet(tx, [Came(did, "", 1) for did in dids])
+        await newcomers.meet(tx, [EventCount(did, "", 1) for did in dids])
         for number, did in enumerate(dids):
             await note_host(tx, did, f"https://pds.{'spam' if number < 4 else 'fair'}.org", frozenset())
         await visibility.hold(tx, [Subject(Thing.DID, did) for did in dids], SubjectVisibility.BURST)

@@ -124,18 +124,18 @@ async def test_private_events_lend_no_words(site: Site) -> None:
     assert "These match" not in page
 
 
-def _mended(names: known_names.KnownNames, words: list[str]) -> list[str] | None:
-    found = names.spelled.mended(words)
+def _corrected(names: known_names.KnownNames, words: list[str]) -> list[str] | None:
+    found = names.spelled.correct(words)
     return None if found is None else [form for one in found for form in one.forms]
 
 
 def test_mending_is_bounded() -> None:
     """Long words have no variants, and short ones are left alone."""
     names = known_names.names_in([("a" * 500 + " abcd", "", None)], {})
-    assert _mended(names, ["b" * 500]) is None
-    assert _mended(names, ["abc"]) is None
-    assert _mended(names, ["abcx"]) == ["abcd"]
-    assert _mended(names, ["bacd"]) == ["abcd"]
+    assert _corrected(names, ["b" * 500]) is None
+    assert _corrected(names, ["abc"]) is None
+    assert _corrected(names, ["abcx"]) == ["abcd"]
+    assert _corrected(names, ["bacd"]) == ["abcd"]
     assert sum(map(len, names.spelled.variants.values())) < 10
 
 
@@ -210,5 +210,5 @@ async def test_words_for_a_topic_lead_to_it(site: Site) -> None:
 
 def test_with_two_errors_the_beginning_is_right() -> None:
     names = known_names.names_in([("letters by hand", "", None)], {})
-    assert _mended(names, ["klettern"]) is None
-    assert _mended(names, ["lettrrs"]) == ["letters"]
+    assert _corrected(names, ["klettern"]) is None
+    assert _corrected(names, ["lettrrs"]) == ["letters"]

@@ -12,7 +12,7 @@ from groundwork.clock import Instant
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
@@ -184,7 +184,7 @@ async def leaving(db, event, owner) -> dict[str, set[str]]:
     async with db.reader() as reader:
         message = await webhook_view("https://meet.example")(reader, hook, delivery)
     file = write_calendar(
-        [written(event, host="meet.example", url="https://meet.example/e", sequence=1)], name="Events"
+        [vevent_of(event, host="meet.example", url="https://meet.example/e", sequence=1)], name="Events"
     )
     texts = {"webhook": json.dumps(message, ensure_ascii=False), "calendar": file.decode().replace("\r\n ", "")}
     return {place: {name for name, secret in SECRETS.items() if secret in text} for place, text in texts.items()}

@@ -148,13 +148,13 @@ async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
     one = await queries.by_id(tx, message_id)
     if one is None or event is None or one.state is not MessageState.SCHEDULED:
         return False
-    if not await _holds(tx, event, one):
+    if not await _is_still_valid(tx, event, one):
         await queries.close(tx, one.id, MessageState.CALLED_OFF, 0)
         return False
     return await _send(tx, event, one)
 
 
-async def _holds(reader: Reader, event: Event, one: HostMessage) -> bool:
+async def _is_still_valid(reader: Reader, event: Event, one: HostMessage) -> bool:
     """Whether a scheduled message is still valid: the event takes place and is visible, and the author is still a host."""
     if event.is_gone or event.is_cancelled or event.is_held or event.is_hidden:
         return False

@@ -9,7 +9,7 @@ from openmeet.recurrence.pattern import Pattern
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class OverriddenDate:
     """The date that an override replaces.
 
     ``original``: its wall-clock time according to the rule. ``and_following``: the override also applies to all later
@@ -42,7 +42,7 @@ class ReadEvent:
     is_floating: bool
     unknown_zone: str
     length: timedelta | None
-    overrides: Named | None
+    overrides: OverriddenDate | None
     summary: str
     description: str = ""
     location: str = ""

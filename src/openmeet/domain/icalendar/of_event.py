@@ -43,7 +43,7 @@ def location_of(mode: Mode, venue: Venue) -> str:
     return "Online" if mode is Mode.ONLINE else ", ".join(one_line(line) for line in venue.lines)
 
 
-def written(
+def vevent_of(
     event: Event,
     *,
     host: str,

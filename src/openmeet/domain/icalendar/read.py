@@ -21,7 +21,7 @@ from openmeet.domain.events.values import Mode
 from openmeet.domain.icalendar.call_links import OWN_PROPERTIES, call_of
 from openmeet.domain.icalendar.components import Component, read_components
 from openmeet.domain.icalendar.html_text import is_html, markdown_of
-from openmeet.domain.icalendar.model import Named, ReadCalendar, ReadEvent
+from openmeet.domain.icalendar.model import OverriddenDate, ReadCalendar, ReadEvent
 from openmeet.domain.icalendar.properties import place_in
 from openmeet.domain.icalendar.time_zones import bare_zone, known_zone, zone_for, zones_of
 from openmeet.domain.icalendar.write import DAY_ZONE, MODE, STANDING
@@ -46,7 +46,7 @@ _IMAGE = re.compile(r"<img(?=[\s/>])", re.IGNORECASE)
 _UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-class _Left(Exception):  # named for what happens, not for an error
+class _Skipped(Exception):  # named for what happens, not for an error
     """An event is skipped. The argument is a sentence that says why."""
 
 
@@ -55,12 +55,12 @@ def read_calendars(data: bytes, call_hosts: Collection[str] = ()) -> list[ReadCa
 
     Raises TooLarge, and InvalidInput for a file that is not a calendar.
     """
-    components, mended = read_components(data)
+    components, repairs = read_components(data)
     with warnings.catch_warnings():
         # The library warns about its guess at a zone, which is not used.
         warnings.simplefilter("ignore", GloballyUniqueTZIDGuessed)
         calendars = [_calendar(component, call_hosts) for component in components]
-    calendars[0].warnings[:0] = mended
+    calendars[0].warnings[:0] = repairs
     return calendars
 
 
@@ -77,10 +77,10 @@ def _calendar(component: Component, call_hosts: Collection[str]) -> ReadCalendar
         if inside.name == "VEVENT":
             try:
                 calendar.events.append(_event(inside, calendar, call_hosts))
-            except _Left as left:
+            except _Skipped as skipped:
                 calendar.warnings.append(
                     _shortened(
-                        gettext("Component %(place)s was left out: %(problem)s", place=inside.number, problem=left)
+                        gettext("Component %(place)s was left out: %(problem)s", place=inside.number, problem=skipped)
                     )
                 )
         elif inside.name != "VTIMEZONE":
@@ -97,9 +97,9 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
     try:
         event = Event.from_ical(component.text)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise _Left(gettext("It can’t be read (%(error)s).", error=error)) from None
+        raise _Skipped(gettext("It can’t be read (%(error)s).", error=error)) from None
     if not isinstance(event, Event):
-        raise _Left(gettext("It isn’t an event."))
+        raise _Skipped(gettext("It isn’t an event."))
     findings = [
         gettext("%(property)s can’t be read: %(problem)s.", property=name, problem=why)
         if name
@@ -233,7 +233,9 @@ def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, 
     value = _first(event, "DTSTART")
     if value is None:
         has_any = bool(event.get("DTSTART"))
-        raise _Left(gettext("Its start (DTSTART) can’t be read.") if has_any else gettext("It has no start (DTSTART)."))
+        raise _Skipped(
+            gettext("Its start (DTSTART) can’t be read.") if has_any else gettext("It has no start (DTSTART).")
+        )
     raw = _raw(value)
     is_all_day = "T" not in raw
     zone_name, is_floating = _zone(value, calendar)
@@ -243,7 +245,7 @@ def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, 
     try:
         return parse_date(raw, zone_name), zone_name, is_floating, is_all_day
     except RuleRefused as refused:
-        raise _Left(explain(refused.why)) from None
+        raise _Skipped(explain(refused.why)) from None
 
 
 def _unknown_zone(event: Event, calendar: ReadCalendar) -> str:
@@ -343,7 +345,7 @@ def _utc_text(local: datetime, zone_name: str | None) -> str:
     return (datetime(1970, 1, 1) + timedelta(microseconds=moment)).strftime("%Y%m%dT%H%M%SZ")  # noqa: DTZ001
 
 
-def _override(event: Event, zone_name: str | None, calendar: ReadCalendar) -> Named | None:
+def _override(event: Event, zone_name: str | None, calendar: ReadCalendar) -> OverriddenDate | None:
     value = _first(event, "RECURRENCE-ID")
     if value is None or not hasattr(value, "params"):
         return None
@@ -351,11 +353,11 @@ def _override(event: Event, zone_name: str | None, calendar: ReadCalendar) -> Na
     try:
         original = parse_date(_raw(value), own)
     except RuleRefused:
-        raise _Left(gettext("The date that it changes (RECURRENCE-ID) can’t be read.")) from None
+        raise _Skipped(gettext("The date that it changes (RECURRENCE-ID) can’t be read.")) from None
     if own != zone_name and "T" in _raw(value):
         original = parse_date(_utc_text(original, own), zone_name)
     and_following = str(value.params.get("RANGE", "")).upper() == "THISANDFUTURE"
-    return Named(original, and_following=and_following, is_day="T" not in _raw(value))
+    return OverriddenDate(original, and_following=and_following, is_day="T" not in _raw(value))
 
 
 def _length(event: Event, made: Pattern, calendar: ReadCalendar, findings: list[str]) -> timedelta | None:

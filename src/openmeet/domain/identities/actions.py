@@ -18,24 +18,26 @@ from openmeet.outbox.kinds import JobKind
 
 async def person_for_did(tx: Transaction, did: Did) -> UserId:
     """Return the user who owns a DID. If nobody does, create a shadow account."""
-    return (await who_wrote(tx, did))[0]
+    return (await author_for_did(tx, did))[0]
 
 
-async def who_wrote(tx: Transaction, did: Did) -> tuple[UserId, bool]:
+async def author_for_did(tx: Transaction, did: Did) -> tuple[UserId, bool]:
     """Like ``person_for_did``, but also return whether that user can sign in here with the DID."""
-    return (await who_wrote_each(tx, [did]))[did]
+    return (await authors_for_dids(tx, [did]))[did]
 
 
-async def who_wrote_each(tx: Transaction, dids: Collection[Did]) -> dict[str, tuple[UserId, bool]]:
-    """Like ``who_wrote``, for several DIDs."""
+async def authors_for_dids(tx: Transaction, dids: Collection[Did]) -> dict[str, tuple[UserId, bool]]:
+    """Like ``author_for_did``, for several DIDs."""
     people = await queries.of_people_with(tx, dids)
     known = {
         did: (one.user_id, one.can_write) for did in dids if did in people for one in people[did] if one.did == did
     }
-    return known | {did: (user_id, False) for did, user_id in (await _meet(tx, set(dids) - known.keys())).items()}
+    return known | {
+        did: (user_id, False) for did, user_id in (await _create_shadows(tx, set(dids) - known.keys())).items()
+    }
 
 
-async def _meet(tx: Transaction, dids: Collection[str]) -> dict[str, UserId]:
+async def _create_shadows(tx: Transaction, dids: Collection[str]) -> dict[str, UserId]:
     """Create shadow accounts for unknown DIDs."""
     if not dids:
         return {}

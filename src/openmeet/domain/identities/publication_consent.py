@@ -49,7 +49,7 @@ USUAL: Final = PublicationConsent()
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ConsentUse:
     """Log entry: a co-host changed a record in the author's repository. ``co_host_id`` is None if the co-host has left
     this site.
     """
@@ -168,11 +168,11 @@ async def use_for(tx: Transaction, author_id: UserId, co_host_id: UserId, revisi
     return True
 
 
-async def uses(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[Use]:
+async def uses(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[ConsentUse]:
     """Co-host edits in this user's repository, newest first."""
     rows = await reader.fetch(USES, author_id=author_id, limit=limit)
     return [
-        Use(
+        ConsentUse(
             row["event_id"],
             None if row["co_host_id"] is None else UserId(row["co_host_id"]),
             row["revision"],

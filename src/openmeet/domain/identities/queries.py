@@ -356,7 +356,7 @@ NAMED = """
 """
 
 
-async def named_as(reader: Reader, user_id: UserId, named: Sequence[str]) -> str | None:
+async def setting_entry_of(reader: Reader, user_id: UserId, named: Sequence[str]) -> str | None:
     """The entry of the setting ``named`` (e-mail addresses and DIDs) that matches this user. None if there is none."""
     if not named:
         return None

@@ -42,7 +42,7 @@ _SHOWN_LINES = 8
 _SHOWN_LINE = 100
 
 
-def understand(data: bytes, zone: str, *, is_chosen: bool = False, call_hosts: Sequence[str] = ()) -> ParsedImport:
+def parse_calendar(data: bytes, zone: str, *, is_chosen: bool = False, call_hosts: Sequence[str] = ()) -> ParsedImport:
     """Return the events of a file. ``zone`` applies to times without a zone. Raises InvalidInput and TooLarge.
 
     ``is_chosen``: the user chose ``zone`` after the preview. It then also replaces unknown zones, even if the file

@@ -31,7 +31,7 @@ _TAG = re.compile(r"<[^<>]*>")
 _BREAK = re.compile(r"<\s{0,9}(br|/p|/li|/h[1-6])[^<>]*>", re.IGNORECASE)
 
 
-def understand_page(data: bytes, url: str, own_zone: str) -> ParsedImport:
+def parse_page(data: bytes, url: str, own_zone: str) -> ParsedImport:
     """Return the events of a page. Raises InvalidInput (``url``) if it has none."""
     scripts = _Scripts()
     scripts.feed(data[:MAX_PAGE].decode("utf-8", errors="replace"))

@@ -17,9 +17,9 @@ from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.series_dates import set_date_status
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.imports import queries, updates
-from openmeet.domain.imports.calendar_file import continued, rest_of, understand
+from openmeet.domain.imports.calendar_file import continued, parse_calendar, rest_of
 from openmeet.domain.imports.duplicates import lookalikes
-from openmeet.domain.imports.event_json_ld import understand_page
+from openmeet.domain.imports.event_json_ld import parse_page
 from openmeet.domain.imports.last_import import last_import_of
 from openmeet.domain.imports.model import (
     ZONE,
@@ -47,7 +47,7 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import is_zone, local_of
 
 
-async def understood(workers: ChargedPool, arrived: Import, reading: FileReading) -> ParsedImport:
+async def parse_upload(workers: ChargedPool, arrived: Import, reading: FileReading) -> ParsedImport:
     """Parse the stored upload in a worker process, with the zone chosen for it or otherwise the zone of ``reading``.
 
     Raises InvalidInput, TooLarge (also if parsing takes too much work), TooMany and Unavailable.
@@ -55,9 +55,9 @@ async def understood(workers: ChargedPool, arrived: Import, reading: FileReading
     chosen = arrived.columns.get(ZONE, "")
     zone = chosen or reading.zone
     if arrived.medium is Medium.PAGE:
-        work = partial(understand_page, arrived.content, arrived.source, zone)
+        work = partial(parse_page, arrived.content, arrived.source, zone)
     else:
-        work = partial(understand, arrived.content, zone, is_chosen=bool(chosen), call_hosts=reading.call_hosts)
+        work = partial(parse_calendar, arrived.content, zone, is_chosen=bool(chosen), call_hosts=reading.call_hosts)
     return await workers.run(partial(in_language, current().tag, work))
 
 
@@ -107,7 +107,7 @@ async def import_events(
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
     if arrived.outcome is not None:
         return ImportResult(**arrived.outcome)
-    whole = await understood(workers, arrived, reading)
+    whole = await parse_upload(workers, arrived, reading)
     wanted = [event for event in whole.events if chosen is None or event.uid in chosen]
     async with db.reader() as reader:
         known = await matches(reader, caller.user_id, wanted, host)

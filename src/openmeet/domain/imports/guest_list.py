@@ -36,7 +36,7 @@ _NO = frozenset({"no", "not going", "not attending", "not coming", "deleted", "r
 _WORD = re.compile(r"[\s_]+")
 
 
-def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> ContactList:
+def parse_list(data: bytes, chosen: Mapping[str, str] | None = None) -> ContactList:
     """Return the people in a list. ``chosen`` maps meanings to columns and overrides detection. Raises InvalidInput,
     TooLarge.
     """

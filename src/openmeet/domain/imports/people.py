@@ -30,7 +30,7 @@ from openmeet.domain.groups.model import INVITATION_LIFE, Group, GroupId, GroupS
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import GroupPermission, require_kept_here, require_permission
 from openmeet.domain.imports import queries
-from openmeet.domain.imports.guest_list import means_no, understand_list
+from openmeet.domain.imports.guest_list import means_no, parse_list
 from openmeet.domain.imports.model import (
     MAX_MESSAGE,
     ContactList,
@@ -123,13 +123,13 @@ async def new_rows(reader: Reader, arrived: Import, people: ContactList) -> tupl
     return fresh, len(known) + len(names)
 
 
-async def understood_list(workers: ChargedPool, arrived: Import) -> ContactList:
+async def parse_uploaded_list(workers: ChargedPool, arrived: Import) -> ContactList:
     """Parse the uploaded list with the chosen columns, in a worker process.
 
     Raises InvalidInput, TooLarge (also if parsing takes too much work), TooMany and Unavailable.
     """
     return await workers.run(
-        partial(in_language, current().tag, partial(understand_list, arrived.content, dict(arrived.columns)))
+        partial(in_language, current().tag, partial(parse_list, arrived.content, dict(arrived.columns)))
     )
 
 
@@ -146,14 +146,14 @@ async def keep(
     ``chosen``: whether to include a row, by line number. Other rows are included depending on their status
     (``guest_list.means_no``).
 
-    Raises NotFound, Conflict (the columns changed meanwhile), and the errors of ``understood_list``.
+    Raises NotFound, Conflict (the columns changed meanwhile), and the errors of ``parse_uploaded_list``.
     """
     async with db.reader() as reader:
         shown = await queries.find(reader, caller.user_id, import_id)
     if shown is None or shown.what is What.EVENTS:
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
     # The file of a list that was already imported is deleted.
-    people = await understood_list(workers, shown) if shown.outcome is None else None
+    people = await parse_uploaded_list(workers, shown) if shown.outcome is None else None
     async with db.transaction() as tx:
         arrived = await queries.lock(tx, caller.user_id, import_id)
         if arrived is None or arrived.what is What.EVENTS:

@@ -148,7 +148,7 @@ def analyse(old: Old, otherwise: str) -> LegacyPlan:
         _family(old, family, otherwise, plan, alone)
     for event in sorted(alone, key=lambda one: one.id):
         plan.singles.append(_single(old, event, otherwise, plan.odd))
-    _twins(old, plan)
+    _report_duplicates(old, plan)
     return plan
 
 
@@ -314,7 +314,7 @@ def _placed(
     return {original_text(at): found[at] for at in sorted(found)}, pattern
 
 
-def _twins(old: Old, plan: LegacyPlan) -> None:
+def _report_duplicates(old: Old, plan: LegacyPlan) -> None:
     """Report duplicates of values that must be unique here (slug, chat room), and RSVPs of rows that are not imported."""
     brought = {one.old.id for one in (*plan.dates, *plan.singles)} | {part.old.id for part in plan.parts}
     for event_id in old.answers.keys() - brought:

@@ -150,7 +150,7 @@ async def forget(tx: Transaction, run_id: str, kind: LegacyRowKind, new_ids: Seq
     )
 
 
-async def were_here(reader: Reader, run_id: str) -> int:
+async def count_active_users(reader: Reader, run_id: str) -> int:
     """Number of imported users who have signed in or changed their profile since. Erased users do not count."""
     row = await reader.fetch_one(
         """

@@ -60,7 +60,7 @@ class Since:
 async def since(reader: Reader, run: Run) -> Since:
     """Count what a rollback would destroy that the run did not create."""
     return Since(
-        await queries.were_here(reader, run.id),
+        await queries.count_active_users(reader, run.id),
         await queries.changed_events(reader, run.id),
         await queries.foreign_answers(reader, run.id),
         await queries.foreign_events(reader, run.id),

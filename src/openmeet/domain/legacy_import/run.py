@@ -14,7 +14,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import imported as attendance
 from openmeet.domain.attendance.imported import ImportedRsvp
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import imported as brought_events
+from openmeet.domain.events import imported as imported_events
 from openmeet.domain.events.by_record import find as find_by_record
 from openmeet.domain.events.imported import ImportedSource
 from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries
@@ -68,10 +68,10 @@ async def import_legacy(db: Database, source: str, zone: str, plan: LegacyPlan, 
     await _bring_users(db, run, plan, on_progress)
     async with db.reader() as reader:
         people = await queries.known(reader, run.id, LegacyRowKind.USER, LegacyRowKind.KNOWN)
-    groups = await bring_groups(db, run.id, plan, {old: UserId(new) for old, new in people.items()}, on_progress)
-    bringer = _Bringer(db, run.id, {old: UserId(new) for old, new in people.items()}, groups, plan)
-    await bringer.parts(on_progress)
-    await bringer.singles(on_progress)
+    groups = await import_groups(db, run.id, plan, {old: UserId(new) for old, new in people.items()}, on_progress)
+    importer = _Importer(db, run.id, {old: UserId(new) for old, new in people.items()}, groups, plan)
+    await importer.parts(on_progress)
+    await importer.singles(on_progress)
     async with db.transaction() as tx:
         await queries.set_state(tx, run.id, RunState.DONE)
     return run
@@ -118,7 +118,7 @@ def _did(user: OldUser) -> Did | None:
         return None
 
 
-class _Bringer:
+class _Importer:
     """Shared state of the run: the new ids of users and groups."""
 
     def __init__(
@@ -188,7 +188,7 @@ class _Bringer:
             }
         for some in _chunks([one for one in dates if one.old.id not in known], _DATES):
             async with self._db.transaction() as tx:
-                taken = await brought_events.taken_slugs(tx, [one.old.slug for one in some if one.old.slug])
+                taken = await imported_events.taken_slugs(tx, [one.old.slug for one in some if one.old.slug])
                 for one in some:
                     kind, event_id = await self._event(tx, one, series_id, taken)
                     known[one.old.id] = event_id
@@ -216,7 +216,7 @@ class _Bringer:
             is_cancelled=one.is_cancelled,
         )
         assert event is not None  # noqa: S101  # the names of dates are unique in a plan
-        await brought_events.note(
+        await imported_events.note(
             tx,
             event.id,
             ImportedSource(
@@ -285,7 +285,7 @@ _ROLES = {
 _MEMBERS = 200
 
 
-async def bring_groups(
+async def import_groups(
     db: Database,
     run_id: str,
     plan: LegacyPlan,

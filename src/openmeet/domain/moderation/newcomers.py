@@ -29,7 +29,7 @@ class Newcomer:
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class EventCount:
     """Number of events of one DID in one batch. ``host`` is a result of ``model.host_of``."""
 
     did: str
@@ -47,7 +47,7 @@ class WaitingNewcomer:
     counted: int
 
 
-async def meet(tx: Transaction, came: Sequence[Came]) -> list[Newcomer]:
+async def meet(tx: Transaction, came: Sequence[EventCount]) -> list[Newcomer]:
     """Count events of these DIDs. Unknown authors become newcomers. Rows are written in order of DID to avoid
     deadlocks.
     """

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, PreconditionFailed, Why
-from openmeet.domain.identities.queries import named_as
+from openmeet.domain.identities.queries import setting_entry_of
 from openmeet.domain.moderation import audit_log
 from openmeet.domain.moderation.audit_log import NewLogEntry
 from openmeet.domain.moderation.model import ActId, ModerationAction, ModerationPolicy, Subject, Thing
@@ -98,7 +98,7 @@ def words_of(policy: ModerationPolicy) -> str:
 
 async def is_moderator(reader: Reader, user_id: UserId, named: Sequence[str]) -> bool:
     """Whether the caller is a moderator of the community. ``named``: the moderators listed in the settings."""
-    if await named_as(reader, user_id, named) is not None:
+    if await setting_entry_of(reader, user_id, named) is not None:
         return True
     by_command = "select 1 as found from moderators where user_id = :user_id"
     return await reader.fetch_one(by_command, user_id=user_id) is not None

@@ -17,7 +17,7 @@ ALL_TABLES: Final = (*ACCOUNT_TABLES, *MESSAGE_TABLES, *CONTENT_TABLES, *GROUP_T
 TABLES: Final[Mapping[str, StoredTable]] = {table.name: table for table in ALL_TABLES}
 
 
-def staying() -> tuple[StoredTable, ...]:
+def tables_with_remaining_rows() -> tuple[StoredTable, ...]:
     """Tables with personal data whose rows stay when an account is deleted, or go only when they expire."""
     kept = {OnErasure.KEEP, OnErasure.EMPTY, OnErasure.EXPIRE}
     return tuple(

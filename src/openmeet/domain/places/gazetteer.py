@@ -124,13 +124,13 @@ class Gazetteer:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            _, said = await building.communicate()
+            _, stderr = await building.communicate()
         except asyncio.CancelledError:
             building.kill()
             await building.wait()
             raise
         if building.returncode:
-            raise ChildProcessError(said.decode(errors="replace")[-500:])
+            raise ChildProcessError(stderr.decode(errors="replace")[-500:])
         log.info("places.built", path=str(self._path))
 
     def by_id(self, number: int) -> Place | None:
@@ -152,7 +152,7 @@ class Gazetteer:
             # Many places have three letters as another name: ``Ber`` is a name of Véroia.
             return Found(None, tuple(self.suggest(text, country=country)))
         if not named:
-            named = self._told_apart(text, countries)
+            named = self._disambiguated(text, countries)
         if not named:
             return Found(None, tuple(self.suggest(text, country=country)))
         if len(named) == 1 or named[0].population >= _MUCH_LARGER * max(1, named[1].population):
@@ -243,7 +243,7 @@ class Gazetteer:
         words = [row for row in rows if row[-1] != build.CODE] or rows
         return [_place(row) for row in words]
 
-    def _told_apart(self, text: str, countries: CountryNames | None) -> list[Place]:
+    def _disambiguated(self, text: str, countries: CountryNames | None) -> list[Place]:
         """Find places such as ``Springfield, IL``: the text starts with the name, and the region, country or neighbour
         contains the other words.
         """

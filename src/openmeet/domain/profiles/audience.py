@@ -38,12 +38,12 @@ async def _followers(tx: Transaction, event: Event, notice: HostEventNotice, aft
     hosts = [event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, ())]
     people = await followers(tx, hosts, notice.since, after, limit + 1)
     some = people[:limit]
-    to = await _who_do_not_know(tx, event, some)
+    to = await _unaware_of(tx, event, some)
     notices = [Notice(to, event.id, 1, Payload(), event.starts_at, sources=announced_sources(event))]
     return RecipientPage([(kinds.HOST_EVENT, notices)], None if len(people) <= limit else some[-1])
 
 
-async def _who_do_not_know(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
+async def _unaware_of(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
     """The given users who do not know the event yet: they neither host it, nor have an RSVP or invitation, nor
     were notified of it by a group or a mention.
     """

@@ -8,7 +8,7 @@ from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import AbuseReport, ReportReason, Subject, Thing
 from openmeet.domain.safety import subjects
 from openmeet.domain.safety.reasons import SafetyReason
-from openmeet.domain.safety.subjects import Meant
+from openmeet.domain.safety.subjects import ReportedSubject
 from openmeet.domain.series import follower_queries
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId
@@ -50,7 +50,7 @@ async def unblock(tx: Transaction, caller: Caller, other: UserId) -> None:
         raise NotFound(SafetyReason.NOT_BLOCKED)
 
 
-async def mute(tx: Transaction, caller: Caller, subject: Subject) -> Meant:
+async def mute(tx: Transaction, caller: Caller, subject: Subject) -> ReportedSubject:
     """Mute a user or a group. Raises NotFound, Refused (``NotMutable``, ``Oneself``)."""
     model.require_kind_to_mute(subject)
     if subject.id == caller.user_id:

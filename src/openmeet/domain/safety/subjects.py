@@ -27,7 +27,7 @@ from openmeet.domain.users.model import UserId
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
+class ReportedSubject:
     """A subject and how to show it.
 
     ``owner``: its owner, or the user themselves. ``path``: its page, if it has one. ``group_id``: the group that it
@@ -49,7 +49,7 @@ class Meant:
         return bool(self.title)
 
 
-async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId | None) -> Meant:
+async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId | None) -> ReportedSubject:
     """The subject with this slug (for a user, with this id) if the viewer can see it. Raises NotFound, also for hidden
     subjects.
     """
@@ -73,9 +73,9 @@ async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId 
     return (await _named(reader, [meant]))[0]
 
 
-async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Meant]:
+async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, ReportedSubject]:
     """Subjects as moderators see them, whatever their visibility. Subjects that no longer exist have no title."""
-    found = {subject.id: Meant(subject, "") for subject in subjects}
+    found = {subject.id: ReportedSubject(subject, "") for subject in subjects}
     ids = {thing: [subject.id for subject in subjects if subject.thing is thing] for thing in Thing}
     for event in await events.several(reader, [EventId(one) for one in ids[Thing.EVENT]]):
         found[event.id] = _of_event(event)
@@ -91,20 +91,22 @@ async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Me
     for did in ids[Thing.DID]:
         identity = await identities.find(reader, did)
         handle = f"@{identity.handle}" if identity and identity.handle else did
-        found[did] = Meant(Subject(Thing.DID, did), handle, owner=identity.user_id if identity else None, did=did)
+        found[did] = ReportedSubject(
+            Subject(Thing.DID, did), handle, owner=identity.user_id if identity else None, did=did
+        )
     for host in ids[Thing.HOST]:
-        found[host] = Meant(Subject(Thing.HOST, host), host)
+        found[host] = ReportedSubject(Subject(Thing.HOST, host), host)
     return {one.subject.id: one for one in await _named(reader, list(found.values()))}
 
 
-async def _named(reader: Reader, found: list[Meant]) -> list[Meant]:
+async def _named(reader: Reader, found: list[ReportedSubject]) -> list[ReportedSubject]:
     names = await shown_names(reader, [one.owner for one in found if one.owner is not None])
     named = []
     for one in found:
         owner_name = names.get(one.owner, "") if one.owner else ""
         title = one.title or (owner_name if one.subject.thing is Thing.PERSON else "")
         named.append(
-            Meant(
+            ReportedSubject(
                 one.subject,
                 title,
                 one.path,
@@ -119,8 +121,8 @@ async def _named(reader: Reader, found: list[Meant]) -> list[Meant]:
     return named
 
 
-def _of_event(event: Event) -> Meant:
-    return Meant(
+def _of_event(event: Event) -> ReportedSubject:
+    return ReportedSubject(
         Subject(Thing.EVENT, event.id),
         event.title or "Untitled",
         f"/events/{quote(event.slug)}",
@@ -132,8 +134,8 @@ def _of_event(event: Event) -> Meant:
     )
 
 
-def _of_series(one: Series) -> Meant:
-    return Meant(
+def _of_series(one: Series) -> ReportedSubject:
+    return ReportedSubject(
         Subject(Thing.SERIES, one.id),
         one.content.title,
         f"/series/{quote(one.slug)}",
@@ -143,8 +145,8 @@ def _of_series(one: Series) -> Meant:
     )
 
 
-def _of_group(group: Group) -> Meant:
-    return Meant(
+def _of_group(group: Group) -> ReportedSubject:
+    return ReportedSubject(
         Subject(Thing.GROUP, group.id),
         group.details.name,
         f"/groups/{quote(group.slug)}",
@@ -154,8 +156,8 @@ def _of_group(group: Group) -> Meant:
     )
 
 
-def _of_person(person: UserId) -> Meant:
-    return Meant(Subject(Thing.PERSON, person), "", path=f"/people/{person}", owner=person)
+def _of_person(person: UserId) -> ReportedSubject:
+    return ReportedSubject(Subject(Thing.PERSON, person), "", path=f"/people/{person}", owner=person)
 
 
 _INSIDE: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))

@@ -14,16 +14,16 @@ from openmeet.i18n.markdown import folded
 
 
 @dataclass(frozen=True, slots=True)
-class ForgivenSearch:
+class CorrectedSearch:
     """The result of a search after spelling correction.
 
-    ``wanted``: the search that was run in the end. ``is_mended``: it has other words than those typed. ``shown``: these
+    ``wanted``: the search that was run in the end. ``is_corrected``: it has other words than those typed. ``shown``: these
     words as people write them; empty if only the spelling of umlauts differs.
     """
 
     events: list[Event]
     wanted: SearchQuery
-    is_mended: bool = False
+    is_corrected: bool = False
     shown: str = ""
 
 
@@ -35,43 +35,47 @@ async def coming(
     limit: int,
     *,
     is_name: bool = False,
-    may_leave_out: bool = False,
-) -> ForgivenSearch:
+    may_drop_words: bool = False,
+) -> CorrectedSearch:
     """Return upcoming events like ``search.coming``. If nothing is found, correct the spelling and search again.
 
-    ``is_name``: the words are a name, such as that of a place, and have no typing errors. ``may_leave_out``: drop words
+    ``is_name``: the words are a name, such as that of a place, and have no typing errors. ``may_drop_words``: drop words
     that match nothing. A cursor of a corrected search repeats the correction, because the cursor does not contain it.
     """
     found = await search.coming(reader, wanted, after, limit)
     if found or not wanted.words:
-        return ForgivenSearch(found, wanted)
+        return CorrectedSearch(found, wanted)
     if after is not None and await search.coming(reader, wanted, None, 1):
-        return ForgivenSearch([], wanted)
-    mended = await mended_words(db, reader, wanted.words, is_name=is_name, may_leave_out=may_leave_out)
-    if mended is None:
-        return ForgivenSearch([], wanted)
-    nearest = replace(wanted, words=mended.words)
+        return CorrectedSearch([], wanted)
+    corrected = await corrected_words(db, reader, wanted.words, is_name=is_name, may_drop_words=may_drop_words)
+    if corrected is None:
+        return CorrectedSearch([], wanted)
+    nearest = replace(wanted, words=corrected.words)
     found = await search.coming(reader, nearest, after, limit)
-    return ForgivenSearch(found, nearest, is_mended=True, shown=mended.shown) if found else ForgivenSearch([], wanted)
+    return (
+        CorrectedSearch(found, nearest, is_corrected=True, shown=corrected.shown)
+        if found
+        else CorrectedSearch([], wanted)
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class MendedWords:
-    """Words to search for instead. ``shown``: see ``ForgivenSearch``."""
+class CorrectedWords:
+    """Words to search for instead. ``shown``: see ``CorrectedSearch``."""
 
     words: tuple[str, ...]
     shown: str
 
 
-async def mended_words(
-    db: Database, reader: Reader, words: Sequence[str], *, is_name: bool = False, may_leave_out: bool = False
-) -> MendedWords | None:
+async def corrected_words(
+    db: Database, reader: Reader, words: Sequence[str], *, is_name: bool = False, may_drop_words: bool = False
+) -> CorrectedWords | None:
     """Correct words by known ones. None if there is nothing to correct or no correction is found."""
     typed = [folded(word) for word in words]
     sure = typed if is_name else [word for word in typed if topic_of([word]) is not None]
-    mended = (await known_names(db, reader)).spelled.mended(typed, sure=sure, may_leave_out=may_leave_out)
-    if mended is None:
+    corrected = (await known_names(db, reader)).spelled.correct(typed, sure=sure, may_drop_words=may_drop_words)
+    if corrected is None:
         return None
-    forms = tuple(form for one in mended for form in one.forms)
+    forms = tuple(form for one in corrected for form in one.forms)
     is_same = spelling.is_same_spelling(typed, forms)
-    return MendedWords(forms, "" if is_same else " ".join(one.shown for one in mended))
+    return CorrectedWords(forms, "" if is_same else " ".join(one.shown for one in corrected))

@@ -20,7 +20,7 @@ from openmeet.domain.search.word_index import GRAIN, GRAINS_OF_PERIOD, Term, Ter
 
 # Number of events per scan, and the number of scans that must be enough for scanning to continue.
 _SOME: Final = 500
-_WALKS: Final = 4
+_SCANS: Final = 4
 # Length of the first look-up in grains, growth factor, and maximum length.
 _FIRST: Final = 4
 _GROWTH: Final = 8
@@ -51,17 +51,17 @@ class IndexQuery:
     until: Instant | None
 
 
-async def answers(reader: Reader, question: IndexQuery, after: Low | None, limit: int) -> list[Row]:
+async def find_rows(reader: Reader, query: IndexQuery, after: Low | None, limit: int) -> list[Row]:
     """Return rows for ``event_of`` after ``after``, ordered by start and id."""
     now = reader.now
-    low = after or (0 if question.since is None else question.since, "")
-    if question.since is not None:
-        low = max(low, (question.since, ""))
-    search = _Search(reader, question, limit)
-    if not question.is_listed:
+    low = after or (0 if query.since is None else query.since, "")
+    if query.since is not None:
+        low = max(low, (query.since, ""))
+    search = _Search(reader, query, limit)
+    if not query.is_listed:
         await search.sorted_at_once(low)
         return search.found
-    if question.since is None:
+    if query.since is None:
         if low[0] <= now:
             await search.under_way(low)
         low = max(low, (now + 1, ""))
@@ -75,7 +75,7 @@ class _Search:
     """State of one search."""
 
     reader: Reader
-    question: IndexQuery
+    query: IndexQuery
     limit: int
     found: list[Row] = field(default_factory=list)
 
@@ -86,7 +86,7 @@ class _Search:
         """Search among few events, such as those of a person's groups."""
         clauses = ["e.is_held = 0", "e.removed_at is null", "e.deleted_at is null", "e.starts_at is not null"]
         values: dict[str, object] = {}
-        if self.question.since is None:
+        if self.query.since is None:
             clauses.append("e.over_at > :now")
             values["now"] = self.reader.now
         await self._read(low, clauses, values, start=_UNSORTED)
@@ -106,22 +106,22 @@ class _Search:
 
     async def ahead(self, low: Low) -> None:
         """Search events that start at ``low`` or later."""
-        question = self.question
-        if not question.terms:
+        query = self.query
+        if not query.terms:
             await self._read(low, _LISTED, {})
             return
         seen: TermCounts | None = None
         is_common, length = True, _FIRST
         last = await self._last_some(low)
-        while not self.is_full() and (question.until is None or low[0] < question.until):
-            grains = _stretch(low[0], length)
+        while not self.is_full() and (query.until is None or low[0] < query.until):
+            grains = _next_grains(low[0], length)
             missing = self.limit - len(self.found)
             if is_common or last is None or low >= last:
                 end = await self._end_of_some(low)
-                await self._walk(low)
+                await self._scan(low)
                 if end is None or self.is_full():
                     return
-                seen = seen or await self._seen(low, end)
+                seen = seen or await self._count_terms(low, end)
                 low = end
             else:
                 assert seen is not None  # noqa: S101  # the first events are always scanned
@@ -129,7 +129,7 @@ class _Search:
                 low = (grains.stop * GRAIN, "")
             found = missing - (self.limit - len(self.found))
             missing -= found
-            is_common = is_common and found * _WALKS >= missing
+            is_common = is_common and found * _SCANS >= missing
             if low[0] >= grains.stop * GRAIN:
                 # Twice what should be enough, because a longer range costs less than another look-up.
                 enough = 2 * length * missing // found + 1 if found else _MOST
@@ -160,15 +160,15 @@ class _Search:
         )
         return None if row is None else (row["starts_at"], row["id"])
 
-    async def _walk(self, low: Low) -> None:
+    async def _scan(self, low: Low) -> None:
         """Scan the next few hundred events for matches."""
         clauses, values = self._next(low)
         next_ones = f"select e.* from events e where {clauses} order by e.starts_at, e.id limit :most"
         await self._read(low, (), {**values, "most": _SOME}, source=f"({next_ones}) e")
 
-    async def _seen(self, low: Low, end: Low) -> TermCounts:
+    async def _count_terms(self, low: Low, end: Low) -> TermCounts:
         """Count how many of the next few hundred events have each term."""
-        terms = self.question.terms
+        terms = self.query.terms
         clauses, values = self._next(low)
         for term in terms:
             values |= term.values
@@ -189,16 +189,16 @@ class _Search:
 
     def _next(self, low: Low) -> tuple[str, dict[str, object]]:
         """Condition for candidate events after ``low``, and its parameters."""
-        clauses = [*_LISTED, *_behind("e.starts_at")]
+        clauses = [*_LISTED, *_after("e.starts_at")]
         values: dict[str, object] = {"low": low[0], "low_id": low[1]}
-        if self.question.until is not None:
+        if self.query.until is not None:
             clauses.append("e.starts_at < :until")
-            values["until"] = self.question.until
+            values["until"] = self.query.until
         return " and ".join(clauses), values
 
     async def _look_up(self, low: Low, grains: range, seen: TermCounts) -> None:
         """Search the word index among the events of these grains."""
-        terms = worth_looking_up(self.question.terms, seen, grains)
+        terms = worth_looking_up(self.query.terms, seen, grains)
         source, lookups = looked_up(terms, grains, self.reader.engine)
         values = {"lookups": lookups, "end": grains.stop * GRAIN}
         await self._read(low, [*_LISTED, f"{_UNSORTED} < :end"], values, start=_UNSORTED, source=source)
@@ -213,33 +213,33 @@ class _Search:
         source: str = "events e",
     ) -> None:
         """Read the next events from ``low`` on that match these clauses and those of the search."""
-        question = self.question
-        wanted = [*clauses, *question.clauses, *(term.condition for term in question.terms)]
-        wanted += _behind(start)
+        query = self.query
+        wanted = [*clauses, *query.clauses, *(term.condition for term in query.terms)]
+        wanted += _after(start)
         bound: dict[str, object] = {
-            **question.values,
+            **query.values,
             **values,
             "low": low[0],
             "low_id": low[1],
             "limit": self.limit - len(self.found),
         }
-        for term in question.terms:
+        for term in query.terms:
             bound |= term.values
-        if question.until is not None:
+        if query.until is not None:
             wanted.append(f"{start} < :until")
-            bound["until"] = question.until
+            bound["until"] = query.until
         self.found += await self.reader.fetch(
             f"select {columns_of('e')} from {source} where {' and '.join(wanted)} order by {start}, e.id limit :limit",
             **bound,
         )
 
 
-def _behind(start: str) -> tuple[str, str]:
+def _after(start: str) -> tuple[str, str]:
     # The first condition is redundant, but only it shows PostgreSQL how narrow the range is.
     return f"{start} >= :low", f"({start}, e.id) > (:low, :low_id)"
 
 
-def _stretch(low: int, length: int) -> range:
+def _next_grains(low: int, length: int) -> range:
     """The next ``length`` grains. A range of a period or more is extended to the end of a period.
 
     Starts before 1970 belong to the first grain.

@@ -106,7 +106,7 @@ def names_in(
         words.update(filter(spelling.is_word, plain | _written_in(title, written)))
     for name in (*hosts.values(), *groups):
         words.update(filter(spelling.is_word, _written_in(name, written)))
-    return KnownNames(spelling.known_in(words, written), {one: folded(name) for one, name in hosts.items()}, series)
+    return KnownNames(spelling.index_words(words, written), {one: folded(name) for one, name in hosts.items()}, series)
 
 
 def _written_in(text: str, written: dict[str, str]) -> set[str]:

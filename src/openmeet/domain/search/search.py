@@ -20,7 +20,7 @@ from openmeet.domain.events.values import Mode
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_of_own_group, is_public
 from openmeet.domain.moderation.blocks import is_out_of_lists
 from openmeet.domain.search.event_lists import EventCursor, position_of
-from openmeet.domain.search.index_scan import IndexQuery, answers
+from openmeet.domain.search.index_scan import IndexQuery, find_rows
 from openmeet.domain.search.word_index import Term
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
@@ -112,7 +112,7 @@ async def _part(
     )
     if wanted.once_per_series:
         question = _once(reader, question, wanted, forms, without, at)
-    rows = await answers(reader, question, (after.starts_at, after.event_id) if after else None, limit)
+    rows = await find_rows(reader, question, (after.starts_at, after.event_id) if after else None, limit)
     return [event_of(row) for row in rows]
 
 

@@ -25,7 +25,7 @@ _UMLAUT = re.compile("([aou])e")
 
 
 @dataclass(frozen=True, slots=True)
-class MendedWord:
+class CorrectedWord:
     """What to search for instead of a word. ``shown``: the words as people write them."""
 
     forms: tuple[str, ...]
@@ -46,15 +46,15 @@ class Known:
     umlauts: Mapping[str, Sequence[str]]
     written: Mapping[str, str]
 
-    def mended(
-        self, words: Sequence[str], *, sure: Collection[str] = (), may_leave_out: bool = False
-    ) -> list[MendedWord] | None:
+    def correct(
+        self, words: Sequence[str], *, sure: Collection[str] = (), may_drop_words: bool = False
+    ) -> list[CorrectedWord] | None:
         """Correct the words. None if nothing changes or if a word is like no known word.
 
-        ``sure``: words that have no typing errors; only their endings may change. ``may_leave_out``: drop a word that
+        ``sure``: words that have no typing errors; only their endings may change. ``may_drop_words``: drop a word that
         is like no known word, if another one is known.
         """
-        found: list[MendedWord | None] = []
+        found: list[CorrectedWord | None] = []
         rest = list(words)
         while rest:
             word, *rest = rest
@@ -62,32 +62,32 @@ class Known:
             if joined in self.words and not (word in self.words and rest[0] in self.words):
                 # Join ``wein probe`` to ``weinprobe``.
                 rest.pop(0)
-                found.append(MendedWord((joined,), self._shown(joined)))
+                found.append(CorrectedWord((joined,), self._shown(joined)))
             else:
-                found.append(self._mended(word, is_sure=word in sure))
+                found.append(self._correct(word, is_sure=word in sure))
         kept = [one for one in found if one is not None]
         forms = [form for one in kept for form in one.forms]
-        if len(kept) < len(found) and not (may_leave_out and any(len(form) >= _LEAST_STEM for form in forms)):
+        if len(kept) < len(found) and not (may_drop_words and any(len(form) >= _LEAST_STEM for form in forms)):
             return None
         return None if forms == list(words) else kept
 
-    def _mended(self, word: str, *, is_sure: bool) -> MendedWord | None:
+    def _correct(self, word: str, *, is_sure: bool) -> CorrectedWord | None:
         if not is_word(word) or self._is_beginning(word):
-            return MendedWord((word,), self.written.get(word, word))
+            return CorrectedWord((word,), self.written.get(word, word))
         typed = _REPEATED.sub(r"\1\1", word)
         other = self._other_spelling(typed)
         if other is not None:
-            return MendedWord((other,), self._shown(other))
+            return CorrectedWord((other,), self._shown(other))
         # Prefer whole words: ``running`` becomes ``run`` rather than a prefix of ``runners``.
         endless = sorted(stems(typed), key=lambda stem: stem not in self.words)
         for stem in endless:
             if self._is_beginning(stem):
-                return MendedWord((stem,), self._shown(stem))
+                return CorrectedWord((stem,), self._shown(stem))
         parts = self._parts(typed)
         if parts:
-            return MendedWord(parts, " ".join(map(self._shown, parts)))
+            return CorrectedWord(parts, " ".join(map(self._shown, parts)))
         nearest = None if is_sure else self._nearest(typed)
-        return None if nearest is None else MendedWord((nearest,), self._shown(nearest))
+        return None if nearest is None else CorrectedWord((nearest,), self._shown(nearest))
 
     def _is_beginning(self, word: str) -> bool:
         return word in self.words or any(known.startswith(word) for known in self.words)
@@ -127,7 +127,7 @@ class Known:
         return ranked[0][2] if ranked else None
 
 
-def known_in(words: Counter[str], written: Mapping[str, str]) -> Known:
+def index_words(words: Counter[str], written: Mapping[str, str]) -> Known:
     """Index these words for corrections."""
     variants: dict[str, list[str]] = defaultdict(list)
     umlauts: dict[str, list[str]] = defaultdict(list)
@@ -160,9 +160,9 @@ def without_umlauts(word: str) -> str:
     return _UMLAUT.sub(r"\1", word)
 
 
-def is_same_spelling(typed: Iterable[str], mended: Iterable[str]) -> bool:
+def is_same_spelling(typed: Iterable[str], corrected: Iterable[str]) -> bool:
     """Whether two lists of words differ at most in the spelling of umlauts."""
-    return list(map(without_umlauts, typed)) == list(map(without_umlauts, mended))
+    return list(map(without_umlauts, typed)) == list(map(without_umlauts, corrected))
 
 
 def _first_sound(word: str) -> str:

@@ -312,7 +312,7 @@ ALL_STRANGERS: Final = """
 
 
 async def enqueue_detection(tx: Transaction, authors: Collection[tuple[UserId, bool]]) -> None:
-    """Enqueue detection for these authors. The flag says whether the author signs in here (``who_wrote``).
+    """Enqueue detection for these authors. The flag says whether the author signs in here (``author_for_did``).
 
     Call it after the events have been written: an unknown author with a single event gets no job.
     """

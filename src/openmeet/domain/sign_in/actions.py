@@ -117,7 +117,7 @@ async def follow_link(
 
     ``session`` of the result is None in another browser, and for a used or expired link.
     """
-    found = await link_and_asker(tx, key, token, browser)
+    found = await link_and_request(tx, key, token, browser)
     if found is None:
         return CodeResult(None)
     mailed, asked = found
@@ -126,14 +126,14 @@ async def follow_link(
     return await _let_in(tx, key, asked, SessionTransport.BROWSER, time_zone)
 
 
-async def link_and_asker(
+async def link_and_request(
     reader: Reader, key: SigningKey, token: str, browser: str
 ) -> tuple[Challenge, Challenge] | None:
     """The challenge that a valid link was sent for, and this browser's own request. None if either is missing."""
     mailed = await find_link(reader, key, token)
     if mailed is None or not browser:
         return None
-    asked = await queries.asked_by(reader, mailed.email, model.hash_token(browser))
+    asked = await queries.latest_request_of(reader, mailed.email, model.hash_token(browser))
     return None if asked is None else (mailed, asked)
 
 

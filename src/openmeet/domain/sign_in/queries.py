@@ -92,7 +92,7 @@ async def unused_mailed(reader: Reader, email: str, since: Instant) -> list[Chal
     return [challenge_of(row) for row in rows]
 
 
-async def asked_by(reader: Reader, email: str, browser_hash: bytes) -> Challenge | None:
+async def latest_request_of(reader: Reader, email: str, browser_hash: bytes) -> Challenge | None:
     """The latest request of a browser for this address. None if there is none or it has expired."""
     row = await reader.fetch_one(
         f"""

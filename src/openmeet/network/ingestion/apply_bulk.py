@@ -95,7 +95,7 @@ async def _apply_events(
     await hold_each(tx, "events", "record_uri", uris)
     known = await by_record.events_with(tx, uris)
     edited = await subjects_with_publication(tx, PublicationKind.EVENT, [event.id for event in known.values()])
-    authors = await identities.who_wrote_each(tx, {one.reading.message.did for one, _ in applied})
+    authors = await identities.authors_for_dids(tx, {one.reading.message.did for one, _ in applied})
     records: dict[str, RecordRead] = {}
     for one, network_event in applied:
         message = one.reading.message

@@ -113,7 +113,7 @@ async def apply_record(
         await _keep_superseded(tx, version, former, owned)
         return EventId(former.subject_id)
     if owned is None:
-        author_id, is_here = await identities.who_wrote(tx, version.did)
+        author_id, is_here = await identities.author_for_did(tx, version.did)
         event_id = await _apply_with_consequences(
             tx, uri=version.uri, cid=version.cid, author_id=author_id, event=without_own_links(read, context)
         )

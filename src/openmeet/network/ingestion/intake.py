@@ -19,7 +19,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.telemetry.logs import log
 from openmeet.domain.moderation import model, newcomers, policy, visibility
 from openmeet.domain.moderation.model import ModerationPolicy, Subject, SubjectVisibility, Thing
-from openmeet.domain.moderation.newcomers import Came, Newcomer
+from openmeet.domain.moderation.newcomers import EventCount, Newcomer
 
 # Newcomers decided per transaction.
 _AT_ONCE = 200
@@ -54,7 +54,9 @@ async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], trusted_or
     if not unknown:
         return
     current = await policy.current(tx)
-    met = await newcomers.meet(tx, [Came(did, model.host_of(pds), len(uris[did])) for did, pds in unknown.items()])
+    met = await newcomers.meet(
+        tx, [EventCount(did, model.host_of(pds), len(uris[did])) for did, pds in unknown.items()]
+    )
     named = {did for did, pds in unknown.items() if origin_of(pds) in trusted_origins}
     arriving = [Subject(Thing.DID, one.did) for one in met if one.is_new and one.did not in named]
     await visibility.hold(tx, arriving, SubjectVisibility.ARRIVAL)

@@ -242,7 +242,7 @@ async def apply_acceptance(tx: Transaction, version: Version, stated: GroupState
         return
     base = AcceptedRole(stated.role if owned.base_body is None else role_of(record_of(owned.base_body).get("role")))
     ours, theirs = AcceptedRole(membership.role), AcceptedRole(stated.role)
-    _, is_here = await identities.who_wrote(tx, parse_did(stated.about))
+    _, is_here = await identities.author_for_did(tx, parse_did(stated.about))
     is_fixed = GroupRole.OWNER in {membership.role, stated.role} or not is_here
     way, held = (_GIVEN_HERE, {"role": membership.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
     joined = merge_local.merge_version(way, owned, version, tx.now, (base, ours, theirs), held)
@@ -299,7 +299,7 @@ async def admit(tx: Transaction, group: Group, did: str) -> None:
 
 
 async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> None:
-    user_id, is_here = await identities.who_wrote(tx, parse_did(by.about))
+    user_id, is_here = await identities.author_for_did(tx, parse_did(by.about))
     mine = await queries.find_member(tx, group.id, user_id)
     before = mine.role if mine else None
     publication = None if mine is None else await publication_leases.find(tx, PublicationKind.ACCEPTANCE, mine.id)

@@ -91,7 +91,7 @@ async def _join(tx: Transaction, context: IngestionContext, kept: Event, gone: E
     new record is removed.
     """
     old, new, did = kept.record_uri or "", newest.uri, Did(newest.did)
-    author_id, _ = await identities.who_wrote(tx, did)
+    author_id, _ = await identities.author_for_did(tx, did)
     await ownership.detach_event_record(tx, gone.id)
     await superseded_records.store(tx, PublicationKind.EVENT, kept.id, old, is_authors=True)
     await superseded_records.assign(tx, PublicationKind.EVENT, gone.id, kept.id)

@@ -68,7 +68,7 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: Grou
     if known is not None and not known.is_read_only:
         return
     if known is None:
-        owner_id, _ = await identities.who_wrote(tx, did)
+        owner_id, _ = await identities.author_for_did(tx, did)
         known = Group(
             id=GroupId(new_id(tx.now)),
             slug=GroupSlug(new_slug(read.name, otherwise="group")),
@@ -294,7 +294,7 @@ async def _ask(tx: Transaction, group: Group, stated: MembershipStatement) -> No
     locked = await queries.lock(tx, group.id)
     if locked is None or locked.deleted_at is not None:
         return
-    user_id, is_here = await identities.who_wrote(tx, parse_did(stated.did))
+    user_id, is_here = await identities.author_for_did(tx, parse_did(stated.did))
     mine = await queries.find_member(tx, locked.id, user_id)
     before = mine.role if mine else None
     if before is GroupRole.BANNED:

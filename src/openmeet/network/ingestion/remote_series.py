@@ -116,7 +116,7 @@ async def apply_record(tx: Transaction, *, did: Did, uri: str, read: SeriesRead,
     ``appeared``: collects such records of a batch. Dates are assigned at the end of the batch (``fill``), so that the
     events of an author with a hundred series are read only once.
     """
-    owner_id, _ = await identities.who_wrote(tx, did)
+    owner_id, _ = await identities.author_for_did(tx, did)
     if await series_records.apply_from_network(
         tx, uri=uri, owner_id=owner_id, content=read.content, timing=read.timing
     ):

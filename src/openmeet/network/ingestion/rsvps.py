@@ -91,7 +91,7 @@ async def derive_each(tx: Transaction, wanted: Sequence[PersonAndEvent]) -> None
     Each pair of person and event must occur only once.
     """
     people = await identity_queries.of_people_with(tx, {one.did for one in wanted})
-    met = await identities.who_wrote_each(tx, {one.did for one in wanted} - people.keys())
+    met = await identities.authors_for_dids(tx, {one.did for one in wanted} - people.keys())
     strangers = {did: user_id for did, (user_id, _) in met.items()} | {
         did: found[0].user_id for did, found in people.items() if is_stranger(found)
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from groundwork.errors import Forbidden, NotFound
-from openmeet.domain.identities.queries import named_as
+from openmeet.domain.identities.queries import setting_entry_of
 from openmeet.domain.users.model import Caller
 from openmeet.web.admin.reasons import AdminReason
 from openmeet.web.api.authentication import is_by_service
@@ -32,7 +32,7 @@ async def operator_of(request: Request) -> SiteOperator:
     caller = caller_of(request)
     named = services(request).settings.operators
     async with database_of(request).reader() as reader:
-        found = await named_as(reader, caller.user_id, named)
+        found = await setting_entry_of(reader, caller.user_id, named)
     if found is None:
         raise NotFound(AdminReason.NOTHING_HERE)
     return SiteOperator(caller, found)

@@ -18,7 +18,7 @@ from openmeet.domain.calendars.entries import own
 from openmeet.domain.calendars.model import EntryKind
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
-from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.write import FeedAddress, write_calendar
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.users.model import UserId
@@ -44,7 +44,7 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
     numbers = await sequences(reader, [event.id for event in events])
     files = []
     for event in events:
-        one = written(
+        one = vevent_of(
             event,
             host=host,
             url=f"{public_url}/events/{quote(event.slug)}",

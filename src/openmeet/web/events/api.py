@@ -127,7 +127,7 @@ async def list_events(request: Request) -> Response:
         found = await forgiving.coming(database_of(request), reader, wanted, after, limit + 1)
         events = found.events
         cursor = event_lists.pack(search.position_in(found.wanted, events[limit - 1])) if len(events) > limit else None
-        searched = " ".join(found.wanted.words) if found.is_mended else None
+        searched = " ".join(found.wanted.words) if found.is_corrected else None
         return json_response(FoundEvents(await details_of(reader, request, events[:limit]), cursor, searched))
 
 

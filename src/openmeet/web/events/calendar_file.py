@@ -12,7 +12,7 @@ from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.visibility import event_to_show
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.web.events import feeds
@@ -36,7 +36,7 @@ async def serve(request: Request) -> Response:
         numbers = await sequences(reader, [event.id])
         changed = feeds.changed_at([event], reader.now, mine.answered_at if mine else None)
     public_url = services(request).settings.public_url
-    entry = written(
+    entry = vevent_of(
         event,
         host=urlsplit(public_url).hostname or "localhost",
         url=f"{public_url}/events/{quote(event.slug)}",

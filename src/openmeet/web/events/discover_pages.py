@@ -88,13 +88,13 @@ async def show_discover(request: Request) -> Response:
                     after,
                     PAGE_SIZE + 1,
                     is_name=any(one.is_place for one in named),
-                    may_leave_out=True,
+                    may_drop_words=True,
                 )
                 found, forgiven = answer.events, answer.shown
                 if not found and wanted.words and after is None:
                     more_named, forgiven = await search_hints.mended_links(request, reader, wanted, typed, zone, named)
                     named += more_named
-                wanted, mended = answer.wanted, " ".join(answer.wanted.words) if answer.is_mended else ""
+                wanted, mended = answer.wanted, " ".join(answer.wanted.words) if answer.is_corrected else ""
             else:
                 found = await front_page.coming(
                     reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True

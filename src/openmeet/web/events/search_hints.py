@@ -98,15 +98,15 @@ async def mended_links(
     if there are none.
     """
     is_name = any(one.is_place for one in named)
-    mended = await forgiving.mended_words(
-        database_of(request), reader, wanted.words, is_name=is_name, may_leave_out=True
+    corrected = await forgiving.corrected_words(
+        database_of(request), reader, wanted.words, is_name=is_name, may_drop_words=True
     )
-    if mended is None:
+    if corrected is None:
         return [], ""
     known = {one.path for one in named}
-    links = await named_links(request, reader, replace(wanted, words=mended.words), typed, zone)
+    links = await named_links(request, reader, replace(wanted, words=corrected.words), typed, zone)
     found = [one for one in links if one.path not in known]
-    return found, mended.shown if found else ""
+    return found, corrected.shown if found else ""
 
 
 async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> list[NamedLink]:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from groundwork.clock import DAY, Instant
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups.model import Group
-from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.properties import ELSEWHERE
 from openmeet.domain.icalendar.write import FeedAddress, write_calendar
 from openmeet.i18n.catalogue import gettext
@@ -48,7 +48,7 @@ def calendar_of(
         if not is_own(group, event):
             note = gettext("From another app")
             description = f"{note}\n\n{description}" if description else note
-        entry = written(event, host=host, url=address, sequence=numbers[event.id], description=description)
+        entry = vevent_of(event, host=host, url=address, sequence=numbers[event.id], description=description)
         if entry is not None:
             marks = () if is_own(group, event) else (ELSEWHERE,)
             entries.append(replace(entry, categories=(*marks, *entry.categories)))

@@ -214,7 +214,7 @@ async def confirm(request: Request) -> Response:
     else:
         lines: dict[int, bool] = {}
         if wanted.people is not None:
-            found = await people.understood_list(workers_of(request, caller.user_id), arrived)
+            found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
             lines = {row.line: row.line in set(wanted.people) for row in found.rows}
         await people.keep(database_of(request), workers_of(request, caller.user_id), caller, arrived.id, lines)
     return await _answer(request, caller, arrived.id, 200)
@@ -273,7 +273,7 @@ async def _shown(request: Request, caller: Caller, arrived: Import, reading: Fil
         )
         return made
     if arrived.what is What.EVENTS:
-        whole = await events.understood(workers_of(request, caller.user_id), arrived, reading)
+        whole = await events.parse_upload(workers_of(request, caller.user_id), arrived, reading)
         async with database_of(request).reader() as reader:
             host = services(request).settings.public_host
             known = await events.matches(reader, caller.user_id, whole.events, host)
@@ -301,7 +301,7 @@ async def _shown(request: Request, caller: Caller, arrived: Import, reading: Fil
             for one in [alike.get(event.uid, NOTHING) if known[event.uid] is ImportMatch.NEW else NOTHING]
         ]
         return made
-    found = await people.understood_list(workers_of(request, caller.user_id), arrived)
+    found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
     async with database_of(request).reader() as reader:
         fresh, listed = await people.new_rows(reader, arrived, found)
     made.warnings = list(found.warnings)

@@ -10,7 +10,7 @@ from openmeet.domain.calendars.fetch import SECONDS, checked_url
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.imports import events, queries
 from openmeet.domain.imports.event_json_ld import MAX_PAGE
-from openmeet.domain.imports.guest_list import understand_list
+from openmeet.domain.imports.guest_list import parse_list
 from openmeet.domain.imports.model import FileReading, Import, ImportId, Medium, What
 from openmeet.domain.imports.people import InvitationTarget
 from openmeet.domain.imports.reasons import ImportReason
@@ -32,7 +32,7 @@ async def receive_import(
     medium, what, source = Medium.ICS, What.EVENTS, name
     if target is not None:
         medium, what = Medium.CSV, target.what
-        await workers.run(partial(understand_list, content))
+        await workers.run(partial(parse_list, content))
     elif not content and url:
         source = checked_url(url)
         content, medium = await _fetched(request, source)
@@ -42,7 +42,7 @@ async def receive_import(
         async with database_of(request).reader() as reader:
             reading = await reading_of(request, reader, caller)
             now = reader.now
-        await events.understood(
+        await events.parse_upload(
             workers, Import(ImportId(""), caller.user_id, what, medium, "", source, content, {}, None, now), reading
         )
     async with database_of(request).transaction() as tx:

@@ -137,7 +137,7 @@ async def bring(request: Request) -> Response:
         return go(here)
     lines: dict[int, bool] = {}
     if typed.get("ticks"):
-        found = await people.understood_list(workers_of(request, caller.user_id), arrived)
+        found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
         lines = {row.line: bool(typed.get(f"row-{row.line}")) for row in found.rows[:TICKED_ROWS]}
     workers = workers_of(request, caller.user_id)
     target, _, _ = await people.keep(database_of(request), workers, caller, arrived.id, lines)
@@ -232,7 +232,7 @@ async def _uids(
     """For each set of positions in the list, the UIDs of the events at these positions. The file is parsed only once."""
     if arrived.outcome is not None:
         return tuple(frozenset() for _ in several)
-    whole = await events.understood(workers, arrived, reading)
+    whole = await events.parse_upload(workers, arrived, reading)
     return tuple(
         frozenset(event.uid for number, event in enumerate(whole.events) if str(number) in numbers)
         for numbers in several
@@ -253,7 +253,7 @@ async def _show_events(
         context["made"] = [one for one in named if one[0] not in updated]
         context["updated"] = [one for one in named if one[0] in updated]
     else:
-        whole = await events.understood(workers_of(request, caller.user_id), arrived, reading)
+        whole = await events.parse_upload(workers_of(request, caller.user_id), arrived, reading)
         host = services(request).settings.public_host
         async with database_of(request).reader() as reader:
             known = await events.matches(reader, caller.user_id, whole.events, host)
@@ -295,7 +295,7 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
         target = await people.find_target_by_id(reader, caller, arrived.what, arrived.target)
     if arrived.outcome is not None:
         return go(_list_path(target))
-    found = await people.understood_list(workers_of(request, caller.user_id), arrived)
+    found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
     async with database_of(request).reader() as reader:
         fresh, known = await people.new_rows(reader, arrived, found)
     new_lines = {row.line for row in fresh}

@@ -22,7 +22,7 @@ from openmeet.domain.moderation.model import (
 )
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import subjects
-from openmeet.domain.safety.subjects import Meant
+from openmeet.domain.safety.subjects import ReportedSubject
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 
 # Maximum number of reports read per subject. A subject with more is a clear case.
@@ -75,7 +75,7 @@ class ReportView:
 class SubjectCard:
     """What the moderation pages show about one reported subject: kind, status, reports, content and labels."""
 
-    meant: Meant
+    meant: ReportedSubject
     kind: str
     state: SubjectVisibility
     state_words: str
@@ -83,7 +83,7 @@ class SubjectCard:
     since: Instant | None
     path: str
     reports: list[ReportView] = field(default_factory=list)
-    events: list[Meant] = field(default_factory=list)
+    events: list[ReportedSubject] = field(default_factory=list)
     labels: list[tuple[str, Instant]] = field(default_factory=list)
     is_labelled_away: bool = False
 
@@ -161,7 +161,7 @@ async def _reports_about(reader: Reader, found: Sequence[AbuseReport]) -> dict[s
     return by_subject
 
 
-async def _events_of(reader: Reader, meant: Meant) -> list[Meant]:
+async def _events_of(reader: Reader, meant: ReportedSubject) -> list[ReportedSubject]:
     if meant.owner is None:
         return []
     rows = await reader.fetch(
@@ -197,7 +197,7 @@ RULE_LABELS: Final[Mapping[str, LazyText]] = {
 }
 
 
-def _line(one: LogEntry, meant: Mapping[str, Meant], actor: str, is_undone: bool) -> ModerationLogRow:
+def _line(one: LogEntry, meant: Mapping[str, ReportedSubject], actor: str, is_undone: bool) -> ModerationLogRow:
     is_policy = one.act is ModerationAction.CHANGE_POLICY
     is_taken_back_here = not is_undone and one.act not in {ModerationAction.NAME, ModerationAction.UNNAME}
     return ModerationLogRow(

@@ -18,7 +18,7 @@ from openmeet.domain.moderation.model import REASON_LABELS, ReportOutcome, Subje
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import actions, subjects
 from openmeet.domain.safety.reasons import SafetyReason
-from openmeet.domain.safety.subjects import Meant
+from openmeet.domain.safety.subjects import ReportedSubject
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.site.caller import caller_of
@@ -98,7 +98,7 @@ async def show(request: Request) -> Response:
     return page(request, "safety/safety.html", context)
 
 
-async def _shown(reader: Reader, meant: Meant, viewer: UserId) -> tuple[str, str]:
+async def _shown(reader: Reader, meant: ReportedSubject, viewer: UserId) -> tuple[str, str]:
     """The name of a person or a group and the path of their page, if the viewer may still see them.
 
     The path distinguishes people who have the same name.

@@ -13,7 +13,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, NotSignedIn, Why
 from groundwork.ui.tones import tone_of
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
-from openmeet.domain.identities.queries import named_as
+from openmeet.domain.identities.queries import setting_entry_of
 from openmeet.domain.moderation.policy import is_moderator
 from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.sign_in import model, queries
@@ -53,7 +53,7 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
                 in_chats = await unread_counts(reader, caller.user_id)
             settings = services(connection).settings
             moderates = await is_moderator(reader, caller.user_id, settings.moderators)
-            operates = await named_as(reader, caller.user_id, settings.operators) is not None
+            operates = await setting_entry_of(reader, caller.user_id, settings.operators) is not None
             viewer = Viewer(
                 caller.display_name,
                 tone_of(caller.user_id),
