@@ -355,20 +355,20 @@ async def test_what_cannot_be_read_is_said_with_its_row_and_stops_nothing_else(t
     legacy.tables["eventAttendees"][-1]["createdAt"] = "yesterday"
     plan = await plan_of(legacy, tmp_path)
     said = {odd.sentence for odd in plan.odd}
-    unread = "says something that cannot be read; it counts as not said"
+    unread = "has a value that cannot be read; the value is ignored"
     assert {
         f"event {never} {unread} (startdate isn’t a time: 'never').",
-        f"event {never} has no start; it is left out.",
+        f"event {never} has no start; it is skipped.",
         f"event {endless} {unread} (enddate isn’t between 1900 and 2200: '9999-12-31T23:59:59Z').",
         f"event {endless} {unread} (maxattendees is no whole number: 'many').",
         f"event {endless} {unread} (createdat isn’t between 1900 and 2200: '0001-01-01').",
         f"event {twisted} {unread} (recurrenceuntil isn’t a time: 'soon').",
         f"event {twisted} {unread} (recurrencecount is no whole number: '²').",
-        f"event {twisted} leaves out a date that its rule does not name; nothing is left out (0001-01-01).",
+        f"event {twisted} excludes a date that is not in its rule; the exclusion is ignored (0001-01-01).",
         f"event {nobody} {unread} (userid is no whole number: 'Ana').",
-        f"event {nobody} has no host any more; it is left out.",
-        f"event row {nobody + 1} has no number that could be read; it is left out (id: 'x').",
-        f"event row {nobody + 2} has no number that could be read; it is left out (it is empty).",
+        f"event {nobody} no longer has a host; it is skipped.",
+        f"event row {nobody + 1} has no readable id; it is skipped (id: 'x').",
+        f"event row {nobody + 2} has no readable id; it is skipped (it is empty).",
         f"answer 1 {unread} (createdat isn’t a time: 'yesterday').",
     } <= said
     assert sum(odd.what is Oddity.NO_NUMBER for odd in plan.odd) == 5

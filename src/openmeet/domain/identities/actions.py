@@ -44,7 +44,7 @@ async def _create_shadows(tx: Transaction, dids: Collection[str]) -> dict[str, U
     met = dict(zip(sorted(dids), await users.create_shadows(tx, len(dids)), strict=True))
     if await queries.insert_shadows(tx, met) != met.keys():
         # Two messages met the same unknown DID at once: this one loses, retries and finds the other's row.
-        raise TransactionConflict("somebody else has just met this DID")
+        raise TransactionConflict("another transaction has just inserted this DID")
     # A job resolves handle, PDS and status outside the transaction.
     await enqueue_many(tx, JobKind.REFRESH_IDENTITY, [(did, int(tx.now), tx.now) for did in met])
     return met
@@ -59,7 +59,7 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
             tx, did, user_id, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=True
         )
         if made is None:
-            raise TransactionConflict("somebody else has just met this DID")
+            raise TransactionConflict("another transaction has just inserted this DID")
     else:
         user_id = known.user_id
         if known.kind is IdentityKind.SHADOW:
@@ -84,7 +84,7 @@ async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_u
             tx, did, user_id, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=is_first
         )
         if made is None:
-            raise TransactionConflict("somebody else has just met this DID")
+            raise TransactionConflict("another transaction has just inserted this DID")
     elif known.user_id == user_id:
         await queries.connect(
             tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=known.is_default

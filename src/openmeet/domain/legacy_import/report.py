@@ -16,12 +16,12 @@ COUNTS: Mapping[str, str] = {
     "groups": "groups",
     "members": "memberships",
     "series": "series",
-    "splitSeries": "of them split off another",
-    "dates": "dates of series that are stored",
-    "modifiedDates": "of them changed on purpose",
-    "cancelledEvents": "events and dates that are cancelled",
-    "singleEvents": "events that stand alone",
-    "followers": "followers, who had answered the recurring event",
+    "splitSeries": "of them split off from another",
+    "dates": "stored dates of series",
+    "modifiedDates": "of them with changes of their own",
+    "cancelledEvents": "cancelled events and dates",
+    "singleEvents": "single events",
+    "followers": "followers (people who answered the recurring event)",
     "answers": "answers",
     "rooms": "chat rooms",
 }
@@ -29,21 +29,21 @@ COUNTS: Mapping[str, str] = {
 
 def lines_of(plan: LegacyPlan) -> Iterator[str]:
     """The plan as text: what will be created, followed by the oddities."""
-    yield f"A database of the older model, {plan.shape.words}."
+    yield f"This is a database of the older model, {plan.shape.words}."
     counts = plan.counts()
-    yield "It becomes:"
+    yield "The import will create:"
     yield from (f"  {counts[name]:8,}  {words}" for name, words in COUNTS.items())
     yield from (f"  {counts[name]:8,}  answers: {name.partition(':')[2]}" for name in counts if ":" in name)
     if not plan.odd:
-        yield "Nothing is odd."
+        yield "No oddities were found."
         return
-    yield f"{len(plan.odd):,} things are odd; none of them stops it:"
+    yield f"{len(plan.odd):,} oddities were found. None of them prevents the import:"
     for what, count in Counter(odd.what for odd in plan.odd).most_common():
         yield f"  {count:,} × {what.value}: {WORDS[what]}"
         same = [odd for odd in plan.odd if odd.what is what]
         yield from (f"      {odd.subject}{f' ({odd.detail})' if odd.detail else ''}" for odd in same[:SHOWN])
         if count > SHOWN:
-            yield f"      … and {count - SHOWN:,} more; --json names all"
+            yield f"      … and {count - SHOWN:,} more (--json lists all)"
 
 
 def json_of(plan: LegacyPlan) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def differences(expected: Mapping[str, int], found: Mapping[str, int]) -> dict[s
 
 def verification_lines(expected: Mapping[str, int], found: Mapping[str, int]) -> Iterator[str]:
     """The expected and the actual counts, side by side."""
-    yield "Counted afterwards, in the database:"
+    yield "Counted in the database after the import:"
     for name in [*expected, *(name for name in found if name not in expected)]:
         ours, theirs = expected.get(name, 0), found.get(name, 0)
         mark = "ok" if ours == theirs else f"EXPECTED {ours:,}"

@@ -105,7 +105,7 @@ async def _all(
             await erase(tx, some)
             await queries.forget(tx, run.id, kind, some)
         done += len(some)
-        on_progress(f"taking back: {kind.value}", done, total)
+        on_progress(f"rolling back: {kind.value}", done, total)
 
 
 async def _erase_events(tx: Transaction, ids: Sequence[str]) -> None:
@@ -137,5 +137,5 @@ async def _people(db: Database, run: Run, on_progress: OnProgress) -> int:
         except ForeignKeyViolated:
             # The user follows or belongs to something that this run did not import.
             staying += 1
-        on_progress("taking back: people", number, len(found))
+        on_progress("rolling back: people", number, len(found))
     return staying

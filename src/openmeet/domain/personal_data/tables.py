@@ -36,7 +36,7 @@ def unique_with(table: str, column: str) -> tuple[str, ...] | None:
     for group in TABLES[table].columns:
         if column in group.names and group.content is ColumnContent.PERSON:
             return group.unique_with
-    raise KeyError(f"{table}.{column} names no person")
+    raise KeyError(f"{table}.{column} does not hold user ids")
 
 
 async def hand_over(tx: Transaction, table: str, column: str, from_user: UserId, to_user: UserId) -> int:

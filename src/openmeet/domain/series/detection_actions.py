@@ -113,7 +113,7 @@ async def _show_all(
         return
     events = {str(event.id): event for event in await detection_queries.sighted(tx, author)}
     if await _sightings(tx, list(events.values()), naming) != looked[0]:
-        raise TransactionConflict("the author’s events changed while a series was looked for")
+        raise TransactionConflict("the author’s events changed during detection")
     before = await detection_queries.of_person(tx, user_id)
     found = _undecided(looked[1], before)
     known = {one.found.key: one for one in before if one.is_open}
