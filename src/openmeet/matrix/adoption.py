@@ -108,7 +108,7 @@ async def _one(bridge: Bridge, old: MatrixUser, one: _Candidate, *, applies: boo
         there = await rooms.room_at(reader, await rooms.target_of(reader, one.kind, one.subject))
         is_public = await _is_public(reader, one)
     if there is not None and there.matrix_state != MirrorState.OFF:
-        why = "A host has switched the mirror on already."
+        why = "A host has already turned the mirror on."
         return AdoptionReport(one.name, one.matrix_room_id, AdoptionOutcome.LEFT, why)
     matrix_room, why = await _usable(bridge, old, one.matrix_room_id)
     since = None
@@ -116,7 +116,7 @@ async def _one(bridge: Bridge, old: MatrixUser, one: _Candidate, *, applies: boo
         try:
             since = await _raise_keeper(bridge, old, matrix_room)
         except RemoteFailed as failed:
-            why = f"The older bot could not hand it over ({failed.name or failed.status})."
+            why = f"The older bot could not hand over the room ({failed.name or failed.status})."
     outcome = AdoptionOutcome.ADOPTED if is_public else AdoptionOutcome.PREPARED
     if why:
         outcome = AdoptionOutcome.FRESH if is_public else AdoptionOutcome.LEFT
@@ -150,7 +150,7 @@ async def _usable(bridge: Bridge, old: MatrixUser, matrix_room: str) -> tuple[st
     state: list[JsonObject] = []
     for _ in range(2):
         if not is_room_id(matrix_room):
-            return matrix_room, "What was kept is not the id of a room."
+            return matrix_room, "The stored id is not a room id."
         try:
             state = await old.state(matrix_room)
         except RemoteFailed as failed:

@@ -412,7 +412,7 @@ def _failure(answer: HttpResponse) -> RemoteFailed | TooMany | Unavailable:
     name = code[:100] if isinstance(code, str) else None
     if answer.status == 429 or name == "M_LIMIT_EXCEEDED":
         return TooMany(
-            "The homeserver limits how often it is asked.",
+            "The homeserver limits how often we may call it.",
             after_seconds=_asked_seconds(answer, said if isinstance(said, dict) else {}),
             name=name,
         )

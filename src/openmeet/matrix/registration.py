@@ -67,7 +67,7 @@ def read_token(token_file: Path) -> Secret:
     except (OSError, UnicodeDecodeError):
         raise Refused(f"The token in {token_file} cannot be read.") from None
     if not text or len(text) > _MAX_TOKEN_BYTES or not text.isprintable():
-        raise Refused(f"{token_file} does not hold a token. Run `openmeet matrix registration --renew`.")
+        raise Refused(f"{token_file} does not contain a token. Run `openmeet matrix registration --renew`.")
     return Secret(text)
 
 
@@ -91,7 +91,7 @@ async def find_problem(homeserver: Homeserver, tenant: str, url: str) -> str | N
     except Failure as failure:
         return f"There is no homeserver at {where}: {failure.why}"
     if not isinstance(found.get("versions"), list):
-        return f"What answers at {where} is not a Matrix homeserver."
+        return f"The server at {where} is not a Matrix homeserver."
     user = homeserver.user(keeper(tenant))
     try:
         await user.prepare()
@@ -99,7 +99,7 @@ async def find_problem(homeserver: Homeserver, tenant: str, url: str) -> str | N
     except RemoteFailed as failed:
         return _refusal(failed)
     except Failure as failure:
-        return f"The homeserver answers, but cannot be used now: {failure.why}"
+        return f"The homeserver responds, but cannot be used now: {failure.why}"
     return None
 
 
@@ -107,16 +107,16 @@ def _refusal(failed: RemoteFailed) -> str:
     match failed.name:
         case "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN":
             return (
-                "The homeserver does not know our token. Name the registration file in its app_service_config_files,"
+                "The homeserver does not know our token. List the registration file in its app_service_config_files,"
                 " then restart it."
             )
         case "M_EXCLUSIVE" | "M_FORBIDDEN" | "M_INVALID_USERNAME":
             return (
-                "The homeserver does not let us use our names: OPENMEET_MATRIX_SERVER_NAME is not its server_name, or it has"
+                "The homeserver does not let us use our user names: OPENMEET_MATRIX_SERVER_NAME is not its server_name, or it has"
                 " the registration file of another name. Correct the setting, run `openmeet matrix registration --renew` and"
                 " restart the homeserver."
             )
         case "M_UNRECOGNIZED" | "M_UNKNOWN_DEVICE":
-            return "This homeserver lacks calls that the bridge needs; Synapse 1.141 and later have them."
+            return "This homeserver does not support calls that the bridge needs. Synapse 1.141 and later do."
         case _:
             return f"The homeserver refused a call of the bridge: {failed.why}"

@@ -162,7 +162,7 @@ async def test_what_cannot_be_adopted_gets_a_new_room_and_the_old_one_a_notice(
             AdoptionOutcome.FRESH,
             "The older bot created the room, and keeps its power there (room version 12).",
         ),
-        "Nonsense": (AdoptionOutcome.FRESH, "What was kept is not the id of a room."),
+        "Nonsense": (AdoptionOutcome.FRESH, "The stored id is not a room id."),
     }
     await town.deliver()
     state, fresh_room, guests = await stored(town, event)

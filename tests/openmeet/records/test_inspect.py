@@ -60,7 +60,7 @@ OF_GROUPS: list[tuple[str, dict[str, object], str, dict[str, str]]] = [
         GROUP_URI,
         {"name": "Chess", "joining": "openmeet.lexicon.group#open", "roles": [{"name": "x#owner"}], "com.x": 1},
         "group",
-        {"name": "Chess", "how to get in": "open", "roles": "x#owner"},
+        {"name": "Chess", "join policy": "open", "roles": "x#owner"},
     ),
     (
         f"at://{ANA}/openmeet.lexicon.series/tea",

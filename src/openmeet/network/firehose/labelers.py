@@ -68,7 +68,7 @@ class LabelerContext:
 
 def counter_of(metrics: Metrics) -> Counter:
     """Register the counter, once per program. ``outcome``: kept, known, refused, elsewhere."""
-    return metrics.counter("labels", "Labels that labellers said", ["outcome"])
+    return metrics.counter("labels", "Labels received from labelers", ["outcome"])
 
 
 async def follow_labelers(labelling: LabelerContext, chosen: Sequence[str], stop: asyncio.Event) -> None:
@@ -165,10 +165,10 @@ class _LabelerStream:
         try:
             document = await self._labelling.dids.resolve(self._did)
         except Failure as unknown:
-            raise RemoteFailed(f"The labeller’s identity cannot be read: {unknown.why}") from unknown
+            raise RemoteFailed(f"The labeller’s identity cannot be resolved: {unknown.why}") from unknown
         service = document.service(LABELER_SERVICE, LABELER_TYPE)
         if service is None:
-            raise RemoteFailed("The labeller’s identity names no address for labels.")
+            raise RemoteFailed("The labeller’s DID document names no label service.")
         url = stream_url(service, SUBSCRIBE_LABELS, {"cursor": self._cursor})
         async with aclosing(read_frames(self._labelling.http, url, on_open=self._opened)) as frames:
             async for frame in frames:
@@ -225,16 +225,16 @@ class _LabelerStream:
                 if is_signed:
                     found.append(_kept(label))
                 else:
-                    self._refuse("the signature is not the labeller’s")
+                    self._refuse("the label is not signed by the labeller")
         return cursor, found
 
     def _check(self, label: SignedLabel) -> None:
         if label.source != self._did:
-            raise Malformed("label", label.source, f"not of {self._did}, who was asked")
+            raise Malformed("label", label.source, f"not of {self._did}, the labeller that was asked")
         if len(label.subject.encode()) > MAX_SUBJECT_BYTES:
             raise Malformed("label", label.subject[:100], f"its subject has more than {MAX_SUBJECT_BYTES} bytes")
         if label.created_at > self._labelling.clock.now() + MAX_AHEAD:
-            raise Malformed("label", label.created_at, "from a time to come")
+            raise Malformed("label", label.created_at, "from the future")
 
     async def _key(self, *, is_new: bool) -> PublicKey:
         """Return the labeler's key; waits until it can be resolved."""
@@ -244,7 +244,7 @@ class _LabelerStream:
             try:
                 document = await (own.dids.refresh(self._did) if is_new else own.dids.resolve(self._did))
                 key = document.key(LABEL_KEY)
-                why = "its identity names no key for labels"
+                why = "its DID document has no key for labels"
             except Failure as unknown:
                 key, why = None, str(unknown.why)
             if key is not None:

@@ -93,7 +93,7 @@ class Lookups:
         author = self._authors.get(did)
         lane = self._lane_of(did) if author is None else author.lane
         if not lane.has_room(held) or (author is not None and len(author.frames) >= MAX_FRAMES_OF_DID):
-            self._drop(did, 1, "too many frames wait for identities")
+            self._drop(did, 1, "too many frames are waiting for identity lookups")
             return
         if author is None:
             author = self._authors[did] = _Author(lane, ask)
@@ -119,7 +119,7 @@ class Lookups:
                 self._drop(did, 0, str(lost.why))
                 return
             except TimeoutError:
-                self._drop(did, 0, "its identity was not found in time")
+                self._drop(did, 0, "its identity was not resolved in time")
                 return
             while author.frames:
                 read = await self._read(author.frames[0], did, identity)

@@ -24,16 +24,16 @@ class FirehoseMetrics:
 def counting(metrics: Metrics) -> FirehoseMetrics:
     """Register the counters of the consumer, once per program."""
     return FirehoseMetrics(
-        metrics.counter("firehose_frames", "Frames looked at"),
-        metrics.counter("firehose_frames_rejected", "Frames that were wrong; kept for inspection"),
-        metrics.counter("firehose_frames_dropped", "Frames dropped, because their repository will be read later"),
-        metrics.gauge(
-            "firehose_repositories_unresolved", "Repositories that are read when their identity can be resolved"
-        ),
+        metrics.counter("firehose_frames", "Frames received"),
+        metrics.counter("firehose_frames_rejected", "Invalid frames, kept for inspection"),
+        metrics.counter("firehose_frames_dropped", "Frames dropped because their repository will be read later"),
+        metrics.gauge("firehose_repositories_unresolved", "Repositories to read once their identity can be resolved"),
         metrics.counter(
-            "firehose_repositories_forgotten", "Repositories given up before their identity could be resolved"
+            "firehose_repositories_forgotten", "Repositories evicted before their identity could be resolved"
         ),
         metrics.counter("firehose_messages", "Messages handed to ingestion"),
-        metrics.counter("firehose_messages_repeated", "Messages left out, because another source had brought them"),
-        metrics.gauge("firehose_cursor", "The last sequence number behind confirmed messages", ["source"]),
+        metrics.counter(
+            "firehose_messages_repeated", "Messages skipped because another source had already delivered them"
+        ),
+        metrics.gauge("firehose_cursor", "Sequence number up to which all messages are confirmed", ["source"]),
     )

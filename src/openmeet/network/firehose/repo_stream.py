@@ -92,7 +92,7 @@ class RepoStream:
         while not await self._read_until_jump():
             self._jumps += 1
             seconds = reconnect_delay(self._jumps, 1.0, self._consumer.backoff)
-            self._on_lost(RemoteFailed("The stream’s numbers jumped."), seconds)
+            self._on_lost(RemoteFailed("The stream’s sequence numbers jumped."), seconds)
             await self._consumer.sleep(seconds)
 
     async def _read_until_jump(self) -> bool:
@@ -125,11 +125,11 @@ class RepoStream:
                 last, now = self._position.last_seq, consumer.clock.now()
                 if is_jump(last, seen.seq, now, refused=self._refused_jump):
                     self._refused_jump = seen.seq
-                    self._reject_at_once(frame, f"the number {seen.seq} is far beyond {last}")
+                    self._reject_at_once(frame, f"the sequence number {seen.seq} is far beyond {last}")
                     await self._make_room()
                     return False
                 if is_far(last, seen.seq, now):
-                    self._note_gap(f"its numbers go from {last} to {seen.seq}")
+                    self._note_gap(f"its sequence numbers jump from {last} to {seen.seq}")
                 if not self._position.advance(seen.seq):
                     continue  # will be sent again after a reconnect
                 self._refused_jump, self._jumps = None, 0
@@ -373,7 +373,7 @@ class RepoStream:
             case InfoMessage(name, why):
                 log.warning("source.said_info", source=self._url, name=name, message=why)
                 if name == "OutdatedCursor":
-                    self._note_gap("the server has forgotten what came after our cursor")
+                    self._note_gap("the server no longer has the frames after our cursor")
             case _:
                 pass
         return False

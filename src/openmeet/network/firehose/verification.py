@@ -73,7 +73,7 @@ class AuthorIdentity:
     is_final: bool = False
 
 
-_NO_KEY = "the account has no key that commits could be signed with"
+_NO_KEY = "the account has no signing key for commits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def _key(identity: AuthorIdentity, sender: str | None) -> PublicKey | str | Iden
         # The account may have just moved to this server. Resolve again, but not for every frame.
         if not identity.is_final:
             return IdentityLookup.REFRESH
-        return f"the account is not on {sender}, whose stream this is, but on {document.pds or 'no PDS'}"
+        return f"the account is not on {sender}, the server of this stream, but on {document.pds or 'no PDS'}"
     return document.signing_key or _NO_KEY
 
 

@@ -64,11 +64,11 @@ def counting(metrics: Metrics, results: Counter, *, tenant: str = "default") -> 
     return IngestionMetrics(
         tenant,
         metrics.counter("ingested_messages", "Messages applied, by outcome", ["outcome"]),
-        metrics.histogram("ingest_batch_seconds", "From lease to acknowledgement of a batch"),
+        metrics.histogram("ingest_batch_seconds", "Time from the lease to the acknowledgement of a batch"),
         results,
         metrics.histogram(
             "processing_seconds",
-            "Applying one message, as its share of a batch",
+            "Time to apply one message, as its share of a batch",
             ["tenant", "source_type", "operation"],
             buckets=SHARE_BUCKETS,
         ),

@@ -112,4 +112,4 @@ def uncounted(_kind: str) -> None:
 
 def unknown_identities(metrics: Metrics) -> Counter:
     """Register the counter of strangers whose DID cannot be resolved, once per program."""
-    return metrics.counter("unknown_identities", "Jobs about DIDs that nobody can resolve, by kind", ["kind"])
+    return metrics.counter("unknown_identities", "Jobs about DIDs that cannot be resolved, by kind", ["kind"])

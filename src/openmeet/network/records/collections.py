@@ -86,6 +86,4 @@ class Result(StrEnum):
 
 def results_of(metrics: Metrics) -> Counter:
     """Register the counter of records read and written, by result. Call this once per program."""
-    return metrics.counter(
-        "sync_results", "Records on their way in and out, by how that ended", ["direction", "kind", "result"]
-    )
+    return metrics.counter("sync_results", "Records read and written, by result", ["direction", "kind", "result"])

@@ -96,7 +96,7 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
         raise of_another_type(declared, collection)
     notes = Notes()
     if declared is None:
-        notes.keep("$type", "is missing; the collection says what it is")
+        notes.keep("$type", "is missing; the type follows from the collection")
     description = without(_description(record, notes), sentence_in(record))
     name = _name(record, description, notes)
     starts_at, starts_text = _start(record, notes)
@@ -146,7 +146,7 @@ def _is_all_day(
     if not details.is_all_day or starts_at is None or not wall_time.is_zone(zone):
         return False
     if not all_day.are_whole(starts_at, ends_at, zone):
-        notes.keep(DETAILS_KEY, "says that days are meant, but the times are no whole days")
+        notes.keep(DETAILS_KEY, "says all-day, but the times are not whole days")
         return False
     notes.read("whole days", DETAILS_KEY, "yes")
     return True
@@ -162,7 +162,7 @@ def read_origin(record: Mapping[str, object], notes: Notes) -> OriginMark | None
         if instance and event_id and isinstance(version, int) and not isinstance(version, bool):
             notes.read("origin", key, f"{instance} {event_id} version {version}")
             return OriginMark(instance, event_id, version)
-        notes.keep(key, "is not a mark of origin")
+        notes.keep(key, "is not an origin mark")
     return None
 
 
@@ -173,7 +173,7 @@ def _name(record: Mapping[str, object], description: str, notes: Notes) -> str:
         if value is not None and not isinstance(value, str):
             notes.keep(key, "is not a text")
         elif text and not is_visible(text):
-            notes.keep(key, "has nothing that can be seen")
+            notes.keep(key, "has no visible characters")
         elif text:
             notes.read("title", key, text)
             return text
@@ -224,7 +224,7 @@ def _end(record: Mapping[str, object], starts_at: Instant | None, notes: Notes) 
     if instant is None:
         notes.keep("endsAt", "is not a date and time with a zone")
     elif not _EARLIEST <= instant < _TOO_LATE:
-        notes.keep("endsAt", f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
+        notes.keep("endsAt", f"is outside the years {FIRST_YEAR} to {LAST_YEAR}")
     elif starts_at is not None and instant < starts_at:
         notes.keep("endsAt", "is before the start")
     else:
@@ -263,7 +263,7 @@ def _stated_mode(record: Mapping[str, object], notes: Notes) -> Mode | None:
         return None
     mode = _MODES.get(token_of(raw)) if isinstance(raw, str) else None
     if mode is None:
-        notes.keep("mode", f"is not a mode that is known here: {raw!r}")
+        notes.keep("mode", f"is an unknown mode: {raw!r}")
     else:
         notes.read("mode", "mode", mode.value)
     return mode
@@ -283,7 +283,7 @@ def _status(record: Mapping[str, object], notes: Notes) -> EventStatus:
         return EventStatus.SCHEDULED
     status = _STATUSES.get(token_of(raw)) if isinstance(raw, str) else None
     if status is None:
-        notes.keep("status", f"is not a status that is known here, counts as scheduled: {raw!r}")
+        notes.keep("status", f"is an unknown status and counts as scheduled: {raw!r}")
         return EventStatus.SCHEDULED
     notes.read("status", "status", status.value)
     return status
@@ -318,7 +318,7 @@ def _online(
     if stated_mode is Mode.IN_PERSON:
         tickets = tuple(link for _, link in places.online if all(link.uri != known.uri for known in links))
         for link in tickets:
-            notes.read("link", "a location of an event in person", link.uri)
+            notes.read("link", "a location of an in-person event", link.uri)
         return "", (*links, *tickets)
     if places.online:
         url = places.online[0][1].uri
@@ -376,7 +376,7 @@ def _note_foreign_keys(record: Mapping[str, object], notes: Notes) -> None:
         if key in _READ_KEYS or key in used:
             continue
         if key == "rsvpExpected" and isinstance(value, bool):
-            notes.keep(key, "is the author’s wish for answers; anybody may answer here")
+            notes.keep(key, "is the author’s preference for RSVPs; anybody may answer here")
         elif key == "media":
             notes.keep(key, "are pictures, kept with their blobs")
         elif key == OLDER_META_KEY:

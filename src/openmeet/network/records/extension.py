@@ -229,12 +229,13 @@ def note_older_meta(meta: object, notes: Notes) -> None:
         match key:
             case "seriesSlug":
                 if not name:
-                    notes.keep(path, "names no series that the event is a date of")
+                    notes.keep(path, "does not name a series of the event")
             case "isRecurring":
-                notes.keep(path, "says whether the event comes again; which series it is a date of says more")
+                notes.keep(path, "says whether the event recurs; the link to its series says more")
             case "imageSourceKey":
                 notes.keep(
-                    path, "names a picture in the store of the installation that wrote it; pictures are read from media"
+                    path,
+                    "names a picture in the storage of the installation that wrote it; pictures are read from media",
                 )
             case _:
-                notes.keep(path, "is no field that an older OpenMeet is known to have written")
+                notes.keep(path, "is not a field that an older OpenMeet is known to have written")

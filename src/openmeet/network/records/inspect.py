@@ -102,9 +102,9 @@ def inspect_record(found: LocatedRecord, *, now: Instant) -> InspectedRecord:
         elif found.collection in OF_STATEMENTS:
             notes, understood_as = _of_statement(found), f"group {OF_STATEMENTS[found.collection].value}"
         else:
-            problem = "This is not a record of a calendar or a group: it has no $type and no at-uri that says so."
+            problem = "This is not a calendar or group record: neither a $type nor an at-uri says so."
             if found.collection:
-                problem = f"Records of {found.collection} are not of calendars or groups."
+                problem = f"Records of {found.collection} are not calendar or group records."
     except Unmappable as wrong:
         problem = explain(wrong.why)
     cid, unrepresentable = None, ""
@@ -134,7 +134,7 @@ def lines_of(understood: InspectedRecord) -> Iterator[str]:
     for kept in understood.kept:
         yield f"  kept unmapped   {kept.path}: {kept.why}"
     if understood.unrepresentable:
-        yield f"  in a repository not possible: {understood.unrepresentable}"
+        yield f"  cannot be stored: {understood.unrepresentable}"
     else:
         fields = understood.cid_claimed
         agrees = (
@@ -155,8 +155,8 @@ def _of_series(found: LocatedRecord) -> Notes:
         "dtstart": ("first date", shape.start.isoformat()),
         "durationMinutes": ("length", "" if length is None else f"{length}"),
         "rrule": ("repeats", describe(shape)),
-        "rdate": ("dates added", ", ".join(map(str, shape.added))),
-        "exdate": ("dates left out", ", ".join(map(str, shape.left_out))),
+        "rdate": ("added dates", ", ".join(map(str, shape.added))),
+        "exdate": ("skipped dates", ", ".join(map(str, shape.left_out))),
         "template": ("each date", ", ".join((read.content.mode.value, *read.content.venue.lines))),
     }
     return _noted(found, fields)
@@ -169,12 +169,12 @@ def _of_group(found: LocatedRecord) -> Notes:
         "description": ("description", read.description),
         "location": ("place", ", ".join(filter(None, (read.locality, read.country)))),
         "timezone": ("time zone", read.time_zone),
-        "joining": ("how to get in", read.join_policy.value),
+        "joining": ("join policy", read.join_policy.value),
         "criteria": ("question", read.join_question),
-        "promotion": ("how much goes out", read.level.value),
-        "backupAdmins": ("who may continue it", ", ".join(read.backup_admins)),
-        "predecessor": ("continues", read.predecessor),
-        "successor": ("goes on as", read.successor),
+        "promotion": ("published", read.level.value),
+        "backupAdmins": ("backup admins", ", ".join(read.backup_admins)),
+        "predecessor": ("predecessor", read.predecessor),
+        "successor": ("successor", read.successor),
         "avatar": ("picture", read.avatar),
         "roles": ("roles", ", ".join(str(one.get("name", "")) for one in _listed(found, "roles"))),
         "website": ("page", _value(found, "website")),

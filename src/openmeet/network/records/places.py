@@ -79,9 +79,9 @@ def read_places(record: Mapping[str, object], notes: Notes) -> RecordLocations:
             case "online":
                 _read_online(entry, path, index, online, notes)
             case "cell":
-                notes.keep(path, "is an H3 cell, which has no place on a map here")
+                notes.keep(path, "is an H3 cell, which cannot be shown on a map here")
             case _:
-                notes.keep(path, f"is of a type that is not known here: {entry.get('$type')}")
+                notes.keep(path, f"is of an unknown type: {entry.get('$type')}")
     return RecordLocations(tuple(venues), tuple(online))
 
 

@@ -109,7 +109,7 @@ def _answer(record: Mapping[str, object], notes: Notes) -> tuple[RsvpRecordStatu
     text = text_of(raw)
     answer = _ANSWERS.get(token_of(text), RsvpRecordStatus.OTHER) if text is not None else RsvpRecordStatus.OTHER
     if answer is RsvpRecordStatus.OTHER:
-        notes.keep("status", f"is not an answer that is known here: {raw!r}")
+        notes.keep("status", f"is an unknown status: {raw!r}")
     else:
         notes.read("answer", "status", answer.value)
     return answer, text or ""
