@@ -93,13 +93,13 @@ async def _save(request: Request, read: Callable[[], Awaitable[bytes]]) -> Respo
     except InvalidForm as wrong:
         return await _show(request, Typed({}, wrong.problems), status=400)
     except (NotFound, Refused, RemoteFailed, RemoteSlow, TooLarge, TooMany, Unavailable) as refused:
-        return await _show(request, Typed({}, {"picture": _why(refused)}), status=kind_of(refused).http_status)
+        return await _show(request, Typed({}, {"picture": _shown_reason(refused)}), status=kind_of(refused).http_status)
     async with db.transaction() as tx:
         await portraits.put(tx, caller.user_id, key)
     return go(_back(request), flash="picture_saved")
 
 
-def _why(refused: Failure) -> Why:
+def _shown_reason(refused: Failure) -> Why:
     """The reason to show. What exactly is wrong with another server only concerns its operators, so users see a general
     sentence.
     """

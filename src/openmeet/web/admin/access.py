@@ -18,13 +18,13 @@ from openmeet.web.site.tenant_routing import database_of
 
 @dataclass(frozen=True, slots=True)
 class SiteOperator:
-    """An operator. ``named`` is the entry in the settings that lists them; operators cannot change it themselves."""
+    """An operator. ``listed_as`` is the entry in the settings that lists them; operators cannot change it themselves."""
 
     caller: Caller
-    named: str
+    listed_as: str
 
     def __str__(self) -> str:
-        return f"{self.caller.display_name} ({self.named})"
+        return f"{self.caller.display_name} ({self.listed_as})"
 
 
 async def operator_of(request: Request) -> SiteOperator:

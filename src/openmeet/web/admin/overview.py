@@ -46,14 +46,14 @@ class Part:
 
 def needs_of(
     found: SyncStatus,
-    away: Sequence[str],
+    unreachable: Sequence[str],
     mirrored: Sequence[MirroredRoomOverview],
     geocoder: Geocoder | None = None,
 ) -> list[OperatorNeed]:
-    """What needs an operator, most urgent first. ``away`` lists databases that do not respond. Decisions for hosts,
+    """What needs an operator, most urgent first. ``unreachable`` lists databases that do not respond. Decisions for hosts,
     such as conflicts, are not included.
     """
-    return [*_stopped(found, away), *_failed(found, mirrored), *_geocoder_needs(geocoder), *_late(found)]
+    return [*_stopped(found, unreachable), *_failed(found, mirrored), *_geocoder_needs(geocoder), *_late(found)]
 
 
 def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
@@ -64,10 +64,11 @@ def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
     return [OperatorNeed("globe", title, "#parts", detail)]
 
 
-def _stopped(found: SyncStatus, away: Sequence[str]) -> list[OperatorNeed]:
+def _stopped(found: SyncStatus, unreachable: Sequence[str]) -> list[OperatorNeed]:
     """Things that do not work until an operator acts."""
     needs = [
-        OperatorNeed("alert", gettext("%(name)s doesn’t answer", name=capital(name)), path="#away") for name in away
+        OperatorNeed("alert", gettext("%(name)s doesn’t answer", name=capital(name)), path="#away")
+        for name in unreachable
     ]
     if found.queue is None:
         needs.append(OperatorNeed("box", gettext("The broker doesn’t answer"), "#queue", gettext("Nothing is lost.")))

@@ -13,13 +13,13 @@ CURSOR: Final = Parameter("cursor", "Where the page before ended")
 LIMIT: Final = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
 
 
-def limit_of(request: Request, otherwise: int, most: int) -> int:
-    """The requested limit, or ``otherwise`` if the request has none. Raises InvalidInput if it is not between 1 and
-    ``most``.
+def limit_of(request: Request, default: int, maximum: int) -> int:
+    """The requested limit, or ``default`` if the request has none. Raises InvalidInput if it is not between 1 and
+    ``maximum``.
     """
-    text = request.query_params.get("limit", str(otherwise))
-    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= most):
-        raise InvalidInput("limit", ApiReason.LIMIT_OUT_OF_RANGE, most=most)
+    text = request.query_params.get("limit", str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= maximum):
+        raise InvalidInput("limit", ApiReason.LIMIT_OUT_OF_RANGE, most=maximum)
     return int(text)
 
 

@@ -13,10 +13,10 @@ from openmeet.web.atproto.own_record_forms import (
     ALLOW_FIRST,
     ALLOWING,
     HERE,
-    mine,
-    of_account,
-    to_allowing,
-    wants_allowing,
+    account_query,
+    needs_permission,
+    permission_redirect,
+    selected_account,
 )
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.sign_in.atproto import network_of
@@ -39,12 +39,12 @@ def routes() -> list[Route]:
 
 
 async def show_new(request: Request) -> Response:
-    await mine(request)
+    await selected_account(request)
     return await _form(request, Typed({"event": request.query_params.get("event", ""), "answer": "going"}), rkey="")
 
 
 async def write_new(request: Request) -> Response:
-    identity, _ = await mine(request)
+    identity, _ = await selected_account(request)
     typed = await read_form(request)
     db, network = database_of(request), network_of(request)
     try:
@@ -53,11 +53,11 @@ async def write_new(request: Request) -> Response:
         await rsvps.create(db, network, identity, subject, typed.get("answer", ""))
     except Failure as failure:
         return await _again(request, typed, failure, rkey="")
-    return go(HERE + of_account(request), flash="own_written")
+    return go(HERE + account_query(request), flash="own_written")
 
 
 async def show_one(request: Request) -> Response:
-    identity, _ = await mine(request)
+    identity, _ = await selected_account(request)
     rkey = request.path_params["rkey"]
     try:
         event, answer = await rsvps.read_own(database_of(request), network_of(request), identity, rkey)
@@ -67,32 +67,32 @@ async def show_one(request: Request) -> Response:
 
 
 async def write_one(request: Request) -> Response:
-    identity, _ = await mine(request)
+    identity, _ = await selected_account(request)
     rkey = request.path_params["rkey"]
     typed = await read_form(request)
     try:
         await rsvps.edit(database_of(request), network_of(request), identity, rkey, typed.get("answer", ""))
     except Failure as failure:
         return await _again(request, typed, failure, rkey=rkey)
-    return go(HERE + of_account(request), flash="own_written")
+    return go(HERE + account_query(request), flash="own_written")
 
 
 async def delete_one(request: Request) -> Response:
-    identity, _ = await mine(request)
+    identity, _ = await selected_account(request)
     rkey = request.path_params["rkey"]
     try:
         await rsvps.delete(database_of(request), network_of(request), identity, rkey)
     except Failure as failure:
         return await _again(request, {}, failure, rkey=rkey)
-    return go(HERE + of_account(request), flash="own_deleted")
+    return go(HERE + account_query(request), flash="own_deleted")
 
 
 async def _again(request: Request, typed: dict[str, str], failure: Failure, *, rkey: str) -> Response:
     """Show the form again, with the submitted values and the errors."""
     match failure:
-        case _ if wants_allowing(failure):
+        case _ if needs_permission(failure):
             if not typed:
-                return to_allowing(request)
+                return permission_redirect(request)
             return await _form(request, Typed(typed, {"": str(ALLOW_FIRST)}), rkey=rkey, status=403, allow_at=ALLOWING)
         case InvalidInput():
             return await _form(request, typed_again(typed, failure), rkey=rkey, status=400)
@@ -107,13 +107,13 @@ async def _again(request: Request, typed: dict[str, str], failure: Failure, *, r
 
 
 async def _form(request: Request, typed: Typed, *, rkey: str, status: int = 200, allow_at: str = "") -> Response:
-    identity, _ = await mine(request)
+    identity, _ = await selected_account(request)
     context = {
         "typed": typed,
         "allow_at": allow_at,
         "identity": identity,
         "rkey": rkey,
         "path_of": quote(rkey),
-        "of_account": of_account(request),
+        "of_account": account_query(request),
     }
     return page(request, "atproto/own_answer.html", context, status=status)

@@ -29,7 +29,7 @@ ALLOW_FIRST: Final = lazy(
 )
 
 
-async def mine(request: Request) -> tuple[Identity, str]:
+async def selected_account(request: Request) -> tuple[Identity, str]:
     """The selected account (``account``, a DID) or the default one, and the caller's time zone.
 
     Raises NotFound if the user has no account, or if the account belongs to somebody else.
@@ -47,22 +47,22 @@ async def mine(request: Request) -> tuple[Identity, str]:
     return identity, (person.time_zone if person else None) or settings.time_zone
 
 
-def of_account(request: Request) -> str:
+def account_query(request: Request) -> str:
     """The query string that selects the account on other pages. Empty for the default account."""
     chosen = request.query_params.get("account", "")
     return "?" + urlencode({"account": chosen}) if chosen else ""
 
 
-def wants_allowing(failure: Failure) -> bool:
+def needs_permission(failure: Failure) -> bool:
     """Whether the write failed because the user must first sign in or grant a permission at the PDS."""
     return isinstance(failure, NotSignedIn) or is_not_allowed(failure)
 
 
-def to_allowing(request: Request) -> Response:
+def permission_redirect(request: Request) -> Response:
     """Redirect to the page that grants permissions, and from there back to the record. Only used before anything was
     typed, because typed values would be lost.
     """
-    return go(f"{ALLOWING}?" + urlencode({"next": request.url.path.removesuffix("/delete") + of_account(request)}))
+    return go(f"{ALLOWING}?" + urlencode({"next": request.url.path.removesuffix("/delete") + account_query(request)}))
 
 
 async def accounts_of(reader: Reader, user_id: UserId) -> list[Identity]:

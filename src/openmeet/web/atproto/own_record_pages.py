@@ -26,11 +26,11 @@ from openmeet.web.atproto.own_record_forms import (
     ALLOW_FIRST,
     ALLOWING,
     HERE,
+    account_query,
     accounts_of,
-    mine,
-    of_account,
-    to_allowing,
-    wants_allowing,
+    needs_permission,
+    permission_redirect,
+    selected_account,
 )
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.sign_in.atproto import network_of
@@ -59,7 +59,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     """The records in the repository, and those not read back yet."""
-    identity, zone = await mine(request)
+    identity, zone = await selected_account(request)
     db, network = database_of(request), network_of(request)
     async with db.reader() as reader:
         accounts = await accounts_of(reader, caller_of(request).user_id)
@@ -72,7 +72,7 @@ async def show(request: Request) -> Response:
     context = {
         "identity": identity,
         "accounts": accounts,
-        "of_account": of_account(request),
+        "of_account": account_query(request),
         "pages": pages,
         "older": {name: some.older and _address(request, {name: some.older}) for name, some in pages.items()},
         "newest": {name: _address(request, {name: ""}) if request.query_params.get(name) else "" for name in pages},
@@ -84,12 +84,12 @@ async def show(request: Request) -> Response:
 
 
 async def show_new(request: Request) -> Response:
-    identity, zone = await mine(request)
+    identity, zone = await selected_account(request)
     return _form(request, identity, Typed({"key": _fresh_key(request)}), zone, rkey="")
 
 
 async def write_new(request: Request) -> Response:
-    identity, zone = await mine(request)
+    identity, zone = await selected_account(request)
     typed = await read_form(request)
     network, key = network_of(request), typed.get("key", "")
     try:
@@ -101,11 +101,11 @@ async def write_new(request: Request) -> Response:
         return _form(request, identity, shown, zone, rkey="", status=409)
     except Failure as failure:
         return _again(request, identity, typed, zone, failure, rkey="")
-    return go(HERE + of_account(request), flash="own_written")
+    return go(HERE + account_query(request), flash="own_written")
 
 
 async def show_one(request: Request) -> Response:
-    identity, zone = await mine(request)
+    identity, zone = await selected_account(request)
     rkey = request.path_params["rkey"]
     try:
         current = await repository.read_own(network_of(request), identity, rkey, zone)
@@ -117,7 +117,7 @@ async def show_one(request: Request) -> Response:
 
 
 async def write_one(request: Request) -> Response:
-    identity, zone = await mine(request)
+    identity, zone = await selected_account(request)
     rkey = request.path_params["rkey"]
     typed = await read_form(request)
     network, version = network_of(request), typed.get("version", "")
@@ -125,17 +125,17 @@ async def write_one(request: Request) -> Response:
         await repository.edit(database_of(request), network, identity, rkey, _wanted(typed), zone, version)
     except Failure as failure:
         return _again(request, identity, typed, zone, failure, rkey=rkey)
-    return go(HERE + of_account(request), flash="own_written")
+    return go(HERE + account_query(request), flash="own_written")
 
 
 async def delete_one(request: Request) -> Response:
-    identity, zone = await mine(request)
+    identity, zone = await selected_account(request)
     rkey = request.path_params["rkey"]
     try:
         await repository.delete(database_of(request), network_of(request), identity, rkey)
     except Failure as failure:
         return _again(request, identity, {}, zone, failure, rkey=rkey)
-    return go(HERE + of_account(request), flash="own_deleted")
+    return go(HERE + account_query(request), flash="own_deleted")
 
 
 def _fresh_key(request: Request) -> str:
@@ -155,9 +155,9 @@ def _again(
 ) -> Response:
     """Show the form again, with the submitted values and the errors."""
     match failure:
-        case _ if wants_allowing(failure):
+        case _ if needs_permission(failure):
             if not typed:
-                return to_allowing(request)
+                return permission_redirect(request)
             return _form(
                 request, identity, Typed(typed, {"": str(ALLOW_FIRST)}), zone, rkey=rkey, status=403, allow_at=ALLOWING
             )
@@ -183,7 +183,7 @@ def _form(
         "zone": zone,
         "rkey": rkey,
         "path_of": quote(rkey),
-        "of_account": of_account(request),
+        "of_account": account_query(request),
         "modes": [("", gettext("Not specified")), *MODES.items()],
         "statuses": [("", gettext("Not specified")), *STATUSES.items()],
     }

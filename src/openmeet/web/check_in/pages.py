@@ -50,7 +50,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _door(request, EMPTY, code=request.query_params.get("code", ""))
+    return await _check_in_page(request, EMPTY, code=request.query_params.get("code", ""))
 
 
 async def check_in(request: Request) -> Response:
@@ -67,9 +67,9 @@ async def check_in(request: Request) -> Response:
             was_there = attendance_id in await actions.checked_in_since(tx, [attendance_id])
             saved = await host_decisions.check_in(tx, caller, slug, attendance_id)
     except InvalidForm as wrong:
-        return await _door(request, Typed(typed, wrong.problems), status=400)
+        return await _check_in_page(request, Typed(typed, wrong.problems), status=400)
     except Refused as refused:
-        return await _door(request, Typed(typed, {"": refused.why}), status=422)
+        return await _check_in_page(request, Typed(typed, {"": refused.why}), status=422)
     query = {"done": saved.id, "q": typed.get("q", "")}
     if was_there:
         return go(f"/events/{quote(slug)}/check-in?{urlencode(query | {'again': '1'})}")
@@ -118,7 +118,7 @@ def ticket_page(request: Request, event: Event, mine: Attendance, name: str, pri
     return page(request, "check_in/ticket.html", context, headers={"cache-control": "no-store"})
 
 
-async def _door(request: Request, typed: Typed, *, code: str = "", status: int = 200) -> Response:
+async def _check_in_page(request: Request, typed: Typed, *, code: str = "", status: int = 200) -> Response:
     caller = caller_of(request)
     q = (typed.value("q") or request.query_params.get("q", "")).strip()
     key = services(request).code_key

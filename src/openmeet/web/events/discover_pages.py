@@ -92,7 +92,9 @@ async def show_discover(request: Request) -> Response:
                 )
                 found, forgiven = answer.events, answer.shown
                 if not found and wanted.words and after is None:
-                    more_named, forgiven = await search_hints.mended_links(request, reader, wanted, typed, zone, named)
+                    more_named, forgiven = await search_hints.corrected_links(
+                        request, reader, wanted, typed, zone, named
+                    )
                     named += more_named
                 wanted, mended = answer.wanted, " ".join(answer.wanted.words) if answer.is_corrected else ""
             else:

@@ -90,7 +90,7 @@ async def _form(
     status: int = 200,
     place: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
-    repeats = await recurrence_preview.asked(request, typed.values)
+    repeats = await recurrence_preview.form_state(request, typed.values)
     return form_page(request, typed, event=event, notice=notice, status=status, repeats=repeats, place=place)
 
 

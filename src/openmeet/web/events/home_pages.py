@@ -160,9 +160,9 @@ async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
     return [one for one in found if one.id not in answered and one.author_id != viewer][:MOST_OF_GROUPS]
 
 
-async def _for_you(reader: Reader, viewer: UserId, besides: Sequence[Event]) -> list[Suggestion]:
+async def _for_you(reader: Reader, viewer: UserId, already_shown: Sequence[Event]) -> list[Suggestion]:
     """Suggestions that no other list of the page contains."""
-    shown = {event.id for event in besides}
+    shown = {event.id for event in already_shown}
     found = await suggestions.for_person(reader, viewer, MOST_SUGGESTED + len(shown))
     return [one for one in found if one.event.id not in shown][:MOST_SUGGESTED]
 

@@ -84,7 +84,7 @@ _EMPTY = {
 
 @dataclass(frozen=True, slots=True)
 class NextHosted:
-    """The next event that the viewer hosts. ``capacity`` 0 means no limit. ``is_soon``: check-in is open. ``besides``
+    """The next event that the viewer hosts. ``capacity`` 0 means no limit. ``is_soon``: check-in is open. ``other_answers``
     counts the other kinds of answers.
     """
 
@@ -94,7 +94,7 @@ class NextHosted:
     going: int
     capacity: int
     is_soon: bool
-    besides: list[str]
+    other_answers: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +186,11 @@ async def _next(request: Request, reader: Reader, viewer: UserId, event: Event) 
         counts.going,
         event.content.capacity or 0,
         event.starts_at is not None and event.starts_at < reader.now + DAY,
-        _besides(counts),
+        _other_answers(counts),
     )
 
 
-def _besides(counts: RsvpCounts) -> list[str]:
+def _other_answers(counts: RsvpCounts) -> list[str]:
     """``2 to decide``, ``3 interested``."""
     found = []
     if counts.unconfirmed:

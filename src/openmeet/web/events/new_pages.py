@@ -127,7 +127,7 @@ async def create(request: Request) -> Response:
     typed[new_picture.KEPT] = sent.kept
     if skipped_dates.is_pressed(typed):
         shown = {**values_of(submission), **typed}
-        repeats = await recurrence_preview.asked(request, shown)
+        repeats = await recurrence_preview.form_state(request, shown)
         clashes = await conflicts.in_form(request, shown, repeats.meaning)
         return await new_page(request, Typed(shown, sent.problems), repeats=repeats, clashes=clashes)
     if place_field.is_asked(typed):
@@ -259,7 +259,7 @@ async def show_copy(request: Request) -> Response:
     values = values_of_event(event) | {"starts": "", "ends": ""}
     values |= {"submission": secrets.token_urlsafe(16), "group": "", "copy_of": event.slug}
     notice = gettext("A copy of “%(title)s”. Say when it starts.", title=event.title)
-    repeats = await recurrence_preview.asked(request, values)
+    repeats = await recurrence_preview.form_state(request, values)
     return form_page(request, Typed(values), event=None, notice=notice, repeats=repeats)
 
 
@@ -302,7 +302,7 @@ async def new_page(
         notice=notice,
         was_draft=was_draft,
         status=status,
-        repeats=repeats or await recurrence_preview.asked(request, typed.values),
+        repeats=repeats or await recurrence_preview.form_state(request, typed.values),
         clashes=clashes,
         asks_zone=asks_zone,
         place=place,

@@ -96,14 +96,14 @@ async def show_event(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, slug)
         mine = None
-        if event is not None and (other := viewing_as.asked(request)):
+        if event is not None and (other := viewing_as.requested_role(request)):
             mine = await _view_as(reader, request, event, other)
         caller = caller_or_none(request)
         if event is not None and caller is not None and mine is None:
             mine = await attendance.find(reader, event.id, caller.user_id)
         viewer = caller.user_id if caller else None
         if event is not None and event.is_hidden and event.author_id != viewer:
-            return _away(request, event)
+            return _unavailable_page(request, event)
         if event is None:
             return await new_links.follow(reader, LinkKind.EVENT, slug, viewer)
         if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)):
@@ -347,7 +347,7 @@ async def _related(reader: Reader, request: Request, event: Event, viewer: UserI
     )
 
 
-def _away(request: Request, event: Event) -> Response:
+def _unavailable_page(request: Request, event: Event) -> Response:
     """The author's account is inactive, or the event is withheld. The event may return, so the status is not 410, and
     the page discloses nothing.
     """

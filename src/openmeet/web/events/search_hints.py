@@ -86,7 +86,7 @@ async def named_links(
     ]
 
 
-async def mended_links(
+async def corrected_links(
     request: Request,
     reader: Reader,
     wanted: SearchQuery,

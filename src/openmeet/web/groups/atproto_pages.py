@@ -160,7 +160,7 @@ async def make_repository(request: Request) -> Response:
     keeper, caller = publishing_of(request).keeper, caller_of(request)
     typed = await read_form(request)
     try:
-        handle = _agreed(typed, keeper)
+        handle = _confirmed_handle(typed, keeper)
         async with database_of(request).transaction() as tx:
             group = await group_hosting.open_account(tx, caller, slug_of(request), handle)
     except InvalidInput as wrong:
@@ -189,7 +189,7 @@ async def see_network(reader: Reader, request: Request) -> GroupAccess:
     return seen if seen.group.is_read_only else await see(reader, request, GroupPermission.SEE_MEMBERS)
 
 
-def _agreed(typed: dict[str, str], keeper: Keeper) -> str:
+def _confirmed_handle(typed: dict[str, str], keeper: Keeper) -> str:
     """The handle from the form. Raises InvalidInput unless the box that confirms it is ticked."""
     if typed.get("publish") != "yes":
         raise InvalidInput("publish", GroupReason.YES_NEEDED)

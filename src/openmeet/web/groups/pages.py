@@ -111,7 +111,7 @@ async def show_group(request: Request) -> Response:
         moved = elsewhere(request, seen.group)
         if moved is not None:
             return moved
-        if viewing_as.asked(request) is OtherViewer.STRANGER and seen.may(GroupPermission.SEE_LOG):
+        if viewing_as.requested_role(request) is OtherViewer.STRANGER and seen.may(GroupPermission.SEE_LOG):
             viewing_as.become_stranger(request, seen.path)
             seen = await see(reader, request)
         context = await view.view_of(reader, seen, EMPTY, services(request).settings.public_url)

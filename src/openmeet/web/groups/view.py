@@ -208,7 +208,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         else str(_MINE[mine.role] if mine.role is GroupRole.MEMBER else ROLE_CHIPS[mine.role]),
         "mine_words": _MINE[mine.role] if mine else "",
         "mine_hint": _mine_hint(mine, names, group, reader.now),
-        "door": _door(group, mine),
+        "door": _join_option(group, mine),
         "can_leave": mine is not None and seen.may(GroupPermission.LEAVE),
         "is_asking": mine is not None and mine.role is GroupRole.PENDING,
         "is_member": is_member,
@@ -248,7 +248,7 @@ def _decider(mine: Membership | None) -> list[UserId]:
     return [mine.decided_by] if mine is not None and mine.decided_by is not None else []
 
 
-def _door(group: Group, mine: Membership | None) -> str:
+def _join_option(group: Group, mine: Membership | None) -> str:
     """How the viewer can join: ``join``, ``ask``, ``invited only``, ``elsewhere``, or empty."""
     role = mine.role if mine else None
     if role in INSIDE or role in {GroupRole.PENDING, GroupRole.BANNED}:

@@ -12,7 +12,7 @@ from openmeet.domain.media.reasons import MediaReason
 
 SafeHeaders = Mapping[str, str]
 
-# With every picture: it is never anything but a picture, and search engines list the page, not the file.
+# Sent with every picture. Browsers never treat it as anything else, and search engines index the page instead of the file.
 INERT: SafeHeaders = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; sandbox",

@@ -218,13 +218,15 @@ def _change(one: LogEntry) -> str:
     if one.act is ModerationAction.CHANGE_POLICY:
         before, after = (policy.parsed(words) for words in (one.before, one.after))
         changes = [(label, getattr(before, name), getattr(after, name)) for name, label in RULE_LABELS.items()]
-        return "; ".join(f"{label}: {_said(was)} → {_said(now)}" for label, was, now in changes if was != now)
+        return "; ".join(
+            f"{label}: {_rule_value(was)} → {_rule_value(now)}" for label, was, now in changes if was != now
+        )
     if one.before in set(SubjectVisibility) and one.after in set(SubjectVisibility):
         return f"{STATE_LABELS[SubjectVisibility(one.before)]} → {STATE_LABELS[SubjectVisibility(one.after)]}"
     return ""
 
 
-def _said(value: int) -> str:
+def _rule_value(value: int) -> str:
     """The value of a rule: a number, or yes or no."""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")

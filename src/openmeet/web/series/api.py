@@ -229,10 +229,10 @@ def _begin(request: Request, series: Series, now: Instant) -> tuple[Instant, int
     return Instant(int(found[1])), int(found[2])
 
 
-def _instant(request: Request, name: str, series: Series, otherwise: Instant) -> Instant:
+def _instant(request: Request, name: str, series: Series, default: Instant) -> Instant:
     text = request.query_params.get(name, "")
     if not text:
-        return otherwise
+        return default
     try:
         return instant_of(parse_date(text, series.zone_name), series.zone_name)
     except RuleRefused as wrong:

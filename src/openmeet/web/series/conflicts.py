@@ -24,12 +24,12 @@ async def in_form(
     typed: Mapping[str, str],
     meaning: RuleSummary | None,
     *,
-    but: SeriesId | None = None,
-    first: Event | None = None,
+    edited_series: SeriesId | None = None,
+    first_event: Event | None = None,
 ) -> list[str]:
     """The viewer's conflict at each date that a form previews, as text. Empty for dates without one.
 
-    ``but`` is the series that is edited. ``first`` is the event that becomes the first date.
+    ``edited_series`` is the series that is edited. ``first_event`` is the event that becomes the first date.
     """
     caller = caller_or_none(request)
     if caller is None or meaning is None:
@@ -37,8 +37,8 @@ async def in_form(
     length = _length(typed) // timedelta(microseconds=1) or HOUR
     times = [Span(one.at, Instant(one.at + length)) for one in meaning.dates]
     async with database_of(request).reader() as reader:
-        held = [] if first is None else [first]
-        held += [] if but is None else [one.event for one in await date_queries.stored(reader, but)]
+        held = [] if first_event is None else [first_event]
+        held += [] if edited_series is None else [one.event for one in await date_queries.stored(reader, edited_series)]
         found = await conflicts(reader, caller.user_id, times)
     own = {event.id for event in held}
     # A calendar feed that the viewer subscribes to may contain copies of these events.

@@ -85,7 +85,7 @@ async def show_edit(request: Request) -> Response:
         "date": name,
         "revision": str(series.revision),
     }
-    repeats = await recurrence_preview.asked(request, values, may_skip=False)
+    repeats = await recurrence_preview.form_state(request, values, may_skip=False)
     return _form(request, series, Typed(values), event, repeats)
 
 
@@ -98,13 +98,13 @@ async def save(request: Request) -> Response:
     if place_field.is_asked(typed):
         shown, place = await place_field.answered(request, shown)
     # Done before the series is locked, because nobody should wait for that lock while a worker process computes.
-    repeats = await recurrence_preview.asked(request, shown, may_skip=False)
+    repeats = await recurrence_preview.form_state(request, shown, may_skip=False)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller, _slug(request))
         name = checked_name(typed.get("date", ""))
         event = await date_queries.date_of(tx, series.id, name)
         if typed.get("preview") or typed.get("back") or place_field.is_asked(typed):
-            marks = await conflicts.in_form(request, shown, repeats.meaning, but=series.id)
+            marks = await conflicts.in_form(request, shown, repeats.meaning, edited_series=series.id)
             return _form(request, series, Typed(shown), event, repeats, marks=marks, place=place)
         before = series_details_at(series, name) if event is None else details_in(event)
         try:

@@ -111,13 +111,13 @@ async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: 
     fixed = {name: event_values[name] for name in ("starts", "ends", "time_zone", "country")}
     values = {**typed.values, **fixed}
     assert event.starts_at is not None  # noqa: S101  # asked by _own
-    repeats = await recurrence_preview.asked(request, values)
+    repeats = await recurrence_preview.form_state(request, values)
     context = {
         "event": event,
         "action": f"/events/{quote(event.slug)}/repeat",
         "typed": Typed(values, typed.problems),
         "repeats": repeats,
-        "clashes": await conflicts.in_form(request, values, repeats.meaning, first=event),
+        "clashes": await conflicts.in_form(request, values, repeats.meaning, first_event=event),
         "labels": recurrence_form.LABELS,
         "dates_from": recurrence_preview.path_for(event=event.slug),
         "when": _when(event),

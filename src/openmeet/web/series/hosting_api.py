@@ -73,7 +73,7 @@ async def cancel(request: Request) -> Response:
     reason = check_reason(body.reason)
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
-        names = await named(tx, series, body.dates, body.from_date, body.to_date)
+        names = await requested_dates(tx, series, body.dates, body.from_date, body.to_date)
         if names is None:
             series, count = await cancel_dates.cancel(tx, series, reason, notifies=not body.is_silent)
             return await _changed(request, tx, series, count)
@@ -85,7 +85,7 @@ async def reinstate(request: Request) -> Response:
     body = await read_json(request, Reinstatement)
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
-        names = await named(tx, series, body.dates, body.from_date, body.to_date)
+        names = await requested_dates(tx, series, body.dates, body.from_date, body.to_date)
         if names is None:
             series, count = await actions.resume(tx, series, notifies=not body.is_silent)
             return await _changed(request, tx, series, count)
@@ -110,7 +110,7 @@ async def resume(request: Request) -> Response:
 
 async def remove(request: Request) -> Response:
     body = await read_json(request, DatesNamed)
-    names = few(body.dates)
+    names = single_dates(body.dates)
     async with database_of(request).transaction() as tx:
         series = await cancel_dates.remove_dates(tx, await own(request, tx), names, notifies=not body.is_silent)
         return await answer(request, tx, series)
@@ -190,14 +190,14 @@ def _require_expected_revision(body: EditInput, revision: int | None) -> None:
         raise PreconditionFailed(SeriesReason.DATE_CHANGED_SINCE_OPENED)
 
 
-async def named(
+async def requested_dates(
     tx: Transaction, series: Series, dates: Sequence[str] | None, first: str | None, last: str | None
 ) -> list[str] | None:
     """The dates that a request names. None means the whole series. A range includes dates that are not stored yet."""
     if dates is not None and (first is not None or last is not None):
         raise InvalidInput("dates", SeriesReason.DATES_OR_RANGE)
     if dates is not None:
-        return few(dates)
+        return single_dates(dates)
     if first is None and last is None:
         return None
     if first is None or last is None:
@@ -208,7 +208,7 @@ async def named(
     return names
 
 
-def few(names: Sequence[str]) -> list[str]:
+def single_dates(names: Sequence[str]) -> list[str]:
     """The names of single dates, without duplicates. Raises InvalidInput."""
     if not names or len(names) > agenda.MOST_IN_RANGE:
         raise InvalidInput("dates", SeriesReason.DATES_OUT_OF_RANGE, most=agenda.MOST_IN_RANGE)

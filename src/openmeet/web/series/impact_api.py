@@ -16,7 +16,7 @@ from openmeet.domain.series.model import Series
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.web.api.etags import IF_MATCH, etag_of
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.series.hosting_api import KEEP_EVENTS, few, named, own
+from openmeet.web.series.hosting_api import KEEP_EVENTS, own, requested_dates, single_dates
 from openmeet.web.series.schemas import Cancellation, DatesNamed
 from openmeet.web.site.tenant_routing import database_of
 
@@ -45,7 +45,7 @@ async def plan_cancellation(request: Request) -> Response:
     check_reason(body.reason)
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
-        names = await named(tx, series, body.dates, body.from_date, body.to_date)
+        names = await requested_dates(tx, series, body.dates, body.from_date, body.to_date)
         found = await (
             date_queries.coming(tx, series.id) if names is None else date_queries.named(tx, series.id, names)
         )
@@ -67,7 +67,7 @@ async def plan_pause(request: Request) -> Response:
 
 async def plan_removal(request: Request) -> Response:
     body = await read_json(request, DatesNamed)
-    names = few(body.dates)
+    names = single_dates(body.dates)
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         held = await date_queries.named(tx, series.id, names)

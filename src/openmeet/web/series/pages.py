@@ -168,7 +168,7 @@ async def show_series(request: Request) -> Response:
 async def _viewer(reader: Reader, request: Request) -> UserId | None:
     """The viewer, or None if a host asks to see the page as a stranger."""
     caller = caller_or_none(request)
-    if caller is not None and viewing_as.asked(request) is OtherViewer.STRANGER:
+    if caller is not None and viewing_as.requested_role(request) is OtherViewer.STRANGER:
         series = await queries.by_slug(reader, _slug(request))
         if series is not None and await agenda.may_host(reader, series, caller.user_id):
             viewing_as.become_stranger(request, f"/series/{quote(series.slug)}")

@@ -60,7 +60,7 @@ def dates_in(texts: Sequence[str], zone: str, field: str) -> list[datetime]:
             raise RuleRefused(RuleErrorCode.TOO_MANY_DATES, "", RecurrenceReason.TOO_MANY_DATES, most=MAX_DATES)  # noqa: TRY301  # named below
         return [parse_date(text, zone) for text in texts]
     except RuleRefused as wrong:
-        raise _under(wrong, field) from None
+        raise _for_field(wrong, field) from None
 
 
 def timing_of(details: Details, recurrence: RuleInput, rdates: Sequence[str], exdates: Sequence[str]) -> Timing:
@@ -211,7 +211,7 @@ def _checked(typed: Submission, event: Event | None) -> Details:
         raise InvalidForm({NAMES.get(name, name): why for name, why in wrong.problems.items()}) from None
 
 
-def _under(wrong: RuleRefused, field: str) -> RuleRefused:
+def _for_field(wrong: RuleRefused, field: str) -> RuleRefused:
     """The same error, reported under another field."""
     if wrong.field == FIELD:
         wrong.field = field

@@ -107,40 +107,44 @@ def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
     if rule is None:
         return None
     try:
-        left_out = skipped_dates.left_out(typed, start)
+        left_out = skipped_dates.skipped_starts(typed, start)
         made = pattern(start, details.time_zone, rule, left_out=left_out, is_all_day=details.is_all_day)
         return Timing(made, length_in(details))
     except RuleRefused as wrong:
         raise InvalidForm({"repeats": wrong.why}) from None
 
 
-def asked_in(language: str, typed: Mapping[str, str], now: Instant, *, may_skip: bool) -> RecurrenceFormState:
-    """``asked`` for a worker process, which does not know the language of the request."""
+def form_state_in(language: str, typed: Mapping[str, str], now: Instant, *, may_skip: bool) -> RecurrenceFormState:
+    """``form_state`` for a worker process, which does not know the language of the request."""
     with speaking(language):
-        return asked(typed, now, may_skip=may_skip)
+        return form_state(typed, now, may_skip=may_skip)
 
 
-def asked(typed: Mapping[str, str], now: Instant, *, may_skip: bool = False, instead: Why = "") -> RecurrenceFormState:
+def form_state(
+    typed: Mapping[str, str], now: Instant, *, may_skip: bool = False, message: Why = ""
+) -> RecurrenceFormState:
     """The state for the current input, whether valid or not. Errors are reported elsewhere. Dates can be skipped if
     ``may_skip``, which is for new series.
 
-    ``instead`` is a message to show in place of the dates, which take long to compute (``recurrence_preview.asked``).
+    ``message`` is a message to show in place of the dates, which take long to compute (``recurrence_preview.form_state``).
     """
     start, zone = _start(typed), typed.get("time_zone", "")
     chosen = typed.get("repeats", "")
     skipped = skipped_dates.packed(skipped_dates.days_in(typed)) if may_skip else ""
     if start is None or not is_zone(zone):
         return RecurrenceFormState(
-            [*_once(), *((value, words, "") for value, words in _BEFORE_A_START), _own()], chosen, skipped=skipped
+            [*_once_option(), *((value, words, "") for value, words in _BEFORE_A_START), _custom_option()],
+            chosen,
+            skipped=skipped,
         )
     plain = [(str(rule), _rule_label(start, zone, rule), "") for rule in plain_choices(start)]
-    chosen = _spelt_out(chosen, start)
+    chosen = _with_day(chosen, start)
     values = {value for value, _, _ in plain}
     if chosen and chosen != CUSTOM and chosen not in values:
-        plain += _kept(start, zone, chosen)
-    state = RecurrenceFormState([*_once(), *plain, _own()], chosen, skipped=skipped)
-    if instead:
-        return replace(state, notes=[instead])
+        plain += _other_option(start, zone, chosen)
+    state = RecurrenceFormState([*_once_option(), *plain, _custom_option()], chosen, skipped=skipped)
+    if message:
+        return replace(state, notes=[message])
     found = _ahead({**typed, "repeats": chosen}, start, zone, now, may_skip=may_skip)
     if found is None:
         return state
@@ -152,7 +156,7 @@ def values_of(known: Pattern) -> dict[str, str]:
     rule = known.rule
     if rule is None:
         return {"repeats": "", "ends_how": "never"}
-    values = {"repeats": _spelt_out(str(replace(rule, count=None, until=None)), known.start), "ends_how": "never"}
+    values = {"repeats": _with_day(str(replace(rule, count=None, until=None)), known.start), "ends_how": "never"}
     if rule.count is not None:
         values |= {"ends_how": "after", "ends_after": str(rule.count)}
     if rule.until is not None:
@@ -163,25 +167,25 @@ def values_of(known: Pattern) -> dict[str, str]:
 def is_changed(typed: Mapping[str, str], known: Pattern) -> bool:
     """Whether the rule in the form differs from the one it was opened with."""
     before = values_of(known)
-    typed = {**typed, "repeats": _spelt_out(typed.get("repeats", before["repeats"]), known.start)}
+    typed = {**typed, "repeats": _with_day(typed.get("repeats", before["repeats"]), known.start)}
     names = ["repeats", "ends_how", *({"on": ["ends_on"], "after": ["ends_after"]}.get(typed.get("ends_how", ""), []))]
     return any(typed.get(name, before.get(name, "")) != before.get(name, "") for name in names)
 
 
-def _once() -> list[tuple[str, str, str]]:
+def _once_option() -> list[tuple[str, str, str]]:
     return [("", gettext("Doesn’t repeat"), "")]
 
 
-def _own() -> tuple[str, str, str]:
+def _custom_option() -> tuple[str, str, str]:
     return (CUSTOM, gettext("Custom …"), "")
 
 
-def _spelt_out(text: str, start: datetime) -> str:
+def _with_day(text: str, start: datetime) -> str:
     """A preset without a day, with the day of the start filled in. Any other rule is returned unchanged."""
-    return dict(zip((value for value, _ in _BEFORE_A_START), _same(start), strict=True)).get(text, text)
+    return dict(zip((value for value, _ in _BEFORE_A_START), _presets_with_day(start), strict=True)).get(text, text)
 
 
-def _same(start: datetime) -> list[str]:
+def _presets_with_day(start: datetime) -> list[str]:
     """The presets of ``_BEFORE_A_START``, in the same order, with the day of the start filled in."""
     weekday = (Weekday(start.weekday()),)
     rules = (
@@ -194,7 +198,7 @@ def _same(start: datetime) -> list[str]:
     return [str(rule) for rule in rules]
 
 
-def _kept(start: datetime, zone: str, text: str) -> list[tuple[str, str, str]]:
+def _other_option(start: datetime, zone: str, text: str) -> list[tuple[str, str, str]]:
     """Option for a rule that is not a preset, because it comes from another start or from another client."""
     try:
         return [(text, _rule_label(start, zone, parse_rule(text)), "")]
@@ -212,7 +216,7 @@ def _ahead(typed: Mapping[str, str], start: datetime, zone: str, now: Instant, *
         rule = rule_typed(typed, start)
         if rule is None:
             return None
-        skipped = skipped_dates.left_out(typed, start) if may_skip else []
+        skipped = skipped_dates.skipped_starts(typed, start) if may_skip else []
         made = pattern(start, zone, rule, left_out=skipped, is_all_day=_is_of_days(typed))
         return dates_ahead(Timing(made, None), _country(typed, zone), now, may_skip=may_skip)
     except InvalidInput:

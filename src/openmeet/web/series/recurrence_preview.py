@@ -32,16 +32,16 @@ NOT_SHOWN = SeriesReason.DATES_NOT_SHOWN
 NOT_CHECKED = SeriesReason.DATES_NOT_CHECKED
 
 
-async def asked(request: Request, typed: Mapping[str, str], *, may_skip: bool = True) -> RecurrenceFormState:
-    """``recurrence_form.asked``, without dates if no worker is free. Must not be called inside a transaction."""
+async def form_state(request: Request, typed: Mapping[str, str], *, may_skip: bool = True) -> RecurrenceFormState:
+    """``recurrence_form.form_state``, without dates if no worker is free. Must not be called inside a transaction."""
     now = services(request).clock.now()
     if not typed.get("repeats"):
-        return recurrence_form.asked(typed, now, may_skip=may_skip)
-    work = partial(recurrence_form.asked_in, current().tag, dict(typed), now, may_skip=may_skip)
+        return recurrence_form.form_state(typed, now, may_skip=may_skip)
+    work = partial(recurrence_form.form_state_in, current().tag, dict(typed), now, may_skip=may_skip)
     try:
         return await _workers(request).run(work)
     except (TooMany, TooLarge, Unavailable):
-        return recurrence_form.asked(typed, now, may_skip=may_skip, instead=NOT_SHOWN)
+        return recurrence_form.form_state(typed, now, may_skip=may_skip, message=NOT_SHOWN)
 
 
 async def timing_of(request: Request, typed: Mapping[str, str], details: Details) -> Timing | None:
@@ -81,14 +81,14 @@ async def show(request: Request) -> Response:
     """
     typed = dict(request.query_params)
     # Dates of an existing series cannot be skipped. They are cancelled one by one, and attendees are notified.
-    repeats = await asked(request, typed, may_skip=not typed.get("series"))
+    repeats = await form_state(request, typed, may_skip=not typed.get("series"))
     first = series_id = None
     if repeats.meaning is not None and (typed.get("event") or typed.get("series")):
         async with database_of(request).reader() as reader:
             first = await event_queries.by_slug(reader, EventSlug(typed.get("event", "")))
             series = await queries.by_slug(reader, SeriesSlug(typed.get("series", "")))
         series_id = None if series is None else series.id
-    clashes = await conflicts.in_form(request, typed, repeats.meaning, but=series_id, first=first)
+    clashes = await conflicts.in_form(request, typed, repeats.meaning, edited_series=series_id, first_event=first)
     context = {"typed": Typed(typed), "repeats": repeats, "clashes": clashes, "action": "", "dates_from": ""}
     return page(request, "series/repeats.html", context)
 

@@ -41,7 +41,7 @@ def is_pressed(typed: Mapping[str, str]) -> bool:
     return any(typed.get(name) for name in ("preview", SKIP, PUT_BACK))
 
 
-def left_out(typed: Mapping[str, str], start: datetime) -> list[datetime]:
+def skipped_starts(typed: Mapping[str, str], start: datetime) -> list[datetime]:
     """The skipped dates of a series with this start. The start itself cannot be skipped; the host has to choose another
     one.
     """

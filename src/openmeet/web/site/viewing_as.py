@@ -38,7 +38,7 @@ class ViewingAs:
     person: UserId
 
 
-def asked(connection: HTTPConnection) -> OtherViewer | None:
+def requested_role(connection: HTTPConnection) -> OtherViewer | None:
     """The role that a signed-in user asks for. The page itself checks whether they host it."""
     wanted = connection.query_params.get(PARAMETER, "")
     return OtherViewer(wanted) if wanted in set(OtherViewer) and caller_or_none(connection) is not None else None
