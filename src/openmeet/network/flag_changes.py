@@ -1,4 +1,4 @@
-"""Switch a feature flag with a reason and all consequences. Used by the page, the API and the command."""
+"""Switch a feature flag, record the reason and apply the effects. Used by the page, the API and the command."""
 
 from typing import Final
 

@@ -102,9 +102,9 @@ async def read_message(
     exception.
 
     ``sender`` is the PDS whose own stream this is (``sources.authority``): commits of accounts on other servers are
-    refused. Hints are accepted from anywhere because they assert nothing: they only cause the account's own PDS to be
-    asked. Makes no network call. Returns ``IdentityLookup`` if the given identity does not suffice; the caller resolves
-    it, outside the stream's order, and calls again.
+    refused. Hints are accepted from anywhere because they assert nothing: they only make us ask the account's own PDS.
+    Makes no network call. Returns ``IdentityLookup`` if the given identity does not suffice; the caller resolves it,
+    outside the stream's order, and calls again.
     """
     match message:
         case IdentityMessage():

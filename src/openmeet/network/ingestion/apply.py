@@ -23,7 +23,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox.kinds import JobKind
 
-# Results that every copy of the message gets too.
+# Results that also apply to every copy of the message.
 _REFUSED = {IngestResult.IGNORED, IngestResult.SWITCHED_OFF, IngestResult.FROM_THE_FUTURE}
 
 

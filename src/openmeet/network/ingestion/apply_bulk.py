@@ -70,7 +70,7 @@ async def put_each(
     for one, version in zip(puts, versions, strict=True):
         is_same = one.known is not None and one.known.cid == one.reading.message.cid
         if one.reading.message.uri not in newest:
-            # This version may have been overtaken by RSVPs to it.
+            # RSVPs to this event may have arrived before it.
             waited_for += [one.reading.message.uri] if is_same else []
             outcomes.append(IngestResult.KNOWN)
         elif is_same and one.known is not None and one.known.state is version.state:
@@ -325,7 +325,7 @@ def _outcomes(gone: Sequence[DeletedRecord], newest: set[str]) -> list[IngestRes
 async def _not_by_strangers(
     tx: Transaction, gone: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
 ) -> set[str]:
-    """Return the URIs whose authors have signed in, have several DIDs, or are not known yet."""
+    """Return the URIs of records whose authors have signed in, have several DIDs, or are not known yet."""
     people = await identity_queries.of_people_with(tx, {one.message.did for one in gone})
     return {
         one.message.uri

@@ -96,7 +96,9 @@ async def _is_deleted_since(tx: Transaction, message: RecordMessage, known: Seen
 
 
 async def _retract_again(tx: Transaction, reading: ParsedMessage) -> IngestResult:
-    """Delete a record again that was retracted before it arrived. Nothing is derived from it here (invariant 3)."""
+    """Delete a record again: we had retracted it before this message arrived. Nothing is derived from it here
+    (invariant 3).
+    """
     message = reading.message
     reason = RecordReason.RETRACTED_BEFORE
     if not await seen.put(tx, message, state=RecordState.RAW, reason=reason, subject_uri=reading.subject_uri):
@@ -112,7 +114,9 @@ def _notify_of_return(owned: LeasedPublication, message: RecordMessage) -> None:
 
 
 async def _note_record(tx: Transaction, message: RecordMessage) -> LeasedPublication | None:
-    """Store on the subject where its record is. The echo can arrive before the PDS's response."""
+    """Store the location of a record on its event, RSVP, series or group. The echo can arrive before the PDS's
+    response.
+    """
     owned = await publication_leases.find_by_uri(tx, message.uri)
     if owned is None or message.cid is None:
         return owned

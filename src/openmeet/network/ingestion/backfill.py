@@ -4,11 +4,11 @@ operator's request.
 Our collections are listed (``listing``), as of the commit before the first page. A record that is listed but not known
 in that version is proven individually (``record_proofs``) and applied; for a record that is known but not listed, its
 absence is proven. Afterwards the floor is raised to that commit, so that older messages count as history. Each host is
-called within its request budget; the rest is read later, and what was applied until then stays. A rev in the future is
-refused: as a floor, it would hide everything that is written before that time.
+called within its request budget; the rest is read later, and everything applied before that is kept. A rev in the
+future is refused: as a floor, it would hide everything that is written before that time.
 
 The whole repository is fetched (``getRepo``), as of its commit's rev, only if an operator asks for it; one that is too
-large is listed instead. A record that fails for a reason of its own is quarantined (``retry``), and all others are
+large is listed instead. A record that fails because of its own content is quarantined (``retry``), and all others are
 applied. The floor then stays where it is, so that the record can still be applied at this rev.
 
 If only some collections were chosen, their records and their absence are applied, but the floor stays, and a pending
@@ -83,7 +83,7 @@ def backfill_handler(
                 await backfill(db, network, context, did, spend_on_host)
             await _expect_reached(db, network, did)
         except TooMany as busy:
-            # Nothing failed: the next part is a job of its own, due when the host may be called again.
+            # Nothing failed: the next part is a separate job, due when the host may be called again.
             async with db.transaction() as tx:
                 await backfill_progress.delayed(tx, did, reason_of(busy))
                 due_at = Instant(tx.now + round((busy.after_seconds or DEFAULT_PAUSE_SECONDS) * SECOND))
@@ -143,7 +143,7 @@ async def backfill(
     """Make what is known of a DID's calendar match its repository; return how many records the repository has.
 
     A repository that is not served (deleted, deactivated) changes nothing, because absence must be proven. Raises
-    RemoteFailed, RemoteSlow, and TooMany if the budget of its host is spent; what was applied until then stays.
+    RemoteFailed, RemoteSlow, and TooMany if the budget of its host is spent; everything applied before that is kept.
     """
     is_waited_for = await _begin(db, did)
     listing = await list_repository(network, did, CONCERNING, spend_on_host)
@@ -270,7 +270,7 @@ async def apply_listing(
     """Prove and apply, in batches, the records that are listed but unknown and the absence of those that are known but
     not listed.
 
-    Raises the error that ended it early; what was applied until then stays.
+    Raises the error that ended it early; everything applied before that is kept.
     """
     async with db.reader() as reader:
         known = await repository_state.understood(reader, did, sorted(collections))
@@ -299,9 +299,9 @@ async def apply_listing(
 async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
     """Note that all of our collections were read: gaps are closed, and older messages count as history.
 
-    Returns False, and stores nothing, if an older message has changed a record in the meantime that was found
-    unchanged; a message that is being applied at this moment is waited for. If the floor were raised in that case,
-    corrections to that message would be ignored as history, and the older version would stay for good.
+    Returns False, and stores nothing, if an older message has meanwhile changed a record that was found unchanged.
+    Waits for a message that is being applied at this moment. If the floor were raised in that case, corrections to that
+    message would be ignored as history, and the older version would stay for good.
     """
     await _enqueue_detection(db, did)
     async with db.transaction() as tx:

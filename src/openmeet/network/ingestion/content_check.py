@@ -50,7 +50,7 @@ async def differing(
     """Return the rows of these records that differ from the record as last seen. They are repaired unless this is a dry
     run.
 
-    A record that cannot be derived for a reason of its own is skipped here: ``reconcile`` quarantines it when
+    A record that cannot be derived because of its own content is skipped here: ``reconcile`` quarantines it when
     repairing.
     """
     found = []
@@ -89,8 +89,8 @@ async def _differing(
 
 
 async def _is_edited_here(reader: Reader, uri: str) -> bool:
-    """Whether this is another app's record of an event that has an edit made here that was not sent, or must not be
-    sent.
+    """Whether another app wrote this event's record, and the event has an edit made here that was not sent or must not
+    be sent.
     """
     event = await event_queries.by_record_uri(reader, uri)
     return event is not None and await publication_leases.find(reader, PublicationKind.EVENT, event.id) is not None

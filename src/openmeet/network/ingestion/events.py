@@ -176,7 +176,8 @@ async def remove(
         await _keep_unsent(tx, context, last)
     event = await event_queries.by_record_uri(tx, uri)
     if event is not None and event.deleted_at is not None:
-        # The event was already deleted here. If a copy brings the record back, that is a new event of its author.
+        # The event was already deleted here. If a copy of the repository brings the record back, it is a new event of
+        # its author.
         await events.forget_record(tx, event.id)
         return
     if event is not None and deleted_records.is_asked_about(event):

@@ -1,6 +1,6 @@
 """Fetch individual records with proof: events with pending RSVPs, and records that an unverified source contradicts.
 
-Calls per host and minute are limited (``host_budgets``). A record that cannot be applied for a reason of its own is
+Calls per host and minute are limited (``host_budgets``). A record that cannot be applied because of its own content is
 quarantined (``quarantine``).
 """
 

@@ -56,8 +56,7 @@ async def gaps_of(db: Database, ledger: ErasureLedger) -> LedgerGaps:
     deleted = set(people)
     return LedgerGaps(
         [one for one in people if one in there and (one not in asked or asked[one].stage is not ErasureStage.ERASING)],
-        # These accounts are deleted with the account that was deleted since. A merge would withdraw the remaining
-        # deletions.
+        # Accounts that were deleted later are left out: a merge would withdraw their pending deletion.
         [(one, into) for one, into in merged if {one, into} <= there and one not in deleted],
         [one for one in requests if one in there and one not in asked and one not in just_withdrawn],
         [
@@ -123,7 +122,7 @@ async def _delete_again(tx: Transaction, user_id: UserId) -> None:
 
 
 async def request_again(db: Database, user_id: UserId, grace: int) -> bool:
-    """Make the deletion request of somebody again, with a new grace period, if it is newer than the backup."""
+    """Re-create somebody's deletion request, with a new grace period, if it is newer than the backup."""
     async with db.transaction() as tx:
         there = await users.by_id(tx, user_id)
         if there is None or there.created_at == 0 or await erasure_requests.find(tx, user_id) is not None:
@@ -142,8 +141,8 @@ async def withdraw_again(db: Database, user_id: UserId, withdrawn_at: datetime) 
 
 
 async def merge_again(db: Database, user_id: UserId, into: UserId) -> bool:
-    """Merge accounts again that are separate in the backup. If the account to merge into is newer than the backup,
-    nothing is done, because the other account has all the content.
+    """Repeat a merge of two accounts that are separate in the backup. If the account to merge into is newer than the
+    backup, nothing is done, because the other account has all the content.
     """
 
     async def work(tx: Transaction) -> bool:

@@ -169,7 +169,7 @@ async def count(reader: Reader, uri: str) -> int:
 
 
 async def of_commit(tx: Transaction, *, uri: str, field: str, rev: str) -> EarlierDecision | None:
-    """Return the decision about a version that commit ``rev`` wrote, which has only now become known. Each decision is
+    """Return the decision about a version of which we learn only now that commit ``rev`` wrote it. Each decision is
     found only once.
     """
     row = await tx.fetch_one(BROUGHT, uri=uri, field=field, rev=rev)

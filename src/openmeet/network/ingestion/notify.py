@@ -1,4 +1,4 @@
-"""Notify people here when an author changes an event in another app, as if the change was made on a page.
+"""Notify people here when an author changes an event in another app, as if the change had been made on a page.
 
 Once per version: a notification is identified by the rev of the commit, and each version is applied once. First imports
 and past events cause no notifications.

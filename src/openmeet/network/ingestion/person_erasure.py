@@ -202,7 +202,7 @@ async def erase_again(db: Database, erasing: PersonErasureContext, grace: int) -
             failed.append(user_id)
     for user_id, into in erasing.ledger.merged():
         if user_id in people:
-            # the account they were merged into was deleted since; a merge would withdraw the remaining deletions
+            # deleted later; a merge would withdraw the pending deletion
             continue
         try:
             merged += await ledger_catch_up.merge_again(db, user_id, into)

@@ -71,8 +71,8 @@ async def run(processor: Processor, stop: asyncio.Event) -> None:
 
 
 def next_limit(limit: int, taken: int, seconds: float) -> int:
-    """Return the next batch size: what fits well into a transaction at the speed of the last batch, and at most twice
-    the last size.
+    """Return the next batch size: as many messages as fit well into a transaction at the speed of the last batch, but
+    at most twice the last size.
 
     A batch that does not fit is split and applied again, which makes a slow machine even slower.
     """
@@ -139,9 +139,9 @@ async def _apply_or_take(processor: Processor, messages: Sequence[RecordMessage 
 async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[IngestResult]:
     records = [message for message in messages if isinstance(message, RecordMessage)]
     hints = [message for message in messages if isinstance(message, Hint)]
-    # A batch takes about forty statements, more on SQLite, and otherwise each would switch threads. Hints lock other
-    # RSVPs and events, so the locks on the records are released first. Records that were already applied can be applied
-    # again.
+    # Run as a batch: it takes about forty statements, more on SQLite, and each would otherwise switch threads. Hints
+    # lock other RSVPs and events, so the locks on the records are released first. Records that were already applied can
+    # be applied again.
     applied = iter(
         await processor.db.batch(lambda tx: apply(tx, processor.ingestion_context, records)) if records else []
     )

@@ -1,4 +1,5 @@
-"""Quarantined records: those that could not be read, repaired or counted because of their own content, and the reasons.
+"""Quarantined records: records that could not be read, repaired or counted because of their own content, with the
+reasons.
 
 A record in quarantine does not block the other records of its repository. The table is ``quarantined_records``.
 """

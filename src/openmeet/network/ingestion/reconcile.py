@@ -5,7 +5,7 @@ unknown records in it are applied, known records that are proven absent are dele
 record is marked as lost. Each published or imported row is compared with its record field by field (``content_check``).
 Events, RSVPs, series, groups and membership statements that lack their understood record, or differ from it, are
 derived again (``repair``). Discrepancies are counted (``discrepancies``), whether or not they are repaired. A record
-that fails for a reason of its own is quarantined (``quarantine``), and the rest is repaired.
+that fails because of its own content is quarantined (``quarantine``), and the rest is repaired.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

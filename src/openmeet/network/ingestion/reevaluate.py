@@ -2,8 +2,9 @@
 
 An RSVP given here may be later than the change and earlier than the read. In that case it is the latest after all,
 becomes effective again and is enqueued. The commit that made the change reveals its time. If no event announces the
-change itself (an older copy of the repository was imported, or commits were lost), the first commit after it does: it
-made the change, or came after it. If an announced commit made the change, that commit arrives as well, and decides.
+change itself (an older copy of the repository was imported, or commits were lost), the first later commit counts as the
+one that made the change, because the change cannot be later than that. If an announced commit made the change, that
+commit arrives as well, and decides.
 """
 
 from collections.abc import Iterable, Mapping

@@ -243,7 +243,7 @@ async def _fill(tx: Transaction, uri: str, wanted: Mapping[str, str], there: Map
 
 
 async def _series_around(tx: Transaction, event: Event) -> Series | None:
-    """Lock and return the series, with a record of its own, that this event is a date of."""
+    """Lock and return the series that this event is a date of, if the series has its own record."""
     if event.place_in_series is None:
         return None
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))

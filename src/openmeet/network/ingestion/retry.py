@@ -1,12 +1,12 @@
-"""Apply the results of a read in batches. Records that fail for a reason of their own are quarantined; all others are
-applied.
+"""Apply the results of a read in batches. Records that fail because of their own content are quarantined; all others
+are applied.
 
 The same holds for a record that was fetched individually or submitted, and for an event from the stream. A failing
-batch is split into halves, each in a separate transaction, until a single record fails, of which nothing is kept. An
-event may fail because of somebody else's pending RSVP. It is then applied without the pending ones, which are counted
-individually (``release_pending``). A failure that no record causes (an unreachable database, a lost race) fails the
-read, which is retried as a whole; what was applied until then stays. Splitting is safe because the order of messages
-does not affect the result (``apply``).
+batch is split into halves, each in a separate transaction, until a single record fails. Nothing of that record is kept.
+An event may fail because of somebody else's pending RSVP. It is then applied without the pending ones, which are
+counted individually (``release_pending``). A failure that no record causes (an unreachable database, a lost race) fails
+the read, which is retried as a whole; everything applied before that is kept. Splitting is safe because the order of
+messages does not affect the result (``apply``).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,7 +27,7 @@ from openmeet.network.records.collections import EVENTS
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.kinds import JobKind
 
-# Records per transaction: well below what fits into the two seconds that one may last.
+# Records per transaction: far fewer than fit into its limit of two seconds.
 BATCH = 100
 # If more records fail, individual records are not the cause (most likely it is a bug of ours). The read then fails, as
 # with an unreachable database, and an operator sees why.
