@@ -91,7 +91,7 @@ def test_an_older_name_counts():
 
 
 def test_two_names_that_differ_are_refused():
-    with pytest.raises(SettingsRefused, match="PDS_RELAYS and PDS_CRAWLERS mean the same"):
+    with pytest.raises(SettingsRefused, match="PDS_RELAYS and PDS_CRAWLERS are the same setting"):
         read({"PDS_RELAYS": "https://a.example", "PDS_CRAWLERS": "https://b.example"})
 
 

@@ -289,7 +289,7 @@ async def test_no_cookie_is_kept(server, client):
 
 
 async def test_a_body_over_the_cap_is_not_read(server, client):
-    with pytest.raises(RemoteFailed, match="more than the 500000 bytes"):
+    with pytest.raises(RemoteFailed, match="more than the limit of 500000 bytes"):
         await client.get(f"{server.url}/large", max_bytes=500_000)
     assert len((await client.get(f"{server.url}/large", max_bytes=1_000_000)).body) == 1_000_000
 
