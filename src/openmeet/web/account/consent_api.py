@@ -154,7 +154,7 @@ OPERATIONS = (
         "GET",
         PATH,
         "showPublishingConsent",
-        "Whether the caller has consented to publishing, and what consent would publish under which name",
+        "Whether the caller has consented to publishing, and what would be published under which name",
         show,
         {200: ConsentOutput},
         failures=(503,),

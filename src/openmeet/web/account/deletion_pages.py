@@ -215,7 +215,7 @@ OPERATIONS = (
         "DELETE",
         "/api/me",
         "deleteMe",
-        "Hide the caller’s account now and delete it after the grace period",
+        "Hide the caller’s account now, and delete it after the grace period",
         delete_me,
         {202: DeletionRequested},
         DeletionInput,

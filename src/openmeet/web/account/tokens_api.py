@@ -94,7 +94,7 @@ OPERATIONS = (
         "GET",
         "/api/tokens",
         "listTokens",
-        "The caller’s tokens, the newest first, with those that ended in the last month",
+        "The caller’s tokens, newest first, including those that ended in the last month",
         list_tokens,
         {200: TokenList},
         parameters=(CURSOR, LIMIT),

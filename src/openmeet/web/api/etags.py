@@ -20,9 +20,11 @@ from openmeet.web.api.operations import Parameter
 from openmeet.web.api.reasons import ApiReason
 
 IF_MATCH: Final = Parameter(
-    "If-Match", "The ETag of the version that is to be changed; without it the newest is", "header"
+    "If-Match", "The ETag of the version to change; without it, the newest version is changed", "header"
 )
-IF_NONE_MATCH: Final = Parameter("If-None-Match", "The ETag of what is known already: 304 while it is so", "header")
+IF_NONE_MATCH: Final = Parameter(
+    "If-None-Match", "The ETag of the version that the client has; 304 if it is still current", "header"
+)
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")

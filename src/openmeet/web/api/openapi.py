@@ -26,25 +26,25 @@ _REFERENCES = "#/components/schemas/{name}"
 
 # Every variable path segment.
 PATH_DESCRIPTIONS: Final = {
-    "message": "The id of a message of chat",
+    "message": "The id of a chat message",
     "key": "The id of a picture",
     "size": "large or small",
-    "number": "The number of a place at GeoNames",
-    "slug": "Its name in addresses",
-    "originalDate": "A date of the series by its name: its wall-clock start by the rule, YYYY-MM-DDTHH:MM:SS",
+    "number": "The GeoNames id of a place",
+    "slug": "The slug of the event, series or group",
+    "originalDate": "The permanent name of a date of the series: its wall-clock start according to the rule, YYYY-MM-DDTHH:MM:SS",
     "userId": "A person",
-    "token": "What an invitation’s link ends with",
-    "id": "Its identifier",
+    "token": "The last part of an invitation’s link",
+    "id": "The id of the object",
     "invitation": "The id of an invitation",
     "announcement": "The id of an announcement",
     "did": "A DID",
     "room": "The id of a chat room",
     "person": "A person",
     "emoji": "One emoji",
-    "flag": "A part of the synchronisation, by its name",
-    "attendanceId": "An answer to the event",
-    "deliveryId": "The identifier of a message",
-    "subjectId": "A person or a group",
+    "flag": "The name of a feature flag",
+    "attendanceId": "The id of an answer to the event",
+    "deliveryId": "The id of a delivery",
+    "subjectId": "The id of a person or a group",
 }
 
 # Errors that any operation can return in addition to its own: unreadable, too large, too many, internal, unavailable.
@@ -55,13 +55,13 @@ _FILE: Final = {"schema": {"type": "string", "format": "binary"}, "example": "th
 
 IDEMPOTENCY_KEY: Final = Parameter(
     "Idempotency-Key",
-    "A key of your own for this one request: sent again with it within a day, it is answered as the first time and has no second"
-    " effect; another request with it is refused",
+    "A key that the client chooses for this request. A repetition with the same key within a day gets the same response and has"
+    " no second effect; a different request with the same key is refused",
     "header",
 )
 
 _ETAG: Final = {
-    "description": "Names this answer: for If-None-Match, and for If-Match where it can be edited",
+    "description": "Identifies this response, for If-None-Match, and for If-Match if the object can be edited",
     "required": True,
     "schema": {"type": "string"},
     "example": '"3-9f2c41d07b3e55a1"',

@@ -9,8 +9,8 @@ from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, page_of
 from openmeet.web.api.operations import Parameter
 from openmeet.web.api.reasons import ApiReason
 
-CURSOR: Final = Parameter("cursor", "Where the page before ended")
-LIMIT: Final = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
+CURSOR: Final = Parameter("cursor", "The cursor of the previous page")
+LIMIT: Final = Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int)
 
 
 def limit_of(request: Request, default: int, maximum: int) -> int:

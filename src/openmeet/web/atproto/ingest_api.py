@@ -212,7 +212,7 @@ def sync_dependencies_of(request: Request) -> SyncDependencies:
 
 _SOURCE: Final = (
     Parameter("sourceId", "The at-uri of the record", is_required=True),
-    Parameter("sourceType", "What kind of source it is: bluesky", shape=Literal["bluesky"], is_required=True),
+    Parameter("sourceType", "The kind of source: bluesky", shape=Literal["bluesky"], is_required=True),
 )
 
 

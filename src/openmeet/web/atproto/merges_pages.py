@@ -49,7 +49,7 @@ FIELD_LABELS = {field.name: field.inputs[0].label for field in FIELDS if field.i
     "links": lazy("Links"),
     "is_discoverable": lazy("Found by search"),
     "tickets": lazy("Tickets"),
-    "categories": lazy("What it is about"),
+    "categories": lazy("Category"),
     # Fields of groups and memberships.
     "locality": lazy("Town"),
     "country": lazy("Country"),

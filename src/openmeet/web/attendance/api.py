@@ -232,7 +232,7 @@ OPERATIONS = (
         "GET",
         "/api/events/{slug}/answer",
         "showAnswer",
-        f"The caller’s own answer, with those to the host’s questions, at most {MAX_QUESTIONS}",
+        f"The caller’s own answer, with the responses to the host’s questions, at most {MAX_QUESTIONS}",
         show_answer,
         {200: AnswerOutput},
         failures=(404,),

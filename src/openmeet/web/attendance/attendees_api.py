@@ -262,7 +262,7 @@ OPERATIONS = (
         parameters=(
             Parameter("status", "One status only", shape=AnswerStatusName),
             Parameter("q", "Part of a name or handle"),
-            Parameter("cursor", "Where the page before ended"),
+            Parameter("cursor", "The cursor of the previous page"),
             Parameter("limit", f"Answers per page, 1 to {MAX_LIMIT}", shape=int),
         ),
         failures=(403, 404),

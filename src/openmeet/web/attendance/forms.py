@@ -123,7 +123,9 @@ def rsvp_request_of(typed: Mapping[str, str], fields: AnswerFields, mine: Attend
 ASKED: Final = "lowered"
 
 CONFIRM: Final = Parameter(
-    "confirmLowerLimit", "true: also below those who have a place, or wait with more people", shape=bool
+    "confirmLowerLimit",
+    "true: confirm a limit below the places taken, or below the size of a waiting party",
+    shape=bool,
 )
 
 

@@ -58,7 +58,7 @@ OPERATIONS = (
         "POST",
         "/api/events/{slug}/guest-answers",
         "askToConfirmAnswer",
-        "Answer without an account: an e-mail with a link confirms it",
+        "Answer without an account; a link in an e-mail confirms it",
         ask,
         {202: GuestAnswerOutput},
         GuestAnswerInput,

@@ -320,7 +320,7 @@ def _limit(request: Request) -> int:
 
 _WINDOW = (
     Parameter("from", "The instant at which the window begins", is_required=True),
-    Parameter("to", "The instant before which it ends, at most 366 days later", is_required=True),
+    Parameter("to", "The instant at which the window ends (exclusive), at most 366 days later", is_required=True),
 )
 
 OPERATIONS = (
@@ -333,8 +333,8 @@ OPERATIONS = (
         {200: CalendarPage},
         parameters=(
             *_WINDOW,
-            Parameter("limit", f"At most so many entries, up to {MAX_LIMIT}", shape=int),
-            Parameter("cursor", "From the page before"),
+            Parameter("limit", f"Entries per page, 1 to {MAX_LIMIT}", shape=int),
+            Parameter("cursor", "The cursor of the previous page"),
         ),
     ),
     ApiOperation(
@@ -360,7 +360,7 @@ OPERATIONS = (
         "POST",
         "/api/me/calendars",
         "subscribeToCalendar",
-        "Subscribe to a calendar; the same address again returns the existing one",
+        "Subscribe to a calendar; a URL that is already subscribed to returns the existing one",
         subscribe,
         {201: SubscribedOutput, 200: SubscribedOutput},
         SubscriptionInput,
@@ -410,7 +410,7 @@ OPERATIONS = (
         "GET",
         "/api/calendar-feed",
         "showMyFeed",
-        "The secret address of the caller’s calendar",
+        "The secret URL of the caller’s calendar",
         show_feed,
         {200: FeedOutput},
     ),
@@ -418,9 +418,9 @@ OPERATIONS = (
         "POST",
         "/api/calendar-feed",
         "renewMyFeed",
-        "Create or replace the secret address; the old one stops working",
+        "Create or replace the secret URL; the old one stops working",
         renew_feed,
         {201: FeedOutput},
     ),
-    ApiOperation("DELETE", "/api/calendar-feed", "closeMyFeed", "Remove the secret address", close_feed, {204: None}),
+    ApiOperation("DELETE", "/api/calendar-feed", "closeMyFeed", "Remove the secret URL", close_feed, {204: None}),
 )

@@ -45,7 +45,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 _LABELS: Final = {
     "name": lazy("Name"),
-    "about": lazy("What it is about"),
+    "about": lazy("Category"),
     "slow": lazy("Wait between messages"),
     "reason": lazy("Why"),
     "channel": lazy("Name of the new channel"),

@@ -119,7 +119,7 @@ OPERATIONS = (
         "POST",
         _PATH,
         "checkIn",
-        "Check somebody in, from a day before the start until a week after the end; repeating it changes nothing",
+        "Check in an attendee, from a day before the start until a week after the end; repeating it changes nothing",
         check_in,
         {200: CheckInOutput},
         CheckInInput,

@@ -111,7 +111,7 @@ SourceName = Literal["all", "openmeet", "bluesky", "atproto"]
 GroupsName = Literal["mine"]
 MineName = Literal["upcoming", "going", "hosting", "drafts", "waiting", "past"]
 
-_CURSOR = Parameter("cursor", "Where the page before ended")
+_CURSOR = Parameter("cursor", "The cursor of the previous page")
 _LIMIT = Parameter("limit", f"Events per page, 1 to {MAX_LIMIT}", shape=int)
 
 
@@ -295,30 +295,32 @@ OPERATIONS = (
         "GET",
         "/api/events",
         "listEvents",
-        "Coming public events, soonest first; with words, those with them in the title before the others",
+        "Coming public events, soonest first; in a search for words, events with the words in the title come first",
         list_events,
         {200: FoundEvents},
         parameters=(
             Parameter(
                 "q",
-                "Words, or beginnings of words, that all occur in title, description, tags or place. Endings and typing errors"
-                " are forgiven where nothing has them as they are",
+                "Words, or beginnings of words, that must all occur in the title, description, tags or place. If nothing matches"
+                " exactly, endings and typing errors are tolerated",
             ),
             Parameter("from", "First day, YYYY-MM-DD, in each event’s own time zone"),
             Parameter("to", "Last day, YYYY-MM-DD, included"),
-            Parameter("uri", "The at-uri of a record: only the event that it stands for, whenever that is"),
-            Parameter("category", "What it is about", shape=Category),
+            Parameter("uri", "The at-uri of a record: only the event of this record, even if it is over"),
+            Parameter("category", "Category", shape=Category),
             Parameter("tag", "One tag"),
-            Parameter("language", "A language that is spoken: its name or its code"),
-            Parameter("access", "What there is for people who need it", shape=AccessFeature),
-            Parameter("mode", "How people take part; what is held both ways is in either", shape=ModeName),
-            Parameter("source", "Where it was first written; bluesky is another name for atproto", shape=SourceName),
+            Parameter("language", "A language spoken at the event: its name or code"),
+            Parameter("access", "An accessibility feature", shape=AccessFeature),
+            Parameter("mode", "How people take part; hybrid events match both", shape=ModeName),
+            Parameter("source", "Where it was created; bluesky is another name for atproto", shape=SourceName),
             Parameter(
                 "near",
-                "A place by name (Berlin) or by its number at GeoNames (geonames:2950159), or a point: latitude, longitude in degrees, like 52.52,13.40",
+                "A place by name (Berlin) or GeoNames id (geonames:2950159), or a point as latitude,longitude in degrees (52.52,13.40)",
             ),
-            Parameter("within", f"Kilometres around it, 1 to {query.MAX_WITHIN}", shape=int),
-            Parameter("groups", "mine: events of the caller’s groups, those for members too", shape=GroupsName),
+            Parameter("within", f"Radius in kilometres, 1 to {query.MAX_WITHIN}", shape=int),
+            Parameter(
+                "groups", "mine: events of the caller’s groups, including those for members only", shape=GroupsName
+            ),
             _CURSOR,
             _LIMIT,
         ),
@@ -352,11 +354,11 @@ OPERATIONS = (
         "GET",
         "/api/my/events",
         "listMyEvents",
-        "Events of the caller, soonest first: by default those ahead that they host, go to or are interested in",
+        "The caller’s events, soonest first; by default coming events that they host, attend or are interested in",
         list_mine,
         {200: EventList},
         parameters=(
-            Parameter("which", "One list; upcoming is hosting and going together", shape=MineName),
+            Parameter("which", "Which list; upcoming is hosting and going together", shape=MineName),
             _CURSOR,
             _LIMIT,
         ),

@@ -21,8 +21,8 @@ from openmeet.web.groups.schemas import MembershipOutput, membership_shown
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of
 
-_CURSOR = Parameter("cursor", "Where the page before ended")
-_LIMIT = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
+_CURSOR = Parameter("cursor", "The cursor of the previous page")
+_LIMIT = Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int)
 
 
 class AnnouncementInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -256,7 +256,7 @@ OPERATIONS = (
         "POST",
         _FLASH,
         "announce",
-        "Send an announcement to everybody in a group",
+        "Send an announcement to all members of a group",
         announce,
         {201: AnnouncementOutput},
         AnnouncementInput,
@@ -316,7 +316,7 @@ OPERATIONS = (
         "PUT",
         f"{_GROUP}/following",
         "followGroup",
-        "Follow a group: get news about its new events without being a member",
+        "Follow a group: get notifications about its new events without being a member",
         follow_group,
         {200: FollowersOutput},
         Switch,
@@ -355,7 +355,7 @@ OPERATIONS = (
         "PUT",
         f"{_GROUP}/address",
         "chooseGroupAddress",
-        "Change the address of a public group; the previous one redirects",
+        "Change the slug of a public group; the previous one redirects to it",
         choose_address,
         {200: AddressOutput},
         AddressInput,

@@ -42,8 +42,8 @@ from openmeet.web.site.tenant_routing import database_of
 DEFAULT_LIMIT = 30
 MAX_LIMIT = 100
 
-_CURSOR = Parameter("cursor", "Where the page before ended")
-_LIMIT = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
+_CURSOR = Parameter("cursor", "The cursor of the previous page")
+_LIMIT = Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int)
 
 
 async def list_groups(request: Request) -> Response:
@@ -220,10 +220,10 @@ OPERATIONS = (
         list_groups,
         {200: GroupList},
         parameters=(
-            Parameter("q", "Words that all occur in name, place or description"),
+            Parameter("q", "Words that must all occur in the name, place or description"),
             Parameter(
                 "source",
-                "Where it is kept; without words and this, groups kept elsewhere are listed only if somebody here belongs to them",
+                "Where the group was created; without this and q, groups from elsewhere are listed only if they have members here",
                 shape=SourceName,
             ),
             _CURSOR,
@@ -245,7 +245,7 @@ OPERATIONS = (
         "GET",
         "/api/groups/{slug}",
         "showGroup",
-        "One group; its earlier addresses work, too",
+        "One group; its earlier slugs work too",
         show,
         {200: GroupOutput},
         needs_session=False,
@@ -255,7 +255,7 @@ OPERATIONS = (
         "PUT",
         "/api/groups/{slug}",
         "saveGroup",
-        "Replace the group; a new name gives a new address, and fields about who may see it or join keep their value if they are left out",
+        "Replace the group; a new name gives a new slug, and fields about who can see it or join keep their values if left out",
         save,
         {200: GroupOutput},
         GroupInput,
@@ -266,7 +266,7 @@ OPERATIONS = (
         "POST",
         "/api/groups/{slug}/delete/plan",
         "planGroupDeletion",
-        "The effects of deleting the group, in numbers; changes nothing",
+        "What deleting the group would affect, in numbers; changes nothing",
         plan_deletion,
         {200: GroupDeletionPlanned},
         None,
@@ -278,7 +278,7 @@ OPERATIONS = (
         "DELETE",
         "/api/groups/{slug}",
         "deleteGroup",
-        "Delete the group; its events stay with their hosts, and nobody sees more of them than before",
+        "Delete the group; its events stay with their hosts, and nobody can see more of them than before",
         delete,
         {204: None},
         None,
@@ -289,7 +289,7 @@ OPERATIONS = (
         "GET",
         "/api/groups/{slug}/events",
         "listGroupEvents",
-        "Coming events of a group: all for its members, the public ones for everybody else",
+        "Coming events of a group: all of them for members, public ones for everyone else",
         list_events,
         {200: EventList},
         parameters=(_CURSOR, _LIMIT),
@@ -300,7 +300,7 @@ OPERATIONS = (
         "PUT",
         "/api/groups/{slug}/membership",
         "joinGroup",
-        "Join the group, or ask to; repeating it changes nothing",
+        "Join the group, or request to join; repeating it changes nothing",
         join,
         {200: MembershipOutput},
         Knock,

@@ -89,7 +89,7 @@ OPERATIONS = (
         "PUT",
         "/api/groups/{slug}/network/name",
         "showMembership",
-        "Publish or retract the caller’s membership; in a group of another installation, publishing asks for membership",
+        "Publish or retract the caller’s membership; for a group of another installation, publishing requests membership",
         put_name,
         {200: GroupNetworkOutput},
         NameInput,

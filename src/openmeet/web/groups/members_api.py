@@ -130,8 +130,8 @@ OPERATIONS = (
         {200: MemberList},
         parameters=(
             Parameter("role", "Only people in this role", shape=RoleName),
-            Parameter("cursor", "Where the page before ended"),
-            Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int),
+            Parameter("cursor", "The cursor of the previous page"),
+            Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int),
         ),
         failures=(403, 404),
     ),

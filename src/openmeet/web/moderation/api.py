@@ -34,7 +34,7 @@ from openmeet.web.site.tenant_routing import database_of
 _PAGE = 50
 _MOST = 100
 _MOST_REPORTS = 500
-_LIMIT = Parameter("limit", f"How many per page, 1 to {_MOST}", shape=int)
+_LIMIT = Parameter("limit", f"Items per page, 1 to {_MOST}", shape=int)
 
 
 class ReportText(msgspec.Struct, rename="camel"):
@@ -394,7 +394,7 @@ OPERATIONS = (
         list_subjects,
         {200: StandingList},
         parameters=(
-            Parameter("state", "Status, ``hidden`` unless said", shape=SubjectVisibility),
+            Parameter("state", "Status; ``hidden`` by default", shape=SubjectVisibility),
             CURSOR,
             _LIMIT,
         ),
@@ -433,7 +433,7 @@ OPERATIONS = (
         "POST",
         "/api/moderation/waiting",
         "decideWaiting",
-        "Release or block newcomers of a burst; for moderators",
+        "Release or block newcomers that are held because many arrived at once; for moderators",
         decide_waiting,
         {200: WaitingDecided},
         HeldNewcomersInput,

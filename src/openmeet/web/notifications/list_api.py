@@ -81,5 +81,7 @@ OPERATIONS = (
         {200: NewsPage},
         parameters=(CURSOR, LIMIT),
     ),
-    ApiOperation("POST", "/api/notifications/read", "readNotifications", "Mark them as read", mark_read, {204: None}),
+    ApiOperation(
+        "POST", "/api/notifications/read", "readNotifications", "Mark notifications as read", mark_read, {204: None}
+    ),
 )

@@ -109,7 +109,7 @@ OPERATIONS = (
         "PUT",
         "/api/people/{userId}/follow",
         "followPerson",
-        "Follow a person: get news about public events they host",
+        "Follow a person: get notifications about public events they host",
         follow,
         {204: None},
         failures=(404, 422),

@@ -199,7 +199,7 @@ OPERATIONS = (
         "DELETE",
         "/api/me/blocks/{userId}",
         "unblockPerson",
-        "Unblock a person; answers that the block has withdrawn stay withdrawn",
+        "Unblock a person; answers that were withdrawn by the block stay withdrawn",
         unblock,
         {204: None},
         failures=(404,),

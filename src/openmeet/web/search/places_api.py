@@ -105,7 +105,7 @@ OPERATIONS = (
         {200: PlaceList},
         parameters=(
             Parameter("q", "At least two letters of a name, in any script", is_required=True),
-            Parameter("country", "Places of this country first: its code, like DE"),
+            Parameter("country", "A country code, such as DE; its places come first"),
         ),
         needs_session=False,
         failures=(503,),
@@ -114,7 +114,7 @@ OPERATIONS = (
         "GET",
         "/api/places/{number}",
         "getPlace",
-        "A place by its number at GeoNames",
+        "A place by its GeoNames id",
         show_place,
         {200: PlaceOutput},
         needs_session=False,

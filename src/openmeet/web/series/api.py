@@ -60,9 +60,12 @@ DEFAULT_DATES: Final = 30
 MAX_DATES: Final = 200
 PREVIEWED: Final = 10
 
-_FROM = Parameter("from", "First instant or wall-clock time in the series’ zone; absent: now; a cursor comes before it")
-_TO = Parameter("to", "Where the window ends, not included; absent: as far as the limit reaches")
-_LIMIT = Parameter("limit", f"Dates per answer, 1 to {MAX_DATES}", shape=int)
+_FROM = Parameter(
+    "from",
+    "Start of the window: an instant, or a wall-clock time in the series’ zone; now by default; ignored if there is a cursor",
+)
+_TO = Parameter("to", "End of the window (exclusive); without it, only the limit applies")
+_LIMIT = Parameter("limit", f"Dates per page, 1 to {MAX_DATES}", shape=int)
 
 # The instant of the next date, and how many dates with the same instant were on earlier pages.
 _CURSOR_FORM = re.compile(r"([0-9]{1,18})\.([0-9]{1,3})")
@@ -263,7 +266,7 @@ OPERATIONS = (
         "POST",
         "/api/series/preview",
         "previewSeries",
-        "Preview a recurrence rule: the next dates, a sentence, dates that do not exist; stores nothing",
+        "Preview a recurrence rule: its next dates, a sentence, and dates that do not exist; stores nothing",
         preview,
         {200: RulePreview},
         TimingInput,
@@ -284,7 +287,7 @@ OPERATIONS = (
         "GET",
         "/api/series/{slug}/dates",
         "listSeriesDates",
-        "Dates of a series in a window, stored and computed ones",
+        "Dates of a series in a time window, both stored and computed from the rule",
         list_dates,
         {200: DateList},
         parameters=(_FROM, _TO, CURSOR, _LIMIT),
@@ -305,7 +308,7 @@ OPERATIONS = (
         "PUT",
         "/api/series/{slug}/follow",
         "followSeries",
-        "Hear of new, moved and cancelled dates, or follow in silence",
+        "Follow a series, with or without notifications about new, moved and cancelled dates",
         follow,
         {200: FollowOutput},
         FollowInput,
@@ -316,7 +319,7 @@ OPERATIONS = (
         "PUT",
         "/api/series/{slug}/answer",
         "answerSeries",
-        "Answer to every coming date; the result for each date",
+        "Answer every coming date; returns the result for each date",
         answer_all,
         {200: AnswersOutput},
         AnswerAll,

@@ -118,7 +118,7 @@ OPERATIONS = (
         "POST",
         "/api/me/series-found/{id}",
         "answerSeriesFound",
-        "Confirm or reject a detected series, or undo that",
+        "Accept or reject a detected series, or undo that decision",
         answer_found,
         {200: DetectedSeriesOutput},
         FoundAnswer,

@@ -44,7 +44,7 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _FAILURES = (403, 404, 412, 422)
-KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as events of their own", shape=bool, is_required=True)
+KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as single events", shape=bool, is_required=True)
 
 
 async def plan(request: Request) -> Response:
@@ -226,7 +226,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/plan",
         "planSeriesEdit",
-        "What an edit would do, counted; nothing is saved",
+        "The effects of an edit, in numbers; nothing is saved",
         plan,
         {200: EditConsequences},
         EditInput,
@@ -249,7 +249,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/cancel",
         "cancelSeries",
-        "Call off dates or the whole series; they stay visible as cancelled",
+        "Cancel dates or the whole series; they stay visible as cancelled",
         cancel,
         {200: SeriesAfterEdit},
         Cancellation,
@@ -260,7 +260,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/reinstate",
         "reinstateSeries",
-        "Bring cancelled dates or the whole series back",
+        "Reinstate cancelled dates or the whole series",
         reinstate,
         {200: SeriesAfterEdit},
         Reinstatement,
@@ -271,7 +271,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/pause",
         "pauseSeries",
-        "Make no new dates until it goes on",
+        "Pause a series: no new dates until it is resumed",
         pause,
         {200: SeriesOutput},
         StatusReason,
@@ -282,7 +282,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/resume",
         "resumeSeries",
-        "Go on after a pause or a cancellation",
+        "Resume a series after a pause or a cancellation",
         resume,
         {200: SeriesOutput},
         Resumption,
@@ -305,7 +305,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/dates",
         "addSeriesDate",
-        "One more date, beside those of the rule",
+        "Add a date to those of the rule",
         add_date,
         {200: SeriesOutput},
         ExtraDate,
@@ -316,7 +316,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/undo",
         "undoSeries",
-        "Undo the last change, within ten minutes; the series that was changed",
+        "Undo the last change, within ten minutes; returns the series that was changed",
         undo,
         {200: SeriesOutput},
         None,
@@ -327,7 +327,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/events",
         "addSeriesEvent",
-        "Make the caller’s event one more date",
+        "Add the caller’s event to a series as a date",
         add,
         {200: SeriesOutput},
         EventAdded,
@@ -338,7 +338,7 @@ OPERATIONS = (
         "DELETE",
         "/api/series/{slug}",
         "deleteSeries",
-        "Take the series away; coming dates go with it, or stay as events of their own",
+        "Delete the series; its coming dates are deleted too, or stay as single events",
         delete,
         {204: None},
         None,

@@ -38,9 +38,9 @@ MAX_LIMIT = 200
 # Cursor of a list ordered by name: the URL-encoded name and the id.
 _NAME_CURSOR = re.compile(r"([!-~]{0,4000}) ([!-~]{1,100})")
 
-_CURSOR = Parameter("cursor", "nextCursor of the page before")
+_CURSOR = Parameter("cursor", "The nextCursor of the previous page")
 _LIMIT = Parameter("limit", f"People per page, 1 to {MAX_LIMIT}", shape=int)
-_WITHDRAW = Parameter("withdraw", "true: withdraw from every coming date, too", shape=bool)
+_WITHDRAW = Parameter("withdraw", "true: also withdraw from every coming date", shape=bool)
 
 
 async def list_followers(request: Request) -> Response:
@@ -130,7 +130,7 @@ OPERATIONS = (
         "GET",
         "/api/series/{slug}/followers",
         "listSeriesFollowers",
-        "Who follows the series, for its host",
+        "The followers of a series, for its host",
         list_followers,
         {200: FollowerList},
         parameters=(_CURSOR, _LIMIT),
@@ -140,7 +140,7 @@ OPERATIONS = (
         "DELETE",
         "/api/series/{slug}/answer",
         "stopGoingToSeries",
-        "Go to no later dates by oneself; with withdraw, to none that there are either",
+        "End the standing RSVP for new dates; with withdraw, also withdraw from the existing ones",
         stop_going,
         {200: Withdrawn},
         parameters=(_WITHDRAW,),
@@ -160,7 +160,7 @@ OPERATIONS = (
         "GET",
         "/api/my/series-offers",
         "listMySeriesOffers",
-        "Series whose ownership the caller is offered",
+        "Series whose ownership is offered to the caller",
         list_offered,
         {200: OfferedList},
         parameters=(CURSOR, LIMIT),

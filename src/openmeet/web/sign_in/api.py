@@ -25,7 +25,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 _REVOKE = Parameter(
     "revoke",
-    "true: end this site’s sessions at the servers of the caller’s accounts, too; nothing is published until they sign in there again",
+    "true: also end this site’s sessions at the servers of the caller’s accounts; nothing is published until they sign in there again",
     shape=bool,
 )
 
@@ -166,7 +166,7 @@ OPERATIONS = (
         "DELETE",
         "/api/session",
         "closeSession",
-        "Close the session; what is due is still sent to the caller’s account servers, unless revoke is true",
+        "Close the session; pending records are still sent to the caller’s account servers, unless revoke is true",
         close_session,
         {204: None},
         parameters=(_REVOKE,),
