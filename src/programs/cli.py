@@ -31,7 +31,7 @@ MISUSED: Final = 2
 # name -> (module, description)
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("programs.up", "The whole network on this machine, in one process"),
-    "cluster": ("programs.cluster", "The same as separate processes, with PostgreSQL, RabbitMQ and Redis"),
+    "cluster": ("programs.cluster", "The whole network as separate processes, with PostgreSQL, RabbitMQ and Redis"),
     "web": ("programs.web", "Pages and API of the events platform"),
     "pds": ("programs.pds", "Aurora Locus, the Personal Data Server; with a verb, administer it"),
     "plc": ("programs.plc", "A did:plc directory for development"),
@@ -51,7 +51,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "legacy": ("programs.commands.legacy", "Import a database with the older model of recurring events"),
     "lexicon": ("programs.commands.lexicon", "Publish our Lexicons"),
     "matrix": ("programs.commands.matrix", "Connect chat rooms to a Matrix homeserver"),
-    "moderation": ("programs.commands.moderation", "Appoint moderators; show how much is waiting for them"),
+    "moderation": ("programs.commands.moderation", "Appoint moderators; show how many cases wait for them"),
     "people": ("programs.commands.people", "Delete people's accounts; apply deletions again after a restore"),
     "pictures": ("programs.commands.pictures", "Move pictures between a folder and a bucket"),
     "places": ("programs.commands.places", "Build the list of towns; look up what a name means"),
@@ -75,11 +75,16 @@ def help_text() -> str:
         "",
         "An events platform on the AT Protocol, and a Personal Data Server.",
     ]
-    for title, table in (("Start something", ROLES), ("Work on something", NOUNS)):
+    for title, table in (("Start servers and workers", ROLES), ("Administer", NOUNS)):
         if table:
             lines += ["", f"{title}:"]
             lines += [f"  {name:{width}}{what}" for name, (_, what) in table.items()]
-    lines += ["", "Options:", "  --version  Show the version.", "  --help     Show this; COMMAND --help shows more."]
+    lines += [
+        "",
+        "Options:",
+        "  --version  Show the version.",
+        "  --help     Show this help; COMMAND --help shows more.",
+    ]
     return "\n".join(lines)
 
 
@@ -116,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def verbs_text(role: str, verbs: Mapping[str, tuple[str, str]]) -> str:
     """The list of verbs in a role's help text."""
     width = max(len(name) for name in verbs) + 2
-    lines = [f"Work on it (openmeet {role} VERB; VERB --help shows more):"]
+    lines = [f"Administer it (openmeet {role} VERB; VERB --help shows more):"]
     return "\n".join([*lines, *(f"  {name:{width}}{what}" for name, (_, what) in verbs.items())])
 
 

@@ -59,8 +59,8 @@ def find_or_make(folder: Path, pds_port: int) -> DevAccounts:
         except msgspec.DecodeError as error:
             raise Refused(f"{path} is damaged ({error}). Restore it, or start with another --data folder.") from error
         if found.pds_port != pds_port:
-            why = f"The identities in {folder} say that their repositories are on port {found.pds_port}."
-            raise Refused(f"{why} Start with --pds-port {found.pds_port}, or with another --data folder.")
+            why = f"The identities in {folder} name port {found.pds_port}."
+            raise Refused(f"{why} Start with --pds-port {found.pds_port}, or choose another --data folder.")
         return found
     household = make(pds_port)
     private_file.write(path, msgspec.json.format(msgspec.json.encode(household), indent=2) + b"\n")
@@ -81,7 +81,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     except BlockingIOError:
         os.close(lock)
         raise Refused(
-            f"A network is running in {folder} already. Stop it, or choose another folder with --data."
+            f"A network is already running in {folder}. Stop it, or choose another folder with --data."
         ) from None
     try:
         yield

@@ -60,7 +60,9 @@ def registered(metrics: Metrics) -> ProgramGauges:
     return ProgramGauges(
         metrics.gauge("jobs", "Outbox jobs that are not completed", ["tenant", "kind", "state"]),
         metrics.gauge("jobs_oldest_age_seconds", "How long the most overdue job has been due", ["tenant", "kind"]),
-        metrics.gauge("publications", "Records promised to repositories, by state", ["tenant", "kind", "state"]),
+        metrics.gauge(
+            "publications", "Records that are published or have to be, by state", ["tenant", "kind", "state"]
+        ),
         metrics.gauge(
             "publications_oldest_age_seconds", "How long the longest overdue record has been due", ["tenant", "kind"]
         ),
@@ -74,14 +76,18 @@ def registered(metrics: Metrics) -> ProgramGauges:
             "labeller_cursor", "The last sequence number of a labeller that was kept", ["tenant", "labeller"]
         ),
         metrics.gauge(
-            "discrepancies", "Where a repository and what is kept here disagreed", ["tenant", "kind", "state"]
+            "discrepancies", "Discrepancies between repositories and the database", ["tenant", "kind", "state"]
         ),
         metrics.gauge("records_quarantined", "Records that could not be applied", ["tenant"]),
         metrics.gauge(
-            "pds_circuit_breakers", "Servers that are not asked, or only tried, because they fail", ["tenant", "state"]
+            "pds_circuit_breakers",
+            "Servers that are not called, or only probed, because they fail",
+            ["tenant", "state"],
         ),
         metrics.gauge(
-            "shadow_accounts", "People known by their DID alone, and those of them who came", ["tenant", "state"]
+            "shadow_accounts",
+            "People known only by their DID, and those of them who have signed in",
+            ["tenant", "state"],
         ),
         metrics.gauge("series_migrated", "Series imported from the older model", ["tenant"]),
         away_gauge(metrics),

@@ -114,7 +114,7 @@ async def _token(old: MigrationServer, new: MigrationServer, state: MoveState) -
             msgspec.json.encode(identity.document_wanted(new, await identity.recommended(new))), indent=2
         )
         raise Refused(
-            f"Everything is at {state.new}. Now let the document of {old.did} say the following, then give the same command "
+            f"Everything is at {state.new}. Now publish this document for {old.did}, then run the same command "
             f"again:\n{wanted.decode()}"
         )
     given = os.environ.get(PLC_TOKEN)
@@ -158,7 +158,7 @@ def _keep(asked: MigrationOptions, state: MoveState) -> None:
         migration_state.write(asked.state_file, state)
     except OSError as error:
         raise Refused(
-            f"{asked.state_file} cannot be written: {error.strerror or error}. Name another with --state."
+            f"{asked.state_file} cannot be written: {error.strerror or error}. Choose another file with --state."
         ) from error
 
 

@@ -34,7 +34,7 @@ def read(path: Path) -> MoveState:
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror or error}.") from error
     except msgspec.DecodeError as error:
-        raise Refused(f"{path} is not the file of a move: {error}.") from error
+        raise Refused(f"{path} is not the state file of a migration: {error}.") from error
 
 
 def write(path: Path, state: MoveState) -> None:

@@ -38,7 +38,7 @@ def read_settings_of_installation(
     if url.startswith(SQLITE) and not sqlite_path(url).exists():
         why = f"There is no installation at {sqlite_path(url)}."
         raise Refused(
-            f"{why} Name its settings file: --settings FILE (`openmeet up` keeps settings.toml in its folder)."
+            f"{why} Give its settings file: --settings FILE (`openmeet up` keeps settings.toml in its folder)."
         )
     return settings
 

@@ -135,7 +135,7 @@ async def move(
     present = await basis(means)
     operation = await point_at(means, **_recommended(recommended))
     if _is_same_identity(present.operation, operation):
-        say("identity   names the new server already")
+        say("identity   already names the new server")
     else:
         await means.directory.submit(means.did, operation)
         say(f"identity   now names {wanted.service}; the recovery key stays its first rotation key")
@@ -149,7 +149,7 @@ async def _open(means: RecoveryContext, wanted: RecoveryTarget, say: Print) -> X
     """Open a session of the account on the new server. The account is created unless an earlier attempt has done so."""
     try:
         tokens = await create_session(means.http, means.clock, wanted.service, means.did, wanted.password)
-        say(f"account    is at {wanted.service} already")
+        say(f"account    is already at {wanted.service}")
     except NotSignedIn:
         await _make(means, wanted, say)
         tokens = await create_session(means.http, means.clock, wanted.service, means.did, wanted.password)
@@ -161,11 +161,11 @@ async def _make(means: RecoveryContext, wanted: RecoveryTarget, say: Print) -> N
     own = format_did_key(means.key.public)
     present = await basis(means)
     if present.overrules:
-        say(f"identity   {counted(present.overrules, 'operation')} that took the key away will be overruled")
+        say(f"identity   {counted(present.overrules, 'operation')} that took the key away will be overridden")
     if present.overrules or present.operation.verification_methods.get(ATPROTO_KEY) != own:
         methods = {**present.operation.verification_methods, ATPROTO_KEY: own}
         await means.directory.submit(means.did, change(means, present, verification_methods=methods))
-        say("identity   uses the recovery key from now on")
+        say("identity   now uses the recovery key")
     there = await describe(means.http, means.clock, wanted.service)
     token = make_service_token(
         means.key,
@@ -180,7 +180,7 @@ async def _make(means: RecoveryContext, wanted: RecoveryTarget, say: Print) -> N
         wish["inviteCode"] = wanted.invite_code
     client = XrpcClient(means.http, means.clock, wanted.service, credentials=FixedToken(token))
     await client.procedure(CREATE_ACCOUNT, wish)
-    say(f"account    made at {wanted.service} as {wanted.handle}; nobody sees it yet")
+    say(f"account    made at {wanted.service} as {wanted.handle}; it is not visible yet")
 
 
 async def _bring(side: MigrationServer, file: AccountFile, say: Print) -> None:
@@ -189,7 +189,7 @@ async def _bring(side: MigrationServer, file: AccountFile, say: Print) -> None:
     _, snapshot = check_repository(file)
     status = await client.query("com.atproto.server.checkAccountStatus")
     if status.get("activated") is True:
-        raise Conflict("The account is active on the new server already; its records there would be replaced.")
+        raise Conflict("The account is already active on the new server, and its records there would be replaced.")
     await client.upload("com.atproto.repo.importRepo", file.repository(), MEDIA_TYPE)
     say(f"records    {len(snapshot.entries)} brought")
     types = {blob.cid: blob.mime_type for blob in wanted_blobs(snapshot)}
@@ -227,7 +227,7 @@ def _recommended(answer: Mapping[str, object]) -> dict[str, Any]:
             "also_known_as": tuple(names),  # type: ignore[arg-type]
         }
     except (KeyError, TypeError):
-        raise RemoteFailed("The new server does not say what the identity should be.") from None
+        raise RemoteFailed("The new server does not recommend credentials for the identity.") from None
 
 
 def _is_same_identity(one: PlcOperation, other: PlcOperation) -> bool:

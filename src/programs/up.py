@@ -96,7 +96,7 @@ def main(
     pds_port: Annotated[int | None, typer.Option(help="Port of the PDS.", show_default=str(PDS_PORT))] = None,
     web_port: Annotated[int | None, typer.Option(help="Port of OpenMeet.", show_default=str(WEB_PORT))] = None,
     ephemeral: Annotated[
-        bool, typer.Option("--ephemeral", help="Keep no data, and use free ports where none is given.")
+        bool, typer.Option("--ephemeral", help="Keep no data, and choose free ports unless they are given.")
     ] = False,
     source: Annotated[
         list[str] | None,
@@ -109,7 +109,8 @@ def main(
         Path | None, typer.Option(help="JSON file that is written when all servers are ready.")
     ] = None,
     demo: Annotated[
-        bool, typer.Option("--demo", help="Fill it with an invented town: people, groups and events of six weeks.")
+        bool,
+        typer.Option("--demo", help="Fill the site with an invented town: people, groups and six weeks of events."),
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
@@ -225,7 +226,7 @@ async def listen(app: ASGIApp, name: str, port: int) -> Serving:
         # All clients are on this machine and share one address.
         return await serve(app, HOST, port, connections_of_address=MAX_CONNECTIONS)
     except Refused as refused:
-        raise Refused(f"{refused.why} Is another network running? Another port: --{name}-port.") from refused
+        raise Refused(f"{refused.why} Is another network running? Choose another port with --{name}-port.") from refused
 
 
 def _pds(folder: Path, port: int, plc_url: str, home: DevAccounts) -> pds_settings.PdsSettings:
@@ -309,7 +310,7 @@ async def create_dev_accounts(registry: Registry, home: DevAccounts) -> tuple[st
             except Refused as refused:
                 if refused.name in {handles.taken().name, account_requests.email_taken().name}:
                     continue
-                raise Refused(f"The account {person.handle} could not be made: {refused.why}") from refused
+                raise Refused(f"The account {person.handle} could not be created: {refused.why}") from refused
     async with registry.db.reader() as reader:
         first = await queries.find_by_handle(reader, home.people[0].handle)
     return () if first is None else (str(first.did),)

@@ -112,7 +112,7 @@ async def test_from_a_folder_into_a_bucket_with_two_web_processes(
         try:
             async with session(old_url) as http:
                 first = await show_one(http, "red")
-                assert "3 files looked at: 3 copied" in await move()
+                assert "3 files checked: 3 copied" in await move()
                 second = await show_one(http, "blue")
         finally:
             assert await before.stop() == 0

@@ -57,13 +57,13 @@ def lines_of(calendar: ReadCalendar) -> Iterator[str]:
         if event.location:
             yield f"       {' '.join(event.location.split())}"
         if event.overrides is None and (event.pattern.rule or event.pattern.added):
-            yield f"       next {', '.join(_short(event, one) for one in _next(event)) or 'nothing, it is over'}"
+            yield f"       next {', '.join(_short(event, one) for one in _next(event)) or 'none, it is over'}"
         yield from (f"       WARNING {warning}" for warning in event.warnings)
     for stray in _strays(calendar):
         yield f"       {stray.summary or '(no title)'}: {stray.warnings[0]}"
         yield f"       {_when(stray)}"
     for number, name in calendar.others:
-        yield f"{number:5}  {name} is not an event and was left out"
+        yield f"{number:5}  {name} is not an event and was skipped"
 
 
 def _strays(calendar: ReadCalendar) -> list[ReadEvent]:

@@ -44,7 +44,7 @@ def _person(to: Path, email: str, tenant: str, settings_file: Path | None) -> No
             raise NotFound(f"Nobody has the address {email}.")
         found = await document(platform.db, user.id, platform.settings.public_url)
         _new_file(to).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
-        say(f"{to}: everything of {user.display_name or email}")
+        say(f"{to}: all data of {user.display_name or email}")
 
     run_on_platform(settings_file, tenant, act)
 

@@ -53,7 +53,7 @@ async def _tail(url: str, collections: frozenset[str], cursor: int | None, count
                 try:
                     message = events.read(frame)
                 except Malformed as wrong:
-                    say(f"a frame that cannot be read: {wrong}", err=True)
+                    say(f"frame cannot be decoded: {wrong}", err=True)
                     continue
                 if isinstance(message, ErrorFrame):
                     say(f"{url} ended the stream: {message.error}: {message.message or ''}", err=True)
@@ -74,7 +74,7 @@ async def _tail(url: str, collections: frozenset[str], cursor: int | None, count
 
 def _print_lost(failure: Failure | None, seconds: float) -> None:
     why = failure.why if failure is not None else "the connection was closed"
-    say(f"{why} Trying again in {seconds:.1f} s.", err=True)
+    say(f"{why} Retrying in {seconds:.1f} s.", err=True)
 
 
 def lines_of(message: Message | None, collections: frozenset[str]) -> Iterator[Line]:

@@ -98,7 +98,7 @@ def read_documents(data: bytes) -> dict[str, PublicKey | None]:
     except msgspec.DecodeError as error:
         raise Malformed("did documents", data[:50], "not JSON") from error
     if not isinstance(documents, dict):
-        raise Malformed("did documents", documents, "not an object of documents by DID")
+        raise Malformed("did documents", documents, "not an object that maps DIDs to documents")
     return {did: parse_did_document(document, parse_did(did)).signing_key for did, document in documents.items()}
 
 
@@ -132,7 +132,7 @@ def frames_in(data: bytes) -> Iterator[bytes]:
         at = start + int.from_bytes(data[at:start], "little")
         if at - start > MAX_FRAME_BYTES:
             raise Malformed(
-                "frames", at - start, f"a frame has at most {MAX_FRAME_BYTES} bytes; is this a file of frames?"
+                "frames", at - start, f"a frame has at most {MAX_FRAME_BYTES} bytes; is this a file with frames?"
             )
         if at > len(data):
             raise Malformed("frames", len(data), "the file ends in the middle of a frame")
@@ -170,7 +170,7 @@ def check(
     tally.signed += 1
     key = keys.get(did)
     if key is None:
-        tally.wrong.append(f"frame {tally.frames}: seq {message.seq}: no key of {did} among the documents")
+        tally.wrong.append(f"frame {tally.frames}: seq {message.seq}: no key for {did} among the documents")
         return
     try:
         if isinstance(message, CommitMessage):

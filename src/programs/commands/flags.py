@@ -84,6 +84,6 @@ def _switch(flag: Flag, why: str, tenant: str, settings_file: Path | None, *, is
         if is_changed:
             typer.echo(f"{flag.value} is {word}; it takes effect everywhere within {MAX_AGE // SECOND} seconds.")
         else:
-            typer.echo(f"{flag.value} was {word} already.")
+            typer.echo(f"{flag.value} was already {word}.")
 
     run_on_platform(settings_file, tenant, act)

@@ -55,7 +55,7 @@ def retry(
 ) -> None:
     """Make failed jobs due again. The publisher then delivers them."""
     if everything == bool(kind and subject):
-        raise typer.BadParameter("Name a job by kind and subject, or say --all.")
+        raise typer.BadParameter("Give the kind and subject of a job, or --all.")
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:

@@ -116,7 +116,7 @@ def _print_plan(plan: LegacyPlan, *, as_json: bool) -> None:
 
 def _zone(text: str) -> str:
     if not is_zone(text):
-        raise InvalidInput("time_zone", f"There is no time zone {text[:60]!r}. Write it like Europe/Berlin.")
+        raise InvalidInput("time_zone", f"There is no time zone named {text[:60]!r}. Write it like Europe/Berlin.")
     return text
 
 

@@ -66,7 +66,7 @@ def publish_(
         who = await network.handles.identify(name)
         pds = who.document.pds
         if pds is None:
-            raise NotFound("This account names no server that has its data.")
+            raise NotFound("The identity of this account names no server.")
         tokens = await create_session(network.http, network.clock, pds, who.did, password)
         session = BearerSession(network.http, network.clock, pds, tokens)
         client = XrpcClient(network.http, network.clock, pds, credentials=session)
@@ -79,10 +79,10 @@ def publish_(
             say(f"{'written  ' if one.is_changed else 'unchanged'} {one.uri}")
         if authority == OWN_AUTHORITY:
             say(
-                "\nNobody can own the domain of these names, so DNS cannot lead here. Name your domain with OPENMEET_LEXICON_AUTHORITY."
+                "\nNobody owns the domain of these names, so DNS cannot point here. Set OPENMEET_LEXICON_AUTHORITY to your domain."
             )
         else:
-            say("\nFor the zone of your domain:\n  " + "\n  ".join(entries))
+            say("\nAdd to the DNS zone of your domain:\n  " + "\n  ".join(entries))
 
     run_on_platform(settings_file, tenant, act)
 
@@ -91,7 +91,7 @@ def _name(account: str) -> Did | Handle:
     try:
         return parse_at_identifier(account.strip().removeprefix("@"))
     except Malformed:
-        raise typer.BadParameter("Name the account by its handle or its DID.", param_hint="--account") from None
+        raise typer.BadParameter("Give the handle or the DID of the account.", param_hint="--account") from None
 
 
 def _password(file: Path | None) -> str:

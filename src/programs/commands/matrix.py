@@ -155,7 +155,7 @@ def adopt(
                     if failed.status not in _WRONG_TOKEN and failed.name != "M_EXCLUSIVE":
                         raise
                     raise Refused(
-                        f"The homeserver does not let us act as {bot}: --bot-token is not the as_token of a registration that has"
+                        f"The homeserver does not allow us to act as {bot}: --bot-token is not the as_token of a registration that has"
                         " this user."
                     ) from failed
                 found = await adoption.adopt(bridge, old, applies=applies, tell=_tell(as_json))
@@ -167,10 +167,10 @@ def adopt(
         counts = Counter(one.outcome.value for one in found)
         say(
             ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
-            or "No room was kept by an import."
+            or "The import left no rooms to take over."
         )
         if found and not applies:
-            say("Nothing was changed. Run it with --apply to take them over.")
+            say("Nothing was changed. Run the command with --apply to take the rooms over.")
 
     run_on_platform(settings_file, tenant, act)
 

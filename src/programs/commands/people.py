@@ -28,8 +28,8 @@ from programs.platform import Platform, run_on_platform
 app = noun("Delete people's accounts; apply deletions again after a restore.")
 
 Who = Annotated[str, typer.Argument(help="E-mail address, handle or DID of the person or guest.")]
-Now = Annotated[bool, typer.Option("--now", help="Without a grace period. Nobody can undo this.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not show who that is, and do not ask.")]
+Now = Annotated[bool, typer.Option("--now", help="Delete without a grace period. This cannot be undone.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not show who it is, and do not ask for confirmation.")]
 Wait = Annotated[int, typer.Option(min=0, help="With --now: seconds to wait for account servers to delete records.")]
 
 
@@ -56,8 +56,8 @@ def erase(
             raise NotFound(f"Nobody here has the e-mail address, handle or DID {who}, or they were deleted already.")
         if person.kind is UserKind.SHADOW and not now:
             raise Refused(
-                f"{who} has no account here and so cannot sign in to keep anything: there is no grace period."
-                " Add --now to delete what is known of them."
+                f"{who} has no account here that they could keep by signing in, so there is no grace period."
+                " Add --now to delete everything that is known about them."
             )
         if not yes:
             await _ask(platform, person, now=now, as_json=as_json)
@@ -69,7 +69,7 @@ def erase(
             if as_json:
                 print_json({"userId": person.id, "dueAt": due})
             else:
-                say(f"{who} is hidden now and will be deleted at {due}, unless they sign in before")
+                say(f"{who} is hidden now and will be deleted at {due}, unless they sign in before then")
             return
         erasing = person_erasing(platform)
         try:
@@ -104,12 +104,14 @@ def erase_again(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile =
         typer.echo(f"{listed} in the ledger, {done.erased} of them deleted again, {done.merged} merged again")
         requests = counted(done.postponed, "request")
         typer.echo(f"{requests} from before the backup: with a new grace period")
-        typer.echo(f"{counted(done.requested, 'request')} from after the backup: made again, with a new grace period")
+        typer.echo(
+            f"{counted(done.requested, 'request')} from after the backup: requested again, with a new grace period"
+        )
         typer.echo(f"{counted(done.withdrawn, 'request')} withdrawn after the backup: withdrawn again")
         newest = erasing.ledger.newest()
         written = "empty" if newest is None else f"last written {newest:%Y-%m-%d %H:%M} UTC"
         say(
-            f"Ledger {erasing.ledger.path}, {written}. If it was restored with the backup, put the later one there and run this again."
+            f"Ledger {erasing.ledger.path}, {written}. If it was restored with the backup, put the newer ledger there and run this again."
         )
         if done.failed:
             typer.echo("These could not be deleted or merged again. The log says why; then run this again:", err=True)
@@ -125,7 +127,7 @@ async def _ask(platform: Platform, person: User, *, now: bool, as_json: bool) ->
     read. Raises Refused unless the answer is yes.
     """
     if as_json:
-        raise Refused("With --json, nobody can be asked. Check who it is without --json first, then add --yes.")
+        raise Refused("With --json, there is no confirmation. First check who it is without --json, then add --yes.")
     async with platform.db.reader() as reader:
         accounts = await identities.of_user(reader, person.id)
         guest = await guests.find(reader, person.id)
@@ -133,7 +135,7 @@ async def _ask(platform: Platform, person: User, *, now: bool, as_json: bool) ->
     kind = (
         "guest" if guest is not None else "person" if person.kind is UserKind.PERSON else "known only from the network"
     )
-    say(f"{person.display_name or 'Without a name'} ({kind}, here since {iso(person.created_at)[:10]})")
+    say(f"{person.display_name or 'No name'} ({kind}, here since {iso(person.created_at)[:10]})")
     email = person.email or (guest.email if guest is not None else None)
     say(f"  e-mail    {_masked(email) if email else 'none'}")
     for account in accounts:
@@ -144,13 +146,13 @@ async def _ask(platform: Platform, person: User, *, now: bool, as_json: bool) ->
         f" {counted(found.memberships, 'membership')}, {counted(found.groups_passed + found.groups_deleted, 'own group')},"
         f" {counted(found.records, 'record')} in account servers"
     )
-    question = "Delete all their data now? Nobody can undo this" if now else "Hide and delete this account"
+    question = "Delete all their data now? This cannot be undone" if now else "Hide and delete this account"
     try:
         is_meant = typer.confirm(question)
     except typer.Abort:
         is_meant = False  # there is no terminal, or Ctrl-C was pressed
     if not is_meant:
-        raise Refused("Nothing was deleted. To delete without being asked, add --yes.")
+        raise Refused("Nothing was deleted. To delete without confirmation, add --yes.")
 
 
 def _masked(email: str) -> str:
@@ -188,21 +190,21 @@ def _print(who: str, report: ErasureReport, stays: Mapping[str, int], *, as_json
         return
     say(f"{who} is deleted.")
     _print_rows("Deleted, or emptied:", report.deleted)
-    _print_rows("Stays, with the number of an empty row instead of a person:", stays)
+    _print_rows("Stays, but refers to an empty row instead of a person:", stays)
     for account in report.accounts:
         say(
             f"The account {account} that we keep for them is deleted by a job. openmeet jobs list shows it if that fails."
         )
     if report.is_at_homeserver:
         typer.echo(
-            "The Matrix homeserver still has messages of theirs. A job removes them as soon as it answers:"
+            "The Matrix homeserver still has their messages. A job removes them as soon as it answers:"
             " openmeet jobs list shows it (matrix_person)."
         )
     if report.left:
         typer.echo("Records that their account server did not delete. Only its owner can, there or with any app:")
         for uri in report.left:
             say(f"  {uri}")
-    typer.echo("Not kept by person, or not only, so not searched:")
+    typer.echo("Not stored per person, or not only, and therefore not searched:")
     for table in elsewhere:
         typer.echo(f"  {table.name}: {_first_sentence(table.name)}: {table.after_deletion}")
     typer.echo("docs/privacy.md says what each table holds, how long, and why.")

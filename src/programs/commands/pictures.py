@@ -20,7 +20,10 @@ REPORTED_EVERY = 100
 
 Back = Annotated[bool, typer.Option("--back", help="Move from the bucket to the folder instead.")]
 Remove = Annotated[
-    bool, typer.Option("--remove", help="Afterwards delete from the source what is in both places with the same size.")
+    bool,
+    typer.Option(
+        "--remove", help="Afterwards delete from the source all files that both places have with the same size."
+    ),
 ]
 
 
@@ -34,7 +37,7 @@ def move(
     """
     settings = named(read_installation_settings(settings_file, sends_mail=False), tenant)
     if not settings.blobs:
-        raise Refused(f"{PREFIX}BLOBS names no bucket. Set it to s3://bucket/folder first.")
+        raise Refused(f"{PREFIX}BLOBS does not name a bucket. Set it to s3://bucket/folder first.")
     folder, bucket = pictures_folder(settings), open_pictures(settings, tenant)
     source, target = (bucket, folder) if back else (folder, bucket)
 
@@ -53,4 +56,4 @@ def move(
 
 def _line(copied: Copied) -> str:
     megabytes = copied.sent_bytes / 1_000_000
-    return f"{copied.looked_at:,} files looked at: {copied.sent:,} copied ({megabytes:.1f} MB), {copied.known:,} there already"
+    return f"{copied.looked_at:,} files checked: {copied.sent:,} copied ({megabytes:.1f} MB), {copied.known:,} there already"

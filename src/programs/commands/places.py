@@ -13,7 +13,7 @@ from programs.command_line import SettingsFile, noun
 from programs.platform_settings import read_installation_settings
 from programs.running import run_command
 
-app = noun("The list of towns by which searches find a place.")
+app = noun("The list of towns in which searches look up a place.")
 
 Name = Annotated[str, typer.Argument(help="A name as people type it: Köln, or Springfield, IL")]
 

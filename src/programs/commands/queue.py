@@ -109,7 +109,7 @@ def _with_queue(settings_file: Path | None, tenant: str, work: Callable[[Queue],
 
 async def _chosen(queue: Queue, letter_ids: list[str] | None, *, everything: bool) -> list[str]:
     if bool(letter_ids) == everything:
-        raise typer.BadParameter("Name dead letters, or say --all.")
+        raise typer.BadParameter("Give the ids of dead letters, or --all.")
     if not everything:
         return letter_ids or []
     found: list[str] = []

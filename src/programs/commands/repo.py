@@ -26,7 +26,9 @@ InputFile = Annotated[
 ]
 DidDocumentFile = Annotated[
     Path | None,
-    typer.Option(exists=True, dir_okay=False, readable=True, help="The account's DID document: checks the signature."),
+    typer.Option(
+        exists=True, dir_okay=False, readable=True, help="The account's DID document, to check the signature."
+    ),
 ]
 
 
@@ -167,7 +169,7 @@ def note_snapshot(report: RepositoryCheck, file: car.Car, snapshot: Snapshot) ->
     report.lines += [f"           {count:6} {name}" for name, count in sorted(collections.items())]
     if snapshot.flaws:
         report.note(
-            f"odd        {counted(len(snapshot.flaws), 'record')} that a new write could not hold", flaws=snapshot.flaws
+            f"odd        {counted(len(snapshot.flaws), 'record')} that could not be written today", flaws=snapshot.flaws
         )
         report.lines += [f"           {path}: {why}" for path, why in snapshot.flaws.items()]
     if snapshot.odd_paths:

@@ -44,7 +44,7 @@ def publish(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = Non
                 raise Refused("Switch on series-lexicon or native-recurrence first: openmeet flags on series-lexicon")
             number = await enqueue_series(tx)
             await publications.recheck_kind(tx, PublicationKind.EVENT)
-        say(f"{counted(number, 'series', 'series')} looked at; the publisher writes what differs.")
+        say(f"{counted(number, 'series', 'series')} checked; the publisher writes what differs.")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -88,7 +88,9 @@ def preview(
     if not dates:
         say("  no date in this window")
     for idle in expansion.idle_exceptions(made):
-        say(f"warning: --exdate {idle:%Y-%m-%d %H:%M} leaves nothing out, there is no date then", err=True)
+        say(
+            f"warning: --exdate {idle:%Y-%m-%d %H:%M} excludes nothing, because there is no date at that time", err=True
+        )
 
 
 def _pattern(dtstart: str, timezone: str, rrule: str | None, exdate: list[str], rdate: list[str]) -> Pattern:

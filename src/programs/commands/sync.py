@@ -36,7 +36,7 @@ from programs.platform import Platform, run_on_platform
 
 app = noun("Status and repair of the synchronisation, in both directions.")
 
-_COMPARE = "Nothing was asked for. Compare it with the DID that the account itself shows."
+_COMPARE = "Nothing was enqueued. Compare it with the DID that the account itself shows."
 
 RepositoryDid = Annotated[str, typer.Argument(help="DID of the repository.")]
 
@@ -221,7 +221,8 @@ def discover(
 @app.command()
 def reconcile(
     dids: Annotated[
-        list[str] | None, typer.Argument(help="DIDs of repositories. Default: all that this site writes to.")
+        list[str] | None,
+        typer.Argument(help="DIDs of repositories. Default: all repositories that this site writes to."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report discrepancies; change nothing.")] = False,
     tenant: OfTenant = DEFAULT_TENANT,
@@ -368,7 +369,7 @@ async def _require_resolvable(
     try:
         await platform.network.dids.resolve(did)
     except NotFound as absent:
-        advice = "There is nothing to read any more." if absent.name == "DidDeactivated" else _COMPARE
+        advice = "There is nothing left to read." if absent.name == "DidDeactivated" else _COMPARE
         raise NotFound(f"{absent.why} {advice}", name=absent.name) from absent
     except InvalidInput as unknown:
         raise InvalidInput("did", f"{unknown.why} {_COMPARE}", name=unknown.name) from unknown

@@ -24,7 +24,7 @@ async def reachable(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     except AddressRefused:
         yield wrong(
             about,
-            f"{host.host} does not lead to a public address, so no relay and no app can reach it.",
+            f"{host.host} does not resolve to a public address, so no relay and no app can reach it.",
             "Point the A and AAAA records of the name to the server's public address.",
         )
         return
@@ -34,7 +34,7 @@ async def reachable(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     except RemoteFailed as failure:
         yield wrong(
             about,
-            f"{failure.why} Name, port or certificate do not work.",
+            f"{failure.why} The name, the port or the certificate does not work.",
             "Check the DNS entry, that the reverse proxy listens on 443, and that its certificate is valid for this name: "
             f"curl -v {host.url}/xrpc/_health",
         )
@@ -57,15 +57,15 @@ def _clock(host: CheckedHost, date: str | None) -> CheckFinding:
     try:
         theirs = parsedate_to_datetime(date or "")
     except ValueError:
-        return skipped(about, "the server's answers do not say the time")
+        return skipped(about, "the server's responses do not contain the time")
     ours = datetime.fromtimestamp(host.clock.now() / SECOND, UTC)
     seconds = abs((theirs - ours).total_seconds())
     if seconds > CLOCK_SECONDS:
         return wrong(
             about,
             f"The server's clock and this machine's are {seconds:.0f} s apart.",
-            "Switch time synchronisation on (timedatectl set-ntp true) on whichever is wrong: others refuse what is signed "
-            "for the future.",
+            "Switch on time synchronisation (timedatectl set-ntp true) on the machine that is wrong: other servers refuse "
+            "data that is signed for the future.",
         )
     return good(about, f"right within {max(1, round(seconds))} s")
 

@@ -31,7 +31,7 @@ async def _domain(host: CheckedHost, domain: str) -> CheckFinding:
             "made at the first visit (it asks /tls-check first).",
         )
     if answer.status == 404:
-        return good(about, "a handle that nobody has is denied, as it should be")
+        return good(about, "a handle that nobody has does not resolve, as it should be")
     return wrong(
         about,
         f"{handle}, which nobody has, answers with status {answer.status}.",

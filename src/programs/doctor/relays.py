@@ -26,7 +26,7 @@ async def read_by(host: CheckedHost, relay: str) -> AsyncIterator[CheckFinding]:
         if failure.name == "HostNotFound":
             yield _unknown(about, name, host)
             return
-        yield note(about, f"{name} does not say: {failure.why}")
+        yield note(about, f"{name} gives no status: {failure.why}")
         return
     status_now = str(status.get("status", "active"))
     summary = f"{name} says {status_now}, read to {status.get('seq', '?')}, accounts: {status.get('accountCount', '?')}"

@@ -52,7 +52,7 @@ async def named(host: CheckedHost, identifier: str) -> AsyncIterator[CheckFindin
         )
         return
     except Failure as failure:
-        yield wrong("account", f"{identifier} leads to no account: {failure.why}", _MEND_HANDLE)
+        yield wrong("account", f"{identifier} does not resolve to an account: {failure.why}", _MEND_HANDLE)
         return
     host.accounts = [did]
     yield good("account", f"{identifier} is {did}")
@@ -61,8 +61,8 @@ async def named(host: CheckedHost, identifier: str) -> AsyncIterator[CheckFindin
 async def accounts(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """Check the identities of some of a server's accounts, and the whole repository of the first."""
     if not host.accounts:
-        yield skipped("identity", "there is no active account to look at")
-        yield skipped("repository", "there is no active account to look at")
+        yield skipped("identity", "there is no active account to check")
+        yield skipped("repository", "there is no active account to check")
         return
     for did in host.accounts:
         yield await _identity(host, did)
@@ -78,23 +78,23 @@ async def _identity(host: CheckedHost, did: Did) -> CheckFinding:
         document = await host.dids.resolve(did)
     except Failure as failure:
         return wrong(
-            about, f"{did}: {failure.why}", "Is the directory the one that this server uses? Name it with --plc."
+            about, f"{did}: {failure.why}", "Is the directory the one that this server uses? Give it with --plc."
         )
     if document.pds is None or document.pds.rstrip("/").lower() != host.url.lower():
         return wrong(
             about,
-            f"{did} says that it lives at {document.pds}, not at {host.url}.",
+            f"{did} names the server {document.pds}, not {host.url}.",
             "The account moved away, or the server's public address changed: its identity must be updated in the directory.",
         )
     if document.signing_key is None:
-        return wrong(about, f"{did} has no signing key that can be read.", "Update the identity with the server's key.")
+        return wrong(about, f"{did} has no valid signing key.", "Update the identity with the server's key.")
     try:
         handle = await host.handles.verified_handle(document)
     except Failure as failure:
         return note(about, f"{did}: its handle cannot be checked now: {failure.why}")
     if handle == "handle.invalid":
-        return wrong(about, f"{did} claims the handle {document.handle}, which does not lead back to it.", _MEND_HANDLE)
-    return good(about, f"{handle} is {did}, and lives here")
+        return wrong(about, f"{did} claims the handle {document.handle}, which does not resolve to it.", _MEND_HANDLE)
+    return good(about, f"{handle} is {did}, hosted here")
 
 
 async def _repository(host: CheckedHost, did: Did) -> CheckFinding:

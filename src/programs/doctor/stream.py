@@ -65,7 +65,7 @@ async def firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
             "Relays drop such frames. Run openmeet pds verify on the server, or tell the people who write its software.",
         )
     elif seen.last is None:
-        yield note(_ABOUT, f"connects, and was silent for {SILENCE_SECONDS:.0f} s: has anything been written here?")
+        yield note(_ABOUT, f"connects, but sent nothing for {SILENCE_SECONDS:.0f} s: has anything been written here?")
     else:
         yield good(_ABOUT, f"{seen.frames} frames, {seen.first} to {seen.last}; {seen.verified} commits verified")
 
@@ -93,12 +93,12 @@ async def messages(host: CheckedHost, cursor: int | None) -> AsyncGenerator[Mess
 async def _look(host: CheckedHost, seen: StreamSample, message: Message | ErrorFrame) -> None:
     match message:
         case ErrorFrame():
-            seen.wrong.append(f"the stream ended with {message.error}: {message.message or 'without a word'}")
+            seen.wrong.append(f"the stream ended with {message.error}: {message.message or 'no message'}")
             return
         case InfoMessage():
             return  # OutdatedCursor: the backfill window does not have to reach back to 0
     if seen.last is not None and message.seq <= seen.last:
-        seen.wrong.append(f"number {message.seq} comes behind {seen.last}.")
+        seen.wrong.append(f"number {message.seq} comes after {seen.last}.")
         return
     seen.first, seen.last = seen.first or message.seq, message.seq
     try:

@@ -61,9 +61,7 @@ def target(address: str, clock: Clock, *, directory_url: str = PUBLIC_DIRECTORY)
         raise InvalidInput("url", f"{address!r} is not the address of a server; write https://pds.example.org.")
     here = is_own_machine(parts.hostname)
     if parts.scheme == "http" and not here:
-        raise InvalidInput(
-            "url", f"{parts.hostname} is asked over https; only a server on this machine may go without."
-        )
+        raise InvalidInput("url", f"{parts.hostname} requires https; only a server on this machine can do without.")
     url = f"{parts.scheme}://{parts.netloc}"
     http = HttpClient(DEVELOPMENT if here else PUBLIC, user_agent="openmeet-pds-check")
     dids = DidResolver(http, clock, DidSettings(directory_url, is_development=here))

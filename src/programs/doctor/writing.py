@@ -28,7 +28,9 @@ async def record(host: CheckedHost, identifier: str, password: str) -> AsyncIter
         tokens = await create_session(host.http, host.clock, host.url, identifier, password)
     except Failure as failure:
         yield wrong(
-            _ABOUT, f"{identifier} cannot sign in: {failure.why}", "Give handle and password of an account here."
+            _ABOUT,
+            f"{identifier} cannot sign in: {failure.why}",
+            "Give the handle and password of an account on this server.",
         )
         return
     session = BearerSession(host.http, host.clock, host.url, tokens)

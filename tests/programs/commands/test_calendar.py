@@ -25,7 +25,7 @@ def test_for_people() -> None:
         "Tuesday practice (cancelled)",
         "Every Tuesday at 19:00, until 15 April 2025, except 18 March 2025 (America/New_York), 2 h 00 min",
         "26 March 2025 at 20:00, instead of 2025-03-25 19:00",
-        "nothing, it is over",
+        "none, it is over",
     ):
         assert said in result.stdout
 

@@ -92,7 +92,7 @@ def test_an_unknown_author(tmp_path: Path):
     nobody.write_text("{}", encoding="utf-8")
     code, report = _json(fixture_path(captured.FRAMES), documents=nobody)
     assert (code, len(report["wrong"])) == (1, 80)
-    assert "no key of did:plc:" in report["wrong"][0]
+    assert "no key for did:plc:" in report["wrong"][0]
 
 
 @needs("fixtures")

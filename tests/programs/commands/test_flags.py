@@ -30,7 +30,7 @@ async def test_a_flag_is_switched_off_and_on_and_says_who_did_it(tmp_path: Path)
         }
         done = openmeet(environment, "off", "events-in", "--why", "spam from everywhere")
         assert done.stdout == "events-in is off; it takes effect everywhere within 5 seconds.\n", done.stderr
-        assert openmeet(environment, "off", "events-in", "--why", "again").stdout == "events-in was off already.\n"
+        assert openmeet(environment, "off", "events-in", "--why", "again").stdout == "events-in was already off.\n"
         assert "events-in           off" in openmeet(environment, "list").stdout
         assert openmeet(environment, "on", "events-in", "--why", "it is over").returncode == 0
         changes = json.loads(openmeet(environment, "history", "--json").stdout)

@@ -32,7 +32,7 @@ def test_names_are_those_of_the_operators_authority(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("--account", "not a name"), "handle or its DID"),
+        (("--account", "not a name"), "handle or the DID"),
         (("--account", "ana.test", "--password-file", "nothing.txt"), "does not exist"),
         ((), "--account"),
     ],

@@ -68,7 +68,7 @@ async def test_every_series_gets_its_record(network: Network, tmp_path: Path) ->
     # Flags are read anew by what starts anew.
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         done = await openmeet(environment, "series", "publish")
-        assert (done.status, done.said) == (0, "1 series looked at; the publisher writes what differs.\n")
+        assert (done.status, done.said) == (0, "1 series checked; the publisher writes what differs.\n")
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 await deliver_publications(platform)

@@ -37,7 +37,7 @@ async def test_records_put_aside_are_listed_with_their_reasons(tmp_path: Path):
 
 
 KNOWN, UNKNOWN = did(1), did(2)
-COMPARE = "Nothing was asked for. Compare it with the DID that the account itself shows."
+COMPARE = "Nothing was enqueued. Compare it with the DID that the account itself shows."
 
 
 async def said(tmp_path: Path, plc_url: str, *arguments: str) -> tuple[int, str, list[str]]:

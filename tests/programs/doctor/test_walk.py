@@ -207,7 +207,7 @@ async def test_an_account_that_lives_elsewhere(make_sqlite: MakeDatabase, tmp_pa
         async with target(other.url, SystemClock(), directory_url=host.plc_url) as looked_at:
             found = {finding.about: finding async for finding in examine(looked_at, CheckOptions())}
     assert found["identity"].verdict is CheckVerdict.WRONG
-    assert "not at" in found["identity"].found
+    assert ", not http" in found["identity"].found
 
 
 async def test_a_password_that_is_wrong(host: Host) -> None:

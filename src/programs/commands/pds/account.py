@@ -103,7 +103,7 @@ def reset_password(
     identifier: Identifier,
     password_stdin: FromInput = False,
     by_email: Annotated[
-        bool, typer.Option("--email", help="Instead e-mail its owner a code to reset it; nothing changes yet.")
+        bool, typer.Option("--email", help="E-mail the owner a code for resetting it instead; nothing changes yet.")
     ] = False,
     settings_file: SettingsFile = None,
     url: ServerUrl = "",
@@ -166,7 +166,7 @@ def delete(
     """Delete accounts permanently, with all their data."""
     if not yes:
         if not sys.stdin.isatty():
-            raise Refused("A deleted account can't be restored. Add --yes to delete it without being asked.")
+            raise Refused("A deleted account can't be restored. Add --yes to delete it without confirmation.")
         typer.confirm(f"Delete {', '.join(identifiers)} for good?", abort=True)
 
     async def act(server: AdministrationClient, did: str) -> None:
@@ -251,5 +251,5 @@ def _password(*, from_input: bool) -> tuple[str, bool]:
         return secrets.token_urlsafe(15), True
     line = sys.stdin.readline().rstrip("\r\n")
     if not line:
-        raise InvalidInput("password", "There is no password in the first line of input.")
+        raise InvalidInput("password", "The first line of input contains no password.")
     return line, False

@@ -48,7 +48,7 @@ def main(
     The old folder is only read. If something in it is damaged, nothing is written and the exit status is 1.
     """
     if into is None and not dry_run:
-        raise typer.BadParameter("Name the new folder with --into, or look first with --dry-run.")
+        raise typer.BadParameter("Give the new folder with --into, or try --dry-run first.")
 
     async def work() -> None:
         environment_before = _environment(folder, environment)
@@ -63,7 +63,7 @@ def main(
             if as_json:
                 print_json(_document(found, settings, None))
             if found.damaged:
-                raise Refused("Repair what is damaged, or remove those accounts with the old server.")
+                raise Refused("Repair the damaged accounts, or delete them with the old server.")
             return
         with _progress("importing", is_shown=not as_json) as progress:
             await adopting.adopt(old, environment_before, settings, SystemClock(), progress, found)
@@ -71,9 +71,9 @@ def main(
             print_json(_document(found, settings, target))
             return
         say(
-            f"\nEverything is in {target}, and was compared with what was read. {folder} is as it was: keep it for the way back, and do not start the old server on it."
+            f"\nEverything is in {target}, and was compared with what was read. {folder} was not changed: keep it in case you want to go back, and do not start the old server with it."
         )
-        say("Start with the old environment file, and these in place of its own:")
+        say("Start with the old environment file, replacing these variables:")
         say(f"  PDS_DATA_DIRECTORY={target}\n  PDS_BLOBSTORE_DISK_LOCATION=")
 
     run_command(work)
@@ -83,7 +83,7 @@ def _environment(folder: Path, given: Path | None) -> dict[str, str]:
     """Read the settings of the old server. Raises Refused, naming the expected files, if there is no PDS in the folder."""
     usual = folder / "pds.env"
     if given is None and not usual.exists():
-        why = "it has no environment file pds.env (name it with --environment where it is elsewhere)"
+        why = "it has no environment file pds.env (if it is elsewhere, give its path with --environment)"
         if not (folder / "account.sqlite").exists():
             why = "it has neither account.sqlite nor pds.env"
         raise Refused(f"{folder} is not the data folder of a reference PDS: {why}.")
@@ -110,7 +110,7 @@ def _report(found: Survey, settings: list[str]) -> None:
     if found.seconds is not None:
         say(f"\nThe import will need about {_duration(found.seconds)}, with the old server stopped.")
     for title, sentences in (
-        ("Kept byte for byte, though a new write could not hold them:", found.odd),
+        ("Kept byte for byte, although they could not be written today:", found.odd),
         ("Will be lost or different:", found.lost),
         ("With this settings file:", settings),
         ("Damaged:", found.damaged),

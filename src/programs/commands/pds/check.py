@@ -35,10 +35,12 @@ def main(
         bool,
         typer.Option(
             "--write",
-            help=f"As --account, write a record, see it arrive, delete it. Password: {PASSWORD_VARIABLE}, or asked for.",
+            help=f"As --account, write a record, wait for it on the firehose, delete it. Password: {PASSWORD_VARIABLE}, or asked for.",
         ),
     ] = False,
-    relay: Annotated[str | None, typer.Option(help="Also ask this relay what it knows: https://bsky.network.")] = None,
+    relay: Annotated[
+        str | None, typer.Option(help="Also ask this relay about the server: https://bsky.network.")
+    ] = None,
     plc: Annotated[str, typer.Option(help="The directory of did:plc identities.")] = PUBLIC_DIRECTORY,
     as_json: AsJson = False,
 ) -> None:
@@ -47,14 +49,14 @@ def main(
     Exits with 1 if anything is wrong.
     """
     if write and account is None:
-        raise typer.BadParameter("--write needs --account: the record is written as somebody.")
+        raise typer.BadParameter("--write needs --account, because the record has to be written to an account.")
     password = _password(account) if write and account is not None else None
     findings = asyncio.run(_examine(url, CheckOptions(account, password, relay), plc, as_json=as_json))
     wrong = sum(finding.verdict is CheckVerdict.WRONG for finding in findings)
     if as_json:
         print_json({"url": url, "ok": not wrong, "findings": [asdict(finding) for finding in findings]})
     else:
-        say("\nEverything is as it should be." if not wrong else f"\n{wrong} to fix.")
+        say("\nEverything is fine." if not wrong else f"\n{wrong} to fix.")
     if wrong:
         raise typer.Exit(1)
 
@@ -65,7 +67,7 @@ def _password(account: str) -> str:
         return given
     if not sys.stdin.isatty():
         raise typer.BadParameter(
-            f"--write needs the account's password, and nobody can be asked here: set {PASSWORD_VARIABLE}."
+            f"--write needs the account's password, and there is no terminal to ask for it: set {PASSWORD_VARIABLE}."
         )
     return str(typer.prompt(f"Password of {account}", hide_input=True))
 

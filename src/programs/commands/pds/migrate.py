@@ -25,7 +25,7 @@ from programs.migration_state import MoveState
 from programs.running import VERSION, run_command
 
 app = noun(
-    "Move an account with all it has. Passwords are asked for, or read from OPENMEET_OLD_PASSWORD and OPENMEET_NEW_PASSWORD."
+    "Move an account with all its data. Passwords are asked for, or read from OPENMEET_OLD_PASSWORD and OPENMEET_NEW_PASSWORD."
 )
 
 Who = Annotated[str, typer.Argument(help="Handle or DID of the account; not needed to continue with --state.")]
@@ -94,10 +94,10 @@ def _state(path: Path, who: str, old: str, new: str, handle: str, email: str) ->
     if path.exists():
         state = migration_state.read(path)
         if state.is_finished:
-            raise Refused(f"The move in {path} is done. To move another account, name another file with --state.")
+            raise Refused(f"The move in {path} is done. To move another account, choose another file with --state.")
         if who and who.lower().removeprefix("@") not in {state.identifier, state.did}:
             raise Refused(
-                f"{path} has the move of {state.identifier}. To move another account, name another file with --state."
+                f"{path} has the move of {state.identifier}. To move another account, choose another file with --state."
             )
         state.handle, state.email = handle.lower().removeprefix("@") or state.handle, email or state.email
         return state
@@ -163,7 +163,7 @@ async def _server_of(http: HttpClient, settings: PdsSettings, identifier: str) -
         await handles.close()
         await dids.close()
     if document.pds is None:
-        raise Refused(f"The identity of {identifier} names no server. Say which it is with --from.")
+        raise Refused(f"The identity of {identifier} names no server. Give it with --from.")
     return document.pds
 
 

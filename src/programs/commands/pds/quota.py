@@ -26,7 +26,7 @@ def main(
 ) -> None:
     """Show the storage quota and usage of an account's blobs, or set the account's quota."""
     if max_bytes is not None and reset:
-        raise typer.BadParameter("--set and --reset contradict each other.")
+        raise typer.BadParameter("--set and --reset cannot be combined.")
     whose = did_of(did)
 
     async def run(db: Database, settings: PdsSettings) -> None:

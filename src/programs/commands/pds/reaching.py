@@ -64,7 +64,7 @@ class AdministrationClient:
     def _unreachable(self, failure: RemoteFailed) -> Exception:
         if failure.status is not None:
             return failure
-        return Refused(f"No server answers at {self.url}. Start it (openmeet pds), or say where it is with --url.")
+        return Refused(f"No server answers at {self.url}. Start it (openmeet pds), or give its address with --url.")
 
 
 def read_settings(settings_file: Path | None) -> PdsSettings:
@@ -110,7 +110,7 @@ async def open_existing(settings: PdsSettings) -> AsyncIterator[Database]:
     """The database of a server that has been started before. Raises Refused if there is none."""
     if settings.database.startswith(SQLITE) and not sqlite_path(settings.database).exists():
         why = f"There is no Aurora Locus at {sqlite_path(settings.database)}."
-        raise Refused(f"{why} Name its settings file with --settings, or set PDS_DATA_DIRECTORY.")
+        raise Refused(f"{why} Give its settings file with --settings, or set PDS_DATA_DIRECTORY.")
     db = await open_database(settings.database, schema="aurora_locus", clock=SystemClock())
     try:
         yield db

@@ -55,7 +55,7 @@ def main(
     async def work(means: RecoveryContext) -> None:
         with nullcontext() if archive is None else open_account_file(archive) as file:
             if file is not None and file.did != means.did:
-                raise typer.BadParameter(f"the archive is that of {file.did}", param_hint="--archive")
+                raise typer.BadParameter(f"the archive belongs to {file.did}", param_hint="--archive")
             status = await move(means, wanted, file, (lambda _line: None) if as_json else say)
         if as_json:
             print_json({"did": means.did, "service": wanted.service, "handle": wanted.handle, "status": status})

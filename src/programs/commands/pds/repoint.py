@@ -63,6 +63,6 @@ def main(
             return
         say(f"{means.did} is at {to.rstrip('/')} (operation {cid})")
         if overrules:
-            say(f"{counted(overrules, 'newer operation')} that did not list the key: void.")
+            say(f"Overridden: {counted(overrules, 'newer operation')} that did not list the key.")
 
     run_with_key(identity, key_file, plc_url, work, dev=dev)

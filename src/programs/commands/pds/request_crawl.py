@@ -26,6 +26,6 @@ def main(settings_file: SettingsFile = None, url: ServerUrl = "", as_json: AsJso
         for relay in relays:
             say(f"{relay['url']}  {relay.get('problem') or 'asked'}")
         if not relays:
-            typer.echo("There are no relays in the settings (PDS_FEDERATION_RELAY_URLS).")
+            typer.echo("The settings list no relays (PDS_FEDERATION_RELAY_URLS).")
 
     run_on_server(settings_file, url, ask)

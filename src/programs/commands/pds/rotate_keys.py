@@ -58,7 +58,7 @@ def sealing(settings_file: SettingsFile = None, as_json: AsJson = False) -> None
         if as_json:
             print_json({"sealed_values": seen, "resealed": stale})
         else:
-            say(f"{stale} of {seen} sealed values were under an older key; none is any more.")
+            say(f"{stale} of {seen} sealed values had an older key; now none has.")
 
     run_on_database(settings_file, run)
 
@@ -91,6 +91,6 @@ def server(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         if as_json:
             print_json({"key": key, "changed": done.changed, "already": done.already, "others": done.others})
         else:
-            say(f"{done.changed + done.already} identities name {key} now; {done.others} did not name the old key.")
+            say(f"{done.changed + done.already} identities now name {key}; {done.others} did not name the old key.")
 
     run_on_database(settings_file, run)

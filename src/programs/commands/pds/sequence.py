@@ -79,10 +79,12 @@ def show_event(
     async def show(db: Database, _settings: PdsSettings) -> None:
         found = await queries.page(db, seq - 1, 1)
         if not found or found[0][0] != seq:
-            raise NotFound(f"There is no event {seq}: it was retired, purged with its account, or never made.")
+            raise NotFound(
+                f"There is no event {seq}: it was deleted because of its age, deleted with its account, or never existed."
+            )
         message = events.read(found[0][1])
         if message is None or isinstance(message, ErrorFrame):
-            raise NotFound(f"Event {seq} is of a kind that this version cannot read.")
+            raise NotFound(f"Event {seq} is of a kind that this version cannot decode.")
         payload = {name: _readable(value) for name, value in events.to_payload(message).items()}
         if as_json:
             print_json({"kind": events.kind_of(message), "seq": seq, **payload})

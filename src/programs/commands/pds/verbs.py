@@ -21,11 +21,11 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "recovery-key": ("programs.commands.pds.recovery_key", "Create a recovery key on this machine"),
     "repoint": (
         "programs.commands.pds.repoint",
-        "Only change an account's server in the directory, with a recovery key",
+        "Change an account's server in the directory with a recovery key, and nothing else",
     ),
     "backup": ("programs.commands.pds.backup", "Make an encrypted backup now, and verify it"),
     "backups": ("programs.commands.pds.backups", "List backups, or verify one again"),
-    "restore": ("programs.commands.pds.restore", "Restore a server from a backup into an empty place"),
+    "restore": ("programs.commands.pds.restore", "Restore a server from a backup into empty storage"),
     "verify": ("programs.commands.pds.verify", "Verify all stored data"),
     "repair": ("programs.commands.pds.repair", "Repair a damaged repository"),
     "rotate-keys": (
@@ -36,5 +36,5 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "quota": ("programs.commands.pds.quota", "Show or set the storage quota of an account's blobs"),
     "release-handle": ("programs.commands.pds.release_handle", "Release a handle that is reserved for its last owner"),
     "export": ("programs.commands.pds.export", "Export a repository to a file"),
-    "import": ("programs.commands.pds.import_", "Replace a repository by a file's content"),
+    "import": ("programs.commands.pds.import_", "Replace a repository with the content of a file"),
 }
