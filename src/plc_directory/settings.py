@@ -14,7 +14,7 @@ class PlcSettings:
 
     port: int = setting(2582, what="port to listen on; 0 picks a free one")
     host: str = setting("127.0.0.1", what="address to listen on")
-    database_url: str = setting("", what="where operations are kept; a file in the data folder when empty")
+    database_url: str = setting("", what="database URL for the operations; if empty, a file in the data folder")
     data_directory: Path = setting(Path("var/plc"), what="folder of the SQLite file")
     hourly_limit: int = setting(10, what="operations of one DID accepted in an hour; 0 for no limit")
     daily_limit: int = setting(30, what="operations of one DID accepted in a day; 0 for no limit")

@@ -9,7 +9,7 @@ def run_calls(calls: Iterable[Callable[[], None]]) -> None:
     for call in calls:
         try:
             call()
-        except Exception as failure:  # noqa: BLE001 - an edge: reported, the commit stands
+        except Exception as failure:  # noqa: BLE001 - an edge: logged, because the commit is durable
             asyncio.get_running_loop().call_exception_handler(
                 {"message": "a call after the commit raised", "exception": failure}
             )

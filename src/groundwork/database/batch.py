@@ -197,7 +197,7 @@ async def _run_batch(
                     # whole transaction. Earlier work is lost as well.
                     lost_with = member
                     break
-    except Exception as failure:  # noqa: BLE001 - an edge: it is handed to the callers that it concerns
+    except Exception as failure:  # noqa: BLE001 - an edge: the callers concerned get it
         if lost_with is None:
             # Either there is no connection, which affects all waiting work, or the commit failed, which also affects
             # work that was rejected because of what it had read.

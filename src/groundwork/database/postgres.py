@@ -152,7 +152,7 @@ class PostgresTransaction:
         try:
             yield part
             if part.failure is not None:
-                raise part.failure  # noqa: TRY301 - it was caught and passed over inside: undone anyway
+                raise part.failure  # noqa: TRY301 - the block caught the failure, but the part is undone anyway
         except BaseException as failure:
             is_lost = isinstance(part.failure, (self._too_long, DatabaseUnavailable))
             if is_lost or (not has_savepoint and (part.failure is not None or part._has_written)):

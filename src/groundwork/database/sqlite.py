@@ -184,7 +184,7 @@ class SqliteDatabase:
         self._writer.put(Plain(work, done))
         return await done
 
-    async def batch(self, work: Work[T], /, *, key: str | None = None) -> T:  # noqa: ARG002 - the writer has one line for all
+    async def batch(self, work: Work[T], /, *, key: str | None = None) -> T:  # noqa: ARG002 - the writer has one queue for all keys
         return await run_unkeyed(self, work)
 
     def wal_bytes(self) -> int:

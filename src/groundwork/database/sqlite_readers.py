@@ -64,7 +64,7 @@ class _ReaderThread:
             value, failure = None, None
             try:
                 value = ask.work()
-            except Exception as caught:  # noqa: BLE001 - an edge: the asking task gets it
+            except Exception as caught:  # noqa: BLE001 - an edge: the caller gets it
                 failure = driver.translate_error(caught)
             self._call_in_loop(ask.answer, value, failure)
             self._running = None

@@ -119,7 +119,7 @@ class ShortReads:
         try:
             connection.execute("begin")
             value = ask.work(_Connected(connection, self._clock.now()))
-        except Exception as caught:  # noqa: BLE001 - an edge: the asking task gets it
+        except Exception as caught:  # noqa: BLE001 - an edge: the caller gets it
             failure = driver.translate_error(caught)
             if isinstance(failure, TransactionTooLong):
                 failure = ReadTooLong("the read took too long; read in pages")

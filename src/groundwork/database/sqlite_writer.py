@@ -231,7 +231,7 @@ class WriterThread:
                 if not self._connection.in_transaction:
                     # SQLite rolled back the whole transaction (disk full, interrupted while writing), so every member
                     # is lost.
-                    raise group[-1].failure or DatabaseUnavailable("the group was rolled back")  # noqa: TRY301 - as COMMIT
+                    raise group[-1].failure or DatabaseUnavailable("the group was rolled back")  # noqa: TRY301 - handled like a failed COMMIT
                 if len(group) >= GROUP_MEMBERS or time.monotonic() > ends_at or self._members.empty():
                     break
                 member = self._members.get()
@@ -291,7 +291,7 @@ class WriterThread:
             if doomed is None:
                 try:
                     value = self._answer(ask)
-                except Exception as failure:  # noqa: BLE001 - an edge: the asking task gets it
+                except Exception as failure:  # noqa: BLE001 - an edge: the caller gets it
                     doomed = driver.translate_error(failure)
             self._call_in_loop(_resolve, ask.answer, value, doomed)
             if not connection.in_transaction:

@@ -204,14 +204,14 @@ class Application:
                     return
                 exchange.more = rule.response_headers()
             if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
-                raise HTTPException(414)  # noqa: TRY301  # one place turns whatever was raised into a response
+                raise HTTPException(414)  # noqa: TRY301  # one place turns exceptions into responses
             limit = self._body_limit if isinstance(self._body_limit, int) else self._body_limit(scope)
             inner, bounded = limit_body(scope, receive, limit)
             exchange.scope = inner
             await self._answering(inner, bounded, exchange.send)
         except ClientDisconnect:
             pass  # the client has disconnected
-        except Exception as error:  # noqa: BLE001  # the edge: whatever was raised becomes an answer
+        except Exception as error:  # noqa: BLE001  # an edge: the exception becomes an error response
             fault = self._note(error)
             # After the first byte, the connection must break instead of ending cleanly. Returning without finishing
             # does that.
@@ -236,7 +236,7 @@ class Application:
             await self._router(scope, receive, watched)
         except ClientDisconnect:
             return
-        except Exception as error:  # noqa: BLE001  # the edge: whatever was raised becomes an answer
+        except Exception as error:  # noqa: BLE001  # an edge: the exception becomes an error response
             fault = self._note(error)
             if closed:
                 return

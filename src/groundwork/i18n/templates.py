@@ -60,6 +60,6 @@ def _without_parameters_first(look_up: Callable[..., str], translated: Callable[
         if params:
             return translated(context, message, **params)
         words = look_up(message).replace("%%", "%")
-        return Markup(words) if context.eval_ctx.autoescape else words  # noqa: S704  # messages may have tags
+        return Markup(words) if context.eval_ctx.autoescape else words  # noqa: S704  # messages can contain tags
 
     return translate

@@ -127,7 +127,7 @@ def wait_seconds(result: RetryLater | NotAttempted, attempts: int, policy: Retry
         return result.after_seconds
     return retry.wait_seconds(
         attempts + 1,
-        random.random(),  # noqa: S311 - spreads retries, guards nothing
+        random.random(),  # noqa: S311 - jitter for retries, not a secret
         policy=policy,
         asked_seconds=result.after_seconds,
     )

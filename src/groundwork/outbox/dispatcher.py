@@ -56,7 +56,7 @@ async def run(
             wake.clear()
             try:
                 begun = await _begin(db, deliveries, running, wake)
-            except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
+            except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the rows remain
                 log.error("jobs.lease_failed", exc_info=failure)
                 begun = 0
             if begun == 0:
@@ -134,7 +134,7 @@ async def _round_of_one(db: Database, delivery: JobDelivery, leased: Sequence[Jo
     """Run ``_round`` as a task that nobody awaits. Results that cannot be stored are lost, and the leases expire."""
     try:
         await _round(db, delivery, leased)
-    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the leases end
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the leases expire
         log.error("jobs.round_failed", kind=leased[0].kind, exc_info=failure)
 
 
@@ -158,7 +158,7 @@ async def _call(db: Database, delivery: JobDelivery, some: Sequence[Job]) -> Non
             # The job stores only a code for it.
             log.warning("jobs.delivery_failed", kind=some[0].kind, subject=some[0].subject, why=failure.why)
         results = [result_of(failure)] * len(some)
-    except Exception as raised:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the job must not be lost
+    except Exception as raised:  # noqa: BLE001 - the edge of the worker: an unexpected error, and the job must not be lost
         log.error("job.failed_unforeseen", kind=some[0].kind, subject=some[0].subject, exc_info=raised)
         results = [result_of_bug(raised, job.attempts, delivery.retry) for job in some]
     async with db.transaction() as tx:

@@ -126,7 +126,7 @@ class RabbitQueue:
             for delivery in deliveries:
                 await self._complete(delivery)
 
-    async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:  # noqa: ARG002 - AMQP keeps no reason for a message that it still holds
+    async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:  # noqa: ARG002 - AMQP cannot store a reason for a message that the broker still holds
         delay = round(min(after_seconds, MAX_RETRY_SECONDS) * SECOND)
         self._leases.postpone(delivery, Instant(self._clock.now() + delay))
         self._news.set()
@@ -160,7 +160,7 @@ class RabbitQueue:
     async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
         return await self._take_dead(letter_ids, publish=False)
 
-    async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:  # noqa: ARG002 - what waits cannot be read out of its order
+    async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:  # noqa: ARG002 - waiting messages cannot be selected
         async with self._broker(), self._dead_messages() as found:
             theirs = [message for letter, message in found if letter.message.partition == partition]
             for message in theirs:

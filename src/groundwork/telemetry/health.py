@@ -45,7 +45,7 @@ async def _one(name: str, check: Check, timeout_seconds: float) -> str:
         return f"no answer within {timeout_seconds:g} s"
     except Failure as failure:
         return str(failure.why)
-    except Exception as error:  # noqa: BLE001  # an edge: any trouble means "not ready", and its text may be internal
+    except Exception as error:  # noqa: BLE001  # an edge: any error means "not ready", and its text might be internal
         log.warning("check.failed", check=name, exc_info=error)
         return "failed; see the log"
     return OK

@@ -74,7 +74,7 @@ class _FromStandardLibrary(logging.Handler):
                 return
             more = {"unsaid": unsaid} if unsaid else {}
             write("library.said", library=record.name, message=message, exc_info=record.exc_info, **more)
-        except Exception:  # noqa: BLE001  # logging must not raise into the library; the standard way out reports it
+        except Exception:  # noqa: BLE001  # logging must not raise into the library; handleError reports it
             self.handleError(record)
 
     def _count_omitted(self, library: str, message: str, at: float) -> int | None:

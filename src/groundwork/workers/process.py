@@ -115,7 +115,7 @@ def _answer(parent: socket.socket, size: int) -> bytes:
         outcome = JobEnding.MEMORY
     except RecursionError:
         outcome = JobEnding.NESTING
-    except Exception as error:  # noqa: BLE001  # the edge: whatever was raised is the parent's
+    except Exception as error:  # noqa: BLE001  # an edge: the parent gets it
         return _raised(error)
     # Outside of the exception handlers, where the job's memory has been freed.
     return pickle.dumps((outcome, None))
@@ -125,8 +125,8 @@ def _raised(error: Exception) -> bytes:
     trace = "".join(traceback.format_exception(error, limit=-20))[-20_000:]
     try:
         body = pickle.dumps((JobEnding.RAISED, Raised(type(error), error.args, dict(error.__dict__), trace)))
-        pickle.loads(body)  # noqa: S301  # what the parent could not read would look like a fault of the parent
-    except Exception:  # noqa: BLE001  # whatever an exception carries may refuse to be pickled
+        pickle.loads(body)  # noqa: S301  # checks that the parent can unpickle it
+    except Exception:  # noqa: BLE001  # an exception's attributes might not be picklable
         body = pickle.dumps((JobEnding.RAISED, Raised(RuntimeError, (f"{type(error).__name__}: {error}",), {}, trace)))
     return body
 
@@ -151,7 +151,7 @@ def _most_bytes() -> int:
     large parent each worker would look worn out after one job.
     """
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  # pathlib costs a tenth of the start
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  # importing pathlib would take a tenth of the start time
             for line in status:
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) * 1024

@@ -1,8 +1,7 @@
--- The queue that is kept in a database.
+-- Tables of the embedded queue.
 
--- Messages that wait. available_at is set for the first message of each partition only: when it may be delivered
--- (again). The messages behind it have null, so that leasing scans one short index however long a partition's backlog
--- is.
+-- Waiting messages. available_at is the time when the first message of a partition can be delivered (again). All later
+-- messages of the partition have null, so that leasing scans one short index, however long the backlog is.
 create table queue_messages (
   position bigint not null primary key,
   partition_by text not null,
@@ -18,7 +17,7 @@ create table queue_messages (
 create unique index queue_messages_by_partition on queue_messages (partition_by, position);
 create index queue_messages_available on queue_messages (available_at, position) where available_at is not null;
 
--- Messages that were given up on.
+-- Messages that failed permanently.
 create table queue_dead_letters (
   position bigint not null primary key,
   partition_by text not null,
