@@ -47,7 +47,7 @@ def sign(claims: Mapping[str, object], private: PrivateKey, *, header: Mapping[s
 
 
 def read(text: str) -> Token:
-    """Parse a token; raises Malformed (kind ``jwt``)."""
+    """Parse a token. Raises Malformed (kind ``jwt``)."""
     if len(text) > MAX_LENGTH:
         raise Malformed("jwt", text, f"longer than {MAX_LENGTH} characters")
     parts = text.split(".")

@@ -1,7 +1,7 @@
 """AT URIs in the restricted form that records and calls use: ``at://authority[/collection[/key]]``.
 
-No query, no fragment, no trailing slash, nothing percent-encoded (AT URI specification, "Restricted Syntax"; deployed
-TypeScript tolerates a fragment, the restricted syntax has none).
+There is no query, fragment, trailing slash or percent-encoding (AT URI specification, "Restricted Syntax"; the
+deployed TypeScript implementation tolerates a fragment).
 """
 
 from dataclasses import dataclass

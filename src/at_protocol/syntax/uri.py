@@ -12,7 +12,7 @@ _SYNTAX = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:[^\s\x00-\x1f\x7f]+")
 
 
 def parse_uri(text: str) -> Uri:
-    """Parse a URI; raises Malformed."""
+    """Parse a URI. Raises Malformed."""
     if len(text) > MAX_LENGTH:
         raise Malformed("uri", text, f"longer than {MAX_LENGTH} characters")
     if _SYNTAX.fullmatch(text) is None:

@@ -1,4 +1,4 @@
-"""What a revision file uses: plain SQL, the same for both engines, in the transaction of its revision.
+"""Helpers for revision files: plain SQL, the same for both engines, run in the transaction of the revision.
 
 A revision is ``<package>/migrations/versions/NNNN_slug.py``::
 
@@ -18,10 +18,10 @@ A revision is ``<package>/migrations/versions/NNNN_slug.py``::
     def upgrade() -> None:
         apply(SQL)
 
-``revision`` is the file's number. Revisions go forward only, and none catches its own failure. ``0001`` is the baseline, every
-table as SQL files in ``<package>/migrations/baseline/``.
+``revision`` is the file's number. Revisions go forward only and must not catch their own errors. ``0001`` is the baseline: it
+creates every table from the SQL files in ``<package>/migrations/baseline/``.
 
-Where the engines differ inside a statement, ``/*sqlite … */`` and ``/*postgresql … */`` hold the words for one of them.
+If the engines differ inside a statement, ``/*sqlite … */`` and ``/*postgresql … */`` contain the words for one of them.
 """
 
 import re

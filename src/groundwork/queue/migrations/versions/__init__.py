@@ -1,1 +1,1 @@
-"""The revisions, in order."""
+"""Alembic revisions of the embedded queue, in order."""
