@@ -163,6 +163,11 @@ LIST = f"""
      order by kind, subject limit :limit
 """
 
+FAILED_FOR = f"""
+    select {COLUMNS} from outbox_jobs
+     where kind = :kind and state = 'failed' and reason_code = :reason_code order by due_at desc, subject limit :limit
+"""
+
 WAKE = """
     update outbox_jobs set state = 'due', due_at = :now, attempts = 0, reason_code = '', reason_params = ''
      where kind = :kind and subject = :subject and state in ('due', 'failed')
@@ -410,6 +415,12 @@ async def in_state(
     rows = await reader.fetch(
         LIST, state=state.value, kind=str(kind), after_kind=after[0], after_subject=after[1], limit=limit
     )
+    return [job_of(row) for row in rows]
+
+
+async def failed_for(reader: Reader, kind: str, reason_code: str, *, limit: int) -> list[Job]:
+    """Return the jobs of a kind that failed for this reason, the latest first."""
+    rows = await reader.fetch(FAILED_FOR, kind=str(kind), reason_code=reason_code, limit=limit)
     return [job_of(row) for row in rows]
 
 

@@ -8,10 +8,11 @@ e-mail that had to be sent twice (invariant 10).
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite
-from groundwork.database.transaction import Database, Transaction
+from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.contract import CalendarFile
 from groundwork.outbox import jobs
@@ -20,6 +21,8 @@ from groundwork.outbox.jobs import Job, Priority
 from openmeet.i18n.catalogue import gettext
 from openmeet.outbox.kinds import JobKind
 
+# Reason code of a job whose e-mail a mail server refused for good, usually because the address does not exist.
+_REFUSED: Final = "MailRefused"
 # Reason code of a job whose mail server accepted the message but did not reply.
 ANSWER_LOST = "AnswerLost"
 
@@ -135,6 +138,16 @@ def due_email_of(job: Job) -> DueEmail:
     """Parse the subject of a ``MAIL`` job into kind of e-mail, recipient and subject."""
     kind, person, subject_id = job.subject.split(_SEPARATOR)
     return DueEmail(kind, person, subject_id, job.revision)
+
+
+async def refused_emails(reader: Reader, limit: int) -> list[DueEmail]:
+    """Return the e-mails that a mail server rejected permanently, the latest first."""
+    return [due_email_of(job) for job in await jobs.failed_for(reader, JobKind.MAIL, _REFUSED, limit=limit)]
+
+
+async def close_refused(tx: Transaction, due: Sequence[DueEmail]) -> None:
+    """Complete the failed jobs of these e-mails, so that operators no longer see them."""
+    await jobs.complete_failed(tx, JobKind.MAIL, [_name(one.kind, one.person, one.subject_id) for one in due])
 
 
 def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender) -> JobHandler:

@@ -30,7 +30,7 @@ from openmeet.domain.events.content import changed_field_label
 from openmeet.domain.personal_data.tables import TABLES
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import publishable, write_event
-from openmeet.web.atproto.merges_pages import FIELD_LABELS
+from openmeet.web.events.merged_fields import FIELD_LABELS
 from tests.openmeet.site_under_test import ORIGIN, api_session, signed_in, site_on
 
 async def main():

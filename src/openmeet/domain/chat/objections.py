@@ -118,8 +118,8 @@ async def uphold(
     await notify.notify_author(tx, kinds.CHAT_UPHELD, one, await log.append(tx, room.id, LogKind.ROOM))
 
 
-# The side that removed the message decides: the hosts, or the community's moderators (``:of_site``).
-_OPEN: Final = """
+# SQL condition on ``a``. The side that removed the message decides: the hosts, or the community's moderators (``:of_site``).
+OPEN_OBJECTION: Final = """
     a.act = 'objected' and not exists (
       select 1 from chat_acts l where l.message_id = a.message_id and l.act in ('restored', 'upheld')
          and (l.at > a.at or l.at = a.at and l.id > a.id))
@@ -130,7 +130,7 @@ _OPEN: Final = """
 async def open_in_room(reader: Reader, room: RoomId) -> list[ChatMessageId]:
     """Messages of a room whose authors object to a removal by its hosts, those waiting longest first."""
     rows = await reader.fetch(
-        f"select a.message_id from chat_acts a where a.room_id = :room and {_OPEN} order by a.at, a.id limit {_MOST}",
+        f"select a.message_id from chat_acts a where a.room_id = :room and {OPEN_OBJECTION} order by a.at, a.id limit {_MOST}",
         room=room,
         of_site=0,
     )
@@ -151,7 +151,7 @@ class SiteReport:
 _TO_SITE: Final = f"""
     select p.message_id, p.at as since from chat_reports p where p.to_tenant = 1 and p.closed_at is null
     union all
-    select a.message_id, a.at from chat_acts a where {_OPEN}
+    select a.message_id, a.at from chat_acts a where {OPEN_OBJECTION}
 """
 
 

@@ -1,6 +1,10 @@
 """Review of merge decisions by the host, who can reverse them."""
 
-from groundwork.database.transaction import Reader, Transaction
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.actions import announce_change
@@ -17,11 +21,67 @@ from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.series import actions, agenda, queries, visibility
 from openmeet.domain.series.model import Series, SeriesSlug
-from openmeet.domain.users.model import Caller
+from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion import local_groups, local_series, merge_decisions
 from openmeet.network.ingestion.merge_decisions import KeptDecision
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.three_way_merge import MERGE_RULE, MergeSide
+
+
+@dataclass(frozen=True, slots=True)
+class UnreviewedMerge:
+    """Merge decisions about one event, series or group that the host has not reviewed yet.
+
+    ``noun`` is the first part of the path of its page. ``fields`` are the names of the merged fields. ``since`` is the time of the
+    first decision.
+    """
+
+    noun: str
+    slug: str
+    title: str
+    fields: tuple[str, ...]
+    since: Instant
+
+
+# Past events and the acceptance records of members are left out: hosts can review them, but are not asked to.
+_UNREVIEWED: Final = f"""
+    select s.noun, s.slug, s.title, c.field, c.decided_at from (
+        select 'events' as noun, e.slug, e.title, e.record_uri as uri from events e
+         where e.record_uri is not null and e.deleted_at is null and e.removed_at is null and e.is_draft = 0
+           and (e.over_at is null or e.over_at > :now)
+           and e.id in (select x.id from events x where x.author_id = :host union all
+                        select h.event_id from event_co_hosts h where h.user_id = :host and h.state = 'accepted')
+        union all
+        select 'series', o.slug, o.name, o.record_uri from event_series o
+         where o.user_id = :host and o.record_uri is not null and o.deleted_at is null and o.status <> 'cancelled'
+        union all
+        select 'groups', g.slug, g.name, g.external_id from group_members m
+          join groups g on g.id = m.group_id and g.deleted_at is null and g.is_read_only = 0 and g.external_id is not null
+         where m.user_id = :host and m.role in :editing) s
+      join merge_decisions c on c.uri = s.uri where {merge_decisions.OPEN}
+     order by c.decided_at, s.slug, c.field limit 200
+"""
+_EDITING: Final = [
+    role.value for role, allowed in rules.ALLOWED.items() if role and GroupPermission.EDIT_GROUP in allowed
+]
+
+
+async def unreviewed(reader: Reader, host: UserId) -> list[UnreviewedMerge]:
+    """Return the merges that this host can reverse and has not reviewed, the oldest first."""
+    rows = await reader.fetch(_UNREVIEWED, host=host, now=reader.now, editing=_EDITING)
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["noun"], row["slug"]), []).append(row)
+    return [
+        UnreviewedMerge(
+            noun,
+            slug,
+            several[0]["title"],
+            tuple(dict.fromkeys(one["field"] for one in several)),
+            several[0]["decided_at"],
+        )
+        for (noun, slug), several in found.items()
+    ]
 
 
 async def merged(

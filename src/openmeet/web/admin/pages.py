@@ -24,7 +24,7 @@ from openmeet.web.admin.labels import (
 )
 from openmeet.web.admin.overview import needs_of, parts_of
 from openmeet.web.atproto.ingest_api import sync_dependencies_of
-from openmeet.web.atproto.merges_pages import FIELD_LABELS
+from openmeet.web.events.merged_fields import FIELD_LABELS
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -23,7 +23,6 @@ from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.atproto.merges_pages import (
     CHOICES,
-    FIELD_LABELS,
     Choose,
     MergeChoice,
     choose_for_group,
@@ -31,6 +30,7 @@ from openmeet.web.atproto.merges_pages import (
     theirs_of,
 )
 from openmeet.web.events.detail import to_host
+from openmeet.web.events.merged_fields import FIELD_LABELS
 from openmeet.web.events.schemas import EventDetail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of

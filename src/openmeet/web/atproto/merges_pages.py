@@ -13,7 +13,6 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Failure, InvalidInput, Refused, unpacked
 from groundwork.http.forms import read_form
-from openmeet.domain.events.content import FIELDS
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.series.model import SeriesSlug
@@ -30,45 +29,11 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
+from openmeet.web.events.merged_fields import FIELD_LABELS
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
-
-# Labels by field name. Event fields that the community Lexicon does not have are labelled as in the event form.
-FIELD_LABELS = {field.name: field.inputs[0].label for field in FIELDS if field.in_record} | {
-    "name": lazy("Title"),
-    "description": lazy("Description"),
-    "starts_at": lazy("Start"),
-    "ends_at": lazy("End"),
-    "time_zone": lazy("Time zone"),
-    "mode": lazy("In person or online"),
-    "status": lazy("Status"),
-    "venues": lazy("Place"),
-    "online_url": lazy("Link to join"),
-    "links": lazy("Links"),
-    "is_discoverable": lazy("Found by search"),
-    "tickets": lazy("Tickets"),
-    "categories": lazy("Category"),
-    # Fields of groups and memberships.
-    "locality": lazy("Town"),
-    "country": lazy("Country"),
-    "join_policy": lazy("How people join"),
-    "join_question": lazy("Question for people who ask to join"),
-    "level": lazy("What other apps get"),
-    "avatar": lazy("Picture"),
-    "backup_admins": lazy("Who may continue the group"),
-    "role": lazy("Role of a member"),
-    # Fields of series.
-    "start": lazy("First date"),
-    "minutes": lazy("Length"),
-    "rule": lazy("When it repeats"),
-    "rrule": lazy("When it repeats"),
-    "left_out": lazy("Dates left out"),
-    "added": lazy("Dates added"),
-    "venue": lazy("Place"),
-    "record": lazy("Something that isn’t understood here"),
-}
 
 _WHY = {
     MergeReason.MANUAL_EDIT_IS_KEPT: lazy("What was typed here is kept."),

@@ -30,6 +30,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
 from openmeet.web.events.cards import facts_of
+from openmeet.web.events.host_tasks import host_tasks
 from openmeet.web.events.listing import (
     EventCard,
     ListedFacts,
@@ -102,6 +103,7 @@ async def show_home(request: Request) -> Response:
         hosted = await event_lists.mine(reader, viewer, Mine.HOSTING, None, MOST_HOSTED)
         waiting = await event_lists.waiting_for(reader, viewer, READ_WAITING)
         of_groups = await _of_groups(reader, viewer)
+        tasks = await host_tasks(reader, viewer, services(request).code_key)
         me = await user_by_id(reader, viewer)
         for_you = await _for_you(reader, viewer, of_groups) if me is not None and me.wants_suggestions else []
         suggested = (
@@ -125,6 +127,7 @@ async def show_home(request: Request) -> Response:
         "greeting": _greeting(now, here, first_name(caller.display_name)),
         "next": _next(ahead[0], facts, now) if ahead else None,
         "waiting": rows_of(waiting, facts),
+        "tasks": tasks,
         "groups": dated(days(of_groups, facts, now)),
         "suggested": dated(days(suggested, facts, now)),
         "for_you": [_suggested(one, facts, names, now) for one in for_you],

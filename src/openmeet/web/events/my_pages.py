@@ -12,11 +12,12 @@ from starlette.routing import Route
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader
-from groundwork.http.forms import Typed
+from groundwork.http.forms import Typed, read_form
 from openmeet.domain.attendance.activity import RecentChanges
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import RsvpCounts
 from openmeet.domain.events.model import Event
+from openmeet.domain.host_tasks.undelivered import dismiss
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.search import event_lists
 from openmeet.domain.search.event_lists import Mine
@@ -28,9 +29,10 @@ from openmeet.web.attendance import activity_view
 from openmeet.web.attendance.join_requests import JoinRequestRow, oldest_join_requests
 from openmeet.web.events import co_hosts_pages
 from openmeet.web.events.cards import day_cards, facts_of
+from openmeet.web.events.host_tasks import DISMISS_PATH, HostTask, host_tasks
 from openmeet.web.events.listing import EventCard, card_of, dated, day_in_row
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.layout import page
+from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -99,19 +101,23 @@ class NextHosted:
 
 @dataclass(frozen=True, slots=True)
 class HostDashboard:
-    """The part above the list of hosted events: open requests and the next event. ``most_asked`` is the event with the
-    most requests. ``changes`` covers all hosted events since yesterday.
+    """The part above the list of hosted events: open requests, other tasks and the next event. ``most_asked`` is the event
+    with the most requests. ``changes`` covers all hosted events since yesterday.
     """
 
     asking: list[JoinRequestRow]
     number_asking: int
     most_asked: str
+    tasks: list[HostTask]
     next: NextHosted | None
     changes: RecentChanges
 
 
 def routes() -> list[Route]:
-    return [Route("/my/events", show_mine, methods=["GET"])]
+    return [
+        Route("/my/events", show_mine, methods=["GET"]),
+        Route(DISMISS_PATH, dismiss_emails, methods=["POST"]),
+    ]
 
 
 async def show_mine(request: Request) -> Response:
@@ -131,11 +137,16 @@ async def show_mine(request: Request) -> Response:
             with_sync=True,
             is_hosting=which is Mine.HOSTING,
         )
-        asked_to_host, _ = await co_hosts_pages.asked_of(reader, caller.user_id, services(request).code_key)
         dashboard = (
             await _dashboard(request, reader, caller.user_id, found[:PAGE_SIZE])
             if which is Mine.HOSTING and after is None
             else None
+        )
+        # The dashboard has them among its tasks.
+        asked_to_host = (
+            []
+            if dashboard is not None
+            else (await co_hosts_pages.asked_of(reader, caller.user_id, services(request).code_key))[0]
         )
         me = await user_by_id(reader, caller.user_id)
         reading = [one for one in await backfill_progress.of_person(reader, caller.user_id) if not one.is_done]
@@ -160,6 +171,14 @@ async def show_mine(request: Request) -> Response:
     return page(request, "events/my_events.html", context)
 
 
+async def dismiss_emails(request: Request) -> Response:
+    """Hide the task about e-mails that did not arrive, because the host has read it."""
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        await dismiss(tx, caller_of(request).user_id, typed.get("about", ""), typed.get("source", ""))
+    return go("/my/events?which=hosting", flash="emails_dismissed")
+
+
 async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: Sequence[Event]) -> HostDashboard:
     """The dashboard. ``hosted`` are the events of the list, whose changes since yesterday it shows."""
     asked = await event_lists.with_requests(reader, viewer, _MOST_ASKED)
@@ -171,6 +190,7 @@ async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: S
         await oldest_join_requests(reader, asked, viewer),
         sum(one.unconfirmed for one in numbers.values()),
         "" if most is None else f"/events/{quote(most.slug)}",
+        await host_tasks(reader, viewer, services(request).code_key),
         await _next(request, reader, viewer, hosted[0]) if hosted else None,
         await activity_view.since_yesterday(reader, [one.id for one in hosted], zone),
     )

@@ -28,6 +28,7 @@ from openmeet.emails.notifications import content
 from openmeet.emails.notifications.content import NotificationLine
 from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.recurrence import wall_time
+from openmeet.web.events.host_tasks import host_tasks
 from openmeet.web.events.waiting import waiting_rows
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of
@@ -152,6 +153,7 @@ async def show(request: Request) -> Response:
         bundles = _bundles(items, pictures, await portraits_of(reader, caller.user_id, people))
         context = {
             "waiting": waiting,
+            "tasks": await host_tasks(reader, caller.user_id, services(request).code_key) if is_first else [],
             "filters": _filters(unread, shows),
             "shows": shows.value,
             "empty": _EMPTY[shows],

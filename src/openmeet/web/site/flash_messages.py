@@ -32,6 +32,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "records_moved": lazy("They’re on their way. The old copies stay and link to the new ones."),
     "records_none_moved": lazy("There was nothing to move."),
     "identity_unlinked": lazy("It’s disconnected, and we’re signed out there."),
+    "emails_dismissed": lazy("Dismissed. You won’t see these e-mails here again."),
     "event_created": lazy("Your event is live. Share its address."),
     "event_created_private": lazy("Your event is ready. Now invite people."),
     "event_waits": lazy(

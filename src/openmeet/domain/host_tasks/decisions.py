@@ -1,0 +1,93 @@
+"""Queries for the open decisions of one person: ownership offers, requests to join groups, and changed or deleted records."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import columns_of, event_of
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole
+from openmeet.domain.groups.rules import ALLOWED, GroupPermission
+from openmeet.domain.users.model import UserId
+
+# More rows than anybody works through at once.
+_MOST: Final = 50
+_APPROVING: Final = [role.value for role, allowed in ALLOWED.items() if role and GroupPermission.APPROVE in allowed]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRequests:
+    """The number of open requests to join a group, and the time of the oldest one."""
+
+    group: Group
+    number: int
+    since: Instant
+
+
+async def offered_events(reader: Reader, person: UserId) -> list[tuple[Event, Instant]]:
+    """Return the single events that are offered to this co-host, with the time of each offer."""
+    rows = await reader.fetch(
+        f"""
+        select {columns_of("e")}, h.offered_at from event_co_hosts h join events e on e.id = h.event_id
+         where h.user_id = :person and h.state = 'accepted' and h.offered_at is not null
+           and e.deleted_at is null and e.removed_at is null order by h.offered_at, e.id limit {_MOST}
+        """,
+        person=person,
+    )
+    return [(event_of(row), Instant(row["offered_at"])) for row in rows]
+
+
+async def offered_groups(reader: Reader, person: UserId) -> list[tuple[Group, Instant]]:
+    """Return the groups whose ownership is offered to this member, with the time of each offer."""
+    rows = await reader.fetch(
+        f"""
+        select g.id from group_members m join groups g on g.id = m.group_id
+         where m.user_id = :person and m.role in :inside and g.heir_id = :person and g.deleted_at is null
+         order by g.heir_offered_at, g.id limit {_MOST}
+        """,
+        person=person,
+        inside=[role.value for role in INSIDE if role is not GroupRole.OWNER],
+    )
+    found = await groups.by_ids(reader, [GroupId(row["id"]) for row in rows])
+    return [(one, one.offer.offered_at) for one in found.values() if one.offer is not None]
+
+
+async def group_requests(reader: Reader, person: UserId) -> list[GroupRequests]:
+    """Return the groups with open requests to join that this person can approve."""
+    rows = await reader.fetch(
+        f"""
+        select r.group_id, count(*) as number, min(coalesce(r.requested_at, r.created_at)) as since
+          from group_members r join groups g on g.id = r.group_id and g.deleted_at is null and g.is_read_only = 0
+         where r.role = 'pending' and r.group_id in (
+               select m.group_id from group_members m where m.user_id = :person and m.role in :approving)
+         group by r.group_id order by since, r.group_id limit {_MOST}
+        """,
+        person=person,
+        approving=_APPROVING,
+    )
+    found = await groups.by_ids(reader, [GroupId(row["group_id"]) for row in rows])
+    return [
+        GroupRequests(found[GroupId(row["group_id"])], int(row["number"]), Instant(row["since"]))
+        for row in rows
+        if row["group_id"] in found
+    ]
+
+
+async def undecided_records(reader: Reader, person: UserId) -> list[Event]:
+    """Return the upcoming events of this author whose record needs a decision.
+
+    Either another app deleted the record, or a co-host changed the event and the author has not synced the change yet.
+    """
+    rows = await reader.fetch(
+        f"""
+        select {columns_of("e")} from events e
+         where e.author_id = :person and (e.record_deleted_at is not null or e.needs_author_approval = 1)
+           and e.deleted_at is null and e.removed_at is null and e.is_draft = 0 and (e.over_at is null or e.over_at > :now)
+         order by coalesce(e.record_deleted_at, e.updated_at), e.id limit {_MOST}
+        """,
+        person=person,
+        now=reader.now,
+    )
+    return [event_of(row) for row in rows]

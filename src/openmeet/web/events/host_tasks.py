@@ -1,0 +1,210 @@
+"""The rows of “Needs you” in addition to requests for a place: each has a button or a link to decide, the most urgent first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+from urllib.parse import quote
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.signing_key import SigningKey
+from openmeet.domain.chat.moderator_tasks import UndecidedRoom, undecided_rooms
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups.model import Group
+from openmeet.domain.host_tasks import decisions
+from openmeet.domain.host_tasks.decisions import GroupRequests
+from openmeet.domain.host_tasks.undelivered import AddressSource, UndeliveredEmails, undelivered
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.series import ownership as series_ownership
+from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.network.ingestion.merge_review import UnreviewedMerge, unreviewed
+from openmeet.web.events import co_hosts_pages
+from openmeet.web.events.merged_fields import FIELD_LABELS
+
+_MOST_NAMED: Final = 3
+
+DISMISS_PATH: Final = "/my/undelivered"
+
+# The page on which the address can be corrected.
+_FIX: Final = {
+    AddressSource.CO_HOSTS: "/events/{slug}/hosts",
+    AddressSource.GUEST_LIST: "/import/lists/guests/{slug}",
+    AddressSource.GUESTS: "/events/{slug}/attendees?tab=interested",
+    AddressSource.MEMBER_LIST: "/import/lists/members/{slug}",
+    AddressSource.MEMBERS: "/groups/{slug}/invitations",
+}
+
+
+class TaskUrgency(IntEnum):
+    """Order of the rows: first those in which people wait, then offers, then e-mails and records."""
+
+    MODERATION = 0
+    REQUESTS = 1
+    OFFER = 2
+    EMAIL = 3
+    RECORD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TaskButton:
+    """A link, or the button of a form if ``fields`` is not None. ``fields`` are the hidden fields of the form.
+
+    ``spoken`` is the label for screen readers, which names the event, group or chat.
+    """
+
+    words: str
+    spoken: str
+    path: str
+    fields: tuple[tuple[str, str], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostTask:
+    """One row. Tasks of the same urgency are sorted by ``since``."""
+
+    urgency: TaskUrgency
+    since: Instant
+    icon: str
+    title: str
+    hint: str
+    buttons: tuple[TaskButton, ...]
+
+
+async def host_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[HostTask]:
+    """Return all tasks of this person, the most urgent first."""
+    tasks = [
+        *(_of_room(one, reader.now) for one in await undecided_rooms(reader, person)),
+        *(_of_requests(one, reader.now) for one in await decisions.group_requests(reader, person)),
+        *await _offers(reader, person, key),
+        *(_of_emails(one, reader.now) for one in await undelivered(reader, person)),
+        *(_of_record(one) for one in await decisions.undecided_records(reader, person)),
+        *(_of_merge(one) for one in await unreviewed(reader, person)),
+    ]
+    return sorted(tasks, key=lambda one: (one.urgency, one.since))
+
+
+def _of_room(room: UndecidedRoom, now: Instant) -> HostTask:
+    name = room.address.name
+    title = ngettext(
+        "%(number)s chat message needs a decision", "%(number)s chat messages need a decision", room.messages
+    )
+    hint = f"{name} · {formatting.ago(room.since, now)}"
+    return HostTask(
+        TaskUrgency.MODERATION, room.since, "flag", title, hint, (_link(gettext("Review"), title, name, room.path),)
+    )
+
+
+def _of_requests(one: GroupRequests, now: Instant) -> HostTask:
+    name = one.group.details.name
+    title = ngettext("%(number)s person wants to join", "%(number)s people want to join", one.number)
+    hint = f"{name} · {formatting.ago(one.since, now)}"
+    path = f"/groups/{quote(one.group.slug)}/requests"
+    return HostTask(
+        TaskUrgency.REQUESTS, one.since, "group", title, hint, (_link(gettext("Review"), title, name, path),)
+    )
+
+
+async def _offers(reader: Reader, person: UserId, key: SigningKey) -> list[HostTask]:
+    """Co-host invitations, and offers to take over an event, a series or a group."""
+    asked, _ = await co_hosts_pages.asked_of(reader, person, key)
+    events = await decisions.offered_events(reader, person)
+    series = await series_ownership.open_to(reader, person, await series_ownership.offered_to(reader, person))
+    groups = await decisions.offered_groups(reader, person)
+    names = await shown_names(
+        reader,
+        [
+            *(one.author_id for one, _ in events),
+            *(one.owner_id for _, one in series),
+            *(one.owner_id for one, _ in groups),
+        ],
+    )
+    tasks = [
+        _offer(gettext("%(name)s asks you to co-host", name=one.by), one.title, one.path, one.expires_at)
+        for one in asked
+    ]
+    tasks += [
+        _offer(_hands_over(names[one.author_id]), one.title, f"/events/{quote(one.slug)}/hosts", since)
+        for one, since in events
+    ]
+    tasks += [
+        _offer(_hands_over(names[one.owner_id]), one.content.title, f"/series/{quote(one.slug)}", offer.created_at)
+        for offer, one in series
+    ]
+    tasks += [
+        _offer(_hands_over(names[one.owner_id]), one.details.name, f"/groups/{quote(one.slug)}/ownership", since)
+        for one, since in groups
+    ]
+    return tasks
+
+
+def _hands_over(name: str) -> str:
+    return gettext("%(name)s wants to hand this over to you", name=name)
+
+
+def _offer(title: str, about: str, path: str, since: Instant) -> HostTask:
+    return HostTask(
+        TaskUrgency.OFFER, since, "person", title, about, (_link(gettext("Look at it"), title, about, path),)
+    )
+
+
+def _of_emails(one: UndeliveredEmails, now: Instant) -> HostTask:
+    """``now`` is used for sorting: it is not stored when an e-mail was rejected, so these tasks keep their order."""
+    name = one.about.details.name if isinstance(one.about, Group) else one.about.title
+    title = ngettext("%(number)s e-mail didn’t arrive", "%(number)s e-mails didn’t arrive", one.people)
+    buttons = []
+    if one.source is AddressSource.PERSON:
+        about = gettext("to people who answered") if isinstance(one.about, Event) else gettext("to members")
+        buttons.append(_link(gettext("See guests"), title, name, f"/events/{quote(one.about.slug)}/attendees"))
+        if isinstance(one.about, Group):
+            buttons = [_link(gettext("See members"), title, name, f"/groups/{quote(one.about.slug)}/members")]
+    else:
+        about = _addresses(one.addresses)
+        buttons.append(_link(gettext("Fix"), title, name, _FIX[one.source].format(slug=quote(one.about.slug))))
+    words = gettext("Dismiss")
+    fields = (("about", one.about.id), ("source", one.source.value))
+    buttons.append(TaskButton(words, f"{words}: {title}, {name}", DISMISS_PATH, fields))
+    return HostTask(TaskUrgency.EMAIL, now, "mail", title, f"{name} · {about}", tuple(buttons))
+
+
+def _addresses(addresses: Sequence[str]) -> str:
+    named, more = ", ".join(addresses[:_MOST_NAMED]), len(addresses) - _MOST_NAMED
+    if more <= 0:
+        return named
+    return ngettext("%(addresses)s and %(number)s more", "%(addresses)s and %(number)s more", more, addresses=named)
+
+
+def _of_record(event: Event) -> HostTask:
+    path = f"/events/{quote(event.slug)}"
+    if event.record_deleted_at is not None:
+        title = gettext("Deleted in another app")
+        hint = gettext("%(title)s · it stays here until you decide", title=event.title)
+        return HostTask(
+            TaskUrgency.RECORD,
+            event.record_deleted_at,
+            "sync",
+            title,
+            hint,
+            (_link(gettext("Decide"), title, event.title, path),),
+        )
+    title = gettext("Changed by a co-host")
+    hint = gettext("%(title)s · other apps see the change once you sync it", title=event.title)
+    words = gettext("Sync the change")
+    button = TaskButton(words, f"{words}: {event.title}", f"{path}/publish", ())
+    return HostTask(TaskUrgency.RECORD, event.updated_at, "sync", title, hint, (button,))
+
+
+def _of_merge(one: UnreviewedMerge) -> HostTask:
+    title = gettext("Changed in another app")
+    labels = list(dict.fromkeys(str(FIELD_LABELS.get(name, name)) for name in one.fields))
+    path = f"/{one.noun}/{quote(one.slug)}/merged"
+    hint = f"{one.title} · {', '.join(labels)}"
+    return HostTask(
+        TaskUrgency.RECORD, one.since, "sync", title, hint, (_link(gettext("Review"), title, one.title, path),)
+    )
+
+
+def _link(words: str, title: str, about: str, path: str) -> TaskButton:
+    return TaskButton(words, f"{words}: {title}, {about}", path)
