@@ -50,6 +50,13 @@ def subject_page_of(about: Event | Series | Group) -> ConversationSubject:
     )
 
 
+def host_of(about: Event | Series | Group) -> UserId | None:
+    """The owner of an event or series; None for a group, whose hosts are several."""
+    if isinstance(about, Group):
+        return None
+    return about.author_id if isinstance(about, Event) else about.owner_id
+
+
 def subtitle_of(target: RoomTarget, person: str, viewer: UserId | None) -> str:
     """A few words that say who is in a room."""
     if target.kind is RoomKind.DIRECT:
@@ -72,7 +79,7 @@ def subtitle_of(target: RoomTarget, person: str, viewer: UserId | None) -> str:
 class RoomAddress:
     """A room, its title and page. ``name`` is the title, followed by who is in the room if that is not everyone.
     ``content`` is that of the event or series, None for a group. ``is_private`` is True if only invited people may know
-    of it.
+    of it. ``group_picture`` is the key of the group’s picture, if it has one. ``host_id`` owns the event or series.
     """
 
     title: str
@@ -82,6 +89,8 @@ class RoomAddress:
     time_zone: str
     content: Content | None = None
     is_private: bool = False
+    group_picture: str | None = None
+    host_id: UserId | None = None
 
 
 async def addresses_of(reader: Reader, found: Sequence[Room], viewer: UserId | None) -> dict[RoomId, RoomAddress]:
@@ -115,7 +124,15 @@ async def addresses_of(reader: Reader, found: Sequence[Room], viewer: UserId | N
         is_for_all = room.kind in {RoomKind.EVENT, RoomKind.SERIES}
         name = title if is_for_all else f"{title} · {subtitle}"
         addresses[room.id] = RoomAddress(
-            title, name, _page_of(target, path, viewer), subtitle, zone, content, narrowest is Visibility.PRIVATE
+            title,
+            name,
+            _page_of(target, path, viewer),
+            subtitle,
+            zone,
+            content,
+            is_private=narrowest is Visibility.PRIVATE,
+            group_picture=about.picture.key if isinstance(about, Group) and about.picture else None,
+            host_id=host_of(about),
         )
     return addresses
 

@@ -41,6 +41,7 @@ from openmeet.web.chat.message_search import day_of, is_search, search_chats, se
 from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_form, take
 from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_message, spend_on_opening
+from openmeet.web.chat.room_faces import faces_of
 from openmeet.web.chat.write_form import WrittenMessage, answer_question, write_form
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.faces import portraits_of
@@ -389,9 +390,17 @@ async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int
         reader, [ChatMessageId(one.last_message_id) for one in shown if one.last_message_id]
     )
     last = {str(one.id): one for one in await queries.shown(reader, list(latest.values()), viewer)}
+    faces = await faces_of(reader, viewer, [one.room for one in shown], addresses)
     return {
         "rows": [
-            view.room_row(one, addresses[one.room.id], last.get(one.last_message_id or ""), now=reader.now, here=here)
+            view.room_row(
+                one,
+                addresses[one.room.id],
+                faces[one.room.id],
+                last.get(one.last_message_id or ""),
+                now=reader.now,
+                here=here,
+            )
             for one in shown
             if one.room.id in addresses
         ],

@@ -16,7 +16,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.chat import room_queries, rooms
 from openmeet.domain.chat.access import access
-from openmeet.domain.chat.addresses import subject_page_of, subtitle_of
+from openmeet.domain.chat.addresses import host_of, subject_page_of, subtitle_of
 from openmeet.domain.chat.model import SIGNALS_BEFORE, Access, Room, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
@@ -29,6 +29,7 @@ from openmeet.domain.series import agenda
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
+from openmeet.web.chat.room_faces import face_of_question, group_picture
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.faces import Avatar, avatar_of
@@ -58,8 +59,14 @@ class ChatPlace:
     event_id: EventId | None = None
     # The group itself, or the group that the event or series belongs to.
     group_id: GroupId | None = None
-    # Path of the picture of an event or series. Empty for a group, which is shown by its ``face``.
+    # Path of the picture of the event, series or group. Empty for a direct thread and for a group without a picture, which are
+    # shown by their ``face``.
     picture: str = ""
+
+    @property
+    def is_square(self) -> bool:
+        """Whether its face is that of a group, and not of a person."""
+        return self.target.kind is not RoomKind.DIRECT
 
     def is_under_way(self, now: Instant) -> bool:
         """Whether people are on their way to the event or already there."""
@@ -181,6 +188,9 @@ async def _placed(
     if room is None and is_for_hosts and found is not Access.MODERATE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     person = "" if with_user_id is None else (await shown_names(reader, [with_user_id]))[with_user_id]
+    is_direct = target.kind is RoomKind.DIRECT
+    # Before anybody has asked, too: the person is shown by their own name, or to hosts whom they answered.
+    face = await face_of_question(reader, viewer, with_user_id, host_of(about)) if is_direct else None
     return ChatPlace(
         target=target,
         room=room,
@@ -191,13 +201,21 @@ async def _placed(
         query=urlencode({"with": with_user_id}) if with_user_id not in {None, viewer} else "",
         subject_path=subject_path,
         time_zone=zone,
-        face=avatar_of(subject_path.rpartition("/")[2], title),
+        face=face or avatar_of(subject_path.rpartition("/")[2], title),
         heading=heading,
         span=_span_of(about) if isinstance(about, Event) else None,
         event_id=about.id if isinstance(about, Event) else None,
         group_id=about.id if isinstance(about, Group) else about.group.id if about.group else None,
-        picture="" if isinstance(about, Group) else thumbnail(about.content, Size.SMALL),
+        picture=_picture_of(about, is_direct=is_direct),
     )
+
+
+def _picture_of(about: Event | Series | Group, *, is_direct: bool) -> str:
+    if is_direct:
+        return ""
+    if isinstance(about, Group):
+        return group_picture(about.picture.key if about.picture else None)
+    return thumbnail(about.content, Size.SMALL)
 
 
 async def further_rooms(reader: Reader, place: ChatPlace, viewer: UserId | None) -> list[tuple[str, str]]:

@@ -29,8 +29,8 @@ from openmeet.i18n.markdown import html_of, one_line
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.chat.pictures import PATH as PICTURES
 from openmeet.web.chat.pictures import MessagePictureView, PictureField, picture_views
-from openmeet.web.media.covers import thumbnail
-from openmeet.web.site.faces import Avatar, avatar_of, initial_of
+from openmeet.web.chat.room_faces import room_picture
+from openmeet.web.site.faces import Avatar, initial_of
 from openmeet.web.site.reduced_data import saves_data
 
 SIGNALS: Final[Mapping[Signal, LazyText]] = {
@@ -473,16 +473,17 @@ def _cut(words: str, most: int) -> str:
 _FOR_ALL: Final = frozenset({RoomKind.EVENT, RoomKind.SERIES})
 
 
-def room_row(mine: MyRoom, address: RoomAddress, last: ShownMessage | None, *, now: Instant, here: str) -> RoomRow:
+def room_row(
+    mine: MyRoom, address: RoomAddress, face: Avatar, last: ShownMessage | None, *, now: Instant, here: str
+) -> RoomRow:
     """A room in the list. If it has unread messages, the link leads to the first of them."""
     room = mine.room
     at = last.message.said_at if last else room.created_at
-    is_direct = room.kind is RoomKind.DIRECT
     return RoomRow(
         href=address.path + ("#new" if mine.unread else ""),
         title=address.title,
-        face=avatar_of(address.path.split("?")[0].split("/")[-1 if is_direct else 2], address.title),
-        is_square=not is_direct,
+        face=face,
+        is_square=room.kind is not RoomKind.DIRECT,
         at=formatting.iso(at),
         time=short_time(at, now, address.time_zone),
         words=gettext("Closed. %(words)s", words=line_of(last)) if room.is_closed else line_of(last),
@@ -493,6 +494,5 @@ def room_row(mine: MyRoom, address: RoomAddress, last: ShownMessage | None, *, n
         who=""
         if room.kind in _FOR_ALL or (room.kind is RoomKind.CHANNEL and room.name == GENERAL)
         else address.subtitle,
-        # A direct thread is between people: it has a round face and no picture of the event.
-        picture="" if is_direct or address.content is None else thumbnail(address.content),
+        picture=room_picture(room, address),
     )
