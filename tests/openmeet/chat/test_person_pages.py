@@ -147,6 +147,21 @@ async def test_hosts_find_their_own_room_and_open_channels(here):
         assert "/chat/hosts/" not in (await as_ben.get(here.path)).text
 
 
+async def test_a_channel_that_nobody_opened_is_not_there_for_hosts_either(here):
+    """Any word could stand in the address; one opens a channel by its name in the settings of the chat."""
+    async with here.site.db.transaction() as tx:
+        group = await group_by(tx, here.ana)
+    chat = f"/groups/{group.slug}/chat"
+    async with signed_in(here.site, here.ana.user_id) as as_ana:
+        for path in (f"{chat}/anything", f"{chat}/anything/settings", f"{chat}/anything/people"):
+            assert (await as_ana.get(path)).status_code == 404, path
+        assert (await as_ana.post(f"{chat}/anything", data={"text": "Hello"})).status_code == 404
+        # The general one is there from the beginning, and is opened by the first message.
+        assert (await as_ana.get(f"{chat}/general")).status_code == 200
+        assert (await as_ana.post(chat, data={"channel": "anything"})).status_code == 303
+        assert (await as_ana.get(f"{chat}/anything")).status_code == 200
+
+
 async def test_a_date_with_a_room_of_its_own_has_links_both_ways(make_database, clock):
     clock.turn(NOW - clock.now())
     site = site_on(await make_database("openmeet", clock=clock), clock)

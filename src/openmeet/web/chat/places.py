@@ -177,15 +177,15 @@ async def _placed(
         found = await rooms.access_before_opening(reader, target, viewer)
     else:
         found = await access(reader, room.id, viewer)
-    is_for_hosts = target.kind in {RoomKind.HOSTS, RoomKind.DATE} or (
-        target.kind is RoomKind.CHANNEL and name != GENERAL
-    )
     if found is Access.NONE and (target.kind is RoomKind.HOSTS or with_user_id not in {None, viewer}):
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if room is None and with_user_id not in {None, viewer}:
         # Check this before showing the person's name, because the URL could contain any id.
         await rooms.require_answered(reader, target)
-    if room is None and is_for_hosts and found is not Access.MODERATE:
+    if room is None and target.kind in {RoomKind.HOSTS, RoomKind.DATE} and found is not Access.MODERATE:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    if room is None and target.kind is RoomKind.CHANNEL and target.name != GENERAL:
+        # Those who run the group open channels by a form that asks for the name.
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     person = "" if with_user_id is None else (await shown_names(reader, [with_user_id]))[with_user_id]
     is_direct = target.kind is RoomKind.DIRECT
