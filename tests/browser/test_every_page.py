@@ -292,9 +292,7 @@ def chat_pages(event: Event, message: ChatMessage) -> dict[str, str]:
 
 
 async def kept_in_order(tx: Transaction, ana: Caller, ben: Caller) -> dict[str, str]:
-    """Pages about reports, removals and objections for Ana, who hosts and moderates the community, and Ben’s link from
-    an e-mail.
-    """
+    """Pages about reports, removals and objections for Ana, who hosts and moderates, and Ben’s link from an e-mail."""
     await policy.name(tx, ana.user_id, by=None)
     event = await event_by(tx, ana, title="Chess in the hall")
     await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
