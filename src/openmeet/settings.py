@@ -35,28 +35,28 @@ class Settings:
     communities.
     """
 
-    site_name: str = setting("OpenMeet", what="The name at the top of every page and in mail")
+    site_name: str = setting("OpenMeet", what="The name at the top of every page and in e-mails")
     language: str = setting(
         "en",
-        what="The language of pages and e-mails for people who chose none and whose browser asks for none that the site has",
+        what="The language of pages and e-mails for people who chose none and whose browser accepts none that the site has",
     )
-    public_url: str = setting("http://127.0.0.1:8080", what="The address under which people reach the site")
+    public_url: str = setting("http://127.0.0.1:8080", what="The URL at which people reach the site")
     host: str = setting("127.0.0.1", what="The address to listen on")
     port: int = setting(8080, what="The port to listen on; 0 picks a free one")
     operations_port: int = setting(0, what="The port on which a worker answers /health and /metrics; 0: none")
-    trusted_proxy_hops: int = setting(0, what="How many proxies of yours stand in front")
+    trusted_proxy_hops: int = setting(0, what="How many of your proxies are in front")
     proxies_name_tenant: bool = setting(
         default=False,
-        what="Believes the header x-tenant-id: those proxies name the community that is asked, and let nobody else’s through",
+        what="Trusts the header x-tenant-id: your proxies set it to the community of the request, and remove it from client requests",
     )
     moderators: tuple[str, ...] = setting(
         (), what="E-mail addresses or DIDs of moderators, in addition to those named by openmeet moderation name"
     )
-    time_zone: str = setting("UTC", what="The zone of people who have not chosen one, as an IANA name")
+    time_zone: str = setting("UTC", what="The time zone of people who have not chosen one, as an IANA name")
 
-    data_directory: Path = setting(Path("var/openmeet"), what="Where files are kept: databases, keys, mail")
+    data_directory: Path = setting(Path("var/openmeet"), what="The folder for files: databases, keys, e-mails")
     places_file: Path | None = setting(
-        None, what="The list of towns, built when it is first needed; empty: a file of 20 MB below the data directory"
+        None, what="The list of towns, built when it is first needed; empty: a file of 20 MB in the data directory"
     )
     map_tiles: Path | None = setting(
         None,
@@ -73,207 +73,208 @@ class Settings:
     geocoder_credit: str = setting(
         "© OpenStreetMap contributors", what="The attribution to show with the geocoder’s results"
     )
-    geocoder_while_typing: bool = setting(default=False, what="Queries it while people type; public ones forbid that")
-    database_url: str = setting("", what="The database of the site; empty: SQLite below the data directory")
+    geocoder_while_typing: bool = setting(
+        default=False, what="Queries the geocoder while people type; public ones forbid that"
+    )
+    database_url: str = setting("", what="The database of the site; empty: SQLite in the data directory")
     database_schema: str = setting("", what="The PostgreSQL schema of the site; empty: public")
     network_database_url: str = setting(
-        "", what="The installation-wide network database; empty: SQLite below the data directory"
+        "", what="The network database of the installation; empty: SQLite in the data directory"
     )
     network_database_schema: str = setting("", what="The PostgreSQL schema of the network database; empty: public")
     database_connections: int = setting(
         CONNECTIONS,
-        what="How many connections a process keeps at most to one PostgreSQL database; each community is one, the network another",
+        what="The most connections of one process to one PostgreSQL database; each community has one database, and the network another",
         least=1,
     )
     broker_url: str = setting("embedded:", what="The broker between consumer and processor: embedded: or amqp://…")
-    broker_name: str = setting("openmeet", what="What exchange and queues are called there; one per installation")
+    broker_name: str = setting(
+        "openmeet", what="The name of the exchange and prefix of the queues on the broker; one per installation"
+    )
     cache_url: str = setting(
-        "embedded:", what="The cache that processes share: embedded: (each its own) or redis://host:port/number"
+        "embedded:", what="The cache: embedded: (each process has its own) or redis://host:port/number (shared)"
     )
 
     blobs: str = setting(
         "",
-        what="Where pictures are kept: s3://bucket or s3://bucket/folder; empty: a folder media below the data directory",
+        what="Where pictures are stored: s3://bucket or s3://bucket/folder; empty: the folder media in the data directory",
     )
     blobs_region: str = setting("", what="The region of that bucket")
     blobs_endpoint: str = setting(
-        "", what="The address of the service, without the bucket; empty: Amazon’s of that region"
+        "", what="The URL of the S3 service, without the bucket; empty: Amazon’s in that region"
     )
     blobs_access_key_id: str = setting(
-        "", what="The key for it; empty: the machine’s own (AWS_…, the role of an instance)"
+        "", what="The access key; empty: the machine’s own (AWS_…, the role of an instance)"
     )
-    blobs_secret_access_key: Secret = setting(Secret(""), what="The secret of that key")
+    blobs_secret_access_key: Secret = setting(Secret(""), what="The secret of that access key")
     blobs_force_path_style: bool = setting(
         default=False,
-        what="Names the bucket in the path of addresses, not in the host, as services of one’s own often want",
+        what="Puts the bucket in the path of URLs instead of the host name, as self-hosted services often require",
     )
 
     sealing_keys: Secret = setting(
-        Secret(""), what="base64url keys of 32 bytes, newest first; empty: made at the first start and kept in a file"
+        Secret(""),
+        what="Keys of 32 bytes as base64url, newest first; empty: made at the first start and stored in a file",
     )
     operators: tuple[str, ...] = setting(
         (), what="Who sees /operating: e-mail addresses or DIDs of people with an account on the site"
     )
-    run_by: str = setting("", what="Who runs the site, as its pages about it and its privacy say: name and address")
-    contact: str = setting("", what="The e-mail address on its help pages, where people ask its operators")
+    run_by: str = setting(
+        "", what="The name and address of whoever runs the site, for the pages about the site and its privacy"
+    )
+    contact: str = setting("", what="The e-mail address on the help pages, for questions to the operators")
     texts_directory: Path | None = setting(
         None,
         what="A folder with about.md, terms.md, privacy.md and accessibility.md, or terms.de.md in one language; empty: general texts",
     )
-    metrics_token: Secret = setting(Secret(""), what="Lets public addresses read /metrics as a bearer token")
+    metrics_token: Secret = setting(Secret(""), what="A bearer token with which public addresses can read /metrics")
 
     api_requests_per_minute: int = setting(
         600,
-        what="How often one token or session may ask the JSON API in a minute, one address four times that; 0: no limit",
+        what="How many requests one token or session may send to the JSON API in a minute; one address may send four times as many; 0: no limit",
     )
 
     client_connections: int = setting(
         4_000,
-        what="How many connections clients of one process may have open, where the system allows so many files; further ones take the"
-        " place of clients that keep it waiting longest",
+        what="How many client connections one process keeps open, if the system allows that many open files; further ones replace those that have kept it waiting longest",
         least=LEAST_CONNECTIONS,
     )
     client_connections_per_address: int = setting(
         0,
-        what="How many of these one address (of IPv6 one /64) may have open; 0: a quarter; not counted behind proxies of yours",
+        what="How many of these one address (an IPv6 /64) may have open; 0: a quarter; not applied behind your proxies",
         least=0,
     )
     live_streams: int = setting(
         2_000,
-        what="How many live streams of chats, and of other pages, one process keeps open; further pages are asked to come back later",
+        what="How many live streams of chats, and as many of other pages, one process keeps open; further pages are told to try again later",
         least=0,
     )
 
     pages_per_minute: int = setting(
         1800,
-        what="How many pages and feeds one address (of IPv6 one /64) may ask for in a minute, and twenty times as many pictures; 0:"
-        " no limit",
+        what="How many pages and feeds one address (an IPv6 /64) may request in a minute, and twenty times as many pictures; 0: no limit",
     )
 
     addresses_kept_days: int = setting(
         90,
-        what="For how many days after the last event they answered, or after their invitation ended, addresses of people without"
-        " an account are kept; 0: for ever",
+        what="How many days addresses of people without an account are kept after the last event that they answered, or after their invitation ended; 0: for ever",
     )
     deleted_kept_days: int = setting(
         30,
-        what="For how many days texts, places, links and pictures of deleted events, series and groups are kept, texts of withdrawn"
-        " answers, and dead letters; 0: for ever",
+        what="How many days texts, places, links and pictures of deleted events, series and groups, texts of withdrawn answers, and dead letters are kept; 0: for ever",
     )
     answers_kept_days: int = setting(
         90,
-        what="For how many days after an event names of guests, answers to questions and imported lists of people are kept; 0: for"
-        " ever",
+        what="How many days after an event the names of guests, answers to questions and imported lists of people are kept; 0: for ever",
     )
     chat_kept_days: int = setting(
         0,
-        what="For how many days messages in chats are kept at most; hosts can choose less for a chat; 0: for ever",
+        what="The most days that chat messages are kept; hosts can choose fewer for a chat; 0: for ever",
     )
     chat_messages_per_hour: int = setting(
         300, what="How many messages one person may write in chats in an hour", least=1
     )
-    chat_picture_bytes: Bytes = setting(
-        _LARGEST_PICTURE, what="The largest picture that a message in a chat can show, at most 12 MB"
-    )
+    chat_picture_bytes: Bytes = setting(_LARGEST_PICTURE, what="The largest picture in a chat message, at most 12 MB")
 
     erasure_grace: Seconds = setting(
         14 * 86400.0,
-        what="How long somebody who deletes their account can change their mind: signing in keeps it",
+        what="How long people who delete their account can change their mind; if they sign in, the account is kept",
     )
     erasure_ledger: Path | None = setting(
         None,
-        what="The file that lists deleted accounts, and requests for it, by numbers without names: every role reads it at its start,"
-        " so that a restored backup brings nobody back. Keep it outside of everything that is backed up and restored together with the database; default:"
-        " `erasures.jsonl` in the data directory, which is right only if that directory is never restored",
+        what="The file that lists deleted accounts and requests for deletion by id, without names. Every role reads it at its start, so that a restored backup does not bring anybody back. Keep it outside of everything that is backed up and restored together with the database. Default: `erasures.jsonl` in the data directory, which is right only if that directory is never restored",
     )
 
     worker_processes: int = setting(
-        2, what="How many processes read files, pages and pictures that people send; they start with the first one"
+        2, what="How many processes parse files, pages and pictures that people send; they start with the first file"
     )
     worker_queue: int = setting(
-        24, what="How many files may wait for a worker; further requests get 503 with Retry-After"
+        24, what="How many files can wait for a worker; further requests get 503 with Retry-After"
     )
-    worker_cpu_seconds: Seconds = setting(20.0, what="How much processor time reading one file may take")
-    worker_wall_seconds: Seconds = setting(60.0, what="How long reading one file may take")
-    worker_memory: Bytes = setting(1024**3, what="How much memory reading one file may take; macOS does not enforce it")
+    worker_cpu_seconds: Seconds = setting(20.0, what="How many seconds of processor time parsing one file may take")
+    worker_wall_seconds: Seconds = setting(60.0, what="How many seconds parsing one file may take")
+    worker_memory: Bytes = setting(
+        1024**3, what="How much memory parsing one file may take; macOS does not enforce this"
+    )
     worker_seconds_per_person: Seconds = setting(
         120.0,
-        what="How much processor time reading what one person sends may take within ten minutes; four times that for one address",
+        what="How many seconds of processor time parsing one person’s files may take within ten minutes; one address may use four times as much",
     )
 
     network_shown: Literal["nothing", "familiar", "everything"] = setting(
         "familiar",
-        what="What of the network stands on the front page, in its feed, the sitemap and news: nothing, familiar (by people who"
-        " signed in here or are followed by a group) or everything; searches show everything anyway",
+        what="Which events from the network are on the front page, in its feed, in the sitemap and in notifications: nothing, familiar (by people who signed in here or are followed by a group) or everything; searches always show everything",
     )
 
     network_near: str = setting(
         "",
-        what="A point and a distance, like 48.21, 16.37, 50: what takes place within so many kilometres stands there, too",
+        what="A point and a distance, such as 48.21, 16.37, 50: events within this many kilometres are also shown there",
     )
 
-    dev_mode: bool = setting(default=False, what="Loosens what gets in the way on a laptop")
-    dev_limits: bool = setting(default=False, what="Counts what addresses and tokens ask for in development mode, too")
+    dev_mode: bool = setting(default=False, what="Relaxes rules that would get in the way on a laptop")
+    dev_limits: bool = setting(default=False, what="Applies rate limits in development mode, too")
     dev_mailbox: bool = setting(
-        default=False, what="Keeps mail in a folder and shows it at /dev/mail, to this machine only"
+        default=False, what="Stores e-mails in a folder and shows them at /dev/mail, on this machine only"
     )
-    mail_url: Secret = setting(Secret(""), what="Where mail goes: smtp://user:password@host:port")
-    mail_from: str = setting("OpenMeet <no-reply@openmeet.invalid>", what="The sender of mail")
-    mail_reply_to: str = setting("", what="The address that answers to mail go to; empty: the sender’s")
+    mail_url: Secret = setting(Secret(""), what="The mail server: smtp://user:password@host:port")
+    mail_from: str = setting("OpenMeet <no-reply@openmeet.invalid>", what="The sender of e-mails")
+    mail_reply_to: str = setting("", what="The address for replies to e-mails; empty: the sender’s")
 
-    pds_url: str = setting("http://localhost:3000", what="The PDS on which people get a repository after they said yes")
-    pds_admin_password: Secret = setting(Secret(""), what="The password that makes invites on that PDS")
+    pds_url: str = setting(
+        "http://localhost:3000", what="The PDS on which people get a repository after they have agreed"
+    )
+    pds_admin_password: Secret = setting(
+        Secret(""), what="The administrator’s password for creating invites on that PDS"
+    )
     pds_rate_limit_bypass_key: Secret = setting(
-        Secret(""), what="Its PDS_RATE_LIMIT_BYPASS_KEY: many people write through one address here"
+        Secret(""),
+        what="The PDS_RATE_LIMIT_BYPASS_KEY of that PDS, needed because many people write through the site’s address",
     )
     pds_handle_domain: str = setting(
-        "", what="The domain of handles made there, like .town.example; empty: what the PDS offers first"
+        "", what="The domain of handles on that PDS, such as .town.example; empty: the first one that the PDS offers"
     )
-    plc_url: str = setting("http://127.0.0.1:2582", what="The PLC directory that answers for did:plc")
+    plc_url: str = setting("http://127.0.0.1:2582", what="The PLC directory for did:plc")
     second_plc_url: str = setting(
         "",
-        what="A second PLC directory, asked about a did:plc that the first does not know; for development networks that listen"
-        " to others",
+        what="A second PLC directory for a did:plc that the first does not know; for development networks that follow other networks",
     )
     firehose_urls: tuple[str, ...] = setting(
         (),
-        what="WebSocket addresses of PDSes to listen to, each believed about its own accounts only;"
-        " one that is reached elsewhere than its accounts say as ws://inner=https://public",
+        what="WebSocket URLs of PDSes to follow, each trusted only for its own accounts; as ws://inner=https://public if the URL differs from the one that its accounts name",
     )
-    relay_urls: tuple[str, ...] = setting((), what="WebSocket addresses of relays to listen to, for any account")
+    relay_urls: tuple[str, ...] = setting((), what="WebSocket URLs of relays to follow, for any account")
     relays_from_the_start: bool = setting(
-        default=False, what="Reads a relay met for the first time from the beginning of its memory, not from now on"
+        default=False, what="Reads a new relay from the start of its stored events instead of from now on"
     )
     relay_checks: Literal["full", "light"] = setting(
         "full",
-        what="What is checked of a relay’s commits: full, or light: signatures, but not that nothing was left out",
+        what="How a relay’s commits are checked: full, or light, which checks signatures but not that nothing was left out",
     )
     jetstream_urls: tuple[str, ...] = setting(
         (),
-        what="WebSocket addresses of Jetstream servers to listen to; what they say is unsigned, and gives way to proofs",
+        what="WebSocket URLs of Jetstream servers to follow; their data is unsigned and is overridden by proofs",
     )
     call_hosts: tuple[str, ...] = setting(
         (),
-        what="Host names of video calls of your own (Jitsi, BigBlueButton, Nextcloud Talk …): in calendar files that people import,"
-        " links to them are links to join, shown to who goes",
+        what="Host names of your own video call servers (Jitsi, BigBlueButton, Nextcloud Talk …): in imported calendar files, links to them become join links, which only attendees see",
     )
     labellers: tuple[str, ...] = setting(
         (),
-        what="DIDs of labellers: what they label !hide, !takedown or spam is shown to nobody until a moderator says otherwise",
+        what="DIDs of labellers: content that they label !hide, !takedown or spam is not shown until a moderator decides otherwise",
     )
     lexicon_authority: str = setting(
         OWN_AUTHORITY,
-        what="The name, like org.example.events, under which `openmeet lexicon publish` publishes our Lexicons",
+        what="The name, such as org.example.events, under which `openmeet lexicon publish` publishes our Lexicons",
     )
     accept_bare_audience: bool = setting(
         default=True,
-        what="Takes service tokens made out to the site’s DID alone, as older PDSes write them, not only to did#openmeet",
+        what="Accepts service tokens whose audience is only the site’s DID, as from older PDSes, in addition to did#openmeet",
     )
     matrix_url: str = setting(
-        "", what="The Matrix homeserver that chat rooms can be mirrored to, as we reach it; empty: no Matrix bridge"
+        "", what="The URL of the Matrix homeserver that chat rooms can be mirrored to; empty: no Matrix bridge"
     )
     matrix_server_name: str = setting(
-        "", what="Its server_name: what follows the colon in names of its users, like example.org"
+        "", what="The homeserver’s server_name, the part after the colon in its user names, such as example.org"
     )
     matrix_as_token: Path | None = setting(
         None,
@@ -282,13 +283,13 @@ class Settings:
     )
     matrix_federate: bool = setting(
         default=False,
-        what="Lets people of other homeservers into mirrored rooms; holds for rooms made from then on",
+        what="Lets people of other homeservers join mirrored rooms; applies to rooms created after the change",
     )
     jetstream_dictionary: Path | None = setting(
-        None, what="The zstd dictionary of those servers; none: their streams are deflated"
+        None, what="The zstd dictionary of those servers; empty: their streams are compressed with deflate"
     )
     allow_private_addresses: bool = setting(
-        default=False, what="Lets calls to strangers’ addresses reach the private network, for development networks"
+        default=False, what="Allows requests to untrusted URLs to reach the private network; for development networks"
     )
 
     @property
