@@ -225,7 +225,7 @@ async def test_nothing_planted_is_left(
     assert left == STAYS
     async with db.reader() as reader:
         named = await account_rows.remaining_references(reader, goes)
-    # Whatever still has the number of the empty row is among what the document says.
+    # Whatever still has the id of the empty row is among what the document says.
     passed_on = {table.name for table in ALL_TABLES if table.on_erasure is OnErasure.PASS_ON}
     assert set(named) - passed_on <= {table.name for table in tables_with_remaining_rows()}
     assert report.deleted["notifications"] >= 1

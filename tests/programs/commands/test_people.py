@@ -74,10 +74,10 @@ async def test_an_account_is_hidden_first_and_deleted_when_that_is_asked_for(
     lines = said.stdout.splitlines()
     assert lines[0] == "ana@example.org is deleted."
     assert (
-        "       1  attendances: Answers to events, and invitations that nobody has answered, with the address that the host typed"
+        "       1  attendances: Answers to events, and unanswered invitations with the address that the host typed"
         in lines
     )
-    assert "       1  events: Events, made here or found in the network" in lines
+    assert "       1  events: Events, made here or found on the network" in lines
     assert any(line.startswith("       1  users: People, guests") for line in lines)
     assert hers.title not in said.stdout
     async with platform.db.reader() as reader:

@@ -24,9 +24,10 @@ _SEARCHES = "search_id in (select id from saved_searches where user_id = :id)"
 USERS: Final = (
     StoredTable(
         "users",
-        "People, guests without an account, and network accounts that nobody has claimed. A guest’s name goes 90 days after"
-        " their last event (`OPENMEET_ANSWERS_KEPT_DAYS`), what is known of a network account when it is deleted there. What"
-        " is left of a deleted account is an empty row: logs and events that were handed over refer to its id.",
+        "People, guests without an account, and network accounts that nobody has claimed. A guest’s name is deleted "
+        "90 days after their last event (`OPENMEET_ANSWERS_KEPT_DAYS`), and what is known about a network account "
+        "when that account is deleted. A deleted account leaves an empty row, because logs and events that were "
+        "handed over refer to its id.",
         "id = :id",
         Retention.ACCOUNT,
         OnErasure.EMPTY,
@@ -51,11 +52,11 @@ USERS: Final = (
             personal(ColumnAudience.NOBODY, "email language"),
             plain("created_at"),
         ),
-        not_exported="answers without an account, until somebody signs up with the address",
+        not_exported="answers without an account; they belong to a person only after somebody signs up with the address",
     ),
     StoredTable(
         "sessions",
-        "Browsers (60 days) and apps (30 days) that are signed in.",
+        "Sessions of browsers (60 days) and apps (30 days) that are signed in.",
         _OWN,
         Retention.SHORT,
         OnErasure.DELETE,
@@ -68,7 +69,7 @@ USERS: Final = (
     ),
     StoredTable(
         "email_challenges",
-        "Sign-in codes that were asked for. The code itself is not stored.",
+        "Requests for sign-in codes. The code itself is not stored.",
         f"email = {ADDRESS}",
         Retention.SHORT,
         OnErasure.DELETE,
@@ -77,16 +78,16 @@ USERS: Final = (
             secret("browser_hash"),
             plain("id attempts_left created_at expires_at used_at is_mailed"),
         ),
-        not_exported="sign-in codes under way",
+        not_exported="sign-ins that are not completed",
     ),
     StoredTable(
         "email_code_guesses",
-        "How many codes were tried for an address today. The address is a hash with a secret key.",
+        "How many codes were tried for an address today. The address is stored as a keyed hash.",
         "",
         Retention.SHORT,
         OnErasure.EXPIRE,
         (secret("address_hash"), plain("used resets_at")),
-        not_exported="how many codes were tried for an address today: a hash, kept for a day",
+        not_exported="a hash with a number, kept for a day",
     ),
     StoredTable(
         "email_links",
@@ -99,28 +100,28 @@ USERS: Final = (
             secret("token_hash"),
             plain("purpose subject serial created_at expires_at"),
         ),
-        not_exported="hashes of links that work here alone",
+        not_exported="hashes of links that work only on this site",
     ),
     StoredTable(
         "email_suppressions",
-        "Addresses whose owner asked for no more e-mail from this site, so that they stay left alone: hashes with a secret key."
-        " Without the key nobody can tell whose they are.",
+        "Keyed hashes of addresses whose owner asked for no more e-mail from this site, so that none is sent. Without"
+        " the key nobody can tell whose they are.",
         "",
         Retention.SITE,
         OnErasure.KEEP,
         (secret("address_hash"), plain("created_at")),
-        not_exported="addresses that asked for no more e-mail from here",
+        not_exported="hashes of addresses whose owner wants no more e-mail from this site",
     ),
     StoredTable(
         "declined_addresses",
-        "Addresses whose owner declined an invitation to a group or an event, so that it invites them no more: hashes with a"
-        " secret key. Without the key nobody can tell whose they are. Those of an event go 90 days after it"
-        " (`OPENMEET_ANSWERS_KEPT_DAYS`).",
+        "Keyed hashes of addresses whose owner declined an invitation to a group or an event, so that they are not "
+        "invited to it again. Without the key nobody can tell whose they are. Those for an event are deleted 90 days "
+        "after it (`OPENMEET_ANSWERS_KEPT_DAYS`).",
         "",
         Retention.PARENT,
         OnErasure.KEEP,
         (secret("address_hash"), plain("subject_id declined_at")),
-        not_exported="hashes, by which nobody can be found",
+        not_exported="hashes that do not identify anybody",
     ),
     StoredTable(
         "address_keys",
@@ -147,7 +148,7 @@ USERS: Final = (
     ),
     StoredTable(
         "idempotency_keys",
-        "Answers to programs, kept so that a repeated request is answered the same.",
+        "Responses to programs, kept so that a repeated request gets the same response.",
         _OWN,
         Retention.SHORT,
         OnErasure.DELETE,
@@ -156,7 +157,7 @@ USERS: Final = (
             personal(ColumnAudience.SELF, "request_key digest answer"),
             plain("status created_at"),
         ),
-        not_exported="answers to programs, kept for a day",
+        not_exported="responses to programs, kept for a day",
     ),
     StoredTable(
         "account_merges",
@@ -174,7 +175,8 @@ USERS: Final = (
     ),
     StoredTable(
         "merged_accounts",
-        "Accounts that were merged into another, for some minutes: until the ledger of deletions has noted it.",
+        "Accounts that were merged into another. Kept for some minutes, until the ledger of deletions has recorded "
+        "the merge.",
         "user_id = :id or into_user_id = :id",
         Retention.SHORT,
         OnErasure.DELETE,
@@ -187,7 +189,7 @@ USERS: Final = (
     ),
     StoredTable(
         "identities",
-        "Network accounts (DIDs) that a person signs in with or that we found in the network.",
+        "Network accounts (DIDs) that a person signs in with or that were found on the network.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -228,7 +230,7 @@ USERS: Final = (
     ),
     StoredTable(
         "account_erasures",
-        "Requested deletions of accounts, until they are done or the person signs in again.",
+        "Requested account deletions, until they are completed or the person signs in again.",
         _OWN,
         Retention.SHORT,
         OnErasure.DELETE,
@@ -237,12 +239,12 @@ USERS: Final = (
     ),
     StoredTable(
         "withdrawn_erasures",
-        "Who withdrew such a request, for some minutes: until the ledger of deletions has noted it.",
+        "People who withdrew such a request. Kept for some minutes, until the ledger of deletions has recorded it.",
         _OWN,
         Retention.SHORT,
         OnErasure.DELETE,
         (person(ColumnAudience.NOBODY, "user_id", unique_with=""), plain("withdrawn_at")),
-        not_exported="requests that were withdrawn some minutes ago",
+        not_exported="requests that were withdrawn in the last few minutes",
     ),
     StoredTable(
         "custodial_accounts",
@@ -257,12 +259,12 @@ USERS: Final = (
             secret("sealed_password"),
             plain("created_at"),
         ),
-        not_exported="the key to an account that is taken over on its own page",
+        not_exported="the key to an account; the person can take the account over on a separate page",
     ),
     StoredTable(
         "recovery_keys",
-        "Recovery keys of network accounts that this site keeps, until their owner has saved them: at most 30 days after taking"
-        " the account over.",
+        "Recovery keys of network accounts that this site keeps, until their owner has saved them, at most 30 days "
+        "after taking the account over.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -272,7 +274,7 @@ USERS: Final = (
             secret("public_key sealed"),
             plain("taken_over_at created_at"),
         ),
-        not_exported="shown once on a page of their own: a file that is sent around is no place for a key",
+        not_exported="shown once on a separate page, because an export file may be passed on",
     ),
     StoredTable(
         "repository_sessions",
@@ -288,16 +290,16 @@ USERS: Final = (
                 " leased_until refreshed_at"
             ),
         ),
-        not_exported="keys to the person’s network account: they sign in there again",
+        not_exported="keys to the person’s network account; the person can sign in there again",
     ),
     StoredTable(
         "oauth_requests",
-        "Sign-ins at an account server that are under way.",
+        "Sign-ins at an account server that are not completed.",
         "",
         Retention.SHORT,
         OnErasure.EXPIRE,
         (secret("state_hash sealed"), plain("created_at expires_at used_at")),
-        not_exported="sign-ins under way: they last ten minutes",
+        not_exported="sign-ins that are not completed; they expire after ten minutes",
     ),
 )
 
@@ -372,7 +374,7 @@ CONTACTS: Final = (
     ),
     StoredTable(
         "saved_search_keys",
-        "Words by which an event finds these searches.",
+        "Words that connect new events with these searches.",
         _SEARCHES,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -381,12 +383,12 @@ CONTACTS: Final = (
     ),
     StoredTable(
         "saved_search_matches",
-        "Events that these searches have found already.",
+        "Events that these searches have already found.",
         _SEARCHES,
         Retention.ACCOUNT,
         OnErasure.DELETE,
         (personal(ColumnAudience.NOBODY, "subject"), plain("search_id told_at")),
-        not_exported="which finds this site has already told of",
+        not_exported="events that the person was already notified of",
     ),
     StoredTable(
         "saved_search_queue",
@@ -398,7 +400,7 @@ CONTACTS: Final = (
             personal(ColumnAudience.NOBODY, "was_words was_mode was_starts_local was_x was_y was_z"),
             plain("event_id since look_at"),
         ),
-        not_exported="events that are still to be compared with searches: noted again as they arrive",
+        not_exported="events that are still to be compared with searches",
     ),
 )
 

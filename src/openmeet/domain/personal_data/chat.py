@@ -48,8 +48,9 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "chat_messages",
-        "Messages. Those of a deleted account stay as empty places, so that answers to them make sense. What somebody wrote with"
-        " an account of their own in Matrix goes here, too; the homeserver of that account keeps its own copy.",
+        "Messages. Those of a deleted account stay as empty messages, so that replies to them make sense. Messages "
+        "that somebody wrote with their own Matrix account are emptied as well; the homeserver of that account keeps "
+        "its own copy.",
         _OWN,
         Retention.PARENT,
         OnErasure.EMPTY,
@@ -66,7 +67,7 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "chat_pictures",
-        "Which message the stored files of a picture belong to. Files of no message are removed within an hour.",
+        "The message that the stored files of a picture belong to. Files without a message are removed within an hour.",
         _OWN,
         Retention.PARENT,
         OnErasure.PARENT,
@@ -79,7 +80,7 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "chat_log",
-        "What happened in a room, in order, by number.",
+        "Numbered log of what happened in a room.",
         "",
         Retention.PARENT,
         OnErasure.PARENT,
@@ -100,7 +101,7 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "chat_mentions",
-        "Who is mentioned in a message.",
+        "People mentioned in a message.",
         _OWN,
         Retention.PARENT,
         OnErasure.DELETE,
@@ -149,7 +150,7 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "chat_sanctions",
-        "Who is muted or banned in a room.",
+        "People who are muted or banned in a room.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -160,7 +161,7 @@ CHAT_TABLES: Final = (
             plain("room_id of_site at lifted_at"),
         ),
         PersonExport.READABLE,
-        stays_nevertheless="sanctions of others that they decided stay, with the number of the empty row and without a reason",
+        stays_nevertheless="sanctions that they imposed on others stay, with the id of the empty row and without a reason",
     ),
     StoredTable(
         "chat_edits",
@@ -178,7 +179,7 @@ CHAT_TABLES: Final = (
         Retention.SHORT,
         OnErasure.DELETE,
         (secret("body_sealed"), plain("message_id until")),
-        not_exported="sealed, and gone after 30 days",
+        not_exported="sealed, and deleted after 30 days",
     ),
     StoredTable(
         "chat_acts",
@@ -191,7 +192,7 @@ CHAT_TABLES: Final = (
             personal(ColumnAudience.HOSTS, "reason"),
             plain("act id room_id message_id until at"),
         ),
-        not_exported="decisions of moderators, which are shown to the person when they are made, and what the person says against them",
+        not_exported="decisions of moderators, which the person was shown when they were made, and the person’s objections",
     ),
     StoredTable(
         "chat_reports",
@@ -208,12 +209,12 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "chat_access_changes",
-        "Whose access to rooms may have changed, until a task has looked.",
+        "People whose access to rooms may have changed, until a task has checked it.",
         _OWN,
         Retention.SHORT,
         OnErasure.DELETE,
         (person(ColumnAudience.NOBODY, "user_id"), plain("id event_id series_id group_id")),
-        not_exported="notes that are worked through within a minute",
+        not_exported="entries that are processed within a minute",
     ),
     StoredTable(
         "search_chat_index",
@@ -226,7 +227,7 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "search_chat_numbers",
-        "Which entry of that index belongs to which message.",
+        "Mapping between entries of that index and messages.",
         "",
         Retention.PARENT,
         OnErasure.PARENT,
@@ -234,7 +235,7 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "matrix_people",
-        "Whether a person’s words go to Matrix, and their account there.",
+        "Whether a person’s messages are sent to Matrix, and their account there.",
         f"{_OWN} and not {_IS_TAKEN_BACK}",
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -247,8 +248,10 @@ CHAT_TABLES: Final = (
         ),
         PersonExport.READABLE,
         export_rows=_OWN,
-        stays_nevertheless="while a homeserver that is away still has words of theirs, the random name of the user that spoke"
-        " for them there stays until they are taken back",
+        stays_nevertheless=(
+            "while an unreachable homeserver still has their messages, the random name of the Matrix user that posted "
+            "them stays until they are removed there"
+        ),
     ),
     StoredTable(
         "matrix_guests",
@@ -263,11 +266,11 @@ CHAT_TABLES: Final = (
             plain("room_id is_due at"),
         ),
         PersonExport.READABLE,
-        stays_nevertheless="guests that they invited or banned stay, with the number of the empty row and without a reason",
+        stays_nevertheless="guests whom they invited or banned stay, with the id of the empty row and without a reason",
     ),
     StoredTable(
         "matrix_choices",
-        "Which rooms a person’s linked account is invited to.",
+        "Rooms to which a person’s linked account is invited.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -280,7 +283,7 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "matrix_sends",
-        "Which entry of a room’s log is which event at the Matrix server.",
+        "Mapping between entries of a room’s log and events on the Matrix server.",
         "",
         Retention.PARENT,
         OnErasure.PARENT,
@@ -288,7 +291,7 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "matrix_pictures",
-        "Which picture of a message is which file and event at the Matrix server.",
+        "Mapping between pictures of messages and files and events on the Matrix server.",
         "",
         Retention.PARENT,
         OnErasure.PARENT,
@@ -296,7 +299,7 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "matrix_cursor",
-        "How far the Matrix server was read, and by which process.",
+        "How far the Matrix server has been read, and by which process.",
         "",
         Retention.SITE,
         OnErasure.KEEP,

@@ -41,8 +41,8 @@ def _of_content(*, is_free_text: bool, has_audience: bool | None = None) -> str:
 EVENTS: Final = (
     StoredTable(
         "events",
-        "Events, made here or found in the network. Places, links and notes at the door are for attendees alone where the"
-        " host chose so.",
+        "Events, made here or found on the network. If the host chose so, only attendees see places, links and "
+        "arrival notes.",
         "author_id = :id",
         Retention.CONTENT,
         OnErasure.PASS_ON,
@@ -76,12 +76,12 @@ EVENTS: Final = (
     ),
     StoredTable(
         "event_drafts",
-        "Forms that somebody filled in before signing in. Nobody’s yet, so they cannot be found by person.",
+        "Forms that somebody filled in before signing in. They do not belong to a person yet.",
         "",
         Retention.SHORT,
         OnErasure.EXPIRE,
         (personal(ColumnAudience.NOBODY, "fields"), secret("token_hash"), plain("created_at expires_at")),
-        not_exported="what somebody typed before they signed in: nobody’s yet",
+        not_exported="forms that do not belong to a person yet",
     ),
     StoredTable(
         "event_co_hosts",
@@ -97,11 +97,11 @@ EVENTS: Final = (
         ),
         PersonExport.READABLE,
         export_rows=_OWN,
-        stays_nevertheless="co-hosts whom they invited stay, with the number of the empty row",
+        stays_nevertheless="co-hosts whom they invited stay, with the id of the empty row",
     ),
     StoredTable(
         "co_host_publications",
-        "Which co-host changed a record in the author’s network account.",
+        "Changes that co-hosts made to records in the author’s network account.",
         "author_id = :id or co_host_id = :id",
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -110,25 +110,25 @@ EVENTS: Final = (
     ),
     StoredTable(
         "retired_calendar_uids",
-        "Earlier dates and times of dates of series, so that calendars which have them are corrected.",
+        "Earlier dates and times of dates of series, so that calendars that have them can be corrected.",
         "",
         Retention.PARENT,
         OnErasure.KEEP,
         (plain("event_id series_id original_date time_zone is_all_day sequence left_at"),),
-        not_exported="where a date of a series was, for calendars that received it here",
+        not_exported="former dates and times, for calendars that received them here",
     ),
     StoredTable(
         "retired_slugs",
-        "Hashes of web addresses of events, series and groups that are not given out again.",
+        "Hashes of former web addresses of events, series and groups, so that they are not used again.",
         "",
         Retention.SITE,
         OnErasure.KEEP,
         (plain("kind slug_hash subject_id retired_at"),),
-        not_exported="links that lead nowhere any more",
+        not_exported="hashes of links that no longer work",
     ),
     StoredTable(
         "host_messages",
-        "Messages of hosts to attendees.",
+        "Messages from hosts to attendees.",
         "author_id = :id",
         Retention.CONTENT,
         OnErasure.DELETE,
@@ -151,7 +151,7 @@ EVENTS: Final = (
     ),
     StoredTable(
         "search_numbers",
-        "Numbers of events in this index.",
+        "Mapping between entries of this index and events.",
         "",
         Retention.PARENT,
         OnErasure.PARENT,
@@ -195,7 +195,7 @@ SERIES: Final = (
     ),
     StoredTable(
         "event_series_standing_rsvps",
-        "Who comes to every date of a series.",
+        "People who are going to every date of a series.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -214,8 +214,8 @@ SERIES: Final = (
             personal(ColumnAudience.HOSTS, "invited_as"),
             plain("series_id created_at"),
         ),
-        not_exported="people that hosts invite to later dates; invitations themselves are with the answers",
-        stays_nevertheless="people whom they invited stay invited, with the number of the empty row",
+        not_exported="people whom hosts will invite to later dates; invitations to present dates are exported with the answers",
+        stays_nevertheless="people whom they invited stay invited, with the id of the empty row",
     ),
     StoredTable(
         "event_series_offers",
@@ -228,7 +228,7 @@ SERIES: Final = (
     ),
     StoredTable(
         "event_series_former_rules",
-        "Rules that a series had before, so that old addresses of its dates still work.",
+        "Former rules of a series, so that old addresses of its dates still work.",
         "",
         Retention.PARENT,
         OnErasure.KEEP,
@@ -238,11 +238,11 @@ SERIES: Final = (
                 " left_at"
             ),
         ),
-        not_exported="where old addresses of dates lead at this site",
+        not_exported="former rules, which redirect old addresses on this site",
     ),
     StoredTable(
         "event_series_undos",
-        "Rows as they were before a change to a series, for undoing it within ten minutes.",
+        "Rows as they were before a change to a series, so that it can be undone within ten minutes.",
         "",
         Retention.SHORT,
         OnErasure.EXPIRE,
@@ -250,7 +250,7 @@ SERIES: Final = (
             personal(ColumnAudience.NOBODY, "kept made"),
             plain("id series_id act is_silent created_at expires_at undone_at"),
         ),
-        not_exported="what can be undone for a moment",
+        not_exported="needed only for undoing a change within ten minutes",
     ),
     StoredTable(
         "series_detections",
@@ -263,15 +263,15 @@ SERIES: Final = (
             personal(ColumnAudience.SELF, "key"),
             plain("id state series_id rule time_zone dates missing confidence created_at updated_at"),
         ),
-        not_exported="found among the person’s events, and found again",
+        not_exported="computed from the person’s events",
     ),
 )
 
 ANSWERS: Final = (
     StoredTable(
         "attendances",
-        "Answers to events, and invitations that nobody has answered, with the address that the host typed. What somebody wrote"
-        " goes 30 days after they took their answer back (`OPENMEET_DELETED_KEPT_DAYS`); that they said no stays.",
+        "Answers to events, and unanswered invitations with the address that the host typed. If somebody withdraws an"
+        " answer, what they wrote is deleted 30 days later (`OPENMEET_DELETED_KEPT_DAYS`); that they declined stays.",
         # In addition to the person's RSVPs, includes rows in which hosts see only the address. Such a row belongs to
         # nobody else (``attendance.invitations``).
         f"user_id = :id or invited_as = {ADDRESS} and status in ('invited', 'rejected')"
@@ -303,7 +303,7 @@ ANSWERS: Final = (
             plain("id attendance_id event_id through is_offered changed_at"),
         ),
         PersonExport.READABLE,
-        stays_nevertheless="what they decided about answers of others stays with those, with the number of the empty row",
+        stays_nevertheless="their decisions about answers of others stay in the history of those answers, with the id of the empty row",
     ),
     StoredTable(
         "registration_settings",
@@ -322,7 +322,7 @@ ANSWERS: Final = (
     ),
     StoredTable(
         "guest_rsvps",
-        "Answers of guests until they confirm their address.",
+        "Answers of guests who have not yet confirmed their address.",
         f"email = {ADDRESS}",
         Retention.SHORT,
         OnErasure.DELETE,

@@ -55,12 +55,12 @@ GROUPS: Final = (
     ),
     StoredTable(
         "group_slugs",
-        "Web addresses that a group had before.",
+        "Former web addresses of a group.",
         "",
         Retention.PARENT,
         OnErasure.PARENT,
         (personal(ColumnAudience.EVENT, "slug"), plain("group_id created_at")),
-        not_exported="addresses that lead on at this site alone",
+        not_exported="addresses that redirect only on this site",
     ),
     StoredTable(
         "group_members",
@@ -80,7 +80,7 @@ GROUPS: Final = (
             ),
         ),
         PersonExport.IMPORTED,
-        stays_nevertheless="members whom they let in stay, with the number of the empty row",
+        stays_nevertheless="members whom they admitted stay, with the id of the empty row",
     ),
     StoredTable(
         "group_followers",
@@ -105,13 +105,13 @@ GROUPS: Final = (
             person(ColumnAudience.MEMBERS, "followed_by"),
             plain("group_id created_at"),
         ),
-        not_exported="the group’s, no matter who added it",
-        stays_nevertheless="accounts that they chose for the group stay, with the number of the empty row",
+        not_exported="belongs to the group, no matter who added it",
+        stays_nevertheless="accounts that they chose for the group stay, with the id of the empty row",
     ),
     StoredTable(
         "group_invitations",
-        "Invitations to a group, by e-mail or by link. The address goes at once when somebody declines; a hash of it stays"
-        " (`declined_addresses`).",
+        "Invitations to a group, by e-mail or by link. If somebody declines, the address is deleted at once; a hash "
+        "of it stays (`declined_addresses`).",
         f"invited_by = :id or email = {ADDRESS}",
         Retention.PARENT,
         OnErasure.DELETE,
@@ -120,11 +120,12 @@ GROUPS: Final = (
             personal(ColumnAudience.HOSTS, "email", Retention.INVITATION),
             plain("id group_id uses_left expires_at revoked_at created_at declined_at uses"),
         ),
-        not_exported="the group’s, no matter who made it",
+        not_exported="belongs to the group, no matter who made it",
     ),
     StoredTable(
         "group_roles_log",
-        "Audit log of a group: role changes and who made them, its former web addresses, the network accounts it followed. Of a deleted account it has only the id, which leads to an empty row.",
+        "Audit log of a group: role changes and who made them, former web addresses, and the network accounts it "
+        "followed. For a deleted account it contains only the id of an empty row.",
         "",
         Retention.AUDIT,
         OnErasure.KEEP,
@@ -133,7 +134,7 @@ GROUPS: Final = (
             account(ColumnAudience.HOSTS, "note"),
             plain("id group_id act role_before role_after created_at"),
         ),
-        not_exported="the group’s record of what was done in it",
+        not_exported="the group’s log of what was done in it",
     ),
     StoredTable(
         "group_announcements",
@@ -148,11 +149,11 @@ GROUPS: Final = (
             plain("id group_id created_at removed_at"),
         ),
         PersonExport.READABLE,
-        stays_nevertheless="that they removed an announcement of somebody else stays, with the number of the empty row",
+        stays_nevertheless="if they removed somebody else’s announcement, that stays recorded, with the id of the empty row",
     ),
     StoredTable(
         "group_calendar_feeds",
-        "Secret addresses of a group’s calendar, by member.",
+        "Secret addresses of a group’s calendar, one per member.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -161,16 +162,16 @@ GROUPS: Final = (
             secret("token_hash"),
             plain("group_id serial created_at"),
         ),
-        not_exported="hashes of addresses that work here alone",
+        not_exported="hashes of addresses that work only on this site",
     ),
     StoredTable(
         "group_statements",
-        "What records in the network say about groups and members.",
+        "What records on the network say about groups and members.",
         f"did in {DIDS}",
         Retention.RECORD,
         OnErasure.DELETE,
         (account(ColumnAudience.MEMBERS, "uri did group_uri about refers_to"), plain("saying role")),
-        not_exported="what records in the network say about groups",
+        not_exported="what records on the network say about groups",
     ),
     StoredTable(
         "superseded_group_records",
@@ -186,7 +187,7 @@ GROUPS: Final = (
 MODERATION: Final = (
     StoredTable(
         "moderation_states",
-        "What is hidden or held back, and why.",
+        "Content and accounts that are hidden or held back, and why.",
         _ABOUT,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -196,8 +197,11 @@ MODERATION: Final = (
             personal(ColumnAudience.MODERATORS, "reason"),
             plain("thing state since"),
         ),
-        not_exported="what this site’s moderators decided",
-        stays_nevertheless="a decision about a network account or an account server stays, so that no block is lifted this way",
+        not_exported="decisions of this site’s moderators",
+        stays_nevertheless=(
+            "a decision about a network account or an account server stays, so that deleting an account does not lift a "
+            "block"
+        ),
     ),
     StoredTable(
         "reports",
@@ -216,18 +220,18 @@ MODERATION: Final = (
     ),
     StoredTable(
         "moderators",
-        "Who moderates this site.",
+        "People who moderate this site.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
         (person(ColumnAudience.MODERATORS, "user_id", unique_with=""), plain("named_at")),
-        not_exported="a role at this site",
+        not_exported="a role on this site",
     ),
     StoredTable(
         "moderation_log",
-        "Every action of a moderator. The database refuses changes. Of a deleted account it has the id, which leads to an empty row,"
-        " or the DID if the action concerned a network account. The reason is a moderator’s free text, which nobody can remove: the"
-        " console asks never to name who reported something.",
+        "All actions of moderators. The database refuses changes. For a deleted account it contains the id of an "
+        "empty row, or the DID if the action concerned a network account. The reason is free text by a moderator, "
+        "which nobody can remove, so the console asks moderators never to name the person who reported something.",
         "",
         Retention.AUDIT,
         OnErasure.KEEP,
@@ -237,7 +241,7 @@ MODERATION: Final = (
             personal(ColumnAudience.MODERATORS, "reason"),
             plain("id at act thing before_state after_state undoes"),
         ),
-        not_exported="what this site’s moderators did, also to others",
+        not_exported="actions of this site’s moderators, which also concern others",
     ),
     StoredTable(
         "moderation_policy",
@@ -254,7 +258,7 @@ MODERATION: Final = (
     ),
     StoredTable(
         "remote_authors",
-        "Network accounts that had records here, and how many lately: a limit against floods.",
+        "Network accounts whose records were received here, and how many lately, to limit floods.",
         f"did in {DIDS}",
         Retention.RECORD,
         OnErasure.DELETE,
@@ -262,7 +266,7 @@ MODERATION: Final = (
     ),
     StoredTable(
         "remote_hosts",
-        "Account servers from which a record was received. A server with a single account tells whose it is.",
+        "Account servers from which a record was received. If a server has a single account, its address shows whose it is.",
         "",
         Retention.SITE,
         OnErasure.KEEP,
@@ -279,11 +283,11 @@ MODERATION: Final = (
             account(ColumnAudience.EVERYONE, "source subject"),
             plain("value cid negated hides labelled_at expires_at heard_at"),
         ),
-        not_exported="what labellers say about network accounts and events; received again",
+        not_exported="labels on network accounts and events, which can be received again",
     ),
     StoredTable(
         "labelers",
-        "Moderation services that this site follows, and how far they were read.",
+        "Moderation services that this site follows, and how far they have been read.",
         "",
         Retention.SITE,
         OnErasure.KEEP,

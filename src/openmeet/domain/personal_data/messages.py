@@ -44,7 +44,7 @@ NOTIFICATIONS: Final = (
     ),
     StoredTable(
         "notification_preferences",
-        "Which notifications a person wants, and where.",
+        "The notifications that a person wants, and how they are delivered.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -70,7 +70,7 @@ NOTIFICATIONS: Final = (
     ),
     StoredTable(
         "webhooks",
-        "Addresses that are called when something changes.",
+        "Web addresses that are called when something changes.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -84,12 +84,12 @@ NOTIFICATIONS: Final = (
     ),
     StoredTable(
         "webhook_deliveries",
-        "Calls that are to be made or were made.",
+        "Calls of webhooks, pending and made.",
         "webhook_id in (select id from webhooks where user_id = :id)",
         Retention.SHORT,
         OnErasure.DELETE,
         (plain("id webhook_id kind subject_id state tries status why created_at settled_at revision"),),
-        not_exported="what was sent to addresses that others run",
+        not_exported="what was sent to other servers",
     ),
 )
 
@@ -101,11 +101,11 @@ CALENDARS: Final = (
         Retention.ACCOUNT,
         OnErasure.DELETE,
         (person(ColumnAudience.SELF, "user_id", unique_with=""), secret("token_hash"), plain("serial created_at")),
-        not_exported="the hash of an address that works here alone",
+        not_exported="the hash of an address that works only on this site",
     ),
     StoredTable(
         "subscribed_calendars",
-        "Calendars from elsewhere that a person has added.",
+        "Calendars of other services that a person has added.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -132,11 +132,11 @@ CALENDARS: Final = (
             personal(ColumnAudience.SELF, "title place starts_at ends_at time_zone"),
             plain("calendar_id number is_all_day is_cancelled"),
         ),
-        not_exported="computed from calendars that others keep",
+        not_exported="computed from calendars of other services",
     ),
     StoredTable(
         "imports",
-        "Files that were uploaded, until they are confirmed.",
+        "Uploaded files, until their import is confirmed.",
         _OWN,
         Retention.SHORT,
         OnErasure.DELETE,
@@ -145,11 +145,11 @@ CALENDARS: Final = (
             personal(ColumnAudience.SELF, "source content columns outcome"),
             plain("id what medium target created_at expires_at"),
         ),
-        not_exported="files that were looked at, kept for a week",
+        not_exported="uploaded files, kept for a week",
     ),
     StoredTable(
         "imported_events",
-        "Which entry of a calendar file became which event.",
+        "Mapping between entries of calendar files and events.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -162,7 +162,8 @@ CALENDARS: Final = (
     ),
     StoredTable(
         "imported_contacts",
-        "People with an address on an imported list of guests or members. A list of members goes 90 days after its last use.",
+        "People with an address on an imported list of guests or members. A list of members is deleted 90 days after "
+        "its last use.",
         f"invited_by = :id or email = {ADDRESS}",
         Retention.ANSWER,
         OnErasure.DELETE,

@@ -27,9 +27,9 @@ class Retention(StrEnum):
     CONTENT = "until 30 days after deletion (`OPENMEET_DELETED_KEPT_DAYS`)"
     ANSWER = "until 90 days after the event (`OPENMEET_ANSWERS_KEPT_DAYS`)"
     GUEST = "until 90 days after the last event (`OPENMEET_ADDRESSES_KEPT_DAYS`)"
-    RECORD = "as long as the record is in the network"
+    RECORD = "as long as the record is on the network"
     SHORT = "until it expires or is done, and up to 30 days longer"
-    AUDIT = "as long as the site runs: it proves what was done"
+    AUDIT = "as long as the site runs, because it proves what was done"
     SITE = "as long as the site runs"
 
 
@@ -43,7 +43,7 @@ class ColumnAudience(StrEnum):
     HOSTS = "hosts of the event or group"
     SELF = "only the person"
     MODERATORS = "moderators"
-    NOBODY = "nobody: only the program reads it"
+    NOBODY = "nobody; only the program reads it"
 
 
 class OnErasure(StrEnum):
@@ -52,8 +52,8 @@ class OnErasure(StrEnum):
     DELETE = "the rows are deleted"
     EMPTY = "the rows stay without their personal columns"
     PASS_ON = "passed on to a co-host, series owner or group member; otherwise deleted and emptied"  # noqa: S105 - words of a document
-    PARENT = "goes with the row that it belongs to"
-    EXPIRE = "goes when it expires"
+    PARENT = "deleted with the row that it belongs to"
+    EXPIRE = "deleted when it expires"
     KEEP = "stays"
 
 

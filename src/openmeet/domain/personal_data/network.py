@@ -28,7 +28,7 @@ def _of_repository(column: str) -> str:
 RECORDS: Final = (
     StoredTable(
         "records",
-        "Copies of public records in the network, as last seen.",
+        "Copies of public records on the network, as last seen.",
         _BY_DID,
         Retention.RECORD,
         OnErasure.DELETE,
@@ -39,7 +39,7 @@ RECORDS: Final = (
                 "collection rkey epoch rev cid is_verified standing reason precedence first_seen_at seen_at said_rev after_rev"
             ),
         ),
-        not_exported="copies of what is in the person’s network account",
+        not_exported="copies of records in the person’s network account",
     ),
     StoredTable(
         "record_subjects",
@@ -51,7 +51,7 @@ RECORDS: Final = (
     ),
     StoredTable(
         "repositories",
-        "Network accounts, and how far their records were read.",
+        "Network accounts, and how far their records have been read.",
         _BY_DID,
         Retention.RECORD,
         OnErasure.DELETE,
@@ -70,7 +70,7 @@ RECORDS: Final = (
     ),
     StoredTable(
         "backfills",
-        "Network accounts of which all records are read, and how far that is.",
+        "Network accounts whose records are being read completely, and the progress.",
         _BY_DID,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -97,7 +97,7 @@ RECORDS: Final = (
         Retention.SHORT,
         OnErasure.DELETE,
         (account(ColumnAudience.NOBODY, "uri did"), plain("kind found_at seen_at repaired_at times")),
-        not_exported="where this site and a network account were found to differ",
+        not_exported="differences between this site and a network account",
     ),
     StoredTable(
         "quarantined_records",
@@ -109,11 +109,11 @@ RECORDS: Final = (
             account(ColumnAudience.NOBODY, "uri did"),
             plain("collection rev cid step reason found_at tried_at times"),
         ),
-        not_exported="which records could not be read, for those who run this site",
+        not_exported="records that could not be read, for the people who run this site",
     ),
     StoredTable(
         "erased_records",
-        "Keyed hashes of erased records, so that late messages do not bring them back. Nothing can be read from them.",
+        "Keyed hashes of erased records, so that late messages do not bring them back. They reveal nothing.",
         "",
         Retention.SITE,
         OnErasure.KEEP,
@@ -125,7 +125,7 @@ RECORDS: Final = (
 PUBLISHING: Final = (
     StoredTable(
         "publications",
-        "Copies of events and answers in a person’s network account, and how far writing them is.",
+        "Copies of events and answers in a person’s network account, and the progress of writing them.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -143,7 +143,7 @@ PUBLISHING: Final = (
     ),
     StoredTable(
         "in_flight_creates",
-        "New records that were sent and not answered.",
+        "New records that were sent to an account server that has not answered yet.",
         _BY_DID,
         Retention.SHORT,
         OnErasure.DELETE,
@@ -152,7 +152,7 @@ PUBLISHING: Final = (
     ),
     StoredTable(
         "in_flight_updates",
-        "Changed records that were sent and not answered.",
+        "Changed records that were sent to an account server that has not answered yet.",
         _BY_DID,
         Retention.SHORT,
         OnErasure.DELETE,
@@ -170,8 +170,8 @@ PUBLISHING: Final = (
     ),
     StoredTable(
         "outbox_jobs",
-        "Jobs: e-mails, records, calls. They name people and records by id, a sign-in code its e-mail address; texts are read when"
-        " they are sent.",
+        "Jobs: e-mails, records, calls. They contain ids of people and records; those for sign-in codes contain the "
+        "e-mail address. Texts are read when they are sent.",
         # ``\x1f`` separates the parts of an e-mail job's subject (``outbox.emails``). A custodial account is deleted
         # after its person, by a job that has only the DID. Jobs that remove data from a homeserver also outlive the
         # account.
@@ -187,8 +187,10 @@ PUBLISHING: Final = (
             plain("kind revision priority state due_at attempts lease leased_until reason_code enqueued_at"),
         ),
         not_exported="jobs that are still to be done",
-        stays_nevertheless="the job that deletes an account which the site keeps has its DID, for up to 30 days; the job that takes"
-        " back what went to a homeserver has the number of the empty row, until it is done",
+        stays_nevertheless=(
+            "the job that deletes a network account kept by this site contains its DID, for up to 30 days; the job that "
+            "removes messages from a homeserver contains the id of the empty row, until it is completed"
+        ),
     ),
     StoredTable(
         "fan_outs",
@@ -228,7 +230,7 @@ SITE: Final = (
     ),
     StoredTable(
         "feature_flags",
-        "Which features are on.",
+        "Features that are turned on.",
         "",
         Retention.SITE,
         OnErasure.KEEP,
@@ -236,7 +238,7 @@ SITE: Final = (
     ),
     StoredTable(
         "feature_flag_changes",
-        "Which operator switched which feature, and why.",
+        "Log of operators who turned features on or off, and why.",
         "",
         Retention.AUDIT,
         OnErasure.KEEP,
@@ -252,13 +254,13 @@ SITE: Final = (
     ),
     StoredTable(
         "legacy_rows",
-        "Which row of the first OpenMeet became which row here.",
+        "Mapping between rows of the first OpenMeet and rows here.",
         "new_id = :id",
         Retention.SITE,
         OnErasure.KEEP,
         (personal(ColumnAudience.NOBODY, "old_id new_id"), plain("run_id kind")),
-        not_exported="which row of an older database became which",
-        stays_nevertheless="it points to the emptied row, so that an import which goes on does not bring the person back",
+        not_exported="mapping between an older database and this one",
+        stays_nevertheless="it points to the empty row, so that an import that is continued does not bring the person back",
     ),
     StoredTable(
         "schema_revision_openmeet",
