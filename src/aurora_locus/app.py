@@ -293,7 +293,7 @@ async def _start_tasks(
 ) -> None:
     """Start the background tasks, which run until the server closes."""
     db, clock, live = registry.db, registry.clock, registry.repositories.live
-    left_over = await plc_updates.left_by_a_crash(db)
+    left_over = await plc_updates.unfinished_at_start(db)
     announces_itself = settings.announces_itself
     tasks: dict[str, Coroutine[Any, Any, None]] = {
         "housekeeping": run_housekeeping(settings, registry, authorization, clock),

@@ -6,7 +6,7 @@ from typing import Any
 _ROTATION_KEY = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX"
 
 
-def is_found(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> bool:
+def is_reference(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> bool:
     """Whether these settings were written for the reference PDS: they contain the rotation key, which its installer
     sets, or ``PDS_CRAWLERS``, but no ``PDS_FEDERATION_*``.
     """
@@ -16,7 +16,7 @@ def is_found(environment: Mapping[str, str], table: Mapping[str, Any] | None = N
     return not says_federation and any(environment.get(name, "").strip() for name in (_ROTATION_KEY, "PDS_CRAWLERS"))
 
 
-def what_silence_means(hostname: str, environment: Mapping[str, str], table: Mapping[str, Any]) -> dict[str, Any]:
+def reference_defaults(hostname: str, environment: Mapping[str, str], table: Mapping[str, Any]) -> dict[str, Any]:
     """Return the defaults of the reference PDS, by setting name, for settings that its environment leaves out.
 
     Federation is on, relays are notified if any are named, the host's own name is the handle domain, and proxies in

@@ -10,10 +10,10 @@ from typing import Final
 from aurora_locus.settings import PREFIX, PdsSettings
 from groundwork.settings import names_of
 
-_LOOKS: Final = "the colours of pages follow from PDS_PRIMARY_COLOR, readable on light and dark"
+_LOOKS: Final = "the colours of pages are derived from PDS_PRIMARY_COLOR"
 _ONE_DATABASE: Final = "there is one database: PDS_DATABASE_URL, or pds.db in PDS_DATA_DIRECTORY"
 _ENTRYWAY: Final = "there is no entryway: accounts sign in here"
-_PROXY: Final = "answers of other services are passed on within fixed limits"
+_PROXY: Final = "proxied calls have fixed limits"
 
 # Known but not needed here: handled in another way, or derived from another setting.
 NEEDLESS: Final[Mapping[str, str]] = {
@@ -22,17 +22,17 @@ NEEDLESS: Final[Mapping[str, str]] = {
     "PDS_WARNING_COLOR": _LOOKS,
     "PDS_INFO_COLOR": _LOOKS,
     "PDS_SUCCESS_COLOR": _LOOKS,
-    "PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT": "the write-ahead log is kept short by its writer",
+    "PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT": "the writer keeps the write-ahead log short",
     "PDS_ACCOUNT_DB_LOCATION": _ONE_DATABASE,
     "PDS_SEQUENCER_DB_LOCATION": _ONE_DATABASE,
     "PDS_DID_CACHE_DB_LOCATION": "documents are cached in memory",
     "PDS_ACTOR_STORE_DIRECTORY": _ONE_DATABASE,
     "PDS_ACTOR_STORE_CACHE_SIZE": _ONE_DATABASE,
-    "PDS_DID_CACHE_STALE_TTL": "how long documents are believed is fixed",
-    "PDS_DID_CACHE_MAX_TTL": "how long documents are believed is fixed",
+    "PDS_DID_CACHE_STALE_TTL": "the lifetime of cached documents is fixed",
+    "PDS_DID_CACHE_MAX_TTL": "the lifetime of cached documents is fixed",
     "PDS_MAX_SUBSCRIPTION_BUFFER": "PDS_FIREHOSE_BUFFER_FRAMES says how far a subscriber may fall behind",
-    "PDS_DPOP_SECRET": "nonces of OAuth follow from a key of this server",
-    "PDS_FETCH_MAX_RESPONSE_SIZE": "what is fetched for a purpose has that purpose's limit",
+    "PDS_DPOP_SECRET": "OAuth nonces are derived from a key of this server",
+    "PDS_FETCH_MAX_RESPONSE_SIZE": "each kind of download has its own limit",
     "PDS_PROXY_ALLOW_HTTP2": _PROXY,
     "PDS_PROXY_HEADERS_TIMEOUT": _PROXY,
     "PDS_PROXY_BODY_TIMEOUT": _PROXY,
@@ -40,7 +40,7 @@ NEEDLESS: Final[Mapping[str, str]] = {
     "PDS_PROXY_MAX_RETRIES": _PROXY,
     "PDS_PROXY_PREFER_COMPRESSED": _PROXY,
     "PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS": "PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS bounds each request",
-    "PDS_ID_RESOLVER_TIMEOUT": "identities are looked up within fixed times",
+    "PDS_ID_RESOLVER_TIMEOUT": "the time limits for resolving identities are fixed",
     "PDS_HANDLE_BACKUP_NAMESERVERS": "handles are looked up by the machine's resolver",
     "PDS_LEXICON_AUTHORITY_DID": "schemas are looked up where their authority's DNS entry says",
     "PDS_EMAIL_DISABLE_CONFIRMATION_LINK": "e-mails contain the code and no link to an app",
@@ -48,9 +48,9 @@ NEEDLESS: Final[Mapping[str, str]] = {
 
 # Features of the reference that do not exist here.
 MISSING: Final[Mapping[str, str]] = {
-    "PDS_HCAPTCHA_SITE_KEY": "sign-ups are not asked to solve a picture puzzle; require invites instead",
-    "PDS_HCAPTCHA_SECRET_KEY": "sign-ups are not asked to solve a picture puzzle; require invites instead",
-    "PDS_HCAPTCHA_TOKEN_SALT": "sign-ups are not asked to solve a picture puzzle; require invites instead",
+    "PDS_HCAPTCHA_SITE_KEY": "there is no captcha at sign-up; require invites instead",
+    "PDS_HCAPTCHA_SECRET_KEY": "there is no captcha at sign-up; require invites instead",
+    "PDS_HCAPTCHA_TOKEN_SALT": "there is no captcha at sign-up; require invites instead",
     "PDS_BACKGROUND_LIGHT_URL": "pages have no background picture",
     "PDS_BACKGROUND_DARK_URL": "pages have no background picture",
     "PDS_ENTRYWAY_URL": _ENTRYWAY,
@@ -79,4 +79,4 @@ def unknown(environment: Iterable[str]) -> list[str]:
 
 def what_of(name: str) -> str:
     """Return a sentence that tells an operator about a setting name that :func:`unknown` found."""
-    return f"{name} is not used here: {MISSING[name]}" if name in MISSING else f"{name} is no setting of this server"
+    return f"{name} is not used here: {MISSING[name]}" if name in MISSING else f"{name} is not a setting of this server"

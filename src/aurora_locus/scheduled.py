@@ -97,13 +97,13 @@ async def run_housekeeping(
 
     chores: dict[str, Callable[[], Awaitable[object]]] = {
         "sessions": expire,
-        "apps that were let in": leave,
+        "OAuth sessions": leave,
         "events": retire,
         "uploads": sweep,
         "files": walk,
         "exports": repositories.keep_exports,
-        "imports that were cut off": sweep_imports,
-        "what nobody waits for": forget,
+        "abandoned imports": sweep_imports,
+        "expired tokens": forget,
         "deletions": delete,
         "pages of deleted rows": discard,
         "suspensions": resume,

@@ -50,53 +50,55 @@ class PdsSettings:
     port: int = setting(3000, what="Port to listen on; 0 picks a free one.")
     bind_address: str = setting("127.0.0.1", what="Address to listen on.")
     client_connections: int = setting(
-        4_000, what="Most open client connections. Beyond that, the idle ones are closed first.", least=16
+        4_000, what="Maximum number of client connections. Beyond it, idle ones are closed first.", least=16
     )
     client_connections_per_address: int = setting(
-        0, what="Most open connections of one address. 0: a quarter of all. Trusted proxies are exempt.", least=0
+        0, what="Maximum number of connections per address. 0: a quarter of all. Trusted proxies are exempt.", least=0
     )
-    public_url: str = setting("", what="Address under which others reach this server; https outside of dev mode.")
+    public_url: str = setting("", what="Public URL of this server; https outside of dev mode.")
     data_directory: Path = setting(Path("./data/pds"), what="Folder for the SQLite file, blobs and keys.")
     database_url: str = setting("", what="postgresql://… or sqlite:///…; empty: pds.db in the data directory.")
     database_connections: int = setting(
         CONNECTIONS,
-        what="How many connections a process keeps at most to a PostgreSQL database; 4 more while others write the same repositories.",
+        what="Maximum number of PostgreSQL connections per process; 4 more while other processes write the same repositories.",
         least=1,
     )
     service_did: str = setting("", what="DID of this server; empty: did:web of the host name.")
     service_handle_domains: tuple[str, ...] = setting(
         (".test",),
-        what="Domains (beginning with a dot) under which people get handles; in an environment of the reference PDS: a dot and the host name.",
+        what="Domains (beginning with a dot) for handles. Default in an environment of the reference PDS: a dot and the host name.",
     )
     reserved_names: tuple[str, ...] = setting(
         (),
-        what="Names nobody can take under those domains, in addition to the built-in ones (admin, mail, www …).",
+        what="Names that nobody can register there, in addition to the built-in ones (admin, mail, www …).",
     )
     did_plc_url: str = setting("http://127.0.0.1:2582", what="PLC directory.")
     invite_required: bool | None = setting(
-        None, what="Whether creating an account takes an invite code; unset: yes, except in dev mode."
+        None, what="Whether creating an account requires an invite code. Unset: yes, except in dev mode."
     )
     invite_interval: int = setting(
-        0, what="After how long, in milliseconds, an account may give an invite of its own; 0: never."
+        0, what="Time, in milliseconds, in which an account earns one invite code. 0: none are earned."
     )
     invite_epoch: int = setting(
-        0, what="From when on invites are earned, in milliseconds since 1970; 0: from an account's first day."
+        0, what="When earning starts, in milliseconds since 1970. 0: when the account was created."
     )
     did_web_accounts: bool = setting(
         default=False,
         what="Whether people may sign up with the did:web of their handle, whose document this server then serves.",
     )
     admin_password: Secret = setting(Secret(DEFAULT_ADMIN_PASSWORD), what="Password of the administration endpoints.")
-    jwt_secret: Secret = setting(Secret(""), what="Key of session tokens; empty: made at the first start, kept sealed.")
+    jwt_secret: Secret = setting(
+        Secret(""), what="Key of session tokens. Empty: generated at first start, stored sealed."
+    )
     jwt_secret_previous: Secret = setting(
         Secret(""), what="The previous key. Its tokens stay valid; remove it 90 days after the change."
     )
     plc_rotation_key_k256_private_key_hex: Secret = setting(
-        Secret(""), what="The server's PLC rotation key; empty: made at the first start, kept sealed."
+        Secret(""), what="The server's PLC rotation key. Empty: generated at first start, stored sealed."
     )
     recovery_did_key: str = setting(
         "",
-        what="The operator's own did:key, kept elsewhere. New identities get it ahead of the server's rotation key.",
+        what="did:key of the operator, kept elsewhere. New identities list it before the server's rotation key.",
     )
     sealing_keys: Secret = setting(
         Secret(""),
@@ -105,41 +107,41 @@ class PdsSettings:
     dev_mode: bool = setting(
         default=False, what="Development: plain http, .test handles, everything served on loopback."
     )
-    blobstore_disk_location: str = setting("", what="Folder of blobs; empty: blobs in the data directory.")
+    blobstore_disk_location: str = setting("", what="Folder for blobs. Empty: blobs in the data directory.")
     blobstore_disk_tmp_location: str = setting(
-        "", what="Folder of unfinished uploads, on the same disk; empty: .incoming in the folder of blobs."
+        "", what="Folder for unfinished uploads, on the same disk. Empty: .incoming in the folder for blobs."
     )
-    blobstore_s3_bucket: str = setting("", what="Bucket of blobs on an S3-compatible service; empty: a folder.")
+    blobstore_s3_bucket: str = setting("", what="Bucket for blobs on an S3-compatible service. Empty: a folder.")
     blobstore_s3_region: str = setting("", what="The bucket's region.")
-    blobstore_s3_endpoint: str = setting("", what="Address of the S3 service; empty: Amazon's of that region.")
-    blobstore_s3_access_key_id: str = setting("", what="Key to the bucket; empty: the machine's own role.")
-    blobstore_s3_secret_access_key: Secret = setting(Secret(""), what="The secret of that key.")
+    blobstore_s3_endpoint: str = setting("", what="URL of the S3 service. Empty: Amazon's for that region.")
+    blobstore_s3_access_key_id: str = setting("", what="Access key id for the bucket. Empty: the machine's own role.")
+    blobstore_s3_secret_access_key: Secret = setting(Secret(""), what="Secret access key for that id.")
     blobstore_s3_force_path_style: bool = setting(
-        default=False, what="Whether the bucket stands in the path of addresses, not in their host."
+        default=False, what="Whether the bucket's name is in the path of URLs, not in the host name."
     )
     blobstore_s3_upload_timeout_ms: int = setting(
-        20_000, what="How many milliseconds sending one blob may take.", least=1
+        20_000, what="Time limit for sending one blob, in milliseconds.", least=1
     )
-    backup_url: str = setting("", what="Where backups go: a folder, or s3://bucket/folder; empty: none are made.")
-    backup_passphrase: Secret = setting(Secret(""), what="What backups are encrypted with; keep it apart from them.")
+    backup_url: str = setting("", what="Place for backups: a folder, or s3://bucket/folder. Empty: none are made.")
+    backup_passphrase: Secret = setting(Secret(""), what="Passphrase that encrypts backups. Keep it in another place.")
     backup_interval: Seconds = setting(86400.0, what="How often a backup is made.", least=60)
-    backup_retention: Seconds = setting(30 * 86400.0, what="How long backups are kept; the newest always is.")
-    backup_s3_region: str = setting("", what="The region of the bucket of backups.")
-    backup_s3_endpoint: str = setting("", what="Address of its S3 service; empty: Amazon's of that region.")
-    backup_s3_access_key_id: str = setting("", what="Key to the bucket of backups; empty: the machine's own role.")
-    backup_s3_secret_access_key: Secret = setting(Secret(""), what="The secret of that key.")
+    backup_retention: Seconds = setting(30 * 86400.0, what="How long backups are kept. The newest always is.")
+    backup_s3_region: str = setting("", what="Region of the bucket for backups.")
+    backup_s3_endpoint: str = setting("", what="URL of its S3 service. Empty: Amazon's for that region.")
+    backup_s3_access_key_id: str = setting("", what="Access key id for that bucket. Empty: the machine's own role.")
+    backup_s3_secret_access_key: Secret = setting(Secret(""), what="Secret access key for that id.")
     backup_s3_force_path_style: bool = setting(
-        default=False, what="Whether that bucket stands in the path of addresses, not in their host."
+        default=False, what="Whether that bucket's name is in the path of URLs, not in the host name."
     )
     migrate_without_backup: bool = setting(
         default=False,
-        what="Migrate a PostgreSQL database although PDS_BACKUP_URL is not set. Make a backup by hand first.",
+        what="Migrate a PostgreSQL database even if PDS_BACKUP_URL is not set. Make a backup by hand first.",
     )
-    blob_upload_limit: Bytes = setting(5 * 1024 * 1024, what="Largest blob.")
-    blob_quota: Bytes = setting(5 * 1024 * 1024 * 1024, what="All blobs of one account together.")
+    blob_upload_limit: Bytes = setting(5 * 1024 * 1024, what="Maximum size of a blob.")
+    blob_quota: Bytes = setting(5 * 1024 * 1024 * 1024, what="Maximum size of all blobs of one account.")
     blob_grace: Seconds = setting(6 * 3600.0, what="How long an upload waits for a record; at least an hour.")
     import_limit: Bytes = setting(
-        100_000_000, what="Largest repository file for an import.", names=("PDS_MAX_REPO_IMPORT_SIZE",)
+        100_000_000, what="Maximum size of a repository file for an import.", names=("PDS_MAX_REPO_IMPORT_SIZE",)
     )
     handle_quarantine: Seconds = setting(
         30 * 86400.0, what="How long a released handle is reserved for its last owner. 0: anyone can take it at once."
@@ -147,83 +149,83 @@ class PdsSettings:
     accepting_repo_imports: bool = setting(default=True, what="Whether accounts can import a repository.")
     disable_ssrf_protection: bool = setting(
         default=False,
-        what="Fetch addresses given by strangers even in private networks and over plain http. Only for tests.",
+        what="Fetch URLs that others supply even from private networks and over plain http. Only for tests.",
     )
     repo_backfill_limit_ms: int = setting(
-        0, what="How many milliseconds back a firehose cursor reaches; 0: PDS_FIREHOSE_RETENTION."
+        0, what="How old a firehose cursor can be, in milliseconds. 0: PDS_FIREHOSE_RETENTION."
     )
     firehose_retention: Seconds = setting(3 * 86400.0, what="How long firehose events can be replayed.")
     oauth_trusted_clients: tuple[str, ...] = setting(
-        (), what="Apps (client_id) whose name and logo appear when they ask for access. Others show their address."
+        (), what="Apps (client_id) whose name and logo are shown when they ask for access. Others are shown by URL."
     )
     node_cache: Bytes = setting(32 * 1024 * 1024, what="Memory for tree nodes.")
-    record_cache: Bytes = setting(8 * 1024 * 1024, what="Memory for records in the form that they are read in.")
+    record_cache: Bytes = setting(8 * 1024 * 1024, what="Memory for records encoded as JSON.")
     firehose_buffer: Bytes = setting(64 * 1024 * 1024, what="Memory for the newest frames of the firehose.")
     firehose_buffer_frames: int = setting(10_000, what="How far, in frames, a live subscriber may fall behind.")
     contact_email_address: str = setting("", what="Address of the operator, shown at /, sign-in and describeServer.")
     email_smtp_url: Secret = setting(
-        Secret(""), what="Where mail goes: smtp://user:password@host:port; empty: nowhere, in dev mode a folder."
+        Secret(""), what="Mail server: smtp://user:password@host:port. Empty: none; a folder in dev mode."
     )
-    email_from_address: str = setting("", what="The sender of mail.")
-    privacy_policy_url: str = setting("", what="Shown by describeServer and at the foot of pages.")
-    terms_of_service_url: str = setting("", what="Shown by describeServer and at the foot of pages.")
+    email_from_address: str = setting("", what="Sender address of e-mails.")
+    privacy_policy_url: str = setting("", what="Privacy policy, linked from pages and in describeServer.")
+    terms_of_service_url: str = setting("", what="Terms of service, linked from pages and in describeServer.")
     service_name: str = setting("", what="Name of this server on its pages; empty: its host name.")
-    home_url: str = setting("", what="Where the name at the top of pages leads; empty: to the front page.")
+    home_url: str = setting("", what="Link of the name at the top of pages. Empty: the front page.")
     support_url: str = setting("", what="Where people find help; linked at the foot of pages.")
-    logo_url: str = setting("", what="Picture beside the name; https.")
-    primary_color: str = setting("", what="Colour of buttons and links, as #rrggbb; made readable where it is not.")
-    trusted_proxy_hops: int = setting(0, what="Reverse proxies in front whose X-Forwarded-For is believed.")
+    logo_url: str = setting("", what="Picture next to the name; https.")
+    primary_color: str = setting("", what="Colour of buttons and links, as #rrggbb. It is adjusted to be readable.")
+    trusted_proxy_hops: int = setting(0, what="Number of reverse proxies whose X-Forwarded-For is trusted.")
     trusted_private_proxies: bool = setting(
         default=False,
-        what="Without that number, believe X-Forwarded-For of proxies in private networks; in an environment of the reference PDS: yes.",
+        what="Without that number, trust X-Forwarded-For from private networks. Default in an environment of the reference PDS: yes.",
     )
     enable_did_doc_with_session: bool = setting(
-        default=False, what="Answer createSession, refreshSession and getSession with the account's DID document."
+        default=False, what="Add the DID document to responses of createSession, refreshSession and getSession."
     )
     lexicon_resolution_enabled: bool = setting(
-        default=False, what="Look for Lexicons of unknown record types when somebody writes one, a second at most."
+        default=False, what="Resolve Lexicons of unknown record types when one is written, for at most a second."
     )
     rate_limits_enabled: bool | None = setting(
         default=None,
-        what="Whether too many requests are refused. Unset: yes, with limits 1,000 times higher in dev mode. "
-        "Wrong passwords always count.",
+        what="Whether requests are rate-limited. Unset: yes, with limits 1,000 times higher in dev mode. "
+        "Wrong passwords are always counted.",
     )
     rate_limit_bypass_key: Secret = setting(
         Secret(""),
         what="Requests with it in x-ratelimit-bypass are not limited, except where a password is checked. A caller that signs "
-        "x-client-address with it can name the visitor it asks for.",
+        "x-client-address with it can name the visitor on whose behalf it calls.",
     )
     rate_limit_bypass_ips: tuple[str, ...] = setting(
         (), what="Addresses and networks whose requests are not limited, except where a password is checked."
     )
     redis_scratch_address: str = setting(
         "",
-        what="host:port of a Redis where several processes share rate limits and used DPoP proofs. "
+        what="host:port of a Redis in which processes share rate limits and used DPoP proofs. "
         "Empty: each keeps its own.",
     )
-    redis_scratch_password: Secret = setting(Secret(""), what="Its password.")
-    bsky_app_view_url: str = setting("", what="App view that answers app.bsky methods; empty: the one a caller names.")
-    bsky_app_view_did: str = setting("", what="Its DID.")
+    redis_scratch_password: Secret = setting(Secret(""), what="Password of that Redis.")
+    bsky_app_view_url: str = setting("", what="App view for app.bsky methods. Empty: the one that a caller names.")
+    bsky_app_view_did: str = setting("", what="DID of the app view.")
     bsky_app_view_cdn_url_pattern: str = setting(
-        "", what="Where it serves pictures, with %s for size, DID and CID; empty: people's own pictures come from here."
+        "", what="The app view's image URLs, with %s for size, DID and CID. Empty: URLs of blobs on this server."
     )
-    mod_service_url: str = setting("", what="Moderation service that answers tools.ozone methods.")
-    mod_service_did: str = setting("", what="Its DID.")
-    report_service_url: str = setting("", what="Where reports go; empty: to the moderation service.")
-    report_service_did: str = setting("", what="Its DID.")
+    mod_service_url: str = setting("", what="Moderation service for tools.ozone methods.")
+    mod_service_did: str = setting("", what="DID of the moderation service.")
+    report_service_url: str = setting("", what="Service that receives reports. Empty: the moderation service.")
+    report_service_did: str = setting("", what="DID of the service for reports.")
     proxy_full_audiences: tuple[str, ...] = setting(
         (),
-        what="Services (#name or did#name) whose tokens name did#name as their audience; all others get the bare DID.",
+        what="Services (#name or did#name) whose tokens have the audience did#name. For others it is the bare DID.",
     )
-    federation_enabled: bool = setting(default=False, what="Master switch of the four that follow.")
+    federation_enabled: bool = setting(default=False, what="Master switch for the next four settings.")
     federation_relay_urls: tuple[str, ...] = setting(
-        ("https://bsky.network",), what="Relays that are asked to read this server.", names=("PDS_CRAWLERS",)
+        ("https://bsky.network",), what="Relays that are asked to crawl this server.", names=("PDS_CRAWLERS",)
     )
     federation_firehose_enabled: bool = setting(default=False, what="Serve subscribeRepos.")
     federation_crawl_enabled: bool = setting(
-        default=False, what="Strangers may list the repositories; requestCrawl is sent when an operator asks."
+        default=False, what="Anybody may list the repositories, and an operator can send requestCrawl."
     )
-    federation_auto_stream: bool = setting(default=False, what="Send requestCrawl without being asked.")
+    federation_auto_stream: bool = setting(default=False, what="Send requestCrawl automatically.")
 
     @property
     def url(self) -> str:
@@ -263,15 +265,13 @@ class PdsSettings:
         return self.trusted_proxy_hops == 0
 
     @property
-    def how_clients_are_told_apart(self) -> str:
+    def client_address_rule(self) -> str:
         """How client addresses are determined behind a proxy, as a sentence for operators."""
         if self.trusted_proxy_hops:
-            return (
-                f"Clients are told apart by X-Forwarded-For, of which the last {self.trusted_proxy_hops} are believed."
-            )
+            return f"Clients are identified by X-Forwarded-For; its last {self.trusted_proxy_hops} entries are trusted."
         if self.trusted_private_proxies:
-            return "Clients are told apart by X-Forwarded-For from proxies in private networks."
-        return "Clients are told apart by the address that connects; if that is a proxy, set PDS_TRUSTED_PROXY_HOPS."
+            return "Clients are identified by X-Forwarded-For from proxies in private networks."
+        return "Clients are identified by the address that connects. If that is a proxy, set PDS_TRUSTED_PROXY_HOPS."
 
     @property
     def counts_requests(self) -> bool:
@@ -336,8 +336,8 @@ _FEDERATION = ("firehose_enabled", "crawl_enabled", "auto_stream")
 def read(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> PdsSettings:
     """Read the settings from the environment and from their table in the settings file. Raises ``SettingsRefused``."""
     settings = read_settings(PdsSettings, prefix=PREFIX, environment=environment, table=table)
-    if reference_environment.is_found(environment, table):
-        meant = reference_environment.what_silence_means(settings.hostname, environment, table or {})
+    if reference_environment.is_reference(environment, table):
+        meant = reference_environment.reference_defaults(settings.hostname, environment, table or {})
         settings = replace(settings, **meant)
     return checked(settings)
 
@@ -349,7 +349,7 @@ def _service_problems(settings: PdsSettings) -> list[str]:
         if bool(url) != bool(did):
             problems.append(f"PDS_{name.upper()}_URL and PDS_{name.upper()}_DID belong together; set both or neither.")
         if url and host_url(url) is None:
-            problems.append(f"PDS_{name.upper()}_URL is {url!r}, which is not https://host and nothing more.")
+            problems.append(f"PDS_{name.upper()}_URL is {url!r}, which is not just https://host.")
         if did and not _is_did(did):
             problems.append(f"PDS_{name.upper()}_DID is {did!r}, which is not a DID.")
     if settings.recovery_did_key and not _is_did_key(settings.recovery_did_key):
@@ -358,10 +358,10 @@ def _service_problems(settings: PdsSettings) -> list[str]:
         try:
             ipaddress.ip_network(address, strict=False)
         except ValueError:
-            problems.append(f"PDS_RATE_LIMIT_BYPASS_IPS has {address!r}, which is no address and no network.")
+            problems.append(f"PDS_RATE_LIMIT_BYPASS_IPS has {address!r}, which is neither an address nor a network.")
     key = settings.rate_limit_bypass_key.reveal()
     if key and len(key) < MIN_BYPASS_KEY:
-        problems.append(f"PDS_RATE_LIMIT_BYPASS_KEY has less than {MIN_BYPASS_KEY} characters, which can be guessed.")
+        problems.append(f"PDS_RATE_LIMIT_BYPASS_KEY has less than {MIN_BYPASS_KEY} characters, so it could be guessed.")
     pattern = settings.bsky_app_view_cdn_url_pattern
     if pattern and pattern.count("%s") != 3:  # for size, DID and CID
         problems.append("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN must have three %s: for size, DID and CID.")
@@ -435,7 +435,7 @@ def _page_problems(settings: PdsSettings) -> list[str]:
         "PDS_TERMS_OF_SERVICE_URL": settings.terms_of_service_url,
     }
     problems = [
-        f"{name} is {link!r}, which is no web address."
+        f"{name} is {link!r}, which is not a web address."
         for name, link in links.items()
         if link and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", link)
     ]
@@ -448,8 +448,8 @@ def _mail_problems(settings: PdsSettings) -> list[str]:
     problems = []
     if settings.confirms_email and not settings.needs_invite and not settings.mail_url:
         problems.append(
-            "PDS_INVITE_REQUIRED is off without PDS_EMAIL_SMTP_URL: who signs up without an invite confirms the address "
-            "by mail. Set both, or leave invites on."
+            "PDS_INVITE_REQUIRED is off, but PDS_EMAIL_SMTP_URL is not set: people who sign up without an invite must "
+            "confirm their address by e-mail. Set both, or leave invites on."
         )
     if settings.email_smtp_url:
         try:
@@ -469,7 +469,7 @@ def _mail_problems(settings: PdsSettings) -> list[str]:
 def _blobstore_problems(settings: PdsSettings) -> list[str]:
     problems = []
     if settings.blobstore_s3_bucket and settings.blobstore_disk_location:
-        problems.append("PDS_BLOBSTORE_S3_BUCKET and PDS_BLOBSTORE_DISK_LOCATION are both set; blobs have one place.")
+        problems.append("PDS_BLOBSTORE_S3_BUCKET and PDS_BLOBSTORE_DISK_LOCATION are both set; set only one.")
     if settings.blobstore_disk_tmp_location and not settings.blobstore_disk_location:
         problems.append("PDS_BLOBSTORE_DISK_TMP_LOCATION is set without PDS_BLOBSTORE_DISK_LOCATION.")
     if not settings.blobstore_s3_bucket:

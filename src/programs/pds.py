@@ -45,7 +45,7 @@ def main(settings_file: SettingsFile = None) -> None:
                 is_proxy=settings.is_proxy,
             )
             typer.echo(f"Aurora Locus answers at {settings.url} (listening on {serving.url})")
-            typer.echo(settings.how_clients_are_told_apart)
+            typer.echo(settings.client_address_rule)
             try:
                 await wait_for_stop()
             finally:

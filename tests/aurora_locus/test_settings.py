@@ -129,7 +129,7 @@ def test_installed_environment_of_the_reference_pds_works_unchanged(without: tup
     assert settings.announces_itself is ("PDS_CRAWLERS" not in without)
     assert settings.counts_requests
     assert settings.trusted_private_proxies
-    assert "from proxies in private networks" in settings.how_clients_are_told_apart
+    assert "from proxies in private networks" in settings.client_address_rule
 
 
 @pytest.mark.parametrize(

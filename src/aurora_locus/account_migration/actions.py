@@ -90,13 +90,13 @@ async def finish(context: MigrationContext, did: Did, token: str | None) -> None
     if web_identities.is_ours(registry, did):
         there = web_moves.destination_of(move, recommended)
         await web_moves.spend_code(registry, did, token)
-        await _signed(context, did, web_moves.kept(there))
+        await _signed(context, did, web_moves.encode_destination(there))
         return
     present = (await own_identity.newest(registry, did)).operation
     ours = format_did_key(registry.rotation_key.public)
     theirs = recommended.get("rotationKeys")
     if not isinstance(theirs, list) or not theirs:
-        raise RemoteFailed(f"{move.target} does not say what the identity should be.")
+        raise RemoteFailed(f"{move.target} does not say what the identity should contain.")
     own = [key for key in present.rotation_keys if key != ours and key not in theirs]
     names = ("alsoKnownAs", "verificationMethods", "services")
     changes = {**{name: recommended[name] for name in names if name in recommended}, "rotationKeys": [*own, *theirs]}
@@ -131,7 +131,7 @@ async def give_up(context: MigrationContext, did: Did) -> None:
     if move is None:
         return
     if move.stage is MoveStage.FINISHING and web_identities.is_ours(context.registry, did):
-        if await web_moves.is_pointed(context.registry, move):
+        if await web_moves.names_destination(context.registry, move):
             raise Refused(mark("Your name already leads to the other server. The move can’t be stopped any more."))
     elif move.stage is MoveStage.FINISHING:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))

@@ -164,7 +164,7 @@ async def _activate(context: MigrationContext, there: MigrationServer) -> None:
     except (InvalidInput, Refused) as refused:
         if not web_identities.is_ours(context.registry, there.did):
             raise
-        raise RemoteSlow(f"{refused.why} It is asked again in a moment.") from None
+        raise RemoteSlow(f"{refused.why} We will try again in a moment.") from None
 
 
 async def _send_newest(context: MigrationContext, there: MigrationServer) -> None:
@@ -182,9 +182,9 @@ async def _finish(context: MigrationContext, move: AccountMove) -> None:
     registry, did = context.registry, move.did
     there = await _side(context, move)
     if web_identities.is_ours(registry, did):
-        if not await web_moves.is_pointed(registry, move):
+        if not await web_moves.names_destination(registry, move):
             await _send_newest(context, there)
-            await web_moves.point(registry, move)
+            await web_moves.name_destination(registry, move)
     else:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
         if (await own_identity.newest(registry, did)).cid != plc_operation.cid_of(operation):

@@ -33,7 +33,7 @@ def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewS
     try:
         parse_did_key(str(key))
     except Malformed:
-        raise RemoteFailed(f"{move.target} does not say with which key it signs.") from None
+        raise RemoteFailed(f"{move.target} does not say which signing key it uses.") from None
     if not isinstance(endpoint, str) or not endpoint.startswith(("https://", "http://")):
         raise RemoteFailed(f"{move.target} does not say where the account will be.")
     return NewServer(endpoint.rstrip("/"), str(key), str(parse_handle(move.handle)))
@@ -45,23 +45,23 @@ async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
     verdict = await registry.db.write(
         lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, given)
     )
-    email_tokens.require_good(verdict)
+    email_tokens.require_valid(verdict)
 
 
-def kept(there: NewServer) -> str:
+def encode_destination(there: NewServer) -> str:
     """Encode the destination for the ``moves`` row."""
     return msgspec.json.encode(there).decode()
 
 
-async def is_pointed(registry: Registry, move: AccountMove) -> bool:
+async def names_destination(registry: Registry, move: AccountMove) -> bool:
     """Whether the document already names the other server."""
     async with registry.db.reader() as reader:
-        return await web_identities.destination(reader, move.did) == _kept(move)
+        return await web_identities.destination(reader, move.did) == _decode_destination(move)
 
 
-async def point(registry: Registry, move: AccountMove) -> None:
+async def name_destination(registry: Registry, move: AccountMove) -> None:
     """Make the document name the other server, and announce the change."""
-    there = _kept(move)
+    there = _decode_destination(move)
 
     def work(w: Writer) -> None:
         web_identities.point_elsewhere(w, move.did, there)
@@ -70,5 +70,5 @@ async def point(registry: Registry, move: AccountMove) -> None:
     await registry.db.write(work)
 
 
-def _kept(move: AccountMove) -> NewServer:
+def _decode_destination(move: AccountMove) -> NewServer:
     return msgspec.json.decode(move.operation or "{}", type=NewServer)

@@ -36,7 +36,7 @@ class DescribedApp:
 
 def routes() -> list[Route]:
     """The routes of this module."""
-    return [show(PATH, show_apps), take(PATH, shut_out)]
+    return [show(PATH, show_apps), take(PATH, revoke_app)]
 
 
 async def show_apps(request: Request) -> Response:
@@ -48,7 +48,7 @@ async def show_apps(request: Request) -> Response:
     return page(request, "account_pages/apps.html", context)
 
 
-async def shut_out(request: Request) -> Response:
+async def revoke_app(request: Request) -> Response:
     """Revoke the session of one app. A session that no longer exists is not an error."""
     account, form = edge.account_of(request), posted(request)
     async with edge.registry_of(request).db.transaction() as tx:

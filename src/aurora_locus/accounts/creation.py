@@ -66,8 +66,8 @@ async def create(registry: Registry, request: AccountRequest, did_web: Did | Non
             pds=registry.url,
         )
     did = of_handle(handle) if operation is None else plc_operation.did_of(operation)
-    coming = _Coming(did, handle, asked, password_hash, invite, awaits, signing, operation, request.note)
-    making = asyncio.create_task(_make(registry, coming))
+    checked = _CheckedAccount(did, handle, asked, password_hash, invite, awaits, signing, operation, request.note)
+    making = asyncio.create_task(_make(registry, checked))
     try:
         tokens = await asyncio.shield(making)
     except asyncio.CancelledError:
@@ -80,7 +80,7 @@ async def create(registry: Registry, request: AccountRequest, did_web: Did | Non
 
 
 @dataclass(frozen=True, slots=True)
-class _Coming:
+class _CheckedAccount:
     """An account that has passed the checks but has no rows yet. ``operation`` is the genesis operation of a did:plc."""
 
     did: Did
@@ -94,19 +94,19 @@ class _Coming:
     note: Callable[[Writer, Did], None] | None
 
 
-async def _make(registry: Registry, coming: _Coming) -> TokenPair:
-    if coming.operation is None:
-        tokens = await _store(registry, coming)
+async def _make(registry: Registry, checked: _CheckedAccount) -> TokenPair:
+    if checked.operation is None:
+        tokens = await _store(registry, checked)
     else:
-        tokens = await _register(registry, coming, coming.operation)
-    if coming.awaits is Awaits.CONFIRMATION:
+        tokens = await _register(registry, checked, checked.operation)
+    if checked.awaits is Awaits.CONFIRMATION:
         # After a crash at this point the e-mail is not sent, but requestEmailConfirmation can send it again.
-        await email_confirmation.send_first_email(registry, coming.did)
+        await email_confirmation.send_first_email(registry, checked.did)
     return tokens
 
 
-async def _register(registry: Registry, coming: _Coming, operation: PlcOperation) -> TokenPair:
-    did = coming.did
+async def _register(registry: Registry, checked: _CheckedAccount, operation: PlcOperation) -> TokenPair:
+    did = checked.did
     await plc_updates.intend(registry.db, did, operation)
     try:
         await registry.directory.submit(did, operation)
@@ -117,39 +117,39 @@ async def _register(registry: Registry, coming: _Coming, operation: PlcOperation
         await plc_updates.give_up(registry.plc, did, operation)
         raise
     try:
-        return await _store(registry, coming)
+        return await _store(registry, checked)
     except Exception:
         await plc_updates.give_up(registry.plc, did, operation)
         raise
 
 
-async def _store(registry: Registry, coming: _Coming) -> TokenPair:
-    did = coming.did
-    beginning = hosting.begin(registry.repositories, did, coming.signing)
+async def _store(registry: Registry, checked: _CheckedAccount) -> TokenPair:
+    did = checked.did
+    beginning = hosting.begin(registry.repositories, did, checked.signing)
 
     def work(w: Writer) -> TokenPair:
-        queries.require_not_kept(w, coming.handle, did, registry.handle_quarantine)
-        hosting.create(w, beginning, HostingStatus.DEACTIVATED if coming.awaits else HostingStatus.ACTIVE)
+        queries.require_not_kept(w, checked.handle, did, registry.handle_quarantine)
+        hosting.create(w, beginning, HostingStatus.DEACTIVATED if checked.awaits else HostingStatus.ACTIVE)
         queries.insert(
             w,
             did,
-            coming.handle,
-            email=coming.asked.email,
-            password_hash=coming.password_hash,
-            recovery_key=coming.asked.recovery_key,
+            checked.handle,
+            email=checked.asked.email,
+            password_hash=checked.password_hash,
+            recovery_key=checked.asked.recovery_key,
         )
-        if coming.awaits is not None:
-            queries.set_awaiting(w, did, coming.awaits.value, Instant(w.now + email_confirmation.PATIENCE))
-        if coming.invite is not None:
-            invites.use(w, coming.invite, did)
-        registry.repositories.keys.make_current(w, did, coming.signing)
-        if coming.operation is not None:
-            plc_updates.mark_applied(w, did, coming.operation)
+        if checked.awaits is not None:
+            queries.set_awaiting(w, did, checked.awaits.value, Instant(w.now + email_confirmation.PATIENCE))
+        if checked.invite is not None:
+            invites.use(w, checked.invite, did)
+        registry.repositories.keys.make_current(w, did, checked.signing)
+        if checked.operation is not None:
+            plc_updates.mark_applied(w, did, checked.operation)
         tokens = sessions.open_session(w, registry.tokens, did)
-        if coming.note is not None:
-            coming.note(w, did)
-        if coming.awaits is None:
-            hosting.announce_creation(w, registry.repositories, coming.handle, beginning)
+        if checked.note is not None:
+            checked.note(w, did)
+        if checked.awaits is None:
+            hosting.announce_creation(w, registry.repositories, checked.handle, beginning)
         return tokens
 
     try:

@@ -129,7 +129,7 @@ class CredentialReader:
             raise NotSignedIn("This account is deactivated.", name="AccountDeactivated")
         return account
 
-    async def speaking_through_a_service(self, did: Did) -> Account:
+    async def of_service_token(self, did: Did) -> Account:
         """Return the account that signed a service token. Raises NotSignedIn or Forbidden unless it may act here."""
         now = self._clock.now()
         # The token's reader has already checked expiry and single use, and service tokens do not end with sessions.
@@ -193,5 +193,5 @@ def _usable(account: Account, issued_at: Instant, scope: SessionScope) -> Accoun
 def _split(header: bytes) -> tuple[str, str]:
     words = header.decode("latin-1").split(" ")
     if len(words) != 2 or not words[1]:
-        raise NotSignedIn("The Authorization header is not two words.", name="InvalidToken")
+        raise NotSignedIn("The Authorization header must have two words.", name="InvalidToken")
     return words[0].lower(), words[1]

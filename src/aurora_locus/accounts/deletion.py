@@ -36,7 +36,7 @@ async def delete_own(registry: Registry, did: Did, password: str, token: str, so
         return verdict
 
     async with registry.repositories.locks.hold(did):
-        email_tokens.require_good(await registry.db.write(work))
+        email_tokens.require_valid(await registry.db.write(work))
     await discard_deleted(registry.db)
 
 

@@ -56,7 +56,7 @@ async def confirm(registry: Registry, did: Did, typed_email: str, token: str) ->
     verdict = await registry.db.write(work)
     if verdict is None:
         raise InvalidInput("email", mark("This isn’t the e-mail address of the account."), name="InvalidEmail")
-    email_tokens.require_good(verdict)
+    email_tokens.require_valid(verdict)
 
 
 async def needs_token(registry: Registry, account: Account) -> bool:
@@ -95,7 +95,7 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
         return verdict
 
     try:
-        email_tokens.require_good(await registry.db.write(work))
+        email_tokens.require_valid(await registry.db.write(work))
     except UniqueViolated:
         raise Refused(mark("There is already an account with this e-mail address."), name="InvalidRequest") from None
 
@@ -122,7 +122,7 @@ async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_w
             w.after_commit(lambda: registry.repositories.forget_head(did))
         return verdict
 
-    email_tokens.require_good(await registry.db.write(work))
+    email_tokens.require_valid(await registry.db.write(work))
 
 
 async def _require_factor(registry: Registry, did: Did, token: str | None) -> None:

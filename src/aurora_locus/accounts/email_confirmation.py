@@ -44,7 +44,7 @@ def require_confirmed(w: Writer, did: Did) -> None:
     row = queries.waiting(w, did)
     if row is not None and row.awaits == Awaits.CONFIRMATION:
         raise Refused(
-            "Confirm the e-mail address first: ask for a code with requestEmailConfirmation and give it to confirmEmail. "
+            "Confirm the e-mail address first: request a code with requestEmailConfirmation and pass it to confirmEmail. "
             "The account then shows up automatically.",
             name="InvalidRequest",
         )

@@ -154,7 +154,7 @@ def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, typed
     return TokenVerdict.WRONG
 
 
-def spend_anybodys(
+def spend_by_token(
     w: Writer, tokens: EmailTokens, purpose: TokenPurpose, typed: str
 ) -> tuple[TokenVerdict, Did | None]:
     """Consume a token that identifies the account by itself. Return the account's DID if the token is valid."""
@@ -165,7 +165,7 @@ def spend_anybodys(
     return verdict, Did(row["did"]) if verdict is TokenVerdict.GOOD else None
 
 
-def require_good(verdict: TokenVerdict) -> None:
+def require_valid(verdict: TokenVerdict) -> None:
     """Raise NotSignedIn (``InvalidToken``, ``ExpiredToken``) unless the token was valid. Call it after the commit."""
     match verdict:
         case TokenVerdict.GOOD:

@@ -25,8 +25,8 @@ from groundwork.telemetry.logs import log
 
 # We are not notified when owners change their identity with their own key, so every identity is checked periodically, a
 # few per round. A small host is done within the hour; a large one makes no more than about twenty requests a minute.
-LOOKED_AT_EVERY = HOUR
-LOOKED_AT_ONCE = 20
+CHECK_INTERVAL = HOUR
+CHECKS_PER_ROUND = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ async def require_here(registry: Registry, did: Did) -> None:
     if found:
         where = "directory" if is_plc(did) else "document"
         raise Refused(
-            f"The identity in the {where} is not that of an account here: {'; '.join(found)}. "
-            "getRecommendedDidCredentials tells what it must say.",
+            f"The identity in the {where} does not fit an account here: {'; '.join(found)}. "
+            "getRecommendedDidCredentials returns what it must contain.",
             name="InvalidRequest",
         )
 
@@ -157,7 +157,7 @@ async def recheck_identity(registry: Registry, did: Did) -> bool:
 async def recheck_due(registry: Registry) -> int:
     """Check the identities whose last check is the longest ago. Return how many accounts have moved away."""
     async with registry.db.reader() as reader:
-        due = await queries.due_for_recheck(reader, Instant(reader.now - LOOKED_AT_EVERY), LOOKED_AT_ONCE)
+        due = await queries.due_for_recheck(reader, Instant(reader.now - CHECK_INTERVAL), CHECKS_PER_ROUND)
     moved = 0
     for did in due:
         try:

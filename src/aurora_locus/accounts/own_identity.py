@@ -89,7 +89,7 @@ async def signed(registry: Registry, did: Did, changes: Mapping[str, Any], token
     verdict = await registry.db.write(
         lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, given)
     )
-    email_tokens.require_good(verdict)
+    email_tokens.require_valid(verdict)
     return operation
 
 

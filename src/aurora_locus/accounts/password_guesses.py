@@ -64,7 +64,7 @@ class GuessesUsedUp(RateLimited):
     def __init__(self, state: LimitState, after_seconds: float) -> None:
         super().__init__(state, after_seconds)
         self.why = (
-            "Too many wrong passwords for this account. Where you signed in before you still can. Elsewhere, use an app "
+            "Too many wrong passwords for this account. You can still sign in where you did before. Elsewhere, use an app "
             "password, or let this server's sign-in page e-mail you a link."
         )
 
@@ -88,7 +88,7 @@ async def verify_password(
     async with registry.db.reader() as reader:
         account = await queries.find_by_identifier(reader, identifier)
     if account is None or account.is_deleted:
-        return await _prove_nobody(registry, identifier, password)
+        return await _refuse_unknown(registry, identifier, password)
     with_link = link is not None and link.did == account.did
     try:
         guess = await take(
@@ -203,7 +203,7 @@ def used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> G
     return GuessesUsedUp(LimitState(limit, 0, resets_at, is_refused=True), max(0, resets_at - now) / SECOND)
 
 
-async def _prove_nobody(registry: Registry, identifier: str, password: str) -> ProvenAccount:
+async def _refuse_unknown(registry: Registry, identifier: str, password: str) -> ProvenAccount:
     """Raise what a wrong password raises, and equally often: unknown names are counted as accounts are, in bounded
     memory.
     """

@@ -51,13 +51,13 @@ async def reset(registry: Registry, token: str, password: str, source: SignInSou
     password_hash = await registry.passwords.hash(password)
 
     def work(w: Writer) -> TokenVerdict:
-        verdict, did = email_tokens.spend_anybodys(w, registry.email_tokens, TokenPurpose.RESET_PASSWORD, token)
+        verdict, did = email_tokens.spend_by_token(w, registry.email_tokens, TokenPurpose.RESET_PASSWORD, token)
         if did is not None:
             _replace(w, registry, did, password_hash)
             password_guesses.note(w, registry.guessing, did, source)
         return verdict
 
-    email_tokens.require_good(await registry.db.write(work))
+    email_tokens.require_valid(await registry.db.write(work))
 
 
 def _replace(w: Writer, registry: Registry, did: Did, password_hash: str) -> None:

@@ -46,14 +46,14 @@ def checked(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> 
     for value in values:
         name = value.get("$type") if isinstance(value, Mapping) else None
         if not isinstance(name, str) or not _is_within(name, namespace):
-            raise InvalidInput("preferences", f"Each preference has a $type that begins with {namespace}.")
+            raise InvalidInput("preferences", f"Each preference must have a $type that begins with {namespace}.")
         if name in READ_ONLY:
             continue
         if name in FULL_ACCESS_ONLY and not has_full_access:
             raise Forbidden(f"An app password cannot set {name}.")
         checked_values.append((name, json_form.encode(value).decode()))
     if sum(len(text.encode()) for _, text in checked_values) > MAX_BYTES:
-        raise TooLarge(f"Preferences take {MAX_BYTES} bytes together at most.")
+        raise TooLarge(f"All preferences together can have at most {MAX_BYTES} bytes.")
     return checked_values
 
 

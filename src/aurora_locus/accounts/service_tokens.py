@@ -70,12 +70,12 @@ def require_allowed(request: ServiceTokenRequest, scope: SessionScope | None) ->
     _require_audience(request.audience)
     method = "" if request.method is None else request.method
     if method.lower() in PROTECTED:
-        raise InvalidInput("lxm", f"No token is given for {method}: call it here, with the account's own session.")
+        raise InvalidInput("lxm", f"Tokens for {method} are not issued. Call it here with the account's own session.")
     is_move = method == CREATE_ACCOUNT
     if scope is SessionScope.TAKENDOWN and not is_move:
-        raise Forbidden("An account that was taken down gets a token for moving away only.")
+        raise Forbidden("A taken-down account can only get a token for moving away.")
     if is_privileged(method) and scope not in PRIVILEGED_SCOPES and scope is not SessionScope.TAKENDOWN:
-        raise InvalidInput("lxm", f"This app password is not privileged, which {method} needs.")
+        raise InvalidInput("lxm", f"{method} requires a privileged app password.")
 
 
 def lifetime_seconds(request: ServiceTokenRequest, now: Instant) -> int:
@@ -84,11 +84,11 @@ def lifetime_seconds(request: ServiceTokenRequest, now: Instant) -> int:
         return LIFETIME_SECONDS
     lifetime = request.expires_at - now // SECOND
     if lifetime <= 0:
-        raise _bad_expiration("The expiration is not in the future; it is in seconds since 1970.")
+        raise _bad_expiration("The expiration must be in the future, in seconds since 1970.")
     if lifetime > MAX_LIFETIME_SECONDS:
         raise _bad_expiration(f"A token lives for {MAX_LIFETIME_SECONDS} seconds at most.")
     if request.method is None and lifetime > MAX_LIFETIME_WITHOUT_METHOD_SECONDS:
-        why = f"A token without a method (lxm) lives for {MAX_LIFETIME_WITHOUT_METHOD_SECONDS} seconds at most."
+        why = f"A token without a method (lxm) can be valid for at most {MAX_LIFETIME_WITHOUT_METHOD_SECONDS} seconds."
         raise _bad_expiration(why)
     return lifetime
 
@@ -111,12 +111,12 @@ def _require_audience(audience: str) -> None:
     try:
         parse_did(did)
     except Malformed as error:
-        why = f"The audience must be a DID, or a DID with a service's name behind #: {error.why}."
+        why = f"The audience must be a DID, optionally followed by # and the name of a service: {error.why}."
         raise InvalidInput("aud", why) from None
     if did.startswith("did:plc:") and not is_plc(did):
         raise InvalidInput("aud", "A did:plc identifier is 24 characters of a-z and 2-7.")
     if mark and not _FRAGMENT.fullmatch(fragment):
-        raise InvalidInput("aud", "What follows # in the audience is not the name of a service.")
+        raise InvalidInput("aud", "The text after # in the audience is not the name of a service.")
 
 
 def _bad_expiration(why: str) -> InvalidInput:

@@ -34,7 +34,9 @@ async def change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) 
     active, or the identity names another server.
     """
     if not did.startswith("did:plc:"):
-        raise Refused("Only the directory of did:plc can be told another key; this identity is its owner's to change.")
+        raise Refused(
+            "Only the signing key of a did:plc can be changed here. This identity must be changed by its owner."
+        )
     await to_its_end(_change(registry, did, key, note))
 
 
@@ -57,7 +59,7 @@ async def _change(registry: Registry, did: Did, key: K256PrivateKey, note: Note)
         if account.status is not HostingStatus.ACTIVE:
             # The repository of an inactive account cannot be signed now, and after its activation the old signature
             # would not match the identity.
-            raise Refused("Only an active account's key is changed.", name="InvalidRequest")
+            raise Refused("The key can only be changed while the account is active.", name="InvalidRequest")
         new = format_did_key(key.public)
         operation = await plc_updates.new_signing_key(registry.directory, registry.rotation_key, did, new)
         await carry_out(registry, did, operation, lambda: _store(registry, account, key, operation, note))

@@ -81,11 +81,11 @@ async def _require_not_here(reader: Reader, did: Did) -> None:
 def _here(*, is_unfinished: bool) -> Refused:
     if is_unfinished:
         why = (
-            "This account is here already, from a move that was not finished. "
+            "This account is already here, from a move that was not finished. "
             "Sign in with the password that it was given then (createSession), and go on."
         )
     else:
-        why = "This account is here already. Sign in with its password (createSession)."
+        why = "This account is already here. Sign in with its password (createSession)."
     return Refused(why, name="AlreadyExists")
 
 
@@ -102,8 +102,8 @@ async def _require_usable(registry: Registry, did: Did) -> None:
         claim = await hosting_status.claim_of(registry, did)
     except (NotFound, InvalidInput) as absent:
         name = "IncompatibleDidDoc" if absent.name == "DidDeactivated" else "UnresolvableDid"
-        raise Refused(f"The identity cannot be brought here. {absent.why}", name=name) from None
+        raise Refused(f"The identity cannot be moved here. {absent.why}", name=name) from None
     except Refused as ended:
-        raise Refused(f"The identity cannot be brought here. {ended.why}", name="IncompatibleDidDoc") from None
+        raise Refused(f"The identity cannot be moved here. {ended.why}", name="IncompatibleDidDoc") from None
     if claim.signing_key is None:
-        raise Refused("The identity names no signing key that can be read.", name="IncompatibleDidDoc")
+        raise Refused("The identity has no readable signing key.", name="IncompatibleDidDoc")

@@ -72,10 +72,11 @@ async def require_new(reader: Reader, did: Did, handle: Handle) -> None:
     """Raise Refused unless the DID is that of the handle and no account here has or ever had it."""
     if did != of_handle(handle):
         raise Refused(
-            f"The identity that this server can make for {handle} is {of_handle(handle)}.", name="IncompatibleDidDoc"
+            f"The only identity that this server can create for {handle} is {of_handle(handle)}.",
+            name="IncompatibleDidDoc",
         )
     if await queries.repository_was_here(reader, did):
-        raise Refused("An account with this identity is, or was, here.", name="AlreadyExists")
+        raise Refused("An account with this identity is or was on this server.", name="AlreadyExists")
 
 
 async def document(registry: Registry, host: str) -> dict[str, Any]:

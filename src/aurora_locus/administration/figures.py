@@ -232,7 +232,7 @@ async def search(reader: Reader, text: str, status: str, *, after: str, limit: i
     ]
 
 
-async def held(reader: Reader, did: Did) -> dict[str, int]:
+async def account_counts(reader: Reader, did: Did) -> dict[str, int]:
     """Count everything that an account has here."""
     found = {}
     for name, sql in _HELD.items():

@@ -73,7 +73,7 @@ def take_back(w: Writer, did: Did, cid: Cid) -> None:
     """Cancel a removal because the blob was uploaded again. Raises Unavailable while its file is being removed."""
     w.execute(_TAKE_BACK, did=did, cid=bytes(cid), now=w.now)
     if w.fetch_one(_CLAIMED, did=did, cid=bytes(cid)) is not None:
-        raise Unavailable("The same blob is just being removed; upload it again in a moment.")
+        raise Unavailable("The same blob is being removed. Upload it again in a moment.")
 
 
 async def due(db: Database, after: tuple[int, str, bytes], limit: int) -> list[tuple[int, Did, Cid]]:

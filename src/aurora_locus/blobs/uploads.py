@@ -124,7 +124,7 @@ async def upload(
                 beginning += chunk[: _SNIFFED_BYTES - len(beginning)]
             await receiving.write(chunk)
         if content_length is not None and size != content_length:
-            raise InvalidInput("", f"{size} bytes came, Content-Length announced {content_length}.")
+            raise InvalidInput("", f"{size} bytes were received, but Content-Length is {content_length}.")
         cid = Cid(b"\x01\x55\x12\x20" + digest.digest())
         mime_type = sniff(beginning) or declared_type(content_type)
         async with blobs.locks.hold(did):

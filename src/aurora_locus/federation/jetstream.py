@@ -42,7 +42,7 @@ _SKEW = SECOND
 _KEPT_FRAMES = 512
 _KEPT_FRAME_BYTES = 64 * 1024
 
-_BAD_MESSAGE = StreamError("InvalidRequest", "The message is no options_update.")
+_BAD_MESSAGE = StreamError("InvalidRequest", "The message is not an options_update.")
 
 
 class Jetstream:
@@ -167,7 +167,7 @@ _kept_lines = lru_cache(_KEPT_FRAMES)(_read_lines)
 
 def _options(query: Mapping[str, list[str]], scope: Scope) -> JetstreamOptions:
     if _one(query, "compress") == "true" or (b"socket-encoding", b"zstd") in scope["headers"]:
-        raise Malformed("jetstream", "zstd", "compressed messages are not offered here")
+        raise Malformed("jetstream", "zstd", "compressed messages are not supported")
     collections, dids = query.get("wantedCollections", ()), query.get("wantedDids", ())
     return parse_options(collections, dids, _one(query, "maxMessageSizeBytes"))
 

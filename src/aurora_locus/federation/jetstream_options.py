@@ -58,16 +58,16 @@ def parse_options(collections: Sequence[str], dids: Sequence[str], max_bytes: ob
 def parse_update(message: object) -> JetstreamOptions | None:
     """Parse the options in an ``options_update``; None for messages of other types. Raises Malformed."""
     if not isinstance(message, Mapping) or not isinstance(message.get("type"), str):
-        raise _bad(message, "a message has a type")
+        raise _bad(message, "a message must have a type")
     if message["type"] != "options_update":
         return None
     payload: Any = message.get("payload")
     if not isinstance(payload, Mapping):
-        raise _bad(payload, "an options_update has a payload")
+        raise _bad(payload, "an options_update must have a payload")
     collections, dids = payload.get("wantedCollections") or [], payload.get("wantedDids") or []
     for texts in (collections, dids):
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise _bad(texts, "wanted collections and accounts are lists of texts")
+            raise _bad(texts, "wantedCollections and wantedDids must be lists of strings")
     return parse_options(collections, dids, payload.get("maxMessageSizeBytes"))
 
 
@@ -76,7 +76,7 @@ def parse_cursor(text: str | None) -> int | None:
     if not text:
         return None
     if len(text) > _MAX_DIGITS or not text.isascii() or not text.isdigit():
-        raise _bad(text, "a cursor is a whole number: Unix microseconds, or the cursor of an event")
+        raise _bad(text, "a cursor must be an integer: Unix microseconds, or the cursor of an event")
     return int(text)
 
 

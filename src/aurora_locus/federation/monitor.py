@@ -18,7 +18,9 @@ class FederationGauges:
 
     def __init__(self, metrics: Metrics) -> None:
         self.events: Gauge = metrics.gauge("firehose_lag_events", "Events that the slowest subscriber is behind")
-        self.seconds: Gauge = metrics.gauge("firehose_lag_seconds", "Age of the oldest event not yet sent to somebody")
+        self.seconds: Gauge = metrics.gauge(
+            "firehose_lag_seconds", "Age of the oldest event not yet sent to every subscriber"
+        )
 
 
 async def watch(

@@ -92,7 +92,7 @@ class Proxying:
             return await upstream.ask(http, service.url, request, gone=gone)
         headers = {**request.headers, "authorization": f"Bearer {await self.token(service, nsid, did)}"}
         if self.under_way[did] >= MAX_AT_ONCE:
-            why = f"At most {MAX_AT_ONCE} calls of one account are passed on at a time. Try again in a moment."
+            why = f"At most {MAX_AT_ONCE} calls of one account are proxied at a time. Try again in a moment."
             raise TooMany(why, after_seconds=1)
         self.under_way[did] += 1
         try:
@@ -144,20 +144,20 @@ def require_may_leave(nsid: Nsid) -> None:
     The comparison ignores case, because some services ignore it too.
     """
     if nsid.lower() in PROTECTED:
-        raise NotSignedIn(f"Bad token method: {nsid} is never passed on to another service.", name="InvalidToken")
+        raise NotSignedIn(f"Bad token method: {nsid} is never proxied to another service.", name="InvalidToken")
 
 
 def require_allowed(nsid: Nsid, scope: SessionScope | None, status: HostingStatus) -> None:
     """Raise NotSignedIn unless a session of this scope may have the call proxied."""
     if scope is None:
-        raise NotSignedIn("Ask for this with a session of the account.", name="AuthMissing")
+        raise NotSignedIn("Call this with a session of the account.", name="AuthMissing")
     if is_privileged(nsid) and scope not in PRIVILEGED_SCOPES:
         # Deployed apps recognize the first three words, to detect that an app password is not enough.
         raise NotSignedIn(f"Bad token method: this app password may not call {nsid}.", name="InvalidToken")
     # The owner of a taken-down account may appeal.
     if status is HostingStatus.DEACTIVATED or (status is not HostingStatus.ACTIVE and nsid != CREATE_REPORT):
         name = "AccountDeactivated" if status is HostingStatus.DEACTIVATED else "AccountTakedown"
-        raise NotSignedIn("Calls of an account that is not active are not passed on.", name=name)
+        raise NotSignedIn("Calls of an inactive account are not proxied.", name=name)
 
 
 def origin_of(url: str) -> str:

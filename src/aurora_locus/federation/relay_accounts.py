@@ -55,9 +55,7 @@ class AccountGauges:
     """Metrics: number of accounts by relay and status."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self.accounts: Gauge = metrics.gauge(
-            "relay_accounts", "Accounts by what a relay says of them", ["relay", "status"]
-        )
+        self.accounts: Gauge = metrics.gauge("relay_accounts", "Accounts by relay and status", ["relay", "status"])
 
 
 async def keep_asking(

@@ -86,7 +86,7 @@ def read_proxy_header(text: str) -> ServiceRef:
     """Parse an ``atproto-proxy`` header. Raises InvalidInput."""
     did, mark, fragment = text.partition("#")
     if len(text) > _MAX_HEADER or not mark or not _FRAGMENT.fullmatch(fragment):
-        raise _bad_header("it is a DID, then #, then the name of a service")
+        raise _bad_header("it must be a DID, then #, then the name of a service")
     try:
         parsed = parse_did(did)
         supported_method(parsed)

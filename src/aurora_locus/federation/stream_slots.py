@@ -25,7 +25,7 @@ class StreamSlots:
         """Hold one of the reader's slots for the duration of the block. Raises TooMany."""
         network = network_of(address)
         if self._is_limited and self._open[network] >= STREAMS_OF_AN_ADDRESS:
-            why = f"One address has at most {STREAMS_OF_AN_ADDRESS} streams open. Close one first."
+            why = f"One address can have at most {STREAMS_OF_AN_ADDRESS} open streams. Close one first."
             raise TooMany(why, after_seconds=60)
         self._open[network] += 1
         try:

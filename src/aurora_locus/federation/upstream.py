@@ -108,7 +108,7 @@ async def whole(reply: UpstreamResponse) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise RemoteFailed("The other service answered in an encoding that was not asked for.")
+        raise RemoteFailed("The other service responded with an encoding that was not requested.")
     unfold = zlib.decompressobj(zlib.MAX_WBITS if encoding == "deflate" else 16 + zlib.MAX_WBITS)
     try:
         plain = unfold.decompress(body, MAX_ANSWER_BYTES)

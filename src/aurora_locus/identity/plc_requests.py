@@ -63,7 +63,7 @@ def signed_change(newest: PlcOperation, prev: Cid, changes: Mapping[str, Any], k
         signed = plc_operation.sign(replace(changed, sig=None), key)
         plc_operation.check_limits(signed)
     except Malformed as error:
-        raise InvalidInput("", f"The directory would not take this operation: {error.why}.") from None
+        raise InvalidInput("", f"The directory would not accept this operation: {error.why}.") from None
     return signed
 
 
@@ -73,9 +73,9 @@ def parse_submitted(document: object) -> PlcOperation:
         operation = plc_operation.parse_operation(document)
         plc_operation.check_limits(operation)
     except Malformed as error:
-        raise InvalidInput("operation", f"This is not an operation of did:plc: {error.why}.") from None
+        raise InvalidInput("operation", f"This is not a did:plc operation: {error.why}.") from None
     if not isinstance(operation, PlcOperation):
-        raise Refused("Only a plc_operation can be submitted here; an identity is not ended through this server.")
+        raise Refused("Only a plc_operation can be submitted here. Tombstones are not accepted.")
     return operation
 
 
@@ -92,7 +92,7 @@ def require_hosting_kept(operation: PlcOperation, hosting: Hosting) -> None:
     elif service.endpoint.rstrip("/") != hosting.pds:
         problems.append(f"its server is {service.endpoint}, not {hosting.pds}")
     if operation.verification_methods.get(ATPROTO_KEY) != format_did_key(hosting.signing_key):
-        problems.append("the signing key is not the one of this account")
+        problems.append("the signing key is not that of this account")
     if operation.also_known_as[:1] != (f"at://{hosting.handle}",):
         problems.append(f"alsoKnownAs does not begin with at://{hosting.handle}")
     if problems:

@@ -166,7 +166,7 @@ async def unfinished(db: Database, *, patience: int = PATIENCE) -> list[tuple[Di
     return found
 
 
-async def left_by_a_crash(db: Database) -> list[tuple[Did, PlcOperation]]:
+async def unfinished_at_start(db: Database) -> list[tuple[Did, PlcOperation]]:
     """Return operations left by a crash. Called before this process serves requests.
 
     A SQLite file is used by one process only, which has just started, so every unfinished operation was left by a

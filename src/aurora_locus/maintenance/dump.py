@@ -62,7 +62,7 @@ async def load(
                 return counts
             case _:
                 break
-    raise Refused("The backup's database is not whole.")
+    raise Refused("The backup's database is incomplete.")
 
 
 def _frame(value: Any) -> bytes:

@@ -44,10 +44,10 @@ def _wrong_about(row: Row, newest: dict[str, str]) -> Iterator[str]:
         newest.pop(did, None)
         return
     if not isinstance(message, events.Sequenced):
-        yield f"Event {seq} of {did} is no event."
+        yield f"Event {seq} of {did} is not an event."
         return
     if message.seq != seq:
-        yield f"Event {seq} of {did} carries the number {message.seq}."
+        yield f"Event {seq} of {did} has the number {message.seq} in its frame."
     match message:
         case events.CommitMessage(repo=repo, rev=rev, since=since):
             if repo != did:

@@ -66,7 +66,7 @@ async def begin(db: Database, backup: str) -> None:
         return w.execute(_BEGIN, id=backup, now=w.now)
 
     if await db.write(work) != 1:
-        raise Conflict("A backup is being made already; wait for its end (ten minutes, if it was killed).")
+        raise Conflict("A backup is already running. Wait until it ends (ten minutes, if its process was killed).")
 
 
 async def beat(db: Database, backup: str) -> None:

@@ -168,7 +168,7 @@ async def _examine_repository(db: Database, did: Did, size_of: SizeOf | None, re
         if not look.findings or await reader.find_head(db, did) == head:
             look.add_to(report)
             return
-    report.findings.append(IntegrityFinding(did, "It is written so often that it cannot be looked at; try again."))
+    report.findings.append(IntegrityFinding(did, "It is being written so often that it cannot be checked. Try again."))
 
 
 class _Look:
@@ -216,7 +216,7 @@ class _Look:
             self._wrong(f"The commit is wrong: {error.why}.")
             return
         if commit.rev != head.rev or commit.data != head.data:
-            self._wrong("The head says another revision or root than its commit.")
+            self._wrong("The head has a different revision or root than its commit.")
 
     async def _key(self) -> PublicKey | None:
         async with self._db.reader() as found:
@@ -234,7 +234,7 @@ class _Look:
             if block is None:
                 self._wrong(f"The block {cid} is missing.")
             elif Cid.for_cbor(block) != cid:
-                self._wrong(f"The block {cid} has other bytes than its name says.")
+                self._wrong(f"The block {cid} has bytes that do not match its CID.")
                 del found[cid]
         self._report.blocks += len(found)
         return found
@@ -271,7 +271,7 @@ class _Look:
         lost = [path for path in self._entries if path not in indexed]
         extra = [path for path in indexed if path not in self._entries]
         other = [path for path, cid in indexed.items() if self._entries.get(path, cid) != cid]
-        for paths, what in ((lost, "lacks"), (extra, "has beyond the tree"), (other, "says other content for")):
+        for paths, what in ((lost, "lacks"), (extra, "has, but the tree lacks,"), (other, "has a different CID for")):
             if paths:
                 self._wrong(f"The record index {what} {len(paths)} paths, first {min(paths)}.")
 
@@ -299,7 +299,7 @@ class _Look:
                 break
             after = rows[-1]["cid"]
         if wrong:
-            self._wrong(f"{wrong} blocks are counted as used otherwise than they are.")
+            self._wrong(f"{wrong} blocks have a wrong reference count.")
 
     async def _references(self) -> None:
         stored: set[tuple[str, Cid]] = set()
@@ -315,7 +315,7 @@ class _Look:
             after = (rows[-1]["collection"], rows[-1]["rkey"], rows[-1]["cid"])
         if stored != self._blobs:
             self._wrong(
-                f"References to blobs: {len(self._blobs - stored)} are not noted, {len(stored - self._blobs)} have no record."
+                f"References to blobs: {len(self._blobs - stored)} are missing, {len(stored - self._blobs)} have no record."
             )
 
     async def _blob_files(self) -> None:
@@ -330,7 +330,7 @@ class _Look:
                 here.add(cid)
                 await self._blob_file(cid, row["size"])
                 if cid in named and row["state"] != "permanent" and row["takedown_ref"] is None:
-                    self._wrong(f"The blob {cid} is named by a record and still counts as temporary.")
+                    self._wrong(f"The blob {cid} is still marked as temporary, although a record refers to it.")
             if len(rows) < _PAGE:
                 break
             after = rows[-1]["cid"]
@@ -365,7 +365,7 @@ async def _examine_log(db: Database, report: IntegrityReport) -> None:
         head = await found.fetch_one(_SEQUENCER)
         bounds = await found.fetch_one(_EVENT_BOUNDS)
     if head is None or bounds is None:
-        report.findings.append(IntegrityFinding("events", "The row that hands out numbers is missing."))
+        report.findings.append(IntegrityFinding("events", "The row that assigns sequence numbers is missing."))
         return
     report.events = bounds["number"]
     report.findings += [IntegrityFinding("events", what) for what in await examine_events(db)]
@@ -384,8 +384,8 @@ async def _examine_accounts(db: Database, report: IntegrityReport) -> None:
         gone = await found.fetch(_WITHOUT_REPOSITORY)
         left = await found.fetch(_LEFT_BEHIND)
     report.findings += [
-        IntegrityFinding(row["did"], "The account is here and its repository is deleted.") for row in gone
+        IntegrityFinding(row["did"], "The account exists, but its repository is deleted.") for row in gone
     ]
     report.findings += [
-        IntegrityFinding(row["did"], "It is deleted and something of it is still here.") for row in left
+        IntegrityFinding(row["did"], "It is deleted, but some of its data is still here.") for row in left
     ]

@@ -47,5 +47,5 @@ async def read_manifest(vault: Vault, backup: str = "") -> Manifest:
         raise NotFound("There is no such backup." if backup else "There is no complete backup in that place.")
     manifest = msgspec.json.decode(await vault.whole(part_name(backup or ids[-1], MANIFEST)), type=Manifest)
     if manifest.version != VERSION:
-        raise Refused("This backup was made by a newer program; use that one.")
+        raise Refused("This backup was made by a newer version of the program. Use that version.")
     return manifest

@@ -51,7 +51,7 @@ async def repair(repositories: Repositories, did: Did) -> Repaired:
         if head is None:
             raise not_hosted(did)
         if head.status is HostingStatus.DELETED:
-            raise Refused("A deleted repository is not repaired.")
+            raise Refused("A deleted repository cannot be repaired.")
         missing = await _forget_missing_blobs(repositories, did)
         named = await _entries_of_tree(repositories, head)
         from_tree = named is not None

@@ -37,7 +37,7 @@ from groundwork.errors import Refused
 from groundwork.sealing import Sealer, parse_keys
 
 # More events than a server assigns between its last backup and its loss (design, section 4.4).
-NUMBERS_LEFT_OUT = 10_000_000
+SKIPPED_NUMBERS = 10_000_000
 
 _STAGING = "restoring"
 _AT_ONCE = 32
@@ -80,7 +80,7 @@ async def restore(
     target: RestoreTarget,
     clock: Clock,
     *,
-    left_out: int = NUMBERS_LEFT_OUT,
+    skipped: int = SKIPPED_NUMBERS,
     progress: Progress = silently,
 ) -> Restored:
     """Restore a PDS from a backup. Raises Refused if the target is not empty, or if the backup is damaged or was made
@@ -96,7 +96,7 @@ async def restore(
     try:
         keys = await _store_secrets(db, manifest, target)
         blobs = await _fetch_blobs(vault, digests, db, target.store, progress)
-        first = manifest.last_number + left_out
+        first = manifest.last_number + skipped
         announced = await _announce(db, target, keys, clock, first, progress)
         report = await integrity.examine(
             db, integrity.in_store(target.store), on_progress=lambda done: progress("checking", done, 0)
@@ -112,11 +112,11 @@ async def require_empty(target: RestoreTarget, manifest: Manifest) -> None:
     newest = head(versions_folder(PACKAGE))
     if manifest.revision > newest:
         raise Refused(
-            f"The backup's tables are of revision {manifest.revision}, this program knows them up to {newest}: "
+            f"The backup's tables have revision {manifest.revision}, but this program knows only revisions up to {newest}: "
             "use the program that made the backup, or a newer one."
         )
     if await current_revision(target.url, SCHEMA, PACKAGE):
-        raise Refused("There is a database in that place already; a backup is restored into an empty place only.")
+        raise Refused("There is already a database in that place. A backup can only be restored into an empty place.")
 
 
 async def _require_ours(store: BlobStore, vault: Vault, digests: set[bytes]) -> None:
@@ -125,7 +125,7 @@ async def _require_ours(store: BlobStore, vault: Vault, digests: set[bytes]) -> 
     """
     async for stored in store.list():
         if vault.digest_of(stored.key) not in digests:
-            raise Refused("There are other blobs in that place; a backup is restored into an empty place only.")
+            raise Refused("There are other blobs in that place. A backup can only be restored into an empty place.")
 
 
 async def _fresh_staging(url: str) -> tuple[str, str]:
@@ -245,8 +245,8 @@ async def _announce_one(repositories: Repositories, present: Head) -> None:
         await recommit(repositories, present.did, as_sync=True)
         return
 
-    def on_progress(w: Writer) -> None:
+    def announce(w: Writer) -> None:
         # The account may have been reactivated after the backup, so announce its status.
         log.append_account(w, repositories.live, present.did, present.status.value)
 
-    await repositories.db.write(on_progress)
+    await repositories.db.write(announce)

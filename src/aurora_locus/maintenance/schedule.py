@@ -25,8 +25,8 @@ _LOOK_SECONDS = 60.0
 _AFTER_FAILURE_SECONDS = 3600
 
 _WITHOUT_BACKUP = (
-    "The tables of the database have to change (revision {present} to {wanted}), and nothing would bring back what they hold. Set "
-    "PDS_BACKUP_URL and PDS_BACKUP_PASSPHRASE, so that a backup is made first; or make one yourself (pg_dump) and start once "
+    "The database must be migrated (revision {present} to {wanted}), and there would be no way back without a backup. Set "
+    "PDS_BACKUP_URL and PDS_BACKUP_PASSPHRASE, so that a backup is made first, or make one yourself (pg_dump) and start once "
     "with PDS_MIGRATE_WITHOUT_BACKUP=true."
 )
 
@@ -51,12 +51,12 @@ def gauges(metrics: Metrics, clock: Clock) -> BackupGauges:
         # NaN means that there is none. An alarm that compares the age never treats NaN as recent.
         return float("nan") if newest is None else (clock.now() - newest.started_at) / SECOND
 
-    def on_progress(newest: history.Backup | None) -> None:
+    def report_last(newest: history.Backup | None) -> None:
         last[0] = newest
 
-    metrics.gauge_of("backup_age_seconds", "How old the newest proven backup is; NaN: there is none", age)
-    outcomes = metrics.counter("backups", "Backups made, by how they ended", ["outcome"])
-    return BackupGauges(outcomes, on_progress)
+    metrics.gauge_of("backup_age_seconds", "Age of the newest verified backup; NaN if there is none", age)
+    outcomes = metrics.counter("backups", "Backups by outcome", ["outcome"])
+    return BackupGauges(outcomes, report_last)
 
 
 async def keep_backups(
@@ -116,7 +116,7 @@ async def before_migrating(
     present = await current_revision(settings.database, SCHEMA, PACKAGE)
     wanted = head(versions_folder(PACKAGE))
     if present > wanted:
-        why = f"The database is of revision {present}, this program knows revisions up to {wanted}."
+        why = f"The database has revision {present}, but this program knows only revisions up to {wanted}."
         raise SettingsRefused(
             [f"{why} Start the newer program, or restore the backup made before it changed the tables."]
         )

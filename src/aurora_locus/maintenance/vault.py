@@ -99,7 +99,7 @@ def open_place(url: str, bucket: Bucket) -> BlobStore:
         if url.startswith(_BUCKET):
             parts = urlsplit(url)
             if not parts.netloc:
-                raise InvalidInput("url", "An address of backups is a folder, or s3://bucket/folder.")
+                raise InvalidInput("url", "The place for backups must be a folder, or s3://bucket/folder.")
             return open_bucket(
                 Bucket(
                     parts.netloc,
@@ -113,7 +113,7 @@ def open_place(url: str, bucket: Bucket) -> BlobStore:
                 )
             )
         if "://" in url and not url.startswith("file://"):
-            raise InvalidInput("url", "An address of backups is a folder, or s3://bucket/folder.")
+            raise InvalidInput("url", "The place for backups must be a folder, or s3://bucket/folder.")
         return open_folder(Path(url.removeprefix("file://")))
     except (ValueError, OSError) as error:
         raise InvalidInput("url", f"The place of backups cannot be used: {error}.") from error
@@ -131,7 +131,7 @@ async def open_vault(store: BlobStore, passphrase: str, *, make: bool) -> Vault:
             raise NotFound("There are no backups in that place.") from None
         return await _make(store, passphrase)
     except msgspec.DecodeError:
-        raise Refused("What is in that place is not one of our backups.") from None
+        raise Refused("That place does not contain backups of this program.") from None
     master = await asyncio.to_thread(master_key, passphrase, header.salt)
     opening = OpeningStream(master, KEY)
     try:

@@ -97,7 +97,7 @@ async def load_database(
     except ValueError as error:
         raise Refused(f"The backup {manifest.id} is not consistent: {error}.") from error
     if {name: number for name, number in counts.items() if number} != manifest.rows:
-        raise Refused(f"The backup {manifest.id} has other rows than its manifest says.")
+        raise Refused(f"The backup {manifest.id} has rows that do not match its manifest.")
 
 
 async def blob_digests(vault: Vault, manifest: Manifest) -> set[bytes]:

@@ -103,7 +103,7 @@ async def _move_file(registry: Registry, subject: BlobSubject) -> None:
 async def end_suspensions(registry: Registry) -> int:
     """End expired suspensions and return how many."""
     async with registry.db.reader() as reader:
-        due = await takedowns.over(reader)
+        due = await takedowns.expired_suspensions(reader)
     for did in due:
         audit = AuditContext(CLOCK, mark("The suspension is over."))
         await registry.db.write(lambda w, did=did, audit=audit: _end_if_over(w, registry, did, audit))  # type: ignore[misc]  # defaults bind now

@@ -105,7 +105,7 @@ def end_suspension(w: Writer, did: Did) -> None:
     w.execute(_SUSPEND, did=did, at=None, until=None)
 
 
-async def over(reader: Reader) -> list[Did]:
+async def expired_suspensions(reader: Reader) -> list[Did]:
     """Return accounts whose suspension has expired but is not lifted yet."""
     return [Did(row["did"]) for row in await reader.fetch(_OVER, now=reader.now)]
 

@@ -125,7 +125,7 @@ async def approve(
 
 async def deny(server: AuthorizationServer, tx: Transaction, request: AuthorizationRequest) -> str:
     """Deny the request. Return the URL to redirect the browser to, with ``error=access_denied``."""
-    return await refuse(server, tx, request, "access_denied", "The person said no.")
+    return await refuse(server, tx, request, "access_denied", "The user denied the request.")
 
 
 async def refuse(

@@ -71,12 +71,14 @@ class AppCallers:
                 access_token=token,
             )
             if proof.thumbprint != access.jkt:
-                raise refused_token("invalid_token", "The access token is bound to another key than the DPoP proof's.")
+                raise refused_token(
+                    "invalid_token", "The access token is bound to a different key than that of the DPoP proof."
+                )
             await proofs.use_up(proof, server.replays, clock)
         except BadDpopProof as bad:
             raise refused_token("invalid_dpop_proof", f"The DPoP proof cannot be accepted: {bad.why}.") from None
         except NonceWanted:
-            why = "The DPoP proof needs the nonce that is in the DPoP-Nonce header of this answer."
+            why = "The DPoP proof needs the nonce that is in the DPoP-Nonce header of this response."
             raise refused_token("use_dpop_nonce", why) from None
         if await server.session_cache.owner_of(access.session_id) != access.did:
             raise refused_token("invalid_token", "This session was ended. Sign in again.")

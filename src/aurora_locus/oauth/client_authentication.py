@@ -86,13 +86,13 @@ async def _by_assertion(
             now_seconds=server.registry.clock.now() // SECOND,
         )
         if assertion.algorithm != metadata.signing_algorithm:
-            raise refusals.invalid_client("The assertion has another algorithm than the client's document names.")
+            raise refusals.invalid_client("The assertion uses a different algorithm than the client's document names.")
         key = await server.clients.key(metadata, assertion.key_id)
         if key is None:
             raise KeyGone(assertion.key_id)
         check_signature(assertion, key)
     except Malformed as error:
-        raise refusals.invalid_client(f"The client has not shown that it is itself: {error.why}.") from None
+        raise refusals.invalid_client(f"The client could not be authenticated: {error.why}.") from None
     except NotSignedIn:
         raise
     except Failure as failure:

@@ -75,7 +75,7 @@ def _scopes(client: ClientMetadata, form: Mapping[str, str]) -> tuple[str, ...]:
     except Malformed as error:
         raise refusals.invalid_scope(f"scope: {error.why}.") from None
     if ATPROTO not in asked:
-        raise refusals.invalid_scope("scope must have atproto.")
+        raise refusals.invalid_scope("scope must include atproto.")
     undeclared = next((scope for scope in asked if scope not in client.scopes), None)
     if undeclared is not None:
         raise refusals.invalid_scope(f"The client's document does not declare the scope {undeclared[:200]}.")
@@ -135,5 +135,5 @@ def _prompt(form: Mapping[str, str]) -> str | None:
 def _text(form: Mapping[str, str], name: str) -> str:
     text = form.get(name, "")
     if not text or len(text) > MAX_TEXT or not text.isprintable():
-        raise refusals.invalid_request(f"{name} must be there, printable and at most {MAX_TEXT} characters long.")
+        raise refusals.invalid_request(f"{name} is required and must be printable, with at most {MAX_TEXT} characters.")
     return text

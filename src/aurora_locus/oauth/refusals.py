@@ -56,7 +56,7 @@ def invalid_proof(why: str) -> InvalidInput:
 
 def use_nonce() -> InvalidInput:
     """The proof must carry the nonce in this response."""
-    why = "The DPoP proof needs the nonce that is in the DPoP-Nonce header of this answer."
+    why = "The DPoP proof needs the nonce that is in the DPoP-Nonce header of this response."
     return InvalidInput("DPoP", why, name="use_dpop_nonce")
 
 

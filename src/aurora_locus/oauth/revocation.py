@@ -33,7 +33,7 @@ async def introspect(
 ) -> dict[str, object]:
     """Return a token's state to the confidential client that holds it. In all other cases ``active`` is false."""
     if not authenticated.client.metadata.is_confidential:
-        raise refusals.invalid_client("Only clients that authenticate may ask about tokens.")
+        raise refusals.invalid_client("Only confidential clients may introspect tokens.")
     token, now = _token(form), server.registry.clock.now()
     session_id = _session_of(server, token)
     if session_id is None or await server.session_cache.owner_of(session_id) is None:

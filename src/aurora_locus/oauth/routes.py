@@ -148,5 +148,5 @@ def _members(body: bytes) -> list[tuple[str, str]]:
     except InvalidInput as failure:
         raise refusals.invalid_request(str(failure.why)) from None
     if not isinstance(value, dict) or not all(isinstance(each, str) and "\x00" not in each for each in value.values()):
-        raise refusals.invalid_request("The body is not a JSON object of texts.")
+        raise refusals.invalid_request("The body is not a JSON object of strings.")
     return list(value.items())

@@ -88,7 +88,7 @@ async def for_refresh_token(
     if known is None:
         raise refusals.invalid_grant()
     if set(form.get("scope", "").split()) - {*known.scope.split(), *known.expanded_scope.split()}:
-        raise refusals.invalid_scope("A refresh cannot bring more than was granted. Ask again for other scopes.")
+        raise refusals.invalid_scope("A refresh cannot add scopes. Request authorization again for other scopes.")
     expanded_scope = await _expanded_again(server, known)
 
     def work(w: Writer) -> Issued | None:

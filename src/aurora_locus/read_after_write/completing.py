@@ -52,11 +52,11 @@ class Completing:
         query: str,
         reply: UpstreamResponse,
         *,
-        folds: bool,
+        client_accepts_gzip: bool,
         gone: Callable[[], bool],
     ) -> UpstreamResponse:
         """Add the caller's newest records to a response. It is returned unchanged if the app view is up to date or it
-        cannot be completed. ``folds`` says whether the client accepts gzip.
+        cannot be completed.
 
         Raises RemoteFailed and RemoteSlow if the body breaks off.
         """
@@ -80,7 +80,7 @@ class Completing:
             kept["content-type"] = reply.headers.get("content-type", "application/json")
             return UpstreamResponse(reply.status, {**kept, "content-length": str(len(body))}, _once(body))
         encoded = _ENCODER.encode(completed)
-        if folds and len(encoded) >= MIN_BYTES:
+        if client_accepts_gzip and len(encoded) >= MIN_BYTES:
             encoded = await compress_gzip(encoded)
             kept["content-encoding"] = GZIP
         lag = max(0, self.repositories.clock.now() - recent.oldest) // _MILLISECOND
@@ -130,7 +130,7 @@ async def _completed(
     return None if completed == answer else completed
 
 
-def as_asked_for(request: Request) -> Request:
+def with_decodable_encoding(request: Request) -> Request:
     """Return the request to send upstream, with an encoding that can be decoded here."""
     encoding = GZIP if accepts_gzip(request.headers["accept-encoding"].encode("latin-1")) else "identity"
     return replace(request, headers={**request.headers, "accept-encoding": encoding})

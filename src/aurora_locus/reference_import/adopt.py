@@ -124,10 +124,10 @@ async def adopt(
         raise Refused("Nothing was imported:\n" + "\n".join(found.damaged))
     target = settings.data_directory
     if target.exists() and any(target.iterdir()):
-        raise Refused(f"{target} is not empty; name a folder that is not there yet.")
+        raise Refused(f"{target} is not empty. Name a folder that does not exist yet.")
     unfinished = target.with_name(f"{target.name}.unfinished")
     if unfinished.exists():
-        raise Refused(f"{unfinished} is left of a try that did not end; remove it and begin again.")
+        raise Refused(f"{unfinished} was left by an unfinished import. Remove it and start again.")
     require_stopped(folder)
     try:
         with tempfile.TemporaryDirectory(prefix="openmeet-adopt-") as scratch:
@@ -185,7 +185,7 @@ async def _new_server(settings: PdsSettings, clock: Clock) -> AsyncIterator[New]
         async with db.reader() as look:
             row = await look.fetch_one(_ANYBODY_HERE)
         if row is None or row[0]:
-            raise Refused(f"The database {settings.database} has accounts already; import into an empty one.")
+            raise Refused(f"The database {settings.database} already has accounts. Import into an empty one.")
         sealer = Sealer(list(server_keys.sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))
         tokens = EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS))
         yield New(db, open_store(settings), sealer, SigningKeys(db, sealer), tokens)
@@ -199,9 +199,9 @@ async def _take_account(
     db, did = new.db, person.did
     reading = await asyncio.to_thread(repositories.read, store, person, folder.actor(did) / "key")
     await db.write(lambda w: repositories.keep_repository(w, reading))
-    async for rows in _beside(repositories.blocks(store, reading)):
+    async for rows in _built_in_thread(repositories.blocks(store, reading)):
         await db.write(lambda w, rows=rows: repositories.keep_blocks(w, rows))  # type: ignore[misc]  # a default binds it now
-    async for rows in _beside(repositories.records(reading)):
+    async for rows in _built_in_thread(repositories.records(reading)):
         await db.write(lambda w, rows=rows: repositories.keep_records(w, reading, rows))  # type: ignore[misc]
     await db.write(lambda w: people.keep_person(w, accounts, new.tokens, person))
     await db.write(lambda w: new.keys.make_current(w, did, reading.key))
@@ -218,7 +218,7 @@ async def _take_events(
 ) -> None:
     first: int | None = None
     unreadable: set[Did] = set()
-    async for rows in _beside(events.events(sequencer, since, unreadable)):
+    async for rows in _built_in_thread(events.events(sequencer, since, unreadable)):
         first = rows[0]["seq"] if first is None else first
         await db.write(lambda w, rows=rows: events.keep_events(w, rows))  # type: ignore[misc]  # a default binds it now
     found.lost += [f"{did}: an event cannot be read; its repository is announced again (#sync)." for did in unreadable]
@@ -266,7 +266,7 @@ async def _keep_reserved_keys(new: New, folder: OldFolder) -> None:
         await new.db.write(lambda w, did=did, key=key: new.keys.reserve(w, did, key))  # type: ignore[misc]
 
 
-async def _beside(batches: Iterator[T]) -> AsyncIterator[T]:
+async def _built_in_thread(batches: Iterator[T]) -> AsyncIterator[T]:
     """Build each batch in a thread, because reading and encoding would block the event loop."""
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         yield batch

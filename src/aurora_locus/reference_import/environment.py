@@ -55,15 +55,15 @@ def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], 
     return pds_settings.read({**kept, **own, "PDS_DATA_DIRECTORY": str(folder)})
 
 
-def what_it_means(settings: PdsSettings) -> list[str]:
+def unexpected_effects(settings: PdsSettings) -> list[str]:
     """Return effects of these settings that an operator may not expect, one sentence each."""
     relays = ", ".join(settings.federation_relay_urls) if settings.announces_itself else ""
     notes = [
-        settings.how_clients_are_told_apart,
+        settings.client_address_rule,
         f"New handles end in {' or '.join(settings.service_handle_domains)}.",
-        f"Relays that are asked to read it: {relays}."
+        f"Relays that are asked to crawl it: {relays}."
         if relays
-        else "No relay is asked to read it: PDS_CRAWLERS names none.",
+        else "No relay is asked to crawl it: PDS_CRAWLERS is empty.",
         "Requests are counted and limited." if settings.counts_requests else "Requests are not limited.",
     ]
     if not settings.mail_url:

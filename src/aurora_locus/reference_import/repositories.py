@@ -225,7 +225,7 @@ def _finder(store: sqlite3.Connection) -> Any:
             return EMPTY_NODE if cid == EMPTY_ROOT else None
         content = bytes(row["content"])
         if not cid.names(content):
-            raise Malformed("block", str(cid), "the bytes stored under it are others")
+            raise Malformed("block", str(cid), "its stored bytes do not match it")
         return content
 
     return find

@@ -83,7 +83,7 @@ def _survey_account(found: Survey, folder: OldFolder, scratch: Path, person: Ref
                 found.lost.append(f"{person.did}: the path {path!r} is left out: {why}.")
             if reading.is_foreign:
                 found.lost.append(
-                    f"{person.did}: another key signed its head, as after moving in with nothing written since; it is signed "
+                    f"{person.did}: its head was signed with another key, as after a migration without writes since; it is signed "
                     "again with its key here, and announced with #sync."
                 )
             found.count("records", len(reading.plan.changes))
@@ -102,11 +102,11 @@ def _survey_apps(found: Survey, accounts: sqlite3.Connection) -> None:
     found.count("sessions of apps (OAuth)", going_on)
     if ending:
         found.lost.append(
-            f"{ending} sessions of apps (OAuth) cannot be refreshed; their people let them in again, once."
+            f"{ending} OAuth sessions cannot be refreshed; their users must authorize the apps again, once."
         )
     devices = accounts.execute(_DEVICES).fetchone()[0]
     if devices:
-        found.lost.append(f"{devices} browsers are signed in on the server's own pages; they sign in again.")
+        found.lost.append(f"{devices} browsers are signed in on the server's own pages; they must sign in again.")
 
 
 def _survey_environment(found: Survey, environment: Mapping[str, str]) -> None:
@@ -119,6 +119,6 @@ def _survey_environment(found: Survey, environment: Mapping[str, str]) -> None:
         )
     if environment.get("PDS_PLC_ROTATION_KEY_KMS_KEY_ID"):
         found.damaged.append(
-            "The rotation key is in a key service, and this server could not change identities: put a key into "
+            "The rotation key is in a key service, so this server could not change identities: put a key into "
             "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX that each account's operations name."
         )

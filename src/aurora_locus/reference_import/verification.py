@@ -34,7 +34,7 @@ async def verify(db: Database, found: Survey, progress: Progress) -> None:
         progress(done, len(found.people), f"(comparing) {person.new_handle}")
         differing += await _differing_blocks(db, person.did)
     if differing:
-        raise Unavailable("What was written is not what was read: " + "; ".join(differing) + ".")
+        raise Unavailable("The imported data differs from the original: " + "; ".join(differing) + ".")
 
 
 async def _differing_blocks(db: Database, did: Did) -> list[str]:

@@ -139,7 +139,7 @@ def _decide(tree: Tree, writes: Sequence[PreparedWrite]) -> list[tuple[PreparedW
         if not isinstance(write.swap, Unswapped) and write.swap != held:
             raise Conflict(f"The record {write.path} is at {held or 'nothing'}, not at {write.swap or 'nothing'}.")
         if write.action is WriteAction.CREATE and held is not None:
-            raise InvalidInput("rkey", f"There is a record at {write.path} already.")
+            raise InvalidInput("rkey", f"There is already a record at {write.path}.")
         if write.action is WriteAction.UPDATE and held is None:
             raise NotFound(f"There is no record at {write.path}.", name="RecordNotFound")
         if held != write.cid:

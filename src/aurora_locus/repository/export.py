@@ -31,8 +31,8 @@ _LEVELS_AHEAD = 4
 _NODES_AHEAD = 100
 _CHUNK_BYTES = 64 * 1024
 # About as large as a repository of 10,000 short records.
-_GULP_BYTES = 6 * 1024 * 1024
-_GULP_PAGE = 1000
+_FIRST_BYTES = 6 * 1024 * 1024
+_FIRST_PAGE = 1000
 
 
 # The bytes of a CID, and whether it is the CID of a tree node; otherwise it is that of a record.
@@ -121,7 +121,7 @@ async def _whole(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
 
     Blocks are sent as they are stored, because readers verify the export.
     """
-    gulp = await _gulp(db, head.did)
+    first = await _first_blocks(db, head.did)
     opened: dict[bytes, _Opened] = {}
     stack: list[_Link] = [(bytes(head.data), True)]  # what remains to be sent, the next one last
     while stack:
@@ -130,23 +130,23 @@ async def _whole(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
             cid, is_node = stack[-1]
             node = opened.pop(cid, None) if is_node else None
             if is_node and node is None:
-                if (block := gulp.pop(cid, None)) is not None:
+                if (block := first.pop(cid, None)) is not None:
                     opened[cid] = _open(head.did, cid, block)
                 else:
                     await _open_ahead(db, head.did, stack, opened)
                 continue
             stack.pop()
-            batch.append((cid, gulp.pop(cid, None) if node is None else node.block))
+            batch.append((cid, first.pop(cid, None) if node is None else node.block))
             if node is not None:
                 stack += reversed(node.links)
         yield await _sections(db, head.did, batch)
 
 
-async def _gulp(db: Database, did: Did) -> dict[bytes, bytes]:
+async def _first_blocks(db: Database, did: Did) -> dict[bytes, bytes]:
     """Read the first few megabytes of blocks in CID order, which is random with respect to the tree."""
     blocks: dict[bytes, bytes] = {}
     after, size = b"", 0
-    while size < _GULP_BYTES and (page := await reader.blocks_after(db, did, after, limit=_GULP_PAGE)):
+    while size < _FIRST_BYTES and (page := await reader.blocks_after(db, did, after, limit=_FIRST_PAGE)):
         blocks.update(page)
         size += sum(len(block) for _, block in page)
         after = page[-1][0]

@@ -82,7 +82,7 @@ async def import_repository(
         checked = await _checked(head, files, workers)
         if checked.refused or checked.flawed:
             log.info("repository.imported_as_stored", did=did, refused=checked.refused, flawed=checked.flawed)
-        imported = _believed_rev(checked.rev, repositories.clock.now())
+        imported = _plausible_rev(checked.rev, repositories.clock.now())
         if checked.data == head.data and (imported is None or imported <= head.rev):
             return None
         key = await repositories.keys.signing_key(did)
@@ -127,7 +127,7 @@ async def _checked(head: Head, files: ImportFiles, workers: ChargedPool) -> Chec
         if stopped.reason is StopReason.CRASH:
             raise InvalidInput("", "The repository cannot be imported: reading the file fails.") from None
         raise TooLarge(
-            "The repository cannot be imported: checking it takes more time or memory than this server gives to a file of its "
+            "The repository cannot be imported: checking it takes more time or memory than this server allows for a file of its "
             "size."
         ) from None
     except TooMany as busy:
@@ -138,7 +138,7 @@ async def _checked(head: Head, files: ImportFiles, workers: ChargedPool) -> Chec
         raise no_room() from error
 
 
-def _believed_rev(rev: Tid | None, now: int) -> Tid | None:
+def _plausible_rev(rev: Tid | None, now: int) -> Tid | None:
     """Return the file's rev, which ours must follow; None if it is in the future, because no consumer has accepted such
     a rev.
     """
@@ -180,7 +180,7 @@ class _Upload:
         if changes + self.checked.blob_references <= IN_ONE_STEP:
             return list(self.exchange.changes(is_known=True if is_hidden else None))
         how = (
-            "Bring it in parts: first an older, smaller copy of the repository, then this one, of which then only the difference is stored."
+            "Import it in parts: first an older, smaller copy of the repository, then this one. Only the difference is stored then."
             if is_hidden
             else "Deactivate the account first (deactivateAccount): then any number of new records can be imported. Activate it afterwards."
         )
@@ -195,10 +195,10 @@ async def _store(repositories: Repositories, head: Head, upload: _Upload, key: P
         await db.write(lambda w: import_writer.begin(w, head, made))
         batches = upload.batches()
         while batch := await on_thread(next, batches, None):
-            await _lay_down(db, batch, lambda w, blocks: import_writer.stage(w, made, blocks))
+            await _write_rows(db, batch, lambda w, blocks: import_writer.stage(w, made, blocks))
         records = upload.records_beforehand(head)
         while rows := await on_thread(next, records, None):
-            await _lay_down(db, rows, lambda w, changes: import_writer.stage_records(w, made, changes))
+            await _write_rows(db, rows, lambda w, changes: import_writer.stage_records(w, made, changes))
         await make_durable(
             repositories,
             Head(did, head.status, made.cid, rev, made.data),
@@ -210,8 +210,8 @@ async def _store(repositories: Repositories, head: Head, upload: _Upload, key: P
         await _delete_staged(repositories, made)
         raise Unavailable(
             f"Nothing was changed: the {upload.checked.changes} changed records of this repository take the database longer than "
-            "one transaction may last here. Try again at a quieter time. If that fails as well, bring it in parts: first "
-            "an older, smaller copy of the repository, then this one, of which then only the difference is stored."
+            "one transaction may last here. Try again at a quieter time. If that fails as well, import it in parts: first "
+            "an older, smaller copy of the repository, then this one. Only the difference is stored then."
         ) from None
     except StaleHead:
         await _delete_staged(repositories, made)
@@ -222,7 +222,7 @@ async def _store(repositories: Repositories, head: Head, upload: _Upload, key: P
     return Committed(made.cid, rev)
 
 
-async def _lay_down(db: Database, rows: Sequence[T], write: Callable[[Writer, Sequence[T]], None]) -> None:
+async def _write_rows(db: Database, rows: Sequence[T], write: Callable[[Writer, Sequence[T]], None]) -> None:
     """Write the rows in one transaction, or in halves if a busy database is too slow. Raises TransactionTooLong."""
     try:
         await db.write(lambda w: write(w, rows))
@@ -230,8 +230,8 @@ async def _lay_down(db: Database, rows: Sequence[T], write: Callable[[Writer, Se
         if len(rows) <= _STAGED_AT_LEAST:
             raise
         middle = len(rows) // 2
-        await _lay_down(db, rows[:middle], write)
-        await _lay_down(db, rows[middle:], write)
+        await _write_rows(db, rows[:middle], write)
+        await _write_rows(db, rows[middle:], write)
 
 
 async def _delete_staged(repositories: Repositories, made: Commit) -> None:

@@ -117,7 +117,7 @@ def sweep(folder: Path) -> None:
 
 def no_room() -> Unavailable:
     """The error for a disk that is full or cannot be written to."""
-    return Unavailable("The file cannot be kept here at the moment.")
+    return Unavailable("The file cannot be stored here at the moment.")
 
 
 def _locked_folder(folder: Path) -> tuple[Path, int]:

@@ -127,7 +127,7 @@ def _read(path: str, cid: Cid, find: Find) -> tuple[str | None, tuple[BlobRef, .
 
 def _commit_of(did: Did, roots: Sequence[Cid], find: Find) -> Commit:
     if len(roots) != 1:
-        raise Malformed("repository", len(roots), "a repository's file names exactly one root, its commit")
+        raise Malformed("repository", len(roots), "a repository file must name exactly one root, its commit")
     block = find(roots[0])
     if block is None:
         raise Malformed("repository", str(roots[0]), "the commit that the header names is not in the file")

@@ -93,6 +93,6 @@ class DamagedRepository(Exception):
     """
 
     def __init__(self, did: Did, cid: Cid) -> None:
-        super().__init__(f"the block {cid} of {did} is missing; `openmeet pds verify` says more")
+        super().__init__(f"the block {cid} of {did} is missing; run `openmeet pds verify` for details")
         self.did = did
         self.cid = cid

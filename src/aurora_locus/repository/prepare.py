@@ -60,7 +60,9 @@ def prepare_record(
     if len(block) > MAX_RECORD_BYTES:
         raise InvalidInput("record", f"The record has {len(block)} bytes; at most {MAX_RECORD_BYTES} are allowed.")
     if any(blob.is_legacy for blob in blobs):
-        raise InvalidInput("record", "The record refers to a blob in the old form (cid, mimeType), which is only read.")
+        raise InvalidInput(
+            "record", "The record refers to a blob in the old form (cid, mimeType), which new records cannot use."
+        )
     return PreparedWrite(action, collection, rkey, Cid.for_cbor(block), block, blobs, swap, validation)
 
 
@@ -80,7 +82,7 @@ async def check_blobs(db: Database, did: Did, writes: Sequence[PreparedWrite]) -
 
 def _with_type(collection: Nsid, value: Value) -> dict[str, Value]:
     if not isinstance(value, dict):
-        raise InvalidInput("record", "A record is an object.")
+        raise InvalidInput("record", "A record must be an object.")
     named = value.get("$type")
     if named is None and "$type" not in value:
         return {**value, "$type": str(collection)}

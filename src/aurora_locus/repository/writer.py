@@ -195,7 +195,7 @@ def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: 
         created_at=w.now,
     )
     if made != 1:
-        raise Conflict(f"There is a repository of {did} on this server already.", name="AlreadyExists")
+        raise Conflict(f"There is already a repository of {did} on this server.", name="AlreadyExists")
     _put_blocks(w, did, commit.rev, blocks.items())
 
 

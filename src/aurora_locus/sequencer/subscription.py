@@ -25,7 +25,9 @@ BURST = 200
 # Time in which a stalled subscriber can accept its last frame before the connection is cut.
 FAREWELL_SECONDS = 10.0
 
-_OUTDATED = events.encode(events.InfoMessage("OutdatedCursor", "Events right after your cursor are no longer kept."))
+_OUTDATED = events.encode(
+    events.InfoMessage("OutdatedCursor", "The events right after your cursor are no longer available.")
+)
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -44,8 +46,8 @@ class StreamError:
 
 
 # 1013: try again later (registry of RFC 6455 section 11.7).
-AWAY = StreamError("NotEnoughResources", "The store does not answer; come back with your cursor to go on.", 1013)
-TOO_SLOW = StreamError("ConsumerTooSlow", "You fell behind the stream; come back with your cursor to go on.")
+AWAY = StreamError("NotEnoughResources", "The database is not available. Reconnect with your cursor to continue.", 1013)
+TOO_SLOW = StreamError("ConsumerTooSlow", "You fell behind the stream. Reconnect with your cursor to continue.")
 
 
 class StreamSubscription:
@@ -75,14 +77,14 @@ def parse_cursor(texts: Sequence[str]) -> int | StreamError | None:
     one means everything.
     """
     if len(texts) > 1:
-        return StreamError("InvalidRequest", "The cursor can be given once.")
+        return StreamError("InvalidRequest", "The cursor can be given only once.")
     text = texts[0] if texts else ""
     if not text:
         return None
     # 2^53 bounds every sequence number, and the work of parsing one.
     digits = text.removeprefix("-")
     if len(digits) > 16 or not digits.isascii() or not digits.isdigit() or int(digits) >= 1 << 53:
-        return StreamError("InvalidRequest", "The cursor must be a sequence number, a whole one.")
+        return StreamError("InvalidRequest", "The cursor must be a sequence number (an integer).")
     return max(int(text), 0)
 
 

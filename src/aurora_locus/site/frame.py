@@ -26,7 +26,7 @@ from groundwork.i18n.templates import speak
 from groundwork.ui.tones import tone_of
 
 _HERE = Path(__file__).parent
-_ROOMS = _HERE.parent
+_PACKAGES = _HERE.parent
 
 # Flash messages. The cookie holds only the key, never the text. Packages with pages add their own.
 FLASH_MESSAGES = {
@@ -94,10 +94,10 @@ def open_site(branding: Branding, url: str, csrf_key: bytes) -> Site:
 
 
 def _environment(branding: Branding, url: str, files: StaticFiles) -> jinja2.Environment:
-    folders = [folder for pattern in ("*/templates", "*/pages/templates") for folder in _ROOMS.glob(pattern)]
+    folders = [folder for pattern in ("*/templates", "*/pages/templates") for folder in _PACKAGES.glob(pattern)]
     made = jinja2.Environment(
         loader=jinja2.PrefixLoader(
-            {_room_of(folder): jinja2.FileSystemLoader(folder) for folder in folders}
+            {_package_of(folder): jinja2.FileSystemLoader(folder) for folder in folders}
             | {"ui": jinja2.FileSystemLoader(ui.TEMPLATES)}
         ),
         autoescape=True,
@@ -118,8 +118,8 @@ def _breakable(text: str) -> Markup:
     return Markup(".<wbr>").join(text.split("."))
 
 
-def _room_of(folder: Path) -> str:
-    return folder.relative_to(_ROOMS).parts[0]
+def _package_of(folder: Path) -> str:
+    return folder.relative_to(_PACKAGES).parts[0]
 
 
 def mark_as_page(connection: HTTPConnection, shown: LayoutContext) -> None:

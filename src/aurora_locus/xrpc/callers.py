@@ -89,7 +89,7 @@ def authenticator(
             token = credentials.read_refresh(headers, even_if_expired=nsid == _TAKES_EXPIRED)
             return PdsCaller(token.did, SessionScope.REFRESH, refresh=token)
         if need is Need.SERVICE and (service_token := _service_token(headers)) is not None:
-            account = await credentials.speaking_through_a_service(await services.read(service_token, nsid))
+            account = await credentials.of_service_token(await services.read(service_token, nsid))
             return PdsCaller(account.did)
         try:
             found = await credentials.read(headers, HTTPConnection(request))
@@ -168,7 +168,7 @@ def _caller(need: Need, nsid: str, session: AccountSession) -> PdsCaller:
     if need is Need.FULL_ACCESS and session.scope is not SessionScope.FULL:
         # The reference server's error name and status, which tell apps that another password may work.
         raise NotSignedIn(
-            "Bad token scope: this takes the account's own password, no app password.", name="InvalidToken"
+            "Bad token scope: this requires the account's own password, not an app password.", name="InvalidToken"
         )
     return PdsCaller(session.account.did, session.scope, is_arriving=session.account.awaits == Awaits.MOVE)
 

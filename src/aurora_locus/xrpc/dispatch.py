@@ -58,7 +58,7 @@ class MethodTable:
         self.methods: dict[str, Method] = {}
         for method in methods:
             if method.nsid in self.methods:
-                raise ValueError(f"{method.nsid} stands twice in the table of methods")
+                raise ValueError(f"{method.nsid} appears twice in the table of methods")
             self.methods[method.nsid] = method
 
     def body_limit(self, scope: Scope) -> int:
@@ -163,9 +163,9 @@ def _not_implemented(nsid: str) -> XrpcResponse:
 def _check_verb(method: Method, verb: str) -> None:
     # Status 400 instead of 405, as in the reference server.
     if method.kind == "query" and verb not in ("GET", "HEAD"):
-        raise InvalidInput("", f"{method.nsid} is a query: ask with GET.")
+        raise InvalidInput("", f"{method.nsid} is a query: call it with GET.")
     if method.kind == "procedure" and verb != "POST":
-        raise InvalidInput("", f"{method.nsid} is a procedure: call with POST.")
+        raise InvalidInput("", f"{method.nsid} is a procedure: call it with POST.")
 
 
 def _has_body(headers: Mapping[bytes, bytes]) -> bool:

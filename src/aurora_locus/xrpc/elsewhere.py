@@ -19,7 +19,7 @@ from aurora_locus.federation.proxying import Proxying, require_allowed, require_
 from aurora_locus.federation.services import APP_VIEW, CREATE_REPORT, QUERY_LABELS, KnownService, ServiceRef
 from aurora_locus.federation.upstream import Request, UpstreamResponse, sent_headers
 from aurora_locus.read_after_write.author import Pictures
-from aurora_locus.read_after_write.completing import GZIP, Completing, as_asked_for
+from aurora_locus.read_after_write.completing import GZIP, Completing, with_decodable_encoding
 from aurora_locus.read_after_write.views import VIEWS
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.bodies import whole
@@ -87,7 +87,7 @@ class Elsewhere:
         is_completed = nsid in VIEWS and service.fragment == APP_VIEW and scope["method"] == "GET"
         request = Request(scope["method"], path, sent_headers(headers), body if scope["method"] == "POST" else None)
         if is_completed:
-            request = as_asked_for(request)
+            request = with_decodable_encoding(request)
         return await self._ask(service, nsid, did, request, receive, query.decode("latin-1") if is_completed else None)
 
     async def _require_caller(
@@ -122,7 +122,7 @@ class Elsewhere:
                 did,
                 completed_query,
                 reply,
-                folds=request.headers["accept-encoding"] == GZIP,
+                client_accepts_gzip=request.headers["accept-encoding"] == GZIP,
                 gone=hung_up.done,
             )
 

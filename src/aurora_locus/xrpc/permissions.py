@@ -84,7 +84,7 @@ def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
         return
     asked = NEEDS.get(nsid)
     if asked is None:
-        raise Forbidden(f"{nsid} is nothing that an app can do. It is done on this server's own account page.")
+        raise Forbidden(f"Apps cannot call {nsid}. Use this server's account pages instead.")
     _require(asked(caller.grant))
 
 
@@ -130,5 +130,5 @@ def scope_at_services(caller: PdsCaller | None) -> SessionScope | None:
 
 def _require(missing: Missing) -> None:
     if missing is not None:
-        why = f'Missing required scope "{missing}"; the person who let this app in has not allowed that.'
+        why = f'Missing required scope "{missing}"; the user who authorized this app did not grant it.'
         raise Forbidden(why, name="ScopeMissing")

@@ -78,7 +78,7 @@ def cid_cursor(cursor: str | None) -> Cid | None:
 
 def bad_cursor() -> InvalidInput:
     """The error for an invalid cursor."""
-    return InvalidInput("cursor", "This cursor is not one of ours; begin without one.")
+    return InvalidInput("cursor", "This cursor is not valid here. Start without a cursor.")
 
 
 def parse_cid(text: str) -> Cid:

@@ -156,5 +156,5 @@ def test_rules_of_sign_up_follow_from_the_settings(
 
 def test_open_sign_up_without_mail_does_not_start() -> None:
     """Nobody could ever confirm."""
-    with pytest.raises(SettingsRefused, match="PDS_INVITE_REQUIRED is off without PDS_EMAIL_SMTP_URL"):
+    with pytest.raises(SettingsRefused, match="PDS_INVITE_REQUIRED is off, but PDS_EMAIL_SMTP_URL is not set"):
         read({**SAFE, "PDS_INVITE_REQUIRED": "false"})

@@ -162,7 +162,7 @@ async def test_sign_up_that_is_still_running_is_left_alone(deployment: Deploymen
 async def test_sign_up_right_after_the_start_is_not_taken_for_what_a_crash_left(deployment: Deployment) -> None:
     """The first round looks at what was there before anybody was served, however long it takes."""
     registry = deployment.pds.registry
-    left_over = await plc_updates.left_by_a_crash(registry.db)
+    left_over = await plc_updates.unfinished_at_start(registry.db)
 
     async def sweep() -> None:
         await plc_updates.repair(registry.plc, left_over)
@@ -178,7 +178,7 @@ async def test_process_that_starts_leaves_the_sign_ups_of_others_alone(deploymen
     seen: list[int] = []
 
     async def start() -> None:
-        seen.append(len(await plc_updates.left_by_a_crash(registry.db)))
+        seen.append(len(await plc_updates.unfinished_at_start(registry.db)))
 
     deployment.directory.on_submit = start
     await deployment.sign_up("ana")

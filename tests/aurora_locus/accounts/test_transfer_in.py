@@ -274,7 +274,7 @@ async def test_account_that_moved_away_is_shown_as_moved(deployment: Deployment)
     assert named(await person.post("com.atproto.repo.createRecord", record)) == (200, "")
 
     await vera.change(**AWAY)
-    deployment.clock.turn(hosting_status.LOOKED_AT_EVERY)
+    deployment.clock.turn(hosting_status.CHECK_INTERVAL)
     assert await hosting_status.recheck_due(deployment.pds.registry) == 1
     assert await hosting_status.recheck_due(deployment.pds.registry) == 0
     refused = await person.post("com.atproto.repo.createRecord", record)
@@ -311,7 +311,7 @@ async def test_server_with_another_address_loses_nobody(deployment: Deployment) 
     """The operator mistyped a setting, or the server was renamed: its accounts' keys are still here."""
     ana = await deployment.sign_up("ana")
     renamed = replace(deployment.pds.registry, url="https://renamed.example")
-    deployment.clock.turn(hosting_status.LOOKED_AT_EVERY)
+    deployment.clock.turn(hosting_status.CHECK_INTERVAL)
     assert await hosting_status.recheck_due(renamed) == 0
     assert (await ana.get(SESSION)).json()["active"] is True
     assert (await deployment.announced(ana.did))[-1] == "sync"
@@ -319,7 +319,7 @@ async def test_server_with_another_address_loses_nobody(deployment: Deployment) 
 
 async def test_directory_that_is_away_moves_nobody(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    deployment.clock.turn(hosting_status.LOOKED_AT_EVERY)
+    deployment.clock.turn(hosting_status.CHECK_INTERVAL)
     deployment.directory.is_down = True
     assert await hosting_status.recheck_due(deployment.pds.registry) == 0
     assert (await ana.get(SESSION)).json()["active"] is True
@@ -331,7 +331,7 @@ async def test_account_whose_identity_ended_is_hidden(deployment: Deployment) ->
     directory, key = deployment.pds.registry.directory, deployment.pds.registry.rotation_key
     newest = await directory.last(ana.did)
     await directory.submit(ana.did, plc_operation.sign(plc_operation.Tombstone(str(plc_operation.cid_of(newest))), key))
-    deployment.clock.turn(hosting_status.LOOKED_AT_EVERY)
+    deployment.clock.turn(hosting_status.CHECK_INTERVAL)
     assert await hosting_status.recheck_due(deployment.pds.registry) == 0
     record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "from nobody"}}
     assert (await ana.post("com.atproto.repo.createRecord", record)).status_code == 401

@@ -69,7 +69,7 @@ async def test_a_file_being_removed_cannot_be_uploaded_again_until_it_has_gone(
         return removals.claim(w, ada.did, [blob.cid])
 
     assert await db.write(claim) == [blob.cid]
-    with pytest.raises(Unavailable, match="upload it again"):
+    with pytest.raises(Unavailable, match="Upload it again"):
         await send(ada, PICTURE)
     assert await find(db, ada.did, blob.cid) is None
     clock.turn(CLAIM + SECOND)  # who claimed it is long dead

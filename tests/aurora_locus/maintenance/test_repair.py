@@ -55,22 +55,25 @@ DAMAGES = {
     "index lacks": ("delete from records where rkey = 'r1'", "The record index lacks 1 paths"),
     "index has more": (
         "insert into records (did, collection, rkey, cid, rev) select did, collection, 'ghost', cid, rev from records where rkey = 'r1'",
-        "has beyond the tree 1 paths",
+        "has, but the tree lacks, 1 paths",
     ),
     "index says other": (
         "update records set cid = (select cid from records where rkey = 'r2') where rkey = 'r1'",
-        "says other content for 1 paths",
+        "has a different CID for 1 paths",
     ),
-    "head's revision": ("update repositories set rev = '3aaaaaaaaaa22'", "another revision or root"),
+    "head's revision": ("update repositories set rev = '3aaaaaaaaaa22'", "a different revision or root"),
     "counts": (
         "update blocks set uses = 5 where cid in (select cid from records where rkey = 'r1')",
-        "counted as used",
+        "a wrong reference count",
     ),
     "references": ("delete from blob_references", "References to blobs"),
     "a node": ("delete from blocks where cid = (select data from repositories)", "is missing"),
-    "bytes of a node": ("update blocks set bytes = :junk where cid = (select data from repositories)", "other bytes"),
+    "bytes of a node": (
+        "update blocks set bytes = :junk where cid = (select data from repositories)",
+        "do not match its CID",
+    ),
     "the commit": ("delete from blocks where cid = (select head from repositories)", "is missing"),
-    "a blob counted as temporary": ("update blobs set state = 'temporary'", "still counts as temporary"),
+    "a blob counted as temporary": ("update blobs set state = 'temporary'", "still marked as temporary"),
 }
 
 

@@ -11,7 +11,7 @@ from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import backup, history, integrity, restore
 from aurora_locus.maintenance.manifest import SCHEMA, read_manifest
-from aurora_locus.maintenance.restore import NUMBERS_LEFT_OUT
+from aurora_locus.maintenance.restore import SKIPPED_NUMBERS
 from aurora_locus.repository import hosting, reader
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories, open_repositories
@@ -53,7 +53,7 @@ async def test_what_was_backed_up_is_there_and_can_be_written(
 
     assert result.report.is_good, result.report.findings
     assert (result.announced, result.blobs) == (3, 3)
-    assert result.first_number == made.last_number + NUMBERS_LEFT_OUT + 1
+    assert result.first_number == made.last_number + SKIPPED_NUMBERS + 1
     there, restored = await reopen(place.other, clock, tmp_path)
     assert await reader.all_entries(there, ada.did) == before
     again = Hosted(restored, ada.did, ada.key)
@@ -112,7 +112,7 @@ async def test_inactive_repositories_are_announced_as_such(
     await db.write(lambda w: hosting.set_status(w, repositories, ada.did, HostingStatus.DEACTIVATED))
     vault = vault_in(tmp_path / "vault")
     await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
-    await restore.restore(vault, await read_manifest(vault), target_of(place.other, tmp_path), clock, left_out=7)
+    await restore.restore(vault, await read_manifest(vault), target_of(place.other, tmp_path), clock, skipped=7)
     there, _ = await reopen(place.other, clock, tmp_path)
     (*_, last) = await messages(there, ada.did)
     assert isinstance(last, AccountMessage)
@@ -128,7 +128,7 @@ async def test_a_place_that_is_not_empty_is_refused(
     vault = vault_in(tmp_path / "vault")
     await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
     manifest = await read_manifest(vault)
-    with pytest.raises(Refused, match="a database in that place already"):
+    with pytest.raises(Refused, match="already a database in that place"):
         await restore.restore(vault, manifest, target_of(place.url, tmp_path), clock)
     target = target_of(place.other, tmp_path)
     async with target.store.upload() as upload:

@@ -323,7 +323,7 @@ async def test_folder_of_a_killed_server_is_whole(deployment: Deployment, tmp_pa
     for path in ODD_PATHS:
         assert any(repr(path) in sentence for sentence in told[0]["lost"])
     assert any(deployment.did("fay") in sentence and "another key" in sentence for sentence in told[0]["lost"])
-    assert "Clients are told apart by X-Forwarded-For from proxies in private networks." in told[0]["settings"]
+    assert "Clients are identified by X-Forwarded-For from proxies in private networks." in told[0]["settings"]
     assert any("PDS_HCAPTCHA_SITE_KEY" in sentence for sentence in told[0]["lost"])
     assert fingerprint(deployment.killed) == before
 
@@ -341,14 +341,14 @@ async def test_damage_stops_it(deployment: Deployment, tmp_path: Path) -> None:
     status, said = await openmeet(*arguments, environment={"LOG": str(tmp_path / "log")})
     assert status == 1
     assert f"{deployment.did('ana')} (ana.test)" in said
-    assert "the bytes stored under it are others" in said
+    assert "its stored bytes do not match it" in said
     assert not (tmp_path / "new").exists()
     assert not (tmp_path / "new.unfinished").exists()
 
 
 async def test_any_empty_database_will_do_and_no_other(deployment: Deployment, pds_url: str, tmp_path: Path) -> None:
     """A database that the operator names, on both engines; a second time it is not empty."""
-    for number, (expected, sentence) in enumerate(((0, "Everything is in"), (1, "has accounts already"))):
+    for number, (expected, sentence) in enumerate(((0, "Everything is in"), (1, "already has accounts"))):
         environment = {"LOG": str(tmp_path / f"{number}.log"), "PDS_DATABASE_URL": pds_url}
         into = tmp_path / f"new{number}"
         status, said = await openmeet("adopt", str(deployment.folder), "--into", str(into), environment=environment)

@@ -70,7 +70,7 @@ async def test_export_of_one_process_survives_commits_of_another(
     """It is of the root it began with; when it has ended, nothing of that is left. Of a process that died the pin goes. On SQLite
     the other process is an operator's.
     """
-    for name, small in {"_GULP_BYTES": 0, "_BATCH": 10, "_CHUNK_BYTES": 500}.items():  # nothing is read ahead
+    for name, small in {"_FIRST_BYTES": 0, "_BATCH": 10, "_CHUNK_BYTES": 500}.items():  # nothing is read ahead
         monkeypatch.setattr(export, name, small)
     theirs, other = ada, repositories
     base = await assemble(db, clock, tmp_path)

@@ -202,5 +202,5 @@ async def test_import_that_takes_the_database_too_long_says_what_to_do(
     monkeypatch.setattr(import_writer, "store", too_long)
     answer = await import_repo(ada, data)
     assert (answer.status_code, answer.json()["error"]) == (503, "NotEnoughResources")
-    assert "bring it in parts" in answer.json()["message"]
+    assert "import it in parts" in answer.json()["message"]
     assert await repository(ada) == before

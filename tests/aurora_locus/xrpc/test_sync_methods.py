@@ -59,16 +59,16 @@ async def test_whole_repository(stranger: Client, ada: Hosted):
     assert (await stranger.get(f"{SYNC}.getCheckout", did=ada.did)).content == answer.content
 
 
-@pytest.mark.parametrize("gulp", [0, 20_000])
+@pytest.mark.parametrize("first_bytes", [0, 20_000])
 async def test_repository_larger_than_what_is_read_at_first(
-    stranger: Client, ada: Hosted, gulp: int, monkeypatch: pytest.MonkeyPatch
+    stranger: Client, ada: Hosted, first_bytes: int, monkeypatch: pytest.MonkeyPatch
 ):
-    """What the first gulp leaves out is looked up; the file is the same."""
+    """Blocks that are not in the first batch are looked up; the file is the same."""
     for start in range(0, 700, 100):
         await ada.write(*(ada.prepare(f"k{number}", {"n": number}) for number in range(start, start + 100)))
     whole = await stranger.get(f"{SYNC}.getRepo", did=ada.did)
-    monkeypatch.setattr(export, "_GULP_BYTES", gulp)
-    monkeypatch.setattr(export, "_GULP_PAGE", 100)
+    monkeypatch.setattr(export, "_FIRST_BYTES", first_bytes)
+    monkeypatch.setattr(export, "_FIRST_PAGE", 100)
     assert (await stranger.get(f"{SYNC}.getRepo", did=ada.did)).content == whole.content
 
 

@@ -71,7 +71,7 @@ async def show_account(request: Request) -> Response:
         context = {
             "account": account,
             "decided": decided,
-            "held": await figures.held(reader, did),
+            "held": await figures.account_counts(reader, did),
             "entries": await audit_log.page(reader, subject=did, limit=20),
             "reports": await reports.page(reader, subject=did, limit=20),
             "acts": _offered(request, account, decided),

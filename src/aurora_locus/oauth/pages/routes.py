@@ -122,13 +122,13 @@ async def _without_asking(request: Request, flow: Flow) -> Response:
     accounts = [account for account in edge.accounts_of(request) if fits(account, flow.asked.login_hint)]
     active = [account for account in accounts if account.status is HostingStatus.ACTIVE]
     if not active:
-        return await _refuse(request, flow, "login_required", "Nobody who may answer is signed in.")
+        return await _refuse(request, flow, "login_required", "No account that could approve is signed in.")
     if len(active) > 1:
         return await _refuse(request, flow, "account_selection_required", "Several accounts are signed in.")
     async with edge.registry_of(request).db.reader() as reader:
         remembered = await authorization.remembered_grant(reader, flow.asked, active[0].did)
     if remembered is None:
-        return await _refuse(request, flow, "consent_required", "The person has to be asked.")
+        return await _refuse(request, flow, "consent_required", "The user must be asked for consent.")
     return await _grant(request, flow, active[0], remembered)
 
 

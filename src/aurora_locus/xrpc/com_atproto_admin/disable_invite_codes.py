@@ -18,7 +18,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """
     codes, accounts = call.body.get("codes", []), call.body.get("accounts", [])
     if "admin" in accounts:
-        raise InvalidInput("accounts", "Not all codes of the administration at once; name the codes.")
+        raise InvalidInput("accounts", "The administration's codes cannot all be disabled at once. Name the codes.")
     if len(codes) + len(accounts) > MAX_CODES:
         raise InvalidInput("codes", f"Name at most {MAX_CODES} codes and accounts at once.")
     # PostgreSQL rejects a NUL in text, and no code contains one.

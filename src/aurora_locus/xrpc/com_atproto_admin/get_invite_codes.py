@@ -16,7 +16,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """
     sort, limit, cursor = call.parameters["sort"], call.parameters["limit"], call.parameters.get("cursor")
     if sort not in _SORTS:
-        raise InvalidInput("sort", "Codes are sorted by recent or by usage.")
+        raise InvalidInput("sort", "sort must be recent or usage.")
     async with registry.db.reader() as reader:
         found = await invites.page(reader, sort, None if cursor is None else _parse(cursor), limit)
     answer: dict[str, object] = {"codes": [invite_view(code) for _, code in found]}

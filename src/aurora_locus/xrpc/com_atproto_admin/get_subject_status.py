@@ -37,7 +37,7 @@ def _subject(call: XrpcCall) -> Subject:
     did, uri, blob = (call.parameters.get(name) for name in ("did", "uri", "blob"))
     if blob is not None:
         if did is None:
-            raise InvalidInput("did", "Say whose blob it is.")
+            raise InvalidInput("did", "Name the account that owns the blob (did).")
         return blob_of(Did(did), blob)
     if uri is not None:
         return record_at(uri)

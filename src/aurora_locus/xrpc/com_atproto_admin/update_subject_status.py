@@ -44,8 +44,8 @@ def _require_sensible(
     subject: Subject, takedown: Mapping[str, Any] | None, deactivated: Mapping[str, Any] | None
 ) -> None:
     if deactivated is not None and not isinstance(subject, AccountSubject):
-        raise InvalidInput("deactivated", "Only an account is deactivated.")
+        raise InvalidInput("deactivated", "Only an account can be deactivated.")
     if takedown and deactivated and takedown["applied"] and not deactivated["applied"]:
-        raise InvalidInput("deactivated", "An account is not taken down and reactivated at once.")
+        raise InvalidInput("deactivated", "An account cannot be taken down and reactivated at the same time.")
     if takedown and not takedown.get("ref", "x").isprintable():
         raise InvalidInput("takedown", "The reference has characters that cannot be shown.")

@@ -155,7 +155,7 @@ def _people_behind(address: str) -> tuple[QuotaHolder, ...]:
 
 
 def _too_busy() -> Unavailable:
-    return Unavailable("This server is taking in as many repositories as it can at once. Try again in a few minutes.")
+    return Unavailable("This server is already importing as many repositories as it can. Try again in a few minutes.")
 
 
 def turns_of(repositories: Repositories) -> ImportTurns:

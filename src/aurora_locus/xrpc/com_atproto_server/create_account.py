@@ -34,7 +34,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     )
     did = body.get("did")
     if did is None and call.caller is not None and _is_signed_by_identity(call.caller):
-        raise InvalidInput("did", "The token asks for an identity to be taken in: name it in did.")
+        raise InvalidInput("did", "The token is for moving an identity here. Name the identity in did.")
     if did is None:
         made = await creation.create(registry, request)
     elif web_identities.is_ours(registry, Did(did)):
@@ -65,7 +65,7 @@ async def _arrive(registry: Registry, call: XrpcCall, did: Did, request: Account
     caller = call.caller
     if caller is None or caller.did is None or not _is_signed_by_identity(caller):
         raise NotSignedIn(
-            "Bringing an identity here takes a service token that it has signed (getServiceAuth at the old server, "
+            "Moving an identity here requires a service token that it has signed (getServiceAuth on the old server, "
             f"with aud={call.host.settings.did} and lxm=com.atproto.server.createAccount).",
         )
     if caller.did != did:

@@ -25,5 +25,5 @@ def require_uses(uses: int) -> int:
     too many.
     """
     if uses > MAX_USES:
-        raise InvalidInput("useCount", f"A code is good for {MAX_USES} accounts at most.")
+        raise InvalidInput("useCount", f"A code can be used for at most {MAX_USES} accounts.")
     return max(uses, 0)

@@ -15,7 +15,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """
     did, scope = call.did, scope_at_services(call.caller)
     if scope is None:
-        raise NotSignedIn("Ask for this with a session of the account.", name="AuthMissing")
+        raise NotSignedIn("Call this with a session of the account.", name="AuthMissing")
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:

@@ -18,6 +18,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         await email_changes.ask_mail_code(registry, call.did, token, is_wanted=factor)
         return None
     if factor:
-        raise Refused("Change and confirm the address first, then ask for codes by e-mail.", name="InvalidRequest")
+        raise Refused("Change and confirm the address first, then turn on codes by e-mail.", name="InvalidRequest")
     await email_changes.update(registry, call.did, email, token)
     return None

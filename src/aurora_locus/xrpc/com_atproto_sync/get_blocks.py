@@ -16,7 +16,7 @@ async def get_blocks(call: XrpcCall) -> XrpcResponse:
     did = Did(call.parameters["did"])
     cids = parse_cids(call.parameters["cids"])
     if len(cids) > _MOST:
-        raise InvalidInput("cids", f"{len(cids)} CIDs; at most {_MOST} can be asked for at once.")
+        raise InvalidInput("cids", f"{len(cids)} CIDs; at most {_MOST} can be requested at once.")
     await visible_head(call, did)
     found = await load_blocks(call.host.db, did, cids)
     missing = [str(cid) for cid in cids if cid not in found]

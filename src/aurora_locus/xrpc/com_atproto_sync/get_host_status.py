@@ -10,7 +10,7 @@ from groundwork.errors import NotFound
 async def get_host_status(call: XrpcCall) -> dict[str, Any]:
     """Return the status of this host. Raises NotFound (``HostNotFound``) for any other name."""
     if call.parameters["hostname"].lower() != call.host.crawling.hostname:
-        raise NotFound("This server is a PDS and reads no other host.", name="HostNotFound")
+        raise NotFound("This server is a PDS and does not crawl other hosts.", name="HostNotFound")
     return await describe_own_host(call)
 
 

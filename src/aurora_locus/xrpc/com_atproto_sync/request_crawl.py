@@ -16,7 +16,7 @@ async def request_crawl(call: XrpcCall) -> None:
     """
     host = call.host
     if call.body["hostname"].lower() != host.crawling.hostname:
-        raise Refused(f"This server is a PDS and reads nobody; it can announce {host.crawling.hostname} only.")
+        raise Refused(f"This server is a PDS and crawls nobody. It can announce {host.crawling.hostname} only.")
     if not host.settings.announces_when_asked:
         raise Forbidden("This server isn’t announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
     audit = audit_of(call)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aurora_locus.reference_import import adopt as adopting
-from aurora_locus.reference_import.environment import read_environment, settings_for, what_it_means
+from aurora_locus.reference_import.environment import read_environment, settings_for, unexpected_effects
 from aurora_locus.reference_import.old_folder import locate
 from aurora_locus.reference_import.survey import Progress as OnProgress
 from aurora_locus.reference_import.survey import Survey
@@ -58,7 +58,7 @@ def main(
         with _progress("looking", is_shown=not as_json) as progress:
             found = await adopting.examine(old, environment_before, settings, SystemClock(), progress, is_timed=dry_run)
         if not as_json:
-            _report(found, what_it_means(settings))
+            _report(found, unexpected_effects(settings))
         if dry_run:
             if as_json:
                 print_json(_document(found, settings, None))
@@ -98,7 +98,7 @@ def _document(found: Survey, settings: PdsSettings, target: Path | None) -> dict
         "damaged": found.damaged,
         "lost": found.lost,
         "odd": found.odd,
-        "settings": what_it_means(settings),
+        "settings": unexpected_effects(settings),
         "into": None if target is None else str(target),
     }
 

@@ -6,7 +6,7 @@ import typer
 
 from aurora_locus.maintenance import configured
 from aurora_locus.maintenance.manifest import read_manifest
-from aurora_locus.maintenance.restore import NUMBERS_LEFT_OUT
+from aurora_locus.maintenance.restore import SKIPPED_NUMBERS
 from aurora_locus.maintenance.restore import restore as put_back
 from groundwork import private_file
 from groundwork.clock import SystemClock
@@ -27,7 +27,7 @@ def main(
     numbers_left_out: Annotated[
         int,
         typer.Option(min=1, help="Gap in the event numbers after the backup; more than the events since it was made."),
-    ] = NUMBERS_LEFT_OUT,
+    ] = SKIPPED_NUMBERS,
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +45,7 @@ def main(
         target = configured.target(settings)
         async with bars(hidden=as_json) as on_progress:
             done = await put_back(
-                vault, manifest, target, SystemClock(), left_out=numbers_left_out, progress=on_progress
+                vault, manifest, target, SystemClock(), skipped=numbers_left_out, progress=on_progress
             )
         if not target.sealing_keys:
             private_file.write_once(settings.data_directory / "sealing.key", f"{done.sealing_keys}\n".encode("ascii"))
