@@ -252,7 +252,7 @@ class PdsSettings:
 
     @property
     def mail_from(self) -> str:
-        """The sender of e-mails. In development there always is one."""
+        """The sender of e-mails. In development there is always one."""
         return self.email_from_address or (NOBODYS_ADDRESS if self.dev_mode else "")
 
     def is_proxy(self, address: str) -> bool:

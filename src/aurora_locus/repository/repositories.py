@@ -124,7 +124,7 @@ class Repositories:
     async def exporting(self, did: Did) -> AsyncIterator[Head]:
         """Yield the head and keep everything below it readable during the block, whatever is committed meanwhile."""
         export = uuid4().hex
-        # The lock prevents that this is the head of a commit whose blocks are just being removed.
+        # Under the lock, so that this is not the head of a commit whose blocks are just being removed.
         async with self.locks.hold(did):
             if self._pins:
                 await self.db.write(lambda w: export_pins.pin(w, did, export))

@@ -21,7 +21,7 @@ from groundwork.errors import Unavailable
 
 
 class Listener(Protocol):
-    """A subscriber, as far as the ring needs to know it."""
+    """The part of a subscriber that the ring uses."""
 
     @property
     def position(self) -> int: ...
