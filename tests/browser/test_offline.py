@@ -7,11 +7,16 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.model import Event
+from openmeet.domain.media import portraits as media
+from openmeet.domain.media.pictures import PictureKey
+from openmeet.domain.profiles import portraits
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from tests.browser.browsers import Deployment, context, sign_up
+from tests.openmeet.media.test_pictures import picture
 from tests.openmeet.site_under_test import event_by, person
 from tests.parts import needs
+from tests.worker_pool import WORKERS
 
 pytestmark = needs("chromium")
 
@@ -112,6 +117,48 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
         await expect(page.get_by_text("You’re back online. Everything that was waiting is sent.")).to_be_visible()
         assert await _status(openmeet, event, guests[0]) is AttendanceStatus.ATTENDED
         assert await _status(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
+
+
+async def test_the_check_in_list_has_faces_without_a_connection(browser, openmeet: Deployment) -> None:
+    """Portraits are stored with the list. One that is not stored is replaced by the initial, and none is left after sign-out."""
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        host = await _arrive(page, openmeet, "Hanna")
+        async with openmeet.db.transaction() as tx:
+            event = await event_by(tx, host, title="Repair café")
+            guests = [await person(tx, name) for name in ("Nora", "Priya")]
+            for guest in guests:
+                await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
+        key = await media.keep(openmeet.db, openmeet.pictures, WORKERS, guests[0].user_id, picture())
+        async with openmeet.db.transaction() as tx:
+            await portraits.put(tx, guests[0].user_id, key)
+            await portraits.put(tx, guests[1].user_id, PictureKey("0" * 32))  # there is no such file
+        path = f"/events/{event.slug}/check-in"
+        await _keep(page, path)
+        faces = f"faces {openmeet.url}{path}"
+        await page.evaluate(
+            """async (name) => {
+              while (!(await (await caches.open(name)).keys()).length) await new Promise((later) => setTimeout(later, 20));
+            }""",
+            faces,
+        )
+        # The browser's own cache would have the portraits of the rows that were on the screen.
+        devtools = await opened.new_cdp_session(page)
+        await devtools.send("Network.clearBrowserCache")
+        await _go_offline(opened, page, offline=True)
+        await page.goto(path)
+        rows = page.locator(".attendees li")
+        nora, priya = rows.filter(has_text="Nora"), rows.filter(has_text="Priya")
+        await expect(nora.locator(".avatar img")).to_have_js_property("naturalWidth", 48)
+        await expect(priya.locator(".avatar img")).to_have_js_property("complete", True)
+        await expect(priya.locator(".avatar img")).to_have_js_property("naturalWidth", 0)
+        await expect(priya.locator(".avatar")).to_have_text("P")
+        await _go_offline(opened, page, offline=False)
+        await _keep(page, path)
+        await page.goto("/home")
+        await page.get_by_role("button", name="Sign out").first.click()
+        await page.wait_for_url(lambda url: "/home" not in url)
+        assert [name for name in await page.evaluate("caches.keys()") if name.startswith("faces ")] == []
 
 
 async def test_words_that_come_after_the_answer_was_kept_are_said(browser, openmeet: Deployment) -> None:

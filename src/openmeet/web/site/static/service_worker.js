@@ -3,6 +3,9 @@
 const SHELL = `shell-${VERSION}`;
 const KEPT = "kept";
 const MOST_KEPT = 60;
+// A cache per check-in list, with the portraits on it. At 48 pixels, a hundred of them take about 200 kB.
+const FACES = "faces ";
+const MOST_FACES = 100;
 const AN_HOUR = 3_600_000;
 // Paths of pages that are stored as they were last seen, and of forms that can wait for a connection.
 const KEPT_PATHS = /^\/(home|my\/events|my\/calendar)$|^\/events\/(?!new$)[^/]+(\/ticket|\/check-in)?$/;
@@ -30,6 +33,7 @@ addEventListener("fetch", (event) => {
   else if (request.mode === "navigate" && request.method === "POST" && QUEUED_PATHS.test(url.pathname)) event.respondWith(sendOrQueue(event, url));
   else if (request.mode === "navigate" && request.method === "POST" && ENDS_SESSION.test(url.pathname)) event.respondWith(endSession(request));
   else if (request.method === "GET" && /^\/(static|covers)\//.test(url.pathname)) event.respondWith(file(request));
+  else if (request.method === "GET" && url.pathname.startsWith("/portraits/")) event.respondWith(face(request, url));
 });
 
 addEventListener("sync", (event) => event.waitUntil(sendAll()));
@@ -77,8 +81,31 @@ async function keep(url, answer) {
   const key = isCalendar ? url.href : url.origin + url.pathname;
   await cache.delete(key);
   await cache.put(key, new Response(text, { headers }));
+  if (url.pathname.endsWith("/check-in")) await keepFaces(key, text);
   const all = await cache.keys();
-  for (const one of all.slice(0, Math.max(0, all.length - MOST_KEPT))) await cache.delete(one);
+  for (const one of all.slice(0, Math.max(0, all.length - MOST_KEPT))) {
+    await cache.delete(one);
+    await caches.delete(FACES + one.url);
+  }
+}
+
+// Portraits that the page no longer shows, because somebody removed theirs for example, are deleted.
+async function keepFaces(page, text) {
+  const found = [...new Set(text.match(/\/portraits\/[0-9a-f]{32}\/48\b/g))].slice(0, MOST_FACES);
+  const cache = await caches.open(FACES + page);
+  await Promise.allSettled(found.map((path) => cache.add(path)));
+  for (const one of await cache.keys()) if (!found.includes(new URL(one.url).pathname)) await cache.delete(one);
+}
+
+// With a connection, the server decides who sees a portrait. Without one, the stored size replaces all others.
+async function face(request, url) {
+  try {
+    return await fetch(request);
+  } catch (failure) {
+    const known = await caches.match(url.pathname.replace(/\d+$/, "48"), { ignoreVary: true });
+    if (!known) throw failure;
+    return known;
+  }
 }
 
 async function file(request) {
@@ -121,7 +148,7 @@ async function endSession(request) {
 async function welcome(client, { person, pages }) {
   const known = await read((state) => state.get("person"));
   if (known && person && known !== person) await forget();
-  if (known && !person) await caches.delete(KEPT);
+  if (known && !person) await forgetPages();
   if (person) {
     await write((state) => state.put(person, "person"));
     await sendAll();
@@ -173,8 +200,12 @@ const sendAll = () =>
     if (sent) await tellAll({ sent });
   });
 
+async function forgetPages() {
+  for (const name of await caches.keys()) if (name === KEPT || name.startsWith(FACES)) await caches.delete(name);
+}
+
 async function forget() {
-  await caches.delete(KEPT);
+  await forgetPages();
   await write((state, queue) => {
     state.clear();
     queue.clear();
