@@ -44,7 +44,7 @@ class Unsteady:
     file: Path
 
 
-def worth_a_look(failures: Sequence[Failure]) -> list[str]:
+def tests_to_repeat(failures: Sequence[Failure]) -> list[str]:
     """The tests to run again: either all that failed or none."""
     tests = list(dict.fromkeys(failure.test for failure in failures))
     if len(tests) > MOST or not all(_may_be_run_again(failure) for failure in failures):
@@ -63,7 +63,7 @@ def look_again(
     is written to ``FOLDER``.
     """
     unsteady: list[Unsteady] = []
-    for test in worth_a_look(failures):
+    for test in tests_to_repeat(failures):
         done = run_alone(test, options, environment)
         if has_passed(done):
             text = next(failure.text for failure in failures if failure.test == test)
@@ -102,7 +102,7 @@ def has_passed(done: "subprocess.CompletedProcess[str]") -> bool:
     return done.returncode == 0 and _PASSED.search(done.stdout) is not None
 
 
-def named(folder: Path = FOLDER) -> list[str]:
+def recorded_tests(folder: Path = FOLDER) -> list[str]:
     """The tests that have a file in the folder."""
     return sorted({file.read_text(encoding="utf-8").partition("\n")[0] for file in folder.glob("*.txt")})
 

@@ -168,8 +168,7 @@ class Settings:
         what="How many days after an event the names of guests, answers to questions and imported lists of people are kept; 0: for ever",
     )
     chat_kept_days: int = setting(
-        0,
-        what="The most days that chat messages are kept; hosts can choose fewer for a chat; 0: for ever",
+        0, what="The most days that chat messages are kept; hosts can choose fewer; 0: for ever"
     )
     chat_messages_per_hour: int = setting(
         300, what="How many messages one person may write in chats in an hour", least=1

@@ -131,7 +131,7 @@ async def running(options: ClusterOptions, stop: asyncio.Event) -> AsyncIterator
     ``stop`` is set before all parts answer.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(dev_accounts.alone_in(options.folder))
+        stack.enter_context(dev_accounts.lock_folder(options.folder))
         home = dev_accounts.find_or_make(options.folder, options.pds_port)
         await _make_schemas(options)
         members, ports = _members(options, home)

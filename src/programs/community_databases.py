@@ -48,13 +48,13 @@ def away_gauge(metrics: Metrics) -> Gauge:
 Prepare = Callable[[Settings, Database], Awaitable[object]]
 
 
-async def _as_it_is(_settings: Settings, _db: Database) -> None:
+async def _no_preparation(_settings: Settings, _db: Database) -> None:
     """The default ``prepare``, which does nothing."""
 
 
 @asynccontextmanager
 async def open_databases(
-    settings: Mapping[str, Settings], clock: Clock, metrics: Metrics, prepare: Prepare = _as_it_is
+    settings: Mapping[str, Settings], clock: Clock, metrics: Metrics, prepare: Prepare = _no_preparation
 ) -> AsyncIterator[Mapping[str, Stores]]:
     """Open and migrate the database and the queue of every community, by community name. They are closed at the end of
     the block.
@@ -67,7 +67,7 @@ async def open_databases(
     async with AsyncExitStack() as stack:
         queues = await asyncio.gather(*(opening.try_queue(*one) for one in settings.items()), return_exceptions=True)
         tried = await asyncio.gather(
-            *(opening.try_beside(queue, own) for queue, own in zip(queues, settings.values(), strict=True)),
+            *(opening.try_after_queue(queue, own) for queue, own in zip(queues, settings.values(), strict=True)),
             return_exceptions=True,
         )
         for one in (*queues, *tried):
@@ -75,7 +75,7 @@ async def open_databases(
                 stack.push_async_callback(one.close)
         failures = [one for one in tried if isinstance(one, BaseException)]
         for failure in failures:
-            if len(failures) == len(tried) or _is_our_fault(failure):
+            if len(failures) == len(tried) or _is_permanent(failure):
                 raise failure
         found: dict[str, Stores] = {}
         for (name, own), queue, one in zip(settings.items(), queues, tried, strict=True):
@@ -90,7 +90,9 @@ async def open_databases(
             late_queue = DeferredDatabase("sqlite") if isinstance(queue, BaseException) else None
             if late_queue is not None:
                 stack.push_async_callback(late_queue.close)
-            waiting = asyncio.create_task(opening.until_there(name, own, late, late_queue), name=f"database of {name}")
+            waiting = asyncio.create_task(
+                opening.open_when_available(name, own, late, late_queue), name=f"database of {name}"
+            )
             stack.push_async_callback(_ended, waiting)
             found[name] = Stores(late, late_queue if isinstance(queue, BaseException) else queue)
         yield found
@@ -110,7 +112,7 @@ class _Opening:
         async with self._turn:
             return await tables_of(name, settings, self._clock)
 
-    async def try_beside(self, queue: Database | BaseException | None, settings: Settings) -> Database:
+    async def try_after_queue(self, queue: Database | BaseException | None, settings: Settings) -> Database:
         """Open the database if the queue could be opened; otherwise raise the queue's error."""
         if isinstance(queue, BaseException):
             raise queue
@@ -133,7 +135,7 @@ class _Opening:
             raise
         return db
 
-    async def until_there(
+    async def open_when_available(
         self, name: str, settings: Settings, late: DeferredDatabase, late_queue: DeferredDatabase | None
     ) -> None:
         """Retry until the database answers. The queue is opened first, so if the database is open, the queue is open,
@@ -159,7 +161,7 @@ class _Opening:
             late_queue.open_as(tables)
 
 
-def _is_our_fault(failure: BaseException) -> bool:
+def _is_permanent(failure: BaseException) -> bool:
     """Whether the error is one that waiting does not fix: wrong settings, or a request to stop."""
     return isinstance(failure, (Refused, ValueError)) or not isinstance(failure, Exception)
 

@@ -68,7 +68,7 @@ def find_or_make(folder: Path, pds_port: int) -> DevAccounts:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Lock the folder for one process. Raises Refused if another network is running in it or it cannot be used."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

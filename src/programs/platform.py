@@ -37,7 +37,7 @@ from openmeet.tenants.configured import DEFAULT_TENANT, Tenant
 from programs.community_databases import Stores, open_databases
 from programs.community_queues import queue_over
 from programs.erasure_ledger import catch_up
-from programs.platform_settings import named, read_installation_settings
+from programs.platform_settings import community_named, read_installation_settings
 from programs.running import run_command
 from programs.shared import Shared, open_shared
 
@@ -174,8 +174,8 @@ def _derived(key: bytes, purpose: str, name: str) -> bytes:
 
 def _trusted_origins(settings: Settings) -> frozenset[str]:
     """Origins of the PDSes that the operator named as trusted sources."""
-    named = (settings.pds_url, *(url.partition("=")[2] or url for url in settings.firehose_urls))
-    return frozenset(map(origin_of, named))
+    trusted = (settings.pds_url, *(url.partition("=")[2] or url for url in settings.firehose_urls))
+    return frozenset(map(origin_of, trusted))
 
 
 def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Platform], Awaitable[None]]) -> None:
@@ -183,7 +183,7 @@ def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Pla
     NotFound.
     """
     found = read_installation_settings(settings_file, sends_mail=False)
-    settings = named(found, tenant)
+    settings = community_named(found, tenant)
 
     async def run() -> None:
         clock = SystemClock()

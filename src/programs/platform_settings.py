@@ -33,7 +33,7 @@ def read_settings_of_installation(
     Raises Refused if there is no data yet, and NotFound for an unknown community.
     """
     table: Mapping[str, Any] = read_file(file).get(TABLE, {})
-    settings = named(read_tenants(table, environment), tenant)
+    settings = community_named(read_tenants(table, environment), tenant)
     url = settings.tenant_database_url
     if url.startswith(SQLITE) and not sqlite_path(url).exists():
         why = f"There is no installation at {sqlite_path(url)}."
@@ -43,7 +43,7 @@ def read_settings_of_installation(
     return settings
 
 
-def named(found: Mapping[str, Settings], tenant: str) -> Settings:
+def community_named(found: Mapping[str, Settings], tenant: str) -> Settings:
     """The settings of a community. Raises NotFound, naming those that exist."""
     if tenant not in found:
         raise NotFound(f"There is no community {tenant!r} in the settings. There are: {', '.join(found)}.")

@@ -69,7 +69,7 @@ def run_command(work: Callable[[], Awaitable[None]]) -> None:
 
 def _run(work: Callable[[], Awaitable[None]]) -> None:
     _configure_logs()
-    collect_seldom()
+    collect_garbage_rarely()
     _return_large_blocks()
 
     async def main() -> None:
@@ -95,7 +95,7 @@ def _configure_logs() -> None:
     configure(LogFormat(log_format), level=level)
 
 
-def collect_seldom() -> None:
+def collect_garbage_rarely() -> None:
     """Tune the garbage collector so that it does not block the event loop for tens of milliseconds under load.
 
     Caches hold many small values without cycles. By default, all of them are scanned every few hundred requests. For

@@ -69,7 +69,7 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
         http = HttpClient(
             reach,
             user_agent=f"openmeet/{VERSION}",
-            origin_headers=uncounted(settings),
+            origin_headers=rate_limit_exemptions(settings),
             omits_origin_headers=proves_password,
         )
         stack.push_async_callback(http.close)
@@ -113,7 +113,7 @@ def _sealing_keys(base: Settings) -> list[bytes]:
         raise SettingsRefused([f"{PREFIX}SEALING_KEYS, or {path}: {error}."]) from None
 
 
-def uncounted(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
+def rate_limit_exemptions(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
     """Headers that exempt our requests from the rate limits of our own PDSes, because everything that people publish
     comes from this address.
 

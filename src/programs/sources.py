@@ -28,7 +28,7 @@ class Sources:
     jetstreams: tuple[str, ...] = ()
 
 
-async def find_out(http: HttpClient, clock: Clock, urls: Sequence[str]) -> Sources:
+async def sort_by_kind(http: HttpClient, clock: Clock, urls: Sequence[str]) -> Sources:
     """The kind of each address. Raises InvalidInput if an address is malformed or does not answer."""
     pdses, relays, jetstreams = dict[str, None](), dict[str, None](), dict[str, None]()
     for url in urls:

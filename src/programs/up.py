@@ -46,7 +46,7 @@ from programs.demo.town import PEOPLE
 from programs.dev_accounts import DevAccounts
 from programs.platform import open_installation
 from programs.running import VERSION, run_until_stopped, wait_for_stop
-from programs.sources import find_out
+from programs.sources import sort_by_kind
 from programs.web import sites
 
 app = role()
@@ -167,7 +167,7 @@ async def network(
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        stack.enter_context(dev_accounts.alone_in(folder))
+        stack.enter_context(dev_accounts.lock_folder(folder))
         home = dev_accounts.find_or_make(folder, ports.pds)
         # A development network creates and changes identities faster than the public directory would allow.
         plc_settings = PlcSettings(
@@ -177,8 +177,8 @@ async def network(
         plc = await listen(directory, "plc", ports.plc)
         stack.push_async_callback(plc.stop)
 
-        uncounted = Secret(secrets.token_hex(16))  # only the two servers know it, for as long as they run
-        pds_settings = replace(_pds(folder, ports.pds, plc.url, home), rate_limit_bypass_key=uncounted)
+        bypass_key = Secret(secrets.token_hex(16))  # only the two servers know it, for as long as they run
+        pds_settings = replace(_pds(folder, ports.pds, plc.url, home), rate_limit_bypass_key=bypass_key)
         pds = await stack.enter_async_context(open_server(pds_settings, clock, version=VERSION))
         pds_url = pds_settings.url
         pds_serving = await listen(pds.app, "pds", ports.pds)
@@ -186,7 +186,7 @@ async def network(
         operators = await create_dev_accounts(pds.registry, home)
 
         platform_settings = replace(
-            _platform(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=uncounted
+            _platform(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=bypass_key
         )
         platform_settings = replace(platform_settings, operators=operators, moderators=operators)
         platform_settings = await _listening_to(platform_settings, further)
@@ -281,7 +281,7 @@ async def _listening_to(chosen: Settings, further: FurtherSources) -> Settings:
     """Sort the further sources by kind. Raises InvalidInput if one is not a URL or does not answer."""
     http = HttpClient(DEVELOPMENT)
     try:
-        found = await find_out(http, SystemClock(), further.sources)
+        found = await sort_by_kind(http, SystemClock(), further.sources)
     finally:
         await http.close()
     return replace(

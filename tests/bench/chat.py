@@ -25,7 +25,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.web.site.event_streams import PER_READER
-from programs.running import collect_seldom
+from programs.running import collect_garbage_rarely
 from tests.bench import stores
 from tests.bench.figure import Figure, check
 from tests.bench.loop import run
@@ -95,7 +95,7 @@ async def _follow() -> tuple[float, float, float]:
         tokens = await _tokens(db, people[1:])
         site = site_on(db, SystemClock(), live_streams=STREAMS, pages_per_minute=0, workers=None)
         # As the program does. Otherwise the collector sometimes blocks the loop for a tenth of a second.
-        collect_seldom()
+        collect_garbage_rarely()
         serving = await serve(site.app, "127.0.0.1", 0, connections=3 * STREAMS, connections_of_address=2 * STREAMS)
         before = resident_mb()
         progress(f"opening {STREAMS} pages")
@@ -113,7 +113,7 @@ async def _follow_two() -> tuple[float, float]:
         tokens = await _tokens(db, people[1:])
         changes = {"database_url": SERVER, "database_schema": _SCHEMA}
         site = site_on(db, SystemClock(), live_streams=STREAMS, pages_per_minute=0, workers=None, **changes)
-        collect_seldom()
+        collect_garbage_rarely()
         serving = await serve(site.app, "127.0.0.1", 0, connections=3 * STREAMS, connections_of_address=2 * STREAMS)
         command = [sys.executable, "-m", "tests.bench.chat_server", _SCHEMA, str(STREAMS)]
         other = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)

@@ -34,7 +34,7 @@ def test_what_passes_alone_is_named_and_the_run_counts(tmp_path: Path):
     end = done.stdout.partition("The ten slowest files")[2]
     assert end.count("AssertionError: the first time") == 3
     files = list((tmp_path / second_look.FOLDER).iterdir())
-    assert sorted(file.read_text().splitlines()[0] for file in files) == second_look.named(
+    assert sorted(file.read_text().splitlines()[0] for file in files) == second_look.recorded_tests(
         tmp_path / second_look.FOLDER
     )
     assert all("AssertionError: the first time" in file.read_text() for file in files)
@@ -78,6 +78,6 @@ def test_phases_and_subtests_of_one_test_are_one():
     failures = [
         Failure(f"a.py::test_it {phase}", "a.py::test_it", "") for phase in ("(call)", "(teardown)", "n=1", "n=2")
     ]
-    assert second_look.worth_a_look(failures) == ["a.py::test_it"]
-    assert second_look.worth_a_look([*failures, Failure("b.py (collection)", "", "")]) == []
-    assert second_look.worth_a_look([]) == []
+    assert second_look.tests_to_repeat(failures) == ["a.py::test_it"]
+    assert second_look.tests_to_repeat([*failures, Failure("b.py (collection)", "", "")]) == []
+    assert second_look.tests_to_repeat([]) == []

@@ -86,7 +86,9 @@ async def test_a_community_that_has_no_key_of_a_server_takes_nobodys_away(tmp_pa
     deployment = replace(deployment, pds_url=url, pds_rate_limit_bypass_key=Secret("a-key"))
     for own, sent in (("", "a-key"), ("another", "another")):
         village = replace(village, pds_url=url, pds_rate_limit_bypass_key=Secret(own))
-        assert shared.uncounted({"default": deployment, "village": village}) == {url: {"x-ratelimit-bypass": sent}}
+        assert shared.rate_limit_exemptions({"default": deployment, "village": village}) == {
+            url: {"x-ratelimit-bypass": sent}
+        }
 
 
 async def test_what_is_sealed_for_one_opens_for_no_other(both: Installation) -> None:

@@ -9,7 +9,7 @@ from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
-from programs.sources import Sources, find_out
+from programs.sources import Sources, sort_by_kind
 
 __all__ = ["deployment"]
 
@@ -17,7 +17,7 @@ __all__ = ["deployment"]
 async def ask(*urls: str) -> Sources:
     http = HttpClient(DEVELOPMENT)
     try:
-        return await find_out(http, SystemClock(), urls)
+        return await sort_by_kind(http, SystemClock(), urls)
     finally:
         await http.close()
 

@@ -64,7 +64,7 @@ def parts_of(wanted: argparse.Namespace) -> tuple[Part, ...]:
             lambda folder, seed: _simulate(folder, seed, wanted.operations, engine, is_at_once=wanted.at_once),
             least=wanted.runs,
         ),
-        *([UNSTEADY] if second_look.named(ROOT / second_look.FOLDER) else []),
+        *([UNSTEADY] if second_look.recorded_tests(ROOT / second_look.FOLDER) else []),
         *PARTS,
     )
 

@@ -14,7 +14,7 @@ AT_ONCE = 4
 
 async def repeat(folder: Path, seed: int, tests: list[str] | None = None) -> str:
     """``tests``: those that have a file in ``var/unsteady``, if none are given. Raises AssertionError with how often one failed."""
-    tests = second_look.named(ROOT / second_look.FOLDER) if tests is None else tests
+    tests = second_look.recorded_tests(ROOT / second_look.FOLDER) if tests is None else tests
     free = asyncio.Semaphore(AT_ONCE)
     environment = os.environ | {"PYTHONHASHSEED": str(seed % (1 << 32))}
 

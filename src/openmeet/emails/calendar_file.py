@@ -68,7 +68,7 @@ async def file_of(
     return CalendarFile(write_calendar(entries, name=head.site_name, method=method), method)
 
 
-async def end_of(
+async def cancellation_of(
     reader: Reader, head: EmailContext, event: Event, mine: Attendance, *, is_shut_out: bool = False
 ) -> CalendarFile | None:
     """The calendar file that removes an event from the calendar of somebody who no longer attends. None if the event
@@ -79,7 +79,7 @@ async def end_of(
     entries = await _entries(reader, head, [event], mine.user_id)
     ended = [replace(entry, is_cancelled=True, is_tentative=False) for entry in entries]
     if is_shut_out:
-        ended = [bare(entry) for entry in ended]
+        ended = [name_and_time_only(entry) for entry in ended]
     return CalendarFile(write_calendar(ended, name=head.site_name, method=CANCEL), CANCEL) if ended else None
 
 
@@ -152,7 +152,7 @@ def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance 
     return removals[-1] if removals else None
 
 
-def as_known(event: Event, known: Rejection) -> Event:
+def as_last_known(event: Event, known: Rejection) -> Event:
     """The event with the name and time that the removed person last knew. Pure."""
     said = replace(event, content=replace(event.content, title=known.title), ends_at=None)
     starts = known.starts
@@ -161,7 +161,7 @@ def as_known(event: Event, known: Rejection) -> Event:
     return replace(said, starts_at=starts.at, time_zone=starts.time_zone, is_all_day=starts.is_day)
 
 
-def bare(entry: WrittenEvent) -> WrittenEvent:
+def name_and_time_only(entry: WrittenEvent) -> WrittenEvent:
     """A calendar entry with name and time only. Pure."""
     # Lists the fields to keep, so that a field added later is left out by default.
     return WrittenEvent(

@@ -33,7 +33,7 @@ from openmeet.emails.render import EmailContext, with_html
 from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, withdrawn_composer
 from openmeet.emails.series_confirmation import series_composer
 from openmeet.emails.sign_in_code import code_composer
-from openmeet.emails.webhook_disabled import off_composer
+from openmeet.emails.webhook_disabled import disabled_composer
 from openmeet.i18n.catalogue import is_known, speaking
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
@@ -54,7 +54,7 @@ def composers(head: EmailContext) -> dict[str, Composer]:
         GUEST_CONFIRMED_MAIL: confirmed_composer(head),
         SUCCESSION_MAIL: succession_composer(name, url),
         LAST_CALL_MAIL: succession_composer(name, url),
-        OFF_MAIL: off_composer(name, url),
+        OFF_MAIL: disabled_composer(name, url),
     }
     found = {kind: _in_language(head, _of_user, composer) for kind, composer in of_users.items()}
     found[GUEST_MAIL] = _in_language(head, _of_guest_rsvp, guest_composer(head))

@@ -19,7 +19,7 @@ from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_and_place import join_from_label
 from openmeet.domain.users.model import UserId
-from openmeet.emails.calendar_file import end_of, file_of
+from openmeet.emails.calendar_file import cancellation_of, file_of
 from openmeet.emails.notifications.texts import short_day_label, when_label
 from openmeet.emails.render import EmailCard, EmailContext, event_html, subject_line
 from openmeet.emails.unsubscribe import EmailRecipient, addressee_of
@@ -138,7 +138,7 @@ def withdrawn_composer(head: EmailContext) -> Composer:
             if not await notify.end_calendar_entries(tx, [mine.id], due.message_id_local):
                 return None
             answer_url = await to.answer_url(tx, head, event.id)
-            calendar = await end_of(tx, head, event, mine)
+            calendar = await cancellation_of(tx, head, event, mine)
         title, when = one_line(event.title), when_label(event)
         headline = gettext("You’re not going.")
         note = gettext("The attached file removes the entry from your calendar.")

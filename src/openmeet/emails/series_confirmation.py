@@ -118,7 +118,9 @@ async def answered_dates(
     return [one for one in coming if one.id in seen and one.id in mine][:MOST], mine
 
 
-async def gone_to(reader: Reader, event: Event, user_id: UserId) -> tuple[list[Event], dict[EventId, Attendance]]:
+async def attended_dates(
+    reader: Reader, event: Event, user_id: UserId
+) -> tuple[list[Event], dict[EventId, Attendance]]:
     """The dates of this event's series that belong in the person's calendar, and their RSVPs by event.
 
     Returns all such dates, so that a repeated e-mail is the same.

@@ -12,7 +12,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
 
-def off_composer(site_name: str, public_url: str) -> Composer:
+def disabled_composer(site_name: str, public_url: str) -> Composer:
     """Composer of ``OFF_MAIL``. Composes nothing if the webhook was enabled again or deleted, or if its owner has no
     address.
     """

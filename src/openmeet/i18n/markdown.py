@@ -35,7 +35,7 @@ _KEPT_SUMMARIES = 1024
 _MAX_SUMMARY_BRACKETS = 40
 _MAX_SUMMARY_MARKS = 300
 
-_TREACHEROUS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+_DECEPTIVE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 # Hangul fillers and the empty Braille pattern: Unicode counts them as letters and symbols, but they are blank.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
@@ -53,7 +53,7 @@ _TAGS = {"p", "br", "em", "strong", "ul", "ol", "li", "a", "code", "pre", "block
 
 # Without this, bullets and numbers would be on the wrong side of right-to-left text: the style sheet aligns only the
 # text.
-_WITH_A_SIDE = frozenset({"bullet_list_open", "ordered_list_open", "blockquote_open"})
+_BLOCKS_WITH_DIRECTION = frozenset({"bullet_list_open", "ordered_list_open", "blockquote_open"})
 
 
 @lru_cache(maxsize=_KEPT)
@@ -75,7 +75,7 @@ def html_of(text: str) -> Markup:
             token.children = _linked(token.children or [])
         if token.type in {"heading_open", "heading_close"}:
             token.tag = f"h{min(int(token.tag[1]) + _DEEPER, _DEEPEST)}"
-        if is_mixed and token.type in _WITH_A_SIDE:
+        if is_mixed and token.type in _BLOCKS_WITH_DIRECTION:
             token.attrSet("dir", "auto")
     rendered = _markdown.renderer.render(tokens, _markdown.options, {})
     clean = nh3.clean(
@@ -96,7 +96,7 @@ def one_line(text: str) -> str:
     These are control characters and the marks that override or isolate the writing direction (UAX 9). Joiners and the
     weak direction marks stay, because languages and emoji need them.
     """
-    return " ".join(_TREACHEROUS.sub("", text).split())
+    return " ".join(_DECEPTIVE.sub("", text).split())
 
 
 def is_visible(text: str) -> bool:

@@ -122,7 +122,7 @@ def describe_inside(pattern: Pattern) -> str:
         repeats = gettext(
             "%(repeats)s, until %(day)s", repeats=repeats, day=date_in_words(_last_day(rule.until, pattern))
         )
-    idle = set(expansion.idle_exceptions(pattern))
+    idle = set(expansion.unused_exclusions(pattern))
     if missing := [at for at in pattern.left_out if at not in idle]:
         repeats = gettext("%(repeats)s, except %(dates)s", repeats=repeats, dates=_dates(missing, pattern))
     if pattern.added:

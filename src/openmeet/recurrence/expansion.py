@@ -161,7 +161,7 @@ def check_asked(pattern: Pattern) -> None:
 
 
 @lru_cache(maxsize=32)  # called by the sentence and by the preview around it
-def idle_exceptions(pattern: Pattern) -> tuple[datetime, ...]:
+def unused_exclusions(pattern: Pattern) -> tuple[datetime, ...]:
     """Exclusions that exclude nothing, because they are on another day or at another time of that day."""
     whole = replace(pattern, left_out=())
     return tuple(
@@ -219,7 +219,7 @@ def clear() -> None:
     _kept.clear()
     _tokens.clear()
     _counted.cache_clear()
-    idle_exceptions.cache_clear()
+    unused_exclusions.cache_clear()
     expand.named_days.cache_clear()
 
 

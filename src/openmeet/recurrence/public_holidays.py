@@ -13,7 +13,7 @@ from typing import Final
 _YEARS_AHEAD: Final = 5
 
 
-def named(country: str, days: Iterable[date], today: date, language: str) -> Mapping[date, str]:
+def holiday_names(country: str, days: Iterable[date], today: date, language: str) -> Mapping[date, str]:
     """The names of the given days that are public holidays, in the language if the package supports it.
 
     ``country``: two letters (ISO 3166-1). A country that the package does not know has no holidays.

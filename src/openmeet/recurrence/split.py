@@ -98,7 +98,7 @@ def _last_by_rule(pattern: Pattern, at: datetime) -> datetime:
 _UNITS: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 
 
-def still_left_out(old: Pattern, new: Pattern) -> tuple[datetime, ...]:
+def carry_over_exclusions(old: Pattern, new: Pattern) -> tuple[datetime, ...]:
     """The sorted exclusions of the new pattern that keep everything excluded that the old pattern excluded.
 
     An exclusion applies to its day, week, month or year, whichever is the shorter period of the two rules. A date that

@@ -12,7 +12,7 @@ from openmeet.domain.data_export.tenant import lines_of, load
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import OfTenant, SettingsFile, role, say
 from programs.platform import Platform, run_on_platform
-from programs.platform_settings import named, read_installation_settings
+from programs.platform_settings import community_named, read_installation_settings
 from programs.running import run_command
 
 app = role()
@@ -59,7 +59,7 @@ def import_(source: From, tenant: OfTenant = DEFAULT_TENANT, settings_file: Sett
 
 
 def _site(source: Path, tenant: str, settings_file: Path | None) -> None:
-    settings = named(read_installation_settings(settings_file, sends_mail=False), tenant)
+    settings = community_named(read_installation_settings(settings_file, sends_mail=False), tenant)
     url = settings.tenant_database_url
     schema = "" if url.startswith("sqlite") else settings.database_schema or "public"
 

@@ -19,7 +19,7 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.matrix_bridge import open_bridge
 from programs.platform import Platform, run_on_platform
-from programs.platform_settings import named, read_installation_settings
+from programs.platform_settings import community_named, read_installation_settings
 from programs.running import VERSION, run_command
 
 app = noun("Connect chat rooms to a Matrix homeserver.")
@@ -42,7 +42,7 @@ def registration_(
     out: Out = Path("openmeet-registration.yaml"), renew: Renew = False, settings_file: SettingsFile = None
 ) -> None:
     """Write the file that the homeserver needs and the file with our token. Only you can read them."""
-    settings = named(read_installation_settings(settings_file, sends_mail=False), DEFAULT_TENANT)
+    settings = community_named(read_installation_settings(settings_file, sends_mail=False), DEFAULT_TENANT)
     if not settings.matrix_server_name:
         raise Refused("Set OPENMEET_MATRIX_URL and OPENMEET_MATRIX_SERVER_NAME first.")
     write_registration(out, settings.matrix_token_file, settings.matrix_server_name, renew=renew)
@@ -56,7 +56,7 @@ def registration_(
 @app.command()
 def check(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Check whether the bridge works, and if not, say why."""
-    settings = named(read_installation_settings(settings_file, sends_mail=False), tenant)
+    settings = community_named(read_installation_settings(settings_file, sends_mail=False), tenant)
 
     async def act() -> None:
         http = open_client(f"openmeet/{VERSION}")

@@ -10,7 +10,7 @@ from openmeet.domain.media.pictures import open_pictures, pictures_folder
 from openmeet.settings import PREFIX
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import OfTenant, SettingsFile, noun
-from programs.platform_settings import named, read_installation_settings
+from programs.platform_settings import community_named, read_installation_settings
 from programs.running import run_command
 
 app = noun("Move pictures of events, groups and people between a folder and a bucket.")
@@ -35,7 +35,7 @@ def move(
 
     Run it with the new settings while the site still runs with the old ones, then restart the site and run it again.
     """
-    settings = named(read_installation_settings(settings_file, sends_mail=False), tenant)
+    settings = community_named(read_installation_settings(settings_file, sends_mail=False), tenant)
     if not settings.blobs:
         raise Refused(f"{PREFIX}BLOBS does not name a bucket. Set it to s3://bucket/folder first.")
     folder, bucket = pictures_folder(settings), open_pictures(settings, tenant)

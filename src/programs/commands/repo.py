@@ -107,7 +107,7 @@ def examine_archive(path: Path, did_document: bytes | None) -> RepositoryCheck:
                 report.note(f"signature  by {key} ({how})", signature="good by the archive's own key", key=key)
             else:
                 note_signature(report, snapshot.commit, did_document)
-            note_belongings(report, file, snapshot)
+            note_blobs_and_preferences(report, file, snapshot)
     except Malformed as wrong:
         report.wrong = str(wrong)
     except (BadZipFile, OSError) as damaged:  # a wrong checksum in the ZIP file, or a disk error
@@ -115,7 +115,7 @@ def examine_archive(path: Path, did_document: bytes | None) -> RepositoryCheck:
     return report
 
 
-def note_belongings(report: RepositoryCheck, file: AccountFile, snapshot: Snapshot) -> None:
+def note_blobs_and_preferences(report: RepositoryCheck, file: AccountFile, snapshot: Snapshot) -> None:
     """Add the findings about blobs, whose hashes are checked here, and preferences."""
     size = check_blobs(file, snapshot)
     missing, withheld = len(file.summary.missing), len(file.summary.withheld)

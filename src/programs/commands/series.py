@@ -78,7 +78,7 @@ def preview(
                 "timezone": timezone,
                 "rule": None if made.rule is None else {"text": str(made.rule), **to_json(made.rule)},
                 "dates": [_as_json(made, one) for one in dates],
-                "exdatesWithoutDate": [one.isoformat() for one in expansion.idle_exceptions(made)],
+                "exdatesWithoutDate": [one.isoformat() for one in expansion.unused_exclusions(made)],
             }
         )
         return
@@ -87,7 +87,7 @@ def preview(
         say(f"  {_as_text(made, one)}")
     if not dates:
         say("  no date in this window")
-    for idle in expansion.idle_exceptions(made):
+    for idle in expansion.unused_exclusions(made):
         say(
             f"warning: --exdate {idle:%Y-%m-%d %H:%M} excludes nothing, because there is no date at that time", err=True
         )

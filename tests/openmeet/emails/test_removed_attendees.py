@@ -13,7 +13,7 @@ from openmeet.domain.attendance import event_hosting, host_decisions, invitation
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find
 from openmeet.domain.icalendar.write import WrittenEvent
-from openmeet.emails.calendar_file import bare
+from openmeet.emails.calendar_file import name_and_time_only
 from openmeet.recurrence.pattern import Pattern
 from tests.openmeet.emails.conftest import Post, calendar_of, html_of, links_of, text_of
 from tests.openmeet.site_under_test import ORIGIN, api_session, details, event_by, person, signed_in
@@ -81,7 +81,7 @@ def test_of_an_entry_name_and_time_stay_alone() -> None:
     start = Pattern(datetime.fromisoformat("2026-07-04T18:00"), "UTC")
     entry = WrittenEvent("a@x", start, None, "Quiet supper", Instant(0), is_cancelled=True, sequence=3)
     said = {"description": "Zq", "location": "Zq", "url": "Zq", "comment": "Zq", "categories": ("Zq",)}
-    assert bare(replace(entry, **said, coordinates=(1.0, 2.0))) == entry
+    assert name_and_time_only(replace(entry, **said, coordinates=(1.0, 2.0))) == entry
 
 
 async def test_news_tell_it_and_lead_nowhere(post: Post, supper) -> None:

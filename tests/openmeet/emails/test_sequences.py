@@ -58,7 +58,7 @@ async def files(tx: Transaction, every: list[Series], ben: Caller) -> list[bytes
         mailed = await (
             calendar_file.file_of(tx, HEAD, event, ben.user_id)
             if comes
-            else calendar_file.end_of(tx, HEAD, event, mine)
+            else calendar_file.cancellation_of(tx, HEAD, event, mine)
         )
         if mailed is not None:
             found.append(mailed.content)
@@ -193,7 +193,7 @@ async def test_who_has_left_and_come_again_hears_of_a_cancellation_by_any_file(d
             file = await (
                 calendar_file.file_of(tx, HEAD, date, ben.user_id)
                 if reply is RsvpReply.GOING
-                else calendar_file.end_of(tx, HEAD, date, mine)
+                else calendar_file.cancellation_of(tx, HEAD, date, mine)
             )
             assert file is not None
             ((_, entry),) = told(file.content)

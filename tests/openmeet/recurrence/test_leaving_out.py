@@ -7,7 +7,7 @@ import pytest
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.recurrence.split import still_left_out
+from openmeet.recurrence.split import carry_over_exclusions
 
 # A Tuesday.
 START = datetime.fromisoformat("2026-11-24T18:00")
@@ -49,12 +49,12 @@ def pattern(rule: str, *left_out: str, start: datetime = START) -> Pattern:
 def test_what_is_off_stays_off(old: str, off: list[str], new: str, still: list[str]) -> None:
     """And nothing else is: each date of the new rule that is left out stands for one that was."""
     made = pattern(new)
-    assert [at.isoformat(timespec="minutes") for at in still_left_out(pattern(old, *off), made)] == still
+    assert [at.isoformat(timespec="minutes") for at in carry_over_exclusions(pattern(old, *off), made)] == still
 
 
 def test_the_other_weeks_take_place() -> None:
     old, new = pattern("FREQ=WEEKLY;BYDAY=TU", "2026-12-22T18:00", "2026-12-29T18:00"), pattern("FREQ=WEEKLY;BYDAY=TH")
-    left_out = still_left_out(old, new)
+    left_out = carry_over_exclusions(old, new)
     begin, end = expansion.following(new, 0, 1)[0].at, expansion.following(new, 0, 8)[-1].at
     named = [one.original for one in expansion.between(new, begin, end)]
     assert [at for at in named if at in left_out] == [

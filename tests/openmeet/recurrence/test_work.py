@@ -147,7 +147,7 @@ def test_the_times_that_clocks_skip_are_the_same_dates_as_before() -> None:
     """Left out by the time that the clocks showed, or by the name of the date."""
     for left_out in (local("2027-03-28T02:30"), local("2027-03-28T03:30")):
         made = pattern(local("2027-03-27T02:30"), "Europe/Berlin", parse_rule("FREQ=DAILY"), left_out=[left_out])
-        assert expansion.idle_exceptions(made) == ()
+        assert expansion.unused_exclusions(made) == ()
         assert [one.original.day for one in expansion.following(made, NOW, 2)] == [27, 29]
         assert not expansion.is_date_of(made, local("2027-03-28T02:30"))
 

@@ -34,7 +34,7 @@ from openmeet.domain.users.queries import by_email
 from openmeet.domain.webhooks.actions import forget_old_deliveries
 from openmeet.domain.webhooks.deliver import RETRY, webhook_handler
 from openmeet.domain.webhooks.model import MAX_TRIES, OFF_MAIL
-from openmeet.emails.webhook_disabled import off_composer
+from openmeet.emails.webhook_disabled import disabled_composer
 from openmeet.outbox.emails import due_email_of
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
@@ -363,7 +363,7 @@ async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_is_t
         due_email_of(job_of(row)) for row in await rows(stage.site.db, "select * from outbox_jobs where kind = 'mail'")
     ]
     (due,) = [one for one in queued if one.kind == OFF_MAIL]
-    letter = await off_composer("OpenMeet", ORIGIN)(stage.site.db, due)
+    letter = await disabled_composer("OpenMeet", ORIGIN)(stage.site.db, due)
     assert letter is not None
     assert (letter.to, "127.0.0.1" in letter.subject) == ("ana@example.org", True)
     assert "The last answer was: The address answered with status 500." in letter.text

@@ -21,7 +21,7 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.pattern import pattern as checked
 from openmeet.recurrence.rule import Rule
-from openmeet.recurrence.split import split, still_left_out
+from openmeet.recurrence.split import carry_over_exclusions, split
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _timing(timing: Timing, edit: Edit) -> Timing:
             made.start,
             made.zone_name,
             made.rule,
-            left_out=still_left_out(pattern, made),
+            left_out=carry_over_exclusions(pattern, made),
             added=made.added,
             is_all_day=made.is_all_day,
         )

@@ -73,7 +73,7 @@ def summary_of(timing: Timing, now: Instant, count: int) -> RuleSummary:
         expansion.last_of(pattern),
         fits,
         None if first is None or fits or first - pattern.start > _MEANT else first,
-        expansion.idle_exceptions(pattern),
+        expansion.unused_exclusions(pattern),
     )
 
 

@@ -27,7 +27,7 @@ from openmeet.domain.users import guests
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import User, UserId
 from openmeet.emails import calendar_file, series_confirmation
-from openmeet.emails.calendar_file import end_of, file_of, file_of_dates
+from openmeet.emails.calendar_file import cancellation_of, file_of, file_of_dates
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.chats import DECISIONS, SANCTIONS
 from openmeet.emails.notifications.conditions import ChatPresent, still_true
@@ -197,7 +197,7 @@ async def _stories(
             continue
         if event_id not in facts.seen:
             known = calendar_file.newest_removal(its_news, event, answer)
-            found += [] if known is None else _story_of_removal(calendar_file.as_known(event, known), known, facts)
+            found += [] if known is None else _story_of_removal(calendar_file.as_last_known(event, known), known, facts)
             continue
         said = points(its_news, facts.of_event(event), facts.names)
         if said:
@@ -351,7 +351,7 @@ async def _calendar(
     event = story.event
     if event is None:
         return None
-    also, answers = await series_confirmation.gone_to(tx, event, UserId(due.person)) if goes_to_all else ([], {})
+    also, answers = await series_confirmation.attended_dates(tx, event, UserId(due.person)) if goes_to_all else ([], {})
     is_sent_away = mine is not None and mine.status is AttendanceStatus.REJECTED
     if also and not is_sent_away and (mine is None or mine.status not in IN_CALENDAR or event.is_over(tx.now)):
         await notify.mark_calendar_entries_sent(tx, [answers[one.id].id for one in also])
@@ -360,7 +360,7 @@ async def _calendar(
         return None
     if mine.status is AttendanceStatus.REJECTED:
         is_ended = bool(await notify.end_calendar_entries(tx, [mine.id], due.message_id_local))
-        return await end_of(tx, head, event, mine, is_shut_out=story.is_shut_out) if is_ended else None
+        return await cancellation_of(tx, head, event, mine, is_shut_out=story.is_shut_out) if is_ended else None
     if mine.status not in IN_CALENDAR or not (also or any(point.kind.in_calendar for point in story.points)):
         return None
     file = await file_of(tx, head, event, mine.user_id, also=also)

@@ -65,7 +65,7 @@ def dates_ahead(timing: Timing, country: str | None, now: Instant, *, may_skip: 
     skipped = [(at, at) for at in _skipped(pattern, meaning, now)]
     days = [starts.date() for _, starts in (*taking_place, *skipped)]
     today = local_of(now, pattern.zone_name or "UTC").date()
-    holidays = public_holidays.named(country, days, today, current().tag) if country else {}
+    holidays = public_holidays.holiday_names(country, days, today, current().tag) if country else {}
     shown = [
         DateAhead(
             _words(starts, is_all_day=pattern.is_all_day),
