@@ -1,8 +1,9 @@
-"""A bridge as a process of its own, which a test kills: it delivers and reads until it is told to stop, by nothing but a kill.
+"""The bridge in its own process, so that a test can kill it. It delivers and reads until it is killed.
 
     python -m tests.openmeet.matrix.bridge_process DATABASE SCHEMA NOW SYNAPSE_URL SERVER_NAME TOKEN_FILE TENANT
 
-It says ``said ready``, and ``said passed KIND`` after each event that the homeserver has taken and before that is stored.
+It prints ``said ready`` when it starts, and ``said passed KIND`` for each event after the homeserver has accepted it
+and before the bridge stores that.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from tests.openmeet.matrix.conftest import SEALER
 
 
 class RunningClock(HandClock):
-    """A clock that begins when it is told to and runs as fast as that of the machine. It can be turned, too."""
+    """A clock that starts at a given time and runs at the speed of the machine's clock. Tests can also turn it forward."""
 
     def __init__(self, start: Instant) -> None:
         super().__init__(start)
@@ -42,7 +43,7 @@ def _passed(kind: str) -> None:
 
 
 async def main(database: str, schema: str, now: str, url: str, name: str, token: str, tenant: str) -> None:
-    # Nobody reads what it says but the lines above, and a full pipe would stop it.
+    # The test reads only the lines above. Other output would fill the pipe and block this process.
     configure(level="error", stream=sys.stderr)
     db = await open_database(database, schema=schema, clock=RunningClock(Instant(int(now))))
     homeserver = open_homeserver(open_client("openmeet/tests"), SystemClock(), url, name, Path(token))

@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 async def synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Synapse]:
-    """Shared by all tests of a worker; each makes accounts and rooms of its own."""
+    """One homeserver for all tests of a worker. Each test makes its own accounts and rooms."""
     if not is_here("synapse"):
         pytest.skip("missing part: synapse")
     server = Synapse(tmp_path_factory.mktemp("synapse"))
@@ -48,13 +48,13 @@ def homeserver(synapse: Synapse, http: HttpClient) -> Homeserver:
 
 @pytest.fixture
 def fresh() -> Callable[[str], str]:
-    """A name that no other test of this homeserver has."""
+    """Return a name that no other test uses on this homeserver."""
     return lambda name: f"{name}{next(_numbers)}"
 
 
 @pytest.fixture
 async def town(make_database: MakeDatabase, clock: HandClock, homeserver: Homeserver) -> MirroredTown:
-    """A community of its own in each test: its name is part of all names at the homeserver."""
+    """A community with a unique name. All its names on the homeserver contain that name, so tests do not collide."""
     db = await make_database("openmeet", clock=clock)
     name = f"t{next(_numbers)}-{os.getpid()}"
     return await mirrored_town(db, Bridge(db, homeserver, SEALER, name, federates=False, language="en"), clock)

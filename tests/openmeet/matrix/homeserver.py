@@ -1,4 +1,4 @@
-"""A real Synapse of a test: its folder, its process, accounts of real people, and kills."""
+"""A real Synapse for tests: its folder, its process, accounts of real people, and ways to kill it."""
 
 import asyncio
 import base64
@@ -22,12 +22,12 @@ from openmeet.matrix.registration import open_homeserver, write_registration
 from tests.simulation.processes import DidNotStart, free_port, wait_until_ready
 
 SERVER_NAME = "chat.test"
-_SHARED_SECRET = "for accounts of tests"  # of a server on loopback that lives as long as a test
+_SHARED_SECRET = "for accounts of tests"  # for a server on loopback that lives no longer than the test
 
 
 @dataclass
 class MatrixAccount:
-    """A person with an account of their own and a client of their own."""
+    """The account of a real person, with their own client."""
 
     url: str
     user_id: str
@@ -48,12 +48,12 @@ class MatrixAccount:
         return str((await self.call("PUT", f"rooms/{room}/send/m.room.message/{transaction}", wish))["event_id"])
 
     async def events(self, room: str) -> list[dict[str, Any]]:
-        """The newest hundred events of a room, the oldest first."""
+        """Return the newest hundred events of a room, oldest first."""
         found = await self.call("GET", f"rooms/{room}/messages?dir=b&limit=100")
         return list(reversed(found["chunk"]))
 
     async def texts(self, room: str) -> list[tuple[str, str]]:
-        """What was said and is still there: sender and body."""
+        """Return (sender, body) of the messages that have not been redacted."""
         return [
             (one["sender"], one["content"]["body"])
             for one in await self.events(room)
@@ -62,7 +62,7 @@ class MatrixAccount:
 
 
 class Synapse:
-    """One homeserver on loopback with SQLite. ``start`` after ``kill`` starts it again on the same folder and port."""
+    """One homeserver on loopback with SQLite. ``start`` after ``kill`` starts it again with the same folder and port."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -107,7 +107,7 @@ class Synapse:
             "app_service_config_files": [str(self.registration)],
             "enable_metrics": False,
             "redaction_retention_period": None,
-            # Real people are limited to a message in five seconds; ours write faster.
+            # Synapse limits real people to one message every five seconds by default; the tests write faster.
             "rc_message": {"per_second": 1000, "burst_count": 1000},
             "rc_joins": {"local": {"per_second": 1000, "burst_count": 1000}},
             "rc_invites": {
@@ -115,7 +115,7 @@ class Synapse:
                 "per_user": {"per_second": 1000, "burst_count": 1000},
             },
         }
-        # The form of the signedjson library; making it ourselves spares a start of Synapse.
+        # The file format of the signedjson library. Writing the key here saves one start of Synapse.
         key = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
         (self._folder / "signing.key").write_text(f"ed25519 a_test {key}\n")
         (self._folder / "homeserver.yaml").write_bytes(msgspec.json.encode(wanted))
@@ -136,7 +136,7 @@ class Synapse:
             raise DidNotStart((self._folder / "synapse.log").read_text(errors="replace")[-4000:])
 
     async def kill(self) -> None:
-        """``kill -9``."""
+        """Kill the process with SIGKILL."""
         assert self._process is not None
         if self._process.returncode is None:
             self._process.kill()
@@ -154,7 +154,7 @@ class Synapse:
         return open_homeserver(http, SystemClock(), self.url, SERVER_NAME, self.token_file)
 
     async def account(self, name: str) -> MatrixAccount:
-        """Make an account of a real person, who uses a client of their own."""
+        """Create the account of a real person who uses their own client."""
         async with httpx.AsyncClient(trust_env=False, timeout=60, base_url=self.url) as http:
             nonce = (await http.get("/_synapse/admin/v1/register")).json()["nonce"]
             mac = hmac.new(_SHARED_SECRET.encode(), f"{nonce}\0{name}\0secret\0notadmin".encode(), hashlib.sha1)

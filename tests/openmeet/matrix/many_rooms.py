@@ -1,4 +1,4 @@
-"""Many mirrored rooms at once: people write on both sides while the homeserver and our bridge are killed."""
+"""Many mirrored rooms at once: people write on both sides while the homeserver and the bridge are killed."""
 
 import asyncio
 import random
@@ -24,12 +24,14 @@ _LEASES_END = 30 * MINUTE
 
 @dataclass(frozen=True)
 class Scale:
-    """In ``rooms`` altogether, ``per_second`` messages for ``seconds``, half of them on each side."""
+    """The size of a run: ``per_second`` messages per second over all ``rooms`` for ``seconds``, half of them on each
+    side.
+    """
 
     rooms: int
     per_second: float
     seconds: float
-    # How long the homeserver is away.
+    # How long the homeserver is down.
     away_seconds: float
 
 
@@ -42,7 +44,8 @@ class _Room:
 
 
 async def survive(folder: Path, clock: HandClock, http: HttpClient, scale: Scale, seed: int = 1) -> str:
-    """Raises AssertionError unless every room has the same messages on both sides afterwards, in order and none twice.
+    """Raise AssertionError unless every room ends up with the same messages on both sides, in order and without
+    duplicates.
 
     The bridge is killed after a quarter and after three quarters of the time, the homeserver at half time.
     """
@@ -66,7 +69,7 @@ async def survive(folder: Path, clock: HandClock, http: HttpClient, scale: Scale
             stopped.set()
         async with running(rooms[0].town, url, synapse):
             await asyncio.wait_for(_until_all_is_passed_on(rooms), _PATIENCE_SECONDS)
-        # Whatever is still to come would be doubled.
+        # Wait for late messages: anything that still arrives would be a duplicate.
         clock.turn(_LEASES_END)
         await rooms[0].town.read()
         for one in rooms:
@@ -103,7 +106,7 @@ async def _write_here(room: _Room, dice: random.Random, pace: float, stopped: as
 
 
 async def _write_there(room: _Room, dice: random.Random, pace: float, stopped: asyncio.Event) -> None:
-    """As a client does: what is not acknowledged is sent again under the same transaction."""
+    """Send as a client does: resend whatever was not acknowledged, with the same transaction id."""
     number = 0
     while not await _paused(stopped, dice.uniform(0, 2 * pace)):
         number += 1

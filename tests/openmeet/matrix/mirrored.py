@@ -1,4 +1,4 @@
-"""A town whose chat rooms are mirrored: people, an event, and the workers turned by hand."""
+"""A town whose chat rooms are mirrored, with people and an event. Tests run the workers by hand."""
 
 import asyncio
 import sys
@@ -35,7 +35,7 @@ from tests.parts import ROOT
 
 @dataclass
 class MirroredTown:
-    """Ana hosts, Ben goes. The event's room is mirrored."""
+    """Ana hosts an event and Ben goes to it. The event's room is mirrored."""
 
     db: Database
     bridge: Bridge
@@ -47,13 +47,13 @@ class MirroredTown:
     passed_on: list[str] = field(default_factory=list)
 
     async def read(self) -> None:
-        """Read until there is nothing new, then deliver what follows from it."""
+        """Read until nothing is new, then deliver the jobs that result."""
         while await read_once(self.bridge, "the test", wait_seconds=0):
             pass
         await self.deliver()
 
     async def linked(self, who: Caller, account: MatrixAccount) -> None:
-        """The person links the account as people do: by a code in a direct chat with the keeper."""
+        """Link the account the way people do: by a code in a direct chat with the keeper."""
         async with self.db.transaction() as tx:
             code, _ = await mirroring.new_link_code(tx, who)
         await self.bridge.keeper.prepare()
@@ -70,7 +70,7 @@ class MirroredTown:
         await self.read()
 
     async def texts(self) -> list[str]:
-        """What stands in the room here, oldest first, page by page."""
+        """The texts of our side of the room, oldest first, read page by page."""
         found: list[str] = []
         before: int | None = None
         async with self.db.reader() as reader:
@@ -124,7 +124,7 @@ class MirroredTown:
         return room.matrix_room_id
 
     async def events(self) -> list[dict[str, Any]]:
-        """Everything that happened in the room over there, the oldest first."""
+        """All events of the Matrix room, oldest first."""
         room, found, start = await self.matrix_room(), [], ""
         while True:
             page = await self.bridge.keeper.messages(room, start)
@@ -134,7 +134,9 @@ class MirroredTown:
             start = page["end"]
 
     async def seen(self) -> list[tuple[str, str]]:
-        """Who says what over there, as the keeper sees it: name and text, edits applied, what is redacted left out."""
+        """(name, text) of each message in the Matrix room as the keeper sees it, with edits applied and redacted
+        messages left out.
+        """
         room = await self.matrix_room()
         names = {
             one["state_key"]: one["content"].get("displayname", "") for one in await self.bridge.keeper.members(room)
@@ -168,8 +170,8 @@ async def mirrored_town(
 
 @asynccontextmanager
 async def running(town: MirroredTown, url: str, synapse: Synapse) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A bridge of its own process, which ends by SIGKILL, at the latest with the block."""
-    town.clock.turn(30 * MINUTE)  # the leases of the dead are over
+    """Run a bridge in its own process. It is killed with SIGKILL, at the latest when the block ends."""
+    town.clock.turn(30 * MINUTE)  # so that the leases of the killed process expire
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.openmeet.matrix.bridge_process", url, "", str(town.clock.now())),

@@ -1,4 +1,6 @@
-"""A homeserver that is killed for a while, during which people write, edit, take back and are banned; it comes back with everything."""
+"""The homeserver is killed for a while. Meanwhile people write, edit and delete messages and are banned; it comes back
+with all its data.
+"""
 
 import asyncio
 from pathlib import Path
@@ -24,12 +26,14 @@ from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town
 from tests.openmeet.site_under_test import person
 
-# At the short scale so many rounds, one right after another.
+# The number of rounds at the short scale, run one right after another.
 ROUNDS = 3
 
 
 async def survive(folder: Path, db: Database, clock: HandClock, http: HttpClient, *, away_seconds: float) -> str:
-    """Raises AssertionError unless both sides have the same afterwards, once and in order, and a removal came before all words."""
+    """Raise AssertionError unless both sides end up equal, in order and without duplicates, and each ban was sent
+    before any later message.
+    """
     synapse = Synapse(folder)
     synapse.write_settings()
     await synapse.start()
@@ -68,7 +72,7 @@ async def _survive(synapse: Synapse, town: MirroredTown, away_seconds: float) ->
         here.append(f"Round {rounds}, edited")
         there.append(f"Round {rounds}, edited")
         if rounds == 1:
-            # It was said before the ban and has not been sent: it stays here.
+            # Written before the ban but not sent yet, so it stays on our side.
             here.append("Buy this")
             await town.say(cleo, "Buy this")
             await town.edit(town.ana, edited, "At nine")
@@ -87,7 +91,7 @@ async def _survive(synapse: Synapse, town: MirroredTown, away_seconds: float) ->
     assert status is not None
     assert last is not None
     assert status.waiting >= 4 * rounds, status
-    # Operators read since when something waits, and a sentence.
+    # Operators can read how long messages have been waiting, and a sentence that says why.
     assert (shown.status.waiting, shown.status.error) == (status.waiting, status.error)
     assert shown.waiting_since is not None
     assert shown.waiting_since <= last["at"]
@@ -97,7 +101,7 @@ async def _survive(synapse: Synapse, town: MirroredTown, away_seconds: float) ->
     await synapse.start()
     await town.deliver()
     await town.read()
-    # Whatever is still to come would be doubled.
+    # Wait for late messages: anything that still arrives would be a duplicate.
     async with town.db.transaction() as tx:
         await mirroring.wake_all(tx)
     await town.read()
@@ -129,14 +133,14 @@ async def _must_fail_to_read(town: MirroredTown) -> None:
 
 
 async def _all_that_is_shown(account: MatrixAccount, room: str) -> str:
-    """What a client of somebody who was banned gets of the room."""
+    """The part of the room that the client of a banned person can still see."""
     wanted = {"room": {"include_leave": True, "timeline": {"limit": 1000}}}
     found = await account.call("GET", f"sync?filter={quote(msgspec.json.encode(wanted).decode())}")
     return str(found["rooms"]["leave"][room])
 
 
 async def _must_begin_with_the_ban(town: MirroredTown, user: str) -> None:
-    """No event of ours with words lies between what was said before the kill and the ban."""
+    """Assert that no message of ours lies between the last one before the kill and the ban."""
     events = await town.events()
     (banned,) = [at for at, one in enumerate(events) if one.get("state_key") == user and _is_ban(one)]
     before = next(at for at, one in enumerate(events) if one["content"].get("body") == "A moment before the kill")

@@ -1,4 +1,4 @@
-"""Rooms of an older installation go on as ours, at a real homeserver; on both engines."""
+"""Rooms of an older installation are taken over and continued, on a real homeserver; on both engines."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ async def old(town: MirroredTown, fresh: Callable[[str], str]) -> MatrixUser:
 
 
 async def old_event(town: MirroredTown, old: MatrixUser, title: str, **wish: object) -> tuple[Event, str]:
-    """An event that was imported with its room."""
+    """An event that was imported together with its room."""
     made = await old._call("POST", "v3/createRoom", body={"preset": "private_chat", **wish})
     matrix_room = str(made["room_id"])
     return await imported(town, title, matrix_room), matrix_room
@@ -81,7 +81,7 @@ async def test_a_room_goes_on_with_the_people_in_it(
             id=event.id,
         )
         (found,) = await tx.fetch("select id from chat_rooms where event_id = :id", id=event.id)
-    # What was said before stays over there, and nobody is thrown out.
+    # Earlier messages stay in the Matrix room, and nobody is removed.
     assert [row["body"] for row in rows] == ["Who is here?"]
     assert await town.bridge.keeper.membership(room, guest.user_id) == "join"
     assert "From before" in str(await guest.events(room))
@@ -96,7 +96,9 @@ async def test_a_room_goes_on_with_the_people_in_it(
 async def test_a_clock_that_is_ahead_over_there_hides_nothing(
     town: MirroredTown, old: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
-    """Events say their time themselves: one of next year is no reason to read nothing until then."""
+    """Matrix events carry their own timestamp. One that is dated next year does not stop us from reading the messages
+    that follow.
+    """
     guest: MatrixAccount = await synapse.account(fresh("guest"))
     event, room = await old_event(town, old, "Chess", room_version="10", invite=[guest.user_id])
     await guest.join(room)
@@ -127,14 +129,14 @@ async def test_a_clock_that_is_ahead_over_there_hides_nothing(
 async def test_a_room_is_adopted_after_an_interruption(
     town: MirroredTown, old: MatrixUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The keeper had the power already, and nothing was stored."""
+    """The keeper already had the power level, but nothing had been stored."""
     event, room = await old_event(town, old, "Chess", room_version="10")
 
     async def is_away(*_: object, **__: object) -> None:
         raise ConnectionResetError
 
     with monkeypatch.context() as broken:
-        # The older bot has looked before.
+        # The older bot has read these events already.
         looked = old.state
         broken.setattr(type(town.bridge.keeper), "state", is_away)
         broken.setattr(old, "state", looked)

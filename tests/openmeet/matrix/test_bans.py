@@ -1,4 +1,4 @@
-"""Bans of a mirrored room hold on both sides, whichever they come from; at a real homeserver, on both engines."""
+"""Bans in a mirrored room apply on both sides, wherever they were made; on a real homeserver and both engines."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,13 +28,13 @@ pytestmark = [pytest.mark.anyio, needs("synapse")]
 
 @pytest.fixture
 async def host(town: MirroredTown, synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
-    """Ana’s own account, in the room as a moderator."""
+    """Ana's own Matrix account, a moderator of the room."""
     return await in_the_room(town, town.ana, await synapse.account(fresh("ana")))
 
 
 @pytest.fixture
 async def guest(town: MirroredTown, synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
-    """Ben’s own account, in the room."""
+    """Ben's own Matrix account, a member of the room."""
     return await in_the_room(town, town.ben, await synapse.account(fresh("ben")))
 
 
@@ -74,7 +74,7 @@ async def ghost_of(town: MirroredTown, who: Caller) -> str:
 
 
 async def banned_by(town: MirroredTown, whom: str) -> str | None:
-    """Who banned them there; None where they are not banned."""
+    """The user who banned them in the Matrix room, or None if they are not banned."""
     members = await town.bridge.keeper.members(await town.matrix_room())
     (found,) = [one for one in members if one["state_key"] == whom]
     return found["sender"] if found["content"]["membership"] == "ban" else None
@@ -113,7 +113,7 @@ async def test_a_moderators_ban_there_is_a_ban_here_until_it_is_lifted(
     assert await banned_by(town, guest.user_id) == town.bridge.keeper.user_id
     async with town.db.transaction() as tx:
         await sanctions.lift(tx, town.ana, town.room.id, town.ben.user_id)
-    # However often the same answers are read and the room is compared.
+    # Reading the same responses and comparing the room again changes nothing.
     for _ in range(2):
         await compared(town)
         assert await in_force(town) == []
@@ -123,7 +123,7 @@ async def test_a_moderators_ban_there_is_a_ban_here_until_it_is_lifted(
 async def test_a_ban_of_who_speaks_for_somebody_is_theirs(
     town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
 ) -> None:
-    """Whoever writes here is seen there as a user of ours; a moderator bans that one."""
+    """People who write here appear in Matrix as a ghost user. If a moderator bans the ghost, the person is banned."""
     await town.agree(town.ben)
     await town.say(town.ben, "Buy this")
     await town.deliver()
@@ -143,7 +143,9 @@ async def test_a_ban_of_who_speaks_for_somebody_is_theirs(
 
 
 async def test_who_may_not_ban_here_bans_nobody(town: MirroredTown, host: MatrixAccount, guest: MatrixAccount) -> None:
-    """A guest has no power; hosts cannot be banned; an unban there does not lift what was decided here."""
+    """Guests have no power to ban and hosts cannot be banned. An unban in Matrix does not lift a ban that was decided
+    here.
+    """
     room = await town.matrix_room()
     await act(guest, room, "ban", host.user_id, 403)
     await town.agree(town.ana)
@@ -168,7 +170,9 @@ async def test_who_may_not_ban_here_bans_nobody(town: MirroredTown, host: Matrix
 async def test_who_is_banned_while_words_are_sent_reads_none_of_them(
     town: MirroredTown, guest: MatrixAccount, synapse: Synapse, http: HttpClient
 ) -> None:
-    """The homeserver answers the first send after the ban, so the rest of one delivery is sent with a removal due."""
+    """The ban is made while the first message is being sent. The rest of that delivery is sent only after the person
+    has been removed.
+    """
     await town.agree(town.ana)
     await town.say(town.ana, "For everybody")
     await town.say(town.ana, "Said before the ban, sent after it")
@@ -206,7 +210,9 @@ async def test_who_is_banned_while_words_are_sent_reads_none_of_them(
 async def test_words_of_somebody_who_was_banned_over_there_hold_up_nobody(
     town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
 ) -> None:
-    """What they had said before stays here; the user that spoke for them is banned and cannot be invited."""
+    """Messages that they wrote before the ban and that were not sent yet stay here, because their ghost is banned and
+    cannot be invited. Messages of others are delivered.
+    """
     await town.agree(town.ana)
     await town.agree(town.ben)
     await town.say(town.ben, "Hello")
@@ -224,7 +230,7 @@ async def test_words_of_somebody_who_was_banned_over_there_hold_up_nobody(
 
 
 async def test_who_left_after_writing_is_not_in_the_room_after_their_words(town: MirroredTown) -> None:
-    """They are said over there as here, and nobody stays behind who has no access."""
+    """Their messages are still delivered, but nobody without access stays in the Matrix room."""
     await town.deliver()
     await town.agree(town.ben)
     await town.say(town.ben, "I cannot come after all")

@@ -1,4 +1,4 @@
-"""Our bridge is killed in the middle of its work, and started again: nothing is lost and nothing is doubled; at a real homeserver."""
+"""The bridge is killed while it works, and restarted: no message is lost or duplicated; on a real homeserver."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.anyio, needs("synapse")]
 
 MESSAGES = 5
 _PATIENCE_SECONDS = 180
-# The kill comes after so many events that the homeserver has taken and nobody has noted.
+# The kill comes after the homeserver has accepted this many events that the bridge has not stored yet.
 _KILLED_AFTER = (1, 4, 2)
 
 
@@ -31,7 +31,7 @@ _KILLED_AFTER = (1, 4, 2)
 async def shared(
     tmp_path: Path, sqlite_templates: Path, clock: HandClock, homeserver: Homeserver
 ) -> AsyncIterator[tuple[MirroredTown, str]]:
-    """A community whose database other processes open, too."""
+    """A community whose database other processes also open."""
     url = await sqlite_url(tmp_path, sqlite_templates, "openmeet")
     db = await open_database(url, clock=clock, **PATIENT)
     bridge = Bridge(db, homeserver, SEALER, f"k{os.getpid()}", federates=False, language="en")
@@ -48,7 +48,9 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 async def test_a_bridge_that_is_killed_loses_and_doubles_nothing(
     shared: tuple[MirroredTown, str], synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
-    """Killed each time between the homeserver’s answer and what we note of it, while people write on both sides."""
+    """Each kill falls between the homeserver's response and the commit that stores it, while people write on both
+    sides.
+    """
     town, url = shared
     account = await synapse.account(fresh("ben"))
     await town.linked(town.ben, account)
@@ -80,7 +82,7 @@ async def test_a_bridge_that_is_killed_loses_and_doubles_nothing(
     async with running(town, url, synapse):
         await until(is_all_there)
         await until(is_all_here)
-    # Whatever is still to come would be doubled.
+    # Wait for late messages: anything that still arrives would be a duplicate.
     town.clock.turn(30 * MINUTE)
     await town.read()
     seen = [text for _, text in await town.seen()]

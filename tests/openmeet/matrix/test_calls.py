@@ -1,4 +1,4 @@
-"""The client for the homeserver, against a real Synapse."""
+"""The homeserver client, tested against a real Synapse."""
 
 from collections.abc import Callable
 

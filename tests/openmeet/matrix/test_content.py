@@ -1,4 +1,4 @@
-"""Events as messages: what clients really send, and what nobody should."""
+"""Conversion of Matrix events to messages: what real clients send, and malformed or hostile events."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is passed on to a real homeserver, and what stays here; on both engines."""
+"""What is delivered to a real homeserver and what is not; on both engines."""
 
 import pytest
 
@@ -50,7 +50,7 @@ async def test_edits_and_taking_back_follow(town: MirroredTown) -> None:
     await town.take_back(town.ben, other)
     await town.deliver()
     assert await town.seen() == [("Ben", "At nine")]
-    # Also the edit, which a redaction of the original does not reach.
+    # The edit is redacted too, because redacting the original does not remove it.
     assert "cake" not in str(await town.bridge.keeper.messages(await town.matrix_room(), ""))
 
 
@@ -89,7 +89,7 @@ async def test_a_lost_answer_makes_no_second_message(town: MirroredTown) -> None
     await town.agree(town.ben)
     await town.say(town.ben, "Once")
     await town.deliver()
-    # As after a kill between the homeserver's answer and our commit.
+    # As after a kill between the homeserver's response and our commit.
     async with town.db.transaction() as tx:
         await tx.execute("delete from matrix_sends where event_id is not null")
         await wake_mirror(tx, town.room.id)

@@ -1,4 +1,6 @@
-"""Guests from Matrix: whom hosts invite by their address, what they may do, and how they go; at a real homeserver, on both engines."""
+"""Guests from Matrix: hosts invite them by their address. What they can do, and how they leave; on a real homeserver
+and both engines.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +33,7 @@ pytestmark = [pytest.mark.anyio, needs("synapse")]
 
 @pytest.fixture
 async def zoe(synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
-    """Somebody without an account here."""
+    """A person without an account here."""
     return await synapse.account(fresh("zoe"))
 
 
@@ -47,7 +49,7 @@ async def invite(town: MirroredTown, account: MatrixAccount) -> None:
 
 
 async def as_guest(town: MirroredTown, account: MatrixAccount) -> str:
-    """The account is in the room as a guest; returns the room."""
+    """Let the account join the room as a guest; return the room's id."""
     await allow(town)
     await town.deliver()
     await town.read()
@@ -66,7 +68,7 @@ async def state_of(town: MirroredTown, account: MatrixAccount) -> tuple[GuestSta
 
 
 async def test_a_guest_is_invited_writes_changes_and_takes_back(town: MirroredTown, zoe: MatrixAccount) -> None:
-    """They are shown with their address, and in no list of people who come."""
+    """Guests are shown with their Matrix address, and appear in no list of attendees."""
     room = await as_guest(town, zoe)
     assert await state_of(town, zoe) == (GuestState.INVITED, GuestPresence.JOINED)
     said = await zoe.say(room, "May I come, too?", "1")
@@ -135,7 +137,7 @@ async def test_guests_obey_slow_mode_holding_and_limits(town: MirroredTown, zoe:
         await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(slow_seconds=0, holds_messages=True))
     await zoe.say(room, "Look at this first", "3")
     await town.read()
-    # It waits here, and nobody reads it there before it was looked at.
+    # It is held here, and nobody in Matrix can read it before a moderator has decided.
     assert "Look at this first" not in str(await zoe.events(room))
     assert (await told(zoe, room))[-1] == "A moderator looks at this message before others see it."
     async with town.db.reader() as reader:
@@ -146,7 +148,7 @@ async def test_guests_obey_slow_mode_holding_and_limits(town: MirroredTown, zoe:
     async with town.db.transaction() as tx:
         await messages.release(tx, town.ana, row["id"])
     await town.deliver()
-    # The keeper repeats what it had redacted, once.
+    # The keeper posts the redacted message again, once.
     repeated = f"{zoe.user_id}: Look at this first"
     await compared(town)
     assert [text for _, text in await town.seen()].count(repeated) == 1
@@ -162,7 +164,9 @@ async def test_guests_obey_slow_mode_holding_and_limits(town: MirroredTown, zoe:
 
 
 async def test_a_guest_mentions_whom_everybody_may_know_to_be_there(town: MirroredTown, zoe: MatrixAccount) -> None:
-    """By name, or by the user that speaks for them; somebody who answered privately is not confirmed by it."""
+    """A guest can mention people by name or by their ghost, but only people whom everyone can see to be there.
+    Mentioning somebody who answered privately does not reveal that they are there.
+    """
     room = await as_guest(town, zoe)
     await town.agree(town.ana)
     await town.say(town.ana, "Welcome")
@@ -185,7 +189,7 @@ async def test_a_guest_mentions_whom_everybody_may_know_to_be_there(town: Mirror
 
 
 async def told(account: MatrixAccount, room: str) -> list[str]:
-    """The reasons of redactions, as a client shows them."""
+    """The reasons of redactions, as clients show them."""
     return [
         one["unsigned"]["redacted_because"]["content"].get("reason", "")
         for one in await account.events(room)
@@ -194,7 +198,7 @@ async def told(account: MatrixAccount, room: str) -> list[str]:
 
 
 async def test_the_first_links_of_a_guest_wait(town: MirroredTown, zoe: MatrixAccount) -> None:
-    """By the rule of everybody: a few harmless words do not free them."""
+    """The same rule as for everybody: a few harmless messages do not exempt them."""
     room = await as_guest(town, zoe)
     for word in ("Hello", "everybody", "here"):
         await zoe.say(room, word, word)
@@ -259,7 +263,7 @@ async def test_a_kick_and_a_ban_by_a_linked_moderator_are_the_same_acts_here(
     await compared(town)
     assert (await state_of(town, zoe))[0] is GuestState.BANNED
     assert await banned_by(town, zoe.user_id) == town.bridge.keeper.user_id
-    # A ban that is lifted over there alone is put back.
+    # A ban that was lifted only in Matrix is restored.
     await act(host, room, "unban", zoe.user_id)
     await compared(town)
     assert await banned_by(town, zoe.user_id) == town.bridge.keeper.user_id
@@ -301,7 +305,9 @@ async def test_what_is_no_address_of_somebody_is_refused(town: MirroredTown, add
 
 
 async def test_a_guest_who_links_their_account_is_themselves(town: MirroredTown, zoe: MatrixAccount) -> None:
-    """Without an answer they stay a guest; with one they are the person; a ban of the guest is theirs."""
+    """Without an answer to the event they stay a guest. With one they become the person, and a ban of the guest then
+    applies to the person.
+    """
     room = await as_guest(town, zoe)
     await town.answer(town.ben, RsvpReply.DECLINED)
     await town.linked(town.ben, zoe)

@@ -1,4 +1,4 @@
-"""A homeserver that answers with anything: every call ends with a failure of a kind, within its limits."""
+"""A homeserver that answers with anything: every call fails with a typed error, within its limits."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -19,7 +19,7 @@ Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HostileServer:
-    """Answers every request with ``respond`` and counts them."""
+    """Answers every request with ``respond`` and counts the requests."""
 
     def __init__(self) -> None:
         self.respond: Respond = self.nothing

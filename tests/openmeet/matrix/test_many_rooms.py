@@ -1,4 +1,4 @@
-"""A few mirrored rooms while the homeserver and the bridge are killed; ``make soak`` has a hundred."""
+"""A few mirrored rooms while the homeserver and the bridge are killed; ``make soak`` runs a hundred rooms."""
 
 from pathlib import Path
 

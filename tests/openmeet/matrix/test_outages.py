@@ -1,4 +1,4 @@
-"""A homeserver that is killed, cursors that are lost or old, two readers at once: nothing is lost and nothing is doubled."""
+"""Killed homeservers, lost or outdated cursors, two readers at once: no message is lost or duplicated."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.anyio, needs("synapse")]
 
 @pytest.fixture
 async def account(town: MirroredTown, synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
-    """Ben's own account, linked and in the room."""
+    """Ben's own Matrix account, linked and in the room."""
     own = await synapse.account(fresh("ben"))
     await town.linked(town.ben, own)
     await own.join(await town.matrix_room())
@@ -59,7 +59,7 @@ async def test_a_lost_cursor_reads_back_to_what_is_known(
     await since(town, value)
     for number in range(5):
         await account.say(room, f"Missed {number}", f"m{number}")
-    # Synapse gives the same answer to the same cursor for two minutes, so the cursors of before are walked once more.
+    # Synapse caches its response to a cursor for two minutes, so the test walks the earlier cursors once more.
     for _ in range(15):
         await read_once(town.bridge, "the test", wait_seconds=0)
     await town.deliver()
@@ -72,7 +72,7 @@ async def test_one_process_reads_at_a_time(town: MirroredTown, account: MatrixAc
     assert await read_once(town.bridge, "another", wait_seconds=0) is None
     await town.read()
     assert await town.texts() == ["Said before it was mirrored", "Once"]
-    town.clock.turn(200_000_000)  # the lease of the first has ended
+    town.clock.turn(200_000_000)  # so that the lease of the first reader expires
     assert await read_once(town.bridge, "another", wait_seconds=0) is not None
     assert await read_once(town.bridge, "the test", wait_seconds=0) is None
 
@@ -80,6 +80,8 @@ async def test_one_process_reads_at_a_time(town: MirroredTown, account: MatrixAc
 async def test_a_homeserver_that_is_killed_delays_and_nothing_else(
     tmp_path: Path, make_database: MakeDatabase, clock: HandClock, http: HttpClient
 ) -> None:
-    """While it is away people write, edit, take back and are banned; ``make soak`` keeps it away for two minutes."""
+    """While it is down people write, edit and delete messages and are banned, and all of it is delivered later. ``make
+    soak`` keeps it down for two minutes.
+    """
     db = await make_database("openmeet", clock=clock)
     await outages.survive(tmp_path, db, clock, http, away_seconds=0)

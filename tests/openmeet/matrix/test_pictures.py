@@ -1,4 +1,4 @@
-"""Pictures in messages, to a real homeserver and from there; on both engines."""
+"""Pictures in messages, in both directions with a real homeserver; on both engines."""
 
 import io
 from dataclasses import replace
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> BlobStore:
 
 @pytest.fixture
 async def shown(town: MirroredTown, store: BlobStore) -> MirroredTown:
-    """A town whose bridge has a store of pictures."""
+    """A town whose bridge has a picture store."""
     await town.agree(town.ben)
     return replace(town, bridge=replace(town.bridge, pictures=store, workers=POOL))
 
@@ -57,7 +57,7 @@ async def send(town: MirroredTown, who: Caller, text: str, *alts: str) -> ChatMe
 
 
 async def events(town: MirroredTown) -> list[dict[str, Any]]:
-    """What was said and is still there, the oldest first."""
+    """The events that have not been redacted, oldest first."""
     found = await town.bridge.keeper.messages(await town.matrix_room(), "", limit=100)
     return [one for one in reversed(found["chunk"]) if one["type"] == "m.room.message" and "body" in one["content"]]
 
@@ -75,7 +75,7 @@ async def test_pictures_follow_their_words_and_are_redacted_with_them(shown: Mir
     ]
     body = await shown.bridge.keeper.download(found[1]["url"], 1_000_000)
     assert Image.open(io.BytesIO(body)).size == (80, 60)
-    # The first picture speaks for a message without words: answers and a caption go there.
+    # In a message without text the first picture is the main event: replies refer to it and the caption is added to it.
     await shown.edit(shown.ben, alone, "Our hut")
     await shown.deliver()
     assert ("Ben", "Our hut") in await shown.seen()
@@ -111,7 +111,7 @@ async def test_a_send_that_was_cut_off_shows_nothing_twice(shown: MirroredTown) 
 
 @pytest.fixture
 async def account(shown: MirroredTown, synapse: Synapse, fresh: Any) -> MatrixAccount:
-    """Ben's own account, in the room."""
+    """Ben's own Matrix account, in the room."""
     made = await synapse.account(fresh("ben"))
     await shown.linked(shown.ben, made)
     await made.join(await shown.matrix_room())
@@ -152,14 +152,16 @@ async def test_a_picture_from_there_is_shown_here_and_what_is_none_stays_a_line(
     assert key is not None
     async with shown.db.reader() as db:
         assert (await pictures.readable_picture(db, key, shown.ana.user_id)).user_id == shown.ben.user_id
-    # Nothing of it goes back.
+    # None of it is sent back to Matrix.
     assert len([one for one in await events(shown) if one["sender"] != account.user_id]) == 0
 
 
 async def test_what_cannot_be_shown_counts_as_much(
     shown: MirroredTown, account: MatrixAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else somebody could have files without end fetched and decoded."""
+    """Pictures that cannot be shown count against the limit too. Without that, a sender could have us fetch and decode
+    any number of files.
+    """
     monkeypatch.setattr(bridge_pictures, "_MOST_A_DAY", 2)
     room = await shown.matrix_room()
     good, bad = await upload(account, photo("PNG")), await upload(account, b"<svg/>")
@@ -176,7 +178,9 @@ async def test_what_cannot_be_shown_counts_as_much(
 async def test_words_arrive_without_a_picture_that_the_homeserver_refuses(
     shown: MirroredTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such a refusal never ends: nothing else of the room may wait for it, and what was sent is known and can be redacted."""
+    """The homeserver would refuse the picture every time, so the rest of the room must not wait for it. What was sent
+    is recorded and can be redacted.
+    """
     refused = RemoteFailed("Too large", name="M_TOO_LARGE", status=413)
 
     async def upload_fails(*_: object) -> str:

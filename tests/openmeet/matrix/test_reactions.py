@@ -1,4 +1,4 @@
-"""Reactions pass in both directions, and back; at a real homeserver, on both engines."""
+"""Reactions are delivered in both directions, and so is their withdrawal; on a real homeserver and both engines."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ async def event_of(account: MatrixAccount, room: str, body: str) -> str:
 
 
 async def reacted(account: MatrixAccount, room: str) -> list[tuple[str, str]]:
-    """Who reacts with what over there."""
+    """(person, emoji) of each reaction in the Matrix room."""
     found: list[tuple[str, str]] = []
     for event in await account.events(room):
         relation: dict[str, Any] = event["content"].get("m.relates_to", {})
@@ -51,7 +51,9 @@ async def stored(town: MirroredTown) -> list[tuple[str | None, str | None, str]]
 
 
 async def test_a_reaction_of_a_linked_account_is_theirs_here(town: MirroredTown, account: MatrixAccount) -> None:
-    """Whether the emoji has the selector of its coloured form or not; it is not passed on a second time."""
+    """The reaction counts as the person's, with or without the variation selector in the emoji, and is not sent back to
+    Matrix.
+    """
     await town.agree(town.ana)
     await town.agree(town.ben)
     said = await town.say(town.ana, "Who comes?")
@@ -75,7 +77,7 @@ async def test_a_reaction_of_a_linked_account_is_theirs_here(town: MirroredTown,
 
 
 async def test_what_is_withdrawn_here_is_gone_there(town: MirroredTown, account: MatrixAccount) -> None:
-    """Also a reaction that was made here first, passed on, and then made there again."""
+    """Also a reaction that was first made here and sent to Matrix, and then made again in Matrix."""
     await town.agree(town.ben)
     said = await town.say(town.ben, "Cake!")
     async with town.db.transaction() as tx:
@@ -108,7 +110,7 @@ async def test_guests_react_and_what_nobody_may_react_with_is_undone(
     await town.read()
     assert await stored(town) == [(None, account.user_id, "\N{EYES}")]
     assert await reacted(account, room) == [(account.user_id, "\N{EYES}")]
-    # A moderator may redact it there as here.
+    # A moderator can redact it in Matrix, as they can here.
     host = await in_the_room(town, town.ana, await synapse.account(fresh("ana")))
     await host.call("PUT", f"rooms/{room}/redact/{made}/1", {})
     await town.read()
@@ -116,7 +118,7 @@ async def test_guests_react_and_what_nobody_may_react_with_is_undone(
 
 
 async def test_a_consent_that_is_withdrawn_takes_reactions_back(town: MirroredTown, account: MatrixAccount) -> None:
-    """Those that the ghost made; what their own account made over there is theirs."""
+    """Reactions by the person's ghost are removed. Reactions that they made with their own Matrix account stay."""
     await town.agree(town.ana)
     await town.agree(town.ben)
     said = await town.say(town.ana, "Who comes?")

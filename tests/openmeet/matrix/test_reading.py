@@ -1,4 +1,4 @@
-"""What people write over there with their own clients, and what becomes of it here; against a real homeserver."""
+"""What people write in Matrix with their own clients, and how it appears here; against a real homeserver."""
 
 import asyncio
 from collections.abc import Callable
@@ -38,7 +38,7 @@ async def test_a_linked_person_is_invited_and_their_words_are_theirs_here(
     async with town.db.reader() as reader:
         rows = await reader.fetch("select user_id, external_id from chat_messages where external_id is not null")
     assert [(row["user_id"], row["external_id"]) for row in rows] == [(town.ben.user_id, event)]
-    # It is not passed on a second time.
+    # It is not sent to Matrix a second time.
     assert [text for _, text in await town.seen()] == ["From my own client"]
 
 
@@ -137,7 +137,7 @@ async def test_a_consent_that_is_withdrawn_takes_everything_back(town: MirroredT
     assert "words" not in seen
     assert "'Ben'" not in seen
     assert "Kept here" not in seen
-    # Here nothing is taken back.
+    # Nothing is removed on our side.
     assert await town.texts() == ["Said before it was mirrored", "My better words", "Kept here"]
 
 
@@ -165,7 +165,9 @@ async def release(town: MirroredTown, event: str) -> None:
 async def test_what_waited_for_a_moderator_is_said_there_once_it_is_shown(
     town: MirroredTown, account: MatrixAccount
 ) -> None:
-    """By the keeper with their address; after a consent in their name."""
+    """A message that a moderator shows is posted by the keeper, with the author's address. After the author's consent
+    it is posted in their name.
+    """
     async with town.db.transaction() as tx:
         await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(holds_messages=True))
     await town.linked(town.ben, account)
@@ -185,7 +187,7 @@ async def test_what_waited_for_a_moderator_is_said_there_once_it_is_shown(
 
 
 async def only_here(town: MirroredTown) -> list[str]:
-    """What the page marks as not passed on, apart from what was said before."""
+    """The messages that the page marks as not sent to Matrix, except the ones from before the room was mirrored."""
     async with town.db.reader() as reader:
         page = await page_of_messages(reader, town.room, town.ana.user_id, MessageFilter())
     return [one.message.body for one in page.messages[1:] if one.is_only_here]
@@ -200,7 +202,9 @@ async def edit_here(town: MirroredTown, event: str, text: str) -> None:
 
 
 async def test_words_from_there_that_are_changed_here_are_said_anew(town: MirroredTown, account: MatrixAccount) -> None:
-    """Nobody can edit the event of another account, and what was written here goes there only with a consent."""
+    """Nobody can edit another account's event in Matrix, so the changed message is posted anew. That needs the person's
+    consent, because it was written here.
+    """
     await town.linked(town.ben, account)
     room = await town.matrix_room()
     await account.join(room)
@@ -239,7 +243,7 @@ async def test_a_removal_that_is_undone_brings_words_from_there_back(
 
 
 async def test_the_keeper_is_called_like_the_site(town: MirroredTown, account: MatrixAccount) -> None:
-    """Whoever is invited sees by whom."""
+    """An invitation shows the name of the site."""
     named = replace(town.bridge, site_name="Town calendar")
     stop = asyncio.Event()
     await asyncio.wait_for(reader.run(named, stop, lambda _number: stop.set()), 60)

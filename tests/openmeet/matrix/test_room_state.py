@@ -1,4 +1,4 @@
-"""What is said about a room over there follows what it is here: name, history, where it comes from, who is let in, what has expired."""
+"""The state of a Matrix room follows the room here: name, history visibility, origin, members, and expired messages."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +34,7 @@ async def state_of(town: MirroredTown, kind: str) -> list[dict[str, Any]]:
 
 
 async def follow(town: MirroredTown) -> None:
-    """As the task that works through changes does, and then the workers."""
+    """Do what the task that works through changes does, then run the workers."""
     await readers.follow_changes(town.db)
     await town.deliver()
 
@@ -55,7 +55,7 @@ async def test_a_later_history_counts_from_then_on(town: MirroredTown, account: 
 
 
 async def test_a_room_says_where_it_comes_from_and_what_it_is_called(town: MirroredTown) -> None:
-    """One that was made before the note existed gets it, too."""
+    """A room that was made before this state event existed gets it too."""
     await town.deliver()
     for kind in ("m.bridge", "uk.half-shot.bridge"):
         (note,) = await state_of(town, kind)
@@ -73,7 +73,9 @@ async def test_a_room_says_where_it_comes_from_and_what_it_is_called(town: Mirro
 
 
 async def test_a_name_that_somebody_else_set_is_put_back(town: MirroredTown) -> None:
-    """What stands there decides, not what this process has set: another one may have renamed the room since."""
+    """The name in the Matrix room decides, not the one this process set last: another process may have renamed the room
+    since.
+    """
     await town.deliver()
     room = await town.matrix_room()
     await town.bridge.keeper.set_state(room, "m.room.name", {"name": "By another process"})
@@ -85,7 +87,7 @@ async def test_a_name_that_somebody_else_set_is_put_back(town: MirroredTown) -> 
 
 
 async def test_a_second_yes_gives_the_name_back(town: MirroredTown, account: MatrixAccount) -> None:
-    """Also to a process that had set the name before another one took it away."""
+    """Also when this process had set the name before another process removed it."""
     await town.agree(town.ben)
     await town.say(town.ben, "Hello")
     await town.deliver()
@@ -104,7 +106,7 @@ async def test_a_second_yes_gives_the_name_back(town: MirroredTown, account: Mat
 async def test_a_suspended_account_is_out_at_once_and_back_afterwards(
     town: MirroredTown, account: MatrixAccount
 ) -> None:
-    """What they keep about the room is there again."""
+    """What the account had stored about the room is kept and applies again afterwards."""
     await in_the_room(town, town.ben, account)
     await follow(town)
     room, subject = await town.matrix_room(), Subject(Thing.PERSON, town.ben.user_id)
@@ -130,13 +132,13 @@ async def test_a_changed_name_follows_without_a_word(town: MirroredTown, account
     async with town.db.transaction() as tx:
         await tx.execute("update users set display_name = 'Benjamin' where id = :id", id=town.ben.user_id)
     await follow(town)
-    # Rooms follow the profile a moment later.
+    # Rooms follow a changed profile a moment later.
     shown = await account.call("GET", f"profile/{await ghost_of(town, town.ben)}/displayname")
     assert shown == {"displayname": "Benjamin"}
 
 
 async def test_what_has_expired_is_gone_there(town: MirroredTown, account: MatrixAccount) -> None:
-    """Words from here with their edits, and words from there."""
+    """Expired messages are redacted with their edits, both those written here and those written in Matrix."""
     await town.agree(town.ana)
     said = await town.say(town.ana, "At eight")
     await town.deliver()
@@ -168,7 +170,9 @@ async def choose(town: MirroredTown, mode: InvitationMode | None = None, *, invi
 
 
 async def test_people_choose_which_rooms_invite_them(town: MirroredTown, account: MatrixAccount) -> None:
-    """An invitation is withdrawn with the choice; nobody is removed; whoever leaves is asked again when they want it."""
+    """When a person switches invitations off, the pending ones are withdrawn and nobody is removed from a room. A
+    person who left is invited again when they ask for it.
+    """
     await town.deliver()
     await town.read()
     await choose(town, InvitationMode.NONE)

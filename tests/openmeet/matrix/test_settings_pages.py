@@ -1,4 +1,6 @@
-"""Settings for Matrix by pages: a host puts a chat there, people decide about their messages; nothing of it without a homeserver."""
+"""Pages for the Matrix settings: hosts mirror a chat, people decide about their own messages. Without a homeserver
+these pages do not exist.
+"""
 
 import re
 
@@ -22,7 +24,7 @@ async def site(request, make_sqlite, clock):
 
 @pytest.fixture
 async def talk(site):
-    """Ana hosts a private event with a chat, Ben goes."""
+    """Ana hosts a private event with a chat, and Ben goes."""
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await event_by(tx, ana, title="Games", visibility="unlisted")
@@ -90,7 +92,7 @@ async def test_without_a_homeserver_there_is_nothing_of_it(site, talk):
 
 @pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
 async def test_the_first_message_in_a_mirrored_chat_asks_and_what_stays_is_marked(site, talk):
-    """Whoever leaves the question as it is has said no; a later form does not ask again."""
+    """Leaving the question unanswered counts as no, and later forms do not ask again."""
     ana, ben, room, path = talk
     chat = path.removesuffix("/settings")
     async with site.db.transaction() as tx:
@@ -104,7 +106,7 @@ async def test_the_first_message_in_a_mirrored_chat_asks_and_what_stays_is_marke
         page = (await guest.get(chat)).text
         assert "data-asks" not in page
         assert "Only here" in page
-        # From a page that was open before.
+        # From a page that was opened earlier.
         await guest.post(chat, data={"submission": "2", "text": "Again", "mirror": "pass_on"})
     async with signed_in(site, ana.user_id) as host:
         await host.post(chat, data={"submission": "1", "text": "Welcome", "mirror": "pass_on"})
@@ -120,7 +122,7 @@ async def test_the_first_message_in_a_mirrored_chat_asks_and_what_stays_is_marke
 
 @pytest.fixture
 async def public_talk(site):
-    """Ana hosts a public event whose chat is mirrored, with guests; Ben goes."""
+    """Ana hosts a public event with a mirrored chat that accepts guests, and Ben goes."""
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await event_by(tx, ana, title="Open day")

@@ -1,4 +1,4 @@
-"""Generated covers: the same words give the same picture, small and without anything that could run."""
+"""Generated covers: the same title gives the same picture, which is small and contains nothing executable."""
 
 import io
 import re
@@ -37,7 +37,9 @@ def test_every_cover_is_small_and_plain(title: str, category: Category | None, s
 
 
 def test_the_same_words_give_the_same_picture() -> None:
-    """Also with other capitals, spaces around, and composed letters; another shuffle gives another."""
+    """Capital letters, surrounding spaces and Unicode composition make no difference. Shuffling again gives another
+    picture.
+    """
     first = cover_of("Café am Ufer", (Category.FOOD,))
     assert cover_of(" CAFE\u0301 AM UFER ", (Category.FOOD,)) == first
     assert first.name == "food-0e779e76b47efce3"
@@ -66,7 +68,7 @@ def test_other_names_are_no_covers(name: str) -> None:
 
 
 async def test_list_and_page_show_the_cover(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """The list has the picture within it, the page its address."""
+    """The list embeds the picture, and the page links to it."""
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -97,7 +99,7 @@ def test_any_text_makes_a_card(title: str, host: str) -> None:
 
 
 def test_text_stays_on_its_half_and_on_the_card() -> None:
-    """A long word is broken, a long title cut; the margins keep the colour of the paper."""
+    """Long words are broken and long titles cut off. The margins keep the background colour."""
     long = CardFacts("Straßenraumumgestaltung" * 9, "Friday " * 30, "Weddingstraße " * 20, "Eva " * 80)
     image = opened(card(cover_of("x", (Category.FILM,)), long))
     paper = (251, 248, 243)
@@ -112,7 +114,9 @@ def test_letters_that_the_font_lacks_leave_the_cover_alone() -> None:
 
 
 def test_emoji_are_left_out() -> None:
-    """With what joins and colours them; letters keep their accents, and of emoji alone nothing is left to say."""
+    """Emoji are dropped together with their joiners and modifiers. Letters keep their accents, and a title of only
+    emoji leaves no text.
+    """
     drawn = [
         card(cover_of("x", (Category.FILM,)), CardFacts(title, "Fri 27 Nov, 19:00", "Kino", "Eva"))
         for title in (

@@ -1,4 +1,6 @@
-"""Pictures of groups: put up by those who run one, shown to those who may see it, kept as long as it shows them."""
+"""Pictures of groups: uploaded by those who run the group, shown to people who can see it, and kept as long as the
+group uses them.
+"""
 
 import pytest
 
@@ -90,7 +92,7 @@ async def test_by_pages(make_sqlite, store, clock):
 
 
 async def test_one_that_another_app_has_put_up_is_taken_away_by_page(make_sqlite, store, clock):
-    """It stands in the group's record and not here; the page says so, and offers to take it away."""
+    """The picture is in the group's record but not stored here. The page says so and offers to remove it."""
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")

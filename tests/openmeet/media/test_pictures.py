@@ -40,7 +40,7 @@ def opened(body: bytes) -> Image.Image:
 
 
 def huge(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that says it is this large."""
+    """A PNG of a few bytes that claims to have these dimensions."""
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", len(head)) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
     return b"\x89PNG\r\n\x1a\n" + chunk
@@ -66,7 +66,7 @@ def test_small_ones_stay_small():
 
 def test_where_it_was_taken_is_not_kept_but_which_way_is_up():
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned
+    exif[0x0112] = 6  # rotated
     exif[0x010F] = "Secret Camera"
     exif.get_ifd(0x8825)[1] = "N"
     body = picture("JPEG", (80, 60), exif=exif, comment=b"by Ana")
@@ -130,7 +130,7 @@ async def test_there_are_limits(make_sqlite, store, clock):
 
 
 async def test_what_nothing_shows_is_forgotten_after_a_while_and_nothing_else(make_database, store, clock):
-    """What an event, a copy of it or a series shows stays."""
+    """Pictures that an event, a copy of an event or a series shows are kept."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -198,7 +198,9 @@ async def test_by_pages(make_sqlite, store, clock):
 
 
 async def test_who_saves_data_sees_covers_and_fetches_no_font(make_sqlite, store, clock):
-    """The page of the event and lists; the same address shows others the photograph, also from the cache."""
+    """A client that asks to save data gets the cover instead of the photograph, on the event page and in lists. The
+    same address shows others the photograph, also from a cache.
+    """
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as ana, site.browser() as eve:
         await sign_up(ana, "ana@example.org", "Ana")
@@ -267,10 +269,13 @@ async def test_by_the_api(
 
 
 async def test_a_large_picture_fits_the_memory_of_its_process() -> None:
-    """All its pixels are held twice at most: five times was more than a worker has for the largest picture that is taken."""
+    """All pixels are held in memory twice at most. Earlier it was five times, more than a worker has for the largest
+    accepted picture.
+    """
     sent = io.BytesIO()
     Image.new("RGBA", (5_000, 4_000), (200, 30, 30, 128)).save(sent, "PNG", compress_level=1)
-    # A process of its own: the shared ones hold what jobs of other tests imported, which counts, too.
+    # In its own process: the shared worker processes hold modules that jobs of other tests imported, which would count
+    # too.
     fresh = WorkerPool(PoolLimits(processes=1, job=JobLimits(memory_bytes=320 * MEBIBYTE)))
     try:
         made = await fresh.run(partial(prepare, sent.getvalue()))
@@ -282,7 +287,7 @@ async def test_a_large_picture_fits_the_memory_of_its_process() -> None:
 async def test_a_picture_that_breaks_its_limits_is_refused_beside_its_field(
     make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
 ) -> None:
-    """On the form, with a sentence; nothing is stored of it."""
+    """The form shows an error next to the field, and nothing is stored."""
     strict = WorkerPool(PoolLimits(job=JobLimits(memory_bytes=96 * MEBIBYTE)))
     sent = io.BytesIO()
     Image.new("RGB", (6_000, 5_000), "red").save(sent, "PNG", compress_level=1)

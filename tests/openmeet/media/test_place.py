@@ -1,4 +1,4 @@
-"""Which picture store the settings choose."""
+"""Which picture store is chosen by the settings."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ async def test_without_a_word_it_is_a_folder(tmp_path: Path) -> None:
 
 
 async def test_communities_share_a_bucket_and_nothing_in_it(tmp_path: Path, make_bucket: MakeBucket) -> None:
-    """Each has a folder of its own there, below that of the installation."""
+    """Each has its own folder below the folder of the installation."""
     bucket = make_bucket()
     settings = Settings(
         data_directory=tmp_path,

@@ -1,4 +1,4 @@
-"""Portraits: squares in three sizes, shown beside names to who may see the person, and to nobody else."""
+"""Portraits: squares in three sizes, shown next to names only to people who can see the person."""
 
 import base64
 import io
@@ -39,7 +39,7 @@ def store(tmp_path: Path) -> BlobStore:
 
 
 def bands() -> bytes:
-    """A wide picture: red, a green square in the middle, blue."""
+    """A wide picture: red, a green square in the middle, and blue."""
     out = io.BytesIO()
     made = Image.new("RGB", (900, 300), "red")
     made.paste("green", (300, 0, 600, 300))
@@ -83,7 +83,7 @@ def test_a_small_picture_is_enlarged_and_a_transparent_one_stands_on_white() -> 
 
 
 def test_a_list_of_forty_faces_is_light() -> None:
-    """The smallest size of a picture with as much detail as a photograph."""
+    """It uses the smallest size, tested with a picture as detailed as a photograph."""
     noisy = Image.effect_noise((400, 400), 60).convert("RGB")
     noisy.paste("tan", (100, 60, 300, 360))
     out = io.BytesIO()
@@ -127,7 +127,7 @@ async def test_uploaded_seen_at_once_replaced_and_removed(
 
 
 async def _upload(browser: httpx.AsyncClient, body: bytes, then: str = "") -> str:
-    """Upload on the page, and read the key there."""
+    """Upload a picture on the page, and return the key that the page shows."""
     path = f"/settings/picture?next={then}" if then else "/settings/picture"
     sent = await browser.post(path, files={"picture": ("me.png", body, "image/png")})
     assert sent.status_code == 303, sent.text
@@ -155,7 +155,9 @@ async def test_what_is_no_picture_is_refused_beside_its_field(
 async def test_who_cannot_see_somebody_does_not_see_their_picture(
     make_database: MakeDatabase, store: BlobStore
 ) -> None:
-    """Blocked either way, hidden by a moderator, or leaving: neither the address on pages nor the file. They see their own."""
+    """If one has blocked the other, a moderator has hidden the person or the person is leaving, pages do not show the
+    picture's address and the file is not served. People still see their own picture.
+    """
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ana, ben, eve = [await person(tx, name) for name in ("Ana", "Ben", "Eve")]
@@ -217,7 +219,9 @@ async def test_who_saves_data_sees_initials(make_sqlite: SqliteFiles, store: Blo
 
 
 async def test_by_the_api(make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock) -> None:
-    """One's own, a host's, and those of people going; the address of the file is public."""
+    """The API returns the addresses of one's own picture, the host's and those of attendees. The file itself needs no
+    sign-in.
+    """
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")

@@ -1,4 +1,4 @@
-"""What moderators decide: each act can be taken back once, and of two at the same time one counts; on both engines."""
+"""Moderation actions: each can be undone once, and of two concurrent ones only one counts; on both engines."""
 
 import asyncio
 
@@ -59,7 +59,7 @@ async def test_every_act_is_taken_back_once_and_both_are_in_the_log(db, subject,
             await actions.undo(tx, mo.user_id, step.act_id, "")
         found = [(one.act, one.undoes) for one in await audit_log.newest(tx, limit=9)]
         assert found == [(back, step.act_id), (act, None)]
-        # Taking back is an act, too.
+        # Undoing is an action too.
         assert (await actions.undo(tx, mo.user_id, undone.act_id, "")).after is after
 
 
@@ -100,7 +100,7 @@ async def test_reports_are_bundled_closed_by_an_act_and_open_again_when_it_is_ta
         step = await actions.decide(tx, mo.user_id, EVENT, SubjectVisibility.HIDDEN, "hate")
         assert await reports.bundles(tx, after=None, limit=9) == []
         assert [one.outcome for one in await reports.of_person(tx, ana.user_id, ALL_ROWS)] == [ReportOutcome.ACTED]
-        # Reported again meanwhile: that one stands, and there is no second.
+        # It was reported again in the meantime. That report stays open, and there is no second one.
         await reports.put(tx, ben.user_id, EVENT, ReportReason.SPAM, "still")
         await actions.undo(tx, mo.user_id, step.act_id, "")
         assert [bundle.number for bundle in await reports.bundles(tx, after=None, limit=9)] == [2]

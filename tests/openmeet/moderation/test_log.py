@@ -42,7 +42,7 @@ async def test_an_act_is_noted_with_who_and_why_and_what_changed(db):
     ],
 )
 async def test_nobody_changes_or_removes_a_line(db, tampering):
-    """Not even whoever has the database's password: the database refuses."""
+    """Not even somebody with the database password: the database refuses it."""
     await blocked(db)
     before = await entries(db)
     with pytest.raises(Exception, match="append-only"):
@@ -53,7 +53,7 @@ async def test_nobody_changes_or_removes_a_line(db, tampering):
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_replacing_a_line_is_refused_as_well(db):
-    """SQLite's way to remove a row without a trigger for removals."""
+    """``REPLACE`` is how SQLite removes a row without firing a delete trigger."""
     await blocked(db)
     with pytest.raises(Exception, match="append-only"):
         async with db.transaction() as tx:
@@ -73,7 +73,7 @@ async def test_emptying_the_log_is_refused_as_well(db):
 
 
 async def test_what_was_decided_and_its_line_come_together(db):
-    """An act that fails afterwards leaves neither."""
+    """If the action fails after that, neither is stored."""
 
     async def fail():
         async with db.transaction() as tx:

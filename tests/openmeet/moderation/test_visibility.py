@@ -1,4 +1,6 @@
-"""What is withheld is in no list and no search, and has no page; lifted, all of it is back. On both engines."""
+"""Withheld content is in no list and no search and has no page. Once the action is lifted, all of it is back. On both
+engines.
+"""
 
 from datetime import UTC, datetime
 
@@ -28,7 +30,7 @@ DID = URI.split("/")[2]
 
 
 async def exists(reader, event, viewer=None) -> tuple[bool, bool]:
-    """Whether it is found, and whether it has a page for this viewer."""
+    """Return whether a search finds it, and whether it has a page for this viewer."""
     found = await search.coming(reader, SearchQuery(viewer=viewer and viewer.user_id), None, 50)
     now = await queries.by_id(reader, event.id)
     sees = await seeing.may_see(reader, now, viewer and viewer.user_id, has_rsvp_access=False)
@@ -131,7 +133,7 @@ async def event_by_group(tx, host, group):
 
 
 async def test_who_is_kept_away_sees_nothing_private_and_neither_finds_the_other(db):
-    """What is public stays public: whoever signs out reads it."""
+    """Public content stays visible, because a blocked person can read it after signing out."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         public, private = await event_by(tx, ana), await event_by(tx, ana, visibility="private")
@@ -171,7 +173,7 @@ async def test_in_a_group_what_one_member_keeps_from_another_is_in_no_list_of_th
         assert not await finds(ben)
         now = await queries.by_id(tx, event.id)
         assert not await seeing.may_see(tx, now, ben.user_id, has_rsvp_access=True)
-        # Who runs the group answers for what is in it.
+        # Those who run the group are responsible for what is in it.
         assert await seeing.may_see(tx, now, owner.user_id, has_rsvp_access=False)
         assert not await seeing.may_see(tx, now, eve.user_id, has_rsvp_access=False)
 

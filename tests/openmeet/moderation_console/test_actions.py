@@ -1,4 +1,6 @@
-"""What follows from an act of a moderator: news, places, records; and the first public event of a new account. On both engines."""
+"""Effects of moderation actions: notifications, places, records, and the first public event of a new account. On both
+engines.
+"""
 
 import pytest
 
@@ -59,7 +61,9 @@ async def test_a_hidden_events_host_is_told_why_and_hears_when_it_is_back(db, cl
 
 
 async def test_those_who_run_a_hidden_group_are_told_why_and_hear_when_it_is_back(db, clock):
-    """On their page and by mail; members, who see it no more, are told nothing, and what is over by then is not mailed."""
+    """They are told on the page and by e-mail. Members, who no longer see the group, are not told, and nothing is
+    mailed about a decision that has been undone by then.
+    """
     compose = notification_composer(EmailContext(SigningKey(b"k" * 32), "OpenMeet", "https://meet.example"))
 
     async def letters(who):
@@ -94,7 +98,9 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_hear_when_it_is_bac
 
 
 async def test_who_is_blocked_has_no_place_anywhere_any_more_and_takes_none(db):
-    """Their names and counts are gone, their places free; unblocked they may answer again, and nothing came back by itself."""
+    """Their names leave lists and counts, and their places are free. After they are unblocked they can answer again,
+    but nothing comes back by itself.
+    """
     async with db.transaction() as tx:
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="3")
@@ -197,7 +203,7 @@ async def test_moderators_are_those_whom_the_operator_names(db):
         await policy.require_moderator(tx, mo, ())
         assert await policy.unname(tx, mo.user_id, by=None)
         assert not await policy.is_moderator(tx, mo.user_id, ())
-        # A DID that was only seen is nobody's proof.
+        # Having seen a DID does not prove who controls it.
         shadow = await identities.person_for_did(tx, DID)
         assert not await policy.is_moderator(tx, shadow, (DID,))
         assert [entry.act for entry in await audit_log.newest(tx, limit=9)] == [

@@ -1,4 +1,4 @@
-"""Reported messages of chat by the JSON API, for the community’s moderators."""
+"""Reported chat messages in the JSON API for the community's moderators."""
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
@@ -22,7 +22,7 @@ async def test_a_reported_message_is_decided_by_program(make_database, clock):
     async with site.browser() as program:
         as_dora = await api_session(program, "dora@example.org", "Dora")
         assert (await program.get("/api/moderation/chat", headers=as_dora)).json() == {"messages": [], "cursor": None}
-        # What nobody reported to them is none of their business.
+        # Moderators cannot read messages that nobody has reported.
         assert (await program.get(path, headers=as_dora)).status_code == 404
         assert (await program.post(path, headers=as_dora, json={"act": "remove", "reason": "x"})).status_code == 404
         async with site.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""The moderators' pages and API as people and programs use them; nobody else gets in."""
+"""The moderators' pages and API as people and programs use them. Nobody else has access."""
 
 import pytest
 
@@ -25,7 +25,9 @@ async def ids(site):
 
 
 async def test_from_a_report_to_an_act_and_back(site):
-    """A person reports, a moderator reads it, hides the event with a reason, and takes that back; all of it by forms."""
+    """A person reports an event. A moderator reads the report, hides the event with a reason and undoes that; all of it
+    with forms.
+    """
     _, event = await ids(site)
     async with site.browser() as ben, site.browser() as mo:
         await sign_up(ben, "ben@example.org", "Ben Reporter")
@@ -185,7 +187,9 @@ async def test_whom_the_command_names_moderates(site):
 
 
 async def test_a_moderator_reads_what_labellers_say_and_overrules_it(site):
-    """By the page of what waits and that of the event; the host reads why meanwhile; the act is in the log and can be taken back."""
+    """The moderator uses the queue page and the event's page, and the host can read the reason meanwhile. The action is
+    in the log and can be undone.
+    """
     uri, labeller = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/3l3qo2vutsw2b", "did:web:l.example"  # fmt: skip
     async with site.browser() as ana, site.browser() as ben, site.browser() as mo:
         await sign_up(ana, "ana@example.org", "Ana")
@@ -247,7 +251,9 @@ async def test_programs_read_labels_and_who_said_them(site):
 
 
 async def test_what_labels_hide_is_read_by_pages_each_subject_once(make_database, clock):
-    """However many labels it has, at however many moments; also on the page, where one subject leaves room for the others."""
+    """However many labels a subject has, and whenever they were made. On the page, too, one subject does not push the
+    others off.
+    """
     site = site_on(await make_database("openmeet"), clock, moderators=("mo@example.org",))
     _, event = await ids(site)
     uri, dids = "at://did:plc:a/community.lexicon.calendar.event/1", [f"did:plc:{letter * 24}" for letter in "bcd"]

@@ -1,4 +1,6 @@
-"""What waits for a moderator is written to no repository; what is there already stays as it is while it is hidden."""
+"""Content that waits for moderation is written to no repository. A record that already exists stays unchanged while its
+subject is hidden.
+"""
 
 from openmeet.domain.moderation import policy
 from openmeet.domain.moderation.model import ModerationPolicy, Subject, SubjectVisibility, Thing

@@ -1,7 +1,8 @@
-"""What holds for every audience of a fan-out: attacked for each, on both engines.
+"""Properties that every fan-out audience must have, tested for each on both engines.
 
-A handler that dies notifies nobody twice and leaves nobody out; who left, blocked or muted in between is not notified; a
-later fan-out of the same subject waits for an earlier one. For attendees and for series, see also ``test_many_attendees.py`` and ``test_many_followers.py``.
+If a handler dies, nobody is notified twice and nobody is left out. People who left, blocked or muted in between are not
+notified. A later fan-out of the same subject waits for the earlier one. For attendees and series, see also
+``test_many_attendees.py`` and ``test_many_followers.py``.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -49,13 +50,13 @@ Told = list[NotificationKind[Any]]
 
 
 class Killed(BaseException):
-    """The process of the handler is no more."""
+    """The handler's process has died."""
 
 
 @dataclass
 class Scene:
-    """So many recipients, in the order in which they are notified. ``happen``: what they are notified of, again and
-    again.
+    """The recipients, in the order in which they are notified. ``happen`` causes the notification and can be called
+    repeatedly.
     """
 
     db: Database
@@ -69,7 +70,9 @@ class Scene:
 
     @property
     def first(self) -> list[Told]:
-        """Who hears in the transaction that causes it: three, one of them the host of a group, who is not told."""
+        """What each recipient has received once the causing transaction ends: it notifies three directly, and skips the
+        host of a group if that is one of the three.
+        """
         count = 3 if self.group is None else 2
         return [[self.kind]] * count + [[]] * (MANY - count)
 
@@ -96,7 +99,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _host(tx: Transaction) -> Caller:
-    """Hosts something public already, so that people may follow them."""
+    """Host a public event, so that people can follow them."""
     host = await person(tx, "Hanna")
     await event_by(tx, host, title="Before", **COMING)
     return host
@@ -145,7 +148,7 @@ async def _group_members(db: Database, clock: HandClock) -> Scene:
 
 
 async def _group_listeners(db: Database, clock: HandClock) -> Scene:
-    """Half of them members, half followers."""
+    """Half of them are members, half followers."""
     host, group, people = await _group(db)
     async with db.transaction() as tx:
         for one in people[MANY // 2 :]:
@@ -180,7 +183,7 @@ async def _followers(db: Database, clock: HandClock) -> Scene:
     async def leave(tx: Transaction, one: Caller) -> None:
         await profiles.unfollow(tx, one, host.user_id)
 
-    await _publish(db, clock, host, title="Nobody follows yet")  # and the first event, which nobody is notified of
+    await _publish(db, clock, host, title="Nobody follows yet")  # the first event; nobody is notified of it
     await deliver(db)
     async with db.transaction() as tx:
         await tx.execute("delete from notifications")
@@ -212,7 +215,7 @@ async def _publish(db: Database, clock: HandClock, host: Caller, title: str = "J
 
 
 SCENES = [_attendees, _group_members, _group_listeners, _followers, _searchers]
-# Whose notifications come from somebody, whom recipients may block or mute.
+# Kinds whose notifications come from a person, whom recipients can block or mute.
 WITH_AUTHOR = SCENES[1:]
 
 
@@ -239,7 +242,7 @@ async def test_a_handler_that_dies_notifies_nobody_twice_and_leaves_nobody_out(
             await deliver(db)
     told = len([one for one in scene.first if one]) + fan_out.PIECE
     assert await scene.told() == [[kind]] * told + [[]] * (MANY - told)
-    clock.turn(11 * MINUTE)  # its lease ends
+    clock.turn(11 * MINUTE)  # so that its lease expires
     await deliver(db)
     assert await scene.told() == [[kind]] * MANY
     async with db.transaction() as tx:
@@ -312,7 +315,7 @@ async def test_a_changed_event_of_a_group_is_announced_before_the_change(db: Dat
 
 
 async def test_searches_wait_for_followers_and_stay_silent_to_them(db: Database, clock: HandClock) -> None:
-    """Also those of the last followers, who hear by the job: one event is announced to nobody by two kinds."""
+    """Also for the last followers, who are notified by the job. Nobody is notified of one event by two kinds."""
     scene = await _followers(db, clock)
     async with db.transaction() as tx:
         other = await person(tx, "Ana")
@@ -373,7 +376,7 @@ async def test_what_is_hidden_in_between_is_announced_when_it_is_shown(
     assert await scene.told() == scene.first
     async with db.transaction() as tx:
         await moderation.undo(tx, moderator, step.act_id)
-    for _ in range(3):  # one that was looked at in vain is looked at more and more rarely
+    for _ in range(3):  # the interval grows after each check that found nothing
         await announce()
     assert await scene.told() == [[scene.kind]] * MANY
 

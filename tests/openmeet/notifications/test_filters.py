@@ -1,4 +1,4 @@
-"""Filters of the list of notifications: in the URL, with the number of unread ones behind each."""
+"""Filters of the notification list: in the URL, each with its number of unread notifications."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 @pytest.fixture
 async def told(make_sqlite, clock):
-    """A site, and Ben, who has one unread notification: about an event."""
+    """A site with Ben, who has one unread notification about an event."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -32,7 +32,9 @@ async def test_a_filter_shows_its_own_alone(told, show: str, is_there: bool):
 
 
 async def test_counts_are_of_what_is_unread(told):
-    """The filter of all has none, since the bell has it; after reading, no filter has one, and the time is said."""
+    """The filter "all" has no number, because the bell shows it. After reading, no filter has one, and the time of
+    reading is shown.
+    """
     site, ben = told
     async with signed_in(site, ben.user_id) as browser:
         shown = (await browser.get("/notifications")).text

@@ -1,4 +1,4 @@
-"""Every kind of notification has its words, and nothing else has."""
+"""Every kind of notification has its template blocks, and there are no others."""
 
 import jinja2
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.emails.notifications.texts import BLOCKS, TEMPLATES
 
-# Blocks that a template may have beside those that each needs.
+# Optional blocks that a template can have in addition to the required ones.
 OPTIONAL = {"quote", "action"}
 
 

@@ -1,4 +1,4 @@
-"""Which notifications become which e-mail; on both engines."""
+"""Which notifications are sent as which e-mail; on both engines."""
 
 import asyncio
 from datetime import time
@@ -24,7 +24,7 @@ async def db(make_database):
 
 
 async def queued(db):
-    """(kind of mail, person, subject, due) of everything queued."""
+    """(kind of mail, person, subject, due time) of each queued job."""
     async with db.reader() as reader:
         return [(*row["subject"].split("\x1f"), row["due_at"]) for row in await reader.fetch(DEBTS)]
 
@@ -52,7 +52,7 @@ async def choose(db, who, topic, *channels: Channel):
 
 
 async def test_news_about_one_subject_become_one_mail(db, ana, clock):
-    """Three news within half an hour are one job, due when the first has waited that long."""
+    """Three notifications within half an hour share one job. It is due when the first of them has waited half an hour."""
     for revision in (1, 2, 3):
         await notify_all(db, [ana], kinds.NEW_ANSWER, revision=revision)
         clock.turn(10 * MINUTE - 1)
@@ -68,7 +68,7 @@ async def test_news_about_another_subject_are_another_mail(db, ana):
 
 
 async def test_the_same_news_again_enqueue_nothing(db, ana):
-    """Invariant 10: one mail per person, kind, subject and revision, however often it is told."""
+    """Invariant 10: one e-mail per person, kind, subject and revision, however often the notification is repeated."""
     for _ in range(3):
         await notify_all(db, [ana, ana], kinds.EVENT_CANCELLED)
         ((_, _, mail_id, _),) = await queued(db)
@@ -114,7 +114,9 @@ async def test_quiet_hours_hold_what_can_wait(db, ana, clock):
 
 
 async def test_the_digest_collects_a_day(db, ana, clock):
-    """Several news about several subjects, one job; the digest's contents are fixed when it is first delivered."""
+    """Several notifications about several subjects share one job. The content of the digest is fixed at its first
+    delivery.
+    """
     await choose(db, ana, NotificationTopic.ANSWERS, Channel.IN_APP, Channel.DIGEST)
     await notify_all(db, [ana], kinds.NEW_ANSWER, subject="tea")
     clock.turn(HOUR)
@@ -178,7 +180,7 @@ async def test_a_small_change_is_told_and_not_mailed(db, ana):
 
 
 async def test_many_at_once_about_one_subject_leave_one_open_mail(db, ana):
-    """Answers that arrive side by side, without a common lock, still join one mail and lose none of their news."""
+    """Answers that arrive concurrently, without a common lock, still join one e-mail, and it contains all of them."""
     await asyncio.gather(*(notify_all(db, [ana], kinds.NEW_ANSWER, revision=number) for number in range(8)))
     found = [await close(db, mail_id) for _, _, mail_id, _ in await queued(db)]
     assert max(found, key=len) == [kinds.NEW_ANSWER] * 8
@@ -186,7 +188,7 @@ async def test_many_at_once_about_one_subject_leave_one_open_mail(db, ana):
 
 async def test_a_crowd_is_told_in_one_go(db, clock):
     crowd = []
-    for start in range(0, 1005, 67):  # a transaction lasts two seconds at most
+    for start in range(0, 1005, 67):  # in batches, because a transaction may last two seconds at most
         async with db.transaction() as tx:
             crowd += [await person(tx, f"Guest {number}") for number in range(start, start + 67)]
     async with db.transaction() as tx:
@@ -231,7 +233,7 @@ async def test_a_link_is_the_same_until_it_is_revoked(db, ana):
 
 
 async def test_no_token_is_in_the_database(db, ana):
-    """Invariant 8: what is stored opens nothing."""
+    """Invariant 8: no stored value grants access."""
     async with db.transaction() as tx:
         token = await links.token_for(tx, CODE_KEY, EmailLink(ana.user_id, LinkPurpose.ANSWER, "tea"))
         rows = await tx.fetch("select * from email_links")
@@ -254,7 +256,9 @@ CHOICES = {
 
 
 async def test_every_kind_goes_where_each_person_wants_it(db):
-    """All kinds by all choices: on the page, as a mail, in the digest; a shadow account and who chose nothing of it get none."""
+    """Every kind with every choice: on the page, by e-mail, in the digest. Shadow accounts and people who chose none of
+    these get nothing.
+    """
     async with db.transaction() as tx:
         people = {name: await person(tx, name) for name in CHOICES}
         shadow = await users.create_shadow(tx)
@@ -264,7 +268,7 @@ async def test_every_kind_goes_where_each_person_wants_it(db):
     told = {}
     for name, kind in KINDS.items():
         async with db.transaction() as tx:
-            # A move is mailed whatever else of a change is not.
+            # A changed time is e-mailed even if the rest of the change is not.
             payload = kinds.DatesChanged(is_near=True) if kind.payload is kinds.DatesChanged else kind.payload()
             await notify.notify(tx, kind, f"about {name}", [*by_id, shadow], payload)
             rows = await tx.fetch(
@@ -275,7 +279,7 @@ async def test_every_kind_goes_where_each_person_wants_it(db):
             by_id[row["user_id"]]: (row["is_shown"], row["is_for_digest"], row["mail_id"] is not None) for row in rows
         }
     expected = {"page": (1, 0, False), "mail": (0, 0, True), "digest": (0, 1, False), "page and mail": (1, 0, True)}
-    # A place that is held for a day is not offered the day after.
+    # The offer of a place that is held for one day must not wait for the next day's digest.
     at_once = {kinds.SEAT_OFFERED.name: {**expected, "digest": (0, 0, True)}}
     assert told == dict.fromkeys(KINDS, expected) | at_once
 
@@ -291,7 +295,9 @@ async def test_every_kind_goes_where_each_person_wants_it(db):
     ],
 )
 async def test_a_digest_that_would_come_too_late_keeps_nobody_waiting(db, ana, clock, kind, starts_in, is_at_once):
-    """Who has everything in tomorrow's digest is told today of what is off tonight: by a mail of its own, and by no digest beside it."""
+    """A person who gets everything in tomorrow's digest is told about today's cancellation in a separate e-mail today,
+    and it is not repeated in the digest.
+    """
     async with db.transaction() as tx:
         await notify.choose(tx, ana.user_id, dict.fromkeys(NotificationTopic, frozenset({Channel.DIGEST})))
     await notify_all(db, [ana], kind, starts_at=clock.now() + starts_in)

@@ -1,4 +1,4 @@
-"""Mentioned people are notified if they have to do with the event or group anyway; on both engines."""
+"""People who are mentioned are notified if they already have a connection to the event or group; on both engines."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ async def db(make_database):
 
 
 async def named(tx, who):
-    """Somebody gets a handle: their name below ``town.test``."""
+    """Give a person a handle: their name below ``town.test``."""
     name = who.display_name.lower()
     await identities.insert(
         tx,
@@ -88,7 +88,7 @@ async def test_an_edit_tells_who_answered_once_and_no_stranger(db):
 
 
 async def test_a_new_event_of_a_group_and_an_announcement_name_people_of_the_group(db, clock):
-    """Instead of the news that everybody gets; who wants to hear of no mentions gets those."""
+    """The mention replaces the general notification. People who switched mentions off get the general one."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)

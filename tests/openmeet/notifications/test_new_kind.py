@@ -1,4 +1,4 @@
-"""The walk-through in ``docs/changing.md`` is true: a new kind of notification touches three files."""
+"""The walk-through in ``docs/changing.md`` is correct: a new kind of notification changes three files."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 SECTION = re.compile(r"^## A notification kind\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^ *```\w+\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
-# Runs beside the copy: a notification is created, read on the page and mailed.
+# Runs in the copied repository: a notification is created, read on the page and e-mailed.
 TRIAL = """
 import asyncio, sys
 from groundwork.clock import HandClock

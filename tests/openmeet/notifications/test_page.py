@@ -1,4 +1,4 @@
-"""The page of notifications: what is for the reader to do stands on top, and what is alike is one row."""
+"""The notifications page: items that need an action are at the top, and similar ones are grouped in one row."""
 
 import re
 
@@ -26,7 +26,7 @@ async def _signed_up(site, browser) -> Caller:
 
 
 async def test_answers_to_one_event_are_one_row(site):
-    """The newest is shown, the others are folded; an answer of another kind is a row of its own."""
+    """The newest is shown and the others are folded. Another kind of answer gets its own row."""
     async with site.browser() as browser:
         ana = await _signed_up(site, browser)
         async with site.db.transaction() as tx:
@@ -45,7 +45,7 @@ async def test_answers_to_one_event_are_one_row(site):
 
 
 async def test_what_waits_for_the_reader_is_answered_on_the_page(site):
-    """An invitation to answer, and requests to decide about; what asks for nothing is not among them."""
+    """It lists invitations to answer and requests to decide, but nothing that needs no action."""
     async with site.browser() as browser:
         ana = await _signed_up(site, browser)
         async with site.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""How soon notifications are e-mailed, and in whose time zone."""
+"""When notifications are e-mailed, and in which time zone."""
 
 from datetime import UTC, datetime, time
 
@@ -57,7 +57,7 @@ def test_of_changes_only_time_and_place_are_mailed(payload, mailed):
         (NIGHT, "2026-03-01T21:00", "2026-03-02T06:00"),
         (NIGHT, "2026-03-02T05:59", "2026-03-02T06:00"),
         (NIGHT, "2026-03-02T06:00", "2026-03-02T06:00"),
-        # The clocks go forward in this night: seven o'clock comes an hour earlier.
+        # The clocks go forward in this night, so seven o'clock comes an hour earlier.
         (NIGHT, "2026-03-28T22:00", "2026-03-29T05:00"),
         (Hours("UTC", (time(13), time(15))), "2026-03-01T14:00", "2026-03-01T15:00"),
         (Hours("UTC", (time(13), time(15))), "2026-03-01T12:59", "2026-03-01T12:59"),
@@ -72,17 +72,17 @@ def test_quiet_hours_hold_mail_until_they_end(hours, moment, leaves):
 @pytest.mark.parametrize(
     ("hours", "moment", "leaves"),
     [
-        # Across midnight, in the night in which the clocks are put back: seven o'clock comes an hour later.
+        # Across midnight, in the night in which the clocks go back: seven o'clock comes an hour later.
         (NIGHT, "2026-10-24T20:00", "2026-10-25T06:00"),
-        # Half an hour forward on Lord Howe Island, and half an hour back.
+        # On Lord Howe Island the clocks move by half an hour.
         (Hours("Australia/Lord_Howe", (time(22), time(7))), "2026-10-03T12:00", "2026-10-03T20:00"),
         (Hours("Australia/Lord_Howe", (time(22), time(7))), "2026-04-04T12:00", "2026-04-04T20:30"),
         (Hours("America/St_Johns", (time(22), time(7))), "2026-03-08T02:00", "2026-03-08T09:30"),
         (Hours("Pacific/Kiritimati", (time(22), time(7))), "2026-06-01T08:00", "2026-06-01T17:00"),
-        # An end that the clocks skip, and a midnight that they skip in Santiago.
+        # Quiet hours that end at a time that the clocks skip, and Santiago, where they skip midnight.
         (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-03-28T23:00", "2026-03-29T01:30"),
         (Hours("America/Santiago", (time(22), time(0, 30))), "2026-09-06T03:00", "2026-09-06T04:30"),
-        # An end that comes twice: quiet it was until the first.
+        # Quiet hours that end at a time that occurs twice: they end at the first one.
         (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-10-24T23:00", "2026-10-25T00:30"),
         (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-10-25T01:10", "2026-10-25T01:10"),
     ],
@@ -103,7 +103,9 @@ def test_quiet_hours_end_by_the_clock_of_the_night(hours, moment, leaves):
     ],
 )
 def test_each_day_has_one_digest_whatever_the_clocks_do(zone):
-    """Over a whole year, at every hour: each later than what it collects, a day after the one before, never two of one day."""
+    """Checked for every hour of a year: each digest is later than what it collects, one day after the previous one, and
+    no day has two.
+    """
     for hour in range(0, 24, 1):
         hours, now, last = Hours(zone, digest_hour=hour), at("2026-01-01T00:00"), None
         for _ in range(370):
@@ -116,7 +118,9 @@ def test_each_day_has_one_digest_whatever_the_clocks_do(zone):
 
 @pytest.mark.parametrize(("starts", "too_late"), [("2026-03-02T07:00", True), ("2026-03-02T10:00", False)])
 def test_a_reminder_waits_for_no_digest_that_comes_with_the_start(starts, too_late):
-    """A day before what begins at eight is the digest hour of eight: the next one leaves when it begins."""
+    """The reminder for an event at eight falls due at eight the day before. If that is the digest hour, the next digest
+    would leave when the event begins, so the reminder is not collected.
+    """
     _, digest_at = rules.next_digest(Hours("Europe/Berlin", digest_hour=8), NOW)
     assert digest_at == at("2026-03-02T07:00")
     assert rules.is_too_late_in(digest_at, kinds.REMINDER, at(starts), urgent=False) is too_late
@@ -186,5 +190,5 @@ def test_hours_that_make_no_sense_are_named(typed, fields):
 
 
 def test_every_topic_chooses_something() -> None:
-    """Decision 0076; one's own answers have mails alone, which are no news."""
+    """Decision 0076. The topic of one's own answers has only e-mails, because they are not news to the person."""
     assert set(NotificationTopic) - {kind.topic for kind in KINDS.values()} == {NotificationTopic.OWN_ANSWERS}

@@ -64,7 +64,7 @@ async def test_what_is_wrong_is_named_and_what_was_typed_stays(site):
 
 
 async def test_of_edits_of_one_version_at_once_one_is_done(site):
-    """What If-Match names is compared under a lock: nobody's choice is overwritten unseen."""
+    """The version in If-Match is compared under a lock, so no change is overwritten unseen."""
     async with site.browser() as browser:
         headers = await api_session(browser, "ana@example.org", "Ana")
         read = await browser.get(API, headers=headers)

@@ -1,4 +1,6 @@
-"""What a decision depends on changes while a publisher carries it out: whatever the publisher finds, the row is decided anew."""
+"""Something a decision depends on changes while a publisher is carrying it out. Whatever the publisher finds, the row
+is decided again.
+"""
 
 from collections.abc import Awaitable, Callable
 
@@ -98,7 +100,9 @@ async def test_a_change_while_it_is_sent_is_looked_at(database: Database, change
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 async def test_nothing_is_looked_at_twice(database: Database, outcome: str):
-    """The mark is of one lease: the next publisher decides from what is, and nothing is queued after."""
+    """The mark belongs to one lease. The next publisher decides from the current state, and nothing is queued
+    afterwards.
+    """
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
         await publications.recheck_all_of(tx, user_id)
@@ -111,7 +115,7 @@ async def test_nothing_is_looked_at_twice(database: Database, outcome: str):
 
 
 async def test_a_failed_try_waits_for_its_time(database: Database):
-    """The server is away: that something changed makes nobody ask it sooner, and the next try looks anyway."""
+    """If the server is down, a change does not cause an earlier retry. The next retry reads the current state anyway."""
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
         await publications.recheck_all_of(tx, user_id)

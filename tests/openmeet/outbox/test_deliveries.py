@@ -11,7 +11,7 @@ from tests.databases import MakeDatabase
 
 
 class _Post:
-    """Takes letters; fails as told, first failure first."""
+    """Accepts e-mails. Raises the given failures first, in order."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
@@ -65,7 +65,7 @@ async def test_server_that_is_away_is_tried_again(make_sqlite: MakeDatabase, clo
 
 
 async def test_lost_answer_is_sent_once_more_with_the_same_message_id(make_sqlite: MakeDatabase, clock: HandClock):
-    """Invariant 10: never a third time, and recognisable as the same mail."""
+    """Invariant 10: it is sent at most twice, and recognisable as the same e-mail."""
     db, post = await make_sqlite("openmeet"), _Post(RemoteSlow("?"), RemoteSlow("?"), RemoteSlow("?"))
     await enqueue(db, "tea")
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""The state machine of publications: every transition of the graph, and none beside it."""
+"""The state machine of publications: every transition of the graph works, and no others exist."""
 
 import itertools
 
@@ -35,7 +35,7 @@ async def db(make_sqlite: MakeDatabase) -> Database:
 
 
 async def place(tx: Transaction, state: PublicationState, *, uri: str | None = URI) -> str:
-    """A row in this state, as if it had come there; the user it belongs to."""
+    """Insert a row in this state, as if it had got there by itself; return the user who owns it."""
     user_id = await users.create_person(tx, display_name="Ana")
     await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
     leased = state in {PublicationState.SENDING, PublicationState.RETRACTING}
@@ -64,7 +64,7 @@ async def held(tx: Transaction) -> LeasedPublication:
 
 @pytest.mark.parametrize(("current", "following"), PAIRS, ids=lambda state: state.value)
 def test_graph_is_closed(current: PublicationState, following: PublicationState):
-    """A declared move is allowed, any other is a programming mistake."""
+    """A declared transition is allowed, and any other is a programming error."""
     if following in GRAPH.moves[current]:
         GRAPH.require(current, following)
     else:
@@ -84,7 +84,7 @@ def test_every_state_can_be_reached_and_left():
 async def test_rows_that_are_not_leased_are_not_moved_by_handlers(
     db: Database, state: PublicationState, following: PublicationState
 ):
-    """A late publisher, whose row is somebody else's by now, changes nothing."""
+    """A late publisher, whose row has been leased by another one, changes nothing."""
     async with db.transaction() as tx:
         await place(tx, state)
         late = await held(tx)
@@ -112,7 +112,7 @@ async def test_handlers_move_leased_rows_along_the_graph_only(
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
 async def test_new_revision(db: Database, state: PublicationState):
-    """Due at once, but for what is leased (its publisher sees it) and what needs a login anyway."""
+    """The row is due at once, unless it is leased (its publisher sees the new revision) or needs a sign-in anyway."""
     async with db.transaction() as tx:
         user_id = await place(tx, state)
         await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
@@ -131,7 +131,7 @@ async def test_same_revision_enqueues_nothing_new(db: Database, state: Publicati
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
 async def test_echo(db: Database, state: PublicationState):
-    """Our own bytes under our own key complete every state from which the graph leads to published."""
+    """Seeing our own bytes under our own key completes every state that has a transition to ``published``."""
     async with db.transaction() as tx:
         await place(tx, state)
         is_completed = await publication_echoes.complete_by_echo(
@@ -142,7 +142,7 @@ async def test_echo(db: Database, state: PublicationState):
 
 
 def after_hearing(state: PublicationState) -> PublicationState:
-    """What is to be decided, or waits for a login, may have to vanish: it is looked at."""
+    """Rows that are to be decided or wait for a sign-in might have to be retracted, so they are checked."""
     return (
         PublicationState.DUE
         if state in {PublicationState.DUE, PublicationState.BLOCKED}
@@ -154,7 +154,7 @@ def after_hearing(state: PublicationState) -> PublicationState:
     ("cid", "rev"), [("other", "3bbbbbbbbbbbb"), ("new", "3aaaaaaaaaaaa"), ("new", "2zzzzzzzzzzzz")]
 )
 async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
-    """CID and uri must match, and the rev must be greater than that of the last completed write."""
+    """CID and URI must match, and the rev must be greater than the rev of the last completed write."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.SENDING)
         assert not await publication_echoes.complete_by_echo(tx, uri=URI, cid=cid, rev=rev, body=b"bytes")
@@ -166,7 +166,7 @@ async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
 async def test_deleted_by_somebody_else(db: Database, state: PublicationState):
-    """One that was void already has no address; attached to a record again it is due."""
+    """A row that was already void has no URI. If it is attached to a record again, it is due."""
     async with db.transaction() as tx:
         await place(tx, state)
         lost = await publication_echoes.mark_lost(
@@ -186,7 +186,9 @@ async def test_changed_by_somebody_else(db: Database, state: PublicationState):
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
 async def test_take_back(db: Database, state: PublicationState):
-    """What may have reached the PDS is retracted before everything else; a leased row by its publisher."""
+    """A record that might have reached the PDS is retracted before anything else. A leased row is retracted by its
+    publisher.
+    """
     async with db.transaction() as tx:
         user_id = await place(tx, state)
         await publications.enqueue_retraction(
@@ -244,7 +246,7 @@ async def test_retractions_go_first(db: Database, clock: HandClock):
 
 
 async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
-    """More than five an hour without a local edit is for a person to look at."""
+    """After more than five writes in an hour without a local edit, a person has to look."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.SENDING)
         row = await held(tx)
@@ -278,7 +280,9 @@ async def test_what_has_no_job_is_only_here(db: Database):
 
 @pytest.mark.parametrize("state", [PublicationState.REFUSED, PublicationState.RETRYING, PublicationState.BLOCKED])
 async def test_a_create_that_never_arrived_is_no_published_record(db: Database, state: PublicationState):
-    """A later answer elsewhere makes ours obsolete: no page says of it that it is on the PDS, and what may still arrive is looked for."""
+    """A later answer elsewhere makes ours obsolete. No page says that ours is on the PDS, and if the create can still
+    arrive, it is looked for.
+    """
     async with db.transaction() as tx:
         await place(tx, state)
         await tx.execute("update publications set base_rev = null, base_cid = null")
@@ -296,7 +300,7 @@ async def test_a_create_that_never_arrived_is_no_published_record(db: Database, 
 
 
 async def test_what_was_agreed_on_before_stays_published(db: Database):
-    """There is a record: a later answer elsewhere only makes the newer revision obsolete."""
+    """The record exists, so a later answer elsewhere makes only the newer revision obsolete."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.REFUSED)
         await publication_echoes.abandon_revision(tx, await held(tx))
@@ -305,7 +309,7 @@ async def test_what_was_agreed_on_before_stays_published(db: Database):
 
 
 async def test_the_same_on_both_engines(make_database: MakeDatabase):
-    """Every statement of the room is understood by PostgreSQL too."""
+    """PostgreSQL also accepts every statement of the state machine."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         user_id = await place(tx, PublicationState.DUE, uri=None)

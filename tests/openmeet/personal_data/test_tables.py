@@ -1,4 +1,4 @@
-"""The table of all columns against the schema of both engines."""
+"""The table of all columns compared with the schema of both engines."""
 
 import sqlite3
 from pathlib import Path
@@ -13,7 +13,7 @@ from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES, unique_with
 from openmeet.domain.users.model import UserId
 from tests.databases import MakeDatabase
 
-# SQLite's word index keeps tables of its own. PostgreSQL has an index over events instead.
+# SQLite's full-text index has tables of its own. PostgreSQL has an index on events instead.
 SQLITE_ONLY = {"search_index", "search_numbers", "search_chat_index", "search_chat_numbers"}
 
 
@@ -30,7 +30,7 @@ async def schema(sqlite_templates: Path) -> sqlite3.Connection:
 
 
 async def test_every_column_of_the_schema_is_in_the_table(db: Database, engine: Engine) -> None:
-    """No table and no column is missing, none is listed twice, none is left over."""
+    """No table or column is missing, listed twice or obsolete."""
     asked = (
         "select m.name as table_name, p.name as column_name from sqlite_master m join pragma_table_info(m.name) p"
         " where m.type = 'table' and m.name not like 'search\\_%index\\_%' escape '\\'"
@@ -50,7 +50,9 @@ async def test_every_column_of_the_schema_is_in_the_table(db: Database, engine: 
 
 
 async def test_every_condition_can_be_asked(db: Database) -> None:
-    """Whose rows they are is SQL that both engines run; for a person who is not there it finds none."""
+    """The conditions that select a person's rows are valid SQL on both engines. For a person who does not exist they
+    select nothing.
+    """
     async with db.reader() as reader:
         for table in ALL_TABLES:
             for rows in {table.rows, table.exported_rows} - {""}:
@@ -59,7 +61,7 @@ async def test_every_condition_can_be_asked(db: Database) -> None:
 
 
 async def test_columns_that_refer_to_people_say_so(schema: sqlite3.Connection) -> None:
-    """And those that are unique say with what, as the indexes do: merging two people relies on it."""
+    """Unique ones also name the other columns of their index. Merging two people relies on this."""
     for table in ALL_TABLES:
         people = table.names_of(ColumnContent.PERSON)
         refers = {row[3] for row in schema.execute(f"pragma foreign_key_list({table.name})") if row[2] == "users"}
@@ -76,7 +78,7 @@ async def test_columns_that_refer_to_people_say_so(schema: sqlite3.Connection) -
 
 
 def test_what_is_not_exported_has_a_reason() -> None:
-    """Tables with personal columns are in a person's export, or say why not."""
+    """Tables with personal columns are in a person's export or state a reason why not."""
     for table in ALL_TABLES:
         if table.export is PersonExport.NO and table.rows:
             has_reason = bool(table.not_exported) or not table.names_of(ColumnContent.PERSON, ColumnContent.PERSONAL)
@@ -85,7 +87,7 @@ def test_what_is_not_exported_has_a_reason() -> None:
 
 
 def test_what_is_deleted_with_an_account_is_somebodys() -> None:
-    """Rows can be deleted only where it is known whose they are."""
+    """Rows can be deleted with an account only if their owner is known."""
     for table in ALL_TABLES:
         assert bool(table.rows) or table.on_erasure not in {OnErasure.DELETE, OnErasure.EMPTY, OnErasure.PASS_ON}
 
@@ -95,6 +97,6 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_table_is_in_the_document() -> None:
-    """Also those of a package that was added after the others."""
+    """Also tables of packages that were added later."""
     made = privacy.made()
     assert [table.name for table in ALL_TABLES if f"\n### {table.name}\n" not in made] == []

@@ -1,4 +1,4 @@
-"""The list of places for all tests here."""
+"""The place list for all tests in this package."""
 
 import pytest
 

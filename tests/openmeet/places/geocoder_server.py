@@ -1,4 +1,4 @@
-"""A small server that answers as Photon and Nominatim do, or as a hostile one would."""
+"""A small server that answers like Photon and Nominatim, or like a hostile server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -67,7 +67,7 @@ NOMINATIM = {
 
 
 class GeocoderServer:
-    """``answer``: the body of the next answers. ``asked``: the requests so far."""
+    """``answer`` is the body of the following responses, and ``asked`` lists the requests so far."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -96,7 +96,7 @@ class GeocoderServer:
 @asynccontextmanager
 async def geocoder_server() -> AsyncIterator[GeocoderServer]:
     server = GeocoderServer()
-    routes = [Route("/api", server._search), Route("/search", server._search)]  # its own
+    routes = [Route("/api", server._search), Route("/search", server._search)]  # its own method
     async with serving(Application(routes, Metrics("test"))) as running:
         server.url = f"http://127.0.0.1:{running.port}"
         yield server

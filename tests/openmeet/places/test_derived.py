@@ -1,4 +1,4 @@
-"""Events with a town and no point are found near it; nothing of that is published."""
+"""Events that have a town but no coordinates are found near it. The derived coordinates are not published."""
 
 import pytest
 
@@ -31,7 +31,9 @@ async def near(db: Database, point: tuple[float, float], within_km: int = 25) ->
 
 
 async def test_an_event_with_a_town_is_found_near_it(site: Site, world: Gazetteer) -> None:
-    """Also by a search of one kilometre, as the town is about five wide; the page of the event shows no pin."""
+    """Even a search within one kilometre finds it, because the town is about five kilometres wide. The event page shows
+    no pin.
+    """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Walk", locality="Berlin", country="Germany")

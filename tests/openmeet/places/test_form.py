@@ -30,7 +30,7 @@ def zone_of(page: str) -> str:
 
 
 async def test_a_town_fills_in_what_it_says(site: Site, ana: Caller) -> None:
-    """And nothing is saved, nothing that was typed is lost."""
+    """Nothing is saved yet, and nothing that was typed is lost."""
     async with signed_in(site, ana.user_id) as browser:
         fields = inputs_of((await browser.get("/events/new")).text)
         typed = {
@@ -116,7 +116,7 @@ async def test_an_event_that_exists_keeps_its_zone_and_its_revision(site: Site, 
     ],
 )
 def test_the_parts_of_a_line(world: Gazetteer, line: str, said: tuple[str, ...] | None) -> None:
-    """Each word is in a part, also where nothing is known."""
+    """Each word ends up in some field, also when no place is recognised."""
     found = read_place(line, world.find).venue
     if said is not None:
         parts = (found.name, found.street, found.postal_code, found.locality, found.region, found.country)
@@ -125,7 +125,9 @@ def test_the_parts_of_a_line(world: Gazetteer, line: str, said: tuple[str, ...] 
 
 
 async def test_a_line_is_read_when_it_is_saved(site: Site, ana: Caller) -> None:
-    """The point of another place goes, the name can be mended alone, and what is typed in the parts is kept."""
+    """Coordinates of the previous place are removed, a corrected name keeps them, and text typed in the separate fields
+    is kept.
+    """
     async with signed_in(site, ana.user_id) as browser:
         zone = {"mode": "in_person", "time_zone": "Europe/Berlin"}
         fields = inputs_of((await browser.get("/events/new")).text) | {"title": "Walk"} | zone

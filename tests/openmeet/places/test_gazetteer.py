@@ -1,4 +1,4 @@
-"""Places by name, as people type them."""
+"""Looking up places by name, as people type them."""
 
 import random
 import sqlite3
@@ -77,7 +77,7 @@ def test_three_letters_of_another_name_are_not_taken_for_it(world: Gazetteer) ->
 
 
 def test_every_place_is_found_by_its_name_and_what_tells_it_apart(world: Gazetteer) -> None:
-    """What a person chose from a list and sends again is the same place, or asks for the choice again."""
+    """Sending back a label from the list of choices leads to the same place, or asks the person to choose again."""
     connection = sqlite3.connect(world._path)
     ids = [number for (number,) in connection.execute("select id from places")]
     for number in random.Random(20261123).sample(ids, 500):
@@ -97,7 +97,7 @@ def test_folding() -> None:
 
 
 async def test_the_first_question_builds_the_list(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two processes build it at once, and one that is stopped leaves nothing that is taken for it."""
+    """Two processes build it at the same time. A process that is stopped leaves no partial list that others would use."""
     path = tmp_path / "places.db"
     one, other = Gazetteer(path), Gazetteer(path)
     for places in (one, other):

@@ -1,4 +1,4 @@
-"""A geocoder of the operator's choice: streets and venues, from a server that is not trusted and may be away."""
+"""A geocoder chosen by the operator: streets and venues from a server that is not trusted and can be down."""
 
 import re
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ async def site(make_sqlite: MakeDatabase, clock: HandClock, world: Gazetteer, ge
 
 
 async def test_photon_is_asked_and_understood(server: GeocoderServer, geocoder: Geocoder) -> None:
-    """What is typed and the language leave, with our name; the zone is ours."""
+    """Only the typed text, the language and our user agent are sent. The time zone comes from our own data."""
     street, venue = await geocoder.find("  Sonnenallee   98 ", "de")
     (asked,) = server.asked
     assert (asked.url.path, dict(asked.query_params)) == ("/api", {"q": "Sonnenallee 98", "limit": "6", "lang": "de"})
@@ -127,7 +127,9 @@ def test_long_answers_are_cut_and_texts_are_one_line() -> None:
 async def test_a_server_that_fails_is_left_alone_for_a_while(
     server: GeocoderServer, geocoder: Geocoder, clock: HandClock
 ) -> None:
-    """Endless, slow, broken and leading elsewhere: each asks once, and the next question waits for nobody."""
+    """Endless, slow, broken and redirecting responses: each server is called once, and the next search does not wait
+    for it.
+    """
     for wrong in ("is_endless", "is_silent", "leads_elsewhere"):
         setattr(server, wrong, True)
         before = len(server.asked)
@@ -173,7 +175,9 @@ async def test_a_search_near_a_street(site: Site, server: GeocoderServer) -> Non
 
 
 async def test_the_place_of_an_event(site: Site, server: GeocoderServer) -> None:
-    """Without scripts: the button asks, the choice fills in address, point and time zone; markup stays text."""
+    """Without scripts: the button searches, and the choice fills in address, coordinates and time zone. Markup is shown
+    as text.
+    """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
     evil = {**STREET["properties"], "street": '"><script>alert(1)</script>', "city": "{{ 7 * 7 }}"}

@@ -1,4 +1,4 @@
-"""The map of a search: pins in the order of the list, nothing hidden, no other host; and its filters in the address."""
+"""The map of search results: pins in list order, nothing hidden, no requests to other hosts, and filters in the URL."""
 
 import math
 import re
@@ -30,13 +30,13 @@ async def site(make_sqlite: MakeDatabase, clock, world: Gazetteer) -> Site:
 
 
 def pins_in(page: str) -> list[str]:
-    """The names of the pins of the large map."""
+    """The names of the pins on the large map."""
     large = page.split("map-desk")[1].split("</svg>", maxsplit=1)[0]
     return [unescape(name).partition(",")[0] for name in re.findall(r'class="map-pin" aria-label="([^"]*)"', large)]
 
 
 async def test_pins_are_links_in_the_order_of_the_list(site: Site, world: Gazetteer) -> None:
-    """Those whose town alone is known have a ring; hidden addresses and online events are on no map."""
+    """Events with only a town have a ring. Hidden addresses and online events are not on the map."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await put_at(tx, await event_by(tx, ana, title="Later", starts="2026-07-05T18:00", ends=""), POTSDAM)
@@ -69,7 +69,9 @@ async def test_events_at_one_place_are_one_pin_that_leads_to_their_list(site: Si
 
 
 async def test_beside_the_map_the_nearest_come_first(site: Site) -> None:
-    """Rows and pins in one order, with the distance of each; lists without a map, and maps without a place, go by time."""
+    """Rows and pins have the same order, with the distance of each. Lists without a map and maps without a searched
+    place are sorted by time.
+    """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         far = await event_by(tx, ana, title="Soon and far", starts="2026-07-04T18:00", ends="")
@@ -92,7 +94,7 @@ async def test_beside_the_map_the_nearest_come_first(site: Site) -> None:
 
 
 async def test_a_map_of_nothing_is_no_map(site: Site) -> None:
-    """Unless a place was searched: then it is shown, with what it lacks said on it."""
+    """If a place was searched, the map is still shown, with a note that nothing was found."""
     async with site.browser() as anybody:
         nothing = (await anybody.get("/", params={"view": "map", "q": "zzz"})).text
         here = (await anybody.get("/", params={"view": "map", "near": "Berlin"})).text
@@ -190,7 +192,7 @@ def test_pixels_and_degrees_are_the_reverse_of_each_other(
 
 @given(st.lists(st.tuples(st.floats(-90, 90), st.floats(-180, 180)), min_size=1, max_size=40))
 def test_every_event_is_on_the_map_that_fits_them(points: list[tuple[float, float]]) -> None:
-    """Pins are inside, each event in one of them, and their order is that of the events."""
+    """All pins lie within the map, each event belongs to exactly one, and they are in the order of the events."""
     events = [MapEvent(EventPosition(*point), "Sat 18:00", str(number), "/") for number, point in enumerate(points)]
     view = map_drawing.fitting([one.position for one in events], DESK)
     assert view is not None

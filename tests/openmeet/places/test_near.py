@@ -1,4 +1,4 @@
-"""``near`` by name: on the page, in the API, in feeds and in saved searches."""
+"""``near`` with a place name: on the page, in the API, in feeds and in saved searches."""
 
 import re
 from html import unescape
@@ -72,7 +72,7 @@ async def test_an_unknown_town_says_what_to_type(site: Site) -> None:
 
 
 async def test_a_saved_search_keeps_the_point(site: Site) -> None:
-    """It means the same for ever, also where the list of places is another one."""
+    """It keeps its meaning even if the place list changes."""
     async with site.browser() as browser:
         headers = await api_session(browser, "ben@example.org", "Ben")
         kept = await browser.post("/api/searches", json={"query": "near=Köln&within=10"}, headers=headers)
@@ -113,7 +113,9 @@ async def test_until_the_list_is_there(site: Site, tmp_path) -> None:
 
 
 async def test_a_town_in_the_search_leads_to_what_is_near(site: Site) -> None:
-    """Its name is no typing error of another word; where nothing has the word, the events around it are shown."""
+    """The town's name is not treated as a misspelling of another word. If no event contains the word, the events near
+    the town are shown.
+    """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await event_by(tx, ana, title="Boat at Friedrichshagen")
@@ -129,7 +131,7 @@ async def test_a_town_in_the_search_leads_to_what_is_near(site: Site) -> None:
 
 
 async def test_a_place_is_called_as_somebody_called_it(site: Site) -> None:
-    """The list has Munich; and the last word of several may be the place."""
+    """The list calls Munich by the name that the person typed. The last of several words can also be the place."""
     async with site.browser() as browser:
         town = (await browser.get("/", params={"q": "München"})).text
         (link,) = re.findall(r'<a href="(/[?]near=[^"]*)"', town.partition('class="named"')[2])

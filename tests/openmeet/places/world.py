@@ -1,4 +1,4 @@
-"""The list of places, built once per machine and version of its code: that takes some ten seconds."""
+"""The place list, built once per machine and version of its code, because that takes about ten seconds."""
 
 import hashlib
 import inspect
@@ -13,7 +13,7 @@ WORLD = Path(tempfile.gettempdir()) / f"openmeet-{hashlib.sha256(_CODE.encode())
 
 
 def open_world() -> Gazetteer:
-    """Every place. Several processes may build it at once."""
+    """Return all places. Several processes can build the list at the same time."""
     if not WORLD.exists():
         build.build(WORLD)
     return Gazetteer(WORLD)

@@ -1,1 +1,1 @@
-"""No private content reaches anybody who may not see it."""
+"""Tests that private content reaches nobody who may not see it."""

@@ -1,4 +1,6 @@
-"""For each kind of e-mail what enqueues it: people who do just that, and the time that it takes. A test compares the kinds with the publisher's."""
+"""For each kind of e-mail, the actions of people and the time that cause it. A test compares the kinds with the
+publisher's.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -93,7 +95,7 @@ async def _last_call(site: Site, deliver: Callable[[], Awaitable[None]]) -> None
 
 
 async def _webhook_off(site: Site, _: object) -> None:
-    """An address that says that it is gone."""
+    """A webhook whose server answers 410 Gone."""
 
     async def gone(_: Request) -> Response:
         return Response(status_code=410)

@@ -1,4 +1,4 @@
-"""Visit everything that can be visited: every page, API operation and search, with the ids of what exists."""
+"""Visit every page, API operation and search of a site, with the ids of everything that exists."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +14,7 @@ from openmeet.web.api.examples import example_of
 from tests.openmeet.privacy.planted import ABSENT, NOBODY, Planted, Viewer
 from tests.openmeet.site_under_test import Site
 
-# Settings with which a site answers whoever asks for all of it: "too many" says nothing of what is behind.
+# Settings without rate limits, because a 429 would not show what is behind a page.
 UNLIMITED: Final[dict[str, Any]] = {"api_requests_per_minute": 0, "pages_per_minute": 0}
 
 _PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
@@ -23,7 +23,7 @@ _OTHERWISE = "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46"
 
 @dataclass(frozen=True)
 class Place:
-    """A route as the server knows it."""
+    """A route of the server."""
 
     method: str
     path: str
@@ -34,7 +34,7 @@ class Place:
 
 
 def places(site: Site) -> list[Place]:
-    """Every route of the running application: one that is added is looked at, too."""
+    """All routes of the running application, so that new ones are covered automatically."""
     found = []
     for route in site.app.routes:
         for method in sorted(getattr(route, "methods", None) or ()):
@@ -44,10 +44,10 @@ def places(site: Site) -> list[Place]:
 
 
 def addresses(place: Place, planted: Planted, viewer: Viewer) -> Iterator[tuple[str, str]]:
-    """The addresses of a route, each with the slug that whoever asks knows already."""
+    """The URLs of a route, each with the slug that the viewer already knows."""
     names = _PARAMETER.findall(place.path)
     if not names:
-        # A stream about nothing has no end to wait for; other streams need the id of a room.
+        # A live stream for nothing would never end. The other streams need the id of a room.
         yield (f"{place.path}?event={ABSENT}" if place.path == "/live" else place.path), ""
         return
     words = [word for word in place.path.split("/") if word and "{" not in word]
@@ -61,7 +61,7 @@ def addresses(place: Place, planted: Planted, viewer: Viewer) -> Iterator[tuple[
 
 @asynccontextmanager
 async def looking_as(site: Site, planted: Planted, viewer: Viewer) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser and a program of this viewer in one."""
+    """A browser and an API client, both signed in as this viewer."""
     async with site.browser() as client:
         if viewer is not NOBODY:
             browser, program = planted.tokens[viewer]
@@ -72,7 +72,7 @@ async def looking_as(site: Site, planted: Planted, viewer: Viewer) -> AsyncItera
 
 @dataclass
 class Look:
-    """What was found where; what was answered by each route for each slug: the status, and a problem's sentence."""
+    """What was found where. Also the response of each route for each slug: the status, and the detail of a problem."""
 
     found: dict[str, set[str]] = field(default_factory=dict)
     answers: dict[tuple[Place, str], tuple[int, str]] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Look:
         return set().union(*self.found.values()) if self.found else set()
 
     def note(self, planted: Planted, place: Place, asked: str, known: str, answer: httpx.Response) -> None:
-        # Who asked for an address may read it again, in a link or the way back from signing in.
+        # A requested URL may appear in the response, in a link or in the return path of the sign-in.
         text = answer.text + "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
         secrets = planted.found_in(text.replace("\r\n ", "").replace(known, "") if known else text)
         problem = answer.headers.get("content-type") == "application/problem+json"
@@ -91,17 +91,17 @@ class Look:
             self.found.setdefault(f"{place.method} {asked}", set()).update(secrets)
 
     def beyond(self, meant: set[str]) -> dict[str, set[str]]:
-        """What leaks: where something was found that is not meant for who looked."""
+        """Leaks: places where a viewer found something that is not meant for them."""
         return {asked: secrets - meant for asked, secrets in self.found.items() if secrets - meant}
 
     def broken(self) -> list[tuple[Place, str]]:
-        # Readiness says how busy this machine is, within a time of its own.
+        # The readiness check reports the load of this machine, and has its own deadline.
         return [
             asked for asked, (status, _) in self.answers.items() if status >= 500 and asked[0].path != "/health/ready"
         ]
 
     def unlike_absent(self, planted: Planted) -> list[tuple[Place, str]]:
-        """Where something hidden is answered otherwise than something that is not there."""
+        """Responses for something hidden that differ from those for something that does not exist."""
         return [
             (place, slug)
             for (place, slug), answer in self.answers.items()
@@ -110,7 +110,7 @@ class Look:
 
 
 async def look_everywhere(site: Site, planted: Planted, viewer: Viewer) -> Look:
-    """Every GET there is."""
+    """Send every GET request."""
     look = Look()
     async with looking_as(site, planted, viewer) as client:
         for place in places(site):
@@ -124,7 +124,9 @@ async def look_everywhere(site: Site, planted: Planted, viewer: Viewer) -> Look:
 
 
 async def try_everything(site: Site, planted: Planted, viewer: Viewer) -> Look:
-    """Every route that changes something, as somebody who may not: with the example of its documentation, or a filled form."""
+    """Call every route that changes something, as somebody who may not: with the example of its documentation, or a
+    filled form.
+    """
     look = Look()
     async with looking_as(site, planted, viewer) as client:
         for place in places(site):
@@ -140,7 +142,7 @@ async def try_everything(site: Site, planted: Planted, viewer: Viewer) -> Look:
 
 
 async def search(site: Site, viewer: Viewer, planted: Planted, word: str) -> list[str]:
-    """What each search answers to a word, without the word itself: what it found, and in which number."""
+    """What each search returns for a word, with the word itself removed: the results and their number."""
     async with looking_as(site, planted, viewer) as client:
         answers = [await client.get(f"{path}?q={word}") for path in _SEARCHES]
     assert {answer.status_code for answer in answers} == {200}
@@ -149,7 +151,7 @@ async def search(site: Site, viewer: Viewer, planted: Planted, word: str) -> lis
 
 _SEARCHES = ("/", "/api/events", "/groups", "/api/groups")
 
-# After these nobody is signed in any more.
+# After these calls nobody is signed in any longer.
 _OWN_SESSION = {
     Place("DELETE", "/api/session"),
     Place("POST", "/sign-out"),
@@ -182,5 +184,5 @@ _SHAPES = {(one.method, one.path): one.body for one in operations()}
 def _body(place: Place) -> object:
     shape = _SHAPES.get((place.method, place.path))
     body = {} if shape is None else example_of(shape)
-    # A confirmed place would let them see what they are not to see yet.
+    # A confirmed place would let them see things that they must not see yet.
     return body | {"reply": "interested"} if isinstance(body, dict) and "reply" in body else body

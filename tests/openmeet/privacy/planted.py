@@ -1,7 +1,9 @@
-"""Secrets and those whom they are for.
+"""Planted secrets and the viewers who may see them.
 
-A secret is one word that stands nowhere else (``Zqtitlezq``). Ana hosts. The guest goes to her public event and was invited to the
-private one; the member is in her groups, without any right; the former member was, answered there, and was removed. Whom she blocks is in her groups, too, and was invited to what she hosts (``withholding``).
+A secret is a word that occurs nowhere else (``Zqtitlezq``). Ana hosts. The guest goes to her public event and was
+invited to the private one. The member is in her groups, without any role. The former member was in them too, answered
+there, and was removed. The blocked person is in her groups and was invited to what she hosts, and then she blocked them
+(``withholding``).
 """
 
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from openmeet.domain.users.model import Caller
 
 
 class Viewer(StrEnum):
-    """Who looks."""
+    """A kind of viewer."""
 
     NOBODY = "nobody"
     STRANGER = "stranger"
@@ -25,48 +27,50 @@ class Viewer(StrEnum):
 
 NOBODY, STRANGER, MEMBER, FORMER, GUEST, BLOCKED, HOST = Viewer
 EVERYBODY = frozenset(Viewer)
-# A slug that nothing has.
+# A slug that does not exist.
 ABSENT = "nothing-has-this-slug"
 
 
 @dataclass
 class Planted:
-    """What was planted for whom, the viewers' tokens, and what stands for the parameters of addresses."""
+    """What was planted for whom, the viewers' tokens, and values for the parameters of URLs."""
 
     for_whom: dict[str, frozenset[Viewer]] = field(default_factory=dict)
-    # How what is no word is recognised.
+    # The text to search for, by name, for secrets that are not words.
     marks: dict[str, str] = field(default_factory=dict)
-    tokens: dict[Viewer, tuple[str, str]] = field(default_factory=dict)  # of a browser, of a program
+    # the session of a browser, the token of a program
+    tokens: dict[Viewer, tuple[str, str]] = field(default_factory=dict)
     callers: dict[Viewer, Caller] = field(default_factory=dict)
-    # By the first word of an address: the values of its parameters, one set for each thing that is there.
+    # By the first segment of a path: one set of parameter values for each thing that exists.
     addresses: dict[str, list[dict[str, str]]] = field(default_factory=dict)
-    # Whoever has these addresses sees what is behind them, so that only those walk there who were told.
+    # These slugs grant access to whoever knows them, so only the viewers listed here visit them.
     told: dict[str, frozenset[Viewer]] = field(default_factory=dict)
-    # Slugs of what does not exist for strangers.
+    # Slugs of things that do not exist for strangers.
     hidden: set[str] = field(default_factory=set)
-    # The secret address of one's own calendar.
+    # The secret URLs of personal calendars.
     feeds: dict[Viewer, str] = field(default_factory=dict)
-    # And those of the calendars of groups, of who is in them and of who was.
+    # And those of group calendars, for present and for former members.
     group_feeds: dict[Viewer, list[str]] = field(default_factory=dict)
 
     def secret(self, name: str, *for_whom: Viewer, host: bool = True) -> str:
-        """A new marked word; it is for the host, too, unless that is said otherwise."""
+        """Plant a new marked word; the host may see it too, unless ``host`` is false."""
         assert name.isalpha()
         assert name not in self.for_whom
         self.for_whom[name] = frozenset((HOST, *for_whom) if host else for_whom)
         return f"Zq{name}zq"
 
     def secret_number(self, name: str, number: str, *for_whom: Viewer) -> str:
-        """The same of what can be a number only: one with so many digits that it stands nowhere by chance."""
+        """Like ``secret`` for values that must be numbers. It has so many digits that it does not occur by chance."""
         assert len(number) >= 8
         self.secret(name, *for_whom)
         self.marks[name] = number
         return number
 
     def found_in(self, text: str) -> set[str]:
-        """Which secrets stand in a text, however it writes capitals."""
+        """Return the secrets that occur in a text, ignoring case."""
         folded = text.casefold()
-        # Some two hundred names are looked for in every answer, and most answers have no beginning of one.
+        # About two hundred secrets are searched in every response, and most responses do not contain even the common
+        # prefix.
         names = self.for_whom if "zq" in folded else self.marks
         return {name for name in names if self.marks.get(name, f"zq{name}zq") in folded}
 
@@ -74,7 +78,7 @@ class Planted:
         return {name for name, whom in self.for_whom.items() if viewer in whom}
 
     def known_to(self, viewer: Viewer, first_word: str) -> Iterator[dict[str, str]]:
-        """The parameters with which this viewer walks."""
+        """The parameters that this viewer uses."""
         if first_word == "calendar" and viewer in self.feeds:
             yield {"token": self.feeds[viewer]}
         if first_word == "group-calendars":

@@ -42,7 +42,7 @@ from tests.openmeet.site_under_test import CODE_KEY, details
 
 
 async def plant(tx: Transaction, *, is_open: bool = False) -> Planted:
-    """The town. ``is_open``: the same words in things that are for everybody, of those that can be."""
+    """Build the town. With ``is_open`` the same words are in public things, wherever that is possible."""
     planted = Planted()
     await _people(tx, planted)
     await _public_event(tx, planted, is_open=is_open)
@@ -52,7 +52,7 @@ async def plant(tx: Transaction, *, is_open: bool = False) -> Planted:
     await _own_things(tx, planted)
     _note_hidden(planted)
     for word in ("events", "series", "groups"):
-        # The same otherwise as the last one, so that the slug is the only difference.
+        # Like the previous one in everything else, so that the slug is the only difference.
         planted.addresses[word].append({**planted.addresses[word][-1], "slug": ABSENT})
     if is_open:
         planted.told = {}
@@ -73,7 +73,9 @@ async def _people(tx: Transaction, planted: Planted) -> None:
 
 
 async def _public_event(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
-    """Everyone may know of it; not where exactly, how to join, who asked what of whom."""
+    """Everyone may know about it, but not the exact place, how to join, or the hosts' and attendees' questions and
+    answers.
+    """
     ana, guest = planted.callers[HOST], planted.callers[GUEST]
     audience = "everyone" if is_open else "attendees"
     event = await events.create(
@@ -155,7 +157,7 @@ async def _events_for_few(tx: Transaction, planted: Planted, *, is_open: bool) -
 
 
 async def _groups(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
-    """One that only its members know, one that everybody knows and whose door is watched."""
+    """One that only its members know about, and a public one that people ask to join."""
     ana = planted.callers[HOST]
     for name, visibility in (("club", "private"), ("choir", "public")):
         is_secret = visibility == "private"
@@ -209,7 +211,9 @@ async def _groups(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
 
 
 async def _unlisted(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
-    """A series and a group with an event and a series that only those find who were told the address: the host, and who is in it."""
+    """An unlisted series, and an unlisted group with an event and a series. Only people who have the address find them:
+    the host and the members.
+    """
     ana = planted.callers[HOST]
     await _series(tx, planted, "secretseries", visibility=Visibility.UNLISTED, is_open=is_open)
     visibility = "public" if is_open else "unlisted"
@@ -219,7 +223,7 @@ async def _unlisted(tx: Transaction, planted: Planted, *, is_open: bool) -> None
     await administration.accept(tx, planted.callers[MEMBER], link.id)
     told = await announcements.announce(tx, ana, group.slug, planted.secret("dennews", MEMBER))
     of_group = group_events.of_event(group)
-    # Of an unlisted group nothing is more than that, whatever it says of itself.
+    # Everything in an unlisted group is unlisted at most, whatever its own visibility says.
     event = await events.create(tx, ana, _typed(planted, "denevent", "public", MEMBER), group=of_group)
     _event_address(planted, event, told=[HOST, MEMBER])
     await _series(tx, planted, "denseries", MEMBER, group=of_group, visibility=Visibility.PUBLIC, is_open=is_open)
@@ -269,7 +273,7 @@ async def _series(
 
 
 def _typed(planted: Planted, name: str, visibility: str, *meant: Viewer) -> Details:
-    """An event that says a secret wherever it can say something."""
+    """An event with a secret in every text field."""
     return details(
         title=planted.secret(f"{name}title", *meant),
         description=planted.secret(f"{name}text", *meant),
@@ -291,7 +295,7 @@ def _event_address(planted: Planted, event: Event, *, told: list[Viewer] | None 
 
 
 def _note_hidden(planted: Planted) -> None:
-    """What has a secret for its name is not for everybody."""
+    """Whatever has a secret as its name is not public."""
     for known in planted.addresses.values():
-        # The end of a slug is made of random letters, among which a mark stands by chance.
+        # Slugs end in random letters, which can contain a mark by chance.
         planted.hidden |= {values["slug"] for values in known if planted.found_in(values.get("slug", ""))}

@@ -1,4 +1,4 @@
-"""Asks every query for other apps about everything there is, as an anonymous caller or with a token of a viewer's DID."""
+"""Call every lexicon query about everything that exists, anonymously or with a token of the viewer's DID."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,7 @@ from tests.simulation.oracle import RSVP, Change
 HOSTS_REPOSITORY = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 _CID = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
 
-# What each query is asked about: the kind of thing behind its one parameter.
+# The kind of thing that the one parameter of each query identifies.
 _ABOUT = {
     "getEvent": [("uri", "events")],
     "listAnswers": [("event", "events")],
@@ -38,7 +38,9 @@ _LISTS: dict[str, list[Mapping[str, str]]] = {
 
 
 async def put_records(tx: Transaction) -> dict[str, str]:
-    """Everything gets a record, also what would have none: its uri by the slug. What has one is asked for by that, too."""
+    """Give everything a record, even things that would not have one; the URI by slug. What already has a record is
+    queried by that, too.
+    """
     await tx.execute(
         f"update events set record_uri = '{_record('community.lexicon.calendar.event')}' || id, record_cid = :cid,"
         " record_did = :did",
@@ -55,7 +57,7 @@ async def put_records(tx: Transaction) -> dict[str, str]:
 
 
 async def answer_everything(site: Site, author: Did) -> int:
-    """Somebody writes, in another app, an answer to every record of an event; to how many."""
+    """Somebody answers, in another app, to every record of an event; return how many answers."""
     async with site.db.reader() as reader:
         rows = await reader.fetch("select record_uri from events where record_uri is not null order by id")
     about = [row["record_uri"] for row in rows]
@@ -75,7 +77,7 @@ def _record(collection: str) -> str:
 async def ask_everything(
     site: Site, planted: Planted, viewer: Viewer, people: People, dids: Mapping[Viewer, Did], records: Mapping[str, str]
 ) -> Look:
-    """Every query about everything whose address this viewer knows."""
+    """Call every query about everything whose address this viewer knows."""
     look = Look()
     async with site.browser() as client:
         for query in QUERIES:
@@ -92,7 +94,7 @@ async def ask_everything(
 def _questions(
     name: str, planted: Planted, viewer: Viewer, records: Mapping[str, str]
 ) -> Iterator[tuple[Place, Mapping[str, str], str]]:
-    """What is asked of a query: where that is noted, the parameters, the slug that is known already."""
+    """Yield the label of each query call, its parameters, and the slug that the viewer already knows."""
     for parameters in _LISTS.get(name, ()):
         yield Place("GET", f"{name} {sorted(parameters)}"), parameters, ""
     for parameter, room in _ABOUT.get(name, ()):

@@ -1,4 +1,6 @@
-"""Programs open every link of a mail before its reader does: nothing may happen, whatever the mail (by GET and by HEAD)."""
+"""Link scanners open every link of an e-mail before its reader does. No link may change anything, in any e-mail, by GET
+or HEAD.
+"""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -34,7 +36,7 @@ FROM = Sender("Town Events", EmailAddress("events@town.net"), EmailAddress("host
 
 
 class Post:
-    """Sends what is queued as the publisher does, and knows which kinds of mail went out, and the links in the newest of them."""
+    """Sends queued e-mails as the publisher does. Keeps the kinds of e-mails sent and the links of the newest ones."""
 
     def __init__(self, site: Site, folder: Path) -> None:
         self.site, self.folder = site, folder
@@ -60,7 +62,7 @@ class Post:
         return noting
 
     def new_links(self) -> set[str]:
-        """Paths and queries of the mails since the last time, in every part and in List-Unsubscribe."""
+        """Paths with queries from e-mails since the last call, from every part and from List-Unsubscribe."""
         links = set()
         for file in set(self.folder.glob("*.eml")) - self.read:
             self.read.add(file)
@@ -71,7 +73,7 @@ class Post:
         return links
 
     async def scan(self) -> set[str]:
-        """Open every new link; every row of the database is as before."""
+        """Open every new link and check that every row of the database is unchanged."""
         links = self.new_links()
         before = await every_row(self.site.db, "sqlite")
         async with self.site.browser() as scanner:
@@ -99,7 +101,7 @@ async def test_nothing_changes_whatever_the_mail(post: Post, kind: str) -> None:
     await post.deliver()
     assert kind in post.written
     links = await post.scan()
-    # A code is typed where it was asked for: there is nothing to open.
+    # The code is typed on the page that requested it, so there is nothing to open.
     assert bool(links) is (kind != "sign_in_code")
 
 

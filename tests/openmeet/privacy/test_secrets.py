@@ -1,6 +1,7 @@
-"""Secrets planted in everything that is not for everybody are looked for wherever somebody can look (invariant 3).
+"""Secrets planted in everything that is not public are searched for in everything that a viewer can open (invariant 3).
 
-Each viewer finds exactly what is meant for them: less would mean that the probe is blind, more that something leaks.
+Each viewer must find exactly the secrets that are meant for them. Fewer would mean that the search misses something,
+more that something leaks.
 """
 
 import io
@@ -36,7 +37,7 @@ async def site(make_sqlite: MakeDatabase, clock, tmp_path: Path) -> AsyncIterato
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
-    """All that is logged, from the chattiest level on."""
+    """All log output, from debug level on."""
     stream, root = io.StringIO(), logging.getLogger()
     before = root.handlers[:]
     configure(level="debug", stream=stream)
@@ -63,18 +64,18 @@ async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
         if viewer is HOST:
             in_calendar = look.found[f"GET /calendar/{planted.feeds[HOST]}.ics"]
             assert in_calendar >= {"unlistedtitle", "clubeventtitle"}
-            # Calendars are copied to other places, so that even one's own says what everybody knows.
+            # Calendars are copied to other services, so even a personal one contains only what everybody may know.
             assert in_calendar & {"venue", "street", "north", "east", "door", "link"} == set()
         if viewer in {HOST, MEMBER, FORMER}:
             in_calendars = [
                 look.found.get(f"GET /group-calendars/{token}.ics", ()) for token in planted.group_feeds[viewer]
             ]
-            # Whoever was removed had an address, too.
+            # The removed member had such a URL too.
             assert all("eventtitle" in " ".join(found) for found in in_calendars) is (viewer is not FORMER)
             assert viewer is not FORMER or not any(in_calendars)
     async with site.browser() as operator:
         metrics = await operator.get("/metrics", headers={"authorization": "Bearer for metrics"})
-    # What operators read says what was asked for, by route, and nothing of what is in it, whoever asked.
+    # The log shows operators which routes were called and by whom, but none of the content.
     assert "/events/{slug}" in metrics.text
     assert "/events/{slug}" in logged.getvalue()
     assert planted.found_in(metrics.text + logged.getvalue()) == set()
@@ -131,7 +132,7 @@ async def test_the_same_probe_finds_them_where_they_are_for_everybody(site):
 
 @pytest.mark.parametrize("viewer", [NOBODY, STRANGER, FORMER, MEMBER])
 async def test_what_they_may_not_do_tells_them_nothing(site, logged, viewer):
-    """Neither what they try is answered with it, nor do they see more afterwards."""
+    """The responses to their attempts contain no secret, and they see no more afterwards."""
     async with site.db.transaction() as tx:
         planted = await plant(tx)
     async with site.db.transaction() as tx:
@@ -149,7 +150,9 @@ async def test_what_they_may_not_do_tells_them_nothing(site, logged, viewer):
 
 @pytest.mark.parametrize("viewer", [NOBODY, FORMER])
 async def test_no_search_confirms_a_guess(make_database, clock, viewer):
-    """Searching for a hidden word answers what searching for nonsense answers, also in numbers; each engine has its own search."""
+    """A search for a hidden word returns the same as a search for nonsense, including the counts. Each engine has its
+    own search.
+    """
     site = site_on(await make_database("openmeet"), clock, **UNLIMITED)
     async with site.db.transaction() as tx:
         planted = await plant(tx)

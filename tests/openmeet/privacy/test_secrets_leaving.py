@@ -1,4 +1,6 @@
-"""What leaves the house by itself (mails, messages of webhooks, records on the network) carries no secret to whom it is not for."""
+"""Outgoing content (e-mails, webhook messages, records on the network) contains no secret that its recipient may not
+see.
+"""
 
 from collections import defaultdict
 from email import message_from_bytes
@@ -37,7 +39,7 @@ SIGNED_UP = (STRANGER, MEMBER, FORMER, GUEST, HOST)
 
 
 async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
-    """Everything that is queued, sent; the secrets in the mails to each address."""
+    """Send everything that is queued; return the secrets in the e-mails by address."""
     mailbox = FolderMailbox(folder, FROM, site.clock)
     settings = site.app.state.services.settings
     handler = email_handler(
@@ -49,7 +51,7 @@ async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
     for file in folder.glob("*.eml"):
         mail = message_from_bytes(file.read_bytes(), EmailMessage, policy=default)
         parts = [str(part.get_content()) for part in mail.walk() if not part.is_multipart()]
-        # Calendar files break their lines anywhere.
+        # Calendar files fold long lines anywhere.
         text = "\n".join([*map(str, mail.values()), *parts]).replace("\r\n ", "").replace("\n ", "")
         found[str(mail["To"])] |= planted.found_in(text)
     return found
@@ -61,7 +63,7 @@ async def test_mails_say_to_each_what_is_meant_for_them(make_sqlite, clock, tmp_
         planted = await plant(tx)
         ana = planted.callers[HOST]
         public, *others = [await by_slug(tx, EventSlug(one["slug"])) for one in planted.addresses["events"]]
-        # Everything changes, so that everybody hears of it who hears of anything.
+        # Everything changes, so that everybody who gets notifications gets one.
         moved = details(
             title="Open tea",
             mode="hybrid",
@@ -86,7 +88,7 @@ async def test_mails_say_to_each_what_is_meant_for_them(make_sqlite, clock, tmp_
                 theirs
                 >= {GUEST: {"newvenue", "newstreet", "newnorth", "newlink", "message"}, MEMBER: {"clubnews"}}[viewer]
             )
-    # Those without an account: what they said themselves, and what it is that they are asked or go to.
+    # People without an account: what they wrote themselves, and the events that they go to or are asked about.
     going = {"newvenue", "newstreet", "newnorth", "newdoor", "newlink", "message"}
     assert found.pop("zqguestmailzq@example.org") == going | {"guestmail", "guestname"}
     assert found.pop("shy@example.org") == going | {"shyname"}
@@ -130,14 +132,15 @@ async def test_webhooks_tell_each_what_is_meant_for_everybody(make_sqlite, clock
             async with db.reader() as reader:
                 said = await webhook_view(ORIGIN)(reader, hook, delivery)
             found[viewer] |= planted.found_in(msgspec.json.encode(said).decode())
-    # Of what they host, and of their own answers and memberships: by the address, which has words of the title.
+    # The webhook owner may receive the URLs of what they host, answered and joined, which contain words of the title.
     assert found[STRANGER] == set()
     assert found[MEMBER] == {"clubname", "denname"}
     assert found[FORMER] == {"clubname"}, "that they are out of it"
     assert found[GUEST] == {"privatetitle"}
-    # Also what goes to the host's own address says of a public event no more than everybody knows.
+    # Even what goes to the host's own address says about a public event no more than everybody knows.
     assert {"privatetext", "unlistedtext", "clubeventtext"} <= found[HOST]
-    # Nor does it name whom the host's page names: who answered without an account, or attends privately.
+    # It also leaves out the people that the host's page names: those who answered without an account or attend
+    # privately.
     unsaid = {
         "venue",
         "street",
@@ -154,7 +157,7 @@ async def test_webhooks_tell_each_what_is_meant_for_everybody(make_sqlite, clock
     assert found[HOST] & unsaid == set()
 
 
-# Of the public event the network may have the time and the deployment; of a text that is for everybody, all.
+# The network may have the time and the deployment of the public event, and the complete text of anything public.
 ON_THE_NETWORK = {
     "venue",
     "street",
@@ -187,7 +190,7 @@ async def test_the_network_gets_what_everybody_may_know(deployment, is_open):
         answer = await deployment.network.http.request(
             "GET", f"{deployment.pds_url}/xrpc/com.atproto.sync.getRepo?did={did}"
         )
-        # The blocks of a repository hold their texts as they are.
+        # The blocks of a repository contain texts unencoded.
         text += answer.body.decode("utf-8", "replace")
     published = planted.found_in(text)
     assert "Open tea" in text

@@ -1,4 +1,4 @@
-"""In the town full of secrets: queries for other apps tell each what is meant for them, and nobody else."""
+"""Lexicon queries in the town full of secrets: each caller gets what is meant for them and nothing else."""
 
 import pytest
 
@@ -49,7 +49,7 @@ async def test_each_is_told_what_is_meant_for_them_and_nothing_else(site, people
 
 @pytest.mark.parametrize("viewer", [STRANGER, FORMER])
 async def test_an_answer_written_elsewhere_opens_nothing(site, people, viewer):
-    """Everyone may write records: about every event that has one, also those that are for few."""
+    """Anyone can write records, so they can name any event that has one, including events for few people."""
     async with site.db.transaction() as tx:
         planted = await plant(tx)
         records = await put_records(tx)
@@ -66,7 +66,7 @@ async def test_an_answer_written_elsewhere_opens_nothing(site, people, viewer):
 
 
 async def test_somebody_unknown_here_is_told_what_nobody_is_told(site, people):
-    """Also a DID of a shadow, whose holder never signed in."""
+    """This includes the DID of a shadow account, whose owner has never signed in."""
     async with site.db.transaction() as tx:
         planted = await plant(tx)
         records = await put_records(tx)

@@ -1,4 +1,6 @@
-"""In the town full of secrets: what a moderator has hidden, what waits, and somebody whom the host keeps away."""
+"""More for the town full of secrets: content hidden by a moderator or waiting for one, and a person whom the host
+blocks.
+"""
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
@@ -17,12 +19,12 @@ from tests.openmeet.groups.people import group_by
 from tests.openmeet.privacy.planted import BLOCKED, GUEST, HOST, Planted
 from tests.openmeet.site_under_test import details
 
-# Of a group, its people and what they say to each other: members stay members, whoever keeps them away.
+# Content of a group, its people and their messages. Members remain members whoever blocks them.
 _OF_GROUPS = ("clubname", "clubtext", "clubalt", "clubquestion", "clubnews", "clubperson", "choirnews")
 
 
 async def withhold(tx: Transaction, planted: Planted, *, is_open: bool = False) -> None:
-    """All of it public, and withheld unless ``is_open``: the same words in the same things, shown."""
+    """Plant public content and withhold it. With ``is_open`` the same content is not withheld."""
     ana = planted.callers[HOST]
     new = Caller(await users.create_person(tx, display_name="New", email="new@example.org"), "New")
     hidden = await events.create(tx, ana, _said(planted, "hidden"))
@@ -43,7 +45,7 @@ async def withhold(tx: Transaction, planted: Planted, *, is_open: bool = False) 
 
 
 async def keep_away(tx: Transaction, planted: Planted) -> None:
-    """Somebody is in Ana's groups, is invited to what is private and goes there; then she blocks them."""
+    """A person is in Ana's groups, is invited to private events and goes there; then she blocks them."""
     ana, other = planted.callers[HOST], planted.callers[BLOCKED]
     kept = await events.create(tx, ana, details(title=planted.secret("kepttitle"), visibility="private"))
     planted.addresses["events"].append({"slug": kept.slug})

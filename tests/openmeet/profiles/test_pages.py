@@ -1,4 +1,6 @@
-"""A host's page says what is public anyway, and what they chose; nobody else has one. By pages, feeds and the API."""
+"""A host's profile page shows what is public anyway and what the host chose to add. Other people have no such page. In
+pages, feeds and the API.
+"""
 
 import re
 
@@ -28,7 +30,7 @@ async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def caller(site: Site, email: str) -> Caller:
-    """Whoever signed up with this address."""
+    """Return the person who signed up with this address."""
     async with site.db.reader() as reader:
         row = await reader.fetch_one("select id, display_name from users where email = :email", email=email)
     return Caller(UserId(row["id"]), row["display_name"])
@@ -64,7 +66,7 @@ async def test_the_page_shows_what_they_host_for_everybody_and_nothing_else(site
 
 
 async def test_a_series_of_theirs_is_in_their_calendar_with_its_rule(site: Site) -> None:
-    """As a calendar program reads it: longer than it is stored, and without the dates that are for few."""
+    """Calendar programs get the whole rule, longer than the stored dates, without the dates that are not public."""
     async with site.browser() as ana, site.browser() as nobody:
         await sign_up(ana, "ana@example.org", "Ana")
         me = await caller(site, "ana@example.org")
@@ -151,7 +153,9 @@ async def test_following_and_no_more(site: Site) -> None:
 
 
 async def test_a_number_names_nobody_to_whoever_has_only_that(site: Site) -> None:
-    """Reports, blocks and mutes by a person's number: somebody whom the caller never met is as absent as nobody."""
+    """Reports, blocks and mutes by a person's id: a person whom the caller has never met gets the same response as an
+    id that does not exist.
+    """
     async with site.browser() as ana, site.browser() as ben:
         await sign_up(ana, "ana@example.org", "Anastasia")
         await sign_up(ben, "ben@example.org", "Ben")

@@ -1,4 +1,6 @@
-"""An event keeps its address in a repository: taken off the network and published again it is the same record, whose answers count."""
+"""An event keeps its URI in a repository: unpublished and published again it is the same record, and answers to it
+count.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +29,7 @@ from tests.openmeet.publishing.test_owners import hand_over
 
 
 async def run_until_idle(deployment: Deployment, *people: Caller) -> None:
-    """Everything that is due is done, and everything that was committed is heard."""
+    """Deliver everything that is due and read everything that was committed."""
     for _ in range(4):
         await deployment.deliver_publications()
         await dispatcher.run_once(
@@ -46,7 +48,7 @@ async def run_until_idle(deployment: Deployment, *people: Caller) -> None:
 
 
 class Guest:
-    """Somebody who never came here and answers in an app of theirs."""
+    """A person who has never been here and answers in another app."""
 
     def __init__(self, deployment: Deployment, app: XrpcClient, did: str) -> None:
         self.deployment, self.app, self.did = deployment, app, did
@@ -74,7 +76,7 @@ class Guest:
         )
 
     async def status(self, event: Event) -> str | None:
-        """How the answer stands here; None where there is none."""
+        """The status of the guest's answer here, or None if there is none."""
         async with self.deployment.db.reader() as reader:
             row = await reader.fetch_one(
                 "select a.status from attendances a join identities i on i.user_id = a.user_id"
@@ -92,7 +94,7 @@ async def guest(deployment: Deployment, name: str) -> Guest:
 
 
 async def published(deployment: Deployment, host: Caller) -> tuple[Event, dict[str, str]]:
-    """A public event, and what names its record."""
+    """A public event, and its record's URI."""
     event = await deployment.event(host)
     await run_until_idle(deployment, host)
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
@@ -113,7 +115,7 @@ async def on_the_network(deployment: Deployment, host: Caller, event: Event) -> 
 
 @pytest.mark.parametrize("host_is", ["ours", "elsewhere"])
 async def test_it_is_published_again_under_its_address(deployment: Deployment, host_is: str):
-    """With another version in its mark of origin: no two writes of one key have the same bytes."""
+    """Its mark of origin has another version, so that no two writes to one record key have the same bytes."""
     ana = await (deployment.person("Ana") if host_is == "ours" else deployment.connected("ana"))
     event, first = await published(deployment, ana)
     versions = [(await deployment.record(first["uri"]))[ORIGIN_KEY]["version"]]
@@ -130,7 +132,7 @@ async def test_it_is_published_again_under_its_address(deployment: Deployment, h
 
 
 async def test_answers_to_it_count_while_it_is_off_the_network_and_afterwards(deployment: Deployment):
-    """Whoever changes or deletes their answer meanwhile has changed it; nothing is set aside."""
+    """An answer that is changed or deleted meanwhile counts as changed or deleted; nothing is quarantined."""
     ana = await deployment.person("Ana")
     event, named = await published(deployment, ana)
     goes, stays, leaves, late = [await guest(deployment, name) for name in ("gus", "sam", "lee", "lou")]
@@ -153,7 +155,9 @@ async def test_answers_to_it_count_while_it_is_off_the_network_and_afterwards(de
 
 
 async def test_answers_to_a_private_event_wait_as_long_as_it_is_here(deployment: Deployment):
-    """Whoever may not see it waits, for longer than answers to events that nobody knows, and counts when it is opened again."""
+    """Answers of people who cannot see the event are kept, for longer than answers to unknown events, and count once
+    the event is opened again.
+    """
     ana = await deployment.person("Ana")
     event, named = await published(deployment, ana)
     await deployment.revise(ana, event.slug, visibility="private")
@@ -171,7 +175,9 @@ async def test_answers_to_a_private_event_wait_as_long_as_it_is_here(deployment:
 async def test_echoes_and_replays_of_earlier_lives_change_nothing(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
-    """Every message that ever came, again and in the other order, after it has been taken off and published again."""
+    """Replaying every message again and in reverse order, after the event was unpublished and published again, changes
+    nothing.
+    """
     ana = await deployment.connected("ana")
     heard: list[RecordMessage] = []
     publish = deployment.queue.publish
@@ -221,7 +227,7 @@ async def test_lost_replies_leave_one_record_under_one_key(deployment: Deploymen
 
 
 async def test_a_late_delete_does_not_meet_the_record_that_was_published_since(deployment: Deployment):
-    """A delete that nobody answered names the version it was for."""
+    """A delete whose response was lost names the version that it was meant for, so it does not remove the new record."""
     ana = await deployment.connected("ana")
     event, first = await published(deployment, ana)
     await off_the_network(deployment, ana, event)
@@ -234,7 +240,9 @@ async def test_a_late_delete_does_not_meet_the_record_that_was_published_since(d
 
 
 async def test_a_key_that_another_app_has_taken_is_left_to_a_person(deployment: Deployment):
-    """What stands there is not ours: it is neither overwritten nor taken for a second event. When it is gone, the event is published there."""
+    """A record of another app under our key is neither overwritten nor imported as a second event. Once it is gone, the
+    event is published there.
+    """
     ana = await deployment.connected("ana")
     event, first = await published(deployment, ana)
     await off_the_network(deployment, ana, event)
@@ -261,7 +269,9 @@ async def test_a_key_that_another_app_has_taken_is_left_to_a_person(deployment: 
 
 
 async def test_a_copy_of_the_record_is_taken_back_whatever_stood_under_its_key(deployment: Deployment):
-    """For fewer people by now; her app has written something of its own there, and brings the record of before back in."""
+    """The event is for fewer people now, and another app has written its own record under the key. When that app
+    restores our old record, it is deleted again.
+    """
     ana = await deployment.connected("ana")
     event, first = await published(deployment, ana)
     before = {name: value for name, value in (await deployment.record(first["uri"])).items() if name != "cid"}
@@ -280,7 +290,7 @@ async def test_a_copy_of_the_record_is_taken_back_whatever_stood_under_its_key(d
 
 
 async def test_back_in_a_repository_it_has_the_key_that_it_had_there(deployment: Deployment):
-    """Handed over and back, with the first record taken away in between: answers to every address count."""
+    """The event is handed over and back, and its first record is deleted in between. Answers to each of its URIs count."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event, first = await published(deployment, ana)
     gus = await guest(deployment, "gus")

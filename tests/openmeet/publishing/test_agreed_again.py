@@ -1,4 +1,6 @@
-"""Consent withdrawn and given again around what is said here and elsewhere: what was said last ends in every record."""
+"""Consent is withdrawn and given again while people answer here and elsewhere. In the end every record has the latest
+answer.
+"""
 
 from collections.abc import Awaitable
 
@@ -28,7 +30,8 @@ from tests.openmeet.publishing.test_series_records import make
 from tests.openmeet.publishing.test_where_they_answered import said_elsewhere
 from tests.openmeet.publishing.test_withdrawals import agree, withdraw
 
-# W: withdraws consent, A: agrees again, D: says "declined" here, T: says "interested" there, X: deletes that, H: it is heard here.
+# W: withdraws consent, A: agrees again, D: answers "declined" here, T: answers "interested" in another app, X: deletes
+# that answer, H: it is ingested here.
 ORDERS = (
     *("WTDHA", "WTDAH", "WDATH", "TWDHA", "TDWHA", "TDWAH", "TWAHD"),
     *("DTWAH", "DWTAH", "WDTHA", "WDTAH", "DTWHA"),
@@ -40,7 +43,7 @@ ORDERS = (
 @pytest.mark.parametrize("pays", ["at once", "when consent ends", "in the end"])
 @pytest.mark.parametrize("order", ORDERS)
 async def test_the_last_word_is_in_the_record_that_counts(deployment: Deployment, order: str, pays: str, how: str):
-    """Whatever was said last, here or there, is what this site shows and what other apps read in the newest record."""
+    """The latest answer, given here or elsewhere, is shown on this site, and other apps find it in the newest record."""
     cleo, did, event, uri = await going(deployment)
     theirs = ""
     for step in order:
@@ -78,7 +81,9 @@ async def test_the_last_word_is_in_the_record_that_counts(deployment: Deployment
 
 @pytest.mark.parametrize("first_deleted", [0, 1])
 async def test_an_unsent_answer_gives_way_for_as_long_as_a_later_one_exists(deployment: Deployment, first_deleted: int):
-    """Two apps said "interested" after "declined" was said here and before it was sent; both take that back."""
+    """The person declined here, and two other apps wrote "interested" before that was sent. "Declined" counts again
+    only after both records are deleted.
+    """
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
@@ -107,14 +112,14 @@ async def deleted_elsewhere(deployment: Deployment, did: Did, uri: str) -> None:
 
 
 async def written_at(deployment: Deployment, did: Did) -> dict[str, str]:
-    """When the answers in a repository say that they were written, by uri."""
+    """``createdAt`` of the answers in a repository, by URI."""
     return {uri: (await deployment.record(uri))["createdAt"] for uri in await records_in(deployment, did, RSVP)}
 
 
 async def consent_comes_back(
     deployment: Deployment, who: Caller, change: Awaitable[object], *, is_delivered_between: bool
 ) -> None:
-    """Withdrawn, something is changed, and given again; every job is delivered in the end."""
+    """Withdraw consent, make the change and give consent again. In the end all jobs are delivered."""
     for step in (withdraw(deployment, who), change, agree(deployment, who)):
         await step
         if is_delivered_between:
@@ -160,7 +165,9 @@ async def leave_out(deployment: Deployment, owner: Caller, series: Series, date:
 
 @pytest.mark.parametrize("is_delivered_between", [True, False])
 async def test_a_group_and_its_members_are_published_as_they_are(deployment: Deployment, *, is_delivered_between: bool):
-    """What a member says and what the group says of them name the group's record where it is after both have agreed again."""
+    """After both have agreed again, the member's record and the group's record about the member name the group's
+    present URI.
+    """
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     cleo, ben = await deployment.connected("cleo"), await deployment.connected("ben")
     group = await found(deployment, cleo)

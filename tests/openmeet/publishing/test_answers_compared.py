@@ -1,4 +1,6 @@
-"""A host has the answers compared with the repositories they are in: what vanished without a commit on the stream is found, and nobody is written to."""
+"""A host has the answers compared with the repositories that they come from. Answers that vanished without a commit on
+the stream are found, and no repository is written to.
+"""
 
 import pytest
 
@@ -24,7 +26,7 @@ from tests.openmeet.ingestion.network import HERE, did, event, rsvp, rsvp_value
 
 
 async def test_a_record_that_vanished_without_a_commit_is_found(deployment: Deployment):
-    """Of somebody who answered here, and of somebody who answered elsewhere; who is still there stays."""
+    """For a person who answered here and for one who answered elsewhere. People whose record still exists are kept."""
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -109,7 +111,9 @@ async def _tea(reader: Reader) -> Event:
 async def test_what_a_host_asks_for_is_one_job_however_many_have_answered(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody waits for it: the same statements and rows for many as for few; delivered in pieces, every record is decided anew and asked for once."""
+    """The request does not wait for the comparison, and runs the same number of statements for many answers as for few.
+    The job works in batches, and decides and fetches each record once.
+    """
     monkeypatch.setattr(network_rsvps, "PIECE", 3)
     await answered(db, range(2, 4))
     few = await asked(db)

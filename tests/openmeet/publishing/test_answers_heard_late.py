@@ -1,4 +1,6 @@
-"""What somebody wrote with another app before they answered here is heard after ours was published: the latest word counts."""
+"""An answer that somebody wrote in another app before answering here is ingested after ours was published. The latest
+answer counts.
+"""
 
 import pytest
 
@@ -27,7 +29,7 @@ async def ingest_by(deployment: Deployment, who: Caller, did: Did, how: str) -> 
 
 
 async def words_in(deployment: Deployment, did: Did) -> dict[str, str]:
-    """What the answers in a repository say, by uri."""
+    """The status of each answer in a repository, by URI."""
     return {
         uri: (await deployment.record(uri))["status"].partition("#")[2]
         for uri in await records_in(deployment, did, RSVP)
@@ -48,7 +50,7 @@ async def run_until_idle(deployment: Deployment, did: Did) -> None:
 
 
 async def going(deployment: Deployment) -> tuple[Caller, Did, Event, str]:
-    """Cleo said here that she goes, and her repository says so."""
+    """Cleo has answered "going" here, and her repository has the record."""
     event = await deployment.event(await deployment.connected("hedi"), title="Chess")
     await deployment.deliver_publications()
     cleo = await deployment.connected("cleo")
@@ -61,7 +63,9 @@ async def going(deployment: Deployment) -> tuple[Caller, Did, Event, str]:
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_what_was_said_here_since_stands(deployment: Deployment, how: str):
-    """Their record is newer than ours, for ours was changed and not written anew. It is changed too, and ours goes."""
+    """Our record was changed, not created anew, so by ``createdAt`` theirs is newer. Theirs is changed to the answer
+    given here, and ours is deleted.
+    """
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)
     theirs = await said_elsewhere(deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now()))
@@ -78,7 +82,7 @@ async def test_what_was_said_here_since_stands(deployment: Deployment, how: str)
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_what_was_said_elsewhere_since_counts(deployment: Deployment, how: str):
-    """The twin of the above: the other way round in time, the other way round in what counts."""
+    """The counterpart of the test above: here the answer in the other app is the later one, so it counts."""
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
@@ -92,7 +96,7 @@ async def test_what_was_said_elsewhere_since_counts(deployment: Deployment, how:
 
 
 async def test_what_was_changed_elsewhere_since_counts(deployment: Deployment):
-    """When it was written first is not when it was said: the commit decides."""
+    """The time of the commit decides, not ``createdAt``."""
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)
     written_at = format_datetime(deployment.clock.now())
@@ -114,7 +118,9 @@ async def test_what_was_changed_elsewhere_since_counts(deployment: Deployment):
 
 
 async def test_a_reading_that_decided_wrongly_is_put_right_by_the_commit(deployment: Deployment):
-    """It claims a time after what was said here. The stream brings the commit, which was made before."""
+    """A whole read finds an answer whose ``createdAt`` is later than the answer given here. Then the stream brings its
+    commit, which is earlier, and the answer given here counts again.
+    """
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)
     theirs = await said_elsewhere(
@@ -139,7 +145,7 @@ async def test_a_reading_that_decided_wrongly_is_put_right_by_the_commit(deploym
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_an_account_read_late_does_not_go_before(deployment: Deployment, how: str):
-    """What she wrote in another account of hers, before she said otherwise here."""
+    """Her second account has an answer that she wrote before she answered differently here."""
     cleo, did, event, uri = await going(deployment)
     work = await second_account(deployment, cleo)
     deployment.clock.turn(MINUTE)

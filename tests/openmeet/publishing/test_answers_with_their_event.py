@@ -1,4 +1,4 @@
-"""Answers in people's repositories when their event is no longer for everybody: they go with it, and come back with it."""
+"""Answers in people's repositories are retracted when their event is no longer public, and published again when it is."""
 
 from groundwork.clock import MINUTE
 from groundwork.errors import NotFound
@@ -25,7 +25,7 @@ async def absent(deployment: Deployment, uri: str) -> bool:
 
 
 async def answered(deployment: Deployment) -> tuple[Caller, Event, str]:
-    """Ben's public event with Cleo's answer, both published; and the uri of the answer's record."""
+    """Ben's public event with Cleo's answer, both published, and the URI of the answer's record."""
     ben, cleo = await deployment.person("Ben"), await deployment.connected()
     event = await deployment.event(ben)
     answer = await deployment.answer(cleo, event.slug)
@@ -42,13 +42,13 @@ async def pay_all(deployment: Deployment) -> None:
 
 
 async def revise(deployment: Deployment, host: Caller, event: Event, **typed: str) -> None:
-    """As the event's form does it."""
+    """Edit the event as its form does."""
     async with deployment.db.transaction() as tx:
         await event_hosting.revise(tx, host, event.slug, details(**typed))
 
 
 async def test_answers_are_taken_back_with_an_event_that_is_unlisted(deployment: Deployment):
-    """Who goes to what is no longer for everybody is nobody's business (invariant 3); and they return with it."""
+    """Who goes to an event that is not public is private (invariant 3). The answers are published again with the event."""
     ben, event, uri = await answered(deployment)
     await revise(deployment, ben, event, visibility="unlisted")
     await pay_all(deployment)
@@ -71,7 +71,7 @@ async def test_answers_are_taken_back_with_an_event_that_is_deleted(deployment: 
 
 
 async def test_answers_are_taken_back_where_the_host_withdraws_consent(deployment: Deployment):
-    """The event's record goes, and what spoke of it with it; agreeing again brings back both."""
+    """The event's record and the answers to it are deleted. When the host agrees again, both are published again."""
     ben, event, uri = await answered(deployment)
     async with deployment.db.transaction() as tx:
         await identities.withdraw(tx, ben.user_id)
@@ -88,7 +88,9 @@ async def test_answers_are_taken_back_where_the_host_withdraws_consent(deploymen
 
 
 async def test_an_answer_on_its_way_is_taken_back_too(deployment: Deployment):
-    """The event is unlisted between the decision to send and the PDS's yes: what arrived is taken back."""
+    """The event becomes unlisted after the answer was sent and before the PDS responds. The record that arrived is
+    deleted.
+    """
     ben, event, uri = await answered(deployment)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select user_id from attendances where event_id = :id", id=event.id)
@@ -106,7 +108,9 @@ async def test_an_answer_on_its_way_is_taken_back_too(deployment: Deployment):
 
 
 async def test_public_again_before_the_answer_is_gone(deployment: Deployment):
-    """The event is unlisted and public again while an answer is being taken back: it is published once more."""
+    """The event becomes unlisted and public again while an answer is being retracted. The answer is published once
+    more.
+    """
     ben, event, uri = await answered(deployment)
     await revise(deployment, ben, event, visibility="unlisted")
     async with deployment.db.transaction() as tx:
@@ -128,7 +132,9 @@ async def test_public_again_before_the_answer_is_gone(deployment: Deployment):
 
 
 async def test_taking_back_ends_where_nothing_is_pending_any_more(deployment: Deployment):
-    """While an answer is being taken back its event is public again, and then gone: nothing is left that nobody here knows of."""
+    """While an answer is being retracted, its event becomes public again and is then deleted. No unknown record is left
+    on the PDS.
+    """
     ben, event, uri = await answered(deployment)
     await revise(deployment, ben, event, visibility="unlisted")
     async with deployment.db.transaction() as tx:
@@ -153,7 +159,9 @@ async def test_taking_back_ends_where_nothing_is_pending_any_more(deployment: De
 
 
 async def test_an_answer_to_what_was_gone_for_a_while_is_told(deployment: Deployment):
-    """Another app of the host's deletes the event's record before the answer is sent, and brings it back: the answer goes out then."""
+    """Another app of the host deletes the event's record before the answer is sent, and restores it. The answer is sent
+    then.
+    """
     ben, cleo = await deployment.person("Ben"), await deployment.connected()
     event = await deployment.event(ben)
     await pay_all(deployment)

@@ -1,7 +1,8 @@
-"""Whatever happens to an event and its record, in any order: in the end each answer counts as its author's repository has it.
+"""Whatever happens to an event and its record, in any order: in the end each answer counts as it is in its author's
+repository.
 
-An event is taken off the network, published again, handed over and back, its record is deleted elsewhere; people answer in their own
-apps under any address that the event ever had; replies are lost, publishers die, and both sides start again.
+An event is unpublished, published again, handed over and back, and its record is deleted elsewhere. People answer in
+their own apps to any URI that the event has had. Responses are lost, publishers die, and both servers restart.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ from tests.openmeet.publishing.test_lent_accounts import host_beside
 from tests.openmeet.publishing.test_owners import hand_over
 
 WORDS = ("going", "interested", "notgoing")
-# What an answer may stand as here; a host may let people in or not, which is no part of their word.
+# The statuses that an answer can have here. Whether a host lets people in is not part of their answer.
 STANDS_FOR = {
     "going": {"attending", "pending", "waitlisted"},
     "interested": {"interested"},
@@ -47,7 +48,7 @@ STANDS_FOR = {
 
 START = Instant(1_772_000_000_000_000)
 
-# (act, number): the number chooses a guest, a word, an address.
+# (act, number): the number selects a guest, a status or a URI.
 Step = tuple[str, int]
 ACTS = (
     "off",
@@ -69,7 +70,9 @@ steps = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 11)), min_size=
 
 @dataclass
 class History:
-    """One event, two people who may own it, two guests of other apps, and what happened. ``guests``: their DIDs; ``said``: their last words."""
+    """One event, two people who can own it, two guests who use other apps, and what happened. ``guests`` has their DIDs
+    and ``said`` their latest answers.
+    """
 
     deployment: Deployment
     hosts: list[Caller]
@@ -128,7 +131,7 @@ class History:
             self.addresses.append(uri)
 
     async def say(self, name: str, word: str, number: int) -> None:
-        """An app that has seen the event once goes on naming the address that it knows."""
+        """An app that has seen the event keeps using the URI that it saw."""
         if not self.addresses:
             return
         cid = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
@@ -150,7 +153,7 @@ class History:
             self.said[name] = None
 
     async def delete_record(self) -> None:
-        """The owner deletes whatever record of the event their repository has, in another app."""
+        """In another app the owner deletes the event's record from their repository."""
         did = (await self.deployment.identity(self.hosts[self.owner].user_id)).did
         app = await self.deployment.stranger(("ana", "ben")[self.owner])
         listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
@@ -174,7 +177,7 @@ class History:
             )
 
     async def kill(self) -> None:
-        """The publisher dies with the first write that it sends, which arrives."""
+        """The publisher dies on the first write that it sends; the write arrives."""
         task = asyncio.create_task(self.deployment.deliver_publications())
 
         def dies(request: Any) -> bool:
@@ -188,7 +191,7 @@ class History:
         self.deployment.proxy.loses = lambda _request: False
 
     async def restart(self) -> None:
-        """Both sides: nothing that either kept in memory is there any more."""
+        """Restart both servers, so that all state in memory is lost."""
         deployment = self.deployment
         await deployment.pds_serving.stop()
         deployment.pds_serving = await serve(
@@ -238,7 +241,7 @@ async def begin(deployment: Deployment) -> History:
         await deployment.account(name)
         app = await deployment.stranger(name)
         guests[name] = str((await app.query("com.atproto.server.getSession", {}))["did"])
-    # Whose commits are not followed from the beginning is not heard of later.
+    # If commits are not followed from the beginning, they are not received later.
     deployment.consumer.interests.followed.update(guests.values())
     for one in hosts:
         deployment.consumer.interests.followed.add((await deployment.identity(one.user_id)).did)
@@ -311,7 +314,7 @@ async def test_answers_count_as_their_repositories_have_them(
 
 
 def watch(deployment: Deployment) -> list[RecordMessage]:
-    """Every message that comes from the firehose from now on."""
+    """Collect every message that arrives from the firehose from this point."""
     heard: list[RecordMessage] = []
     publish = deployment.queue.publish
 

@@ -1,5 +1,5 @@
-"""Events that came from a record of another app, edited here by somebody who does not let this site publish: the record stays as it
-is, and what was edited here stays here (invariants 6 and 11).
+"""Edits of events that came from another app's record and whose author does not let this site publish: the record stays
+unchanged, and the edits are kept here (invariants 6 and 11).
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from tests.openmeet.publishing.test_withdrawals import agree, delete, edit, reco
 
 
 async def connected_only(deployment: Deployment) -> Caller:
-    """Somebody who signs in with an account that they made elsewhere, and was never asked about publishing."""
+    """A person who signs in with an account that they made elsewhere and was never asked about publishing."""
     await deployment.account("cleo")
     return Caller(await sign_in(deployment), "cleo")
 
@@ -36,7 +36,7 @@ async def sign_in(deployment: Deployment) -> UserId:
 
 
 async def edited_on_both_sides(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Event]:
-    """Renamed here, which must not be published, then in her app, and looked at again here."""
+    """Renamed here, where it must not be published, then renamed in her app, and compared again here."""
     record, event = await tea_of_another_app(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea at ours")
     await run_until_idle(deployment, cleo)
@@ -59,7 +59,7 @@ async def says(deployment: Deployment, cleo: Caller, word: str) -> None:
 @pytest.mark.parametrize("word", ["nothing", "no", "no events"])
 @pytest.mark.parametrize("is_late", [False, True])
 async def test_the_record_stays_and_the_edit_waits_for_a_yes(deployment: Deployment, word: str, is_late: bool):
-    """Whatever they said, before the edits or after them, and however often it is looked at."""
+    """Whether they said no or nothing, before or after the edits, and however often the record is compared."""
     cleo = await connected_only(deployment)
     if not is_late:
         await says(deployment, cleo, word)
@@ -86,7 +86,9 @@ async def test_the_record_stays_and_the_edit_waits_for_a_yes(deployment: Deploym
 
 
 async def test_a_record_deleted_meanwhile_comes_back_with_what_was_edited_here(deployment: Deployment):
-    """Her app deletes the record that nobody here may write, and writes it anew: the event goes and comes, her edit is not lost."""
+    """Another app deletes the record, which this site may not write, and creates it again. The event disappears and
+    comes back with the edit that she made here.
+    """
     cleo = await connected_only(deployment)
     record, event = await edited_on_both_sides(deployment, cleo)
     await delete(deployment, record)
@@ -106,7 +108,7 @@ async def test_a_record_deleted_meanwhile_comes_back_with_what_was_edited_here(d
 
 
 async def test_deleting_the_event_here_still_deletes_the_record(deployment: Deployment):
-    """That is asked for by name, whatever they say about publishing."""
+    """Deleting the event is an explicit request for this record, so it does not depend on the consent to publishing."""
     cleo = await connected_only(deployment)
     _, event = await edited_on_both_sides(deployment, cleo)
     async with deployment.db.transaction() as tx:
@@ -116,7 +118,8 @@ async def test_deleting_the_event_here_still_deletes_the_record(deployment: Depl
 
 
 async def test_what_we_wrote_into_it_is_still_taken_back(deployment: Deployment):
-    """The page says so: "If you stop, we remove what we published." """
+    """The page promises: "If you stop, we remove what we published."
+    """
     cleo = await deployment.connected()
     _, event = await edited_on_both_sides(deployment, cleo)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
@@ -127,7 +130,7 @@ async def test_what_we_wrote_into_it_is_still_taken_back(deployment: Deployment)
 
 @pytest.mark.parametrize("is_narrower", [False, True])
 async def test_the_daily_comparison_overwrites_nothing_that_may_not_be_sent(deployment: Deployment, is_narrower: bool):
-    """What was typed here and is in no record differs from the record for that reason."""
+    """Edits that may not be published differ from the record on purpose, and the comparison leaves them alone."""
     cleo = await connected_only(deployment)
     if is_narrower:
         await agree(deployment, cleo)

@@ -1,4 +1,4 @@
-"""First sends of one repository go out in one commit; whatever happens to the call, each row is completed once."""
+"""First writes to one repository are sent in one commit. Whatever happens to the request, each row is completed once."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,9 @@ MANY = 12
 
 
 class _Watch:
-    """Calls that change the repository, in order; loses the answer of the n-th request, and kills who waits for it."""
+    """Records the requests that change the repository, in order. Loses the response to the n-th request, and kills the
+    publisher that waits for it.
+    """
 
     def __init__(self) -> None:
         self.writes: list[str] = []
@@ -37,7 +39,8 @@ class _Watch:
         method = request.path.rpartition(".")[2]
         if method in {"applyWrites", "putRecord", "deleteRecord"}:
             self.writes.append(method)
-        # A refresh whose answer is lost for longer than the server's grace ends the session: a person has to sign in.
+        # If the response to a refresh is lost for longer than the server's grace period, the session ends and the
+        # person has to sign in again.
         if self.left is None or method == "refreshSession":
             return False
         self.left -= 1
@@ -56,7 +59,7 @@ class _Watch:
 
 
 async def watched(deployment: Deployment) -> _Watch:
-    """Her repository is reached through the proxy, so that its answers can be lost and counted."""
+    """Connect to the repository through the proxy, so that responses can be lost and counted."""
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     watch = _Watch()
@@ -69,7 +72,7 @@ async def some_events(deployment: Deployment, cleo: Caller, number: int = MANY) 
 
 
 async def names(deployment: Deployment, cleo: Caller) -> list[str]:
-    """Names of all event records in her repository."""
+    """The names in all event records of her repository."""
     app = await deployment.stranger("cleo")
     did = (await deployment.identity(cleo.user_id)).did
     listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT, "limit": 100})
@@ -99,7 +102,7 @@ async def test_what_is_due_goes_out_in_one_commit(deployment: Deployment):
 
 
 async def test_more_than_a_handler_takes_at_once_go_out_together(deployment: Deployment):
-    """The others of the same person come along, up to what one commit may hold."""
+    """Other rows of the same person are sent along, up to the limit of one commit."""
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo, 45)
     watch = await watched(deployment)
@@ -119,7 +122,7 @@ async def test_a_commit_holds_so_many_and_no_more(deployment: Deployment, monkey
 
 
 async def test_retractions_and_updates_go_alone(deployment: Deployment):
-    """One commit for what is new; an edit and a deletion name the version that they are for."""
+    """New records share one commit. Updates and deletes are sent alone, because each names the version that it is for."""
     cleo = await deployment.connected()
     old = await some_events(deployment, cleo, 4)
     await deployment.deliver_publications()
@@ -138,7 +141,7 @@ async def test_retractions_and_updates_go_alone(deployment: Deployment):
 
 
 async def test_a_refused_batch_is_delivered_one_by_one(deployment: Deployment):
-    """Nothing was written, so each goes alone, under the key that was fixed for it."""
+    """A refused batch wrote nothing, so each row is sent alone, with the record key that was chosen for it."""
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo, 4)
     watch = await watched(deployment)
@@ -151,7 +154,9 @@ async def test_a_refused_batch_is_delivered_one_by_one(deployment: Deployment):
 
 
 async def test_one_that_cannot_go_does_not_keep_the_others(deployment: Deployment):
-    """Something unknown stands under an answer's key: the call fails, the others go singly, this one is merged."""
+    """An unknown record has the key of one answer, so the call fails. The other rows are sent one by one, and this one
+    is merged.
+    """
     ana, cleo = await deployment.person(), await deployment.connected()
     tea = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -191,7 +196,7 @@ async def test_one_that_cannot_go_does_not_keep_the_others(deployment: Deploymen
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "answer lost"])
 @pytest.mark.parametrize("request_number", range(1, 7))
 async def test_handler_that_dies_at_any_request(deployment: Deployment, request_number: int, is_killed: bool):
-    """Exactly one record for each event, and none for what was taken back, whenever the publisher dies."""
+    """Whenever the publisher dies, there is exactly one record for each event, and none for retracted ones."""
     cleo = await deployment.connected()
     gone = await some_events(deployment, cleo, 2)
     await deployment.deliver_publications()
@@ -223,7 +228,7 @@ async def test_handler_that_dies_at_any_request(deployment: Deployment, request_
 
 
 async def test_a_withdrawn_consent_stops_what_is_on_its_way(deployment: Deployment):
-    """Marked between the lease and the sending: nothing of it is sent."""
+    """The rows are marked after they were leased and before they are sent, so none of them is sent."""
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo, 3)
     async with deployment.db.transaction() as tx:

@@ -1,4 +1,6 @@
-"""An event has changed hands and its new owner has not agreed to publishing yet, or its owner's session is gone: nothing is lost."""
+"""An event has changed hands and its new owner has not agreed to publishing yet, or the owner's session has ended:
+nothing is lost.
+"""
 
 from dataclasses import replace
 
@@ -19,7 +21,7 @@ from tests.openmeet.publishing.test_owners import events_here, hand_over, hosted
 
 
 async def test_what_everybody_says_meanwhile_is_in_the_new_record_and_about_it(deployment: Deployment):
-    """Edits of both hosts here, answers from here and from elsewhere: nothing of it is lost when the heir says yes."""
+    """Edits by both hosts, answers given here and answers from elsewhere are all published once the new owner agrees."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=False)
     dan = await deployment.connected("dan")
     event, old = await hosted(deployment, ana, ben)
@@ -57,7 +59,7 @@ async def test_what_everybody_says_meanwhile_is_in_the_new_record_and_about_it(d
 
 
 async def write_elsewhere(deployment: Deployment, uri: str, **said: str) -> None:
-    """Ana's own app changes the record."""
+    """Ana's other app changes the record."""
     app = await deployment.stranger("ana")
     _, _, did, collection, rkey = uri.split("/")
     record = await deployment.record(uri)
@@ -68,7 +70,7 @@ async def write_elsewhere(deployment: Deployment, uri: str, **said: str) -> None
 
 @pytest.mark.parametrize("heir_agrees", [True, False])
 async def test_what_the_owner_wrote_elsewhere_before_handing_over_counts(deployment: Deployment, heir_agrees: bool):
-    """Their app's edit was on its way when the event changed hands."""
+    """The edit in the owner's other app was not ingested yet when the event changed hands."""
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben", agrees=heir_agrees)
     event, old = await hosted(deployment, ana, ben)
     await deployment.listen(ana.user_id)
@@ -84,7 +86,7 @@ async def test_what_the_owner_wrote_elsewhere_before_handing_over_counts(deploym
 
 
 async def test_an_edit_from_before_gives_way_to_what_was_edited_here(deployment: Deployment):
-    """Both called it something else: what stands here stays, and the host can look at what the other version said."""
+    """Both renamed the event. The name given here stays, and the host can look at the other version."""
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, old = await hosted(deployment, ana, ben)
     await deployment.listen(ana.user_id)
@@ -104,14 +106,14 @@ async def test_an_edit_from_before_gives_way_to_what_was_edited_here(deployment:
 
 
 async def test_while_the_owners_session_is_gone_others_go_on_and_nothing_is_lost(deployment: Deployment):
-    """Who hosts it beside them edits, people answer; when the owner has signed in again their repository says all of it."""
+    """A co-host edits and people answer. After the owner has signed in again, their repository has all of it."""
     ana, ben, dan = await deployment.connected("ana"), await deployment.person("Ben"), await deployment.connected("dan")
     event, uri = await hosted(deployment, ana, ben)
     async with deployment.db.transaction() as tx:
         await publication_consent.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
     async with deployment.pds.registry.db.transaction() as tx:
         await tx.execute("delete from sessions where did = :did", did=uri.split("/")[2])
-    deployment.clock.turn(3 * HOUR)  # what access was given ends with the session behind it
+    deployment.clock.turn(3 * HOUR)  # access tokens expire together with the session
     await deployment.revise(ben, event.slug, title="Ben's tea")
     mine = await deployment.answer(dan, event.slug, RsvpReply.GOING)
     await deliver_publications(deployment)

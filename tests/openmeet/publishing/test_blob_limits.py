@@ -1,4 +1,6 @@
-"""A PDS that takes less than we keep: it is asked, or says no; the picture becomes smaller, or the record goes without it and says so."""
+"""A PDS with a smaller blob limit than ours, stated or shown by refusals. The picture is made smaller; if no size fits,
+the record is published without it and the host is told.
+"""
 
 import io
 import json
@@ -24,7 +26,7 @@ from tests.worker_pool import WORKERS
 
 
 def noisy(width: int = 1200, height: int = 800) -> bytes:
-    """What no encoder makes small: some hundred kilobytes."""
+    """A picture of noise, which no encoder makes smaller than some hundred kilobytes."""
     out = io.BytesIO()
     pixels = random.Random(5).randbytes(width * height * 3)
     Image.frombytes("RGB", (width, height), pixels).save(out, "JPEG", quality=90)
@@ -32,7 +34,7 @@ def noisy(width: int = 1200, height: int = 800) -> bytes:
 
 
 class Server:
-    """A PDS with a limit of its own, which it states or only shows."""
+    """A PDS with a blob limit of its own, which it either states or only enforces."""
 
     def __init__(self, limit: int, *, states: Callable[[dict[str, object]], object]) -> None:
         self.limit, self.states = limit, states
@@ -75,14 +77,14 @@ async def with_picture(deployment: Deployment, host: Caller) -> Event:
 
 
 async def renamed(deployment: Deployment, host: Caller, event: Event) -> None:
-    """An edit that is none of its picture."""
+    """Edit the event without changing its picture."""
     details = check(submission_of(values_of_event(event) | {"title": "Another name"}), event)
     async with deployment.db.transaction() as tx:
         await events.revise(tx, host, event.slug, details)
 
 
 async def listed(deployment: Deployment, event: Event) -> tuple[list[dict], str]:
-    """The pictures in the record, and how it stands in words."""
+    """The pictures in the record, and the text that describes its state."""
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.state is PublicationState.PUBLISHED
     record = await deployment.record(publication.uri or "")
@@ -90,7 +92,9 @@ async def listed(deployment: Deployment, event: Event) -> tuple[list[dict], str]
 
 
 async def test_a_stated_limit_is_read_before_anything_is_sent(deployment: Deployment):
-    """It is asked once; the picture is smaller, says its own sides, and an edit sends nothing again."""
+    """The limit is fetched once. The smaller picture has its own dimensions in the record, and an edit does not upload
+    it again.
+    """
     ana = await deployment.person()
     server = await behind(deployment, 90_000, lambda said: {**said, "blobUploadLimit": 90_000})
     event = await with_picture(deployment, ana)
@@ -112,7 +116,9 @@ async def test_a_stated_limit_is_read_before_anything_is_sent(deployment: Deploy
 
 @pytest.mark.parametrize("stated", [None, "90000", True, 0, -1, 10_000_000])
 async def test_a_limit_that_is_only_shown_is_learnt(deployment: Deployment, stated: object):
-    """Nothing, nonsense or more than holds is stated: after a few refusals a smaller one is there, within one payment."""
+    """The stated limit is missing, nonsense or too high. After a few refusals a smaller picture is accepted, within one
+    delivery.
+    """
     ana = await deployment.person()
     server = await behind(deployment, 60_000, lambda said: {**said, "blobUploadLimit": stated})
     event = await with_picture(deployment, ana)
@@ -129,7 +135,9 @@ async def test_a_limit_that_is_only_shown_is_learnt(deployment: Deployment, stat
 
 @pytest.mark.parametrize("states", [lambda said: {**said, "blobUploadLimit": 900}, lambda said: {}])
 async def test_where_nothing_is_small_enough_the_record_goes_without_and_says_why(deployment: Deployment, states):
-    """It is out at once, no try follows, and its owner reads what is missing; a larger limit later brings the picture."""
+    """The record is published at once without the picture, there are no retries, and the owner is told what is missing.
+    A larger limit later brings the picture.
+    """
     ana = await deployment.person()
     server = await behind(deployment, 900, states)
     event = await with_picture(deployment, ana)

@@ -1,4 +1,6 @@
-"""The functions that write calendars into a repository, against a real PDS: swaps, one answer per event, what others wrote."""
+"""The functions that write calendar records into a repository, against a real PDS: swaps, one answer per event, records
+of other apps.
+"""
 
 import pytest
 
@@ -82,7 +84,7 @@ async def test_answers_are_written_listed_over_pages_and_taken_away(deployment: 
 
 
 async def test_an_older_answer_under_another_key_is_changed_and_no_second_one_made(deployment: Deployment):
-    """Also where nobody has read the repository yet: it is looked through once."""
+    """Also if the repository has not been read yet: it is listed once."""
     ana = await deployment.person("Ana")
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -91,7 +93,7 @@ async def test_an_older_answer_under_another_key_is_changed_and_no_second_one_ma
     await deployment.account("dora")
     older = await deployment.stranger("dora")
     session = await older.query("com.atproto.server.getSession")
-    key = "eeab17d5ccf0d"  # as the first OpenMeet made them; no TID
+    key = "eeab17d5ccf0d"  # a key in the style of the first OpenMeet, which is not a TID
     await older.procedure(
         "com.atproto.repo.putRecord",
         {

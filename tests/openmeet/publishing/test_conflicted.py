@@ -1,4 +1,6 @@
-"""Where somebody keeps writing against us we stop, and its owner chooses: after three merged versions, and after five writes an hour."""
+"""After repeated concurrent writes by another app we stop, and the owner chooses: after three merges, or after five
+writes in an hour.
+"""
 
 import pytest
 from aiohttp import web
@@ -17,7 +19,7 @@ AN_HOURS_WORTH = "update publications set writes = :writes, writes_since = :now 
 
 
 async def written_often(deployment: Deployment, kind: PublicationKind, subject_id: str) -> None:
-    """As many writes within this hour as there may be, without anybody's edit here."""
+    """Use up the writes that are allowed per hour without an edit here."""
     async with deployment.db.transaction() as tx:
         await tx.execute(AN_HOURS_WORTH, writes=MAX_WRITES_PER_HOUR, now=tx.now, kind=kind, id=subject_id)
 
@@ -30,7 +32,9 @@ OFTEN = (PublicationState.CONFLICTED, PublicationReason.WRITTEN_TOO_OFTEN())
 
 
 async def test_after_three_versions_that_came_between_we_stop(deployment: Deployment):
-    """Another app writes each time before our write arrives; each version is merged, and the fourth is its host's to decide."""
+    """Another app writes each time before our write arrives. Three versions are merged, and the fourth is left to the
+    host.
+    """
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await deployment.deliver_publications()
@@ -95,7 +99,7 @@ async def test_what_was_written_five_times_within_an_hour_is_not_written_again(
 async def test_what_was_written_too_often_falls_out_of_a_commit_and_waits_for_its_owner(
     deployment: Deployment, others: int
 ):
-    """At once, and not when its lease has ended; the others of that commit go out."""
+    """The row leaves the batch at once, not only when its lease ends. The other rows of that commit are sent."""
     cleo = await deployment.connected()
     often = [await deployment.event(cleo, title=f"Often {number}") for number in range(2)]
     rest = [await deployment.event(cleo, title=f"Tea {number}") for number in range(others)]

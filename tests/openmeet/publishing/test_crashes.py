@@ -1,4 +1,4 @@
-"""Payers that die at any request, replies that are lost, other apps that edit meanwhile: one record in the end."""
+"""Publishers that die on any request, lost responses, other apps that edit meanwhile: in the end there is one record."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ STEPS = 14
 
 
 class _Faults:
-    """Loses the reply of the n-th request from now on, and kills the publisher that waits for it if told so."""
+    """Loses the response to the n-th request, and kills the publisher that waits for it if told to."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -26,7 +26,8 @@ class _Faults:
         self.victim: asyncio.Task[int] | None = None
 
     def loses(self, request: web.Request) -> bool:
-        # A refresh whose answer is lost for longer than the server's grace ends the session: a person has to sign in.
+        # If the response to a refresh is lost for longer than the server's grace period, the session ends and the
+        # person has to sign in again.
         if self.left is None or request.path.endswith("refreshSession"):
             return False
         self.left -= 1
@@ -39,7 +40,7 @@ class _Faults:
 
 
 async def deliver_with_faults(deployment: Deployment, faults: _Faults) -> None:
-    """One round of payments that may lose a reply, or be killed in the middle."""
+    """Deliver once; a response can be lost, or the publisher killed in the middle."""
     task = asyncio.create_task(schedule.run_once(deployment.publisher))
     faults.left = faults.chance.choice((None, 1, 2, 3))
     faults.victim = task if faults.chance.random() < 0.6 else None
@@ -49,7 +50,7 @@ async def deliver_with_faults(deployment: Deployment, faults: _Faults) -> None:
 
 
 async def foreign_edit(deployment: Deployment, number: int) -> None:
-    """Another app adds a field of its own to whatever record there is."""
+    """Another app adds its own field to the record, if there is one."""
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
@@ -66,14 +67,16 @@ async def foreign_edit(deployment: Deployment, number: int) -> None:
         )
 
 
-# 31: another app edits the record of a first send whose answer was lost. 217: the publisher comes back before ingestion has
-# applied what it found.
+# 31: another app edits the record of a first write whose response was lost. 217: the publisher retries before ingestion
+# has applied what it found.
 @pytest.mark.parametrize("seed", [*range(4), 31, 217])
 async def test_one_record_in_the_end(deployment: Deployment, seed: int):
-    """Whatever died on the way: exactly one record, saying what the event says and what the other app added."""
+    """Wherever the publisher died, there is exactly one record, with the event's values and the field that the other
+    app added.
+    """
     chance = random.Random(seed)
     cleo = await deployment.connected()
-    # Her repository is reached through the proxy, so that its replies can be lost.
+    # Connect to the repository through the proxy, so that responses can be lost.
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     faults = _Faults(chance)

@@ -1,4 +1,4 @@
-"""Records that her app deletes and brings back, again and again, of an event that was hers elsewhere first and was edited here."""
+"""Another app repeatedly deletes and restores the record of an event that was first made there and then edited here."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ async def cleo(deployment: Deployment) -> Caller:
 
 
 async def shown(deployment: Deployment) -> list[tuple[str, bool]]:
-    """The titles of what is here, and whether it is removed."""
+    """The titles of the events here, and whether each is removed."""
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select slug, title, removed_at from events")
     return [(row["title"], row["removed_at"] is not None) for row in rows]
 
 
 async def test_what_is_there_again_is_here_again(deployment: Deployment, cleo: Caller):
-    """Also where the publication about it had been void, and was attached to what her app wrote since."""
+    """Also if its publication was void and was attached to what the other app has written since."""
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value: dict[str, Any] = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}
@@ -56,7 +56,9 @@ async def test_what_is_there_again_is_here_again(deployment: Deployment, cleo: C
 
 
 async def test_what_is_there_again_is_no_retracted_record(deployment: Deployment, cleo: Caller):
-    """The publication follows the record that it was attached to: published while that stands, and taken back with the event."""
+    """The publication follows the record that it was attached to: published while the record exists, retracted with the
+    event.
+    """
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value: dict[str, Any] = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}

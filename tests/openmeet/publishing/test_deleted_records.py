@@ -1,4 +1,6 @@
-"""Another app deletes the record of an event that was made here: the event stays, its hosts are asked, and guests hear nothing until then."""
+"""Another app deletes the record of an event that was made here: the event stays, its hosts are asked, and guests are
+told nothing until then.
+"""
 
 import pytest
 
@@ -18,7 +20,7 @@ from tests.openmeet.site_under_test import site_on
 
 
 async def deleted_elsewhere(deployment: Deployment, host: Caller) -> tuple[Event, dict[str, str]]:
-    """A published event of somebody with an account of their own, whose record another app of theirs deletes."""
+    """A published event of a person with an account of their own, whose record another app deletes."""
     event, named = await published(deployment, host)
     await delete(deployment, named["uri"])
     await run_until_idle(deployment, host)
@@ -64,7 +66,9 @@ async def test_the_event_stays_and_only_its_hosts_hear_of_it(deployment: Deploym
 
 
 async def test_nothing_is_written_until_it_is_decided(deployment: Deployment):
-    """An edit made meanwhile holds here, and goes out with the decision to publish it again, under the same address."""
+    """An edit made meanwhile counts here, and is sent under the same URI when the hosts decide to publish the event
+    again.
+    """
     ana = await deployment.connected("ana")
     event, named = await deleted_elsewhere(deployment, ana)
     await deployment.revise(ana, event.slug, title="Coffee in the park")
@@ -129,7 +133,7 @@ async def test_brought_back_by_the_other_app_there_is_nothing_to_decide(deployme
     ("button", "said"), [("publish", PublicationState.PUBLISHED), ("keep", PublicationState.WITHHELD)]
 )
 async def test_the_page_asks_and_does_it(deployment: Deployment, button: str, said: PublicationState):
-    """Its host reads what happened and has three answers; a guest's page says nothing of it."""
+    """The host reads what happened and can choose one of three answers. A guest's page does not mention it."""
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, _ = await deleted_elsewhere(deployment, ana)
     path = f"/events/{event.slug}"

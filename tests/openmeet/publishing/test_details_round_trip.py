@@ -54,7 +54,7 @@ async def say(writers: Writers, **fields: str) -> None:
 
 @pytest.fixture
 async def both(deployment: Deployment, make_sqlite: MakeDatabase) -> tuple[Writers, Writers]:
-    """An event of Cleo's on the site where she made it, with all its details, and on another where she is known, too."""
+    """Cleo's event with all its details on the site where she made it, and on another site where she is known too."""
     other = await other_installation(deployment, make_sqlite)
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
@@ -66,7 +66,7 @@ async def both(deployment: Deployment, make_sqlite: MakeDatabase) -> tuple[Write
 
 
 async def test_what_is_said_here_is_known_there(both: tuple[Writers, Writers]):
-    """In fields of its own, by which it is found, and on its page."""
+    """The details are in their own columns, which search uses, and on the event's page."""
     here, there = both
     assert details_of(await here.event()) == details_of(await there.event()) == UNDERSTOOD
     event = await there.event()
@@ -85,7 +85,7 @@ async def test_what_is_said_here_is_known_there(both: tuple[Writers, Writers]):
 
 
 async def test_what_is_changed_there_comes_back(both: tuple[Writers, Writers]):
-    """And what is taken away there is away here; nobody writes any more then."""
+    """A detail removed there is removed here too. After that neither site writes any more."""
     here, there = both
     await say(there, price="7 €", tags="advanced", access="")
     await run_until_idle(here, there)
@@ -101,7 +101,9 @@ async def test_what_is_changed_there_comes_back(both: tuple[Writers, Writers]):
 
 
 async def test_both_edited_and_the_host_chooses(both: tuple[Writers, Writers]):
-    """Different fields are both kept; of one field the later change stands, the other is kept, and can be had."""
+    """Changes of different fields are both kept. For the same field the later change counts, and the host can choose
+    the other one.
+    """
     here, there = both
     await say(here, price="6 €", tags="from here")
     await say(there, tags="from there", languages="fr")
@@ -131,7 +133,9 @@ async def test_both_edited_and_the_host_chooses(both: tuple[Writers, Writers]):
 
 
 async def test_an_app_that_knows_nothing_of_them_takes_nothing_away(both: tuple[Writers, Writers]):
-    """It wrote the record without the object: where the event was made the details stay, and stand there again with the next edit."""
+    """The other app wrote the record without the details object. The site where the event was made keeps the details,
+    and its next edit writes them again.
+    """
     here, there = both
     record = await here.deployment.record(here.uri)
     cid = record.pop("cid")

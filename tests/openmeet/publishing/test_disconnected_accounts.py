@@ -1,4 +1,6 @@
-"""An account that somebody disconnected: what stands there stays as it is, whoever has the account afterwards (invariant 5)."""
+"""An account that a person disconnected: the records in it stay unchanged, whoever uses the account afterwards
+(invariant 5).
+"""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -52,7 +54,7 @@ async def new_series(deployment: Deployment, host: Caller) -> None:
 
 
 async def one_of_each(deployment: Deployment) -> tuple[Caller, Did]:
-    """Somebody, and the older of their two accounts, in which a record of every kind stands."""
+    """A person, and the older one of their two accounts, which has a record of every kind."""
     await turn(deployment, Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS)
     cleo, dan = await deployment.connected("cleo"), await deployment.connected("dan")
     account = (await deployment.identity(cleo.user_id)).did
@@ -82,7 +84,7 @@ async def one_of_each(deployment: Deployment) -> tuple[Caller, Did]:
 
 
 async def everything_in(deployment: Deployment, did: Did) -> dict[str, object]:
-    """What an account's repository holds: uri -> CID."""
+    """The records in an account's repository: URI -> CID."""
     client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
     named = (await client.query("com.atproto.repo.describeRepo", {"repo": did}))["collections"]
     assert isinstance(named, list)
@@ -102,7 +104,7 @@ async def published_in(deployment: Deployment, did: Did) -> set[PublicationKind]
 
 
 async def sign_in_as_somebody_else(deployment: Deployment, cleo: Caller, did: Did) -> Caller:
-    """Disconnected by the one; another person signs in with it, and agrees to publishing what is theirs."""
+    """One person disconnects the account. Another one signs in with it and agrees to publishing."""
     async with deployment.db.transaction() as tx:
         await actions.unlink(tx, cleo.user_id, did)
     deployment.clock.turn(5 * SECOND)
@@ -112,7 +114,7 @@ async def sign_in_as_somebody_else(deployment: Deployment, cleo: Caller, did: Di
 
 
 async def test_nothing_in_it_is_touched_for_whoever_had_it_before(deployment: Deployment):
-    """Of every kind; whatever becomes of what the records are about, or their author says of publishing."""
+    """For records of every kind, whatever happens to their subjects and whatever their author decides about publishing."""
     cleo, account = await one_of_each(deployment)
     assert await published_in(deployment, account) == set(PublicationKind)
     before = await everything_in(deployment, account)
@@ -160,7 +162,7 @@ async def test_nothing_in_it_is_touched_for_whoever_had_it_before(deployment: De
 
 
 async def test_it_is_kept_up_to_date_again_once_it_is_connected_again(deployment: Deployment):
-    """Meanwhile the page asks its author to sign in, and no second record is made in their other account."""
+    """Until then the page asks the author to sign in, and no second record is made in their other account."""
     cleo = await deployment.connected("cleo")
     account = (await deployment.identity(cleo.user_id)).did
     event, hosted = (
@@ -198,7 +200,7 @@ async def test_it_is_kept_up_to_date_again_once_it_is_connected_again(deployment
 
 
 async def last_account_let_go(deployment: Deployment) -> tuple[Caller, Did, Event]:
-    """Somebody who can sign in by e-mail disconnects the only account that they had; their event is public there."""
+    """A person who can sign in by e-mail disconnects their only account, where their event is public."""
     cleo = await deployment.connected("cleo")
     account = (await deployment.identity(cleo.user_id)).did
     event = await deployment.event(cleo)
@@ -219,7 +221,7 @@ async def last_account_let_go(deployment: Deployment) -> tuple[Caller, Did, Even
 
 @pytest.mark.parametrize("says", ["nothing", "yes", "no"])
 async def test_a_yes_that_ended_with_the_account_is_no_no(deployment: Deployment, says: str):
-    """Connected again, its records are as they were until their author says yes or no."""
+    """After reconnecting, the records stay unchanged until their author says yes or no."""
     cleo, account, event = await last_account_let_go(deployment)
     (uri,) = await everything_in(deployment, account)
     assert (await deployment.record(uri))["name"] == "Tea in the park"
@@ -237,7 +239,7 @@ async def test_a_yes_that_ended_with_the_account_is_no_no(deployment: Deployment
 
 
 async def test_what_was_taken_back_before_is_published_in_the_account_that_is_left(deployment: Deployment):
-    """An answer that was private for a while: its old home is gone, and it has another."""
+    """An answer that was private for a while is published in the account that is left."""
     cleo, dan = await deployment.connected("cleo"), await deployment.connected("dan")
     account = (await deployment.identity(cleo.user_id)).did
     hosted = await deployment.event(dan, title="Chess")
@@ -260,7 +262,7 @@ async def test_what_was_taken_back_before_is_published_in_the_account_that_is_le
 
 
 async def test_an_agent_of_the_one_is_none_of_the_other(deployment: Deployment):
-    """Also one that was made before, when it wants fresh tokens."""
+    """Also an agent that was opened before and now needs fresh tokens."""
     cleo = await deployment.connected("cleo")
     identity = await deployment.identity(cleo.user_id)
     await second_account(deployment, cleo)
@@ -276,7 +278,9 @@ async def test_an_agent_of_the_one_is_none_of_the_other(deployment: Deployment):
 
 
 async def test_nothing_is_looked_for_in_it_any_more(deployment: Deployment):
-    """A create whose answer was lost may arrive there after the account was let go: whoever has it then keeps it."""
+    """A create whose response was lost can still arrive after the account was disconnected. Whoever has the account
+    then keeps that record.
+    """
     cleo = await deployment.connected("cleo")
     account = (await deployment.identity(cleo.user_id)).did
     event = await deployment.event(cleo)

@@ -1,4 +1,4 @@
-"""What is edited here and not written into the record that is there: nobody's edit elsewhere takes it away (invariant 6)."""
+"""Edits made here that are not in the record: no edit elsewhere overwrites them (invariant 6)."""
 
 from dataclasses import replace
 from typing import Any
@@ -39,7 +39,7 @@ async def decided(deployment: Deployment, uri: str) -> list[tuple[str, str, str,
 
 
 async def tea_of_another_app(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Event]:
-    """The record that another app of hers wrote, and the event that it became here."""
+    """A record that another app of hers wrote, and the event here that came from it."""
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
@@ -55,7 +55,9 @@ async def tea_of_another_app(deployment: Deployment, cleo: Caller) -> tuple[dict
 
 
 async def test_a_name_for_fewer_people_outlives_the_name_in_the_record(deployment: Deployment):
-    """Her app's record is narrowed and renamed here, then renamed there: both names stand, and what gave way is on record."""
+    """The event is made less public and renamed here, then another app renames the record. Both names are kept, and the
+    log has the decision.
+    """
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea at ours", visibility="unlisted")
@@ -75,7 +77,9 @@ async def test_a_name_for_fewer_people_outlives_the_name_in_the_record(deploymen
 
 
 async def test_names_in_the_record_follow_each_other_where_only_other_words_were_given_here(deployment: Deployment):
-    """Described here before any record was hers to write: each later name of the record is taken, the description stays."""
+    """The event was described here before this site could write the record. Each later name in the record is taken
+    over, and the description stays.
+    """
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea", description="In the garden.", visibility="unlisted")
@@ -88,7 +92,7 @@ async def test_names_in_the_record_follow_each_other_where_only_other_words_were
 
 
 async def test_what_was_never_sent_outlives_the_record_and_is_there_when_it_comes_back(deployment: Deployment):
-    """Her app deletes the record before it has heard how she describes the event now, and brings an older copy of it in later."""
+    """Another app deletes the record before it has seen her new description, and later restores an older copy."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
@@ -109,7 +113,7 @@ async def test_what_was_never_sent_outlives_the_record_and_is_there_when_it_come
 
 
 async def put_back(deployment: Deployment, record: dict[str, Any], **changed: str) -> None:
-    """Her app brings an older copy of the record in, with these values in it."""
+    """Another app restores an older copy of the record, with these values."""
     app = await deployment.stranger("cleo")
     _, _, did, _, rkey = record["uri"].split("/")
     again = {"repo": did, "collection": EVENT, "rkey": rkey, "record": {**record["value"], **changed}}
@@ -117,7 +121,9 @@ async def put_back(deployment: Deployment, record: dict[str, Any], **changed: st
 
 
 async def test_what_is_typed_while_the_record_is_gone_is_there_when_it_comes_back(deployment: Deployment):
-    """One edit was never sent when her app deleted the record, and another one is made before an older copy of it is brought in."""
+    """One edit had not been sent when another app deleted the record, and a second edit is made before an older copy is
+    restored.
+    """
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
@@ -139,7 +145,7 @@ async def test_what_is_typed_while_the_record_is_gone_is_there_when_it_comes_bac
 
 
 async def lost(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Event]:
-    """An event made here, and its record, which her app has deleted; nothing was queued."""
+    """An event made here and its record, which another app has deleted. Nothing is queued."""
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
@@ -150,7 +156,7 @@ async def lost(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Ev
 
 
 async def test_an_edit_that_nobody_looked_at_yet_is_there_when_the_record_comes_back(deployment: Deployment):
-    """The copy is faster than the publisher, which would have noted that the edit waits."""
+    """The copy is restored before the publisher ran, which would have noted the waiting edit."""
     cleo = await deployment.connected()
     record, event = await lost(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea", description="In the garden.")
@@ -165,7 +171,7 @@ async def test_an_edit_that_nobody_looked_at_yet_is_there_when_the_record_comes_
 
 
 async def test_an_edit_for_fewer_people_is_there_when_the_record_comes_back(deployment: Deployment):
-    """Nothing of it may be public by then: what comes back is taken away, and the event says what she typed."""
+    """By then the event is not public, so the restored record is deleted, and the event has the values that she typed."""
     cleo = await deployment.connected()
     record, event = await lost(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea", description="In the garden.", visibility="unlisted")
@@ -179,7 +185,9 @@ async def test_an_edit_for_fewer_people_is_there_when_the_record_comes_back(depl
 
 
 async def test_what_may_not_be_sent_outlives_a_record_of_another_app(deployment: Deployment):
-    """Described here without a yes to publishing, then deleted in her app and brought back there under an older name: both stand."""
+    """Described here without consent to publishing, then deleted in another app and restored there under an older name:
+    both values are kept.
+    """
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
     await withdraw(deployment, cleo)
@@ -203,7 +211,7 @@ async def test_what_may_not_be_sent_outlives_a_record_of_another_app(deployment:
 
 
 async def test_a_yes_while_the_record_is_gone_gives_up_nothing(deployment: Deployment):
-    """As above, but she agrees before the record is back: there is nothing to write by then, and what she typed still is hers."""
+    """As above, but she agrees before the record is back. There is nothing to write at that time, and her edit is kept."""
     cleo = await deployment.connected()
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
@@ -233,7 +241,9 @@ async def test_a_yes_while_the_record_is_gone_gives_up_nothing(deployment: Deplo
 
 
 async def test_a_co_hosts_edit_that_waits_outlives_an_edit_of_the_record(deployment: Deployment):
-    """The author's app renames what a co-host has renamed here: the co-host's name waits on, and goes out with the yes."""
+    """The author's app changes the name that a co-host has changed here. The co-host's name keeps waiting, and is sent
+    when the author agrees.
+    """
     ana, ben, event, uri = await with_co_host(deployment)
     await deployment.listen(ana.user_id)
     await edit_together(deployment, ben, event, "Coffee")
@@ -255,7 +265,7 @@ async def test_a_co_hosts_edit_that_waits_outlives_an_edit_of_the_record(deploym
 
 
 async def test_keeping_an_event_off_the_network_leaves_another_apps_record_alone(deployment: Deployment):
-    """Nothing of ours was ever written into it: it is hers to delete there, and what she types here stays here."""
+    """This site never wrote into that record, so deleting it is up to her. What she types here stays here."""
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
     async with deployment.db.transaction() as tx:
@@ -274,7 +284,9 @@ async def test_keeping_an_event_off_the_network_leaves_another_apps_record_alone
 
 
 async def test_what_was_written_here_is_taken_back_whoever_began_the_record(deployment: Deployment):
-    """Her app began the record and this site has written into it since: her word that it goes is about that."""
+    """Another app created the record and this site has written into it since, so her decision to unpublish it applies
+    to this record.
+    """
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea at ours")

@@ -1,4 +1,4 @@
-"""What a group lets out of its events, against a real PDS: in full, the least, nothing, and back again."""
+"""What a group publishes of its events, against a real PDS: everything, the minimum, nothing, and back."""
 
 import pytest
 
@@ -34,7 +34,7 @@ async def level(deployment: Deployment, host, group, wanted: str):
 
 
 async def test_levels_follow_each_other_in_the_repository(deployment: Deployment):
-    """Full, cut down, taken away, cut down again: each time the PDS has what the level lets out, and answers only in full."""
+    """Full, minimal, deleted, minimal: each time the PDS has what the level allows, and answers only at the full level."""
     cleo = await deployment.connected("cleo")
     dan = await deployment.person("Dan")
     group, event = await event_in_group(deployment, cleo, promotion_level="public")
@@ -68,7 +68,7 @@ async def test_levels_follow_each_other_in_the_repository(deployment: Deployment
 
 
 async def test_another_app_changes_a_minimal_record_and_nothing_kept_here(deployment: Deployment):
-    """A new name comes back; the note, a place or links in the record replace neither text nor place of the event."""
+    """A new name is taken over. The notice, place and links of the minimal record do not replace the event's own."""
     cleo = await deployment.connected("cleo")
     _, event = await event_in_group(deployment, cleo, promotion_level="members")
     await deployment.deliver_publications()

@@ -1,4 +1,6 @@
-"""Servers that fail, ask for patience or are slow: they are not stormed, nobody waits for them, and in the end all arrives."""
+"""Servers that fail, rate-limit us or are slow: they are not flooded, nobody else waits for them, and in the end
+everything arrives.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,13 +39,13 @@ async def deployment(
 
 @pytest.fixture
 async def busy(deployment: Deployment) -> AsyncIterator[LossyProxy]:
-    """The way to a second server."""
+    """The proxy in front of a second server."""
     async with LossyProxy(deployment.pds_url) as proxy:
         yield proxy
 
 
 async def living_at(deployment: Deployment, proxy: LossyProxy, *names: str) -> list[Caller]:
-    """People whose server has this address."""
+    """People whose accounts are on the server with this URL."""
     people = [await deployment.connected(name) for name in names]
     async with deployment.db.transaction() as tx:
         for person in people:
@@ -74,7 +76,7 @@ async def pass_time(deployment: Deployment, microseconds: int, steps: int) -> No
 
 
 async def test_a_dead_server_and_a_busy_one_are_not_stormed_and_all_arrives(deployment: Deployment, busy: LossyProxy):
-    """A backlog of many records at two servers, one dead, one answering 429; a third one works all the time."""
+    """A backlog of many records for two servers, one dead and one that answers 429, while a third one works."""
     dead, asked = deployment.proxy, {"dead": 0, "busy": 0}
     cleo, dan = await living_at(deployment, dead, "cleo", "dan")
     eve, fay = await living_at(deployment, busy, "eve", "fay")
@@ -95,10 +97,10 @@ async def test_a_dead_server_and_a_busy_one_are_not_stormed_and_all_arrives(depl
         await deployment.deliver_publications()
     assert await states(deployment, others) == {PublicationState.PUBLISHED}, "nobody waits for them"
     await pass_time(deployment, HOUR, 60)
-    # Five until it opens and some that were on their way, then one call after each pause, which grow: 30 s, 1, 2, 4, 8, 15
-    # minutes. A broken connection that had been used before is tried twice by the client's own rule.
+    # Five calls until the circuit breaker opens and some already running, then one after each growing pause: 30 s, 1,
+    # 2, 4, 8, 15 minutes. The HTTP client itself retries once on a broken connection that had been used before.
     assert asked["dead"] < EVENTS_OF_EACH * 3
-    # One of each account, then one each ten minutes for all.
+    # One for each account, then one every ten minutes for all of them.
     assert asked["busy"] < 20
     async with deployment.db.reader() as reader:
         servers = {one.pds_url: one for one in await failing_servers(reader)}
@@ -116,7 +118,9 @@ async def test_a_dead_server_and_a_busy_one_are_not_stormed_and_all_arrives(depl
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_a_slow_server_holds_up_nobody_else(deployment: Deployment):
-    """Its answer does not come as long as this test likes; records of others go out meanwhile, those of before and of after."""
+    """Its response does not come until this test lets it. Records of other people, queued before and after, are sent
+    meanwhile.
+    """
     held, is_asked = asyncio.Event(), asyncio.Event()
 
     async def waits(_request: web.Request) -> None:
@@ -152,7 +156,7 @@ async def until_published(deployment: Deployment, event: Event) -> None:
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_nobody_waits_for_a_server_that_is_known_to_be_away(deployment: Deployment):
-    """A click that would ask it is told at once; what it wrote is here and queued."""
+    """A click that needs the server gets its response at once, and the change is stored and queued."""
     (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
     asked = 0
 
@@ -175,7 +179,9 @@ async def test_nobody_waits_for_a_server_that_is_known_to_be_away(deployment: De
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_a_server_that_serves_the_account_no_more_says_nothing_about_the_record(deployment: Deployment):
-    """It has moved, and nobody here has heard of that yet: who it is now is asked, and the record waits for its person."""
+    """The account has moved and this site does not know yet. The identity is resolved again, and the record waits for
+    the person to sign in.
+    """
     (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
     await deployment.deliver_jobs()
     event = await deployment.event(cleo, title="Tea")
@@ -197,7 +203,9 @@ async def test_a_server_that_serves_the_account_no_more_says_nothing_about_the_r
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_a_rev_ahead_of_time_is_not_believed_when_it_is_read_back(deployment: Deployment):
-    """A server whose clock was wrong: its revs would overrule all that comes until then. The record waits, and is settled later."""
+    """A server had a wrong clock, and a rev from the future would overrule everything until then. The record waits and
+    is settled later.
+    """
     cleo = await deployment.connected("cleo")
     did = (await deployment.identity(cleo.user_id)).did
     record = {"$type": "org.example.note", "text": "early"}
@@ -222,7 +230,9 @@ async def test_a_rev_ahead_of_time_is_not_believed_when_it_is_read_back(deployme
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("rev", ["bzzzzzzzzzzzz", "soon"])
 async def test_a_rev_that_none_can_be_is_proven_when_a_record_is_deleted(deployment: Deployment, rev: str):
-    """What a server answers to a delete is a claim: where its rev is ahead of time, or none, the repository says as of when it is gone."""
+    """The response to a delete is only a claim. If its rev is missing or in the future, the repository itself proves
+    when the record was deleted.
+    """
     (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
     event = await deployment.event(cleo, title="Tea")
     await deployment.deliver_publications()

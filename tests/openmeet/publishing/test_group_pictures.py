@@ -1,4 +1,6 @@
-"""A group's picture on the network: with the record at the widest level, gone at every narrower one; those of others made anew."""
+"""Group pictures on the network: sent with the record at the widest level, removed at every narrower one; pictures of
+other groups are re-encoded.
+"""
 
 from dataclasses import replace
 

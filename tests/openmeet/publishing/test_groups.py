@@ -1,4 +1,4 @@
-"""Groups, who belongs to them and which events are theirs, as records: never more than everybody involved wants."""
+"""Groups, their members and their events as records: never more than everyone involved agrees to."""
 
 from dataclasses import replace
 from typing import Any
@@ -122,7 +122,9 @@ async def test_without_its_flag_a_group_has_no_record_and_gets_it_when_that_is_s
     ],
 )
 async def test_a_narrower_level_takes_back_what_it_does_not_let_out(deployment: Deployment, changes, left):
-    """Also who is in, and which events are the group's: all of that goes before or with the group."""
+    """The memberships and the records that assign events to the group are deleted too, before or together with the
+    group.
+    """
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
@@ -143,7 +145,7 @@ async def test_a_narrower_level_takes_back_what_it_does_not_let_out(deployment: 
 
 
 async def test_nobody_is_named_without_their_own_yes(deployment: Deployment):
-    """Neither by the group nor by themselves; and a yes is taken back for both."""
+    """Neither the group's record nor their own names them, and withdrawing consent deletes both."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben, cleo = (
         await deployment.person("Ana"),
@@ -175,7 +177,7 @@ async def test_nobody_is_named_without_their_own_yes(deployment: Deployment):
 
 @pytest.mark.parametrize("way", ["leave", "remove", "ban", "consent"])
 async def test_who_is_out_is_named_no_more(deployment: Deployment, way: str):
-    """In whatever role they were."""
+    """Whatever role they had."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, *others = [await deployment.person(name) for name in ("Ana", "Ben", "Cleo", "Dora")]
     roles = [GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER]
@@ -204,12 +206,12 @@ async def test_who_is_out_is_named_no_more(deployment: Deployment, way: str):
     assert [await records(deployment, who, MEMBERSHIP) for who in others] == [{}, {}, {}]
     for who in (ana, *others):
         await deployment.listen(who.user_id)
-    # What was heard of them is forgotten as well, or each comparison would find it without its record.
+    # The ingested copies are deleted as well; otherwise each comparison would find them without a record.
     assert await said_of_members(deployment) == []
 
 
 async def said_of_members(deployment: Deployment) -> list[str]:
-    """Records that count, and where members say that they are in."""
+    """The group's records about members that count, and the members' own records."""
     async with deployment.db.reader() as reader:
         rows = await reader.fetch(
             "select uri from group_statements union all"
@@ -219,7 +221,7 @@ async def said_of_members(deployment: Deployment) -> list[str]:
 
 
 async def test_a_new_role_is_the_groups_word_alone(deployment: Deployment):
-    """The member's own record does not change; what another app added to the group's stays."""
+    """The member's own record does not change, and fields that another app added to the group's record stay."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
@@ -254,7 +256,7 @@ async def test_an_event_and_its_group_name_each_other(deployment: Deployment):
 
 
 async def test_a_groups_own_repository_speaks_for_it_and_holds_its_events(deployment: Deployment):
-    """What stood in the owner's leads there, events that are out among it."""
+    """Records in the owner's repository link to the new ones, including those of published events."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
@@ -308,7 +310,7 @@ async def test_our_own_records_coming_back_change_nothing_and_others_fields_stay
 
 
 async def test_who_deletes_their_record_in_another_app_has_left(deployment: Deployment):
-    """And the group's word about them goes; an owner stays, and is named no more."""
+    """The group's record about them is deleted. An owner stays a member, but is no longer named."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
@@ -333,7 +335,7 @@ async def test_who_deletes_their_record_in_another_app_has_left(deployment: Depl
 async def test_when_the_owner_changes_the_record_leads_to_the_next(
     deployment: Deployment, role: GroupRole, owner_is: str
 ):
-    """Whatever the heir was, and wherever the owner's repository is; what members say follows in place."""
+    """Whatever role the new owner had, and wherever the repository is. Members' records are updated in place."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana = await (deployment.person("Ana") if owner_is == "ours" else deployment.connected("ana"))
     ben, cleo = await deployment.person("Ben"), await deployment.person("Cleo")
@@ -366,7 +368,9 @@ async def test_when_the_owner_changes_the_record_leads_to_the_next(
 
 @pytest.mark.parametrize("has_account", [True, False])
 async def test_when_the_owners_account_is_deleted_the_group_goes_on(deployment: Deployment, has_account: bool):
-    """In its own repository nothing moves; else the heir's speaks, and the backup admin was named beforehand."""
+    """If the group has its own repository, nothing moves. Otherwise the new owner's repository takes over; the backup
+    admin was chosen beforehand.
+    """
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
@@ -389,6 +393,6 @@ async def test_when_the_owners_account_is_deleted_the_group_goes_on(deployment: 
     assert after.owner_id == ben.user_id
     assert (after.network.record_uri == before) is has_account
     record = await deployment.record(after.network.record_uri)
-    assert ana_did not in str(record)  # what is erased is named nowhere
+    assert ana_did not in str(record)  # no record names the erased person
     home = after.network.record_uri.split("/")[2]
     assert [one["member"] for one in (await records_in(deployment, home, ACCEPTANCE)).values()] == [ben_did]

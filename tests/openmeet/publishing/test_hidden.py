@@ -1,4 +1,4 @@
-"""What a moderator has hidden here: its record stays its author's, to leave where it is and to take back."""
+"""Content that a moderator has hidden here: its record belongs to the author, who can leave it or retract it."""
 
 import pytest
 
@@ -28,7 +28,7 @@ async def test_a_hidden_event_that_its_author_takes_back_is_taken_back(deploymen
     await hide(deployment, event.id)
     await deployment.revise(cleo, event.slug, title="Tea, hidden")
     await run_until_idle(deployment, cleo)
-    # Hidden here, it is not written again, and it is nobody's but hers to delete.
+    # A hidden event is not written again, and only its author can delete the record.
     assert [one["value"]["name"] for one in await records(deployment, EVENT)] == ["Tea"]
     if way == "withdrawn":
         await withdraw(deployment, cleo)

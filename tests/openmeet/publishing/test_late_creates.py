@@ -1,6 +1,7 @@
-"""Creates that arrive when what they say has been taken back (invariant 3): nobody answered them, and no wait is long enough.
+"""Creates that arrive after their content was retracted (invariant 3). Their responses were lost, and no waiting time
+rules out that they still arrive.
 
-Through a line on which requests can stay for long.
+Requests go through a proxy that can hold them for a long time.
 """
 
 import asyncio
@@ -43,7 +44,7 @@ from tests.simulation.proxy import never
 
 UNLISTED = {"visibility": "unlisted"}
 
-# Where the subject lies above the storage.
+# For tests whose subject does not depend on the database engine.
 on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
@@ -57,18 +58,18 @@ async def deployment(
 
 @pytest.fixture
 async def cleo(deployment: Deployment) -> Caller:
-    """Somebody whose PDS is reached through that line, with a session that lasts a while."""
+    """A person whose PDS is reached through that proxy, with a long-lived session."""
     caller = await deployment.connected()
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
-    await deployment.deliver_jobs()  # the first read of her repository, which would find what arrives as well
+    await deployment.deliver_jobs()  # the first read of her repository, which would also find late records
     await run_until_idle(deployment, caller)
     await write_something(deployment, caller)
     return caller
 
 
 async def taken_back(deployment: Deployment, cleo: Caller, **typed: str) -> Event:
-    """An event whose create is on its way, and which is unlisted since; the PDS says that nothing is there."""
+    """An event that became unlisted while its create was on the way, and the PDS says that there is no record."""
     event = await deployment.event(cleo, title="Tea", **typed)
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
@@ -78,20 +79,20 @@ async def taken_back(deployment: Deployment, cleo: Caller, **typed: str) -> Even
 
 
 async def names(deployment: Deployment) -> list[str]:
-    """What her repository says of events, beside the first one, which keeps her session fresh."""
+    """The names in the event records of her repository, without the extra event that keeps her session fresh."""
     found = [str(record["value"]["name"]) for record in await records(deployment, EVENT)]
     return [name for name in found if name != "Something else"]
 
 
 async def here(deployment: Deployment) -> list[tuple[str, bool]]:
-    """The events that are here, and whether each has a record."""
+    """The events here, and whether each has a record."""
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select title, record_uri from events where title <> 'Something else' order by id")
     return [(row["title"], row["record_uri"] is not None) for row in rows]
 
 
 async def doubts(deployment: Deployment) -> tuple[int, int]:
-    """How many creates are in doubt, and how many looks are queued."""
+    """How many creates are in doubt, and how many checks are queued."""
     async with deployment.db.reader() as reader:
         creates = await reader.fetch("select uri from in_flight_creates")
         looks = await reader.fetch(
@@ -102,7 +103,7 @@ async def doubts(deployment: Deployment) -> tuple[int, int]:
 
 @on_one_engine
 async def test_what_is_answered_is_in_no_doubt(deployment: Deployment, cleo: Caller):
-    """One by one, several at once, and where the PDS refuses them."""
+    """For single creates, several at once, and creates that the PDS refuses."""
     await deployment.event(cleo, title="Tea")
     await deployment.deliver_publications()
     for title in ("Coffee", "Cocoa"):
@@ -122,7 +123,7 @@ async def test_what_is_answered_is_in_no_doubt(deployment: Deployment, cleo: Cal
 async def test_a_create_that_arrives_after_it_was_taken_back_goes_when_it_is_heard_of(
     deployment: Deployment, cleo: Caller
 ):
-    """The stream brings it: no second event comes of it here, and it is deleted there."""
+    """The stream brings the record. It does not become a second event here, and it is deleted on the PDS."""
     await taken_back(deployment, cleo)
     assert await deployment.proxy.deliver() == [200]
     assert await names(deployment) == ["Tea"], "it is out there"
@@ -135,7 +136,7 @@ async def test_a_create_that_arrives_after_it_was_taken_back_goes_when_it_is_hea
 
 
 async def test_a_create_that_arrives_late_goes_also_where_nobody_listens(deployment: Deployment, cleo: Caller):
-    """It is looked for, again and again, until none of our requests can be running any more."""
+    """The repository is checked again and again, until none of our requests can still be running."""
     await taken_back(deployment, cleo)
     await deployment.deliver_jobs()
     assert await deployment.proxy.deliver() == [200]
@@ -153,7 +154,9 @@ async def test_a_create_that_arrives_late_goes_also_where_nobody_listens(deploym
 async def test_a_create_and_the_update_of_it_that_arrive_late_both_go(
     deployment: Deployment, cleo: Caller, is_heard: bool
 ):
-    """The create, and then the update that names what it left: what stands there is no create of ours, and ours all the same."""
+    """The create arrives, then the update that names its CID. The bytes are not those of our create, but the record is
+    still ours.
+    """
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
     create, deployment.proxy.on_their_way = deployment.proxy.on_their_way, []
@@ -199,7 +202,7 @@ async def test_several_creates_of_one_commit_that_arrive_late_all_go(deployment:
 
 
 async def test_a_create_whose_echo_is_heard_while_it_is_taken_back_goes_as_well(deployment: Deployment, cleo: Caller):
-    """Then it is no news any more when the key has been given up."""
+    """The echo is already known when the record key is given up, so no further message announces the record."""
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
@@ -219,7 +222,7 @@ async def test_a_create_whose_echo_is_heard_while_it_is_taken_back_goes_as_well(
 
 @on_one_engine
 async def test_a_create_that_arrives_between_delete_and_proof_goes_as_well(deployment: Deployment, cleo: Caller):
-    """What was to be proven gone is there: it is looked at once more, at once."""
+    """The check that should prove the delete finds the record, so it is repeated at once."""
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
@@ -241,7 +244,7 @@ async def test_a_create_that_arrives_between_delete_and_proof_goes_as_well(deplo
 
 @on_one_engine
 async def test_what_is_public_again_is_there_once(deployment: Deployment, cleo: Caller):
-    """It is published under its key: the create of before that arrives late meets it, and is refused."""
+    """The event is published under its old record key, so the earlier create that arrives late is refused."""
     event = await taken_back(deployment, cleo)
     await deployment.revise(cleo, event.slug, title="Tea", visibility="public")
     await pay_all(deployment)
@@ -259,7 +262,7 @@ async def test_what_is_public_again_is_there_once(deployment: Deployment, cleo: 
 async def test_an_answer_of_before_that_arrives_late_is_no_answer_of_her_app(
     deployment: Deployment, cleo: Caller, is_heard_first: bool
 ):
-    """The key of an answer comes again: what was sent before it was taken back arrives before what was said since."""
+    """The record key of an answer is reused: what was sent before the retraction arrives before the newer answer."""
     ana = await deployment.person()
     event = await deployment.event(ana, title="Tea")
     await deployment.deliver_publications()
@@ -287,8 +290,8 @@ async def test_an_answer_of_before_that_arrives_late_is_no_answer_of_her_app(
 
 @on_one_engine
 async def test_somebody_elses_record_under_the_key_is_left_alone(deployment: Deployment, cleo: Caller):
-    """Her app writes there before the create arrives, which then meets something and is refused. The address is the event's: what stands
-    there is no second one.
+    """Another app writes under that key first, so our late create is refused. The URI belongs to the event, so the
+    foreign record does not become a second event.
     """
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
@@ -326,7 +329,7 @@ async def test_what_arrives_while_she_is_signed_out_goes_when_she_is_back(deploy
 
 @on_one_engine
 async def test_a_publisher_that_dies_leaves_the_doubt(deployment: Deployment, cleo: Caller):
-    """What is sent is remembered before it is sent: whoever sent it cannot tell any more."""
+    """A write is stored as in flight before it is sent, because a publisher that died cannot report it."""
     await deployment.event(cleo, title="Tea")
     sending: list[web.Request] = []
 
@@ -351,7 +354,9 @@ async def test_a_publisher_that_dies_leaves_the_doubt(deployment: Deployment, cl
 
 @on_one_engine
 async def test_an_echo_of_a_deleted_create_completes_nothing_when_it_comes_again(deployment: Deployment, cleo: Caller):
-    """Its reply was lost, so it stays in doubt; the key is to be written anew when the stream repeats the old commit (invariant 10)."""
+    """Its response was lost, so it stays in doubt. The record key is about to be written again when the stream repeats
+    the old commit (invariant 10).
+    """
     ana = await deployment.person()
     event = await deployment.event(ana, title="Tea")
     await deployment.deliver_publications()
@@ -398,7 +403,9 @@ async def test_an_echo_of_a_deleted_create_completes_nothing_when_it_comes_again
 
 @on_one_engine
 async def test_a_reply_after_the_key_was_given_up_ends_no_in_flight_write(deployment: Deployment, cleo: Caller):
-    """The first publisher is slow; another one takes the event back, and proves that nothing is there; then the create is acted on."""
+    """The first publisher is slow. Another one retracts the event and proves that there is no record; only then does
+    the PDS execute the create.
+    """
     event = await deployment.event(cleo, title="Tea")
 
     async def is_slow(request: web.Request) -> None:
@@ -428,8 +435,8 @@ async def test_a_reply_after_the_key_was_given_up_ends_no_in_flight_write(deploy
 async def test_what_was_typed_while_the_record_was_gone_is_not_lost_when_it_is_back(
     deployment: Deployment, cleo: Caller, agrees: bool
 ):
-    """Her app deletes it, which nobody has heard of when she renames the event here; then an earlier create of ours arrives, and
-    her app renames that.
+    """Another app deletes the record, and she renames the event here before that is known. Then an earlier create of
+    ours arrives, and the other app renames that record.
     """
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)

@@ -1,7 +1,7 @@
-"""What is known late, and what arrives late.
+"""Things that become known late, and requests that arrive late.
 
-Whose word was last is a matter of when commits were made, not of when they were heard of. And no wait is long enough to be
-sure that a request which nobody answered will not be acted on any more.
+Which answer is the latest depends on when commits were made, not on when they were ingested. No waiting time is long
+enough to be sure that a request without a response will not still be executed.
 """
 
 from typing import Any
@@ -38,7 +38,7 @@ async def said(deployment: Deployment) -> tuple[list[str], list[str]]:
 
 
 async def her_app(deployment: Deployment, record: dict[str, Any], word: str | None) -> None:
-    """Another app of hers changes an answer, or deletes it."""
+    """Another app of hers changes or deletes an answer."""
     deployment.clock.turn(SECOND)
     if word is None:
         await delete(deployment, record)
@@ -48,7 +48,7 @@ async def her_app(deployment: Deployment, record: dict[str, Any], word: str | No
 
 
 async def elsewhere_in_her_repository(deployment: Deployment) -> None:
-    """Something else is committed: what is read from now on is as of this commit."""
+    """Make an unrelated commit, so that later reads are as of that commit."""
     deployment.clock.turn(SECOND)
     (event,) = await records(deployment, EVENT)
     await edit(deployment, event, theme="blue")
@@ -59,8 +59,8 @@ async def elsewhere_in_her_repository(deployment: Deployment) -> None:
 async def test_the_last_word_is_hers_here_although_a_read_is_younger(
     deployment: Deployment, cleo: Caller, word: str | None
 ):
-    """Her app, then she here, then something else in her repository. The publisher finds her app's word as of the last of them,
-    and the stream says later when it was.
+    """She answers in another app, then here, and then her repository gets another commit. The publisher reads the other
+    app's answer as of the last commit, and the stream says later when it was written.
     """
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
@@ -82,7 +82,7 @@ async def test_the_last_word_is_hers_here_although_a_read_is_younger(
 async def test_the_last_word_is_her_apps(
     deployment: Deployment, cleo: Caller, word: str | None, end: tuple[list[str], list[str]]
 ):
-    """The same with her answer here before that of her app."""
+    """The same, but she answered here first and in the other app second."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await run_until_idle(deployment, cleo)
@@ -98,7 +98,7 @@ async def test_the_last_word_is_her_apps(
 
 
 async def test_what_was_said_here_since_is_not_undone(deployment: Deployment, cleo: Caller):
-    """She answers once more before the stream brings her app's commit."""
+    """She answers here once more before the stream brings the other app's commit."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await run_until_idle(deployment, cleo)
@@ -119,7 +119,7 @@ async def test_what_was_said_here_since_is_not_undone(deployment: Deployment, cl
 async def test_what_is_said_after_her_app_has_deleted_its_answer_counts_also_where_nothing_is_published(
     deployment: Deployment, cleo: Caller, is_read_first: bool, is_later_here: bool
 ):
-    """She has not agreed: no publication names the record, and when it was deleted decides all the same."""
+    """She has not agreed to publishing, so no publication names the record. The time of the delete still decides."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await run_until_idle(deployment, cleo)
@@ -145,7 +145,9 @@ async def test_what_is_said_after_her_app_has_deleted_its_answer_counts_also_whe
 async def test_waiting_for_a_place_is_a_word_although_no_repository_is_told(
     deployment: Deployment, cleo: Caller, is_later_here: bool, end: str
 ):
-    """Nothing of it is queued; what her app said before it, and is heard of after it, does not undo it."""
+    """No job is queued for a waitlist request. An earlier answer in another app that is ingested after it does not undo
+    it.
+    """
     event = await deployment.event(cleo, capacity="1")
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await run_until_idle(deployment, cleo)
@@ -163,7 +165,7 @@ async def test_waiting_for_a_place_is_a_word_although_no_repository_is_told(
 
 
 async def test_deleting_another_record_uncovers_ours(deployment: Deployment, cleo: Caller):
-    """Her app had written an answer of its own, which counted over the one from here; then it deletes it."""
+    """Another app had written an answer that overruled the one from here, and then deletes it."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await run_until_idle(deployment, cleo)
@@ -182,7 +184,7 @@ async def test_deleting_another_record_uncovers_ours(deployment: Deployment, cle
 
 
 async def test_going_back_to_our_very_bytes_is_an_answer(deployment: Deployment, cleo: Caller):
-    """Her app changes the answer from here and changes it back: that is no echo of ours."""
+    """Another app changes the answer from here and changes it back. That is a new answer, not an echo of ours."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await run_until_idle(deployment, cleo)
@@ -202,7 +204,7 @@ def is_put(request: web.Request) -> bool:
 
 
 async def send_into_the_void(deployment: Deployment) -> None:
-    """What is queued is sent; it does not arrive, and the connection breaks."""
+    """Send what is queued. It does not arrive in time, and the connection breaks."""
     before = len(deployment.proxy.on_their_way)
     deployment.proxy.delays = is_put
     await deployment.deliver_publications()
@@ -212,14 +214,14 @@ async def send_into_the_void(deployment: Deployment) -> None:
 
 
 async def renew_session(deployment: Deployment, who: Caller) -> None:
-    """Their access token is a new one: what is sent with it still holds when it arrives late."""
+    """Get a new access token, so that a request sent with it is still valid when it arrives late."""
     client = await agent_for_user(deployment.db, deployment.network, who.user_id)
     await client.query("com.atproto.server.getSession")
 
 
 @pytest.fixture
 async def slow_pds(deployment: Deployment, cleo: Caller) -> None:
-    """Her PDS is reached through a line on which requests can stay for long."""
+    """The PDS is reached through a proxy that can hold requests for a long time."""
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
 
@@ -229,7 +231,9 @@ async def slow_pds(deployment: Deployment, cleo: Caller) -> None:
 async def test_an_earlier_answer_that_arrives_late_is_no_answer_of_her_app(
     deployment: Deployment, cleo: Caller, times: int
 ):
-    """The first of several sends is acted on when the next has been tried: it is younger there than her last word here."""
+    """The first of several requests is executed after the next was tried, so on the PDS it is later than her last
+    answer in the other app.
+    """
     event = await deployment.event(cleo)
     await run_until_idle(deployment, cleo)
     await renew_session(deployment, cleo)
@@ -243,7 +247,7 @@ async def test_an_earlier_answer_that_arrives_late_is_no_answer_of_her_app(
 
 @pytest.mark.usefixtures("slow_pds")
 async def test_an_earlier_title_that_arrives_late_is_no_edit_of_her_app(deployment: Deployment, cleo: Caller):
-    """She had renamed it and thought better of it; what never arrived is not merged with the name that stands."""
+    """She had renamed the event and changed her mind. The write that never arrived is not merged with the present name."""
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
     await renew_session(deployment, cleo)
@@ -264,7 +268,7 @@ def is_delete(request: web.Request) -> bool:
 
 
 async def write_something(deployment: Deployment, cleo: Caller) -> None:
-    """Her session is fresh again: what is sent from now on is not refused when it arrives a few minutes later."""
+    """Refresh her session, so that a request that is sent now is still accepted when it arrives a few minutes later."""
     await deployment.event(cleo, title="Something else", visibility="public")
     await deployment.deliver_publications()
 
@@ -278,7 +282,7 @@ async def take_back_into_the_void(deployment: Deployment) -> None:
 
 
 async def pay_all(deployment: Deployment) -> None:
-    """Whatever is due in the next minutes; sessions last longer."""
+    """Deliver everything that falls due in the next minutes; sessions last longer than that."""
     for _ in range(4):
         await deployment.deliver_publications()
         deployment.clock.turn(MINUTE)
@@ -286,7 +290,9 @@ async def pay_all(deployment: Deployment) -> None:
 
 @pytest.mark.usefixtures("slow_pds")
 async def test_a_delete_that_arrives_late_does_not_remove_what_is_public_again(deployment: Deployment, cleo: Caller):
-    """Unlisted and public again before the delete is acted on: that was ours, and not somebody who deleted the event."""
+    """The event is unlisted and public again before the delete is executed. That delete is ours, so it does not count
+    as somebody deleting the event.
+    """
     event = await deployment.event(cleo)
     await run_until_idle(deployment, cleo)
     await write_something(deployment, cleo)
@@ -306,7 +312,7 @@ async def test_a_delete_that_arrives_late_does_not_remove_what_is_public_again(d
 async def test_a_delete_that_arrives_late_spares_the_answer_that_was_written_since(
     deployment: Deployment, cleo: Caller
 ):
-    """Taken back and published again: the answer has the same key, and is another record."""
+    """The answer is retracted and published again under the same record key, but with another CID."""
     ana = await deployment.person()
     event = await deployment.event(ana)
     answer = await deployment.answer(cleo, event.slug)
@@ -332,7 +338,7 @@ async def test_a_delete_that_arrives_late_spares_the_answer_that_was_written_sin
 async def test_deletes_of_several_answers_that_arrive_late_spare_those_written_since(
     deployment: Deployment, cleo: Caller
 ):
-    """Several writes in one call name no version: answers, whose keys come again, are taken back one by one."""
+    """A batch of writes names no versions, so answers, whose record keys are reused, are deleted one by one."""
     ana = await deployment.person()
     answers = [
         await deployment.answer(cleo, (await deployment.event(ana, title=title)).slug) for title in ("Tea", "Coffee")

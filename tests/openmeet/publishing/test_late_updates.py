@@ -1,4 +1,6 @@
-"""Updates that arrive when the same words have been said again: what they are for is there, and they are not the last word."""
+"""Updates that arrive after the same answer was given again: the version that they name exists, but they are not the
+latest answer.
+"""
 
 import pytest
 
@@ -24,7 +26,9 @@ async def in_doubt(deployment: Deployment) -> int:
 async def test_what_was_said_in_between_is_not_said_by_arriving_late(
     deployment: Deployment, cleo: Caller, is_sent_again: bool
 ):
-    """Going, interested, going: the update to the second is for the bytes of the first, and the third has the same."""
+    """Going, interested, going: the update to "interested" names the bytes of the first answer, and the third has the
+    same bytes.
+    """
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await run_until_idle(deployment, cleo)
@@ -51,7 +55,7 @@ async def test_what_was_said_in_between_is_not_said_by_arriving_late(
 
 @on_one_engine
 async def test_her_app_may_say_what_was_said_here_in_between(deployment: Deployment, cleo: Caller):
-    """Every update was answered, so none can arrive any more: the same bytes are her app's word."""
+    """Every update had a response, so none can still arrive. The same bytes are therefore the other app's answer."""
     event = await deployment.event(cleo)
     for reply in (RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.GOING):
         await deployment.answer(cleo, event.slug, reply)

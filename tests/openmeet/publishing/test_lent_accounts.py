@@ -1,4 +1,6 @@
-"""A co-host's edit waits for the author, unless the author lets co-hosts publish; each use is noted, and it can be taken back."""
+"""A co-host's edit waits for the author's consent, unless the author lets co-hosts publish. Each use of that permission
+is logged, and it can be withdrawn.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -74,7 +76,7 @@ async def test_an_edit_of_a_co_host_waits_for_the_author(deployment: Deployment)
 async def test_what_others_make_private_is_taken_back_at_once_and_comes_back_with_the_authors_yes(
     deployment: Deployment,
 ):
-    """Invariant 3 before invariant 5: that more is said than may be waits for nobody."""
+    """Invariant 3 before invariant 5: removing what must not be public waits for nobody."""
     ana, ben, event, uri = await with_co_host(deployment)
     async with deployment.db.transaction() as tx:
         group = await group_by(tx, ana, announces_events="on")
@@ -100,7 +102,7 @@ async def test_what_others_make_private_is_taken_back_at_once_and_comes_back_wit
 
 
 async def test_who_lets_co_hosts_publish_sees_what_they_did_and_can_end_it(deployment: Deployment):
-    """Invariant 5: another's repository is written only by their standing permission."""
+    """Invariant 5: somebody else's repository is written only with their standing permission."""
     ana, ben, event, uri = await with_co_host(deployment)
     async with deployment.db.transaction() as tx:
         await publication_consent.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
@@ -120,7 +122,7 @@ async def test_who_lets_co_hosts_publish_sees_what_they_did_and_can_end_it(deplo
 
 @pytest.mark.parametrize("as_whom", ["co-host", "admin of the group"])
 async def test_what_stands_in_the_repository_of_its_group_waits_for_no_author(deployment: Deployment, as_whom: str):
-    """It is the group's, whose word is that of those who may change the event; the author's account is not used."""
+    """The group decides through everyone who may edit the event; the author's account is not used."""
     async with deployment.db.transaction() as tx:
         await switch(tx, Flag.GROUPS, is_on=True, changed_by="a test")
     deployment.clock.turn(MAX_AGE)
@@ -145,7 +147,7 @@ async def test_what_stands_in_the_repository_of_its_group_waits_for_no_author(de
 
 
 async def test_a_series_that_others_edit_waits_for_its_owner(deployment: Deployment):
-    """Invariant 5: neither the date that is out nor the series' own record is written before its owner's yes."""
+    """Invariant 5: neither the published date nor the series record is written before the owner agrees."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     async with deployment.db.transaction() as tx:
         await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
@@ -177,7 +179,7 @@ async def pay_all(deployment: Deployment) -> None:
 
 
 async def repository(deployment: Deployment, who: Caller) -> dict[str, tuple[str, str]]:
-    """Title and CID of every record of an event or a series, by its uri."""
+    """Title and CID of every event and series record, by URI."""
     did = (await deployment.identity(who.user_id)).did
     client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
     found = {}

@@ -1,4 +1,6 @@
-"""Our Lexicons published by an account: each a record that another server's resolver accepts, and the DNS entry that leads there."""
+"""Our Lexicons published by an account: each is a record that another server's resolver accepts, and the DNS entry
+leads to it.
+"""
 
 import pytest
 
@@ -20,7 +22,7 @@ async def test_they_are_written_once_and_read_back_by_the_rules_of_publication(d
     done = await publish(client, identity.did, "org.example.events")
     names = {str(one.nsid) for one in done}
     assert {"org.example.events.series", "org.example.events.origin", "org.example.events.seriesLink"} <= names
-    # Queries for other apps, and the permissions to ask them.
+    # Queries for other apps, and the permission sets for calling them.
     assert {f"org.example.events.{name}" for name in ("getEvent", "defs", "authRead", "authManage")} <= names
     assert all(one.is_changed for one in done)
     for one in done:

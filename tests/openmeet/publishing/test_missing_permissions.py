@@ -1,4 +1,6 @@
-"""A server that was never asked about a kind of record refuses it, alone or among others: the rest goes out, and the row says why."""
+"""A server that was never asked for permission to write a collection refuses its records, alone or in a batch. The
+other records are sent, and the row says why it is not.
+"""
 
 import json
 
@@ -15,7 +17,7 @@ from tests.openmeet.publishing.test_series_records import deliver_publications, 
 
 
 class _Server:
-    """A PDS that lets nobody write one collection, as the protocol's permissions say it."""
+    """A PDS that refuses writes to one collection, with the error that the protocol defines for missing permissions."""
 
     def __init__(self, collection: str) -> None:
         self._collection = collection
@@ -62,7 +64,7 @@ async def test_a_series_whose_rule_may_not_be_written_has_its_dates_out(deployme
 
 
 async def test_a_group_that_may_not_be_written_keeps_no_event_back(deployment: Deployment):
-    """Although all of it is due at once, and would go out in one commit."""
+    """Even though all of them are due at once and would share one commit."""
     await turn(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     server = await behind(deployment, GROUP)

@@ -1,4 +1,6 @@
-"""Somebody with two accounts moves what they published: new records in the one, old ones that lead there, and one event all the time."""
+"""A person with two accounts moves their published records: the new account gets new records, the old ones link to
+them, and it remains one event throughout.
+"""
 
 from datetime import timedelta
 
@@ -35,7 +37,7 @@ from tests.openmeet.site_under_test import signed_in, site_on
 
 
 async def second_account(deployment: Deployment, who: Caller, name: str = "work") -> Did:
-    """An account elsewhere that is theirs, too, and gets new records from now on."""
+    """Connect a second account of the same person, which gets new records from then on."""
     await deployment.account(name)
     other = (
         await sign_in_with_password(
@@ -72,7 +74,9 @@ async def held(deployment: Deployment, who: Caller) -> dict[Did, tuple[int, int]
 async def test_old_records_stay_until_they_are_moved_and_then_lead_to_the_new_ones(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
-    """Kept up to date where they are until then; answers stay, and name the new record; again moves nothing; one event each."""
+    """Until then they are updated where they are. Afterwards answers stay and name the new record, moving again changes
+    nothing, and each event exists once.
+    """
     monkeypatch.setattr(move_records, "AT_A_TIME", 2)
     ana, dan = await deployment.person("Ana"), await deployment.connected("dan")
     first = (await deployment.identity(ana.user_id)).did
@@ -153,7 +157,7 @@ async def test_a_series_moves_with_its_dates(deployment: Deployment):
 
 
 async def test_nobody_moves_what_is_not_theirs_nor_to_where_it_is(deployment: Deployment):
-    """Somebody else's account, the account for new records itself, and a co-host's event."""
+    """Refused: somebody else's account, the account that already gets new records, and a co-host's event."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
@@ -168,7 +172,7 @@ async def test_nobody_moves_what_is_not_theirs_nor_to_where_it_is(deployment: De
 
 
 async def test_what_was_taken_back_or_is_deleted_is_not_published_by_moving(deployment: Deployment):
-    """Invariant 11: moving is no yes to anything that its owner has taken from the network."""
+    """Invariant 11: moving is not consent to publish what its owner has taken off the network."""
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
@@ -181,7 +185,7 @@ async def test_what_was_taken_back_or_is_deleted_is_not_published_by_moving(depl
 
 
 async def test_what_its_author_wrote_in_another_app_stays_theirs(deployment: Deployment):
-    """Edited here, it is written to where it is; moving does not count it, and does not touch it."""
+    """Edits made here are written to the original record. Moving neither counts nor changes it."""
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
     app = await deployment.stranger("cleo")
@@ -208,7 +212,7 @@ async def test_what_its_author_wrote_in_another_app_stays_theirs(deployment: Dep
 
 
 async def test_without_a_session_there_the_old_record_stays_as_it_is(deployment: Deployment):
-    """The event has its new record; what nobody lets us write is left alone."""
+    """The event has its new record. The old one, which this site may not write, stays unchanged."""
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
@@ -224,7 +228,9 @@ async def test_without_a_session_there_the_old_record_stays_as_it_is(deployment:
 
 
 async def test_by_page_and_by_api(deployment: Deployment):
-    """What stands where, one button; nonsense and what is not theirs is refused with a sentence."""
+    """The page shows where records are, with one button. Invalid input and other people's records are refused with an
+    explanation.
+    """
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     events = [await deployment.event(ana, title=f"Tea {number}") for number in range(2)]
@@ -262,7 +268,9 @@ async def test_by_page_and_by_api(deployment: Deployment):
 
 
 async def test_more_than_one_request_moves_follows_as_a_job(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """The page and the API say what is left, and the button is gone until it has; asked for twice it is one job."""
+    """The page and the API show how many are left, and the button is hidden until the job has finished. Two requests
+    make one job.
+    """
     monkeypatch.setattr(move_records, "AT_A_TIME", 2)
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
@@ -313,7 +321,7 @@ async def test_what_is_still_to_follow_stays_where_new_records_go_again(
 
 
 async def test_on_both_engines(make_database: MakeDatabase):
-    """Two accounts of which nothing is known but that they are hers."""
+    """Two accounts of hers, without any further data."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")

@@ -1,4 +1,6 @@
-"""An older copy of her repository is brought in, and heard of late: what she answered here since then is the latest word."""
+"""An older copy of the repository is restored, and this is noticed late: an answer given here since then is the latest
+one.
+"""
 
 from datetime import UTC, datetime
 
@@ -28,14 +30,14 @@ async def copy_of(deployment: Deployment) -> bytes:
 
 
 async def turn_back(deployment: Deployment, copy: bytes) -> None:
-    """Her repository is what it was, under a new commit whose operations nobody announces."""
+    """Restore an older state of the repository, in a new commit whose operations are not announced."""
     deployment.clock.turn(MINUTE)
     await (await deployment.stranger("cleo")).upload("com.atproto.repo.importRepo", copy, MEDIA_TYPE)
     deployment.clock.turn(MINUTE)
 
 
 async def answered(deployment: Deployment) -> tuple[Caller, Event, bytes]:
-    """Her answer stands in her repository, and in no copy of it that she has."""
+    """Her answer is in her repository, but not in the copy."""
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await run_until_idle(deployment, ana)
@@ -48,7 +50,7 @@ async def answered(deployment: Deployment) -> tuple[Caller, Event, bytes]:
 
 
 async def read_later(deployment: Deployment, cleo: Caller) -> None:
-    """A reading, as of a commit behind all of it."""
+    """Read the whole repository, as of a later commit."""
     deployment.clock.turn(MINUTE)
     await write(deployment, "com.example.note", NOTE)
     await read_whole(deployment, await deployment.identity(cleo.user_id))
@@ -59,7 +61,9 @@ async def statuses(deployment: Deployment) -> list[str]:
 
 
 async def test_a_copy_that_is_read_before_it_is_announced(deployment: Deployment):
-    """The reading finds her record gone, as of after her newer answer; that it went with the copy is told by the stream."""
+    """The read finds her record missing as of after her newer answer. The stream says later that the restore removed
+    it.
+    """
     cleo, event, copy = await answered(deployment)
     await turn_back(deployment, copy)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
@@ -84,7 +88,7 @@ async def test_a_copy_that_is_announced_before_it_is_read(deployment: Deployment
 
 
 async def test_a_copy_that_is_found_by_writing_before_the_repository_is_read(deployment: Deployment):
-    """Who wants to write her newer answer finds nothing there, and tells; the reading that is queued comes later."""
+    """The publisher that wants to write her newer answer finds no record and reports it. The queued read comes later."""
     cleo, event, copy = await answered(deployment)
     await turn_back(deployment, copy)
     await deployment.listen(cleo.user_id)
@@ -103,7 +107,7 @@ async def test_a_copy_that_is_found_by_writing_before_the_repository_is_read(dep
 
 
 async def test_of_two_copies_the_first_may_have_changed_it(deployment: Deployment):
-    """Nothing says that her record went with the second one, and between them she has answered."""
+    """Nothing proves that the second restore removed her record, and between the two she has answered."""
     cleo, event, copy = await answered(deployment)
     await turn_back(deployment, copy)
     await deployment.listen(cleo.user_id)
@@ -130,7 +134,9 @@ async def test_an_answer_of_before_the_copy_gives_way_to_it(deployment: Deployme
 
 
 async def test_what_her_app_wrote_after_what_was_missed_was_not_missed(deployment: Deployment):
-    """A copy is announced; then she answers here, and last in her app. Who reads all of it at once sees that this is the newest."""
+    """A restore is announced, she answers here, and then in another app. One read of everything recognises the last one
+    as the newest.
+    """
     cleo, event, _ = await answered(deployment)
     (record,) = await records(deployment, RSVP)
     with_it = await copy_of(deployment)
@@ -155,7 +161,9 @@ async def test_what_her_app_wrote_after_what_was_missed_was_not_missed(deploymen
 async def test_what_her_app_said_after_the_copy_is_no_older_for_it(
     deployment: Deployment, *, is_deleted: bool, is_delivered_between: bool
 ):
-    """The copy left her record as it was. Her app's word is later than her answer here, and the stream tells of both at last."""
+    """The restore left her record unchanged. The other app's answer is later than the one given here, and the stream
+    finally brings both.
+    """
     cleo, event, _ = await answered(deployment)
     copy = await copy_of(deployment)
     await write(deployment, "com.example.note", NOTE)

@@ -1,4 +1,4 @@
-"""One's own answers as records: written at one's server and nowhere else, and waiting until the firehose has brought them."""
+"""One's own answers as records: written only to one's server, and shown as waiting until the firehose brings them."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -33,7 +33,7 @@ async def answers(door: Door) -> list[str]:
 
 
 async def tea(deployment: Deployment) -> tuple[str, str]:
-    """A published event: its record, and its page's path."""
+    """A published event: its record, and the path of its page."""
     ben = await deployment.person("Ben")
     event = await deployment.event(ben)
     while await deployment.deliver_publications():
@@ -45,7 +45,9 @@ async def tea(deployment: Deployment) -> tuple[str, str]:
 
 
 async def test_an_answer_is_written_there_and_comes_back(wide: Deployment):
-    """Create, change and delete touch the repository alone; a form sent twice writes one record; foreign fields stay."""
+    """Creating, changing and deleting touch only the repository. A form sent twice writes one record, and unknown
+    fields stay.
+    """
     uri, _ = await tea(wide)
     door = door_to(wide, wide.db)
     await wide.account("ana")
@@ -93,7 +95,7 @@ async def test_an_answer_is_written_there_and_comes_back(wide: Deployment):
 
 
 async def test_what_names_no_public_event_is_said_beside_the_field(deployment: Deployment):
-    """And nothing is written, nothing typed is lost; by its page here an event is found as by its record."""
+    """Nothing is written, and nothing that was typed is lost. An event can be given by its page here or by its record."""
     uri, path = await tea(deployment)
     door = door_to(deployment, deployment.db)
     ben = await deployment.person("Cleo")
@@ -116,7 +118,9 @@ async def test_what_names_no_public_event_is_said_beside_the_field(deployment: D
 
 
 async def test_an_answer_is_not_changed_once_answers_are_for_nobody(deployment: Deployment):
-    """An event that is for few by now: its page says where to answer, the record keeps what it says, and can be deleted."""
+    """For an event that is no longer public, its page says where to answer. The record keeps its content and can be
+    deleted.
+    """
     uri, _ = await tea(deployment)
     door = door_to(deployment, deployment.db)
     await deployment.account("ana")

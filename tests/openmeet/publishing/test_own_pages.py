@@ -1,4 +1,4 @@
-"""One's own records: written at one's server and nowhere else, and waiting to come back until the firehose has brought them."""
+"""One's own records: written only to one's server, and shown as waiting until the firehose brings them."""
 
 import html
 import re
@@ -36,7 +36,9 @@ async def titles(door: Door) -> list[str]:
 
 
 async def test_records_are_written_there_and_come_back(door: Door):
-    """Create, change and delete touch the repository alone; the page says what has not come back; foreign fields stay."""
+    """Creating, changing and deleting touch only the repository. The page marks records that have not come back yet,
+    and unknown fields stay.
+    """
     deployment = door.deployment
     await deployment.account("ana")
     async with door.browser() as browser:
@@ -44,11 +46,11 @@ async def test_records_are_written_there_and_come_back(door: Door):
         ana = await door.identity("ana")
         assert "None yet" in (await browser.get(HERE)).text
         form = inputs_of((await browser.get(f"{HERE}/new")).text)
-        for _ in range(2):  # sent twice, written once
+        for _ in range(2):  # the form is sent twice, but written once
             done = await browser.post(f"{HERE}/new", data={**form, **TYPED})
             assert (done.status_code, done.headers["location"]) == (303, HERE)
         page = (await browser.get(HERE)).text
-        assert (page.count("Tea in the park"), "waiting to come back" in page) == (2, True)  # the line, and its button
+        assert (page.count("Tea in the park"), "waiting to come back" in page) == (2, True)  # the row and its button
         assert await titles(door) == []
         await deployment.listen(ana.user_id)
         page = (await browser.get(HERE)).text
@@ -99,7 +101,9 @@ THEIRS = {
 
 
 async def opened(door: Door, browser: httpx.AsyncClient, record: dict[str, object]) -> tuple[str, dict[str, str], Held]:
-    """Another app has written a record: the address of its form, what a browser sends back of it, and a look at it there."""
+    """A record that another app has written: the URL of its form, the form's fields as a browser sends them, and a
+    function that reads the record.
+    """
     await door.deployment.account("ana")
     await door.let_in(browser, "ana")
     stranger = await door.deployment.stranger("ana")
@@ -112,12 +116,14 @@ async def opened(door: Door, browser: httpx.AsyncClient, record: dict[str, objec
     async def held() -> object:
         return (await stranger.query("com.atproto.repo.getRecord", uri))["value"]
 
-    # Browsers end lines as mail does.
+    # Browsers end lines with CRLF, as e-mail does.
     return where, {**inputs_of(page), "description": html.unescape(text).replace("\n", "\r\n")}, held
 
 
 async def test_what_nobody_changed_in_the_form_stays_to_the_letter(door: Door):
-    """The offset and the seconds of a date, a text longer than pages show, the marks in it: only what was typed is written."""
+    """Fields that were not changed are written back exactly: the UTC offset and seconds of a date, text longer than
+    pages show, and its facets.
+    """
     async with door.browser() as browser:
         where, form, held = await opened(door, browser, THEIRS)
         for typed, record in (
@@ -133,11 +139,13 @@ async def test_what_nobody_changed_in_the_form_stays_to_the_letter(door: Door):
         changed = await held()
     assert isinstance(changed, dict)
     assert changed["description"] == "Short."
-    assert "facets" not in changed  # they marked words of the text before
+    assert "facets" not in changed  # the facets belonged to the old text
 
 
 async def test_how_people_take_part_and_whether_it_takes_place_are_chosen(door: Door):
-    """Words of the lexicon are offered; one of another app is not touched unless another is chosen, and none is invented."""
+    """The form offers the values of the lexicon. An unknown value of another app is kept unless another one is chosen,
+    and no value is made up.
+    """
     deployment = door.deployment
     await deployment.account("ana")
     async with door.browser() as browser:
@@ -166,7 +174,7 @@ async def test_how_people_take_part_and_whether_it_takes_place_are_chosen(door: 
 
 
 async def test_edit_of_what_changed_meanwhile_is_not_written(door: Door):
-    """Another app changed the record while the form was open: nothing of theirs is undone, and what was typed is kept."""
+    """Another app changed the record while the form was open. Its change is kept, and so is the typed text."""
     async with door.browser() as browser:
         where, form, held = await opened(door, browser, THEIRS)
         stranger = await door.deployment.stranger("ana")
@@ -179,7 +187,9 @@ async def test_edit_of_what_changed_meanwhile_is_not_written(door: Door):
 
 
 async def test_a_form_that_is_gone_back_to_writes_what_it_says_now(door: Door):
-    """Sent, gone back to and filled with something else: nothing is said to be written that is not, and one more press writes it."""
+    """The form is sent, and after browser Back filled in differently and sent again. The page does not claim to have
+    written what was not, and sending once more writes it.
+    """
     deployment = door.deployment
     await deployment.account("ana")
     stranger = await deployment.stranger("ana")
@@ -199,7 +209,7 @@ async def test_a_form_that_is_gone_back_to_writes_what_it_says_now(door: Door):
 
 
 async def test_records_that_lack_a_date_or_a_possible_one_can_be_opened(door: Door):
-    """A date to be announced stays open; of a record that is no event the page says why, and lets it be deleted."""
+    """A date to be announced stays open. For a record that is not an event the page says why, and lets it be deleted."""
     async with door.browser() as browser:
         undated = {key: THEIRS[key] for key in THEIRS if key not in {"startsAt", "endsAt"}}
         where, form, held = await opened(door, browser, undated)
@@ -217,7 +227,9 @@ async def test_records_that_lack_a_date_or_a_possible_one_can_be_opened(door: Do
 
 
 async def test_what_cannot_be_written_keeps_what_was_typed(door: Door):
-    """Wrong times are said beside their field; an allowance that is missing is given in another window, and the form still stands."""
+    """Invalid times are reported next to their field. A missing permission can be granted in another window while the
+    form stays open.
+    """
     await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana", without=f"repo:{EVENT}")
@@ -252,20 +264,22 @@ async def test_an_answer_that_is_not_allowed_keeps_what_was_chosen(door: Door):
 
 
 def lines_of(page: str) -> list[str]:
-    """The events of a page, with what is said of each."""
+    """The events of a page, with the state shown for each."""
     section = page.split('id="records-events"')[1].split("</section>", maxsplit=1)[0]
     found = (re.sub(r"<a class.*?</a>|<[^>]*>", " ", one) for one in re.findall(r"<li>(.*?)</li>", section, re.DOTALL))
     return [" ".join(html.unescape(one).split()) for one in found]
 
 
 def followed(page: str, words: str) -> str:
-    """Where a link leads; empty where there is none."""
+    """The target of a link, or empty if there is no such link."""
     (found, *_) = re.findall(rf'href="([^"]+)"[^>]*>{words}', page) or [""]
     return html.unescape(found).partition("#")[0]
 
 
 async def test_everything_is_shown_page_by_page(door: Door, monkeypatch: pytest.MonkeyPatch):
-    """Newest keys first; what was deleted there and is here still stands where it stood; the answers keep their place."""
+    """Newest record keys first. A record that was deleted there but is still here keeps its place in the list, and so
+    do the answers.
+    """
     monkeypatch.setattr(repository, "PAGE", 3)
     deployment = door.deployment
     await deployment.account("ana")
@@ -293,12 +307,14 @@ async def test_everything_is_shown_page_by_page(door: Door, monkeypatch: pytest.
             ["Tea 1", f"Tea 0 {gone}"],
         ]
         assert (await browser.get(followed(page, "Back to the newest"))).text.count("deleted there") == 3
-        # What is no address of a page of ours.
+        # Values that are not a page cursor of ours.
         assert lines_of((await browser.get(f"{HERE}?events=nonsense")).text)[1].startswith("Tea 6")
 
 
 async def test_of_what_has_left_there_is_a_page(door: Door, monkeypatch: pytest.MonkeyPatch):
-    """The newest of it; when that has left here, too, the others come forward. An address that nobody gave begins with the newest."""
+    """The page shows the newest of them, and older ones follow when those have left here, too. An unknown cursor starts
+    with the newest.
+    """
     monkeypatch.setattr(repository, "PAGE", 3)
     await door.deployment.account("ana")
     stranger = await door.deployment.stranger("ana")
@@ -323,7 +339,9 @@ async def test_of_what_has_left_there_is_a_page(door: Door, monkeypatch: pytest.
 
 
 async def test_of_several_accounts_one_is_chosen(door: Door):
-    """What is listed, written, changed and deleted is of that one; somebody else's is not there."""
+    """Records are listed, written, changed and deleted in the chosen account only. Somebody else's account is not
+    offered.
+    """
     for name in ("ana", "work", "dan"):
         await door.deployment.account(name)
     async with door.browser() as browser, door.browser() as dans:
