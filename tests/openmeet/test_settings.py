@@ -6,7 +6,8 @@ import pytest
 
 from groundwork.settings import Secret
 from groundwork.startup_checks import Danger, dangers_of
-from openmeet.settings import Settings, contradictions, dangers
+from openmeet.settings import Settings
+from openmeet.settings_checks import contradictions, dangers
 
 LAPTOP = replace(Settings(), dev_mailbox=True)
 PUBLIC = replace(

@@ -15,7 +15,8 @@ from groundwork.startup_checks import dangers_of
 from groundwork.telemetry.health import Check
 from groundwork.telemetry.probes import Probes
 from openmeet.feature_flags.flags import Switchboard
-from openmeet.settings import PREFIX, Settings, contradictions, dangers
+from openmeet.settings import PREFIX, Settings
+from openmeet.settings_checks import contradictions, dangers
 
 # The community that is used if none is named. Most installations have no other.
 DEFAULT_TENANT: Final = "default"

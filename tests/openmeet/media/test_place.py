@@ -9,7 +9,8 @@ from groundwork.blobstore.contract import put
 from groundwork.blobstore.open_ import open_bucket
 from groundwork.settings import Secret
 from openmeet.domain.media.pictures import open_pictures
-from openmeet.settings import Settings, contradictions
+from openmeet.settings import Settings
+from openmeet.settings_checks import contradictions
 from tests.buckets import MakeBucket
 
 

@@ -16,7 +16,8 @@ from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.domain.places.addresses import GeocoderKind, StreetAddress, addresses_in
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
-from openmeet.settings import Settings, contradictions
+from openmeet.settings import Settings
+from openmeet.settings_checks import contradictions
 from tests.databases import MakeDatabase
 from tests.openmeet.places.geocoder_server import NOMINATIM, STREET, VENUE, GeocoderServer, geocoder_server
 from tests.openmeet.site_under_test import Site, change_services, event_by, inputs_of, person, signed_in, site_on
