@@ -1,4 +1,4 @@
-"""How many statements something takes, whatever each of them costs, and how many rows it reads."""
+"""Count the statements that something executes, whatever each of them costs, and the rows that it reads."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -7,7 +7,7 @@ from groundwork.database.transaction import Engine, Row, Transaction
 
 
 class Counting:
-    """A transaction that counts what it is asked."""
+    """A transaction that counts its statements."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
@@ -23,7 +23,7 @@ class Counting:
         return self._tx.now
 
     async def asked(self) -> None:
-        """Before each statement."""
+        """Called before each statement."""
         self.statements += 1
 
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:

@@ -212,7 +212,7 @@ class Deployment:
         return dict(answer["value"], cid=answer["cid"])
 
     async def own_client(self, identity: Identity) -> XrpcClient:
-        """A client for a person's custodial repository, as another app of theirs would use it."""
+        """A client for the person's custodial repository, as another app of theirs would use it."""
         return await agent_for(self.db, self.network, identity)
 
     async def stranger(self, name: str) -> XrpcClient:
@@ -242,7 +242,7 @@ async def heard_until(consumer: Consumer, pds_url: str, did: str, is_done: Calla
 
 
 async def worked_off(one: Processor) -> int:
-    """Process queued messages until the queue is empty; returns how many there were."""
+    """Process messages until the queue is empty, and return how many there were."""
     total = 0
     while taken := await processor.run_once(one):
         total += taken
@@ -250,7 +250,7 @@ async def worked_off(one: Processor) -> int:
 
 
 class Fixed:
-    """Credentials that send the same authorization with every call."""
+    """Credentials that send the same Authorization header with every request."""
 
     def __init__(self, authorization: str) -> None:
         self.authorization = authorization
@@ -266,7 +266,7 @@ class Fixed:
 
 
 def records_listed(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The records in an answer of ``com.atproto.repo.listRecords``."""
+    """The records in a response of ``com.atproto.repo.listRecords``."""
     found: list[dict[str, Any]] = answer["records"]
     return found
 

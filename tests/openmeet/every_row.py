@@ -1,4 +1,4 @@
-"""A whole database, to see that something changed nothing."""
+"""The whole database, to check that nothing has changed."""
 
 from groundwork.database.transaction import Database, Engine
 

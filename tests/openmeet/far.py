@@ -1,4 +1,4 @@
-"""A site of ours with its whole engine, and the reference PDS as somebody's server."""
+"""An OpenMeet site with its complete engine, and the reference PDS as other people's server."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -62,7 +62,7 @@ PASSWORD = "password of a test"
 
 @dataclass
 class Far:
-    """The site's address and parts; what is queued is delivered, and what is announced heard, when a test says so."""
+    """The site's URL and parts. Tests decide when jobs are delivered and the firehose is read."""
 
     url: str
     db: Database
@@ -73,13 +73,13 @@ class Far:
     consumer: Consumer
 
     async def identity(self, name: str) -> Identity:
-        """Of somebody whose handle is known here."""
+        """The identity of a person whose handle is known here."""
         async with self.db.reader() as reader:
             (found,) = await queries.by_handle(reader, f"{name}.test")
         return found
 
     async def deliver_publications(self) -> int:
-        """Deliver publications that are due now."""
+        """Deliver the publications that are due now."""
         return await schedule.run_once(self.publisher)
 
     async def listen(self, did: str) -> None:
@@ -91,7 +91,7 @@ class Far:
         await worked_off(self.processor)
 
     async def welcome(self) -> None:
-        """Ask where people are that were met, and show what they wrote, as far as the site's policy lets it."""
+        """Resolve the servers of newly seen people, and release their events as far as the site's policy allows."""
         await dispatcher.run_once(
             self.db,
             {JobKind.REFRESH_IDENTITY: one_by_one(identity_refresh.identity_handler(self.db, self.network))},
@@ -99,13 +99,13 @@ class Far:
         await intake.decide_due(self.db)
 
     async def records(self, did: str, collection: str) -> dict[str, dict[str, Any]]:
-        """What stands in a repository, by at-uri, as the reference reads it."""
+        """The records of a repository by at-uri, as the reference returns them."""
         listed = await self.pds.read("com.atproto.repo.listRecords", repo=did, collection=collection)
         return {one["uri"]: one["value"] for one in msgspec.json.decode(listed)["records"]}
 
     @asynccontextmanager
     async def phone(self, browser: Browser) -> AsyncIterator[Page]:
-        """A page of somebody who comes with a phone and no cookies."""
+        """A page of a phone browser without cookies."""
         context = await browser.new_context(viewport=PHONE, locale="en-GB", base_url=self.url)
         yield await context.new_page()
         await context.close()
@@ -119,7 +119,7 @@ async def far(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
 
 @asynccontextmanager
 async def open_far(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
-    """The same with a database of the site's that somebody else opened."""
+    """The same, with a site database that the caller has opened."""
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         plc_settings = PlcSettings(data_directory=tmp_path / "plc", hourly_limit=0)
@@ -186,7 +186,7 @@ async def open_far(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> A
 
 
 async def allow(page: Page) -> None:
-    """Sign in on the reference's pages, and say yes."""
+    """Sign in on the reference's pages and authorise."""
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Sign in", exact=True).click()
     await page.get_by_role("button", name="Authorize", exact=True).click()

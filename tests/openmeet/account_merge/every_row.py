@@ -1,4 +1,4 @@
-"""One row in every table that refers to people, built from the schema, so that new tables are covered automatically."""
+"""Build one row for every table that refers to people from the schema, so that new tables are covered automatically."""
 
 import re
 import sqlite3
@@ -8,7 +8,7 @@ from typing import Any
 
 from groundwork.database.transaction import Transaction
 
-# What a check asks for beside a list of values.
+# Values for columns whose check constraint asks for more than one of a list of values.
 MADE = {
     ("attendances", "waitlist_number"): None,
     ("subscribed_calendars", "health"): "file",
@@ -21,7 +21,7 @@ MADE = {
     ("groups", "succession_asked_at"): 1,
     ("chat_rooms", "kind"): "direct",
 }
-# Two columns of one table that a check holds together.
+# Columns that a check constraint allows only together with another column of the table.
 TOGETHER = {
     ("group_announcements", "removed_by"),
     ("groups", "successor_id"),
@@ -29,13 +29,13 @@ TOGETHER = {
     ("chat_messages", "user_id"),
     ("chat_reactions", "user_id"),
 }
-# Columns that may be empty, but not in the row that is made here.
+# Columns that are nullable in general, but required in the row that is made here.
 FILLED = {("chat_rooms", "group_id")}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table, as SQLite tells it. ``to``: the table that it refers to."""
+    """One column of a table, as SQLite describes it. ``to`` is the table that it refers to."""
 
     name: str
     type: str
@@ -69,7 +69,7 @@ def _columns(connection: sqlite3.Connection, table: str, sql: str) -> list[Colum
     for index in connection.execute(f"pragma index_list({table})").fetchall():
         names = [row[2] for row in connection.execute(f"pragma index_info({index[1]})")]
         if index[2] and not any(to.get(name) == "users" for name in names):
-            # Two people's rows differ here: a number of a message, a hash.
+            # This column has to differ between two people's rows: a message number or a hash, for example.
             alone.add(next((name for name in reversed(names) if name not in to), names[0]))
     return [
         Column(name, kind, bool((needed and default is None) or key), to.get(name), choices.get(name), name in alone)
@@ -88,7 +88,9 @@ _numbers = count(1)
 def row_for(
     columns: list[Column], table: str, known: dict[str, str], people: dict[str, str], other: str
 ) -> dict[str, Any]:
-    """Values for one row: ``people`` says who stands in which column, ``other`` in the rest, ``known`` has rows to refer to."""
+    """Return values for one row. ``people`` maps columns to people, ``other`` fills the other columns that refer to
+    people, and ``known`` has rows to refer to.
+    """
     values: dict[str, Any] = {}
     for one in columns:
         made = (table, one.name) in MADE
@@ -119,6 +121,6 @@ def _value(one: Column, known: dict[str, str], other: str) -> Any:
 
 
 async def insert(tx: Transaction, table: str, values: dict[str, Any]) -> None:
-    """Write the row."""
+    """Insert the row."""
     names = ", ".join(values)
     await tx.execute(f"insert into {table} ({names}) values ({', '.join(':' + name for name in values)})", **values)

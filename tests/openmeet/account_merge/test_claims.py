@@ -1,4 +1,4 @@
-"""Signing in and linking with a DID, proving an address, saying yes; on both engines."""
+"""Sign in and link with a DID, prove an e-mail address, confirm the merge; on both engines."""
 
 import asyncio
 
@@ -53,7 +53,7 @@ async def signs_in(db: Database, who: Did, caller: UserId | None = None) -> Sign
 
 
 async def of(db: Database, who: UserId) -> dict[str, str]:
-    """A person's answers by the titles of events."""
+    """A person's answers by event title."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select e.title, a.status from attendances a join events e on e.id = a.event_id"
@@ -64,7 +64,9 @@ async def of(db: Database, who: UserId) -> dict[str, str]:
 
 
 async def test_signing_in_makes_the_shadow_a_person_and_says_what_was_there(db: Database, clock: HandClock) -> None:
-    """No merge: the same row, with the moment at which it was claimed; signing in again says nothing more."""
+    """Signing in claims the shadow's row and records when. It is not a merge, and signing in again does not report it a
+    second time.
+    """
     await take(db, event(2, "tea", 1), event(1, "own", 2, "Own"), rsvp(1, "r", 3, TEA))
     async with db.reader() as reader:
         shadow = (await identity_queries.find(reader, did(1))).user_id
@@ -83,7 +85,9 @@ async def test_signing_in_makes_the_shadow_a_person_and_says_what_was_there(db: 
 
 
 async def test_whoever_signs_in_is_not_a_stranger_any_more(db: Database) -> None:
-    """An answer that stood apart on an event with a limit gets its place, or the end of the line."""
+    """When a stranger signs in, their unconfirmed RSVP to an event with a limit gets a place or joins the end of the
+    waitlist.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ana, capacity="1")
@@ -99,7 +103,9 @@ async def test_whoever_signs_in_is_not_a_stranger_any_more(db: Database) -> None
 
 
 async def test_linking_shows_first_and_joins_on_the_yes(db: Database) -> None:
-    """Before the yes both stay as they are; after it the shadow is gone, and its DID is the person's to sign in with."""
+    """Both accounts stay as they are until the person confirms. Afterwards the shadow is gone, and its DID signs the
+    person in.
+    """
     await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -120,13 +126,13 @@ async def test_linking_shows_first_and_joins_on_the_yes(db: Database) -> None:
         claim, said = await actions.look(reader, ana.user_id, linked.claim)
     assert (identity.user_id, identity.kind, identity.handle) == (ana.user_id, IdentityKind.CONNECTED, "ana.example")
     assert (claim.other_id, said) == (None, holdings)
-    # What they write from now on is theirs, too.
+    # What the DID writes later also belongs to the person.
     await take(db, rsvp(1, "r", 5, TEA, "notgoing"))
     assert await of(db, ana.user_id) == {"Tea": "declined"}
 
 
 async def test_a_double_click_joins_once(db: Database) -> None:
-    """Both hear what was joined, and it was joined once."""
+    """Confirming twice at the same moment merges once, and both requests report what was merged."""
     await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -176,7 +182,9 @@ async def test_a_claim_is_its_persons_alone_and_ends(db: Database, clock: HandCl
 
 
 async def test_who_unlinked_the_proven_did_in_the_middle_keeps_their_account(db: Database) -> None:
-    """A DID that two people can open: the one lets it go, and the other's proof of a minute ago joins nothing of theirs."""
+    """Two people can prove the same DID. If the owner unlinks it, the other's earlier proof no longer merges their
+    accounts.
+    """
     async with db.transaction() as tx:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
         await event_by(tx, ana, title="Anas own")
@@ -192,7 +200,7 @@ async def test_who_unlinked_the_proven_did_in_the_middle_keeps_their_account(db:
                 await step(tx, eve.user_id, claim)
     async with db.reader() as reader:
         assert await by_id(reader, ana.user_id) is not None
-    # Proven again it is nobody's, and theirs at once; of Ana nothing comes along.
+    # When Eve proves the DID again, it has no owner and becomes hers at once. Nothing of Ana's account comes with it.
     assert (await signs_in(db, did(1), eve.user_id)).claim is None
     async with db.reader() as reader:
         assert (await identity_queries.find(reader, did(1))).user_id == eve.user_id
@@ -213,7 +221,9 @@ async def test_who_has_another_address_by_then_keeps_their_account(db: Database)
 
 
 async def test_what_proves_an_account_in_two_ways_is_what_was_shown_last(db: Database) -> None:
-    """The address first, then the DID: unlinking the DID ends the claim, although the address is still theirs."""
+    """Eve proves Ana's account by e-mail address and then by DID. Unlinking the DID ends the claim, although the
+    address is still Ana's.
+    """
     async with db.transaction() as tx:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
         await event_by(tx, ana)
@@ -230,7 +240,7 @@ async def test_what_proves_an_account_in_two_ways_is_what_was_shown_last(db: Dat
 
 
 async def test_two_people_who_proved_one_shadow_do_not_both_get_it(db: Database) -> None:
-    """At the same moment: one has all of it, the other is told that it is not there any more."""
+    """If both confirm at the same moment, one gets everything, and the other is told that the account no longer exists."""
     await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
     async with db.transaction() as tx:
         people = [await person(tx, name) for name in ("Ana", "Eve")]
@@ -264,7 +274,9 @@ async def test_an_address_is_forgotten_when_its_claim_is_completed(db: Database)
 
 
 async def test_answers_by_mail_are_joined_by_their_address(db: Database) -> None:
-    """Somebody who signs in with a handle answered before as a guest: the address proves it, and is theirs from then on."""
+    """A guest's RSVPs become the account's when the person proves the e-mail address. The address is theirs from then
+    on.
+    """
     async with db.transaction() as tx:
         host = await person(tx, "Host")
         tea = await event_by(tx, host)
@@ -281,7 +293,7 @@ async def test_answers_by_mail_are_joined_by_their_address(db: Database) -> None
 
 
 async def test_two_kept_repositories_are_not_joined(db: Database) -> None:
-    """Neither key may be lost: one is taken over first. Nothing is changed by the try."""
+    """Neither repository's key may be lost, so one repository has to be taken over first. The attempt changes nothing."""
     async with db.transaction() as tx:
         people = [await person(tx, name) for name in ("Ana", "Ben")]
         for one in people:
@@ -297,7 +309,9 @@ async def test_two_kept_repositories_are_not_joined(db: Database) -> None:
 
 
 async def test_what_arrives_during_the_merge_belongs_to_the_person(db: Database, clock: HandClock) -> None:
-    """Messages of that DID and of others, side by side with the yes: one answer per event, nobody is lost, seats are exact."""
+    """Messages of this DID and of others are applied while the person confirms. There is one answer per event, nobody
+    is lost, and seats are exact.
+    """
     async with db.transaction() as tx:
         host = await person(tx, "Host")
         full = await event_by(tx, host, capacity="1")

@@ -1,6 +1,8 @@
-"""A yes and a message of the network beside each other, stopped at one statement after another: it ends as if one had come after the other.
+"""A merge and a network message run concurrently and are stopped at one statement after another. The result is always
+that of one after the other.
 
-On PostgreSQL by two connections, which see and wait for each other; on SQLite the one that came first has the writer.
+On PostgreSQL they use two connections that see and wait for each other. On SQLite the first one to begin holds the
+write lock.
 """
 
 import asyncio
@@ -36,14 +38,15 @@ from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 from tests.simulation.oracle import EVENT
 
 PDS = "https://pds.example"
-# Long enough for whoever waits for no lock, short beside the two seconds that a transaction may last.
+# In seconds. Long enough for a transaction that waits for no lock, and short compared to the limit of two seconds for a
+# transaction.
 MOMENT = 0.15
 
 Work = Callable[[Transaction], Awaitable[object]]
 
 
 class Gate:
-    """Stops whoever passes it the ``at``-th time, once, until it is opened."""
+    """Pause the caller that passes the gate for the ``at``-th time, once, until the gate is opened."""
 
     def __init__(self, at: int) -> None:
         self.reached, self.opened = asyncio.Event(), asyncio.Event()
@@ -57,7 +60,7 @@ class Gate:
 
 
 class Gated(Counting):
-    """A transaction with a gate before each statement."""
+    """A transaction that passes a gate before each statement."""
 
     def __init__(self, tx: Transaction, gate: Gate) -> None:
         super().__init__(tx)
@@ -68,7 +71,7 @@ class Gated(Counting):
 
 
 async def run(db: Database, work: Work, gate: Gate | None = None) -> None:
-    """As ``batch`` does it: what lost against somebody else is done again."""
+    """Run ``work`` as ``batch`` does: retry after a conflict with a concurrent transaction."""
     for _ in range(5):
         with suppress(TransactionConflict):
             async with db.transaction() as tx:
@@ -78,7 +81,9 @@ async def run(db: Database, work: Work, gate: Gate | None = None) -> None:
 
 
 async def beside(db: Database, first: Work, second: Work, at: int) -> bool:
-    """``first`` is stopped before its ``at``-th statement, until ``second`` is through or waits. False where it has fewer."""
+    """Stop ``first`` before its ``at``-th statement until ``second`` has finished or is waiting. Return False if
+    ``first`` has fewer statements.
+    """
     gate = Gate(at)
     running = asyncio.create_task(run(db, first, gate))
     reached = asyncio.create_task(gate.reached.wait())
@@ -94,7 +99,9 @@ async def beside(db: Database, first: Work, second: Work, at: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Ana, a DID that is hers as she has proven, and events: one that its shadow answered, one that both did, one with one seat."""
+    """Ana, a DID that she has proven to own, and events: one that its shadow answered, one that both answered, and one
+    with a single seat.
+    """
 
     ana: Caller
     ben: Caller
@@ -112,12 +119,12 @@ class Scene:
 
 
 def own_did(who: int) -> Did:
-    """One that no other scene has."""
+    """A DID that no other scene uses."""
     return parse_did("did:plc:" + "".join(NAMES[who >> shift & 15] for shift in range(92, -4, -4)))
 
 
 def says(who: int, name: str, at: int, word: str = "going") -> RecordMessage:
-    """The answer of a scene's DID to the event of this name."""
+    """A message with the answer of the scene's DID to the event with this name."""
     return replace(rsvp(0, name, at, uri_of(who, name), word), did=own_did(who))
 
 
@@ -150,7 +157,7 @@ async def scene(db: Database, who: int) -> Scene:
     return Scene(ana, ben, shadow.user_id, own_did(who), proven.claim, theirs, shared, full, fresh)
 
 
-# What the network says meanwhile, of the DID that is being joined.
+# Network messages that arrive during the merge, from the DID that is being merged.
 ARRIVING: dict[str, Callable[[int], RecordMessage]] = {
     "a new answer": lambda who: says(who, "fresh", 5),
     "another answer": lambda who: says(who, "theirs", 5, "notgoing"),
@@ -161,7 +168,7 @@ ARRIVING: dict[str, Callable[[int], RecordMessage]] = {
 
 
 async def ends(db: Database, one: Scene) -> object:
-    """What is so in the end, without names: answers, seats, who is next, records, whose DID it is, and nobody left over."""
+    """The final state, without ids: answers, seats, waitlist, records, the owner of the DID, and no leftover user."""
     async with db.reader() as reader:
         found = {}
         for event in one.events:
@@ -186,7 +193,7 @@ async def ends(db: Database, one: Scene) -> object:
 
 
 async def in_turn(db: Database, who: int, arriving: str, *, joins_first: bool) -> object:
-    """What is so where one came after the other."""
+    """The final states if one runs completely before the other."""
     one = await scene(db, who)
     both = (joining(one), arrival(who, arriving))
     for work in both if joins_first else reversed(both):
@@ -207,7 +214,7 @@ def arrival(who: int, arriving: str) -> Work:
 async def test_it_ends_as_if_one_came_after_the_other(
     make_database: MakeDatabase, engine: Engine, stopped: str, arriving: str
 ) -> None:
-    """No answer is lost or there twice, no seat is taken that is not there, and nothing names who is not there any more."""
+    """No answer is lost or duplicated, no seat is given out twice, and nothing refers to the deleted user."""
     db = await make_database("openmeet")
     numbers = count(10)
     allowed = [await in_turn(db, next(numbers), arriving, joins_first=first) for first in (True, False)]
@@ -224,7 +231,7 @@ async def test_it_ends_as_if_one_came_after_the_other(
 
 
 async def test_two_who_join_each_other_end_as_one(make_database: MakeDatabase, engine: Engine) -> None:
-    """Each has proven the address of the other, and both say yes: one is left, with everything of both."""
+    """Each has proven the other's address, and both confirm. One account is left, with everything of both."""
     db = await make_database("openmeet")
     at, is_stopped = 1, True
     while is_stopped:
@@ -249,7 +256,7 @@ async def test_two_who_join_each_other_end_as_one(make_database: MakeDatabase, e
 
 def agreeing(who: Caller, claim: ClaimId) -> Work:
     async def work(tx: Transaction) -> None:
-        # Who was joined meanwhile is told that there is nothing to join.
+        # The account that was merged in the meantime is told that there is nothing to merge.
         with suppress(NotFound):
             await actions.confirm(tx, who.user_id, claim)
 
@@ -264,7 +271,9 @@ async def once_set(event: asyncio.Event, ask: Callable[[], Awaitable[httpx.Respo
 async def test_what_one_does_while_one_is_joined_is_refused_and_works_when_done_again(
     make_database: MakeDatabase, clock: HandClock
 ) -> None:
-    """Ben, in another browser and by a program, while Ana, who has proven to be Ben, joins him: he is told to try again, and is Ana then."""
+    """While Ana merges Ben's account, Ben's requests by page and by API are refused with "try again". When repeated,
+    they are carried out for Ana.
+    """
     db = await make_database("openmeet")
     site = site_on(db, clock)
     one = await scene(db, 10)
@@ -287,7 +296,7 @@ async def test_what_one_does_while_one_is_joined_is_refused_and_works_when_done_
         async with db.transaction() as tx:
             await actions.confirm(tx, one.ana.user_id, claim)
             is_joined.set()
-            # They know who asks, and wait for what is not committed yet.
+            # Both requests are authenticated already and wait for the uncommitted merge.
             await asyncio.wait(asked, timeout=4 * MOMENT)
             assert not any(task.done() for task in asked)
         assert [answer.status_code for answer in await asyncio.gather(*asked)] == [503, 503]
@@ -300,5 +309,5 @@ async def test_what_one_does_while_one_is_joined_is_refused_and_works_when_done_
     assert mine.status is AttendanceStatus.ATTENDING
 
 
-# Statements between one stop and the next: all of them were tried once, and each run tries some.
+# Number of statements between two stops. All stops were tried once; each run tries some of them.
 STEP = 19

@@ -1,4 +1,6 @@
-"""Signing in brings everything of one's repository, seen on a page while it comes, whatever the PDS does meanwhile."""
+"""Signing in imports everything in the person's repository and shows the progress on a page, even if the PDS fails
+meanwhile.
+"""
 
 import time
 
@@ -27,12 +29,12 @@ __all__ = ["deployment"]
 
 
 def key_of(index: int) -> str:
-    """The record key of an event that ``fill`` has written."""
+    """The record key of an event that ``fill`` wrote."""
     return from_microseconds(1_770_000_000_000_000 + index, 0)
 
 
 async def fill(client: XrpcClient, did: str, number: int, *, words: str = "Evening") -> None:
-    """So many events, written by another app."""
+    """Write this many events to the repository, as another app would."""
     for start in range(0, number, 200):
         writes = [
             {
@@ -68,7 +70,7 @@ async def how_far(deployment: Deployment, user_id: UserId) -> tuple[BackfillStag
 
 
 async def test_everything_of_the_repository_is_here_after_signing_in(deployment: Deployment) -> None:
-    """Once, with what was answered here before kept."""
+    """Everything is imported once, and RSVPs made here before are kept."""
     await deployment.account("dora")
     client = await deployment.stranger("dora")
     did = await did_of(client)
@@ -101,7 +103,7 @@ async def test_everything_of_the_repository_is_here_after_signing_in(deployment:
 
 
 async def test_a_pds_that_dies_in_between_is_asked_again(deployment: Deployment) -> None:
-    """The page says that it waits and why; nothing is lost and nothing doubled when the PDS is back."""
+    """The page says that the import is waiting and why. When the PDS is back, nothing is lost or duplicated."""
     await deployment.account("dora")
     client = await deployment.stranger("dora")
     await fill(client, await did_of(client), 30)
@@ -129,7 +131,7 @@ async def test_a_pds_that_dies_in_between_is_asked_again(deployment: Deployment)
 async def test_what_was_applied_before_a_crash_is_neither_lost_nor_doubled(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker dies between two batches; whoever takes the job next goes on."""
+    """The worker dies between two batches, and the next worker to take the job continues."""
     await deployment.account("dora")
     client = await deployment.stranger("dora")
     did = await did_of(client)
@@ -151,7 +153,7 @@ async def test_what_was_applied_before_a_crash_is_neither_lost_nor_doubled(
 
 
 def dying_after(number: int, batch):
-    """``batch`` of a process that is killed before it begins one transaction more."""
+    """Return a ``batch`` of a process that is killed before it begins transaction ``number`` + 1."""
     done = iter(range(number))
 
     async def run(work):

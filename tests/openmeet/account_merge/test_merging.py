@@ -1,4 +1,4 @@
-"""Two rows become one person: whatever refers to people is found in the schema and must be covered; on both engines."""
+"""Two users become one. Every reference to a user is found in the schema and must be covered; on both engines."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.site_under_test import event_by, person
 
-# What does not change hands, and what becomes of it instead.
+# Columns that are not reassigned, each with what happens to them instead.
 OTHERWISE = {
     ("guests", "user_id"): "the address becomes the person's",
     ("account_merges", "other_id"): "a claim of what is gone is no claim",
@@ -41,14 +41,14 @@ async def db(make_database: MakeDatabase) -> Database:
 
 @pytest.fixture
 async def schema(sqlite_templates: Path) -> Schema:
-    """The schema as SQLite tells it: both engines have the same."""
+    """The schema as SQLite describes it. Both engines have the same one."""
     template = sqlite_templates / "openmeet.db"
     await migrate(f"sqlite://{template}", "", "openmeet")
     return schema_of(str(template))
 
 
 async def known_rows(tx: Transaction) -> tuple[dict[str, str], UserId]:
-    """Rows of somebody else that others can refer to, and that somebody."""
+    """Rows of another person that rows can refer to, and that person's id."""
     cleo = await person(tx, "Cleo")
     event = await event_by(tx, cleo)
     group = await groups.create(tx, cleo, group_details())
@@ -59,11 +59,13 @@ async def known_rows(tx: Transaction) -> tuple[dict[str, str], UserId]:
 async def a_row_everywhere(
     tx: Transaction, schema: Schema, goes: UserId, *, twin: UserId | None = None
 ) -> dict[tuple[str, str], int]:
-    """One row per column that refers to people, where it is ``goes``; with ``twin`` the same once more for them."""
+    """Insert one row for each column that refers to people, with ``goes`` in it. With ``twin``, insert the same rows
+    for ``twin`` too.
+    """
     known, cleo = await known_rows(tx)
     waiting = people_columns(schema)
     made: dict[tuple[str, str], int] = {}
-    # A table that others refer to comes before them.
+    # Tables that other tables refer to come first.
     for table in (
         "event_series",
         "attendances",
@@ -87,7 +89,7 @@ async def a_row_everywhere(
         for who in (goes, twin) if twin else (goes,):
             for one in schema[table]:
                 if one.is_unique and one.to in known:
-                    # One row per series: another series.
+                    # The table allows one row per series, so make another series.
                     other = row_for(schema[one.to], one.to, known, {}, cleo)
                     await insert(tx, one.to, other)
                     known[one.to] = other["id"]
@@ -106,7 +108,7 @@ async def a_row_everywhere(
 
 
 async def test_every_foreign_key_to_people_is_covered(db: Database, schema: Schema, engine: Engine) -> None:
-    """Nothing refers to the one who goes, nothing of theirs is lost, and no cell of the database has their id."""
+    """After the merge nothing refers to the merged user, no row is lost, and no cell of the database contains their id."""
     async with db.transaction() as tx:
         goes, stays = await users.create_shadow(tx), (await person(tx, "Ana")).user_id
         made = await a_row_everywhere(tx, schema, goes)
@@ -123,7 +125,7 @@ async def test_every_foreign_key_to_people_is_covered(db: Database, schema: Sche
         for table, rows in (await everything(db, engine)).items()
         for row in rows
         for column, value in row.items()
-        # Until the ledger has noted that they were merged.
+        # The row stays until the merge has been written to the ledger.
         if isinstance(value, str) and goes in value and table != "merged_accounts"
     ]
     assert left == []
@@ -136,7 +138,9 @@ async def _naming(reader, place: tuple[str, str], who: UserId) -> int:
 
 
 async def test_what_both_have_is_had_once(db: Database, schema: Schema) -> None:
-    """Both stand in every table with the same keys: no constraint stops their joining, and none is broken."""
+    """Two users who have rows with the same keys in every table can be merged. No constraint prevents it, and none is
+    violated.
+    """
     async with db.transaction() as tx:
         goes, stays = (await person(tx, "Ben")).user_id, (await person(tx, "Ana")).user_id
         await a_row_everywhere(tx, {**schema, "custodial_accounts": []}, goes, twin=stays)
@@ -147,7 +151,7 @@ async def test_what_both_have_is_had_once(db: Database, schema: Schema) -> None:
 
 
 async def test_a_crash_in_the_middle_leaves_nothing(db: Database, schema: Schema, engine: Engine, monkeypatch) -> None:
-    """Whichever room it happens in."""
+    """The merge is rolled back completely, whichever step fails."""
     async with db.transaction() as tx:
         goes, stays = await users.create_shadow(tx), (await person(tx, "Ana")).user_id
         await a_row_everywhere(tx, schema, goes)
@@ -177,7 +181,9 @@ async def test_merging_twice_changes_nothing(db: Database, schema: Schema, engin
 
 
 async def merged(tx: Transaction, events: int) -> int:
-    """How many statements it takes to join two people who both go to so many full events, for each of which somebody waits."""
+    """Return the number of statements that it takes to merge two people who both attend this many full events, each
+    with a waitlist.
+    """
     goes, stays, waits = [await person(tx, f"{name} of {events}") for name in ("Ana", "Bea", "Cleo")]
     for _ in range(events):
         event = await event_by(tx, await person(tx, f"Host {new_id(tx.now)}"), capacity="2")
@@ -189,12 +195,12 @@ async def merged(tx: Transaction, events: int) -> int:
 
 
 async def test_it_takes_as_many_statements_for_many_shared_events_as_for_some(db: Database) -> None:
-    """Every place that becomes free is offered to who waits for it, those of most events by jobs."""
+    """Every freed place is offered to the next person on the waitlist. Jobs do this for most of the events."""
     async with db.transaction() as tx:
         some = await merged(tx, 7)
     async with db.transaction() as tx:
         many = await merged(tx, 14)
-    # In SQLite's own process a row of several costs no more alone.
+    # SQLite runs in the process, so several single-row statements cost no more than one with many rows.
     assert many == some or db.engine == "sqlite"
     while await dispatcher.run_once(db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(db))}):
         pass

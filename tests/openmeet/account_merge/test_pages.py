@@ -23,7 +23,7 @@ async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def proves(browser: httpx.AsyncClient, email: str) -> str:
-    """Where the code for an address leads."""
+    """Request a code for the address, enter it, and return where the response redirects to."""
     asked = await browser.post("/settings/join", data={"email": email})
     (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
     right = code_of(CODE_KEY, challenge)
@@ -65,7 +65,7 @@ async def test_what_is_joined_is_shown_before_and_said_after(site: Site) -> None
 
 
 async def test_two_accounts_say_which_address_goes_on(site: Site) -> None:
-    """And "not now" leaves both as they are."""
+    """Two people who both have an address choose which one to keep, and "not now" leaves both accounts as they are."""
     async with site.db.transaction() as tx:
         await person(tx, "Ben")
     async with site.browser() as browser:

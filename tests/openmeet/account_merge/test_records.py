@@ -1,4 +1,6 @@
-"""Records of merged people: two publications of one RSVP become one, and none says what its owner did not write."""
+"""Records of merged users: two publications of one RSVP become one, and no record says something that its owner did not
+write.
+"""
 
 from itertools import chain
 
@@ -15,7 +17,7 @@ __all__ = ["deployment"]
 
 
 async def answers_in(deployment: Deployment, name: str) -> list[str]:
-    """What the answers in somebody's repository say, as their own app sees it."""
+    """The answers in a person's repository, as their own app sees them."""
     client = await deployment.stranger(name)
     did = (await client.query("com.atproto.server.getSession"))["did"]
     listed = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": RSVP})
@@ -25,7 +27,9 @@ async def answers_in(deployment: Deployment, name: str) -> list[str]:
 async def both_answer(
     deployment: Deployment, first: RsvpReply, later: RsvpReply | None
 ) -> tuple[Event, Caller, Caller]:
-    """An event, who stays (answered first) and who goes (answered later), with their records written."""
+    """Create an event that both people answer, and write their records: first the one who stays, later the one who
+    goes.
+    """
     host = await deployment.person("Ana")
     tea = await deployment.event(host)
     await wait_until_done(deployment)
@@ -39,7 +43,7 @@ async def both_answer(
 
 
 async def wait_until_done(deployment: Deployment) -> None:
-    """Deliver and read until nothing is queued."""
+    """Deliver and ingest until nothing is queued."""
     for _ in range(10):
         paid = await deployment.deliver_publications() + await deployment.deliver_jobs()
         await deployment.ingest()
@@ -59,7 +63,9 @@ async def join(deployment: Deployment, stays: Caller, goes: Caller) -> None:
 
 
 async def test_of_two_records_of_one_answer_one_is_taken_back(deployment: Deployment) -> None:
-    """The answer that stays says the later word, in one of the repositories."""
+    """After the merge one of the two RSVP records is retracted. The remaining one has the later answer, whichever
+    repository it is in.
+    """
     tea, dora, cleo = await both_answer(deployment, RsvpReply.GOING, RsvpReply.DECLINED)
     assert [await answers_in(deployment, name) for name in ("dora", "cleo")] == [["going"], ["notgoing"]]
     await join(deployment, dora, cleo)
@@ -73,14 +79,16 @@ async def test_of_two_records_of_one_answer_one_is_taken_back(deployment: Deploy
         )
     assert [(row["user_id"], row["status"]) for row in rows] == [(dora.user_id, "declined")]
     assert [(row["state"], row["subject_id"]) for row in queued] == [(PublicationState.PUBLISHED, rows[0]["id"])]
-    # It goes on being one answer.
+    # It is still a single RSVP after the next change.
     await deployment.answer(dora, tea.slug, RsvpReply.INTERESTED)
     await wait_until_done(deployment)
     assert sorted([*await answers_in(deployment, "dora"), *await answers_in(deployment, "cleo")]) == ["interested"]
 
 
 async def test_an_only_record_goes_on_where_it_is(deployment: Deployment) -> None:
-    """Whoever goes wrote it: it stays in their repository, and says what the person says from now on."""
+    """If only the merged user published an RSVP, the record stays in that repository and follows the remaining person's
+    later answers.
+    """
     tea, dora, cleo = await both_answer(deployment, RsvpReply.GOING, None)
     await join(deployment, cleo, dora)
     await wait_until_done(deployment)

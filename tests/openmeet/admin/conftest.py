@@ -24,7 +24,7 @@ OPERATOR = "olga@example.org"
 
 @dataclass
 class Bench:
-    """``client`` is the operator's browser, ``stranger`` that of somebody with an account."""
+    """``client`` is the operator's browser, ``stranger`` the browser of another user."""
 
     db: Database
     installation: Database
@@ -35,11 +35,13 @@ class Bench:
     app: Application
 
     def give_others(self, others: Mapping[str, Check]) -> None:
-        """Let the site's operators see the whole installation, with these databases of other communities."""
+        """Make the site's operators responsible for the whole installation, which has these other communities'
+        databases.
+        """
         change_services(self.app, sync_dependencies=SyncDependencies(self.installation, self.queue, HERE, others))
 
     async def bury(self, body: bytes = b"\xffnonsense") -> None:
-        """Put a message that cannot be decoded into the queue until it is a dead letter."""
+        """Put a message that cannot be decoded on the queue and process it until it is a dead letter."""
         await self.queue.publish([Message("event.create", did(1), body, "x")])
         await self.work()
 

@@ -1,4 +1,4 @@
-"""Feature flags on the operator's page and by the API: switched with a reason, per site, by operators only."""
+"""Feature flags on the operator page and in the API: operators switch them, with a reason, for one site at a time."""
 
 from html import unescape
 from http import HTTPStatus
@@ -34,7 +34,9 @@ async def service(bench: Bench, *may: ServiceScope) -> dict[str, str]:
 
 
 async def test_each_flag_is_switched_on_its_page(bench: Bench):
-    """What follows is said before; afterwards it alone stands otherwise, with who and why in the list."""
+    """The page says in advance what a switch will do. Afterwards only that flag has changed, and the list shows who
+    changed it and why.
+    """
     otherwise: set[Flag] = set()
     for flag in Flag:
         to = "off" if DEFAULTS[flag] else "on"
@@ -73,7 +75,9 @@ async def test_without_a_reason_nothing_is_switched_and_what_was_typed_stays(ben
 
 
 async def test_what_follows_from_it_follows(bench: Bench):
-    """Events are taken again: for everyone known here a read is enqueued, as after the command."""
+    """Switching ingestion of events on again enqueues a read of every known person's repository, as the CLI command
+    does.
+    """
     async with bench.db.transaction() as tx:
         await identities.person_for_did(tx, did(7))
     await switch(bench.client, Flag.EVENTS_IN, "off")
@@ -92,7 +96,9 @@ async def test_to_everybody_else_there_is_nothing(bench: Bench):
 
 
 async def test_a_service_switches_and_reads_who_did(bench: Bench):
-    """Who may see may not switch; who may switch says why, and is named."""
+    """A credential that may read flags cannot switch them. One that may switch them has to give a reason, and the log
+    names it.
+    """
     seeing, switching = await service(bench, ServiceScope.STATUS), await service(bench, ServiceScope.FLAGS)
     address, wanted = "/api/sync/flags/rsvps-out", {"isOn": False, "why": "The relay is ill"}
     assert (await bench.client.put(address, json=wanted, headers=seeing)).status_code == HTTPStatus.FORBIDDEN

@@ -1,4 +1,4 @@
-"""The operator's pages: only for operators named in the settings; every part shows the present state and acts on it."""
+"""The operator pages: for operators named in the settings only. Each section shows the current state and can act on it."""
 
 from html import unescape
 from http import HTTPStatus
@@ -44,7 +44,9 @@ PAGES = ("/operating", "/operating/dead-letters", "/operating/dead-letters/1", "
 
 
 async def test_nobody_else_sees_that_there_is_anything(bench: Bench):
-    """To a person with an account the pages are absent like any other address; who is nobody is asked to sign in."""
+    """For other signed-in people the pages do not exist, as with any unknown URL. People who are not signed in are
+    asked to sign in.
+    """
     await bench.bury()
     for path in PAGES:
         assert (await bench.client.get(path)).status_code == HTTPStatus.OK, path
@@ -69,7 +71,9 @@ async def test_a_quiet_site_says_so(bench: Bench):
 
 
 async def test_a_community_whose_database_is_away_is_named(bench: Bench):
-    """To the default community's operators, who are the installation's; looked at when somebody asks."""
+    """Operators of the default community run the whole installation. Its page checks the other communities' databases
+    on each request.
+    """
     away = True
 
     async def check() -> None:
@@ -85,7 +89,9 @@ async def test_a_community_whose_database_is_away_is_named(bench: Bench):
 
 
 async def test_a_broker_that_is_away_hides_nothing_else(bench: Bench):
-    """Whoever looks here looks because something is wrong: what can be said is said."""
+    """If the message broker is down, the page still shows everything else, because operators look at it when something
+    is wrong.
+    """
     nobody_listens = RabbitQueue(f"amqp://guest:guest@127.0.0.1:{free_port()}/", bench.clock)
     change_services(bench.app, sync_dependencies=SyncDependencies(bench.installation, nobody_listens, HERE))
     async with bench.installation.transaction() as tx:
@@ -138,7 +144,7 @@ async def test_labellers_stand_there_with_how_far_they_were_read(bench: Bench):
 
 
 async def test_everything_that_needs_somebody_is_there(bench: Bench):
-    """A source that fails, a message given up, a server that is away, a conflict, a disagreement."""
+    """The page lists a failing source, a dead letter, an unreachable server, a conflict and a discrepancy."""
     await bench.bury()
     async with bench.installation.transaction() as tx:
         await cursors.add_source(tx, "wss://pds.example", cursor=7)
@@ -228,7 +234,7 @@ async def test_records_are_named_for_what_they_are(bench: Bench):
 
 
 async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
-    """What was wrong is mended, the message is delivered again, and is applied."""
+    """After the cause is fixed, redelivering the message applies it."""
     message = event(5, "tea", 1)
     await bench.queue.publish([Message(message.routing_key, message.did, encode(message), message.message_id)])
     (held,) = await bench.queue.lease(1, 60)
@@ -250,7 +256,9 @@ async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
 
 
 async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench):
-    """Each with its reason, in pages; reading is queued once per repository, in the way in which it failed."""
+    """Quarantined records are listed in pages with their reasons. Retrying enqueues one job per repository, for the
+    step that failed.
+    """
     uris = [f"at://{did(1)}/{EVENT}/{number:02}" for number in range(problems.SHOWN + 1)]
     failed = [RecordFailure(uri, rev(1), ValueError("<b>no & no</b>")) for uri in uris]
     lost = f"at://{did(2)}/{EVENT}/lost"
@@ -286,7 +294,9 @@ async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench
 
 
 async def test_an_answer_put_aside_is_counted_again(bench: Bench):
-    """What is looked at again is the event that it is to: its author's repository holds nothing new."""
+    """Retrying an RSVP in quarantine rechecks the event that it answers, because its author's repository has nothing
+    new.
+    """
     tea = f"at://{did(1)}/{EVENT}/tea"
     answer = rsvp(2, "one", 1, tea)
     async with bench.db.transaction() as tx:
@@ -329,7 +339,9 @@ async def test_a_did_may_be_named_as_well(bench: Bench):
 
 
 async def test_operators_read_how_it_stands_with_a_session_or_token_of_their_own(bench: Bench):
-    """By the scope and the setting together: a token without the scope, and whoever is no operator, get nothing."""
+    """Status needs both the token scope and the operator setting: a token without the scope and a user who is not an
+    operator get nothing.
+    """
     olga = await api_session(bench.client, OPERATOR, "Olga")
     ana = await api_session(bench.stranger, "ana@example.org", "Ana")
 
@@ -354,7 +366,9 @@ async def test_operators_read_how_it_stands_with_a_session_or_token_of_their_own
 
 
 async def test_a_page_without_trouble_says_that_all_is_well(bench: Bench):
-    """One sentence on top; with trouble it counts what there is, and each leads to where it is dealt with."""
+    """One sentence at the top says that all is well. If there are problems, it counts them, and each links to the page
+    where it can be solved.
+    """
     quiet = (await bench.client.get("/operating")).text
     assert "All is well" in h1_of(quiet)
     assert 'id="needs"' not in quiet
@@ -421,7 +435,7 @@ def test_every_state_has_words() -> None:
 
 
 async def test_the_operator_reads_whether_the_geocoder_answers(bench: Bench) -> None:
-    """Without one there is nothing to read about it."""
+    """The page shows whether the geocoder responds, and does not mention it if none is configured."""
     before = (await bench.client.get("/operating")).text
     http = HttpClient(DEVELOPMENT)
     async with geocoder_server() as server:

@@ -1,4 +1,4 @@
-"""Service credentials: what each one allows and denies, and what happens to records that services submit."""
+"""Service credentials: what each scope allows and denies, and what happens to records that services submit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ TEA = f"at://{did(1)}/{EVENT}/tea"
 
 @dataclass
 class Bench:
-    """The site, what it runs on, and a client that knows nobody."""
+    """The site, its databases and queue, and a client without a session."""
 
     db: Database
     queue: EmbeddedQueue
@@ -44,13 +44,13 @@ class Bench:
     clock: HandClock
 
     async def service(self, *may: ServiceScope) -> dict[str, str]:
-        """Headers of a service that may do this."""
+        """Return request headers with a credential for a service that has these scopes."""
         async with self.db.transaction() as tx:
             _, token = await service_tokens.make(tx, name="A processor", scopes=may)
         return {"authorization": f"Bearer {token}"}
 
     async def work(self) -> None:
-        """Apply what waits in the queue."""
+        """Process the queue until it is empty."""
         one = Processor(self.db, self.queue, HERE, counted())
         while await processor.run_once(one):
             pass
@@ -68,7 +68,7 @@ async def bench(make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: H
 
 
 def sent(operation: str = "create", *, author: int = 1, rkey: str = "tea", at: int = 1, **more: Any) -> dict[str, Any]:
-    """An event as a processor elsewhere would send it."""
+    """An event as an external processor submits it."""
     found = {"operation": operation, "did": did(author), "collection": EVENT, "rkey": rkey, "rev": rev(at)}
     return found | ({} if operation == "delete" else {"record": event_value()}) | more
 
@@ -84,7 +84,7 @@ async def process(bench: Bench, path: str, headers: dict[str, str], *messages: d
 
 
 async def test_batch_in_any_order_and_again(bench: Bench):
-    """An answer before its event waits for it; the same batches again change nothing."""
+    """An RSVP that comes before its event waits for it. Sending the same batches again changes nothing."""
     who = await bench.service(ServiceScope.PROCESS_EVENTS, ServiceScope.PROCESS_RSVPS)
     assert await process(bench, RSVPS_PATH, who, answer_sent()) == [("parked", "")]
     assert await process(bench, EVENTS_PATH, who, sent(), sent("update", at=5, record=event_value("Coffee"))) == [
@@ -103,7 +103,7 @@ async def test_batch_in_any_order_and_again(bench: Bench):
 
 
 async def test_same_batch_at_the_same_moment(bench: Bench):
-    """Two processors with one batch: one event, one answer."""
+    """Two processors that send the same batch at the same time create one event and one RSVP."""
     who = await bench.service(ServiceScope.PROCESS_EVENTS)
     batch = {"messages": [sent(rkey=f"tea{number}") for number in range(20)]}
     answers = await asyncio.gather(*(bench.client.post(EVENTS_PATH, json=batch, headers=who) for _ in range(2)))
@@ -114,7 +114,7 @@ async def test_same_batch_at_the_same_moment(bench: Bench):
 
 
 def nested(levels: int) -> list[Any]:
-    """A list in a list in a list."""
+    """Return a list nested this deep."""
     found: list[Any] = []
     for _ in range(levels - 1):
         found = [found]
@@ -155,7 +155,9 @@ async def test_what_cannot_be_mapped_is_kept_with_its_reason(bench: Bench):
 
 
 async def test_unsigned_word_of_a_service_never_overrules_a_signature(bench: Bench):
-    """The author's PDS is asked instead; a service that may vouch is believed."""
+    """If a service contradicts a signed record, the author's PDS is asked. A service with permission to vouch is
+    believed.
+    """
     await take(bench.db, event(1, "tea", 1))
     who = await bench.service(ServiceScope.PROCESS_EVENTS)
     newer = sent("update", at=5, record=event_value("Forged"))
@@ -175,7 +177,9 @@ async def test_unsigned_word_of_a_service_never_overrules_a_signature(bench: Ben
 
 
 async def test_each_scope_opens_its_operations_and_nothing_else(bench: Bench):
-    """Every credential against every operation of the API; a person's session opens none of a service's."""
+    """Every credential is tried on every operation of the API. A person's session gives access to none of the service
+    operations.
+    """
     wrong = []
     session = await api_session(bench.client, "ana@example.org", "Ana")
     for scope in ServiceScope:
@@ -195,7 +199,9 @@ async def test_each_scope_opens_its_operations_and_nothing_else(bench: Bench):
 
 
 async def test_what_is_no_credential_is_told_so(bench: Bench):
-    """401 with a challenge for what nobody holds, on every operation of a service; 403 for somebody who is known and may not."""
+    """Every service operation answers 401 with a challenge to an unknown credential, and 403 to a signed-in person
+    without permission.
+    """
     wrong = []
     known = await api_session(bench.client, "ana@example.org", "Ana")
     for one in operations():
@@ -225,7 +231,9 @@ async def test_a_revoked_credential_opens_nothing(bench: Bench):
 
 
 async def test_handing_in_and_taking_back(bench: Bench):
-    """202, then the event is there; taking it back twice is fine, and so is what nobody knows."""
+    """Submitting returns 202, and the event appears. Withdrawing it twice or withdrawing an unknown record succeeds
+    too.
+    """
     who = await bench.service(ServiceScope.INTEGRATE)
     body = {"sourceType": "bluesky", "sourceId": TEA, "record": event_value()}
     taken = await bench.client.post("/api/integration/events", json=body, headers=who)
@@ -251,11 +259,13 @@ async def test_handing_in_and_taking_back(bench: Bench):
 
 
 async def test_what_is_taken_back_while_it_waits_never_comes(bench: Bench):
-    """Handed in and taken back before the queue gets to it: the last word counts, whichever is applied first."""
+    """If an event is withdrawn before its submission is processed, the withdrawal wins, whichever of the two is applied
+    first.
+    """
     who = await bench.service(ServiceScope.INTEGRATE)
     body = {"sourceType": "bluesky", "sourceId": TEA, "record": event_value()}
     where = {"sourceId": TEA, "sourceType": "bluesky"}
-    for _ in range(2):  # what was taken back may be handed in again
+    for _ in range(2):  # a withdrawn record may be submitted again
         bench.clock.turn(HOUR)
         await bench.client.post("/api/integration/events", json=body, headers=who)
         bench.clock.turn(SECOND)
@@ -270,7 +280,7 @@ async def test_what_is_taken_back_while_it_waits_never_comes(bench: Bench):
 
 
 async def test_what_is_said_to_be_gone_is_gone(bench: Bench):
-    """Also where the system that handed it in has a clock that is four minutes ahead of ours."""
+    """A withdrawal takes effect even if the submitting system's clock was four minutes ahead of ours."""
     who = await bench.service(ServiceScope.INTEGRATE)
     ahead = str(from_microseconds(bench.clock.now() + 4 * MINUTE, 0))
     body = {"sourceType": "bluesky", "sourceId": TEA, "record": event_value(), "rev": ahead}
@@ -285,7 +295,9 @@ async def test_what_is_said_to_be_gone_is_gone(bench: Bench):
 
 
 async def test_large_records_and_full_batches_fit(bench: Bench):
-    """As large a record as any repository may hold, and two hundred ordinary ones at once."""
+    """A record of the maximum size that a repository allows is accepted, and so are two hundred ordinary ones in one
+    batch.
+    """
     who = await bench.service(ServiceScope.PROCESS_EVENTS, ServiceScope.INTEGRATE)
     large = event_value(description="ü" * 450_000)
     assert await process(bench, EVENTS_PATH, who, sent(record=large)) == [("applied", "")]
@@ -296,7 +308,9 @@ async def test_large_records_and_full_batches_fit(bench: Bench):
 
 
 async def test_taking_back_one_answer_touches_that_answer_only(bench: Bench):
-    """Invariant 9; and what its author signed for stays until their server says otherwise."""
+    """Only that RSVP is removed (invariant 9). RSVPs that their author signed stay until the author's server says
+    otherwise.
+    """
     await take(bench.db, event(1, "tea", 1), rsvp(2, "a", 2, TEA), rsvp(3, "a", 2, TEA))
     before = await view_of(bench.db)
     who = await bench.service(ServiceScope.INTEGRATE)
@@ -315,7 +329,7 @@ async def test_taking_back_one_answer_touches_that_answer_only(bench: Bench):
 
 
 async def test_status_says_what_waits(bench: Bench):
-    """Everything that the operator's page shows, as JSON."""
+    """The API returns everything that the operator page shows, as JSON."""
     await take(bench.db, event(1, "tea", 1), rsvp(2, "a", 2, f"at://{did(4)}/{EVENT}/unknown"))
     body = {"sourceType": "bluesky", "sourceId": TEA, "record": event_value()}
     await bench.client.post("/api/integration/events", json=body, headers=await bench.service(ServiceScope.INTEGRATE))

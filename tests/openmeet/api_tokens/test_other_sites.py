@@ -1,4 +1,4 @@
-"""Pages of other sites may ask the API, never with cookies; an address that takes other methods says which."""
+"""Cross-origin pages can call the API, but never with cookies. An endpoint lists its methods when another one is used."""
 
 import httpx
 import pytest
@@ -57,7 +57,7 @@ async def test_pages_are_not_for_other_sites(browser: httpx.AsyncClient, path: s
     ],
 )
 async def test_the_methods_of_an_address_are_all_named(browser: httpx.AsyncClient, method: str, path: str, allow: str):
-    """RFC 9110, section 15.5.6; each method of the API has a route of its own."""
+    """The Allow header lists every method of an endpoint (RFC 9110, section 15.5.6). Each API method has its own route."""
     answer = await browser.request(method, path)
     assert (answer.status_code, answer.headers.get("allow")) == (405, allow)
 

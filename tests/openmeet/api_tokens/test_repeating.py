@@ -1,4 +1,4 @@
-"""Requests that carry a key are carried out once, whatever is lost, repeated or sent side by side."""
+"""Requests with an idempotency key are carried out once, even if they are lost, repeated or sent concurrently."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -73,7 +73,7 @@ async def test_two_at_once_have_one_effect(client, ana):
 
 
 async def test_a_failure_is_not_kept(client, ana):
-    """It had no effect: the same key may be tried again, with a request that is mended too."""
+    """A failed request has no effect, so its key can be used again, even with a corrected request."""
     refused = await client.post("/api/events", json=EVENT | {"title": ""}, headers=ana | KEY)
     assert refused.status_code == HTTPStatus.BAD_REQUEST
     assert (await client.post("/api/events", json=EVENT, headers=ana | KEY)).status_code == HTTPStatus.CREATED
@@ -116,7 +116,9 @@ async def test_what_is_no_key_is_refused(client, ana, key):
 
 
 async def test_deleting_twice_with_one_key_is_done_once(client, ana):
-    """Without it, whoever lost the first answer would be told that there is no such event."""
+    """Repeating a deletion with the same key returns the first response. Without a key it would answer that there is no
+    such event.
+    """
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     first = await client.delete(path, headers=ana | KEY)
     assert (await client.delete(path, headers=ana | KEY)).status_code == first.status_code == HTTPStatus.NO_CONTENT
@@ -124,7 +126,9 @@ async def test_deleting_twice_with_one_key_is_done_once(client, ana):
 
 
 def test_every_operation_of_a_person_that_changes_something_takes_a_key():
-    """Without a session there is nobody whose key it could be."""
+    """Every operation that changes something for a signed-in person accepts a key. Without a session no person could
+    own the key.
+    """
     persons = [one for one in operations() if one.name not in FOR_SERVICES]
     without = {one.name for one in persons if one.needs_session and one.method != "GET" and not one.takes_key}
     plans = {"Edit", "Cancellation", "Pause", "Removal", "Deletion"}

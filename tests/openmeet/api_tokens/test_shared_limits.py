@@ -1,4 +1,4 @@
-"""One person's rate limit with several web processes: shared if Redis is configured, per process if not."""
+"""A person's rate limit across several web processes: shared if Redis is configured, otherwise per process."""
 
 import os
 import secrets
@@ -18,7 +18,7 @@ REDIS = os.environ.get("OPENMEET_TEST_REDIS", "redis://127.0.0.1:6379/0")
 
 
 async def _asked_in_turn(sites: list[Site]) -> list[int]:
-    """As often as one address may, once more, at the sites in turn."""
+    """Send one request more than one address may, to the sites in turn, and return the status codes."""
     statuses = []
     for number in range(ADDRESS_FACTOR + 1):
         async with sites[number % len(sites)].browser() as browser:

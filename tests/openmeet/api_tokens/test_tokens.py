@@ -1,4 +1,4 @@
-"""API tokens: permissions, creation, expiry and revocation; none is stored in plain text."""
+"""API tokens: permissions, creation, expiry and revocation. No token is stored in plain text."""
 
 import re
 from collections.abc import AsyncIterator
@@ -61,7 +61,9 @@ def as_bearer(made: httpx.Response) -> dict[str, str]:
 
 
 def test_every_operation_has_its_scope():
-    """An address that begins with a new word is open to no token before somebody decides."""
+    """Every operation has a scope. An endpoint with a new first path segment is closed to tokens until somebody assigns
+    one.
+    """
     for one in operations():
         assert one.name in FOR_SERVICES or one.area in {*AREAS, *FOR_SESSIONS}, (
             f"{one.name}: say which scope changes {one.area!r} in AREAS of openmeet/domain/api_tokens/scopes.py"
@@ -74,14 +76,14 @@ def test_every_operation_has_its_scope():
 
 
 def test_a_word_without_a_line_is_open_to_no_token():
-    """Forgotten means closed, for reading too."""
+    """An endpoint without an assigned scope is closed to all tokens, even for reading."""
     for method in ("GET", "POST"):
         unknown = ApiOperation(method, "/api/wonders", "wonder", "", None, {200: None})  # type: ignore[arg-type]
         assert unknown.scope is None
 
 
 async def test_each_scope_opens_what_the_table_says_and_nothing_else(client, ana):
-    """All scopes against all operations: a refusal names the scope that is missing."""
+    """Every scope is tried on every operation, and each refusal names the missing scope."""
     wrong = []
     for scope in TokenScope:
         headers = as_bearer(await token_with(client, ana, scope))
@@ -115,7 +117,7 @@ async def test_a_token_acts_for_its_person(client, ana):
 
 
 async def test_a_token_is_shown_once_and_kept_as_a_hash(site, client, ana, capsys):
-    """Neither the list nor the database nor a log line has it (invariant 8)."""
+    """The token's plain text is not in the list, the database or any log line (invariant 8)."""
     made = await token_with(client, ana, TokenScope.READ)
     token = made.json()["token"]
     assert made.headers["cache-control"] == "no-store"
@@ -236,7 +238,9 @@ async def test_a_token_opens_no_page(client, ana):
 
 
 async def test_requests_are_counted_by_token_and_by_address(make_sqlite: MakeDatabase, clock: HandClock):
-    """Every answer says how many are left; a token that has none waits, another still has its own, an address fourfold."""
+    """Each response says how many requests are left. Tokens are limited separately, and an address may send four times
+    as many requests.
+    """
     site = site_on(await make_sqlite("openmeet"), clock, api_requests_per_minute=4)
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")

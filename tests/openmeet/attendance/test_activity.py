@@ -1,4 +1,4 @@
-"""What hosts learn about the answers to their events: since yesterday, by day, and who comes again and again."""
+"""What hosts learn about answers to their events: changes since yesterday, answers per day, and regular guests."""
 
 import re
 from datetime import date
@@ -23,7 +23,9 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def test_changes_since_an_instant_compare_before_with_now(db: Database, clock: HandClock) -> None:
-    """Who changed their mind in between counts once, as they are now; who only waits for a place has answered, too."""
+    """People who changed their answer meanwhile count once, with their current answer. People on the waitlist count as
+    having answered.
+    """
     async with db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"))
         ben, cleo, dana = [await person(tx, name) for name in ("Ben", "Cleo", "Dana")]
@@ -50,7 +52,7 @@ async def test_changes_since_an_instant_compare_before_with_now(db: Database, cl
 
 
 async def past_event(db: Database, clock: HandClock, host: Caller, guests: list[Caller], there: list[Caller]) -> Event:
-    """An event that is over now, with these people going, some of them checked in."""
+    """Create an event that is over by now, with these people going and some of them checked in."""
     async with db.transaction() as tx:
         event = await event_by(tx, host, starts="2026-03-01T18:00", ends="2026-03-01T20:00")
         await tx.execute(
@@ -70,14 +72,14 @@ async def test_regulars_are_those_of_the_latest_five_past_events(db: Database, c
     async with db.transaction() as tx:
         ana, ben, cleo, dana = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dana")]
         other = await person(tx, "Emil")
-    # An early one that counts no more, and one of another host.
+    # An event too long ago to count, and one of another host.
     await past_event(db, clock, ana, [cleo], [])
     await past_event(db, clock, other, [cleo, dana], [])
     for guests in ([ben, cleo, dana], [ben, cleo], [ben], [ben, cleo], []):
         await past_event(db, clock, ana, guests, guests)
     async with db.reader() as reader:
         found = await activity.past_attendance(reader, ana.user_id)
-        # Nobody was checked in at the last one, so that somebody came is not known of all.
+        # Nobody was checked in at the last event, so it is not known who came to all of them.
         assert found == {
             ben.user_id: PastAttendance(events=5, is_checked=False, came=4, said_yes=4),
             cleo.user_id: PastAttendance(events=5, is_checked=False, came=3, said_yes=3),
@@ -89,7 +91,9 @@ async def test_regulars_are_those_of_the_latest_five_past_events(db: Database, c
 
 
 async def test_an_address_that_never_answered_is_nobody_who_came(db: Database, clock: HandClock) -> None:
-    """Otherwise a host could invite an address and learn whose it is."""
+    """A person who was invited by address and never answered is not listed, because a host could otherwise learn who
+    owns an address.
+    """
     async with db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
     event = await past_event(db, clock, ana, [ben], [ben])
@@ -112,7 +116,7 @@ def test_words_claim_no_more_than_is_known() -> None:
 
 
 def test_days_are_those_of_the_event_s_zone() -> None:
-    """The quarter of an hour after midnight in Kathmandu (UTC+5:45) belongs to the new day."""
+    """Days are counted in the event's zone: a quarter past midnight in Kathmandu (UTC+5:45) belongs to the new day."""
     midnight = numbers_pages._midnight(date(2026, 3, 2), "Asia/Kathmandu")  # pure
     found = numbers_pages._by_day({midnight: 2, Instant(midnight - 15 * MINUTE): 1}, "Asia/Kathmandu")
     assert found == {date(2026, 3, 1): 1, date(2026, 3, 2): 2}

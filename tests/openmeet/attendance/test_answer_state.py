@@ -1,4 +1,4 @@
-"""The answer bar: one test per row of its table, and no button that the rules would refuse."""
+"""The answer bar: one test per row of its table, and no button for an answer that the rules would refuse."""
 
 from dataclasses import replace
 from itertools import product
@@ -41,7 +41,7 @@ S = AttendanceStatus
 
 
 def event(**changed: object) -> Event:
-    """An event in three days, of two hours."""
+    """An event that starts in three days and takes two hours."""
     starts_at = Instant(NOW + 3 * DAY)
     made = Event(
         id=EventId("e"),
@@ -89,7 +89,7 @@ ONLINE = Content(title="Games", mode=Mode.ONLINE, online_url="https://meet.examp
 GROUP = GroupOfEvent(GroupId("g"), GroupVisibility.PUBLIC, PromotionLevel.PUBLIC)
 GOING = mine(S.ATTENDING)
 
-# The state; the case; the two buttons and whether the first shows the state; their labels; the sentence.
+# The state, its case, the two buttons and whether the first one shows the state, their labels, and the sentence.
 CASES = [
     (
         AnswerState.NOT_PUBLISHED,

@@ -51,7 +51,9 @@ async def test_an_rsvp_enqueues_its_record_and_notifies_the_host(db):
 
 
 async def test_answers_of_one_moment_are_news_each(db):
-    """People may answer in the same microsecond, and change their mind: their host hears of each."""
+    """The host is notified of each answer, even if several people answer in the same microsecond and one changes their
+    mind.
+    """
     async with db.transaction() as tx:
         ana, *others = await people(tx, 4)
         event = await event_by(tx, ana)
@@ -64,7 +66,9 @@ async def test_answers_of_one_moment_are_news_each(db):
 
 
 async def test_a_batch_of_answers_is_as_many_news(db):
-    """Hundreds of strangers' answers to one event come in one transaction, and two of them may share their number."""
+    """A batch of strangers' answers creates one notification for each, even if two of them have the same notification
+    number.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -88,7 +92,7 @@ async def test_the_same_answer_again_changes_nothing(db):
 
 
 async def test_double_click_is_one_answer(db):
-    """Two simultaneous replies by one person leave one attendance at its first revision."""
+    """Two simultaneous replies by one person leave one attendance row at its first revision."""
     async with db.transaction() as tx:
         ana, ben = await people(tx, 2)
         event = await event_by(tx, ana)
@@ -102,7 +106,7 @@ async def test_double_click_is_one_answer(db):
 
 
 async def test_the_last_place_goes_to_exactly_one_of_many(db):
-    """Invariant 4: however many ask at once, never more confirmed attendees than places."""
+    """However many people answer at once, there are never more confirmed attendees than places (invariant 4)."""
     async with db.transaction() as tx:
         ana, *guests = await people(tx, 25)
         event = await event_by(tx, ana, capacity="3")
@@ -120,7 +124,9 @@ async def test_the_last_place_goes_to_exactly_one_of_many(db):
 
 
 async def test_two_hundred_at_once_get_every_place_and_no_more(db):
-    """As requests do it: whoever waits for their turn holds no connection, and the line is in the order of arrival."""
+    """With two hundred concurrent requests, those that wait hold no connection, and the waitlist is in order of
+    arrival.
+    """
     async with db.transaction() as tx:
         ana, *guests = await people(tx, 201)
         event = await event_by(tx, ana, capacity="150")
@@ -136,7 +142,7 @@ async def test_two_hundred_at_once_get_every_place_and_no_more(db):
 
 
 async def test_who_is_refused_in_a_rush_is_refused_alone(db):
-    """Answers that wait together and share a commit share no failure."""
+    """When several answers share a commit, one that is refused does not affect the others."""
     async with db.transaction() as tx:
         ana, *guests = await people(tx, 21)
         event = await event_by(tx, ana, capacity="30")
@@ -155,7 +161,9 @@ async def test_who_is_refused_in_a_rush_is_refused_alone(db):
 
 
 async def test_an_answer_holds_the_event_for_few_statements(db, monkeypatch):
-    """Everyone else waits for each of them; a new one here wants a reason."""
+    """An answer executes few statements while it holds the event's lock, because everyone else waits for them. A new
+    one needs a reason.
+    """
     async with db.transaction() as tx:
         ana, ben, eve = await people(tx, 3)
         event = await event_by(tx, ana, capacity="5")
@@ -173,7 +181,7 @@ async def test_an_answer_holds_the_event_for_few_statements(db, monkeypatch):
 
             monkeypatch.setattr(type(tx), verb, counting)
         await actions.answer(tx, ben, event.slug, GOING)
-        # ``fetch_one`` is made of ``fetch`` on one engine: the same text twice in a row is one statement.
+        # On one engine ``fetch_one`` calls ``fetch``, so the same text twice in a row is one statement.
         count = sum(one != other for one, other in zip(asked, ["", *asked], strict=False))
     assert count <= MOST_STATEMENTS[db.engine], "\n".join(asked)
 
@@ -335,7 +343,7 @@ async def test_confirming_seats_those_who_came_first_and_lines_up_the_others(db)
 
 
 async def test_a_repeated_message_takes_no_seat_and_gives_none(db):
-    """Invariant 10: the same answer again leaves the row as it is, whatever happened to the limit meanwhile."""
+    """The same answer again leaves the row unchanged, even if the limit has changed meanwhile (invariant 10)."""
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
@@ -347,7 +355,7 @@ async def test_a_repeated_message_takes_no_seat_and_gives_none(db):
 
 
 async def test_withdrawing_one_record_touches_that_answer_alone(db):
-    """Invariant 9."""
+    """Deleting one record affects only the answer that it contains (invariant 9)."""
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event, other = await event_by(tx, ana), await event_by(tx, ana)

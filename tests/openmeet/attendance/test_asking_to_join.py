@@ -1,4 +1,4 @@
-"""Events whose host approves RSVPs, on their page, in lists and by the API: what strangers see and what hosts decide."""
+"""Events with host approval on their page, in lists and in the API: what strangers see and what hosts decide."""
 
 import httpx
 import pytest
@@ -24,7 +24,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 async def host_asking(
     site: Site, browser: httpx.AsyncClient, settings: RegistrationSettings = ASKED, **typed: str
 ) -> Event:
-    """An event of Ana's, who is signed in in this browser."""
+    """An event hosted by Ana, who is signed in in this browser."""
     await sign_up(browser, "ana@example.org", "Ana")
     async with site.db.transaction() as tx:
         row = await tx.fetch_one("select id from users where display_name = 'Ana'")
@@ -36,7 +36,7 @@ async def host_asking(
 
 
 async def ask(site: Site, event: Event, *names: str) -> None:
-    """These people want to come."""
+    """Let these people ask to join."""
     for name in names:
         async with site.browser() as browser:
             headers = await api_session(browser, f"{name.lower()}@example.org", name)
@@ -59,7 +59,7 @@ async def test_a_stranger_reads_that_the_host_approves_and_what_is_asked_before_
             True,
             ["What do you eat?", "Anything else?"],
         )
-        # The host is asked nothing, and decides about nobody yet.
+        # The host is not asked to join, and has nobody to decide about yet.
         own = (await ana.get(f"/events/{event.slug}")).text
         assert "Ask to join" not in own
         assert "want to join" not in own
@@ -103,7 +103,9 @@ async def test_hosts_read_how_many_wait_on_the_page_in_their_list_and_by_the_api
 
 
 async def test_requests_are_decided_where_they_are_shown(site: Site) -> None:
-    """On the event page and in the list of what one hosts; each leads back to where it was pressed."""
+    """Hosts decide on requests on the event page and in the list of events they host, and return to the page where they
+    clicked.
+    """
     async with site.browser() as ana:
         event = await host_asking(site, ana)
         await ask(site, event, "Ben", "Cleo", "Dan")
@@ -120,7 +122,7 @@ async def test_requests_are_decided_where_they_are_shown(site: Site) -> None:
         assert f'value="remove:{ids["Cleo"]}"' in hosted
         done = await ana.post(f"{path}/attendees", data={"only": f"remove:{ids['Cleo']}", "next": "hosting"})
         assert done.headers["location"] == "/my/events?which=hosting"
-        # A row of the guest list acts on its person, whoever is ticked.
+        # A button in a row of the guest list acts on that person, whoever is ticked.
         data = {"only": f"approve:{ids['Dan']}", "who": ids["Ben"], "tab": "asking"}
         await ana.post(f"{path}/attendees", data=data)
         assert "Needs you" not in (await ana.get("/my/events?which=hosting")).text
@@ -140,7 +142,7 @@ async def test_approving_all_says_what_happened_to_each(site: Site) -> None:
         await ana.post(page, data={"act": "approve_all", "tab": "asking"})
         assert "2 approved, 1 on the waitlist. We’re telling them." in (await ana.get(page)).text
         assert "approved" not in (await ana.get(page)).text, "said once"
-        # The second click of two finds nobody.
+        # When the button is clicked a second time, nobody is left to approve.
         await ana.post(page, data={"act": "approve_all", "tab": "asking"})
         assert "Nobody was waiting for your answer any more." in (await ana.get(page)).text
 

@@ -1,4 +1,4 @@
-"""A host who lowers a limit below the attendance is asked once, with the numbers; nobody loses a place."""
+"""A host who sets the limit below the attendance is asked to confirm once, with the numbers. Nobody loses a place."""
 
 from dataclasses import replace
 
@@ -31,7 +31,9 @@ async def crowd(tx, event: Event, parties: list[int], mode: AnswerMode | None = 
 
 
 async def test_the_form_asks_with_the_numbers_and_takes_the_second_time(site: Site) -> None:
-    """Five have a place, a party of four waits; three places are three, and nobody is sent away."""
+    """Five places are taken and a party of four waits. The form asks before it lowers the limit to three, and nobody is
+    removed.
+    """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="5")
@@ -45,7 +47,7 @@ async def test_the_form_asks_with_the_numbers_and_takes_the_second_time(site: Si
         assert "1 party on the waitlist is larger than that" in asked.text
         assert "Kept words" in asked.text
         again = inputs_of(asked.text)
-        # Another number is another question.
+        # A different limit needs its own confirmation.
         asked = await browser.post(page, data={**form, **again, "capacity": "2"})
         assert (asked.status_code, "3 people have a place beyond" in asked.text) == (400, True)
         saved = await browser.post(page, data={**form, **inputs_of(asked.text), "capacity": "2"})
@@ -56,7 +58,9 @@ async def test_the_form_asks_with_the_numbers_and_takes_the_second_time(site: Si
 
 
 async def test_an_error_elsewhere_is_no_question(site: Site) -> None:
-    """A form that comes back for its title has not asked about the places, nor about a start that is over."""
+    """A form that is shown again because of another error does not count as the confirmation of the limit or of a start
+    in the past.
+    """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="5")
@@ -108,7 +112,9 @@ async def test_a_limit_of_one_way_of_taking_part_is_asked_about_too(site: Site) 
 
 
 async def test_a_program_is_asked_with_the_numbers_as_well(site: Site) -> None:
-    """Nothing of the edit is kept before it is confirmed; who may not edit the event learns nothing about it."""
+    """The API asks for confirmation with the numbers and saves nothing before. People who cannot edit the event learn
+    nothing about it.
+    """
     async with site.browser() as api, site.browser() as other:
         ana = await api_session(api, "ana@example.org", "Ana")
         ben = await api_session(other, "ben@example.org", "Ben")
@@ -132,7 +138,7 @@ async def test_a_program_is_asked_with_the_numbers_as_well(site: Site) -> None:
         assert (await api.put(path, json=lower, headers={**ana, "if-match": '"7"'})).status_code == 412
         saved = await api.put(f"{path}?confirmLowerLimit=true", json=lower, headers=ana)
         assert (saved.status_code, saved.json()["capacity"]) == (200, 3)
-        # What was so before is no question.
+        # An unchanged limit needs no confirmation.
         assert (await api.put(path, json={**lower, "title": "Again"}, headers=ana)).status_code == 200
 
 

@@ -1,4 +1,6 @@
-"""Many people, their host, their records and the clock at one event in the same moments; on both engines, from a printed seed."""
+"""Many people, their host, their records and the clock act on one event at the same time; on both engines, with a
+printed seed.
+"""
 
 import asyncio
 import random
@@ -22,7 +24,7 @@ REPLIES = (*[RsvpReply.GOING] * 3, RsvpReply.DECLINED, RsvpReply.INTERESTED)
 
 
 async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: random.Random) -> None:
-    """Something that one person, a record of theirs, or the host about them, may do."""
+    """Do one random thing that a person, their record, or the host can do."""
     what = chance.random()
     rsvp_request = RsvpRequest(party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
     try:
@@ -52,7 +54,9 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_places_are_exact_whoever_comes_first(make_database: MakeDatabase, clock: HandClock, seed: int) -> None:
-    """Parties, ways of taking part, approval in every second town; offers that end in the very moment of the answers."""
+    """Places stay exact with parties, both ways to attend, approval with every second seed, and offers that expire
+    while answers come in.
+    """
     db, chance = await make_database("openmeet"), random.Random(seed)
     async with db.transaction() as tx:
         ana, *crowd = [await person(tx, f"Person {number}") for number in range(16)]

@@ -1,4 +1,4 @@
-"""RSVPs of people who never signed in here, are no members and were not invited."""
+"""RSVPs of people who have never signed in here, are not members and were not invited."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import event_by, person
 
-# As many as a script writes in an afternoon; what is counted and told does not grow with them.
+# As many as a script writes in an afternoon. Neither the counts nor the notifications grow with them.
 MANY = 10_000
 
 
@@ -22,7 +22,7 @@ async def db(make_database):
 
 
 async def strangers(tx, count):
-    """Ids of people known only by a DID, made in one statement."""
+    """Insert people who are known only by a DID, in one statement, and return their ids."""
     ids = [new_id(tx.now) for _ in range(count)]
     await tx.execute_many(
         "insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)"
@@ -48,7 +48,9 @@ async def kinds_received(reader, who):
 
 
 async def test_very_many_take_no_place_and_make_one_notice(make_sqlite, clock):
-    """However many: the confirmed count stays, the host hears once, and a member still takes the last place."""
+    """However many strangers answer, the confirmed count does not change, the host gets one notification, and a member
+    can take the last place.
+    """
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -58,7 +60,7 @@ async def test_very_many_take_no_place_and_make_one_notice(make_sqlite, clock):
     for start in range(0, MANY, 100):
         async with db.transaction() as tx:
             await write(tx, event, ids[start : start + 100])
-        # While the notice is unread it stands for all of them, also on other days.
+        # While the notification is unread, it covers all of them, also on later days.
         clock.turn(DAY // 2)
     async with db.transaction() as tx:
         assert await counts(tx, event) == RsvpCounts(going=1, seats=1, unconfirmed=MANY)
@@ -84,7 +86,7 @@ async def test_the_host_decides_what_they_lead_to(db, policy, status, why):
         await write(tx, event, [stranger])
         mine = await queries.find(tx, event.id, stranger)
         assert (mine.status, mine.pending_for) == (status, why)
-        # A repeated record decides nothing anew, whatever the host chose meanwhile.
+        # A repeated record does not change the status, even if the host has changed the setting meanwhile.
         await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
         await write(tx, event, [stranger])
         assert await queries.find(tx, event.id, stranger) == mine
@@ -121,7 +123,7 @@ async def test_a_word_that_nobody_understands_is_not_confirmed_with_all(db):
 
 
 async def test_who_signs_in_is_foreign_no_more(db):
-    """The same person answers here: then a place is theirs if there is one."""
+    """When the same person signs in and answers here, they get a place if one is free."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="1")

@@ -1,4 +1,4 @@
-"""The guest list on paper: for hosts alone, by name, and bounded."""
+"""The printable guest list: for hosts only, sorted by name, with a maximum length."""
 
 import re
 

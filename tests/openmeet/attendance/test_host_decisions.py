@@ -46,7 +46,7 @@ async def db(make_database):
 
 @pytest.fixture
 async def full(db):
-    """Ana's event with one place: Ben has it, Cleo waits."""
+    """Ana's event with one place: Ben has it, Cleo is on the waitlist."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="1")
@@ -82,7 +82,7 @@ async def test_undo_brings_back_the_seat_or_the_head_of_the_line(db, full):
         await host_decisions.restore(tx, ana, event.slug, wait.id)
         assert (await of(tx, event, cleo)).status is S.WAITLISTED
         await host_decisions.remove(tx, ana, event.slug, [seat.id])
-        # Cleo was offered the seat meanwhile: nobody takes it from her, and Ben is the next.
+        # Cleo has been offered the seat meanwhile. She keeps the offer, and Ben is next.
         back = await host_decisions.restore(tx, ana, event.slug, seat.id)
         assert (back.status, (await of(tx, event, cleo)).has_offer(tx.now)) == (S.WAITLISTED, True)
         await actions.answer(tx, cleo, event.slug, RsvpReply.DECLINED)
@@ -127,7 +127,7 @@ async def test_who_is_added_is_seen_by_hosts_alone(db):
 
 
 async def test_an_invitation_tells_nothing_about_the_address(db):
-    """Known or not: the host sees the address that they wrote, until the person has answered."""
+    """Hosts see the address that they typed, whether it has an account or not, until the person answers."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, visibility="private")
@@ -143,7 +143,7 @@ async def test_an_invitation_tells_nothing_about_the_address(db):
         known, unknown = (replace(one, attendance_id="", user_id="", name="") for one in shown)
         assert known == unknown
         assert kinds.INVITED in await kinds_received(tx, ben)
-        # Invited means wanted: nobody is asked for approval then.
+        # People whom the host invited need no approval.
         await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
         assert (await actions.answer(tx, ben, event.slug, GOING)).status is S.ATTENDING
 
@@ -247,7 +247,7 @@ async def test_no_cell_of_the_file_is_a_formula(db):
 
 
 async def test_answers_stand_under_the_words_that_they_were_given_to(db):
-    """The host asks otherwise later, and then no more: what people said is kept, and nobody said it to other words."""
+    """If the host changes or removes a question, each answer stays with the wording of the question that was asked."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
@@ -257,13 +257,13 @@ async def test_answers_stand_under_the_words_that_they_were_given_to(db):
         head, *rows = csv.reader(io.StringIO(await attendees_pages.csv_of(tx, event)))
         assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
         assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]
-        # Another guest later, who changes nothing of what was said.
+        # The guest changes their RSVP later without touching the answers.
         await actions.answer(tx, ben, event.slug, GOING, RsvpRequest(is_private=True))
         await registration.put(tx, event.id, RegistrationSettings())
         found = await response_details.of_answers(tx, event.id, RegistrationSettings(), None)
         mine = await of(tx, event, ben)
         assert found[mine.id].responses == (response_details.FormResponse("q1", "Do you bring children?", "no"),)
-        # Of answers from before the words were kept.
+        # Answers from the time before the wording was stored.
         await tx.execute("update attendances set reply_words = '{}'")
         found = await response_details.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
         assert found[mine.id].responses == (response_details.FormResponse("q1", "An earlier question", "no"),)
@@ -299,7 +299,9 @@ async def test_settings_of_somebody_else_are_not_overwritten(db):
 
 
 async def test_places_of_one_way_are_for_events_held_both_ways(db):
-    """Elsewhere they would count for nothing; what was so before may stay."""
+    """A limit for one way to attend is refused unless the event is hybrid, because it would have no effect. An existing
+    one may stay.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         here = await event_by(tx, ana)

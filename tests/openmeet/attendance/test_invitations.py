@@ -1,4 +1,4 @@
-"""An invitation by e-mail reveals nothing about the owner of the address, even if they have answered; both engines."""
+"""An e-mail invitation reveals nothing about who owns the address, even if that person has answered; on both engines."""
 
 import pytest
 
@@ -29,7 +29,9 @@ async def kinds_received(tx, who):
 
 @pytest.mark.parametrize("stands", ["going", "interested", "declined", "pending", "removed"])
 async def test_who_has_answered_is_not_given_away(site: Site, clock: HandClock, stands: str) -> None:
-    """The answer of the API, the list, and what stood on it before are those that a stranger's address leaves."""
+    """The API's response and the list look the same as for a stranger's address, and the person's existing answer is
+    unchanged.
+    """
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         ben = await api_session(client, "ben@example.org", "Ben")
@@ -70,7 +72,7 @@ async def test_who_has_answered_is_not_given_away(site: Site, clock: HandClock, 
 
 
 async def test_who_has_answered_gets_no_letter(post: Post) -> None:
-    """Nor does the line that is nobody's; a stranger gets one."""
+    """A person who has already answered gets no e-mail, and neither does the placeholder row. A stranger gets one."""
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
@@ -99,7 +101,9 @@ async def test_who_answered_their_invitation_is_invited_no_second_time(site: Sit
 
 
 async def test_who_answered_one_date_hears_of_the_others(site: Site) -> None:
-    """About the first that they have not answered, with how many more there are."""
+    """A person invited to a whole series is notified about the first date that they have not answered, with the number
+    of further dates.
+    """
     async with site.db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")

@@ -1,4 +1,6 @@
-"""Who left a group loses places at events they no longer see, and can always give up a place; on both engines."""
+"""People who leave a group lose their places at events they can no longer see, and can always give up a place; on both
+engines.
+"""
 
 from dataclasses import replace
 
@@ -40,7 +42,9 @@ async def due(tx):
 
 @pytest.mark.parametrize("way", ["removed", "banned"])
 async def test_who_is_banned_hosts_nothing_of_the_group_beside_others(db, way):
-    """Removed alone they stay: who hosts need not be a member, and it is the author who chooses."""
+    """A banned co-host loses the group's events. A co-host who is only removed keeps them, because hosts need not be
+    members.
+    """
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
@@ -60,7 +64,7 @@ async def test_who_is_banned_hosts_nothing_of_the_group_beside_others(db, way):
 
 @pytest.mark.parametrize("way", ["leaves", "removed", "banned"])
 async def test_who_is_out_gives_their_place_to_the_next_in_line(db, way):
-    """The history says why; what they host themselves, and what everybody sees, keeps their answer."""
+    """The history gives the reason. Events that they host and events that everybody can see keep their answer."""
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
@@ -103,7 +107,9 @@ async def test_a_public_group_takes_no_place_from_who_leaves(db):
 
 @pytest.mark.parametrize("visibility", ["private", "unlisted"])
 async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_before(db, visibility):
-    """They see its events no more; who was never in it was let in by the host, and keeps their place, as members do."""
+    """Former members can no longer see the group's events and lose their places. Members keep theirs, and so do guests
+    whom the host let in.
+    """
     async with db.transaction() as tx:
         olga, stranger = await person(tx, "Olga"), await person(tx, "Sam")
         group = await group_by(tx, olga)
@@ -140,7 +146,7 @@ async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_befor
 
 
 async def test_an_event_of_a_group_that_turns_private_ends_what_those_hold_who_left(db):
-    """The same of one event alone, which its host shows to fewer."""
+    """If the host restricts a single event of the group to members, former members lose their places there."""
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
@@ -209,7 +215,9 @@ async def test_who_went_to_all_dates_goes_to_none_that_come_later(db):
 
 
 async def test_a_place_can_be_given_back_at_what_one_sees_no_more(db):
-    """Nobody else learns that there is such an event, and no other answer is taken."""
+    """A person can give up a place at an event that they can no longer see. Nobody else learns that it exists, and no
+    other answer is accepted.
+    """
     async with db.transaction() as tx:
         olga, eve = await person(tx, "Olga"), await person(tx, "Eve")
         group = await group_by(tx, olga, visibility="private")

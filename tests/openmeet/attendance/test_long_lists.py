@@ -1,4 +1,6 @@
-"""Lists and counts of an event with very many RSVPs: the cost of a page does not grow, and the content is the same."""
+"""Lists and counts of an event with very many RSVPs: a page costs the same at any length, and its content does not
+change.
+"""
 
 import random
 from collections.abc import Sequence
@@ -26,7 +28,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def answered(tx: Transaction, name: str, statuses: list[AttendanceStatus]) -> Event:
-    """An event with an answer of each of these statuses, several of them at the same moment."""
+    """Create an event with one answer for each of these statuses, several of them at the same moment."""
     event = await event_by(tx, await person(tx, f"Ana {name}"))
     rows = [
         {
@@ -60,7 +62,7 @@ async def listed(reader: Reader, event: Event, limit: int, after: tuple[int, int
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_pages_one_after_another_are_the_whole_list_in_its_order(db: Database, seed: int):
-    """First who does not wait, by the moment of the answer, then the waitlist by its numbers; nobody twice, nobody left out."""
+    """Attendees come first, by time of answer, then the waitlist by number. Nobody is missing or listed twice."""
     chosen = random.Random(seed)
     async with db.transaction() as tx:
         event = await answered(tx, f"{seed}", [chosen.choice(list(S)) for _ in range(60)])
@@ -77,7 +79,9 @@ async def test_pages_one_after_another_are_the_whole_list_in_its_order(db: Datab
 async def test_a_page_of_a_crowd_reads_as_much_as_a_page(
     make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ):
-    """Rows that statements return, for a viewer without an account; 700 answers were 700 rows for every viewer."""
+    """The number of rows that statements return depends on the page size, not on the number of answers. Once every view
+    read all of them.
+    """
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         small = await answered(tx, "small", [S.ATTENDING] * 40)

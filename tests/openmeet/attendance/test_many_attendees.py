@@ -1,4 +1,4 @@
-"""Thousands of attendees are notified of a change by a job, in pages, each once; on both engines."""
+"""Thousands of attendees are notified of a change by a job, page by page, each of them once; on both engines."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ CHANGED, CANCELLED = kinds.EVENT_CHANGED, kinds.EVENT_CANCELLED
 
 
 class Killed(BaseException):
-    """The process of a publisher is no more."""
+    """The publisher process is killed."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def evening(tx: Transaction, size: int = CROWD) -> tuple[Caller, Event, list[Caller]]:
-    """Ana's event and so many who go, in order of their ids."""
+    """Ana's event and ``CROWD`` attendees, in order of their ids."""
     ana = await person(tx, f"Ana {size}")
     event = await event_by(tx, ana)
     people = sorted(
@@ -78,7 +78,7 @@ async def kinds_received_by(db: Database, people: list[Caller]) -> list[list[Not
 
 
 async def test_a_change_notifies_the_first_and_enqueues_the_others(db: Database) -> None:
-    """Everyone hears of it once, by one mail, however often it is delivered."""
+    """Everyone is notified once and gets one e-mail, however often the job is delivered."""
     async with db.transaction() as tx:
         ana, event, people = await evening(tx)
         await later(tx, ana, event)
@@ -125,13 +125,13 @@ async def test_a_handler_that_dies_notifies_everybody_exactly_once(
         with pytest.raises(Killed):
             await pay_all(db)
     assert await kinds_received_by(db, people) == [[CHANGED]] * 7 + [[]] * 5
-    clock.turn(11 * MINUTE)  # its lease ends
+    clock.turn(11 * MINUTE)  # its lease expires
     await pay_all(db)
     assert await kinds_received_by(db, people) == [[CHANGED]] * CROWD
 
 
 async def test_who_comes_to_be_the_one_who_changed_it_is_not_told(db: Database) -> None:
-    """Two rows turn out to be one person while the crowd is being told."""
+    """If the merge makes an attendee and the editor one user while the notifications go out, that user is not notified."""
     async with db.transaction() as tx:
         ana, event, people = await evening(tx)
         await later(tx, ana, event)
@@ -153,7 +153,7 @@ async def test_an_edit_takes_the_same_number_of_statements_for_any_number_of_peo
 
 
 async def test_what_is_left_of_an_event_that_is_erased_is_dropped(db: Database) -> None:
-    """The row goes with the event, so that nobody looks for it for ever."""
+    """The fan-out row is deleted together with the event, so no job looks for it again."""
     async with db.transaction() as tx:
         ana, event, _ = await evening(tx)
         notice = EventNotice(CHANGED.name, 2, kinds.DatesChanged(is_near=True), ana.user_id)

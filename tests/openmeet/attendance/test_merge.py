@@ -1,4 +1,4 @@
-"""Two rows of people become one person; on both engines."""
+"""Merging two users merges their RSVPs; on both engines."""
 
 import pytest
 
@@ -30,7 +30,9 @@ async def db(make_database):
 )
 @pytest.mark.parametrize("mine_is_later", [True, False])
 async def test_one_person_has_their_later_answer_with_the_history_of_both(db, clock, theirs, mine, kept, mine_is_later):
-    """Two places, one of them for somebody else: a place that the joining frees is theirs who wait."""
+    """The later answer wins and the history of both is kept. If both had a place, the one that becomes free goes to the
+    waitlist.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="2")
@@ -60,7 +62,9 @@ async def test_one_person_has_their_later_answer_with_the_history_of_both(db, cl
 
 
 async def test_what_a_host_decided_outlives_what_was_said(db, clock):
-    """Nobody comes back in by being joined with themselves."""
+    """A host's decision outlives a merge: nobody who was removed gets back in by merging with another account of
+    theirs.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)

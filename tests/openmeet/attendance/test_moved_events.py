@@ -1,4 +1,4 @@
-"""An event that is moved asks people who have answered whether the new time works; on both engines."""
+"""When an event is moved, people who have answered are asked whether the new time works; on both engines."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -58,7 +58,7 @@ async def db(make_database: MakeDatabase) -> Database:
 
 @dataclass(frozen=True)
 class Evening:
-    """Ana's event, to which Ben has said yes."""
+    """Ana's event, which Ben has said yes to."""
 
     ana: Caller
     ben: Caller
@@ -143,7 +143,9 @@ STEPS: dict[str, Step] = {
 async def test_who_answered_for_another_time_is_asked_about_the_present_one(
     db: Database, steps: str, expected: AnswerState
 ) -> None:
-    """The time that counts is that of their last answer, whatever happened between."""
+    """Attendees are asked again if the event's time differs from the time of their last answer, whatever happened in
+    between.
+    """
     async with db.transaction() as tx:
         one = await evening(tx)
         for name in steps.split(", "):
@@ -164,7 +166,9 @@ async def test_after_several_moves_the_bar_names_the_time_that_was_answered_for(
 
 
 async def test_an_event_of_whole_days_is_moved_by_days_only(db: Database) -> None:
-    """Another zone is another instant, but the same day."""
+    """An all-day event counts as moved only if its date changes. Another time zone changes the instant, but not the
+    day.
+    """
     whole = {"all_day": "yes", "starts": "2026-07-04", "ends": "2026-07-04"}
     async with db.transaction() as tx:
         one = await evening(tx, **whole)
@@ -209,7 +213,7 @@ async def test_requests_are_asked_and_the_hosts_yes_says_nothing_about_the_new_t
 
 
 async def test_saying_that_it_still_works_is_no_news_and_writes_no_record(db: Database) -> None:
-    """Nothing of the answer differs: hosts got it already, and so did its person's repository."""
+    """Confirming the new time does not notify the hosts or write a record, because the answer has not changed."""
     async with db.transaction() as tx:
         one = await evening(tx)
         await STEPS["move"](tx, one)
@@ -227,7 +231,9 @@ async def test_saying_that_it_still_works_is_no_news_and_writes_no_record(db: Da
 
 
 async def test_hosts_see_how_many_know_the_new_time(db: Database) -> None:
-    """People, not answers; who answers after the move knows it, and so do the hosts themselves."""
+    """Hosts see how many people know the new time. It counts people who answered after the move, and the hosts
+    themselves.
+    """
     async with db.transaction() as tx:
         one = await evening(tx)
         await registration.put(tx, one.event.id, RegistrationSettings(max_party=3))
@@ -268,7 +274,7 @@ RECORD = NetworkEvent(
 
 
 async def test_a_record_that_moves_the_event_asks_too_and_its_status_alone_does_not(db: Database) -> None:
-    """Other apps may call an event rescheduled; people are asked when its time differs from theirs."""
+    """Attendees are asked when a record changes the time of the event. A status of "rescheduled" alone is not enough."""
     uri = "at://did:plc:abc/community.lexicon.calendar.event/3k"
     async with db.transaction() as tx:
         host, ben = await users.create_shadow(tx), await person(tx, "Ben")
@@ -287,7 +293,7 @@ async def test_a_record_that_moves_the_event_asks_too_and_its_status_alone_does_
         later = Instant((RECORD.starts_at or 0) + HOUR)
         await record(3, status=EventStatus.RESCHEDULED, starts_at=later)
         assert await state(tx, event, ben) is AnswerState.MOVED
-        # The same record seen again is no new answer, nor is an older one that is read now.
+        # Seeing the same record again is not a new answer, and neither is an older record that is read now.
         await from_network(tx, event, ben.user_id, RsvpRecordStatus.GOING)
         assert await state(tx, event, ben) is AnswerState.MOVED
         await from_network(tx, event, ben.user_id, RsvpRecordStatus.NOT_GOING)
@@ -337,7 +343,7 @@ async def test_accounts_that_both_knew_the_old_time_stay_asked(db: Database) -> 
 
 
 async def states(reader: Reader, found: list[Event], who: Caller) -> str:
-    """One letter for each date: m moved, g going."""
+    """One letter for each date: m for moved, g for going."""
     letters = {AnswerState.MOVED: "m", AnswerState.GOING: "g"}
     return "".join([letters[await state(reader, one, who)] for one in found])
 
@@ -349,7 +355,7 @@ async def states(reader: Reader, found: list[Event], who: Caller) -> str:
 async def test_edits_of_a_series_ask_about_the_dates_that_they_move(
     db: Database, clock: HandClock, scope: EditScope, expected: str
 ) -> None:
-    """And about no others; undone, the edit asks nobody."""
+    """Editing a series asks about the dates that it moves and no others. Undoing the edit asks nobody."""
     clock.turn(NOW - clock.now())
     async with db.transaction() as tx:
         ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=4")

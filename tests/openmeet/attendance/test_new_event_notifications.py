@@ -1,4 +1,4 @@
-"""The task that notifies group members reads only new events, not all upcoming or earlier ones; on both engines."""
+"""The task that notifies group members reads only new events, not all future or past ones; on both engines."""
 
 import pytest
 
@@ -31,7 +31,7 @@ async def untold(tx: Transaction) -> int:
 
 
 async def host_of_two(tx: Transaction):
-    """An event and a weekly series of one group."""
+    """A group with a single event and a weekly series, both by one host."""
     ana = await person(tx, "Ana")
     group = await group_by(tx, ana)
     await member(tx, group, ana, "Ben")
@@ -41,7 +41,9 @@ async def host_of_two(tx: Transaction):
 
 
 async def test_each_is_told_once_and_looked_at_no_more(db: Database, clock: HandClock) -> None:
-    """Also the other dates of a series, those that are stored later, and what nobody told before it was over."""
+    """Each event is read once. This includes dates of a series that are added later, and events that ended before
+    anybody was notified.
+    """
     async with db.transaction() as tx:
         event, made = await host_of_two(tx)
         assert len(await dates(tx, made)) > 5
@@ -51,7 +53,7 @@ async def test_each_is_told_once_and_looked_at_no_more(db: Database, clock: Hand
     assert await announce_group_events(db) == 1
     assert await announce_group_events(db) == 0
     async with db.transaction() as tx:
-        # Whoever is called off may come back.
+        # A cancelled event might be restored.
         assert await untold(tx) == 1
         await tx.execute("update events set status = 'scheduled' where id = :id", id=event.id)
     assert await announce_group_events(db) == 1

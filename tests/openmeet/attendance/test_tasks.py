@@ -24,7 +24,7 @@ async def db(make_database):
 
 @pytest.fixture
 async def evening(db):
-    """Ben goes to Ana's event, Cleo is interested, Dora's answer came from a repository alone."""
+    """Ben goes to Ana's event, Cleo is interested, and Dora answered only in her repository."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
@@ -40,7 +40,7 @@ async def reminders(db, who):
 
 
 async def test_everybody_is_reminded_once(db, evening, clock):
-    """A day before, not earlier, not twice, also when several schedulers look at once; only who said that they go."""
+    """People who are going get one reminder, a day before and not earlier, even if several schedulers run at once."""
     _, ben, event = evening
     clock.turn(event.starts_at - clock.now() - DAY - 1)
     assert await remind(db) == 0

@@ -37,18 +37,20 @@ URI = "at://did:plc:abc/community.lexicon.calendar.rsvp/"
 
 
 def expected(act: AttendanceAction, before: AttendanceStatus | None) -> AttendanceStatus | str | None:
-    """On an event with room for everybody, by people who signed in here, without approval; a refusal by its name."""
+    """The result for an event with free places and no approval, and people who signed in here. A refusal is returned as
+    its name.
+    """
     outcome = TABLE[act][before]
     match outcome:
         case AttendanceTransition.KEEP | AttendanceTransition.ACCEPT_OFFER | AttendanceTransition.SEAT_IF_UNKNOWN:
-            # Nobody waits where there is room for all.
+            # Nobody waits if there is room for everyone.
             return S.ATTENDING if outcome is AttendanceTransition.ACCEPT_OFFER else before
         case AttendanceTransition.SEAT | AttendanceTransition.APPROVE_AND_SEAT:
             return S.ATTENDING
         case AttendanceTransition.SEAT_OR_REFUSE:
             return S.ATTENDED if act is AttendanceAction.CHECK_IN else S.ATTENDING
         case AttendanceTransition.RESTORE_PREVIOUS:
-            return S.DECLINED if act is AttendanceAction.RESTORE else S.ATTENDING  # nobody knows from where
+            return S.DECLINED if act is AttendanceAction.RESTORE else S.ATTENDING  # there is no previous status
         case AttendanceTransition.REFUSE_REJECTED:
             return "AnswerRejected"
         case AttendanceTransition.REFUSE_CHECKED_IN:
@@ -60,7 +62,7 @@ def expected(act: AttendanceAction, before: AttendanceStatus | None) -> Attendan
 
 
 async def stands_so(tx, event, who, status) -> Attendance | None:
-    """A row as it would be."""
+    """Insert an attendance row with this status."""
     if status is None:
         return None
     now = tx.now
@@ -82,7 +84,7 @@ async def stands_so(tx, event, who, status) -> Attendance | None:
 
 
 async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
-    """What the cell is about, by the action that people, records and hosts cause."""
+    """Carry out the action of this cell, as people, records and hosts do."""
     some_id = mine.id if mine else AttendanceId("nobody")
     uri = URI + event.id
     if act in REPLIES:
@@ -118,7 +120,8 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
         await waitlist.expire_offers(tx, event)
 
 
-# Adding is by name, so there never is an answer before; nobody loses an offer or moves up who is not in the line.
+# Hosts add people by name, so there is never an earlier answer. Only people on the waitlist can lose an offer or move
+# up.
 CELLS = [
     (act, before)
     for act in AttendanceAction
@@ -155,7 +158,7 @@ async def test_every_cell_comes_out(make_sqlite):
                 found = "NotFound"
         want = expected(act, before)
         if before is None and want == "NotFound" and act in {AttendanceAction.MOVE_UP, AttendanceAction.EXPIRE_OFFER}:
-            want = None  # the clock asks nobody
+            want = None  # the clock simply finds nobody
         wrong += [] if found == want else [(act, before, found, want)]
     assert wrong == []
 

@@ -1,4 +1,4 @@
-"""Offers, parties, ways of taking part and deadlines; on both engines."""
+"""Offers, parties, ways to attend and deadlines; on both engines."""
 
 import asyncio
 import random
@@ -37,7 +37,7 @@ async def reply_as(tx, who, event, reply=GOING, **rsvp_request: object):
 
 
 async def place_of(reader, event, who):
-    """Status, or ``offered``."""
+    """The status of an answer, or ``offered``."""
     found = await queries.find(reader, event.id, who.user_id)
     return "offered" if found.offered_until else found.status.value
 
@@ -47,7 +47,9 @@ async def counts(reader, event):
 
 
 async def test_an_offer_that_nobody_takes_goes_to_the_next(db, clock):
-    """A day, then the next in line is asked; who let it pass is told nothing false, and may still come later."""
+    """An offer expires after a day, and the next person gets one. The person who missed it is told the truth and can
+    still come later.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")
@@ -66,7 +68,9 @@ async def test_an_offer_that_nobody_takes_goes_to_the_next(db, clock):
 
 
 async def test_an_answer_finds_that_an_offer_has_ended(db, clock):
-    """Also where no scheduler runs: the seat is the next one's, not whoever answers by chance."""
+    """An expired offer is noticed without a scheduler: an answer passes the seat to the next person in line, not to
+    whoever answered.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, capacity="1")
@@ -81,7 +85,7 @@ async def test_an_answer_finds_that_an_offer_has_ended(db, clock):
 
 
 async def test_an_offer_taken_too_late_is_none(db, clock):
-    """Whose offer has ended has no claim left on its seat, also where they are the first to come after that."""
+    """When an offer has expired, its holder has no claim to the seat, even if they are the first to answer afterwards."""
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")
@@ -96,7 +100,9 @@ async def test_an_offer_taken_too_late_is_none(db, clock):
 
 
 async def test_an_offer_is_for_as_many_as_it_was_made_to(db):
-    """Who would come with more people than places are held for is told so, and may still take these."""
+    """People who answer an offer with a larger party than it was made for are refused, and can still accept it with the
+    original size.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="2")
@@ -114,7 +120,9 @@ async def test_an_offer_is_for_as_many_as_it_was_made_to(db):
 
 
 async def test_no_offer_is_lost_while_the_event_is_off(db, clock):
-    """Nobody can take a place of a cancelled event: it is held for the same person again once it takes place after all."""
+    """An offer at a cancelled event cannot be accepted. The seat stays reserved for the same person until the event is
+    restored.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")
@@ -155,7 +163,9 @@ async def test_offers_are_shorter_close_to_the_start(db, clock):
 
 
 async def test_a_party_stays_together_and_is_not_passed(db, clock):
-    """Both or none; on the last day an empty seat goes to whoever fits."""
+    """A party gets all of its places or none, and keeps its position. On the last day a free seat goes to anyone who
+    fits.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo, couple, dora = await people(tx, 5)
         event = await event_by(tx, ana, capacity="2")
@@ -175,7 +185,7 @@ async def test_a_party_stays_together_and_is_not_passed(db, clock):
         with pytest.raises(Refused) as more:
             await reply_as(tx, couple, event, party=3)
         assert (more.value.name, (await counts(tx, event)).going) == ("NotEnoughPlaces", 2)
-        # Fewer come than were expected: the seat is free.
+        # Fewer people come than were announced, so a seat becomes free.
         await reply_as(tx, couple, event, party=1)
         assert await place_of(tx, event, dora) == "offered"
 
@@ -199,7 +209,9 @@ async def test_a_party_that_no_place_is_large_enough_for_is_refused_at_the_field
 
 
 async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
-    """It is passed, told so, and stands where it stood when there is room for it again."""
+    """A waiting party larger than the lowered limit is skipped and told so. It keeps its position for when there is
+    enough room again.
+    """
     async with db.transaction() as tx:
         ana, ben, four, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, capacity="4")
@@ -238,7 +250,9 @@ async def test_on_the_last_day_who_fits_may_pass(db, clock):
 
 
 async def test_each_way_of_taking_part_has_its_limit(db):
-    """A full room keeps nobody out who joins online; changing takes a free place there, or the end of that line."""
+    """A full room does not keep online guests out. Switching takes a free place on the other side, or the end of its
+    waitlist.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
@@ -248,7 +262,7 @@ async def test_each_way_of_taking_part_has_its_limit(db):
         assert (await reply_as(tx, cleo, event, mode=room)).status is S.WAITLISTED
         assert (await reply_as(tx, dora, event, mode=screen)).status is S.ATTENDING
         assert (await counts(tx, event)).online == 1
-        # Who waits for the room may look on meanwhile, and leaves that line.
+        # A person waiting for the room can attend online meanwhile, which takes them off the room's waitlist.
         assert (await reply_as(tx, cleo, event, mode=screen)).status in {S.ATTENDING, S.WAITLISTED}
         assert await place_of(tx, event, cleo) in {"attending", "offered"}
         with pytest.raises(Refused):
@@ -259,7 +273,9 @@ async def test_each_way_of_taking_part_has_its_limit(db):
 
 
 async def test_lists_and_event_page_agree_about_what_is_full(db):
-    """Limits per way of taking part, a large party at the head of the line, and events without limits, in one look."""
+    """Lists and the event page agree for limits per way to attend, a large party at the head of the waitlist, and
+    events without a limit.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         mode = {"mode": "hybrid", "online_url": "https://meet.example/x"}
@@ -309,7 +325,7 @@ async def test_questions_deadline_and_approval(db, clock):
         assert (saved.status, saved.form_responses, saved.guest_names) == (S.PENDING, {"q1": "vegan"}, ("Tom",))
         assert await host_decisions.approve(tx, ana, event.slug, [saved.id]) == host_decisions.DecisionCounts(1, 0)
         assert await place_of(tx, event, ben) == "attending"
-        # Whom the host wants is not asked about twice.
+        # A person approved once does not need approval again.
         await reply_as(tx, ben, event, DECLINED)
         assert (await reply_as(tx, ben, event)).status is S.ATTENDING
     clock.turn(event.starts_at - clock.now() - DAY)
@@ -322,7 +338,7 @@ async def test_questions_deadline_and_approval(db, clock):
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
-    """Never more than there are; the first of each line never waits while enough seats for their party are free."""
+    """Seats are never oversold, and the first party of each waitlist never waits while enough seats for it are free."""
     chance = random.Random(seed)
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
@@ -372,7 +388,9 @@ async def test_a_changed_limit_offers_what_is_free(db):
 
 
 async def test_a_lowered_limit_takes_offers_back_and_no_seat(db):
-    """Who has a seat keeps it; who was only offered one waits again at the head, and it cannot be taken any more."""
+    """Lowering the limit keeps every confirmed seat. People with an offer go back to the head of the waitlist and can
+    no longer accept it.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, capacity="2")

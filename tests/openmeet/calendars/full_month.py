@@ -1,4 +1,4 @@
-"""A person with a full month: events of each kind, overlaps, a night, a festival, two other calendars."""
+"""A person with a full month: events of every kind, overlaps, a night, a festival and two subscribed calendars."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ ZONE = "Europe/Berlin"
 
 
 async def full_month(tx: Transaction) -> tuple[Caller, dict[str, Event]]:
-    """Ana's March and April of 2026, by the clock of Berlin; events by title."""
+    """Ana's March and April of 2026 in Berlin time, as events by title."""
     ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     await tx.execute("update users set time_zone = :zone where id = :id", zone=ZONE, id=ana.user_id)
     made: dict[str, Event] = {}
@@ -61,7 +61,9 @@ async def full_month(tx: Transaction) -> tuple[Caller, dict[str, Event]]:
 async def calendar(
     tx: Transaction, owner: Caller, name: str, tone: int, dates: list[tuple[str, str, str, str, bool]]
 ) -> CalendarId:
-    """Another calendar with dates in March 2026: title, day, begin, end, whether it takes the whole day."""
+    """Return a calendar file with dates in March 2026. Each is a title, a day, a start, an end, and whether it is
+    all-day.
+    """
     calendar_id = CalendarId(new_id(tx.now))
     await queries.insert(
         tx,

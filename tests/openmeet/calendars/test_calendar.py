@@ -76,7 +76,7 @@ START, END = Instant(1_772_366_400_000_000), Instant(1_772_366_400_000_000 + 300
 
 @dataclass
 class Elsewhere:
-    """Another server with a calendar, as such servers are: with tags, redirects, failures."""
+    """Another server that publishes a calendar, with entity tags, redirects and failures."""
 
     url: str = ""
     body: str = CHOIR.format(extra="")
@@ -138,7 +138,7 @@ async def people(tx: Transaction) -> tuple[Caller, Caller]:
 
 
 async def test_what_stands_in_a_calendar(db: Database) -> None:
-    """What one hosts, goes to, waits for; not what was declined or deleted, and nothing of others."""
+    """A person's calendar has the events that they host, go to or wait for, but no declined or deleted ones."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
         tea = await event_by(tx, ana, title="Tea", starts="2026-07-04T18:00", ends="2026-07-04T20:00")
@@ -163,7 +163,7 @@ async def test_what_stands_in_a_calendar(db: Database) -> None:
 
 
 async def test_a_place_that_is_for_attendees_is_for_attendees(db: Database) -> None:
-    """Who only thinks of coming reads the town and not the address."""
+    """A person who is only interested sees the town instead of the address."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
         event = await event_by(tx, ana, place_audience="attendees")
@@ -174,7 +174,7 @@ async def test_a_place_that_is_for_attendees_is_for_attendees(db: Database) -> N
 
 
 async def test_what_overlaps(db: Database) -> None:
-    """Touching ends do not overlap; interest, whole days of others and the event itself are no conflict."""
+    """Adjacent events, events of interest, other all-day events and the event itself are not conflicts."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
         tea = await event_by(tx, ana, title="Tea", starts="2026-07-04T18:00", ends="2026-07-04T20:00")
@@ -223,7 +223,7 @@ async def test_a_copy_in_a_calendar_subscribed_to_is_no_conflict(db: Database) -
 
 
 async def test_a_calendar_of_another_place(db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher) -> None:
-    """Its dates stand in one person's calendar and in nobody else's; twice is once; its address is sealed."""
+    """Only its owner sees a subscribed calendar. Subscribing twice makes one, and its URL is stored encrypted."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
     _, is_new = await add(db, ana, outgoing, elsewhere.url)
@@ -252,7 +252,7 @@ async def test_a_calendar_of_another_place(db: Database, elsewhere: Elsewhere, o
 async def test_it_is_read_again_with_its_tag(
     db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
-    """Not before it is due; unchanged answers cost nothing; changes arrive."""
+    """A calendar is not fetched before it is due. Unchanged responses cost nothing, and changes arrive."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     await add(db, ana, outgoing, elsewhere.url)
@@ -292,7 +292,7 @@ async def test_failures_wait_longer_and_longer_and_lose_nothing(
 
 
 async def test_dates_move_on_with_the_clock(db: Database, outgoing: CalendarFetcher, clock: HandClock) -> None:
-    """A file from which nothing is fetched still shows next year's dates next year."""
+    """A calendar uploaded as a file, which is never fetched again, still shows next year's dates next year."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         now = tx.now
@@ -309,7 +309,7 @@ async def test_dates_move_on_with_the_clock(db: Database, outgoing: CalendarFetc
 
 
 async def test_only_public_addresses_are_asked(db: Database, elsewhere: Elsewhere) -> None:
-    """On a public site an address inside the network is refused before anything is sent (invariant 7)."""
+    """On a public site a URL inside the network is refused before any request is sent (invariant 7)."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     http = HttpClient(PUBLIC)
@@ -362,7 +362,9 @@ async def test_what_one_waits_for_is_tentative_in_the_feed(db: Database) -> None
 
 
 async def test_who_goes_to_one_date_of_a_series_has_that_one_in_the_feed(db: Database) -> None:
-    """As a calendar program reads it: neither the rule nor any other date."""
+    """A person going to one date of a series gets just that date in the feed, as a calendar program reads it: no rule,
+    no other dates.
+    """
     async with db.transaction() as tx:
         ana, ben = await people(tx)
         start = local_of(Instant(tx.now + 7 * DAY), "Europe/Berlin").replace(tzinfo=None, microsecond=0)
@@ -377,7 +379,7 @@ async def test_who_goes_to_one_date_of_a_series_has_that_one_in_the_feed(db: Dat
 
 
 async def test_addresses_in_the_feed_are_in_the_letters_of_addresses(db: Database) -> None:
-    """URL is a URI (RFC 5545, section 3.8.4.6), whatever letters the title has."""
+    """URL is a URI (RFC 5545, section 3.8.4.6), so it is ASCII whatever characters the title has."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="お茶の時間")
@@ -388,7 +390,7 @@ async def test_addresses_in_the_feed_are_in_the_letters_of_addresses(db: Databas
 
 
 async def test_the_feed_has_a_secret_address_that_can_be_changed(db: Database) -> None:
-    """It shows what one goes to and hosts and no join link; only the hash of its token is kept."""
+    """The feed shows events that the person hosts or goes to, without join links. Only the hash of its token is stored."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
         event = await event_by(tx, ana, title="Tea", online_url="https://talk.example/room")
@@ -418,7 +420,9 @@ BOMB = "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\nDTSTART:20261101T100000Z\r\nRRUL
 async def test_a_calendar_that_takes_too_much_is_given_up_and_its_owner_can_retry(
     db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
-    """It keeps its dates, says what happened, is tried less and less and then no more; read by its owner it is well again."""
+    """It keeps its dates, says what happened, and is retried less and less often until it stops. A successful retry by
+    its owner restores it.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     await add(db, ana, outgoing, elsewhere.url)
@@ -450,7 +454,7 @@ async def test_a_calendar_that_takes_too_much_is_given_up_and_its_owner_can_retr
 async def test_a_used_up_allowance_is_no_fault_of_the_calendar(
     db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
-    """It is tried again soon, and nobody is told that something is wrong with it."""
+    """When the owner's processing allowance is used up, the calendar is retried soon, without an error message."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     await add(db, ana, outgoing, elsewhere.url)
@@ -471,7 +475,7 @@ async def test_a_used_up_allowance_is_no_fault_of_the_calendar(
 async def test_dates_that_cannot_be_computed_anew_stay(
     db: Database, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
-    """Once, and not again at each round; its owner is told."""
+    """If dates cannot be recomputed, the old ones stay. The owner is told, and it is not tried in every round."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         now = tx.now

@@ -1,4 +1,4 @@
-"""Where entries of a calendar go: nothing covers anything else, nothing is lost, and what is drawn is bounded."""
+"""Layout of calendar entries: nothing overlaps, nothing is lost, and what is drawn is bounded."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -30,7 +30,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def on(key: str, first: int, last: int | None = None) -> Covered[str]:
-    """An entry from one day of the week to another; 0 is the Monday."""
+    """An entry from one day of the week to another, where 0 is Monday."""
     return Covered(key, MONDAY + timedelta(days=first), MONDAY + timedelta(days=first if last is None else last))
 
 
@@ -131,7 +131,9 @@ def test_an_entry_past_midnight_has_a_part_on_each_day():
 
 
 def test_when_clocks_go_back_an_entry_is_as_long_as_it_takes():
-    """On 25 October 2026 02:00 to 03:00 comes twice in Berlin: half an hour from the first 02:45 ends at 02:15."""
+    """On 25 October 2026 the hour from 02:00 to 03:00 occurs twice in Berlin: half an hour after the first 02:45 it is
+    02:15.
+    """
     starts = datetime(2026, 10, 25, 0, 45, tzinfo=ZoneInfo("UTC")).astimezone(BERLIN)
     ends = datetime(2026, 10, 25, 1, 15, tzinfo=ZoneInfo("UTC")).astimezone(BERLIN)
     assert (starts.hour, ends.hour, ends.minute) == (2, 2, 15)

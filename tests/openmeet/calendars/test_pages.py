@@ -1,4 +1,4 @@
-"""One's own calendar in a browser and by the API."""
+"""A person's own calendar in a browser and in the API."""
 
 import re
 from html import unescape
@@ -76,7 +76,7 @@ async def test_what_is_wrong_stands_at_the_field_and_nothing_typed_is_lost(site:
 
 
 async def test_who_subscribed_sees_that_it_takes_too_much_and_starts_it_again(site: Site, elsewhere: Elsewhere) -> None:
-    """What happened and what to do stand beside the calendar; programs get the reason as a code."""
+    """The reason and the next step are shown next to the calendar. API clients get the reason as a code."""
     strict = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
     pool = site.app.state.services.workers
     change_services(site.app, workers=strict)
@@ -124,7 +124,7 @@ def _feed_path(html: str) -> str:
 
 
 async def test_the_api(site: Site, elsewhere: Elsewhere) -> None:
-    """Subscribe, read with a cursor, ask for conflicts, take away."""
+    """A client can subscribe, read with a cursor, ask for conflicts, and unsubscribe."""
     window = {"from": "2026-03-01T00:00:00Z", "to": "2026-04-15T00:00:00Z"}
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
@@ -194,7 +194,7 @@ async def test_without_a_zone_of_ones_own_the_newest_event_says_it_and_drafts_ov
 
 
 async def test_a_full_month_in_words(site: Site) -> None:
-    """Overlaps, nights, whole days, other zones and a day on which clocks are set."""
+    """The page's text covers overlaps, nights, all-day events, other time zones, and a day when the clocks change."""
     async with site.db.transaction() as tx:
         ana, _ = await full_month(tx)
     async with signed_in(site, ana.user_id) as browser:
@@ -273,7 +273,7 @@ async def test_the_page_asks_the_database_as_often_for_many_events_as_for_few(
     async with signed_in(site, ana.user_id) as browser:
         asked = []
         for _ in range(2):
-            # What a process reads once, such as counts of crowds, is known.
+            # Load values that a process reads once, such as the counts of large events.
             for path in views:
                 await browser.get(path)
             monkeypatch.setattr(type(reader), "fetch", counted)
@@ -291,7 +291,7 @@ async def test_the_page_asks_the_database_as_often_for_many_events_as_for_few(
 
 
 async def test_a_thousand_dates_of_a_month_are_a_page_of_bounded_size(site: Site) -> None:
-    """The day says how many more there are, and the agenda leads through all of them."""
+    """A day says how many more entries it has, and the agenda lists all of them."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await calendar(tx, ana, "Trains", 2, [(f"Train {n}", "10", "09:00", "10:00", False) for n in range(1_000)])
@@ -315,7 +315,7 @@ async def test_a_thousand_dates_of_a_month_are_a_page_of_bounded_size(site: Site
 
 
 def _words(html: str) -> str:
-    """The text of a page as it is read out."""
+    """The text of a page, as a screen reader reads it."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html.partition("<main")[2].partition("</main>")[0])).split())
 
 

@@ -1,4 +1,4 @@
-"""A person's calendar is read by indexes, however many events other people have; on both engines."""
+"""A person's calendar is read by index, however many events other people have; on both engines."""
 
 import re
 
@@ -13,8 +13,8 @@ from openmeet.domain.calendars.model import WIDEST
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
-# By which index each question is answered, or by which of its columns. Which one PostgreSQL takes for keys or for an
-# author depends on how many rows there are: any will do here.
+# The index that must answer each query, or a condition on its column. Which index PostgreSQL uses for keys or an author
+# depends on the number of rows, so any is accepted there.
 QUESTIONS = {
     "hosting": (entries.HOSTING, {"sqlite": "events_by_author", "postgresql": r"Index Cond: \(+author_id = "}),
     "answers": (
@@ -42,12 +42,12 @@ async def plan_of(tx: Transaction, engine: str, sql: str, parameters: dict[str, 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 async def test_no_question_walks_through_everybodys_events(db: Database, question: str) -> None:
-    """Tables are small here: PostgreSQL walks through one only where no index would do, SQLite never knows how small."""
+    """The test tables are small: PostgreSQL scans one only if no index fits, and SQLite does not know their size."""
     sql, index = QUESTIONS[question]
     async with db.transaction() as tx:
         me = await person(tx, "Ana")
         if db.engine == "postgresql":
-            # In an empty table every index costs the same: some answers of other people decide.
+            # All indexes of an empty table cost the same, so add some answers of other people.
             event = await event_by(tx, me)
             for number in range(30):
                 await attendance.answer(tx, await person(tx, f"Guest {number}"), event.slug, RsvpReply.GOING)

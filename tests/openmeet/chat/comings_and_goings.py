@@ -1,5 +1,5 @@
-"""Random acts around a conversation, against a plain model: whoever is out finds no word of it by any way, and an open page shows
-what the page read anew would show, whatever happened and however often its stream was cut.
+"""Random acts around a chat room are compared with a plain model. People without access find no message by any route,
+and an open page shows what a reload would show, whatever happened and however often its stream was cut.
 """
 
 import json
@@ -33,7 +33,7 @@ from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import ORIGIN, Site, event_by, person, site_on
 
 SHORT, LONG = 60, 1_000
-# Of the messages that are compared, the newest; a page has no more.
+# Number of newest messages to compare, because a page has no more.
 _COMPARED: Final = 40
 _STATUSES: Final = ("attending", "attending", "interested", "declined", "rejected", "pending", None)
 _ROLES: Final = ("admin", "member", "left", "banned", None)
@@ -42,7 +42,7 @@ _PATIENCE: Final = 2_000
 
 
 class Play:
-    """Ana hosts an event of her group; the others come and go, and follow what is said."""
+    """Ana hosts an event of her group. The others join, leave, and follow the chat."""
 
     def __init__(self, db: Database, clock: HandClock, dice: random.Random) -> None:
         self.db, self.clock, self.dice = db, clock, dice
@@ -50,7 +50,7 @@ class Play:
         self.source = LiveSource(db, "", "")
         self.said: list[Said] = []
         self.is_closed = self.is_since_joining = False
-        # After which number newcomers read while all of the history is theirs.
+        # The number after which newcomers can read, if the whole history is open to them.
         self.history_floor = 0
         self.sealer = Sealer([os.urandom(KEY_BYTES)])
         self.site: Site = site_on(db, clock, dev_mode=True)
@@ -75,7 +75,7 @@ class Play:
         ]
         return Guest(caller, *(one.token for one in sessions))
 
-    # What may happen.
+    # The acts.
 
     async def act(self) -> None:
         who = self.dice.choice(self.guests)
@@ -141,7 +141,7 @@ class Play:
         return f"{role}"
 
     async def block(self, who: Guest) -> str:
-        """By the host."""
+        """Blocked by the host."""
         who.is_blocked = not who.is_blocked
         await self._set_blocked(self.ana, who.caller, on=who.is_blocked)
         return f"{who.is_blocked}"
@@ -215,7 +215,7 @@ class Play:
         return text
 
     async def take_back(self, who: Guest) -> str:
-        """Also by somebody who is out."""
+        """Take a message back, which people without access can do too."""
         mine = [one for one in self._own(who) if not one.is_taken_back]
         if not mine:
             return "nothing"
@@ -264,7 +264,7 @@ class Play:
         return "👍"
 
     async def cut(self, who: Guest) -> str:
-        """The connection of the open page is lost."""
+        """Cut the connection of the open page."""
         if who.page is not None:
             self._take(who)
             await who.page.close()
@@ -274,10 +274,10 @@ class Play:
     def _own(self, who: Guest) -> list[Said]:
         return [one for one in self.said if one.author == who.caller.user_id]
 
-    # What must be so.
+    # The invariants.
 
     def allowed(self, who: Guest) -> Access:
-        """The table of who may do what."""
+        """The table of permissions."""
         runs = who.role in _RUNNING
         if (
             who.role == "banned"
@@ -323,7 +323,7 @@ class Play:
             pass
 
     async def compare(self) -> None:
-        """Every open page; and one person by every other way."""
+        """Compare every open page, and for one person every other route."""
         for who in self.guests:
             await self._compare_page(who)
         await self._compare_ways(self.dice.choice(self.guests))
@@ -346,7 +346,7 @@ class Play:
         if page.stream.frames.has_ended:
             await page.ended()
             who.page, who.shown = None, {}
-            # Sometimes the page that was left is opened again where it stood, sometimes it is read anew.
+            # Some pages reopen where they were left, others are loaded again.
             if self.dice.random() < 0.5:
                 who.last = 0
             return
@@ -359,11 +359,11 @@ class Play:
         assert shown == expected, self._told(who)
 
     async def _open(self, who: Guest) -> None:
-        """Where its last stream was cut, or a page that is read now."""
+        """Resume where the last stream was cut, or load the page now."""
         async with self.db.reader() as reader:
             entered = await reading_floor(reader, self.room, who.caller.user_id, Access.READ)
         if not who.last or who.sight != self._sight(who):
-            # A page is read, or read anew: a stream that was cut says nothing of what changed meanwhile but messages.
+            # Load the page again: a resumed stream brings only messages, not other changes made in the meantime.
             who.last = who.since = self.last
             who.shown = {}
         stream = LiveStream(
@@ -389,7 +389,7 @@ class Play:
         }
 
     def _take(self, who: Guest) -> None:
-        """What came since, as a browser puts it on the page."""
+        """Apply what has arrived, as a browser does."""
         assert who.page is not None
         frames, who.taken = who.page.sent[who.taken :], len(who.page.sent)
         for frame in frames:
@@ -411,7 +411,7 @@ class Play:
         who.sight = self._sight(who)
 
     async def _compare_ways(self, who: Guest) -> None:
-        """The API, the page, the stream as the site opens it, the search and the export."""
+        """Compare the API, the page, the site's own stream, the search and the export."""
         visible = [one for one in self.said if self._sees(who, one)]
         texts = {one.number: "" if one.is_removed else one.text for one in visible}
         hidden = {word for one in self.said if one not in visible or one.is_removed for word in one.words}
@@ -461,7 +461,7 @@ class Play:
 
 
 async def play(db: Database, clock: HandClock, seed: int, acts: int) -> None:
-    """So many acts; after each everything is compared. Raises AssertionError."""
+    """Carry out this many acts and compare everything after each. Raises AssertionError."""
     one = Play(db, clock, random.Random(seed))
     await one.build()
     try:

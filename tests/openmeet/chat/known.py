@@ -1,4 +1,4 @@
-"""What a model of a conversation knows: the messages, and the people around it."""
+"""The model of a chat room: its messages and the people around it."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from tests.openmeet.chat.open_pages import OpenPage
 
 @dataclass
 class Said:
-    """What the model knows of a message."""
+    """A message in the model."""
 
     number: int
     message: ChatMessage
@@ -24,9 +24,9 @@ class Said:
 
 @dataclass(eq=False)
 class Guest:
-    """What the model knows of a person. ``floor``: after which number they read since they came; None: they never came.
+    """A person in the model. ``floor`` is the number after which they can read, or None if they never joined.
 
-    ``shown``: by number, what the page that they have open shows; ``since``: from which number on it is complete.
+    ``shown`` has the messages on their open page, by number. The page is complete from number ``since`` on.
     """
 
     caller: Caller

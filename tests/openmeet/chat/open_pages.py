@@ -1,4 +1,4 @@
-"""Pages that follow a conversation, without a browser: they keep what they are sent."""
+"""Simulated pages that follow a chat room without a browser and keep the frames that they receive."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from tests.patience import PATIENCE_SECONDS
 
 
 def encode(event: RoomEvent, view: RowView) -> bytes:
-    """A frame that names what it shows."""
+    """Encode a frame as text that names its content."""
     shown = event.message
     text, quote = (shown.message.body, shown.reply) if shown else ("", None)
     quoted = quote and ("" if view.hides_quote else quote.text)
@@ -20,7 +20,7 @@ def encode(event: RoomEvent, view: RowView) -> bytes:
 
 
 class OpenPage:
-    """A page that follows a room, as a browser does: it keeps the frames that it was sent."""
+    """A page that follows a chat room, as a browser does, and keeps the frames that it receives."""
 
     def __init__(self, live: LiveRooms, source: LiveSource, stream: LiveStream) -> None:
         self.stream = stream
@@ -47,18 +47,18 @@ class OpenPage:
         return [int(str(entry[0])) for entry in self.entries]
 
     async def until(self, is_so: Callable[[], bool]) -> None:
-        """Wait for frames until this holds."""
+        """Wait for frames until the condition holds."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not is_so():
                 self.has_more.clear()
                 await self.has_more.wait()
 
     async def until_number(self, last: int) -> None:
-        """Wait until everything up to this number came."""
+        """Wait until every entry up to this number has arrived."""
         await self.until(lambda: self.stream.number >= last and not self.stream.frames.waiting)
 
     async def drained(self) -> None:
-        """Wait until everything that was handed out is written."""
+        """Wait until every frame handed out has been written."""
         await self.until(lambda: not self.stream.frames.waiting or self._task.done())
 
     async def ended(self) -> None:
@@ -68,5 +68,5 @@ class OpenPage:
     async def close(self) -> None:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        # It may have been cancelled before it began.
+        # The task might have been cancelled before it started.
         self.stream.place.give_back()

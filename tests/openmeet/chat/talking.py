@@ -1,4 +1,4 @@
-"""People, things and rooms for tests of chat."""
+"""People, subjects and chat rooms for tests of chat."""
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.chat import messages, rooms
@@ -21,7 +21,7 @@ def about(event: Event) -> RoomSubject:
 async def room_of(
     tx: Transaction, who: Caller, subject: RoomSubject, kind: RoomKind = RoomKind.EVENT, **further: object
 ) -> Room:
-    """The room, opened by this person."""
+    """Open the chat room as this person and return it."""
     room, _ = await rooms.open_room(tx, who, await rooms.target_of(tx, kind, subject, **further))
     return room
 

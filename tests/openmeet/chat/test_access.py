@@ -1,4 +1,4 @@
-"""Random acts against the table of who may do what, in plain Python: after each act every room and person is compared."""
+"""Random acts are compared with the table of permissions, in plain Python: after each act every room and every person."""
 
 import random
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from tests.openmeet.series.practice import NOW, begin, dates
 from tests.openmeet.site_under_test import event_by, person
 from tests.properties import examples
 
-# Fewer on PostgreSQL, which plans each question anew.
+# Fewer on PostgreSQL, which plans each query again.
 STEPS = {"sqlite": 120, "postgresql": 60}
 STATUSES = ("attending", "interested", "declined", "pending", "invited", "rejected", "attended", None)
 ROLES = ("admin", "moderator", "member", "pending", "left", "banned", "declined", None)
@@ -31,7 +31,7 @@ async def db(make_database, clock):
 
 @dataclass
 class Facts:
-    """What the model knows of one person."""
+    """A person in the model."""
 
     answer: str | None = None
     is_unconfirmed: bool = False
@@ -45,7 +45,7 @@ class Facts:
 
 
 class Scene:
-    """Ana hosts an event in her group, and a series of no group; the others come and go."""
+    """Ana hosts an event in her group and a series without a group. The others join and leave."""
 
     def __init__(self, tx, chance: random.Random) -> None:
         self.tx, self.chance = tx, chance
@@ -247,7 +247,7 @@ class Scene:
         return f"{name} {switch} {value}"
 
     def expected(self, name: str, facts: Facts) -> Access:
-        """The table of who may do what."""
+        """The table of permissions."""
         switches = self.switches[name]
         widest = {"event": self._event, "series": self._series, "channel": self._channel}[name](facts, switches)
         runs_group = facts.role == "admin"
@@ -314,7 +314,7 @@ async def test_access_is_what_the_table_says(db, seed):
                 for one in await my_rooms(tx, who, RoomFilter(archived=is_archived), limit=10)
             }
             for room in scene.rooms.values():
-                # A room that is open for everybody's reading is on the list of those alone who are related to it.
+                # A room that everybody can read is listed only for people with a connection to it.
                 assert listed.get(room.id, Access.NONE) in {await access(tx, room.id, who), Access.NONE}
                 if await access(tx, room.id, who) >= Access.WRITE:
                     assert room.id in listed

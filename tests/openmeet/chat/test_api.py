@@ -25,7 +25,7 @@ async def site(make_database, clock):
 
 
 class Talk:
-    """Ana hosts, Ben goes, Cleo has nothing to do with it."""
+    """Ana hosts, Ben is going, Cleo is not involved."""
 
     def __init__(self, client, ana, ben, cleo, slug, room) -> None:
         self.client, self.ana, self.ben, self.cleo, self.slug, self.room = client, ana, ben, cleo, slug, room
@@ -198,7 +198,7 @@ async def test_settings_need_the_version_that_was_read(talk):
     first = await talk.ask(talk.ana, "PATCH", path, {"slowSeconds": 30, "audience": {"anybody": "read"}}, **tag)
     second = await talk.ask(talk.ana, "PATCH", path, {"slowSeconds": 60}, **tag)
     assert (first.status_code, second.status_code) == (200, 412)
-    # Whoever is not signed in may read it now.
+    # People who are not signed in can read it now.
     assert (await talk.ask(None, "GET", f"{path}/messages")).status_code == 200
     bad = await talk.ask(talk.ana, "PATCH", path, {"audience": {"interested": "moderate"}})
     assert bad.status_code in {400, 422}
@@ -302,7 +302,7 @@ async def test_without_a_homeserver_nothing_is_said_about_matrix(talk):
 
 @pytest.fixture
 async def connected(make_database, clock):
-    """A site with a homeserver, which nothing here calls."""
+    """A site with a homeserver, which no test here calls."""
     return site_on(
         await make_database("openmeet", clock=clock),
         clock,

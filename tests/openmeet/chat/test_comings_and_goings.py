@@ -1,4 +1,6 @@
-"""Whoever is out finds no word by any way, and no stream loses or repeats one: a short play; ``make soak`` has long ones."""
+"""People without access cannot find messages by any route, and no stream loses or repeats one. A short run; ``make
+soak`` has long ones.
+"""
 
 import pytest
 

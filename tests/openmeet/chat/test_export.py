@@ -1,4 +1,4 @@
-"""A chat as a file for its hosts; on both engines."""
+"""Export of a chat to a file, for its hosts; on both engines."""
 
 import json
 

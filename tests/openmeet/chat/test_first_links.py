@@ -1,4 +1,4 @@
-"""Links of somebody new wait until a moderator has shown some of them; on both engines."""
+"""Links of new people are held until a moderator has released some; on both engines."""
 
 import pytest
 
@@ -17,7 +17,7 @@ async def db(make_database, clock):
 
 
 async def test_the_first_links_of_somebody_new_wait(db):
-    """They see it, the host sees it, others do not until it is released."""
+    """The author and the host see the held message. Others see it once it is released."""
     async with db.transaction() as tx:
         event, ana, ben, cleo = await town(tx)
         await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
@@ -29,7 +29,7 @@ async def test_the_first_links_of_somebody_new_wait(db):
         assert await texts(tx, room, cleo) == ["Look: https://spam.example"]
         for text in ("a", "b", "c"):
             await say(tx, ben, room, text)
-        # A few harmless words make nobody known; three links that were shown do.
+        # A few harmless messages do not make somebody known. Three released links do.
         for text in ("https://one.example", "https://two.example"):
             waiting = await say(tx, ben, room, text)
             assert waiting.is_held

@@ -1,4 +1,4 @@
-"""What stays with people who leave, come back as somebody else, or hand over what they hosted."""
+"""What remains with people who leave, return under another account, or hand over what they hosted."""
 
 import os
 
@@ -28,7 +28,7 @@ async def db(make_database, clock):
 
 
 async def test_who_left_takes_back_what_they_said(db, clock):
-    """On the page of the message, which shows them nothing of others."""
+    """A person who has left can take back a message on its page, which shows them nothing of other people."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
@@ -88,7 +88,7 @@ async def test_threads_of_merged_accounts_are_found_in_the_one_that_remains(db):
 
 
 async def test_who_handed_a_series_over_keeps_no_say_in_its_conversation(db, clock):
-    """The half before the split stays theirs; once its dates are long over, the room is not."""
+    """The host keeps the part before the split. When its dates are long over, they lose access to the room."""
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")

@@ -1,4 +1,6 @@
-"""How often one person may change, react, vote, report and open; and what a flood of one person costs the others."""
+"""How often one person can edit, react, vote, report and open chats, and what a flood by one person costs everyone
+else.
+"""
 
 import pytest
 
@@ -55,7 +57,7 @@ async def talk(db, clock):
 
 
 async def test_changes_have_a_pace_in_a_room_and_a_limit_everywhere(talk, clock):
-    """Edits, reactions and votes count together."""
+    """Edits, reactions and votes share one limit."""
     message = f"/messages/{talk.message}"
     acts = (
         ("PUT", f"{message}/reactions/👍", None),
@@ -71,7 +73,7 @@ async def test_changes_have_a_pace_in_a_room_and_a_limit_everywhere(talk, clock)
     assert int(refused.headers["retry-after"]) > 0
     for _ in range(2):
         clock.turn(10 * SECOND)
-        # The last one was counted above.
+        # One request was already counted above.
         for number in range(19 if _ else 20):
             assert (await talk.ask(*acts[number % 2])).status_code == 200
     clock.turn(10 * SECOND)
@@ -114,7 +116,9 @@ async def test_a_page_whose_chat_nobody_opened_refuses_and_keeps_the_words(db, c
 
 
 async def test_a_room_takes_fifty_messages_a_second(db, clock):
-    """However many people write: no more would reach the open pages in time."""
+    """Fifty messages per second is the limit for a room, however many people write. Open pages could not receive more
+    in time.
+    """
     site = site_on(db, clock)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -179,7 +183,7 @@ def test_one_emoji_is_one_emoji(bomb):
 
 
 async def test_a_name_turns_and_covers_nothing_around_it(db, clock):
-    """Names from other apps were never checked here."""
+    """Display names from other apps were never validated here."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -200,7 +204,7 @@ async def test_a_name_turns_and_covers_nothing_around_it(db, clock):
 
 
 async def flood(tx, room, who: Caller) -> list[ChatMessageId]:
-    """Ten thousand messages of one person."""
+    """Insert ten thousand messages by one person."""
     found = [ChatMessageId(new_id(tx.now)) for _ in range(FLOOD)]
     row = await tx.fetch_one("select last_number from chat_rooms where id = :id", id=room.id)
     first = row["last_number"] + 1

@@ -1,4 +1,4 @@
-"""The live stream: resuming leaves nothing out and repeats nothing, and who is out hears no further word."""
+"""The live stream: resuming skips and repeats nothing, and people who lose access receive nothing more."""
 
 import asyncio
 import contextlib
@@ -35,12 +35,12 @@ from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 from tests.patience import PATIENCE_SECONDS
 from tests.plain_http import NO_TLS
 
-# Each cuts the stream six times.
+# Each case cuts the stream six times.
 CASES = 4
 
 
 class Scene:
-    """An event with a host and two guests, and its room."""
+    """An event with a host and two guests, and its chat room."""
 
     def __init__(self, db: Database, clock: HandClock, people: list[Caller], slug: EventSlug, room: RoomId) -> None:
         self.db, self.clock, self.people, self.slug, self.room = db, clock, people, slug, room
@@ -116,14 +116,14 @@ async def test_other_rooms_are_counted_and_the_open_one_is_not(scene: Scene) -> 
     await outsider.until_number(2)
     assert not any(b"event: rooms" in frame for frame in outsider.sent)
 
-    # On another device; nothing is said, so nothing rings.
+    # This happens on another device. No message is sent, so no notification wakes the stream.
     async with scene.db.transaction() as tx:
         await readers.mark_read(tx, ben, supper.id, 3)
     await page.until(lambda: page.sent[-1] == b'event: rooms\ndata: {"messages":0,"mentions":0,"rooms":0}')
 
 
 async def test_a_busy_database_ends_no_page(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand pages that reload at once would be more work for a database that cannot keep up."""
+    """A busy database does not end open pages, because a thousand reloads at once would only add to the load."""
     ana, ben, _ = scene.people
     page = scene.open(ben, 1)
     await page.until_number(1)
@@ -143,7 +143,7 @@ async def test_a_busy_database_ends_no_page(scene: Scene, monkeypatch: pytest.Mo
 
 
 async def test_nothing_is_read_after_the_last_page_has_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A site that stops closes its database once its pages have ended."""
+    """When the site stops, it closes its database after its pages have ended."""
     page = scene.open(scene.people[1], 1)
     await page.until_number(1)
     looking, end = asyncio.Event(), asyncio.Event()
@@ -164,7 +164,7 @@ async def test_nothing_is_read_after_the_last_page_has_left(scene: Scene, monkey
 
 
 async def test_streams_cut_at_random_get_every_number_once(scene: Scene, subtests) -> None:
-    """Whatever is said while a page is away, comes, and resumes: each number once, in order."""
+    """Whatever is said while a page is away, returning or resuming, each number arrives once and in order."""
     for seed in range(CASES):
         with subtests.test(seed=seed):
             await _cut_at_random(scene, random.Random(seed))
@@ -192,7 +192,7 @@ async def _cut_at_random(scene: Scene, dice: random.Random) -> None:
 
 
 async def test_a_long_absence_is_caught_up_in_pieces(scene: Scene) -> None:
-    """More entries than may wait for a slow reader are no reason to end a stream that has just come."""
+    """Having more entries than a slow reader's buffer holds does not end a stream that has just begun."""
     ana, ben, _ = scene.people
     count = MOST_WAITING * 2
     for number in range(count):
@@ -216,7 +216,7 @@ async def test_who_missed_too_much_reads_the_page_again(scene: Scene) -> None:
 
 
 async def test_who_takes_nothing_is_ended(scene: Scene) -> None:
-    """A slow reader has so many frames waiting, then is told to read the page again."""
+    """A slow reader has a bounded buffer. When it is full, the stream ends and asks for a reload."""
     ana, ben, _ = scene.people
     page = scene.open(ben, 1)
     await scene.say(ana, "first")
@@ -249,7 +249,7 @@ async def test_who_withdraws_hears_no_further_word(scene: Scene) -> None:
 
 
 async def test_a_silent_stream_ends_at_the_next_look(scene: Scene) -> None:
-    """After an answer is withdrawn, and after signing out."""
+    """A stream without messages ends at the next access check after an answer is withdrawn or the person signs out."""
     _, ben, cleo = scene.people
     async with scene.db.transaction() as tx:
         session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)
@@ -266,7 +266,7 @@ async def test_a_silent_stream_ends_at_the_next_look(scene: Scene) -> None:
 
 
 async def test_who_signed_out_hears_no_further_word(scene: Scene) -> None:
-    """Also where somebody speaks before the next look."""
+    """This holds even if somebody writes before the next access check."""
     ana, _, cleo = scene.people
     async with scene.db.transaction() as tx:
         session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)
@@ -282,7 +282,7 @@ async def test_who_signed_out_hears_no_further_word(scene: Scene) -> None:
 
 
 async def test_a_fresh_stream_folds_whom_its_reader_blocked(scene: Scene) -> None:
-    """Before the first look, and in quotes by others."""
+    """A new stream hides messages of blocked people from the start, also where others quote them."""
     ana, ben, cleo = scene.people
     async with scene.db.transaction() as tx:
         await block(tx, cleo.user_id, ben.user_id)
@@ -307,7 +307,7 @@ async def test_a_held_message_reaches_its_author_and_moderators(scene: Scene) ->
 
 
 async def test_a_message_that_is_held_later_goes_from_open_pages(scene: Scene) -> None:
-    """Its author and the moderators keep it; the others read the page anew."""
+    """The author and the moderators still see the message. Other people's pages reload."""
     ana, ben, cleo = scene.people
     pages = {who.user_id: scene.open(who, 1) for who in scene.people}
     said = await scene.say(cleo, "Hello")
@@ -322,7 +322,7 @@ async def test_a_message_that_is_held_later_goes_from_open_pages(scene: Scene) -
 
 
 async def test_a_deleted_end_of_the_log_stops_nobody(scene: Scene) -> None:
-    """Retention deletes log entries with their messages, and the room's number stays."""
+    """Retention deletes log entries with their messages, but the room's number stays."""
     ana, ben, cleo = scene.people
     last = await scene.say(ana, "I am here")
     async with scene.db.transaction() as tx:
@@ -336,7 +336,9 @@ async def test_a_deleted_end_of_the_log_stops_nobody(scene: Scene) -> None:
 
 
 async def test_two_processes_of_one_database(scene: Scene) -> None:
-    """Each process feeds its own pages; what the other commits is found by looking where nothing rings."""
+    """Each process serves its own pages. Commits of the other process are found by polling when no notification
+    arrives.
+    """
     ana, ben, cleo = scene.people
     second = LiveRooms()
     here, there = scene.open(ben, 1), scene.open(cleo, 1, live=second)
@@ -369,7 +371,7 @@ asyncio.run(main(*sys.argv[1:]))
 async def test_another_process_is_heard_without_looking(
     scene: Scene, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it commits reaches open pages of this one by its notification alone, for there is no look."""
+    """Commits of another process reach this one's pages by notification alone, because polling is off."""
     monkeypatch.setattr(live_rooms, "LOOK_SECONDS", 3_600.0)
     ana, ben, _ = scene.people
     async with scene.db.reader() as reader:
@@ -408,7 +410,7 @@ async def test_one_person_has_so_many_streams(scene: Scene) -> None:
 
 
 async def test_places_are_taken_before_any_stream_is_open(scene: Scene) -> None:
-    """Requests that come together would all find room, if only open streams were counted."""
+    """A place is reserved before its stream opens. Otherwise concurrent requests could exceed the limit."""
     _, ben, _ = scene.people
     for _ in range(PER_READER):
         scene.live.places.take(ben.user_id, 100)
@@ -429,7 +431,7 @@ async def test_a_stop_ends_all_streams(scene: Scene) -> None:
 
 @contextlib.asynccontextmanager
 async def follower(served: Serving, token: str, room: RoomId, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
-    """The lines of a stream that was opened by the cookie of a session."""
+    """The lines of a stream opened with a session cookie."""
     async with (
         httpx.AsyncClient(
             verify=NO_TLS, base_url=served.url, cookies={"openmeet_session": token}, headers=headers
@@ -441,7 +443,7 @@ async def follower(served: Serving, token: str, room: RoomId, **headers: str) ->
 
 
 async def test_the_cookie_alone_opens_a_page_stream(scene: Scene) -> None:
-    """A token that is sent beside it must not keep the stream after the session has ended."""
+    """A token sent together with the cookie does not keep the stream open after the session ends."""
     ana, _, cleo = scene.people
     async with scene.db.transaction() as tx:
         session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)
@@ -464,7 +466,7 @@ async def test_the_cookie_alone_opens_a_page_stream(scene: Scene) -> None:
 
 
 async def test_somebody_may_go_from_chat_to_chat_quickly(scene: Scene) -> None:
-    """That a page was left is noticed late, but before the next one of the same person is refused."""
+    """A page that was left is noticed late, but before the same person's next page would be refused."""
     _, _, cleo = scene.people
     async with scene.db.transaction() as tx:
         session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)

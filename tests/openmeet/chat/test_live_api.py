@@ -1,4 +1,4 @@
-"""The live stream for other programs: an API token opens it, and it ends with the token or with the access of its person."""
+"""The live stream for API clients: a token opens it, and it ends with the token or when the person loses access."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class Scene:
-    """Ana hosts an event with a chat, Ben goes; both have a token that may read chats."""
+    """Ana hosts an event with a chat, and Ben is going. Both have a token that can read chats."""
 
     def __init__(self, db: Database, ana: Caller, ben: Caller, slug, room: Room) -> None:
         self.db, self.ana, self.ben, self.slug, self.room = db, ana, ben, slug, room
@@ -67,7 +67,7 @@ async def served(scene: Scene, clock: HandClock) -> AsyncIterator[Serving]:
 
 @contextlib.asynccontextmanager
 async def follower(served: Serving, scene: Scene, token: str, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
-    """The lines of a stream from the beginning of the room."""
+    """The lines of a stream from the beginning of the chat."""
     headers["authorization"] = f"Bearer {token}"
     path = f"/api/chat/live?room={scene.room.id}{'' if 'last-event-id' in headers else '&after=1'}"
     async with (
@@ -167,7 +167,7 @@ async def test_who_may_not_read_gets_no_stream(scene: Scene, served: Serving) ->
 
 
 async def test_the_example_runs_as_it_stands(scene: Scene, served: Serving) -> None:
-    """It prints what people say, and ends when its token does."""
+    """The example prints messages and ends when its token does."""
     known, token = await scene.token_of(scene.ben)
     script = ROOT / "docs/examples/chat_stream.py"
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
@@ -178,7 +178,7 @@ async def test_the_example_runs_as_it_stands(scene: Scene, served: Serving) -> N
     assert running.stderr is not None
     printed = b""
     while not printed:
-        # It follows from when it is connected, which nothing but its output tells.
+        # It follows from the moment it connects, and only its output shows when that is.
         await scene.say("Who has the key?")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.5):

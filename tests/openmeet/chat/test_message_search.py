@@ -23,7 +23,7 @@ from tests.openmeet.site_under_test import Site, event_by, person, signed_in, si
 
 @dataclass
 class Talk:
-    """Ana hosts two events; Ben goes to the first. Each has a browser."""
+    """Ana hosts two events, and Ben is going to the first one. Both have a browser."""
 
     site: Site
     ana: Caller
@@ -68,7 +68,7 @@ async def test_a_message_is_found_again_in_its_place(talk):
     assert "I bring the" in by_ben
     assert "<b>key" not in by_ben
     assert "old mill" not in by_ben
-    # Whoever wrote can be chosen, and whoever was chosen stays so.
+    # The form lists everyone who has written, and keeps the selection.
     assert f'<option value="{talk.ana.user_id}">Ana</option>' in form.text
     assert f'<option value="{talk.ben.user_id}" selected>Ben</option>' in by_ben
     for nothing in ("q=zebra", "q=train&to=2020-01-01", "q=train&from=2999-01-01", "q=%22%27*"):
@@ -109,7 +109,7 @@ async def test_a_search_finds_chats_by_name_too(talk):
     found = (await talk.as_ana.get("/chat?q=hik")).text
     assert f'<a class="room-row" href="/events/{talk.hike.slug}/chat"' in found
     assert f'<a class="room-row" href="/events/{talk.games.slug}/chat"' not in found
-    # Who narrows a search looks for messages.
+    # A search with a filter finds messages only.
     assert "room-row" not in (await talk.as_ana.get("/chat?q=hik&has=link")).text
     assert "room-row" not in (await talk.as_ben.get("/chat?q=hik")).text
 
@@ -134,7 +134,7 @@ async def test_each_filter_of_a_search_in_all_chats_narrows_it(talk):
     assert await found(talk.as_ana, "q=&has=mention") == set()
     assert await found(talk.as_ana, "q=t&from=2000-01-01") == {"Two at", "Three"}
     assert await found(talk.as_ana, "q=t&to=2000-01-01") == set()
-    # Without any condition, and with what is no room, it is the form.
+    # Without any condition, or with an invalid room, the page shows the form.
     assert await found(talk.as_ana, "q=") == set()
     assert await found(talk.as_ana, "q=two&room=%22%27") == {"Two at"}
     for wrong in ("q=two&cursor=x", "q=two&person=p%22"):
@@ -189,7 +189,9 @@ async def test_the_writers_offered_are_those_whose_messages_one_may_read(talk):
 
 
 async def test_a_search_goes_on_in_further_chats(talk, monkeypatch):
-    """With one chat looked through at a time, every message is found once: whole chats, the middle of one, and none in one."""
+    """If each request searches one chat, every message is found once: in whole chats, in the middle of one, and in one
+    without matches.
+    """
     monkeypatch.setattr(search, "MOST_ROOMS", 1)
     async with talk.site.db.transaction() as tx:
         rooms = [talk.room, talk.on_the_hike]

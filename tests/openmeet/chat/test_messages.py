@@ -32,7 +32,7 @@ async def db(make_database, clock):
 
 
 async def town(tx, **typed: str):
-    """Ana hosts, Ben goes, Cleo has nothing to do with it."""
+    """Ana hosts, Ben is going, Cleo is not involved."""
     ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
     event = await event_by(tx, ana, **typed)
     await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
@@ -97,7 +97,7 @@ async def test_a_client_id_sends_once(db):
         one, is_new = await messages.send(tx, ben, room.id, NewMessage("Once", client_id="a1"))
         same, again = await messages.send(tx, ben, room.id, NewMessage("Once", client_id="a1"))
         assert (same.id, is_new, again) == (one.id, True, False)
-        # Another person's ids are their own.
+        # Client ids of different people do not collide.
         await messages.send(tx, ana, room.id, NewMessage("Mine", client_id="a1"))
         assert await texts(tx, room, ben) == ["Once", "Mine"]
         with pytest.raises(Conflict, match="client_id_reused"):
@@ -124,7 +124,9 @@ async def test_an_edit_needs_the_author_the_revision_and_the_day(db, clock):
 
 
 async def test_taking_back_leaves_an_empty_place(db):
-    """Nobody can restore it, and it can be done after leaving."""
+    """A message taken back leaves a placeholder. Nobody can restore it, and people can do this even after they have
+    left.
+    """
     async with db.transaction() as tx:
         event, ana, ben, _ = await town(tx)
         room = await room_of(tx, ben, about(event))
@@ -212,7 +214,9 @@ async def test_a_closed_room_is_read_only_for_everybody(db):
 
 
 async def test_newcomers_read_since_they_came(db):
-    """Changing the history counts from then on: those who are there keep what they had, and it is said in the room."""
+    """Changing the history setting affects later newcomers only. Current people keep their history, and the chat shows
+    the change.
+    """
     async with db.transaction() as tx:
         event, ana, ben, cleo = await town(tx)
         room = await room_of(tx, ben, about(event))
@@ -227,7 +231,9 @@ async def test_newcomers_read_since_they_came(db):
 
 
 async def test_opening_the_history_again_shows_nothing_from_before(db):
-    """What was said while newcomers could not read back stays as it was, for those who came meanwhile and those who come later."""
+    """Messages from the time when newcomers had no history stay hidden from people who joined then and from those who
+    join later.
+    """
     async with db.transaction() as tx:
         event, ana, ben, cleo = await town(tx)
         dan = await person(tx, "Dan")
@@ -296,7 +302,7 @@ async def test_members_of_a_group_are_named_to_its_members_only(db):
         from_inside = await people.members(tx, room, eva.user_id)
     assert ([one.name for one in from_outside.people], from_outside.others) == (["Ana", "Ben"], 2)
     assert [one.name for one in from_inside.people] == ["Ana", "Ben", "Dan", "Eva"]
-    # That Dan answered stays with the hosts.
+    # Only hosts see that Dan answered.
     assert from_inside.people[2].because == ("group",)
 
 
@@ -330,7 +336,7 @@ async def test_a_mention_stays_theirs_under_another_name(db):
         one = await say(tx, ben, room, "Thanks @Ana")
         answer = await say(tx, ben, room, "Yes", reply_to=one.id)
         await tx.execute("update users set display_name = 'Anna *Maria*' where id = :id", id=ana.user_id)
-        # Somebody else by the old name comes; an edit that leaves the mention in place is not about them.
+        # Another person with the old name joins. An edit that keeps the mention does not refer to them.
         other = await person(tx, "Ana")
         await attendance.answer(tx, other, event.slug, RsvpReply.GOING)
         await messages.edit(tx, ben, one.id, "Many thanks @Ana")
@@ -397,7 +403,7 @@ async def test_pages_of_messages_go_both_ways(db):
 
 
 async def test_concurrent_writers_leave_no_gap(db):
-    """Many at once, in two rooms, with edits between: numbers are dense, and in the order in which they were committed."""
+    """Concurrent writers in two rooms, with edits in between, get numbers without gaps, in order of commit."""
     async with db.transaction() as tx:
         event, ana, ben, _ = await town(tx)
         room = await room_of(tx, ben, about(event))
@@ -438,7 +444,7 @@ async def test_the_same_client_id_at_once_makes_one_message(db):
 
 
 async def test_people_in_the_room_and_why(db):
-    """Whoever answered privately is counted until they write, and hosts see them."""
+    """People who answered privately are only counted until they write. Hosts see them."""
     async with db.transaction() as tx:
         event, ana, ben, cleo = await town(tx)
         await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)

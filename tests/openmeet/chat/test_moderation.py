@@ -1,4 +1,4 @@
-"""Hosts and the community's moderators: what each of them decided, and what the other cannot undo; on both engines."""
+"""Hosts and community moderators: what each can decide, and what the other cannot undo; on both engines."""
 
 import os
 
@@ -26,7 +26,7 @@ async def db(make_database, clock):
 
 
 async def town(tx):
-    """Ana hosts, Ben and Cleo go, Mod moderates the community."""
+    """Ana hosts, Ben and Cleo are going, Mod moderates the community."""
     ana, ben, cleo, mod = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Mod")]
     event = await event_by(tx, ana)
     for one in (ben, cleo):

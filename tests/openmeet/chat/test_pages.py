@@ -1,4 +1,4 @@
-"""The pages of a conversation, as people use them."""
+"""The pages of a chat, as people use them."""
 
 import html
 import re
@@ -26,7 +26,7 @@ from tests.openmeet.site_under_test import Site, event_by, person, signed_in, si
 
 @dataclass
 class Talk:
-    """Ana hosts, Ben goes; each has a browser."""
+    """Ana hosts and Ben is going. Both have a browser."""
 
     site: Site
     ana: Caller
@@ -57,7 +57,7 @@ async def test_every_page_says_how_much_is_new_in_chats(talk):
     async with talk.site.db.transaction() as tx:
         await say(tx, talk.ana, talk.room, "One")
     home = (await talk.as_ben.get("/")).text
-    # In the bar above, and in that of a phone.
+    # In the top bar, and in the bar for phones.
     assert home.count('<span class="count">1<span class="hidden"> new</span></span>') == 2
     async with talk.site.db.transaction() as tx:
         last = await say(tx, talk.ana, talk.room, "Two", mentions=(talk.ben.user_id,))
@@ -86,7 +86,7 @@ async def test_a_part_of_a_chat_does_not_mark_the_whole_of_it_as_read(talk):
 
 
 async def test_the_newest_pin_is_on_the_page_of_the_event(talk):
-    """For those who may read the chat, and nobody else."""
+    """The newest pinned message is on the event page, for people who can read the chat only."""
     async with talk.site.db.transaction() as tx:
         for text in ("Ring twice", "The door is at the back"):
             await reactions.pin(tx, talk.ana, (await say(tx, talk.ana, talk.room, text)).id)
@@ -124,7 +124,7 @@ async def test_a_chat_is_muted_for_a_while(talk):
     assert count not in (await talk.as_ben.get("/home")).text
     assert "Muted:" in (await talk.as_ben.get("/chat")).text
     (until,) = re.findall(r'value="keep" selected>Until ([^<]+)<', (await talk.as_ben.get(path)).text)
-    # Other choices of the form leave it running, a day later it is over.
+    # Other changes in the form leave the mute on, and it ends a day later.
     await talk.as_ben.post(f"{path}/notifications", data={"level": "usual", "mute": "keep"})
     assert f"Until {until}<" in (await talk.as_ben.get(path)).text
     talk.site.clock.turn(DAY)
@@ -141,7 +141,7 @@ async def test_hosts_change_a_chat_for_everyone(talk):
     path = f"{talk.path}/settings"
     form = (await talk.as_ana.get(path)).text
     assert "Save for everyone" in form
-    # The event is of no group, so there is nothing to choose about its members.
+    # The event has no group, so there are no settings for group members.
     assert "People who said maybe" in form
     assert "Members of the group" not in form
     typed = {"revision": str(talk.room.revision), "about": "Bring tea", "who_interested": "read", "slow": "60"}
@@ -197,7 +197,7 @@ async def test_a_host_finds_no_name_behind_the_id_of_a_stranger(talk):
 
 
 async def test_to_ask_the_hosts_one_signs_in_and_comes_back(talk):
-    """The event page offers it to everybody, so it is no dead end."""
+    """The event page shows the link to everybody, so people who are signed out sign in first and then return."""
     path = f"/chat/direct/event/{talk.event.slug}"
     async with talk.site.browser() as anybody:
         assert f'href="{path}"' in (await anybody.get(f"/events/{talk.event.slug}")).text

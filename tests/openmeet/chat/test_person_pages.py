@@ -1,4 +1,4 @@
-"""Hosts mute and ban on pages, and who is shut out learns why and where to object; chats beside a chat are found."""
+"""Hosts mute and ban people on pages. A banned person sees the reason and how to object, and related chats are linked."""
 
 import httpx
 import pytest
@@ -25,7 +25,7 @@ EVIL = "<script>alert(1)</script>\"'>"
 
 
 class Muting:
-    """Ana hosts, Ben goes; Dan has nothing to do with it."""
+    """Ana hosts, Ben is going, Dan is not involved."""
 
     site: Site
     ana: Caller
@@ -49,7 +49,7 @@ async def here(make_database, clock) -> Muting:
 
 
 async def event_in(tx, host: Caller, group: Group) -> Event:
-    """An event of the group, on Friday."""
+    """An event of the group on a Friday."""
     of_group = await group_events.group_for(tx, group.slug, host.user_id)
     return await events.create(tx, host, details(starts="2026-03-06T18:00", ends="2026-03-06T20:00"), group=of_group)
 
@@ -90,11 +90,11 @@ async def test_who_is_banned_reads_why_and_a_host_lifts_it(here):
         assert "A host has banned you from this chat." in outside.text
         assert "Sold tickets" in outside.text
         assert "Say you’re going, and you’re in" not in outside.text
-        # They object where hosts read it.
+        # They object in a direct chat with the hosts.
         ask = f"/chat/direct/event/{here.path.split('/')[2]}"
         assert f'href="{ask}"' in outside.text
         assert (await as_ben.post(ask, data={"text": "I did not"})).status_code == 303
-        # Nobody who never wrote could be let back in from a message.
+        # Somebody who never wrote could not be let back in from a message.
         assert (await as_ana.get(them)).status_code == 200
         assert (await as_ana.post(f"{them}/lift", data={"kind": "ban"})).status_code == 303
         assert await _access(here) is Access.WRITE
@@ -148,7 +148,9 @@ async def test_hosts_find_their_own_room_and_open_channels(here):
 
 
 async def test_a_channel_that_nobody_opened_is_not_there_for_hosts_either(here):
-    """Any word could stand in the address; one opens a channel by its name in the settings of the chat."""
+    """The page of a channel that was never opened answers 404, because its URL could contain anything. Channels are
+    opened in the chat settings.
+    """
     async with here.site.db.transaction() as tx:
         group = await group_by(tx, here.ana)
     chat = f"/groups/{group.slug}/chat"
@@ -156,7 +158,7 @@ async def test_a_channel_that_nobody_opened_is_not_there_for_hosts_either(here):
         for path in (f"{chat}/anything", f"{chat}/anything/settings", f"{chat}/anything/people"):
             assert (await as_ana.get(path)).status_code == 404, path
         assert (await as_ana.post(f"{chat}/anything", data={"text": "Hello"})).status_code == 404
-        # The general one is there from the beginning, and is opened by the first message.
+        # The general channel exists from the start, and the first message opens it.
         assert (await as_ana.get(f"{chat}/general")).status_code == 200
         assert (await as_ana.post(chat, data={"channel": "anything"})).status_code == 303
         assert (await as_ana.get(f"{chat}/anything")).status_code == 200
@@ -179,7 +181,7 @@ async def test_a_date_with_a_room_of_its_own_has_links_both_ways(make_database, 
         assert own in (await as_ana.get(f"/events/{row['slug']}/chat")).text
         assert own not in (await as_ben.get(f"/events/{row['slug']}/chat")).text
         assert (await as_ana.post(own, data={"text": "Only this date"})).status_code == 303
-        # At the date's page, and beside its heading in the conversation of the series.
+        # In the chat of the date, and next to its heading in the chat of the series.
         assert (await as_ben.get(f"/events/{row['slug']}/chat")).text.count(f'href="{own}"') == 2
         assert f'href="{own}"' in (await as_ben.get(f"/series/{series.slug}/chat")).text
         assert f'href="/events/{row["slug"]}/chat"' in (await as_ben.get(own)).text
@@ -199,7 +201,9 @@ async def test_who_is_banned_from_the_group_is_not_told_to_join_it(here):
 
 
 async def test_who_runs_the_group_bans_from_it_on_the_page_of_somebody_in_the_chat(here):
-    """Also people who only answered; out of all chats of the group at once, and back in by the same page."""
+    """It also works for people who only answered. They are banned from all chats of the group at once, and let back in
+    on the same page.
+    """
     async with here.site.db.transaction() as tx:
         group = await group_by(tx, here.ana)
         event = await event_in(tx, here.ana, group)
@@ -236,6 +240,6 @@ async def test_hosts_without_a_role_in_the_group_ban_nobody_from_it(here):
             assert "Ban from the group" not in (await as_host.get(f"{chat}/people/{who.user_id}")).text
             answer = await as_host.post(f"{chat}/people/{who.user_id}/group", data={"act": "ban"})
             assert answer.status_code == 403
-        # Who runs both can ban a host from the group, and nobody bans themselves.
+        # The owner of both can ban a host from the group, and nobody can ban themselves.
         assert "Ban from the group" in (await as_ana.get(f"{chat}/people/{host.user_id}")).text
         assert (await as_ana.post(f"{chat}/people/{here.ana.user_id}/group", data={"act": "ban"})).status_code == 403

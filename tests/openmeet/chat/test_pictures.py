@@ -1,4 +1,4 @@
-"""Pictures in messages: who can read them, when their files go, and how they are sent by form and by API."""
+"""Pictures in messages: who can see them, when their files are deleted, and how forms and the API send them."""
 
 import base64
 import io
@@ -39,7 +39,7 @@ def photo(kind: str = "JPEG", **more: object) -> bytes:
 
 @dataclass
 class Talk:
-    """Ana hosts, Ben goes, Cara does not; each has a browser."""
+    """Ana hosts, Ben is going, Cara is not. Each has a browser."""
 
     site: Site
     store: BlobStore
@@ -61,7 +61,7 @@ class Talk:
         return (await pictures.keep(self.site.db, self.store, WORKERS, who.user_id, photo())).key
 
     async def show(self, who: Caller, text: str = "", alt: str = "A red square") -> tuple[ChatMessage, str]:
-        """Send a picture; the message, and the address of the picture."""
+        """Send a picture, and return the message and the picture's URL."""
         key = await self.keep(who)
         async with self.site.db.transaction() as tx:
             one = await say(tx, who, self.room, text, pictures=(NewPicture(key, alt),))
@@ -100,7 +100,7 @@ async def test_only_who_may_read_the_message_gets_its_picture(talk):
     assert (await talk.as_cara.get(address)).status_code == 404
     async with talk.site.browser() as nobody:
         assert (await nobody.get(address)).status_code == 404
-    # Nor at the address of pictures that everybody may see.
+    # Nor at the URL of public pictures.
     assert (await talk.as_ben.get(address.replace("/chat/pictures", "/media"))).status_code == 404
 
 
@@ -140,7 +140,7 @@ async def test_removed_by_a_host_it_can_be_brought_back_for_thirty_days(talk):
         await messages.remove(tx, talk.ana, one.id, "Off topic", sealer)
     assert "msg-pictures" not in (await talk.as_cara.get(talk.path)).text
     assert [(await who.get(address)).status_code for who in (talk.as_ana, talk.as_ben, talk.as_cara)] == [200, 200, 404]
-    # Both see what it was about.
+    # Both see the picture in question.
     assert address in (await talk.as_ana.get(f"/chat/messages/{one.id}")).text
     assert address in (await talk.as_ben.get(f"/chat/messages/{one.id}/object")).text
     async with talk.site.db.transaction() as tx:
@@ -298,13 +298,13 @@ async def test_files_of_somebody_who_may_not_write_are_not_stored(talk):
 
 
 async def unread_body() -> AsyncIterator[bytes]:
-    """A body that nobody may begin to read."""
+    """A request body that fails the test if it is read."""
     raise AssertionError
     yield b""
 
 
 async def test_nothing_of_an_upload_is_read_before_access_is_asked(talk):
-    """The outsider is refused although the body never comes."""
+    """Access is checked first: the outsider is refused although the body never arrives."""
     async with talk.site.browser() as program:
         headers = await api_session(program, "cara@example.org", "Cara")
         upload = f"/api/chat/rooms/{talk.room.id}/pictures"

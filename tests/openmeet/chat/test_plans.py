@@ -1,4 +1,4 @@
-"""What every page asks about chats is found by indexes, on both engines, whatever the statistics say."""
+"""The chat queries that every page makes use indexes, on both engines, whatever the statistics say."""
 
 import re
 
@@ -16,7 +16,7 @@ TABLES = "chat_rooms|chat_messages|chat_readers|chat_pins|chat_mentions|attendan
 
 
 class Explaining:
-    """A reader that keeps the plan of each statement that it carries out."""
+    """A reader that records the query plan of each statement."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -35,13 +35,13 @@ class Explaining:
         return next(iter(await self.fetch(sql, **parameters)), None)
 
     def reading_through(self) -> list[str]:
-        """Statements that read one of the tables from its beginning to its end, each with its plan."""
+        """Statements that scan one of the tables, each with its plan."""
         if self._reader.engine == "postgresql":
             through = re.compile(rf"Seq Scan on ({TABLES})\b")
             return [f"{sql}\n{plan}" for sql, plan in self.plans.items() if through.search(plan)]
         found = []
         for sql, plan in self.plans.items():
-            # SQLite calls a table by the name that it has in the statement.
+            # SQLite's plan names a table by its alias in the statement.
             aliases = {alias for _, alias in re.findall(r"\b(?:from|join|,) (chat_\w+) (\w+)", sql)}
             scanned = {name for name, rest in re.findall(r"^SCAN (\w+)(.*)$", plan, re.MULTILINE) if not rest.strip()}
             if scanned & (aliases | set(TABLES.split("|"))):
@@ -55,7 +55,7 @@ async def db(make_database: MakeDatabase) -> Database:
 
 
 async def test_unread_rooms_and_pinned_messages_are_found_by_indexes(db: Database, engine: Engine) -> None:
-    """PostgreSQL is told to avoid reading through: where it does so nevertheless, no index would help."""
+    """PostgreSQL is told to avoid sequential scans, so one in the plan means that no index fits."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         room = await room_of(tx, ana, about(await event_by(tx, ana)))
@@ -77,7 +77,7 @@ async def test_unread_rooms_and_pinned_messages_are_found_by_indexes(db: Databas
 
 
 async def test_pages_of_rooms_are_pieces_of_one_list(db: Database) -> None:
-    """Each with its own counts, which are counted of the rooms of a page alone: the page is cut before."""
+    """Pages of the room list join without gaps. Each computes counts for its own rooms only, after the list is cut."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         for number in range(4):

@@ -1,4 +1,4 @@
-"""Polls on pages: asked, answered with one tap, and ended; also about dates of the series."""
+"""Polls on pages: created, answered with one tap, and closed; also about the dates of a series."""
 
 import re
 
@@ -19,7 +19,7 @@ async def site(make_database, clock):
 
 
 def votes(html: str) -> list[tuple[str, str, str]]:
-    """Each choice: what pressing it does, its words, its votes."""
+    """The action, the label and the number of votes of each choice."""
     row = r'name="(add|remove)" value="\d+"[^>]*><span class="poll-words"><bdi>([^<]*)</bdi></span> <span class="poll-votes">(\d+)'
     return re.findall(row, html)
 
@@ -35,7 +35,7 @@ async def test_one_tap_votes_and_the_next_one_chooses_again(site):
         form = await as_ben.get(f"{path}/poll")
         asked = {**inputs_of(form.text), "text": "Which game?", "choices": "Chess\r\n\r\nGo <b>\r\n"}
         assert (await as_ben.post(f"{path}/poll", data=asked)).status_code == 303
-        # The same form again asks once.
+        # Submitting the same form again creates one poll.
         assert (await as_ben.post(f"{path}/poll", data=asked)).status_code == 303
         page = (await as_ana.get(path)).text
         assert votes(page) == [("add", "Chess", "0"), ("add", "Go &lt;b&gt;", "0")]
@@ -48,7 +48,7 @@ async def test_one_tap_votes_and_the_next_one_chooses_again(site):
         assert [one[2] for one in votes((await as_ana.get(path)).text)] == ["0", "0"]
         for wrong in ({"add": "2"}, {"add": "-1"}, {"add": "x" * 50}, {}):
             assert (await as_ana.post(f"{message}/vote", data=wrong)).status_code == 400
-        # A poll has no text to change; who asked ends it, and nobody else.
+        # A poll has no text to edit, and only its author can close it.
         own = (await as_ben.get(message)).text
         assert f"{message}/edit" not in own
         assert f"{message}/close-poll" not in (await as_ana.get(message)).text

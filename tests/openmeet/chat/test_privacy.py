@@ -1,4 +1,4 @@
-"""What strangers learn from refusals, and how many people a page looks at."""
+"""What refusals reveal to strangers, and how many people a page reads."""
 
 import pytest
 
@@ -28,7 +28,7 @@ async def db(make_database, clock):
 
 
 async def test_what_is_private_answers_as_what_is_absent(db, clock):
-    """Whatever kind of room is asked for, and whatever it is asked about."""
+    """A private room gets the same response as an absent one, for every kind of room and subject."""
     async with site_on(db, clock).browser() as client:
         ana, ben = [await api_session(client, f"{name}@example.org", name) for name in ("ana", "ben")]
         slugs = {}
@@ -63,7 +63,7 @@ async def test_what_is_private_answers_as_what_is_absent(db, clock):
 
 
 async def crowd(tx, event) -> None:
-    """Twenty thousand people who come."""
+    """Insert twenty thousand attendees."""
     ids = [{"person": new_id(tx.now), "answer": new_id(tx.now), "name": f"Guest {n}"} for n in range(CROWD)]
     await tx.execute_many(
         "insert into users (id, kind, display_name, bio, revision, created_at, updated_at)"
@@ -122,7 +122,7 @@ async def test_names_with_umlauts_are_ordered_found_and_paged(db):
 
 
 async def test_who_is_counted_does_not_depend_on_what_is_searched(db):
-    """Else a search by name would tell who answered privately."""
+    """The count must not depend on the search, because searching by name would otherwise reveal who answered privately."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)

@@ -1,4 +1,4 @@
-"""The names that the API gives to what it refuses, and the limits on what one person and one room may do."""
+"""The error names of the chat API, and the limits for a person and a room."""
 
 import os
 
@@ -81,7 +81,7 @@ async def test_who_may_only_read_is_told_why(talk):  # noqa: F811
     assert muted.status_code == 200, muted.text
     status, name, answered = await refused(talk, talk.ben, "POST", messages_of, {"clientId": "m", "text": "But"})
     assert (status, name, answered.json().get("until")) == (403, "Muted", until), answered.text
-    # What was stored before is answered again.
+    # A message that is already stored returns the same response again.
     again = await talk.ask(talk.ben, "POST", messages_of.format(room=talk.room), {"clientId": "once", "text": "Hello"})
     assert (again.status_code, again.json()["text"]) == (200, "Hello")
     assert (await talk.ask(talk.ana, "DELETE", f"/chat/rooms/{talk.room}/sanctions/{ben}")).status_code < 300
@@ -193,7 +193,7 @@ async def test_a_room_has_so_many_pins_a_message_so_many_reactions_a_group_so_ma
             await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
             for emoji in EMOJIS[number : number + MAX_OWN_REACTIONS]:
                 await reactions.react(tx, guest, said[0].id, emoji)
-        # One of those that are there is no further kind.
+        # Using an existing emoji adds no new kind.
         await reactions.react(tx, ana, said[0].id, EMOJIS[0])
         with pytest.raises(Refused) as kinds:
             await reactions.react(tx, ana, said[0].id, EMOJIS[MAX_EMOJI_KINDS])
@@ -240,7 +240,7 @@ async def test_some_rooms_are_never_mirrored_and_private_ones_after_a_yes(db):
 
 
 async def test_links_in_choices_and_descriptions_wait_for_a_moderator(db):
-    """Spam of newcomers is not only in texts."""
+    """Links in poll choices and descriptions are held as well, because newcomers' spam is not limited to messages."""
     link = "www.spam.example/now"
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

@@ -1,4 +1,6 @@
-"""What stands beside a chat in the list: the picture of its event, series or group, or the face of the other side of a question."""
+"""The picture of a chat in the list: that of its event, series or group, or the face of the other person in a direct
+chat.
+"""
 
 import re
 
@@ -62,7 +64,7 @@ async def test_a_question_has_the_face_of_the_other_side(site: Site) -> None:
     async with signed_in(site, ana.user_id) as browser:
         head = (await browser.get(f"/chat/direct/event/{event.slug}?with={ben.user_id}")).text
     assert f'src="/portraits/{BEN}/48"' in head.split('<header class="talk-head">')[1].split("</header>")[0]
-    # Whose picture one may not see any more is an initial.
+    # If the viewer can no longer see the picture, an initial is shown.
     async with site.db.transaction() as tx:
         await safety.block(tx, ben, ana.user_id)
     row = await row_of(site, ana, "Board games")

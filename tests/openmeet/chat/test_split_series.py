@@ -1,4 +1,4 @@
-"""What a conversation of a series keeps and tells is the same for dates of each half after a split."""
+"""After a split, the chat of a series treats the dates of both halves alike."""
 
 import re
 
@@ -62,7 +62,7 @@ async def test_a_pin_about_one_date_is_on_the_page_of_that_date(db):
 
 
 async def test_a_message_of_a_program_is_about_the_next_date(db, clock):
-    """As on pages; null says that it is about none."""
+    """A message sent by the API is about the next date, as on pages. Null means that it is about no date."""
     async with db.transaction() as tx:
         ana, room = await split_in_two(tx)
         token = (await open_session(tx, ana.user_id, SessionTransport.API)).token
@@ -90,7 +90,7 @@ async def test_words_about_dates_of_each_half_end_after_the_date(db, clock):
 
 
 async def test_the_page_of_one_date_marks_what_it_shows(db, clock):
-    """Its older messages are of the same date, and what was said about another date stays unread."""
+    """Older messages about the same date are marked as read, while those about another date stay unread."""
     async with db.transaction() as tx:
         ana, room = await split_in_two(tx)
         cleo = await person(tx, "Cleo")

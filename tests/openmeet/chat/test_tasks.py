@@ -1,4 +1,4 @@
-"""What happens to rooms and messages by the clock, and after a change of access."""
+"""Scheduled tasks for chat rooms and messages, and effects of a change of access."""
 
 import pytest
 
@@ -26,7 +26,9 @@ async def town(tx):
 
 
 async def test_who_comes_gets_a_mark_and_who_leaves_loses_it(db):
-    """With the history since joining, they read what is said from then on."""
+    """A person who joins gets a read marker, and loses it when they leave. If history starts at joining, they can read
+    what comes after it.
+    """
     async with db.transaction() as tx:
         ana, ben, event, room = await town(tx)
         await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
@@ -101,7 +103,7 @@ async def test_messages_end_with_the_time_of_their_room(db, clock):
 
 
 async def test_a_community_keeps_no_message_longer_than_it_says(db, clock, monkeypatch):
-    """Whatever hosts chose for the chat, and however many there are."""
+    """The community's retention limit applies whatever the hosts chose, and however many messages there are."""
     monkeypatch.setattr(retention, "_ROWS", 2)
     async with db.transaction() as tx:
         ana, _, _, room = await town(tx)

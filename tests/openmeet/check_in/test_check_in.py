@@ -1,4 +1,4 @@
-"""Tickets, the door and the host's pages, through the whole site."""
+"""Tickets, check-in and host pages, through the whole site."""
 
 import re
 from string import hexdigits
@@ -21,7 +21,7 @@ from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, pers
 
 S = AttendanceStatus
 
-# The clock stands at 13:00 of this day.
+# The clock stands at 13:00 on this day.
 TODAY = {"starts": "2026-03-01T18:00", "ends": "2026-03-01T20:00"}
 
 
@@ -31,7 +31,7 @@ async def site(make_sqlite, clock):
 
 
 async def made(browser, site, **typed: str):
-    """An event of whoever signed up in this browser, and its host."""
+    """An event hosted by the person signed in in this browser, and that person."""
     await sign_up(browser, "ana@example.org", "Ana")
     async with site.db.transaction() as tx:
         row = await tx.fetch_one("select id from users where email = 'ana@example.org'")
@@ -54,7 +54,7 @@ async def test_by_code_by_list_and_back(site):
         assert "camera=(self)" in door.headers["permissions-policy"]
         assert "<strong>0</strong> of 2" in door.text
         code = tickets.code_of(CODE_KEY, ben.id)
-        # The picture leads here: it shows who it is, and checks nobody in by itself.
+        # The QR code leads to this page. It shows who it is, and does not check anybody in by itself.
         scanned = await browser.get(f"{path}?code={code}")
         assert 'id="holder">Ben' in scanned.text
         assert "<strong>0</strong> of 2" in scanned.text
@@ -74,7 +74,9 @@ async def test_by_code_by_list_and_back(site):
 
 
 async def test_the_door_is_open_around_the_event_and_no_sooner(site):
-    """Who is checked in cannot say no any more; weeks before the event that would bind whoever was clicked by mistake."""
+    """Check-in opens around the event. A checked-in person can no longer decline, so a mistaken click weeks before
+    would bind them.
+    """
     async with site.browser() as browser:
         host, event = await made(browser, site, starts="2026-03-08T18:00", ends="2026-03-08T20:00")
         (ben,) = await coming(site, event, "Ben")
@@ -91,7 +93,7 @@ async def test_the_door_is_open_around_the_event_and_no_sooner(site):
         site.clock.turn(opens - site.clock.now())
         assert words not in (await browser.get(path)).text
         assert (await browser.post(path, data={"attendance": ben.id})).status_code == 303
-        # A mistake is mended at any time.
+        # A mistaken check-in can be undone at any time.
         site.clock.turn(12 * DAY)
         assert (await browser.post(f"{path}/undo", data={"attendance": ben.id})).status_code == 303
         late = await browser.post(path, data={"attendance": ben.id})
@@ -100,7 +102,7 @@ async def test_the_door_is_open_around_the_event_and_no_sooner(site):
 
 
 async def test_who_was_checked_in_by_mistake_stands_as_before(site):
-    """Not with a place that they never had."""
+    """Undoing a check-in restores the previous status, without a place that the person never had."""
     async with site.browser() as browser:
         host, event = await made(browser, site, capacity="2")
         async with site.db.transaction() as tx:
@@ -130,7 +132,9 @@ async def test_a_ticket_is_for_its_holder_and_the_door_for_hosts(site):
 
 
 async def test_hosts_pages_do_what_they_say(site):
-    """Settings, an answer with everything the host asks, the list, a removal with its undo, an addition, the file."""
+    """Hosts change settings, see an answer with all questions, use the list, remove and undo, add a person, and
+    download the file.
+    """
     async with site.browser() as browser, site.browser() as guest:
         _, event = await made(browser, site, capacity="5", starts="2026-07-04T18:00", ends="2026-07-04T20:00")
         path = f"/events/{event.slug}"
@@ -182,7 +186,7 @@ async def test_hosts_pages_do_what_they_say(site):
         table = (await browser.get(f"{path}/attendees.csv")).text
         assert '"Ben","going","2"' in table
         assert '"Grandma","going","1"' in table
-        # Who comes is nobody else's to read.
+        # Only hosts can see who comes.
         async with site.browser() as stranger:
             public = (await stranger.get(path)).text
         assert "Grandma" not in public
@@ -225,7 +229,7 @@ async def test_api(site):
         assert (added.status_code, full.status_code) == (201, 422)
         (listed, _) = (await client.get(f"{path}/attendances", headers=ana)).json()["attendances"]
         assert listed["checkedInAt"] is None
-        # Whose an invited address is nobody is told, by their id neither.
+        # Nobody learns who owns an invited address, not even by a person id.
         invited = await client.post(f"{path}/attendances", json={"email": "cleo@example.org"}, headers=ana)
         assert (invited.json()["displayName"], invited.json()["personId"]) == ("cleo@example.org", None)
         known = await client.post(f"{path}/attendances", json={"email": "dora@example.org"}, headers=ana)
@@ -250,7 +254,7 @@ async def test_api(site):
 
 
 async def test_settings_of_a_question_survive_an_edit(site):
-    """Answers stand by the question's name, which stays when its words change."""
+    """Answers are stored by the question's name, which stays when its wording changes."""
     async with site.browser() as browser:
         _, event = await made(browser, site)
         async with site.db.transaction() as tx:
@@ -288,7 +292,7 @@ def test_no_code(text):
 
 
 async def test_checking_in_an_address_does_not_say_whose_it_is(site):
-    """Whoever has an account under it and whoever has none look the same afterwards, wherever the host looks."""
+    """After a check-in, an invited address with an account looks the same to hosts as one without."""
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         dora = await api_session(client, "dora@example.org", "Dora Secret")
@@ -310,7 +314,7 @@ async def test_checking_in_an_address_does_not_say_whose_it_is(site):
             (row,) = [one for one in rows if one["id"] == invited["id"]]
             said.append(row | {"id": "", "displayName": "", "answeredAt": "", "checkedInAt": ""})
         assert said[0] == said[1]
-        # Who has spoken up themselves is called by their name, checked in or not.
+        # People who have answered themselves are shown by name, checked in or not.
         await client.delete(f"{path}/check-ins/{first}", headers=ana)
         assert (await client.put(f"{path}/answer", json={"reply": "going"}, headers=dora)).is_success
         there = await client.post(f"{path}/check-ins", json={"attendanceId": first}, headers=ana)
@@ -318,7 +322,7 @@ async def test_checking_in_an_address_does_not_say_whose_it_is(site):
 
 
 async def test_of_a_long_list_those_who_are_still_to_come_are_shown(site, monkeypatch):
-    """The first to arrive answered first, too."""
+    """In a long list the people who have not arrived yet are shown, even if those who arrived were the first to answer."""
     monkeypatch.setattr(check_in_pages, "_SHOWN", 2)
     async with site.browser() as browser:
         _, event = await made(browser, site)
