@@ -1,4 +1,6 @@
-"""A whole site and one person's data: there and back, on both engines and across them; and nothing in it that should stay."""
+"""Export and import of a whole site and of one person's data, on both engines and across them, without anything that
+must not be exported.
+"""
 
 import json
 import sqlite3
@@ -44,7 +46,7 @@ async def export(url: str, schema: str, scratch: Path) -> list[bytes]:
 
 @pytest.fixture
 async def filled(tmp_path: Path, clock: HandClock) -> str:
-    """The URL of a site with series that were split, answers, groups, a session."""
+    """Fill a database with split series, answers, groups and a session, and return its URL."""
     url = f"sqlite://{tmp_path / 'filled.db'}"
     await migrate(url, "", "openmeet")
     db = await open_database(url, clock=clock)
@@ -60,7 +62,7 @@ async def filled(tmp_path: Path, clock: HandClock) -> str:
 
 
 async def test_a_site_goes_there_and_back_across_engines(filled: str, postgres_url: str, tmp_path: Path) -> None:
-    """SQLite to PostgreSQL to SQLite: every line is the same, sessions stay behind."""
+    """An export from SQLite to PostgreSQL and back to SQLite has the same rows every time. Sessions are left out."""
     schema = f"takeout_{tmp_path.name[-24:].replace('-', '_')}"
     first = await export(filled, "", tmp_path)
     assert not any(json.loads(line).get("table") in LEFT_OUT for line in first)
@@ -92,7 +94,7 @@ def rows_of(lines: list[bytes]) -> dict[str, list[str]]:
 
 
 async def test_an_export_of_an_older_release_is_taken_in(tmp_path: Path, revise: Revise) -> None:
-    """It is filled at its own revision and brought to the present."""
+    """An older export is imported at its own schema revision and then migrated."""
     old, new = f"sqlite://{tmp_path / 'old.db'}", f"sqlite://{tmp_path / 'new.db'}"
     await migrate(old, "", "openmeet")
     later = revise("openmeet", "alter table users rename column display_name to name_of_later")
@@ -109,7 +111,9 @@ async def test_an_export_of_an_older_release_is_taken_in(tmp_path: Path, revise:
 
 
 async def test_what_is_no_whole_export_leaves_nothing(filled: str, tmp_path: Path) -> None:
-    """Cut, damaged, of a newer release, into a database that is there: refused, and no row stays."""
+    """A truncated or damaged export, one of a newer release, or a database that is not empty: the import is refused and
+    leaves no row.
+    """
     lines = await export(filled, "", tmp_path)
     row = next(number for number, line in enumerate(lines) if line.startswith(b'{"row"'))
     header = json.loads(lines[0])
@@ -144,7 +148,7 @@ def schema_of(path: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 async def test_exported_tables_exist_and_know_their_parents(filled: str) -> None:
-    """What is imported elsewhere is what the table of all columns says; rows that refer to their own table are known."""
+    """Every imported column is in the table of all columns, and rows that refer to their own table are marked as such."""
     schema = schema_of(Path(filled.removeprefix("sqlite://")))
     imported = {table.name for table in ALL_TABLES if table.export is PersonExport.IMPORTED}
     assert {part.table for part in OWN} == imported
@@ -160,7 +164,9 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def test_a_persons_data_goes_elsewhere(db: Database, make_database: MakeDatabase, clock: HandClock) -> None:
-    """What is theirs comes along and comes out the same; twice is once; answers to events that are not there stay behind."""
+    """A person's data can be imported elsewhere and exports the same again. Importing twice changes nothing. Answers to
+    unknown events are left out.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         mine = await event_by(tx, ana, title="Tea")
@@ -186,7 +192,7 @@ async def test_a_persons_data_goes_elsewhere(db: Database, make_database: MakeDa
 
 
 async def test_a_document_that_was_tampered_with(db: Database) -> None:
-    """Rows of others, unknown columns, an address that belongs to somebody else: refused."""
+    """Rows of other people, unknown columns and another person's e-mail address are refused."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await event_by(tx, ana)

@@ -1,4 +1,4 @@
-"""Importing a person's export grants no more access to other people's data than they could get by asking."""
+"""Importing a person's export gives no more access to other people's data than the person could get by asking."""
 
 import json
 
@@ -40,7 +40,7 @@ async def exported(db, who):
 
 
 def an_answer(found, event, status="attending"):
-    """A row of ``attendances`` as somebody could write it."""
+    """A row of ``attendances`` that an attacker could write."""
     said = {"id": f"0198a3c2-7b1e-7c40-9d5e-{len(found['tables']['attendances']):012}", "eventId": event.id}
     said |= {"userId": found["person"]["id"], "status": status, "waitlistNumber": None, "source": "here", "revision": 1}
     said |= {"recordUri": None, "createdAt": 1, "answeredAt": 1, "party": 1, "mode": None, "approvedAt": 1}
@@ -55,7 +55,9 @@ def a_membership(found, group, role):
 
 
 async def test_answers_to_events_of_others_are_given_as_anybody_gives_them(db):
-    """A full event has a line, a host who approves is asked, what is private is not there; and what the host decided stays."""
+    """An imported answer follows the event's rules: waitlist, approval, or nothing for a private event. The host's
+    decisions stay.
+    """
     async with db.transaction() as tx:
         ana, ben, eve = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Eve")
         full = await event_by(tx, ana, capacity="1")
@@ -85,7 +87,7 @@ async def test_answers_to_events_of_others_are_given_as_anybody_gives_them(db):
 
 
 async def test_no_role_comes_along(db):
-    """Who writes that they run a group asks to be in it, as far as it lets anybody ask; a ban stays, and one's own group is one's own."""
+    """Claiming a role in a group makes a join request at most. A ban stays, and the person keeps their own groups."""
     async with db.transaction() as tx:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
         made = [await group_by(tx, ana, join_policy=policy) for policy in ("open", "request", "invite")]
@@ -107,7 +109,9 @@ async def test_no_role_comes_along(db):
 
 
 async def test_who_is_here_already_is_only_themselves(db):
-    """Their id is public: the address must be theirs, or an identity that they proved here."""
+    """User ids are public, so a person who already has an account must own the e-mail address or an identity that they
+    proved here.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     found = await exported(db, ana)
@@ -133,7 +137,7 @@ async def test_who_is_here_already_is_only_themselves(db):
 
 @pytest.mark.parametrize("table", ["events", "eventSeries", "groups", "attendances"])
 async def test_what_names_somebody_else_as_its_owner_is_no_row_of_theirs(db, table):
-    """Also where their own id stands in another column of it."""
+    """Rows that name another owner are left out, even if the person's own id is in another column."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -155,7 +159,9 @@ async def test_what_names_somebody_else_as_its_owner_is_no_row_of_theirs(db, tab
 
 
 async def test_what_only_this_site_can_say_is_let_go(db, there):
-    """No record of a repository that is not proved to be theirs, no account that speaks, no room, no date in a series of somebody else's."""
+    """Not imported: records of a repository that the person has not proven to own, active accounts, rooms, and dates in
+    another person's series.
+    """
     uri, did = (
         "at://did:plc:bbbbbbbbbbbbbbbbbbbbbbbb/community.lexicon.calendar.event/3k",
         "did:plc:bbbbbbbbbbbbbbbbbbbbbbbb",
@@ -187,7 +193,9 @@ async def test_what_only_this_site_can_say_is_let_go(db, there):
 
 
 async def test_an_event_of_a_group_that_is_not_theirs_is_private_and_alone(db, there):
-    """Nothing appears in a group where they may make no events, and nothing that was for members is everybody's; in their own it stays."""
+    """Without the right to create events in a group, the event is imported as private and without group. In the
+    person's own group it stays as it is.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         his = await group_by(tx, ben, visibility=GroupVisibility.PRIVATE.value)

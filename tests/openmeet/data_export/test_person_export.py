@@ -1,4 +1,4 @@
-"""A person's export includes the data attached to events and searches, and says where its pictures are."""
+"""A person's export includes data attached to events and searches, and the URLs of its pictures."""
 
 import json
 from dataclasses import replace
@@ -55,7 +55,9 @@ async def exported(db, who):
 
 
 async def test_how_one_joins_an_event_and_a_series_comes_along(db, there):
-    """What needed approval needs it there, too; and whose names were for hosts alone are shown to nobody else."""
+    """An event or a series that needed approval still needs it, and names of attendees that only hosts could see stay
+    hidden.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Tea")
@@ -99,7 +101,7 @@ async def test_a_kept_search_comes_along_with_what_it_looks_for(db, there):
 
 
 async def test_pictures_stay_where_they_are_and_the_document_says_where(db, there, tmp_path):
-    """Elsewhere nothing shows a picture that is not there; taken in where it is, everything keeps its own."""
+    """Imported elsewhere, events do not refer to missing pictures. Imported on the same site, they keep their pictures."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Tea")

@@ -97,13 +97,13 @@ def html_of(mail: EmailMessage) -> str:
 
 
 def links_of(mail: EmailMessage) -> set[str]:
-    """Every link in text, HTML and headers."""
+    """Every link in the text, the HTML and the headers."""
     everything = text_of(mail) + html_of(mail).replace("&amp;", "&") + str(mail["List-Unsubscribe"])
     return set(re.findall(r"https?://[^\s\"<>]+", everything))
 
 
 def link_to(mail: EmailMessage, part: str) -> str:
-    """The path of the only link that contains this text."""
+    """The path of the only link that contains this substring."""
     (found,) = {link for link in links_of(mail) if part in link}
     return found.removeprefix(ORIGIN)
 

@@ -1,4 +1,4 @@
-"""Calendar entries sent by e-mail stay correct: a date that changes its series leaves no duplicate."""
+"""Calendar entries sent by e-mail stay correct: a date that moves to another series leaves no duplicate."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,7 +20,9 @@ HOST = "openmeet.test"
 
 
 class Calendar:
-    """Somebody's calendar program: it takes in whatever was mailed, by UID and RECURRENCE-ID, the highest SEQUENCE and newest stamp."""
+    """A calendar program that imports every e-mailed file. Entries are keyed by UID and RECURRENCE-ID, and the highest
+    SEQUENCE and the latest stamp win.
+    """
 
     def __init__(self) -> None:
         self.entries: dict[tuple[str, str], icalendar.Event] = {}
@@ -38,7 +40,7 @@ class Calendar:
                     self.entries[name] = entry
 
     def shown(self) -> list[tuple[str, str]]:
-        """UID and start of what is not cancelled, by start."""
+        """UID and start of the entries that are not cancelled, by start."""
         there = [entry for entry in self.entries.values() if entry["STATUS"] != "CANCELLED"]
         return sorted((str(entry["DTSTART"].dt), str(entry["UID"])) for entry in there)
 
@@ -52,7 +54,7 @@ async def heard_of(post: Post, calendar: Calendar) -> None:
 
 
 async def later(tx, caller, series, at: str, by: timedelta):
-    """This and following, as much later."""
+    """Move this and the following dates later by this much."""
     series = await locked(tx, caller, series)
     start = series.timing.pattern.start
     timing = moved(series.timing, start, start + by, series.timing.length)
@@ -62,7 +64,7 @@ async def later(tx, caller, series, at: str, by: timedelta):
 
 @pytest.fixture
 async def practice(post: Post):
-    """Ana's practice, to whose first three dates Ben goes; his calendar has them as they were moved once."""
+    """Ben goes to the first three dates of Ana's practice, and his calendar has them as they were after one move."""
     calendar = Calendar()
     async with post.db.transaction() as tx:
         ana, series = await begin(tx)
@@ -75,7 +77,7 @@ async def practice(post: Post):
 
 
 async def test_after_a_split_each_date_stands_there_once(post: Post, practice) -> None:
-    """The entries of the new part take the place of the old ones, of every date that somebody goes to."""
+    """The entries of the new series replace the old ones, for every date that the person goes to."""
     ana, _, series, calendar = practice
     async with post.db.transaction() as tx:
         second = (await dates(tx, series))[1]
@@ -121,7 +123,9 @@ async def test_another_weekday_leaves_no_entry_on_the_old_one(post: Post, practi
 
 
 async def test_a_date_that_leaves_its_series_ends_its_entry_with_the_next_mail(post: Post, practice) -> None:
-    """Nobody hears that a series was deleted whose dates stay; the reminder brings the entry under its own name."""
+    """Deleting a series but keeping its dates sends no e-mail. The reminder replaces the date's entry by one with the
+    new UID.
+    """
     ana, _, series, calendar = practice
     async with post.db.transaction() as tx:
         first = (await dates(tx, series))[0]

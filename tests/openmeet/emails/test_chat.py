@@ -1,4 +1,4 @@
-"""What people hear of chat, on pages and by e-mail, and what not; through a real SMTP server, on both engines."""
+"""What people are told about chat, on pages and by e-mail; through a real SMTP server, on both engines."""
 
 import os
 import re
@@ -39,7 +39,7 @@ SEALER = Sealer([os.urandom(KEY_BYTES)])
 
 @pytest.fixture
 async def talk(post):
-    """Ana hosts, Ben and Cleo go; what was told about that is delivered."""
+    """Ana hosts, Ben and Cleo are going, and the e-mails about that have been delivered."""
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
@@ -52,7 +52,7 @@ async def talk(post):
 
 
 async def say_and_notify(post, who, room, text, **further: object):
-    """Somebody says something, and the job that tells people has run."""
+    """Write a message as this person and run the job that notifies people."""
     async with post.db.transaction() as tx:
         one = await say(tx, who, room, text, **further)
     await tells(post)
@@ -390,7 +390,9 @@ async def test_a_guest_without_an_account_reads_writes_and_is_mailed(post, talk)
 
 
 async def test_a_mention_waits_for_somebody_who_never_signed_in_here(post, talk):
-    """They answered from another app: they read and write nothing and get no mail, and find the mark when they sign in."""
+    """A person known only from another app cannot read or write and gets no e-mail. They find the mention when they
+    sign in.
+    """
     _, room, ana, ben, cleo = talk
     async with post.db.transaction() as tx:
         await tx.execute("update users set kind = 'shadow', email = null where id = :cleo", cleo=cleo.user_id)
@@ -411,7 +413,7 @@ async def test_a_mention_waits_for_somebody_who_never_signed_in_here(post, talk)
 
 
 async def test_hosts_are_called_by_everyone_who_writes(post, talk):
-    """Again within ten minutes it is a plain word."""
+    """Anyone can mention @hosts, but within ten minutes a second mention is plain text."""
     event, room, ana, ben, cleo = talk
     await say_and_notify(post, ben, room, "@hosts where is the door?")
     await say_and_notify(post, ben, room, "@hosts?")
@@ -435,7 +437,7 @@ async def test_a_host_calls_everyone_once_an_hour(post, talk):
     assert await lines(post, ana) == await lines(post, dora) == []
     async with post.db.transaction() as tx:
         assert (await readers.unread_counts(tx, cleo.user_id)).mentions == 1
-        # Whom it called would tell who is here.
+        # Whoever was notified would reveal who is here.
         (shown,) = await shown_messages(tx, [one], ben.user_id)
         assert shown.mentions == ()
     with pytest.raises(TooMany) as refused:

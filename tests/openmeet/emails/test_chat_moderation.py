@@ -1,4 +1,4 @@
-"""Reports, removals and objections in chat, by pages: who sees what, and what is told to whom; on both engines."""
+"""Reports, removals and objections in chat, on pages: who sees what, and who is told; on both engines."""
 
 import re
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ from tests.openmeet.site_under_test import event_by, person
 
 @pytest.fixture
 async def talk(post):
-    """Ana hosts, Ben and Cleo go, Mod moderates the community."""
+    """Ana hosts, Ben and Cleo are going, Mod moderates the community."""
     async with post.db.transaction() as tx:
         ana, ben, cleo, mod = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Mod")]
         event = await event_by(tx, ana)
@@ -77,7 +77,7 @@ async def test_the_author_hears_why_and_objects_and_the_hosts_decide(post, talk)
         assert (await other.get(f"{page}/object")).status_code == 404
     async with signed_in(post, ana) as host:
         waiting = (await host.get(order)).text
-        # What is needed to decide stands there: who wrote it, what it said, and why it was removed.
+        # The page has everything needed to decide: the author, the text, and the reason for the removal.
         for words in ("The author objects", "It was a quote", ">You fools<", "No insults", "<bdi>Ben</bdi>"):
             assert words in waiting, words
         assert "Ana removed a message by Ben." in waiting
@@ -157,7 +157,7 @@ async def test_who_is_muted_hears_why_until_when_and_where_to_object(post, talk)
         assert f'href="{ask}"' in shown
         assert (await muted.post(ask, data={"text": "I was not", "submission": "1"})).status_code == 303
     post.site.clock.turn(DAY)
-    assert await lines(post, ben) == []  # it has ended by itself
+    assert await lines(post, ben) == []  # it has expired
 
 
 async def test_a_later_decision_replaces_the_one_before_and_its_end_is_told(post, talk):
@@ -244,7 +244,7 @@ async def test_the_community_decides_and_hosts_cannot_undo_it(post, talk):
         await say_and_notify(post, cleo, room, f"Before {number}")
     one = await say_and_notify(post, ana, room, "You fools")
     await say_and_notify(post, ben, room, "And after")
-    await reports(post, ben, one, to_site=False)  # about a host: it goes to the community all the same
+    await reports(post, ben, one, to_site=False)  # a report about a host always goes to the community
     desk = f"/moderation/chat/{one.id}"
     async with signed_in(post, mod) as moderator:
         shown = (await moderator.get(desk)).text

@@ -1,4 +1,4 @@
-"""The digest of somebody whose hours or zone change; through a real SMTP server, on both engines."""
+"""Digests when a person changes their hours or time zone; through a real SMTP server, on both engines."""
 
 import pytest
 
@@ -15,7 +15,9 @@ from tests.openmeet.site_under_test import event_by, person
 
 @pytest.mark.parametrize("later", [Hours("UTC", digest_hour=20), Hours("America/Los_Angeles", digest_hour=9)])
 async def test_another_hour_or_zone_makes_another_digest(post: Post, later: Hours) -> None:
-    """Whoever has today's digest and then wants it at a later hour, or travels west, gets what came since, and that alone."""
+    """A person who already has today's digest and chooses a later hour, or moves to a zone further west, gets only what
+    came since.
+    """
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         games, chess = await event_by(tx, ana), await event_by(tx, ana, title="Chess")
@@ -26,7 +28,7 @@ async def test_another_hour_or_zone_makes_another_digest(post: Post, later: Hour
             ben.user_id,
             {NotificationTopic.CHANGES: frozenset({Channel.DIGEST}), NotificationTopic.OWN_ANSWERS: frozenset()},
         )
-        # It is noon in UTC, and four in the morning in California.
+        # When it is noon in UTC, it is four in the morning in California.
         await notifications.choose_hours(tx, ben.user_id, Hours("UTC", digest_hour=13))
         await event_hosting.cancel(tx, ana, games.slug, "")
     post.site.clock.turn(HOUR)
@@ -42,7 +44,7 @@ async def test_another_hour_or_zone_makes_another_digest(post: Post, later: Hour
 
 
 async def test_a_reminder_comes_before_what_begins_with_the_digest(post: Post) -> None:
-    """Whoever has chosen the digest of six o'clock for reminders hears a day before of what begins at six."""
+    """A person who gets reminders in the six o'clock digest is reminded of an event at six a day before."""
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)

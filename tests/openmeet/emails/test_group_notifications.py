@@ -28,7 +28,7 @@ from tests.openmeet.site_under_test import details, person
 
 @pytest.fixture
 async def club(post):
-    """Ana owns it, Ben is an admin, Cleo a member; what was told about that is delivered."""
+    """Ana is the owner, Ben an admin, Cleo a member, and the e-mails about that have been delivered."""
     async with post.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, join_policy="request")
@@ -45,7 +45,7 @@ async def does(post, act, *args: object, **more: object):
 
 
 async def mails(post):
-    """What arrives once bundles are due: (to, subject, text)."""
+    """Recipient, subject and text of each e-mail that arrives once bundles are due."""
     post.site.clock.turn(HOUR)
     return [(str(mail["To"]), str(mail["Subject"]), text_of(mail)) for mail in await post.deliver()]
 
@@ -91,7 +91,9 @@ async def test_what_was_removed_or_left_meanwhile_is_neither_mailed_nor_shown(po
 
 
 async def test_requests_are_bundled_for_those_who_decide_and_decisions_reach_who_asked(post, club):
-    """Three people ask within half an hour: one mail to each who may decide, without the one who was decided meanwhile."""
+    """Three join requests within half an hour make one e-mail to each person who can decide. A request already decided
+    is left out.
+    """
     group, ana, ben, _ = club
     async with post.db.transaction() as tx:
         asking = [await person(tx, name) for name in ("Dan", "Eve", "Finn")]
@@ -153,7 +155,9 @@ async def test_each_kind_can_be_switched_off_by_itself(post, club):
 
 
 async def test_new_events_are_told_once_to_whom_they_are_for(post, club):
-    """Members hear of all, followers of public ones, nobody of what was there before them or is not shown yet."""
+    """Members are told about all new events, followers about public ones. Nobody is told about older events or those
+    not yet visible.
+    """
     group, _, ben, cleo = club
     async with post.db.transaction() as tx:
         eve = await person(tx, "Eve")

@@ -1,4 +1,4 @@
-"""Whoever goes to every date of a series has each new one in their calendar with the news of it. On both engines."""
+"""People who go to every date of a series get each new date's calendar entry with the notification; on both engines."""
 
 import icalendar
 import pytest
@@ -17,7 +17,7 @@ from tests.openmeet.site_under_test import person
 
 @pytest.fixture
 async def practice(post: Post):
-    """Ben goes to all of Ana's practice, and Cleo follows it; what they have done is mailed."""
+    """Ben goes to every date of Ana's practice and Cleo follows it. The e-mails about that have been delivered."""
     post.site.clock.turn(NOW - post.site.clock.now())
     async with post.db.transaction() as tx:
         ana, series = await begin(tx)
@@ -36,7 +36,7 @@ async def rolled(post: Post, days: int) -> None:
 
 
 def entries_of(mail) -> dict[str, str]:
-    """What the file says of each date, by its start."""
+    """The fields of each date in the file, by its start."""
     read = icalendar.Calendar.from_ical(calendar_of(mail).get_content())
     assert read["METHOD"] == "PUBLISH"
     return {str(one["DTSTART"].dt.date()): str(one["STATUS"]) for one in read.walk("VEVENT")}
@@ -93,7 +93,7 @@ async def test_a_date_that_the_host_adds_brings_its_entry(post: Post, practice) 
 
 
 async def test_who_wants_no_such_news_gets_none(post: Post, practice) -> None:
-    """By topic, or by the switch of the series that they follow as well."""
+    """The topic can be switched off, and so can the notifications of the series that the person follows."""
     _, ben, _, series = practice
     async with post.db.transaction() as tx:
         await actions.follow(tx, ben, series.slug, notifies=False)

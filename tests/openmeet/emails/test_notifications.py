@@ -31,7 +31,7 @@ GOING, DECLINED = RsvpReply.GOING, RsvpReply.DECLINED
 
 @pytest.fixture
 async def evening(post):
-    """Ana hosts, Ben and Cleo go; Ana's mail about it was delivered."""
+    """Ana hosts, Ben and Cleo are going, and Ana's e-mail about it has been delivered."""
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
@@ -110,7 +110,7 @@ async def test_moved_there_and_back_is_no_news(post, evening):
 
 
 async def test_a_cancellation_takes_the_event_out_of_calendars(post, evening):
-    """METHOD CANCEL with the same UID and a higher SEQUENCE than any file before."""
+    """The e-mail has METHOD:CANCEL with the same UID and a higher SEQUENCE than any earlier file."""
     ana, *_, event = evening
     await revise(post, ana, event, venue_name="Café Mitte")
     _, before = calendar((await post.deliver())[0])
@@ -170,7 +170,7 @@ async def test_an_offered_place_is_mailed_while_it_is_true(post):
 
 
 async def test_a_place_that_is_withdrawn_is_mailed_to_whom_it_was_offered(post):
-    """At once, as the offer was: else somebody plans with a place that is none."""
+    """The e-mail is sent at once, as the offer was, so that nobody plans with a place that no longer exists."""
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="1")
@@ -198,7 +198,9 @@ async def test_an_offer_that_never_left_is_not_taken_back_by_mail(post):
 
 
 async def test_who_is_let_in_and_offered_a_place_is_not_told_that_it_is_full(post):
-    """The host approves while all is taken, and raises the limit a minute later: one mail, with what is true."""
+    """A host approves a person while the event is full and raises the limit a minute later. One e-mail says what is
+    true by then.
+    """
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="1")
@@ -216,7 +218,7 @@ async def test_who_is_let_in_and_offered_a_place_is_not_told_that_it_is_full(pos
 
 
 async def test_answers_are_bundled_for_the_host(post, evening):
-    """Two people and three answers within half an hour are one mail that says each person's last word."""
+    """Two people who answer three times within half an hour make one e-mail with each person's last answer."""
     _, ben, cleo, event = evening
     for who, reply in ((ben, DECLINED), (cleo, DECLINED), (cleo, RsvpReply.INTERESTED)):
         async with post.db.transaction() as tx:
@@ -241,13 +243,15 @@ async def test_the_headers_say_who_writes_and_how_to_stop(post, evening):
     assert mail["Reply-To"] == "host@town.net"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert re.fullmatch(r"<http://openmeet\.test/mail/stop/[\w-]{43}>", mail["List-Unsubscribe"])
-    # As it travelled: one line, not cut into encoded words.
+    # The header as it was sent: one line, not split into encoded words.
     assert re.search(rb"\r\nList-Unsubscribe: <http[^\r\n]+>\r\n", post.inbox.raw[-1])
     assert mail["Message-ID"].endswith("@openmeet.test>")
 
 
 async def test_a_lost_answer_repeats_the_same_mail_under_the_same_name(post, evening):
-    """Invariant 10: never more than twice, the second recognisable as the first; later news are not in it."""
+    """A lost acknowledgement sends the same e-mail once more with the same Message-ID (invariant 10). It does not
+    include later news.
+    """
     ana, *_, event = evening
     await cancel(post, ana, event)
     post.inbox.hangs_up = True
@@ -292,7 +296,7 @@ async def test_a_digest_has_every_event_of_the_day_once(post, evening):
 
 
 async def test_private_events_are_told_to_those_who_are_invited_alone(post, evening):
-    """Invariant 3: who lost sight of an event between the news and the mail reads nothing of it."""
+    """A person who can no longer see an event when the e-mail is sent is told nothing about it (invariant 3)."""
     ana, ben, _, event = evening
     await revise(post, ana, event, starts="2026-07-05T19:00", ends="2026-07-05T21:00", visibility="private")
     async with post.db.transaction() as tx:
@@ -321,7 +325,7 @@ async def test_the_join_link_goes_to_those_who_may_see_it(post):
 
 
 async def test_names_and_titles_can_neither_break_out_nor_pretend(post, evening):
-    """Markup is shown as typed in HTML; a line break in a title begins no line of ours."""
+    """HTML shows markup as typed, and a line break in a title cannot start a header or a line of its own."""
     ana, *_, event = evening
     await revise(post, ana, event, title="<b>Tea</b> & more", starts="2026-07-05T19:00", ends="2026-07-05T21:00")
     async with post.db.transaction() as tx:
@@ -336,7 +340,7 @@ async def test_names_and_titles_can_neither_break_out_nor_pretend(post, evening)
 
 
 async def test_nobody_without_a_confirmed_address_is_mailed(post, evening):
-    """Shadow accounts and people who came with a DID alone hear nothing by mail; an address that nobody confirmed is in no row."""
+    """Shadow accounts and people with only a DID get no e-mail. An unconfirmed address is not stored in any row."""
     ana, *_, event = evening
     async with post.db.transaction() as tx:
         unreachable = await users.create_person(tx, display_name="Dora")
@@ -350,7 +354,7 @@ async def test_nobody_without_a_confirmed_address_is_mailed(post, evening):
 
 
 async def test_text_alone_says_everything(post, evening):
-    """Each link and each sentence of the HTML is in the plain text, too."""
+    """The plain text has every link and every sentence of the HTML."""
     ana, *_, event = evening
     await revise(post, ana, event, starts="2026-07-05T19:00", ends="2026-07-05T21:00")
     mail, _ = await post.deliver()
@@ -363,7 +367,7 @@ async def test_text_alone_says_everything(post, evening):
 
 
 async def test_a_new_date_of_a_followed_series_is_one_mail_per_person(post, evening):
-    """However many dates one change adds: their earliest, and how many there are besides."""
+    """However many dates a change adds, each follower gets one e-mail with the earliest one and the number of others."""
     ana, ben, _, _ = evening
     async with post.db.transaction() as tx:
         date = await event_by(tx, ana, title="Chess")
@@ -376,7 +380,7 @@ async def test_a_new_date_of_a_followed_series_is_one_mail_per_person(post, even
 
 
 async def test_who_is_checked_in_hears_of_a_change_like_everybody(post, evening):
-    """The door opens a day before: until it is over they may come, and go home, in vain."""
+    """Check-in opens a day before the event, so checked-in people are told about changes until it is over."""
     ana, ben, _, event = evening
     post.site.clock.turn(event.starts_at - post.site.clock.now() - HOUR)
     async with post.db.transaction() as tx:
@@ -391,7 +395,7 @@ async def test_who_is_checked_in_hears_of_a_change_like_everybody(post, evening)
 
 @pytest.mark.parametrize("act", [event_hosting.delete, cancelling])
 async def test_what_is_over_is_not_said_not_to_take_place(post, evening, act):
-    """A host who tidies up afterwards writes to nobody."""
+    """A host who cancels or deletes an event after it is over sends no e-mail."""
     ana, *_, event = evening
     post.site.clock.turn(event.starts_at - post.site.clock.now() + DAY)
     await post.deliver()
@@ -411,7 +415,7 @@ async def test_a_reminder_has_the_event_for_calendars(post, evening):
 
 
 async def test_a_reminder_that_waited_for_a_cancellation_says_that(post, evening):
-    """The present is mailed: nobody is reminded of what does not take place."""
+    """If an event is cancelled while a reminder is queued, the e-mail reports the cancellation instead."""
     ana, *_, event = evening
     post.site.clock.turn(event.starts_at - post.site.clock.now() - DAY)
     await remind(post.db)
@@ -447,7 +451,7 @@ async def test_one_mail_names_all_dates_that_were_moved_with_one(post):
     assert mail["To"] == "ben@example.org"
     assert "(was: Tuesday 24 November 2026, 18:00)" in text_of(mail)
     assert "are now on: Tuesday 1 December 2026, 20:00." in " ".join(text_of(mail).split())
-    # There and back within the half hour is no news of the others either.
+    # Moving the other dates and back within half an hour is no news either.
     async with post.db.transaction() as tx:
         await move(tx, await locked(tx, ana, series), timedelta(hours=2))
     async with post.db.transaction() as tx:

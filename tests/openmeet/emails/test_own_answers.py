@@ -1,4 +1,4 @@
-"""E-mails about one's own RSVPs as a mail program, a link scanner and a guest read them; on both engines."""
+"""E-mails about a person's own RSVPs, as a mail program, a link scanner and a guest read them; on both engines."""
 
 import re
 
@@ -23,7 +23,9 @@ async def mails_to(post: Post, address: str):
 
 
 async def test_a_guest_has_words_to_press_and_one_click_that_stops_it_all(post: Post) -> None:
-    """Guests have no page to choose on, so their one click is for every mail about what they answered."""
+    """A guest's e-mail has buttons for the answers. Its unsubscribe link stops all e-mails about the RSVP, because
+    guests have no settings page.
+    """
     async with post.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -51,7 +53,7 @@ async def test_a_guest_has_words_to_press_and_one_click_that_stops_it_all(post: 
 
 
 async def test_mails_about_one_event_are_shown_together(post: Post) -> None:
-    """They refer to one Message-ID, which no mail has, and differ from those about another event."""
+    """They refer to one Message-ID that no e-mail has. It differs for e-mails about another event."""
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         events = [await event_by(tx, ana), await event_by(tx, ana, title="Chess")]
@@ -69,7 +71,9 @@ async def test_mails_about_one_event_are_shown_together(post: Post) -> None:
 
 
 async def test_a_guest_who_only_waited_has_the_entry_taken_away_too(post: Post) -> None:
-    """Their letter had it as tentative: they have no other page to look on."""
+    """The guest's calendar entry was tentative. A cancellation removes it, because guests have no other page to look
+    at.
+    """
     async with post.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), capacity="1")
         await attendance.answer(tx, await person(tx, "Ben"), event.slug, RsvpReply.GOING)
@@ -101,7 +105,7 @@ async def test_whoever_withdrew_finds_the_answer_behind_the_link_to_the_ticket(p
 
 
 async def test_a_link_scanner_changes_nothing(post: Post) -> None:
-    """Of every letter about one's own answers, by GET and by HEAD."""
+    """Opening the links of an e-mail about one's own answers, by GET and by HEAD, changes nothing."""
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
         event = await event_by(tx, await person(tx, "Gerd"))

@@ -1,4 +1,4 @@
-"""Behind the links of mails; on both engines."""
+"""The pages that links in e-mails lead to; on both engines."""
 
 import re
 
@@ -19,20 +19,20 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 @pytest.fixture
 async def evening(post):
-    """Ben goes to Ana's event, which was moved; the mails of both."""
+    """Ben goes to Ana's event, which was moved. Returns both people's e-mails."""
     async with post.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
     post.site.clock.turn(HOUR)
-    # Beside these Ben gets the entry of his answer.
+    # Ben also gets the calendar entry for his answer.
     to_ana, to_ben = [mail for mail in await post.deliver() if not mail["Subject"].startswith("You’re going")]
     return ben, event, to_ana, to_ben
 
 
 def answer_page(mail):
-    """The page behind each of the answers that a mail asks for."""
+    """The path of the answer page that an e-mail links to."""
     return link_to(mail, "?reply=going").removesuffix("?reply=going")
 
 
@@ -42,7 +42,7 @@ async def status(post, event, who):
 
 
 async def test_a_link_scanner_changes_nothing(post, evening):
-    """Every link of every mail is opened, by GET and by HEAD, and every row of the database is as before."""
+    """Opening every link of every e-mail, by GET and by HEAD, leaves every row of the database as it was."""
     *_, to_ana, to_ben = evening
     before = await post.contents()
     async with post.site.browser() as scanner:
@@ -64,13 +64,13 @@ async def test_answering_without_signing_in(post, evening):
         assert (said.status_code, "You said that you can’t go." in said.text) == (200, True)
         assert await status(post, event, ben) is AttendanceStatus.DECLINED
         assert (await anybody.post(path, data={"reply": "perhaps"})).status_code == 400
-        # The link opens one event's answer, and nothing else of its person's.
+        # The link gives access to the answer to one event, and to nothing else of the person.
         assert "set-cookie" not in said.headers
         assert (await anybody.get("/my/events")).status_code in {303, 401}
 
 
 async def test_the_news_of_a_move_asks_whether_the_new_time_works(post, evening):
-    """With a button for each answer; confirmed, the page says that they are going."""
+    """The e-mail has a button for each answer. After confirming, the page says that the person is going."""
     _, _, _, mail = evening
     asked = {reply: link_to(mail, f"?reply={reply}") for reply in ("going", "interested", "declined")}
     for label, link in zip(("Still works", "Maybe", "Can’t go"), asked.values(), strict=True):
@@ -81,7 +81,7 @@ async def test_the_news_of_a_move_asks_whether_the_new_time_works(post, evening)
 
 
 async def test_one_click_stops_a_topic(post, evening):
-    """As a mail program posts it: from nowhere, from another site, twice."""
+    """A mail program's one-click POST works without a referrer, from another site, and twice."""
     ben, _, _, mail = evening
     path = link_to(mail, "/mail/stop/")
     async with post.site.browser() as mailer:
@@ -130,7 +130,7 @@ async def test_a_cancelled_event_takes_no_answer(post, evening):
 
 
 async def test_an_invitation_has_a_button_for_each_reply(post):
-    """The chosen one comes first on the page behind it; nothing is answered before it is pressed there."""
+    """The chosen reply comes first on the page, and nothing is answered until it is pressed there."""
     async with post.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, visibility=Visibility.PRIVATE)

@@ -1,4 +1,6 @@
-"""E-mails written as text also have HTML; no user's text becomes a link that shows one address and leads to another."""
+"""E-mails written as text also have an HTML part. No text typed by a user becomes a link that leads to a different
+address than it shows.
+"""
 
 from openmeet.emails.render import Paragraph, paragraphs, with_html
 from openmeet.outbox.emails import OutgoingEmail
@@ -44,7 +46,7 @@ def test_a_letter_that_has_its_own_html_keeps_it() -> None:
 
 
 def test_a_subject_is_one_line() -> None:
-    """Titles of other apps may have line breaks, which a header must not."""
+    """Titles from other apps can contain line breaks, which a header must not."""
     letter = OutgoingEmail("ben@example.org", "Cancelled: Tea\r\nBcc: eve@example.org\x85\u202e", TEXT)
     assert with_html(letter, SITE).subject == "Cancelled: Tea Bcc: eve@example.org"
 

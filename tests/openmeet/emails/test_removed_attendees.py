@@ -1,4 +1,4 @@
-"""Whoever is removed from an event for invited people hears of it, and of nothing that they may not know. On both engines."""
+"""People removed from an invitation-only event are told so, and nothing that they may not know; on both engines."""
 
 import re
 from dataclasses import replace
@@ -22,13 +22,13 @@ SECRETS = {"venue_name": "Zqplacezq", "street": "Zqstreetzq", "description": "Zq
 
 
 def tells(words: str) -> list[str]:
-    """What of the secrets stands there; a token may hold two letters beside each other by chance."""
+    """The secrets found in the text. Two letters are not enough, because a token can contain them by chance."""
     return re.findall("zq[a-z]{4,13}zq", words.lower())
 
 
 @pytest.fixture
 async def supper(post: Post):
-    """Ana's private supper, to which Ben comes, with the entry in his calendar."""
+    """Ben goes to Ana's private supper and has the entry in his calendar."""
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, title="Quiet supper", visibility="private", **SECRETS)
@@ -47,7 +47,7 @@ async def remove(post: Post, ana, ben, event):
 
 
 async def revised(post: Post, ana, event):
-    """Moved and renamed by the time that the mail leaves."""
+    """The supper is moved and renamed before the e-mail is sent."""
     async with post.db.transaction() as tx:
         later = {"starts": "2026-07-11T21:00", "ends": "2026-07-11T22:00"}
         await event_hosting.revise(
@@ -103,7 +103,9 @@ async def test_news_tell_it_and_lead_nowhere(post: Post, supper) -> None:
 
 
 async def test_who_has_the_place_back_reads_nothing_of_a_no(post: Post, supper) -> None:
-    """Taken back before the mail left, it is told to nobody; taken back later, they see the event again."""
+    """If the removal is undone before the e-mail is sent, no e-mail is sent. If it is undone later, the person can see
+    the event again.
+    """
     ana, ben, event = supper
     mine = await remove(post, ana, ben, event)
     async with post.db.transaction() as tx:

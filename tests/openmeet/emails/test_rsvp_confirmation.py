@@ -1,4 +1,4 @@
-"""Whoever has an account and says that they go gets the entry for their calendar by mail, unless they want none."""
+"""People with an account who say that they are going get a calendar entry by e-mail, unless they have switched it off."""
 
 import re
 from datetime import date
@@ -38,7 +38,7 @@ async def to_ben(post: Post):
 
 
 async def test_going_brings_the_entry_once(post: Post, evening) -> None:
-    """Where and when, the way to change it, and a file that the later mails about the event renew."""
+    """The e-mail says where and when, how to change the answer, and attaches a file that later e-mails update."""
     ana, ben, event = evening
     await say(post, ben, event)
     await say(post, ben, event)
@@ -58,7 +58,9 @@ async def test_going_brings_the_entry_once(post: Post, evening) -> None:
 
 
 async def test_saying_no_takes_the_entry_away_and_yes_brings_it_back(post: Post, evening) -> None:
-    """METHOD:CANCEL under the same name, as high and later each time (RFC 5546, section 2.1.5), so that what the host does is above it."""
+    """METHOD:CANCEL has the same UID with the same SEQUENCE and a later stamp (RFC 5546, section 2.1.5), so that the
+    host's changes take precedence.
+    """
     _, ben, event = evening
     entries = []
     for reply in (RsvpReply.GOING, RsvpReply.DECLINED, RsvpReply.GOING, RsvpReply.DECLINED):
@@ -114,7 +116,7 @@ async def test_it_is_switched_off_by_the_settings_and_by_its_own_link(post: Post
 
 
 async def test_hosts_get_none(post: Post, evening) -> None:
-    """They have it in the calendar anyway."""
+    """Hosts have the event in their calendar already."""
     ana, _, event = evening
     await say(post, ana, event)
     async with post.db.transaction() as tx:
@@ -125,7 +127,7 @@ async def test_hosts_get_none(post: Post, evening) -> None:
 
 
 async def turned(post: Post) -> list[tuple[str, str | None]]:
-    """What Ben gets within the next five minutes: subject, and the method of the file with it."""
+    """Subject and calendar method of each e-mail that Ben gets within the next five minutes."""
     post.site.clock.turn(5 * MINUTE)
     mails = await to_ben(post)
     return [(one["Subject"], part.get_param("method") if (part := calendar_of(one)) else None) for one in mails]
@@ -135,7 +137,7 @@ ENDED = [("You’re not going: Board games, Sat 4 Jul", "CANCEL")]
 
 
 async def test_an_entry_is_ended_however_they_came_to_say_no(post: Post, evening) -> None:
-    """By way of maybe and of a second yes that lasted a minute; and once."""
+    """The entry is cancelled once, even if the person said maybe first or said yes again for a minute."""
     _, ben, event = evening
     await say(post, ben, event)
     assert await turned(post) == [("You’re going: Board games, Sat 4 Jul", "PUBLISH")]
@@ -185,7 +187,9 @@ async def test_whom_the_host_sends_away_has_the_entry_taken_away_with_that_news(
 
 
 async def test_who_has_the_place_back_hears_of_it_if_they_heard_of_the_no(post: Post, evening) -> None:
-    """With the entry for the calendar that was taken away; what the host takes back at once nobody is told of."""
+    """The e-mail has the calendar entry that was cancelled before. If the host undoes the removal at once, no e-mail is
+    sent.
+    """
     ana, ben, event = evening
     await say(post, ben, event)
     await turned(post)
@@ -212,7 +216,7 @@ async def test_who_has_the_place_back_hears_of_it_if_they_heard_of_the_no(post: 
 
 
 async def test_who_says_no_by_a_record_has_the_entry_taken_away(post: Post, evening) -> None:
-    """Or deletes the record: what was mailed from here is ended from here."""
+    """Deleting the record works too: an entry that this site sent is cancelled by this site."""
     _, ben, event = evening
     uri = "at://did:plc:ben/community.lexicon.calendar.rsvp/1"
     for is_deleted in (False, True):
@@ -229,7 +233,7 @@ async def test_who_says_no_by_a_record_has_the_entry_taken_away(post: Post, even
 
 
 async def test_one_date_after_all_leaves_the_end_of_the_others(post: Post) -> None:
-    """Whoever goes to none any more and then to one again, within the minutes that a mail waits, has that one alone."""
+    """A person who leaves a whole series and then goes to one date, before the e-mail is sent, keeps that date alone."""
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
         _, series = await begin(tx)
@@ -249,7 +253,7 @@ async def test_one_date_after_all_leaves_the_end_of_the_others(post: Post) -> No
 
 
 async def test_going_to_a_whole_series_is_one_mail_with_every_entry(post: Post) -> None:
-    """And going to none of it any more one that ends them all; what was taken back at once is not mailed."""
+    """Leaving the whole series sends one e-mail that cancels every entry. A change undone at once is not mailed."""
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
         _, series = await begin(tx)

@@ -1,4 +1,6 @@
-"""E-mails about matches of saved searches: in the digest, at once by choice, stopped with one click; both engines."""
+"""E-mails about matches of saved searches: in the digest, or immediately by choice, and stopped with one click; on both
+engines.
+"""
 
 import re
 
@@ -12,7 +14,7 @@ from tests.openmeet.site_under_test import event_by, person
 
 
 async def _found(post: Post, *, at_once: bool = False) -> Caller:
-    """Ana keeps two searches; an event fits one of them, and she was told."""
+    """Ana has two saved searches. An event matches one of them, and she was notified."""
     async with post.db.transaction() as tx:
         ana, host = await person(tx, "Ana"), await person(tx, "Hanna")
         if at_once:
@@ -42,7 +44,7 @@ async def test_it_waits_for_the_digest_and_says_which_search_it_fits(post: Post)
 
 
 async def test_one_click_stops_one_search(post: Post) -> None:
-    """Looking at the link changes nothing; what waits of that search is not mailed any more."""
+    """Opening the link changes nothing. After the click, queued matches of that search are not mailed."""
     ana = await _found(post, at_once=True)
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()

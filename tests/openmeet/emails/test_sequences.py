@@ -1,4 +1,4 @@
-"""One SEQUENCE for each date in files and mails, which never goes back, whatever is done to its series; on both engines."""
+"""A date has one SEQUENCE in files and e-mails, which never decreases, whatever is done to its series; on both engines."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -42,7 +42,9 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def files(tx: Transaction, every: list[Series], ben: Caller) -> list[bytes]:
-    """Whatever somebody can get of these series now: their files, those of single dates, Ben's feed, and what is mailed to him."""
+    """Every file that a person can get of these series now: those of the series and of single dates, Ben's feed, and
+    e-mail attachments.
+    """
     parts = [(one, [held.event for held in await date_queries.stored(tx, one.id)]) for one in every]
     events = [event for _, stored in parts for event in stored]
     numbers = await sequences(tx, [event.id for event in events])
@@ -131,7 +133,9 @@ ACTS: tuple[Act, ...] = (
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_no_number_goes_back_and_all_files_say_the_same(db: Database, clock: HandClock, seed: int) -> None:
-    """A date, once told, is told with a number that is no lower, nor than any of its series; with a higher one where it says something new."""
+    """A date's SEQUENCE never decreases and is not below that of its series. It increases whenever the file says
+    something new.
+    """
     chance = random.Random(seed)
     async with db.transaction() as tx:
         ana, series = await begin(tx)
@@ -151,7 +155,7 @@ async def test_no_number_goes_back_and_all_files_say_the_same(db: Database, cloc
                 elif locked.deleted_at is None:
                     await chance.choice(ACTS)(tx, ana, ben, locked, chance)
         except (Failure, IndexError):
-            # Refused as a host would hear it, or there is no date left: nothing was done.
+            # The act was refused, as a host would see, or no date is left. Nothing has changed.
             continue
         async with db.transaction() as tx:
             parts = [one for one in [await queries.by_id(tx, series_id) for series_id in every] if one is not None]
@@ -159,7 +163,7 @@ async def test_no_number_goes_back_and_all_files_say_the_same(db: Database, cloc
             former: dict[Named, int] = {}
             for file in await files(tx, parts, ben):
                 for name, entry in told(file):
-                    # Of a name that an event has left; another may have it by now.
+                    # A UID that an event used to have. Another event may have it by now.
                     is_former = str(entry["STATUS"]) == "CANCELLED" and "URL" not in entry
                     assert is_former or entry["SEQUENCE"] == now.get(name, entry["SEQUENCE"]), (step, name)
                     if is_former:
@@ -179,7 +183,7 @@ async def test_no_number_goes_back_and_all_files_say_the_same(db: Database, cloc
 
 
 async def test_who_has_left_and_come_again_hears_of_a_cancellation_by_any_file(db: Database, clock: HandClock) -> None:
-    """The number of the file of the series, of the date's own, and of the mail are one, and above all that was mailed before."""
+    """The series file, the date's file and the e-mail have the same SEQUENCE, which is higher than any sent before."""
     async with db.transaction() as tx:
         _, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -219,5 +223,5 @@ async def test_who_has_left_and_come_again_hears_of_a_cancellation_by_any_file(d
 
 
 def _day(file: bytes) -> str:
-    """The name of the second date as this file writes it."""
+    """The UID and RECURRENCE-ID of the second date in this file."""
     return next((original for (_, original), _ in told(file) if original.startswith("2026-12-01")), "")

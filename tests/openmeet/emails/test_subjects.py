@@ -1,4 +1,4 @@
-"""Subjects say what happened, to what, and on which day, within what a phone shows."""
+"""A subject says what happened, to which event, and on which day, within the length that phones show."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from openmeet.emails.render import subject_line
     ],
 )
 def test_the_title_is_cut_and_neither_fact_nor_day(fact: str, title: str, day: str, subject: str | None) -> None:
-    """Of the title at least a dozen characters are left."""
+    """A long title is cut, but at least a dozen characters of it remain."""
     made = subject_line(fact, title, day)
     assert subject in {made, None}
     assert made.startswith(f"{fact}: {title[:11]}")

@@ -1,4 +1,6 @@
-"""Whoever never wanted mail from this site says so once, without an account, and nobody has it write to them again. On both engines."""
+"""People who do not want e-mail from this site say so once, without an account, and nobody can cause another one; on
+both engines.
+"""
 
 import asyncio
 import hashlib
@@ -43,7 +45,9 @@ async def evening(post: Post):
 
 
 async def everything(post: Post, ana, title: str) -> list[str]:
-    """Each letter that somebody can cause to an address, about a new event and group: how those begin that came."""
+    """Send each kind of e-mail that a user can cause to an address, about a new event and group, and return the
+    beginnings of those received.
+    """
     async with post.db.transaction() as tx:
         event, group = await event_by(tx, ana, title=title), await group_by(tx, ana, name=title)
         await keep_people(tx, What.GUESTS, event.id, [ContactRow(1, "Eve", EVE, "", "")], ana.user_id)
@@ -58,7 +62,9 @@ async def everything(post: Post, ana, title: str) -> list[str]:
 
 @pytest.mark.parametrize("first", ["guest", "co-host", "invited"])
 async def test_one_click_ends_all_that_others_cause(post: Post, evening, first: str) -> None:
-    """As a mail program posts it: by the address in the header, from nowhere, without a redirect; twice is once."""
+    """A mail program's one-click POST to the URL in the header works without a referrer or redirect. Repeating it
+    changes nothing.
+    """
     ana, event = evening
     async with post.db.transaction() as tx:
         if first == "co-host":
@@ -103,7 +109,9 @@ async def test_opening_the_link_changes_nothing(post: Post, evening) -> None:
 
 
 async def test_the_link_is_for_nothing_else_and_cannot_be_made(post: Post, evening) -> None:
-    """It confirms no answer, and the link that does stops nothing; nobody writes one for another address."""
+    """It does not confirm an answer, and a confirmation link does not unsubscribe. Nobody can forge a link for another
+    address.
+    """
     _, event = evening
     await answer_by_mail(post, event)
     (mail,) = await post.deliver()
@@ -128,7 +136,7 @@ async def test_the_link_is_for_nothing_else_and_cannot_be_made(post: Post, eveni
 
 
 async def test_what_they_asked_for_themselves_goes_on(post: Post, evening) -> None:
-    """Whoever has answered before hears of it; whoever signs up is no stranger any more."""
+    """People who have answered an event are still told about it. People who sign up are no longer strangers."""
     _, event = evening
     await answer_by_mail(post, event)
     (mail,) = await post.deliver()
@@ -144,7 +152,7 @@ async def test_what_they_asked_for_themselves_goes_on(post: Post, evening) -> No
 
 
 async def test_the_address_is_nowhere_in_what_is_kept(post: Post) -> None:
-    """Neither it nor a hash that somebody who has the address could make."""
+    """Neither the address is stored nor a hash that a person who knows the address could compute."""
     async with post.db.transaction() as tx:
         await email_suppressions.opt_out(tx, CODE_KEY, "Zqeve@Example.org ")
         await email_suppressions.decline(tx, CODE_KEY, "group", "zqeve@example.org")
@@ -163,7 +171,9 @@ def _unkeyed(address: str) -> str:
 
 
 async def test_what_was_stored_without_a_key_still_counts_and_gets_one(post: Post) -> None:
-    """Before the key is made and after it, in both tables; the key is made once."""
+    """In both tables, an unkeyed hash counts before and after the key is made and becomes a keyed one. The key is made
+    once.
+    """
     async with post.db.transaction() as tx:
         await tx.execute(
             "insert into email_suppressions (address_hash, created_at) values (:hash, 0)", hash=_unkeyed(EVE)
@@ -185,7 +195,7 @@ async def test_what_was_stored_without_a_key_still_counts_and_gets_one(post: Pos
 
 
 async def test_hashes_outlast_the_sealing_key(post: Post) -> None:
-    """The key of the hashes is sealed again, and stays the same; when it is lost people can sign up all the same."""
+    """The key of the hashes is sealed again and stays the same. If it is lost, people can still sign up."""
     rotated, alone = SigningKey(b"n" * 32, (CODE_KEY.newest,)), SigningKey(b"n" * 32)
     async with post.db.transaction() as tx:
         await email_suppressions.opt_out(tx, CODE_KEY, EVE)

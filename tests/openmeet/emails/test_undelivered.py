@@ -1,4 +1,4 @@
-"""E-mails that a mail server refuses: who reads of them, what they read, and where they put it right."""
+"""E-mails that a mail server refuses: who is told, what they read, and where they can correct the address."""
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.domain.attendance import actions as attendance
@@ -26,7 +26,7 @@ async def does(post: Post, act, *args: object, **more: object):
 
 
 async def refuse_all(post: Post) -> None:
-    """Everything that waits, or would wait for more, is sent now, and refused."""
+    """Send everything that is queued or waiting in a bundle, and refuse it."""
     post.inbox.reply = NOBODY
     post.site.clock.turn(HOUR)
     await post.deliver()
@@ -72,7 +72,7 @@ async def test_addresses_that_a_host_typed_are_named_until_the_invitation_is_wit
 
 
 async def test_of_people_who_answered_a_host_reads_the_number_alone(post: Post):
-    """Neither their addresses nor their names: whose e-mail is broken is theirs."""
+    """Hosts see neither names nor addresses, because nobody but the owner should know that their e-mail address fails."""
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
@@ -88,13 +88,13 @@ async def test_of_people_who_answered_a_host_reads_the_number_alone(post: Post):
     assert "Board games · to people who answered" in shown
     assert "ben@example.org" not in shown
     assert await known_to(post, ben) == []
-    # Who no longer comes need not be reached.
+    # People who are no longer going do not have to be reached.
     await does(post, attendance.answer, ben, event.slug, RsvpReply.DECLINED)
     assert await known_to(post, ana) == [("person", (), 1)]
 
 
 async def test_whose_an_address_is_stays_unknown(post: Post):
-    """Somebody with an account who was invited by address is shown by that address, as long as they have not answered."""
+    """An account invited by address is shown by that address until the person answers."""
     async with post.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await event_by(tx, ana)

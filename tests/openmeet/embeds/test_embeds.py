@@ -1,4 +1,6 @@
-"""Events on other people's websites: framed by anybody, the same for everybody, small, and nothing but what is public."""
+"""Events embedded in other websites: any site can frame them, everyone gets the same small page, and it contains only
+public data.
+"""
 
 import base64
 import gzip
@@ -47,13 +49,13 @@ async def ana(site: Site) -> Caller:
 
 
 async def made(site: Site, ana: Caller, **typed: str) -> str:
-    """The path of a new event."""
+    """Create an event and return its path."""
     async with site.db.transaction() as tx:
         return f"/events/{(await event_by(tx, ana, **typed)).slug}"
 
 
 async def things(site: Site) -> dict[str, str]:
-    """Page and embed of an event, a series, a group with an event, their host and a search."""
+    """The page and the embed of an event, a series, a group with an event, their host, and a search."""
     async with site.browser() as host:
         await sign_up(host, "zoe@example.org", "Zoe")
         posted = [

@@ -1,4 +1,4 @@
-"""What erasing a person needs beside a database, for tests without account servers."""
+"""The context that erasing a person needs in addition to a database, for tests without account servers."""
 
 import secrets
 from pathlib import Path
@@ -10,11 +10,11 @@ from openmeet.network.ingestion.person_erasure import PersonErasureContext
 
 
 async def _nowhere_else(_did: object) -> None:
-    """No queue and no frames."""
+    """There is no queue and there are no frames."""
 
 
 def erasing_in(folder: Path) -> PersonErasureContext:
-    """``folder``: where the ledger is."""
+    """``folder`` is where the ledger is."""
     return PersonErasureContext(
         ErasureContext((secrets.token_bytes(32),), _nowhere_else),
         ErasureLedger(folder / "erasures.jsonl"),

@@ -1,4 +1,4 @@
-"""Deleting an account whose records and custodial account are on an account server; on both engines."""
+"""Deleting an account whose records or custodial account are on an account server; on both engines."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -62,7 +62,7 @@ async def is_there(deployment: Deployment, did: str) -> bool:
 
 
 async def mail_to(deployment: Deployment, who: Caller):
-    """The e-mail that is enqueued for somebody who is leaving and has an address."""
+    """The e-mail queued for a person who is deleting their account and has an address."""
     async with deployment.db.transaction() as tx:
         await tx.execute("update users set email = 'cleo@example.org' where id = :id", id=who.user_id)
         asked = await erasure_requests.find(tx, who.user_id)
@@ -71,7 +71,9 @@ async def mail_to(deployment: Deployment, who: Caller):
 
 
 async def test_a_late_scheduler_still_leaves_time_to_retract(deployment: Deployment, tmp_path: Path) -> None:
-    """Down for the whole grace period: what it does first is to end and retract; deleting waits as long as it always does."""
+    """A scheduler that was down for the whole grace period first ends and retracts everything, and then waits the usual
+    time before deleting.
+    """
     cleo = await deployment.connected()
     await deployment.event(cleo)
     await deliver_publications(deployment)
@@ -92,7 +94,9 @@ async def test_a_late_scheduler_still_leaves_time_to_retract(deployment: Deploym
 
 
 async def test_records_out_of_reach_are_shown_before_and_mailed_at_last(deployment: Deployment, tmp_path: Path) -> None:
-    """Their account server lets us in no more. Whoever signs in and keeps the account hears nothing."""
+    """Records on an account server without access are shown in advance and listed in the last e-mail. Signing in keeps
+    the account and sends none.
+    """
     cleo = await deployment.connected()
     await deployment.event(cleo)
     await deliver_publications(deployment)
@@ -122,7 +126,7 @@ async def test_records_out_of_reach_are_shown_before_and_mailed_at_last(deployme
 async def test_the_custodial_account_is_deleted_and_a_server_that_is_away_holds_up_nothing(
     deployment: Deployment, tmp_path: Path
 ) -> None:
-    """Here everything goes at once; there as soon as the server answers."""
+    """The data here is deleted at once. The custodial account is deleted as soon as its server responds."""
     ana = await deployment.person()
     did = (await deployment.identity(ana.user_id)).did
     assert await is_there(deployment, did)
@@ -141,7 +145,7 @@ async def test_the_custodial_account_is_deleted_and_a_server_that_is_away_holds_
 
 
 async def test_a_server_that_is_gone_is_listed_for_the_operator(deployment: Deployment, tmp_path: Path) -> None:
-    """After some days of trying; and at once if it takes no orders from us."""
+    """It is listed after several days of attempts, or at once if we have no authority over the server."""
     did = "did:plc:" + "g" * 24
     async with deployment.db.transaction() as tx:
         await jobs.enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)
@@ -200,7 +204,9 @@ async def test_a_handle_that_is_somebody_elses_by_now_is_left_alone(deployment: 
 
 
 async def test_an_account_that_its_server_makes_late_is_deleted(deployment: Deployment, tmp_path: Path) -> None:
-    """The request was on its way while everything here went, and its answer was lost: the handle leads nowhere at first."""
+    """The create request was still running while the data here was deleted, and its response was lost. At first the
+    handle does not resolve.
+    """
     async with deployment.db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
         await identity_queries.put_custodial_account(
@@ -218,7 +224,7 @@ async def test_an_account_that_its_server_makes_late_is_deleted(deployment: Depl
 
 
 async def test_an_account_with_a_handle_that_was_given_up_is_deleted(deployment: Deployment) -> None:
-    """Its creation was not answered, and its person chose another handle since; the account that they have now stays."""
+    """The creation was never acknowledged, and the person has chosen another handle since. Their present account stays."""
     async with deployment.db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
         await identities.agree(tx, ana, handle="ana.town.test")
@@ -239,7 +245,9 @@ async def test_an_account_with_a_handle_that_was_given_up_is_deleted(deployment:
 
 
 async def agreed(deployment: Deployment, handle: str, user_id: UserId | None = None) -> UserId:
-    """A person who wants a custodial account with this handle, or another one than before; it is asked for."""
+    """A person who wants a custodial account with this handle, or with a different one than before. The account is
+    requested.
+    """
     async with deployment.db.transaction() as tx:
         ana = user_id or await users.create_person(tx, display_name="Ana", email="ana@example.org")
         await identities.agree(tx, ana, handle=handle)
@@ -248,7 +256,9 @@ async def agreed(deployment: Deployment, handle: str, user_id: UserId | None = N
 
 
 async def test_a_handle_that_is_chosen_again_has_the_account_that_was_made_for_it(deployment: Deployment) -> None:
-    """Its creation was not answered, another handle was chosen, and then the first one again, before it was deleted."""
+    """The creation was never acknowledged. The person chose another handle and then the first one again, before it was
+    deleted.
+    """
     deployment.proxy.loses = lambda request: request.path.endswith("createAccount")
     ana = await agreed(deployment, "ana.town.test")
     deployment.proxy.loses = lambda _request: False
@@ -273,7 +283,7 @@ async def test_a_handle_that_is_chosen_again_has_the_account_that_was_made_for_i
 
 
 async def test_after_a_refused_handle_another_one_waits_for_nothing(deployment: Deployment) -> None:
-    """No account was made, so there is none to delete first: taken, or not allowed."""
+    """No account was created because the handle was taken or not allowed, so there is none to delete first."""
     await deployment.account("cleo")
     ana = await agreed(deployment, "cleo.town.test")
     await agreed(deployment, "admin.town.test", ana)
@@ -287,7 +297,7 @@ async def test_after_a_refused_handle_another_one_waits_for_nothing(deployment: 
 
 
 async def test_a_refused_handle_leaves_nothing_to_delete(deployment: Deployment, tmp_path: Path) -> None:
-    """Its owner is somebody else."""
+    """The refused handle belongs to somebody else."""
     await deployment.account("cleo")
     ana = await agreed(deployment, "cleo.town.test")
     await actions.begin(deployment.db, ana, DAY)
@@ -298,7 +308,7 @@ async def test_a_refused_handle_leaves_nothing_to_delete(deployment: Deployment,
 
 
 async def made_late(deployment: Deployment, handle: str, email: str) -> str:
-    """What the server does with a request that was under way."""
+    """Create the account, as the server does with a request that was still running."""
     admin = as_administration(deployment.network, deployment.keeper)
     invite = await admin.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
     client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
@@ -312,7 +322,7 @@ async def made_late(deployment: Deployment, handle: str, email: str) -> str:
 async def test_an_account_that_is_made_after_its_person_was_deleted_is_deleted(
     deployment: Deployment, tmp_path: Path
 ) -> None:
-    """The request was on its way while the rows went."""
+    """The create request was still running while the rows were deleted."""
     async with deployment.db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
         await identities.agree(tx, ana, handle="ana.town.test")
@@ -334,7 +344,7 @@ async def test_an_account_that_is_made_after_its_person_was_deleted_is_deleted(
 
 
 async def test_a_group_without_other_members_takes_its_account_along(deployment: Deployment, tmp_path: Path) -> None:
-    """And one that its owner deleted, when its texts go."""
+    """The same happens with a group that its owner deleted, when its texts are erased."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana = await deployment.person("Ana")
     group = await found(deployment, ana)

@@ -64,7 +64,7 @@ async def comes_back(db: Database, who: Caller) -> None:
 
 
 async def test_hidden_at_once_and_back_by_signing_in(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """Sessions end; a second request changes nothing; after signing in everything is as before."""
+    """Sessions end, and a second request changes nothing. After signing in, everything is as before."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await open_session(tx, ana.user_id, SessionTransport.BROWSER)
@@ -85,7 +85,7 @@ async def test_hidden_at_once_and_back_by_signing_in(db: Database, tmp_path: Pat
 
 
 async def test_a_co_host_has_no_profile_while_leaving(db: Database) -> None:
-    """Although the event of the other host is still there."""
+    """Their profile is hidden, although the event of the other host is still visible."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ben)
@@ -106,7 +106,7 @@ async def test_nobody_asks_for_somebody_who_is_not_there(db: Database) -> None:
 
 @pytest.mark.parametrize("who", ["", " ", "@", "handle.invalid", "@Handle.Invalid"])
 async def test_what_names_nobody_finds_nobody(db: Database, who: str) -> None:
-    """Although there is one account whose handle is not known, or is not proven."""
+    """No account is found, although there is one without a handle or with an unproven one."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         handle = "handle.invalid" if "invalid" in who.lower() else ""
@@ -117,7 +117,9 @@ async def test_what_names_nobody_finds_nobody(db: Database, who: str) -> None:
 
 
 async def test_near_the_end_it_is_handed_over_or_cancelled(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """Alone: cancelled. With a co-host: theirs. Answers to others end. The group goes on; one without others ends."""
+    """Events without a co-host are cancelled, others go to a co-host. Answers to other events end. Groups pass on, and
+    end if nobody is left.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         alone, both, his = await event_by(tx, ana), await event_by(tx, ana), await event_by(tx, ben)
@@ -151,7 +153,7 @@ async def test_near_the_end_it_is_handed_over_or_cancelled(db: Database, tmp_pat
 async def test_after_the_grace_period_nothing_personal_is_left(
     db: Database, engine: Engine, tmp_path: Path, clock: HandClock
 ) -> None:
-    """Past events of theirs are emptied; others keep theirs; the address is free for a new account."""
+    """Their past events are emptied, other people's stay, and the address is free for a new account."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Zqana"), await person(tx, "Ben")
         await tx.execute("update users set language = 'de' where id = :id", id=ana.user_id)
@@ -174,7 +176,7 @@ async def test_after_the_grace_period_nothing_personal_is_left(
 
 
 async def test_signing_in_on_the_last_day_keeps_the_account(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """What has ended stays ended. While rows are being deleted, nobody gets in any more."""
+    """What has already ended is not restored. Once rows are being deleted, nobody can sign in."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ana)
@@ -197,7 +199,7 @@ async def test_signing_in_on_the_last_day_keeps_the_account(db: Database, tmp_pa
 async def test_an_interrupted_erasure_goes_on(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever it stopped: each step can be repeated, and another person's does not wait."""
+    """Erasure resumes wherever it stopped. Each step can be repeated, and other people's erasures do not wait."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         await event_by(tx, ana)
@@ -230,7 +232,7 @@ async def test_an_interrupted_erasure_goes_on(
 async def test_an_interrupted_ending_goes_on(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped after the groups passed on: at the next turn events are cancelled and answers taken back all the same."""
+    """If it stopped after groups were passed on, the next run still cancels events and withdraws answers."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea, his = await event_by(tx, ana), await event_by(tx, ben)
@@ -258,7 +260,7 @@ async def test_an_interrupted_ending_goes_on(
 async def test_an_event_that_cannot_be_ended_stops_nothing(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is emptied with the account, and the others are cancelled before."""
+    """The event is emptied with the account, and the other events have been cancelled before."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         stuck, tea = await event_by(tx, ana, title="Stuck"), await event_by(tx, ana)
@@ -285,7 +287,7 @@ async def test_an_event_that_cannot_be_ended_stops_nothing(
 async def test_what_the_database_could_not_do_is_done_at_the_next_turn(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """A transaction that took too long or lost against another one: nobody has been told yet, so the end waits."""
+    """A transaction timed out or lost a conflict. Nobody has been told yet, so the end waits for the next run."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea, his = await event_by(tx, ana), await event_by(tx, ben)
@@ -324,7 +326,9 @@ async def test_what_the_database_could_not_do_is_done_at_the_next_turn(
 async def test_signing_in_while_the_end_is_under_way_keeps_the_account(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch, moment: str, kept: set[str]
 ) -> None:
-    """Between reading the requests and deleting: whoever got in is not deleted, and keeps what has not ended yet."""
+    """A person who signs in between the reading of requests and the deletion is not deleted, and keeps what has not
+    ended yet.
+    """
     clock.turn(NOW - clock.now())
     async with db.transaction() as tx:
         ana, practice = await begin(tx)
@@ -368,7 +372,7 @@ async def test_signing_in_while_the_end_is_under_way_keeps_the_account(
 async def test_those_who_wait_do_not_hold_up_others(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many have ended and wait for their day, the next one ends in time."""
+    """Any number of requests that have ended and wait for their day do not delay the next one."""
     monkeypatch.setattr(person_erasure, "_AT_A_TIME", 1)
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -386,7 +390,7 @@ async def test_those_who_wait_do_not_hold_up_others(
 async def test_a_request_in_a_restored_backup_deletes_nobody_at_once(
     db: Database, tmp_path: Path, clock: HandClock
 ) -> None:
-    """They may have signed in after the backup; what is being deleted goes on."""
+    """The person might have signed in after the backup. Deletions that had already begun continue."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     await asks(db, ana, DAY)
@@ -405,7 +409,7 @@ async def test_a_request_in_a_restored_backup_deletes_nobody_at_once(
 async def test_messages_about_a_did_are_discarded_also_after_an_interruption(
     db: Database, tmp_path: Path, clock: HandClock
 ) -> None:
-    """What is outside the database goes, although the row that names the DID is gone by then."""
+    """Data outside the database is deleted, although the row that names the DID is gone by then."""
     did = parse_did("did:plc:" + "a" * 24)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -428,7 +432,7 @@ async def test_messages_about_a_did_are_discarded_also_after_an_interruption(
 
 
 async def test_a_merge_keeps_the_account(db: Database) -> None:
-    """A claim in progress: whoever merges has signed in to both."""
+    """A merge in progress keeps the account, because merging requires signing in to both."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     await asks(db, ana)

@@ -1,4 +1,4 @@
-"""Who takes over what somebody hosts who deletes their account; on both engines."""
+"""Who takes over the events of a person who deletes their account; on both engines."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 async def test_who_inherits_an_event_or_series_hears_of_it_and_is_not_leaving(
     db: Database, tmp_path: Path, clock: HandClock
 ) -> None:
-    """Of two co-hosts the one who stays, although the other was there first."""
+    """The co-host who stays inherits, although the one who is also leaving became a co-host first."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         tea = await event_by(tx, ana)

@@ -1,6 +1,6 @@
-"""A deletion whose process is killed goes on wherever it was, and does nothing a second time.
+"""An account deletion whose process is killed resumes where it was, and repeats no effect.
 
-Killed before and after each commit, one by one, from the request to the end. The steps are the same on both engines.
+The process is killed before and after each commit from the request to the end. The steps are the same on both engines.
 """
 
 import itertools
@@ -35,18 +35,18 @@ from tests.openmeet.site_under_test import event_by, person
 GRACE = 14 * DAY
 MARK = "zqplanted"
 DID = parse_did(f"did:plc:{MARK}{'a' * 15}")
-# Begins within the grace period; later.
+# One begins within the grace period, the other later.
 SOON = {"starts": "2026-03-05T18:00", "ends": "2026-03-05T20:00"}
 LATER = {"starts": "2026-05-05T18:00", "ends": "2026-05-05T20:00"}
 
 
 class Killed(BaseException):
-    """The process is gone: nothing in it catches this."""
+    """The process has ended: no code under test catches this."""
 
 
 @dataclass
 class KilledAt:
-    """A database whose process is killed at the commit of this number, before or after it."""
+    """A database whose process is killed before or after the commit with this number."""
 
     inner: Database
     number: int
@@ -73,7 +73,9 @@ class KilledAt:
 
 
 async def scene(db: Database) -> tuple[Caller, Caller]:
-    """Ana, who hosts alone and with Ben, has a group with him, answers, and an account that the site keeps."""
+    """Ana, who hosts alone and with Ben, shares a group with him, has answers, and has an account whose records the
+    site keeps.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, f"{MARK} Ana"), await person(tx, "Ben")
         for when in (SOON, LATER):
@@ -92,7 +94,7 @@ async def scene(db: Database) -> tuple[Caller, Caller]:
 
 
 async def outcome(db: Database, ben: Caller) -> dict[str, object]:
-    """What happened to others, each as often as it happened."""
+    """What happened to other people, with the number of times."""
     async with db.reader() as reader:
         told = await reader.fetch("select kind from notifications where user_id = :id", id=ben.user_id)
         jobs = await reader.fetch("select kind, subject from outbox_jobs where kind = 'delete_custodial_account'")
@@ -108,8 +110,9 @@ async def outcome(db: Database, ben: Caller) -> dict[str, object]:
 
 
 async def run(db: Database, folder: Path, number: int, *, is_after: bool, clock: HandClock) -> tuple[int, object]:
-    """From the request to the end, killed at one commit. How many commits there were, and the outcome when
-    everything had ended and when everything was deleted."""
+    """Run from the request to the end, killed at one commit. Returns the number of commits, and the outcome when
+    everything had ended and when everything was deleted.
+    """
     ana, ben = await scene(db)
     killed = KilledAt(db, number, is_after)
     erasing = erasing_in(folder)
@@ -123,7 +126,7 @@ async def run(db: Database, folder: Path, number: int, *, is_after: bool, clock:
     await until_done(lambda on: actions.begin(on, ana.user_id, GRACE))
     clock.turn(12 * DAY)
     await until_done(lambda on: take_due(on, erasing))
-    # What is said of an event goes when the event is emptied.
+    # Notifications about an event are deleted when the event is emptied.
     ended = await outcome(db, ben)
     clock.turn(2 * DAY)
     await until_done(lambda on: take_due(on, erasing))

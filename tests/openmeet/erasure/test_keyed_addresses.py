@@ -1,4 +1,4 @@
-"""Migration 0008: addresses of declined invitations become hashes; on both engines."""
+"""Migration 0008: e-mail addresses of declined invitations become hashes; on both engines."""
 
 import os
 from collections.abc import AsyncIterator
@@ -17,13 +17,13 @@ from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import CODE_KEY, person
 
 PACKAGE = "openmeet"
-# Beside those of the group: an open one, a declined one, a link.
+# One open and one declined invitation, and a link.
 INVITATIONS = {"open": ("zqopen@example.org", None), "declined": ("zqben@example.org", 5), "link": (None, None)}
 
 
 @pytest.fixture
 async def before(request: pytest.FixtureRequest, engine: Engine, tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
-    """Address and schema of a database of the revision before."""
+    """URL and schema of a database at the previous revision."""
     if engine == "sqlite":
         url, schema = f"sqlite://{tmp_path / 'before.db'}", ""
     else:
@@ -60,7 +60,9 @@ async def fill(db: Database) -> GroupId:
 async def test_addresses_of_declined_invitations_become_hashes(
     before: tuple[str, str], clock: HandClock, engine: Engine
 ) -> None:
-    """Whoever declined is still not invited; open invitations and links stay as they are; the address cannot come back."""
+    """A person who declined still cannot be invited. Open invitations and links stay, and the address cannot be
+    recovered.
+    """
     url, schema = before
     old = await open_database(url, schema=schema, clock=clock, connections=2)
     group_id = await fill(old)

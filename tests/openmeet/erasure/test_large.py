@@ -27,7 +27,7 @@ NUMBER = 1500
 
 @dataclass
 class Counted:
-    """A transaction that counts the rows which it touches."""
+    """A transaction that counts the rows that it touches."""
 
     inner: Transaction
     plans: set[str]
@@ -47,7 +47,7 @@ class Counted:
 
 @dataclass
 class Counting:
-    """A database that keeps how many rows each transaction touched, and how SQLite found them."""
+    """A database that records how many rows each transaction touched and how SQLite found them."""
 
     inner: Database
     rows: list[int] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Counting:
         return getattr(self.inner, name)
 
 
-# What is in them is offered or expires within days; or there is one row for a series and each person invited to all its dates.
+# Rows of these tables are offers or expire within days, or there is one per series and person invited to all its dates.
 READ_WHOLE = {"chat_access_changes", "event_series_invitations", "event_series_offers", "guest_rsvps", "imports"}
 
 
@@ -108,7 +108,9 @@ async def test_no_transaction_is_longer_for_more_rows(
 async def test_what_is_found_by_a_part_of_a_text_is_looked_for_slice_by_slice(
     make_database: MakeDatabase, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of others' notifications, of jobs and of labels those that name the person go, wherever they are; the others stay."""
+    """Other people's notifications, jobs and labels that name the person are deleted, wherever in the table they are.
+    The others stay.
+    """
     monkeypatch.setattr(account_rows, "_SLICE", 10)
     monkeypatch.setattr(account_rows, "_AT_A_TIME", 3)
     db = await make_database("openmeet", clock=clock)

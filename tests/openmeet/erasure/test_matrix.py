@@ -1,4 +1,4 @@
-"""What was passed on to Matrix is taken back before the account is deleted; on both engines."""
+"""Data passed on to Matrix is retracted before the account is deleted; on both engines."""
 
 from pathlib import Path
 
@@ -39,7 +39,9 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 async def test_words_and_name_are_taken_back_while_there_is_time(
     db: Database, tmp_path: Path, clock: HandClock
 ) -> None:
-    """Two days before the end, while it is known which account there is theirs. Nothing for somebody who never agreed."""
+    """Messages and the name are retracted two days before the end, while the Matrix account is still known. People who
+    never consented have none.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         await mirroring.answer_consent(tx, ana, MatrixConsent.NAME_AND_WORDS)
@@ -55,7 +57,7 @@ async def test_words_and_name_are_taken_back_while_there_is_time(
         assert await jobs.find(reader, JobKind.MATRIX_PERSON, ben.user_id) is None
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 2
-    # The homeserver has been away the whole time: what is needed to go on stays, and nothing else.
+    # The homeserver was away the whole time. The data needed to continue is kept, and nothing else.
     async with db.reader() as reader:
         assert await mirroring.is_withdrawing(reader, ana.user_id)
         left = await mirroring.person(reader, ana.user_id)
@@ -64,7 +66,7 @@ async def test_words_and_name_are_taken_back_while_there_is_time(
 
 
 async def test_nothing_stays_where_the_homeserver_was_there(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """Nor of somebody who only linked an account."""
+    """Nothing remains of people who only linked an account, either."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         await mirroring.answer_consent(tx, ana, MatrixConsent.NAME_AND_WORDS)
@@ -83,7 +85,7 @@ async def test_nothing_stays_where_the_homeserver_was_there(db: Database, tmp_pa
 async def test_what_somebody_wrote_before_they_linked_their_account_is_emptied(
     db: Database, tmp_path: Path, clock: HandClock
 ) -> None:
-    """It was a stranger's until then; other strangers keep theirs."""
+    """Messages sent before the account was linked are emptied too. Those of other people on Matrix stay."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ben)
@@ -115,7 +117,9 @@ async def test_what_somebody_wrote_before_they_linked_their_account_is_emptied(
 
 
 async def test_guests_and_bans_of_a_host_outlive_their_account(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """They belong to the room. What the host wrote about them is deleted, and a guest who links an account is still banned."""
+    """Guests and bans belong to the room and stay. The host's notes about them are deleted, and a banned guest who
+    links an account is still banned.
+    """
     eve, zoe = "@eve:elsewhere.example", "@zoe:elsewhere.example"
     async with db.transaction() as tx:
         ana, ben, yan = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Yan")
@@ -145,7 +149,7 @@ async def test_guests_and_bans_of_a_host_outlive_their_account(db: Database, tmp
 
 
 async def _homeserver_answers(db: Database, who: Caller) -> None:
-    """The job goes on where it was, and nothing is left afterwards."""
+    """The homeserver answers again: the job continues where it stopped, and afterwards nothing is left."""
 
     async def done(job: Job) -> None:
         async with db.transaction() as tx:

@@ -1,4 +1,6 @@
-"""A string of its own in every personal column of somebody: after the erasure none of them is left; on both engines."""
+"""Write a unique string into each of a person's personal columns. After the erasure none of them is left; on both
+engines.
+"""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -29,9 +31,9 @@ MARK = "zqplanted"
 MAIL = f"{MARK}@example.org"
 MXID = f"@{MARK}:matrix.example"
 DID = f"did:plc:{MARK}{'a' * 15}"
-# Tables whose rows are the person's and go, whatever their columns hold.
+# What happens to tables whose rows belong to the person and go, whatever their columns hold.
 GOES = {OnErasure.DELETE, OnErasure.EMPTY, OnErasure.PASS_ON}
-# Columns in which a check of the database allows no free text: certain words, hours, names of Matrix accounts; or text only
+# Columns with a check constraint that allows no free text (enum values, hours, Matrix ids), or allows text only
 # together with other columns.
 REFUSED = {
     "attendances.mode",
@@ -54,9 +56,9 @@ REFUSED = {
     "record_preferences.declined_as",
     "record_preferences.waiting_as",
 }
-# The id of an event at a homeserver, by which it can still be redacted there; it names nobody.
+# The id of an event at a homeserver, by which it can still be redacted there. It names nobody.
 STAYS = {("chat_messages", "external_id")}
-# Columns that the erasure itself reads: what it finds there has to have the right shape.
+# Columns that the erasure itself reads, so their values need the right format.
 SHAPED = {
     "template": '{{"title": "{0}"}}',
     "guest_names": '["{0}"]',
@@ -70,7 +72,7 @@ SHAPED = {
     "uri": f"at://{DID}/org.example.thing/{{0}}",
     "record_uri": f"at://{DID}/org.example.thing/{{0}}",
     "taken_back_uri": f"at://{DID}/org.example.thing/{{0}}",
-    # Whose rows they are is in the column itself.
+    # These columns identify the owner themselves.
     "subject": None,
 }
 
@@ -89,7 +91,7 @@ async def schema(sqlite_templates: Path) -> Schema:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """Columns in which a string was written; which had no row; in which a check of the database refused it."""
+    """Columns in which a string was written, columns without a row, and columns whose check constraint refused it."""
 
     written: set[str] = field(default_factory=set)
     without_row: set[str] = field(default_factory=set)
@@ -97,7 +99,7 @@ class Planted:
 
 
 async def rows_by_name(tx: Transaction, schema: Schema, who: UserId) -> None:
-    """One row in each table that names its person by DID, e-mail address or Matrix account."""
+    """Insert one row in each table that names its person by DID, e-mail address or Matrix account."""
     await tx.execute("update matrix_people set mxid = :mxid where user_id = :id", mxid=MXID, id=who)
     for table in ALL_TABLES:
         if table.on_erasure is not OnErasure.DELETE or table.name not in schema:
@@ -120,7 +122,7 @@ async def rows_by_name(tx: Transaction, schema: Schema, who: UserId) -> None:
             values["mxid"] = MXID
         if "subject" in table.column_names():
             values["subject"] = DID if "did" in table.rows else who
-        # What checks ask for together.
+        # Columns that check constraints require together.
         if table.name == "moderation_states":
             values["decided_by"] = who
         if table.name == "records":
@@ -129,7 +131,9 @@ async def rows_by_name(tx: Transaction, schema: Schema, who: UserId) -> None:
 
 
 async def about_what_they_host(tx: Transaction, who: UserId) -> None:
-    """Reports and decisions about an event, a series and a group of theirs, and a label on a record, by others."""
+    """Reports, decisions and labels by other people about an event, a series and a group of this person, and about a
+    record.
+    """
     other = (await person(tx, "Moderator")).user_id
     for thing, table, owner in (
         ("event", "events", "author_id"),
@@ -165,7 +169,7 @@ async def about_what_they_host(tx: Transaction, who: UserId) -> None:
 async def plant(db: Database, schema: Schema, who: UserId) -> Planted:
     """Write a string into each personal column of this person."""
     done = Planted()
-    # The tables by which others are found come last: a row is found as long as they are as they were.
+    # Tables that identify the person come last, because rows are found by their original values.
     for table in sorted(ALL_TABLES, key=lambda table: table.name in {"identities", "users", "guests"}):
         if table.on_erasure not in GOES or not table.rows or table.name not in schema:
             continue
@@ -197,7 +201,7 @@ async def plant(db: Database, schema: Schema, who: UserId) -> Planted:
 async def test_nothing_planted_is_left(
     db: Database, schema: Schema, engine: Engine, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """In no column of any table; in no file of an SQLite database, and in no dump of one on PostgreSQL."""
+    """None is left in any column, in any file of an SQLite database, or in a dump of a PostgreSQL database."""
     async with db.transaction() as tx:
         goes = (await person(tx, f"{MARK} Ana")).user_id
         await tx.execute("update users set email = :email where id = :id", email=MAIL, id=goes)
@@ -225,7 +229,7 @@ async def test_nothing_planted_is_left(
     assert left == STAYS
     async with db.reader() as reader:
         named = await account_rows.remaining_references(reader, goes)
-    # Whatever still has the id of the empty row is among what the document says.
+    # Every table that still refers to the emptied user is listed in the document.
     passed_on = {table.name for table in ALL_TABLES if table.on_erasure is OnErasure.PASS_ON}
     assert set(named) - passed_on <= {table.name for table in tables_with_remaining_rows()}
     assert report.deleted["notifications"] >= 1
@@ -235,7 +239,7 @@ async def test_nothing_planted_is_left(
 
 
 async def test_the_row_that_stays_says_nothing(db: Database, tmp_path: Path) -> None:
-    """Every personal column of it, also those that hold a number, is as in the row of somebody who never chose anything."""
+    """Every personal column of the remaining row, numbers included, has the value of a user who never chose anything."""
     async with db.transaction() as tx:
         goes = (await person(tx, "Ana")).user_id
         nobody = await users.create_shadow(tx, display_name="")
@@ -256,7 +260,7 @@ async def test_the_row_that_stays_says_nothing(db: Database, tmp_path: Path) -> 
 
 
 async def on_disk(db: Database) -> bytes:
-    """Every file of the SQLite database."""
+    """The contents of all files of the SQLite database."""
     async with db.reader() as reader:
         (place,) = await reader.fetch("pragma database_list")
     files = sorted(Path(place["file"]).parent.glob(Path(place["file"]).name + "*"))
@@ -264,7 +268,7 @@ async def on_disk(db: Database) -> bytes:
 
 
 async def dumped(db: Database, url: str) -> bytes:
-    """What ``pg_dump`` writes of the database."""
+    """The output of ``pg_dump`` for the database."""
     async with db.reader() as reader:
         (row,) = await reader.fetch("select current_schema() as name")
     programs = server_programs()

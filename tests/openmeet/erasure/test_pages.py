@@ -1,4 +1,4 @@
-"""Settings → Delete my account, and DELETE /api/me: what is asked, what is refused."""
+"""Settings → Delete my account, and DELETE /api/me: what is asked and what is refused."""
 
 import pytest
 
@@ -24,7 +24,7 @@ async def asked(site: Site, user_id: str):
 
 
 async def test_what_happens_is_shown_and_then_done(site: Site) -> None:
-    """The event that begins before the deletion is cancelled now; the browser is signed out."""
+    """An event that begins before the deletion is cancelled now, and the browser is signed out."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         soon = await event_by(tx, ana, title="Soon", starts="2026-03-05T18:00", ends="2026-03-05T20:00")
@@ -57,7 +57,7 @@ async def test_a_wrong_confirmation_and_an_old_proof_delete_nothing(site: Site, 
 
 
 async def test_what_to_type_is_asked_for_by_its_name(site: Site) -> None:
-    """Somebody without a network account has no name that would do."""
+    """A person without an account on the network has no handle to type, so the page asks for something else."""
     async with site.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         for who, letter in ((ben, "b"), (cleo, "c")):
@@ -74,7 +74,9 @@ async def test_what_to_type_is_asked_for_by_its_name(site: Site) -> None:
 
 
 async def test_signing_in_again_leads_back(site: Site, clock: HandClock) -> None:
-    """With an old sign-in the page offers to sign in again, and the sign-in page knows where to go on. No other site."""
+    """If the sign-in is old, the page asks for a new one and the sign-in page leads back. It never leads to another
+    site.
+    """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
     async with signed_in(site, ana.user_id) as browser:
@@ -90,7 +92,7 @@ async def test_signing_in_again_leads_back(site: Site, clock: HandClock) -> None
 
 
 async def test_programs_with_a_session_can_and_tokens_cannot(site: Site, clock: HandClock) -> None:
-    """A repeated request is refused as any of somebody who is signed out; without ``confirm`` none is asked for."""
+    """A repeated request is refused, as the person is signed out by then. A request without ``confirm`` does nothing."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         session = await open_session(tx, ana.user_id, SessionTransport.API)

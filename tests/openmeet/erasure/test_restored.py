@@ -1,4 +1,4 @@
-"""After a restore from an older backup: accounts are erased and merged again, by the ledger; on both engines."""
+"""After a restore from an older backup, accounts are erased and merged again according to the ledger; on both engines."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def test_a_restored_backup_is_erased_again(db: Database, tmp_path: Path) -> None:
-    """The ledger knows who was erased, and nothing else about them; a cut-off line stops nobody."""
+    """The ledger knows who was erased and nothing else about them. A truncated line does not stop the rest."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     ledger = erasing_in(tmp_path).ledger
@@ -52,8 +52,8 @@ async def test_a_restored_backup_is_erased_again(db: Database, tmp_path: Path) -
 
 
 async def test_merged_accounts_are_merged_again_after_a_restore(db: Database, tmp_path: Path) -> None:
-    """Also along a chain; those of somebody who was erased since are erased and not merged. An older account of one who is not in the backup
-    stays.
+    """Chains are followed. Accounts of a person erased since are erased instead. An older account stays if the other
+    one is not in the backup.
     """
     async with db.transaction() as tx:
         ana, ben, cleo, dan = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dan")]
@@ -85,8 +85,8 @@ async def test_merged_accounts_are_merged_again_after_a_restore(db: Database, tm
 async def test_one_that_fails_stops_no_other(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A merge that is refused, and a deletion that fails: their numbers are reported, and a repetition does the rest. Other
-    requests of the backup get their new grace period all the same.
+    """A refused merge and a failed deletion are counted, and running again does the rest. Other requests in the backup
+    get a new grace period.
     """
     async with db.transaction() as tx:
         ana, ben, cleo, dan, eve, fay = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dan", "Eve", "Fay")]
@@ -124,7 +124,9 @@ async def test_one_that_fails_stops_no_other(
 async def test_a_request_that_is_younger_than_the_backup_is_made_again(
     db: Database, tmp_path: Path, clock: HandClock
 ) -> None:
-    """With a new grace period; not one that was withdrawn since, also if somebody asked, came back and asked again."""
+    """The request gets a new grace period. One that was withdrawn is not made again, even after asking, returning and
+    asking again.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         await open_session(tx, ana.user_id, SessionTransport.BROWSER)
@@ -145,7 +147,7 @@ async def test_a_request_that_is_younger_than_the_backup_is_made_again(
     lines = erasing.ledger.path.read_text().count("\n")
     await person_erasure.take_due(db, erasing)
     assert erasing.ledger.path.read_text().count("\n") == lines == 6
-    # The backup: Ana and Cleo had not asked yet, Ben had not come back.
+    # In the backup Ana and Cleo had not asked yet, and Ben had not come back.
     async with db.transaction() as tx:
         await tx.execute("delete from account_erasures")
         await erasure_requests.put(tx, ben.user_id, Instant(tx.now + DAY))
@@ -162,7 +164,7 @@ async def test_a_request_that_is_younger_than_the_backup_is_made_again(
 
 
 async def _bring_back(tx: Transaction, rows: list[dict[str, object]]) -> None:
-    """The rows of people as a backup has them, beside those that are there."""
+    """Restore the users of a backup next to the present ones."""
     for row in rows:
         names = ", ".join(row)
         await tx.execute(

@@ -1,4 +1,4 @@
-"""What was deleted goes after its time, and not before; on both engines."""
+"""Deleted data is erased after its retention period and not before; on both engines."""
 
 import pytest
 
@@ -41,7 +41,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def cells_with(db: Database, engine: Engine, text: str) -> list[tuple[str, str]]:
-    """Tables and columns in which a text is stored."""
+    """Tables and columns that contain this text."""
     return [
         (table, column)
         for table, rows in (await everything(db, engine)).items()
@@ -79,7 +79,7 @@ async def test_a_deleted_event_loses_its_texts_after_its_time(db: Database, engi
 
 
 async def test_texts_of_answers_go_after_the_event(db: Database, engine: Engine, clock: HandClock) -> None:
-    """The answer stays: how many came is the host's to know."""
+    """The answer itself stays, because hosts may know how many people came."""
     async with db.transaction() as tx:
         ana, ben, cleo = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Cleo")
         tea = await event_by(tx, ana, starts="2026-03-04T18:00", ends="2026-03-04T20:00")
@@ -97,7 +97,7 @@ async def test_texts_of_answers_go_after_the_event(db: Database, engine: Engine,
     assert (counts["answers"], counts["guests"]) == (1, 1)
     for text in ("zqallergy", "zqguestname", "zqguest"):
         assert await cells_with(db, engine, text) == [], text
-    # The address has a time of its own, and so has the language.
+    # The address and the language have their own retention period.
     assert await cells_with(db, engine, "zq@guests") == [("guests", "email")]
     assert await forget_addresses(db, 90) == 1
     assert await cells_with(db, engine, "zq@guests") == []
@@ -109,7 +109,7 @@ async def test_texts_of_answers_go_after_the_event(db: Database, engine: Engine,
 
 
 async def test_addresses_that_hosts_typed_go_after_the_event(db: Database, engine: Engine, clock: HandClock) -> None:
-    """And with a deleted event. The host still does not see whose address it was."""
+    """They also go with a deleted event. The host still cannot see whose address it was."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         tea = await event_by(tx, ana, starts="2026-03-04T18:00", ends="2026-03-04T20:00")
@@ -132,7 +132,7 @@ async def test_addresses_that_hosts_typed_go_after_the_event(db: Database, engin
 
 
 async def test_a_deleted_series_and_group_lose_theirs(db: Database, engine: Engine, clock: HandClock) -> None:
-    """And can still be looked at by the program: a page says that they are gone."""
+    """The row remains for the code, so that a page can say that the series or group is gone."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         practice = await series.create(tx, ana, Content("zqseries", description="zqabout"), weekly())
@@ -185,7 +185,7 @@ async def test_lists_of_people_go_after_the_event(db: Database, clock: HandClock
 
 
 async def test_old_dead_letters_go(make_database: MakeDatabase, clock: HandClock) -> None:
-    """Those that failed before the time, and no newer ones."""
+    """Dead letters older than the retention period are deleted, and newer ones stay."""
     queue = EmbeddedQueue(await make_database("groundwork.queue", clock=clock), clock)
     for number in range(3):
         await queue.publish([Message("event.create", f"did:plc:{number}", b"{}", str(number))])
@@ -199,7 +199,7 @@ async def test_old_dead_letters_go(make_database: MakeDatabase, clock: HandClock
 
 
 async def test_many_go_in_batches(db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many there are, each transaction takes a few."""
+    """However many rows there are, each transaction takes a few."""
     monkeypatch.setattr(retention, "BATCH", 2)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -1,4 +1,4 @@
-"""What names a deleted person in rows of others, logs, jobs and invitations; on both engines."""
+"""References to a deleted person in other people's rows, logs, jobs and invitations; on both engines."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +34,9 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def test_what_names_them_in_logs_and_jobs_goes(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """Their DID in the log of a group that followed it; the code that they asked for, and nobody else's."""
+    """The DID is removed from the log of a group that followed it, and the person's sign-in code is deleted, but nobody
+    else's.
+    """
     did = parse_did("did:plc:" + "b" * 24)
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -59,7 +61,9 @@ async def test_what_names_them_in_logs_and_jobs_goes(db: Database, tmp_path: Pat
 async def test_an_invitation_to_their_address_goes(
     db: Database, engine: Engine, tmp_path: Path, clock: HandClock
 ) -> None:
-    """Also one that stands in a row of its own, because they had answered already and the host is not to know."""
+    """An invitation in a separate row is deleted too. It exists if the person had answered already, which the host may
+    not know.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ben)
@@ -75,8 +79,8 @@ async def test_an_invitation_to_their_address_goes(
 async def test_rows_of_others_with_an_address_that_was_theirs_once_stay(
     db: Database, tmp_path: Path, clock: HandClock
 ) -> None:
-    """Ben was invited under an address that is Ana's by now: he keeps his answer, his co-hosting and his place in the series,
-    without the address.
+    """Ben was invited under an address that is now Ana's. He keeps his answer, his co-hosting and his place in the
+    series, without the address.
     """
     clock.turn(NOW - clock.now())
     async with db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Deleting somebody known from the network who is in a group, and somebody whose account is about to be merged; on both engines."""
+"""Deleting a shadow who is a group member, and a person whose account is about to be merged; on both engines."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def test_a_shadow_who_is_a_member_goes_whole(db: Database, tmp_path: Path) -> None:
-    """Membership, answer and name; the group and the event stay, with one person less."""
+    """Membership, answer and name are deleted. The group and the event stay, with one person less."""
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         choir, tea = await group_by(tx, ben, name="Choir"), await event_by(tx, ben)
@@ -60,8 +60,8 @@ async def test_a_shadow_who_is_a_member_goes_whole(db: Database, tmp_path: Path)
 
 
 async def test_a_claim_ends_with_the_account_that_it_is_about(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """Proven before the request: confirming keeps the account, as signing in does. Too late once rows are being deleted, and
-    there is nothing to merge after that.
+    """Confirming a claim that was proven before the request keeps the account, as signing in does. Once rows are being
+    deleted, there is nothing to merge.
     """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

@@ -1,4 +1,4 @@
-"""What begins within the grace period is cancelled or handed over at once, dates of series as well; on both engines."""
+"""Events that begin within the grace period are cancelled or handed over at once, dates of series too; on both engines."""
 
 from pathlib import Path
 
@@ -28,13 +28,13 @@ SOON = {"starts": "2026-11-25T18:00", "ends": "2026-11-25T20:00"}
 
 @pytest.fixture
 async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
-    """On Friday 20 November 2026."""
+    """The database, with the clock on Friday 20 November 2026."""
     clock.turn(NOW - clock.now())
     return await make_database("openmeet", clock=clock)
 
 
 async def test_dates_of_a_series_are_cancelled_and_people_told(db: Database) -> None:
-    """Those within the grace period; later ones wait for the end. The preview says so."""
+    """Dates within the grace period are cancelled, later ones wait for the end, and the preview says so."""
     async with db.transaction() as tx:
         ana, practice = await begin(tx)
         ben = await person(tx, "Ben")
@@ -68,7 +68,7 @@ async def test_a_series_with_a_co_host_goes_to_them_at_once(db: Database) -> Non
 
 
 async def test_an_interrupted_request_is_finished_by_the_next_turn(db: Database, tmp_path: Path) -> None:
-    """The request was stored and nothing else: people still hear that the event is off."""
+    """The request was stored and nothing else was done. The next run still tells people that the event is cancelled."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         soon, later = (
@@ -97,7 +97,7 @@ async def test_who_came_back_keeps_their_events(db: Database, tmp_path: Path) ->
 async def test_one_that_the_database_could_not_end_holds_up_no_other(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The request is stored all the same, and the next turn does what is left."""
+    """The request is stored all the same, and the next run does the rest."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         slow, tea = await event_by(tx, ana, title="Slow", **SOON), await event_by(tx, ana, **SOON)

@@ -1,4 +1,4 @@
-"""An event as a value, for rules that need no database."""
+"""An event as a value, for rules that do not need a database."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,6 +10,6 @@ from openmeet.domain.users.model import UserId
 
 
 def an_event(**said: Any) -> Event:
-    """One that says nothing but these fields of its content."""
+    """An event whose content has just these fields."""
     event = blank_event(Instant(0), "Nothing", UserId("nobody"))
     return replace(event, content=replace(event.content, **said))

@@ -157,7 +157,7 @@ async def test_the_same_record_again_is_the_same_event(db):
 
 
 async def test_an_update_from_the_network_keeps_what_the_host_chose_here(db):
-    """Capacity, visibility and the join link for attendees are in no record, so a record cannot take them away."""
+    """Capacity, visibility and the attendees' join link are not in any record, so a record cannot remove them."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="5", mode="hybrid", online_url="https://meet.example/x")
@@ -236,7 +236,9 @@ async def test_a_form_sent_twice_at_the_same_moment_makes_one_event(db):
 
 
 async def test_an_address_from_before_it_was_online_is_found_and_told_to_nobody(db):
-    """The host keeps what was typed, for the day it is in person again; search and the API do not (invariant 3)."""
+    """The host keeps the typed address in case the event becomes in-person again. Search and the API do not show it
+    (invariant 3).
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         ben = await person(tx, "Ben")

@@ -1,4 +1,4 @@
-"""After creation, a page does not claim that an event is public if it is restricted or waits for a moderator."""
+"""After creation, the page does not call an event public if it is restricted or waits for a moderator."""
 
 import pytest
 
@@ -14,7 +14,7 @@ async def site(make_sqlite, clock):
 
 
 async def landed(browser, **typed: str) -> str:
-    """What the page says that the form leads to."""
+    """The text of the page that the form leads to."""
     form = inputs_of((await browser.get("/events/new")).text)
     made = await browser.post("/events/new", data=form | FORM | typed)
     assert made.status_code == 303, made.text

@@ -1,4 +1,4 @@
-"""A host chooses another generated cover: in the form, with and without scripts, and it stays with the event."""
+"""Hosts can choose another generated cover, with and without scripts, and it stays with the event."""
 
 from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.queries import by_slug

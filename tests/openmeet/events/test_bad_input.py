@@ -1,4 +1,4 @@
-"""Whatever is typed: an event, or sentences at the fields that are wrong; never anything else, and nothing half done."""
+"""Any input to the form gives an event or an error message at each wrong field, and never half a change."""
 
 from dataclasses import fields
 
@@ -51,7 +51,7 @@ NASTY = st.sampled_from(
 ANYTHING = NASTY | st.text(max_size=60)
 TIMES = st.datetimes().map(lambda at: at.isoformat()) | st.dates().map(lambda day: day.isoformat()) | ANYTHING
 
-# Mostly what a form really sends, so that some of it becomes an event.
+# Mostly values that a form really sends, so that some of them make an event.
 LIKELY = {
     "title": st.text(max_size=60) | NASTY,
     "starts": st.just("2026-07-04T18:00") | TIMES,
@@ -76,7 +76,7 @@ LIKELY = {
 }
 RIGHT = {"title": "Tea", "starts": "2026-07-04T18:00", "time_zone": "Europe/Berlin"}
 
-# At most a few fields away from what is right: else everything is refused for the first of them.
+# At most a few fields differ from a valid form. Otherwise everything would be refused because of the first one.
 TYPED = st.sets(st.sampled_from(FIELDS), max_size=4).flatmap(
     lambda names: st.fixed_dictionaries({name: LIKELY.get(name, ANYTHING) for name in sorted(names)}).map(
         lambda odd: RIGHT | odd
@@ -85,7 +85,7 @@ TYPED = st.sets(st.sampled_from(FIELDS), max_size=4).flatmap(
 
 
 def judged(typed: dict[str, str]) -> Details | dict[str, str]:
-    """The event, or what is wrong by field; anything else that is raised is a bug."""
+    """Return the event, or the errors by field. Any other exception is a bug."""
     try:
         return rules.check(Submission(**typed))
     except InvalidForm as wrong:
@@ -95,7 +95,7 @@ def judged(typed: dict[str, str]) -> Details | dict[str, str]:
 @settings(max_examples=examples(150), deadline=None)
 @given(TYPED)
 def test_it_is_an_event_or_each_problem_stands_at_a_field(typed):
-    """And an event is typed again as it was: editing without changing anything changes nothing."""
+    """Converting an event to form input and back changes nothing, so saving an unedited form keeps the event as it is."""
     details = judged(typed)
     if not isinstance(details, Details):
         assert set(details) <= set(FIELDS)

@@ -1,4 +1,4 @@
-"""Co-hosts: by invitation only, with a table of permissions, and never through the author's repository."""
+"""Co-hosts: by invitation only, with a table of permissions, and never with access to the author's repository."""
 
 import asyncio
 import re
@@ -45,7 +45,7 @@ async def site(make_sqlite, clock):
 
 
 async def hosting_together(tx, *, draft: bool = False, **typed: str):
-    """Ana's event that Ben hosts, too."""
+    """Ana's event, with Ben as co-host."""
     ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     if draft:
         event = await drafts.begin(tx, ana, Submission(title="Board games"), {})
@@ -56,8 +56,9 @@ async def hosting_together(tx, *, draft: bool = False, **typed: str):
     return ana, ben, event
 
 
-# Written out once more, by hand: one letter per role that may.
-# a author, f author whom the group lets make no events any more, c co-host, g who runs its group
+# Written out again by hand, one letter for each role with the permission.
+#
+# Roles: a author, f author who can no longer create events in the group, c co-host, g who runs the group.
 TABLE = {
     EventPermission.SEE: "afc",
     EventPermission.EDIT: "acg",
@@ -191,7 +192,7 @@ async def test_a_link_that_is_passed_on_makes_nobody_a_host_and_tells_nobody_of_
         headers = await api_session(client, "eve@example.org", "Eve")
         assert (await client.post(f"/api/co-hosting/{token}/accept", headers=headers)).status_code == 403
         assert (await client.get("/api/my/co-hosting", headers=headers)).json() == {"invitations": [], "cursor": None}
-        # Whoever signs up with the address has proved it, and finds the invitation without the mail, too.
+        # Signing up with the address proves it, so the person also finds the invitation without the e-mail.
         await sign_up(ben, "ben@example.org", "Ben")
         assert "asks you to host “Surprise party” together" in (await ben.get("/my/events")).text
         assert "Host “Surprise party” together?" in (await ben.get(link)).text
@@ -225,7 +226,9 @@ async def test_who_is_known_by_a_record_only_is_not_invited(db):
 
 
 async def test_a_co_hosts_edit_holds_here_and_waits_for_the_author_on_the_network(db):
-    """Decided from the present: nothing is sent through the author's repository before they say so (invariant 5)."""
+    """The decision uses the present state: nothing is written to the author's repository until they agree (invariant
+    5).
+    """
     async with db.transaction() as tx:
         ana, ben, event = await hosting_together(tx)
         await agree(tx, ana.user_id, handle="ana.test")
@@ -243,7 +246,7 @@ async def test_a_co_hosts_edit_holds_here_and_waits_for_the_author_on_the_networ
 
 
 async def test_all_hosts_hear_of_answers_and_of_what_the_others_did(db, clock):
-    """Nobody of what they did themselves, and nobody who left."""
+    """Nobody is told about their own actions, and people who left are told nothing."""
     async with db.transaction() as tx:
         ana, ben, event = await hosting_together(tx)
         dan, gil = await person(tx, "Dan"), await person(tx, "Gil")
@@ -273,7 +276,7 @@ async def test_the_authors_own_edit_is_a_yes(db):
 
 
 async def test_twenty_at_once_are_never_more_than_there_may_be(db):
-    """The event's row is locked before they are counted."""
+    """The event row is locked before the co-hosts are counted."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)

@@ -1,4 +1,4 @@
-"""Drafts: nothing typed is lost, nobody else sees them, and they become events by hand or by the clock."""
+"""Drafts: no input is lost, nobody else sees them, and they are published by hand or at a set time."""
 
 from dataclasses import replace
 
@@ -52,7 +52,7 @@ async def status_of(reader, event):
 
 
 async def test_half_an_event_is_a_draft_and_comes_back_as_it_was_typed(browser):
-    """Even what is wrong is kept, and the page says nothing of it until it is published."""
+    """Invalid input is kept as well, and the page reports it only when the draft is published."""
     form = inputs_of((await browser.get("/events/new")).text)
     saved = await browser.post(
         "/events/new", data=form | {"title": "", "starts": "soon", "capacity": "many", "save": "draft"}
@@ -101,7 +101,7 @@ async def test_only_a_published_event_enqueues_its_record(db):
 
 
 async def test_nothing_but_publishing_shows_a_draft(db):
-    """What lets held events go, in any room, leaves drafts where they are; the row itself refuses the rest."""
+    """Releasing held events or noting a record leaves a draft as it is, and a check constraint refuses everything else."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         draft = await drafts.begin(tx, ana, FULL, {})
@@ -182,7 +182,7 @@ async def test_an_event_is_a_draft_again_only_while_nobody_has_answered(db):
 
 
 async def test_a_copy_says_everything_but_the_dates(browser):
-    """Also what is for some people only; it is an event of its own, with an address of its own."""
+    """Details for some people only are copied too. The copy is a separate event with its own URL."""
     form = inputs_of((await browser.get("/events/new")).text)
     made = await browser.post("/events/new", data=form | TYPED | {"door_note": "Ring twice", "tags": "chess"})
     page = (await browser.get(f"{made.headers['location']}/duplicate")).text
@@ -196,7 +196,9 @@ async def test_a_copy_says_everything_but_the_dates(browser):
 
 @pytest.mark.parametrize("way", ["once", "draft", "weekly"])
 async def test_a_copy_lets_people_in_as_the_original_does(site, browser, way):
-    """Made at once, by way of a draft, or as a series: approval, limits and questions come along."""
+    """Approval, limits and questions are copied, whether the copy is published at once, saved as a draft or made a
+    series.
+    """
     form = inputs_of((await browser.get("/events/new")).text)
     path = (await browser.post("/events/new", data=form | TYPED)).headers["location"]
     async with site.db.transaction() as tx:
@@ -242,7 +244,7 @@ async def test_the_form_of_a_copy_that_comes_again_leaves_what_was_set_meanwhile
 
 
 async def test_a_copy_of_a_date_has_what_holds_for_its_series(site):
-    """Settings of a series hold for its dates; a copy stands alone, so they become its own."""
+    """Settings of a series apply to its dates. A copy of a date is a single event, so they become its own settings."""
     async with site.browser() as client:
         headers = await api_session(client, "ana@example.org", "Ana")
         wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
@@ -307,7 +309,7 @@ async def test_what_was_never_a_draft_is_published_already(site):
 @pytest.mark.parametrize("way", ["page", "api"])
 @pytest.mark.parametrize("is_in_group", [True, False], ids=["in a group", "alone"])
 async def test_a_draft_that_comes_again_becomes_a_series(site, browser, way, is_in_group):
-    """Also in a group, by the form and by the API, also after an edit by the API; one that comes again is published by hand."""
+    """It also works in a group, by form and API, and after an edit by API. A draft of a series is published by hand."""
     headers = await api_session(browser, "ana@example.org", "Ana")
     group = {"slug": ""}
     if is_in_group:

@@ -17,7 +17,7 @@ def test_an_empty_form_says_what_holds_without_a_word():
 
 
 def test_what_is_set_is_said():
-    """Also what was ticked and not saved yet, and a number of places of which one is one."""
+    """The summaries include unsaved choices, and use the singular for one place."""
     words = section_summaries(
         {
             "all_day": "yes",

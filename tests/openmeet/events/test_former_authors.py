@@ -1,4 +1,6 @@
-"""Who may make no events in a group any more: publishes nothing in it, by hand or by the clock; calling off stays theirs."""
+"""People who can no longer create events in a group publish nothing there, by hand or by the clock, but can still
+cancel.
+"""
 
 import pytest
 
@@ -32,7 +34,7 @@ async def db(make_database):
 
 
 async def moderated(tx, name="Mo"):
-    """Olga's group, and somebody who makes events in it."""
+    """Olga's group, and a moderator who creates events in it."""
     olga = await person(tx, "Olga")
     group = await group_by(tx, olga)
     return olga, group, await member(tx, group, olga, name, GroupRole.MODERATOR)
@@ -55,7 +57,7 @@ WAYS = ["banned", "removed", "demoted", "left"]
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_draft_in_the_group_is_not_published_by_hand(db, way):
-    """It stays a draft that can be written on and copied, into no group."""
+    """It stays a draft that can be edited and copied, but into no group."""
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
         draft = await drafts.begin(tx, mo, FULL, {}, group=group_events.of_event(group))
@@ -95,7 +97,7 @@ async def test_what_belonged_to_a_group_that_is_deleted_is_its_hosts(db):
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_series_in_the_group_says_nothing_new(db, way):
-    """No edit, no date added, none brought back, and no event of the group becomes a series; calling off stays possible."""
+    """No edits, added or restored dates, and no event of the group can become a series. Cancelling stays possible."""
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
         inside = group_events.of_event(group)
@@ -119,7 +121,9 @@ async def test_a_series_in_the_group_says_nothing_new(db, way):
     ("way", "may_edit"), [("banned", False), ("removed", False), ("left", False), ("demoted", True)]
 )
 async def test_a_single_event_is_its_authors_while_they_are_in_the_group(db, way, may_edit):
-    """Somebody without the right to make events can own one, handed over to them; nobody who is out rewrites it. All can call it off."""
+    """A member without the right to create events can own one that was handed over to them. Former members can only
+    cancel.
+    """
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
         event = await actions.create(tx, mo, details(), group=group_events.of_event(group))

@@ -1,4 +1,4 @@
-"""Points on the map, as people paste them."""
+"""Map coordinates, as people paste them."""
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,7 @@ from openmeet.domain.events.map_points import point_in, point_text
     ],
 )
 def test_a_point_is_found(typed):
-    """The marker, where a link has one beside what was seen."""
+    """If a link has both a marker and a viewport, the marker counts."""
     assert point_in(typed) == ("52.52", "13.405")
 
 

@@ -1,4 +1,4 @@
-"""The walk-through in ``docs/changing.md`` is true: a new event field touches five files, six with a column, and
+"""The walk-through in ``docs/changing.md`` is correct: a new event field touches five files, six with a column, and
 everything else follows.
 """
 
@@ -17,7 +17,7 @@ MIGRATIONS = ROOT / "src" / "openmeet" / "migrations" / "versions"
 STORED = 'stored=columns.text("doors_open")'
 DOCUMENT = "at_protocol/lexicon/documents/openmeet/lexicon/eventDetails.json"
 
-# Runs beside the copy: through the JSON API, the pages, a series and a record, and back.
+# This script runs on the copy: it sends the field through the API, the pages, a series and a record, and reads it back.
 TRIAL = """
 import asyncio, sys
 from dataclasses import replace
@@ -80,7 +80,8 @@ def test_a_field_is_a_row_and_its_templates(tmp_path: Path, *, has_column: bool)
     blocks = [re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in BLOCK.findall(section[1])]
     line, row, control, shown, example, migration = blocks
     copy = tmp_path / "src"
-    # With what Python has compiled, which goes by size and time of a file: compiling took most of the time.
+    # The compiled files are copied too, because compiling took most of the time. Python checks them by file size and
+    # time.
     shutil.copytree(ROOT / "src", copy)
 
     touched = set[str]()

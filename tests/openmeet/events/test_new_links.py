@@ -34,7 +34,7 @@ async def site(make_sqlite, clock):
 
 
 async def aged(site, table: str) -> None:
-    """The link as sites made them before they had ten random characters."""
+    """Give the row a link from the time before links had ten random characters."""
     async with site.db.transaction() as tx:
         assert await tx.execute(f"update {table} set slug = :slug", slug=OLD) == 1
 

@@ -42,7 +42,7 @@ def problems_of(**typed: str) -> dict[str, str]:
 
 
 async def test_everything_that_was_said_is_kept_as_it_was_said(make_database):
-    """The row gives back the details that went in, and the form what was typed, tidied."""
+    """The row returns the details that were stored, and the form shows the normalised input."""
     db = await make_database("openmeet")
     said = details(**EVERYTHING)
     async with db.transaction() as tx:
@@ -104,7 +104,7 @@ def test_closed_lists_have_words_for_every_value():
 
 @given(st.text(max_size=60))
 def test_a_tag_has_one_spelling(text):
-    """Normalising what is normal already changes nothing; a form shows a tag so that it is read back the same."""
+    """Normalising a tag twice changes nothing, and a form shows tags such that they parse to the same list."""
     tag = vocabulary.normalised(text)
     assert vocabulary.normalised(tag) == tag
     assert unicodedata.is_normalized("NFKC", tag)
@@ -165,7 +165,7 @@ def test_a_day_is_a_day_however_long_the_clocks_make_it(day, hours):
 
 
 def test_a_day_that_begins_at_no_midnight_is_no_mistake():
-    """In Beirut the clocks go forward at midnight: the day begins at one o'clock, and is that day."""
+    """In Beirut clocks go forward at midnight, so the day begins at one o'clock. It is still that day."""
     said = details(all_day="yes", starts="2026-03-29", ends="", time_zone="Asia/Beirut")
     assert time_and_place.days_of(said) == (date(2026, 3, 29), date(2026, 3, 29))
 
@@ -175,7 +175,7 @@ def test_the_last_day_is_not_before_the_first():
 
 
 def test_today_is_not_over(clock):
-    """A whole day that has begun may still be chosen without a second thought, unlike an hour that has."""
+    """An all-day event that began today needs no confirmation, unlike an event with a start time in the past."""
     said = details(all_day="yes", starts="2026-07-04", ends="")
     assert not rules.starts_in_the_past(said, None, said.starts_at + DAY // 2)
     assert rules.starts_in_the_past(said, None, said.starts_at + 2 * DAY)

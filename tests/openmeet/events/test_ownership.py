@@ -1,4 +1,4 @@
-"""A single event is offered to a co-host, and theirs when they say yes; by page and API, on both engines."""
+"""An event is offered to a co-host, who becomes its owner by accepting; by page and API, on both engines."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ async def db(make_database: MakeDatabase) -> Database:
 
 
 async def begin(tx: Transaction) -> tuple[Caller, Caller, Event, str]:
-    """Ana's event, which Ben hosts, too."""
+    """Ana's event, with Ben as co-host."""
     ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     event = await actions.create(tx, ana, details())
     return ana, ben, event, await beside(tx, event, ana, ben)
@@ -121,7 +121,7 @@ async def test_who_leaves_and_comes_back_is_offered_nothing_any_more(db: Databas
 
 
 async def test_whose_account_goes_leaves_it_to_who_hosts_it_for_longest(db: Database):
-    """Once more changes nothing; without anybody it stays."""
+    """Running it again changes nothing. An event without co-hosts stays with its author."""
     async with db.transaction() as tx:
         ana, ben, event, _ = await begin(tx)
         cleo = await person(tx, "Cleo")
@@ -138,7 +138,9 @@ async def test_whose_account_goes_leaves_it_to_who_hosts_it_for_longest(db: Data
 
 
 async def test_the_page_offers_and_takes_over(db: Database, clock: HandClock):
-    """One click each; the heir finds the offer where the hosts are listed. Either record leads to the event, and to the new one."""
+    """One click offers and one accepts. The co-host finds the offer in the list of hosts. Both records lead to the
+    event and the new record.
+    """
     site = site_on(db, clock)
     async with site.browser() as anas, site.browser() as bens:
         await sign_up(anas, "ana@example.org", "Ana")

@@ -21,7 +21,7 @@ SAID = {"venue": EXACT, "mode": Mode.HYBRID, "online_url": "https://join.example
 
 
 def saying(**said: Any) -> Event:
-    """The host's event, with these fields otherwise."""
+    """The host's event with these fields changed."""
     return replace(an_event(**(SAID | said)), author_id=HOST, starts_at=START)
 
 

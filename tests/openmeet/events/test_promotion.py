@@ -21,8 +21,8 @@ from tests.openmeet.site_under_test import details, person
 
 NOTHING, MINIMAL, FULL = PublishLevel.NOTHING, PublishLevel.MINIMAL, PublishLevel.FULL
 
-# Written out by hand: what the group lets out and who may see the group (None: in no group), for events that are public,
-# unlisted and private. In a private group everything is for members only.
+# Written out by hand: the group's publish level and visibility (None: no group), and the result for public, unlisted
+# and private events. In a private group every event is for members only.
 TABLE = {
     (None, None): (FULL, NOTHING, "host"),
     (PromotionLevel.PUBLIC, GroupVisibility.PUBLIC): (FULL, NOTHING, "owner"),
@@ -35,7 +35,7 @@ TABLE = {
     (PromotionLevel.PRIVATE, GroupVisibility.UNLISTED): (NOTHING, NOTHING, NOTHING),
     (PromotionLevel.PRIVATE, GroupVisibility.PRIVATE): (NOTHING, NOTHING, NOTHING),
 }
-# "host" and "owner": the least, and only where that person has switched it on.
+# "host" and "owner" mean the minimal record, if that person has switched it on.
 RECORDS = [
     RecordSettings(is_wanted=wanted, detail=detail, is_announced=announced, takes_answers=answers)
     for wanted, detail, announced, answers in itertools.product((True, False), Detail, (False, True), (True, False))
@@ -82,7 +82,9 @@ def test_the_narrowest_of_all_wins(level, kind, chosen, tells):
 
 @pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
 def test_answers_go_out_only_where_everything_does(level, kind, chosen, tells):
-    """And to events for some people only never, whatever their owners switch on."""
+    """Answers are published only for fully published events, and never for restricted events, whatever the owners
+    switched on.
+    """
     for record in RECORDS:
         event = replace(an_event(visibility=chosen), group=group_of(level, kind, tells), record=record)
         everything = expected(level, kind, chosen, tells, record) is FULL and chosen is Visibility.PUBLIC
@@ -90,7 +92,9 @@ def test_answers_go_out_only_where_everything_does(level, kind, chosen, tells):
 
 
 async def test_statements_choose_as_the_table_does(make_database):
-    """Every cell as rows of both engines: what a list would count is what would be published."""
+    """Every cell of the table is inserted as a row on both engines. The SQL condition selects the events that the rule
+    would publish.
+    """
     db = await make_database("openmeet")
     groups = [None]
     async with db.transaction() as tx:
@@ -127,7 +131,7 @@ async def db(make_sqlite):
 
 
 async def event_in(db, level: str, **typed: str):
-    """An event of a public group with this level, with a secret in each field that is no name, time or link."""
+    """An event of a public group with this level and a secret in each field except the name, the time and the link."""
     said = {
         "title": "Chess evening",
         "description": SECRETS[0],
@@ -152,7 +156,7 @@ def record_of(event, previous=None):
 
 
 async def test_a_minimal_record_has_name_time_note_and_link_and_nothing_else(db):
-    """With the positive control: the same event of a group that promotes in full says all of it."""
+    """As a control, the same event of a group that publishes in full has all of the fields."""
     full = record_of(await event_in(db, "public"))
     assert [secret in str(full) for secret in SECRETS] == [True] * len(SECRETS)
     event = await event_in(db, "members")
@@ -176,7 +180,7 @@ async def test_a_minimal_record_has_name_time_note_and_link_and_nothing_else(db)
 
 
 async def test_cutting_down_takes_out_what_was_ours_and_leaves_what_is_others(db):
-    """From full to minimal and back: a foreign field and a foreign place survive, nothing of ours stays in between."""
+    """From full to minimal and back, unknown fields and unknown places stay, and nothing of ours is left in between."""
     full = record_of(await event_in(db, "public"))
     foreign = {"$type": "community.lexicon.location.address", "country": "FR", "name": "Another app's"}
     full |= {"com.example.mark": 1, "locations": [*full["locations"], foreign]}

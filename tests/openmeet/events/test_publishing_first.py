@@ -67,7 +67,7 @@ def site(deployment: Deployment) -> Site:
 
 @pytest.mark.parametrize("is_there", [True, False])
 async def test_the_request_runs_its_own_job_and_reports_the_result(deployment: Deployment, site: Site, is_there: bool):
-    """Where the author's PDS answers, others see the event at once; elsewhere it is a draft until it does."""
+    """If the author's PDS responds, others see the event at once. Otherwise it remains a draft until it does."""
     await deployment.connected()
     async with site.browser() as browser:
         typed = {"handle": "@cleo.town.test", "password": "a long password"}
@@ -92,7 +92,7 @@ async def test_a_withheld_publication_holds_nothing_when_asked_again(deployment:
         change_services(site.app, publisher=None)
         await browser.post(f"/events/{event.slug}/publish", data={"x": "y"})
         async with deployment.db.transaction() as tx:
-            # The publisher finds that the consent is gone.
+            # The publisher finds that the consent was withdrawn.
             await identities.withdraw(tx, cleo.user_id)
             assert (await queries.by_id(tx, event.id)).is_held
         change_services(site.app, publisher=deployment.publisher)

@@ -49,7 +49,7 @@ def test_each_wrong_field_is_named(field, value):
 
 @pytest.mark.parametrize("field", ["starts", "ends"])
 def test_a_time_that_the_clock_skips_is_refused_with_the_one_that_follows(field):
-    """On 28 March 2027 the clocks of Berlin go from 02:00 to 03:00."""
+    """On 28 March 2027 Berlin's clocks skip from 02:00 to 03:00. The error message suggests the next valid time."""
     typed = {"starts": "2027-03-28T01:00", field: "2027-03-28T02:30"}
     with pytest.raises(InvalidForm) as raised:
         rules.check(Submission(**GOOD | typed))
@@ -68,7 +68,7 @@ def test_an_event_may_end_when_it_starts():
 
 
 def test_ends_is_compared_as_an_instant_not_as_a_wall_clock():
-    """Across the hour that October has twice, an earlier reading of the clock can be later."""
+    """In the hour that October has twice, an earlier clock time can be the later instant."""
     found = rules.check(
         Submission(title="Night", starts="2026-10-25T01:30", ends="2026-10-25T03:00", time_zone="Europe/Berlin")
     )
@@ -83,7 +83,7 @@ def test_countries_are_understood_as_people_type_them(country: str):
 
 @pytest.mark.parametrize("country", ["Atlantis", "XX", "ZZ", "12"])
 def test_a_country_that_nobody_knows_is_refused_at_its_field(country: str):
-    """No record can be written without its code: the place would silently stay here."""
+    """No record can be written without the country code, so the place would silently stay unpublished."""
     with pytest.raises(InvalidForm) as wrong:
         rules.check(Submission(**GOOD, country=country))
     assert set(wrong.value.problems) == {"country"}

@@ -1,4 +1,4 @@
-"""Who sees an event of a group: every cell of the table, through every way of asking."""
+"""Who can see an event of a group: every cell of the table, by every route."""
 
 import pytest
 
@@ -57,7 +57,7 @@ async def event_in(tx, host, group, **typed: str):
 @pytest.mark.parametrize("has_rsvp_access", [False, True], ids=["uninvited", "invited"])
 @pytest.mark.parametrize("role", [*GroupRole, None])
 async def test_who_sees_an_event_for_members(make_sqlite, role, has_rsvp_access):
-    """Members do, whoever was invited and never was in the group does, those who are out do not."""
+    """Members and people with an invitation see the event, even if never in the group. Former members do not."""
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -84,7 +84,7 @@ async def event_outside(make_sqlite):
 
 
 async def test_what_is_read_is_what_the_group_is_now(db):
-    """The group's visibility is read with the event, so that no copy of it can be old."""
+    """The group's visibility is read together with the event, so it can never be stale."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)

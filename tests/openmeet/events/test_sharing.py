@@ -1,4 +1,4 @@
-"""The page to share an event: its address, a QR code, ways into a calendar; for everybody who may see the event."""
+"""The page for sharing an event: its URL, a QR code and calendar links, for everyone who can see the event."""
 
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +15,7 @@ async def site(make_sqlite, clock):
 
 
 def _link(page: str, host: str) -> dict[str, list[str]]:
-    """What the link to this host carries."""
+    """The query parameters of the link to this host."""
     (address,) = [
         unescape(part.split('"')[0]) for part in page.split('href="')[1:] if part.startswith(f"https://{host}/")
     ]
@@ -23,7 +23,7 @@ def _link(page: str, host: str) -> dict[str, list[str]]:
 
 
 async def test_an_event_is_shared_by_its_address_and_by_calendars(site):
-    """The times are instants, so that they are right in every zone."""
+    """The calendar links contain instants, so they are correct in every zone."""
     async with site.db.transaction() as tx:
         event = await event_by(
             tx,
@@ -47,7 +47,7 @@ async def test_an_event_is_shared_by_its_address_and_by_calendars(site):
 
 
 async def test_the_address_that_only_guests_may_know_is_in_no_link(site):
-    """Until one is going."""
+    """It appears when the viewer is going."""
     async with site.db.transaction() as tx:
         event = await event_by(
             tx, await person(tx, "Ana"), venue_name="Back room", street="Secret street 9", place_audience="attendees"
@@ -61,7 +61,7 @@ async def test_the_address_that_only_guests_may_know_is_in_no_link(site):
 
 
 async def test_a_private_event_is_shared_by_nobody_who_may_not_see_it(site):
-    """And who may see it reads that its link lets nobody else in."""
+    """People who can see it read that the link lets nobody else in."""
     async with site.browser() as ana, site.browser() as stranger:
         await sign_up(ana, "ana@example.org", "Ana")
         made = await ana.post(

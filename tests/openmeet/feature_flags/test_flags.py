@@ -30,7 +30,7 @@ async def test_untouched_flags_are_as_the_table_says(db: Database):
 
 @pytest.mark.parametrize("flag", list(Flag))
 async def test_each_flag_is_switched_alone_and_back(db: Database, flag: Flag):
-    """One change moves one flag, and its line says who, what and why."""
+    """One switch changes one flag, and the log entry has the name, the change and the reason."""
     to = not DEFAULTS[flag]
     assert await turn(db, flag, is_on=to, why="a trial")
     async with db.reader() as reader:
@@ -58,7 +58,7 @@ async def test_two_who_switch_at_once_leave_one_line(db: Database):
 
 
 async def test_flags_of_one_tenant_are_not_those_of_another(make_database: MakeDatabase):
-    """Invariant 5: a switch is a row of one tenant's database."""
+    """A flag is a row in one tenant's database (invariant 5)."""
     one, other = await make_database("openmeet"), await make_database("openmeet")
     await turn(one, Flag.RSVPS_OUT, is_on=False)
     async with other.reader() as reader:
@@ -79,7 +79,9 @@ async def test_a_switchboard_is_behind_by_its_bound_and_no_more(db: Database, cl
 
 
 async def test_a_switchboard_never_says_an_old_no(db: Database):
-    """What a no passes over is looked at once more when the flag is switched on, and not again: by then everybody must know."""
+    """The switchboard may return an old "on", but never an old "off", because records that were skipped while a flag was
+    off are read only once when it is switched on.
+    """
     board = Switchboard()
     await turn(db, Flag.EVENTS_OUT, is_on=False)
     async with db.reader() as reader:
@@ -94,7 +96,7 @@ async def test_a_switchboard_asks_the_database_once_in_its_bound(db: Database, c
     async with db.reader() as reader:
         await board.switches(reader)
     clock.turn(SECOND)
-    with pytest.raises(AttributeError):  # a reader that cannot be asked anything but the time
+    with pytest.raises(AttributeError):  # a reader that supports nothing but the time
         await board.switches(_OnlyTime(clock.now() + MAX_AGE))
     assert (await board.switches(_OnlyTime(clock.now()))) == UNTOUCHED
 

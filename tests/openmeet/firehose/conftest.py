@@ -45,14 +45,14 @@ class Bench:
     clock: HandClock
 
     def interested_in(self, *wanted: tuple[str, str]) -> None:
-        """Add interests, as (kind, value)."""
+        """Add interests, each a (kind, value) pair."""
         self.consumer = replace(
             self.consumer, interests=interests_of([(TENANT, kind, value) for kind, value in wanted])
         )
 
 
 async def at_once(_seconds: float) -> None:
-    """A sleep function that returns at once."""
+    """Stand in for a sleep function and return at once."""
 
 
 def captured_frames() -> list[bytes]:

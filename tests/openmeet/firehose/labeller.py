@@ -1,4 +1,4 @@
-"""A labeller on loopback that sends the labels of a test, signed by a real key; and functions that follow one."""
+"""A labeller on loopback that sends a test's labels, signed by a real key, and functions that follow labellers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,24 +21,25 @@ from tests.patience import PATIENCE_SECONDS
 
 @dataclass
 class Labeller:
-    """A labeller that keeps what it sent. ``cursors``: the cursor of each connection."""
+    """A labeller that keeps what it sent. ``cursors`` has the cursor of each connection."""
 
     did: Did
     key: K256PrivateKey = field(default_factory=lambda: K256PrivateKey.from_random(b"l" * 32))
     said: list[bytes] = field(default_factory=list)
     cursors: list[int] = field(default_factory=list)
     url: str = ""
-    # A server that keeps to the protocol sends what is behind the cursor; one that does not sends all, again and again.
+    # A conforming server sends what comes after the cursor. With this flag the server sends everything again on each
+    # connection.
     ignores_cursor: bool = False
     refusal: bytes = b""
 
     def label(self, uri: str, val: str = "spam", *, at: str = "2026-03-01T10:00:00.000Z", by: str = "", key: K256PrivateKey | None = None, **more: object) -> dict[str, Value]:  # fmt: skip
-        """One signed label; ``by``: another source, ``key``: another signing key."""
+        """Return a signed label. ``by`` is another source, and ``key`` another signing key."""
         label = unsigned_label(src=Did(by or self.did), uri=uri, val=val, cts=at, **more)  # type: ignore[arg-type]
         return {**label, "sig": (key or self.key).sign(signed_bytes(label))}
 
     def say(self, *labels: dict[str, Value]) -> int:
-        """Send labels in one frame; returns its sequence number."""
+        """Send labels in one frame and return its sequence number."""
         number = len(self.said) + 1
         self.said.append(frames.encode_message(LABELS_FRAME, {"seq": number, "labels": list(labels)}))
         return number

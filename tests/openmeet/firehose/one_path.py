@@ -1,4 +1,4 @@
-"""A server on loopback that answers one path, for tests of stream clients."""
+"""A server on loopback that responds on one path, for tests of stream clients."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ from aiohttp import web
 
 @asynccontextmanager
 async def answering(path: str, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
-    """Run the server for the length of the block; yields its address."""
+    """Run the server within the block; yields its URL."""
     app = web.Application()
     app.router.add_get(path, answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)

@@ -1,4 +1,4 @@
-"""Each configured community gets what the consumer reads; a new one also gets what was read before it."""
+"""Each configured community gets what the consumer reads, and a new one also gets what was read before."""
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
@@ -17,7 +17,7 @@ VERIFIED = """
 
 
 async def hearing(make_database: MakeDatabase) -> tuple[Database, Tenant, Tenant]:
-    """An installation whose default community has heard of two authors, and one that is new."""
+    """An installation whose default community has already seen two authors, and a new community."""
     installation = await make_database("openmeet.network.firehose")
     town = Tenant("default", await make_database("openmeet"))
     village = Tenant("village", await make_database("openmeet"))
@@ -35,7 +35,9 @@ async def queued(tenant: Tenant) -> list[str]:
 
 
 async def test_a_new_community_receives_what_others_heard(make_database: MakeDatabase, clock: HandClock):
-    """Every author whom the installation knows is read for it once; for the others its coming enqueues nothing."""
+    """Every author known to the installation is read once for the new community. Adding it enqueues nothing for the
+    others.
+    """
     installation, town, village = await hearing(make_database)
     interests = await delivery.ensure_default_interests(installation, [town, village])
     assert await queued(village) == [BY_LINES, FOLLOWED]
@@ -56,7 +58,7 @@ async def reading_since(tenant: Tenant) -> int:
 
 
 async def test_one_that_was_away_is_new_when_it_comes_back(make_database: MakeDatabase, clock: HandClock):
-    """While it was not configured nobody kept anything for it."""
+    """While it was not configured, nothing was kept for it."""
     installation, town, village = await hearing(make_database)
     await delivery.ensure_default_interests(installation, [town, village])
     before = await reading_since(village)

@@ -25,7 +25,7 @@ pytestmark = needs("fixtures")
 
 
 async def follow_until(bench: Bench, url: str, is_done: Callable[[cursors.StreamCursor], bool]) -> cursors.StreamCursor:
-    """Follow a source until what is stored about it says so."""
+    """Follow a source until its stored state satisfies the condition."""
     stop = asyncio.Event()
     following = asyncio.create_task(follow_source(bench.consumer, url, stop))
     try:
@@ -52,7 +52,9 @@ async def known(bench: Bench) -> int:
 
 
 async def test_every_captured_commit_is_verified(bench: Bench):
-    """Signature against the captured documents, MST inversion, chain: 80 commits of 80 accounts, nothing rejected."""
+    """Signatures against captured DID documents, MST inversion, and the chain are checked: 80 commits of 80 accounts,
+    none rejected.
+    """
     frames = captured_frames()
     bench.interested_in(*everybody())
     async with Relay(frames, sequences(frames)) as relay:
@@ -64,7 +66,7 @@ async def test_every_captured_commit_is_verified(bench: Bench):
 
 
 async def test_what_concerns_nobody_is_not_decoded(bench: Bench):
-    """No identity is asked for, nothing is enqueued, and the cursor moves all the same."""
+    """No identity is resolved and nothing is enqueued, but the cursor moves."""
     frames = captured_frames()
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
     async with Relay(frames, sequences(frames)) as relay:
@@ -85,7 +87,7 @@ async def test_an_account_met_in_the_middle_of_its_history_is_read(bench: Bench)
 
 
 async def test_bad_frames_are_kept_and_the_stream_goes_on(bench: Bench):
-    """A flipped bit, garbage, and somebody else's name on a commit: each is refused alone."""
+    """A flipped bit, garbage, and a commit under another account's name are each refused, and the others are processed."""
     frames = captured_frames()
     numbers = sequences(frames)
     flipped = bytearray(frames[10])
@@ -103,7 +105,7 @@ async def test_bad_frames_are_kept_and_the_stream_goes_on(bench: Bench):
 
 
 async def test_second_start_continues_at_the_cursor(bench: Bench):
-    """Frames before the cursor are not asked for again, and have no second effect."""
+    """Frames before the cursor are not requested again and have no second effect."""
     frames, numbers = captured_frames(), sequences(captured_frames())
     bench.interested_in(*everybody())
     async with Relay(frames[:40], numbers[:40]) as relay:
@@ -117,7 +119,7 @@ async def test_second_start_continues_at_the_cursor(bench: Bench):
 
 
 class _Away:
-    """A queue whose broker is away for the first few calls."""
+    """A queue whose broker fails the first few calls."""
 
     def __init__(self, queue: Queue, failures: int) -> None:
         self.queue, self.failures, self.order, self.asked = queue, failures, [], asyncio.Event()
@@ -132,7 +134,7 @@ class _Away:
 
 
 async def test_cursor_waits_for_the_queue(bench: Bench):
-    """While the broker is away the cursor stays; afterwards nothing is missing."""
+    """While the broker is away, the cursor stays. Afterwards nothing is missing."""
     frames, numbers = captured_frames(), sequences(captured_frames())
     bench.interested_in(*everybody())
     away = _Away(bench.queue, failures=10**9)
@@ -157,14 +159,14 @@ async def test_cursor_waits_for_the_queue(bench: Bench):
 
 
 async def test_unknown_cursor_stops_the_source(bench: Bench):
-    """Nothing is reset silently: a person has to look."""
+    """Nothing is reset silently, because an operator has to look."""
     async with Relay([encode_error("FutureCursor")], [1]) as relay:
         source = await follow_until(bench, relay.url, lambda source: source.state is SourceState.STOPPED)
     assert "cursor" in source.reason
 
 
 async def test_key_that_rotated_is_asked_for_once_more(bench: Bench):
-    """A stale document is refreshed before a signature is called wrong."""
+    """A stale DID document is refreshed before a signature is rejected."""
     frames = captured_frames()
     commit = next(frame for frame in frames if glance(frame).kind == "#commit")
     did = glance(commit).did
@@ -186,7 +188,7 @@ async def test_key_that_rotated_is_asked_for_once_more(bench: Bench):
 
 
 class _Glitch(Relay):
-    """A relay that sends one frame of another number among its own on the first connection only."""
+    """A relay that sends one frame with a wrong number, on the first connection only."""
 
     glitch: bytes = b""
 
@@ -207,7 +209,7 @@ def numbered(seq: int) -> bytes:
 
 
 async def test_a_number_far_ahead_does_not_make_later_frames_old(bench: Bench):
-    """It is kept and ends the connection; the next one does not repeat it, and brings everything behind it."""
+    """The frame is kept and ends the connection. The next connection does not repeat it and brings everything after it."""
     frames = captured_frames()
     numbers = sequences(frames)
     bench.interested_in(*everybody())
@@ -225,7 +227,7 @@ async def test_a_number_far_ahead_does_not_make_later_frames_old(bench: Bench):
 
 
 async def test_a_gap_that_the_next_connection_begins_with_is_believed(bench: Bench):
-    """A relay whose memory no longer reaches back to our cursor begins far behind it every time."""
+    """A relay whose retention no longer reaches back to our cursor starts far ahead every time."""
     far = [MAX_JUMP * 5, MAX_JUMP * 5 + 1]
     bench.interested_in(*everybody())
     async with Relay([numbered(1), *map(numbered, far)], [1, *far]) as relay:
@@ -234,7 +236,7 @@ async def test_a_gap_that_the_next_connection_begins_with_is_believed(bench: Ben
 
 
 async def test_numbers_of_a_clock_may_have_any_gap_up_to_now(bench: Bench):
-    """Some servers number by their clock: a quiet hour is no jump, a number of tomorrow is."""
+    """Some servers number frames by the clock. A quiet hour is not a jump, but a number from tomorrow is."""
     now = int(bench.clock.now())
     numbers = [now - 2 * HOUR, now - HOUR, now]
     bench.interested_in(*everybody())

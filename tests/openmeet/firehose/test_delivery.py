@@ -1,4 +1,4 @@
-"""One reader of a stream, several communities: each gets what it is interested in, once."""
+"""One reader of a stream serves several communities: each gets what it is interested in, once."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,9 @@ async def waiting(queues: dict[str, EmbeddedQueue]) -> dict[str, int]:
 
 
 async def test_a_message_is_put_once_into_the_queue_of_each_that_wants_it(make_sqlite: MakeDatabase, clock: HandClock):
-    """The village follows one author alone; of accounts that move or go everybody hears; a second source repeats nothing."""
+    """The village follows one author only. Everyone gets account moves and deletions, and a second source repeats
+    nothing.
+    """
     queues = await queues_of(make_sqlite, clock)
     delivering = TenantQueues(queues, counting(Metrics("openmeet")))
     interests = interests_of([*default_interests("town"), ("village", "did", did(1)), ("gone", "did", did(2))])

@@ -1,4 +1,4 @@
-"""A repository to which no community refers is no longer followed; known and recently seen ones stay."""
+"""A repository that no community refers to is no longer followed. Known and recently seen ones stay."""
 
 import pytest
 
@@ -19,7 +19,9 @@ _VERIFIED = """
 
 @pytest.fixture
 async def community(bench: Bench, make_sqlite: MakeDatabase) -> Database:
-    """One whose author 1 has an event, and whose author 2 has deleted theirs; 1 to 3 are followed, 4 by name alone."""
+    """A community with an event by author 1 and a deleted one by author 2. Authors 1 to 3 are followed; 1 and 4 are
+    also interests by DID.
+    """
     found = await make_sqlite("openmeet", clock=bench.clock)
     theirs = event(2, "gone", 1)
     await take(found, event(1, "tea", 1), theirs, deleted(theirs, 2))
@@ -47,7 +49,7 @@ async def test_only_whom_something_refers_to_is_followed_on(bench: Bench, commun
 
 
 async def test_any_community_may_refer_to_them(bench: Bench, community: Database, make_sqlite: MakeDatabase):
-    """Another one's author 3 has an event."""
+    """A row in any community is enough: another one has an event by author 3."""
     other = await make_sqlite("openmeet", clock=bench.clock)
     await take(other, event(3, "tea", 1))
     bench.clock.turn(KEPT_FOR + DAY)
@@ -58,7 +60,7 @@ async def test_any_community_may_refer_to_them(bench: Bench, community: Database
 
 
 async def test_where_a_community_is_away_nobody_expires(bench: Bench, community: Database):
-    """It may refer to anybody."""
+    """If a community's database is away, it might refer to anybody."""
     bench.clock.turn(KEPT_FOR + DAY)
     async with bench.db.reader() as reader:
         known = await sources.load(reader)

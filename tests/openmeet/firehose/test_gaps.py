@@ -1,4 +1,6 @@
-"""Events that a server dropped before our cursor: its repositories are due for reading before the cursor moves on."""
+"""Events that a server dropped before our cursor: affected repositories are scheduled for reading before the cursor
+moves.
+"""
 
 import asyncio
 
@@ -21,7 +23,7 @@ ELSEWHERE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 
 
 class Forgetful(Relay):
-    """Says at each connection with a cursor that it remembers less."""
+    """A relay that answers every cursor with the notice that it is outdated."""
 
     def __init__(self, frames: list[bytes], numbers: list[int]) -> None:
         super().__init__([OUTDATED, *frames], [2**52, *numbers])
@@ -41,7 +43,7 @@ async def read_to(bench: Bench, url: str, cursor: int, sender: str | None) -> No
 
 
 async def queued(bench: Bench) -> list[str]:
-    """Whose reads the queue was asked for, of which nobody knows how far they must reach."""
+    """Repositories queued for reading without a minimum rev."""
     found: list[str] = []
     while deliveries := await bench.queue.lease(1000, 60):
         messages = [decode(delivery.message.body) for delivery in deliveries]
@@ -53,7 +55,7 @@ async def queued(bench: Bench) -> list[str]:
 
 
 async def heard_before(bench: Bench, url: str, seq: int, *dids: str) -> None:
-    """These were heard of through this source, up to this number, and another one through another source."""
+    """Store repositories as seen through this source up to this number, and one as seen through another source."""
     question = """
         insert into verified_repositories (did, rev, data, is_active, status, source, updated_at)
         values (:did, '3l3qo2vutsw2b', 'bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454', 1, '', :source, 1)
@@ -67,7 +69,7 @@ async def heard_before(bench: Bench, url: str, seq: int, *dids: str) -> None:
 
 
 async def test_a_pds_that_has_forgotten_enqueues_reads_of_those_heard_through_it(bench: Bench):
-    """Who came through another source lost nothing."""
+    """Repositories seen through another source lost nothing."""
     first, second = list(captured_documents())[:2]
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
     async with Forgetful([numbered(50)], [50]) as pds:
@@ -86,7 +88,7 @@ async def test_a_relay_that_has_forgotten_enqueues_reads_of_everybody_followed(b
 
 
 async def test_a_source_that_was_never_read_enqueues_nothing(bench: Bench):
-    """From its beginning means from the beginning of what it remembers."""
+    """Reading from the beginning means from the beginning of what the server still has."""
     frames = captured_frames()[:5]
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
     async with Forgetful(frames, sequences(frames)) as relay:
@@ -96,7 +98,7 @@ async def test_a_source_that_was_never_read_enqueues_nothing(bench: Bench):
 
 
 async def test_a_jump_that_is_believed_enqueues_reads(bench: Bench):
-    """What lay between the numbers is as lost as what a notice tells of."""
+    """Frames skipped by the jump are lost, just as those that an outdated-cursor notice reports."""
     far = MAX_JUMP * 5
     bench.interested_in(*everybody())
     async with Relay([numbered(1), numbered(far)], [1, far]) as relay:

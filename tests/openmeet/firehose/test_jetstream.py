@@ -33,7 +33,7 @@ from tests.patience import PATIENCE_SECONDS
 CAPTURED = "data/firehose/relay-2026-07-04-a.jetstream.jsonl"
 WAYS = ("plain", "deflated", "zstd")
 AUTHOR = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
-# 2026-07-04T22:00:00Z, before the clock stands: microseconds.
+# 2026-07-04T22:00:00Z in microseconds, before the tests' clock.
 AT = 1_783_202_400_000_000
 
 
@@ -42,7 +42,7 @@ def captured() -> list[str]:
 
 
 def event_line(name: str, time_us: int, *, cid: str = "", operation: str = "create") -> str:
-    """A calendar event as a Jetstream server says it."""
+    """A calendar event as a Jetstream server sends it."""
     record = {"$type": EVENT, "name": name, "createdAt": "2026-07-04T00:00:00Z"}
     commit = {"rev": "3l3qo2vutsw2b", "operation": operation, "collection": EVENT, "rkey": "tea"}
     if operation != "delete":
@@ -52,7 +52,7 @@ def event_line(name: str, time_us: int, *, cid: str = "", operation: str = "crea
 
 @dataclass
 class Server:
-    """A Jetstream server on loopback that says these lines to whoever comes, in one way."""
+    """A Jetstream server on loopback that sends these lines to every client, in one encoding."""
 
     lines: list[str]
     way: str = "plain"
@@ -113,7 +113,7 @@ async def messages_of(bench: Bench) -> list[RecordMessage | Hint]:
 
 
 def dictionary_of(folder: Path) -> Path:
-    """A dictionary as an operator would have it: raw content of lines, with an identifier."""
+    """A dictionary as an operator would make it: raw lines with an identifier."""
     samples = [event_line(f"Event {number}", number).encode() for number in range(2000)]
     path = folder / "dictionary"
     path.write_bytes(zstandard.train_dictionary(4096, samples).as_bytes())
@@ -122,7 +122,7 @@ def dictionary_of(folder: Path) -> Path:
 
 @needs("fixtures")
 def test_captured_lines_have_the_cids_that_they_name():
-    """84 lines of the public network: none refused, three operations of one commit in their order."""
+    """84 lines of the public network are all accepted, and three operations of one commit keep their order."""
     lines = [read_line(line) for line in captured()]
     assert [line.refusal for line in lines if line is not None and line.refusal] == []
     kinds = [type(line.message).__name__ for line in lines if line is not None]
@@ -132,7 +132,7 @@ def test_captured_lines_have_the_cids_that_they_name():
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_every_way_of_packing(bench: Bench, way: str, tmp_path: Path):
-    """Plain, permessage-deflate where there is no dictionary, zstd where the operator gave one."""
+    """The encodings are plain text, permessage-deflate without a dictionary, and zstd if the operator configured one."""
     bench.interested_in(("collection", EVENT))
     path = dictionary_of(tmp_path)
     known = zstandard.ZstdCompressionDict(path.read_bytes())
@@ -148,7 +148,9 @@ async def test_every_way_of_packing(bench: Bench, way: str, tmp_path: Path):
 
 
 async def test_wrong_lines_are_kept_and_the_stream_goes_on(bench: Bench):
-    """Another record than the CID says, a number with decimals, no JSON, a kind of the future, an unwanted collection."""
+    """Wrong lines: a record that does not match its CID, a number with decimals, invalid JSON, an unknown kind, an
+    unwanted collection.
+    """
     bench.interested_in(("collection", EVENT))
     other = "bafyreigaknpexyvxt76zgkitavbwx6ejgfheup5oybpm77f3pxzrvwpfdi"
     lines = [
@@ -168,7 +170,9 @@ async def test_wrong_lines_are_kept_and_the_stream_goes_on(bench: Bench):
 
 @pytest.mark.parametrize("number", [9 * 10**18, AT + 2 * HOUR])
 async def test_a_number_from_a_time_to_come_is_no_place_to_resume_at(bench: Bench, number: int):
-    """Who was told once of a year to come would ask for that after every restart, and hear of no gap: the line counts, the cursor stays."""
+    """A cursor in the far future would be sent after every restart and hide every gap. The line is processed, but the
+    cursor stays.
+    """
     bench.interested_in(("collection", EVENT))
     odd = event_line("Walk", number).replace('"tea"', '"walk"')
     async with serving(
@@ -181,7 +185,9 @@ async def test_a_number_from_a_time_to_come_is_no_place_to_resume_at(bench: Benc
 
 
 async def test_a_line_that_inflates_beyond_measure_ends_the_connection(bench: Bench):
-    """A hundred megabytes of nothing in a hundred kilobytes: the socket stops unpacking, and the source is said to fail."""
+    """A hundred megabytes of zeros compress to a hundred kilobytes. The socket stops unpacking, and the source is
+    reported as failing.
+    """
     bench.interested_in(("collection", EVENT))
     async with serving(Server([" " * 100_000_000], way="deflated")) as server:
         await follow_until(bench, server.url, _is_failing(bench, server.url))
@@ -198,7 +204,7 @@ def _is_failing(bench: Bench, url: str) -> Callable[[], Awaitable[bool]]:
 
 
 async def test_resumes_a_little_before_its_cursor_and_repeats_nothing(bench: Bench):
-    """A server that numbers by its clock is asked again for some seconds; the queue hears of each change once."""
+    """A server that numbers by its clock is asked to repeat some seconds. Each change still reaches the queue once."""
     bench.interested_in(("collection", EVENT))
     at = AT
     async with serving(Server([event_line("Tea", at)])) as server:
@@ -213,7 +219,7 @@ async def _is_asked(server: Server, times: int) -> bool:
 
 
 async def test_authors_met_here_are_followed_after_a_restart(bench: Bench):
-    """What a line says of an account concerns us if we have its events; who it is survives in the database."""
+    """Account lines concern us if we have events of that account, and that knowledge survives in the database."""
     bench.interested_in(("collection", EVENT))
     at = AT
     async with serving(Server([event_line("Tea", at)])) as server:
@@ -231,7 +237,7 @@ async def test_authors_met_here_are_followed_after_a_restart(bench: Bench):
 
 
 async def test_absence_longer_than_its_memory_enqueues_reads(bench: Bench):
-    """No line tells of the gap: whoever is followed is read whole."""
+    """No line reports the gap, so every followed repository is read whole."""
     bench.interested_in(("collection", EVENT), ("did", AUTHOR))
     at = AT
     async with serving(Server([event_line("Tea", at)])) as server:
@@ -245,7 +251,7 @@ async def test_absence_longer_than_its_memory_enqueues_reads(bench: Bench):
 
 @dataclass
 class _Restarts(Server):
-    """A server that closes its first connection; ``between`` happens before the second."""
+    """A server that closes its first connection. ``between`` is called before the second."""
 
     between: Callable[[], None] = lambda: None
 
@@ -263,7 +269,7 @@ class _Restarts(Server):
 
 
 async def test_a_consumer_that_runs_on_makes_good_what_it_was_cut_off_from(bench: Bench):
-    """The process never ended; only the connection did, for a day and a half."""
+    """The same happens when the process keeps running and only the connection was down, for a day and a half."""
     bench.interested_in(("collection", EVENT), ("did", AUTHOR))
     at = AT
     server = _Restarts([event_line("Tea", at)])
@@ -280,7 +286,9 @@ async def test_a_consumer_that_runs_on_makes_good_what_it_was_cut_off_from(bench
 
 
 def test_a_line_that_claims_to_be_huge_is_not_unpacked(tmp_path: Path):
-    """A few bytes that say they hold a gigabyte; and a dictionary that is not there."""
+    """A small frame that decompresses to far more than allowed is refused, and so are invalid zstd data and a missing
+    dictionary.
+    """
     path = dictionary_of(tmp_path)
     bomb = zstandard.ZstdCompressor(dict_data=zstandard.ZstdCompressionDict(path.read_bytes())).compress(bytes(10**8))
     assert len(bomb) < 10**5
@@ -293,7 +301,7 @@ def test_a_line_that_claims_to_be_huge_is_not_unpacked(tmp_path: Path):
 
 
 async def test_our_own_pds_in_jetstreams_shape(deployment: Deployment):
-    """An event and its answer, by the PDS's ``/subscribe`` alone; an edit and a deletion follow."""
+    """An event, its RSVP, an edit and a deletion all arrive through the PDS's ``/subscribe`` alone."""
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     did = (await deployment.identity(cleo.user_id)).did
@@ -309,7 +317,9 @@ async def test_our_own_pds_in_jetstreams_shape(deployment: Deployment):
 
 
 async def test_unsigned_word_about_a_signed_record_is_proven(deployment: Deployment):
-    """The firehose brought an event; a Jetstream server claims that it is gone, and is not believed before the PDS is asked."""
+    """The firehose brought an event. A Jetstream server's claim that it was deleted is not believed until the PDS has
+    been asked.
+    """
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     did = (await deployment.identity(cleo.user_id)).did
@@ -332,7 +342,7 @@ async def test_unsigned_word_about_a_signed_record_is_proven(deployment: Deploym
 
 
 async def _listen(deployment: Deployment, question: str, uri: object) -> None:
-    """Follow ``/subscribe`` and ingest until a question has an answer."""
+    """Follow ``/subscribe`` and ingest until the query returns a row."""
     deployment.consumer.interests.followed.clear()
     stop = asyncio.Event()
     async with deployment.consumer.db.transaction() as tx:
@@ -352,7 +362,7 @@ async def _listen(deployment: Deployment, question: str, uri: object) -> None:
 
 
 async def test_state_of_a_source_that_is_away(bench: Bench):
-    """It is failing, with the reason, and is tried again."""
+    """The source is shown as failing, with the reason, and is retried."""
 
     async def look() -> bool:
         async with bench.db.reader() as reader:
@@ -363,7 +373,7 @@ async def test_state_of_a_source_that_is_away(bench: Bench):
 
 
 async def test_authors_whom_nobody_can_resolve_delay_no_line(bench: Bench):
-    """Nobody is asked about an author of a line: not the one who hangs, and not those behind."""
+    """The author of a line is not resolved, so neither one whose server hangs nor the others delay it."""
     lines = [event_line(f"Tea {number}", AT + number).replace(AUTHOR, _author(number)) for number in range(200)]
     bench.directory.hanging = {_author(number) for number in range(200)}
     bench.interested_in(("collection", EVENT))

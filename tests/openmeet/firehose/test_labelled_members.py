@@ -1,4 +1,4 @@
-"""A label on a member's event affects only this site, not the member's repository."""
+"""A label on a member's event affects this site only, not the member's repository."""
 
 from openmeet.domain.events import queries as events
 from openmeet.domain.moderation import labels
@@ -24,7 +24,7 @@ async def test_what_a_labelled_member_edits_goes_on_into_their_repository(deploy
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     assert (await deployment.record(before.record_uri))["name"] == "Coffee in the park"
-    # What comes back of it changes nothing here, and loses nothing.
+    # Reading the record back changes nothing here and loses nothing.
     await deployment.listen(ana.user_id)
     async with deployment.db.reader() as reader:
         after = await events.by_id(reader, event.id)

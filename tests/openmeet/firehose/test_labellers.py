@@ -1,4 +1,4 @@
-"""Labels over real sockets: from our own server, and from a labeller that breaks the rules."""
+"""Labels over real sockets, from our own server and from a labeller that breaks the rules."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -55,7 +55,7 @@ STRANGER = Did("did:plc:ssssssssssssssssssssssss")
 
 @dataclass
 class Bench:
-    """A community that follows one labeller, and a directory whose documents a test may change."""
+    """A community that follows one labeller, and a directory whose documents tests can change."""
 
     labelling: LabelerContext
     labeller: Labeller
@@ -67,7 +67,7 @@ class Bench:
         return self.labelling.db
 
     async def hear(self, *said: dict[str, object]) -> None:
-        """The labeller says these, each in a frame, and they are read."""
+        """Send these labels, each in its own frame, and read them."""
         number = max([self.labeller.say(one) for one in said], default=len(self.labeller.said))
         await heard_to(self.labelling, self.labeller, number)
 
@@ -131,7 +131,7 @@ async def test_other_words_warn_and_hide_nothing(bench):
 
 
 async def test_a_member_of_ours_is_held_with_events_and_series_that_nobody_published(bench):
-    """The host still sees it; nothing of others is touched."""
+    """The host still sees it, and other people's data is not affected."""
     async with bench.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         await identities.link(tx, Did(DID), ana.user_id, handle="ana.test", pds_url="https://pds.example")
@@ -150,7 +150,9 @@ async def test_a_member_of_ours_is_held_with_events_and_series_that_nobody_publi
 
 
 async def test_whoever_signs_for_another_or_speaks_for_another_is_not_believed(bench):
-    """A wrong key, another's source, a word changed after signing, no signature, a time to come: none hides anything, and all are counted."""
+    """A wrong key, another source, a changed value, a missing signature, or a time in the future: none hides anything,
+    and all are counted.
+    """
     event, speaker = await bench.event(), bench.labeller
     changed = {**speaker.label(URI, "rude"), "val": "spam"}
     unsigned = {name: value for name, value in speaker.label(URI).items() if name != "sig"}
@@ -183,7 +185,7 @@ async def test_frames_that_are_none_do_not_stop_the_stream(bench):
 
 
 async def test_a_subject_that_no_index_takes_stops_nothing(bench):
-    """As long as the protocol allows, and of letters that do not pack."""
+    """Subjects have the maximum length of the protocol and do not compress."""
     event, speaker = await bench.event(), bench.labeller
     letters = "".join(chr(97 + (number * number * 31 + number // 7) % 26) for number in range(2_000))
     await bench.hear(speaker.label(f"did:web:{letters}"), speaker.label(URI))
@@ -192,7 +194,9 @@ async def test_a_subject_that_no_index_takes_stops_nothing(bench):
 
 
 async def test_what_is_told_again_changes_nothing(bench):
-    """The labeller repeats its whole past at each connection, under new numbers too: what was taken back stays taken back."""
+    """The labeller repeats its whole history on each connection, with new numbers too. Labels that were negated stay
+    negated.
+    """
     event, speaker = await bench.event(), bench.labeller
     spam = speaker.label(URI)
     await bench.hear(spam, speaker.label(URI, at="2026-03-01T10:05:00.000Z", is_negated=True))
@@ -231,7 +235,7 @@ async def test_a_label_about_one_version_is_about_no_other(bench):
     async with bench.db.transaction() as tx:
         await tx.execute("update events set record_cid = :cid where id = :id", cid=this, id=event.id)
     assert not await bench.shown(event)
-    # Taken back without naming the version: for all of them.
+    # A negation without a version applies to all versions.
     await bench.hear(speaker.label(URI, at="2026-03-01T10:05:00.000Z", is_negated=True))
     assert await bench.shown(event)
 
@@ -272,7 +276,9 @@ async def test_whom_the_settings_name_no_more_hides_nothing_any_more(bench):
 
 
 async def test_however_much_a_labeller_said_it_is_forgotten_in_pieces_and_holds_up_nobody(bench, monkeypatch):
-    """Another labeller, chosen instead, is read before the first piece is gone; a transaction takes no more than one piece."""
+    """Labels of a removed labeller are deleted in batches, one per transaction. Its replacement is read before the
+    first batch is done.
+    """
     event, gone = await bench.event(), "did:web:gone.example"
     others = [
         labels.NetworkLabel(gone, f"did:web:{n}.example", "rude", "", False, bench.clock.now(), None) for n in range(7)
@@ -326,7 +332,7 @@ async def test_what_concerns_nobody_here_is_not_kept(bench):
 
 
 async def test_a_new_key_is_asked_for(bench):
-    """The labeller signs with another key, and its document says so: the labels are believed, not before."""
+    """The labeller signs with a new key. Its labels are believed once its DID document has that key."""
     event, speaker = await bench.event(), bench.labeller
     await bench.hear(speaker.label(DID, "rude"))
     speaker.key = K256PrivateKey.from_random(b"o" * 32)
@@ -356,7 +362,9 @@ async def stands(bench, state: str) -> bool:
 
 
 async def test_one_that_cannot_be_read_says_so_until_it_can(bench):
-    """Also where it has nothing to say when it is back; since when is the first failure, whatever is tried meanwhile."""
+    """This also holds if it has nothing new to send afterwards. The time shown is that of the first failure, whatever
+    was tried since.
+    """
     where = bench.documents[LABELLER]
     bench.documents[LABELLER] = document_of(
         LABELLER, format_did_key(bench.labeller.key.public), f"http://127.0.0.1:{free_port()}"
@@ -389,7 +397,7 @@ async def test_one_that_cannot_be_read_says_so_until_it_can(bench):
 
 
 async def test_what_our_own_server_labels(bench, make_sqlite, tmp_path: Path):
-    """Aurora Locus says it and takes it back, live: signed as its own document names the key."""
+    """Aurora Locus applies and negates a label, live, signed with the key in its own DID document."""
     event, port, did = await bench.event(), free_port(), Did("did:plc:aurorauroraaurorauroraau")
     settings = PdsSettings(
         hostname="127.0.0.1",

@@ -1,4 +1,4 @@
-"""Sources named in the settings: one that is removed is no longer listed, but keeps its cursor."""
+"""Sources from the settings: a removed one is no longer listed, but keeps its cursor."""
 
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import REMOVED_FOR
@@ -13,7 +13,7 @@ async def shown(bench: Bench) -> list[str]:
 
 
 async def started(bench: Bench, *urls: str) -> list[int | None]:
-    """A start of the consumer with these settings; the cursors to go on from."""
+    """Start the consumer with these settings and return the cursors that it resumes from."""
     async with bench.db.transaction() as tx:
         await cursors.keep_sources(tx, urls)
         return [await cursors.add_source(tx, url) for url in urls]

@@ -1,4 +1,4 @@
-"""Authors whose identity cannot be resolved: their frames are dropped and read later, and nobody else waits for them."""
+"""Authors whose identity cannot be resolved: their frames are dropped and read later, and nobody else waits."""
 
 import asyncio
 import functools
@@ -95,7 +95,7 @@ async def hints(bench: Bench, *of: Did) -> set[tuple[str, HintKind]]:
 
 
 async def test_good_frames_behind_a_thousand_bad_ones_come_before_any_retry(bench: Bench):
-    """Each of the thousand writes twice; one row each is left, and each was asked about at most once."""
+    """Each of the thousand writes twice. One row for each remains, and each was resolved at most once."""
     good, bad = commits(), [bad_did(number) for number in range(BAD)]
     first = sequences(good)[0]
     frames = [in_the_name_of(did, first - 2 * BAD + place) for place, did in enumerate([*bad, *bad])] + good
@@ -110,7 +110,9 @@ async def test_good_frames_behind_a_thousand_bad_ones_come_before_any_retry(benc
 
 
 async def test_a_host_that_never_answers_delays_nobody_else(bench: Bench):
-    """More did:web authors than are asked at once hang; everybody of the directory is applied. The cursor waits for the hanging."""
+    """More did:web authors hang than are resolved concurrently. Authors in the directory are all applied, and the
+    cursor waits for the others.
+    """
     good, released = commits(), asyncio.Event()
 
     async def hang(_request: web.Request) -> web.StreamResponse:
@@ -118,7 +120,8 @@ async def test_a_host_that_never_answers_delays_nobody_else(bench: Bench):
         return web.Response(status=503)
 
     async with answering("/.well-known/did.json", hang) as host:
-        # Many DIDs of one host do not exist; one that writes more than may wait is dropped, so it writes less.
+        # A host can have only one DID without a path. An author with more frames than may wait is dropped, so this one
+        # has fewer.
         slow = Did(f"did:web:localhost%3A{host.rpartition(':')[2]}")
         first = sequences(good)[0]
         frames = [in_the_name_of(slow, first - 50 + place) for place in range(50)] + good
@@ -132,7 +135,7 @@ async def test_a_host_that_never_answers_delays_nobody_else(bench: Bench):
 
 
 async def test_a_signature_that_fails_is_looked_into_beside_the_stream(bench: Bench):
-    """The directory does not answer about the author whose key may have changed; everybody behind is applied."""
+    """The directory does not respond for the author whose key may have changed. Everybody after them is applied."""
     good = commits()
     did = glance(good[0]).did
     documents = captured_documents()
@@ -151,7 +154,9 @@ async def test_a_signature_that_fails_is_looked_into_beside_the_stream(bench: Be
 
 
 async def test_a_repository_is_read_when_its_identity_can_be_resolved(bench: Bench):
-    """Not before its time, and with the account asked for too: frames of either kind may have been dropped."""
+    """It is read when its retry is due, and the account status is requested too, because frames of either kind may have
+    been dropped.
+    """
     good = commits()[:3]
     late = Did(glance(good[0]).did)
     bench.interested_in(*(("did", did) for did in captured_documents()))
@@ -184,7 +189,7 @@ async def test_a_retry_that_fails_waits_longer_and_ends_some_day(bench: Bench):
 
 
 async def test_a_restart_remembers_whom_it_drops(bench: Bench):
-    """A new process asks nobody again before the time for it."""
+    """A new process does not resolve the authors again before they are due."""
     good = commits()[:2]
     late = Did(glance(good[0]).did)
     bench.interested_in(*(("did", did) for did in captured_documents()))
@@ -216,7 +221,7 @@ async def test_rows_are_capped_and_the_oldest_go(bench: Bench, monkeypatch: pyte
 
 
 async def test_too_many_frames_of_one_author_wait_no_longer(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    """The room beside the stream is bounded: who fills it is read later, without a lookup that has an end."""
+    """Memory next to the stream is bounded. An author who fills it is read later instead of waiting for a lookup."""
     monkeypatch.setattr(lookups, "MAX_FRAMES_OF_DID", 5)
     did = bad_did(1)
     bench.directory.hanging = {did}
@@ -228,7 +233,7 @@ async def test_too_many_frames_of_one_author_wait_no_longer(bench: Bench, monkey
 
 
 async def test_an_erased_account_is_read_again(bench: Bench):
-    """Another process deletes the row; the one that drops frames hears of it with its next round."""
+    """Another process deletes the row. The consumer that drops the frames notices in its next round."""
     did = bad_did(1)
     later = bench.consumer.unresolved
     later.add(did, "wss://relay.example", "away", bench.clock.now())

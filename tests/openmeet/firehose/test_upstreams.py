@@ -1,4 +1,4 @@
-"""A PDS may speak only for its own accounts, a relay for all; each kind has its own start position."""
+"""A PDS can speak only for its own accounts, a relay for all. Each kind has its own start position."""
 
 import asyncio
 
@@ -71,7 +71,7 @@ async def follow(bench: Bench, upstream: Upstream, last: int) -> None:
 
 @needs("fixtures")
 async def test_commits_from_another_host_are_refused_and_kept(bench: Bench):
-    """The stream goes on; what its own accounts wrote is taken, what others wrote is counted and can be inspected."""
+    """The stream goes on. Commits of the host's own accounts are accepted. Others are counted and can be inspected."""
     frames = captured_frames()
     hosts = {did: doc["service"][0]["serviceEndpoint"] for did, doc in captured_documents().items()}
     commits = [frame for frame in frames if glance(frame).kind == "#commit"]
@@ -92,7 +92,7 @@ async def test_commits_from_another_host_are_refused_and_kept(bench: Bench):
 
 @needs("fixtures")
 async def test_an_account_that_moved_here_a_moment_ago_is_believed(bench: Bench):
-    """The document is asked for once more before the sender is called wrong."""
+    """The DID document is refreshed once before the sender is rejected."""
     commit = next(frame for frame in captured_frames() if glance(frame).kind == "#commit")
     did = glance(commit).did
     document = captured_documents()[did]
@@ -112,7 +112,7 @@ async def test_an_account_that_moved_here_a_moment_ago_is_believed(bench: Bench)
 
 @needs("fixtures")
 async def test_a_relay_met_for_the_first_time_is_read_from_now_on(bench: Bench):
-    """No cursor is asked with, and the first frame that comes is where the stored one begins."""
+    """The first connection has no cursor, and the first frame received sets the stored one."""
     commit = next(frame for frame in captured_frames() if glance(frame).kind == "#commit")
     async with Relay([commit], [glance(commit).seq]) as relay:
         await follow(bench, Upstream(relay.url, None, first_cursor=None), glance(commit).seq)

@@ -1,4 +1,4 @@
-"""A group with one person in each standing, for tests."""
+"""A group with one person in each role, for tests."""
 
 from openmeet.domain.groups import actions, administration, queries
 from openmeet.domain.groups.model import Group, GroupDetails, GroupRole, Membership
@@ -8,7 +8,7 @@ from tests.openmeet.site_under_test import person
 
 
 def details(**typed: str) -> GroupDetails:
-    """What a group says: a sensible one, with these fields otherwise."""
+    """Details of a valid group with these fields changed."""
     return check(GroupSubmission(**{"name": "Chess club", "time_zone": "Europe/Berlin", "locality": "Berlin", **typed}))
 
 
@@ -17,7 +17,7 @@ async def group_by(tx, owner: Caller, **typed: str) -> Group:
 
 
 async def member(tx, group: Group, owner: Caller, name: str, role: GroupRole = GroupRole.MEMBER) -> Caller:
-    """Somebody new who is in the group: invited, and given this role."""
+    """A new person in the group, invited and given this role."""
     caller = await person(tx, name)
     link = await administration.invite_by_link(tx, owner, group.slug, uses=1)
     await administration.accept(tx, caller, link.id)

@@ -1,4 +1,4 @@
-"""Getting in and out of groups, and running them; on both engines."""
+"""Joining and leaving groups, and running them; on both engines."""
 
 import asyncio
 
@@ -75,7 +75,7 @@ async def test_a_form_that_comes_again_after_its_group_was_edited_finds_the_grou
 
 
 async def test_joining_from_many_tabs_is_one_membership(db):
-    """The same person joins six times at once: one row, one line of the log."""
+    """Six simultaneous joins by one person make one membership row and one log entry."""
     _, group = await club(db)
     ben = await stranger(db)
 
@@ -105,7 +105,7 @@ async def test_a_request_waits_for_a_yes_and_says_by_whom(db):
 
 
 async def test_many_requests_are_decided_at_once_and_only_requests(db):
-    """A bulk decision leaves alone whoever is no request any more."""
+    """A bulk decision skips people who no longer have a request."""
     ana, group = await club(db, join_policy="request")
     people = [await stranger(db, name) for name in ("Ben", "Cleo", "Dan")]
     async with db.transaction() as tx:
@@ -133,7 +133,7 @@ async def test_nobody_is_a_member_before_accepting(db):
         assert await role(tx, group, ben) is None
         await administration.accept(tx, ben, link.id)
         assert await role(tx, group, ben) is GroupRole.MEMBER
-        # Opening it again is no second use, and takes nothing away.
+        # Opening the link again does not count as a second use and changes no role.
         await administration.accept(tx, ben, link.id)
         await administration.accept(tx, ana, link.id)
         assert await role(tx, group, ana) is GroupRole.OWNER
@@ -202,7 +202,9 @@ async def test_a_group_is_no_mail_cannon(db):
 
 
 async def test_an_address_is_written_to_once_and_never_after_a_no(db, clock):
-    """Pasted again nobody gets a second letter; who said no gets none when the first is over either."""
+    """Repeating the address sends no second e-mail, and a person who declined gets none, even after the first
+    invitation expires.
+    """
     ana, group = await club(db)
     async with db.transaction() as tx:
         await administration.invite_by_mail(tx, KEY, ana, group.slug, "ben@example.org; cleo@example.org")
@@ -222,7 +224,7 @@ async def test_an_address_is_written_to_once_and_never_after_a_no(db, clock):
 
 
 async def test_who_is_in_already_gets_no_letter_and_nobody_is_told_so(db):
-    """The letter is left unwritten; the preview says the same as for a stranger's address."""
+    """No e-mail is written. The preview is the same as for a stranger's address."""
     ana, group = await club(db)
     await someone(db, group, ana, "Ben")
     async with db.transaction() as tx:
@@ -241,7 +243,7 @@ async def test_a_link_lasts_as_long_as_was_said(db, clock):
         link = await administration.invite_by_link(tx, ana, group.slug, uses=3, days=2)
         assert (link.uses, link.uses_left, link.expires_at) == (3, 3, tx.now + 2 * DAY)
         with pytest.raises(NotFound):
-            # A link has no addressee who could decline for everybody else.
+            # A link has no addressee, so nobody can decline it for everyone else.
             await administration.decline(tx, KEY, link.id)
     clock.turn(2 * DAY)
     with pytest.raises(NotFound):
@@ -291,7 +293,7 @@ async def test_a_new_name_gives_a_new_address_and_the_old_one_leads_there(db):
 
 @pytest.mark.parametrize("length", [5, 8, 10])
 async def test_an_address_of_any_age_follows_the_name_and_stays_while_the_name_does(db, length):
-    """Earlier versions made shorter addresses; a group that hides keeps the one that nobody guesses."""
+    """Earlier versions made shorter URLs. A hidden group keeps its unguessable one until its name changes."""
     ana, group = await club(db, visibility="unlisted")
     slug = f"chess-club-{'abcdefghjk'[:length]}"
     async with db.transaction() as tx:
@@ -358,7 +360,7 @@ async def test_followed_accounts(db):
 
 
 async def test_an_address_is_chosen_by_public_groups_only_and_never_twice(db):
-    """Old addresses lead on and are nobody else's; a group that hides gets one that cannot be guessed."""
+    """Old URLs redirect and are never reused. A hidden group gets a URL that cannot be guessed."""
     ana, group = await club(db)
     async with db.transaction() as tx:
         chosen = await actions.choose_address(tx, ana, group.slug, "Chess-Club")
@@ -404,7 +406,7 @@ async def test_the_log_says_what_was_done_and_holds_no_address(db):
 
 
 async def test_who_is_followed_is_read(db):
-    """A DID that nobody knew is met, and a read of its repository is enqueued; nonsense is refused at the field."""
+    """A read of an unknown DID's repository is enqueued. An invalid DID is refused at the field."""
     ana, group = await club(db)
     async with db.transaction() as tx:
         await administration.follow(tx, ana, group.slug, f" {DID} ")

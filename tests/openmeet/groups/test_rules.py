@@ -31,8 +31,9 @@ NOW = Instant(1_772_366_400_000_000)
 ANA, BEN = UserId("ana"), UserId("ben")
 KEY = SigningKey(b"k" * 32)
 
-# Written out once more, by hand: one letter per role that may.
-# o owner, a admin, m moderator, i member (inside), p pending
+# Written out again by hand, one letter for each role with the permission.
+#
+# Roles: o owner, a admin, m moderator, i member, p pending.
 TABLE = {
     GroupPermission.VIEW: "oami",
     GroupPermission.SEE_MEMBERS: "oami",
@@ -75,7 +76,7 @@ def group(**typed: str) -> Group:
 @pytest.mark.parametrize("action", GroupPermission)
 @pytest.mark.parametrize("role", [*GroupRole, None])
 def test_every_role_with_every_action(role, action):
-    """The table says for each pair what was written out here by hand."""
+    """For each pair the code agrees with the table above."""
     is_allowed = LETTERS[role] in TABLE[action]
     assert rules.may(role, action) is is_allowed
     if is_allowed:
@@ -100,7 +101,7 @@ def test_a_deleted_group_is_there_for_nobody(role):
 @pytest.mark.parametrize("other", GroupRole)
 @pytest.mark.parametrize("role", GroupRole)
 def test_nobody_decides_about_their_equals(role, other):
-    """Decisions go down the ranks only; who is not inside decides about nobody."""
+    """People decide about lower roles only, and people outside the group about nobody."""
     order = "imao"
     mine, theirs = order.find(LETTERS[role]), order.find(LETTERS[other])
     assert rules.ranks_above(role, other) is (mine >= 0 and mine > theirs)
@@ -122,7 +123,7 @@ JOINING = {
 @pytest.mark.parametrize("before", [*GroupRole, None])
 @pytest.mark.parametrize("policy", JoinPolicy)
 def test_where_joining_leads(policy, before):
-    """Who is in stays as they are, banned people never get in, the rest follows the policy."""
+    """Members stay as they are, banned people never get in, and others follow the join policy."""
     expected = before if before in INSIDE else JOINING.get((policy, before))
     if expected is None:
         with pytest.raises(Refused):

@@ -1,4 +1,4 @@
-"""The names of the schema that people look for, with their defaults; and that lists of groups use their indexes."""
+"""Names and defaults of the schema that people rely on, and the indexes used by lists of groups."""
 
 import pytest
 
@@ -19,7 +19,7 @@ async def db(make_database):
 
 
 async def columns(tx, engine, table: str) -> dict[str, str | None]:
-    """Names and defaults."""
+    """Column names and their defaults."""
     if engine == "sqlite":
         rows = await tx.fetch("select name, dflt_value as filled from pragma_table_info(:table)", table=table)
     else:
@@ -54,7 +54,7 @@ async def test_the_database_refuses_what_no_group_can_be(db, column, wrong):
 
 
 class Explaining:
-    """Reads as a transaction does, and keeps the plan of each question."""
+    """A reader that records the query plan of each statement."""
 
     def __init__(self, tx) -> None:
         self.tx, self.now, self.plans = tx, tx.now, []
@@ -66,7 +66,7 @@ class Explaining:
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 async def test_lists_of_a_group_find_its_events_by_index(db):
-    """On an empty table the planner is free to choose among indexes; walking all events it shuns only where one would do."""
+    """On an empty table the planner can choose any index. It scans all events only if no index fits."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)

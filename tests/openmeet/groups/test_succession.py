@@ -1,4 +1,4 @@
-"""Ownership of a group, and how it passes on; on both engines."""
+"""Ownership of a group and how it passes on; on both engines."""
 
 import asyncio
 from contextlib import suppress
@@ -26,7 +26,7 @@ async def db(make_database):
 
 @pytest.fixture
 async def club(db):
-    """Ana owns it, Ben is an admin, Cleo a moderator, Dan a member."""
+    """Ana is the owner, Ben an admin, Cleo a moderator, Dan a member."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -57,7 +57,7 @@ async def acts(db, group):
 
 
 async def letters(db):
-    """Kinds of the e-mails that are queued for owners, in the order of their jobs."""
+    """Kinds of the e-mails queued for owners, in job order."""
     async with db.reader() as reader:
         rows = await reader.fetch("select subject from outbox_jobs where kind = 'mail' order by due_at, subject")
     kinds = [row["subject"].split("\x1f")[0] for row in rows]
@@ -118,7 +118,9 @@ async def test_offers_go_to_people_inside_and_come_from_the_owner(db, club):
 
 
 async def test_the_backup_admin_takes_over_by_the_clock(db, club, clock):
-    """After the absence the owner gets a letter, three days before the end another; then the group passes on, all in the log."""
+    """The absent owner gets one e-mail, and another one three days before the end. Then the group passes on, and the
+    log has every step.
+    """
     group, ana, _, cleo, _ = club
     await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(59 * DAY)
@@ -165,7 +167,9 @@ async def test_a_letter_to_the_owner_says_by_whom_until_when_and_how_to_keep_it(
 
 
 async def test_an_owner_who_is_seen_keeps_the_group(db, club, clock):
-    """Any trace after the first letter ends it by the clock: nobody has to press a button in time."""
+    """Any activity after the first e-mail cancels the succession in the next run. The owner does not have to press a
+    button.
+    """
     group, ana, _, cleo, _ = club
     await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(60 * DAY)
@@ -181,7 +185,7 @@ async def test_an_owner_who_is_seen_keeps_the_group(db, club, clock):
 
 
 async def test_an_owner_who_only_reads_is_not_absent(db, club, clock):
-    """Whatever somebody opens signed in is a trace, noted by the day and once a day."""
+    """Any page opened while signed in counts as activity, which is recorded once a day."""
     group, ana, _, cleo, _ = club
     site = site_on(db, clock)
     await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
@@ -216,7 +220,7 @@ async def test_a_backup_admin_who_left_takes_over_nothing(db, club, clock):
 
 
 async def test_what_the_clock_does_is_no_trace_of_the_successor(db, club, clock):
-    """Who is named next in one group is not seen in their own by being named."""
+    """Becoming the owner of one group by succession does not count as activity in the person's own groups."""
     group, ana, _, cleo, dan = club
     async with db.transaction() as tx:
         own = await group_by(tx, cleo, name="Readers")
@@ -276,7 +280,9 @@ async def test_an_arrangement_has_bounds(db, club, absence, wait, field):
 
 
 async def test_an_account_that_goes_leaves_every_group_with_an_owner(db, club):
-    """What they owned passes to the backup admin, else to the highest and longest; alone they take the group along."""
+    """Groups pass to the backup admin, or else to the highest-ranking and longest member. A group without other members
+    is deleted.
+    """
     group, ana, ben, _, dan = club
     async with db.transaction() as tx:
         alone = await group_by(tx, ana, name="Alone")
@@ -294,7 +300,9 @@ async def test_an_account_that_goes_leaves_every_group_with_an_owner(db, club):
 
 
 async def test_owner_and_heir_at_the_same_moment_leave_one_owner(db, club):
-    """Accepting, offering to another, leaving and going away all at once: there is one owner who is in, whatever wins."""
+    """Accepting, offering to another, leaving and deleting the account run concurrently. One owner is left, who is a
+    member.
+    """
     group, ana, ben, cleo, _ = club
     await does(db, ownership.offer, ana, group.slug, ben.user_id)
 
@@ -315,7 +323,9 @@ async def test_owner_and_heir_at_the_same_moment_leave_one_owner(db, club):
 
 @pytest.mark.parametrize("reachable", [False, True], ids=["known by the DID alone", "with an e-mail address"])
 async def test_an_owner_whose_repository_is_deleted_keeps_what_they_can_still_sign_in_for(db, club, reachable):
-    """Signed in with AT Protocol and deleted there, their groups pass on at once; with another way in they stay theirs."""
+    """A person with another way to sign in keeps their groups. If AT Protocol was the only way, the groups pass on at
+    once.
+    """
     group, ana, ben, _, _ = club
     did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
     async with db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Answering by e-mail, without an account."""
+"""RSVPs by e-mail, without an account."""
 
 import re
 
@@ -78,7 +78,9 @@ async def answers(site, event):
 
 
 async def test_a_link_confirms_and_another_one_changes(site, event):
-    """Opening the link changes nothing; the button does; afterwards the answer has a page of its own, without signing in."""
+    """Opening the link changes nothing, pressing the button does. Afterwards the answer has its own page that needs no
+    sign-in.
+    """
     async with site.browser() as browser:
         assert (await ask(browser, event)).status_code == 303
         assert await answers(site, event) == []
@@ -96,13 +98,13 @@ async def test_a_link_confirms_and_another_one_changes(site, event):
         assert "<svg" in (await browser.get(ticket)).text
         await browser.post(mine, data={"reply": "declined"})
         assert [one.status for one in await answers(site, event)] == [S.DECLINED]
-        # The first link once more shows the answer, and does not give it again.
+        # Using the first link again shows the answer without repeating it.
         assert (await browser.post(path)).headers["location"] == mine
         assert [one.status for one in await answers(site, event)] == [S.DECLINED]
 
 
 async def test_a_guest_is_told_where_to_go_once_it_is_sure_that_they_come(site, clock):
-    """On the pages behind their link and in a letter; who only waits for a place is not."""
+    """The address is on the page behind their link and in an e-mail. People on the waitlist are not told."""
     secret = {"place_audience": "attendees", "street": "Geheimgasse 7", "door_note": "Ring twice"}
     online = {"mode": "hybrid", "online_url": "https://meet.example/room", "door_audience": "attendees"}
     compose = confirmed_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
@@ -218,7 +220,7 @@ async def test_an_address_gets_few_letters_and_a_client_sends_few(site, event):
 
 
 async def test_an_address_gets_twenty_a_day(site, event, clock):
-    """Whoever asks, and from wherever."""
+    """The limit counts all requests for an address, whoever makes them."""
     async with site.browser() as browser:
         statuses = []
         for _ in range(23):
@@ -261,7 +263,7 @@ def test_tokens_are_for_one_answer():
 
 
 async def test_addresses_are_forgotten_when_they_are_of_no_use_any_more(make_database, clock):
-    """Answers stay under their names, for the host; who has a later event is kept, and so is who said no to a group."""
+    """Hosts still see the names. Addresses of guests with a later event and of people who declined a group are kept."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Other Ben")
@@ -293,7 +295,7 @@ async def test_addresses_are_forgotten_when_they_are_of_no_use_any_more(make_dat
             ]
         return {row["email"].split("@")[0] for row in rows if row["email"]}
 
-    # Of who declined a hash is kept, from the first moment.
+    # Addresses of people who declined are stored as hashes from the start.
     everybody = {"eve", "fay", "gus", "ida", "other.ben"}
     assert await forget_addresses(db, 90) == 0
     assert await known() == everybody

@@ -21,7 +21,7 @@ async def site(make_sqlite, clock):
 
 
 async def test_every_question_is_one_page_that_help_leads_to(site):
-    """And the page of a question leads to the others."""
+    """Each question has a page, which links to the other questions."""
     async with site.browser() as browser:
         listed = (await browser.get("/help")).text
         for question in QUESTIONS:
@@ -43,7 +43,7 @@ async def test_statements_name_who_runs_the_site(site):
 
 
 async def test_the_operators_own_text_replaces_the_general_one(make_sqlite, clock, tmp_path: Path):
-    """In the language of the reader, where there is one; it is Markdown without HTML."""
+    """The text is shown in the reader's language if it exists. It is Markdown without HTML."""
     (tmp_path / "terms.md").write_text("Be **nice**. <script>alert(1)</script>", "utf-8")
     (tmp_path / "terms.de.md").write_text("Seid **nett**.", "utf-8")
     site = site_on(await make_sqlite("openmeet", clock=clock), clock, texts_directory=tmp_path)
@@ -59,7 +59,7 @@ async def test_the_operators_own_text_replaces_the_general_one(make_sqlite, cloc
 
 
 async def test_the_status_says_what_is_late(site, clock):
-    """A record that has been due for longer than retries take."""
+    """A record counts as late when it has been due for longer than the retries take."""
     async with site.browser() as browser:
         assert "Everything is on time" in (await browser.get("/status")).text
         async with site.db.transaction() as tx:
@@ -75,7 +75,7 @@ async def test_the_status_says_what_is_late(site, clock):
 
 
 async def test_the_status_says_whether_reading_from_other_servers_is_late(site, make_sqlite, clock):
-    """A source that fails for longer than retries take; one that is followed and quiet is on time."""
+    """A source counts as late when it has failed for longer than the retries take. A quiet source is on time."""
     installation = await make_sqlite("openmeet.network.firehose", clock=clock)
     async with installation.transaction() as tx:
         await cursors.add_source(tx, "wss://relay.test")
@@ -92,7 +92,7 @@ async def test_the_status_says_whether_reading_from_other_servers_is_late(site, 
 
 
 async def test_a_page_that_is_not_there_leads_back(site):
-    """By the page of this site that linked to it; never to another site."""
+    """It links to the page of this site that the visitor came from, and never to another site."""
     async with site.browser() as browser:
         ours = await browser.get("/nowhere", headers={"referer": f"{ORIGIN}/help?x=1"})
         theirs = await browser.get("/nowhere", headers={"referer": "https://evil.test/help"})
@@ -102,7 +102,7 @@ async def test_a_page_that_is_not_there_leads_back(site):
 
 
 async def test_a_deleted_event_has_a_page_of_its_own(site):
-    """It was public, so that it existed is no secret."""
+    """The event was public, so its existence is not a secret."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)

@@ -1,4 +1,4 @@
-"""Messages of hosts: to those they are for and to nobody else, once, now or by the clock."""
+"""Messages by hosts: to the chosen recipients only, once, immediately or at a set time."""
 
 import asyncio
 
@@ -43,7 +43,9 @@ async def site(make_sqlite, clock):
 
 
 async def town(tx, **typed: str):
-    """Ana hosts; Gil is going, Ida is interested, Wim waits, Dan declined, a shadow said yes elsewhere."""
+    """Ana hosts. Gil is going, Ida is interested, Wim is on the waitlist, Dan declined, and a shadow said yes
+    elsewhere.
+    """
     ana = await person(tx, "Ana")
     event = await event_by(tx, ana, **{"capacity": "1", **typed})
     people = {"Ana": ana}
@@ -68,7 +70,7 @@ async def town(tx, **typed: str):
 
 
 async def readers_of_messages(reader, people) -> set[str]:
-    """Who reads a message of a host on their page."""
+    """People who see a host's message on their page."""
     found = set()
     for name, one in people.items():
         if any(news.kind is kinds.HOST_MESSAGE for news in await newest(reader, one.user_id, 20)):
@@ -86,7 +88,7 @@ async def readers_of_messages(reader, people) -> set[str]:
     ],
 )
 async def test_it_reaches_those_it_is_for_and_the_preview_counts_them(db, addressees, reached):
-    """Never who declined, nor a person known by a record only, nor the host."""
+    """It never reaches people who declined, people known only by a record, or the host."""
     async with db.transaction() as tx:
         event, people = await town(tx)
         whom = [Addressees(one) for one in addressees]
@@ -98,7 +100,7 @@ async def test_it_reaches_those_it_is_for_and_the_preview_counts_them(db, addres
 
 
 async def test_who_cannot_be_reached_is_counted_apart(db):
-    """Neither a name that the host wrote down, nor somebody known by a record, nor who wants to hear of no messages."""
+    """Counted separately: names added by the host, people known only by a record, and people who switched messages off."""
     async with db.transaction() as tx:
         event, people = await town(tx, capacity="3")
         await host_decisions.add(tx, people["Ana"], event.slug, "Old Tom")
@@ -115,7 +117,7 @@ async def test_who_cannot_be_reached_is_counted_apart(db):
 
 @pytest.mark.parametrize("addressees", [["attended"], ["going"], ["going", "attended"]])
 async def test_who_is_there_is_among_those_going_and_can_be_told_apart(db, addressees):
-    """Checked in early, they hear of the other room as those do who are on their way; once."""
+    """People who are checked in early get messages for those going, once, and can also be addressed separately."""
     async with db.transaction() as tx:
         event, people = await town(tx)
         await tx.execute("update attendances set status = 'attended' where status = 'attending'")
@@ -176,7 +178,7 @@ async def test_what_was_written_for_an_event_that_takes_place_is_not_sent_about_
     async with db.transaction() as tx:
         assert (await queries.by_id(tx, waits.id)).state is MessageState.CALLED_OFF
         assert await readers_of_messages(tx, people) == set()
-        # By hand it can be: people who answered may need to know more.
+        # A host can still write by hand, because people who answered might need to know more.
         sent = await actions.write(tx, people["Ana"], event.slug, "Next week instead.", ["going"])
         assert sent.state is MessageState.SENT
         with pytest.raises(Refused):
@@ -185,7 +187,7 @@ async def test_what_was_written_for_an_event_that_takes_place_is_not_sent_about_
 
 @pytest.mark.parametrize("what", ["removed", "blocked", "hidden"])
 async def test_words_of_who_may_not_write_any_more_are_not_sent(db, clock, what):
-    """A co-host left or was blocked, or a moderator has hidden the event, while the message waited."""
+    """A scheduled message is not sent if its author left or was blocked, or a moderator has hidden the event."""
     async with db.transaction() as tx:
         event, people = await town(tx)
         cora = await person(tx, "Cora")
@@ -205,7 +207,7 @@ async def test_words_of_who_may_not_write_any_more_are_not_sent(db, clock, what)
 
 
 async def test_the_same_form_at_another_time_is_another_message(db):
-    """Not silently the earlier one at its earlier time."""
+    """It is not silently dropped in favour of the earlier message."""
     async with db.transaction() as tx:
         event, people = await town(tx)
 
@@ -283,7 +285,7 @@ async def test_the_page_shows_how_many_before_anything_is_sent(site):
 
 
 async def test_the_preview_is_the_mail_that_is_sent_then(site):
-    """Word for word the article of the mail; its links are only shown."""
+    """The preview shows the e-mail's body word for word, with inactive links."""
     async with site.browser() as ana, site.browser() as gil:
         await sign_up(ana, "ana@example.org", "Ana")
         async with site.db.transaction() as tx:
@@ -308,7 +310,7 @@ def article_of(html):
 
 
 async def last_letter(site, address):
-    """The newest e-mail that is queued for this address, composed as the publisher does."""
+    """The newest e-mail queued for this address, composed as the publisher does."""
     compose = notification_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
     async with site.db.reader() as reader:
         user = await by_email(reader, address)
