@@ -1,4 +1,4 @@
-"""Languages that are added by their catalogue alone."""
+"""Languages added by a catalogue file only."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +13,13 @@ AddLanguage = Callable[[str, str], None]
 
 @pytest.fixture
 def add_language(tmp_path: Path) -> Iterator[AddLanguage]:
-    """Write the catalogue of a language into an empty folder of languages: its tag, and the text of the ``.po`` file."""
+    """Write the catalogue of a language into an empty folder. Takes the language tag and the text of the ``.po`` file."""
     languages = tmp_path / "languages"
     languages.mkdir()
     before = catalogue.CATALOGUE.folder
 
     def read_from(folder: Path) -> None:
-        # It is frozen: nothing but a test changes it.
+        # The dataclass is frozen, and only tests change it.
         object.__setattr__(catalogue.CATALOGUE, "folder", folder)
         shared._available.cache_clear()
         shared._language.cache_clear()

@@ -1,4 +1,4 @@
-"""Choice of the language, and translation of messages by a catalogue."""
+"""Language choice, and translation of messages by a catalogue."""
 
 import jinja2
 import pytest
@@ -13,7 +13,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.i18n.templates import speak
 from tests.openmeet.i18n.conftest import AddLanguage
 
-# For its three plural forms and other letters; no sentence of the site.
+# Polish, for its three plural forms and its letters. It contains no sentence of the site.
 _POLISH = """
 msgid ""
 msgstr ""
@@ -33,7 +33,7 @@ msgstr[2] "%(number)s wydarzeń"
 
 @pytest.fixture
 def polish(add_language: AddLanguage) -> None:
-    """A language that is added by its file alone."""
+    """A language added by its file only."""
     add_language("pl", _POLISH)
 
 

@@ -1,4 +1,4 @@
-"""A language is one file: pages, e-mails and the choice in the settings have it, and each person is written to in theirs."""
+"""A language is one file: pages, e-mails and the settings offer it, and each person is addressed in their language."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.i18n.conftest import AddLanguage
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session, event_by, person, sign_up, site_on
 
-# A few sentences of the site; all others stay English.
+# A few sentences of the site. All others stay English.
 _FRENCH = """
 msgid ""
 msgstr ""
@@ -57,7 +57,7 @@ ENGLISH = {"accept-language": "en"}
 
 
 class Mailing:
-    """A site whose e-mails are collected as they are sent."""
+    """A site that collects the e-mails it sends."""
 
     def __init__(self, site: Site, language: str) -> None:
         self.site, self.sent = site, list[OutgoingEmail]()
@@ -96,7 +96,7 @@ async def test_a_language_without_a_catalogue_is_not_offered(mailing: Mailing) -
 
 
 async def test_a_file_adds_a_language_to_pages_and_to_the_choice(mailing: Mailing, add_language: AddLanguage) -> None:
-    """The choice of a person, then what their browser asks for, then the site's language."""
+    """The person's choice comes first, then the browser's preference, then the site's language."""
     add_language("fr", _FRENCH)
     async with mailing.site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -181,7 +181,7 @@ async def test_a_code_has_the_language_of_the_page_on_which_it_is_typed(
 async def test_of_whom_nothing_is_known_gets_the_language_of_the_site(
     make_database: MakeDatabase, clock: HandClock, add_language: AddLanguage
 ) -> None:
-    """So does who chose a language that is gone since."""
+    """So does a person whose chosen language no longer exists."""
     add_language("fr", _FRENCH)
     mailing = Mailing(site_on(await make_database("openmeet"), clock, language="fr"), "fr")
     async with mailing.site.db.transaction() as tx:
@@ -201,7 +201,7 @@ def test_only_languages_with_a_catalogue_are_offered() -> None:
 
 
 async def test_german_pages_and_mails(mailing: Mailing) -> None:
-    """By the browser's wish, by a person's choice, and in an e-mail to them; somebody else reads English."""
+    """The language follows the browser, then the person's choice, also in e-mails. Other people read English."""
     german = {"accept-language": "de-AT, de;q=0.9, en;q=0.5"}
     async with mailing.site.db.transaction() as tx:
         host, ana, ben = await person(tx, "Host"), await person(tx, "Ana"), await person(tx, "Ben")

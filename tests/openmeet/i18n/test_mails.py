@@ -1,4 +1,4 @@
-"""E-mails speak through the catalogue: no template has bare words, and in the pseudo-locale no e-mail shows any."""
+"""E-mails go through the catalogue: no template has bare words, and in the pseudo-locale no e-mail shows any."""
 
 import re
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ from tests.openmeet.privacy.every_mail import OCCASIONS
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, person, site_on
 from tests.unmarked import bare, unmarked
 
-# What people wrote in the occasions: names, titles, places and messages.
+# What people wrote in the test data: names, titles, places and messages.
 _CONTENT: Final = re.compile(
     r"\b(?:Zq\w+zq|Absent|Answered|Europe|Berlin|Board games|Come along|Coming|Cohost|Conductor|Deserted|Eager|Fickle|Forlorn|Gone|Heir"
     r"|Hooked|Host of \w+|Hosting|Inviters|Inviting|Moving|Nearly lost|Next|Patient|Practice|Somebody|Sure|Telling|The other park"
@@ -61,7 +61,7 @@ _HEAD: Final = re.compile(r"<head>.*?</head>", re.DOTALL)
 
 
 def _as_page(text: str) -> str:
-    """Plain text as HTML, whose parts are looked at one by one."""
+    """Convert plain text to HTML, whose parts are checked one by one."""
     return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n"))
 
 
@@ -82,7 +82,7 @@ def test_no_template_has_bare_words() -> None:
 
 
 async def test_every_kind_of_mail_shows_messages_alone(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Each kind that the outbox sends, composed for somebody of whom no language is known, on a site in the pseudo-locale."""
+    """Every kind of e-mail is composed in the pseudo-locale, for a person without a language."""
     site = site_on(await make_sqlite("openmeet"), clock, language=pseudo.TAG)
     made = composers(EmailContext(CODE_KEY, "OpenMeet", ORIGIN, pseudo.TAG))
     sent: dict[str, set[str]] = {}
@@ -98,7 +98,7 @@ async def test_every_kind_of_mail_shows_messages_alone(make_sqlite: MakeDatabase
         return compose
 
     async def send(_: OutgoingEmail, __: str) -> None:
-        """Nobody reads it: it was looked at when it was composed."""
+        """Nobody reads it: it was checked when it was composed."""
 
     handler = email_handler(site.db, {kind: noting(kind) for kind in made}, send)
 
@@ -106,9 +106,9 @@ async def test_every_kind_of_mail_shows_messages_alone(make_sqlite: MakeDatabase
         while await run_once(site.db, {JobKind.MAIL: one_by_one(handler)}):
             pass
 
-    # Those in which months pass come last, since events are over then.
+    # Occasions in which months pass come last, because events are over afterwards.
     for occasion in [OCCASIONS[kind] for kind in sorted(OCCASIONS, key={SUCCESSION_MAIL, LAST_CALL_MAIL}.__contains__)]:
-        # Guests and people who sign in are written to in the language of their page.
+        # Guests and people who sign in get e-mail in the language of their page.
         with speaking(pseudo.TAG):
             await occasion(site, deliver)
         await deliver()
@@ -116,7 +116,7 @@ async def test_every_kind_of_mail_shows_messages_alone(make_sqlite: MakeDatabase
 
 
 def _payloads(payload: type[Payload], now: Instant) -> list[Payload]:
-    """Payloads that reach the branches of the templates."""
+    """Payloads that together reach every branch of the templates."""
     when, day = When(now, "Europe/Berlin"), When(now, "Europe/Berlin", is_day=True)
     weekly = Repeats("FREQ=WEEKLY;BYDAY=TU", datetime(2026, 3, 3, 18))  # noqa: DTZ001  # wall time
     match payload():
@@ -159,7 +159,7 @@ def _payloads(payload: type[Payload], now: Instant) -> list[Payload]:
 
 @pytest.fixture
 async def present(make_sqlite: MakeDatabase, clock: HandClock) -> Present:
-    """Somebody with an offered place at a cancelled event, and in a group."""
+    """A person with an offered place at a cancelled event, who is also in a group."""
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         host = await person(tx, "Ana")
@@ -207,7 +207,7 @@ def _written(kind: NotificationKind[Any], payload: Payload, present: Present) ->
 
 
 async def test_sentences_are_apart(present: Present) -> None:
-    """The sentences of a text stand on lines of its template, and one space apart in what is shown."""
+    """Each sentence is on its own line of the template and is followed by a single space in the output."""
     with speaking(SOURCE):
         for kind in KINDS.values():
             for payload in _payloads(kind.payload, present.now):

@@ -1,4 +1,4 @@
-"""Numbers of people in the thousands are written by locale: on pages, in messages and beside them."""
+"""Numbers of people in the thousands are formatted by locale: on pages, in messages and in labels."""
 
 import re
 from html.parser import HTMLParser
@@ -23,7 +23,7 @@ GROUPED = {"en": ("12,400", "23,456"), "de": ("12.400", "23.456")}
 
 
 class _Text(HTMLParser):
-    """What a reader sees and hears of a page: text, and accessible names."""
+    """What a reader sees and hears of a page: its text and accessible names."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def crowd_of(site: Site) -> str:
-    """An event of Ana's today with 23,456 places, to which 620 people come with 19 others each, and one asks to."""
+    """An event by Ana today with 23,456 places. 620 people attend with 19 guests each, and one asks to join."""
     async with site.db.transaction() as tx:
         user = await by_email(tx, "ana@example.org")
         assert user is not None

@@ -1,4 +1,4 @@
-"""Pages speak through the catalogue: no template has bare words, and in the pseudo-locale no page shows any."""
+"""Pages go through the catalogue: no template has bare words, and in the pseudo-locale no page shows any."""
 
 import re
 from typing import Final
@@ -13,16 +13,15 @@ from tests.openmeet.privacy.planting import plant
 from tests.openmeet.site_under_test import site_on
 from tests.unmarked import bare, parsed, unmarked
 
-# What stands in the planted records: names, titles and texts. And names of languages, each in itself.
+# Names, titles and texts in the test data, and names of languages in their own language.
 _CONTENT: Final = re.compile(
     r"Zq\w+zq|zq\w+tagzq|\bGermany\b|\b(?:English|Deutsch|Pseudo|Asking choir|Bass|Berlin|Former|Guest|Host|Member|Open (?:tea|choir)|Singers|We sing|What do you eat)\b"
 )
 
-# Values of buttons and classes of icons, which read like words.
+# Values of buttons and classes of icons that look like words.
 _VALUES: Final = frozenset({"end offer", "small turns", "take back", "take over"})
 
-# Addresses whose pages show words of e-mails or of code for the network that are in no catalogue yet. A line goes when
-# they are.
+# URLs of pages that still show untranslated words from e-mails or network code. Remove a line when they are translated.
 NOT_YET: Final[frozenset[str]] = frozenset()
 
 
@@ -33,7 +32,7 @@ def test_no_template_has_bare_words() -> None:
 
 
 def test_bare_words_are_found() -> None:
-    """The test above sees texts, attributes and literals, and neither messages nor values."""
+    """The test above finds texts, attributes and literals, but no messages or values."""
     templates = environment("OpenMeet", "")
     source = """<p title="Shown">Bare <b>words</b></p> {{ parts.text(typed, "name", "Your name", hint=_("A hint")) }}
         {% trans %}Fine{% endtrans %} <code>data</code> {{ _("Also fine") }}"""

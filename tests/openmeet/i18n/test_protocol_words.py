@@ -1,4 +1,4 @@
-"""Words of the protocol are for developers and operators: pages and e-mails of everybody else have plain ones."""
+"""Protocol terms are for developers and operators. Pages and e-mails for everybody else use plain words."""
 
 import re
 from pathlib import Path
@@ -9,16 +9,16 @@ from checks.messages import SERVERS
 from tests.protocol_words import for_people, is_english_of_protocol, is_german_of_protocol, offenders
 
 OPENMEET, AURORA_LOCUS = SERVERS
-# Pages of operators, moderators and developers; answers of the API; imports that an operator starts.
+# Pages for operators, moderators and developers, API responses, and imports that an operator starts.
 _OF_OPENMEET: Final = re.compile(
     r"web/(?:admin|moderation|webhooks|xrpc|api)/|web/account/(?:templates/)?tokens|domain/(?:api_tokens|legacy_import)/"
-    # Reasons of records as they come in, which operators and other servers read, and of fields of the API.
+    # Reasons about incoming records, which operators and other servers read, and about API fields.
     r"|(?:record|ingestion|xrpc|moderation)\.|repository\.(?:bad|old)_"
     r"|user\.notice_needed|sign_in\.code_or_password_needed"
-    # “Handle” is what Bluesky calls the name that is typed here.
+    # “Handle” is what Bluesky calls the name that people type here.
     r"|web/sign_in/|sign_in\.email_or_handle_needed"
 )
-# Those of operators, and instants as they read them: who has an account sees them under “Technical details”.
+# Pages for operators, and times as operators read them. Account owners see these under “Technical details”.
 _OF_AURORA_LOCUS: Final = re.compile(r"administration/|moderation/|site/times")
 
 

@@ -1,4 +1,6 @@
-"""No failure carries an English sentence: domain, network and web code raise codes, whose messages are in the catalogue."""
+"""No failure contains an English sentence: domain, network and web code raise reason codes with messages in the
+catalogue.
+"""
 
 import ast
 import re
@@ -15,7 +17,8 @@ KINDS: Final = frozenset(
     name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.Failure)
 )
 
-# Modules and folders whose refusals only operators and logs see, and why; the platform stores the code of the kind.
+# Modules and folders whose refusals are seen only by operators and in logs, and why. The platform stores the code of
+# the failure kind.
 IN_ENGLISH: Final = {
     "matrix/": "a homeserver that failed, in the log, and settings that contradict each other",
     "network/firehose/labelers.py": "a subscription that failed, in the log and on the operator's page",
@@ -25,7 +28,7 @@ IN_ENGLISH: Final = {
 }
 
 
-# Reading a file's syntax takes much longer than seeing that it raises no failure.
+# A quick check whether a file can raise a failure at all, because parsing takes much longer.
 _MAY_SAY: Final = re.compile(r"\b(?:" + "|".join(KINDS) + r")\s*\(|problems\s*\[")
 
 
@@ -34,7 +37,7 @@ def _named(call: ast.Call) -> str:
 
 
 def _texts(node: ast.expr) -> Iterator[str]:
-    """The literals that a value may be."""
+    """String literals that the expression can evaluate to."""
     match node:
         case ast.IfExp():
             yield from _texts(node.body)
@@ -49,7 +52,7 @@ def _texts(node: ast.expr) -> Iterator[str]:
 
 
 def sentences(source: str) -> set[str]:
-    """Literal sentences that failures are raised with, or that are kept as the problem of a field."""
+    """Literal sentences that are passed to failures or stored as a problem of a field."""
     found = set[str]()
     if not _MAY_SAY.search(source):
         return found

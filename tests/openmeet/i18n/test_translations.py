@@ -1,4 +1,4 @@
-"""The translations: each message of every language keeps what the English one has, and German is complete."""
+"""The translations: each message keeps the placeholders of the English one, and German is complete."""
 
 from datetime import datetime
 

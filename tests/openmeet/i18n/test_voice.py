@@ -1,4 +1,4 @@
-"""Words that the site does not use: a sentence of the catalogue with one of them is to be rewritten."""
+"""Words that the site does not use. A sentence of the catalogue that has one has to be rewritten."""
 
 from openmeet.i18n.catalogue import CATALOGUE
 from tests import translations

@@ -1,4 +1,4 @@
-"""The cost of a hostile calendar file is bounded in steps and bytes: nothing is expanded and cut afterwards."""
+"""The cost of a hostile calendar file is bounded in steps and bytes. Nothing is expanded and cut afterwards."""
 
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def event(uid: object, *lines: str, start: str = "20261101T100000Z") -> str:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
-    """How many were taken so far, by whichever walk."""
+    """The number of steps taken so far, by all expansions together."""
     taken = [0]
     take = expand.Steps.take
 
@@ -47,7 +47,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
 
 
 def peak_of(work: Callable[[], object]) -> int:
-    """The most bytes that it held at once."""
+    """The maximum number of bytes allocated at once."""
     tracemalloc.start()
     try:
         work()
@@ -64,17 +64,19 @@ def peak_of(work: Callable[[], object]) -> int:
 def test_a_file_of_dense_rules_takes_no_more_steps_than_a_file_may(
     rule: str, number: int, steps: Callable[[], int]
 ) -> None:
-    """160 KB of them took 25 seconds and 1.6 GB. The first dates are kept, and the reader is told that there are more."""
+    """160 KB of dense rules once took 25 seconds and 1.6 GB. Now the first dates are kept and the reader is told that
+    there are more.
+    """
     data = calendar_of(*(event(uid, f"RRULE:{rule}") for uid in range(number)))
     assert len(data) < 240_000
     found = read_file(data, NOW, "UTC")
-    # Whether each rule names any date at all is asked once more.
+    # One extra step per rule checks whether it has any date at all.
     assert steps() <= MOST_STEPS + 1 + number
     assert len(found.dates) == MOST_DATES
 
 
 def test_a_file_of_dense_rules_takes_little_memory() -> None:
-    """Twice the dates that are kept, and what was read."""
+    """The limit is twice the dates that are kept, plus the text."""
     calendars = read_calendars(calendar_of(*(event(uid, f"RRULE:{EVERY_HALF_HOUR}") for uid in range(300))))
     expansion.clear()
     peak = peak_of(lambda: instances(calendars[0].events, NOW, Instant(NOW + 400 * 86_400_000_000)))
@@ -82,14 +84,14 @@ def test_a_file_of_dense_rules_takes_little_memory() -> None:
 
 
 def test_the_bound_is_of_the_file_and_not_of_each_calendar_in_it(steps: Callable[[], int]) -> None:
-    """A file may hold thousands of calendars."""
+    """The limit applies to the whole file, because it can contain thousands of calendars."""
     data = b"".join(calendar_of(event(uid, f"RRULE:{EVERY_HALF_HOUR}")) for uid in range(900))
     assert len(read_file(data, NOW, "UTC").dates) == MOST_DATES
     assert steps() <= MOST_STEPS + 1 + 900
 
 
 def test_the_earliest_dates_are_kept_whatever_comes_first_in_the_file() -> None:
-    """One event at the end of a file of daily ones is not lost for having been written last."""
+    """A single event at the end of a file of daily ones is kept, although it was written last."""
     many = [event(uid, "RRULE:FREQ=DAILY", start="20270101T100000Z") for uid in range(40)]
     found = read_file(calendar_of(*many, event("early", start="20261125T100000Z")), NOW, "UTC")
     assert found.dates[0].uid == "early"
@@ -97,7 +99,7 @@ def test_the_earliest_dates_are_kept_whatever_comes_first_in_the_file() -> None:
 
 
 def test_one_event_cannot_take_the_place_of_all_others() -> None:
-    """At most so many dates by one rule."""
+    """Each rule gives a limited number of dates."""
     calendars = read_calendars(calendar_of(event("a", f"RRULE:{EVERY_HALF_HOUR}"), event("b")))
     bounds = Bounds()
     found = instances(
@@ -108,14 +110,14 @@ def test_one_event_cannot_take_the_place_of_all_others() -> None:
 
 
 def test_an_ordinary_file_is_whole() -> None:
-    """Two hundred weekly events, a year ahead: nothing is left out, and nobody is told otherwise."""
+    """Two hundred weekly events, a year ahead, are all kept without a warning."""
     data = calendar_of(*(event(uid, "RRULE:FREQ=WEEKLY;COUNT=20") for uid in range(200)))
     found = read_file(data, NOW, "UTC")
     assert len(found.dates) == 4_000
 
 
 def test_changes_to_the_days_of_a_counted_series_are_found_in_few_steps(steps: Callable[[], int]) -> None:
-    """Each change named by its day alone asked for a whole year of the rule."""
+    """A change named only by its day used to expand a whole year of the rule."""
     changes = [
         "\r\n".join(
             [
@@ -134,7 +136,7 @@ def test_changes_to_the_days_of_a_counted_series_are_found_in_few_steps(steps: C
 
 
 def test_lines_and_warnings_are_bounded() -> None:
-    """Of the file, and of one component."""
+    """The number of lines and warnings is limited for a file and for a component."""
     with pytest.raises(TooLarge, match=IcalendarReason.TOO_MANY_LINES):
         read_components(b"BEGIN:VCALENDAR\n" + b"X\n" * MAX_LINES)
     (calendar,), warnings = read_components(
@@ -145,28 +147,28 @@ def test_lines_and_warnings_are_bounded() -> None:
 
 
 def test_reading_lines_takes_a_few_times_the_size_of_the_file() -> None:
-    """They were all cut out before the first was looked at: many times the size of the file, where lines are short."""
+    """Splitting all lines before reading the first one took many times the size of the file if the lines are short."""
     data = b"BEGIN:VCALENDAR\n" + b"abcd\n" * 300_000
     assert peak_of(lambda: read_components(data)) < 4 * len(data)
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 def test_folded_lines_are_joined_whatever_ends_them(end: str) -> None:
-    """A fold is the end of a line and one space or tab, also in the middle of a character."""
+    """A fold is a line ending followed by one space or tab, and may be inside a character."""
     data = f"BEGIN:VCALENDAR{end}SUMMARY:one{end} two{end}\tthree{end}X-A:1{end}END:VCALENDAR{end}".encode()
     (calendar,), _ = read_components(data.replace(b"tw", "ü".encode()[:1] + end.encode() + b" " + "ü".encode()[1:]))
     assert calendar.lines == ["SUMMARY:oneüothree", "X-A:1"]
 
 
 def test_doubts_about_one_event_are_bounded() -> None:
-    """Each bad date of a long list was a sentence."""
+    """A long list of bad dates used to give one warning each."""
     data = calendar_of(event("a", *(f"EXDATE:18000101T1{number % 10}0000Z" for number in range(500))))
     (found,) = read_calendars(data)[0].events
     assert 0 < len(found.warnings) <= MAX_EVENT_WARNINGS
 
 
 def test_what_is_said_about_a_file_is_not_as_long_as_its_lines() -> None:
-    """A number of 20,000 digits is named once, and only by how it begins."""
+    """A warning quotes only the beginning of a value, for example of a number with 20,000 digits, and only once."""
     long = "9" * 20_000
     head = "BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Choir\r\nDTSTART:20261101T100000Z\r\n"
     for lines in (
@@ -182,7 +184,7 @@ def test_what_is_said_about_a_file_is_not_as_long_as_its_lines() -> None:
 
 
 def test_changes_that_are_brought_in_are_bounded() -> None:
-    """Each became a value of its own for every page that shows the file."""
+    """Each change became a separate value on every page that shows the file."""
 
     def change(number: int, parameters: str = "") -> str:
         day = datetime.fromordinal(datetime(2026, 11, 1).toordinal() + number)  # noqa: DTZ001
@@ -212,7 +214,7 @@ def test_changes_that_are_brought_in_are_bounded() -> None:
 
 
 def test_markup_that_never_ends_is_read_once() -> None:
-    """Each < looked for its end through all that follows: 400,000 of them took minutes."""
+    """Every "<" used to search the rest of the text for its end: 400,000 of them took minutes."""
     node = (
         '{"@type": "Event", "name": "Choir", "startDate": "2027-03-02T18:00", "description": "' + "< " * 200_000 + '"}'
     )

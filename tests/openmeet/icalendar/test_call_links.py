@@ -1,4 +1,4 @@
-"""Links to video calls are found, and removed from the public text with what belongs to them."""
+"""Links to video calls are found, and removed from the public text together with the lines that belong to them."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_the_first_place_that_has_one_is_believed() -> None:
     place = call_of([], [], "https://any.example/room", "", "")
     assert place is not None
     assert place.address == "https://any.example/room"
-    # The page of the event, and whatever else is named in the text, is no call.
+    # The event's own page and other links in the text are not calls.
     assert call_of([], [], "Library", "https://www.meetup.com/choir/events/1", "See https://x.example/y") is None
     in_text = call_of([], [], "Library", "", f"We talk at {ZOOM}.\nBring tea.")
     assert in_text is not None

@@ -1,4 +1,4 @@
-"""Every text that we write into a calendar file is read back as it was, by us and by a library that is not ours."""
+"""Text that we write into a calendar file is read back unchanged, by our reader and by another library."""
 
 import icalendar
 import pytest
@@ -15,7 +15,7 @@ from openmeet.recurrence.pattern import parse_date, pattern
 NOW = Instant(1_795_000_000_000_000)
 PATTERN = pattern(parse_date("2026-07-04T18:00", "UTC"), "UTC")
 
-# The first is what a library turned into a line break, so that both letters were lost.
+# In the first text, a library took a backslash and a letter for a line break, and lost both.
 HARD = (
     "\\N", "\\n", "C:\\New folder\\names", "\\\\N", "\\,", "\\;", "\\", "\\\\", ",", ";", ":", '"quoted"', "^n^^^'",
     "a, b; c\\d", "%2C%5C", "x\\N, y\\n; z\\\\",
@@ -58,7 +58,7 @@ def test_another_library_reads_the_same(text: str) -> None:
         assert str(read[name]) == text, name
     assert [str(one) for one in read["CATEGORIES"].cats] == [text, "and " + text]
     (place,) = read.subcomponents
-    # It does not know that a NAME is a text (RFC 7986, section 5.1), and hands over what stands in the file.
+    # It does not know that NAME is text (RFC 7986, section 5.1) and returns the raw value.
     assert unescaped(str(place["NAME"])) == text
 
 
@@ -77,12 +77,14 @@ def test_a_line_of_a_file_has_no_control_characters() -> None:
 
 
 def test_what_is_no_escape_stays() -> None:
-    """Programs that do not escape at all write paths and patterns as they are."""
+    """Programs that do not escape text write paths and patterns as they are."""
     assert unescaped("C:\\temp \\d \\") == "C:\\temp \\d \\"
 
 
 def test_zones_are_known_by_what_their_names_mean() -> None:
-    r"""Exchange escapes the commas of a TZID where it is defined, and quotes it where it is used (and RFC 6868 has carets there)."""
+    r"""Exchange escapes the commas of a TZID where it is defined and quotes the TZID where it is used. RFC 6868 uses
+    carets there.
+    """
     lines = (
         "BEGIN:VCALENDAR", "VERSION:2.0",
         "BEGIN:VTIMEZONE", 'TZID:Berlin\\, Bern "West" ^ one',

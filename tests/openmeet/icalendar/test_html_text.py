@@ -1,4 +1,4 @@
-"""HTML in descriptions becomes Markdown; plain text stays as it is; hostile HTML is cheap and harmless."""
+"""HTML in descriptions becomes Markdown, plain text stays unchanged, and hostile HTML is cheap and harmless."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Calendar files in the dialects of common programs, and hostile ones."""
+"""Calendar files in the dialects of common programs, and hostile files."""
 
 import json
 from typing import Any
@@ -55,7 +55,7 @@ def written(one: Instance) -> dict[str, Any]:
 
 
 def wanted(occurrence: dict[str, Any]) -> dict[str, Any]:
-    """Floating time is placed in the calendar's zone."""
+    """The expected occurrence, with floating time placed in the calendar's zone."""
     told = {name: value for name, value in occurrence.items() if name not in {"floating", "placed"}}
     if occurrence.get("floating"):
         told["start"] = occurrence["placed"]
@@ -267,7 +267,7 @@ def test_anything_is_read_or_refused(pieces: list[bytes], end: bytes) -> None:
 
 
 def test_a_change_that_names_a_day_alone_is_about_the_date_of_that_day() -> None:
-    """RECURRENCE-ID;VALUE=DATE in a series with hours: which is not allowed, and is written all the same."""
+    """RECURRENCE-ID;VALUE=DATE in a series with times is not allowed, but programs write it."""
     lines = (
         "BEGIN:VCALENDAR",
         "BEGIN:VEVENT",

@@ -1,4 +1,6 @@
-"""Any event of ours, written to a file and read as the form of a new one, says the same again in everything that the file's readers may see."""
+"""Any event of ours, written to a file and read into the form of a new event, is the same in everything that readers of
+the file may see.
+"""
 
 from dataclasses import replace
 
@@ -87,16 +89,17 @@ def test_any_event_comes_back_as_far_as_everybody_may_know_it(
     (found,) = parse_calendar(file, "UTC").events
     assert found.warnings == ()
     assert (found.is_cancelled, found.reason) == (is_cancelled, reason if is_cancelled else "")
-    # What is known of whether it happens, too: a plan comes back as a plan.
+    # The status survives too: a tentative event stays tentative.
     assert found.named_status == (None if status in {EventStatus.SCHEDULED, EventStatus.CANCELLED} else status)
     back = with_details(blank_event(NOW, found.typed.title, UserId("v")), check(found.typed))
-    # A place without a word that people could read is its point alone.
+    # A place without readable text is only its coordinates.
     there = event.place if event.place.lines else Venue(latitude=event.place.latitude, longitude=event.place.longitude)
     assert back.exact_place == there
     assert not {"title", "description", "mode", "categories", "tags"} & {*differing(back.content, event.content)}
     assert (back.starts_local, back.is_all_day) == (event.starts_local, event.is_all_day)
     if event.is_all_day:
-        # A day has no zone (RFC 5545, section 3.3.4), so that a file of ours says beside it whose day it is; it is never without an end.
+        # A date has no zone (RFC 5545, section 3.3.4), so our files also name the zone of the day. An all-day event
+        # always has an end.
         assert (back.starts_at, back.time_zone) == (event.starts_at, event.time_zone)
         days = [values_of_event(one)["ends"] or values_of_event(one)["starts"] for one in (event, back)]
         assert days[0][:10] == days[1][:10]

@@ -1,4 +1,4 @@
-"""The calendar files that we write, read by our own reader and by another library."""
+"""Calendar files that we write, read by our own reader and by another library."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -101,7 +101,7 @@ def test_what_is_written_is_read_back(event: WrittenEvent) -> None:
     )
     assert read.length == event.length
     window = instant_of(at("2026-01-01"), "UTC"), instant_of(at("2029-01-01"), "UTC")
-    if not event.pattern.is_all_day:  # whole days have no zone in a file
+    if not event.pattern.is_all_day:  # all-day events have no zone in a file
         assert expansion.between(read.pattern, *window) == expansion.between(event.pattern, *window)
     else:
         ours, theirs = expansion.between(event.pattern, *window), expansion.between(read.pattern, *window)
@@ -175,7 +175,7 @@ def test_method(method: str) -> None:
     "zone", ["Europe/Berlin", "America/New_York", "Africa/Casablanca", "Australia/Lord_Howe", "Asia/Kolkata"]
 )
 def test_a_zone_is_right_for_years(zone: str) -> None:
-    """As ``icalendar`` understands the definition alone, against the zone files."""
+    """The zone definition, as ``icalendar`` reads it on its own, agrees with the zone database."""
     text = "\r\n".join(vtimezone(zone, 2025, 2027)) + "\r\n"
     timezone = icalendar.Timezone.from_ical(text)
     defined = timezone.to_tz(lookup_tzid=False)  # type: ignore[attr-defined]  # every one here has it

@@ -1,10 +1,10 @@
-"""A worker as a process of its own: opens the database, waits for the word, and acts for a DID once.
+"""A worker in its own process: opens the database, waits for the start signal, and acts for a DID once.
 
     python -m tests.openmeet.identities.refresher DATABASE SCHEMA PLC NOW DID FAULT
 
-``FAULT`` is ``none``, or ``dies``: the process ends (as by ``kill -9``) when its server has answered and nothing is stored yet.
-``NOW`` is an instant, or ``real``.
-It says ``ready``, reads one line, and says the DID or the kind of the failure; what is said follows the word ``said``.
+``FAULT`` is ``none`` or ``dies``. With ``dies`` the process ends, as by ``kill -9``, when its server has responded and
+nothing is stored yet. ``NOW`` is an instant or ``real``. The worker prints ``ready``, reads one line, and prints the
+DID or the kind of the failure after the word ``said``.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Network clients for tests that make no network call: any call fails."""
+"""Network clients for tests without network calls: any call fails."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ from tests.worker_pool import POOL
 async def network_of_nobody(
     clock: Clock, cache: Cache, *, tenant: str = DEFAULT_TENANT, sealer: Sealer | None = None
 ) -> AsyncIterator[NetworkClients]:
-    """What rooms need to reach others, with nobody there."""
+    """The network clients that domain code needs, with no server to reach."""
     http = HttpClient(PUBLIC)
     dids = DidResolver(http, clock, DidSettings("http://127.0.0.1:1"))
     handles = HandleResolver(http, dids, clock, HandleSettings())
@@ -35,7 +35,9 @@ async def network_of_nobody(
 
 @asynccontextmanager
 async def publishing_to_nobody(clock: Clock) -> AsyncIterator[Publishing]:
-    """What consent by the API runs on: what a yes would publish is read, and no PDS is there for a yes under a new handle."""
+    """The dependencies of consent by API: previews of what consent would publish work, but no PDS exists to create an
+    account on.
+    """
 
     async with network_of_nobody(clock, InProcessCache(clock)) as network:
         yield Publishing(network, Keeper("http://127.0.0.1:1", "", ".town.test", "no-mail.test"))

@@ -35,7 +35,7 @@ async def jobs(db: Database, kind: JobKind) -> list[str]:
 
 
 async def test_unknown_did_is_a_shadow_once(db: Database):
-    """A person known only by DID: no address, no role; who they are is asked outside of the transaction."""
+    """A person known only by DID has no address and no role. The identity is resolved outside the transaction."""
     async with db.transaction() as tx:
         first = await actions.person_for_did(tx, did(1))
         assert await actions.person_for_did(tx, did(1)) == first
@@ -46,7 +46,7 @@ async def test_unknown_did_is_a_shadow_once(db: Database):
 
 
 async def test_owner_of_a_shadow_keeps_what_it_had(db: Database):
-    """Signing in claims the row: the same person, with everything that was seen of them."""
+    """Signing in claims the shadow's row: it is the same person, with everything that was seen of them."""
     async with db.transaction() as tx:
         shadow = await actions.person_for_did(tx, did(1))
         claimed = await actions.connect(tx, did(1), handle=HANDLE, pds_url="https://pds.example")
@@ -90,7 +90,9 @@ async def test_consent_can_be_withdrawn_and_given_again(db: Database):
 
 
 async def test_frames_faster_than_the_answer_make_no_second_person(db: Database):
-    """The new account's first frames made a shadow of its DID: when the answer comes it is the person's."""
+    """The new account's first frames arrive before the response and create a shadow for its DID. The response assigns
+    the DID to the person.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await actions.agree(tx, ana.user_id, handle=HANDLE)

@@ -1,4 +1,4 @@
-"""Consent to publish by the API: what it means is part of the answer, the default is no, and a token needs a scope of its own."""
+"""Consent to publish by API: responses explain what it means, the default is no, and tokens need a separate scope."""
 
 from dataclasses import replace
 from typing import Any
@@ -54,7 +54,9 @@ async def test_a_yes_answers_what_was_shown_and_a_no_takes_it_back(site: Site, d
 
 
 async def test_no_yes_without_having_read_what_it_means(site: Site, deployment: Deployment):
-    """Without the notice, without the revision, with an old one, under a name that cannot be: nothing is published or made."""
+    """Without the notice, without its revision, with an old revision or with an invalid handle, nothing is published or
+    created.
+    """
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         tag = {"if-match": (await browser.get(PATH, headers=ana)).headers["etag"]}
@@ -75,7 +77,7 @@ async def test_no_yes_without_having_read_what_it_means(site: Site, deployment: 
 
 
 async def test_a_no_while_a_yes_is_under_way_stays(site: Site, monkeypatch: pytest.MonkeyPatch):
-    """The PDS is asked about the handle before anything is written: a no that comes meanwhile is the newer word."""
+    """The PDS is asked about the handle before anything is written, so a no that arrives meanwhile is newer and wins."""
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         asked = handle_for

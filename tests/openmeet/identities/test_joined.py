@@ -13,7 +13,7 @@ from tests.openmeet.deployment import Deployment
 
 
 async def test_a_custodial_repository_opens_after_a_merge_under_any_sealing_key(deployment: Deployment):
-    """Its password was sealed for the one who is gone, and is sealed anew for the same."""
+    """The password was sealed for the merged user and is sealed again for the remaining one."""
     ana = await deployment.person("Ana")
     async with deployment.db.transaction() as tx:
         other = await users.create_person(tx, display_name="Ana at work", email="work@example.org")

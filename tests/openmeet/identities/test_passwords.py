@@ -1,4 +1,4 @@
-"""Sign-in with a password by a person who already granted access by OAuth."""
+"""Signing in with a password when the person has already granted access by OAuth."""
 
 import pytest
 
@@ -18,7 +18,7 @@ from tests.openmeet.deployment import Deployment
 async def test_what_was_granted_is_not_exchanged_for_full_access(
     deployment: Deployment, is_over: bool, at_another_server: bool, kept: PdsSessionKind
 ):
-    """While the grant lives; one that is over, or that another server gave, gives way."""
+    """A live OAuth grant is kept. An expired one or one from another server is replaced."""
     cleo = await deployment.connected()
     async with deployment.db.transaction() as tx:
         (identity,) = await queries.of_user(tx, cleo.user_id)

@@ -1,4 +1,4 @@
-"""The consent page: the preview before consent, the default no, and withdrawal."""
+"""The consent page: preview before consent, no as the default, and withdrawal."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ async def publish(browser: httpx.AsyncClient, **fields: str) -> httpx.Response:
 
 
 async def test_says_what_would_be_published_before_the_yes(site: Site):
-    """The record, the handle, and the words; the default is no."""
+    """The page shows the records, the handle and the notice, and the default is no."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         answer = await browser.get("/settings/publishing")
@@ -72,7 +72,7 @@ async def test_yes_makes_the_repository_and_the_page_says_so(site: Site, deploym
 
 
 async def test_how_much_is_published_and_how_much_is_being_taken_back(site: Site, deployment: Deployment):
-    """The numbers of the publication are those of the repository."""
+    """The numbers on the page agree with the repository."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         assert "Nothing of yours is public yet" in (await browser.get("/settings/publishing")).text
@@ -99,7 +99,7 @@ async def slugs(deployment: Deployment) -> list[str]:
 
 
 async def test_what_is_on_the_network_already_is_not_published_again(deployment: Deployment):
-    """A yes writes what another app of theirs wrote only where it was changed here."""
+    """Consent writes a record that another app of theirs wrote only if it was changed here."""
     async with deployment.db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         own = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
@@ -137,7 +137,7 @@ async def test_handle_of_somebody_else_is_refused_beside_the_field(site: Site, d
 
 
 async def test_handle_taken_meanwhile_is_said_and_another_can_be_chosen(site: Site, deployment: Deployment):
-    """Between the yes and the account somebody else was faster: the page says so and asks again."""
+    """If the handle was taken between the consent and the account creation, the page says so and asks for another one."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         await publish(browser, publish="yes", handle="ana")

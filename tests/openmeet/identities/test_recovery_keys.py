@@ -1,4 +1,4 @@
-"""A recovery key from creation to deletion, on both engines."""
+"""A recovery key from its creation to its deletion, on both engines."""
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database
@@ -13,7 +13,7 @@ DID = "did:plc:ragtjsm2j2vknwkz3zp4oxrd"
 
 
 async def keys(db: Database) -> list[tuple[str | None, bool]]:
-    """Of each key there is: whose it is, and whether it waits."""
+    """For each key: its DID, and whether it has been taken over and waits for deletion."""
     async with db.reader() as reader:
         rows = await reader.fetch("select did, taken_over_at from recovery_keys")
     return [(row["did"], row["taken_over_at"] is not None) for row in rows]
@@ -33,7 +33,7 @@ async def test_from_making_to_erasing(deployment: Deployment, make_database: Mak
         await recovery_keys.make(tx, deployment.network, ana)
         second = await recovery_key_queries.unused(tx, ana)
         assert first != second
-        # Before there is an account nothing can be taken over, and nothing is.
+        # Without an account there is nothing to take over, so this changes nothing.
         await recovery_key_queries.note_taken_over(tx, DID)
     assert await keys(db) == [(None, False)]
     async with db.transaction() as tx:
@@ -51,7 +51,7 @@ async def test_from_making_to_erasing(deployment: Deployment, make_database: Mak
     assert "sealed" not in repr(since)
     deployment.clock.turn(DAY)
     async with db.transaction() as tx:
-        # Its time runs from the first taking over.
+        # The time limit runs from the first takeover.
         await recovery_key_queries.note_taken_over(tx, DID)
         assert not await recovery_key_queries.erase_waiting(tx, ana, str(first))
     assert await waiting(db, ana) == since

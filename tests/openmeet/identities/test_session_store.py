@@ -1,4 +1,4 @@
-"""Stored repository sessions: one lease, one winner; the cache contains nothing readable and is never trusted."""
+"""Stored repository sessions: one lease has one holder, and the cache holds nothing readable and is never trusted."""
 
 import asyncio
 import gc
@@ -76,7 +76,9 @@ async def replace(db: Database, before: SealedSession, name: str) -> bool:
 
 
 async def test_one_refreshes_at_a_time_and_only_what_it_leased(db: Database, network: NetworkClients, clock):
-    """A lease is one worker's until it ends; whoever lost it stores nothing; a version that is past cannot be leased."""
+    """A lease belongs to one worker until it expires. Without it nothing can be stored, and an old version cannot be
+    leased.
+    """
     await connected(db, network)
     before = await stored(db)
     assert await lease(db, before, "first")
@@ -92,7 +94,7 @@ async def test_one_refreshes_at_a_time_and_only_what_it_leased(db: Database, net
 
 
 async def test_new_sign_in_ends_every_lease(db: Database, network: NetworkClients):
-    """Tokens of a session that was replaced meanwhile are not stored over those of the newer one."""
+    """Tokens of a session that was replaced meanwhile do not overwrite the new ones."""
     await connected(db, network)
     before = await stored(db)
     assert await lease(db, before, "old")
@@ -102,7 +104,7 @@ async def test_new_sign_in_ends_every_lease(db: Database, network: NetworkClient
 
 
 async def test_session_made_again_has_no_version_of_the_one_before(db: Database, network: NetworkClients, clock):
-    """What somebody still holds of an ended session is not taken for the new one."""
+    """A caller that still holds the ended session cannot use it as the new one."""
     await connected(db, network)
     before = await stored(db)
     async with db.transaction() as tx:
@@ -113,7 +115,7 @@ async def test_session_made_again_has_no_version_of_the_one_before(db: Database,
 
 
 async def test_tokens_open_for_their_tenant_and_did_alone(db: Database, network: NetworkClients, clock):
-    """A row copied to another person's or another tenant's opens for nobody; and no token stands in it."""
+    """A row copied to another person or tenant cannot be decrypted, and no token is stored in it in plain text."""
     identity = await connected(db, network)
     row = await stored(db)
     assert b"token" not in row.sealed
@@ -127,7 +129,7 @@ async def test_tokens_open_for_their_tenant_and_did_alone(db: Database, network:
 
 
 async def test_key_is_rotated_under_open_sessions(db: Database, network: NetworkClients, clock):
-    """With a new key in front everything still opens, and what is stored from then on needs the new one alone."""
+    """With a new key in front, old sessions can still be opened, and new ones need the new key only."""
     identity = await connected(db, network)
     async with network_of_nobody(clock, network.cache, sealer=Sealer([b"n" * 32, bytes(32)])) as rotated:
         session = await sessions.open_session(db, rotated, identity)
@@ -138,7 +140,7 @@ async def test_key_is_rotated_under_open_sessions(db: Database, network: Network
 async def test_cache_holds_what_the_contract_says_and_nothing_readable(
     db: Database, network: NetworkClients, cache: Cache
 ):
-    """Under the user's key stands ciphertext; inside are did, handle and both tokens. For an hour at most."""
+    """The cache holds ciphertext under the user's key. Inside are DID, handle and both tokens, for an hour at most."""
     identity = await connected(db, network)
     await agents.agent_for_user(db, network, identity.user_id)
     kept = await cache.get(f"bluesky:credentials:{identity.user_id}")
@@ -152,7 +154,7 @@ async def test_cache_holds_what_the_contract_says_and_nothing_readable(
 
 
 async def test_cache_is_believed_for_the_stored_version_alone(db: Database, network: NetworkClients, cache: Cache):
-    """What a stale or strange cache says changes nothing; what a lost one does not say is read from the row."""
+    """A stale or foreign cache entry changes nothing, and a missing one is replaced by the stored row."""
     identity = await connected(db, network)
     row = await stored(db)
     old = CachedCredentials(identity.did, identity.handle, "stale", "stale", row.version - 1)
@@ -175,7 +177,7 @@ async def test_signed_out_is_signed_out_whatever_the_cache_says(db: Database, ne
 
 
 async def test_cache_that_is_away_costs_nothing(db: Database, clock):
-    """Without Redis people publish as before."""
+    """Without Redis people can publish as before."""
     away = open_cache("redis://127.0.0.1:1/0", prefix="x", clock=clock)
     async with network_of_nobody(clock, away) as network:
         identity = await connected(db, network)
@@ -184,7 +186,7 @@ async def test_cache_that_is_away_costs_nothing(db: Database, clock):
 
 
 async def test_nobody_acts_for_an_account_that_is_not_active(db: Database, network: NetworkClients):
-    """A deactivated account's session is not used; it is there again when the account is."""
+    """A deactivated account's session is not used until the account is active again."""
     identity = await connected(db, network)
     for status, is_open in (("deactivated", False), ("active", True)):
         async with db.transaction() as tx:
@@ -198,7 +200,9 @@ async def test_nobody_acts_for_an_account_that_is_not_active(db: Database, netwo
 
 @needs("redis")
 async def test_what_stands_in_redis(db: Database, clock):
-    """Looked at from outside: one key per tenant and user, unreadable, gone within an hour; without it everybody stays signed in."""
+    """Redis has one encrypted key per tenant and user that expires within an hour. Without it everybody stays signed
+    in.
+    """
     tenant = f"town-{os.getpid()}"
     cache = open_cache(REDIS, prefix=tenant, clock=clock)
     redis = Redis.from_url(REDIS)
@@ -218,7 +222,9 @@ async def test_what_stands_in_redis(db: Database, clock):
 
 
 async def test_who_hangs_up_leaves_nothing_behind(db: Database, network: NetworkClients):
-    """The server cannot be reached, and nobody waits for that any more: no defect, and the session can be refreshed again."""
+    """The caller is cancelled while the server cannot be reached. No exception is left unhandled, and the session can
+    be refreshed again.
+    """
     identity = await connected(db, network)
     session = await sessions.open_session(db, network, identity)
     heard: list[dict[str, object]] = []

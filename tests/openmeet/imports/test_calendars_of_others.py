@@ -53,7 +53,7 @@ async def begin(db: Database, clock: HandClock, at: Instant) -> Caller:
 
 
 async def parts_of(tx: Transaction, path: str) -> list[Series]:
-    """The series at a path, and those that go on with it."""
+    """The series at a path and those that continue it."""
     found = await series_queries.by_slug(tx, SeriesSlug(path.removeprefix("/series/")))
     assert found is not None
     rows = await tx.fetch("select id from event_series where user_id = :owner order by id", owner=found.owner_id)
@@ -69,7 +69,7 @@ async def parts_of(tx: Transaction, path: str) -> list[Series]:
 async def said_by(
     tx: Transaction, paths: list[str], start: Instant, end: Instant
 ) -> list[tuple[Instant, Instant, str]]:
-    """Begin, end and title of each date that takes place and overlaps the window, of all that was made."""
+    """Start, end and title of each imported date that takes place and overlaps the window."""
     found = []
     for path in paths:
         if path.startswith("/events/"):
@@ -97,14 +97,14 @@ async def said_by(
 
 
 def moment(text: str, zone: str) -> Instant:
-    """An instant of the expectation: with an offset, or on the clock of a zone."""
+    """An instant of the expected result, given with an offset or as local time of a zone."""
     at = datetime.fromisoformat(text)
     return instant_of(at, zone) if at.tzinfo is None else from_datetime(at)
 
 
 @pytest.mark.parametrize("name", FILES)
 async def test_each_date_is_where_its_file_has_it(make_sqlite: MakeDatabase, clock: HandClock, name: str) -> None:
-    """Google, Outlook, Apple and servers; and a second time nothing is made."""
+    """Google, Outlook, Apple and servers. A second import creates nothing."""
     wanted = WANTED[name]
     zone = wanted["calendar"]["timezone"] or "UTC"
     start, end = (moment(text, "UTC") for text in wanted["window"])
@@ -146,7 +146,7 @@ FOLLOWING = ";RANGE=THISANDFUTURE"
 
 
 def choir(rule: str, *changes: tuple[str, str, str], more: str = "") -> bytes:
-    """A file with these changes: the range, the name of the date and its start."""
+    """A file with these changes, each a RANGE, a RECURRENCE-ID and a start."""
     texts = [
         CHANGE.format(range=reach, original=original, starts=starts, summary=f"Choir {n}", sequence=n, more=more)
         for n, (reach, original, starts) in enumerate(changes, 1)
@@ -189,7 +189,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 async def test_what_follows_goes_on_as_its_file_says(
     db: Database, clock: HandClock, told: str, *, is_over: bool
 ) -> None:
-    """Each date as a calendar that reads the file shows it, be some of them over or not."""
+    """Each date is where a calendar program shows it, whether dates are over or not."""
     file = TOLD[told]
     now = instant_of(datetime.fromisoformat("2026-04-15T12:00" if is_over else "2026-03-01T12:00"), "UTC")
     start, end = Instant(now - 300 * DAY), Instant(now + 300 * DAY)
@@ -219,7 +219,7 @@ async def test_what_follows_goes_on_as_its_file_says(
 async def test_what_no_rule_can_say_is_said_before(
     db: Database, clock: HandClock, rule: str, original: str, starts: str
 ) -> None:
-    """The date that the file names is moved; of those behind it the preview says that they stay."""
+    """The date named in the file is moved. The preview says that the dates after it stay."""
     file = choir(rule, (FOLLOWING, original, starts)).replace(b"DURATION:PT2H\n", b"")
     ana = await begin(db, clock, instant_of(datetime.fromisoformat("2026-03-01T12:00"), "UTC"))
     (warning,) = parse_calendar(file, "UTC").events[0].warnings

@@ -1,4 +1,6 @@
-"""Events from a calendar file: brought in once, as drafts and private series, and the round trip of our own files; both engines."""
+"""Events from a calendar file: imported once, as drafts and private series, and the round trip of our own files; both
+engines.
+"""
 
 from dataclasses import replace
 
@@ -125,7 +127,7 @@ async def test_a_calendar_becomes_drafts_and_a_series_that_only_its_host_sees(db
 
 
 async def test_twice_changes_nothing(db: Database) -> None:
-    """The same file, the same import confirmed again, and one event of it changed elsewhere: nothing new."""
+    """Importing the same file, confirming the same import again, or changing one event elsewhere creates nothing new."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     import_id = await kept(db, ana, CHOIR)
@@ -147,7 +149,9 @@ async def test_only_what_was_chosen(db: Database) -> None:
 
 
 async def test_what_we_wrote_ourselves_comes_back_the_same(db: Database, clock: HandClock) -> None:
-    """A series with its changes, exported, brought in by somebody else and exported again, says the same; and is known at home."""
+    """A series with changes, exported, imported by another person and exported again is the same. At home it is
+    recognised.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ana, title="Tea; with, commas", description="Line\nbreaks")
@@ -169,7 +173,7 @@ async def test_what_we_wrote_ourselves_comes_back_the_same(db: Database, clock: 
 
 
 async def exported(tx: Transaction, series: Series) -> bytes:
-    """The feed, with what its host alone sees."""
+    """The feed, with the details that only the host sees."""
     stored = [held.event for held in await date_queries.stored(tx, series.id)]
     open_ = [_opened(event) for event in stored]
     return calendar_of([(series, open_)], await sequences(tx, [one.id for one in open_]), tx.now, URL)
@@ -180,7 +184,7 @@ def _opened(event: Event) -> Event:
 
 
 def said_by(file: bytes, now: Instant) -> list[tuple[object, ...]]:
-    """Every date of a file, by what matters to who reads it."""
+    """Every date of a file, with the fields that matter to readers."""
     (calendar,) = read_calendars(file)
     return [
         (
@@ -197,7 +201,9 @@ def said_by(file: bytes, now: Instant) -> list[tuple[object, ...]]:
 
 
 def test_a_hundred_thousand_lines_are_bounded() -> None:
-    """A large calendar is read within seconds and cut at a number of events; more components than that are refused."""
+    """A large calendar is read within seconds and cut at a number of events. A file with more components than that is
+    refused.
+    """
     one = b"BEGIN:VEVENT\r\nUID:%d\r\nDTSTART:20270101T100000Z\r\nSUMMARY:x\r\nEND:VEVENT\r\n"
     many = b"BEGIN:VCALENDAR\r\n" + b"".join(one % number for number in range(2_000)) + b"END:VCALENDAR\r\n"
     lines = b"X-PADDING:1\r\n" * 100_000

@@ -126,7 +126,7 @@ async def test_a_file_is_posted_as_it_is_with_a_line_folded_within_a_character(s
 async def test_calls_on_the_operators_own_server_are_links_to_join(
     make_database: MakeDatabase, clock: HandClock
 ) -> None:
-    """Only where the operator named it: everywhere else such a link stays in the text."""
+    """A link becomes a join link if the operator configured its host. Otherwise it stays in the text."""
     file = FILE.replace(b"https://us02web.zoom.us/j/86012345678", b"https://meet.choir.example/Practice")
     assert file != FILE
     for number, hosts in enumerate(((), ("Meet.Choir.example",))):

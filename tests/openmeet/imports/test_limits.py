@@ -1,4 +1,4 @@
-"""Imports that are too expensive: a helpful message, the right status, and a site that stays responsive."""
+"""Imports that are too expensive give a helpful message and the right status, and the site stays responsive."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ BOMB = "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\nDTSTART:20261101T100000Z\r\nRRUL
 
 @pytest.fixture
 async def strict() -> AsyncIterator[WorkerPool]:
-    """Nothing large is read."""
+    """Limits that refuse any large file."""
     pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
     yield pool
     await pool.close()
@@ -38,7 +38,7 @@ async def send(browser: httpx.AsyncClient) -> httpx.Response:
 async def test_a_file_that_takes_too_much_is_answered_with_what_to_do(
     make_sqlite: MakeDatabase, clock: HandClock, strict: WorkerPool
 ) -> None:
-    """On the page beside its field, and as a problem for programs; nothing is kept of it."""
+    """The page shows the error at the field and the API returns a problem. Nothing of the file is kept."""
     db = await make_sqlite("openmeet", clock=clock)
     site = site_on(db, clock, workers=strict)
     async with site.browser() as browser:
@@ -58,7 +58,7 @@ async def test_a_file_that_takes_too_much_is_answered_with_what_to_do(
 async def test_who_has_used_up_their_allowance_is_told_when_to_come_back(
     make_sqlite: MakeDatabase, clock: HandClock
 ) -> None:
-    """TooMany, with the time."""
+    """The failure is TooMany, with the time to retry."""
     pool = WorkerPool(PoolLimits(cpu_seconds_per_person=0.0001))
     site = site_on(await make_sqlite("openmeet", clock=clock), clock, workers=pool)
     try:
@@ -76,7 +76,7 @@ async def test_who_has_used_up_their_allowance_is_told_when_to_come_back(
 async def test_a_full_queue_says_when_to_come_back_and_the_site_goes_on(
     make_sqlite: MakeDatabase, clock: HandClock
 ) -> None:
-    """While every process is busy with what never ends, pages are served and nothing runs on the event loop."""
+    """While every process is busy with endless work, pages are served and nothing runs on the event loop."""
     pool = WorkerPool(PoolLimits(processes=1, queue=1))
     site = site_on(await make_sqlite("openmeet", clock=clock), clock, workers=pool)
     try:
@@ -96,7 +96,7 @@ async def test_a_full_queue_says_when_to_come_back_and_the_site_goes_on(
 
 
 async def test_a_site_without_workers_reads_no_files(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """It says so, and reads nothing on its event loop instead."""
+    """The site refuses the file with an explanation and does not read it on its event loop."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock, workers=None)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")

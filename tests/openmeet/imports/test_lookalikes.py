@@ -1,4 +1,6 @@
-"""The same event under another UID, or from its page after its file: pointed out with a link, and brought in only where it is chosen; both engines."""
+"""The same event under another UID, or from its page after its file: shown with a link, and imported only if chosen;
+both engines.
+"""
 
 from typing import Any
 
@@ -81,7 +83,7 @@ async def test_programs_are_told_and_choose_too(make_database: MakeDatabase, clo
 async def test_what_one_hosts_beside_its_author_looks_like_it_too(
     make_database: MakeDatabase, clock: HandClock
 ) -> None:
-    """From a yes on, and until they leave."""
+    """A co-host's events are compared too, from the time they accept until they leave."""
     db = await make_database("openmeet", clock=clock)
     found = ImportedEvent("one@x", Submission(title="Tea", starts="2026-07-04T20:00", time_zone="Europe/Berlin"), "")
     async with db.transaction() as tx:

@@ -56,7 +56,9 @@ STRANGE = "\r\n".join(
 
 
 async def test_an_unknown_zone_is_pointed_out_and_chosen(make_database: MakeDatabase, clock: HandClock) -> None:
-    """At each event what is unknown, and as what it is read; the choice is for those alone; nothing is shifted by it but them."""
+    """Each event shows the unknown zone and how it is read. The choice applies to these events only, and no others are
+    shifted.
+    """
     db = await make_database("openmeet", clock=clock)
     site = site_on(db, clock, time_zone="Europe/Lisbon")
     async with site.browser() as browser:
@@ -87,7 +89,7 @@ async def test_an_unknown_zone_is_pointed_out_and_chosen(make_database: MakeData
 
 
 async def test_a_list_without_addresses_is_kept_by_names(make_database: MakeDatabase, clock: HandClock) -> None:
-    """The preview says that nobody of them gets mail; the list shows them, and offers no letter."""
+    """The preview says that none of them will get e-mail. The list shows their names, and offers no message."""
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")

@@ -1,4 +1,4 @@
-"""Lists of people: nobody is invited before a reviewed e-mail, nobody twice, and nobody joins without agreeing."""
+"""Lists of people: nobody is invited before the host has reviewed the e-mail, invited twice, or added without agreeing."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ from tests.openmeet.imports.test_understanding import LUMA
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, details, h1_of, person, sign_up, site_on
 from tests.worker_pool import WORKERS
 
-# Nobody on it has said no there.
+# Nobody on the list has declined there.
 COMING = LUMA.replace(",declined,", ",approved,")
 
 
@@ -59,7 +59,7 @@ async def waiting(db: Database, what: What, target: str) -> list[PersonId]:
 
 
 async def test_a_list_is_kept_and_nobody_is_told(db: Database) -> None:
-    """Twice is once; no mail, no guest, no person comes of it."""
+    """Keeping the list twice changes nothing, and it creates no e-mail, attendance or user."""
     host, event = await hosted(db)
     import_id = await kept(db, host, What.GUESTS, event.id)
     before = [await count(db, table) for table in ("outbox_jobs", "attendances", "users", "notifications")]
@@ -71,7 +71,7 @@ async def test_a_list_is_kept_and_nobody_is_told(db: Database) -> None:
 
 
 async def test_one_letter_that_was_read_before(db: Database) -> None:
-    """The number shown is the number meant; twice at once sends once; who was invited is never invited again."""
+    """The host confirms the number shown. Confirming twice at once sends once, and nobody is invited again."""
     host, event = await hosted(db)
     await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id))
     async with db.transaction() as tx:
@@ -101,7 +101,9 @@ async def test_one_letter_that_was_read_before(db: Database) -> None:
 
 
 async def test_in_by_their_own_yes_alone(db: Database) -> None:
-    """A guest of a private event, a member of a private group; once; who said no gets no further letter."""
+    """They become a guest of a private event or a member of a private group, once. A person who declined gets no more
+    e-mail.
+    """
     host, event = await hosted(db)
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -159,7 +161,7 @@ def test_links_that_were_made_up() -> None:
 
 
 async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """From a file to a guest: look, keep, read the letter, send it, say yes; opening a link changes nothing."""
+    """The host uploads, keeps, reviews and sends, and the person accepts. Opening a link changes nothing."""
     site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as host, site.browser() as guest:
         await sign_up(host, "host@example.org", "Host")
@@ -205,7 +207,7 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
         token = people.token_of(CODE_KEY, rows[0]["id"])
         link = f"/mail/decline/list/{token}"
         assert (await program.get(link)).headers["location"] == f"/arrivals/{token}"
-        # One click in a mail program is a no (RFC 8058): from nowhere, without cookies, answered without a redirect.
+        # A mail program's one-click POST declines (RFC 8058): from anywhere, without cookies or redirect.
         stopped = await program.post(link, data={"List-Unsubscribe": "One-Click"}, headers={"origin": ""})
         assert stopped.status_code == 200
         async with site.db.reader() as reader:
@@ -255,7 +257,7 @@ STATUSES = (
 async def test_who_said_no_there_is_asked_only_where_the_host_ticks_them(
     make_sqlite: MakeDatabase, clock: HandClock
 ) -> None:
-    """On the page and by the API; what is ticked decides, and without a word the status does."""
+    """On the page and by API, the ticked people are invited. Without a selection the status decides."""
     site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
 
     async def listed() -> list[str]:
@@ -286,7 +288,7 @@ async def test_who_said_no_there_is_asked_only_where_the_host_ticks_them(
 
 
 async def test_yes_and_no_by_the_api(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """A yes is somebody's who is signed in, a no is whoever's who has the token; looking changes nothing."""
+    """Accepting needs a signed-in person, declining only the token. Opening the link changes nothing."""
     site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     host, event = await hosted(site.db)
     import_id = await kept(site.db, host, What.GUESTS, event.id, STATUSES)

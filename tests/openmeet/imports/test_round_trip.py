@@ -1,4 +1,4 @@
-"""Our own feeds, brought into another installation and written there again, say the same; both engines."""
+"""Our own feeds, imported into another installation and exported there again, are the same; both engines."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -124,7 +124,7 @@ async def brought(db: Database, who: Caller, content: bytes, host: str) -> list[
 
 
 async def there_and_back(away: Database, file: bytes) -> bytes:
-    """What the other installation writes of all that it made of the file."""
+    """Import the file on the other installation and export everything that was created."""
     async with away.transaction() as tx:
         ben = await person(tx, "Ben")
     made = await brought(away, ben, file, "elsewhere.test")
@@ -144,7 +144,7 @@ async def there_and_back(away: Database, file: bytes) -> bytes:
 
 
 async def series_and_dates(tx: Transaction, slug: str) -> tuple[Series, list[Event]]:
-    """As everybody sees them: what is brought in is its host's alone at first."""
+    """The series and its dates as everybody sees them. Imported ones are private at first."""
     series = await series_queries.by_slug(tx, SeriesSlug(slug))
     assert series is not None
     dates = [public(held.event) for held in await date_queries.stored(tx, series.id)]
@@ -156,7 +156,7 @@ def public(event: Event) -> Event:
 
 
 def alone(*events: Event) -> bytes:
-    """A file of these events, each as its own file has it."""
+    """A file with these events, each entry as in its own file."""
     entries = [
         vevent_of(
             event,
@@ -171,7 +171,7 @@ def alone(*events: Event) -> bytes:
 
 
 def said_by(file: bytes, now: Instant) -> list[tuple[object, ...]]:
-    """Every date of a file, in all that it says of it but how it is named."""
+    """Every date of a file, in everything except its UID."""
     events = [
         replace(event, uid=f"{number}-{event.uid}")
         for number, calendar in enumerate(read_calendars(file))
@@ -199,7 +199,7 @@ def said_by(file: bytes, now: Instant) -> list[tuple[object, ...]]:
 
 
 async def home_events(db: Database, ana: Caller) -> tuple[Series, Sequence[Event]]:
-    """A series with dates of its own, and single events of every kind."""
+    """A series with changed dates, and single events of every kind."""
     (path,) = await brought(db, ana, CHOIR, "openmeet.test")
     async with db.transaction() as tx:
         series, dates = await series_and_dates(tx, path.rpartition("/")[2])
@@ -225,7 +225,7 @@ async def test_single_events_come_back_the_same(db: Database, away: Database, an
     assert len(said) == len(single)
     assert said_by(await there_and_back(away, file), clock.now()) == said
     assert b"secret" not in file
-    # Who is not coming reads the town, and nothing nearer, in any property.
+    # People who are not going see the town, and nothing more precise in any property.
     nearby = alone(*(event for event in single if event.content.place_audience is Audience.ATTENDEES))
     assert b"Berlin" in nearby
     assert all(word not in nearby for word in (b"Haupt", b"10827", b"library", b"GEO"))
@@ -260,7 +260,7 @@ async def test_a_feed_of_many_events_comes_back_the_same(
             whole = series_feed.WholeSeries.of(series, dates, begins=Instant(0))
             single = [event for event in ours if event.place_in_series is None]
             file = group_feed.calendar_of(group, [whole], single, numbers, tx.now, URL, is_public=True)
-            # Said in words that people use: an address of the protocol means nothing in a calendar.
+            # The text avoids protocol addresses, which mean nothing in a calendar.
             assert b"From another app" in file
             assert b"at://" not in file
         elif kind == "search":

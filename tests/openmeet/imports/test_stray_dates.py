@@ -1,4 +1,4 @@
-"""Dates of a series whose own entry is not in the file, as our feeds of groups have them; and single events that are called off; both engines."""
+"""Dates of a series whose master is not in the file, as in our group feeds, and cancelled single events; both engines."""
 
 import pytest
 
@@ -25,7 +25,7 @@ HOST = "openmeet.test"
 
 
 def entry(day: str, *lines: str, uid: str = "choir@elsewhere.test", start: str = "") -> list[str]:
-    """One date at 18:00 Berlin time by the rule, without a rule."""
+    """One date that is at 18:00 Berlin time by its RECURRENCE-ID, without a rule."""
     return [
         "BEGIN:VEVENT",
         f"UID:{uid}",
@@ -80,7 +80,7 @@ def test_dates_without_their_series_are_understood_as_one_series_of_these_dates(
     assert [change.original for change in found.changes] == [
         "2027-03-09T18:00:00",
         "2027-03-16T18:00:00",
-        "2027-03-23T18:00:00",  # written on another clock
+        "2027-03-23T18:00:00",  # written in another time zone
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is understood of a page and of a list of people, before anything is kept. Pure."""
+"""What is read from an event page or a list of people before anything is stored. Pure."""
 
 import json
 
@@ -28,7 +28,7 @@ MEETUP = (
 
 
 def test_a_list_of_luma() -> None:
-    """Addresses in one spelling, each once; who has none is named with the reason."""
+    """Addresses are normalised and unique. People without one are listed with the reason."""
     found = parse_list(LUMA.encode())
     assert found.service == "Luma"
     assert [(row.line, row.name, row.email, row.status) for row in found.usable] == [
@@ -50,7 +50,7 @@ def test_a_list_of_eventbrite(encoding: str) -> None:
 
 
 def test_a_list_of_meetup_has_no_addresses() -> None:
-    """That is said; they are known by their names."""
+    """The preview says so, and people are identified by name."""
     found = parse_list(MEETUP.encode())
     assert found.service == "Meetup"
     assert [(row.name, row.email, row.status, row.problem) for row in found.named] == [("Ana S.", "", "Yes", "")]
@@ -59,7 +59,9 @@ def test_a_list_of_meetup_has_no_addresses() -> None:
 
 
 def test_who_has_no_address_is_known_by_name_once() -> None:
-    """Neither name nor address is nobody; a name twice without an address is one person, and never one with an address."""
+    """A row without name and address is skipped. A repeated name without an address is one person, and never merged
+    with one that has an address.
+    """
     found = parse_list(b"Name,Email,Table\nAna,,1\nAna,,2\nAna,ana@example.org,1\n,,1\n ,,2\nBen,no address,1\n")
     assert [(row.name, row.email) for row in found.usable] == [("Ana", ""), ("Ana", "ana@example.org")]
     assert {row.line: row.problem for row in found.rows if row.problem} == {
@@ -121,7 +123,9 @@ EVENT = {
 
 @pytest.mark.parametrize("node", [EVENT, [EVENT], {"@graph": [{"@type": "WebPage"}, EVENT]}])
 def test_the_page_of_an_event(node: object) -> None:
-    """Times on the clock of the person where the offset is theirs; the place in its parts; no markup in the text."""
+    """Times are in the importer's zone if it has the same offset, the place is split into its parts, and the text has
+    no markup.
+    """
     (found,) = parse_page(page(node), "https://choir.example/2027", "Europe/Berlin").events
     details = check(found.typed)
     assert (details.starts_local, details.time_zone) == ("2027-03-02T18:00:00", "Europe/Berlin")
@@ -165,7 +169,7 @@ def test_pages_without_an_event(data: bytes) -> None:
 
 
 def test_a_hostile_page_does_no_harm() -> None:
-    """Wrong types everywhere, scripts in texts, endless lists: what cannot be used is left out."""
+    """Wrong types, scripts in texts and endless lists are dropped."""
     odd = {
         "@type": "Event",
         "name": ["<b>x</b>", 7],

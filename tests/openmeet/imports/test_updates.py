@@ -1,4 +1,4 @@
-"""Import of a changed file: differences are shown and applied on confirmation; local edits stay otherwise."""
+"""Import of a changed file: differences are shown and applied on confirmation. Local edits stay otherwise."""
 
 import pytest
 
@@ -128,10 +128,10 @@ async def test_only_what_changed_in_the_file_counts_and_where_both_changed_it_is
     assert published.status_code == 200, published.text
     edited = await client.put(f"/api{tea}", json=body, headers=ana)
     assert edited.status_code == 200, edited.text
-    # The same file: what the host changed here is no difference.
+    # With the same file, edits made here are not differences.
     (same, *_) = (await look(client, ana, FILE))["events"]
     assert same["differences"] == []
-    # It says another title and another place now; the text is as it was there, and the host's own here.
+    # The file has a new title and place. Its text is unchanged, but the host has edited it here.
     file = FILE.replace("SUMMARY:Tea", "SUMMARY:Tea and cake").replace("LOCATION:Garden", "LOCATION:Library")
     (changed, *_) = (await look(client, ana, file))["events"]
     assert {one["field"]: (one["before"], one["after"], one["isEditedHere"]) for one in changed["differences"]} == {
@@ -145,7 +145,7 @@ async def test_only_what_changed_in_the_file_counts_and_where_both_changed_it_is
         "Library",
         "Bring two cups",
     )
-    # What was taken is the base from now on.
+    # Accepted values are the new base.
     body |= {"title": "Tea again", "venue": {"name": "Library"}}
     assert (await client.put(f"/api{tea}", json=body, headers=ana)).status_code == 200
     (again, *_) = (await look(client, ana, file))["events"]

@@ -1,4 +1,4 @@
-"""A tenant's database, empty, on the engine of the test; and the small network of ``tests.openmeet.deployment``."""
+"""A tenant's empty database on the engine of the test, and the small network of ``tests.openmeet.deployment``."""
 
 from collections.abc import AsyncIterator
 

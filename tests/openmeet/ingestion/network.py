@@ -1,4 +1,4 @@
-"""Firehose messages made by hand."""
+"""Firehose messages for tests."""
 
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
@@ -18,13 +18,13 @@ HERE = IngestionContext("https://meet.example")
 
 
 def counted() -> IngestionMetrics:
-    """What a processor counts, of nobody's interest."""
+    """Metrics for a processor that no test looks at."""
     metrics = Metrics("openmeet")
     return counting(metrics, results_of(metrics))
 
 
 NAMES = "abcdefghijklmnop"
-# An hour before the clock of tests stands.
+# An hour before the time of the tests' clock.
 FIRST = 1_772_362_800_000_000
 
 
@@ -72,5 +72,7 @@ def deleted(of: RecordMessage, at: int) -> RecordMessage:
 
 
 def key_of(name: str) -> str:
-    """A record key as the Lexicon of events asks for it (a TID), that ends in a short name of the letters a to z and digits 2 to 7."""
+    """A record key in the format that the event lexicon requires (a TID), ending in ``name``, which has only letters a
+    to z and digits 2 to 7.
+    """
     return "3mfyouu222222"[: 13 - len(name)] + name

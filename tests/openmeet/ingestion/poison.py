@@ -10,7 +10,7 @@ from openmeet.network.ingestion.retry import ApplyResult
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import HERE, did, rev
 
-# What names a record in each table that one may be poison to.
+# The column that identifies the record in each table that can be poisoned.
 NAMING = {
     "records": "uri",
     "events": "record_uri",
@@ -32,7 +32,7 @@ _FUNCTION = """
 """
 
 REFUSE = {"sqlite": "select raise(abort, 'poisoned')", "postgresql": "raise exception 'poisoned'"}
-# A row that refers to what is not there: of a foreign key, as any other of ours.
+# Violates a foreign key, as a row that refers to a missing one would.
 REFER = dict.fromkeys(("sqlite", "postgresql"), "insert into chat_messages_of_test (user_id) values ('nobody')")
 
 
@@ -44,7 +44,7 @@ def _name(table: str, verb: str, rkey: str) -> str:
 
 
 async def poison(db: Database, table: str, rkey: str, statements: dict[str, str] = REFUSE) -> None:
-    """From now on nothing of the record with this key gets into the table."""
+    """Refuse writes of the record with this key to the table."""
     _poisoned.setdefault(db, []).extend(_name(table, verb, rkey) for verb in ("insert", "update"))
     async with db.transaction() as tx:
         if statements is REFER:
@@ -66,7 +66,9 @@ async def poison(db: Database, table: str, rkey: str, statements: dict[str, str]
 
 
 async def heal_all(db: Database) -> None:
-    """Leave nothing of this in a PostgreSQL schema: one that has changed is made again, which takes longer than most tests."""
+    """Remove all triggers from a PostgreSQL schema. A changed schema would be created again, which takes longer than
+    most tests.
+    """
     if not _poisoned.get(db):
         return
     async with db.transaction() as tx:
@@ -77,7 +79,7 @@ async def heal_all(db: Database) -> None:
 
 
 async def heal(db: Database, table: str, rkey: str) -> None:
-    """It gets in again."""
+    """Accept the record again."""
     async with db.transaction() as tx:
         for verb in ("insert", "update"):
             name = _name(table, verb, rkey)
@@ -88,7 +90,7 @@ async def heal(db: Database, table: str, rkey: str) -> None:
 
 
 async def read(db: Database, at: int, *messages: RecordMessage, author: int = 1) -> ApplyResult:
-    """Apply a reading of somebody's whole repository."""
+    """Apply a read of a person's whole repository."""
     held = [replace(one, rev=rev(at), is_read=True) for one in messages]
     return await apply_export(db, HERE, did(author), rev(at), held)
 

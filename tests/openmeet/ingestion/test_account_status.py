@@ -1,4 +1,4 @@
-"""Status hides rows and edits none: an account that is not active is in no list and no count, and comes back whole."""
+"""Account status hides rows without editing them: an inactive account is in no list or count, and comes back complete."""
 
 import pytest
 
@@ -32,7 +32,7 @@ AWAY = ["deactivated", "suspended", "takendown", "deleted"]
 
 
 async def say(db: Database, who: int, status: str) -> None:
-    """What the account's own PDS said when it was asked."""
+    """Store the status that the account's own PDS reported."""
     async with db.transaction() as tx:
         await identities.update_from_network(tx, did(who), handle="", pds_url="", status=status)
 
@@ -53,7 +53,7 @@ async def event_at(db: Database, uri: str) -> Event:
 
 @pytest.mark.parametrize("status", AWAY)
 async def test_events_of_an_inactive_author_are_in_no_list(db: Database, status: str):
-    """And in every list again when the account is active; the row is never touched."""
+    """They are in every list again when the account is active. The rows are never changed."""
     await take(db, event(1, "tea", 1, startsAt="2026-05-01T10:00:00Z"))
     async with db.transaction() as tx:
         await visibility.release(tx, [did(1)], SubjectVisibility.ARRIVAL)
@@ -104,7 +104,7 @@ async def test_answers_of_an_inactive_account_do_not_count(db: Database, status:
 
 
 async def test_an_answer_that_has_no_record_there_is_shown(db: Database):
-    """What somebody said here, and nowhere else, is no business of the account that went away."""
+    """An answer given here only does not depend on the status of the author's account."""
     tea, people = await full_house(db)
     async with db.transaction() as tx:
         await attendance.answer(tx, people[0], tea.slug, RsvpReply.GOING)
@@ -113,7 +113,7 @@ async def test_an_answer_that_has_no_record_there_is_shown(db: Database):
 
 
 async def test_hiding_takes_no_seat(db: Database):
-    """The seat stays reserved: nobody moves up into it, and after the return there are not too many (invariant 4)."""
+    """The seat stays reserved, so nobody moves up and there are not too many after the return (invariant 4)."""
     tea, people = await full_house(db)
     for number in range(PLACES):
         await take(db, rsvp(number, "one", number + 1, URI))
@@ -128,7 +128,7 @@ async def test_hiding_takes_no_seat(db: Database):
 
 
 async def test_hidden_answers_are_confirmed_by_nobody(db: Database):
-    """The host does not see them, so "give them places" does not mean them."""
+    """The host cannot see them, so approving everyone does not include them."""
     tea, _ = await full_house(db)
     await take(db, rsvp(6, "one", 1, URI), rsvp(7, "one", 2, URI))
     await say(db, 6, "suspended")

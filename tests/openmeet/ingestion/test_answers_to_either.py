@@ -1,4 +1,6 @@
-"""An event of this site is handed over: answers to either of its records, in any order, are one event's, one of each person."""
+"""An event of this site is handed over. Answers to either of its records, in any order, become one answer per person to
+one event.
+"""
 
 import random
 
@@ -29,7 +31,7 @@ ROUNDS = 6
 
 
 def written(chance: random.Random, author: int, number: int, about: str) -> tuple[RecordMessage, tuple[str, str], str]:
-    """An answer, what it is weighed by, and its word."""
+    """A message with an answer, its precedence, and its status."""
     day, word = chance.choice(DAYS), chance.choice(("going", "interested", "notgoing"))
     said = rsvp(author, f"a{number}", 10 * number + author, about, word, createdAt=day)
     read = read_rsvp(RSVP, cbor.decode(said.body or b""), rkey=said.rkey)
@@ -46,7 +48,7 @@ async def deliver(db: Database, messages: list[RecordMessage], chance: random.Ra
 
 
 async def begin(db: Database) -> tuple[Caller, Caller, str]:
-    """Ana's event with its record; Ben has a repository, too."""
+    """Ana's event with its record. Ben has a repository too."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         for number, who in enumerate((ana, ben)):
@@ -62,7 +64,7 @@ async def begin(db: Database) -> tuple[Caller, Caller, str]:
 
 
 async def attach(tx, event_id: str, said: RecordMessage) -> None:
-    """The publisher has written this, and nobody has told us of it yet."""
+    """Attach a record that the publisher wrote and that has not arrived from the network yet."""
     assert await publication_echoes.attach(
         tx,
         kind=PublicationKind.EVENT,

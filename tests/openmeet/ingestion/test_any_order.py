@@ -1,4 +1,4 @@
-"""Any order, any repetition and any batches of the same messages end in the oracle's view."""
+"""Any order, repetition and batching of the same messages ends in the oracle's view."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ DAYS = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
 
 
 def history(chance: random.Random, length: int) -> list[Change]:
-    """What a few people wrote, edited and deleted, in the order of their revs."""
+    """Changes by a few people (created, edited, deleted), ordered by rev."""
     changes: list[Change] = []
     about = [f"at://{did(author)}/{EVENT}/{key}" for author in range(AUTHORS) for key in EVENT_KEYS]
     for number in range(length):
@@ -39,7 +39,7 @@ def history(chance: random.Random, length: int) -> list[Change]:
 
 
 async def deliver(db: Database, changes: list[Change], chance: random.Random) -> None:
-    """Shuffled, some of them twice, in batches of any size."""
+    """Apply the messages shuffled, some of them twice, in batches of any size."""
     queue = changes + chance.choices(changes, k=len(changes) // 3)
     chance.shuffle(queue)
     while queue:
@@ -49,7 +49,7 @@ async def deliver(db: Database, changes: list[Change], chance: random.Random) ->
 
 
 async def deliver_stubbornly(db: Database, changes: list[Change], chance: random.Random) -> None:
-    """As a processor does: what lost against a concurrent transaction is applied again."""
+    """Apply messages as a processor does: retry after a conflict with another transaction."""
     queue = list(changes)
     chance.shuffle(queue)
     while queue:
@@ -63,7 +63,7 @@ async def deliver_stubbornly(db: Database, changes: list[Change], chance: random
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_parallel_processors_end_in_the_same_view(make_database: MakeDatabase, seed: int):
-    """One to four processors with the same messages, each in an order of its own."""
+    """One to four processors apply the same messages, each in a different order."""
     chance = random.Random(seed)
     db = await make_database("openmeet")
     changes = history(chance, 40)
@@ -82,12 +82,12 @@ async def test_any_order_ends_in_the_same_view(make_sqlite: MakeDatabase, seed: 
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_unsigned_words_between_change_nothing(make_sqlite: MakeDatabase, seed: int):
-    """True and false ones, before, between and behind what is signed: the view is that of what is signed."""
+    """True and false unsigned messages before, between and after the signed ones do not change the view."""
     chance = random.Random(seed)
     db = await make_sqlite("openmeet")
     changes = history(chance, 40)
     signed = [message(change) for change in changes]
-    # A record of which nobody has signed anything is believed: here every one has been signed once.
+    # An unsigned record without any signed message is believed, so every record here has one.
     known = {one.uri for one in signed}
     forged = [replace(message(change), rev=rev(chance.randrange(80))) for change in history(chance, 40)]
     unsigned = [replace(one, is_verified=False) for one in [*signed, *forged] if one.uri in known]

@@ -33,7 +33,7 @@ PEOPLE = range(1, 5)
 KEYS = ("one", "two")
 RULES = ("FREQ=WEEKLY", "FREQ=MONTHLY", "FREQ=DAILY;INTERVAL=3")
 DAYS = ("2026-03-07", "2026-03-14", "2026-03-21")
-HOLDERS = (1, 2)  # whose repositories hold series and groups
+HOLDERS = (1, 2)  # authors whose repositories hold series and groups
 
 IN_SERIES = """
     select s.record_uri as series_uri, e.original_date, e.record_uri
@@ -53,7 +53,7 @@ MEMBERS = """
 
 
 def history(chance: random.Random, length: int) -> list[Change]:
-    """What a few people wrote, edited and deleted, in the order of their revs."""
+    """Changes by a few people (created, edited, deleted), ordered by rev."""
     return [_change(chance, number) for number in range(length)]
 
 
@@ -65,7 +65,7 @@ def _change(chance: random.Random, number: int) -> Change:
     key = chance.choice(KEYS)
     if kind == ACCEPTANCE:
         member = chance.choice(PEOPLE)
-        # One key for each member and group, or two: somebody may be accepted twice.
+        # One or two keys for each member and group, because a person can be accepted twice.
         value, key = _acceptance(chance, author, member), f"{member}{key}"
     else:
         value = {SERIES: _series, GROUP: _group, EVENT: _event, MEMBERSHIP: _membership, GROUP_EVENT: _listing}[kind](
@@ -154,7 +154,7 @@ async def test_any_order_ends_in_the_same_belonging(make_sqlite: MakeDatabase, c
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_parallel_processors_end_in_the_same_belonging(make_database: MakeDatabase, clock: HandClock, seed: int):
-    """One to four processors with the same messages, each in an order of its own."""
+    """One to four processors apply the same messages, each in a different order."""
     db = await switched_on(make_database, clock)
     changes = history(random.Random(100 + seed), 50)
     await asyncio.gather(*(deliver_stubbornly(db, changes, random.Random(seed * 10 + n)) for n in range(seed + 1)))
@@ -162,7 +162,7 @@ async def test_parallel_processors_end_in_the_same_belonging(make_database: Make
 
 
 def test_the_histories_have_what_they_attack():
-    """Series with dates, members by both sides' word with every role, events of groups, also those that somebody else hosts."""
+    """Series with dates, members confirmed by both sides in every role, and events of groups, also with other hosts."""
     views = [belonging(history(random.Random(seed), 70)) for seed in range(25)]
     assert min(sum(map(len, (view.groups, view.series, view.members))) for view in views) > 0
     assert sum(len(view.dates) for view in views) > 25

@@ -24,7 +24,7 @@ async def test_event_and_answer_arrive(db: Database):
 
 
 async def test_answer_before_its_event_counts_once(db: Database):
-    """It is parked, the event is asked for once, and both orders end alike."""
+    """The RSVP is parked and the event is requested once. Both orders end in the same state."""
     assert await take(db, rsvp(2, "one", 2, TEA), rsvp(3, "one", 2, TEA)) == [IngestResult.PARKED, IngestResult.PARKED]
     async with db.reader() as reader:
         queued = await reader.fetch("select kind, subject from outbox_jobs where kind = 'fetch_subject'")
@@ -54,7 +54,7 @@ async def test_deleted_and_made_again(db: Database):
 
 
 async def test_deleting_one_answer_touches_only_it(db: Database):
-    """Another answer of the same person, and the same key of another person, stay (invariant 9)."""
+    """Another RSVP of the same person and the same key of another person stay (invariant 9)."""
     one = rsvp(2, "one", 3, TEA)
     await take(db, event(1, "tea", 1), event(1, "walk", 2), one, rsvp(2, "two", 4, WALK), rsvp(3, "one", 5, TEA))
     await take(db, deleted(one, 6))
@@ -106,7 +106,7 @@ async def test_unverified_never_overrules_verified(db: Database):
 
 
 async def test_at_or_below_the_floor_is_history(db: Database):
-    """After a complete read, late messages about things that it did not contain are ignored."""
+    """After a complete read, late messages about records that it did not contain are ignored."""
     tea = event(1, "tea", 1)
     async with db.transaction() as tx:
         await seen.raise_floor(tx, did(1), rev(5))
@@ -115,7 +115,7 @@ async def test_at_or_below_the_floor_is_history(db: Database):
 
 
 async def test_new_epoch_orders_before_revs(db: Database):
-    """A repository re-created with lower revs counts as newer once an operator says so."""
+    """A repository re-created with lower revs counts as newer once an operator starts a new epoch."""
     await take(db, event(1, "tea", 50, "Old life"))
     async with db.transaction() as tx:
         await seen.start_epoch(tx, did(1))
@@ -132,7 +132,7 @@ async def test_parked_answers_are_capped_and_expire(db: Database, clock: HandClo
 
 
 async def test_answer_to_an_uri_that_no_index_holds_is_kept_with_its_reason(db: Database):
-    """The syntax of at-uris allows 8 kB; a PostgreSQL index has room for 2.7."""
+    """The at-uri syntax allows 8 kB, but a PostgreSQL index entry has room for 2.7 kB."""
     host = "".join(f"{number:03d}" for number in range(1000))
     odd = rsvp(2, "one", 1, f"at://did:web:{host[:1900]}.example/{EVENT}/tea")
     assert await take(db, odd) == [IngestResult.RAW]
@@ -150,7 +150,7 @@ async def test_answer_to_the_longest_uri_that_can_be_is_taken(db: Database):
 
 
 async def test_whole_days_of_another_installation_stay_whole_until_their_author_moves_them(db: Database):
-    """The row says what the record says, version after version."""
+    """The row follows the record, version after version."""
     days = {"startsAt": "2026-07-03T22:00:00Z", "endsAt": "2026-07-05T22:00:00Z", "timezone": "Europe/Berlin"}
     whole = {**days, DETAILS_KEY: {"isAllDay": True}}
 

@@ -1,4 +1,4 @@
-"""Whole readings past a record that cannot be applied, from a real PDS, on both engines: compared, mended, and tried again."""
+"""Whole reads past a record that cannot be applied, from a real PDS, on both engines: compared, repaired and retried."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,7 +36,7 @@ async def deployment(
 
 @pytest.fixture
 async def cleo(deployment: Deployment) -> Did:
-    """Who signs in here, and writes in another app; read whole once."""
+    """A person who signs in here and writes in another app. Their repository has been read once."""
     found = await deployment.connected("cleo")
     did = parse_did((await deployment.identity(found.user_id)).did)
     await write(deployment, did, "first")
@@ -46,7 +46,7 @@ async def cleo(deployment: Deployment) -> Did:
 
 
 async def write(deployment: Deployment, did: Did, key: str) -> str:
-    """An event with this key and name, and its author's answer to it."""
+    """Write an event with this key and name, and its author's RSVP."""
     app = await deployment.stranger("cleo")
     record = {"$type": EVENT, "name": f"Tea {key}", "createdAt": "2026-03-01T00:00:00Z"}
     wish = {"repo": did, "collection": EVENT, "rkey": key_of(key), "record": record}
@@ -70,7 +70,9 @@ async def queued(deployment: Deployment, did: Did) -> dict[str, str]:
 
 
 async def test_comparing_goes_past_it_and_ends(deployment: Deployment, cleo: Did):
-    """The others are mended, the job is delivered, day after day; what stands says so once; healed, it is mended like any other."""
+    """The other records are repaired and the job completes every day. The bad one is reported once, and repaired when
+    it is healed.
+    """
     for key in KEYS:
         await write(deployment, cleo, key)
     await poison(deployment.db, "records", key_of("b"))
@@ -82,7 +84,7 @@ async def test_comparing_goes_past_it_and_ends(deployment: Deployment, cleo: Did
         assert (await queued(deployment, cleo))["reconcile"] == "completed", day
     assert sorted((await view_of(deployment.db)).events.values()) == ["Tea a", "Tea c", "Tea first"]
     (one,) = await aside(deployment.db)
-    # Three comparisons, and whoever fetched it once for the answer that waits for it.
+    # Three comparisons, and one fetch for the RSVP that waits for it.
     assert (one.uri.rpartition("/")[2], one.times, one.step) == (key_of("b"), 4, FailedStep.APPLY)
     async with deployment.db.reader() as reader:
         newest = await discrepancies.newest(reader)
@@ -99,7 +101,7 @@ async def test_comparing_goes_past_it_and_ends(deployment: Deployment, cleo: Did
 
 
 async def test_what_cannot_be_mended_keeps_nothing_else_from_it(deployment: Deployment, cleo: Did):
-    """A row that lost touch with its record, and cannot be made again; every other one is. The operator has it tried again."""
+    """A row lost its record and cannot be recreated. All others are repaired, and an operator can retry it."""
     for key in KEYS:
         await write(deployment, cleo, key)
     await compare(deployment, cleo)
@@ -128,12 +130,14 @@ async def test_what_cannot_be_mended_keeps_nothing_else_from_it(deployment: Depl
 
 
 async def test_the_operator_has_it_read_again(deployment: Deployment, cleo: Did):
-    """Before it is healed it comes back with the same reason; afterwards it is here, and the reading has made history."""
+    """Before it is healed, a retry fails for the same reason. Afterwards it is applied, and the read counts as
+    complete.
+    """
     await write(deployment, cleo, "a")
     uri = await write(deployment, cleo, "b")
     await poison(deployment.db, "events", key_of("b"))
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
-    # Read twice, and fetched once for the answer that waits for it.
+    # Read twice, and fetched once for the RSVP that waits for it.
     for times, is_healed in ((3, False), (3, True)):
         if is_healed:
             await heal(deployment.db, "events", key_of("b"))
@@ -151,7 +155,7 @@ async def test_the_operator_has_it_read_again(deployment: Deployment, cleo: Did)
 
 
 async def test_a_missed_rev_is_reached_past_it(deployment: Deployment, cleo: Did):
-    """The reading counts as one: it is not asked for again and again because of the record."""
+    """The read counts as complete and is not repeated because of this record."""
     await write(deployment, cleo, "a")
     await poison(deployment.db, "events", key_of("a"))
     async with deployment.db.transaction() as tx:
@@ -163,7 +167,7 @@ async def test_a_missed_rev_is_reached_past_it(deployment: Deployment, cleo: Did
 
 
 async def test_whoever_waits_is_told(deployment: Deployment, cleo: Did):
-    """The reading ends, and says how many stand aside, until they are taken over."""
+    """The read ends and reports the number of quarantined records until they are applied."""
     async with deployment.db.transaction() as tx:
         await backfill_progress.ask(tx, cleo)
         (row,) = await tx.fetch("select user_id from identities where did = :did", did=cleo)
@@ -180,7 +184,9 @@ async def test_whoever_waits_is_told(deployment: Deployment, cleo: Did):
 
 
 async def test_an_answer_of_somebody_else_that_waited_holds_up_no_event(deployment: Deployment, cleo: Did):
-    """The event is here, and so are all others; who waited for it counts, but for the one answer that fails; healed, it counts, too."""
+    """The event and all others are applied. RSVPs that waited for it count, except the failing one, which counts once
+    it is healed.
+    """
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     waiting = [rsvp(number, key, 1, uri) for number, key in ((2, "good"), (3, "late"), (4, "fine"))]
     await take(deployment.db, *waiting)

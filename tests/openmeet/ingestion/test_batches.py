@@ -24,14 +24,14 @@ from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import details, person
 from tests.simulation.oracle import EVENT, RSVP, Change
 
-# Of these the first five have signed in here, one of them under two DIDs; the others are strangers.
+# The first five have signed in here, one of them with two DIDs. The others are strangers.
 PEOPLE = 8
 SECOND_DID = did(10)
 KEYS = ("aa", "bb", "3mqdau33ozs2n")
 EVENT_KEYS = ("tea", "walk")
 
-# What must be alike, without what is made anew each time. A job to fetch an event depends on what came first, and a mail is queued
-# for what somebody said in between, too: when it is composed it is seen that there is nothing to say.
+# What must be equal, without values that are generated each time. Jobs to fetch an event depend on the order. E-mails
+# are also queued for intermediate states, and turn out to be unnecessary when they are composed.
 OF_THE_WAY = (JobKind.FETCH_SUBJECT, JobKind.DETECT_SERIES, JobKind.DETECT_FOREIGN_SERIES, JobKind.MAIL)
 ALIKE = {
     "records": "select uri, rev, cid, is_verified, standing, reason, subject_uri, precedence from records",
@@ -48,7 +48,9 @@ ALIKE = {
 
 
 def history(chance: random.Random, length: int) -> list[RecordMessage]:
-    """Events made, changed, called off, deleted and made again; answers before, beside and after them; copies; hearsay."""
+    """Events created, edited, cancelled, deleted and created again, RSVPs before, after and concurrent with them,
+    copies, and unsigned messages.
+    """
     about = [f"at://{did(author)}/{EVENT}/{key}" for author in range(PEOPLE) for key in EVENT_KEYS]
     found: list[RecordMessage] = []
     for number in range(length):
@@ -78,7 +80,7 @@ def stranger(number: int) -> Did:
 
 
 async def begin(db: Database) -> None:
-    """An event of somebody here with few places, people who have signed in, and a second DID of one of them."""
+    """An event of a local host with few places, people who have signed in, and a second DID of one of them."""
     _, people = await full_house(db)
     async with db.transaction() as tx:
         await identity_queries.insert(
@@ -87,7 +89,7 @@ async def begin(db: Database) -> None:
 
 
 async def state_of(db: Database) -> dict[str, list[tuple[object, ...]]]:
-    """Who has a place where there are few, and who waits, depends on who came first."""
+    """The state without the waitlist of small events, which depends on the order of arrival."""
     found = {}
     async with db.reader() as reader:
         for name, sql in ALIKE.items():
@@ -99,7 +101,7 @@ async def state_of(db: Database) -> dict[str, list[tuple[object, ...]]]:
 
 
 async def seats_hold(db: Database) -> bool:
-    """Never more than there are, nobody waits beside a free one, and the history of each answer ends where it stands."""
+    """Seats are not oversold, nobody waits while one is free, and each answer's history ends in its current status."""
     async with db.reader() as reader:
         lost = await reader.fetch(
             "select id from attendances a where not exists"
@@ -115,7 +117,7 @@ async def seats_hold(db: Database) -> bool:
 
 
 async def mails_to_strangers(db: Database) -> list[str]:
-    """Jobs of mails to people who never came here."""
+    """E-mail jobs for people who have never signed in here."""
     question = f"""
         select d.subject from outbox_jobs d join users u on d.subject like '%' || u.id || '%'
          where d.kind = '{JobKind.MAIL}' and u.kind = 'shadow' order by d.subject
@@ -164,7 +166,7 @@ async def statements_of(db: Database, messages: list[RecordMessage]) -> int:
 
 
 async def test_two_hundred_strangers_are_a_few_statements(db: Database):
-    """As many for two hundred answers as for twenty: none is asked or written by itself; nor when they change, or are deleted."""
+    """Two hundred answers take as many statements as twenty, also when they are changed or deleted."""
 
     def crowd(first: int, number: int, at: int = 0, word: str = "going") -> list[RecordMessage]:
         events = [event(9, f"e{first + n}", at + first + n, name=f"Tea at {at}") for n in range(number)]
@@ -187,7 +189,7 @@ async def test_two_hundred_strangers_are_a_few_statements(db: Database):
 
 
 async def test_a_host_who_hears_of_each_of_many_strangers_costs_a_few_statements(db: Database):
-    """As many for a hundred answers to one event as for ten, and each is news."""
+    """A hundred answers to one event take as many statements as ten, and each makes a notification."""
     async with db.transaction() as tx:
         host = await person(tx, "Hedi")
         made = await events.create(tx, host, details())

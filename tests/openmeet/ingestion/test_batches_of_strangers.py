@@ -1,4 +1,4 @@
-"""What strangers say, say otherwise and take back, in batches of any size: every line of it is as if each had come by itself."""
+"""Answers by strangers, changed and withdrawn in batches of any size, give the same rows as one by one."""
 
 import asyncio
 import random
@@ -36,8 +36,8 @@ from tests.openmeet.site_under_test import details, person
 from tests.simulation.oracle import EVENT
 
 HOST = 9
-# Events of somebody here, whom strangers' answers reach: without limits, with places for those who say how they come, by approval,
-# with strangers apart, with an invitation.
+# Events of a local host that strangers answer: without limits, with limits per way to attend, with approval, with
+# strangers kept separate, and with an invitation.
 JOININGS = {
     "open": RegistrationSettings(),
     "hybrid": RegistrationSettings(),
@@ -72,7 +72,7 @@ NEWS = """
       from notifications n join events e on e.id = n.subject_id join identities h on h.user_id = n.user_id
       left join identities i on n.particulars like '%' || i.user_id || '%' and i.did <> h.did
 """
-# How often an address outside was to be told of an answer.
+# How many webhook deliveries there are for an answer.
 OUTSIDE = """
     select e.record_uri, i.did, count(*) as n
       from webhook_deliveries d join attendances a on a.id = d.subject_id
@@ -81,8 +81,8 @@ OUTSIDE = """
 
 
 async def begin(db: Database) -> None:
-    """A host with events that have records, and an address that hears of answers; strangers who have answered before, one of whom
-    was let in by the host, one sent away, one blocked, and one of whom the host wants to hear nothing.
+    """A host with published events and a webhook. Some strangers have answered before: the host let one in, removed
+    one, blocked one and muted one.
     """
     async with db.transaction() as tx:
         host = await person(tx, "Hedi")
@@ -136,16 +136,18 @@ def said(number: int, rkey: str, at: int, about: str, word: str) -> RecordMessag
 
 
 def key_of(about: str) -> str:
-    """The key of somebody's one record about this event."""
+    """The key of a person's only record about this event."""
     return f"aa{about[-3:]}"
 
 
 def history(chance: random.Random, length: int) -> list[RecordMessage]:
-    """Answers given, changed, about another event under the same key, deleted and given again; some come twice, or too late."""
+    """Answers given, changed, moved to another event under the same key, deleted and given again. Some arrive twice or
+    too late.
+    """
     found: list[RecordMessage] = []
     for number in range(100, 100 + length):
         who, about = chance.randrange(STRANGERS), chance.choice([*THEIRS, OF_A_STRANGER.uri])
-        # Most people have one record for each event; some have another one, which moves from event to event.
+        # Most people have one record per event. Some have another one that moves between events.
         rkey = "zz" if chance.random() < 0.2 else key_of(about)
         one = said(who, rkey, number, about, chance.choice(("going", "going", "interested", "notgoing", "dreaming")))
         found.append(deleted(one, number) if chance.random() < 0.3 else one)
@@ -162,7 +164,7 @@ async def lines_of(db: Database) -> dict[str, list[tuple[object, ...]]]:
             name: [tuple(row) for row in await reader.fetch(sql)]
             for name, sql in {"answers": ANSWERS, "news": NEWS, "outside": OUTSIDE}.items()
         }
-        # In the order in which it came.
+        # In order of arrival.
         lines = [tuple(row)[:-1] for row in await reader.fetch(HISTORY)]
     of_each: dict[tuple[object, ...], list[object]] = {}
     for line in lines:
@@ -177,19 +179,21 @@ async def same(alone: Database, together: Database, which: str) -> None:
     for name, rows in expected.items():
         assert found[name] == rows, f"{which}: {name}"
     for name, rows in (await state_of(alone)).items():
-        if name != "debts":  # of deliveries, which have names of their own
+        if name != "debts":  # deliveries have ids of their own
             assert (await state_of(together))[name] == rows, f"{which}: {name}"
 
 
 @dataclass(frozen=True)
 class Store:
-    """A database and its clock, which stands while ``AT_ONE_TIME`` messages come: what is said at one instant is told once."""
+    """A database and its clock, which stands still for ``AT_ONE_TIME`` messages, because answers at one instant are
+    notified together.
+    """
 
     db: Database
     clock: HandClock
 
     async def take(self, first: int, messages: Sequence[RecordMessage]) -> list[IngestResult]:
-        """``first``: which message of all is the first of these."""
+        """Apply messages; ``first`` is the position of the first one in the whole sequence."""
         self.clock.turn(self.start_of(first) - self.clock.now())
         return await take(self.db, *messages)
 
@@ -206,7 +210,7 @@ async def opened(make: MakeDatabase) -> Store:
 
 
 async def one_by_one(make: MakeDatabase, messages: Sequence[RecordMessage]) -> tuple[Store, list[IngestResult]]:
-    """Where each message has come by itself, and what became of it."""
+    """Apply each message by itself; returns the store and the results."""
     with nothing_together():
         store = await opened(make)
         return store, [outcome for place, one in enumerate(messages) for outcome in await store.take(place, [one])]
@@ -214,7 +218,7 @@ async def one_by_one(make: MakeDatabase, messages: Sequence[RecordMessage]) -> t
 
 @contextmanager
 def nothing_together() -> Iterator[None]:
-    """Everything is left to be applied one at a time, which is right of whatever is said."""
+    """Disable batching, so that every message is applied by itself, which is always correct."""
 
     async def leave_words(_tx: Transaction, words: Sequence[RecordedRsvp]) -> set[Pair]:
         return {word.pair for word in words}
@@ -254,7 +258,7 @@ async def test_every_line_is_as_one_by_one_on_both_engines(make_database: MakeDa
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_processors_side_by_side_write_the_same_lines(make_database: MakeDatabase, seed: int):
-    """Each has its share of people, whose messages come in their order; all of them write to the same events."""
+    """Each processor has a share of the people, in the order of their messages. All write to the same events."""
     chance = random.Random(seed)
     messages = history(chance, 150)
     alone, _ = await one_by_one(make_database, messages)
@@ -268,7 +272,7 @@ async def test_processors_side_by_side_write_the_same_lines(make_database: MakeD
             try:
                 await take(together.db, *queue[:size])
             except Unavailable:
-                continue  # lost against another one, and done again
+                continue  # lost a conflict, and is retried
             del queue[:size]
 
     for first in range(0, len(messages), AT_ONE_TIME):
@@ -282,7 +286,7 @@ def hash_of(message: RecordMessage) -> int:
 
 
 async def test_who_leaves_in_a_batch_lets_in_who_waits(make_database: MakeDatabase):
-    """Two seats, which strangers have and others wait for; one says no, one deletes their answer, one who waits gives up."""
+    """Strangers hold two seats and others wait. One declines, one deletes their answer, and one who waits gives up."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         host = await person(tx, "Hedi")
@@ -315,12 +319,12 @@ async def test_who_leaves_in_a_batch_lets_in_who_waits(make_database: MakeDataba
 
 
 async def test_what_a_record_covered_counts_when_that_is_deleted(make_database: MakeDatabase, clock: HandClock):
-    """In one batch: of two records the one that counts, both, and the one that does not."""
+    """Of two records by one person, the batch deletes the one that counts, both, or the other one."""
     db = await make_database("openmeet", clock=clock)
     await take(db, OF_A_STRANGER)
     about = OF_A_STRANGER.uri
     first = [said(number, "aa", 5, about, "interested") for number in range(4)]
-    # Of records without a time of their own, the greater uri counts.
+    # Between records without createdAt, the greater URI wins.
     second = [said(number, "bb", 6, about, "going") for number in range(4)]
     await take(db, *first, *second)
     await take(db, deleted(second[0], 10), deleted(first[1], 11), deleted(second[1], 12), deleted(first[2], 13))
@@ -337,7 +341,7 @@ async def test_what_a_record_covered_counts_when_that_is_deleted(make_database: 
 
 
 async def test_another_did_of_the_same_stranger_still_counts(make_database: MakeDatabase):
-    """Two DIDs were found to be one person's; what one of them deletes, the other has said, too."""
+    """If two DIDs belong to one person and one deletes its answer, the other's answer still counts."""
     db = await make_database("openmeet")
     first = said(2, "aa", 5, OF_A_STRANGER.uri, "going")
     await take(db, OF_A_STRANGER, first)
@@ -347,7 +351,7 @@ async def test_another_did_of_the_same_stranger_still_counts(make_database: Make
         await identity_queries.insert(
             tx, stranger(1), known.user_id, IdentityKind.SHADOW, handle="", pds_url="", is_default=False
         )
-    # Of records without a time of their own, the greater uri counts.
+    # Between records without createdAt, the greater URI wins.
     second = said(1, "aa", 6, OF_A_STRANGER.uri, "interested")
     await take(db, second)
     await take(db, deleted(first, 7), deleted(said(3, "aa", 1, OF_A_STRANGER.uri, "going"), 8))
@@ -358,7 +362,7 @@ async def test_another_did_of_the_same_stranger_still_counts(make_database: Make
 
 @pytest.mark.parametrize("is_deleted", [False, True])
 async def test_who_has_an_account_without_that_did_gets_their_letter(make_database: MakeDatabase, is_deleted: bool):
-    """Their record says no more that they come: what was mailed to them for their calendar is ended."""
+    """Their record no longer says that they are going, so the calendar entry that they got by e-mail is cancelled."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")

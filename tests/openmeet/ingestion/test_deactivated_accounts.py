@@ -1,4 +1,4 @@
-"""Accounts that are deactivated and come back, on a real PDS: the page counts fewer people, then as many as before."""
+"""Accounts that are deactivated and return, on a real PDS: the page counts fewer people, then as many as before."""
 
 import re
 
@@ -14,7 +14,7 @@ from tests.openmeet.site_under_test import h1_of, site_on
 
 
 async def numbers(deployment: Deployment, slug: str) -> str:
-    """How many are going, as the event's page says it to a stranger; empty where nobody is."""
+    """The text about how many are going, as a stranger sees it on the event page. Empty if nobody is going."""
     async with site_on(deployment.db, deployment.clock).browser() as browser:
         shown = await browser.get(f"/events/{slug}")
     assert shown.status_code == 200
@@ -38,7 +38,7 @@ async def activate(deployment: Deployment, caller: Caller, app: XrpcClient) -> N
 
 
 async def test_answer_of_a_deactivated_account_counts_again_after_activation(deployment: Deployment):
-    """deactivateAccount: the page counts one less. activateAccount: it counts again."""
+    """After deactivateAccount the page counts one less. After activateAccount it counts as before."""
     ana, cleo = await deployment.person(), await deployment.connected()
     tea = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -54,7 +54,7 @@ async def test_answer_of_a_deactivated_account_counts_again_after_activation(dep
 
 
 async def test_a_deactivated_repository_is_not_read_and_nothing_is_given_up(deployment: Deployment):
-    """Being asked for while it is not served changes nothing: absence must be proven."""
+    """Reading a repository while it is not served changes nothing, because absence must be proven."""
     cleo = await deployment.connected()
     tea = await deployment.event(cleo)
     await deployment.deliver_publications()

@@ -1,4 +1,6 @@
-"""Every record that was captured, whatever app wrote it, through ingestion: a row, or kept with its reason. Nothing vanishes."""
+"""Every captured record, whatever app wrote it, goes through ingestion and becomes a row or is kept with a reason. None
+vanishes.
+"""
 
 import json
 from collections import Counter
@@ -20,7 +22,7 @@ from tests.parts import fixture_path, needs
 pytestmark = needs("fixtures")
 
 FOLDER = "data/calendar-records"
-# File to what becomes of its records. An answer waits where its event is in none of the files.
+# The results for each file. An RSVP waits if its event is in none of the files.
 EXPECTED = {
     "adapter-event-geo-strings.json": {"applied": 1},
     "atmo-rsvp-event-game-night.json": {"applied": 1},
@@ -41,7 +43,7 @@ def records_of(name: str) -> list[LocatedRecord]:
 
 
 def handed_in(found: LocatedRecord, number: int) -> SubmittedRecord:
-    """As a service would hand it in; a record without an address gets one."""
+    """The record as a service would submit it. A record without a URI gets one."""
     author = did(number % 16)
     try:
         author = str(parse_at_uri(found.uri).authority)
@@ -70,7 +72,7 @@ def test_every_captured_file_is_expected():
 
 @pytest.mark.parametrize("name", EXPECTED)
 async def test_captured_file(make_sqlite, name: str):
-    """Each record is applied, waits, or says why not; what applied is an event with a title."""
+    """Each record is applied, waits or has a reason. An applied event has a title."""
     db = await make_sqlite("openmeet")
     results = await take(db, records_of(name))
     assert Counter(one.outcome for one in results) == EXPECTED[name]
@@ -85,7 +87,7 @@ async def test_captured_file(make_sqlite, name: str):
 
 
 async def test_all_at_once_and_again_on_both_engines(db: Database):
-    """The whole folder as one batch, then backwards: the second time nothing changes."""
+    """The whole folder is applied as one batch and then backwards. The second time nothing changes."""
     everything = [found for name in EXPECTED for found in records_of(name)]
     results = await take(db, everything)
     async with db.reader() as reader:
@@ -115,7 +117,7 @@ UNMAPPABLE = {
 
 @pytest.mark.parametrize("case", UNMAPPABLE)
 async def test_what_makes_no_row_says_why(db: Database, case: str):
-    """No event and no answer, but the record with the reason."""
+    """The record is stored with the reason, without an event or an RSVP."""
     value = UNMAPPABLE[case]
     is_answer = isinstance(value, dict) and "status" in value
     collection = "community.lexicon.calendar." + ("rsvp" if is_answer else "event")
@@ -139,7 +141,9 @@ NEAR = {
 
 @pytest.mark.parametrize("case", NEAR)
 async def test_what_only_json_can_hold_is_read(db: Database, case: str):
-    """An aggregator's JSON that no repository could hold: the event is there, with the nearest that can be kept."""
+    """An aggregator's JSON that is not valid in a repository still gives an event, with the nearest value that can be
+    stored.
+    """
     value = {"$type": "community.lexicon.calendar.event", "name": "Tea", "createdAt": "2026-01-01T00:00:00Z"} | NEAR[
         case
     ]

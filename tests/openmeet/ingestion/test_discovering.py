@@ -1,4 +1,4 @@
-"""Discovery of accounts with a calendar on a host: by collection if the host supports it, else account by account."""
+"""Discovery of accounts with a calendar on a host: by collection if the host supports it, otherwise account by account."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,11 +16,11 @@ from tests.openmeet.ingestion.network import did, event_value
 
 
 async def at_once(_seconds: float) -> None:
-    """Waiting takes no time."""
+    """Stand in for a sleep function and return at once."""
 
 
 async def test_by_collection_where_the_host_has_it(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """Over the pages of a real PDS; nobody is described."""
+    """A real PDS lists them in pages, and no account has to be described."""
     await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     author = (await app.query("com.atproto.server.getSession"))["did"]
@@ -36,7 +36,7 @@ async def test_by_collection_where_the_host_has_it(deployment: Deployment, monke
 
 
 class Plain:
-    """A host without ``listReposByCollection``; ``status`` is what it answers to that."""
+    """A host without ``listReposByCollection``. ``status`` is its response to that call."""
 
     def __init__(self, status: int, accounts: int) -> None:
         self.status, self.accounts, self.asked = status, accounts, 0
@@ -75,7 +75,9 @@ async def serving(plain: Plain) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("status", [400, 401, 404, 501])
 async def test_account_by_account_where_it_has_not(deployment: Deployment, status: int):
-    """Active ones, over all pages; one that is not described, or has a senseless name, stops nothing."""
+    """All active accounts are found across pages. One that cannot be described or has an invalid DID does not stop the
+    rest.
+    """
     plain = Plain(status, accounts=12)
     async with serving(plain) as url:
         found = [one async for one in DiscoveredHost(deployment.network, url, unlimited, at_once).authors([EVENT])]
@@ -84,7 +86,7 @@ async def test_account_by_account_where_it_has_not(deployment: Deployment, statu
 
 
 async def test_a_host_is_asked_at_the_pace_that_it_bears(deployment: Deployment):
-    """Where the budget is used up the next call waits; nobody is left out."""
+    """When the budget is used up the next call waits, and no account is left out."""
     waited: list[float] = []
     left = [3]
 

@@ -37,7 +37,7 @@ async def take(db: Database, *messages: RecordMessage) -> None:
 
 
 async def take_known(db: Database, *messages: RecordMessage) -> None:
-    """The same of an author who has waited for as long as newcomers do."""
+    """Apply messages, and end the waiting period of their authors."""
     await take(db, *messages)
     async with db.transaction() as tx:
         await visibility.release(tx, [one.did for one in messages], SubjectVisibility.ARRIVAL)
@@ -53,7 +53,7 @@ async def news_of(db: Database, who: Caller) -> list[str]:
 
 @pytest.fixture
 async def ben(db: Database) -> Caller:
-    """Somebody here who goes to somebody else's event of the network."""
+    """A local person who goes to another person's event from the network."""
     await take_known(db, event(2, "tea", 1, startsAt=SOON))
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
@@ -62,7 +62,9 @@ async def ben(db: Database) -> Caller:
 
 
 async def test_attendees_hear_what_the_author_does_elsewhere(db: Database, ben: Caller) -> None:
-    """Moved, called off, on again, deleted: each once, however often it is said; a new text alone is no news."""
+    """Moving, cancelling, restoring and deleting each notify once, however often the message arrives. A new text alone
+    does not.
+    """
     later = "2026-04-01T20:00:00Z"
     said = [
         event(2, "tea", 2, startsAt=SOON, description="With biscuits"),
@@ -86,7 +88,7 @@ async def test_what_is_over_or_was_never_here_is_no_news(db: Database, ben: Call
 
 
 async def test_a_removed_event_says_so_and_is_in_no_list(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Its page answers 410 to who goes there; what they go to has it no more."""
+    """Attendees get 410 on its page, and it is no longer in their list."""
     db = await make_sqlite("openmeet", clock=clock)
     await take_known(db, event(2, "tea", 1, name="Zanzibar evening", startsAt=SOON))
     async with db.transaction() as tx:
@@ -98,7 +100,7 @@ async def test_a_removed_event_says_so_and_is_in_no_list(make_sqlite: MakeDataba
         await take(db, deleted(event(2, "tea", 1), 2))
         gone = await browser.get(f"/events/{slug}")
         assert gone.status_code == 410
-        # Whoever answered reads which one it was; to everybody else it is gone.
+        # People who answered can read which event it was. For everybody else it is gone.
         assert "“Zanzibar evening” was removed from" in gone.text
         async with site_on(db, clock).browser() as nobody:
             elsewhere = await nobody.get(f"/events/{slug}")
@@ -111,7 +113,7 @@ async def test_a_removed_event_says_so_and_is_in_no_list(make_sqlite: MakeDataba
 
 
 async def test_nothing_of_a_deleted_account_is_in_found_series(db: Database, engine: Engine) -> None:
-    """Their events and the series found among them: everything is searched afterwards."""
+    """Their events, and the series found among them, are deleted. The whole database is searched afterwards."""
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="zanzibar.example", pds_url="")
     await take(db, *weekly(8))
@@ -126,7 +128,9 @@ async def test_nothing_of_a_deleted_account_is_in_found_series(db: Database, eng
 
 
 async def test_the_author_chooses_who_sees_it_here_and_the_record_is_another_question(deployment: Deployment) -> None:
-    """Signed in, they show it to fewer people here; the record in their repository stays until they say so on a page of its own."""
+    """After signing in, the author can restrict who sees it here. The record stays in their repository until they
+    retract it on a separate page.
+    """
     await deployment.account("dora")
     client = await deployment.stranger("dora")
     own = str((await client.query("com.atproto.server.getSession"))["did"])
@@ -149,7 +153,7 @@ async def test_the_author_chooses_who_sees_it_here_and_the_record_is_another_que
     assert (await deployment.record(uri))["name"] == "Tea at home"
     async with site.browser() as stranger:
         assert (await stranger.get(f"/events/{tea.slug}")).status_code == 404
-    # Whatever its author writes elsewhere, it stays for those who may see it here.
+    # Whatever its author writes elsewhere, people who may see it here still do.
     await client.procedure(
         "com.atproto.repo.putRecord",
         {"repo": own, "collection": EVENT, "rkey": key_of("tea"), "record": event_value("Tea at home!", startsAt=SOON)},
@@ -178,7 +182,9 @@ async def test_the_author_chooses_who_sees_it_here_and_the_record_is_another_que
 
 
 async def test_a_first_answer_suggests_following_the_series(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Once, and not to who follows it, goes to all of it, or has answered several dates."""
+    """The suggestion is made once, and not to people who follow the series, go to all of it, or have answered several
+    dates.
+    """
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         author = await identities.connect(tx, did(1), handle="ana.example", pds_url="")

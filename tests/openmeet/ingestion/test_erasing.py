@@ -50,7 +50,7 @@ KEYS = (b"k" * 32, b"older" * 6)
 HERE = IngestionContext("https://meet.example", KEYS)
 TEA = f"at://{did(1)}/{EVENT}/tea"
 REFUSED = f"at://{did(1)}/{EVENT}/refused"
-# Nothing of these may be anywhere afterwards; a DID itself stands in records of others, whose they are.
+# None of these may be left anywhere. A DID may remain in other people's records.
 MARKS = ("Zanzibar", "zanzibar", "Cinnamon", "cinnamon", "@ana", "Nutmeg")
 
 
@@ -74,7 +74,7 @@ async def everything(db: Database, engine: Engine) -> dict[str, list[Mapping[str
 
 
 def traces(rows: dict[str, list[Mapping[str, object]]], marks: tuple[str, ...]) -> list[tuple[str, str]]:
-    """(table, column) of every value that holds one of the marks."""
+    """(table, column) of every value that contains one of the marks."""
     return [
         (table, column)
         for table, lines in rows.items()
@@ -88,7 +88,7 @@ def traces(rows: dict[str, list[Mapping[str, object]]], marks: tuple[str, ...]) 
 
 
 async def leave_traces(db: Database) -> None:
-    """One of everything that an account can leave here."""
+    """Store one of everything that an account can leave here."""
     await take(
         db,
         event(
@@ -101,7 +101,7 @@ async def leave_traces(db: Database) -> None:
             locations=[{"$type": "community.lexicon.location.address", "country": "TZ", "name": "Zanzibar"}],
             uris=[{"uri": "https://cinnamon.example/"}],
         ),
-        event(1, "odd", 2, "Zanzibar in the past", startsAt="1800-01-01T00:00:00Z"),  # kept raw
+        event(1, "odd", 2, "Zanzibar in the past", startsAt="1800-01-01T00:00:00Z"),  # kept without an event
         rsvp(1, "own", 3, f"at://{did(5)}/{EVENT}/unseen", note="Cinnamon"),  # parked
         rsvp(2, "one", 4, TEA),
     )
@@ -110,7 +110,7 @@ async def leave_traces(db: Database) -> None:
         await tx.execute("update identities set display_name = 'Cinnamon' where did = :did", did=did(1))
         decision = FieldDecision("name", "Zanzibar", "Tea", "Cinnamon", MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
         await merge_decisions.store(tx, uri=TEA, theirs_rev="r", ours_revision=1, decisions=(decision,))
-        # Of one that was refused there is the row that was locked for it.
+        # A refused record has only the row that was locked for it.
         await tx.execute("insert into record_subjects (uri) values (:uri)", uri=REFUSED)
 
 
@@ -127,7 +127,7 @@ async def test_nothing_of_a_stranger_is_found_in_any_table(db: Database, engine:
     await erase(db)
     rows = await everything(db, engine)
     assert traces(rows, MARKS) == []
-    # The DID stands where somebody else wrote it: in their answer, and in the question for the event.
+    # The DID remains where somebody else wrote it: in their RSVP and in the job that fetches the event.
     own = [trace for trace in traces(rows, (did(1),)) if trace[0] not in {"records", "record_subjects", "outbox_jobs"}]
     assert own == []
     assert traces(rows, (REFUSED,)) == []
@@ -135,7 +135,7 @@ async def test_nothing_of_a_stranger_is_found_in_any_table(db: Database, engine:
 
 
 async def test_what_remains_is_a_hash_of_each_uri_with_its_rev(db: Database, engine: Engine):
-    """Four names: the three uris, and the DID itself as of the erasure."""
+    """Four hashes remain: those of the three URIs, and one of the DID for the erasure itself."""
     await leave_traces(db)
     revs = {row["uri"]: row["rev"] for row in (await everything(db, engine))["records"] if row["did"] == did(1)}
     await erase(db)
@@ -146,7 +146,7 @@ async def test_what_remains_is_a_hash_of_each_uri_with_its_rev(db: Database, eng
 
 
 async def test_late_and_repeated_messages_bring_nothing_back(db: Database, engine: Engine):
-    """Known ones, and ones of before the deletion that come only now."""
+    """This holds for known messages and for ones from before the deletion that arrive only now."""
     await leave_traces(db)
     await erase(db)
     old = [event(1, "tea", 1, "Zanzibar evening"), event(1, "late", 9, "Zanzibar later")]
@@ -155,7 +155,7 @@ async def test_late_and_repeated_messages_bring_nothing_back(db: Database, engin
 
 
 async def test_an_account_that_comes_back_writes_anew(db: Database, clock: HandClock):
-    """A deletion can be taken back within days: what is written after it counts."""
+    """A deletion can be reversed within days, and what the account writes afterwards counts."""
     await leave_traces(db)
     await erase(db)
     clock.turn(60 * SECOND)
@@ -168,7 +168,7 @@ async def test_an_account_that_comes_back_writes_anew(db: Database, clock: HandC
 
 
 async def test_barriers_of_older_keys_hold(db: Database):
-    """After the sealing keys were rotated."""
+    """Erasure markers still work after the sealing keys were rotated."""
     await leave_traces(db)
     async with db.transaction() as tx:
         await erase_here(tx, KEYS[1:], did(1))
@@ -186,7 +186,7 @@ async def test_erasing_twice_is_erasing_once(db: Database, engine: Engine):
 
 
 async def test_the_seat_of_a_deleted_account_is_free(db: Database):
-    """Unlike a hidden one, which is reserved: who waited is offered it."""
+    """Unlike a hidden account's seat, it is offered to the waitlist."""
     tea, people = await full_house(db)
     await take(db, rsvp(0, "one", 1, URI), rsvp(1, "one", 2, URI))
     async with db.transaction() as tx:
@@ -199,7 +199,9 @@ async def test_the_seat_of_a_deleted_account_is_free(db: Database):
 
 
 async def test_what_people_here_made_and_answered_stays_theirs(db: Database, engine: Engine):
-    """The event of somebody with an account here only loses its record, and the publication about it every copy."""
+    """An event of a person with an account here only loses its record, and its publication loses every copy of the
+    content.
+    """
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         ana = Caller(user_id, "Ana")
@@ -219,7 +221,7 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         await attendance.store_record_uri(
             tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, refers_to_event=seen.refers_to_event
         )
-        await in_flight.check_now(tx, TEA)  # as if an earlier create had come late
+        await in_flight.check_now(tx, TEA)  # as if an earlier create had arrived late
     await erase(db)
     assert traces(await everything(db, engine), ("Nutmeg", did(1))) == []
     async with db.reader() as reader:
@@ -250,7 +252,7 @@ async def test_dead_letters_of_the_account_are_forgotten_and_no_others(
 async def test_what_waits_of_a_deleted_account_is_deleted_and_what_it_wrote_since_is_not(
     db: Database, make_database: MakeDatabase, clock: HandClock
 ):
-    """Also while the workers are stopped; the next message of the account is delivered in its turn."""
+    """This holds while the workers are stopped too. The account's next message is delivered in order."""
     queue = EmbeddedQueue(await make_database("groundwork.queue"), clock)
     late = from_microseconds(clock.now() + DAY, 5)
     young = replace(event(1, "tea", 1), rev=late)
@@ -269,7 +271,7 @@ async def test_what_waits_of_a_deleted_account_is_deleted_and_what_it_wrote_sinc
 async def test_a_message_that_fails_after_the_erasure_does_not_stay(
     db: Database, make_database: MakeDatabase, clock: HandClock
 ):
-    """On RabbitMQ it waited in the broker; what somebody else wrote, and what the account wrote since, stays."""
+    """The message was waiting in RabbitMQ. Messages by other accounts, and later ones by the same account, stay."""
     queue = EmbeddedQueue(await make_database("groundwork.queue"), clock)
     young = replace(event(1, "tea", 1), rev=from_microseconds(clock.now() + DAY, 5))
     async with db.transaction() as tx:
@@ -286,7 +288,7 @@ async def test_a_message_that_fails_after_the_erasure_does_not_stay(
 
 
 async def nothing_else(_did: object) -> None:
-    """No messages and frames in this test."""
+    """There are no messages and frames in this test."""
 
 
 @pytest.fixture
@@ -305,7 +307,7 @@ async def refresh_all(deployment: Deployment, erasing: ErasureContext) -> None:
 
 
 async def test_deletion_that_the_pds_confirms_erases(deployment: Deployment, erasing: ErasureContext):
-    """The PDS announces it, is asked, has no such repository any more; its author's events are gone here."""
+    """The PDS announces the deletion and, when asked, no longer has the repository. Its events are gone here."""
     deployment.processor = Processor(
         deployment.db, deployment.queue, IngestionContext(INSTANCE, KEYS), deployment.processor.counting
     )
@@ -329,13 +331,15 @@ async def test_deletion_that_the_pds_confirms_erases(deployment: Deployment, era
 
 
 async def test_answers_count_for_an_event_that_comes_back_under_its_uri(make_database: MakeDatabase):
-    """Its account began anew and holds the record again: the answer to it is that event's, and not the blank one's any more."""
+    """The account starts anew and writes the record again. The RSVP belongs to the new event, no longer to the empty
+    one.
+    """
     db = await make_database("openmeet")
     await take(db, event(1, "tea", 1), rsvp(2, "yes", 2, TEA))
     async with db.transaction() as tx:
         await erase_here(tx, KEYS, did(1))
     await take(db, rsvp(2, "yes", 3, TEA, "interested"))
-    # Later than the deletion, which was an hour after the first.
+    # Later than the deletion, which came an hour after the first message.
     await take(db, event(1, "tea", 3700))
     async with db.reader() as reader:
         rows = await reader.fetch(
@@ -347,7 +351,7 @@ async def test_answers_count_for_an_event_that_comes_back_under_its_uri(make_dat
 
 
 async def _answers_to_tea(db: Database) -> list[tuple[str | None, str, str | None]]:
-    """(title of the event, status, record) of every answer."""
+    """(event title, status, record) of every answer."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select e.title, a.status, a.record_uri from attendances a join events e on e.id = a.event_id order by a.id"
@@ -356,7 +360,9 @@ async def _answers_to_tea(db: Database) -> list[tuple[str | None, str, str | Non
 
 
 async def test_answers_of_strangers_to_an_event_that_is_erased_wait(db: Database):
-    """Nobody is left whom they answered. Where the account begins anew and has the event again, they count again."""
+    """The event is gone, so they answer nothing. If the account starts anew and writes the event again, they count
+    again.
+    """
     yes = f"at://{did(2)}/{RSVP}/yes"
     await take(db, event(1, "tea", 1), rsvp(2, "yes", 2, TEA), event(4, "other", 1))
     await take(db, rsvp(3, "elsewhere", 2, f"at://{did(4)}/{EVENT}/other"))
@@ -369,13 +375,15 @@ async def test_answers_of_strangers_to_an_event_that_is_erased_wait(db: Database
     assert (waiting.state, untouched.state) == (RecordState.PARKED, RecordState.MAPPED)
     assert waiting.reason == RecordReason.EVENT_AUTHOR_DELETED()
     assert await _answers_to_tea(db) == [("Tea", "attending", f"at://{did(3)}/{RSVP}/elsewhere")]
-    # Later than the deletion, which was an hour after the first.
+    # Later than the deletion, which came an hour after the first message.
     await take(db, event(1, "tea", 3700, "Tea again"))
     assert ("Tea again", "attending", yes) in await _answers_to_tea(db)
 
 
 async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_records_are_taken_back(db: Database):
-    """They are their person's; a record of theirs would be about something that may be another event some day."""
+    """The answers belong to their authors. Their records are retracted, because the URI might belong to another event
+    some day.
+    """
     own = f"at://{did(5)}/{RSVP}/own"
     await take(db, event(1, "tea", 1))
     async with db.transaction() as tx:

@@ -1,4 +1,6 @@
-"""A repository is erased, and no other whose DID looks like it: `_` and `%` of a did:web are themselves, in whatever order texts are kept."""
+"""Erasing a repository does not affect repositories with a similar DID: ``_`` and ``%`` in a did:web are literal,
+whatever the collation.
+"""
 
 from dataclasses import replace
 
@@ -27,7 +29,7 @@ from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import person
 from tests.simulation.oracle import RSVP, Change
 
-# Each pair is one to ``like``, or to a range in the order of a language.
+# The DIDs of each pair match each other with ``like`` or in a range by a language's collation.
 PAIRS = [
     ("did:web:tea_time.example", "did:web:tea-time.example"),
     ("did:web:tea.example%3A80", "did:web:tea.example.more%3A80"),
@@ -37,7 +39,7 @@ PAIRS = [
 TEA = event(1, "tea", 1)
 THEIRS = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
 
-# Where anything of a repository stands, and in which column.
+# Tables with data of a repository, and the column with its URI.
 KEPT = {
     "records": "uri",
     "record_subjects": "uri",
@@ -51,10 +53,10 @@ KEPT = {
 
 
 async def kept(reader: Reader, did: Did) -> dict[str, int]:
-    """How many rows of each table are of this repository; told in Python, which knows what a prefix is."""
+    """The number of rows in each table that belong to this repository, compared in Python, where prefixes are exact."""
     found = {}
     for table, column in KEPT.items():
-        # Of a group that was only known from there a row stays, of which nothing is said.
+        # An empty row remains for a group that was known only from that repository.
         rest = "and deleted_at is null" if table == "groups" else ""
         rows = await reader.fetch(f"select {column} as uri from {table} where {column} is not null {rest}")
         found[table] = sum(str(row["uri"]).startswith(f"at://{did}/") for row in rows)
@@ -62,7 +64,9 @@ async def kept(reader: Reader, did: Did) -> dict[str, int]:
 
 
 async def wrote(db: Database, did: Did) -> None:
-    """Everything that this repository may have: event, answer, group; what changed hands from there, also of groups made here."""
+    """Write everything that a repository can have: an event, an RSVP, a group, and replaced records, also of groups
+    made here.
+    """
     theirs: list[RecordMessage] = [replace(one, did=did) for one in (event(1, "walk", 2), group(4))]
     answer = message(Change(did, RSVP, "a", rev(6), rsvp_value(TEA.uri)))
     await take(db, *theirs, answer)
@@ -78,7 +82,7 @@ async def wrote(db: Database, did: Did) -> None:
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0])
 async def test_all_of_it_goes_and_nothing_of_another(db: Database, clock: HandClock, pair: tuple[str, str]) -> None:
     gone, other = map(parse_did, pair)
-    # Before any connection has a plan of these columns.
+    # This runs before any connection has a plan for these columns.
     async with db.transaction() as tx:
         await in_a_languages_order(tx)
     for flag in (Flag.GROUPS, Flag.MEMBERSHIPS):
@@ -98,7 +102,7 @@ async def test_all_of_it_goes_and_nothing_of_another(db: Database, clock: HandCl
 
 
 def _statements(engine: Engine) -> dict[str, tuple[str, str]]:
-    """What finds a repository's rows when it is erased, each with the index that finds them."""
+    """The queries that find a repository's rows for erasure, each with the index that it must use."""
     return {
         "decisions": (merge_decisions.ERASE[engine], "merge_decisions_by_repository"),
         "records": (seen.URIS_OF[engine], "record_subjects_by_repository"),
@@ -115,7 +119,7 @@ async def test_it_is_found_without_reading_through_any_table(db: Database, what:
     async with db.transaction() as tx:
         statement, index = _statements(tx.engine)[what]
         found = await plan(tx, statement, did=PAIRS[0][0])
-    # What an engine goes through of rows that it has already found is no table.
+    # A scan of rows that are already selected is not a table scan.
     through = [line for line in found.splitlines() if "Seq Scan" in line or line.startswith("SCAN")]
     assert through == [], found
     assert index in found

@@ -1,4 +1,6 @@
-"""What follows from a flag for whoever is known: as many statements for many as for few, none of them read, and each is queued once."""
+"""What a flag triggers for known people takes as many statements for many as for few, reads none of them, and is queued
+once for each.
+"""
 
 import pytest
 
@@ -31,7 +33,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def known(db: Database, numbers: range) -> list[tuple[str, str, str]]:
-    """People with an event that they wrote elsewhere and a series that they made here: DID, person and series of each."""
+    """Create people with an event written elsewhere and a series made here. Returns the DID, user and series of each."""
     made: list[tuple[str, str, str]] = []
     for number in numbers:
         async with db.transaction() as tx:
@@ -44,14 +46,14 @@ async def known(db: Database, numbers: range) -> list[tuple[str, str, str]]:
 
 
 async def switched(db: Database, flag: Flag) -> Counting:
-    """On again, when nothing is queued any more."""
+    """Switch the flag off, empty the queues, and count the statements of switching it on."""
     async with db.transaction() as tx:
         await switch(tx, flag, is_on=False, changed_by="a test")
         await tx.execute("delete from outbox_jobs")
         await tx.execute("delete from publications")
     async with db.transaction() as tx:
         counting = Counting(tx)
-        # One whom the installation follows is known here, the other is not.
+        # Of the two followed DIDs, one is already known here.
         assert await switch(counting, flag, is_on=True, changed_by="a test", followed=[did(1), STRANGER])
     return counting
 

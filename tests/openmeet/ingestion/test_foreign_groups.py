@@ -1,4 +1,6 @@
-"""Groups of others: shown as their records say, whichever comes first; nobody is a member by one side's word, and no role allows anything here."""
+"""Groups of others are shown as their records say, in any order. Nobody is a member by one side's word, and no role
+gives permissions here.
+"""
 
 import re
 from itertools import permutations
@@ -121,7 +123,7 @@ async def test_a_group_of_others_is_read_and_only_shown(db: Database):
 
 
 async def test_a_name_that_crowds_use_has_addresses_for_all(db: Database):
-    """Ten random characters do not meet among ten thousand groups of one name."""
+    """Ten random characters do not collide among ten thousand groups of one name."""
     await take(db, group(1))
     one = await known(db)
     assert one is not None
@@ -130,7 +132,7 @@ async def test_a_name_that_crowds_use_has_addresses_for_all(db: Database):
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 async def test_membership_is_where_both_sides_agree_in_any_order(db: Database, order):
-    """The role is the group's word, and here it is a name: whoever it is, they are a member."""
+    """The group decides the role, and here it is only a label: everybody is an ordinary member."""
     all_of_it = [group(1), said(1), accepted(1, role=GroupRole.ADMIN)]
     await take(db, *(all_of_it[number] for number in order))
     assert await members(db) == [(GroupRole.MEMBER, GroupRole.ADMIN)]
@@ -158,7 +160,9 @@ async def test_no_role_from_elsewhere_allows_anything_here(db: Database, role: G
 
 
 async def test_one_sides_word_makes_nobody_a_member(db: Database):
-    """Not one's own, not the group's, not an acceptance from a stranger's repository or for another's statement."""
+    """Neither the person's record nor the group's is enough, and neither is an acceptance by a stranger or for another
+    record.
+    """
     await take(db, group(1), said(1, role=VALUE_OF[GroupRole.OWNER]))
     await take(db, accepted(2, member=3))
     await take(db, accepted(3, member=2, author=2), accepted(4, member=2, author=4))
@@ -212,7 +216,7 @@ async def test_an_event_is_a_groups_where_both_say_so(db: Database, order):
 
 
 async def test_one_sides_word_makes_no_event_a_groups(db: Database):
-    """Neither the event's, nor the group's about an event that does not name it, nor a stranger's for the group."""
+    """Neither the event's record nor the group's is enough, and neither is a listing by a stranger."""
     claims = event(2, "claims", 1, "Tea", **{GROUP_LINK_KEY: {"group": URI}})
     listed_only = event(3, "listed", 1, "Go")
     await take(db, group(1), claims, listed_only, listed(2, listed_only.uri), listed(3, claims.uri, author=2))
@@ -237,7 +241,7 @@ OLD = f"at://{did(9)}/{GROUP}/chess"
 async def test_a_group_goes_on_where_the_old_record_or_its_backup_admin_says_so(
     db: Database, way: str, old_first: bool
 ):
-    """Then what members said of the old one counts for the new one; anybody else's claim to go on counts for nothing."""
+    """Memberships of the old group then count for the new one. Anybody else's claim to succeed it is ignored."""
     fields = {"successor": {"successor": URI}, "backup": {"backupAdmins": [did(1)]}, "neither": {}}[way]
     old = group(1, author=9, **fields)
     new = group(2, predecessor={"uri": OLD, "cid": CID})
@@ -246,7 +250,7 @@ async def test_a_group_goes_on_where_the_old_record_or_its_backup_admin_says_so(
 
 
 async def test_a_statement_about_a_group_of_ours_is_a_request(db: Database):
-    """Strangers wait, whoever signs in here gets in where it is open, and who was banned stays out."""
+    """Strangers wait for approval, people who sign in here join an open group, and banned people stay out."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         ours = await group_by(tx, ana, join_policy="open", sync_enabled="on")
@@ -273,7 +277,7 @@ async def test_a_statement_about_a_group_of_ours_is_a_request(db: Database):
 
 
 async def test_whoever_deletes_their_membership_record_leaves_as_by_the_button(db: Database):
-    """The job that frees their places at events of the group is there."""
+    """The job that frees the person's places at the group's events is enqueued."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         ours = await group_by(tx, ana, join_policy="open", sync_enabled="on")
@@ -305,7 +309,7 @@ async def test_a_crowd_of_new_identities_does_not_fill_a_group(db: Database, mon
 
 
 async def test_a_group_of_nobody_here_is_in_no_list(db: Database):
-    """Records are free; once somebody who signs in here asks to belong, it is listed."""
+    """Anybody can write records, so a group is listed once a person who signs in here asks to join it."""
     await take(db, group(1))
     async with db.transaction() as tx:
         ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
@@ -335,7 +339,7 @@ async def test_what_is_no_group_is_kept_raw(db: Database, fields):
 
 async def test_an_erased_account_takes_its_group_and_its_words_along(db: Database):
     await take(db, group(1), said(1), accepted(1))
-    for _ in range(2):  # a crash in between has it done again
+    for _ in range(2):  # twice, because a crash can repeat it
         async with db.transaction() as tx:
             await account_deletion.erase_here(tx, [bytes(32)], did(1))
     assert await known(db) is None

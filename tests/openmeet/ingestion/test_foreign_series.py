@@ -1,4 +1,6 @@
-"""Series of others: read-only, with the author's rule, their events as dates, whichever comes first; and never a date of our own."""
+"""Series of others: read-only, with the author's rule and their events as dates, in any order. None of our events
+becomes a date.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -170,7 +172,7 @@ RULED = {"rrule": "FREQ=WEEKLY;UNTIL=20260509T160000Z"}
 
 
 def ruled(rkey: str, at: int, day: str, *, is_named: bool = False, has_rule: bool = True) -> RecordMessage:
-    """A date as we write it while rules stand in records: the next one has the rule."""
+    """A date as we write it while records contain rules: the next date has the rule."""
     more = {SERIES_LINK_KEY: {"$type": SERIES_LINK_KEY, "series": {"uri": URI}, "recurrenceId": f"{day}T18:00:00"}}
     return event(
         1,
@@ -185,7 +187,7 @@ def ruled(rkey: str, at: int, day: str, *, is_named: bool = False, has_rule: boo
 
 
 async def shown(db: Database) -> list[tuple[str, list[str]]]:
-    """Every series that is shown: where its record stands, and the names of its dates."""
+    """Every visible series: its record's URI and the names of its dates."""
     async with db.reader() as reader:
         rows = await reader.fetch("select record_uri from event_series where deleted_at is null order by record_uri")
         found = []
@@ -216,7 +218,7 @@ async def test_a_rule_beside_a_named_series_makes_no_second_one(db: Database, fi
 @pytest.mark.usefixtures("on")
 @pytest.mark.parametrize("is_new_first", [True, False])
 async def test_a_rule_that_moves_on_to_the_next_date_stays_one_series(db: Database, is_new_first: bool):
-    """Under the same address, for whoever follows it."""
+    """The URL stays the same for followers."""
     await take(db, ruled("a", 1, "2026-03-07"))
     async with db.reader() as reader:
         before = await queries.by_record_uri(reader, f"at://{did(1)}/{EVENT}/a")
@@ -243,7 +245,7 @@ async def test_a_rule_that_is_taken_out_leaves_a_single_event(db: Database):
 @pytest.mark.usefixtures("on")
 @pytest.mark.parametrize("is_alone", [True, False])
 async def test_a_series_goes_with_the_record_whose_rule_began_it(db: Database, *, is_alone: bool):
-    """And is there again with it, under the same address."""
+    """It comes back under the same URL if the record does."""
     weekly, other = ruled("a", 1, "2026-03-07"), event(2, "walk", 1)
     await take(db, weekly, other)
     async with db.reader() as reader:
@@ -260,13 +262,15 @@ async def test_a_series_goes_with_the_record_whose_rule_began_it(db: Database, *
 
 
 async def pay_claimed_dates(db: Database) -> int:
-    """Every job of the kind is delivered, as the publisher does; how many there were."""
+    """Deliver every job of this kind, as the publisher does, and return their number."""
     return await run_once(db, {JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db))})
 
 
 @pytest.mark.usefixtures("on")
 async def test_dates_behind_many_other_events_are_found_piece_by_piece(db: Database, monkeypatch: pytest.MonkeyPatch):
-    """Of an author with more events than one transaction reads: the newest at once, every other by a job, in order and bounded."""
+    """An author has more events than one transaction reads. The newest are checked at once and the others by a job, in
+    order and in batches.
+    """
     monkeypatch.setattr(remote_series, "PIECE", 3)
     old = [date(f"a{number}", 1, day) for number, day in enumerate(("2026-03-07", "2026-03-21"))]
     others = [event(1, f"b{number}", 1, "Tea") for number in range(7)]
@@ -279,7 +283,7 @@ async def test_dates_behind_many_other_events_are_found_piece_by_piece(db: Datab
 
 
 async def on_its_dates(db: Database) -> list[str]:
-    """The keys of the records whose events are dates of the series and there."""
+    """Record keys of the visible events that are dates of the series."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select record_uri from events where series_id is not null and removed_at is null order by record_uri"
@@ -299,7 +303,7 @@ async def test_a_date_that_lost_its_event_gets_an_old_one_that_claims_it(db: Dat
 
 
 class ReadingRecords(Counting):
-    """Counts how often the newest records of an author are read, too."""
+    """Also counts how often an author's newest records are read."""
 
     times = 0
 
@@ -309,7 +313,7 @@ class ReadingRecords(Counting):
 
 
 async def what_it_takes(db: Database, *messages: RecordMessage) -> tuple[int, int]:
-    """Statements to apply these as one batch, and how often the author's records were read for it."""
+    """The number of statements that apply these as one batch, and how often the author's records were read."""
     async with db.transaction() as tx:
         counting = ReadingRecords(tx)
         await apply(counting, replace(HERE, flags=Switchboard()), messages)
@@ -322,7 +326,7 @@ def days(first: int, count: int) -> list[str]:
 
 @pytest.mark.usefixtures("on")
 async def test_dates_deleted_together_make_the_others_be_read_once(db: Database):
-    """However many others there are, none of which claims one of these dates."""
+    """The number of other dates does not matter, since none of them claims a deleted one."""
     await take(db, series(1), series(1, collection="net.openmeet.series"))
     older = f"at://{did(1)}/net.openmeet.series/weekly"
     dates = [date(f"a{number:02}", 2, day) for number, day in enumerate(days(0, 6))]
@@ -345,7 +349,9 @@ def of_series(key: str, rkey: str, at: int, day: str) -> RecordMessage:
 
 @pytest.mark.usefixtures("on")
 async def test_series_that_come_together_make_the_events_be_read_once(db: Database):
-    """However many of an author's series are in a batch; each has its dates, also those that came before, and beside it."""
+    """This holds for any number of series by one author in a batch. Each gets its dates, earlier ones and those in the
+    batch.
+    """
     keys = [f"s{number}" for number in range(20)]
     await take(db, *(of_series(key, f"a{key}", 1, "2026-03-07") for key in keys))
     beside = [of_series(key, f"b{key}", 2, "2026-03-21") for key in keys]

@@ -1,4 +1,4 @@
-"""Single records are fetched from one host at a limited rate; the rest is scheduled for later."""
+"""Single records are fetched from a host at a limited rate, and the rest is scheduled for later."""
 
 from collections import Counter
 
@@ -19,7 +19,7 @@ THREE = Limit("records_asked_of_host", 3, 60)
 
 
 async def test_what_is_over_a_hosts_budget_is_due_later(deployment: Deployment):
-    """Both kinds of job, and two programs that share their counters, ask out of one budget; all is asked in the end."""
+    """Both kinds of job, and two programs with shared counters, use one budget. Everything is requested in the end."""
     await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     did = parse_did((await app.query("com.atproto.server.getSession"))["did"])

@@ -41,7 +41,7 @@ async def receive(db, messages, here: IngestionContext = HERE):
 
 
 async def live_at(db, hosts: dict[int, str], trusted_origins: frozenset[str] = frozenset()):
-    """Their DID documents are read: this is their PDS."""
+    """Store each person's PDS, as if their DID document had been read."""
     numbers = sorted(hosts)
     for start in range(0, len(numbers), 200):
         async with db.transaction() as tx:
@@ -67,9 +67,9 @@ SPAM = {
     ("engine", "kind"), [*(("sqlite", kind) for kind in SPAM), ("postgresql", next(iter(SPAM)))], indirect=["engine"]
 )
 async def test_a_thousand_events_of_new_authors_reach_nobody_and_an_honest_one_is_found(db, clock, kind):
-    """On default settings; met in the same minute, the honest author on a host of their own.
+    """With default settings a burst is held, and an honest author on another host, met in the same minute, is shown.
 
-    Where the burst is that nobody knows the hosts, theirs is one that somebody was met on before.
+    If the burst consists of unknown hosts, the honest author's host is one that was met before.
     """
     authors, each, host = SPAM[kind]
     if "hosts" in kind:
@@ -125,7 +125,7 @@ async def test_a_newcomer_waits_a_while_and_is_then_shown_at_once(db, clock):
 
 
 async def test_who_is_known_here_does_not_wait(db, clock):
-    """Followed by a group, trusted by a moderator, or on a PDS that the operator named."""
+    """Authors are known if a group follows them, a moderator trusts them, or the operator named their PDS."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -198,7 +198,7 @@ async def test_what_a_moderator_decided_about_is_left_alone(db, clock):
 
 
 async def test_a_batch_asks_as_many_questions_however_many_authors_it_brings(db, monkeypatch):
-    """No question per message, and none that walks through a table."""
+    """The number of queries does not depend on the number of messages, and no query scans a table."""
     await receive(db, [event_of(number, "a") for number in range(40)])
     uris = {did_of(number): [f"at://{did_of(number)}/{EVENT}/b"] for number in range(40)}
     counted = []
@@ -209,7 +209,7 @@ async def test_a_batch_asks_as_many_questions_however_many_authors_it_brings(db,
                 real = getattr(type(tx), verb)
 
                 async def counting(self, sql, /, *more: object, _real=real, _asked=asked, _tx=tx, **parameters: object):
-                    if self is _tx:  # other databases of this process go on meanwhile
+                    if self is _tx:  # other databases of this process are busy at the same time
                         _asked.append(sql)
                     return await _real(self, sql, *more, **parameters)
 
@@ -253,7 +253,7 @@ OURS = "https://pds.meet.example"
 
 
 async def live_here(db, here: IngestionContext, *numbers: int):
-    """Their DID documents are read: they are on the PDS that the operator named."""
+    """Store the operator's PDS for these people, as if their DID documents had been read."""
     async with db.transaction() as tx:
         for number in numbers:
             await tx.execute("update identities set pds_url = :url where did = :did", url=OURS, did=did_of(number))
@@ -262,7 +262,9 @@ async def live_here(db, here: IngestionContext, *numbers: int):
 
 @pytest.mark.parametrize("is_known_first", [True, False])
 async def test_a_thousand_events_of_a_new_account_here_reach_nobody(db, clock, is_known_first):
-    """Anybody may sign up on the operator's own PDS; who writes as people do is shown at once there, and an old account always."""
+    """Anybody can sign up on the operator's own PDS. Events at a human rate are shown at once, and those of an old
+    account always.
+    """
     here = IngestionContext(HERE.instance, trusted_origins=frozenset({OURS}))
     if is_known_first:
         await receive(db, [event_of(1, "first", name="Honest tea"), event_of(2, "first", name="Old tea")], here)

@@ -1,4 +1,4 @@
-"""Reading our collections of a repository, record by record, and whole repositories where that is asked for: against a real PDS."""
+"""Reading our collections of a repository, record by record, and whole repositories on request, from a real PDS."""
 
 import random
 
@@ -40,11 +40,11 @@ RECORD = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T00:00:00Z"}
 
 
 async def _write(deployment: Deployment, count: int) -> tuple[str, list[str]]:
-    """An account with so many events that OpenMeet has not heard of; their uris."""
+    """Create an account and write this many events that OpenMeet has not seen. Returns the DID and the URIs."""
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     did = (await deployment.identity(cleo.user_id)).did
-    # Keys decide the shape of the tree, and with it how many records a proof covers: the same keys in every run.
+    # Use the same keys in every run, because they decide the shape of the tree and how many records a proof covers.
     made = [
         await app.procedure(
             "com.atproto.repo.createRecord",
@@ -61,7 +61,7 @@ async def _write(deployment: Deployment, count: int) -> tuple[str, list[str]]:
 
 
 async def _titles(deployment: Deployment) -> dict[str, bool]:
-    """Events by uri, and whether they are signed for."""
+    """Titles of the events by URI, and whether they are verified."""
     question = """
         select e.record_uri, r.is_verified from events e join records r on r.uri = e.record_uri
          where e.removed_at is null
@@ -71,7 +71,7 @@ async def _titles(deployment: Deployment) -> dict[str, bool]:
 
 
 def _without_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever fetches a whole repository fails."""
+    """Make every download of a whole repository fail."""
     monkeypatch.setattr(read, "MAX_REPOSITORY_BYTES", 100)
 
 
@@ -82,7 +82,7 @@ async def _repository(deployment: Deployment, did: str) -> tuple[str, bool]:
 
 
 async def test_only_our_collections_are_read(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """Page by page, each record proven, whatever else the repository holds; what is gone is proven gone, and history begins."""
+    """They are read page by page and each record is proven. Deleted ones are proven absent, and then history starts."""
     did, uris = await _write(deployment, 5)
     monkeypatch.setattr(listing, "PAGE", 2)
     _without_export(monkeypatch)
@@ -106,7 +106,7 @@ async def test_only_our_collections_are_read(deployment: Deployment, monkeypatch
 
 
 async def test_what_is_known_is_not_proven_again(deployment: Deployment):
-    """A second reading asks for the listing alone, and for what changed."""
+    """A second read requests the list and what has changed."""
     did, _uris = await _write(deployment, 5)
     asked: list[str] = []
 
@@ -123,7 +123,9 @@ async def test_what_is_known_is_not_proven_again(deployment: Deployment):
 
 
 async def test_neighbours_of_a_proven_record_are_not_asked_for(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """The nodes that prove one record prove others, whose content was listed. What was not kept is downloaded."""
+    """The tree nodes that prove one record also prove its neighbours, whose content was listed. Discarded content is
+    downloaded.
+    """
     did, uris = await _write(deployment, 24)
     asked: list[str] = []
 
@@ -144,7 +146,9 @@ async def test_neighbours_of_a_proven_record_are_not_asked_for(deployment: Deplo
 
 
 async def test_listed_content_that_is_not_the_records_is_not_believed(deployment: Deployment):
-    """A listing is unsigned: other content under the same URI is downloaded with its proof instead; absence is proven."""
+    """A list is unsigned. If the content under a URI differs, the record is downloaded with its proof. Absence is
+    proven too.
+    """
     did, uris = await _write(deployment, 24)
     wrong = cbor.encode({**RECORD, "name": "Coffee"})
     gone = f"at://{did}/{EVENT}/3mqdau33ozs2n"
@@ -157,7 +161,7 @@ async def test_listed_content_that_is_not_the_records_is_not_believed(deployment
 async def test_a_host_is_asked_within_its_budget_and_what_was_taken_stays(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
-    """The rest is due when the host may be asked again, and no failure counts against it."""
+    """The rest is scheduled for when the host may be asked again, and does not count as a failure."""
     monkeypatch.setattr(backfilling, "BATCH", 2)
     did, uris = await _write(deployment, 5)
     spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_host", 5, 60))
@@ -183,7 +187,7 @@ async def test_a_host_is_asked_within_its_budget_and_what_was_taken_stays(
 
 
 async def test_a_record_that_cannot_be_proven_is_quarantined(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """Its proof is larger than anybody reads; all others are taken, and nothing is history."""
+    """Its proof exceeds the size limit. All other records are applied, and the read does not count as complete."""
     did, uris = await _write(deployment, 3)
     app = await deployment.stranger("cleo")
     large = {**RECORD, "note": random.Random(1).randbytes(100_000).hex()}
@@ -199,7 +203,7 @@ async def test_a_record_that_cannot_be_proven_is_quarantined(deployment: Deploym
 async def test_an_operator_may_have_the_whole_repository_fetched(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
-    """In one piece; where it is too large, it is listed after all."""
+    """It is downloaded in one piece. A repository that is too large is listed instead."""
     did, uris = await _write(deployment, 3)
     handler = backfill_handler(deployment.db, deployment.network, deployment.processor.ingestion_context)
     subject = subject_of(parse_did(did), is_whole=True)
@@ -220,7 +224,7 @@ async def _more(deployment: Deployment, did: str) -> str:
 async def test_whole_repositories_are_read_in_no_thread_of_ours(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
-    """Neither their sections nor their tree."""
+    """Neither the blocks nor the tree are decoded in this process."""
     did, uris = await _write(deployment, 3)
 
     def here(*_arguments: object, **_options: object) -> None:
@@ -236,7 +240,7 @@ async def test_whole_repositories_are_read_in_no_thread_of_ours(
 
 
 async def test_repository_that_takes_too_much_is_listed(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """The worker that reads it is stopped; its calendar is read record by record."""
+    """The worker that reads it is stopped, and its calendar is read record by record."""
     did, uris = await _write(deployment, 3)
     monkeypatch.setattr(read, "limits_of", lambda _size: JobLimits(wall_seconds=0.0))
     assert (
@@ -247,7 +251,7 @@ async def test_repository_that_takes_too_much_is_listed(deployment: Deployment, 
 
 
 async def test_a_robots_calendar_is_not_read(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """More records than anybody has: nothing of it is taken, rather than a part that looks whole."""
+    """It has more records than any person. None is applied, because a part would look complete."""
     did, _ = await _write(deployment, 3)
     monkeypatch.setattr(listing, "PAGE", 1)
     monkeypatch.setattr(listing, "MAX_PAGES", 2)
@@ -256,7 +260,9 @@ async def test_a_robots_calendar_is_not_read(deployment: Deployment, monkeypatch
 
 
 async def test_chosen_collections_are_read_and_nothing_else(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """What is there is taken and what is gone goes, of those alone; no history begins, and a whole read is as it was."""
+    """Records in these collections are applied and deleted ones removed. It does not count as a complete read, and the
+    state of one stays.
+    """
     did, uris = await _write(deployment, 2)
     app = await deployment.stranger("cleo")
     answer = {"$type": RSVP, "status": f"{RSVP}#going", "subject": {"uri": uris[0], "cid": str(Cid.for_cbor(b"\xa0"))}}
@@ -286,7 +292,7 @@ async def test_chosen_collections_are_read_and_nothing_else(deployment: Deployme
 
 
 def test_a_collection_that_is_not_read_is_refused_with_those_that_are():
-    """Before anybody is asked for anything."""
+    """The request is refused before any server is asked, and names the collections that can be read."""
     assert chosen_collections([RSVP, EVENT, RSVP]) == (EVENT, RSVP)
     assert chosen_collections([]) == ()
     with pytest.raises(InvalidInput, match=rf"collection=app\.bsky\.feed\.post collections={EVENT}"):
@@ -294,7 +300,7 @@ def test_a_collection_that_is_not_read_is_refused_with_those_that_are():
 
 
 async def _pay_read(deployment: Deployment, did: str, collection: Nsid) -> None:
-    """As the dispatcher does what the command enqueued."""
+    """Run the job that the CLI command enqueues, as the dispatcher does."""
     subject = subject_of(parse_did(did), [collection])
     handler = backfill_handler(deployment.db, deployment.network, deployment.processor.ingestion_context)
     await handler(Job("backfill", subject, 1, JobState.LEASED, 0, Instant(0), "", 1))

@@ -1,4 +1,4 @@
-"""Three-way merge, field by field: nothing is lost without a trace."""
+"""Three-way merge, field by field: every lost value is recorded."""
 
 import dataclasses
 
@@ -104,7 +104,7 @@ def test_different_parts_of_a_place_add_up():
 
 @pytest.mark.parametrize(("facts", "street"), [(FACTS, "Ring 2"), (EARLIER, "Ring 1")])
 def test_contradicting_places_follow_the_most_recent_change(facts: MergeInput, street: str):
-    """Both say where the same hall is: one of them is wrong."""
+    """Both sides say where the same venue is, so one of them is wrong."""
     ours, theirs = (changed(venues=(Venue(name="Hall", street=f"Ring {number}"),)) for number in (1, 2))
     assert merged(ours, theirs, facts).value.venues == (Venue(name="Hall", street=street),)
 
@@ -124,7 +124,9 @@ PARK, HALL, CAFE, KIOSK = (Venue(name=name) for name in ("Park", "Hall", "Café"
     ],
 )
 def test_places_of_both_sides_are_a_list(facts: MergeInput, was: tuple, ours: tuple, theirs: tuple, both: tuple):
-    """What either added stands, what either took away is gone, ours comes first; both are on record."""
+    """Places added on either side are kept and removed ones are dropped. Ours come first, and both changes are
+    recorded.
+    """
     base = changed(venues=was)
     edits = MERGE_RULE.edits_between(base, changed(venues=ours))
     result = MERGE_RULE.merge(base, edits, changed(venues=theirs), facts)
@@ -159,8 +161,9 @@ events = st.builds(
 @given(ours=events, theirs=events)
 @settings(max_examples=examples(200), deadline=None)
 def test_every_value_is_somebodys(ours: NetworkEvent, theirs: NetworkEvent):
-    """Each field is ours, theirs or, for places, both; a loser is always on record; where one side did nothing the
-    other's change stands."""
+    """Each field has our value or theirs, or both for places. A losing value is always recorded. If one side is
+    unchanged, the other wins.
+    """
     result = merged(ours, theirs)
     on_record = {decision.field for decision in result.decisions}
     for field, *_ in GROUPS:
@@ -176,7 +179,9 @@ def test_every_value_is_somebodys(ours: NetworkEvent, theirs: NetworkEvent):
 @given(ours=events, theirs=st.lists(events, min_size=1, max_size=4))
 @settings(max_examples=examples(100), deadline=None)
 def test_only_the_newest_of_theirs_counts(ours: NetworkEvent, theirs: list[NetworkEvent]):
-    """However many versions passed by, the result is that of the last one: three stored values, nothing step by step."""
+    """However many versions there were, the result is that of the last one. It needs three stored values and no
+    intermediate steps.
+    """
     edits = MERGE_RULE.edits_between(BASE, ours)
     since = BASE
     current = ours
@@ -196,7 +201,9 @@ versions = st.builds(changed, starts_at=moments, ends_at=moments)
 def test_no_end_before_the_beginning(
     base: NetworkEvent, ours: NetworkEvent, theirs: NetworkEvent, origin: RecordOrigin
 ):
-    """One side moved it, the other said how long it is: neither meant an end before the beginning, and what gave way is on record."""
+    """One side moved the event, the other set its length. The end is not before the start, and the dropped value is
+    recorded.
+    """
     assume(not any(ends_too_early(one.starts_at, one.ends_at) for one in (base, ours, theirs)))
     facts = dataclasses.replace(FACTS, origin=origin)
     result = MERGE_RULE.merge(base, MERGE_RULE.edits_between(base, ours), theirs, facts)
@@ -210,7 +217,7 @@ def test_no_end_before_the_beginning(
         if now not in {their, getattr(base, field)}:
             assert their == getattr(base, field) or field in on_record
         if now == mine != their and mine == getattr(base, field):
-            # Theirs alone had changed it: it gave way to what the other field says.
+            # Only they had changed it, and it gave way because it contradicts the other field.
             assert {"starts_at", "ends_at"} <= on_record[field].keys()
 
 
@@ -224,7 +231,7 @@ def test_a_move_elsewhere_gives_way_to_an_end_here_that_it_contradicts():
         ("starts_at", MergeSide.OURS, "8000000"),
         ("ends_at", MergeSide.OURS, "9000000"),
     ]
-    # Either of them, the other way round, is the move as it was meant.
+    # Reversing either decision gives the move as it was meant.
     for one in result.decisions:
         wanted = MERGE_RULE.decode_edits(one.theirs_values or b"")
         assert (wanted["starts_at"], wanted["ends_at"]) == (8_000_000, 9_000_000)

@@ -1,4 +1,4 @@
-"""The host sees the merge decisions about their event, and can reverse them."""
+"""Hosts see the merge decisions about their event and can reverse them."""
 
 import pytest
 
@@ -36,7 +36,7 @@ async def person(db: Database, name: str) -> Caller:
 
 
 async def both_edited(db: Database) -> tuple[Caller, Event]:
-    """Ana's event, read from her repository, edited here and by another app before either knew of the other."""
+    """Ana's event, read from her repository and edited here and by another app before either knew of the other."""
     ana = await person(db, "Ana")
     async with db.transaction() as tx:
         await identity_queries.insert(
@@ -74,7 +74,7 @@ async def test_both_versions_and_the_rule_are_shown(db: Database):
 
 
 async def test_taking_theirs_is_an_edit_that_is_published(db: Database):
-    """The kept title gives way: a new revision, queued, and the choice is on record."""
+    """The kept title gives way, a new revision is queued, and the choice is recorded."""
     ana, tea = await both_edited(db)
     async with db.reader() as reader:
         before = await by_slug(reader, tea.slug)
@@ -107,7 +107,7 @@ async def test_keeping_what_stands_makes_no_revision(db: Database):
 
 
 async def test_a_time_comes_back_whole(db: Database):
-    """Instant, text and local time agree after the host's own time is put back."""
+    """Instant, text and local time are consistent after the host's own time is restored."""
     ana, tea = await both_edited(db)
     async with db.reader() as reader:
         merged = await by_slug(reader, tea.slug)
@@ -121,7 +121,7 @@ async def test_a_time_comes_back_whole(db: Database):
 
 
 async def test_a_choice_survives_the_next_version_from_elsewhere(db: Database):
-    """What the host chose is an edit like any other: it is merged, not overwritten."""
+    """The host's choice is an ordinary edit, so it is merged instead of overwritten."""
     ana, tea = await both_edited(db)
     await choose(db, ana, tea, "name", MergeSide.THEIRS)
     base = {"startsAt": "2026-07-04T15:00:00Z", "timezone": "Europe/Berlin"}
@@ -160,7 +160,9 @@ async def test_attendees_hear_of_it(db: Database):
 
 
 async def test_what_nobody_can_turn_round_waits_for_nobody(db: Database):
-    """A host's decisions are open until the host has made them; an answer's is its writer's own, and never was."""
+    """Decisions about an event are open until the host decides. Those about an RSVP are never open, because its author
+    cannot reverse them.
+    """
     ana, tea = await both_edited(db)
     found = await decisions(db, ana, tea)
     async with db.transaction() as tx:
@@ -190,7 +192,7 @@ async def test_only_the_host_sees_and_decides(db: Database):
 
 
 async def test_page_and_buttons(db: Database, clock: HandClock):
-    """The event's page links there; one tap takes theirs, and the page says whose stands."""
+    """The event page links to the decisions. One tap takes their value, and the page says whose value is used."""
     ana, tea = await both_edited(db)
     async with db.transaction() as tx:
         session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)

@@ -1,4 +1,4 @@
-"""What was missed of a repository is read, whoever was away when it should have been."""
+"""Repositories with missed messages are read, whichever side was unavailable when it was due."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -36,7 +36,7 @@ async def _is_behind(db: Database, who: Did) -> bool:
 
 
 async def test_only_a_read_that_reaches_it_takes_the_mark_off(db: Database):
-    """The greatest rev counts, in whatever order they are heard of; where none is known, any read will do."""
+    """The greatest rev counts, in whatever order they arrive. If none is known, any read clears the mark."""
     async with db.transaction() as tx:
         await repository_state.note_missed(tx, [(did(1), rev(7)), (did(1), rev(5)), (did(2), None)])
         await repository_state.note_missed(tx, [(did(1), rev(6))])
@@ -49,7 +49,7 @@ async def test_only_a_read_that_reaches_it_takes_the_mark_off(db: Database):
 
 
 async def test_so_many_revs_of_one_repository_are_kept(db: Database):
-    """The first of a batch, however many come at once; one that is known takes no room again."""
+    """The first ones of a batch are kept, and a known rev takes no additional room."""
     async with db.transaction() as tx:
         await repository_state.note_missed(tx, [(did(number % 2), rev(number)) for number in range(96)])
         await repository_state.note_missed(tx, [(did(1), rev(number)) for number in range(1, 110, 2)])
@@ -62,7 +62,7 @@ async def test_so_many_revs_of_one_repository_are_kept(db: Database):
 
 
 async def test_a_new_epoch_forgets_what_was_missed_before(db: Database):
-    """Revs of before may be greater than all that come."""
+    """Revs of the previous epoch can be greater than all that follow."""
     async with db.transaction() as tx:
         await repository_state.note_missed(tx, [(did(1), rev(7))])
         await seen.start_epoch(tx, did(1))
@@ -70,7 +70,7 @@ async def test_a_new_epoch_forgets_what_was_missed_before(db: Database):
 
 
 def test_a_hint_travels_with_its_rev_and_those_of_before_have_none():
-    """Messages that wait in the queue while a new version is installed are read."""
+    """A hint is stored with its rev. Messages without one, queued by the previous version, are still read."""
     hint = Hint(did(1), HintKind.REPOSITORY, "said", 7, rev(3))
     assert decode(encode(hint)) == hint
     of_before = encode(replace(hint, rev=None))
@@ -78,7 +78,7 @@ def test_a_hint_travels_with_its_rev_and_those_of_before_have_none():
 
 
 async def _account(deployment: Deployment, name: str = "cleo") -> tuple[Did, XrpcClient]:
-    """Somebody whose repository OpenMeet has read, when it was empty."""
+    """A person whose repository OpenMeet has read while it was empty."""
     person = await deployment.connected(name)
     await deployment.deliver_jobs()
     return parse_did((await deployment.identity(person.user_id)).did), await deployment.stranger(name)
@@ -96,7 +96,7 @@ async def _uris(deployment: Deployment) -> list[str]:
 
 
 async def _listen(deployment: Deployment, *hints: Hint) -> None:
-    """From the queue, as the consumer would have put them there."""
+    """Put the hints on the queue, as the consumer does, and process them."""
     await deployment.queue.publish(
         [Message(hint.routing_key, hint.did, encode(hint), hint.message_id) for hint in hints]
     )
@@ -104,7 +104,7 @@ async def _listen(deployment: Deployment, *hints: Hint) -> None:
 
 
 async def test_who_rests_is_read_when_they_are_back(deployment: Deployment):
-    """The gap was noticed, the account rested when it was to be read: the read is queued again when it is active."""
+    """The gap was noticed while the account was deactivated. The read is queued again when it is active."""
     who, app = await _account(deployment)
     uri = await _write(app, who)
     await app.procedure("com.atproto.server.deactivateAccount", {})
@@ -123,7 +123,7 @@ async def test_who_rests_is_read_when_they_are_back(deployment: Deployment):
 
 
 async def test_an_old_state_is_not_enough(deployment: Deployment):
-    """A read that does not reach a commit that is known to exist is made again, later; what it found counts."""
+    """A read that does not reach a known commit is applied, and repeated later."""
     who, app = await _account(deployment)
     uri = await _write(app, who)
     ahead = rev(100_000)
@@ -144,8 +144,10 @@ async def test_an_old_state_is_not_enough(deployment: Deployment):
 
 
 async def test_a_repository_that_went_back_to_the_tree_that_is_known_is_read(deployment: Deployment):
-    """We know of a record by another way than the stream, which lost it; then an older copy without it is brought in, and
-    the tree is the one heard of last. The new commit says that something was missed.
+    """The record is known by another route, because the stream lost it.
+
+    Importing an older copy without it leads back to the last known tree, and the new commit shows that something was
+    missed.
     """
     who, app = await _account(deployment)
     await _follow(deployment, who)
@@ -177,7 +179,7 @@ async def _lose_what_was_not_heard(deployment: Deployment) -> None:
 
 
 class _Host:
-    """A PDS of which only this is asked: how an account stands."""
+    """A PDS that only reports the status of an account."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -205,7 +207,7 @@ async def host() -> AsyncIterator[_Host]:
 
 
 async def test_who_begins_anew_while_they_are_erased_is_read(deployment: Deployment, host: _Host):
-    """What was heard of the new account before the old one was erased went with it."""
+    """Messages of the new account that arrived before the old one was erased were deleted with it."""
     who = did(3)
     document = {
         "id": who,

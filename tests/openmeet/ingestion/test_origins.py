@@ -1,4 +1,4 @@
-"""A record with our mark that nobody here knows: after a restore from a backup it is the event's, and only then."""
+"""A record with our mark that no row refers to: after a restore from a backup it belongs to the event, and only then."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -34,7 +34,7 @@ async def deployment(
 
 
 async def restored(deployment: Deployment, event: Event) -> None:
-    """The database as it was when the event had been made and nothing had been sent: what a backup of that moment holds."""
+    """Reset the database to when the event existed and nothing had been sent, as in a backup from that moment."""
     async with deployment.db.transaction() as tx:
         await tx.execute("delete from publications where kind = 'event' and subject_id = :id", id=event.id)
         await tx.execute("delete from records where uri in (select record_uri from events where id = :id)", id=event.id)
@@ -52,7 +52,7 @@ async def restored(deployment: Deployment, event: Event) -> None:
             user_id=event.author_id,
             revision=event.revision,
             now=tx.now,
-            due_at=tx.now + 10**12,  # the network is heard first
+            due_at=tx.now + 10**12,  # later than the message from the network
         )
 
 
@@ -76,7 +76,7 @@ async def published(deployment: Deployment, who: Caller, **typed: str) -> Event:
 
 
 async def test_what_was_published_after_the_backup_is_the_events_again(deployment: Deployment):
-    """No second event and no second record; what was edited after the backup is taken from the record; and it goes on."""
+    """There is no second event or record. Edits after the backup are read from the record, and publishing continues."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await published(deployment, ana)
     await deployment.revise(ana, event.slug, title="Coffee in the park")
@@ -103,7 +103,7 @@ async def test_what_was_published_after_the_backup_is_the_events_again(deploymen
 
 
 async def test_what_was_edited_after_the_restore_stands(deployment: Deployment):
-    """The counter in the mark says who is ahead: here it is the row."""
+    """The counter in the mark says which side is newer. Here it is the row."""
     ana = await deployment.person("Ana")
     event = await published(deployment, ana)
     await restored(deployment, event)
@@ -121,7 +121,7 @@ async def test_what_was_edited_after_the_restore_stands(deployment: Deployment):
 
 @pytest.mark.parametrize("case", ["a copy beside the record", "somebody else's", "of a private event", "taken back"])
 async def test_a_mark_alone_is_a_claim(deployment: Deployment, case: str):
-    """Such a record is an event of its own, of whoever wrote it, and the event whose mark it bears is left alone."""
+    """Such a record becomes an event of its author, and the event that the mark names does not change."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await published(deployment, ana)
     ((original),) = await records(deployment, ana)
@@ -152,7 +152,7 @@ async def test_a_mark_alone_is_a_claim(deployment: Deployment, case: str):
 
 
 async def test_an_old_message_of_what_was_taken_back_finds_nothing_again(deployment: Deployment):
-    """Its tombstone has gone with a complete read; the first message of it comes once more (invariant 10)."""
+    """A complete read removed the tombstone. When the record's first message is repeated, it is ignored (invariant 10)."""
     ana = await deployment.person("Ana")
     event = await published(deployment, ana)
     await deployment.listen(ana.user_id)

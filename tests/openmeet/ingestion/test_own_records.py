@@ -1,4 +1,6 @@
-"""Messages about records of groups and series made here, on both engines: adopted, merged, decided, and only from where they speak."""
+"""Messages about records of local groups and series, on both engines: adopted, merged, decided, and accepted only from
+their own repository.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -59,7 +61,7 @@ def said(uri: str, at: int, value: dict[str, Any]) -> RecordMessage:
 async def out(
     tx: Transaction, kind: PublicationKind, subject: str, by: Caller, record: dict[str, Any], uri: str
 ) -> None:
-    """It is published, and everybody agrees on this version."""
+    """Mark it as published, with this version agreed on by both sides."""
     body = cbor.encode(record)
     known = {"uri": uri, "cid": str(Cid.for_cbor(body)), "body": body, "rev": rev(0)}
     await publications.enqueue(tx, kind=kind, subject_id=subject, user_id=by.user_id, revision=1)
@@ -126,7 +128,7 @@ async def test_their_edit_of_a_group_is_adopted_and_enqueues_nothing(db: Databas
 
 
 async def test_a_host_may_have_it_the_other_way(db: Database):
-    """Of a group and of a series; nobody else sees or decides it."""
+    """Hosts of a group and of a series can reverse the decision. Nobody else sees or makes it."""
     ana, group, record = await group_out(db)
     async with db.transaction() as tx:
         eve = await person(tx, "Eve")
@@ -176,7 +178,7 @@ async def test_a_host_may_have_the_rule_of_a_series_the_other_way(db: Database):
 
 
 async def test_what_does_not_fit_together_is_not_taken(db: Database):
-    """A thousand exceptions of theirs and one of ours are more than a series has."""
+    """A thousand exceptions of theirs and one of ours exceed the limit of a series."""
     ana, series, record = await series_out(db)
     async with db.transaction() as tx:
         locked = await actions.lock_managed(tx, ana, series.slug)
@@ -203,7 +205,7 @@ async def test_a_series_that_passed_to_somebody_else_is_not_changed_by_its_first
 
 
 async def test_a_record_that_the_group_had_before_says_nothing_of_it_any_more(db: Database):
-    """Neither does what stands beside it about members."""
+    """The same holds for the membership records next to it."""
     ana, group, record = await group_out(db)
     async with db.transaction() as tx:
         await publication_settings.open_account(tx, ana, group.slug, "chess.example")
@@ -287,7 +289,7 @@ async def test_the_later_of_two_roles_stands_and_both_are_on_record(db: Database
 
 @pytest.mark.parametrize("author", [2, 3])
 async def test_nobody_elses_repository_gives_roles(db: Database, author: int):
-    """Neither the member's own nor a stranger's."""
+    """Neither the member's own repository nor a stranger's can assign a role."""
     _, ben, group, record = await with_member(db)
     forged = f"at://{did(author)}/{ACCEPTANCE}/a"
     await take(db, said(forged, 1, record | {"role": VALUE_OF[GroupRole.ADMIN]}))
@@ -323,7 +325,7 @@ async def token_of(db: Database, who: Caller) -> dict[str, str]:
 
 @pytest.mark.parametrize("what", ["group", "series"])
 async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
-    """Both versions stand on a page; one tap takes theirs. The API says the same, and nobody else is told anything."""
+    """The page shows both versions, and one tap takes theirs. The API says the same, and other people get no access."""
     if what == "group":
         ana, group, record = await group_out(db)
         async with db.transaction() as tx:
@@ -366,7 +368,7 @@ async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
 
 
 async def test_a_series_record_that_was_deleted_comes_again_by_a_tick(db: Database, clock: HandClock):
-    """The page about publishing says how it stands, and so does the API."""
+    """The page about publishing and the API show its status."""
     ana, series, record = await series_out(db)
     await take(db, deleted(said(SERIES_URI, 1, record), 2))
     async with db.reader() as reader:

@@ -1,4 +1,6 @@
-"""An event that changes hands elsewhere: its two records, and answers to either, in any order are one event with one answer each."""
+"""An event whose owner changes elsewhere: its two records and answers to either, in any order, make one event with one
+answer each.
+"""
 
 import asyncio
 import random
@@ -23,7 +25,7 @@ DAYS = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
 
 
 def history(chance: random.Random) -> tuple[list[RecordMessage], dict[str, str]]:
-    """What the two owners and some who answer wrote; and the answer of each that counts."""
+    """Messages by the two owners and several guests, and the answer of each guest that counts."""
     messages = [
         event(0, "tea", 1),
         event(1, "walk", 50, "Tea with Ben", **FOLLOWS),
@@ -59,7 +61,7 @@ def _created(said: RecordMessage) -> str:
 
 
 async def deliver(db: Database, messages: list[RecordMessage], chance: random.Random) -> None:
-    """Shuffled, some of them twice, in batches of any size; what lost against somebody else comes again."""
+    """Apply the messages shuffled, some of them twice, in batches of any size, with retries after conflicts."""
     queue = messages + chance.choices(messages, k=len(messages) // 3)
     chance.shuffle(queue)
     while queue:
@@ -108,7 +110,7 @@ async def test_parallel_processors_end_in_the_same(make_database: MakeDatabase, 
 
 @pytest.mark.parametrize("missing", ["successor", "predecessors"])
 async def test_one_side_alone_takes_nothing_and_gives_nothing_away(db: Database, missing: str):
-    """Neither can somebody take over the answers to another's event, nor give theirs to it."""
+    """Nobody can take over the answers to another person's event, or give it their own."""
     answer = rsvp(2, "a", 5, OLD)
     await take(
         db,
@@ -125,7 +127,7 @@ async def test_one_side_alone_takes_nothing_and_gives_nothing_away(db: Database,
 
 
 async def test_after_the_step_the_old_record_is_its_owners_alone(db: Database):
-    """An edit changes nothing, deleting it removes nothing; deleting the new one does."""
+    """Editing the old record changes nothing and deleting it removes nothing. Deleting the new one removes the event."""
     old = event(0, "tea", 60, **LEADS)
     new = event(1, "walk", 50, "Walk", **FOLLOWS)
     await take(db, event(0, "tea", 1), rsvp(2, "a", 5, OLD), new, old)
@@ -141,7 +143,7 @@ async def test_after_the_step_the_old_record_is_its_owners_alone(db: Database):
 
 
 async def test_a_chain_of_owners_ends_at_the_last(db: Database):
-    """The first record names the last one, as it is written; or the next, as it was."""
+    """The first record can name the last one, as we write it, or the next one, as we used to."""
     last = f"at://{did(7)}/{EVENT}/last"
     key = {"$type": SUCCESSION_KEY}
     await take(

@@ -1,4 +1,6 @@
-"""Everyone may write a record: an answer of the network opens no event to its author that was not open before (invariant 3)."""
+"""Anybody can write a record: an RSVP from the network opens no event to its author that was not open before (invariant
+3).
+"""
 
 import pytest
 
@@ -33,7 +35,7 @@ WORDS = ("going", "interested", "notgoing", "unheardof")
 
 
 async def known(tx, name, number):
-    """Somebody who signed in here and has a DID."""
+    """A person who has signed in here and has a DID."""
     caller = await person(tx, name)
     await identity_queries.insert(
         tx, did(number), caller.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
@@ -42,7 +44,7 @@ async def known(tx, name, number):
 
 
 async def private_event(tx, host, *, group: GroupOfEvent | None = None, visibility="private") -> Event:
-    """One that says more than its record, which everybody reads."""
+    """An event with more content than its record, which anybody can read."""
     typed = details(visibility=visibility, description="Bring the papers.", venue_name="The cellar")
     event = await events.create(tx, host, typed, group=group)
     await events.note_record(tx, event.id, uri=URI, cid="c", did=did(HOST))
@@ -56,7 +58,7 @@ async def rows(db: Database, event: Event) -> int:
 
 
 async def asked(site: Site, user_id: UserId, method: str, path: str, body: dict[str, str] | None = None) -> int:
-    """The status of the answer to a program of this person's."""
+    """The status code of a request by this person's API client."""
     async with site.db.transaction() as tx:
         session = await open_session(tx, user_id, SessionTransport.API)
     async with site.browser() as program:
@@ -65,7 +67,7 @@ async def asked(site: Site, user_id: UserId, method: str, path: str, body: dict[
 
 
 async def recheck(db: Database) -> None:
-    """What the publisher does with what is queued now; the event is here, so that nothing of the network is asked."""
+    """Do what the publisher does with the queued jobs. The event is known here, so no network is needed."""
     async with db.reader() as reader:
         queued = await reader.fetch(
             "select subject from outbox_jobs where kind = :kind and state = 'due'", kind=JobKind.FETCH_SUBJECT
@@ -76,7 +78,7 @@ async def recheck(db: Database) -> None:
 
 @pytest.mark.parametrize("word", WORDS)
 async def test_a_record_lets_nobody_in(db, clock, word):
-    """By one message alone, and in a batch with those of strangers; somebody who is known here, and one who comes later."""
+    """In one message alone and in a batch with strangers; for a person who is known here and one who comes later."""
     site = site_on(db, clock)
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)

@@ -49,11 +49,11 @@ async def test_messages_survive_the_queue():
 _WAITS_FOR_US = "select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
 
 
-@pytest.mark.parametrize("engine", ["postgresql"])  # SQLite has one writer, who holds all
+@pytest.mark.parametrize("engine", ["postgresql"])  # SQLite has a single writer
 async def test_what_a_hint_locks_comes_in_the_order_of_batches(
     make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock
 ):
-    """All answers before all events, and nothing that the records beside it hold: two processors would else wait for each other."""
+    """A hint locks RSVPs before events and no row of the records next to it. Otherwise two processors could deadlock."""
     db = await make_database("openmeet")
     processor = Processor(db, EmbeddedQueue(await make_sqlite("groundwork.queue"), clock), HERE, counted())
     tea, cake = event(1, "tea", 1), event(1, "cake", 1)
@@ -95,7 +95,7 @@ async def test_a_batch_is_applied_and_acknowledged(db: Database, processor: Proc
     ],
 )
 def test_a_batch_is_as_large_as_fits_into_a_transaction(limit, taken, seconds, expected):
-    """At the pace of the one before; it grows again by doubling, and an empty queue says nothing about the pace."""
+    """The limit follows the pace of the previous batch, grows by doubling, and does not change when the queue is empty."""
     assert next_limit(limit, taken, seconds) == expected
 
 
@@ -120,9 +120,11 @@ async def test_rev_from_the_future_is_buried(processor: Processor):
 async def test_one_bad_message_does_no_harm_to_its_neighbours(
     db: Database, processor: Processor, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ):
-    """A message that cannot be applied is tried a few times alone and buried; the others are applied at once."""
+    """A message that cannot be applied is retried several times alone and then becomes a dead letter. The others are
+    applied at once.
+    """
     async with db.transaction() as tx:
-        # The database refuses one title, as a bug or a disk might.
+        # The database refuses one title, as it might because of a bug or a full disk.
         await tx.execute(
             "create trigger refuse before insert on events when new.title = 'Poison'"
             " begin select raise(abort, 'CHECK constraint failed: poison'); end"
@@ -150,7 +152,7 @@ async def test_one_bad_message_does_no_harm_to_its_neighbours(
     ],
 )
 async def test_hints_ask_and_change_nothing(db: Database, processor: Processor, kind: HintKind, job: JobKind):
-    """``#account deleted`` from a stream deletes nothing: the account's own PDS is asked."""
+    """``#account deleted`` from a stream deletes nothing. The account's own PDS is asked."""
     await publish(processor, event(1, "tea", 1))
     await run_once(processor)
     await publish(processor, Hint(did(1), kind, "deleted", 9))

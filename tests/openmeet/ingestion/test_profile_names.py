@@ -1,4 +1,4 @@
-"""Display names of remote people: fetched from their PDS when first seen and when announced; only the name is used."""
+"""Display names of remote people: fetched from their PDS when first seen and when updated. Only the name is used."""
 
 import pytest
 from aiohttp import web
@@ -14,7 +14,7 @@ from tests.openmeet.deployment import Deployment
 
 
 async def stranger(deployment: Deployment, name: str, said: object) -> tuple[str, object]:
-    """Somebody with a profile, whom this site has met by an event of theirs."""
+    """A person with a profile whom this site knows by one of their events."""
     await deployment.account(name)
     app = await deployment.stranger(name)
     did = (await app.query("com.atproto.server.getSession", {}))["did"]
@@ -32,7 +32,7 @@ async def write(app, did: str, said: object) -> None:
 
 
 async def read_stream(deployment: Deployment, app, did: str) -> None:
-    """The stream has brought everything, and what follows from it is done."""
+    """Read the stream to its end and deliver the jobs that follow."""
     newest = (await app.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
     await deployment.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
     await deployment.ingest()
@@ -46,7 +46,7 @@ async def name_of(deployment: Deployment, did: str) -> str:
 
 
 async def test_a_stranger_is_shown_by_the_name_of_their_profile_and_follows_it(deployment: Deployment):
-    """From when they are met; another one when they write it; none, and it is the handle."""
+    """The name is fetched when they are first seen, and updated when they change it. Without one, the handle is shown."""
     did, app = await stranger(deployment, "zoe", "Zoe of the Sea")
     assert await name_of(deployment, did) == "Zoe of the Sea"
     await write(app, did, "Zoe")
@@ -71,7 +71,7 @@ async def test_a_name_is_one_line_without_treachery(deployment: Deployment):
 
 
 async def test_a_server_that_fails_leaves_the_name(deployment: Deployment):
-    """It is no reason to ask all of it again, nor to forget."""
+    """A failed fetch neither removes the name nor repeats the rest."""
     did, _ = await stranger(deployment, "zoe", "Zoe")
     deployment.proxy.stops = lambda request: web.Response(status=500) if request.path.endswith("getRecord") else None
     directory = deployment.network.dids

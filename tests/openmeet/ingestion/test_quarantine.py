@@ -30,7 +30,7 @@ async def titles(db: Database) -> list[str]:
 
 
 async def history(db: Database, author: int = 1) -> tuple[str, bool]:
-    """The floor of a repository, and whether it was read."""
+    """The floor of a repository, and whether it has been read."""
     async with db.reader() as reader:
         row = await reader.fetch_one("select floor_rev, synced_at from repositories where did = :did", did=did(author))
     assert row is not None
@@ -42,7 +42,7 @@ async def history(db: Database, author: int = 1) -> tuple[str, bool]:
     [("events", "a"), ("events", "d"), ("events", "g"), ("events", "ag"), ("records", "cde"), ("records", "abcdefg")],
 )
 async def test_all_others_are_taken(db: Database, table: str, keys: str):
-    """Wherever the bad ones stand, and whatever of them is refused; nothing of them is here, and each says why."""
+    """The bad records can be anywhere and fail in any table. They leave nothing here, and each has a reason."""
     for key in keys:
         await poison(db, table, key)
     taken = await read(db, 1, *TEAS)
@@ -58,7 +58,7 @@ async def test_all_others_are_taken(db: Database, table: str, keys: str):
 
 
 async def test_what_is_well_makes_history(db: Database):
-    """The twin of the above: without a bad record the floor rises, and nothing stands aside."""
+    """As a control: without a bad record the floor rises and nothing is quarantined."""
     assert (await read(db, 1, *TEAS)).failed == []
     assert await history(db) == (rev(1), True)
     assert await aside(db) == []
@@ -66,7 +66,7 @@ async def test_what_is_well_makes_history(db: Database):
 
 @pytest.mark.parametrize("statements", [REFUSE, REFER], ids=["refused", "foreign key"])
 async def test_an_answer_is_put_aside_alone(db: Database, statements: dict[str, str]):
-    """The event in the same repository is here, and the other answers count."""
+    """The event in the same repository is applied, and the other RSVPs count."""
     tea = event(1, "tea", 0)
     others = [event(2, f"x{number}", 0, f"Other {number}") for number in range(3)]
     await take(db, *others)
@@ -83,7 +83,7 @@ async def test_an_answer_is_put_aside_alone(db: Database, statements: dict[str, 
 
 
 async def test_rsvps_to_a_quarantined_event_wait_for_it(db: Database):
-    """They are no failure of their own; when it is taken they count."""
+    """They do not count as failures themselves, and they count once the event is applied."""
     tea, cake = event(1, "tea", 0), event(1, "cake", 0)
     answers = [rsvp(1, "one", 0, tea.uri), rsvp(1, "two", 0, cake.uri)]
     await poison(db, "events", "tea")
@@ -114,13 +114,15 @@ async def test_a_series_is_put_aside_alone(db: Database, clock: HandClock):
 
 
 async def test_what_is_gone_goes_beside_it(db: Database):
-    """A record put aside is no record gone: its older version stays, while others leave. A deletion may be the bad one, too."""
+    """A quarantined record is not treated as deleted: its older version stays, while deleted ones go. A deletion can
+    fail too.
+    """
     await take(db, *TEAS)
     await poison(db, "events", "b")
     await poison(db, "events", "c")
     there = [event(1, key, 0, "New") for key in "ab"]
     await read(db, 1, *there)
-    # Both the new words of one and the absence of the other are refused; everything else is as it is there.
+    # An update of one and the deletion of the other fail. Everything else is as in the repository.
     assert await titles(db) == ["New", "Tea b", "Tea c"]
     assert await keys_aside(db) == ["b", "c"]
     for key in "bc":
@@ -131,7 +133,7 @@ async def test_what_is_gone_goes_beside_it(db: Database):
 
 
 async def test_healed_it_is_as_if_it_had_been_well(db: Database, make_database: MakeDatabase, clock: HandClock):
-    """The next reading takes it, of the same rev; then old messages are history, as they would have been at first."""
+    """The next read applies it with the same rev. Then old messages are ignored, as they would have been at first."""
     await poison(db, "records", "c")
     answers = [rsvp(1, f"r{key}", 0, tea.uri) for key, tea in zip(KEYS, TEAS, strict=True)]
     await read(db, 1, *TEAS, *answers)
@@ -150,7 +152,7 @@ async def test_healed_it_is_as_if_it_had_been_well(db: Database, make_database: 
 
 
 async def test_what_came_since_is_shown_no_more(db: Database):
-    """The author wrote it anew, and the stream brought it: that is no matter for a person any more."""
+    """The author wrote the record again and the stream brought it, so no operator has to look."""
     await poison(db, "events", "c")
     await read(db, 1, *TEAS)
     await heal(db, "events", "c")
@@ -164,7 +166,9 @@ async def test_what_came_since_is_shown_no_more(db: Database):
 
 
 async def test_only_what_was_read_can_have_healed(db: Database):
-    """A reading of chosen collections says nothing about the others, and one of somebody else nothing about this repository."""
+    """A read of some collections says nothing about the others, and a read of another repository nothing about this
+    one.
+    """
     failed = [
         RecordFailure(f"at://{did(author)}/{collection}/x", rev(1), ValueError("a\0b \ud800"))
         for author in (1, 2)
@@ -188,7 +192,7 @@ SLOW = {
 
 
 async def test_a_slow_database_is_no_records_fault(make_database: MakeDatabase, clock: HandClock):
-    """The reading fails as a whole, and is tried again; nothing is put aside."""
+    """The read fails as a whole and is retried. Nothing is quarantined."""
     db = await make_database("openmeet", clock=clock, transaction_seconds=0.5)
     await poison(db, "events", "c", SLOW)
     with pytest.raises(TransactionTooLong):
@@ -209,7 +213,7 @@ LOST = {
 @pytest.mark.parametrize("engine", ["postgresql"])
 @pytest.mark.parametrize("code", LOST)
 async def test_a_lost_race_is_no_records_fault(db: Database, code: str):
-    """SQLite has one writer, and no races."""
+    """SQLite has a single writer, so there are no races."""
     await poison(db, "events", "c", {"postgresql": LOST[code]})
     with pytest.raises(TransactionConflict):
         await read(db, 1, *TEAS)
@@ -217,11 +221,11 @@ async def test_a_lost_race_is_no_records_fault(db: Database, code: str):
 
 
 async def test_where_everything_fails_the_reading_fails(db: Database):
-    """More than so many are no matter of single records: a person sees the job that was given up, and not thousands of rows."""
+    """Above the limit the cause is not a single record: an operator sees one failed job instead of thousands of rows."""
     number = retry.MOST_QUARANTINED + 1
     teas = [event(1, f"bad{one}", 0) for one in range(number)]
     for digit in range(10):
-        # Every key ends in a digit.
+        # Every key ends in a digit, so these patterns match all of them.
         await poison(db, "events", f"bad%{digit}")
     with pytest.raises(Exception, match="poisoned"):
         await read(db, 1, *teas)

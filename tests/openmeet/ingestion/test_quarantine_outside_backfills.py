@@ -1,4 +1,4 @@
-"""What fails for a reason of its own is put aside also where no repository is read whole: on the stream, and where one record is fetched.
+"""Records that fail by themselves are also quarantined when they come from the stream or are fetched one by one.
 
 From a real PDS, on both engines, with real refusals.
 """
@@ -36,14 +36,14 @@ async def counted(deployment: Deployment, uri: str, but: str) -> set[str]:
 
 
 async def read_stream(deployment: Deployment, did: Did) -> None:
-    """The stream has brought everything of a repository, and it was processed."""
+    """Read the stream of a repository to its end and process it."""
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select user_id from identities where did = :did", did=did)
     await deployment.listen(rows[0]["user_id"])
 
 
 async def is_quiet(deployment: Deployment) -> bool:
-    """No message was buried or is tried again, and no job was given up."""
+    """True if no message is dead or waiting for a retry and no job has failed."""
     async with deployment.db.reader() as reader:
         lost = await jobs.in_state(reader, JobState.FAILED)
     depth = await deployment.queue.depth()
@@ -58,7 +58,9 @@ async def run_until_idle(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("way", ["stream", "fetched"])
 async def test_a_bad_answer_that_waited_holds_up_no_event(deployment: Deployment, cleo: Did, way: str):
-    """The event is here, all others count, and the one that fails says why; healed and tried again, it counts and leaves the list."""
+    """The event is applied, other RSVPs count, and the failing one has a reason. Once healed and retried, it counts and
+    leaves the list.
+    """
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     waiting = waiting_for(uri)
     await take(deployment.db, *waiting)
@@ -104,7 +106,7 @@ async def test_an_answer_that_is_gone_leaves_the_list(deployment: Deployment, cl
 
 
 async def test_where_everybodys_answer_fails_a_person_sees_the_job(deployment: Deployment, cleo: Did):
-    """That is no matter of single answers."""
+    """Above the limit the job fails instead of quarantining single answers."""
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     one_more = MOST_QUARANTINED + 1
     answers = [rsvp(2, f"bad{number}", 1, uri) for number in range(one_more)]
@@ -123,7 +125,7 @@ async def test_where_everybodys_answer_fails_a_person_sees_the_job(deployment: D
 
 
 async def not_fetched(deployment: Deployment, cleo: Did) -> str:
-    """An event that somebody answered and that cannot be taken over; its uri."""
+    """An event with an RSVP that cannot be applied; returns its URI."""
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     await poison(deployment.db, "events", key_of("a"))
     await write(deployment, cleo, "a")
@@ -133,7 +135,7 @@ async def not_fetched(deployment: Deployment, cleo: Did) -> str:
 
 
 async def test_an_event_that_cannot_be_fetched_is_put_aside(deployment: Deployment, cleo: Did):
-    """Who answered waits for it; once it is taken, however that comes, it leaves the list, and they count."""
+    """Its RSVPs wait. Once the event is applied, by whatever route, it leaves the list and they count."""
     uri = await not_fetched(deployment, cleo)
     (one,) = await aside(deployment.db)
     assert (one.uri, one.step) == (uri, FailedStep.APPLY)
@@ -167,7 +169,7 @@ async def test_fetched_again_it_leaves_the_list_by_itself(deployment: Deployment
 
 
 async def test_what_was_given_up_and_has_come_waits_for_nobody(deployment: Deployment):
-    """An event could not be fetched, and the job was given up; then the stream brings it. Of others nothing is said."""
+    """The job that fetches an event failed, and then the stream brings the event. Failed jobs of other events stay."""
     tea, cake = event(1, "tea", 2), event(1, "cake", 2)
     await take(deployment.db, rsvp(2, "one", 1, tea.uri), rsvp(2, "two", 1, cake.uri))
     async with deployment.db.transaction() as tx:
@@ -183,7 +185,7 @@ async def test_what_was_given_up_and_has_come_waits_for_nobody(deployment: Deplo
 
 
 async def test_a_bad_event_on_the_stream_is_tried_and_buried_as_before(deployment: Deployment, cleo: Did):
-    """It fails without those that wait for it, too: it is the bad one."""
+    """It fails even without the RSVPs that wait for it, so the event itself is bad."""
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     await take(deployment.db, rsvp(2, "good", 1, uri))
     await poison(deployment.db, "events", key_of("a"))

@@ -1,4 +1,6 @@
-"""Older messages that are applied while a repository is compared with what is known of it: what it says now stands afterwards."""
+"""Older messages are applied while a repository is compared with the database. Afterwards the database has the current
+state.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +27,7 @@ TEA, COFFEE = ({"$type": EVENT, "name": name, "createdAt": "2026-03-01T00:00:00Z
 
 
 async def _put(deployment: Deployment, did: Did, key: str, record: dict[str, Any] | None) -> RecordMessage:
-    """Write or delete a record there; the message of it, which nobody has heard yet."""
+    """Write or delete a record in the repository, and return its message, which has not arrived yet."""
     app = await deployment.stranger("cleo")
     asked: dict[str, Any] = {"repo": did, "collection": EVENT, "rkey": key_of(key)}
     if record is None:
@@ -39,14 +41,16 @@ async def _put(deployment: Deployment, did: Did, key: str, record: dict[str, Any
 async def deployment(
     make_database: MakeDatabase, make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path
 ) -> AsyncIterator[Deployment]:
-    """On either engine."""
+    """The deployment, on either engine."""
     async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("is_there", [True, False])
 async def test_what_an_older_message_changes_meanwhile_is_compared_again(deployment: Deployment, is_there: bool):
-    """Edited there and edited back, or written and deleted; the message of the first step comes behind the comparison."""
+    """The record is edited and changed back, or written and deleted. The message about the first step arrives after the
+    comparison.
+    """
     cleo = await deployment.connected("cleo")
     did = parse_did((await deployment.identity(cleo.user_id)).did)
     if is_there:
@@ -66,7 +70,7 @@ async def test_what_an_older_message_changes_meanwhile_is_compared_again(deploym
     of_listing, asked = asked, 0
 
     async def beside(_host: str) -> None:
-        """The first proof is asked for when the comparison is over."""
+        """The first proof is requested after the comparison."""
         nonlocal asked
         asked += 1
         if asked == of_listing + 1:
@@ -79,7 +83,9 @@ async def test_what_an_older_message_changes_meanwhile_is_compared_again(deploym
 
 
 async def test_a_reading_waits_for_an_older_message_that_is_being_applied(deployment: Deployment):
-    """The comparison finds nothing changed, for the message is not committed; then it must not become history."""
+    """The comparison sees no change, because the message is not committed yet. The read must not count as complete
+    before it is.
+    """
     await deployment.account("cleo")
     did = parse_did((await (await deployment.stranger("cleo")).query("com.atproto.server.getSession", {}))["did"])
     await _put(deployment, did, "a", TEA)
@@ -111,9 +117,9 @@ async def test_a_reading_waits_for_an_older_message_that_is_being_applied(deploy
 
 
 async def _somebody_waits(db: Database) -> bool:
-    """Whether a transaction waits for another one."""
+    """True if a transaction is waiting for another one."""
     if db.engine == "sqlite":
-        # The one writer holds all: nobody can be seen waiting, and whoever writes does.
+        # The single writer blocks all others, and waiting cannot be observed.
         return True
     async with db.reader() as reader:
         row = await reader.fetch_one(

@@ -1,4 +1,4 @@
-"""Every kind of discrepancy between a repository and the database, made on a real PDS, found and repaired."""
+"""Every kind of discrepancy between a repository and the database, created on a real PDS, found and repaired."""
 
 from collections.abc import Awaitable, Callable
 
@@ -31,7 +31,7 @@ OTHER = {"$type": EVENT, "name": "Written elsewhere", "createdAt": "2026-03-01T0
 
 
 class Scene:
-    """A person with a published event and answer, read whole once; ``app`` is their other app."""
+    """A person with a published event and RSVP whose repository was read once. ``app`` is another app of theirs."""
 
     def __init__(self, deployment: Deployment, ana: Caller, tea: Event, did: Did) -> None:
         self.deployment, self.ana, self.tea, self.did = deployment, ana, tea, did
@@ -93,7 +93,7 @@ async def _delete(scene: Scene) -> str:
 
 async def _forget_record(scene: Scene) -> str:
     await scene.do("delete from records where uri = :uri", uri=scene.uri)
-    # The reconciler must not be kept from it by what it read before.
+    # Reset the floor, so that earlier reads do not keep the reconciler from the record.
     await scene.do("update repositories set floor_rev = '' where did = :did", did=scene.did)
     return scene.uri
 
@@ -145,7 +145,7 @@ MADE: dict[str, tuple[Callable[[Scene], Awaitable[str]], set[Discrepancy]]] = {
 
 @pytest.mark.parametrize("case", MADE)
 async def test_found_mended_and_counted(scene: Scene, case: str):
-    """A dry run finds it and changes nothing; the next run mends it; the third finds nothing."""
+    """A dry run finds the discrepancy and changes nothing, the next run repairs it, and the third finds nothing."""
     make, kinds = MADE[case]
     uri = await make(scene)
     looked = await scene.reconcile(is_dry_run=True)
@@ -166,7 +166,7 @@ async def test_found_mended_and_counted(scene: Scene, case: str):
 
 
 async def test_differences_name_their_fields_and_each_record_is_proven(scene: Scene):
-    """As the operator's command asks: every record is read again, at the host's pace, with progress."""
+    """As in the operator's command, every record is read again at the host's pace, with progress."""
     await _change_row(scene)
     waited: list[float] = []
     shown: list[tuple[int, int]] = []
@@ -200,7 +200,7 @@ async def test_an_imported_row_is_mended_by_its_record(scene: Scene):
 
 
 async def test_an_edit_on_its_way_is_no_difference(scene: Scene):
-    """The row says something else than the record because somebody has just changed it here."""
+    """The row differs from the record because somebody has just edited it here."""
     deployment = scene.deployment
     await deployment.revise(scene.ana, scene.tea.slug, title="Tea later")
     found = await scene.reconcile()
@@ -211,7 +211,7 @@ async def test_an_edit_on_its_way_is_no_difference(scene: Scene):
 
 
 async def test_what_was_deleted_elsewhere_is_asked_about_once(scene: Scene):
-    """It was made here, so its host decides what follows."""
+    """The event was made here, so its host decides."""
     await _delete(scene)
     await scene.reconcile()
     again = await scene.reconcile()
@@ -225,7 +225,7 @@ async def test_what_was_deleted_elsewhere_is_asked_about_once(scene: Scene):
 
 
 async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
-    """Absence must be proven: a deactivated account disagrees with nothing."""
+    """Absence must be proven, so a deactivated account has no discrepancies."""
     app = await scene.deployment.stranger("cleo")
     await app.procedure("com.atproto.server.deactivateAccount", {})
     found = await scene.reconcile()
@@ -233,7 +233,7 @@ async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
 
 
 def test_what_is_newer_than_the_read_disagrees_with_nothing():
-    """It’s on its way."""
+    """It is still on its way."""
     kept = {
         "at://a/e/1": KeptRecord("new", "5", RecordState.MAPPED),
         "at://a/e/2": KeptRecord(None, "5", RecordState.TOMBSTONE),

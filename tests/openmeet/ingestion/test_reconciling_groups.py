@@ -1,4 +1,4 @@
-"""Groups, series and what is said of members, compared with the repository that they stand in, and mended, on a real PDS."""
+"""Groups, series and membership statements, compared with their repository and repaired, on a real PDS."""
 
 import pytest
 
@@ -29,7 +29,7 @@ KINDS = (
 
 
 class Scene:
-    """Ana's repository with a record of each kind, read whole once; Ben is in her group."""
+    """Ana's repository with one record of each kind, read once. Ben is in her group."""
 
     def __init__(
         self, deployment: Deployment, ana: Caller, ben: Caller, group: Group, series: Series, did: Did
@@ -59,7 +59,7 @@ class Scene:
             assert await tx.execute(sql, **values) == 1
 
     async def mended(self, wanted: dict[PublicationKind, set[Discrepancy]]) -> None:
-        """A dry run finds exactly this, the next run mends it, the third finds nothing."""
+        """A dry run finds exactly these discrepancies, the next run repairs them, and the third finds nothing."""
         expected = {(self.uris[kind], one) for kind, some in wanted.items() for one in some}
         looked = await self.reconcile(is_dry_run=True)
         assert {(one.uri, one.kind) for one in looked.unrepaired} == expected
@@ -88,7 +88,7 @@ async def scene(deployment: Deployment) -> Scene:
         rows = await reader.fetch("select kind, uri, subject_id from publications where did = :did", did=made.did)
         bens = await group_queries.find_member(reader, group.id, ben.user_id)
     assert bens is not None
-    # Of the two acceptances that of Ben.
+    # There are two acceptances. Take Ben's.
     made.uris = {
         PublicationKind(row["kind"]): row["uri"]
         for row in rows
@@ -119,7 +119,7 @@ async def test_rows_that_lost_touch_with_their_record(scene: Scene):
 async def test_records_that_are_forgotten(scene: Scene):
     for kind in KINDS:
         await scene.do("delete from records where uri = :uri", uri=scene.uris[kind])
-    # The reconciler must not be kept from it by what it read before.
+    # Reset the floor, so that earlier reads do not keep the reconciler from the record.
     await scene.do("update repositories set floor_rev = '' where did = :did", did=scene.did)
     await scene.mended({kind: {Discrepancy.RECORD_MISSING, Discrepancy.ROW_WITHOUT_RECORD} for kind in KINDS})
 

@@ -1,4 +1,6 @@
-"""Rows of which the record says less, or more than other apps understand: what it leaves out is no difference, what it says wrongly is one."""
+"""Rows whose record has less content, or content that other apps cannot read. What is left out is not a discrepancy,
+wrong values are.
+"""
 
 from dataclasses import replace
 
@@ -21,7 +23,7 @@ from tests.openmeet.publishing.test_groups import found as found_group
 from tests.openmeet.publishing.test_publishing_choices import decide
 from tests.openmeet.publishing.test_series_flags import let, make, turn
 
-# Every field that a form has.
+# Every field of the form.
 EVERYTHING = {
     "description": "Bring **a board**.\n\nhttps://example.org/more",
     "mode": "hybrid",
@@ -78,7 +80,7 @@ async def published(deployment: Deployment, host: Caller, level: str, typed: dic
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("case", EVENTS)
 async def test_what_a_record_leaves_out_is_no_difference(deployment: Deployment, case: str, level: str):
-    """However much of the event goes out: nothing is found, and nothing is written again."""
+    """However much of the event is published, nothing is found and nothing is written again."""
     cleo = await deployment.connected("cleo")
     _, uri = await published(deployment, cleo, level, EVENTS[case])
     before = await deployment.record(uri)
@@ -90,7 +92,9 @@ async def test_what_a_record_leaves_out_is_no_difference(deployment: Deployment,
 
 @pytest.mark.parametrize("level", LEVELS)
 async def test_what_a_record_says_wrongly_is_found(deployment: Deployment, level: str):
-    """Name and time at every level, the rest where it goes out; mended, the record says what was typed here."""
+    """Name and time are compared at every level, and the rest if it is published. The repair writes what was typed
+    here.
+    """
     cleo = await deployment.connected("cleo")
     event, uri = await published(deployment, cleo, level, EVERYTHING)
     async with deployment.db.transaction() as tx:
@@ -149,7 +153,7 @@ async def test_a_group_that_lets_out_the_least_is_no_difference(deployment: Depl
 
 
 async def test_a_series_and_a_member_that_are_said_wrongly_are_found(deployment: Deployment):
-    """The rule in the series' own record, and the role that the group gives: mended by writing them again."""
+    """The rule in the series' own record and the role given by the group are repaired by writing them again."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
     ana, series = await make(deployment)
     ben = await deployment.person("Ben")

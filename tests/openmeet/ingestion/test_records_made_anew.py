@@ -1,4 +1,4 @@
-"""A record that was one event's, was taken back from here, and is an event of its author's now."""
+"""A record that belonged to an event, was retracted here, and is now a separate event of its author."""
 
 import pytest
 
@@ -16,7 +16,7 @@ async def db(make_database: MakeDatabase) -> Database:
 
 
 async def test_answers_that_name_the_record_go_along(db: Database):
-    """They counted for the first event for as long as that had the record; it keeps them as people it knows, and no record of theirs."""
+    """The answers move to the new event. The first one keeps their people as known guests without a record."""
     tea = event(0, "tea", 1)
     going, maybe = rsvp(1, "a", 2, tea.uri), rsvp(2, "b", 3, tea.uri, "interested")
     await take(db, tea, going, maybe)

@@ -1,4 +1,4 @@
-"""A repository whose server's clock is ahead of ours: nothing of it is taken, nothing is history, and its owner is told why."""
+"""A repository whose server's clock is ahead: nothing is applied, the read is not complete, and its owner is told why."""
 
 import pytest
 
@@ -22,7 +22,7 @@ async def floor(deployment: Deployment, did: str) -> str:
 
 
 async def written_ahead(deployment: Deployment) -> str:
-    """Dora's repository, its last commit of ten minutes from now; whose DID it is."""
+    """Dora's repository, with a last commit dated ten minutes from now; returns its DID."""
     await deployment.account("dora")
     client = await deployment.stranger("dora")
     did = await did_of(client)
@@ -33,7 +33,9 @@ async def written_ahead(deployment: Deployment) -> str:
 
 
 async def test_somebody_who_signs_in_waits_and_is_told_why(deployment: Deployment):
-    """What would have been taken as done, with nothing in it and everything later hidden, is read when the time has come."""
+    """Otherwise the repository would count as read while empty, and hide everything later. It is read once the time has
+    come.
+    """
     did = await written_ahead(deployment)
     user_id = await signs_in(deployment)
     await deployment.deliver_jobs()
@@ -52,7 +54,7 @@ async def test_somebody_who_signs_in_waits_and_is_told_why(deployment: Deploymen
 async def test_neither_a_read_nor_a_comparison_takes_it(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, is_large: bool
 ):
-    """Whether it is read whole, or by its calendar because it is large."""
+    """It does not matter whether it is read whole or, because it is large, record by record."""
     if is_large:
         monkeypatch.setattr(read, "MAX_REPOSITORY_BYTES", 100)
     did = parse_did(await written_ahead(deployment))

@@ -1,4 +1,4 @@
-"""What is looked at of one repository, decisions and rows: all of it and nothing else, in whatever order the database keeps texts."""
+"""Queries about one repository find all of its decisions and rows and no others, in every collation."""
 
 from dataclasses import replace
 
@@ -23,7 +23,8 @@ from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import person
 from tests.simulation.oracle import RSVP, Change
 
-# A DID with a port begins as the one without; between a slash and a zero there is more than that in most collations.
+# A DID with a port begins with the DID without one. In most collations there is more between a slash and a zero than
+# the slash.
 SHORT, LONGER = parse_did("did:web:meet.example"), parse_did("did:web:meet.example%3A8080")
 TEA = event(1, "tea", 1)
 THEIRS = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
@@ -45,10 +46,10 @@ async def in_a_languages_order(tx: Transaction) -> None:
 
 
 async def plan(tx: Transaction, sql: str, **values: object) -> str:
-    """How the database goes about it, where tables are large enough that reading through them would cost more."""
+    """The database's query plan, if the tables are so large that scanning them would cost more."""
     if tx.engine == "postgresql":
         await tx.execute("set local enable_seqscan = off")
-        # As if nobody had looked yet: once autovacuum has seen the empty tables, all their indexes cost the same.
+        # Remove the statistics: after autovacuum has seen the empty tables, all their indexes cost the same.
         tables = (
             "select oid from pg_class where relnamespace = cast(current_schema() as regnamespace) and relkind = 'r'"
         )
@@ -72,7 +73,7 @@ async def test_decisions_about_records_of_one_repository(db: Database):
 
 
 async def test_what_is_asked_of_decisions_reads_none_of_the_repositorys_records(db: Database):
-    """A hint about somebody with ten thousand records looks at their decisions, of which there are few."""
+    """A hint about a person with ten thousand records reads only their decisions, which are few."""
     async with db.transaction() as tx:
         found = await plan(tx, merge_decisions.MISSED[tx.engine], did=SHORT, field=FIELD, rev=rev(5))
     assert "merge_decisions_by_repository" in found
@@ -81,7 +82,7 @@ async def test_what_is_asked_of_decisions_reads_none_of_the_repositorys_records(
 
 @pytest.mark.usefixtures("new_connections")
 async def test_rows_without_a_record_in_one_repository(db: Database, clock: HandClock):
-    """Of each kind: event, answer, series, group, membership here, and what is said of belonging to a group."""
+    """For each kind: event, RSVP, series, group, local membership, and membership statements."""
     for flag in (Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS):
         async with db.transaction() as tx:
             await switch(tx, flag, is_on=True, changed_by="a test")
@@ -130,7 +131,9 @@ async def test_rows_without_a_record_are_found_without_reading_through_any_table
 )
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_records_are_not_found_by_their_state(db: Database, sql: str, values: dict[str, object]):
-    """Most records are in the same one. SQLite has no statistics that would tell it so, and would read nearly all of them for each event."""
+    """Most records have the same state. SQLite has no statistics about it, and would read nearly all of them for each
+    event.
+    """
     async with db.transaction() as tx:
         found = await plan(tx, sql, **values)
     assert "SEARCH" in found

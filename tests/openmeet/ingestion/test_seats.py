@@ -1,4 +1,4 @@
-"""Places are local decisions: in every order never more than the limit, and a replay takes none away."""
+"""Seats are local decisions: in any order there are never more than the limit, and a replay takes none away."""
 
 import random
 
@@ -28,7 +28,7 @@ URI = f"at://{did(9)}/{EVENT}/tea"
 
 
 async def person(db: Database, number: int) -> Caller:
-    """Somebody who signed in here and has a DID."""
+    """A person who has signed in here and has a DID."""
     async with db.transaction() as tx:
         user_id = await users.create_person(tx, display_name=f"P{number}")
         await identity_queries.insert(
@@ -38,7 +38,7 @@ async def person(db: Database, number: int) -> Caller:
 
 
 async def full_house(db: Database) -> tuple[Event, list[Caller]]:
-    """An event with two places that has a record, and five people."""
+    """A published event with two seats, and five people."""
     host = await person(db, 9)
     people = [await person(db, number) for number in range(PEOPLE)]
     async with db.transaction() as tx:
@@ -51,7 +51,7 @@ async def full_house(db: Database) -> tuple[Event, list[Caller]]:
 
 
 async def statuses(db: Database) -> dict[UserId, str]:
-    """``offered``: waits, and a seat is held for them."""
+    """The status of each answer, or ``offered`` if a seat is reserved for it."""
     async with db.reader() as reader:
         rows = await reader.fetch("select user_id, status, offered_until from attendances")
     return {UserId(row["user_id"]): "offered" if row["offered_until"] else row["status"] for row in rows}
@@ -59,7 +59,7 @@ async def statuses(db: Database) -> dict[UserId, str]:
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_never_more_than_there_are(make_sqlite: MakeDatabase, seed: int):
-    """Answers from the network, answers here, changes of mind and replays, in any order."""
+    """Answers from the network and from here, changed answers and replays, in any order."""
     chance = random.Random(seed)
     db = await make_sqlite("openmeet")
     event, people = await full_house(db)
@@ -88,7 +88,9 @@ async def test_never_more_than_there_are(make_sqlite: MakeDatabase, seed: int):
 
 @pytest.mark.parametrize("is_edited_here", [True, False], ids=["edited here", "never edited here"])
 async def test_seats_left_while_the_event_was_gone_are_given_when_it_is_back(db: Database, is_edited_here: bool):
-    """The record of an event of another app is deleted, and two of those who had a seat say no meanwhile; a copy comes back."""
+    """An event from another app is deleted, and two attendees decline meanwhile. When a copy returns, the waitlist gets
+    their seats.
+    """
     event, people = await full_house(db)
     async with db.transaction() as tx:
         await tx.execute("update events set origin = 'network'")

@@ -1,6 +1,6 @@
-"""What services hand in over HTTP, about records that stand at two real servers: ours, and the reference.
+"""Records that services submit over HTTP, when the records are on two real servers: ours and the reference PDS.
 
-A service is believed until a signature says otherwise: then the author's own server is asked, whichever that is.
+A service is believed until a signed record contradicts it. Then the author's own server is asked, whichever it is.
 """
 
 from collections.abc import AsyncIterator
@@ -36,13 +36,15 @@ HOMES = pytest.mark.parametrize(("host_at", "guest_at"), [("ours", "reference"),
 
 @dataclass
 class Service:
-    """The site behind its port, and a program with a credential; a host and a guest who never came here, at two servers."""
+    """The site, and a service client with a credential. A host and a guest, who have never signed in here, are on two
+    servers.
+    """
 
     servers: TwoServers
     client: httpx.AsyncClient
 
     async def account(self, name: str, home: str) -> str:
-        """Somebody who has an account at a server and never came here; their DID."""
+        """Create an account on a server for a person who has never signed in here; returns the DID."""
         if home == "reference":
             made = await self.servers.reference.sign_up(name)
             self.servers.tokens[made["did"]] = made["accessJwt"]
@@ -52,7 +54,7 @@ class Service:
         return str((await app.query("com.atproto.server.getSession", {}))["did"])
 
     async def write(self, name: str, uri: str, record: dict[str, Any] | None) -> str:
-        """Their own app writes or deletes a record, and nobody hears of it; its CID."""
+        """Write or delete a record with the person's own app, without telling anybody; returns the CID."""
         _, _, did, collection, rkey = uri.split("/")
         body: dict[str, Any] = {"repo": did, "collection": collection, "rkey": rkey}
         body |= {} if record is None else {"record": record}
@@ -64,7 +66,7 @@ class Service:
         return str((made or {}).get("cid", ""))
 
     async def run_until_idle(self) -> None:
-        """Apply what waits, and ask the servers what is to be asked of them."""
+        """Process the queue and deliver the jobs that ask the servers."""
         deployment = self.servers.deployment
         for _ in range(3):
             await deployment.ingest()
@@ -98,7 +100,7 @@ class Service:
         return answer.json()["message"], answer.json()["isChanged"]
 
     async def process(self, path: str, uri: str, operation: str, record: dict[str, Any] | None) -> str:
-        """The outcome that is answered."""
+        """Submit one message and return its outcome."""
         _, _, did, collection, rkey = uri.split("/")
         one = {"operation": operation, "did": did, "collection": collection, "rkey": rkey, "rev": self.rev()}
         one |= {} if record is None else {"record": record}
@@ -108,7 +110,7 @@ class Service:
         return str(answer.json()["messages"][0]["outcome"])
 
     async def here(self) -> tuple[list[tuple[str, bool]], list[str]]:
-        """Titles of events and whether they are gone; answers."""
+        """Event titles with whether they are removed, and the statuses of the answers."""
         async with self.servers.deployment.db.reader() as reader:
             known = await reader.fetch("select title, removed_at from events order by title")
             answers = await reader.fetch("select status from attendances order by id")
@@ -148,25 +150,25 @@ def answer_to(uri: str, cid: str, word: str) -> dict[str, Any]:
 
 @HOMES
 async def test_what_is_handed_in_and_taken_back_agrees_with_the_servers(service: Service, host_at: str, guest_at: str):
-    """First on the service's word; once a server was asked, its word stands until it says otherwise."""
+    """The service's word is used first. Once a server was asked, its word counts until it changes."""
     host, guest = await service.account("ana", host_at), await service.account("gus", guest_at)
     tea, mine = f"at://{host}/{EVENT}/3kaaaaaaaaa22", f"at://{guest}/{RSVP}/3kaaaaaaaaa33"
     cid = await service.write("ana", tea, TEA)
     await service.write("gus", mine, answer_to(tea, cid, "going"))
 
-    # An answer before its event: the event is fetched from its own server.
+    # An RSVP before its event: the event is fetched from its own server.
     await service.hand_in("/api/integration/rsvps", mine, answer_to(tea, cid, "going"))
     assert await service.here() == ([("Tea", False)], ["attending"])
     await service.hand_in("/api/integration/events", tea, TEA | {"name": "Forged"})
     assert await service.here() == ([("Tea", False)], ["attending"]), "its server was asked, and says Tea"
 
-    # What was never signed for goes on the service's word, and comes back on it.
+    # A record that was never signed is removed by the service's word, and comes back by it.
     assert (await service.take_back("/api/integration/rsvps", mine))[1]
     assert await service.here() == ([("Tea", False)], ["declined"])
     await service.hand_in("/api/integration/rsvps", mine, answer_to(tea, cid, "interested"))
     assert await service.here() == ([("Tea", False)], ["interested"])
 
-    # An event that stands at its server stays here; when it is gone there, it goes.
+    # An event that exists on its server stays here. Once it is gone there, it goes.
     said, is_changed = await service.take_back("/api/integration/events", tea)
     assert ("asked" in said, is_changed) == (True, False)
     assert await service.here() == ([("Tea", False)], ["interested"])
@@ -177,7 +179,7 @@ async def test_what_is_handed_in_and_taken_back_agrees_with_the_servers(service:
 
 @HOMES
 async def test_batches_of_a_processor_agree_with_the_servers(service: Service, host_at: str, guest_at: str):
-    """A forged change leads to the author's server, and so does a true one that nobody else told of."""
+    """A forged change makes us ask the author's server, and so does a true one that only the service reported."""
     host, guest = await service.account("ana", host_at), await service.account("gus", guest_at)
     tea, mine = f"at://{host}/{EVENT}/3kaaaaaaaaa22", f"at://{guest}/{RSVP}/3kaaaaaaaaa33"
     cid = await service.write("ana", tea, TEA)

@@ -1,4 +1,4 @@
-"""What fails holds up nothing else of a batch that a service hands in, nor of what waits for somebody to get in. With real refusals."""
+"""A failing record holds up nothing else in a service's batch, and no answers that wait for access. With real refusals."""
 
 from groundwork.database.transaction import Database
 from openmeet.i18n.reasons.messages import explain
@@ -22,7 +22,7 @@ def uri_of(key: str) -> str:
 
 
 async def hand_in(db: Database) -> list[tuple[str, str]]:
-    """Three events in one batch; the key and outcome of each."""
+    """Submit three events in one batch; returns the key and outcome of each."""
     batch = [
         SubmittedRecord(RecordOperation.CREATE, did(1), EVENT, key, rev(2), None, None, event_value(f"Tea {key}"))
         for key in KEYS
@@ -33,7 +33,7 @@ async def hand_in(db: Database) -> list[tuple[str, str]]:
 
 
 async def test_a_bad_answer_that_waited_fails_no_batch(db: Database):
-    """Its event is taken with the others, and whoever looks at that event again says which answer it is."""
+    """Its event is applied with the others, and the response about that event says which RSVP failed."""
     await take(db, rsvp(2, "good", 1, uri_of("b")), rsvp(3, "late", 1, uri_of("b")))
     await poison(db, "attendances", "late")
     assert await hand_in(db) == [(key, "applied") for key in KEYS]
@@ -47,7 +47,9 @@ async def test_a_bad_answer_that_waited_fails_no_batch(db: Database):
 
 
 async def test_a_bad_event_is_refused_alone_and_put_aside(db: Database):
-    """The answers are in the order of what was handed in; handed in again when it is well, it is taken and leaves the list."""
+    """The responses are in the order of submission. Submitted again when it is healed, the event is applied and leaves
+    the list.
+    """
     await poison(db, "events", "b")
     assert await hand_in(db) == [("a", "applied"), ("b", "refused"), ("c", "applied")]
     (one,) = await aside(db)
@@ -59,7 +61,7 @@ async def test_a_bad_event_is_refused_alone_and_put_aside(db: Database):
 
 
 async def test_one_bad_answer_keeps_nobody_else_waiting(db: Database):
-    """Somebody got in, and their answer fails: whoever else waited for that event counts."""
+    """A person gets access and their answer fails. The other answers that waited for that event count."""
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", 9), await known(tx, "Cleo", 1)
         event = await published(tx, ana, visibility="private")

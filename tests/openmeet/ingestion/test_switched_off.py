@@ -1,4 +1,4 @@
-"""With ingestion switched off nothing new is applied but deletions are, and the rest is read afterwards."""
+"""With ingestion switched off, deletions are applied but nothing new is, and the rest is read afterwards."""
 
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import HandClock
@@ -51,7 +51,7 @@ async def test_what_is_gone_is_gone(db: Database, clock: HandClock):
 
 
 async def test_what_was_passed_over_is_read_afterwards(deployment: Deployment):
-    """Also where the repository was read whole meanwhile and has not changed since."""
+    """This holds even if the repository was read whole meanwhile and has not changed since."""
     cleo = await deployment.connected("cleo")
     await deployment.deliver_jobs()
     await turn(deployment.db, deployment.clock, Flag.EVENTS_IN, is_on=False)
@@ -69,7 +69,7 @@ async def test_what_was_passed_over_is_read_afterwards(deployment: Deployment):
 
 
 async def test_what_was_passed_over_is_read_by_who_has_just_asked(deployment: Deployment):
-    """Every repository is read once when a flag is switched on: not by what somebody knew a moment before."""
+    """Switching a flag on reads every repository once, without relying on an earlier answer about the flag."""
     cleo = await deployment.connected("cleo")
     await deployment.deliver_jobs()
     await turn(deployment.db, deployment.clock, Flag.EVENTS_IN, is_on=False)
@@ -83,7 +83,7 @@ async def test_what_was_passed_over_is_read_by_who_has_just_asked(deployment: De
 
 
 async def test_our_own_records_are_read_all_the_same(deployment: Deployment):
-    """What another app did to a record of ours must be known before it is written again (invariant 6)."""
+    """Another app's change to our record must be known before we write it again (invariant 6)."""
     cleo = await deployment.connected("cleo")
     made = await deployment.event(cleo)
     await deployment.deliver_publications()

@@ -1,4 +1,4 @@
-"""Who cannot be found: of a stranger it is counted, of somebody who signs in here a person must look."""
+"""Identities that cannot be resolved: counted for strangers, and reported to an operator for people who sign in here."""
 
 import pytest
 
@@ -14,7 +14,7 @@ NOBODY = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
 
 
 async def paid(deployment: Deployment, kind: JobKind, subject: str) -> tuple[str, list[str]]:
-    """The state of a job after one try, and what was counted."""
+    """The state of a job after one attempt, and the metrics that were counted."""
     counted: list[str] = []
     async with deployment.db.transaction() as tx:
         await jobs.enqueue(tx, kind, subject, 1)
@@ -49,18 +49,18 @@ async def paid(deployment: Deployment, kind: JobKind, subject: str) -> tuple[str
     ],
 )
 async def test_a_stranger_whom_nobody_can_find_wakes_nobody(deployment: Deployment, kind: JobKind, subject: str):
-    """The job is completed, and there is one more on the counter."""
+    """The job completes and the counter increases."""
     assert await paid(deployment, kind, subject) == ("completed", [kind])
 
 
 @pytest.mark.parametrize("did", [NOBODY, "did:example:nobody", "did:web:evil..example"])
 async def test_a_repository_that_can_be_nowhere_wakes_nobody(deployment: Deployment, did: str):
-    """Handed in by another system, and a read is enqueued: nothing is served under that name, as where its server is gone for good."""
+    """The DID was submitted by another system. No server has that repository, as if its server were gone for good."""
     assert await paid(deployment, JobKind.BACKFILL, did) == ("completed", [])
 
 
 async def test_what_names_no_record_is_no_stranger(deployment: Deployment):
-    """Nobody was looked for: that job should not have been made, and a person sees it."""
+    """Nobody had to be resolved: the job should not exist, so it fails and an operator sees it."""
     assert await paid(deployment, JobKind.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event") == (
         "failed",
         [],
@@ -68,7 +68,7 @@ async def test_what_names_no_record_is_no_stranger(deployment: Deployment):
 
 
 async def test_somebody_who_signs_in_here_and_cannot_be_found_is_for_a_person_to_look_at(deployment: Deployment):
-    """Their records cannot be kept any more: that job is given up, as what it is."""
+    """Their records can no longer be maintained, so the job fails."""
     ana = await deployment.person(agrees=False)
     async with deployment.db.transaction() as tx:
         await tx.execute(

@@ -1,4 +1,6 @@
-"""Who gets in somewhere is known from then on: what they wrote elsewhere, and what waited because nobody knew them, counts."""
+"""When a person gets access, their earlier answers from elsewhere count, including those that waited because nobody
+knew them.
+"""
 
 import pytest
 
@@ -28,7 +30,7 @@ URI = f"at://{did(HOST)}/{EVENT}/tea"
 
 
 async def known(tx, name: str, number: int) -> Caller:
-    """Somebody who signed in here and has a DID."""
+    """A person who has signed in here and has a DID."""
     caller = await person(tx, name)
     await identity_queries.insert(
         tx, did(number), caller.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
@@ -49,7 +51,7 @@ async def status(db: Database, event: Event, who: Caller) -> AttendanceStatus | 
 
 
 async def run_waiting_answers(db: Database) -> list[UserId]:
-    """What the publisher does with what is queued now; whom it was queued for."""
+    """Do what the publisher does with the queued jobs; returns whom they were for."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select subject from outbox_jobs where kind = :kind and state = 'due' order by subject",
@@ -80,7 +82,7 @@ async def test_who_joins_a_group_counts_at_its_private_events(db):
 
 
 async def test_who_joins_is_in_where_only_members_come(db):
-    """What stood apart takes a place; with no place left, the end of the line."""
+    """A waiting answer takes a place, or the end of the waitlist if there is none."""
     async with db.transaction() as tx:
         ana, cleo, dora = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO), await known(tx, "Dora", 2)
         group = await group_by(tx, ana, join_policy="open")
@@ -99,7 +101,7 @@ async def test_who_joins_is_in_where_only_members_come(db):
 
 @pytest.mark.parametrize("visibility", ["public", "private"])
 async def test_who_hosts_it_too_waits_for_nobodys_approval(db, visibility):
-    """A private event was not open to them before; a public one had them wait for the host's word."""
+    """A private event was not open to them before. At a public one they waited for approval."""
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         event = await published(tx, ana, visibility=visibility)
@@ -116,7 +118,9 @@ async def test_who_hosts_it_too_waits_for_nobodys_approval(db, visibility):
 
 
 async def test_an_invitation_by_address_decides_about_no_answer(db):
-    """They had said that they come: letting them in by their address would say whose it is. The host decides on the list."""
+    """Seating people by their address would reveal who owns it, so the host decides about their existing answer in the
+    list.
+    """
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         event = await published(tx, ana, capacity="1")
@@ -133,7 +137,7 @@ async def test_an_invitation_by_address_decides_about_no_answer(db):
 
 
 async def test_an_approval_that_is_not_about_who_they_are_stays_the_hosts(db):
-    """Joining some group changes nothing at an event where the host approves every answer."""
+    """Joining a group changes nothing at an event where the host approves every answer."""
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         group = await group_by(tx, ana)

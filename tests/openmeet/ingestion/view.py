@@ -1,4 +1,4 @@
-"""The canonical view of the database, to be compared with the oracle's."""
+"""The canonical view of the database, to compare with the oracle's."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ ANSWERS = """
 
 
 async def take(db: Database, *messages: RecordMessage) -> list[IngestResult]:
-    """Apply them; what is switched on is read anew each time."""
+    """Apply the messages. Feature flags are read again each time."""
     async with db.transaction() as tx:
         return await apply(tx, replace(HERE, flags=Switchboard()), messages)
 

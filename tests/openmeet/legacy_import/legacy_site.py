@@ -1,7 +1,7 @@
-"""Makes databases of the older model as they really look: people, groups, recurring events with dates, changes and splits.
+"""Generate realistic databases of the older model: people, groups, recurring events with dates, changes and splits.
 
-Rows carry the names and types of the real tables. What was made is counted while it is made, by nothing but this file: the counts are
-what a test compares with. The same seed is the same database.
+Rows have the names and types of the real tables. The counts that tests compare with are made here, during generation,
+independently of the import. The same seed gives the same database.
 """
 
 import json
@@ -32,7 +32,7 @@ TITLES = (
 
 @dataclass
 class LegacySite:
-    """The tables as lists of rows, and what a careful reader must find in them."""
+    """The tables as lists of rows, and the counts that a correct import must find."""
 
     seed: int
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class LegacySite:
 
 
 def legacy_site(events: int, *, seed: int = 1, people: int = 0) -> LegacySite:
-    """About as many events as wanted: never fewer."""
+    """A database with at least this many events, and not many more."""
     legacy = LegacySite(seed)
     for role in ("owner", "admin", "moderator", "member", "guest"):
         legacy.add("groupRoles", name=role)
@@ -122,7 +122,7 @@ def legacy_site(events: int, *, seed: int = 1, people: int = 0) -> LegacySite:
 
 
 def event(legacy: LegacySite, **more: Any) -> int:
-    """A row of ``events`` with sensible values; times are naive UTC texts, as the real columns."""
+    """A row of ``events`` with plausible values. Times are naive UTC texts, as in the real columns."""
     number = len(legacy.tables["events"]) + 1
     start = more.pop("start", datetime(2025, 3, 3, 18, tzinfo=UTC))
     length = more.pop("length", timedelta(hours=2))
@@ -163,14 +163,14 @@ def event(legacy: LegacySite, **more: Any) -> int:
 
 
 def weekly(legacy: LegacySite, start: datetime, *, zone: str = "Europe/Berlin", **more: Any) -> int:
-    """A recurring event that begins at this wall-clock time and comes every week."""
+    """A weekly recurring event that starts at this local time."""
     rule = more.pop("rule", {"freq": "WEEKLY", "interval": 1, "byday": [DAYS[start.weekday()]]})
     legacy.series += 1
     return event(legacy, start=utc(start, zone), timeZone=zone, recurrenceRule=rule, isRecurring=True, **more)
 
 
 def date_of(legacy: LegacySite, parent: int, original: datetime, *, zone: str = "Europe/Berlin", **more: Any) -> int:
-    """A stored date of a recurring event, by its wall-clock time."""
+    """A stored date of a recurring event, by its local time."""
     start = more.pop("start", original)
     head = legacy.tables["events"][parent - 1]
     kept = {name: head[name] for name in ("name", "description", "visibility", "groupId", "userId", "maxAttendees")}
@@ -206,7 +206,7 @@ def _single(legacy: LegacySite, people: int) -> None:
 
 def _recurring(legacy: LegacySite, people: int) -> None:
     zone = legacy.random.choice(ZONES)
-    # Hours that no clock change swallows or repeats.
+    # Hours that no clock change skips or repeats.
     start = datetime.fromisoformat("2025-01-06").replace(hour=legacy.random.randint(9, 21)) + timedelta(
         days=legacy.random.randint(0, 90)
     )
@@ -304,7 +304,7 @@ _COLUMNS = {
 
 
 async def load(legacy: LegacySite, url: str, schema: str, *, without: Sequence[str] = ()) -> None:
-    """Put it into a schema of a PostgreSQL server, with real types; ``without`` these columns of ``events``."""
+    """Load it into a schema of a PostgreSQL server with the real types, ``without`` these columns of ``events``."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(f'create schema "{schema}"')

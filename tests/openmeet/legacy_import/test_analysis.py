@@ -1,4 +1,4 @@
-"""What becomes of an older database, before anything is written."""
+"""The import plan for an older database, before anything is written."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ WEEK = timedelta(weeks=1)
 
 
 def small() -> LegacySite:
-    """Three people, nothing else."""
+    """A database with three people and nothing else."""
     legacy = legacy_site(0, people=3)
     for table in ("events", "eventAttendees", "groups", "groupMembers"):
         legacy.tables[table].clear()
@@ -44,10 +44,10 @@ def names(part: LegacySeriesPart) -> list[str]:
 
 
 async def test_a_parent_becomes_a_template_and_its_first_date(tmp_path: Path) -> None:
-    """The parent's rule, zone and words are the series'; its dates are linked by their original date, in wall-clock time."""
+    """The series gets the parent's rule, zone and texts. Its dates are matched by their original local time."""
     legacy = small()
     parent = weekly(legacy, FIRST, matrixRoomId="!room:old.example")
-    date_of(legacy, parent, FIRST + 4 * WEEK)  # behind the change to summer time
+    date_of(legacy, parent, FIRST + 4 * WEEK)  # after the change to summer time
     plan = await plan_of(legacy, tmp_path)
     (part,) = plan.parts
     assert part.content.title == legacy.tables["events"][0]["name"]
@@ -85,7 +85,7 @@ async def test_an_exception_is_modified_in_what_differs(tmp_path: Path) -> None:
 
 
 async def test_a_split_point_is_a_second_series_that_is_linked(tmp_path: Path) -> None:
-    """Dates go to the part in whose time they lie; followers follow both; the first part ends before the split."""
+    """Dates go to the part that covers their time, people follow both parts, and the first one ends before the split."""
     legacy = small()
     parent = weekly(legacy, FIRST)
     legacy.answer(parent, 1, "confirmed")
@@ -198,7 +198,9 @@ async def test_a_rule_that_is_refused_loses_no_date(tmp_path: Path) -> None:
 
 
 async def test_every_oddity_that_a_database_can_have_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
-    """A parent that is gone, a circle, a date twice, a date off the rule, overlapping splits: each said once, each event kept."""
+    """A missing parent, a cycle, a duplicate date, a date off the rule and overlapping splits are each reported once.
+    Every event is kept.
+    """
     legacy = small()
     split = {"recurrenceRule": {"freq": "WEEKLY"}, "isRecurring": True, "recurrenceSplitPoint": True}
     orphan = event(legacy, parentEventId=99, originalDate="2025-01-01 10:00:00")
@@ -308,7 +310,7 @@ async def test_texts_that_do_not_fit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_counts_are_those_of_the_generator(tmp_path: Path, seed: int) -> None:
-    """An independent count of what was generated: every row is somewhere, once."""
+    """Every generated row is in the plan exactly once, by an independent count."""
     legacy = legacy_site(300, seed=seed)
     plan = await plan_of(legacy, tmp_path)
     counts = plan.counts()
@@ -339,7 +341,7 @@ async def test_what_is_no_dump_is_refused(tmp_path: Path, text: str) -> None:
 
 
 async def test_what_cannot_be_read_is_said_with_its_row_and_stops_nothing_else(tmp_path: Path) -> None:
-    """A bad date, number or identifier counts as not said, in its row alone; a row without a number is left out."""
+    """A bad date, number or identifier counts as missing in its row only. A row without an id is left out."""
     legacy = small()
     good = event(legacy)
     never = event(legacy, startDate="never")
@@ -385,7 +387,7 @@ async def test_a_line_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_source_is_an_address_or_a_file(tmp_path: Path) -> None:
-    """Its name holds no password."""
+    """The name of a source contains no password."""
     assert source_of("postgresql://ana:secret@db.example:5432/old", "tenant_a").name == (
         "postgresql://db.example:5432/old#tenant_a"
     )

@@ -1,4 +1,4 @@
-"""An older database brought in, brought in again, interrupted, taken back; on both engines."""
+"""An older database is imported, imported again, interrupted and rolled back; on both engines."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -70,7 +70,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def test_everything_is_there_and_nobody_is_told(db: Database, tmp_path: Path) -> None:
-    """What is counted in the database afterwards is what the generator made; no mail, no notification, no record is queued."""
+    """The counts in the database match the generator's, and no e-mail, notification or record is queued."""
     legacy = legacy_site(150, seed=7)
     plan = await plan_of(legacy, tmp_path)
     await import_legacy(db, SOURCE, "UTC", plan, quiet)
@@ -97,7 +97,7 @@ async def test_again_changes_nothing(db: Database, tmp_path: Path) -> None:
 
 
 class Stumbling:
-    """The database, which is killed just before its n-th commit."""
+    """A database whose process is killed just before its n-th commit."""
 
     def __init__(self, db: Database, commits: int) -> None:
         self._db = db
@@ -116,7 +116,9 @@ class Stumbling:
 
 
 async def test_an_interrupted_run_goes_on(db: Database, tmp_path: Path) -> None:
-    """Killed before its second commit, then before the third of the rest, and so on, it ends with the same counts."""
+    """An import killed before its second commit, then before the third one of the rest and so on, ends with the same
+    counts.
+    """
     plan = await plan_of(legacy_site(60, seed=4), tmp_path)
     stumbled = 0
     for commits in range(2, 40):
@@ -131,7 +133,7 @@ async def test_an_interrupted_run_goes_on(db: Database, tmp_path: Path) -> None:
 
 
 async def test_whoever_was_deleted_here_is_not_brought_back(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """Their row of the older database is known, and points to an empty one, which also stops no rollback."""
+    """Their old row is mapped to an erased user, which does not prevent a rollback either."""
     plan = await plan_of(legacy_site(30, seed=7), tmp_path)
     await import_legacy(db, SOURCE, "UTC", plan, quiet)
     async with db.transaction() as tx:
@@ -149,7 +151,7 @@ async def test_whoever_was_deleted_here_is_not_brought_back(db: Database, tmp_pa
 
 
 async def test_what_it_looks_like_afterwards(db: Database, tmp_path: Path) -> None:
-    """Addresses, rooms, status and who is waiting are as they were; the series is linked to what was split off it."""
+    """URLs, rooms, status and waitlist are as before, and the series is linked to the one that was split off."""
     legacy = legacy_site(0, people=4)
     for table in ("events", "eventAttendees"):
         legacy.tables[table].clear()
@@ -193,7 +195,7 @@ def rows_with(rows: object) -> list:
 
 
 async def test_who_is_here_already_stays_who_they_are(db: Database, tmp_path: Path) -> None:
-    """Somebody with the same address is that person; another event's address stays with it."""
+    """A person with the same e-mail address is the same user, and an event with the same URL keeps it."""
     async with db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="person1@old.example")
     legacy = legacy_site(0, people=2)
@@ -212,7 +214,7 @@ async def test_who_is_here_already_stays_who_they_are(db: Database, tmp_path: Pa
 
 
 async def test_a_run_can_be_taken_back(db: Database, tmp_path: Path) -> None:
-    """Nothing of it stays; it can be brought in once more."""
+    """After the rollback nothing is left, and the database can be imported again."""
     before = await contents(db)
     plan = await plan_of(legacy_site(60, seed=5), tmp_path)
     await import_legacy(db, SOURCE, "UTC", plan, quiet)
@@ -240,7 +242,7 @@ async def test_what_people_built_upon_is_not_taken_back(db: Database, tmp_path: 
 
 @pytest.mark.parametrize("without", [(), ("recurrenceSplitPoint",)], ids=["with_splits", "without_splits"])
 async def test_read_from_a_postgresql_server(postgres_url: str, tmp_path: Path, without: tuple[str, ...]) -> None:
-    """The same database, read from a server and from a dump, is the same plan; the server is only read."""
+    """A server and a dump of the same database give the same plan, and the server is not written to."""
     legacy = legacy_site(80, seed=9)
     if without:
         for row in legacy.tables["events"]:
