@@ -1,4 +1,4 @@
-"""An event changes hands: the old record stays and leads to the new one, and whichever of them somebody names, it is one event."""
+"""An event changes hands: the old record stays and links to the new one, and both URIs identify the same event."""
 
 import pytest
 
@@ -50,7 +50,7 @@ async def events_here(deployment: Deployment) -> list[str]:
 async def test_the_old_record_leads_to_the_new_one_and_both_to_the_event(
     deployment: Deployment, owner_is: str, heir_is: str
 ):
-    """From one repository to the other and through the firehose: one event, whose answers stay, whichever record they name."""
+    """Through both repositories and the firehose it remains one event, and answers stay whichever record they name."""
     ana = await (deployment.person("Ana") if owner_is == "ours" else deployment.connected("ana"))
     ben = await (deployment.person("Ben") if heir_is == "ours" else deployment.connected("ben"))
     dan = await deployment.connected("dan")
@@ -82,7 +82,7 @@ async def test_the_old_record_leads_to_the_new_one_and_both_to_the_event(
 
 
 async def test_answers_name_either_record_and_count_once(deployment: Deployment):
-    """In another app, to the old uri and to the new one: one answer each, the person's effective one."""
+    """Answers in other apps to the old and to the new URI: each person has one effective answer."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event, old = await hosted(deployment, ana, ben)
     await hand_over(deployment, event, ana, ben)
@@ -113,7 +113,9 @@ async def test_answers_name_either_record_and_count_once(deployment: Deployment)
 
 
 async def test_what_the_old_owner_does_to_the_old_record_is_theirs_alone(deployment: Deployment):
-    """Edited, it changes nothing here and is not written again; deleted, the event stays, and names it no more."""
+    """If it is edited, nothing changes here and it is not overwritten. If it is deleted, the event stays and no longer
+    names it.
+    """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event, old = await hosted(deployment, ana, ben)
     await hand_over(deployment, event, ana, ben)
@@ -145,7 +147,9 @@ async def test_what_the_old_owner_does_to_the_old_record_is_theirs_alone(deploym
 
 @pytest.mark.parametrize("act", ["private", "deleted", "kept off", "withdrawn", "cancelled"])
 async def test_what_becomes_of_the_old_record_when_the_new_owner_changes_more(deployment: Deployment, act: str):
-    """What is not for everybody any more goes from both repositories; a withdrawn yes takes back the own record alone."""
+    """An event that is no longer public is deleted from both repositories. Withdrawn consent deletes only the person's
+    own record.
+    """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event, old = await hosted(deployment, ana, ben)
     await hand_over(deployment, event, ana, ben)
@@ -185,7 +189,9 @@ async def test_what_becomes_of_the_old_record_when_the_new_owner_changes_more(de
 
 
 async def test_without_the_heirs_yes_nothing_is_written_and_the_old_record_stays(deployment: Deployment):
-    """It is the event's until they agree; then it leads to theirs. Made private meanwhile, it is taken away."""
+    """The old record is the event's record until the new owner agrees. Then it links to the new one. If the event is
+    made private meanwhile, it is deleted.
+    """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=False)
     event, old = await hosted(deployment, ana, ben)
     before = await deployment.record(old)
@@ -220,7 +226,7 @@ async def test_privacy_changed_before_the_heir_agrees_takes_the_old_record_away(
 
 @pytest.mark.parametrize("heir_agrees", [True, False])
 async def test_handed_back_the_first_record_is_the_events_again(deployment: Deployment, heir_agrees: bool):
-    """Nobody is left with two records of it that lead nowhere: what the other had leads back."""
+    """The new owner's record then links back to the first one, so neither of the two is left without a target."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=heir_agrees)
     event, old = await hosted(deployment, ana, ben)
     await hand_over(deployment, event, ana, ben)

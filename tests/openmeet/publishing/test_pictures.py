@@ -1,4 +1,6 @@
-"""Pictures on the network: ours uploaded with the record and kept there, those of others fetched, checked, made anew."""
+"""Pictures on the network: ours are uploaded with the record and stay in the repository; foreign ones are fetched,
+checked and re-encoded.
+"""
 
 import io
 from dataclasses import replace
@@ -55,7 +57,7 @@ async def blob(deployment: Deployment, did: str, cid: str) -> bytes:
 
 
 async def test_the_picture_goes_with_the_record_without_what_it_hid(deployment: Deployment):
-    """Its words too; the repository keeps the bytes that the record names, and loses them with it."""
+    """The alternative text is published too. The repository keeps the blob as long as the record names it."""
     ana = await deployment.person()
     event = await deployment.event(ana)
     await put_up(deployment, ana, event, "red", "A red flag.")
@@ -135,7 +137,7 @@ async def test_no_picture_of_what_goes_out_with_the_least(deployment: Deployment
 
 
 async def foreign_event(deployment: Deployment, body: bytes) -> tuple[Event, str, str]:
-    """An event that another app wrote, with a picture: the event here, its author, the picture's CID."""
+    """An event with a picture, written by another app: the event here, its author, and the CID of the picture."""
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     did = (await deployment.identity(cleo.user_id)).did
@@ -163,7 +165,7 @@ async def test_a_foreign_picture_is_fetched_once_and_made_anew(deployment: Deplo
         body = b"".join([piece async for piece in store.read(blob_key(cid, Size.SMALL, format_))])
         assert SECRET not in body
         assert Image.open(io.BytesIO(body)).get_format_mimetype() == format_.content_type
-    # From now on nobody is asked: the account could be gone.
+    # From here on nothing is fetched, because the account could be gone.
     await RecordPictures(deployment.network, store, POOL).ensure_stored(
         parse_did("did:plc:" + "a" * 24), cid, Size.LARGE, PictureFormat.JPEG
     )

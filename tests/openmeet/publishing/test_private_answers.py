@@ -1,4 +1,4 @@
-"""Who keeps it private that they go somewhere: nothing of it is published, whatever else they agreed to."""
+"""Answers that a person keeps private are not published, whatever else they have agreed to."""
 
 import pytest
 
@@ -38,7 +38,7 @@ async def test_a_private_answer_is_held_and_an_open_one_published(make_sqlite, i
         mine = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=is_private))
         leased = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         assert type(await eligibility.decide(tx, leased, Switchboard())) is decision
-        # The other way round it is looked at again.
+        # In the other direction the publication is checked again.
         again = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=not is_private))
         leased = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         assert leased.revision == again.revision

@@ -1,4 +1,6 @@
-"""The picture of the profile in a person's own repository, fetched from a real PDS when they press the button, and only then."""
+"""The profile picture in a person's own repository is fetched from a real PDS when they press the button, and only
+then.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,7 +44,7 @@ async def browser_of(deployment: Deployment, who: Caller, folder: Path) -> Async
 
 
 async def put_profile(deployment: Deployment, name: str, file: bytes | None, content_type: str = "image/png") -> None:
-    """As another app of theirs does."""
+    """Write the profile as another app would."""
     client = await deployment.stranger(name)
     record: dict[str, object] = {"$type": "app.bsky.actor.profile", "displayName": "Cleo"}
     if file is not None:
@@ -53,7 +55,7 @@ async def put_profile(deployment: Deployment, name: str, file: bytes | None, con
 
 
 async def test_nothing_is_fetched_without_the_button(deployment: Deployment, tmp_path: Path, clock: HandClock) -> None:
-    """Signing in, and looking at the page, leaves the initial; the button shows the picture of the profile."""
+    """After signing in and viewing the page the person still has an initial. The button shows their profile picture."""
     cleo = await deployment.connected("cleo")
     await put_profile(deployment, "cleo", bands())
     async with browser_of(deployment, cleo, tmp_path) as browser:
@@ -86,7 +88,7 @@ async def test_what_a_profile_may_hold_instead_is_said_beside_the_field(
 
 
 async def test_who_has_no_account_of_their_own_has_no_button(deployment: Deployment, tmp_path: Path) -> None:
-    """An account that the site keeps for them has no profile but ours."""
+    """A custodial account has only the profile that this site has written."""
     ana = await deployment.person("Ana")
     async with browser_of(deployment, ana, tmp_path) as browser:
         assert _BUTTON not in (await browser.get("/settings/picture")).text

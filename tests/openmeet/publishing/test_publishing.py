@@ -1,4 +1,4 @@
-"""Publications against a real PDS over real sockets: consent, create, update, take back, echo, lost replies."""
+"""Publications against a real PDS over real sockets: consent, create, update, retraction, echo and lost responses."""
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.at_uri import parse_at_uri
@@ -26,7 +26,7 @@ async def absent(deployment: Deployment, uri: str) -> bool:
 
 
 async def test_nothing_exists_before_the_yes(deployment: Deployment):
-    """No account, no DID, no record for somebody who was not asked (invariant 11)."""
+    """A person who was not asked has no account, no DID and no record (invariant 11)."""
     ana = await deployment.person(agrees=False)
     event = await deployment.event(ana)
     await deployment.deliver_jobs()
@@ -43,7 +43,7 @@ async def test_nothing_exists_before_the_yes(deployment: Deployment):
 
 
 async def test_yes_makes_the_repository_and_publishes(deployment: Deployment):
-    """What waited for the yes is published; the record is ours, valid, and names its origin."""
+    """What waited for consent is published. The record is owned by us, valid, and has a mark of origin."""
     ana = await deployment.person(agrees=False)
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -64,7 +64,7 @@ async def test_yes_makes_the_repository_and_publishes(deployment: Deployment):
 
 
 async def test_account_is_made_once_though_the_answer_is_lost(deployment: Deployment):
-    """The stored handle and password find the account that was made by the request whose answer never came."""
+    """The stored handle and password find the account that was created by the request whose response was lost."""
     ana = await deployment.person(agrees=False)
     async with deployment.db.transaction() as tx:
         await identities.agree(tx, ana.user_id, handle="ana.town.test")
@@ -82,7 +82,7 @@ async def test_account_is_made_once_though_the_answer_is_lost(deployment: Deploy
 
 
 async def test_edit_keeps_what_another_app_added(deployment: Deployment):
-    """Read-modify-write with a swap: foreign fields survive our update (invariant 6)."""
+    """Read-modify-write with a swap: our update keeps unknown fields (invariant 6)."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
@@ -102,7 +102,7 @@ async def test_edit_keeps_what_another_app_added(deployment: Deployment):
         },
     )
     await deployment.revise(cleo, event.slug, title="Coffee in the park")
-    await deployment.deliver_publications()  # finds the foreign edit, hands it to ingestion
+    await deployment.deliver_publications()  # finds the foreign edit and hands it to ingestion
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRYING
     await deployment.ingest()
     await deployment.deliver_publications()
@@ -112,7 +112,7 @@ async def test_edit_keeps_what_another_app_added(deployment: Deployment):
 
 
 async def test_both_sides_edit_different_fields(deployment: Deployment):
-    """A change of the place there and of the title here are both kept."""
+    """A place changed there and a title changed here are both kept."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
@@ -139,7 +139,9 @@ async def test_both_sides_edit_different_fields(deployment: Deployment):
 
 
 async def test_a_lost_reply_is_completed_by_the_echo(deployment: Deployment):
-    """The PDS stored it, the answer was lost: the firehose alone says so, and nothing is written twice."""
+    """The PDS stored the record and the response was lost. The firehose alone completes the write, and nothing is
+    written twice.
+    """
     ana = await deployment.person()
     event = await deployment.event(ana)
     deployment.proxy.loses = lambda request: request.path.endswith("putRecord")
@@ -153,7 +155,7 @@ async def test_a_lost_reply_is_completed_by_the_echo(deployment: Deployment):
 
 
 async def test_a_lost_reply_is_completed_by_reading_back(deployment: Deployment):
-    """Without a firehose the publisher reads before it sends again."""
+    """Without a firehose the publisher reads the record before it sends again."""
     ana = await deployment.person()
     event = await deployment.event(ana)
     deployment.proxy.loses = lambda request: request.path.endswith("putRecord")
@@ -211,7 +213,7 @@ async def test_withdrawn_consent_takes_everything_back(deployment: Deployment):
 
 
 async def test_unlisted_and_private_events_are_never_sent(deployment: Deployment):
-    """Not even an attempt is made (invariant 3)."""
+    """There is not even an attempt (invariant 3)."""
     ana = await deployment.person()
     unlisted = await deployment.event(ana, visibility="unlisted")
     private = await deployment.event(ana, visibility="private")
@@ -238,7 +240,7 @@ async def test_answer_waits_for_its_event_and_has_the_key_that_follows_from_it(d
 
 
 async def test_ended_session_waits_for_a_login_and_the_login_publishes(deployment: Deployment):
-    """Nothing is dropped: the row says what it needs, and signing in again delivers it."""
+    """Nothing is dropped. The row says that a sign-in is needed, and signing in again publishes it."""
     cleo = await deployment.connected()
     identity = await deployment.identity(cleo.user_id)
     async with deployment.db.transaction() as tx:
@@ -280,7 +282,7 @@ async def test_pds_that_is_away_is_tried_again_and_the_event_is_here(deployment:
 
 
 async def test_deleted_elsewhere_is_not_made_again(deployment: Deployment):
-    """Somebody deletes the record with another app: the event stays here, its host is asked, and no job brings the record back."""
+    """The record is deleted with another app. The event stays, its host is asked, and no job recreates the record."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
@@ -309,7 +311,9 @@ async def test_deleting_the_event_here_deletes_the_record(deployment: Deployment
 
 
 async def test_sign_in_reads_the_whole_calendar(deployment: Deployment):
-    """Events and answers that the account had before are here after signing in; deleted ones go with the next read."""
+    """Events and answers that the account had before are here after signing in. Deleted ones disappear with the next
+    read.
+    """
     await deployment.account("dora")
     app = await deployment.stranger("dora")
     did = (await app.query("com.atproto.server.getSession"))["did"]
@@ -331,7 +335,7 @@ async def test_sign_in_reads_the_whole_calendar(deployment: Deployment):
 
 
 async def test_places_of_another_app_outlive_edits_of_a_venue_that_cannot_be_written(deployment: Deployment):
-    """Hall B stays although our park has no country and the other app strips our mark with each of its writes."""
+    """Hall B is kept, although our venue has no country and the other app removes our mark with each of its writes."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
     await deployment.deliver_publications()

@@ -1,4 +1,6 @@
-"""What people decide about their records, against a real PDS: hosts about events, each about their own answers."""
+"""People's choices about their records, against a real PDS: hosts decide about events, everyone about their own
+answers.
+"""
 
 from dataclasses import replace
 
@@ -45,7 +47,7 @@ async def is_absent(deployment: Deployment, uri: str) -> bool:
 
 
 async def answered(deployment: Deployment, reply: RsvpReply = RsvpReply.GOING, **typed: str):
-    """Ana's event, Ben's answer to it, everything queued delivered."""
+    """Ana's event with Ben's answer, after all jobs have been delivered."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, **typed)
     await pay_all(deployment)
@@ -70,7 +72,7 @@ async def test_each_answer_has_its_word_and_names_the_very_version(deployment: D
 
 
 async def test_a_no_takes_the_record_away_for_who_wants_it_so(deployment: Deployment):
-    """And a yes afterwards stands under the same key: there is never a second record."""
+    """A later yes uses the same record key, so there is never a second record."""
     _, ben, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     await wish(deployment, ben, declined_as=DeclinedAs.NOTHING)
@@ -107,7 +109,7 @@ async def test_waiting_is_told_only_by_who_wants_it_so(deployment: Deployment):
     await pay_all(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
-    # The echo of that is no answer of its own: Ben waits as before.
+    # The echo of that is not an answer of its own: Ben is still pending.
     await deployment.listen(ben.user_id)
     async with deployment.db.reader() as reader:
         assert (await queries.by_id(reader, answer.id)).status.value == "waitlisted"
@@ -136,7 +138,7 @@ async def test_who_wants_no_events_written_has_none_there(deployment: Deployment
 
 
 async def test_one_answer_can_stay_here(deployment: Deployment):
-    """skipBlueskySync: what is there stays as it was, and the next answer goes out again."""
+    """With ``skipBlueskySync`` the record stays as it was, and the next answer is published again."""
     _, ben, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     async with deployment.db.transaction() as tx:
@@ -149,7 +151,9 @@ async def test_one_answer_can_stay_here(deployment: Deployment):
 
 
 async def test_one_answer_can_stay_here_by_the_api(deployment: Deployment):
-    """The same over HTTP: counted here at once, and not in the repository; without the word the next one goes out."""
+    """The same over HTTP: the answer counts here at once and is not in the repository. Without the field the next one
+    is published.
+    """
     _, _, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     site = site_on(deployment.db, deployment.clock)
@@ -186,7 +190,7 @@ async def test_a_host_can_keep_answers_off_the_network(deployment: Deployment):
 
 
 async def test_an_event_for_the_invited_is_announced_with_the_least(deployment: Deployment):
-    """Only by its host's word, and its answers never (invariants 3 and 11)."""
+    """Only if its host asks for it, and the answers to it never are (invariants 3 and 11)."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, visibility="private", description="zugzwang", street="Hauptstraße 1")
     await pay_all(deployment)
@@ -206,7 +210,7 @@ async def test_an_event_for_the_invited_is_announced_with_the_least(deployment: 
 
 
 async def test_becoming_private_takes_the_record_back_whatever_was_announced_before(deployment: Deployment):
-    """A yes to announcing was given for what the event was then."""
+    """Consent to announcing the event was given for the event as it was then."""
     ana = await deployment.person()
     event = await deployment.event(ana, visibility="private")
     await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
@@ -241,7 +245,7 @@ async def test_a_public_event_can_be_cut_down_and_be_whole_again(deployment: Dep
 
 
 async def test_every_write_of_an_answer_is_counted(deployment: Deployment):
-    """And no look that finds it as it should be."""
+    """A check that finds the record unchanged is not counted."""
     counted: list[tuple[str, str]] = []
     results: list[tuple[str, Result]] = []
     deployment.publisher = replace(

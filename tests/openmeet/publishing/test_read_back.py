@@ -1,4 +1,6 @@
-"""Records of groups and series made here that another app edits or deletes, through a real PDS: read back, merged, never pushed back."""
+"""Records of groups and series made here that another app edits or deletes, through a real PDS: they are read back and
+merged, and nothing is written in response.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,12 +36,12 @@ from tests.openmeet.publishing.test_pictures import drawn
 
 
 async def app_of(deployment: Deployment, who: Caller) -> XrpcClient:
-    """Another app of theirs, in the repository that we keep for them."""
+    """A client of another app for the custodial repository."""
     return await deployment.own_client(await deployment.identity(who.user_id))
 
 
 async def put(deployment: Deployment, who: Caller, uri: str, **fields: Any) -> None:
-    """A careful app: it changes what it read, and nothing else; None takes a field away."""
+    """Change only the given fields, as a careful app does. None removes a field."""
     _, _, did, collection, rkey = uri.split("/")
     record = await deployment.record(uri)
     swap = record.pop("cid")
@@ -60,7 +62,7 @@ async def decided(deployment: Deployment, uri: str) -> dict[str, merge_decisions
 
 
 async def person(deployment: Deployment, name: str) -> Caller:
-    """Somebody whom ``published_group`` or ``published_series`` has signed up."""
+    """A person whom ``published_group`` or ``published_series`` has signed up."""
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select id from users where display_name = :name", name=name)
     assert row is not None
@@ -106,7 +108,7 @@ async def edit_series(deployment: Deployment, ana: Caller, series: Series, **tem
 
 
 async def test_an_edit_of_a_groups_record_is_the_groups(deployment: Deployment):
-    """Nothing is written back, what they added stays, and the log says where it was done."""
+    """Nothing is written back, fields that the other app added stay, and the log says where the edit was made."""
     ana, group, uri = await published_group(deployment)
     place = {"$type": "community.lexicon.location.address", "country": "AT", "locality": "Graz", "x.y": "z"}
     await put(
@@ -133,7 +135,7 @@ async def test_an_edit_of_a_groups_record_is_the_groups(deployment: Deployment):
 
 
 async def test_what_both_sides_changed_of_a_group_is_merged_and_on_record(deployment: Deployment):
-    """A name typed here is kept; other fields follow whoever changed them."""
+    """A name typed here is kept. Each other field has the value of the side that changed it."""
     ana, group, uri = await published_group(deployment)
     async with deployment.db.transaction() as tx:
         await group_hosting.revise(tx, ana, group.slug, replace(group.details, name="Ours", join_question="Why?"))
@@ -148,7 +150,9 @@ async def test_what_both_sides_changed_of_a_group_is_merged_and_on_record(deploy
 
 
 async def test_more_is_let_out_by_a_yes_here_alone(deployment: Deployment):
-    """Less at once: what is more than the level says is taken back."""
+    """A change there to a narrower level applies at once, and what exceeds it is deleted. A wider level needs consent
+    given here.
+    """
     ana, group, uri = await published_group(deployment)
     await put(deployment, ana, uri, promotion="members")
     await deployment.listen(ana.user_id)
@@ -184,7 +188,7 @@ async def test_a_picture_of_another_app_stands_until_one_is_chosen_here(deployme
 
 
 async def test_a_groups_record_that_was_deleted_elsewhere_takes_it_off_the_network(deployment: Deployment):
-    """Nothing of it is lost here, and it comes back when its owner says so."""
+    """Nothing is lost here, and the record comes back when the owner asks for it."""
     ana, group, uri = await published_group(deployment)
     ben = await person(deployment, "Ben")
     await let_in(deployment, ana, group, ben)
@@ -258,7 +262,7 @@ async def test_no_word_of_the_repository_ends_an_owner(deployment: Deployment, w
 
 
 async def test_an_app_that_insists_is_not_fought(deployment: Deployment):
-    """After five writes of ours in an hour that nobody here asked for, a person must look."""
+    """After five writes in an hour that no edit here caused, a person has to look."""
     ana, group, uri = await published_group(deployment, promotion_level="members")
     before = (await deployment.record(uri))["cid"]
     for number in range(7):
@@ -273,7 +277,7 @@ async def test_an_app_that_insists_is_not_fought(deployment: Deployment):
 
 
 async def test_another_app_lets_somebody_in(deployment: Deployment):
-    """Its acceptance is the one that we change from then on: never a second one."""
+    """From then on the other app's acceptance record is the one that is updated, and there is never a second one."""
     ana, group, group_uri = await published_group(deployment, join_policy="request")
     ben = await person(deployment, "Ben")
     said = {"$type": MEMBERSHIP, "group": group_uri, "createdAt": "2026-01-01T00:00:00Z"}
@@ -305,7 +309,7 @@ async def test_another_app_lets_somebody_in(deployment: Deployment):
 
 
 async def test_an_edit_of_a_series_record_is_an_edit_of_the_series(deployment: Deployment):
-    """Its dates move, who goes there hears of it, what they added stays, and nothing is written back."""
+    """The dates move, attendees are notified, fields that the other app added stay, and nothing is written back."""
     ana, series, uri = await published_series(deployment)
     ben = await person(deployment, "Ben")
     async with deployment.db.reader() as reader:
@@ -352,7 +356,7 @@ async def test_an_edit_of_a_series_record_is_an_edit_of_the_series(deployment: D
 
 
 async def test_what_both_sides_changed_of_a_series_is_merged_and_on_record(deployment: Deployment):
-    """When it meets follows the place where it was made; exceptions of both stand."""
+    """The schedule is the one set here. Exceptions from both sides are kept."""
     ana, series, uri = await published_series(deployment)
     async with deployment.db.transaction() as tx:
         locked = await actions.lock_managed(tx, ana, series.slug)
@@ -394,7 +398,7 @@ async def test_what_both_sides_changed_of_a_series_is_merged_and_on_record(deplo
 async def test_a_series_record_that_is_not_understood_changes_nothing_and_is_on_record(
     deployment: Deployment, wrong: Mapping[str, object]
 ):
-    """An edit here of something else leaves what they wrote as it is."""
+    """An edit of other fields here leaves the fields that were not understood unchanged."""
     ana, series, uri = await published_series(deployment)
     await put(deployment, ana, uri, **wrong)
     await deployment.listen(ana.user_id)
@@ -409,7 +413,7 @@ async def test_a_series_record_that_is_not_understood_changes_nothing_and_is_on_
 
 
 async def test_a_series_record_that_was_deleted_elsewhere_leaves_the_series(deployment: Deployment):
-    """It comes again when its owner says so, and not with the next edit."""
+    """It comes back when its owner asks for it, and not with the next edit."""
     ana, series, uri = await published_series(deployment)
     await delete(deployment, ana, uri)
     await deployment.listen(ana.user_id)

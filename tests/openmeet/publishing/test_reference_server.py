@@ -1,4 +1,4 @@
-"""The reference PDS as a person's server, with the whole engine: written there, heard back, edited there, taken back."""
+"""The complete engine with the reference PDS as a person's server: write there, ingest, edit there, retract."""
 
 from playwright.async_api import Page, expect
 
@@ -28,7 +28,7 @@ pytestmark = needs("reference", "chromium")
 
 
 async def sign_in(far: Far, page: Page, name: str) -> Caller:
-    """By OAuth, with the yes to publishing."""
+    """Sign in by OAuth and consent to publishing."""
     await page.goto("/sign-in")
     await page.get_by_label("E-mail or handle").fill(f"{name}.test")
     await page.get_by_role("button", name="Continue to sign-in").click()
@@ -61,7 +61,8 @@ async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: F
         ana = await sign_in(far, page, "ana")
     did, cleo = ana_there["did"], cleo_there["did"]
 
-    # Somebody's event, written by their app at the reference, comes by its firehose. Here nobody waits for being new.
+    # A person's event, written by their app on the reference, arrives by its firehose. New accounts are not held for
+    # moderation here.
     async with far.db.transaction() as tx:
         await policy.change(tx, ModerationPolicy(new_author_minutes=0), by=None)
     party = {"$type": EVENT, "name": "Party", "startsAt": "2099-07-04T18:00:00Z", "createdAt": "2026-03-01T12:00:00Z"}
@@ -72,7 +73,7 @@ async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: F
     invited = await known(far, made["uri"])
     assert invited is not None
 
-    # Ana's own event and her answer to that one are written into her repository.
+    # Ana's own event and her answer to the other one are written into her repository.
     async with far.db.transaction() as tx:
         tea = await events.create(tx, ana, details(title="Tea", starts="2099-07-04T18:00", ends="2099-07-04T20:00"))
         answer = await attendance.answer(tx, ana, invited.slug, RsvpReply.GOING)
@@ -83,7 +84,7 @@ async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: F
     rsvp = (await far.records(did, RSVP))[rsvp_uri]
     assert (rsvp["subject"], rsvp["status"]) == ({"uri": made["uri"], "cid": made["cid"]}, f"{RSVP}#going")
 
-    # Their echoes are known for what they are.
+    # Their echoes are recognised.
     before = await status_of(far, PublicationKind.EVENT, tea.id), await status_of(far, PublicationKind.RSVP, answer.id)
     assert [one.state for one in before] == [PublicationState.PUBLISHED] * 2
     await far.listen(did)
@@ -98,7 +99,8 @@ async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: F
         ] == [tea.revision]
     assert await far.deliver_publications() == 0
 
-    # An edit with the reference's own API is taken over; what its app added outlives our next edit.
+    # An edit made with the reference's own API is taken over, and the field that its app added is kept by our next
+    # edit.
     edited = {**record, "name": "Tea and cake", "theme": "dark"}
     wish = {"repo": did, "collection": EVENT, "rkey": uri.rpartition("/")[2], "record": edited}
     await far.pds.call("com.atproto.repo.putRecord", wish, token=ana_there["accessJwt"])
@@ -113,7 +115,7 @@ async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: F
     assert (record["name"], record["theme"]) == ("Tea and cake", "dark")
     assert record["description"].startswith("Bring a cup.")
 
-    # Taken back, both records go; here the answer stays, and nothing comes back by the stream.
+    # Retraction deletes both records. The answer stays here, and the stream brings nothing back.
     await far.listen(did)
     tea_now = await known(far, uri)
     assert tea_now is not None

@@ -1,4 +1,6 @@
-"""Who goes, hands over or is deleted, by role and by whose repository has the record: THE table of decision 0067, row by row."""
+"""Leaving, handing over and deleting accounts, by role and by the repository of the record: the table of decision 0067,
+row by row.
+"""
 
 import asyncio
 
@@ -42,7 +44,7 @@ KINDS = pytest.mark.parametrize("kind", ["a person's", "its group's"])
 
 
 async def stage(deployment: Deployment, kind: str, owner: Caller, beside: Caller) -> tuple[Event, str, Group | None]:
-    """An event of ``owner`` that ``beside`` hosts, too, and its record, in the repository of this kind."""
+    """An event of ``owner`` that ``beside`` co-hosts, and its record in a repository of this kind."""
     group = None
     if kind == "its group's":
         await turn(deployment, Flag.GROUPS)
@@ -64,7 +66,7 @@ async def stage(deployment: Deployment, kind: str, owner: Caller, beside: Caller
 
 
 async def delete_account(deployment: Deployment, who: Caller) -> str:
-    """What is done when the account behind somebody's DID is deleted, and they have no other way to sign in."""
+    """Do what happens when the account behind a DID is deleted and its person has no other way to sign in."""
     did = (await deployment.identity(who.user_id)).did
     async with deployment.db.transaction() as tx:
         await account_deletion.erase_here(tx, [bytes(32)], did)
@@ -73,7 +75,7 @@ async def delete_account(deployment: Deployment, who: Caller) -> str:
 
 
 async def holder(deployment: Deployment, event: Event) -> tuple[str, str | None]:
-    """Whose the event is, and where its record stands."""
+    """The event's owner and the repository of its record."""
     after = await now(deployment, event)
     assert not after.is_gone
     return after.author_id, after.record_uri
@@ -81,7 +83,9 @@ async def holder(deployment: Deployment, event: Event) -> tuple[str, str | None]
 
 @KINDS
 async def test_the_owner(deployment: Deployment, kind: str):
-    """Does not leave; hands over and gets back; with the account what is coming passes on to who hosts it for longest."""
+    """The owner cannot leave, but can hand over and get the event back. When their account is deleted, coming events
+    pass to the co-host who has hosted longest.
+    """
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, uri, _ = await stage(deployment, kind, ana, ben)
     with pytest.raises(Forbidden):
@@ -105,7 +109,7 @@ async def test_the_owner(deployment: Deployment, kind: str):
 
 @KINDS
 async def test_a_co_host(deployment: Deployment, kind: str):
-    """Has nothing to hand over; leaves or is deleted, and nothing moves."""
+    """A co-host cannot hand over. When they leave or are deleted, nothing moves."""
     ana, ben = await deployment.person("Ana"), await deployment.connected("ben")
     event, uri, _ = await stage(deployment, kind, ana, ben)
     async with deployment.db.reader() as reader:
@@ -127,7 +131,9 @@ async def test_a_co_host(deployment: Deployment, kind: str):
 
 
 async def test_who_runs_the_group(deployment: Deployment):
-    """Neither hands over what is another's, nor takes anything along; the group's own account does."""
+    """They cannot hand over somebody else's event and take nothing along when they leave. The group's own account can
+    hand over.
+    """
     ana, ben = await deployment.person("Ana"), await deployment.connected("ben")
     event, uri, group = await stage(deployment, "its group's", ana, ben)
     assert group is not None
@@ -153,7 +159,9 @@ async def test_who_runs_the_group(deployment: Deployment):
 
 
 async def test_what_is_out_moves_to_the_repository_that_its_group_gets(deployment: Deployment):
-    """The old record leads there; narrowed before it has moved, it stays where it was."""
+    """The old record links to the new one. If the event becomes less public before it has moved, the record stays where
+    it was.
+    """
     await turn(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     group = await found(deployment, ana)
@@ -174,8 +182,8 @@ async def test_what_is_out_moves_to_the_repository_that_its_group_gets(deploymen
 async def test_what_does_not_move_after_all_is_written_where_it_was(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, is_deleted_first: bool
 ):
-    """A cancellation must not wait for a repository that is never made; also where the old record, which says more than
-    members may know, is deleted before it becomes the event's again.
+    """A cancellation must not wait for a repository that is never created. This also holds if the old record, which
+    says more than members may know, is deleted before it becomes the event's record again.
     """
     await turn(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
@@ -193,7 +201,9 @@ async def test_what_does_not_move_after_all_is_written_where_it_was(
 
 
 def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool) -> None:
-    """The event is decided when its former record has been deleted, or that record when the event has taken it back."""
+    """Decide the two publications in order: the event after its former record has been deleted, or that record after
+    the event has taken it back.
+    """
     decide, forget, come_back = (
         eligibility.decide,
         store_outcome.forget_record,

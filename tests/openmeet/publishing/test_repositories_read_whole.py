@@ -1,4 +1,4 @@
-"""What a whole reading brings before the stream does, and what it brings again: answers count as they were said."""
+"""Changes that a whole read finds before the stream brings them, or finds again: answers count as they were given."""
 
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import parse_nsid
@@ -21,7 +21,7 @@ async def read_whole(deployment: Deployment, identity: Identity) -> None:
 
 
 async def write(deployment: Deployment, collection: str, record: dict[str, object]) -> None:
-    """Another app of hers writes something."""
+    """Another app of hers writes a record."""
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": collection, "record": record})
@@ -34,7 +34,7 @@ async def answers(deployment: Deployment) -> list[tuple[str, str | None]]:
 
 
 async def test_an_answer_after_a_deletion_stands_again_when_the_deletion_is_heard_of(deployment: Deployment):
-    """A reading finds her record gone, as of a commit after her newer answer; then the stream says when it was deleted."""
+    """A read finds her record missing, as of a commit after her newer answer. Then the stream says when it was deleted."""
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
@@ -56,7 +56,9 @@ async def test_an_answer_after_a_deletion_stands_again_when_the_deletion_is_hear
 
 
 async def test_a_record_of_another_app_counts_on_when_ours_is_read_again(deployment: Deployment):
-    """Two records of hers say different things. Reading both once more changes nothing, and without the other ours counts."""
+    """She has two records with different answers. Reading both again changes nothing, and if the other one is deleted,
+    ours counts.
+    """
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
@@ -78,9 +80,9 @@ async def test_a_record_of_another_app_counts_on_when_ours_is_read_again(deploym
 
 
 async def test_a_reading_makes_no_old_record_newer_than_what_she_answered_since(deployment: Deployment):
-    """One of her two records is gone when the repository is read, as after an older copy; the other says what it said before.
+    """One of her two records is missing when the repository is read, as after a restore. The other is unchanged.
 
-    What she answered here in between is the latest word, and goes out.
+    The answer that she gave here in between is the latest one, and is published.
     """
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
@@ -109,7 +111,7 @@ async def test_a_reading_makes_no_old_record_newer_than_what_she_answered_since(
 
 
 async def test_a_record_that_was_gone_and_is_back_is_no_older_for_its_first_commit(deployment: Deployment):
-    """She brings it back with an older copy, after what she answered here; then the stream tells of its first commit once more."""
+    """She restores it with an older copy after she answered here. Then the stream repeats its first commit."""
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await run_until_idle(deployment, ana)
@@ -150,7 +152,7 @@ async def shown_record(deployment: Deployment) -> dict[str, str]:
 
 
 async def message_of(deployment: Deployment, uri: str) -> RecordMessage:
-    """The message that brought a record as it was seen."""
+    """The message that brings a record as it was read."""
     async with deployment.db.reader() as reader:
         known = await seen.find(reader, uri)
     assert known is not None

@@ -1,4 +1,6 @@
-"""A record that was taken back from here, and that an older copy of the repository brings back: it is the one event's, as it was."""
+"""A record that was retracted here and comes back with an older copy of the repository: it still belongs to the one
+event.
+"""
 
 from typing import Any
 
@@ -13,7 +15,7 @@ from tests.openmeet.publishing.test_withdrawals import agree, delete, records, r
 
 
 async def bring_back(deployment: Deployment, record: dict[str, Any], **fields: object) -> None:
-    """Her repository is what it was when a copy of it was made, this record among the rest."""
+    """Restore a copy of her repository that contains this record."""
     app = await deployment.stranger("cleo")
     _, _, did, collection, rkey = record["uri"].split("/")
     value = {**record["value"], **fields}
@@ -23,7 +25,9 @@ async def bring_back(deployment: Deployment, record: dict[str, Any], **fields: o
 
 
 async def taken_back(deployment: Deployment, cleo: Caller) -> tuple[Event, dict[str, Any]]:
-    """An event that was published and taken back with her consent, so long ago that nothing of it can be on its way."""
+    """An event that was published and then retracted with her consent, so long ago that no request can still be on its
+    way.
+    """
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
@@ -51,7 +55,7 @@ async def test_what_comes_back_without_consent_is_taken_back_again(deployment: D
 
 
 async def test_what_comes_back_of_a_private_event_is_taken_back_again(deployment: Deployment):
-    """Its author closed it here, and an old copy opens nothing (invariant 3)."""
+    """Its author has made it private here, and an older copy does not make it public (invariant 3)."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
@@ -66,7 +70,9 @@ async def test_what_comes_back_of_a_private_event_is_taken_back_again(deployment
 
 
 async def test_what_comes_back_and_may_be_public_goes_on_with_the_newer_words(deployment: Deployment):
-    """She agrees again, and before anything is sent the copy is brought in: no second record, and no older name."""
+    """She agrees again, and the copy is restored before anything is sent. There is no second record and the older name
+    does not return.
+    """
     cleo = await deployment.connected()
     event, record = await taken_back(deployment, cleo)
     await deployment.revise(cleo, event.slug, title="Green tea")
@@ -81,9 +87,10 @@ async def test_what_comes_back_and_may_be_public_goes_on_with_the_newer_words(de
 
 
 async def test_what_comes_back_of_a_deleted_event_is_its_authors_own(deployment: Deployment):
-    """Deleted here while nobody may write for her, and in her repository by an older copy; a newer one has it again.
+    """The event is deleted here while this site may not write her repository, an older copy removes the record there,
+    and a newer copy restores it.
 
-    The repository is her word: what stands there is an event, and not one that is gone.
+    Her repository decides: the record in it is an event, and not a deleted one.
     """
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
@@ -91,7 +98,7 @@ async def test_what_comes_back_of_a_deleted_event_is_its_authors_own(deployment:
     (record,) = await records(deployment, EVENT)
     async with deployment.pds.registry.db.transaction() as tx:
         await tx.execute("delete from sessions where did = :did", did=record["uri"].split("/")[2])
-    deployment.clock.turn(3 * HOUR)  # what access was given ends with the session behind it
+    deployment.clock.turn(3 * HOUR)  # access tokens expire together with the session
     async with deployment.db.transaction() as tx:
         await event_hosting.delete(tx, cleo, event.slug)
     await run_until_idle(deployment, cleo)
@@ -107,7 +114,7 @@ async def test_what_comes_back_of_a_deleted_event_is_its_authors_own(deployment:
 
 
 async def lost_and_found(deployment: Deployment, cleo: Caller) -> tuple[Event, dict[str, Any]]:
-    """An event made here whose record an older copy of her repository took away, and a newer one has brought back."""
+    """An event made here whose record disappeared with an older copy of her repository and came back with a newer one."""
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
@@ -121,7 +128,7 @@ async def lost_and_found(deployment: Deployment, cleo: Caller) -> tuple[Event, d
 
 
 async def test_what_was_lost_and_is_back_can_be_made_private(deployment: Deployment):
-    """It is ours to take away, as before it was lost (invariant 3)."""
+    """This site may delete it, as before it was lost (invariant 3)."""
     cleo = await deployment.connected()
     event, _ = await lost_and_found(deployment, cleo)
     await run_until_idle(deployment, cleo)
@@ -133,7 +140,7 @@ async def test_what_was_lost_and_is_back_can_be_made_private(deployment: Deploym
 
 
 async def test_what_was_lost_says_what_it_says_when_it_is_back(deployment: Deployment):
-    """Another name in the copy is her newest word; what was said here was said before."""
+    """A different name in the copy is her newest edit; edits made here are older."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
@@ -149,7 +156,7 @@ async def test_what_was_lost_says_what_it_says_when_it_is_back(deployment: Deplo
 
 
 async def test_what_was_lost_and_is_back_without_consent_is_taken_back(deployment: Deployment):
-    """She does not agree any more when the copy brings it back: nothing of hers is public through us (invariant 11)."""
+    """She has withdrawn consent when the copy restores it: nothing of hers is public through us (invariant 11)."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)

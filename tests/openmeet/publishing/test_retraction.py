@@ -1,4 +1,4 @@
-"""One event, or one answer, taken back from the network by its owner: the record goes, what is here stays."""
+"""An owner takes one event or one answer off the network: the record is deleted, and everything here stays."""
 
 from groundwork.clock import HOUR
 from groundwork.errors import NotFound
@@ -12,7 +12,7 @@ from tests.openmeet.site_under_test import site_on
 
 
 async def tap(deployment: Deployment, who: Caller, path: str) -> str:
-    """Post a button of the event's page; the page as it is before it."""
+    """Press a button on the event's page; return the page as it was before."""
     async with deployment.db.transaction() as tx:
         session = await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)
     async with site_on(deployment.db, deployment.clock).browser() as browser:
@@ -33,7 +33,7 @@ async def is_there(deployment: Deployment, uri: str) -> bool:
 
 
 async def test_an_event_is_taken_back_and_published_again(deployment: Deployment):
-    """An edit in between sends nothing; "publish it again" makes a new record."""
+    """An edit in between sends nothing. "Publish it again" creates a new record."""
     cleo = await deployment.connected()
     tea = await deployment.event(cleo)
     await deployment.deliver_publications()

@@ -1,4 +1,6 @@
-"""A series on the network: its next date as an ordinary event with a link and a sentence; one date's change is one record's."""
+"""A series on the network: its next date is an ordinary event with a link and a sentence. A change of one date changes
+one record.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,7 +33,7 @@ class Weekly:
             return [held.event for held in await date_queries.stored(reader, self.series.id)]
 
     async def records(self) -> dict[str, dict]:
-        """Everything in the collection of events, by uri."""
+        """All records in the events collection, by URI."""
         did = (await self.deployment.identity(self.ana.user_id)).did
         client = XrpcClient(self.deployment.network.http, self.deployment.clock, self.deployment.pds_url)
         answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
@@ -67,7 +69,7 @@ async def test_the_next_date_alone_is_a_record_that_leads_to_the_others(weekly: 
 
 
 async def test_when_it_is_over_the_one_after_it_follows(weekly: Weekly):
-    """And what was published stays as history."""
+    """The record of the past date stays as history."""
     weekly.deployment.clock.turn(7 * DAY)
     await tasks.complete_dates(weekly.deployment.db)
     await weekly.deliver_publications()
@@ -116,7 +118,7 @@ async def test_no_date_is_published_where_the_policy_says_so_and_coming_ones_are
 
 
 async def test_our_sentence_is_no_edit_when_it_comes_back(weekly: Weekly):
-    """The echo, and a whole read, leave the description as its host typed it."""
+    """After the echo and a whole read, the description is still the one that its host typed."""
     await weekly.deployment.listen(weekly.ana.user_id)
     first = (await weekly.dates())[0]
     assert first.content.description == "Bring a cup."

@@ -1,4 +1,6 @@
-"""What others read of a series, by flags and policy: each date at most once, whoever reads rules and whoever reads none."""
+"""What other apps read of a series, by flags and policy: each date at most once, for readers that know recurrence rules
+and for those that do not.
+"""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -28,7 +30,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, details, open_deployment
 
 ZONE = "Europe/Vienna"
-# Ten Saturdays from 7 March at 18:00; the clock stands on the 1st.
+# Ten Saturdays from 7 March at 18:00. The clock is set to 1 March.
 SATURDAYS = [datetime(2026, 3, 7, 18) + timedelta(days=7 * number) for number in range(10)]  # noqa: DTZ001  # wall time
 AHEAD = SATURDAYS[:8]  # two months
 
@@ -79,7 +81,7 @@ async def _listed(deployment: Deployment, who: Caller, collection: str) -> list[
 
 
 def dates_said(record: dict[str, Value]) -> list[datetime]:
-    """The dates, in local time, that this record tells a reader of rules about; none of what is called off."""
+    """The dates, in local time, that a reader that knows rules finds in this record. None if it is cancelled."""
     read = read_event(EVENT, record, rkey="", indexed_at=Instant(0)).event
     assert read.starts_at is not None
     if record["status"] == f"{EVENT}#cancelled":
@@ -93,7 +95,7 @@ def dates_said(record: dict[str, Value]) -> list[datetime]:
 
 
 async def read_by_rules(deployment: Deployment, who: Caller) -> dict[datetime, int]:
-    """How often somebody who reads rules finds each date."""
+    """How often a reader that knows rules finds each date."""
     return Counter(at for record in await events(deployment, who) for at in dates_said(record))
 
 
@@ -112,7 +114,7 @@ async def read_by_rules(deployment: Deployment, who: Caller) -> dict[datetime, i
     ),
 )
 async def test_each_date_is_told_once(deployment: Deployment, policy: PublishPolicy, flags: tuple[Flag, ...]):
-    """In every cell, and the very first record of a date names the series' own record where there is one."""
+    """For every combination. The first record of a date names the series record, if there is one."""
     await turn(deployment, *flags)
     ana, series = await make(deployment)
     if policy is not PublishPolicy.NEXT:
@@ -135,13 +137,15 @@ async def test_each_date_is_told_once(deployment: Deployment, policy: PublishPol
     assert all([one[SERIES_LINK_KEY].get("series")] == (named or [None]) for one in await events(deployment, ana))
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select max(writes) as writes from publications where kind = 'event'")
-    # Written once: no record went out before that which it names.
+    # Each record is written once: none is sent before the record that it names.
     assert row is not None
     assert (row["writes"] or 0) <= 1
 
 
 async def test_whichever_policy_was_before(wide: Deployment):
-    """Dates that have a record of their own stay published when only the next is to be: the rule leaves them out."""
+    """When only the next date is to be published, dates that have their own record stay published, and the rule
+    excludes them.
+    """
     await turn(wide, Flag.NATIVE_RECURRENCE)
     ana, series = await make(wide)
     await deliver_publications(wide)
@@ -153,7 +157,7 @@ async def test_whichever_policy_was_before(wide: Deployment):
 
 
 async def test_the_rule_moves_on_with_the_next_date(wide: Deployment):
-    """What is over stays as one date, without the rule."""
+    """The past date stays as a single event, without the rule."""
     await turn(wide, Flag.NATIVE_RECURRENCE)
     ana, _ = await make(wide)
     await deliver_publications(wide)
@@ -165,7 +169,7 @@ async def test_the_rule_moves_on_with_the_next_date(wide: Deployment):
 
 
 async def test_what_is_called_off_or_moved_is_not_in_the_rule(wide: Deployment):
-    """And neither is a later date said to be where it is no more, nor does a moved one move the others."""
+    """The rule does not place a later date where it no longer is, and a moved date does not move the others."""
     await turn(wide, Flag.NATIVE_RECURRENCE)
     ana, series = await make(wide)
     await deliver_publications(wide)

@@ -1,4 +1,6 @@
-"""A series as a record of its own, and as a rule in the record of its next date: each behind its flag, in place of nothing."""
+"""A series as a record of its own, and as a rule in the record of its next date. Each has its own flag, and both are
+off by default.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -62,7 +64,7 @@ async def test_without_its_flag_a_series_has_no_record(deployment: Deployment):
 
 
 async def test_switched_on_the_rule_is_a_record_and_the_date_that_is_out_names_it(deployment: Deployment):
-    """Moving over keeps the date's record, its uri, and the answers to it."""
+    """The change keeps the date's record, its URI and the answers to it."""
     ana, series = await make(deployment)
     ben = await deployment.person("Ben")
     ((uri, before),) = (await records(deployment, ana, EVENT)).items()
@@ -137,10 +139,12 @@ async def test_the_record_goes_with_the_series_though_the_flag_is_off_by_then(de
 async def test_the_record_of_a_series_that_was_found_goes_with_its_authors_word(
     deployment: Deployment, takes_back: TakesBack
 ):
-    """Its rule was theirs no longer: it leaves their repository, and comes again when they say so again."""
+    """The host no longer confirms the rule, so its record is deleted from their repository. It is created again when
+    they confirm it again.
+    """
     await turn(deployment, Flag.SERIES_LEXICON)
     ana = await deployment.person("Ana")
-    # A first event makes their repository.
+    # The first event creates their repository.
     await deployment.event(ana, title="Something else")
     await deliver_publications(deployment)
     did = (await deployment.identity(ana.user_id)).did
@@ -164,7 +168,7 @@ async def test_the_record_of_a_series_that_was_found_goes_with_its_authors_word(
 
 
 async def test_the_rule_stands_in_the_next_dates_record_while_that_is_switched_on(deployment: Deployment):
-    """COUNT would begin anew with another start: it is the UNTIL that it means."""
+    """COUNT would start again with each new start, so it is written as the equivalent UNTIL."""
     ana, _ = await make(deployment)
     ((uri, before),) = (await records(deployment, ana, EVENT)).items()
     assert "rrule" not in before

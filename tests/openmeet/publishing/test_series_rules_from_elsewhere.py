@@ -1,4 +1,4 @@
-"""The rule in the record of one's own next date, changed by another app: an edit of the series, while rules stand in records."""
+"""While the next date's record has the rule, a change of that rule in another app is an edit of the series."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.openmeet.publishing.test_series_records import deliver_publications, 
 
 
 async def rewrite(deployment: Deployment, who: Caller, uri: str, **said: Any) -> None:
-    """Another app of theirs changes these fields of the record; None takes one away."""
+    """Another app changes these fields of the record. None removes a field."""
     app = await deployment.own_client(await deployment.identity(who.user_id))
     _, _, did, collection, rkey = uri.split("/")
     record = await deployment.record(uri)
@@ -69,7 +69,7 @@ async def test_a_date_left_out_there_is_left_out_here(deployment: Deployment):
 
 @pytest.mark.parametrize("said", [None, "FREQ=WEEKLY;UNTIL=20260509T160000Z"], ids=["none", "the same"])
 async def test_no_rule_and_the_same_rule_change_nothing(deployment: Deployment, said: str | None):
-    """An app that knows nothing of rules may leave it out."""
+    """An app that does not know rules can leave the rule out."""
     ana, series, uri = await with_rule(deployment)
     await rewrite(deployment, ana, uri, rrule=said, name="Tea for all")
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;COUNT=10", [])
@@ -94,7 +94,7 @@ async def test_switched_off_it_is_another_apps_field(deployment: Deployment):
 
 
 async def test_from_a_later_date_on_it_is_a_series_of_its_own(deployment: Deployment):
-    """What has been stays as it was."""
+    """Past dates stay as they were."""
     ana, series, _ = await with_rule(deployment)
     deployment.clock.turn(8 * DAY)
     async with deployment.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Publishing that is switched off: nothing new is written, what must vanish vanishes, and nothing is lost."""
+"""Publishing is switched off: nothing new is written, retractions still happen, and nothing is lost."""
 
 import pytest
 
@@ -36,7 +36,7 @@ async def test_events_wait_while_they_are_switched_off_and_go_out_afterwards(dep
 
 
 async def test_what_waited_goes_out_although_its_handler_has_just_asked(deployment: Deployment):
-    """A publisher that looked a moment before the switch does not put it off for ten minutes."""
+    """A publisher that ran just before the switch does not delay them by ten minutes."""
     ana = await deployment.person()
     await turn(deployment, Flag.EVENTS_OUT, is_on=False)
     event = await deployment.event(ana)
@@ -48,7 +48,9 @@ async def test_what_waited_goes_out_although_its_handler_has_just_asked(deployme
 
 
 async def test_series_are_not_left_by_a_handler_that_has_just_asked(deployment: Deployment):
-    """Nobody would come back to them: records that most sites do not have are looked at when they are switched on, and not again."""
+    """Series records are switched off by default and are checked only once when they are switched on, so a publisher
+    that ran just before must not skip them.
+    """
     _, series = await make(deployment)
     await turn(deployment, Flag.SERIES_LEXICON, is_on=True)
     await turn(deployment, Flag.SERIES_LEXICON, is_on=False)
@@ -74,7 +76,7 @@ async def test_an_edit_waits_and_the_record_stays_as_it_was(deployment: Deployme
 
 
 async def test_what_became_private_vanishes_though_publishing_is_off(deployment: Deployment):
-    """Invariant 3 does not wait for a switch."""
+    """Invariant 3 does not depend on a switch."""
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -88,7 +90,7 @@ async def test_what_became_private_vanishes_though_publishing_is_off(deployment:
 
 
 async def test_answers_wait_while_events_go_out(deployment: Deployment):
-    """Each direction and kind has a switch of its own."""
+    """Each direction and kind has its own switch."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     await turn(deployment, Flag.RSVPS_OUT, is_on=False)
     event = await deployment.event(ana)
@@ -103,7 +105,7 @@ async def test_answers_wait_while_events_go_out(deployment: Deployment):
 
 
 async def test_nobody_waits_for_a_record_that_is_not_written(deployment: Deployment):
-    """Whose own server comes first is shown at once while nothing is sent there."""
+    """Answers of people whose own server is normally written first are shown at once while nothing is sent to it."""
     cleo = await deployment.connected()
     async with deployment.db.reader() as reader:
         assert await is_held_at_first(reader, cleo.user_id, details())

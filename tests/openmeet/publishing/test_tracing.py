@@ -1,4 +1,4 @@
-"""One answer followed by its id, in the logs and as a trace: from the click to the PDS and back through the firehose."""
+"""One answer is followed by its id in logs and in a trace: from the click to the PDS and back through the firehose."""
 
 import io
 import json
@@ -19,7 +19,9 @@ from tests.parts import needs
 
 
 async def test_an_answer_is_followed_from_click_to_ingestion(deployment: Deployment):
-    """Owed with the request's id, published with its uri, come back with the commit's revision; each with the answer's id."""
+    """It is enqueued with the request's id, published with its URI and ingested with the commit's rev; each log line
+    has the answer's id.
+    """
     cleo = await deployment.connected("cleo")
     tea = await deployment.event(cleo)
     await deployment.deliver_publications()
@@ -36,7 +38,7 @@ async def test_an_answer_is_followed_from_click_to_ingestion(deployment: Deploym
             await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[saved.id])
         assert (
             await deployment.deliver_publications()
-        )  # it stands there as it should: nothing is written, and nothing said
+        )  # the record is already correct, so nothing is written or logged
     finally:
         structlog.reset_defaults()
         root.handlers[:] = before
@@ -50,7 +52,7 @@ async def test_an_answer_is_followed_from_click_to_ingestion(deployment: Deploym
 
 
 async def test_what_one_hop_enqueues_names_its_request(deployment: Deployment):
-    """Answers are given where the database is, on another thread: the line that begins their way names the request all the same."""
+    """The answer is stored on the database's thread, and the log line of its job still has the request's id."""
     cleo = await deployment.connected("cleo")
     tea = await deployment.event(cleo)
     stream, root = io.StringIO(), logging.getLogger()
@@ -74,8 +76,10 @@ async def test_what_one_hop_enqueues_names_its_request(deployment: Deployment):
 
 @needs("opentelemetry")
 async def test_its_id_is_that_of_one_trace(deployment: Deployment, monkeypatch):
-    """All steps are spans of it; the request to the person's server names the step that sends it, and others name none."""
-    from opentelemetry import trace  # here: it may be missing
+    """All steps are spans of one trace. The request to the person's server names the step that sends it, and no other
+    request carries trace headers.
+    """
+    from opentelemetry import trace  # imported here because it is optional
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -100,7 +104,7 @@ async def test_its_id_is_that_of_one_trace(deployment: Deployment, monkeypatch):
     await deployment.deliver_publications()
     await deployment.answer(
         cleo, tea.slug, RsvpReply.INTERESTED
-    )  # first answers of several go out together, later ones alone
+    )  # first answers of several people are sent together, later ones alone
     await deployment.deliver_publications()
     await deployment.listen(cleo.user_id)
     trace_id = trace_id_of(saved.id)

@@ -1,6 +1,6 @@
-"""People who have their accounts at two different servers: ours, and the reference as a process of its own.
+"""People with accounts at two different servers: ours, and the reference in its own process.
 
-Each server is written to, and heard by its firehose; which of them holds a record makes no difference.
+Each server is written to and followed by its firehose, and it makes no difference which of them has a record.
 """
 
 import asyncio
@@ -50,7 +50,9 @@ PASSWORD = "password of a test"
 
 @dataclass
 class TwoServers:
-    """A site, our server (of ``town``) and the reference, which share a directory. ``tokens``: of accounts at the reference, by DID."""
+    """A site, our server (of ``town``) and the reference, with one shared directory. ``tokens`` has those of accounts
+    at the reference, by DID.
+    """
 
     deployment: Deployment
     reference: ReferencePds
@@ -58,7 +60,7 @@ class TwoServers:
     database_url: str
 
     async def person(self, name: str, home: str) -> Caller:
-        """Somebody who signs in with an account that they made at their server, and agrees."""
+        """A person who signs in with an account that they made at their server, and consents."""
         if home == "ours":
             return await self.deployment.connected(name)
         made = await self.reference.sign_up(name)
@@ -76,7 +78,7 @@ class TwoServers:
         return (await self.deployment.identity(who.user_id)).did
 
     async def records(self, who: Caller, collection: str) -> dict[str, dict[str, Any]]:
-        """What stands in a repository, as its own server reads it."""
+        """The records of a repository, read from its own server."""
         identity = await self.deployment.identity(who.user_id)
         client = XrpcClient(self.deployment.network.http, self.deployment.clock, identity.pds_url)
         asked = {"repo": identity.did, "collection": collection}
@@ -96,7 +98,7 @@ class TwoServers:
             await app.procedure(method, body)
 
     async def delete_account(self, did: str) -> None:
-        """Its operator deletes it, and the site asks how it stands."""
+        """The operator deletes the account, and the site checks its status."""
         deployment = self.deployment
         ours = deployment.keeper.admin_authorization
         word = base64.b64encode(f"admin:{self.reference.admin_password}".encode()).decode()
@@ -115,7 +117,9 @@ class TwoServers:
         return
 
     async def read_stream(self, *people: Caller) -> None:
-        """Follow each one's server until their newest commit has been verified, then ingest, and deliver what follows."""
+        """Follow each person's server until their newest commit has been verified, ingest, and deliver the jobs that
+        result.
+        """
         for who in people:
             identity = await self.deployment.identity(who.user_id)
             client = XrpcClient(self.deployment.network.http, self.deployment.clock, identity.pds_url)
@@ -132,7 +136,7 @@ class TwoServers:
 
 @pytest.fixture
 async def servers(make_sqlite: SqliteFiles, tmp_path: Path) -> AsyncIterator[TwoServers]:
-    # The reference has the machine's clock, and nobody believes revs of a time to come.
+    # The reference uses the machine's clock, and revs from the future are rejected.
     clock = HandClock(Instant(time.time_ns() // 1000))
     url = await make_sqlite.url("openmeet")
     db = await open_database(url, clock=clock)
@@ -165,7 +169,7 @@ async def role_of(servers: TwoServers, group: Group, who: Caller) -> GroupRole |
 
 @HOMES
 async def test_a_group_is_handed_over_from_one_server_to_the_other(servers: TwoServers, one: str, other: str):
-    """The old record leads to the new one; what members say of belonging to it follows, wherever they are."""
+    """The old record links to the new one, and the members' records about the group follow, on every server."""
     deployment = servers.deployment
     ana, ben, cleo = [await servers.person(name, home) for name, home in (("ana", one), ("ben", other), ("cleo", one))]
     group = await found(deployment, ana)
@@ -193,7 +197,7 @@ async def test_a_group_is_handed_over_from_one_server_to_the_other(servers: TwoS
 
 @HOMES
 async def test_the_backup_admin_takes_over_when_the_owners_account_goes(servers: TwoServers, one: str, other: str):
-    """The account is deleted at its own server, which says so; the group goes on in the backup admin's repository."""
+    """The account is deleted at its own server, which reports it. The group continues in the backup admin's repository."""
     deployment = servers.deployment
     ana, ben = await servers.person("ana", one), await servers.person("ben", other)
     group = await found(deployment, ana)
@@ -218,7 +222,7 @@ async def test_the_backup_admin_takes_over_when_the_owners_account_goes(servers:
 
 @HOMES
 async def test_membership_takes_both_sides_whose_servers_differ(servers: TwoServers, one: str, other: str):
-    """The group's side gives the role and takes it away, the member's side leaves; each by an app of their own."""
+    """The group's side assigns and removes the role, and the member's side leaves, each with another app."""
     deployment = servers.deployment
     ana, ben, cleo = [
         await servers.person(name, home) for name, home in (("ana", one), ("ben", other), ("cleo", other))
@@ -231,20 +235,20 @@ async def test_membership_takes_both_sides_whose_servers_differ(servers: TwoServ
     accepted = await servers.records(ana, ACCEPTANCE)
     assert {said["member"] for said in accepted.values()} == {await servers.did(ben), await servers.did(cleo)}
 
-    # The group's word in another app: Ben is an admin.
+    # Written in another app for the group: Ben is an admin.
     ((uri, said),) = [item for item in accepted.items() if item[1]["member"] == await servers.did(ben)]
     await servers.write(ana, uri, said | {"role": f"{GROUP}#admin"})
     await servers.read_stream(ana)
     assert await role_of(servers, group, ben) is GroupRole.ADMIN
 
-    # The member's word in another app: Ben is out, and the group names him no longer.
+    # Written in another app for the member: Ben leaves, and the group no longer names him.
     (mine,) = await servers.records(ben, MEMBERSHIP)
     await servers.write(ben, mine, None)
     await servers.read_stream(ben, ana)
     assert await role_of(servers, group, ben) is GroupRole.LEFT
     assert [one["member"] for one in (await servers.records(ana, ACCEPTANCE)).values()] == [await servers.did(cleo)]
 
-    # The group takes its word back here: Cleo's claim goes from her repository, too.
+    # The group removes Cleo here, and her membership record is deleted from her repository too.
     async with deployment.db.transaction() as tx:
         await administration.remove(tx, ana, group.slug, cleo.user_id)
     await deliver_publications(deployment)
@@ -255,7 +259,9 @@ async def test_membership_takes_both_sides_whose_servers_differ(servers: TwoServ
 
 @HOMES
 async def test_a_mark_of_origin_that_somebody_copies_is_a_claim(servers: TwoServers, one: str, other: str):
-    """At another server, under the very same key, before and after the event is taken off the network: it is another event, and its."""
+    """The copy is at another server under the same record key, before and after the event is unpublished. It is a
+    separate event and belongs to its author.
+    """
     deployment = servers.deployment
     ana, ben = await servers.person("ana", one), await servers.person("ben", other)
     event = await deployment.event(ana)
@@ -281,8 +287,8 @@ async def test_a_mark_of_origin_that_somebody_copies_is_a_claim(servers: TwoServ
 
 
 async def test_two_processes_that_refresh_one_password_session_at_once(servers: TwoServers):
-    """Both act, and one refreshes: the session goes on afterwards, so no token was spent twice. (Sessions by OAuth:
-    ``tests/openmeet/sign_in/test_refreshing_processes.py``. The clock of the reference cannot be turned.)
+    """Both act, one of them refreshes, and the session remains valid, so no token was used twice. (For OAuth sessions
+    see ``tests/openmeet/sign_in/test_refreshing_processes.py``; tests cannot turn the clock of the reference.)
     """
     deployment = servers.deployment
     ana = await servers.person("ana", "ours")

@@ -1,7 +1,7 @@
 """Two writers of one record, in every order: the host's page and another app, and two installations that share a DID.
 
-Three edits, each followed at some time by its delivery (a send, or the stream), in each of the ninety orders. In the end page
-and repository agree, no manual edit is lost without a trace, and nobody writes any more.
+Three edits, each followed at some point by its delivery (a send, or the stream), in each of the ninety orders. In the
+end page and repository are equal, no manual edit is lost without a trace, and nobody writes any more.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -40,17 +40,19 @@ from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import counted
 
 Step = Callable[[], Awaitable[None]]
-# Sends and hearings until nothing moves any more; a back-off is a minute at most.
+# Rounds of sending and reading until nothing changes any more. A back-off lasts one minute at most.
 ROUNDS = 12
 
 
 def orders() -> Iterator[tuple[int, ...]]:
-    """Every order of three edits and their deliveries: the first mention of a number is its edit, the second its delivery."""
+    """All orders of three edits and their deliveries. The first occurrence of a number is the edit, the second its
+    delivery.
+    """
     yield from sorted(set(permutations((0, 0, 1, 1, 2, 2))))
 
 
 class Writers:
-    """One event of Cleo's that is published, her page here and her other app."""
+    """A published event of Cleo's, with her page here and another app of hers."""
 
     def __init__(self, deployment: Deployment, cleo: Caller, uri: str, app: XrpcClient) -> None:
         self.deployment, self.cleo, self.uri, self.app = deployment, cleo, uri, app
@@ -72,7 +74,7 @@ class Writers:
         await self.in_the_app_all({field: value})
 
     async def in_the_app_all(self, values: dict[str, str]) -> None:
-        """A careful app: it changes what it read, and nothing else."""
+        """Change only these fields, as a careful app does."""
         record = await self.deployment.record(self.uri)
         cid = record.pop("cid")
         wish = {"repo": self.did, "collection": self.collection, "rkey": self.rkey, "swapRecord": cid}
@@ -95,7 +97,7 @@ class Writers:
 
 
 async def run_until_idle(*sides: Writers, witness: "Witness | None" = None) -> int:
-    """Send and hear everywhere until the repository stands still; how many rounds it took."""
+    """Send and read on all sides until the repository no longer changes; return the number of rounds."""
     for number in range(ROUNDS):
         before = await sides[0].revision()
         for side in sides:
@@ -110,7 +112,7 @@ async def run_until_idle(*sides: Writers, witness: "Witness | None" = None) -> i
 
 
 async def kept(writers: Writers) -> set[str]:
-    """Every version of a name that a decision has kept."""
+    """All versions of a name that a merge decision has kept."""
     async with writers.deployment.db.reader() as reader:
         found = await merge_decisions.of_record(reader, writers.uri)
     return {value for one in found for value in (one.decision.ours, one.decision.theirs)}
@@ -126,10 +128,10 @@ async def published(deployment: Deployment, cleo: Caller, app: XrpcClient, title
 
 
 async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment):
-    """A name on the page, a name in the app, a description on the page."""
+    """A name on the page, a name in the app, and a description on the page."""
     cleo = await deployment.connected("cleo")
     for number, order in enumerate(orders()):
-        # Its session lasts for two hours, and each order takes some minutes of the deployment's clock.
+        # The app's session lasts two hours, and each order takes some minutes of the deployment's clock.
         app = await deployment.stranger("cleo")
         writers = await published(deployment, cleo, app, f"Event {number}")
         here, there, words = f"Page {number}", f"App {number}", f"Words {number}"
@@ -150,7 +152,7 @@ async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment
         assert (event.title, event.content.description) == (record["name"], words), said
         assert record["description"].startswith(words), said
         assert event.title in {here, there}, said
-        # Who lost had been read by who won, or both are kept for the host.
+        # The winner had read the name that lost, or both are kept for the host.
         lost = there if event.title == here else here
         first, second = (1, 0) if lost == there else (0, 1)
         was_read = order.index(second) > delivered(order, first)
@@ -160,7 +162,9 @@ async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment
 
 @pytest.mark.parametrize("order", [(0, 1, 0, 1), (0, 1, 1, 0), (1, 0, 0, 1), (1, 0, 1, 0)], ids=str)
 async def test_a_longer_evening_here_and_another_day_there(deployment: Deployment, order: tuple[int, ...]):
-    """Neither side's beginning meets the other's end: both sides agree on times that somebody meant, and the host can have the others."""
+    """The start of one side is never combined with the end of the other: both sides end up with times that somebody
+    entered, and the host can choose the others.
+    """
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     writers = await published(deployment, cleo, app, "Evening")
@@ -198,7 +202,7 @@ async def test_a_longer_evening_here_and_another_day_there(deployment: Deploymen
 
 
 def delivered(order: tuple[int, ...], edit: int) -> int:
-    """When an edit had reached the other side: the page's by any send behind it, the app's by its hearing."""
+    """The step at which an edit reached the other side: the page's with the next send, the app's when it is ingested."""
     made = order.index(edit)
     if edit == 1:
         return order.index(1, made + 1)
@@ -208,7 +212,7 @@ def delivered(order: tuple[int, ...], edit: int) -> int:
 
 
 async def other_installation(deployment: Deployment, make_sqlite: MakeDatabase) -> Deployment:
-    """A second site with a database, queue and consumer of its own, on the same network."""
+    """A second site with its own database, queue and consumer, on the same network."""
     db = await make_sqlite("openmeet", clock=deployment.clock)
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=deployment.clock), deployment.clock)
     counts = counting(Metrics("openmeet"))
@@ -234,7 +238,7 @@ async def other_installation(deployment: Deployment, make_sqlite: MakeDatabase) 
 
 
 class Witness:
-    """Who wrote what with what before their eyes, and every name that the repository ever had."""
+    """Records which version each author had read when they wrote, and every name that the repository has had."""
 
     def __init__(self) -> None:
         self.before: dict[str, str] = {}
@@ -252,7 +256,7 @@ class Witness:
         self.versions.add(str(record["cid"]))
 
     def accounted_for(self, there: set[str]) -> set[str]:
-        """These names, and those that their authors had before their eyes and wrote over, and so on."""
+        """These names, and the names that their authors had read before they overwrote them, recursively."""
         found: set[str] = set()
         while there - found:
             found |= there
@@ -261,7 +265,9 @@ class Witness:
 
 
 async def times_sent(side: Writers) -> int:
-    """How often this installation has sent the record since it was last edited there; it has nothing queued now, and asks nobody."""
+    """How often this installation has sent the record since its last edit there. Asserts that it has nothing queued and
+    no open question.
+    """
     async with side.deployment.db.reader() as reader:
         row = await reader.fetch_one("select writes, state from publications where uri = :uri", uri=side.uri)
     assert row is not None
@@ -273,11 +279,12 @@ async def times_sent(side: Writers) -> int:
 async def test_two_installations_that_share_a_did_meet_and_stop(
     deployment: Deployment, make_sqlite: MakeDatabase, part: int
 ):
-    """A name on each page and a name in an app: both show what the repository says in the end, and then it stands still.
+    """A name on each page and a name in an app: in the end both sites show what the repository has, and nothing changes
+    any more.
 
-    No name is lost: it stands, or is kept for a host to choose, or whoever wrote one of these had it before their eyes; on the
-    installation where it was typed it is kept, if the repository never had it. Neither installation sends more than it has to: its own edit, and once more
-    what it merged. Twenty of the ninety orders, spread over all of them.
+    No name is lost: it is in the record, or kept for a host to choose, or whoever wrote one of those names had read it.
+    If the repository never had it, it is kept on the installation where it was typed. Neither installation sends more
+    than necessary: its own edit, and once more its merge. Twenty of the ninety orders, evenly spread.
     """
     cleo = await deployment.connected("cleo")
     other_town = await other_installation(deployment, make_sqlite)

@@ -1,7 +1,8 @@
-"""Two writers of the record of a group, and of a series, in one order after the other: the page here and another app.
+"""Two writers of the record of a group and of a series, in every order: the page here and another app.
 
-Three edits, each followed at some time by its delivery, as for events in ``test_two_writers``: a name on the page, a name in the app,
-a description on the page: all ninety orders, each with both records at once, a fifth of them in one test.
+As for events in ``test_two_writers`` there are three edits, each followed at some point by its delivery: a name on the
+page, a name in the app, a description on the page. All ninety orders, each with both records at once, a fifth of them
+per test.
 """
 
 from dataclasses import replace
@@ -29,7 +30,7 @@ from tests.openmeet.publishing.test_two_writers import Step, Writers, delivered,
 
 
 class OfGroup(Writers):
-    """One group of Cleo's."""
+    """A group of Cleo's."""
 
     async def on_the_page(self, field: str, value: str) -> None:
         async with self.deployment.db.transaction() as tx:
@@ -45,7 +46,7 @@ class OfGroup(Writers):
 
 
 class OfSeries(Writers):
-    """One series of Cleo's."""
+    """A series of Cleo's."""
 
     async def on_the_page(self, field: str, value: str) -> None:
         known = {"name": "title"}.get(field, field)
@@ -81,7 +82,7 @@ async def _series(deployment: Deployment, cleo: Caller, name: str) -> str:
 
 @pytest.mark.parametrize("part", range(5))
 async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment, part: int):
-    """In the end page and repository agree, no manual edit is lost without a trace, and nobody writes any more."""
+    """In the end page and repository are equal, no manual edit is lost without a trace, and nobody writes any more."""
     await turn(deployment, Flag.GROUPS, Flag.SERIES_LEXICON)
     cleo = await deployment.connected("cleo")
     for number, order in enumerate([*orders()][part::5]):
@@ -99,7 +100,7 @@ async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment
             lambda w, v=there: w.in_the_app("name", v),
             lambda w, v=words: w.on_the_page("description", v),
         ]
-        # What is sent and heard is so of both.
+        # Sending and reading handles both records.
         deliveries: list[Step] = [both[0].send, both[0].read_stream, both[0].send]
         mentioned: set[int] = set()
         for one in order:

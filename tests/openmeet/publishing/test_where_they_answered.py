@@ -1,4 +1,6 @@
-"""Who has several accounts answers where they answered before: no other app goes on showing what they said first."""
+"""A person with several accounts answers again in the account where they answered before, so that no other app keeps
+showing the first answer.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -42,7 +44,7 @@ async def public_event(deployment: Deployment) -> tuple[Event, str]:
 
 
 async def write(deployment: Deployment, name: str, did: Did, collection: str, record: dict[str, object]) -> str:
-    """What somebody writes into their own repository with another app; read in here."""
+    """The person writes a record with another app, and it is ingested."""
     app = await deployment.stranger(name)
     made = await app.procedure(
         "com.atproto.repo.createRecord",
@@ -63,7 +65,7 @@ async def going(deployment: Deployment, name: str, did: Did, event_uri: str) -> 
 
 
 async def says_no(deployment: Deployment, who: Caller, event: Event, answered_at: str) -> None:
-    """They say no here; the answer that they had given is changed, and their other repositories hold none."""
+    """The person declines here: their existing answer is changed, and no other repository of theirs has one."""
     deployment.clock.turn(MINUTE)
     answer = await deployment.answer(who, event.slug, RsvpReply.DECLINED)
     await deliver_publications(deployment)
@@ -84,7 +86,9 @@ async def test_an_answer_in_the_older_account_is_changed_there(deployment: Deplo
 
 
 async def test_of_several_the_one_that_counts_is_changed(deployment: Deployment):
-    """It said no: whatever the other says, that is not what their page here goes by."""
+    """The record that counts is changed to "not going", whatever the other one says, because it is the one that their
+    page follows.
+    """
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
@@ -99,7 +103,9 @@ async def test_of_several_the_one_that_counts_is_changed(deployment: Deployment)
 
 
 async def test_an_answer_of_an_account_that_they_claimed_is_changed_there(deployment: Deployment):
-    """Met as a stranger's, joined with somebody who has an account already, which stays the one for new records."""
+    """The account was first seen as a stranger's and then linked to somebody who already has one, which continues to
+    get new records.
+    """
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
     await deployment.account("work")
@@ -142,7 +148,7 @@ async def test_what_a_member_said_in_the_older_account_is_the_one_to_change(depl
 
 
 async def asked_to_read(deployment: Deployment, did: Did) -> None:
-    """Somebody has just signed in with it, as far as reading it goes."""
+    """Queue the read of the repository that signing in with it causes."""
     async with deployment.db.transaction() as tx:
         await backfill_progress.ask(tx, did)
 
@@ -150,7 +156,7 @@ async def asked_to_read(deployment: Deployment, did: Did) -> None:
 async def said_elsewhere(
     deployment: Deployment, name: str, did: Did, event_uri: str, status: str = "going", at: str = ""
 ) -> str:
-    """What another app writes, and nobody here has heard yet."""
+    """Another app writes a record that has not been ingested yet."""
     app = await deployment.stranger(name)
     subject = {"uri": event_uri, "cid": (await deployment.record(event_uri))["cid"]}
     record = {
@@ -164,7 +170,7 @@ async def said_elsewhere(
 
 
 async def two_accounts(deployment: Deployment) -> tuple[Caller, Did, Did]:
-    """Cleo, whose first account is the one for new records and was read, and a second one that nobody has read yet."""
+    """Cleo with two accounts: the first gets new records and has been read, the second has not been read yet."""
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, first)
@@ -176,7 +182,7 @@ async def two_accounts(deployment: Deployment) -> tuple[Caller, Did, Did]:
 
 
 async def test_an_answer_waits_until_a_new_account_has_been_read(deployment: Deployment):
-    """It is theirs here at once; on the network the one that they have already is changed, and there is no second."""
+    """The answer counts here at once. On the network their existing record is changed, and there is no second one."""
     event, uri = await public_event(deployment)
     cleo, first, work = await two_accounts(deployment)
     said = await said_elsewhere(deployment, "work", work, uri)
@@ -204,7 +210,7 @@ async def test_an_account_that_cannot_be_read_keeps_no_answer_back_for_good(depl
 
 
 async def test_what_was_written_since_an_account_was_last_read_is_found(deployment: Deployment):
-    """It was read long ago; signing in again asks for it anew, and until then its server is asked."""
+    """The account was last read long ago. Signing in queues another read, and until then its server is asked directly."""
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
@@ -217,7 +223,9 @@ async def test_what_was_written_since_an_account_was_last_read_is_found(deployme
 
 
 async def test_ours_stays_where_the_later_one_cannot_be_changed_now(deployment: Deployment):
-    """Their other server asks for a new sign-in first: an answer taken back for that would be said nowhere meanwhile."""
+    """Their other server needs a new sign-in first. If our record were deleted already, the answer would be nowhere in
+    the meantime.
+    """
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
@@ -235,7 +243,9 @@ async def test_ours_stays_where_the_later_one_cannot_be_changed_now(deployment: 
 
 @pytest.mark.parametrize("where", ["another account", "the same account"])
 async def test_a_later_answer_of_another_app_is_changed_and_ours_goes(deployment: Deployment, where: str):
-    """Else what they say here last would be an older answer than the one that stands beside it, and lose to it when all is read anew."""
+    """Otherwise the answer given here last would be older than the other record, and would lose to it in the next whole
+    read.
+    """
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did

@@ -1,4 +1,6 @@
-"""Consent withdrawn and given again, records deleted here and elsewhere, in every order that a random network found."""
+"""Consent withdrawn and given again, records deleted here and elsewhere, in orders that a randomised network test
+found.
+"""
 
 from typing import Any
 
@@ -29,7 +31,7 @@ async def agree(deployment: Deployment, person: Caller) -> None:
 
 
 async def run_until_idle(deployment: Deployment, person: Caller) -> None:
-    """Hear everything and deliver everything, again and again, with time in between."""
+    """Read the stream and deliver all jobs repeatedly, with time in between."""
     for _ in range(5):
         await deployment.listen(person.user_id)
         await deployment.deliver_publications()
@@ -62,7 +64,7 @@ async def cleo(deployment: Deployment) -> Caller:
 
 
 async def test_an_edit_on_its_way_does_not_keep_what_was_recalled(deployment: Deployment, cleo: Caller):
-    """Consent ends, then her app's edit of the record arrives: the record is taken back all the same (invariant 11)."""
+    """Consent ends, then another app's edit of the record arrives. The record is deleted all the same (invariant 11)."""
     await deployment.event(cleo)
     await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
@@ -87,7 +89,7 @@ async def test_a_new_yes_publishes_what_was_taken_back(deployment: Deployment, c
 
 
 async def test_deleting_here_deletes_what_another_app_wrote(deployment: Deployment, cleo: Caller):
-    """An event of her own repository, never edited here: deleting it here takes the record away."""
+    """An event from her own repository that was never edited here: deleting it here deletes the record."""
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}
@@ -103,7 +105,7 @@ async def test_deleting_here_deletes_what_another_app_wrote(deployment: Deployme
 
 
 async def test_an_answer_follows_its_event_into_the_open(deployment: Deployment, cleo: Caller):
-    """Given while the event was unlisted, it is published when the event is."""
+    """The answer was given while the event was unlisted. It is published together with the event."""
     event = await deployment.event(cleo, visibility="unlisted")
     await deployment.answer(cleo, event.slug)
     await run_until_idle(deployment, cleo)
@@ -115,7 +117,9 @@ async def test_an_answer_follows_its_event_into_the_open(deployment: Deployment,
 
 
 async def test_what_is_heard_after_it_was_taken_back_makes_nothing(deployment: Deployment, cleo: Caller):
-    """Written, edited by her app and taken back before the stream brought any of it: one event, her answer as it was."""
+    """The record was written, edited in another app and retracted before the stream brought any of it. There is one
+    event, and her answer is unchanged.
+    """
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
     await deployment.answer(cleo, event.slug)
@@ -135,7 +139,7 @@ async def test_what_is_heard_after_it_was_taken_back_makes_nothing(deployment: D
 
 
 async def test_a_new_yes_while_the_answer_to_the_delete_is_lost(deployment: Deployment, cleo: Caller):
-    """The echo of our own delete is not taken for hers: the answer stays and is published again."""
+    """The echo of our own delete does not count as hers: the answer stays and is published again."""
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     event = await deployment.event(cleo)
@@ -163,7 +167,7 @@ async def test_a_new_yes_while_the_answer_to_the_delete_is_lost(deployment: Depl
 async def test_the_latest_of_deleting_and_answering_counts(
     deployment: Deployment, cleo: Caller, *, deleted_first: bool, expected: str
 ):
-    """A record deleted in her app and an answer given here before that was heard of."""
+    """The record is deleted in another app, and an answer is given here before that is known."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug)
     await run_until_idle(deployment, cleo)
@@ -183,7 +187,9 @@ async def test_the_latest_of_deleting_and_answering_counts(
 
 
 async def test_a_word_of_her_app_counts_although_its_record_is_taken_back(deployment: Deployment, cleo: Caller):
-    """She takes back her yes to publishing; before her record is deleted she says otherwise there, and nobody has heard it."""
+    """She withdraws consent to publishing, and answers differently in another app before her record is deleted. The
+    site has not read that answer yet.
+    """
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
@@ -203,7 +209,7 @@ async def test_a_word_of_her_app_counts_although_its_record_is_taken_back(deploy
 
 
 async def test_such_a_word_counts_where_nothing_is_heard_for_a_while(deployment: Deployment, cleo: Caller):
-    """The processor is away for half an hour, and the publisher comes back again and again: the record waits, her word is not lost."""
+    """The processor is down for half an hour while the publisher retries. The record waits, and her answer is not lost."""
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug)
@@ -227,7 +233,7 @@ async def test_such_a_word_counts_where_nothing_is_heard_for_a_while(deployment:
 async def test_a_word_of_her_app_counts_although_the_event_is_taken_back(
     deployment: Deployment, cleo: Caller, *, is_heard_first: bool
 ):
-    """The host takes back her yes to publishing, and with the event's record go those of the answers: the last word stays."""
+    """The host withdraws consent, so the event's record and the answers to it are deleted. The last answer is kept."""
     ana = await deployment.connected("ana")
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -256,7 +262,9 @@ async def test_a_word_of_her_app_counts_although_the_event_is_taken_back(
 
 
 async def test_hearing_of_a_record_does_not_decide_that_it_stays(deployment: Deployment, cleo: Caller):
-    """What it depends on has changed and nobody has looked yet; its echo comes again, or her app's edit of it: it is looked at."""
+    """Its conditions have changed and it has not been checked yet. Its echo, or an edit in another app, causes the
+    check.
+    """
     ana = await deployment.person()
     event = await deployment.event(ana)
     answer = await deployment.answer(cleo, event.slug)
@@ -277,7 +285,9 @@ async def test_hearing_of_a_record_does_not_decide_that_it_stays(deployment: Dep
 async def test_a_retraction_without_a_reply_is_no_withdrawal_though_its_person_must_sign_in_again(
     deployment: Deployment, cleo: Caller
 ):
-    """The record is gone because we deleted it. Found by a long simulation: the answer given here was withdrawn with it."""
+    """The record is missing because this site deleted it. A long simulation found that the answer was withdrawn with
+    it.
+    """
     host = await deployment.person("Hal")
     event = await deployment.event(host)
     await deployment.deliver_publications()
@@ -293,7 +303,7 @@ async def test_a_retraction_without_a_reply_is_no_withdrawal_though_its_person_m
     account = (await deployment.identity(cleo.user_id)).did
     async with deployment.pds.registry.db.transaction() as tx:
         await tx.execute("delete from sessions where did = :did", did=account)
-    deployment.clock.turn(3 * HOUR)  # the access token ends, and the session cannot be renewed
+    deployment.clock.turn(3 * HOUR)  # so that the access token expires; the session cannot be renewed
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.RSVP, mine.id)).state is PublicationState.BLOCKED
     await deployment.listen(cleo.user_id)
@@ -304,7 +314,9 @@ async def test_a_retraction_without_a_reply_is_no_withdrawal_though_its_person_m
 
 
 async def publish_then_lose_a_delete(deployment: Deployment, cleo: Caller) -> tuple[AttendanceId, dict[str, Any]]:
-    """Her RSVP is published, then withdrawn with her consent; the reply to the delete is lost. The RSVP's id, and its record."""
+    """Her RSVP is published, then retracted because she withdraws consent, and the response to the delete is lost.
+    Return the RSVP's id and its record.
+    """
     event = await deployment.event(await deployment.person("Hal"))
     await deployment.deliver_publications()
     mine = await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
@@ -320,7 +332,9 @@ async def publish_then_lose_a_delete(deployment: Deployment, cleo: Caller) -> tu
 
 
 async def test_a_record_written_again_is_not_taken_for_the_one_that_was_deleted(deployment: Deployment, cleo: Caller):
-    """It has the same bytes and thus the same CID as the one whose delete was not answered: it stays, until her app deletes it."""
+    """It has the same bytes, and so the same CID, as the record whose delete had no response. It stays until another
+    app deletes it.
+    """
     mine, _ = await publish_then_lose_a_delete(deployment, cleo)
     deployment.clock.turn(HOUR)
     await run_until_idle(deployment, cleo)
@@ -339,7 +353,9 @@ async def test_a_record_written_again_is_not_taken_for_the_one_that_was_deleted(
 
 
 async def test_a_record_that_came_back_changed_is_decided_about_anew(deployment: Deployment, cleo: Caller):
-    """Deleted without a reply, written again by her app, and wanted here again: her app's version counts, and nothing goes in circles."""
+    """The response to the delete was lost, another app wrote the record again, and she publishes it again here. The
+    other app's version counts, and the writes come to an end.
+    """
     mine, record = await publish_then_lose_a_delete(deployment, cleo)
     await edit(deployment, record, status=f"{RSVP}#going")
     await agree(deployment, cleo)

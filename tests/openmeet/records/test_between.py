@@ -1,4 +1,6 @@
-"""Records between two keys: as Python compares them, whatever the database's collation, and no more rows than are wanted."""
+"""Listing records between two keys: in Python's order, whatever the database's collation, and no more rows than
+requested.
+"""
 
 import random
 
@@ -12,7 +14,7 @@ from tests.openmeet.ingestion.network import deleted, did, event, rsvp
 from tests.openmeet.ingestion.view import take
 from tests.simulation.oracle import EVENT
 
-# Which of these comes first is told differently by most collations of people's languages.
+# Most collations of human languages order these differently.
 KEYS = (
     "-a",
     "A",
@@ -52,7 +54,9 @@ def uri_of(key: str) -> str:
 
 
 async def test_between_two_keys(db: Database):
-    """Neither of the two, nor what is left out, nor what is gone, of another collection, or somebody else's; the greatest first."""
+    """Both bounds, excluded records, deleted ones and those of other collections or people are left out. The greatest
+    key comes first.
+    """
     choose = random.Random(20261121)
     for _ in range(60):
         above, below = choose.choice(("", *KEYS)), choose.choice((*KEYS, BEHIND))
@@ -66,7 +70,7 @@ async def test_between_two_keys(db: Database):
 
 
 async def test_it_reads_what_is_wanted(db: Database):
-    """However many records the repository has."""
+    """It reads only the requested rows, however many records the repository has."""
     async with db.transaction() as tx:
         counting = Counting(tx)
         await repository_state.between(counting, did(1), EVENT, above="", below=BEHIND, besides=[uri_of("~")], limit=3)

@@ -1,4 +1,6 @@
-"""What our events say beyond the community's Lexicon, in records: written by key, private parts never, foreign keys kept."""
+"""Fields of our events beyond the community Lexicon, in records: written key by key, private parts never, unknown keys
+kept.
+"""
 
 from dataclasses import replace
 
@@ -36,7 +38,7 @@ SAID = RecordDetails(
 
 
 def test_a_number_is_read_as_a_number():
-    """Also 0, which says something; text that is a number counts, and what is out of bounds does not."""
+    """Zero is a value, too. A numeric string is read as a number, and a value out of bounds is not."""
     read = reader_of(Input("age", lazy("Age"), inputs.number(0, 99, "between 0 and 99")))
     assert [read(value) for value in (18, 0, "18", 100, -1, True, None, [18], 1.5)] == [18, 0, 18] + [None] * 6
     assert [is_zero(value) for value in (0, False, "", None, ())] == [True, False, False, False, False]
@@ -54,7 +56,7 @@ def test_who_says_nothing_more_writes_nothing_more():
 
 
 def test_an_edit_keeps_what_others_put_there():
-    """Our keys change, a foreign key of the same object and its order stay (invariant 6)."""
+    """Our keys change; an unknown key in the same object and the order of keys stay (invariant 6)."""
     record = write_event(replace(OURS, details=SAID), None)
     record[DETAILS_KEY] = {"seatColour": "red", **record[DETAILS_KEY]}
     edited = write_event(replace(OURS, details=replace_tags(SAID, ("go",))), record)
@@ -75,7 +77,9 @@ def test_nonsense_under_our_name_is_read_as_nothing():
 
 
 def test_what_an_event_here_could_not_have_is_passed_over():
-    """Strangers write what they like: no script becomes a link, no list goes on for ever, tags have one spelling."""
+    """Foreign records can contain anything: a script never becomes a link, lists have a maximum length, and tags are
+    normalised.
+    """
     read = read_details(
         {
             DETAILS_KEY: {
@@ -105,7 +109,9 @@ def test_what_an_event_here_could_not_have_is_passed_over():
 
 
 def test_what_is_for_some_people_only_is_in_no_record():
-    """Address, door and link leave nothing in the bytes; the same event for everybody does (the probe finds them then)."""
+    """The address, entrance note and link leave no trace in the record's bytes. For a public event the same search
+    finds them.
+    """
     secrets = {
         "street": "Geheimgasse 7",
         "door": "Ring thrice",

@@ -1,4 +1,4 @@
-"""The tolerant reader of events, on what real applications wrote and on what they might."""
+"""The tolerant reader of events, with records of real applications and with possible ones."""
 
 import json
 from typing import Any
@@ -32,7 +32,9 @@ def event(**fields: object) -> dict[str, object]:
 
 @needs("fixtures")
 def test_legacy_dialect():
-    """Smoke Signal's own collection: text, singular location, own tokens; the virtual entry is a ticket link."""
+    """Smoke Signal's own collection: ``text``, a singular ``location`` and its own tokens. A virtual location becomes a
+    ticket link.
+    """
     read_ = read(captured("smokesignal-legacy-event.json")["value"], collection=LEGACY_EVENT).event
     assert read_.name == read_.description == "Pigeons Playing Ping Pong @ Neptune Theatre"
     assert (read_.mode, read_.status) == (Mode.IN_PERSON, EventStatus.SCHEDULED)
@@ -53,7 +55,7 @@ def test_geo_belongs_to_the_address_before_it_and_offset_is_kept():
 
 @needs("fixtures")
 def test_all_location_types_without_a_start():
-    """No start means to be announced, never now; unknown variants are noted."""
+    """A missing start means "to be announced", never "now". Unknown variants are noted."""
     read_ = read(captured("event-all-location-types.json"))
     assert read_.event.starts_at is None
     assert read_.event.online_url == "https://stream.example.com/live"
@@ -62,7 +64,9 @@ def test_all_location_types_without_a_start():
 
 @needs("fixtures")
 def test_two_kinds_without_type_and_created():
-    """Invalid by the lexicon and still an event people want to see; created comes from the key."""
+    """The record is invalid by the Lexicon, but still an event that people want to see. The creation time comes from
+    the record key.
+    """
     records = captured("repo-two-kinds-one-author.json")["records"]
     read_ = read(records[0]["value"], rkey="3mnkocbxed2ki").event
     assert read_.name == "Off Protocol LIVE"
@@ -109,7 +113,7 @@ def test_current_dialects():
     ],
 )
 def test_coordinates(latitude, longitude, kept):
-    """Zero is a place; what is out of range or not a number is dropped and the event still read."""
+    """Zero is a valid coordinate. Values out of range or not numeric are dropped, and the event is still read."""
     place = {"$type": "community.lexicon.location.geo", "latitude": latitude, "longitude": longitude}
     assert len(read(event(locations=[place])).event.venues) == int(kept)
 
@@ -166,7 +170,7 @@ def test_title_falls_back_to_the_description_by_graphemes():
 
 @pytest.mark.parametrize("name", ["\u200b\u2060", "\u3164", "\u200d\u200f\u00ad", 123, {}, ["Tea"], True])
 def test_a_title_that_shows_nothing_is_none(name):
-    """It is flagged, and the record has it as it came."""
+    """The title is flagged, and the record keeps its original text."""
     found = read(event(name=name, title="Tea"))
     assert found.event.name == "Tea"
     assert "name" in {one.path for one in found.notes.kept}
@@ -213,7 +217,7 @@ def test_what_cannot_be_an_event_is_kept_raw_with_a_reason(record):
 
 
 def test_a_title_is_one_line_that_neither_hides_nor_floods():
-    """Lists show titles of anybody's records side by side."""
+    """Lists show titles from anybody's records next to each other."""
     assert read(event(name="\u202egnp\n\x07.exe\u2069")).event.name == "gnp .exe"
     long = read(event(name="B" * 140_000)).event.name
     assert (len(long), long[-1]) == (200, "…")
@@ -227,7 +231,7 @@ def test_names_of_places_and_links_are_bounded():
 
 
 def whole_days(**fields: object) -> dict[str, object]:
-    """A weekend in Berlin, as an installation of ours writes whole days."""
+    """A weekend in Berlin, as one of our installations writes all-day events."""
     days = {"startsAt": "2026-07-03T22:00:00Z", "endsAt": "2026-07-05T22:00:00Z", "timezone": "Europe/Berlin"}
     return event(**{**days, DETAILS_KEY: {"$type": DETAILS_KEY, "isAllDay": True}, **fields})
 
@@ -250,5 +254,5 @@ def test_whole_days_of_another_installation_are_whole_days():
     ],
 )
 def test_an_app_that_moves_them_to_an_hour_means_the_hour(fields: dict[str, object]):
-    """It leaves our word for whole days in the record, because it knows nothing of it."""
+    """The app does not know our marker for all-day events and leaves it in the record."""
     assert not read(whole_days(**fields)).event.is_all_day

@@ -1,4 +1,4 @@
-"""The careful writer: what is ours changes, everything else goes back as it came."""
+"""Writing records with care: our fields change, everything else is written back as it was read."""
 
 import dataclasses
 import json
@@ -44,7 +44,7 @@ def captured(name: str) -> Any:
 
 
 def as_ours(event: NetworkEvent) -> Publishable:
-    """A row that came from a record, as it would be written back."""
+    """The row that a record was read into, as it would be written back."""
     return dataclasses.replace(
         OURS,
         title=event.name,
@@ -90,7 +90,7 @@ def test_what_was_written_enqueues_nothing():
 
 
 def test_a_higher_version_alone_is_no_reason_to_write():
-    """The version counter in the mark moves only together with a field that people see."""
+    """The version counter in the mark of origin changes only together with a visible field."""
     assert is_up_to_date(dataclasses.replace(OURS, version=9), write_event(OURS, None))
 
 
@@ -104,7 +104,7 @@ def test_record_of_another_app_that_nobody_edited_is_not_touched(name):
 @needs("fixtures")
 @pytest.mark.parametrize("name", FOREIGN)
 def test_renaming_changes_the_name_alone(name):
-    """Unknown variants, pictures, dates with offsets and the order of lists survive byte for byte."""
+    """Unknown variants, pictures, dates with offsets and the order of lists stay the same byte for byte."""
     record = captured(name)
     ours = dataclasses.replace(as_ours(read(record)), title="Renamed")
     written = write_event(ours, record)
@@ -137,7 +137,7 @@ def test_moving_the_venue_keeps_the_places_of_others():
 
 
 def test_country_that_is_not_known_is_not_invented():
-    """Without a country an address is invalid by the lexicon: the point is written, or nothing."""
+    """Without a country an address is invalid by the Lexicon, so only coordinates are written, or nothing."""
     nowhere = dataclasses.replace(OURS, venue=Venue(name="Park", street="Ring 1"))
     assert "locations" not in write_event(nowhere, None)
     point = dataclasses.replace(OURS, venue=Venue(name="Park", latitude="0", longitude="0"))
@@ -182,7 +182,7 @@ def test_cid_is_that_of_the_bytes():
 
 
 def test_online_events_have_no_place_left_over():
-    """An address from when it was in person is nobody's business once it is online (invariant 3)."""
+    """The address from when the event was in person must not stay public after it moved online (invariant 3)."""
     online = dataclasses.replace(OURS, mode=Mode.ONLINE)
     before = write_event(OURS, None)
     after = write_event(online, before)
@@ -199,14 +199,14 @@ def test_in_person_again_has_its_place_again():
 
 
 def test_a_place_that_came_with_an_online_event_stays():
-    """Another app says both; our edit of the title is none of the place (invariant 6)."""
+    """The other app published both, and our edit of the title does not concern the place (invariant 6)."""
     theirs = {**write_event(OURS, None), "mode": f"{EVENT}#virtual"}
     ours = dataclasses.replace(as_ours(read(theirs)), title="Go in the park")
     assert write_event(ours, theirs)["locations"] == theirs["locations"]
 
 
 def test_the_link_to_our_page_is_called_as_the_event_is():
-    """Renamed, the event has its new name there too; other links keep theirs."""
+    """After a rename the link has the new name too. Other links keep theirs."""
     theirs = {"uri": "https://tickets.example/", "name": "Chess in the park"}
     before = write_event(OURS, None)
     before = {**before, "uris": [*before["uris"], theirs]}
@@ -215,7 +215,7 @@ def test_the_link_to_our_page_is_called_as_the_event_is():
 
 
 def test_what_somebody_else_calls_our_page_stays():
-    """A record that we never wrote links here by a name of its own."""
+    """A record that this site has never written links to our page under its own label."""
     theirs = {"$type": EVENT, "name": "Chess", "createdAt": "2026-01-01T00:00:00Z"}
     theirs["uris"] = [{"uri": OURS.page_url, "name": "Register here"}]
     assert write_event(dataclasses.replace(OURS, title="Go"), theirs)["uris"] == theirs["uris"]

@@ -1,4 +1,4 @@
-"""Groups and what is said about belonging to one: rows to records and back, foreign fields untouched, nothing believed alone."""
+"""Group and membership records: rows to records and back, unknown fields untouched, and no claim trusted on its own."""
 
 from dataclasses import replace
 from typing import Any
@@ -80,7 +80,7 @@ def out(share: Share = Share.ALL, **more: Any) -> GroupOut:
 
 @pytest.mark.parametrize("role", GroupRole)
 def test_every_role_has_its_value_or_none(role):
-    """Those who are in come back as who they are; nobody else is in a record."""
+    """Members come back with the same role. Other people are in no record."""
     value = VALUE_OF[role]
     if role not in INSIDE:
         assert value is None
@@ -100,7 +100,7 @@ def test_a_role_that_is_none_gives_no_more_than_belonging(value):
 @pytest.mark.parametrize("is_wanted", [True, False])
 @pytest.mark.parametrize("is_elsewhere", [True, False])
 def test_every_cell_of_what_the_network_gets_of_a_group(visibility, level, is_wanted, is_elsewhere):
-    """Only a public group that its owner wants out, and only as far as its level goes."""
+    """Only a public group whose owner wants it published, and only as much as its level allows."""
     one = group(visibility=visibility.value, promotion_level=level.value, sync_enabled="on" if is_wanted else "")
     one = replace(one, network=GroupPublication(record_uri=URI, is_read_only=is_elsewhere))
     may = visibility is GroupVisibility.PUBLIC and is_wanted and not is_elsewhere
@@ -160,11 +160,11 @@ def test_statements_are_read_as_they_were_written():
 @pytest.mark.parametrize(
     ("collection", "did", "changes"),
     [
-        (ACCEPTANCE, BEN, {}),  # somebody accepts themselves
+        (ACCEPTANCE, BEN, {}),  # a person accepts themselves
         (GROUP_EVENT, BEN, {}),
-        (ACCEPTANCE, ANA, {"member": str(ANA)}),  # the statement is another's
+        (ACCEPTANCE, ANA, {"member": str(ANA)}),  # the membership record is somebody else's
         (ACCEPTANCE, ANA, {"member": "ben"}),
-        (ACCEPTANCE, ANA, {"membership": {"uri": URI, "cid": CID}}),  # answers no statement
+        (ACCEPTANCE, ANA, {"membership": {"uri": URI, "cid": CID}}),  # refers to no membership record
         (ACCEPTANCE, ANA, {"membership": "x"}),
         (GROUP_EVENT, ANA, {"event": {"uri": URI, "cid": CID}}),
         (MEMBERSHIP, BEN, {"group": SAID.uri}),
@@ -174,7 +174,7 @@ def test_statements_are_read_as_they_were_written():
     ],
 )
 def test_who_may_not_say_it_says_nothing(collection, did, changes):
-    """Who says what about whom follows from the repository, whatever the record claims."""
+    """Whose statement it is follows from the repository, whatever the record says."""
     written = {
         ACCEPTANCE: write_acceptance(URI, BEN, SAID, f"{GROUP}#owner", NOW, None),
         GROUP_EVENT: write_group_event(URI, Reference(f"at://{BEN}/{GROUP_EVENT}/3mfyouzqqu327", CID), NOW, None),

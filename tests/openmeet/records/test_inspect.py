@@ -1,4 +1,4 @@
-"""Every captured file is understood or says why not."""
+"""Every captured file is understood, or the reader says why not."""
 
 import msgspec
 import pytest
@@ -10,7 +10,7 @@ from tests.parts import fixture_path, needs
 
 NOW = Instant(1_795_000_000_000_000)
 
-# What each captured file holds: events, answers, records that are neither.
+# The content of each captured file: events, answers, and records that are neither.
 EXPECTED = {
     "adapter-event-geo-strings.json": (1, 0, 0),
     "atmo-rsvp-event-game-night.json": (1, 0, 0),
@@ -48,7 +48,7 @@ def test_captured_file(name):
 @needs("fixtures")
 @pytest.mark.parametrize("name", ["atmo-rsvp-event-game-night.json", "smokesignal-legacy-event.json"])
 def test_cid_is_recomputed(name):
-    """The bytes we would make of the JSON are the bytes that the repository holds."""
+    """The bytes that we encode from the JSON equal those in the repository."""
     assert inspected(name)[0].cid == inspected(name)[0].cid_claimed
 
 
@@ -85,7 +85,7 @@ OF_GROUPS: list[tuple[str, dict[str, object], str, dict[str, str]]] = [
 
 @pytest.mark.parametrize(("uri", "record", "kind", "fields"), OF_GROUPS, ids=[one[2] for one in OF_GROUPS])
 def test_records_of_groups_and_series_are_understood(uri, record, kind, fields):
-    """With every field and its source, and what is not ours."""
+    """All fields are read with their source, and unknown ones are listed."""
     (one,) = inspect_file(msgspec.json.encode({"uri": uri, "value": record}), now=NOW)
     assert (one.understood_as, one.problem) == (kind, "")
     read = {field.name: field.value for field in one.fields}

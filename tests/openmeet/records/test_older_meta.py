@@ -1,4 +1,6 @@
-"""What an older OpenMeet wrote of series into events: read where it says something, kept with the reason where it does not."""
+"""Series metadata that an older OpenMeet wrote into events: it is read where it is meaningful, and otherwise kept with
+the reason.
+"""
 
 import pytest
 
@@ -43,7 +45,7 @@ def test_what_names_no_series_is_no_hint_and_no_failure(meta: object) -> None:
 
 
 def test_a_name_is_one_line_of_bounded_length() -> None:
-    """It becomes part of a key whose first line it must stay."""
+    """The name becomes part of a key, where it must remain the first line."""
     name = series_name({"seriesSlug": "a\nb" + "x" * 5_000})
     assert "\n" not in name
     assert len(name) == MAX_NAME

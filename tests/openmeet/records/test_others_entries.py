@@ -1,4 +1,4 @@
-"""Places and links of other apps under any sequence of edits made here: not one is lost (invariant 6)."""
+"""Places and links of other apps survive any sequence of edits made here (invariant 6)."""
 
 import dataclasses
 from typing import Any
@@ -86,7 +86,7 @@ def read(record: Any) -> NetworkEvent:
 
 @st.composite
 def plain_edits(draw: st.DrawFn, ours: Publishable) -> Publishable:
-    """A title, a text or a time is edited, and nothing else."""
+    """Edits of title, text or time only."""
     start = Instant(parse_datetime("2026-12-01T17:00:00Z") + draw(st.integers(0, 20)) * 86_400 * SECOND)
     change = draw(
         st.sampled_from(
@@ -104,7 +104,7 @@ def plain_edits(draw: st.DrawFn, ours: Publishable) -> Publishable:
 
 
 def any_edits(ours: Publishable) -> st.SearchStrategy[Publishable]:
-    """Anything that a person may change here."""
+    """Anything that a person can change here."""
     return st.one_of(
         plain_edits(ours),
         st.builds(lambda venue: dataclasses.replace(ours, venue=venue), st.sampled_from(VENUES)),
@@ -117,7 +117,7 @@ def any_edits(ours: Publishable) -> st.SearchStrategy[Publishable]:
 
 
 def written_twice(ours: Publishable, record: Any) -> Any:
-    """What is written, which a second writing leaves unchanged."""
+    """The written record; asserts that writing it again changes nothing."""
     written = write_event(ours, record)
     assert write_event(ours, written) == written
     assert is_up_to_date(ours, written)
@@ -127,7 +127,7 @@ def written_twice(ours: Publishable, record: Any) -> Any:
 
 @given(st.data(), foreign_records())
 def test_other_edits_leave_lists_byte_for_byte(data: st.DataObject, record: dict[str, Any]) -> None:
-    """However often a title, a text or a time is edited, places and links go back as they came."""
+    """However often title, text or time are edited, places and links are written back unchanged."""
     lists = {key: cbor.encode(record[key]) for key in ("locations", "location", "uris") if key in record}
     ours = as_ours(read(record))
     for _ in range(4):
@@ -141,7 +141,7 @@ def test_other_edits_leave_lists_byte_for_byte(data: st.DataObject, record: dict
 def test_edits_are_written_once_and_later_edits_of_text_touch_no_list(
     data: st.DataObject, record: dict[str, Any]
 ) -> None:
-    """Write what we wrote and nothing changes, whatever was edited; a title afterwards changes the title."""
+    """Writing our own output again changes nothing, and a later edit of the title changes only the title."""
     ours = as_ours(read(record))
     for _ in range(4):
         ours = data.draw(any_edits(ours))
@@ -154,14 +154,14 @@ def test_edits_are_written_once_and_later_edits_of_text_touch_no_list(
 
 @given(st.data(), foreign_records())
 def test_of_a_list_only_our_own_entries_ever_change(data: st.DataObject, record: dict[str, Any]) -> None:
-    """What the first venue and the first link were not read from is there after any edits, in its order."""
+    """Entries that the event's venue and link were not read from are still there after any edits, in their order."""
     seen = read_event(EVENT, record, rkey="self", indexed_at=NOW)
     key = "locations" if "locations" in record else "location"
     places = record.get(key, [])
     places = places if isinstance(places, list) else [places]
     adopted = set(seen.places.venues[0].entries) if seen.places.venues else set()
     url = seen.event.online_url
-    typed = set(URLS)  # who types an address here and takes it away again takes it from the links
+    typed = set(URLS)  # typing a URL here and removing it again removes it from the links
     online = {index for index, link in seen.places.online if link.uri == url or link.uri in typed}
     theirs = [place for index, place in enumerate(places) if index not in adopted | online]
     ours = as_ours(seen.event)
@@ -174,7 +174,7 @@ def test_of_a_list_only_our_own_entries_ever_change(data: st.DataObject, record:
 
 
 def test_a_venue_that_cannot_be_written_takes_away_one_place_once() -> None:
-    """Hall A was replaced here by a park in no country; Hall B stays however often the event is edited."""
+    """Hall A was replaced here by a park without a country. Hall B stays however often the event is edited."""
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
     record = written_twice(ours, record)
@@ -195,7 +195,7 @@ def test_a_venue_that_can_be_written_later_stands_before_the_places_of_others() 
 
 
 def test_what_another_app_put_first_is_ours_once_the_event_has_it() -> None:
-    """The note in our mark is void when something else reads first."""
+    """The entry noted in our mark no longer applies once another entry is the first that can be read."""
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
     record = {**written_twice(ours, record), "locations": [HALL_C, HALL_B]}
@@ -221,7 +221,7 @@ def test_our_mark_counts_although_another_app_stripped_it() -> None:
 
 
 def test_our_link_is_taken_away_although_another_app_put_one_before_it() -> None:
-    """What is for attendees only must not stay published because it no longer reads first."""
+    """A link for attendees only must not stay public because it is no longer the first one."""
     base: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#virtual", "locations": [ZOOM]}
     now: Any = {**base, "locations": [JITSI, ZOOM]}
     hidden = dataclasses.replace(as_ours(read(base)), online_url="")
@@ -229,7 +229,7 @@ def test_our_link_is_taken_away_although_another_app_put_one_before_it() -> None
 
 
 def test_taking_our_link_away_takes_no_second_one() -> None:
-    """With our link gone theirs reads first; it is not mistaken for ours by the next edit."""
+    """Once our link is gone, the other app's link is the first one. The next edit does not mistake it for ours."""
     record: Any = {
         "$type": EVENT,
         "name": "x",
@@ -253,7 +253,7 @@ def test_removing_the_link_from_a_hybrid_record_without_a_mode_is_one_write() ->
 
 @pytest.mark.parametrize("venue", VENUES)
 def test_our_note_says_nothing_that_the_record_does_not(venue: Venue) -> None:
-    """The mark holds digests: no name of a place and no address of a link."""
+    """The mark contains digests, but no place name and no URL."""
     record: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#hybrid", "locations": [HALL_A, HALL_B, ZOOM, JITSI]}
     ours = dataclasses.replace(as_ours(read(record)), venue=venue, online_url="")
     mark = repr(written_twice(ours, record)[ORIGIN_KEY])
@@ -271,7 +271,9 @@ def test_ours_alone_needs_no_note() -> None:
 
 @pytest.mark.parametrize("place", [HALL_A, {"$type": "community.lexicon.location.fsq", "name": "Cafe"}])
 def test_a_place_like_ours_that_another_app_put_there_stays(place: Any) -> None:
-    """Online our place goes; back in person it reads as theirs does, and online once more theirs is still there."""
+    """Moved online, our place is removed. Back in person the event has the other app's place, and online again that
+    place is still there.
+    """
     record: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#inperson", "locations": [place, place]}
     ours = as_ours(read(record))
     for mode in (Mode.ONLINE, Mode.IN_PERSON, Mode.ONLINE):
@@ -284,7 +286,9 @@ CAFE = {"$type": ADDRESS, "country": "AT", "name": "Café"}
 
 @pytest.mark.parametrize("agreed", [[HALL_A], []])
 def test_our_place_stands_beside_one_that_another_app_put_in_its_stead(agreed: list[Any]) -> None:
-    """Both changed the place: ours first, theirs behind it; written once, and found again by the next edit."""
+    """Both sides changed the place: ours comes first, then theirs. It is written once, and the next edit finds it
+    again.
+    """
     base = {"$type": EVENT, "name": "Chess", "locations": agreed}
     theirs = {**base, "locations": [CAFE]}
     ours = dataclasses.replace(OURS, venue=Venue(name="Hall B", country="AT"))
@@ -301,7 +305,7 @@ def test_our_place_stands_beside_one_that_another_app_put_in_its_stead(agreed: l
 
 
 def test_what_another_app_says_of_our_place_is_still_ours() -> None:
-    """It added a street: the entry is changed, not doubled."""
+    """The other app added a street: the entry is updated, not duplicated."""
     base = {"$type": EVENT, "name": "Chess", "locations": [HALL_A]}
     theirs = {**base, "locations": [{**HALL_A, "street": "Ring 1"}]}
     ours = dataclasses.replace(OURS, venue=Venue(name="Hall A", country="AT", street="Ring 1", locality="Wien"))

@@ -1,4 +1,4 @@
-"""Answers as records: read from every dialect, written with a key that follows from the event."""
+"""Answers as records: read from every dialect, written under a record key that is derived from the event."""
 
 import json
 
@@ -82,7 +82,7 @@ def test_answer_to_no_event_is_kept_raw(subject):
 
 
 def test_precedence_is_created_then_key_time_then_key():
-    """A function of the records present alone; an impossible ``createdAt`` counts as none."""
+    """The order depends only on the records that exist. An impossible ``createdAt`` counts as missing."""
     older = read_rsvp(RSVP, answer(createdAt="2026-01-01T00:00:00Z"), rkey="zz").precedence
     newer = read_rsvp(RSVP, answer(createdAt="2026-01-02T00:00:00Z"), rkey="aa").precedence
     keyed = read_rsvp(RSVP, answer(createdAt="yesterday"), rkey="3mqdau33ozs2n").precedence

@@ -1,4 +1,4 @@
-"""The sentence about a series: added, stripped exactly, and the author's from the moment that somebody alters it."""
+"""The sentence about a series: it is appended, removed exactly, and belongs to the author once somebody has changed it."""
 
 from groundwork.clock import Instant
 from openmeet.domain.events.model import EventStatus
@@ -59,7 +59,7 @@ def test_another_rule_changes_the_sentence_and_nothing_else():
     daily = f"Every day at 18:00. All dates: {URL}"
     after = write_event(ours(sentence=daily, version=2), before)
     assert after["description"] == f"Bring a cup.\n\n{daily}"
-    # They point into the author's words, which are as they were.
+    # The facets refer to the author's text, which has not changed.
     assert after["facets"] == before["facets"]
     assert {name for name in after if after[name] != before.get(name)} == {"description", ORIGIN_KEY}
     assert read(after) == "Bring a cup."
@@ -82,7 +82,7 @@ def test_one_that_somebody_took_away_stays_away():
 
 
 def test_it_is_known_where_another_app_has_stripped_our_mark():
-    """What we wrote is stored with the publication."""
+    """The text that we wrote is stored with the publication."""
     written = write_event(ours(), None)
     theirs = {name: value for name, value in written.items() if name != ORIGIN_KEY}
     again = write_event(ours("Bring two cups."), theirs, Earlier(agreed=written, written=written))

@@ -1,4 +1,4 @@
-"""Series in records as strangers may write them: what no calendar holds is left out, and nothing breaks."""
+"""Series in foreign records: dates that no calendar can hold are left out, and nothing fails."""
 
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ STARTS_AT = Instant(from_datetime(datetime.fromisoformat("2027-01-04T18:00:00+09
 
 @pytest.mark.parametrize("minutes", [2**31, 2**53 - 1, -(2**53), 2**63 - 1, 3660 * 24 * 60 + 1, 0, True, "60", None])
 def test_length_that_no_event_has_is_none(minutes: object):
-    """A number that no interval of time can hold counts as not said, like a wrong one."""
+    """A length that no time interval can hold counts as missing, like an invalid one."""
     assert read_series(SERIES, {**WEEKLY, "durationMinutes": minutes}).timing.length is None
 
 
@@ -33,7 +33,7 @@ def test_length_of_up_to_ten_years_is_taken():
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
 @pytest.mark.parametrize("text", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
 def test_dates_beyond_the_calendar_are_left_out(key: str, zone: str, text: str):
-    """An instant that the zone's own clock cannot show is no date of the series."""
+    """An instant that cannot be expressed in the local time of its zone is not a date of the series."""
     record = {**WEEKLY, key: [text, "2027-01-11T18:00:00"]}
     read = read_native(record, "Tea", "", zone, STARTS_AT)
     assert read is not None

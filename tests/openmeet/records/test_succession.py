@@ -1,4 +1,4 @@
-"""What records say of changing hands: written once, read from anybody, and never more than it says."""
+"""What records say about changes of ownership: written once, read from anybody, and never taken for more than it says."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which app wrote a record, by what it says of itself; a name from outside is a host or none."""
+"""Which app wrote a record, according to the record. A foreign name is accepted only if it is a host name."""
 
 import json
 

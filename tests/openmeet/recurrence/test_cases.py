@@ -1,4 +1,4 @@
-"""Hard cases beside the repository, under the design's policies."""
+"""Difficult recurrence cases from ``data/recurrence/cases.json``, under the policies of the design."""
 
 import json
 import time
@@ -18,13 +18,13 @@ from tests.parts import fixture_path, needs
 
 FILE = fixture_path("data/recurrence/cases.json")
 CASES: list[dict[str, Any]] = json.loads(FILE.read_text())["cases"] if FILE.is_file() else []
-# Where the design chooses another reading than the text of the RFC.
+# Cases in which the design differs from the text of the RFC.
 OURS = ("shift-forward", "DTSTART always counts", "refused at creation", "sub-daily rules refused")
 RFC_READING = {"dtstart-not-in-rule-weekly", "dtstart-in-gap"}
 
 
 def wanted(case: dict[str, Any]) -> dict[str, Any]:
-    """``expected`` or ``expected_error`` under our policies."""
+    """Return ``expected`` or ``expected_error`` under our policies."""
     if case["name"] not in RFC_READING:
         for other in case.get("alternatives", []):
             if other["policy"].startswith(OURS):

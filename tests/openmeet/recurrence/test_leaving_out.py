@@ -47,7 +47,7 @@ def pattern(rule: str, *left_out: str, start: datetime = START) -> Pattern:
     ],
 )
 def test_what_is_off_stays_off(old: str, off: list[str], new: str, still: list[str]) -> None:
-    """And nothing else is: each date of the new rule that is left out stands for one that was."""
+    """Nothing else is excluded: each excluded date of the new rule corresponds to an excluded one of the old rule."""
     made = pattern(new)
     assert [at.isoformat(timespec="minutes") for at in carry_over_exclusions(pattern(old, *off), made)] == still
 

@@ -1,4 +1,4 @@
-"""Rules made at random, against a model that walks the calendar day by day and imports nothing of ours."""
+"""Random rules compared with a model that goes through the calendar day by day and imports none of our code."""
 
 import calendar
 from datetime import date, datetime, timedelta
@@ -28,7 +28,7 @@ def numbers(low: int, high: int) -> st.SearchStrategy[list[int]]:
 
 @st.composite
 def rules(draw: st.DrawFn) -> dict[str, Any]:
-    """Parts by name, as values of the model."""
+    """Rule parts by name, as values of the model."""
     freq = draw(st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]))
     parts: dict[str, Any] = {"FREQ": freq, "INTERVAL": draw(st.integers(1, 4))}
     if draw(st.booleans()):
@@ -54,7 +54,7 @@ def text_of(parts: dict[str, Any]) -> str:
 
 
 def is_in(day: date, start: date, parts: dict[str, Any]) -> bool:
-    """Whether a rule names a day: the table of RFC 5545, 3.3.10, for the parts that are made here."""
+    """True if the rule includes a day: the table of RFC 5545, section 3.3.10, for the parts that are generated here."""
     step, length = parts["INTERVAL"], calendar.monthrange(day.year, day.month)[1]
     months = (day.year - start.year) * 12 + day.month - start.month
     weeks = ((day - timedelta(day.weekday())) - (start - timedelta(start.weekday()))).days // 7
@@ -169,7 +169,9 @@ def test_walking_names_the_dates_that_are_named_at_once(
     hour: int,
     zone: str,
 ) -> None:
-    """In the same order, also where clocks skip an hour or show it twice; a step at a time or all of them."""
+    """The dates and their order are equal, also where clocks skip or repeat an hour, whether they are computed one by
+    one or all at once.
+    """
     text = text_of(parts) + (f";COUNT={count}" if count else "")
     times = [datetime(day.year, day.month, day.day, hour, 30) for day in extra]  # noqa: DTZ001
     made = pattern(

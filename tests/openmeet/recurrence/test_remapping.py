@@ -61,7 +61,7 @@ def test_a_date_apart_takes_no_meetings_place() -> None:
 def test_dates_apart_get_nothing_but_their_own_day(
     old: list[datetime], apart: list[datetime], new: list[datetime]
 ) -> None:
-    """And that only where it is no meeting's that the rule named."""
+    """Dates outside the rule only match a new date on the same day, and only if no date of the old rule matches it."""
     of_rule = [date for date in old if date not in apart]
     found = remap([*of_rule, *apart], new, apart=apart)
     alone = remap(of_rule, [date for date in new if date not in apart])

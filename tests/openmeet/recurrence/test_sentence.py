@@ -1,4 +1,4 @@
-"""Every combination of a rule's parts, read as a person reads it."""
+"""Every combination of rule parts, as the sentence that people read."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,7 +32,7 @@ PARTS = {
 
 
 def rules(most_parts: int) -> Iterator[Rule]:
-    """Every rule that is taken with up to so many of these parts."""
+    """All accepted rules with up to this many of these parts."""
     for freq in FREQUENCIES:
         for number in range(most_parts + 1):
             for names in combinations(PARTS, number):
@@ -45,7 +45,7 @@ def rules(most_parts: int) -> Iterator[Rule]:
 
 
 def test_two_rules_with_one_sentence_have_the_same_dates() -> None:
-    """A part that chooses dates is said: no sentence stands for two rules that differ."""
+    """Every part that selects dates is mentioned, so two different rules never have the same sentence."""
     first: dict[str, tuple[str, list[datetime]]] = {}
     end = START + timedelta(days=366 * 60)
     for rule in rules(3):
@@ -56,7 +56,7 @@ def test_two_rules_with_one_sentence_have_the_same_dates() -> None:
 
 
 def test_no_sentence_stumbles() -> None:
-    """Commas and spaces stand once and never at the end, whatever is said behind them."""
+    """There are no doubled or trailing commas and spaces, whatever follows."""
     for rule in rules(4):
         for is_all_day in (False, True):
             whole = replace(rule, by_hour=()) if is_all_day else rule
@@ -128,7 +128,9 @@ def test_wording(rule: str, sentence: str) -> None:
 
 @pytest.mark.parametrize("is_all_day", [False, True])
 def test_nothing_is_said_outside_a_message(*, is_all_day: bool) -> None:
-    """In the pseudo-locale a message stands in brackets: those of the outermost one are the first and the last character."""
+    """The pseudo-locale puts brackets around each message, so the first and last characters must be those of the
+    outermost message.
+    """
     more = [START + timedelta(days=1)]
     with speaking(pseudo.TAG):
         for rule in rules(2):
@@ -169,6 +171,6 @@ def at(*texts: str) -> list[datetime]:
 def test_single_dates_are_those_there_are_with_their_times(
     rule: str | None, left_out: list[str], added: list[str], sentence: str
 ) -> None:
-    """A date whose time is not the rule's says so, and one that is left out is not named as if it took place."""
+    """A date with a different time is shown with that time, and an excluded date is not listed as one that takes place."""
     parsed = None if rule is None else parse_rule(rule)
     assert describe(pattern(START, "Europe/Berlin", parsed, left_out=at(*left_out), added=at(*added))) == sentence

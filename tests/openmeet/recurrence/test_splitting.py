@@ -1,4 +1,4 @@
-"""Both halves of a pattern have the dates of the whole, wherever it is cut."""
+"""The two parts of a split pattern together have the dates of the whole, wherever it is split."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Recurrence rules as JSON: an invalid object is refused, and never read as another rule."""
+"""Recurrence rules as JSON: an invalid object is refused, and never read as a different rule."""
 
 from typing import Any
 
@@ -44,14 +44,14 @@ WEEKLY: dict[str, Any] = {"frequency": "weekly"}
     ids=str,
 )
 def test_what_is_no_such_object_is_refused(changes: dict[str, Any], code: str, part: str) -> None:
-    """Neither is a member dropped that nobody knows, nor can a text bring a part of its own into the rule."""
+    """Unknown members are not ignored, and a string cannot add a part to the rule."""
     with pytest.raises(RuleRefused) as refused:
         from_json(WEEKLY | changes)
     assert (refused.value.code, refused.value.part) == (code, part)
 
 
 def test_days_are_read_in_either_case() -> None:
-    """As the text of RFC 5545 is."""
+    """As in the text form of RFC 5545."""
     assert str(from_json({"frequency": "MONTHLY", "byDay": [{"day": "Tu", "nthOfPeriod": -1}]})) == (
         "FREQ=MONTHLY;BYDAY=-1TU"
     )

@@ -1,4 +1,4 @@
-"""Wall-clock times and the instants they name."""
+"""Wall-clock times and the instants that they stand for."""
 
 from datetime import datetime
 
@@ -18,9 +18,9 @@ def instant(text: str) -> int:
     [
         ("2026-07-04T18:00", "Europe/Berlin", "2026-07-04T16:00:00+00:00"),
         ("2026-12-04T18:00", "Europe/Berlin", "2026-12-04T17:00:00+00:00"),
-        # The gap of 29 March: 02:30 is read with the offset before it, and becomes 03:30.
+        # The gap of 29 March: 02:30 is read with the offset before the gap, and becomes 03:30.
         ("2026-03-29T02:30", "Europe/Berlin", "2026-03-29T01:30:00+00:00"),
-        # 25 October has 02:30 twice: the first one, still in summer time.
+        # On 25 October 02:30 occurs twice. The first one, in summer time, is used.
         ("2026-10-25T02:30", "Europe/Berlin", "2026-10-25T00:30:00+00:00"),
         ("2026-03-08T02:30", "America/New_York", "2026-03-08T07:30:00+00:00"),
         ("2026-07-04T18:00", "UTC", "2026-07-04T18:00:00+00:00"),
@@ -51,6 +51,6 @@ def test_zones(name, known):
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "localtime", "+99:00", "../../etc/passwd"])
 def test_a_stored_zone_that_is_not_known_any_more_is_shown_in_utc(name):
-    """Zone files differ between machines; one event must not break the pages of all."""
+    """Zone files differ between machines, and one event must not break pages that list many."""
     moment = instant("2026-07-04T16:00:00Z")
     assert wall_time.local_of(moment, name).isoformat() == "2026-07-04T16:00:00+00:00"

@@ -1,4 +1,4 @@
-"""The cost of a hostile recurrence rule, counted in steps: no RFC 5545 rule keeps a server busy."""
+"""The cost of hostile recurrence rules, counted in steps: no RFC 5545 rule keeps a server busy."""
 
 from datetime import datetime, timedelta
 
@@ -20,13 +20,14 @@ START = local("2026-11-24T18:00")
 NOW = instant_of(local("2026-11-21T00:00"), "UTC")
 EVERY_HALF_HOUR = "BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=0,30"
 A_THOUSAND = tuple(START + timedelta(days=59 * number) for number in range(1_000))
-# All questions of a preview together take no more than one walk may; of an ordinary rule 500, of a dense one 100,000.
+# All computations for one preview together may take as many steps as one expansion. An ordinary rule takes 500, a dense
+# one 100,000.
 MOST_OF_A_PREVIEW = expand.MAX_STEPS
 
 
 @pytest.fixture
 def steps(monkeypatch):
-    """How many were taken so far: those that are bounded, and the days of kinds of years."""
+    """Return the number of steps so far: the bounded ones, and the days of cached year types."""
     taken = [0]
     take = expand.Steps.take
 
@@ -39,7 +40,7 @@ def steps(monkeypatch):
 
 
 def of_preview(made: Pattern) -> RuleErrorCode | None:
-    """Everything that is asked of a rule before it is taken; why it is refused."""
+    """Compute everything that is checked before a rule is accepted; return why it is refused, or None."""
     expansion.clear()
     try:
         summary_of(Timing(made, None), NOW, 10)
@@ -67,7 +68,7 @@ def of_preview(made: Pattern) -> RuleErrorCode | None:
 )
 @pytest.mark.parametrize("left_out", [(), A_THOUSAND], ids=["nothing left out", "a thousand left out"])
 def test_a_hostile_rule_is_answered_within_the_bound(text, refused, left_out, steps):
-    """They took between 0.3 and 17 seconds on the event loop."""
+    """These rules took between 0.3 and 17 seconds on the event loop before there was a bound."""
     assert of_preview(pattern(START, "Europe/Berlin", parse_rule(text), left_out=left_out)) is refused
     assert 0 < steps() <= MOST_OF_A_PREVIEW
 
@@ -81,7 +82,7 @@ def lists(low: int, high: int, *, signed: bool = False) -> st.SearchStrategy[str
 
 @st.composite
 def hostile(draw: st.DrawFn) -> str:
-    """Rules with more in them than anybody means."""
+    """Generate rules with more parts than anybody would use."""
     freq = draw(st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]))
     parts = [f"FREQ={freq}", f"INTERVAL={draw(st.sampled_from([1, 2, 11, 12, 400, 999, 1000]))}"]
     choices = [("BYMONTH", lists(1, 12)), ("BYDAY", st.sets(st.sampled_from(DAYS), min_size=1).map(",".join))]
@@ -126,7 +127,7 @@ def test_a_sweep_over_too_many_dates_is_refused_with_a_reason() -> None:
 
 
 def test_positions_choose_of_whole_weeks_also_in_the_first() -> None:
-    """The second time of the week was the day before the start; the week counted only from the start on."""
+    """Regression: the first week was counted only from the start, so its second time was wrong."""
     made = pattern(local("2025-05-24T02:30"), "UTC", parse_rule("FREQ=WEEKLY;BYDAY=FR,SA;BYHOUR=4,20;BYSETPOS=2"))
     found = expansion.following(made, instant_of(local("2025-05-20T00:00"), "UTC"), 3)
     assert [one.original for one in found] == [
@@ -137,14 +138,14 @@ def test_positions_choose_of_whole_weeks_also_in_the_first() -> None:
 
 
 def test_one_weekday_and_one_of_the_month_are_both_dates() -> None:
-    """Every Monday, and the second Tuesday: together they named nothing."""
+    """Every Monday and the second Tuesday. Regression: the combination had no dates at all."""
     made = pattern(local("2027-03-01T18:00"), "UTC", parse_rule("FREQ=MONTHLY;BYDAY=MO,2TU"))
     found = expansion.following(made, NOW, 6)
     assert [one.original.day for one in found] == [1, 8, 9, 15, 22, 29]
 
 
 def test_the_times_that_clocks_skip_are_the_same_dates_as_before() -> None:
-    """Left out by the time that the clocks showed, or by the name of the date."""
+    """They can be excluded by the time that the clocks showed or by the name of the date."""
     for left_out in (local("2027-03-28T02:30"), local("2027-03-28T03:30")):
         made = pattern(local("2027-03-27T02:30"), "Europe/Berlin", parse_rule("FREQ=DAILY"), left_out=[left_out])
         assert expansion.unused_exclusions(made) == ()
@@ -162,7 +163,7 @@ def test_the_last_of_many_dates_is_found_from_the_end(steps) -> None:
 
 
 def test_an_hour_that_comes_twice_is_one_date() -> None:
-    """A start that was given as an instant of the second hour was a date of its own beside the first."""
+    """Regression: a start that was given as an instant in the repeated hour became a second date."""
     start = parse_date("20261025T013000Z", "Europe/Berlin")
     made = pattern(start, "Europe/Berlin", parse_rule("FREQ=DAILY;COUNT=3"))
     found = expansion.between(made, instant_of(local("2026-10-01"), "UTC"), NOW)

@@ -1,4 +1,4 @@
-"""A tenant's database, empty, on the engine of the test."""
+"""An empty tenant database on the engine of the test."""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""Where one person asks another to do something together: whoever keeps the other away, neither is asked. On both engines."""
+"""Actions in which one person invites or asks another: if one of them blocks the other, no request is made. On both
+engines.
+"""
 
 import pytest
 
@@ -40,7 +42,7 @@ async def _two(tx: Transaction) -> tuple[Caller, Caller]:
 
 
 async def _part(tx: Transaction, who: str, ana: Caller, ben: Caller) -> None:
-    """``who`` of them keeps the other away."""
+    """Let ``who`` block the other one."""
     one, other = (ana, ben) if who == "Ana" else (ben, ana)
     await safety.block(tx, one, other.user_id)
 
@@ -102,7 +104,7 @@ async def test_nothing_is_handed_over_between_them(db: Database, who: str) -> No
 
 @WHO
 async def test_an_invitation_reaches_nobody_who_keeps_the_host_away(db: Database, who: str) -> None:
-    """Whether the address is known here the host learns neither way: the row is made, and shown to no one."""
+    """The host cannot tell whether the address is known here: the invitation is stored, but shown to nobody."""
     async with db.transaction() as tx:
         ana, ben = await _two(tx)
         event = await event_by(tx, ana)

@@ -1,4 +1,4 @@
-"""The way from somebody's name to keeping them away: for hosts and for members of a group, by links on pages."""
+"""The way from a person's name to blocking them: for hosts and group members, by links on pages."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Reporting, keeping away, not hearing of: what each does and what it does not; on both engines."""
+"""Reporting, blocking and muting: what each of them does and does not do; on both engines."""
 
 import pytest
 
@@ -38,7 +38,9 @@ async def kinds(reader, who):
 
 
 async def test_who_is_blocked_loses_their_place_to_the_next_and_cannot_come_back(db):
-    """Their answer ends, the next in line is asked, nobody is told why; unblocked they may answer again, behind everybody."""
+    """Their answer ends, and the place is offered to the next person on the waitlist without a reason. After they are
+    unblocked they can answer again, at the end of the waitlist.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, "Ana", "Ben", "Cleo")
         event = await event_by(tx, ana, capacity="1")
@@ -107,7 +109,9 @@ async def test_who_is_blocked_gets_into_no_group_of_theirs_by_any_door(db):
 
 
 async def test_nobody_is_written_to_by_whom_they_keep_away_but_always_told_what_concerns_them(db):
-    """Announcements and answers of somebody blocked or muted are not told; that one's own event is cancelled is."""
+    """Announcements and answers of people they block or mute do not notify them. The cancellation of an event they go
+    to does.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, "Ana", "Ben", "Cleo")
         group = await group_by(tx, ana)

@@ -58,7 +58,7 @@ async def looking_for(tx: Transaction, name: str, **typed: str) -> Caller:
 
 
 async def heard(db: Database, clock: HandClock, who: Caller) -> list[tuple[str, str]]:
-    """After the quiet time: which search told of which event."""
+    """Deliver after the quiet period; return which search notified about which event."""
     clock.turn(AFTER_QUIET_TIME)
     await announce(db)
     async with db.reader() as reader:
@@ -164,7 +164,9 @@ async def test_of_a_series_the_first_date_speaks_for_all(db: Database, clock: Ha
 async def test_who_follows_a_host_hears_of_what_is_new_once(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of public events, of a series once, also of what they co-host; a search that fits tells no second time."""
+    """Of public events, including those that the host co-hosts, and once per series. A matching saved search does not
+    notify a second time.
+    """
     monkeypatch.setattr(fan_out, "FIRST", 2)
     async with db.transaction() as tx:
         host, other = await person(tx, "Hanna"), await person(tx, "Olga")
@@ -276,7 +278,7 @@ async def test_whose_account_is_gone_looks_for_nothing_and_follows_nobody(db: Da
         for one in (ana, ben):
             await actions.save(tx, one, {"q": "jazz"})
             await following.follow(tx, one, host.user_id)
-        # Somebody who came with a DID alone, which was erased.
+        # A person who was known only by a DID, and whose account was erased.
         await tx.execute("update users set email = null where id = :id", id=ana.user_id)
     assert await tasks.forget_departed(db) == 2
     async with db.reader() as reader:
@@ -286,7 +288,7 @@ async def test_whose_account_is_gone_looks_for_nothing_and_follows_nobody(db: Da
 
 
 async def test_an_event_that_is_changed_so_that_it_fits_is_told_once(db: Database, clock: HandClock) -> None:
-    """Not to whose search it fitted before, not again when it is changed further, and not to who follows its host."""
+    """It is not announced to searches that it matched before, nor after further changes, nor to followers of its host."""
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
         chess = await event_by(tx, host, title="Chess", **COMING)
@@ -314,7 +316,7 @@ async def test_an_event_that_is_changed_so_that_it_fits_is_told_once(db: Databas
 
 
 async def test_what_is_no_other_event_is_not_compared(db: Database, clock: HandClock) -> None:
-    """A limit, a cancellation: nothing that searches look at."""
+    """Changes of a limit or a cancellation, which searches do not consider."""
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
         await looking_for(tx, "Ana", q="jazz")
@@ -329,7 +331,7 @@ async def test_what_is_no_other_event_is_not_compared(db: Database, clock: HandC
 async def test_no_search_near_a_point_tells_of_what_is_for_a_group_or_of_a_point_that_is_kept(
     db: Database, clock: HandClock
 ) -> None:
-    """Whoever keeps searches around ever smaller circles learns no address by them, also as a member of the group."""
+    """Saved searches around ever smaller circles must not reveal an address, not even to members of the group."""
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
         group = await group_by(tx, host, visibility="private")

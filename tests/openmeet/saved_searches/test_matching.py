@@ -1,4 +1,4 @@
-"""What fits a kept search is what a search finds; and it is found by its keys. On both engines."""
+"""An event matches a saved search exactly if the search finds it, and matching uses index keys. On both engines."""
 
 import random
 from datetime import UTC, datetime
@@ -70,7 +70,9 @@ def test_the_key_of_a_search_is_the_rarest_thing_it_asks_for(wanted: SearchQuery
 
 
 def test_a_place_has_few_keys_however_wide_the_search_is() -> None:
-    """Every cell that it touches is one: so are what an event is looked up by, and what a search costs to keep, bounded."""
+    """There is one key for each cell that the area touches. So the keys by which an event is looked up and the cost of
+    storing a search are both limited.
+    """
     for within in (1, 25, 100, 101, 500):
         keys = matching.keys_of(SearchQuery(near=Near(52.52, 13.405, within)))
         assert 1 <= len(keys) <= 110, (within, len(keys))

@@ -1,4 +1,4 @@
-"""Saved searches on pages and by the API."""
+"""Saved searches on pages and in the API."""
 
 import re
 

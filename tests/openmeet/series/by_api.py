@@ -1,8 +1,8 @@
-"""A weekly practice as a client of the JSON API makes, reads and changes it."""
+"""A client of the JSON API creates, reads and changes a weekly practice."""
 
 import httpx
 
-# The clock of tests stands at Sunday 1 March 2026, noon in UTC; Berlin puts its clocks forward on 29 March.
+# The test clock is set to Sunday 1 March 2026, noon UTC. In Berlin the clocks go forward on 29 March.
 PRACTICE = {
     "title": "Practice",
     "startsLocal": "2026-03-03T18:00",
@@ -37,7 +37,7 @@ async def ask(
 
 
 async def stored_at(client: httpx.AsyncClient, some: list[dict]) -> dict[str, str]:
-    """When the stored dates of these series begin, by their addresses."""
+    """The start times of these series' stored dates, by slug."""
     return {
         one["slug"]: one["startsAt"]
         for series in some

@@ -1,4 +1,4 @@
-"""Databases with their clock set to the start of ``practice``, and sites with two users of the JSON API."""
+"""Databases with the clock set to the start of ``practice``, and sites with two users of the JSON API."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,13 +14,13 @@ from tests.openmeet.series.practice import NOW
 from tests.openmeet.site_under_test import Site, api_session, site_on
 from tests.postgres_schemas import Emptied
 
-# The address and the schema of a database of the site that nobody has used yet.
+# Returns the URL and schema of an unused database of the site.
 Fresh = Callable[[], Awaitable[tuple[str, str]]]
 
 
 @pytest.fixture
 async def practice_db(make_database: MakeDatabase, clock: HandClock) -> Database:
-    """A database of the site, with its clock on Friday 20 November 2026."""
+    """A database of the site, with the clock set to Friday 20 November 2026."""
     clock.turn(NOW - clock.now())
     return await make_database("openmeet")
 
@@ -48,7 +48,7 @@ async def ben(client: httpx.AsyncClient) -> dict[str, str]:
 
 @pytest.fixture
 def fresh(engine: Engine, request: pytest.FixtureRequest) -> Iterator[Fresh]:
-    """Make empty databases one after the other, for state machines that run their own event loop."""
+    """Returns a new empty database on each call, for state machines that run their own event loop."""
     if engine == "sqlite":
         folder: Path = request.getfixturevalue("tmp_path")
         templates: Path = request.getfixturevalue("sqlite_templates")

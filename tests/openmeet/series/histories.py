@@ -1,4 +1,4 @@
-"""Histories at random on a database of their own each, on both engines."""
+"""Random histories, each with its own database, on both engines."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ from tests.properties import examples
 
 
 class OnDatabases(RuleBasedStateMachine):
-    """A machine whose first step makes ``loop``, ``clock`` and ``db``."""
+    """A state machine whose first step opens ``loop``, ``clock`` and ``db``."""
 
     fresh: Fresh
     loop: asyncio.AbstractEventLoop
@@ -21,7 +21,7 @@ class OnDatabases(RuleBasedStateMachine):
     db: Database
 
     def run(self, work: Any) -> Any:
-        """Do this in a transaction of its own, a second later than what was done before."""
+        """Run the function in a transaction of its own, one second after the previous one."""
         self.clock.turn(SECOND)
 
         async def inside() -> Any:
@@ -37,7 +37,7 @@ class OnDatabases(RuleBasedStateMachine):
 
 
 def run_histories(machine: type[OnDatabases], fresh: Fresh, engine: Engine, *, steps: int) -> None:
-    """Few on PostgreSQL, where each of them empties a schema."""
+    """Run fewer examples on PostgreSQL, where each one has to empty a schema."""
 
     async def another(_machine: OnDatabases) -> tuple[str, str]:
         return await fresh()

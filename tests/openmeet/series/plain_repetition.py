@@ -1,19 +1,20 @@
-"""Rules of any shape as a plain list of dates, and what must hold when one takes the place of another. Imports nothing of ours."""
+"""Rules of any shape as a plain list of dates, and what must hold when one replaces another. Imports none of our code."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-# No rule is looked at any further.
+# Rules are expanded up to this distance.
 FAR = timedelta(days=800)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How often: by weeks on some weekdays, by days, or by months on the nth weekday. It ends by number, by day, or never.
+    """A repetition: weekly on some weekdays, daily, or monthly on the nth weekday. It ends after a number of dates, on
+    a day, or never.
 
-    ``base``: the first day that it looks at. ``left_out``: which of its dates, by their number. ``added``: dates of its own.
+    ``base`` is the first day considered, ``left_out`` has the indexes of excluded dates, and ``added`` has extra dates.
     """
 
     base: datetime
@@ -28,12 +29,12 @@ class Shape:
 
     @property
     def start(self) -> datetime:
-        """The first date: one that the rule itself names."""
+        """The first date of the rule itself."""
         return next(iter(self._named(self.base)))
 
     @property
     def rule(self) -> str:
-        """RFC 5545."""
+        """The rule as RFC 5545 text."""
         parts = [f"FREQ={self.freq}", f"INTERVAL={self.interval}"]
         if self.days:
             parts.append("BYDAY=" + ",".join(f"{self.nth or ''}{DAYS[day]}" for day in self.days))
@@ -44,12 +45,12 @@ class Shape:
         return ";".join(parts)
 
     def by_rule(self) -> list[datetime]:
-        """What the rule names, left out or not."""
+        """The dates of the rule, including excluded ones."""
         dates = [at for at in self._named(self.start) if self.until is None or at <= self.until]
         return dates if self.count is None else dates[: self.count]
 
     def without(self) -> list[datetime]:
-        """The dates that are left out."""
+        """The excluded dates."""
         named = self.by_rule()
         return [named[number] for number in self.left_out if number < len(named)]
 
@@ -77,9 +78,10 @@ class Shape:
 
 @dataclass
 class Meeting:
-    """One stored date: its name (when it is by the rule), what it says, and who goes.
+    """One stored date: its name (its start according to the rule), its title, and who goes.
 
-    ``own_start``: of one that had no place in a rule and stayed when it was; it is then, whichever date's place it has now.
+    ``own_start`` is set if the date was left without a place in a rule and kept its start. It keeps that start even if
+    it gets another name.
     """
 
     name: datetime
@@ -90,7 +92,7 @@ class Meeting:
 
     @property
     def is_special(self) -> bool:
-        """Somebody would miss it."""
+        """True if somebody would miss it."""
         return bool(self.going) or self.own_title or self.own_start is not None
 
     @property
@@ -98,27 +100,30 @@ class Meeting:
         return self.own_start or self.name
 
     def left_over(self) -> "Meeting":
-        """Without a place in the rule."""
+        """The meeting after it has lost its place in the rule."""
         return replace(self, own_start=self.starts)
 
     def at(self, name: datetime, title: str) -> "Meeting":
-        """In this place of a series of this title; what it said of its own, and the series says as well now, is not its own any more."""
+        """The meeting with this name in a series with this title. Values of its own that equal the series' values are
+        no longer its own.
+        """
         own_start = None if self.own_start == name else self.own_start
         if self.own_title:
             return replace(self, name=name, own_start=own_start, own_title=self.title != title)
         return replace(self, name=name, own_start=own_start, title=title)
 
 
-# By what stays the same for as long as there is this meeting.
+# By an id that lasts as long as the meeting exists.
 Meetings = Mapping[str, Meeting]
 
 
 def after_new_rule(
     before: Meetings, dates: Sequence[datetime], names: Mapping[str, datetime], title: str, stored_until: datetime
 ) -> dict[str, Meeting]:
-    """The meetings after a series got a rule with these dates and this title, where ``names`` says what is there now.
+    """Return the meetings after a series got a rule with these dates and this title. ``names`` has the names that exist
+    now.
 
-    Where a meeting goes that the new rule does not name is the product's to choose, within what is asserted here.
+    The product decides where to put meetings that the new rule does not include, within the assertions below.
     """
     new = set(dates)
     assert len(set(names.values())) == len(names), "two meetings at one time"
@@ -140,7 +145,7 @@ def after_new_rule(
 
 
 def _keeps_days(before: Meetings, new: set[datetime], names: Mapping[str, datetime]) -> None:
-    """A meeting whose day the new rule names at another hour is the meeting of that day."""
+    """Assert that a meeting stays on its day if the new rule has that day at another hour."""
     taken = {meeting.name for meeting in before.values() if meeting.name in new}
     homeless: dict[object, list[str]] = {}
     for meeting_id, meeting in before.items():

@@ -1,4 +1,4 @@
-"""A weekly series in Berlin, and queries about it. The clock is set to noon on Friday 20 November 2026 there."""
+"""A weekly series in Berlin, and queries about it. The clock is set to noon on Friday 20 November 2026."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -60,7 +60,7 @@ async def status_of(reader: Reader, event: Event, who: Caller) -> AttendanceStat
 
 
 async def kinds_received(reader: Reader, who: Caller) -> list[NotificationKind[Any]]:
-    """Kinds of the notifications that a person got, oldest first."""
+    """The kinds of the notifications that a person received, oldest first."""
     return [one.kind for one in reversed(await notifications.newest(reader, who.user_id, 100))]
 
 

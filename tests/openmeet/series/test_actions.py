@@ -69,7 +69,7 @@ def names(events_: list[Event]) -> list[str]:
 
 
 async def open_date_again(tx: Transaction, series: Series, time: str) -> str:
-    """The name of the date that this time of 23 November 2027 leads to."""
+    """Open the date at this time on 23 November 2027; return its name."""
     (name,) = names([await actions.open_date(tx, series.slug, f"2027-11-23T{time}")])
     return name
 
@@ -111,7 +111,7 @@ async def test_a_far_date_becomes_an_event_once_however_many_open_it(db: Databas
         for wrong in ("2027-11-24T18:00:00", "2027-11-22T18:00:00", "never"):
             with pytest.raises(NotFound):
                 await actions.open_date(tx, series.slug, wrong)
-        # Another time of a day leads to the date of that day, and makes none.
+        # A different time on the same day leads to that day's date, and creates none.
         (opened,) = {await open_date_again(tx, series, time) for time in ("18:00:00", "19:00:00", "00:00:00")}
         assert opened == "2027-11-23T18:00:00"
         assert len(await dates(tx, series)) == 10
@@ -287,7 +287,7 @@ async def test_a_rule_that_meets_less_often_keeps_answered_dates_as_exceptions(d
         assert before[1].id in {event.id for event in after}
         kept = next(event for event in after if event.id == before[1].id)
         assert kept.place_in_series.overridden == ("starts",)
-        # And back: the dates that went are made anew.
+        # And back again: the dates that were removed are created again.
         series = await locked(tx, ana, series)
         back = plan_all(series, series.content, weekly(), await date_queries.stored(tx, series.id), tx.now)
         await actions.apply(tx, series, back)
@@ -398,7 +398,8 @@ async def test_a_date_that_was_removed_does_not_come_back(db: Database, clock: H
         ana, series = await begin(tx)
         series = await cancel_dates.remove_dates(tx, await locked(tx, ana, series), ["2026-12-22T18:00:00"])
         assert "2026-12-22T18:00:00" not in names(await dates(tx, series))
-        # Neither its own name nor another time of its day brings it back; a time of another day leads to that day's date.
+        # Neither its own name nor another time on its day brings it back. A time on another day leads to that day's
+        # date.
         for removed in ("2026-12-22T18:00:00", "2026-12-22T18:30:00"):
             with pytest.raises(NotFound):
                 await actions.open_date(tx, series.slug, removed)

@@ -1,4 +1,4 @@
-"""Series as a client of the JSON API sees them, on both engines."""
+"""Series as clients of the JSON API see them; on both engines."""
 
 import asyncio
 
@@ -131,7 +131,7 @@ async def test_stored_and_computed_dates_stand_in_one_list(client, ana):
     made = await make(client, ana)
     found = await dates(client, made, limit="20")
     assert [one["isStored"] for one in found] == [True] * 9 + [False] * 11
-    assert found[5]["startsAt"] == "2026-04-07T16:00:00Z"  # 18:00 stays 18:00 when the clocks change
+    assert found[5]["startsAt"] == "2026-04-07T16:00:00Z"  # 18:00 local time stays 18:00 when the clocks change
     window = await dates(client, made, **{"from": "2027-03-01T00:00", "to": "2027-03-10T00:00"})
     assert [one["originalDate"] for one in window] == ["2027-03-02T18:00:00", "2027-03-09T18:00:00"]
 
@@ -146,7 +146,7 @@ async def test_pages_of_dates_follow_one_another(client, ana):
 
 
 async def test_a_cursor_leads_through_dates_that_begin_at_one_time(client, ana):
-    """Where ``next`` alone, an instant, would lead to the first of them for ever."""
+    """``next`` alone, an instant, would lead to the first of these dates again and again."""
     made = await make(client, ana, recurrence="FREQ=WEEKLY;COUNT=4")
     path = f"/api/series/{made['slug']}/dates"
     for name in (SECOND, THIRD):
@@ -195,7 +195,9 @@ async def test_what_is_no_date_cannot_be_opened(client, ana, date):
 
 
 async def test_a_date_too_far_ahead_says_from_when_on_it_has_a_page(client, ana):
-    """The problem names the limit and the day; what is no date at all is only absent."""
+    """The problem names the limit and the day from which the page exists. Something that is not a date is just not
+    found.
+    """
     made = await make(client, ana)
     refused = await client.post(f"/api/series/{made['slug']}/dates/2031-06-03T18:00:00")
     assert (refused.status_code, refused.json()["title"]) == (404, "TooFarAhead")
@@ -413,7 +415,7 @@ async def test_past_dates_are_in_the_list_when_asked_for(client, ana, site):
 @pytest.mark.parametrize("verb", ["reinstate", "resume"])
 @pytest.mark.parametrize("stop", ["cancel", "pause"])
 async def test_a_series_that_goes_on_in_silence_tells_nobody(client, ana, ben, stop, verb):
-    """Neither who answered nor who follows it; with a word, both hear."""
+    """Neither attendees nor followers are notified. If a message is given, both are."""
     made = await make(client, ana)
     opened = await client.post(f"/api/series/{made['slug']}/dates/{FIRST}", headers=ana)
     await client.put(f"/api/events/{opened.json()['slug']}/answer", json={"reply": "going"}, headers=ben)

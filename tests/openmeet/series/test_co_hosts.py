@@ -1,4 +1,4 @@
-"""Hosting all dates of a series together; on both engines."""
+"""Co-hosting all dates of a series; on both engines."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def db(practice_db):
 
 
 async def together(tx, **more: object):
-    """Ana's weekly practice that Ben hosts, too: every date."""
+    """Ana's weekly practice, with Ben as a co-host of every date."""
     ana, series = await begin(tx, **more)
     ben = await person(tx, "Ben")
     first = (await dates(tx, series))[0]

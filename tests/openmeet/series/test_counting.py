@@ -1,4 +1,4 @@
-"""How many people an edit reaches, shown before it is made: notifications and e-mails; equal to the later numbers."""
+"""The number of notifications and e-mails that an edit causes is shown before the edit, and equals the later number."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +20,7 @@ from tests.openmeet.site_under_test import person
 
 
 async def edit(tx, ana, series, what):
-    """What the plan says of people, after it was done."""
+    """Apply an edit; return the plan's numbers of people."""
     series = await locked(tx, ana, series)
     template, timing = series.content, series.timing
     match what:
@@ -54,7 +54,7 @@ async def test_who_is_told_and_who_is_mailed_are_counted_apart(practice_db, what
 
 
 async def test_only_those_whose_own_date_moves_are_mailed(practice_db):
-    """A date with a time of its own stays where it is while the others move: who goes to that one alone gets no mail."""
+    """A date with its own time stays when the others move, so a person who goes only to that date gets no e-mail."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")

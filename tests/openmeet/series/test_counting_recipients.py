@@ -1,4 +1,6 @@
-"""How many an edit reaches, counted by the database: as many as are found one by one, and in one statement however many there are."""
+"""The database counts the people whom an edit reaches: the same number as checking them one by one, in one statement
+however many there are.
+"""
 
 import random
 from collections.abc import Collection, Sequence
@@ -32,12 +34,12 @@ from tests.openmeet.site_under_test import person
 
 T = TypeVar("T")
 
-# So many people of all sorts: enough for every way in which two sets can meet.
+# Enough people of all kinds for every combination of two sets to occur.
 PEOPLE = 40
 
 
 async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> AudienceSize:
-    """The same, from what tells them: everybody is read, and asked how they are told."""
+    """The same count from the code that notifies: every person is read, and their channels are looked up."""
     by = series.changed_by or series.owner_id
     changed = [one.event for one in plan.dates_changed]
     moving = {
@@ -75,7 +77,9 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
 
 
 class Crowd:
-    """People of every sort, some of whom answered, follow, go to all dates, and chose where they hear of what."""
+    """People of every kind. Some of them have answered, follow the series, have a standing RSVP or chose notification
+    channels.
+    """
 
     def __init__(self, seed: int) -> None:
         self.choose = random.Random(seed)
@@ -133,7 +137,7 @@ class Crowd:
 
 
 def plans(series: Series, plan: EditPlan, choose: random.Random) -> list[EditPlan]:
-    """What edits may do: nothing, other words, another time, both by date; dates that vanish."""
+    """Possible edits: none, another text, another time, both, each for a single date; and dates that are removed."""
     nothing = replace(plan, changes=(), vanishing=())
     vanishing = tuple(change.event for change in plan.changes[-2:])
     words = tuple(_said(change) for change in plan.changes)
@@ -150,7 +154,7 @@ def plans(series: Series, plan: EditPlan, choose: random.Random) -> list[EditPla
 
 
 def _said(change: OccurrenceChange) -> OccurrenceChange:
-    """Other words, and no other time."""
+    """Another text, with the same time."""
     details = details_in(change.event)
     return replace(change, details=replace(details, content=replace(details.content, description="Bring a stand.")))
 
@@ -195,7 +199,7 @@ async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str
 async def effect_one_by_one(
     reader: Reader, series: Series, held: Sequence[StoredOccurrence], kind: NotificationKind[DatesChanged]
 ) -> AudienceSize:
-    """Whom an act on these dates reaches, from what tells them."""
+    """The people whom an action on these dates reaches, from the code that notifies."""
     answered = await people_of_dates(reader, [one.event.id for one in held], CONCERNED)
     concerned = {user_id for user_id, _ in answered} | set(await follower_queries.followers_to_notify(reader, series))
     concerned |= {series.owner_id} | {one.event.author_id for one in held}
@@ -211,7 +215,7 @@ async def effect_one_by_one(
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("visibility", [Visibility.PUBLIC, Visibility.PRIVATE])
 async def test_an_act_reaches_as_many_as_are_found_one_by_one(practice_db: Database, visibility: Visibility, seed: int):
-    """Cancelling and deleting: of all dates, of one, of none."""
+    """Cancelling and deleting: all dates, one, and none."""
     crowd = Crowd(seed)
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, visibility=visibility)
@@ -231,7 +235,7 @@ async def test_an_act_reaches_as_many_as_are_found_one_by_one(practice_db: Datab
 
 
 async def test_one_statement_however_many_follow(practice_db: Database):
-    """The series is locked meanwhile: nobody is read, they are counted."""
+    """The series is locked meanwhile, so people are counted, not read."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         for number in range(30):

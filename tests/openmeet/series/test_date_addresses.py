@@ -1,4 +1,4 @@
-"""Addresses of dates live for ever: after changes of time and day, splits and deletions they lead to the date, or nowhere."""
+"""URLs of dates are permanent: after changes of time and day, splits and deletions they lead to the date, or nowhere."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ async def test_after_a_change_of_time_old_names_lead_to_the_same_days(practice_d
         await move(tx, await locked(tx, ana, series), timedelta(hours=1, minutes=30))
         assert (await opened(tx, series, STORED)).id == before.id
         assert names([await opened(tx, series, COMPUTED)]) == ["2027-11-23T19:30:00"]
-        # Moved again: the first name and the second lead there.
+        # Moved again: both the first and the second name lead there.
         ana_series = await locked(tx, ana, series)
         await move(tx, ana_series, timedelta(hours=-3))
         for name in (STORED, STORED.replace("18:00", "19:30"), STORED.replace("18:00", "16:30")):
@@ -57,7 +57,7 @@ async def test_after_another_day_dates_that_were_never_stored_are_found_by_their
         await move(tx, await locked(tx, ana, series), timedelta(days=2, hours=1))
         assert names([await opened(tx, series, COMPUTED)]) == ["2027-11-25T19:00:00"]
         await move(tx, await locked(tx, ana, series), timedelta(days=-3))
-        # The first name and the second, and of a date that nobody has opened yet.
+        # The first name, the second, and the name of a date that nobody has opened yet.
         for name in (COMPUTED, "2027-11-25T19:00:00"):
             assert names([await opened(tx, series, name)]) == ["2027-11-22T19:00:00"]
         assert names([await opened(tx, series, "2027-11-30T18:00:00")]) == ["2027-11-29T19:00:00"]
@@ -102,7 +102,7 @@ async def test_after_a_split_old_names_lead_into_the_part_that_goes_on(practice_
         far = await opened(tx, series, COMPUTED)
         assert far.place_in_series is not None
         assert (far.place_in_series.series_id, far.title) == (new.id, "Rehearsal")
-        # And on, where that part is moved and split again.
+        # And further, where that part is moved and split again.
         await move(tx, await locked(tx, ana, new), timedelta(minutes=30))
         third = await split(tx, await locked(tx, ana, new), "2027-06-01T18:30:00", "Concert")
         assert (await opened(tx, series, "2027-12-07T18:00:00")).title == third.content.title == "Concert"
@@ -151,7 +151,9 @@ async def test_of_a_deleted_series_kept_dates_are_found_and_private_ones_by_nobo
 
 
 async def test_the_part_that_goes_on_is_found_only_by_who_sees_it(practice_db: Database) -> None:
-    """A split with other eyes: what went on in private, or unlisted behind a public page, is no way in."""
+    """A split with another visibility: a part that continued as private, or as unlisted after a public one, cannot be
+    reached from the first part.
+    """
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")

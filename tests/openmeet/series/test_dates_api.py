@@ -1,4 +1,6 @@
-"""Dates that are called off, brought back, moved, added and removed by the JSON API, on both engines; plans beside what happens."""
+"""Dates are cancelled, reinstated, moved, added and removed by the JSON API; on both engines. Plans are compared with
+the outcome.
+"""
 
 import pytest
 
@@ -8,7 +10,7 @@ from tests.openmeet.site_under_test import api_session
 
 
 async def test_a_range_of_plain_days_includes_its_last_day(client, ana):
-    """``toDate`` as a day is that whole day, as somebody who writes "until the 17th" means it."""
+    """If ``toDate`` is a day, that whole day is included, as people mean "until the 17th"."""
     made = await make(client, ana)
     for first in (FIRST, FIRST[:10]):
         done = await ask(client, ana, made, "cancel", {"fromDate": first, "toDate": THIRD[:10], "reason": "closed"})
@@ -45,7 +47,9 @@ async def test_what_is_wrong_with_a_range_is_said(client, ana, verb, body, field
 
 
 async def test_what_is_cancelled_is_not_cancelled_again(client, ana, ben):
-    """A second cancellation neither counts nor mails dates that are off already, and leaves them the reason that people read."""
+    """A second cancellation neither counts nor e-mails about dates that are already cancelled, and keeps the reason
+    that people read.
+    """
     made = await make(client, ana)
     first = (await dates(client, made))[0]
     await client.put(f"/api/events/{first['slug']}/answer", json={"reply": "going"}, headers=ben)
@@ -112,7 +116,7 @@ async def test_bringing_back_stores_no_date_that_takes_place_anyway(client, ana)
 
 
 async def test_a_date_is_moved_into_the_past_or_far_away_only_on_purpose(client, ana, site):
-    """A slip in the year is asked about; nothing is moved where no date can be opened."""
+    """A wrong year needs a confirmation. No date is moved to a time at which it could not be opened."""
     made = await make(client, ana)
     for scope in ("this", "following", "all"):
         slip = {"scope": scope, "originalDate": SECOND, "startsLocal": "2025-03-10T19:00"}
@@ -127,13 +131,15 @@ async def test_a_date_is_moved_into_the_past_or_far_away_only_on_purpose(client,
     meant = {"scope": "this", "originalDate": SECOND, "startsLocal": "2026-02-27T19:00", "allowPast": True}
     assert (await ask(client, ana, made, "edit", meant)).status_code == 200
     site.clock.turn(5 * DAY)
-    # The first date is over by now: telling all of them another hour by it moves nothing into the past.
+    # The first date is in the past by now. Changing the hour of all dates through it moves nothing into the past.
     hour = {"scope": "all", "originalDate": FIRST, "startsLocal": "2026-03-03T19:00"}
     assert (await ask(client, ana, made, "edit", hour)).status_code == 200
 
 
 async def test_another_rule_brings_no_week_back_that_is_off(client, ana):
-    """A date that was taken out, or deleted by itself, stays out: under another rule, another hour, and in another half."""
+    """A date that was excluded or deleted on its own stays excluded, under another rule, at another hour, and after a
+    split.
+    """
     for change in (
         {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"},
         {"scope": "all", "originalDate": FIRST, "startsLocal": "2026-03-03T19:00"},
@@ -174,7 +180,9 @@ async def test_another_rule_brings_no_week_back_that_is_off(client, ana):
     ids=str,
 )
 async def test_what_a_plan_counts_is_what_happens(client, ana, ben, site, change):
-    """Dates that change, go, stay outside and are made: each is there afterwards as it was said, and no other; so are those told."""
+    """Changed, deleted, left-over and new dates are afterwards exactly as the plan said, and so are the people who were
+    notified.
+    """
     made = await make(client, ana)
     stored = await dates(client, made)
     await client.put(f"/api/events/{stored[3]['slug']}/answer", json={"reply": "going"}, headers=ben)
@@ -203,7 +211,9 @@ async def test_what_a_plan_counts_is_what_happens(client, ana, ben, site, change
 
 
 async def test_only_dates_are_removed_and_only_near_and_real_times_added(client, ana):
-    """What is no date leaves no trace in the rule; a slip in the year makes no date in the next century."""
+    """Removing something that is not a date leaves no trace in the rule. A wrong year does not add a date in the next
+    century.
+    """
     made = await make(client, ana)
     refused = await ask(client, ana, made, "remove-dates", {"dates": [FIRST, "2026-03-04T18:00:00"]})
     assert refused.status_code == 404
@@ -218,7 +228,7 @@ async def test_only_dates_are_removed_and_only_near_and_real_times_added(client,
 
 
 async def test_a_range_stores_no_date_that_is_over(client, ana):
-    """A series may have begun years before it was made here: cancelling it as a whole makes no past."""
+    """A series may have begun years before it was created here. Cancelling all of it creates no dates in the past."""
     made = await make(client, ana, startsLocal="2020-03-03T18:00", endsLocal="2020-03-03T20:00")
     done = await ask(client, ana, made, "cancel", {"fromDate": "2020-01-01", "toDate": "2026-03-17"})
     assert done.json()["datesChanged"] == 3

@@ -1,4 +1,4 @@
-"""Found series through the database: shown, confirmed, refused, undone; records never change; on both engines."""
+"""Detected series in the database: shown, confirmed, refused, undone. Records never change. On both engines."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -46,7 +46,7 @@ def at(local: datetime) -> str:
 
 
 def weekly(number: int, first: int = 0) -> list[RecordMessage]:
-    """Single events of did(1), on Tuesdays from January on (the clock stands at 1 March)."""
+    """Single events of did(1), on Tuesdays from January. The clock is set to 1 March."""
     dates = dates_of(WEEKLY, first + number)[first:]
     return [event(1, f"tea{n}", 1 + n, f"Tea {n}", startsAt=at(one)) for n, one in enumerate(dates, first)]
 
@@ -60,7 +60,7 @@ async def ana(db: Database) -> Caller:
 
 
 async def looked_through(db: Database, author: UserId) -> list[Detection]:
-    """The author's single events, looked through as the publisher does."""
+    """Run the detection on the author's single events, as the publisher does."""
     await detection_actions.detection_handler(db, named_series)(
         Job("detect_series", author, 1, JobState.LEASED, 0, Instant(0), "", 1)
     )
@@ -73,7 +73,7 @@ async def looked(db: Database, who: Caller) -> list[Detection]:
 
 
 async def records(db: Database) -> list[tuple[object, ...]]:
-    """What must never change by finding, linking and unlinking."""
+    """Everything that finding, linking and unlinking must never change."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select id, slug, revision, record_cid, updated_at, title, starts_at from events where origin = 'network' order by id"
@@ -91,7 +91,9 @@ async def places(db: Database) -> dict[str, str | None]:
 async def test_what_is_found_makes_nothing_until_its_author_says_so(
     db: Database, ana: Caller, clock: HandClock
 ) -> None:
-    """A read-only series of the events that are there; windows move, jobs are looked at, somebody opens a date: nothing comes."""
+    """The detected series is read-only and consists of existing events. Moving windows, running jobs and opening a date
+    create nothing.
+    """
     await take(db, *weekly(8))
     before = await records(db)
     (one,) = await looked(db, ana)
@@ -115,7 +117,9 @@ async def test_what_is_found_makes_nothing_until_its_author_says_so(
 
 
 async def test_the_yes_makes_it_a_series_like_any_other(db: Database, ana: Caller) -> None:
-    """With the inferred rule and its coming dates; saying it twice is saying it once; undone, what only it made is gone."""
+    """It has the inferred rule and its coming dates. Confirming twice is the same as once, and undoing removes only
+    what the confirmation created.
+    """
     await take(db, *weekly(8))
     before = await records(db)
     (one,) = await looked(db, ana)
@@ -143,7 +147,7 @@ async def test_the_yes_makes_it_a_series_like_any_other(db: Database, ana: Calle
 
 
 async def test_the_no_stands_and_can_be_taken_back(db: Database, ana: Caller) -> None:
-    """Single events again, whatever is found later; and everything of it reversible, without a trace in the events."""
+    """The events stay single ones whatever is found later. All of it can be undone, without a trace in the events."""
     await take(db, *weekly(6))
     before = await records(db)
     async with db.reader() as reader:
@@ -165,7 +169,9 @@ async def test_the_no_stands_and_can_be_taken_back(db: Database, ana: Caller) ->
 
 
 async def test_new_events_are_looked_through_again(db: Database, ana: Caller) -> None:
-    """Too few, then perhaps, then surely; and one that was deleted by its author is no date any more."""
+    """There are too few events at first, then a possible series, then a certain one. An event that its author deletes
+    is no longer a date.
+    """
     tea = weekly(8)
     await take(db, *tea[:2])
     assert await looked(db, ana) == []
@@ -187,7 +193,7 @@ async def test_new_events_are_looked_through_again(db: Database, ana: Caller) ->
 
 
 async def test_what_the_author_writes_later_joins_the_accepted_series(db: Database, ana: Caller) -> None:
-    """Elsewhere they go on with single events: a date that the rule names, and that is free, is one of the series."""
+    """The author continues with single events in another app. An event on a free date of the rule joins the series."""
     await take(db, *weekly(6))
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:
@@ -211,7 +217,7 @@ async def test_switched_off_nothing_is_found(db: Database, ana: Caller) -> None:
 async def test_events_of_somebody_here_are_looked_through_once_it_is_quiet(
     db: Database, ana: Caller, clock: HandClock
 ) -> None:
-    """A stranger with a single event has nothing to look through."""
+    """A stranger with only one event causes no detection."""
     await take(db, *weekly(3), event(2, "other", 1))
     async with db.reader() as reader:
         rows = await reader.fetch("select kind, subject, due_at from outbox_jobs where kind like 'detect%'")
@@ -223,7 +229,7 @@ async def test_events_of_somebody_here_are_looked_through_once_it_is_quiet(
 async def test_the_job_runs_outside_of_a_transaction(
     db: Database, ana: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What came while it was looked through is no part of it: the job is due again, and then it is."""
+    """Events that arrive during the detection are not in its result. The job becomes due again and then finds them."""
     tea = weekly(8)
     await take(db, *tea[:7])
     handler = detection_actions.detection_handler(db, named_series)
@@ -262,7 +268,7 @@ async def test_only_its_author_decides(db: Database, ana: Caller) -> None:
 
 
 async def test_the_page_asks_and_takes_back(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """What was found, in words, with the dates; yes, then undo."""
+    """The detected series in words, with its dates; confirmed, then undone."""
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
@@ -286,7 +292,7 @@ async def test_the_page_asks_and_takes_back(make_sqlite: MakeDatabase, clock: Ha
 
 
 async def test_programs_say_it_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """The same by the JSON API; what is nobody's of the caller is not there."""
+    """The same with the JSON API. Detections that are not the caller's are not found."""
     db = await make_sqlite("openmeet", clock=clock)
     site = site_on(db, clock)
     async with site.browser() as browser:
@@ -309,13 +315,15 @@ async def test_programs_say_it_too(make_sqlite: MakeDatabase, clock: HandClock) 
 
 
 def named(number: int, at_: str, title: str, series: str = "tea-nights", **fields: object) -> RecordMessage:
-    """As an older OpenMeet wrote it."""
+    """A record as an older OpenMeet wrote it."""
     meta = {"seriesSlug": series, "isRecurring": True, **fields}
     return event(1, f"old{number}", 1 + number, title, startsAt=at_, openMeetMeta=meta)
 
 
 async def test_records_that_name_their_series_are_one_for_certain(db: Database, ana: Caller) -> None:
-    """Two, with other names and at no interval; what names another series, or says that it does not come again, is no date of it."""
+    """Two events suffice, also with different names and no interval. An event that names another series, or says that
+    it does not repeat, is not a date of it.
+    """
     await take(
         db,
         named(1, "2026-01-06T18:00:00Z", "Tea"),
@@ -350,7 +358,7 @@ async def test_records_that_name_their_series_are_one_for_certain(db: Database, 
 
 
 async def test_records_that_name_their_series_have_its_rule_where_one_fits(db: Database, ana: Caller) -> None:
-    """All but a date between, which is one of the series all the same."""
+    """One date does not fit the rule, and is still a date of the series."""
     dates = [named(n, at(one), f"Evening of {n}") for n, one in enumerate(dates_of(WEEKLY, 6))]
     await take(db, *dates, named(9, "2026-01-10T09:00:00Z", "In the morning"))
     (one,) = await looked(db, ana)
@@ -359,7 +367,7 @@ async def test_records_that_name_their_series_have_its_rule_where_one_fits(db: D
 
 
 async def test_a_series_that_was_refused_is_not_asked_about_by_its_other_name(db: Database, ana: Caller) -> None:
-    """It was found by its dates, and no: that its records come to name a series changes nothing about that."""
+    """It was found by its dates and refused. That its records name a series later changes nothing."""
     await take(db, *weekly(6))
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:
@@ -373,13 +381,14 @@ async def test_a_series_that_was_refused_is_not_asked_about_by_its_other_name(db
 
 
 async def test_switched_on_again_what_came_meanwhile_is_looked_through(db: Database, ana: Caller):
-    """Of strangers by jobs of their own kind."""
+    """Events of strangers have jobs of their own kind."""
     async with db.transaction() as tx:
         await flag_effects.switch(tx, Flag.DETECTION, is_on=False, changed_by="a test")
     await take(db, *weekly(6), event(2, "walk", 9))
     assert await looked(db, ana) == []
     async with db.transaction() as tx:
-        await tx.execute("delete from outbox_jobs where kind like 'detect%'")  # they were delivered while it was off
+        # they were delivered while the flag was off
+        await tx.execute("delete from outbox_jobs where kind like 'detect%'")
     async with db.transaction() as tx:
         await flag_effects.switch(tx, Flag.DETECTION, is_on=True, changed_by="a test")
     async with db.reader() as reader:

@@ -1,4 +1,6 @@
-"""Series among the events of people who never signed in here: shown, read-only, until they sign in and decide; on both engines."""
+"""Series among the events of people who never signed in here: shown read-only until they sign in and decide; on both
+engines.
+"""
 
 import json
 import random
@@ -41,7 +43,7 @@ STRANGER = did(1)
 
 
 async def take_known(db: Database, *messages: RecordMessage) -> None:
-    """Records of an author who has waited for as long as newcomers do."""
+    """Ingest records of an author whose waiting period as a newcomer is over."""
     await take(db, *messages)
     async with db.transaction() as tx:
         await visibility.release(tx, [one.did for one in messages], SubjectVisibility.ARRIVAL)
@@ -53,7 +55,7 @@ async def author_of(db: Database) -> UserId:
 
 
 async def search(db: Database, clock: HandClock) -> list[Detection]:
-    """Deliver what is queued, as the publisher does, once it is due."""
+    """Deliver the queued detection jobs as the publisher does, once they are due."""
     clock.turn(STRANGER_INTERVAL + QUIET)
     paying = {JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series))}
     await dispatcher.run_once(db, paying)
@@ -69,14 +71,16 @@ async def queued(db: Database) -> list[tuple[str, str, int]]:
 
 
 async def left_behind(db: Database) -> dict[str, int]:
-    """Rows of everything that somebody is told or sent."""
+    """All rows that would notify or send something to somebody."""
     tables = ("events", "publications", "notifications", "notification_emails", "attendances", "webhook_deliveries")
     async with db.reader() as reader:
         return {name: (await reader.fetch_one(f"select count(*) as n from {name}"))["n"] for name in tables}
 
 
 async def test_a_strangers_weekly_dates_are_a_read_only_series(db: Database, clock: HandClock) -> None:
-    """Nothing is generated, published or told; no record, revision or address of an event changes; again, nothing happens."""
+    """Nothing is generated, published or notified. No record, revision or URL of an event changes, and a second run
+    does nothing.
+    """
     await take_known(db, *weekly(8))
     before, rows = await records(db), await left_behind(db)
     (one,) = await search(db, clock)
@@ -95,7 +99,7 @@ async def test_a_strangers_weekly_dates_are_a_read_only_series(db: Database, clo
 
 
 async def test_one_job_per_stranger_and_interval(db: Database, clock: HandClock) -> None:
-    """However often they write; none for a single event; and what comes after the interval is a new job."""
+    """However often the stranger writes, and none for a single event. Events after the interval cause a new job."""
     first, *others = weekly(8)
     await take(db, first)
     assert await queued(db) == []
@@ -113,7 +117,7 @@ async def test_one_job_per_stranger_and_interval(db: Database, clock: HandClock)
 
 @needs("fixtures")
 async def test_a_real_repository_with_irregular_dates_stays_as_it_is(db: Database, clock: HandClock) -> None:
-    """Through the whole path: neither a series nor a suggestion."""
+    """The complete path yields neither a series nor a suggestion."""
     kept = json.loads(fixture_path("data/calendar-records/repo-events-irregular-monthly.json").read_text())["records"]
     await take_known(
         db,
@@ -128,7 +132,7 @@ async def test_a_real_repository_with_irregular_dates_stays_as_it_is(db: Databas
 
 
 async def test_who_signs_in_decides(db: Database, clock: HandClock) -> None:
-    """The same row is theirs: yes, and back; nobody else decides meanwhile."""
+    """The detection row passes to the author who signs in: they confirm and undo. Until then nobody else can decide."""
     await take_known(db, *weekly(8))
     (one,) = await search(db, clock)
     before = await records(db)
@@ -162,7 +166,7 @@ async def test_a_claim_by_somebody_who_is_here_brings_the_series_along(db: Datab
 
 
 async def test_a_series_is_hidden_with_its_events(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """While its author waits as a newcomer, and while their account rests, its page is not there, nor its title."""
+    """While its author waits as a newcomer, or their account is deactivated, neither its page nor its title is shown."""
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
@@ -188,7 +192,7 @@ async def test_a_series_is_hidden_with_its_events(make_sqlite: MakeDatabase, clo
 async def test_the_authors_own_word_goes_before_what_was_inferred(
     db: Database, clock: HandClock, *, is_named_later: bool
 ) -> None:
-    """A series record appears, and events name it: they are its dates, and the inferred series gives them up."""
+    """A series record appears and events name it: they become its dates, and the inferred series gives them up."""
     days = [f"2026-03-{day:02}" for day in (7, 14, 21, 28)] + [f"2026-04-{day:02}" for day in (4, 11, 18, 25)]
     dates = [named_date(f"tea{n}", 1 + n, day) for n, day in enumerate(days)]
     plain = [event(1, f"tea{n}", 1 + n, "Games", startsAt=f"{day}T17:00:00Z") for n, day in enumerate(days)]
@@ -225,7 +229,7 @@ async def test_what_its_author_deletes_is_no_date_and_an_erased_account_leaves_n
 
 
 def test_names_made_to_be_compared_slowly_are_compared_a_bounded_number_of_times() -> None:
-    """Anagrams, whose letters alone do not tell them apart."""
+    """The names are anagrams, which cannot be told apart by their letters alone."""
     chance = random.Random(1)
     letters = list("ab" * 90)
 
@@ -247,7 +251,7 @@ def test_names_made_to_be_compared_slowly_are_compared_a_bounded_number_of_times
 
 
 async def test_a_stranger_is_looked_through_in_part(db: Database, clock: HandClock) -> None:
-    """The newest events; of who signs in, all up to a higher bound."""
+    """For a stranger only the newest events are searched. For a person who signs in the limit is higher."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(detection_queries, "MOST_EVENTS_OF_STRANGER", 4)
         await take_known(db, *weekly(8))

@@ -1,4 +1,4 @@
-"""Which single events form a series and which do not; with generated series, noise and a real repository."""
+"""Which single events form a series and which do not: generated series, noise, and a real repository."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -46,7 +46,7 @@ FIRST = wall(2026, 1, 1, 19)
 
 
 def dates_of(rule: str, number: int, *, first: datetime = FIRST) -> list[datetime]:
-    """The first dates of a rule; not the start, which need not be one."""
+    """The first dates of a rule, without the start, which need not be one of them."""
     pattern = Pattern(first - timedelta(days=400), BERLIN, parse_rule(rule))
     return [one.original for one in expansion.following(pattern, instant_of(first, BERLIN), number)]
 
@@ -54,7 +54,7 @@ def dates_of(rule: str, number: int, *, first: datetime = FIRST) -> list[datetim
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("number", [4, 8])
 def test_a_regular_series_is_found_with_its_rule(rule: str, number: int) -> None:
-    """Over both changes of the clock, although the events name no zone."""
+    """Across both clock changes, although the events name no zone."""
     sightings = [seen(n, f"Board games #{n}", at) for n, at in enumerate(dates_of(rule, number))]
     (found,) = find(sightings, [BERLIN])
     assert str(found.rule) == str(parse_rule(rule))
@@ -66,7 +66,7 @@ def test_a_regular_series_is_found_with_its_rule(rule: str, number: int) -> None
 @settings(max_examples=60)
 @given(
     rule=st.sampled_from(RULES[1:9]),
-    # Of four dates on two weekdays, one of them missing, nobody can say what they are.
+    # Four dates on two weekdays with one missing do not determine a rule.
     number=st.integers(6, 14),
     left_out=st.sets(st.integers(1, 3), max_size=1),
     moved=st.integers(0, 50),
@@ -76,7 +76,9 @@ def test_a_regular_series_is_found_with_its_rule(rule: str, number: int) -> None
     data=st.data(),
 )
 def test_series_are_found_in_noise(rule, number, left_out, moved, noise, data) -> None:
-    """One missing, one that begins a little later, other events between, all in any order: the same dates go on."""
+    """One date is missing, one begins a little later, other events lie in between, and the order is random: the same
+    dates are found.
+    """
     dates = dates_of(rule, number)
     held = [at for n, at in enumerate(dates) if n not in left_out]
     own = [seen(n, f"Choir {at:%B}", at + timedelta(minutes=moved if n == 2 else 0)) for n, at in enumerate(held)]
@@ -94,7 +96,7 @@ def test_series_are_found_in_noise(rule, number, left_out, moved, noise, data) -
 @settings(max_examples=60)
 @given(st.permutations([9, 12, 19, 24, 33, 38, 45]), st.integers(0, 6))
 def test_what_comes_irregularly_is_no_series(gaps: list[int], shift: int) -> None:
-    """The same name and place, at gaps that no rule has."""
+    """The same name and place, at intervals that no rule has."""
     days = [date(2026, 1, 5) + timedelta(days=shift + sum(gaps[:n])) for n in range(len(gaps) + 1)]
     sightings = [seen(n, "Jam session", wall(day.year, day.month, day.day, 20)) for n, day in enumerate(days)]
     assert [one for one in find(sightings, [BERLIN]) if one.confidence >= CERTAIN] == []
@@ -123,7 +125,7 @@ def test_a_series_is_called_what_its_dates_have_in_common(titles: list[str], cal
 
 
 def test_two_are_no_series_and_three_are_said_with_their_doubt() -> None:
-    """Three dates four weeks apart are monthly as well: not sure enough to be shown as a series."""
+    """Three dates four weeks apart could also be monthly: not certain enough to be shown as a series."""
     days = [wall(2026, 2, 3, 19), wall(2026, 3, 3, 19), wall(2026, 3, 31, 19)]
     assert find([seen(n, "Tea", at) for n, at in enumerate(days[:2])]) == []
     monthly = [wall(2026, 2, 3, 19), wall(2026, 3, 3, 19), wall(2026, 4, 7, 19)]
@@ -135,7 +137,7 @@ def test_two_are_no_series_and_three_are_said_with_their_doubt() -> None:
 
 
 def test_a_rule_of_which_half_the_dates_are_missing_is_none() -> None:
-    """Two Tuesdays and a Sunday are not every Tuesday and Sunday; every other week is not every week."""
+    """Two Tuesdays and a Sunday do not mean every Tuesday and Sunday, and every other week does not mean every week."""
     some = [wall(2026, 3, 10, 19), wall(2026, 3, 17, 19), wall(2026, 3, 29, 19)]
     assert find([seen(n, "Choir", at) for n, at in enumerate(some)], [BERLIN]) == []
     fortnightly = dates_of("FREQ=WEEKLY;INTERVAL=2;BYDAY=SA", 6)
@@ -144,7 +146,9 @@ def test_a_rule_of_which_half_the_dates_are_missing_is_none() -> None:
 
 
 def test_many_events_of_one_author_are_looked_through() -> None:
-    """Two thousand events, of which five are a series: it is found, and the work is bounded by words that names share."""
+    """Two thousand events, five of which are a series. It is found, and the work is limited by the words that names
+    share.
+    """
     often = [
         seen(n, f"{'abcdefghij'[n % 10] * 5} {'klmnopqrst'[n // 10 % 10] * 7}", at)
         for n, at in enumerate(dates_of("FREQ=DAILY", 1900))
@@ -166,7 +170,7 @@ def test_many_events_of_one_author_are_looked_through() -> None:
 
 @needs("fixtures")
 def test_a_real_repository_with_irregular_dates_stays_as_it_is() -> None:
-    """A user group that meets at the end of most months, whenever it suits: neither a series nor a suggestion."""
+    """A user group that meets around the end of most months, without a rule: neither a series nor a suggestion."""
     records = json.loads(fixture_path("data/calendar-records/repo-events-irregular-monthly.json").read_text())[
         "records"
     ]

@@ -1,4 +1,6 @@
-"""Invariant 5 for series: what somebody else does to one waits for its owner's yes before it is in their repository; on both engines."""
+"""Invariant 5 for series: an edit by somebody else waits for the owner's consent before it is written to their
+repository; on both engines.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -49,7 +51,7 @@ OWN_RECORD = "series"
 async def running_together(
     tx: Transaction, policy: PublishPolicy = PublishPolicy.WINDOW
 ) -> tuple[Caller, Caller, Series]:
-    """The weekly series of Ana, who has a repository, in the group that Ben runs with her."""
+    """Ana's weekly series, which has records in her repository, in a group that Ben runs with her."""
     await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
     ana = await person(tx, "Ana")
     await identity_queries.insert(
@@ -65,7 +67,7 @@ async def running_together(
 
 
 async def going_out(reader: Reader, *all_series: Series) -> set[str]:
-    """Names of the dates that would be written into the repository as they are now, and whether series would."""
+    """The names of the dates that would be written to the repository now, and ``series`` if the series record would be."""
     found = set()
     for series in all_series:
         for event in await dates(reader, series):
@@ -127,7 +129,9 @@ WHOLE = [change_all, move_all, change_rule, cancel_all, remove_one, add_one, pau
 async def test_what_others_do_to_a_series_waits_with_every_date_until_the_owner_says_so(
     practice_db: Database, act: Callable[[Transaction, Series], Awaitable[None]]
 ) -> None:
-    """Their records speak of the series, so they wait, too; here it holds at once, and the owner hears of it."""
+    """The dates' records mention the series, so they wait too. Here the edit applies at once, and the owner is
+    notified.
+    """
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         assert await going_out(tx, series) == await everything(tx, series)
@@ -167,7 +171,7 @@ async def test_one_date_that_others_change_waits_alone(
 
 
 async def test_dates_that_come_later_wait_with_the_series(practice_db: Database, clock: HandClock) -> None:
-    """The one that the clock stores, the one that somebody opens, and the one that is next once another is over."""
+    """The date that the clock stores, the one that somebody opens, and the one that becomes next when another is over."""
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx, PublishPolicy.NEXT)
         await change_all(tx, await locked(tx, ben, series))
@@ -202,7 +206,7 @@ async def test_a_split_by_others_waits_in_both_halves(practice_db: Database) -> 
 
 
 async def test_others_cannot_publish_by_undoing(practice_db: Database) -> None:
-    """Neither what they take back of their own nor what they take back of the owner's."""
+    """Neither by undoing their own edits nor by undoing the owner's."""
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         await change_all(tx, await locked(tx, ben, series))
@@ -264,7 +268,7 @@ async def test_who_lets_others_publish_has_it_at_once_and_sees_each_use(practice
 
 
 async def test_dates_that_are_out_pass_to_the_new_host_and_their_records_stay(practice_db: Database) -> None:
-    """They wait for nobody; what stands in the old host's repository is queued there, as a record of before."""
+    """The dates need no consent. The record in the old host's repository is queued there as the former record."""
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         first = (await dates(tx, series))[0]

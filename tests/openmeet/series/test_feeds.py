@@ -1,4 +1,4 @@
-"""A series as Atom and JSON Feed: its next stored dates, the same for everybody who has the address."""
+"""A series as Atom and JSON Feed: its next stored dates, the same for everybody who has the URL."""
 
 import re
 from xml.etree import ElementTree as ET
@@ -29,7 +29,7 @@ async def ana(site):
 
 
 async def test_a_series_is_followed_in_feed_readers(site, ana):
-    """Called-off dates say so, removed and private ones are absent; the host's file is everybody's."""
+    """Cancelled dates are marked, and removed and private ones are missing. The host gets the same file as everybody."""
     path = await make(ana, online_url="https://meet.example/secret", mode="hybrid")
     known = await only(site)
     async with site.db.transaction() as tx:
@@ -49,7 +49,7 @@ async def test_a_series_is_followed_in_feed_readers(site, ana):
             for same in ({"if-none-match": got.headers["etag"]}, {"if-modified-since": got.headers["last-modified"]}):
                 assert (await anybody.get(f"{path}.{kind}", headers=same)).status_code == 304
         found = (await anybody.get(f"{path}.json")).json()
-        feed = ET.fromstring((await anybody.get(f"{path}.atom")).content)  # our own bytes
+        feed = ET.fromstring((await anybody.get(f"{path}.atom")).content)  # our own output
     titles = [item["title"] for item in found["items"]]
     assert titles[:3] == ["Practice", "Cancelled: Practice", "Practice"]
     days = [item["content_text"].split(",")[0] for item in found["items"]]
@@ -76,7 +76,7 @@ def starts_in(file: bytes, last: tuple[int, int, int] = (2026, 6, 30)) -> list[t
 
 
 async def split_at(browser, path: str, date: str, **changes: str) -> str:
-    """Edit this date and those behind it; the path of the new series."""
+    """Edit this date and the following ones; return the path of the new series."""
     answer = await browser.post(
         f"{path}/edit", data=await form_at(browser, path, date) | {"scope": "following"} | changes
     )
@@ -85,7 +85,9 @@ async def split_at(browser, path: str, date: str, **changes: str) -> str:
 
 
 async def test_who_follows_a_series_goes_on_with_what_it_was_split_into(site, ana):
-    """The older file has every date once: its own up to the split, then those of the halves behind it, in all formats."""
+    """The first part's file has every date once: its own up to the split, then those of the later parts, in all
+    formats.
+    """
     path = await make(ana)
     before = starts_in((await ana.get(f"{path}.ics")).content)
     tag = (await ana.get(f"{path}.json")).headers["etag"]
@@ -103,7 +105,7 @@ async def test_who_follows_a_series_goes_on_with_what_it_was_split_into(site, an
         found = (await anybody.get(f"{path}.json", headers={"if-none-match": tag})).json()["items"]
         assert [one["title"] for one in found][:5] == ["Practice"] * 2 + ["Rehearsal"] * 2 + ["Concerts"]
         assert len({one["id"] for one in found}) == len(found) == 9
-        feed = ET.fromstring((await anybody.get(f"{path}.atom")).content)  # our own bytes
+        feed = ET.fromstring((await anybody.get(f"{path}.atom")).content)  # our own output
         assert [one.findtext(f"{ATOM}title") for one in feed.findall(f"{ATOM}entry")] == [one["title"] for one in found]
         page = (await anybody.get(path)).text
         assert f'Continued by <a href="{second}">Rehearsal</a>' in page
@@ -139,7 +141,7 @@ async def test_a_series_that_rests_has_its_stored_dates_in_a_calendar_and_no_mor
 
 
 async def test_dates_before_a_cancellation_took_place(site, ana):
-    """A cancelled series is no calendar of things that never were: what was over, and what was brought back, stays."""
+    """The calendar of a cancelled series keeps past and reinstated dates as confirmed."""
     path = await make(ana)
     site.clock.turn(5 * DAY)
     await ana.post(f"{path}/cancel", data={"which": "all"})
@@ -150,7 +152,7 @@ async def test_dates_before_a_cancellation_took_place(site, ana):
 
 
 async def test_a_cancelled_series_begins_with_a_date_that_there_is(site, ana):
-    """Its first date by the rule was never made; what it has is an extra one that comes before."""
+    """The first date of the rule was never created. The series has an extra date before it."""
     path = await make(ana)
     await ana.post(f"{path}/extra-date", data={"extra": "2026-03-05T10:00"})
     await ana.post(f"{path}/cancel", data={"which": "all"})

@@ -1,7 +1,8 @@
-"""Histories of edits at random, against a plain model that imports nothing of ours.
+"""Random histories of edits, compared with a plain model that imports none of our code.
 
-The model knows a weekly meeting as a list of weeks: for each its day, hour and zone, title, whether it is called off, and who goes;
-which weeks a half begins with, who goes to all of it, and how everything was before the last act.
+The model knows a weekly meeting as a list of weeks. For each week it has the start, zone, title, whether it is
+cancelled, and who goes. It also has the weeks at which the series was split, the standing RSVPs of each part, and the
+state before the last action.
 """
 
 import asyncio
@@ -32,12 +33,12 @@ from tests.openmeet.series.conftest import Fresh
 from tests.openmeet.series.histories import OnDatabases, run_histories
 from tests.openmeet.site_under_test import edited, person
 
-# 2026-11-20 12:00 UTC and the Tuesday after it, without a word of ours.
+# 2026-11-20 12:00 UTC and the Tuesday after it, computed without our code.
 NOW_US = 1_795_176_000_000_000
 FIRST = datetime(2026, 11, 24, 18)  # noqa: DTZ001
 SECOND = 1_000_000
 WEEKS = 8
-# Two months ahead, less a day for zones: a date behind that is not stored at once.
+# Two months ahead, less one day because of time zones. Later dates are not stored at once.
 STORED_UNTIL = datetime(2027, 1, 19)  # noqa: DTZ001
 WORDS = st.sampled_from(["Practice", "Rehearsal", "Concert", "Picnic"])
 
@@ -57,7 +58,7 @@ class Week:
 
 @dataclass
 class Past:
-    """How it was before the last act: the lists of the machine, and the series that the act was about."""
+    """The state before the last action: the machine's lists, and the series that the action concerned."""
 
     model: list[Week]
     halves: list[int]
@@ -69,13 +70,13 @@ class Past:
 
 
 class Histories(OnDatabases):
-    """Each rule does the same to the model and to a real database."""
+    """Each rule makes the same change in the model and in a real database."""
 
     @initialize()
     def begin(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.model = [Week(FIRST + timedelta(weeks=number), "Practice") for number in range(WEEKS)]
-        # Where each half begins, as numbers of weeks, and what its dates say unless they say otherwise.
+        # The week at which each part begins, and the title of its dates unless they have their own.
         self.halves = [0]
         self.titles = ["Practice"]
         self.is_off = [False]
@@ -97,7 +98,7 @@ class Histories(OnDatabases):
         return db
 
     def remember(self, half: int) -> None:
-        """An act on this half begins: it can be undone, and nothing before it."""
+        """An action on this part begins. It can be undone, and nothing before it can."""
         lists = (self.model, self.halves, self.titles, self.series, self.is_off, self.standing_rsvps)
         self.past = Past(*deepcopy(lists), self.series[half])
 
@@ -132,7 +133,7 @@ class Histories(OnDatabases):
     def retitle_one(self, week: int, title: str) -> None:
         if week >= len(self.model):
             return
-        # It would be lost with an undo, which is refused then: a test of its own.
+        # Undo would lose this edit and is therefore refused, which another test covers.
         self.past = None
 
         async def work(tx: Any) -> None:
@@ -187,7 +188,7 @@ class Histories(OnDatabases):
     def move_all(self, week: int, hours: int) -> None:
         half = self.half_of(week)
         shift = timedelta(hours=hours)
-        # Into the past, or out of its week, is another question.
+        # Moves into the past or into another week are not part of the model.
         if any(not self._is_in_its_week(number, shift) for number in self._numbers(half)):
             return
         self.remember(half)
@@ -216,7 +217,7 @@ class Histories(OnDatabases):
             return  # it would get a reason of its own, which the model does not know
         half = self.half_of(week)
         if off is not meeting.is_off:
-            # Nothing is done twice: what is so already is no act.
+            # Repeating what is already the case is not an action.
             self.remember(half)
 
         async def work(tx: Any) -> None:
@@ -268,7 +269,9 @@ class Histories(OnDatabases):
 
     @rule(more=st.booleans())
     def another_count(self, more: bool) -> None:
-        """The last half gets one date more, or one less: that goes only if nobody answered it and it says nothing of its own."""
+        """Add a date to the last part or remove one. It is removed only if nobody answered it and it has no title of
+        its own.
+        """
         half = len(self.halves) - 1
         last = self.model[-1]
         is_far = last.starts + timedelta(weeks=1) >= STORED_UNTIL
@@ -338,7 +341,8 @@ class Histories(OnDatabases):
         self.run(work)
         if loses:
             return
-        # Who answered meanwhile keeps their answer; who goes to all of the half that is gone goes to all of the other.
+        # People who answered meanwhile keep their answers. Standing RSVPs of the removed part apply to the remaining
+        # one.
         for before, now in zip(past.model, self.model, strict=False):
             before.going = now.going
         standing_rsvps = [set(one) for one in self.standing_rsvps]
@@ -358,7 +362,7 @@ class Histories(OnDatabases):
         return abs(self.model[number].starts + shift - (FIRST + timedelta(weeks=number))) <= timedelta(days=2)
 
     def _follow(self, meeting: Week, title: str) -> None:
-        """A change of the series reaches a meeting: one of its own title keeps it, unless it says the same by now."""
+        """Apply a change of the series to a meeting: it keeps a title of its own, unless the two are equal by now."""
         if meeting.own_title:
             meeting.own_title = meeting.title != title
         else:

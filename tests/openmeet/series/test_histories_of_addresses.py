@@ -1,4 +1,6 @@
-"""Addresses of dates at random: whatever a host does to a series, in any order, every address that was passed on leads to the date."""
+"""URLs of dates under random histories: whatever a host does to a series, in any order, every URL that was shared leads
+to its date.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from tests.openmeet.series.practice import NOW, begin, move, names, split
 
 NUMBERS = st.integers(0, 30)
 
-# A weekly date that is moved goes to the nearest day of the new rule, and a clock change or a change of the hour adds to that.
+# A weekly date moves to the nearest day of the new rule, and a clock change or a new hour can add to that distance.
 _MOST_PER_MOVE = timedelta(days=4)
 
 _WEEKS_AHEAD = (40, 41, 60)
@@ -31,7 +33,9 @@ _WEEKS_AHEAD = (40, 41, 60)
 
 @dataclass(frozen=True)
 class Address:
-    """An address that was passed on: of a stored date (``event_id``), or of one that was only computed; after how many moves."""
+    """A URL that was shared: of a stored date (``event_id``) or of one that was only computed, and the number of moves
+    since.
+    """
 
     slug: str
     name: str
@@ -56,7 +60,7 @@ class Addresses(OnDatabases):
         self.passed_on: list[Address] = []
         self.moves = 0
         self.removed: set[str] = set()
-        # Which event each address has led to.
+        # The events that each URL has led to.
         self.led_to: dict[tuple[str, str], str] = {}
         self._pass_on()
 

@@ -1,6 +1,6 @@
-"""Histories of rules at random: one of any shape takes the place of another, and no meeting is lost that somebody would miss.
+"""Random histories of rules: rules of any shape replace each other, and no meeting is lost that somebody would miss.
 
-What must hold is said by ``plain_repetition``, which imports nothing of ours; on both engines.
+``plain_repetition``, which imports none of our code, says what must hold. On both engines.
 """
 
 import ast
@@ -36,7 +36,7 @@ from tests.openmeet.series.histories import OnDatabases, run_histories
 from tests.openmeet.series.plain_repetition import Meeting, Shape, after_new_rule
 from tests.openmeet.site_under_test import details, edited, person
 
-# 2026-11-20 12:00 UTC, without a word of ours; dates of the coming sixty days are stored at once.
+# 2026-11-20 12:00 UTC, computed without our code. Dates of the next sixty days are stored at once.
 NOW_US = 1_795_176_000_000_000
 FIRST = datetime(2026, 11, 24, 18)  # noqa: DTZ001
 STORED_UNTIL = datetime(2027, 1, 19)  # noqa: DTZ001
@@ -56,7 +56,7 @@ def shapes(draw: st.DrawFn) -> Shape:
     shape = Shape(
         base,
         freq,
-        # Every day would be more dates than are stored at once.
+        # Daily rules would have more dates than are stored at once.
         draw(st.integers(2 if freq == "DAILY" else 1, 4)),
         days=() if freq == "DAILY" else tuple(sorted(draw(weekdays))),
         nth=draw(st.integers(1, 4)) if freq == "MONTHLY" else 0,
@@ -66,7 +66,7 @@ def shapes(draw: st.DrawFn) -> Shape:
             shape = replace(shape, count=draw(st.integers(3, 12)))
         case "until":
             shape = replace(shape, until=shape.start + timedelta(days=draw(st.integers(21, 70))))
-    # Dates of its own at an hour of their own: what is left out and added at once is another question.
+    # Extra dates have an hour of their own, because the model does not cover a time that is both excluded and added.
     added = draw(st.lists(st.integers(0, 50), max_size=3, unique=True))
     first = FIRST.replace(hour=11)
     return replace(
@@ -83,7 +83,7 @@ def timing_of(shape: Shape) -> Timing:
 
 
 class Rules(OnDatabases):
-    """Series of one host, each a list of dates; the meetings of each by the ids of their events."""
+    """The series of one host, each a list of dates, and the meetings of each by the ids of their events."""
 
     @initialize(shape=shapes(), is_there=st.booleans(), going=st.sets(NAMES))
     def begin(self, shape: Shape, is_there: bool, going: set[str]) -> None:
@@ -146,7 +146,8 @@ class Rules(OnDatabases):
             reply = RsvpReply.GOING if yes else RsvpReply.DECLINED
             await attendance.answer(tx, self.people[name], slug["slug"], reply)
 
-        # Whoever has said no has answered: their meeting is missed, too, by the product's count; the model says nothing of them.
+        # People who declined have answered too, so the product also keeps their meetings. The model does not know about
+        # them.
         if yes or name in meeting.going:
             self.run(work)
             (meeting.going.add if yes else meeting.going.discard)(name)
@@ -157,7 +158,7 @@ class Rules(OnDatabases):
         if found is None:
             return
         event_id, meeting = found
-        # It would be lost with an undo, which is refused then.
+        # Undo would lose this edit and is therefore refused.
         self.past = None
 
         async def work(tx: Any) -> None:
@@ -188,7 +189,8 @@ class Rules(OnDatabases):
         self.dates[series], self.titles[series] = shape.dates(), said
         self._learn(series, self.meetings[series])
         if is_same_rule:
-            # What has no place in the rule is a date of the series still: it says what all say. Only another rule leaves it as it was.
+            # A date without a place in the rule is still a date of the series and follows its edits. Only a new rule
+            # leaves it unchanged.
             self.meetings[series] = {key: one.at(one.name, said) for key, one in self.meetings[series].items()}
 
     @rule(number=NUMBERS, where=NUMBERS, title=WORDS)
@@ -217,7 +219,7 @@ class Rules(OnDatabases):
 
     def _learn(self, series: str, before: dict[str, Meeting]) -> None:
         names = self.run(lambda tx: self._names(tx, series))
-        # Who said no has answered, too: by the model nobody misses these.
+        # People who declined have answered too. In the model nobody misses these meetings.
         kept = {
             key
             for key, name in names.items()
@@ -245,7 +247,7 @@ class Rules(OnDatabases):
         series, dates, titles, meetings = self.past
         known = {key for some in meetings.values() for key in some}
         now = {key: one for some in self.meetings.values() for key, one in some.items()}
-        # What the rule names that holds again may stay: of a half, more is stored than of the whole.
+        # Dates of the restored rule may stay: a part has more of its dates stored than the whole had.
         going = {key for key, one in now.items() if key not in known and one.name not in dates[series]}
 
         async def work(tx: Any) -> dict[str, datetime] | None:
@@ -264,7 +266,7 @@ class Rules(OnDatabases):
             return
         for some in meetings.values():
             for key, one in some.items():
-                # Who answered meanwhile keeps their answer.
+                # People who answered meanwhile keep their answers.
                 one.going = now[key].going if key in now else one.going
         more = {key: name for key, name in names.items() if key not in known}
         assert set(more.values()) <= set(dates[series]) - {one.name for one in meetings[series].values()}
@@ -312,7 +314,9 @@ def test_the_plain_model_imports_nothing_of_ours() -> None:
 
 
 def test_a_date_that_an_older_rule_left_behind_says_what_all_say(fresh: Fresh) -> None:
-    """Ben goes to a Monday that no rule names any more. A title for all dates is its title, too; its own hour stays."""
+    """Ben goes to a Monday that is no longer in any rule. A new title for all dates applies to it as well, and it keeps
+    its own hour.
+    """
 
     async def another(_machine: Rules) -> tuple[str, str]:
         return await fresh()

@@ -1,4 +1,4 @@
-"""What a host does to single dates and to a series as a whole, on pages without a script; on both engines."""
+"""A host's actions on single dates and on a whole series, on pages without a script; on both engines."""
 
 import re
 
@@ -47,14 +47,14 @@ async def ben(site: Site):
 
 
 async def made(browser: httpx.AsyncClient, **changes: str) -> str:
-    """The path of a new series, or of an event where it does not repeat."""
+    """The path of a new series, or of an event if it does not repeat."""
     answer = await browser.post("/events/new", data=WEEKLY | changes)
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
 
 
 async def dates(site: Site, series: Series) -> dict[str, str]:
-    """Names and statuses of the stored dates that are there."""
+    """Names and statuses of the stored dates that are not deleted."""
     async with site.db.reader() as reader:
         held = [one.event for one in await date_queries.stored(reader, series.id)]
     return {
@@ -72,7 +72,7 @@ async def series_at(site: Site, path: str) -> Series:
 
 
 async def confirmed(browser: httpx.AsyncClient, path: str, typed: dict[str, str], **more: str) -> str:
-    """Do it in both steps; the text of the question."""
+    """Send the form and confirm it; return the text of the confirmation question."""
     asked = await browser.post(f"{path}/manage", data=typed)
     assert asked.status_code == 200, asked.text
     done = await browser.post(f"{path}/manage", data=inputs_of(asked.text) | more)
@@ -100,7 +100,7 @@ async def test_dates_are_cancelled_brought_back_and_removed_after_the_effect_was
 
 
 async def test_each_date_says_who_comes_and_what_is_not_as_the_others(ana, ben) -> None:
-    """Who comes of how many, who waits; full and cancelled ones are marked."""
+    """How many people come, the limit and the waitlist. Full and cancelled dates are marked."""
     path = await made(ana, capacity="1")
     for name in (FIRST, SECOND):
         await ben.get(f"{path}/dates/{name}")
@@ -122,7 +122,9 @@ async def test_each_date_says_who_comes_and_what_is_not_as_the_others(ana, ben) 
 
 
 async def test_a_range_of_any_length_is_done_whole_or_refused_at_its_field(site, ana) -> None:
-    """The form carries its two ends. More than five hundred dates are too many, ticked ones beside the range among them."""
+    """The form carries the first and the last date. More than five hundred dates, including ticked ones outside the
+    range, are too many.
+    """
     path = await made(ana, repeats="FREQ=DAILY")
     series = await series_at(site, path)
     whole = {"act": "cancel", "first": "2026-03-03", "last": "2027-07-15"}
@@ -143,7 +145,7 @@ async def test_a_range_of_any_length_is_done_whole_or_refused_at_its_field(site,
 
 
 async def test_a_range_that_has_other_dates_by_now_is_shown_again(site, ana) -> None:
-    """What is confirmed is what was shown."""
+    """What is confirmed is exactly what was shown."""
     path = await made(ana)
     series = await series_at(site, path)
     asked = await ana.post(f"{path}/manage", data={"act": "cancel", "first": "2026-03-03", "last": "2026-03-24"})
@@ -238,7 +240,7 @@ async def test_dates_are_answered_in_the_list(ana, ben) -> None:
         r'action="(/events/[^"]+)/answer" data-once><input type="hidden" name="series" value="([^"]+)">', shown
     )
     assert {found for _, found in forms} == {slug}
-    # The next date has a button above the list, too.
+    # The next date also has a button above the list.
     first, second = forms[0][0], forms[2][0]
     assert first == forms[1][0] != second
     answered = await ben.post(f"{second}/answer", data={"reply": "going", "series": slug})
@@ -268,7 +270,7 @@ async def test_an_event_comes_again_at_its_old_address(site, ana) -> None:
     assert "Repeat this event" in (await ana.get(event)).text
     preview = await ana.post(f"{event}/repeat", data={"repeats": "FREQ=WEEKLY;BYDAY=TU", "preview": "yes"})
     assert "<strong>Every Tuesday at 18:00, with no end</strong>" in preview.text
-    # The event is no reason not to come to itself.
+    # The event does not count as a conflict with itself.
     assert "You have:" not in preview.text
     nothing = await ana.post(f"{event}/repeat", data={"repeats": ""})
     assert (nothing.status_code, "Choose how often" in nothing.text) == (400, True)
@@ -326,7 +328,7 @@ async def test_hosts_pages_are_for_hosts(ana, ben, where) -> None:
 
 
 async def test_a_date_is_moved_into_the_past_only_on_purpose(site, ana) -> None:
-    """The form asks once, and the answer goes along to the question how far the edit reaches."""
+    """The form asks once, and the confirmation is carried along to the question about the scope of the edit."""
     path = await made(ana)
     shown = (await ana.get(f"{path}/edit", params={"date": SECOND})).text
     typed = inputs_of(shown) | {"starts": "2025-12-01T18:00", "ends": "2025-12-01T20:00", "time_zone": "Europe/Berlin"}
@@ -349,7 +351,7 @@ async def test_a_place_that_is_held_is_taken_and_nobody_goes_there_yet(site, ana
     slug = EventSlug(first.removeprefix("/events/"))
     async with site.db.transaction() as tx:
         cleo, dora, emil = [await person(tx, name) for name in ("Cleo", "Dora", "Emil")]
-        # The place of Cleo is offered to Emil, who waited for it; then Dora withdraws, too.
+        # Cleo's place is offered to Emil, who waited for it. Then Dora withdraws, too.
         for who, reply in ((cleo, "going"), (dora, "going"), (emil, "going"), (cleo, "declined"), (dora, "declined")):
             await attendance.answer(tx, who, slug, RsvpReply(reply))
     shown = (await ben.get(path)).text

@@ -1,4 +1,4 @@
-"""Hostile and impossible wishes for series: a sentence at the field, within a moment, and nothing half done."""
+"""Hostile and impossible input for series: an error at the field, within a moment, and nothing half done."""
 
 import asyncio
 
@@ -80,7 +80,7 @@ async def test_each_is_refused_at_its_field_and_leaves_nothing(site, changes, fi
 
 
 async def test_a_rule_that_names_every_day_of_a_year_in_a_hard_way_is_answered_in_a_moment(site):
-    """All lists full: what a naive expansion would walk for minutes."""
+    """All lists are full. A naive expansion would take minutes."""
     rule = (
         f"FREQ=YEARLY;BYYEARDAY={MANY};BYMONTH=1,2,3,4,5,6,7,8,9,10,11,12;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR="
         + ",".join(map(str, range(24)))
@@ -94,7 +94,7 @@ async def test_a_rule_that_names_every_day_of_a_year_in_a_hard_way_is_answered_i
 
 
 async def test_two_splits_at_once_are_one_split(site):
-    """Both hosts saw the series whole: the second reads what became of it first."""
+    """Both hosts saw the undivided series. The second request sees the result of the first."""
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         made = await client.post("/api/series", json=PRACTICE, headers=ana)
@@ -137,7 +137,7 @@ async def test_one_address_cannot_have_rules_explained_without_end(make_sqlite, 
 
 
 async def test_what_a_rule_means_is_computed_in_a_worker_process(make_sqlite, clock):
-    """Some take a third of a second, and anybody may ask."""
+    """Some rules take a third of a second, and anybody can ask for them."""
     pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=PATIENCE_SECONDS)))
     site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
     try:
@@ -159,7 +159,9 @@ FORM = {
 
 
 async def test_what_a_form_asks_for_is_computed_in_a_worker_process_too(make_sqlite, clock):
-    """The preview of a new event, the check when it is sent, and the form of a series: at the expense of who asks."""
+    """The preview of a new event, the check when it is sent, and the form of a series. The work counts against the
+    person who asks.
+    """
     pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=PATIENCE_SECONDS)))
     site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
     asked: list[str] = []
@@ -189,7 +191,7 @@ async def test_what_a_form_asks_for_is_computed_in_a_worker_process_too(make_sql
 
 
 async def test_a_form_whose_rule_takes_too_long_is_shown_without_its_dates(make_sqlite, clock):
-    """What was typed stays, and nothing is made of it."""
+    """The typed text stays, and nothing is created."""
     pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=0.001)))
     site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
     try:

@@ -1,4 +1,4 @@
-"""What an act would do, counted before it is done and true once it is; on both engines."""
+"""The effects of an action, counted beforehand and true afterwards; on both engines."""
 
 import pytest
 
@@ -16,7 +16,7 @@ ACTS = {
 
 @pytest.mark.parametrize("act", ACTS)
 async def test_a_plan_counts_what_the_act_does_and_does_nothing(client, ana, ben, act) -> None:
-    """Dates, answers to them, those that differ on purpose, and whom it reaches."""
+    """Dates, answers to them, dates that differ on purpose, and the people who are reached."""
     body, wanted = ACTS[act]
     verb = act.partition(" ")[0]
     made = await make(client, ana)

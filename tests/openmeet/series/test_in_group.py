@@ -1,4 +1,4 @@
-"""Series of groups: who sees them, who may change them, what their dates are; on both engines."""
+"""Series of groups: who sees them, who may change them, and which settings their dates have; on both engines."""
 
 import pytest
 
@@ -21,7 +21,7 @@ from tests.openmeet.site_under_test import Site, person
 
 
 async def series_in(tx: Transaction, visibility: str) -> tuple[Caller, Series]:
-    """A weekly series of Ana in her group."""
+    """A weekly series of Ana's in her group."""
     ana = await person(tx, "Ana")
     group = group_events.of_event(await group_by(tx, ana, visibility=visibility))
     return ana, await actions.create(tx, ana, Content("Practice"), weekly(), group=group)
@@ -118,7 +118,7 @@ async def test_it_is_offered_to_those_who_may_host_in_the_group(practice_db: Dat
 
 
 async def test_who_may_host_there_no_more_takes_nothing_over(practice_db: Database) -> None:
-    """Offered while they were a moderator, and out of the group before they said yes."""
+    """The series was offered to a moderator, who was removed from the group before they accepted."""
     async with practice_db.transaction() as tx:
         ana, series = await series_in(tx, "public")
         moderator = await join(tx, series, "Mia", GroupRole.MODERATOR)

@@ -1,4 +1,4 @@
-"""Inviting somebody to all dates of a series; on both engines."""
+"""Inviting a person to all dates of a series; on both engines."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Very many people are notified of a change to a series by a job, in pages, each once; on both engines."""
+"""A job notifies very many people of a change to a series, page by page and each person once; on both engines."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -45,7 +45,7 @@ CROWD = 12
 
 
 class Killed(BaseException):
-    """The process of a publisher is no more: nothing that it does in case of a failure is done."""
+    """The publisher's process has died, so none of its error handling runs."""
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Caller]:
-    """People in the order of their ids, each of whom goes to one of the dates, to some of them in turn."""
+    """People in the order of their ids. Each goes to one of the dates, distributed in turn."""
     found = await dates(tx, series)
     people = [
         {"id": new_id(tx.now), "name": f"Guest {number}", "email": f"{new_id(tx.now)}@example.org", "now": tx.now}
@@ -92,7 +92,7 @@ async def mails(reader: Reader) -> list[str]:
 
 
 async def test_an_edit_notifies_the_first_and_enqueues_the_others(practice_db: Database) -> None:
-    """Everyone hears of it once, by one mail, however often it is delivered."""
+    """Everybody is notified once and gets one e-mail, however often the job is delivered."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         people = await crowd(tx, series)
@@ -110,7 +110,7 @@ async def test_an_edit_notifies_the_first_and_enqueues_the_others(practice_db: D
 
 
 async def test_who_answered_several_dates_and_follows_gets_one_mail(practice_db: Database) -> None:
-    """Also where one of their dates is changed and another one goes."""
+    """Also if one of their dates is changed and another one is deleted."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         await crowd(tx, series, 5)
@@ -118,7 +118,7 @@ async def test_who_answered_several_dates_and_follows_gets_one_mail(practice_db:
         for event in (await dates(tx, series))[:3]:
             await go(tx, ben, event)
         await actions.follow(tx, ben, series.slug)
-        await tx.execute("delete from notification_emails")  # the host's, about Ben's answers
+        await tx.execute("delete from notification_emails")  # the host's e-mails about Ben's answers
         found = await dates(tx, series)
         await cancel_dates.remove_dates(tx, await locked(tx, ana, series), names(found[3:4]))
     await pay_all(practice_db)
@@ -135,7 +135,9 @@ async def test_who_answered_several_dates_and_follows_gets_one_mail(practice_db:
 async def test_a_handler_that_dies_notifies_everybody_exactly_once(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch, pieces: int
 ) -> None:
-    """It dies in the middle of a piece, whose news vanish with it; another goes on behind the last whole one."""
+    """It dies in the middle of a page, whose notifications are rolled back. Another handler continues after the last
+    complete page.
+    """
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         people = await crowd(tx, series)
@@ -159,7 +161,7 @@ async def test_a_handler_that_dies_notifies_everybody_exactly_once(
         assert await news_of(reader, people) == [
             [kinds.EVENT_CHANGED] if at < 3 + 4 * pieces else [] for at in range(CROWD)
         ]
-    clock.turn(2 * MINUTE)  # its lease ends
+    clock.turn(2 * MINUTE)  # so that its lease expires
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [[kinds.EVENT_CHANGED]] * CROWD
@@ -167,7 +169,9 @@ async def test_a_handler_that_dies_notifies_everybody_exactly_once(
 
 
 async def test_undone_in_time_it_is_told_to_nobody_else(practice_db: Database, clock: HandClock) -> None:
-    """Who had heard of the edit hears that it is as before; who answered since hears that, too; the others hear nothing."""
+    """People who were notified of the edit, or have answered since, are told that it was undone. The others are not
+    notified.
+    """
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         people = await crowd(tx, series)
@@ -226,7 +230,7 @@ async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practic
 
 
 async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) -> None:
-    """An act sees to a few dates by itself; in the end whoever waited and finds a seat is offered it."""
+    """An action handles a few dates itself. In the end everyone on a waitlist who can get a seat is offered one."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, capacity=1)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
@@ -249,7 +253,7 @@ async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) ->
 async def test_a_line_longer_than_one_transaction_reaches_moves_up_whole(
     practice_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In its order, when there is no limit any more."""
+    """They move up in order after the limit was removed."""
     monkeypatch.setattr(waitlist, "MAX_PER_TRANSACTION", 3)
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, capacity=1)
@@ -281,7 +285,7 @@ ACTS: dict[str, Callable[[Transaction, Series], Awaitable[object]]] = {
 
 
 async def counted(tx: Transaction, act: Callable[[Transaction, Series], Awaitable[object]], size: int) -> list[int]:
-    """How many statements an act on a series with so many people takes, and what takes it back."""
+    """The number of statements for an action on a series with this many people, and for its undo."""
     ana, series = await begin(tx)
     await crowd(tx, series, size)
     acting = Counting(tx)

@@ -1,4 +1,4 @@
-"""Every date of a series moved by as much: none is lost at its end, and none comes."""
+"""All dates of a series are moved by the same amount: none is lost at its end, and none is added."""
 
 from datetime import datetime, timedelta
 
@@ -27,7 +27,9 @@ def names(made: Pattern) -> list[datetime]:
 @pytest.mark.parametrize("end", ENDS[1:])
 @pytest.mark.parametrize("hours", [-19, -1, 1, 7, -24, 24])
 def test_the_last_date_stays_the_last(end: str, hours: int) -> None:
-    """An end is a day, an instant or a time of the wall clock; earlier or later by hours or a day, as many dates come before it."""
+    """The end is a day, an instant or a wall-clock time, and the dates move earlier or later by hours or a day. The
+    number of dates stays the same.
+    """
     before = pattern(START, "Europe/Berlin", parse_rule(f"FREQ=WEEKLY;{end}"))
     by = timedelta(hours=hours)
     after = moved(Timing(before, None), START, START + by, None).pattern
@@ -46,7 +48,7 @@ def test_the_last_date_stays_the_last(end: str, hours: int) -> None:
 def test_all_dates_move_by_as_much(
     freq: str, interval: int, days: list[str], end: str, zone: str, by: timedelta
 ) -> None:
-    """Also of every second week, over the border of a week."""
+    """Also for every second week and across the boundary of a week."""
     named = f";BYDAY={','.join(days)}" if days and freq == "WEEKLY" else ""
     before = pattern(START, zone, parse_rule(f"FREQ={freq};INTERVAL={interval};{end}{named}"))
     after = moved(Timing(before, None), START, START + by, None).pattern

@@ -30,7 +30,7 @@ from tests.openmeet.site_under_test import person
 
 
 async def mails(reader: Reader) -> list[str]:
-    """For whom a notification e-mail is queued, by name, in order."""
+    """The names of people for whom a notification e-mail is queued, in order."""
     rows = await reader.fetch(
         "select u.display_name from notification_emails m join users u on u.id = m.user_id order by u.display_name, m.id"
     )
@@ -47,7 +47,7 @@ async def test_one_edit_of_all_dates_is_one_mail_for_each(practice_db: Database)
         await actions.follow(tx, ben, series.slug)
         await actions.follow(tx, cleo, series.slug)
         await actions.follow(tx, dan, series.slug, notifies=False)
-        await tx.execute("delete from notification_emails")  # the host's, about Ben's answers
+        await tx.execute("delete from notification_emails")  # the host's e-mails about Ben's answers
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
         assert await mails(tx) == ["Ben", "Cleo"]
         assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == (
@@ -58,7 +58,9 @@ async def test_one_edit_of_all_dates_is_one_mail_for_each(practice_db: Database)
 
 
 async def test_who_goes_to_several_dates_hears_when_each_of_theirs_is(practice_db: Database) -> None:
-    """Theirs and no others; of very many the next ones, and how many more; who follows hears of all."""
+    """Only about their own dates. If there are very many, the next ones are listed with the number of the rest.
+    Followers are told about all.
+    """
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, "FREQ=DAILY")
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
@@ -83,7 +85,7 @@ async def test_who_goes_to_several_dates_hears_when_each_of_theirs_is(practice_d
 
 
 async def test_a_rule_with_other_dates_is_one_mail_for_a_follower_too(practice_db: Database) -> None:
-    """Dates changed, dates gone and dates new by one edit are one piece of news."""
+    """Dates changed, deleted and added by one edit are one notification."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         cleo = await person(tx, "Cleo")
@@ -164,7 +166,9 @@ async def rules_told(reader: Reader, who: Caller) -> list[str]:
 
 
 async def test_a_new_rule_is_put_into_words(practice_db: Database, clock: HandClock) -> None:
-    """On the page and in the mail, to whose dates it moves and to followers; its undo says the old one."""
+    """Attendees whose dates move and followers read it on the page and in the e-mail. The undo states the previous
+    rule.
+    """
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
@@ -187,7 +191,7 @@ async def test_a_new_rule_is_put_into_words(practice_db: Database, clock: HandCl
 
 
 async def test_what_is_no_other_rule_says_none(practice_db: Database) -> None:
-    """Other words, or the same days under a new name behind a split."""
+    """Another text, or the same days under new names after a split."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=8")
         ben = await person(tx, "Ben")

@@ -1,4 +1,4 @@
-"""What events say beside what, when and where, as series say it: repeated, overridden by single dates, hidden where it is private."""
+"""Optional details of events in series: repeated, overridden by single dates, hidden in private events."""
 
 import httpx
 import pytest
@@ -62,7 +62,7 @@ async def test_each_date_says_it_and_may_differ(client, ana):
 
 
 async def test_a_date_that_meets_elsewhere_keeps_its_point(client, ana):
-    """The series moves, the date that had a place of its own does not; what is changed beside the place leaves it alone."""
+    """The series moves, and a date with its own place does not. Edits of other fields leave its coordinates alone."""
     series = await make(client, ana, **SAID)
     first, second = (await dates(client, series, ana, limit="2"))[:2]
     lake = {"name": "Lake", "latitude": "48.3", "longitude": "16.4"}
@@ -78,7 +78,7 @@ async def test_a_date_that_meets_elsewhere_keeps_its_point(client, ana):
 
 
 async def test_strangers_read_only_the_town(client, ana):
-    """In the series' JSON, its page and its calendar file; the host reads all of it."""
+    """In the series' JSON, page and calendar file. The host can read all of it."""
     series = await make(client, ana, **SAID)
     path = f"/series/{series['slug']}"
     assert series["venue"]["street"] == "Geheimgasse 7"
@@ -91,7 +91,7 @@ async def test_strangers_read_only_the_town(client, ana):
 
 
 async def test_whole_days_stay_whole_over_a_change_of_the_clocks(client, ana):
-    """The last Sunday of March has 23 hours in Berlin; it is a day, and differs in nothing."""
+    """The last Sunday of March has 23 hours in Berlin. It is still a whole day, and does not count as a changed date."""
     whole = {"startsLocal": "2026-03-22", "endsLocal": "2026-03-22", "isAllDay": True}
     series = await make(client, ana, **PRACTICE | whole | {"recurrence": "FREQ=WEEKLY;BYDAY=SU"})
     found = await dates(client, series, ana, limit="3")

@@ -1,4 +1,4 @@
-"""Series by pages, without a script: made in the event form, looked at, edited with the scope asked afterwards."""
+"""Series pages without a script: created in the event form, viewed, edited with the scope asked afterwards."""
 
 import re
 from collections.abc import AsyncIterator
@@ -154,7 +154,7 @@ async def test_one_form_makes_one_series_and_without_a_rule_an_event(ana: httpx.
 async def test_who_makes_something_public_lands_on_it_and_is_asked_there_about_other_apps(
     ana: httpx.AsyncClient, ben: httpx.AsyncClient, site: Site, publishing: Publishing
 ) -> None:
-    """Until they answer, on the page of each public series and event of theirs, and nobody else's."""
+    """The question is on the page of each public series and event of theirs until they answer, and on nobody else's."""
     change_services(site.app, publishing=publishing)
     question = "Show your public events in other apps, too?"
     path = await make(ana)
@@ -200,7 +200,9 @@ async def test_the_page_shows_rule_dates_and_the_way_to_far_ones(ana: httpx.Asyn
 
 
 async def test_dates_too_far_ahead_lead_nowhere_and_the_page_says_why(ana, ben, site: Site) -> None:
-    """No link that would answer 404; who opens the address reads the day; the host reads how to change one all the same."""
+    """The page has no links that would answer 404. The URL of such a date says from which day it exists, and the host
+    reads how to change one.
+    """
     path = await make(ana)
     shown = (await ben.get(f"{path}?from=2031-06-01T00:00:00Z")).text
     assert "We couldn’t read “soon” as a date" in (await ben.get(f"{path}?from=soon")).text
@@ -234,13 +236,13 @@ async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.Asy
 
 
 def said_about_answers(page: str) -> str:
-    """What the series' page says of the viewer's answers to its dates."""
+    """What the series page says about the viewer's answers to its dates."""
     found = re.findall(r'<p class="hint">\n?((?:You’re (?:not )?going to|No date).*?)</p>', page, re.DOTALL)
     return " ".join(found[0].split()) if found else ""
 
 
 async def test_what_somebody_goes_to_is_counted_and_never_called_every_date(ana, ben, site: Site) -> None:
-    """Dates with limited places are left out of "going to all": who goes to none of them is not told that they go."""
+    """"Going to all" leaves out dates with limited places. A person who goes to none of them is not told that they go."""
     path = await make(ana, capacity="9")
     await ben.post(f"{path}/answer", data={"reply": "going"})
     none = (await ben.get(path)).text
@@ -281,7 +283,7 @@ async def test_dates_that_somebody_may_not_see_or_that_are_cancelled_are_not_cou
         await sign_up(cleo, "cleo@example.org", "Cleo")
         await cleo.post(f"{path}/answer", data={"reply": "going"})
         assert said_about_answers((await cleo.get(path)).text).startswith("You’re going to all of the next 7 dates.")
-    # Who answered the private one is invited to it, and goes.
+    # A person who answered the private date is invited to it and goes.
     assert said_about_answers((await ben.get(path)).text).startswith("You’re going to all of the next 8 dates.")
 
 
@@ -453,13 +455,13 @@ async def test_private_series_have_no_page_and_no_feed_for_others(ana, ben) -> N
     for address in (path, f"{path}.ics", f"{path}.atom", f"{path}.json", f"{path}/dates/{FIRST}"):
         assert (await ben.get(address)).status_code == 404
     assert (await ana.get(f"{path}.ics")).status_code == 200
-    # Feed readers have no session: there is no feed that is one person's alone.
+    # Feed readers have no session, so there are no personal feeds.
     assert [(await ana.get(f"{path}.{kind}")).status_code for kind in ("atom", "json")] == [404, 404]
     assert ".atom" not in (await ana.get(path)).text
 
 
 async def test_looking_at_the_form_of_a_series_locks_nothing(site: Site, ana, monkeypatch: pytest.MonkeyPatch):
-    """Whoever stores dates or sees answers holds that lock: a page that is only looked at must not wait for it, nor hold it."""
+    """Storing dates and reading answers take that lock. Viewing a page must neither wait for it nor hold it."""
     made = await ana.post("/events/new", data=FORM)
     (slug,) = re.findall(r"/series/([\w-]+)", made.headers["location"])
 

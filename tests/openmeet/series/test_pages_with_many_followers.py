@@ -1,4 +1,6 @@
-"""Pages of a series that very many follow: as many rows are read for them as for a few, since people are counted where they are."""
+"""Pages of a series with very many followers: they read as many rows as with few, because the database counts the
+people.
+"""
 
 from collections.abc import Sequence
 
@@ -24,7 +26,7 @@ def engine() -> str:
 
 @pytest.fixture
 def rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many rows each statement answers from now on."""
+    """The number of rows that each statement returns from this point."""
     read: list[int] = []
     fetch = PostgresTransaction.fetch
 
@@ -72,7 +74,7 @@ async def test_a_page_reads_as_many_rows_for_a_crowd_as_for_a_few(
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         await go(tx, await person(tx, "Ben"), (await dates(tx, series))[0])
-        # More than a page of followers shows.
+        # More than fit on one page of followers.
         await followed_by(tx, series, 200)
         names_ = names(await dates(tx, series))
     async with signed_in(site_on(practice_db, clock), ana.user_id) as browser:
@@ -84,7 +86,7 @@ async def test_a_page_reads_as_many_rows_for_a_crowd_as_for_a_few(
 
 
 async def test_what_a_page_says_is_what_is_done(practice_db: Database, clock: HandClock) -> None:
-    """Who follows in silence hears nothing, and is not counted."""
+    """People who follow without notifications are not notified, and not counted."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         await followed_by(tx, series, 3)

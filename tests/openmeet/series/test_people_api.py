@@ -1,4 +1,6 @@
-"""Undoing, extra dates, followers, standing answers and offers, as a client of the JSON API; on both engines."""
+"""Undo, extra dates, followers, standing RSVPs and ownership offers, as clients of the JSON API see them; on both
+engines.
+"""
 
 import httpx
 import pytest
@@ -99,7 +101,7 @@ async def test_an_offer_is_for_one_person(client, ana, ben, path) -> None:
 
 
 async def test_who_handed_over_hears_that_it_was_taken(client, ana, ben, path) -> None:
-    """And only they do; the one who has it edits it, with all that is coming, and hands it on."""
+    """Nobody else is notified. The new owner can edit the series with all coming dates, and hand it on."""
     await client.put(f"{path}/follow", json={}, headers=ben)
     to = (await client.get(f"{path}/heirs", headers=ana)).json()["people"][0]["userId"]
     await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
@@ -116,7 +118,7 @@ async def test_who_handed_over_hears_that_it_was_taken(client, ana, ben, path) -
 
 
 async def test_what_came_between_an_offer_and_a_yes_is_looked_at(client, ana, ben, path) -> None:
-    """Whoever keeps the other away by then hands nothing over to them, and takes nothing."""
+    """If one of them has blocked the other by then, the handover fails in both directions."""
     await client.put(f"{path}/follow", json={}, headers=ben)
     to = (await client.get(f"{path}/heirs", headers=ana)).json()["people"][0]["userId"]
     await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
@@ -140,14 +142,14 @@ async def test_what_one_is_offered_is_listed_until_one_says_no_and_then_the_host
     assert (await client.get("/api/my/series-offers", headers=ben)).json()["offers"] == []
     said = (await client.get("/api/notifications", headers=ana)).json()["items"]
     assert [one["sentence"] for one in said] == ["Ben won’t take over the series of Practice. It stays yours."]
-    # Who takes their own offer back needs no news of it, and the other has it in the list no more.
+    # Withdrawing one's own offer notifies nobody, and the other person no longer has it in their list.
     await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
     assert (await client.delete(f"{path}/offer", headers=ana)).status_code == 204
     assert len((await client.get("/api/notifications", headers=ana)).json()["items"]) == 1
 
 
 async def test_who_handed_over_a_private_series_hosts_it_beside(client, ana, ben) -> None:
-    """Like a single event; of a series that everybody may see they follow the dates, and no more."""
+    """As for a single event. For a public series they only follow the dates."""
     made = await client.post("/api/series", json=PRACTICE | {"visibility": "private"}, headers=ana)
     assert made.status_code == 201, made.text
     path = made.headers["location"]
@@ -163,6 +165,6 @@ async def test_who_handed_over_a_private_series_hosts_it_beside(client, ana, ben
     assert len(stored) > 5
     for slug in (stored[0], stored[-1]):
         assert (await client.get(f"/api/events/{slug}", headers=ana)).status_code == 200
-    # They can leave it, as any co-host can; then it is private to them, too.
+    # They can leave it like any co-host, and then they can no longer see it either.
     assert (await client.post(f"/api/events/{stored[0]}/co-hosts/leave", headers=ana)).status_code == 204
     assert (await client.get(path, headers=ana)).status_code == 404

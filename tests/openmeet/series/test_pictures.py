@@ -1,4 +1,6 @@
-"""The picture of a series: shown by it and by its coming dates, but for those with one of their own; taken back as any edit is."""
+"""The picture of a series: shown by the series and by its coming dates, except those with their own, and undone like
+any edit.
+"""
 
 import re
 from dataclasses import replace
@@ -39,7 +41,7 @@ async def test_coming_dates_show_it_but_for_those_with_one_of_their_own(practice
         assert after.content.picture == NEW
         assert after.revision == series.revision + 1
         assert await shown(tx, series) == [NEW, OWN] + [NEW] * (len(stored) - 2)
-        # It changes nobody's plans: neither news nor a mail.
+        # A new picture changes nobody's plans, so there is neither a notification nor an e-mail.
         assert await kinds_received(tx, ben) == []
         queued = await tx.fetch("select subject from outbox_jobs where subject like 'news%'")
         assert [one for one in queued if ben.user_id in one["subject"]] == []

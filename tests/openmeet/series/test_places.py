@@ -1,4 +1,4 @@
-"""How people get into the dates of a series, and their answers, through splits; on both engines."""
+"""How people get into the dates of a series, and their answers, across splits; on both engines."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -30,7 +30,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: Database) -> None:
-    """But for a date with settings of its own. Answers, with all that was said, stay where they are."""
+    """Except for a date with its own settings. Answers stay where they are, with all their details."""
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -55,7 +55,9 @@ async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: D
 
 
 async def test_a_date_that_an_older_rule_left_behind_takes_the_place_of_no_other(db: Database) -> None:
-    """Tuesdays and Wednesdays, then Wednesdays alone, then Thursdays: who goes on a Wednesday goes on the Thursday behind it."""
+    """Tuesdays and Wednesdays, then only Wednesdays, then Thursdays: people who go on a Wednesday move to the Thursday
+    after it.
+    """
     async with db.transaction() as tx:
         _, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU,WE")
         ben = await person(tx, "Ben")
@@ -67,7 +69,7 @@ async def test_a_date_that_an_older_rule_left_behind_takes_the_place_of_no_other
         after = await dates(tx, series)
         day = {one.id: datetime.fromisoformat(original_of(one)).strftime("%a") for one in after}
         was = {one.id: datetime.fromisoformat(original_of(one)).strftime("%a") for one in before.values()}
-        # The start of a series counts whether or not its rule names it.
+        # The start counts as a date of the series even if its rule does not include it.
         moved = [
             one
             for one in after
@@ -87,7 +89,7 @@ def original_of(event: Event) -> str:
 
 
 async def test_what_was_said_once_counts_for_every_date(db: Database) -> None:
-    """Who goes to all is asked what the host asks at the first date alone; before that no date takes the answer."""
+    """A standing RSVP answers the host's questions once, at the first date. Without those answers no date accepts it."""
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")

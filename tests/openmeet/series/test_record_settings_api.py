@@ -1,4 +1,4 @@
-"""What a host decides about records, by API and by page; sending them now, and how each stands."""
+"""A host's choices about records, in the API and on the page; sending them now, and the state of each."""
 
 import pytest
 
@@ -138,7 +138,7 @@ async def test_answers_are_looked_at_for_their_owner_and_for_hosts(site: Site):
 
 
 async def test_a_series_is_meant_by_its_own_address_and_by_its_dates(site: Site):
-    """Its policy says which dates are records; what is said of all holds for those that are coming and for new ones."""
+    """Its policy says which dates have records. A setting for all dates applies to coming and new ones."""
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         made = await browser.post(
@@ -212,7 +212,9 @@ async def test_preferences_by_api_and_page_are_the_same(site: Site):
 
 
 async def test_the_page_of_a_series_leads_to_the_consent_that_its_record_needs(site: Site):
-    """Where its record is switched on and the server was not asked about it; signing in asks for the calendar alone."""
+    """Shown if series records are switched on and the server was not asked for that permission. The sign-in requests
+    the calendar permission only.
+    """
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         ana = await api_session(browser, "ana@example.org", "Ana")
@@ -251,7 +253,7 @@ async def test_the_page_of_a_series_leads_to_the_consent_that_its_record_needs(s
 
 
 async def test_what_another_app_wrote_is_imported_and_not_withheld(site: Site):
-    """With its address, of events and of answers; what is changed here since is a publication like any other."""
+    """Events and answers have their URI. What is changed here afterwards is published like anything else."""
     record = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
     reply = rsvp(1, "yes", 2, record.uri)
     async with site.browser() as browser:

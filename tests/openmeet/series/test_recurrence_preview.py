@@ -1,4 +1,4 @@
-"""The dates of a rule before it is saved: by a button, and while somebody types."""
+"""The dates of a rule before it is saved: by a button, and while typing."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ __all__ = ["ana", "site"]
 
 
 async def test_whole_days_come_back_as_days_and_are_previewed_as_days(ana: httpx.AsyncClient) -> None:
-    """With a script the browser sends days alone, without one it sends times that do not count."""
+    """With a script the browser sends only days. Without one it also sends times, which are ignored."""
     days = FORM | {"all_day": "yes", "starts": "2026-03-03", "ends": "2026-03-04", "preview": "yes"}
     for sent in (days, days | {"starts": "2026-03-03T18:00", "ends": "2026-03-04T20:00"}):
         shown = (await ana.post("/events/new", data=sent)).text
@@ -32,7 +32,7 @@ async def test_whole_days_come_back_as_days_and_are_previewed_as_days(ana: httpx
 
 
 async def test_the_dates_follow_what_is_typed(ana: httpx.AsyncClient) -> None:
-    """A fragment, by the fields of the form; one that is wrong or missing shows choices without dates."""
+    """The fragment is built from the form's fields. If one is invalid or missing it shows the choices without dates."""
     fields = {name: FORM[name] for name in ("starts", "ends", "time_zone", "repeats")}
     shown = await ana.get("/recurrence/preview", params=fields)
     assert shown.status_code == 200
@@ -62,7 +62,7 @@ async def test_the_preview_shows_sentence_and_dates_and_keeps_what_was_typed(ana
 
 
 def rows_of(html: str) -> list[tuple[str, bool, str]]:
-    """The dates of a preview: day, whether it is skipped, and the name of its button."""
+    """The rows of a preview: day, whether it is skipped, and the name of its button."""
     part = html.split('"rule-preview"')[1].partition('<p class="actions')[0]
     rows = re.findall(r'<li( class="is-skipped")?>(.*?)</li>', part, re.DOTALL)
     return [
@@ -92,7 +92,7 @@ async def test_the_end_is_said_in_words(ana: httpx.AsyncClient) -> None:
 
 
 async def test_a_date_is_skipped_and_put_back_before_the_series_exists(ana: httpx.AsyncClient, site: Site) -> None:
-    """By buttons of the form alone; what was typed stays, and the series leaves the date out."""
+    """Buttons of the form suffice. The typed text stays, and the series leaves the date out."""
     sent = FORM | {"description": "Bring a stand", "ends_how": "after", "ends_after": "4"}
     first = (await ana.post("/events/new", data=sent | {"preview": "yes"})).text
     assert rows_of(first) == [
@@ -111,7 +111,7 @@ async def test_a_date_is_skipped_and_put_back_before_the_series_exists(ana: http
         ("Tue 24 Mar 2026", True, "put_back"),
     ]
     fourth = (await ana.post("/events/new", data=sent | kept | {"put_back": "2026-03-24"})).text
-    # They are days: another hour leaves them skipped.
+    # Skipped dates are days, so changing the hour keeps them skipped.
     later = {"starts": "2026-03-03T19:00", "ends": "2026-03-03T21:00", "skipped": inputs_of(fourth)["skipped"]}
     made = await ana.post("/events/new", data=sent | later)
     assert made.status_code == 303
@@ -124,7 +124,7 @@ async def test_a_date_is_skipped_and_put_back_before_the_series_exists(ana: http
 
 
 async def test_a_draft_previews_and_skips_and_is_published_only_when_told(ana: httpx.AsyncClient) -> None:
-    """Its preview button once published it."""
+    """Regression: the preview button of a draft once published it."""
     begun = await ana.post("/events/new", data=FORM | {"save": "draft"})
     path = begun.headers["location"]
     revision = {"revision": inputs_of((await ana.get(path)).text)["revision"]}
@@ -149,7 +149,7 @@ async def test_what_a_stranger_sends_as_skipped_days_is_bounded(ana: httpx.Async
 
 
 async def test_dates_of_a_series_are_not_skipped_in_its_form(ana: httpx.AsyncClient) -> None:
-    """People may have answered: such a date is cancelled, and they are told."""
+    """People may have answered: such a date is cancelled instead, and they are notified."""
     made = await ana.post("/events/new", data=FORM)
     shown = (await ana.get(made.headers["location"] + "/edit")).text
     assert 'name="skip"' not in shown
@@ -162,7 +162,7 @@ async def test_public_holidays_are_named_by_the_country_of_the_place_or_the_zone
     assert re.findall(r'<span class="chip hold">(.*?)</span>', english)[:2] == ["Christmas Day", "New Year&#39;s Day"]
     german = (await ana.get("/recurrence/preview", params=fields, headers={"accept-language": "de"})).text
     assert "Erster Weihnachtstag" in german
-    # In Israel it is a Friday like others.
+    # In Israel it is an ordinary Friday.
     elsewhere = (await ana.get("/recurrence/preview", params=fields | {"country": "IL"})).text
     assert "Christmas" not in elsewhere
     nowhere = (await ana.get("/recurrence/preview", params=fields | {"time_zone": "UTC"})).text
@@ -170,6 +170,6 @@ async def test_public_holidays_are_named_by_the_country_of_the_place_or_the_zone
 
 
 def test_the_calendars_of_holidays_are_loaded_by_no_process_that_answers() -> None:
-    """They take most of a second and 20 MB: worker processes load them at the first question."""
+    """They take most of a second and 20 MB, so worker processes load them on first use."""
     code = "import sys, openmeet.app, openmeet.web.series.recurrence_form; sys.exit('holidays' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

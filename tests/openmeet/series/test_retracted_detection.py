@@ -1,4 +1,4 @@
-"""An author takes their yes to a found series back, after they split it, gave it away, deleted it; on both engines."""
+"""An author undoes the confirmation of a detected series after it was split, handed over or deleted; on both engines."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ TENTH, SEVENTEENTH = "2026-03-10T19:00:00", "2026-03-17T20:00:00"
 
 
 async def accepted(db: Database, ana: Caller) -> tuple[Detection, Series]:
-    """Twelve Tuesdays, of which four are to come, and the yes to them."""
+    """Twelve Tuesdays, four of them still to come, confirmed by the author."""
     await take(db, *weekly(12))
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:
@@ -43,7 +43,7 @@ async def accepted(db: Database, ana: Caller) -> tuple[Detection, Series]:
 
 
 async def halved(db: Database, ana: Caller, series: Series) -> Series:
-    """From 10 March on it is a series of its own, an hour later."""
+    """Split the series at 10 March; the new part is an hour later."""
     async with db.transaction() as tx:
         half = await split(tx, await locked(tx, ana, series), TENTH, "Late tea")
         return await move(tx, await locked(tx, ana, half), timedelta(hours=1))
@@ -62,7 +62,7 @@ def found_names(one: Detection) -> list[str]:
 
 
 async def test_what_the_author_writes_later_joins_the_half_that_has_the_date(db: Database, ana: Caller) -> None:
-    """Also behind a split: a date beyond those that are stored, and one that the first half had before."""
+    """Also after a split: a date beyond the stored ones, and one that the first part had before."""
     await take(db, *weekly(6))
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:
@@ -76,7 +76,9 @@ async def test_what_the_author_writes_later_joins_the_half_that_has_the_date(db:
 
 
 async def test_every_half_gives_back_what_was_found(db: Database, ana: Caller) -> None:
-    """Also of a half that was split again and moved: under the names that they had. What was added and answered stays, the rest goes."""
+    """Also a part that was split again and moved. The events get their earlier names back; added dates with answers
+    stay, and the rest is deleted.
+    """
     one, series = await accepted(db, ana)
     half = await halved(db, ana, series)
     async with db.transaction() as tx:
@@ -104,7 +106,7 @@ async def test_every_half_gives_back_what_was_found(db: Database, ana: Caller) -
 
 
 async def test_the_no_after_a_yes_leaves_single_events_alone(db: Database, ana: Caller) -> None:
-    """None of them stays in a half."""
+    """None of the events stays in a part of the series."""
     one, series = await accepted(db, ana)
     await halved(db, ana, series)
     async with db.transaction() as tx:
@@ -115,7 +117,7 @@ async def test_the_no_after_a_yes_leaves_single_events_alone(db: Database, ana: 
 
 
 async def test_a_half_that_somebody_else_hosts_stays_theirs(db: Database, ana: Caller) -> None:
-    """With its dates; what is left is found again, and the author is told so."""
+    """It keeps its dates. The remaining events are detected again, and the author is told so."""
     one, series = await accepted(db, ana)
     half = await halved(db, ana, series)
     async with db.transaction() as tx:
@@ -135,7 +137,7 @@ async def test_a_half_that_somebody_else_hosts_stays_theirs(db: Database, ana: C
 
 
 async def test_what_was_given_away_is_not_taken_back(db: Database, ana: Caller) -> None:
-    """The whole series is somebody else's: the author is told whom to ask."""
+    """The whole series belongs to somebody else, and the author is told whom to ask."""
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
@@ -151,7 +153,7 @@ async def test_what_was_given_away_is_not_taken_back(db: Database, ana: Caller) 
 
 @pytest.mark.parametrize("keeps_events", [True, False])
 async def test_of_a_deleted_series_what_is_there_is_found_again(db: Database, ana: Caller, keeps_events: bool) -> None:
-    """It comes back under its address, with the events that are still there."""
+    """The series comes back under its URL, with the events that still exist."""
     one, series = await accepted(db, ana)
     half = await halved(db, ana, series)
     async with db.transaction() as tx:
@@ -167,7 +169,9 @@ async def test_of_a_deleted_series_what_is_there_is_found_again(db: Database, an
 
 
 async def test_where_nothing_is_left_there_is_nothing_to_show(db: Database, ana: Caller) -> None:
-    """All of it was deleted where it came from: it is asked about no more once it was looked for, and a yes meanwhile says why not."""
+    """All events were deleted where they came from. After the next detection the author is no longer asked, and a
+    confirmation before that is refused with the reason.
+    """
     one, _ = await accepted(db, ana)
     await take(db, *(deleted(message, 40) for message in weekly(12)))
     async with db.transaction() as tx:
@@ -184,7 +188,9 @@ async def test_where_nothing_is_left_there_is_nothing_to_show(db: Database, ana:
 
 
 async def test_what_was_only_suggested_is_a_suggestion_again(db: Database, ana: Caller) -> None:
-    """Its events are single ones, as before the author was asked, and not shown as a series that nobody was sure of."""
+    """Its events are single ones again, as before the author was asked. They are not shown as a series, because that
+    was uncertain.
+    """
     await take(db, *(weekly(6)[n] for n in (0, 1, 2, 5)))
     (one,) = await looked(db, ana)
     assert one.state is DetectionState.SUGGESTED
@@ -197,7 +203,9 @@ async def test_what_was_only_suggested_is_a_suggestion_again(db: Database, ana: 
 
 
 async def test_a_date_that_stays_makes_way_for_what_was_found(db: Database, ana: Caller) -> None:
-    """An hour that a found date had until it was moved was given to an extra one, which somebody answered: both are dates."""
+    """A detected date was moved, an extra date was added at its old time, and somebody answered that. Both remain
+    dates.
+    """
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
@@ -215,7 +223,7 @@ async def test_a_date_that_stays_makes_way_for_what_was_found(db: Database, ana:
 
 
 async def test_a_deleted_date_holds_no_name_against_what_was_found(db: Database, ana: Caller) -> None:
-    """The same, and the extra date was removed again."""
+    """The same, but the extra date has been removed again."""
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
@@ -228,7 +236,7 @@ async def test_a_deleted_date_holds_no_name_against_what_was_found(db: Database,
 
 
 async def test_an_event_that_was_added_stands_by_itself_again(db: Database, ana: Caller) -> None:
-    """It was the author's before the series was, and nobody needs to have answered it."""
+    """It was the author's event before it joined the series, and it stays even if nobody answered it."""
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
         alone = await event_by(
@@ -243,7 +251,7 @@ async def test_an_event_that_was_added_stands_by_itself_again(db: Database, ana:
 
 
 async def test_the_page_says_what_stays(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Before the author undoes it, and after, in its own words."""
+    """Before the author undoes it, and after."""
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")

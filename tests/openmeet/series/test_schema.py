@@ -1,4 +1,4 @@
-"""The names of the schema that people look for, with their defaults; and that questions about series use indexes."""
+"""Names and defaults of schema columns that people look for. Queries about series use indexes."""
 
 import pytest
 
@@ -18,7 +18,7 @@ OF_EVENTS = """series_id original_date is_modified_occurrence overridden_fields 
 
 
 async def columns(tx: Transaction, db: Database, table: str) -> dict[str, str | None]:
-    """Names and defaults."""
+    """Names and defaults of the columns."""
     if db.engine == "sqlite":
         rows = await tx.fetch("select name, dflt_value as filled from pragma_table_info(:table)", table=table)
     else:
@@ -44,7 +44,7 @@ async def test_names_and_defaults(practice_db: Database) -> None:
 
 
 class Explaining:
-    """Reads and writes as a transaction does, and keeps the plan of each question."""
+    """Reads and writes like a transaction, and stores the plan of each query."""
 
     def __init__(self, tx: Transaction) -> None:
         self.tx = tx
@@ -94,7 +94,9 @@ ASKED = {
 @pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 async def test_no_question_walks_a_whole_table(practice_db: Database, asked: str) -> None:
-    """On PostgreSQL, where a plan can be asked for that shuns walking: it walks only where no index would do."""
+    """On PostgreSQL, whose planner can be told to avoid sequential scans: a scan is left only where no index would
+    help.
+    """
     async with practice_db.transaction() as tx:
         series: Series
         _, series = await begin(tx)

@@ -1,4 +1,4 @@
-"""Who sees which of several series, and what one is offered of them; on both engines."""
+"""Which series a person sees, and what they are offered about them; on both engines."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ from tests.openmeet.site_under_test import Site, person, signed_in
 async def private(
     tx: Transaction, host: Caller, title: str, *, in_group: GroupRole | None = None, ben: Caller
 ) -> Series:
-    """A private series; with ``in_group``, of a private group in which Ben stands so."""
+    """A private series. With ``in_group`` it is in a private group where Ben has this role."""
     group = None
     if in_group is not None:
         group = group_events.of_event(await group_by(tx, host, visibility="private"))
@@ -34,14 +34,14 @@ async def private(
 
 
 async def made_private(tx: Transaction, host: Caller, series: Series) -> None:
-    """Its host lets nobody see it any more but whom they invite."""
+    """Its host makes it visible only to invited people."""
     now = await locked(tx, host, series)
     template = replace(now.content, visibility=Visibility.PRIVATE)
     await actions.apply(tx, now, plan_all(now, template, now.timing, await date_queries.stored(tx, now.id), tx.now))
 
 
 async def test_each_of_several_is_seen_as_it_is_alone(practice_db: Database) -> None:
-    """Members, guests and co-hosts see it; who left its group, and whom its host keeps away, do not."""
+    """Members, guests and co-hosts see it. People who left its group or are blocked by its host do not."""
     async with practice_db.transaction() as tx:
         ana, ben, eve = [await person(tx, name) for name in ("Ana", "Ben", "Eve")]
         several = {
@@ -90,7 +90,7 @@ async def test_many_offers_take_as_many_statements_as_one(practice_db: Database)
 
 
 async def test_what_one_sees_no_more_is_offered_nowhere(site: Site) -> None:
-    """Neither the page of one's series nor the API names it, and no answer says that it is there."""
+    """Neither the page nor the API of one's series lists it, and no response reveals that it exists."""
     async with site.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         series = await actions.create(tx, ana, Content("Quiet circle"), weekly())

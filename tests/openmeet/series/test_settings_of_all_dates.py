@@ -1,4 +1,6 @@
-"""Settings that one date shows and that hold for all: whoever saves them on what they read loses nobody else's. On both engines."""
+"""Settings that are shown at one date and apply to all: saving them never overwrites somebody else's change. On both
+engines.
+"""
 
 import asyncio
 
@@ -13,7 +15,7 @@ async def two_dates(client, ana, **changes: object) -> tuple[dict, str, str]:
 
 
 async def test_how_people_get_into_all_dates_is_saved_on_what_was_read(client, ana):
-    """Be it read at a date that has no settings of its own, at another one, or while there were none at all."""
+    """Whether they were read at a date without settings of its own, at another date, or before there were any."""
     _, first, second = await two_dates(client, ana)
     nothing = (await client.get(f"{first}/joining", headers=ana)).headers["etag"]
     for_all = {"scope": "series"}
@@ -40,7 +42,9 @@ async def test_how_people_get_into_all_dates_is_saved_on_what_was_read(client, a
 
 
 async def test_own_settings_that_came_and_went_are_not_those_that_were_read(client, ana):
-    """A date's own settings give way to those of all dates, and come again: their revision begins anew, their tag does not."""
+    """A date's own settings are replaced by those for all dates and set again: their revision starts again, but their
+    ETag differs.
+    """
     _, first, _ = await two_dates(client, ana)
     own = await client.put(f"{first}/joining", json={"maxParty": 2}, headers=ana)
     await client.put(f"{first}/joining", json={"maxParty": 3}, params={"scope": "series"}, headers=ana)
@@ -51,7 +55,7 @@ async def test_own_settings_that_came_and_went_are_not_those_that_were_read(clie
 
 
 async def test_two_who_save_for_all_dates_at_once_are_one_who_did_and_one_who_hears(client, ana):
-    """Each at another date, each with the tag that was read before."""
+    """Two people save at different dates with the same ETag: one request succeeds and the other gets 412."""
     _, first, second = await two_dates(client, ana)
     tag = (await client.get(f"{first}/joining", headers=ana)).headers["etag"]
     answers = await asyncio.gather(
@@ -68,7 +72,7 @@ async def test_two_who_save_for_all_dates_at_once_are_one_who_did_and_one_who_he
 
 
 async def test_the_form_for_all_dates_is_saved_on_what_it_showed(site, client, ana):
-    """What was typed is kept, and saving again has it so."""
+    """The typed text is kept, and saving again stores it."""
     _, first, second = await two_dates(client, ana)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -84,7 +88,7 @@ async def test_the_form_for_all_dates_is_saved_on_what_it_showed(site, client, a
 
 
 async def test_which_dates_are_published_is_saved_on_what_was_read(client, ana):
-    """The choice belongs to the series: a tag that was read at one date is stale once it was made at another."""
+    """The choice belongs to the series, so an ETag read at one date is stale after a change at another."""
     _, first, second = await two_dates(client, ana)
     tag = (await client.get(f"{first}/bluesky-settings", headers=ana)).headers["etag"]
     saved = await client.post(f"{second}/bluesky-settings", json={"seriesPolicy": "window"}, headers=ana)
@@ -112,7 +116,7 @@ async def test_which_dates_are_published_is_saved_on_what_was_read(client, ana):
 
 
 async def test_the_page_of_a_record_keeps_a_choice_made_at_another_date(site, client, ana):
-    """It sends which dates are published with every save."""
+    """It sends the choice of published dates with every save."""
     _, first, second = await two_dates(client, ana)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")

@@ -1,4 +1,4 @@
-"""Going to every date, also to those that come into being later; on both engines."""
+"""Standing RSVPs: going to every date, including dates that are created later; on both engines."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ from tests.openmeet.site_under_test import person
 
 
 class Killed(BaseException):
-    """The process of a publisher is no more."""
+    """The publisher's process has died."""
 
 
 GOING, WAITING, NOT_GOING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.DECLINED
@@ -118,7 +118,9 @@ async def test_who_goes_to_all_goes_to_the_half_that_is_split_off(practice_db: D
 async def test_standing_rsvps_to_a_new_date_are_applied_by_a_job_in_their_order(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who has answered that date otherwise meanwhile, or goes to all no more, is left alone; delivered again it changes nothing."""
+    """People who have since answered that date differently or ended their standing RSVP are left alone, and a second
+    delivery changes nothing.
+    """
     monkeypatch.setattr(standing_rsvps, "AT_ONCE", 3)
     monkeypatch.setattr(standing_rsvps, "PIECE", 2)
     async with practice_db.transaction() as tx:
@@ -177,7 +179,9 @@ async def test_a_handler_that_dies_still_notifies_everybody(
 
 
 async def test_places_that_are_limited_by_way_count_as_limited(practice_db: Database) -> None:
-    """A hybrid series with 5 places in person: neither those dates nor new ones are answered by who leaves limited ones out."""
+    """A hybrid series with 5 places in person: a standing RSVP that leaves out limited dates answers neither existing
+    nor new ones.
+    """
     async with practice_db.transaction() as tx:
         _, series = await begin(tx, mode=Mode.HYBRID)
         await registration.put(tx, series.id, RegistrationSettings(limit_in_person=5))

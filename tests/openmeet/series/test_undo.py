@@ -102,7 +102,9 @@ async def test_everything_is_as_it_was(practice_db: Database, act: str) -> None:
 
 
 async def test_an_event_that_was_added_stands_by_itself_again(practice_db: Database) -> None:
-    """With its words, its answers and its record; the earlier act is not lost sight of in silence, but the newest one is taken back."""
+    """It keeps its text, answers and record. Only the newest action is undone, and the earlier one is not dropped
+    silently.
+    """
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
@@ -251,7 +253,7 @@ async def test_an_act_on_the_half_that_was_split_off_comes_first(practice_db: Da
 
 
 async def test_after_a_cancelled_date_the_record_of_the_next_is_enqueued(practice_db: Database) -> None:
-    """On its event's page, as in the series: the next that takes place is published."""
+    """When the date is cancelled on its event page or in the series, the next one that takes place is published."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         first = (await dates(tx, series))[0]
@@ -280,7 +282,7 @@ async def test_a_date_that_is_over_is_completed_and_the_next_enqueues_the_record
 
 
 async def test_a_far_date_that_was_cancelled_takes_place_again(practice_db: Database) -> None:
-    """A date that the cancellation itself stored is as if nobody had cancelled it."""
+    """The cancellation itself stored the date. After the undo it is as if it had never been cancelled."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         far = "2027-06-01T18:00:00"
@@ -293,7 +295,7 @@ async def test_a_far_date_that_was_cancelled_takes_place_again(practice_db: Data
 
 @pytest.mark.parametrize("stop", ["pause", "cancel"])
 async def test_dates_that_going_on_has_made_go_with_it(practice_db: Database, clock: HandClock, stop: str) -> None:
-    """A series that is paused or cancelled again has no date that it did not have before, let alone one that takes place."""
+    """A series that is paused or cancelled again has only the dates that it had before."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         series = await locked(tx, ana, series)
