@@ -63,7 +63,7 @@ async def of(db: Database, who: UserId) -> dict[str, str]:
     return {row["title"]: row["status"] for row in rows}
 
 
-async def test_signing_in_makes_the_shadow_a_person_and_says_what_was_there(db: Database, clock: HandClock) -> None:
+async def test_signing_in_claims_the_shadow_and_reports_what_it_had(db: Database, clock: HandClock) -> None:
     """Signing in claims the shadow's row and records when. It is not a merge, and signing in again does not report it a
     second time.
     """
@@ -84,7 +84,7 @@ async def test_signing_in_makes_the_shadow_a_person_and_says_what_was_there(db: 
     assert await signs_in(db, did(1)) == SignInResult(shadow)
 
 
-async def test_whoever_signs_in_is_not_a_stranger_any_more(db: Database) -> None:
+async def test_signing_in_confirms_a_strangers_rsvp(db: Database) -> None:
     """When a stranger signs in, their unconfirmed RSVP to an event with a limit gets a place or joins the end of the
     waitlist.
     """
@@ -102,7 +102,7 @@ async def test_whoever_signs_in_is_not_a_stranger_any_more(db: Database) -> None
     assert ben.user_id not in {one.user_id for one in known}
 
 
-async def test_linking_shows_first_and_joins_on_the_yes(db: Database) -> None:
+async def test_linking_merges_only_after_confirmation(db: Database) -> None:
     """Both accounts stay as they are until the person confirms. Afterwards the shadow is gone, and its DID signs the
     person in.
     """
@@ -131,7 +131,7 @@ async def test_linking_shows_first_and_joins_on_the_yes(db: Database) -> None:
     assert await of(db, ana.user_id) == {"Tea": "declined"}
 
 
-async def test_a_double_click_joins_once(db: Database) -> None:
+async def test_a_double_click_merges_once(db: Database) -> None:
     """Confirming twice at the same moment merges once, and both requests report what was merged."""
     await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
     async with db.transaction() as tx:
@@ -147,7 +147,7 @@ async def test_a_double_click_joins_once(db: Database) -> None:
     assert await of(db, ana.user_id) == {"Tea": "attending"}
 
 
-async def test_a_did_that_nobody_knows_or_that_did_nothing_is_linked_at_once(db: Database) -> None:
+async def test_an_unknown_or_unused_did_is_linked_at_once(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await identities.person_for_did(tx, did(3))
@@ -158,7 +158,7 @@ async def test_a_did_that_nobody_knows_or_that_did_nothing_is_linked_at_once(db:
     assert [(one.did, one.is_default) for one in mine] == [(did(1), True), (did(3), False)]
 
 
-async def test_a_claim_is_its_persons_alone_and_ends(db: Database, clock: HandClock) -> None:
+async def test_a_claim_belongs_to_one_person_and_expires(db: Database, clock: HandClock) -> None:
     await take(db, event(1, "own", 1))
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -181,7 +181,7 @@ async def test_a_claim_is_its_persons_alone_and_ends(db: Database, clock: HandCl
     assert await queries.forget_old_claims(db) == 0
 
 
-async def test_who_unlinked_the_proven_did_in_the_middle_keeps_their_account(db: Database) -> None:
+async def test_unlinking_a_did_ends_claims_by_it(db: Database) -> None:
     """Two people can prove the same DID. If the owner unlinks it, the other's earlier proof no longer merges their
     accounts.
     """
@@ -207,7 +207,7 @@ async def test_who_unlinked_the_proven_did_in_the_middle_keeps_their_account(db:
         assert await reader.fetch_one("select 1 from events where author_id = :id", id=ana.user_id) is not None
 
 
-async def test_who_has_another_address_by_then_keeps_their_account(db: Database) -> None:
+async def test_changing_the_address_ends_claims_by_it(db: Database) -> None:
     async with db.transaction() as tx:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
         claim, _ = await actions.prove_email(tx, eve.user_id, "ana@example.org")
@@ -220,7 +220,7 @@ async def test_who_has_another_address_by_then_keeps_their_account(db: Database)
         assert await by_id(reader, ana.user_id) is not None
 
 
-async def test_what_proves_an_account_in_two_ways_is_what_was_shown_last(db: Database) -> None:
+async def test_a_claim_rests_on_the_latest_proof(db: Database) -> None:
     """Eve proves Ana's account by e-mail address and then by DID. Unlinking the DID ends the claim, although the
     address is still Ana's.
     """
@@ -239,7 +239,7 @@ async def test_what_proves_an_account_in_two_ways_is_what_was_shown_last(db: Dat
             await actions.confirm(tx, eve.user_id, claim)
 
 
-async def test_two_people_who_proved_one_shadow_do_not_both_get_it(db: Database) -> None:
+async def test_only_one_of_two_claimants_gets_a_shadow(db: Database) -> None:
     """If both confirm at the same moment, one gets everything, and the other is told that the account no longer exists."""
     await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
     async with db.transaction() as tx:
@@ -273,7 +273,7 @@ async def test_an_address_is_forgotten_when_its_claim_is_completed(db: Database)
     assert row["proven"] == ""
 
 
-async def test_answers_by_mail_are_joined_by_their_address(db: Database) -> None:
+async def test_proving_an_address_claims_guest_rsvps(db: Database) -> None:
     """A guest's RSVPs become the account's when the person proves the e-mail address. The address is theirs from then
     on.
     """
@@ -292,7 +292,7 @@ async def test_answers_by_mail_are_joined_by_their_address(db: Database) -> None
     assert await of(db, ana) == {"Board games": "attending"}
 
 
-async def test_two_kept_repositories_are_not_joined(db: Database) -> None:
+async def test_two_custodial_repositories_are_not_merged(db: Database) -> None:
     """Neither repository's key may be lost, so one repository has to be taken over first. The attempt changes nothing."""
     async with db.transaction() as tx:
         people = [await person(tx, name) for name in ("Ana", "Ben")]
@@ -308,7 +308,7 @@ async def test_two_kept_repositories_are_not_joined(db: Database) -> None:
         assert await by_id(reader, people[1].user_id) is not None
 
 
-async def test_what_arrives_during_the_merge_belongs_to_the_person(db: Database, clock: HandClock) -> None:
+async def test_messages_during_the_merge_reach_the_person(db: Database, clock: HandClock) -> None:
     """Messages of this DID and of others are applied while the person confirms. There is one answer per event, nobody
     is lost, and seats are exact.
     """

@@ -211,7 +211,7 @@ def arrival(who: int, arriving: str) -> Work:
 
 @pytest.mark.parametrize("arriving", ARRIVING)
 @pytest.mark.parametrize("stopped", ["the yes", "the message"])
-async def test_it_ends_as_if_one_came_after_the_other(
+async def test_a_concurrent_merge_and_message_end_as_if_sequential(
     make_database: MakeDatabase, engine: Engine, stopped: str, arriving: str
 ) -> None:
     """No answer is lost or duplicated, no seat is given out twice, and nothing refers to the deleted user."""
@@ -230,7 +230,7 @@ async def test_it_ends_as_if_one_came_after_the_other(
     assert at > 2 * STEP, "it was never stopped"
 
 
-async def test_two_who_join_each_other_end_as_one(make_database: MakeDatabase, engine: Engine) -> None:
+async def test_two_people_who_merge_each_other_become_one(make_database: MakeDatabase, engine: Engine) -> None:
     """Each has proven the other's address, and both confirm. One account is left, with everything of both."""
     db = await make_database("openmeet")
     at, is_stopped = 1, True
@@ -268,9 +268,7 @@ async def once_set(event: asyncio.Event, ask: Callable[[], Awaitable[httpx.Respo
     return await ask()
 
 
-async def test_what_one_does_while_one_is_joined_is_refused_and_works_when_done_again(
-    make_database: MakeDatabase, clock: HandClock
-) -> None:
+async def test_requests_during_a_merge_can_be_repeated_after_it(make_database: MakeDatabase, clock: HandClock) -> None:
     """While Ana merges Ben's account, Ben's requests by page and by API are refused with "try again". When repeated,
     they are carried out for Ana.
     """

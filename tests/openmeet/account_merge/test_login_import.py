@@ -69,7 +69,7 @@ async def how_far(deployment: Deployment, user_id: UserId) -> tuple[BackfillStag
     return one.stage, one.applied, one.total
 
 
-async def test_everything_of_the_repository_is_here_after_signing_in(deployment: Deployment) -> None:
+async def test_signing_in_imports_the_whole_repository(deployment: Deployment) -> None:
     """Everything is imported once, and RSVPs made here before are kept."""
     await deployment.account("dora")
     client = await deployment.stranger("dora")
@@ -102,7 +102,7 @@ async def test_everything_of_the_repository_is_here_after_signing_in(deployment:
     assert {row["user_id"] for row in going} == {user_id, ben.user_id}
 
 
-async def test_a_pds_that_dies_in_between_is_asked_again(deployment: Deployment) -> None:
+async def test_an_import_resumes_when_the_pds_is_back(deployment: Deployment) -> None:
     """The page says that the import is waiting and why. When the PDS is back, nothing is lost or duplicated."""
     await deployment.account("dora")
     client = await deployment.stranger("dora")
@@ -128,7 +128,7 @@ async def test_a_pds_that_dies_in_between_is_asked_again(deployment: Deployment)
         assert "/my/reading" not in (await browser.get("/my/events")).text
 
 
-async def test_what_was_applied_before_a_crash_is_neither_lost_nor_doubled(
+async def test_a_crashed_import_loses_and_repeats_nothing(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker dies between two batches, and the next worker to take the job continues."""

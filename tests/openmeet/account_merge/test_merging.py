@@ -137,7 +137,7 @@ async def _naming(reader, place: tuple[str, str], who: UserId) -> int:
     return int(row["n"])
 
 
-async def test_what_both_have_is_had_once(db: Database, schema: Schema) -> None:
+async def test_users_with_equal_keys_can_be_merged(db: Database, schema: Schema) -> None:
     """Two users who have rows with the same keys in every table can be merged. No constraint prevents it, and none is
     violated.
     """
@@ -194,7 +194,7 @@ async def merged(tx: Transaction, events: int) -> int:
     return counting.statements
 
 
-async def test_it_takes_as_many_statements_for_many_shared_events_as_for_some(db: Database) -> None:
+async def test_the_number_of_statements_does_not_depend_on_shared_events(db: Database) -> None:
     """Every freed place is offered to the next person on the waitlist. Jobs do this for most of the events."""
     async with db.transaction() as tx:
         some = await merged(tx, 7)

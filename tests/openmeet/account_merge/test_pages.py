@@ -37,7 +37,7 @@ async def proves(browser: httpx.AsyncClient, email: str) -> str:
     return proven.headers["location"]
 
 
-async def test_what_is_joined_is_shown_before_and_said_after(site: Site) -> None:
+async def test_the_page_shows_what_will_be_merged_and_what_was(site: Site) -> None:
     async with site.db.transaction() as tx:
         tea = await event_by(tx, await person(tx, "Host"), title="Tea")
         guest = await guests.make(tx, display_name="Ana A.", email="other@example.org")
@@ -64,7 +64,7 @@ async def test_what_is_joined_is_shown_before_and_said_after(site: Site) -> None
             assert (await stranger.post(claim)).status_code == 404
 
 
-async def test_two_accounts_say_which_address_goes_on(site: Site) -> None:
+async def test_the_person_chooses_which_address_to_keep(site: Site) -> None:
     """Two people who both have an address choose which one to keep, and "not now" leaves both accounts as they are."""
     async with site.db.transaction() as tx:
         await person(tx, "Ben")

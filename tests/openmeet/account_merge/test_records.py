@@ -62,7 +62,7 @@ async def join(deployment: Deployment, stays: Caller, goes: Caller) -> None:
     await deployment.db.batch(lambda tx: claiming.confirm(tx, stays.user_id, signed_in.claim))
 
 
-async def test_of_two_records_of_one_answer_one_is_taken_back(deployment: Deployment) -> None:
+async def test_one_of_two_rsvp_records_is_retracted(deployment: Deployment) -> None:
     """After the merge one of the two RSVP records is retracted. The remaining one has the later answer, whichever
     repository it is in.
     """
@@ -85,7 +85,7 @@ async def test_of_two_records_of_one_answer_one_is_taken_back(deployment: Deploy
     assert sorted([*await answers_in(deployment, "dora"), *await answers_in(deployment, "cleo")]) == ["interested"]
 
 
-async def test_an_only_record_goes_on_where_it_is(deployment: Deployment) -> None:
+async def test_an_only_record_stays_in_its_repository(deployment: Deployment) -> None:
     """If only the merged user published an RSVP, the record stays in that repository and follows the remaining person's
     later answers.
     """

@@ -57,14 +57,14 @@ async def test_each_flag_is_switched_on_its_page(bench: Bench):
             assert words in listed, words
 
 
-async def test_the_button_says_whereto_and_no_second_click_turns_it_back(bench: Bench):
+async def test_a_second_click_does_not_switch_the_flag_back(bench: Bench):
     for _ in range(2):
         await switch(bench.client, Flag.EVENTS_OUT, "off")
     assert [one.is_on for one in await changes(bench)] == [False]
     assert "It was already like that." in (await bench.client.get(PAGE)).text
 
 
-async def test_without_a_reason_nothing_is_switched_and_what_was_typed_stays(bench: Bench):
+async def test_a_switch_without_a_reason_is_refused(bench: Bench):
     for why in ("", "  ", "w" * 201):
         refused = await switch(bench.client, Flag.EVENTS_OUT, "off", why)
         assert refused.status_code == HTTPStatus.BAD_REQUEST
@@ -74,7 +74,7 @@ async def test_without_a_reason_nothing_is_switched_and_what_was_typed_stays(ben
     assert await changes(bench) == []
 
 
-async def test_what_follows_from_it_follows(bench: Bench):
+async def test_switching_on_enqueues_the_reads_that_follow(bench: Bench):
     """Switching ingestion of events on again enqueues a read of every known person's repository, as the CLI command
     does.
     """
@@ -87,7 +87,7 @@ async def test_what_follows_from_it_follows(bench: Bench):
     assert did(7) in [row["subject"] for row in queued]
 
 
-async def test_to_everybody_else_there_is_nothing(bench: Bench):
+async def test_the_pages_do_not_exist_for_others(bench: Bench):
     for path in (PAGE, f"{PAGE}/events-in"):
         assert (await bench.stranger.get(path)).status_code == HTTPStatus.NOT_FOUND
     assert (await switch(bench.stranger, Flag.EVENTS_IN, "off")).status_code == HTTPStatus.NOT_FOUND
@@ -95,7 +95,7 @@ async def test_to_everybody_else_there_is_nothing(bench: Bench):
     assert await changes(bench) == []
 
 
-async def test_a_service_switches_and_reads_who_did(bench: Bench):
+async def test_a_service_switches_flags_and_reads_changes(bench: Bench):
     """A credential that may read flags cannot switch them. One that may switch them has to give a reason, and the log
     names it.
     """

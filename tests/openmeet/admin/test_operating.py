@@ -43,7 +43,7 @@ from tests.simulation.processes import free_port
 PAGES = ("/operating", "/operating/dead-letters", "/operating/dead-letters/1", "/operating/put-aside")
 
 
-async def test_nobody_else_sees_that_there_is_anything(bench: Bench):
+async def test_the_pages_do_not_exist_for_others(bench: Bench):
     """For other signed-in people the pages do not exist, as with any unknown URL. People who are not signed in are
     asked to sign in.
     """
@@ -70,7 +70,7 @@ async def test_a_quiet_site_says_so(bench: Bench):
         assert sentence in shown.text
 
 
-async def test_a_community_whose_database_is_away_is_named(bench: Bench):
+async def test_a_community_without_its_database_is_listed(bench: Bench):
     """Operators of the default community run the whole installation. Its page checks the other communities' databases
     on each request.
     """
@@ -88,7 +88,7 @@ async def test_a_community_whose_database_is_away_is_named(bench: Bench):
     assert "Databases that don’t answer" not in (await bench.client.get("/operating")).text
 
 
-async def test_a_broker_that_is_away_hides_nothing_else(bench: Bench):
+async def test_an_unreachable_broker_hides_nothing_else(bench: Bench):
     """If the message broker is down, the page still shows everything else, because operators look at it when something
     is wrong.
     """
@@ -106,7 +106,7 @@ async def test_a_broker_that_is_away_hides_nothing_else(bench: Bench):
     await nobody_listens.close()
 
 
-async def test_records_that_nobody_understood_are_counted(bench: Bench):
+async def test_unreadable_records_are_counted(bench: Bench):
     await bench.queue.publish(
         [
             Message(one.routing_key, one.did, encode(one), one.message_id)
@@ -119,12 +119,12 @@ async def test_records_that_nobody_understood_are_counted(bench: Bench):
     assert "because they aren’t events or answers: <strong>1</strong>" in shown
 
 
-async def test_every_page_of_an_operator_leads_there(bench: Bench):
+async def test_every_page_links_operators_to_it(bench: Bench):
     assert 'href="/operating"' in (await bench.client.get("/")).text
     assert 'href="/operating"' not in (await bench.stranger.get("/")).text
 
 
-async def test_labellers_stand_there_with_how_far_they_were_read(bench: Bench):
+async def test_labellers_are_listed_with_their_progress(bench: Bench):
     async with bench.db.transaction() as tx:
         for name in ("good", "bad"):
             await labels.add_labeller(tx, f"did:web:{name}.example")
@@ -143,7 +143,7 @@ async def test_labellers_stand_there_with_how_far_they_were_read(bench: Bench):
     assert "It broke off." in shown
 
 
-async def test_everything_that_needs_somebody_is_there(bench: Bench):
+async def test_everything_that_needs_attention_is_listed(bench: Bench):
     """The page lists a failing source, a dead letter, an unreachable server, a conflict and a discrepancy."""
     await bench.bury()
     async with bench.installation.transaction() as tx:
@@ -214,7 +214,7 @@ async def test_everything_that_needs_somebody_is_there(bench: Bench):
     assert told["queue"]["deadLetters"] == 1
 
 
-async def test_records_are_named_for_what_they_are(bench: Bench):
+async def test_records_are_named_by_kind(bench: Bench):
     async with bench.db.transaction() as tx:
         for kind in PublicationKind:
             await tx.execute(
@@ -233,7 +233,7 @@ async def test_records_are_named_for_what_they_are(bench: Bench):
         assert f"<span>{RECORD_LABELS[kind]}</span>" in shown, kind
 
 
-async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
+async def test_a_dead_letter_is_shown_and_redelivered(bench: Bench):
     """After the cause is fixed, redelivering the message applies it."""
     message = event(5, "tea", 1)
     await bench.queue.publish([Message(message.routing_key, message.did, encode(message), message.message_id)])
@@ -255,7 +255,7 @@ async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
     assert (await bench.client.get(f"/operating/dead-letters/{letter.letter_id}")).status_code == HTTPStatus.NOT_FOUND
 
 
-async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench):
+async def test_quarantined_records_are_shown_retried_and_dismissed(bench: Bench):
     """Quarantined records are listed in pages with their reasons. Retrying enqueues one job per repository, for the
     step that failed.
     """
@@ -293,7 +293,7 @@ async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench
     assert "Every record that was read was applied." in (await bench.client.get("/operating/put-aside")).text
 
 
-async def test_an_answer_put_aside_is_counted_again(bench: Bench):
+async def test_a_quarantined_rsvp_is_retried(bench: Bench):
     """Retrying an RSVP in quarantine rechecks the event that it answers, because its author's repository has nothing
     new.
     """
@@ -315,7 +315,7 @@ async def test_an_answer_put_aside_is_counted_again(bench: Bench):
     assert [(row["kind"], row["subject"]) for row in queued] == [("fetch_subject", tea)]
 
 
-async def test_one_letter_is_forgotten_and_the_others_stay(bench: Bench):
+async def test_one_dead_letter_is_deleted_and_the_others_stay(bench: Bench):
     await bench.bury()
     await bench.bury()
     first, _ = await bench.queue.dead_letters(5)
@@ -324,7 +324,7 @@ async def test_one_letter_is_forgotten_and_the_others_stay(bench: Bench):
     assert (await bench.queue.depth()).dead == 1
 
 
-async def test_a_did_may_be_named_as_well(bench: Bench):
+async def test_an_operator_can_be_configured_by_did(bench: Bench):
     async with bench.db.transaction() as tx:
         await tx.execute(
             """
@@ -338,7 +338,7 @@ async def test_a_did_may_be_named_as_well(bench: Bench):
     assert (await bench.stranger.get("/operating")).status_code == HTTPStatus.OK
 
 
-async def test_operators_read_how_it_stands_with_a_session_or_token_of_their_own(bench: Bench):
+async def test_operators_read_the_status_by_api(bench: Bench):
     """Status needs both the token scope and the operator setting: a token without the scope and a user who is not an
     operator get nothing.
     """
@@ -394,7 +394,7 @@ async def test_a_page_without_trouble_says_that_all_is_well(bench: Bench):
     assert "fan_out" not in shown.lower().replace(" ", "_")
 
 
-async def test_a_record_that_its_server_refused_is_not_well(bench: Bench):
+async def test_a_refused_record_is_reported(bench: Bench):
     async with bench.db.transaction() as tx:
         await tx.execute(
             """
@@ -434,7 +434,7 @@ def test_every_state_has_words() -> None:
     assert set(STATE_LABELS) == states
 
 
-async def test_the_operator_reads_whether_the_geocoder_answers(bench: Bench) -> None:
+async def test_the_geocoders_state_is_shown(bench: Bench) -> None:
     """The page shows whether the geocoder responds, and does not mention it if none is configured."""
     before = (await bench.client.get("/operating")).text
     http = HttpClient(DEVELOPMENT)

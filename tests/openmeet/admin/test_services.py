@@ -134,7 +134,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-async def test_one_bad_record_does_no_harm_to_the_others(bench: Bench, case: str):
+async def test_a_bad_record_does_not_affect_the_others(bench: Bench, case: str):
     who = await bench.service(ServiceScope.PROCESS_EVENTS)
     bad, why = BAD[case]
     (wrong, reason), good = await process(bench, EVENTS_PATH, who, bad, sent(author=3))
@@ -142,7 +142,7 @@ async def test_one_bad_record_does_no_harm_to_the_others(bench: Bench, case: str
     assert why in reason
 
 
-async def test_what_cannot_be_mapped_is_kept_with_its_reason(bench: Bench):
+async def test_an_unmappable_record_is_kept_with_its_reason(bench: Bench):
     who = await bench.service(ServiceScope.PROCESS_EVENTS)
     odd = sent(record=event_value(startsAt="4000-01-01T00:00:00Z"))
     ((outcome, reason),) = await process(bench, EVENTS_PATH, who, odd)
@@ -154,7 +154,7 @@ async def test_what_cannot_be_mapped_is_kept_with_its_reason(bench: Bench):
     assert (known.state, explain(known.reason)) == (RecordState.RAW, reason)
 
 
-async def test_unsigned_word_of_a_service_never_overrules_a_signature(bench: Bench):
+async def test_a_service_never_overrides_a_signed_record(bench: Bench):
     """If a service contradicts a signed record, the author's PDS is asked. A service with permission to vouch is
     believed.
     """
@@ -198,7 +198,7 @@ async def test_each_scope_opens_its_operations_and_nothing_else(bench: Bench):
     assert not wrong, "\n".join(wrong)
 
 
-async def test_what_is_no_credential_is_told_so(bench: Bench):
+async def test_invalid_credentials_are_refused(bench: Bench):
     """Every service operation answers 401 with a challenge to an unknown credential, and 403 to a signed-in person
     without permission.
     """
@@ -230,7 +230,7 @@ async def test_a_revoked_credential_opens_nothing(bench: Bench):
     assert (await bench.client.get("/api/sync/status", headers=who)).status_code == HTTPStatus.UNAUTHORIZED
 
 
-async def test_handing_in_and_taking_back(bench: Bench):
+async def test_submitting_and_withdrawing(bench: Bench):
     """Submitting returns 202, and the event appears. Withdrawing it twice or withdrawing an unknown record succeeds
     too.
     """
@@ -258,7 +258,7 @@ async def test_handing_in_and_taking_back(bench: Bench):
     assert (view.events, view.answers) == ({}, {})
 
 
-async def test_what_is_taken_back_while_it_waits_never_comes(bench: Bench):
+async def test_a_record_withdrawn_while_queued_never_appears(bench: Bench):
     """If an event is withdrawn before its submission is processed, the withdrawal wins, whichever of the two is applied
     first.
     """
@@ -279,7 +279,7 @@ async def test_what_is_taken_back_while_it_waits_never_comes(bench: Bench):
     assert (await view_of(bench.db)).events == {TEA: "Tea"}
 
 
-async def test_what_is_said_to_be_gone_is_gone(bench: Bench):
+async def test_a_withdrawal_beats_a_clock_ahead(bench: Bench):
     """A withdrawal takes effect even if the submitting system's clock was four minutes ahead of ours."""
     who = await bench.service(ServiceScope.INTEGRATE)
     ahead = str(from_microseconds(bench.clock.now() + 4 * MINUTE, 0))
@@ -307,7 +307,7 @@ async def test_large_records_and_full_batches_fit(bench: Bench):
     assert await process(bench, EVENTS_PATH, who, *many) == [("applied", "")] * MAX_BATCH
 
 
-async def test_taking_back_one_answer_touches_that_answer_only(bench: Bench):
+async def test_withdrawing_one_rsvp_leaves_the_others(bench: Bench):
     """Only that RSVP is removed (invariant 9). RSVPs that their author signed stay until the author's server says
     otherwise.
     """
@@ -328,7 +328,7 @@ async def test_taking_back_one_answer_touches_that_answer_only(bench: Bench):
         assert refused.status_code == HTTPStatus.BAD_REQUEST
 
 
-async def test_status_says_what_waits(bench: Bench):
+async def test_status_lists_pending_work(bench: Bench):
     """The API returns everything that the operator page shows, as JSON."""
     await take(bench.db, event(1, "tea", 1), rsvp(2, "a", 2, f"at://{did(4)}/{EVENT}/unknown"))
     body = {"sourceType": "bluesky", "sourceId": TEA, "record": event_value()}

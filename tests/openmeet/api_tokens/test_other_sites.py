@@ -21,7 +21,7 @@ async def browser(site: Site):
         yield found
 
 
-async def test_a_page_elsewhere_reads_anonymously_and_reads_failures(browser: httpx.AsyncClient):
+async def test_other_sites_can_read_anonymously_including_errors(browser: httpx.AsyncClient):
     for path, status in (("/api/events", 200), ("/api/events/none", 404), ("/api/me", 401), ("/api/nothing", 404)):
         answer = await browser.get(path, headers=ELSEWHERE)
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (status, "*"), path
@@ -29,7 +29,7 @@ async def test_a_page_elsewhere_reads_anonymously_and_reads_failures(browser: ht
         assert "ETag" in answer.headers["access-control-expose-headers"]
 
 
-async def test_a_token_is_asked_for_and_cookies_count_for_nothing(browser: httpx.AsyncClient):
+async def test_other_sites_need_a_token_and_cookies_are_ignored(browser: httpx.AsyncClient):
     wanted = {"access-control-request-method": "PATCH", "access-control-request-headers": "authorization,if-match"}
     preflight = await browser.request("OPTIONS", "/api/me", headers=ELSEWHERE | wanted)
     assert preflight.status_code == 204
@@ -43,7 +43,7 @@ async def test_a_token_is_asked_for_and_cookies_count_for_nothing(browser: httpx
 
 
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/settings/profile", "/health/ready"])
-async def test_pages_are_not_for_other_sites(browser: httpx.AsyncClient, path: str):
+async def test_other_sites_cannot_read_pages(browser: httpx.AsyncClient, path: str):
     assert "access-control-allow-origin" not in (await browser.get(path, headers=ELSEWHERE)).headers
 
 
@@ -56,13 +56,13 @@ async def test_pages_are_not_for_other_sites(browser: httpx.AsyncClient, path: s
         ("DELETE", "/sign-in", "GET, HEAD, POST"),
     ],
 )
-async def test_the_methods_of_an_address_are_all_named(browser: httpx.AsyncClient, method: str, path: str, allow: str):
+async def test_all_methods_of_an_endpoint_are_listed(browser: httpx.AsyncClient, method: str, path: str, allow: str):
     """The Allow header lists every method of an endpoint (RFC 9110, section 15.5.6). Each API method has its own route."""
     answer = await browser.request(method, path)
     assert (answer.status_code, answer.headers.get("allow")) == (405, allow)
 
 
-async def test_where_nothing_is_nothing_is_allowed(browser: httpx.AsyncClient):
+async def test_an_unknown_url_allows_no_method(browser: httpx.AsyncClient):
     for method in ("GET", "POST", "DELETE"):
         answer = await browser.request(method, "/no/such/page")
         assert (answer.status_code, "allow" in answer.headers) == (404, False), method

@@ -39,7 +39,7 @@ async def titles(client: httpx.AsyncClient, who: dict[str, str]) -> list[str]:
     return [one["title"] for one in found.json()["events"]]
 
 
-async def test_the_second_request_is_answered_like_the_first(client, ana):
+async def test_a_repeated_request_gets_the_same_response(client, ana):
     first = await client.post("/api/events", json=EVENT, headers=ana | KEY)
     second = await client.post("/api/events", json=EVENT, headers=ana | KEY)
     assert (second.status_code, second.content) == (first.status_code, first.content)
@@ -51,7 +51,7 @@ async def test_the_second_request_is_answered_like_the_first(client, ana):
 
 
 @pytest.mark.parametrize("change", ["body", "address", "method"])
-async def test_the_same_key_with_another_request_is_refused_in_words(client, ana, change):
+async def test_reusing_a_key_for_another_request_is_refused(client, ana, change):
     made = await client.post("/api/events", json=EVENT, headers=ana | KEY)
     path = made.headers["location"]
     other = {
@@ -65,21 +65,21 @@ async def test_the_same_key_with_another_request_is_refused_in_words(client, ana
     assert await titles(client, ana) == ["Board games"]
 
 
-async def test_two_at_once_have_one_effect(client, ana):
+async def test_concurrent_requests_have_one_effect(client, ana):
     answers = await asyncio.gather(*(client.post("/api/events", json=EVENT, headers=ana | KEY) for _ in range(5)))
     assert {answer.status_code for answer in answers} == {HTTPStatus.CREATED}
     assert len({answer.json()["slug"] for answer in answers}) == 1
     assert await titles(client, ana) == ["Board games"]
 
 
-async def test_a_failure_is_not_kept(client, ana):
+async def test_failures_are_not_stored(client, ana):
     """A failed request has no effect, so its key can be used again, even with a corrected request."""
     refused = await client.post("/api/events", json=EVENT | {"title": ""}, headers=ana | KEY)
     assert refused.status_code == HTTPStatus.BAD_REQUEST
     assert (await client.post("/api/events", json=EVENT, headers=ana | KEY)).status_code == HTTPStatus.CREATED
 
 
-async def test_keys_of_two_people_are_two_keys(client, ana):
+async def test_keys_of_different_people_do_not_collide(client, ana):
     ben = await api_session(client, "ben@example.org", "Ben")
     first = await client.post("/api/events", json=EVENT, headers=ana | KEY)
     second = await client.post("/api/events", json=EVENT, headers=ben | KEY)
@@ -98,7 +98,7 @@ async def test_a_key_is_forgotten_after_a_day(site, client, ana, clock):
         assert await forget_requests(tx) == 1
 
 
-async def test_an_answer_that_shows_a_token_is_kept_sealed(site, client, ana):
+async def test_a_response_with_a_token_is_stored_encrypted(site, client, ana):
     body = {"name": "A script", "scopes": ["read"]}
     made = await client.post("/api/tokens", json=body, headers=ana | KEY)
     again = await client.post("/api/tokens", json=body, headers=ana | KEY)
@@ -109,7 +109,7 @@ async def test_an_answer_that_shows_a_token_is_kept_sealed(site, client, ana):
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "snow\u2603".encode()])
-async def test_what_is_no_key_is_refused(client, ana, key):
+async def test_an_invalid_key_is_refused(client, ana, key):
     refused = await client.post("/api/events", json=EVENT, headers=ana | {"idempotency-key": key})
     assert refused.status_code == HTTPStatus.BAD_REQUEST
     assert await titles(client, ana) == []
@@ -125,7 +125,7 @@ async def test_deleting_twice_with_one_key_is_done_once(client, ana):
     assert (await client.delete(path, headers=ana)).status_code == HTTPStatus.NOT_FOUND
 
 
-def test_every_operation_of_a_person_that_changes_something_takes_a_key():
+def test_every_write_operation_accepts_a_key():
     """Every operation that changes something for a signed-in person accepts a key. Without a session no person could
     own the key.
     """

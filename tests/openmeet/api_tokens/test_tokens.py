@@ -75,14 +75,14 @@ def test_every_operation_has_its_scope():
     assert set(SERVICE_DESCRIPTIONS) == set(ServiceScope)
 
 
-def test_a_word_without_a_line_is_open_to_no_token():
+def test_an_endpoint_without_a_scope_is_closed_to_tokens():
     """An endpoint without an assigned scope is closed to all tokens, even for reading."""
     for method in ("GET", "POST"):
         unknown = ApiOperation(method, "/api/wonders", "wonder", "", None, {200: None})  # type: ignore[arg-type]
         assert unknown.scope is None
 
 
-async def test_each_scope_opens_what_the_table_says_and_nothing_else(client, ana):
+async def test_each_scope_allows_what_the_table_says_and_nothing_else(client, ana):
     """Every scope is tried on every operation, and each refusal names the missing scope."""
     wrong = []
     for scope in TokenScope:
@@ -130,7 +130,7 @@ async def test_a_token_is_shown_once_and_kept_as_a_hash(site, client, ana, capsy
     assert token not in str([tuple(row) for row in rows]) + listed.text + capsys.readouterr().out
 
 
-async def test_a_revoked_token_opens_nothing_from_the_next_request_on(client, ana):
+async def test_a_revoked_token_stops_working_at_once(client, ana):
     made = await token_with(client, ana, TokenScope.READ)
     assert (await client.get("/api/me", headers=as_bearer(made))).status_code == HTTPStatus.OK
     assert (await client.delete(f"{API}/{made.json()['id']}", headers=ana)).status_code == HTTPStatus.NO_CONTENT
@@ -140,7 +140,7 @@ async def test_a_revoked_token_opens_nothing_from_the_next_request_on(client, an
     assert listed["revokedAt"] is not None
 
 
-async def test_an_expired_token_opens_nothing_and_is_forgotten_later(site, client, ana, clock):
+async def test_an_expired_token_stops_working_and_is_deleted_later(site, client, ana, clock):
     made = await token_with(client, ana, TokenScope.READ, days=1)
     clock.turn(DAY - 1)
     assert (await client.get("/api/me", headers=as_bearer(made))).status_code == HTTPStatus.OK
@@ -195,7 +195,7 @@ async def test_an_invalid_value_is_refused_at_its_field(client, ana, change, fie
     assert any(name.startswith(field) for name in answer.json()["fields"]), answer.text
 
 
-async def test_there_is_an_end_to_the_number_of_tokens(site: Site, client, ana):
+async def test_the_number_of_tokens_is_limited(site: Site, client, ana):
     wanted = tokens.check(name="One of many", scopes=[TokenScope.READ], days="")
     me = (await client.get("/api/me", headers=ana)).json()["id"]
     async with site.db.transaction() as tx:
@@ -222,7 +222,7 @@ async def test_the_page_makes_a_token_shows_it_once_and_revokes_it(client):
     assert "Revoked" in (await client.get(PATH)).text
 
 
-async def test_the_page_keeps_what_was_typed_and_says_what_is_wrong(client):
+async def test_the_page_keeps_invalid_input_and_shows_errors(client):
     await sign_up(client, "ana@example.org", "Ana")
     refused = await client.post(PATH, data={"name": "The club", "expires_in_days": "30"})
     assert refused.status_code == HTTPStatus.BAD_REQUEST

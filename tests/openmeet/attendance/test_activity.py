@@ -22,7 +22,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet", clock=clock)
 
 
-async def test_changes_since_an_instant_compare_before_with_now(db: Database, clock: HandClock) -> None:
+async def test_changes_compare_the_earlier_answer_with_the_current_one(db: Database, clock: HandClock) -> None:
     """People who changed their answer meanwhile count once, with their current answer. People on the waitlist count as
     having answered.
     """
@@ -90,7 +90,7 @@ async def test_regulars_are_those_of_the_latest_five_past_events(db: Database, c
         assert await activity.past_attendance(reader, ben.user_id) == {}
 
 
-async def test_an_address_that_never_answered_is_nobody_who_came(db: Database, clock: HandClock) -> None:
+async def test_an_invited_address_without_an_answer_is_not_a_past_guest(db: Database, clock: HandClock) -> None:
     """A person who was invited by address and never answered is not listed, because a host could otherwise learn who
     owns an address.
     """
@@ -104,7 +104,7 @@ async def test_an_address_that_never_answered_is_nobody_who_came(db: Database, c
         assert await activity.past_attendance(reader, ana.user_id, people=[ben.user_id]) == {}
 
 
-def test_words_claim_no_more_than_is_known() -> None:
+def test_the_text_claims_only_what_is_known() -> None:
     for past, words in (
         (PastAttendance(5, is_checked=True, came=4, said_yes=5), "Came to 4 of your last 5 events"),
         (PastAttendance(5, is_checked=False, came=4, said_yes=5), "Said yes to 5 of your last 5 events"),
@@ -127,9 +127,7 @@ async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
     return site_on(await make_sqlite("openmeet", clock=clock), clock)
 
 
-async def test_the_page_of_numbers_is_for_hosts_and_has_a_table_beside_the_drawing(
-    site: Site, clock: HandClock
-) -> None:
+async def test_the_statistics_page_is_for_hosts_and_has_a_table(site: Site, clock: HandClock) -> None:
     async with site.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)

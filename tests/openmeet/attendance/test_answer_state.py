@@ -331,7 +331,7 @@ def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says(
     assert {AnswerState.NOT_PUBLISHED, AnswerState.NOT_WELCOME, AnswerState.TURNED_DOWN, AnswerState.CLOSED} <= seen
 
 
-def test_nobody_answers_to_what_is_not_published_and_a_cancelled_event_takes_no_new_answer() -> None:
+def test_drafts_and_cancelled_events_take_no_new_answers() -> None:
     for about in (event(is_draft=True, is_held=True), event(status=EventStatus.CANCELLED), starting(-DAY)):
         assert bar_of(AnswerCase(about, None, NOW)).replies == ()
 

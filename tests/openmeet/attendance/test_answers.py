@@ -50,7 +50,7 @@ async def test_an_rsvp_enqueues_its_record_and_notifies_the_host(db):
     assert [one.kind for one in news] == [kinds.NEW_ANSWER]
 
 
-async def test_answers_of_one_moment_are_news_each(db):
+async def test_simultaneous_answers_notify_separately(db):
     """The host is notified of each answer, even if several people answer in the same microsecond and one changes their
     mind.
     """
@@ -65,7 +65,7 @@ async def test_answers_of_one_moment_are_news_each(db):
     assert told == sorted([*((who.user_id, ATTENDING) for who in others), (others[0].user_id, DECLINED)])
 
 
-async def test_a_batch_of_answers_is_as_many_news(db):
+async def test_each_answer_of_a_batch_notifies(db):
     """A batch of strangers' answers creates one notification for each, even if two of them have the same notification
     number.
     """
@@ -123,7 +123,7 @@ async def test_the_last_place_goes_to_exactly_one_of_many(db):
     assert len({one.waitlist_number for one in waiting}) == 21
 
 
-async def test_two_hundred_at_once_get_every_place_and_no_more(db):
+async def test_two_hundred_concurrent_answers_fill_every_place(db):
     """With two hundred concurrent requests, those that wait hold no connection, and the waitlist is in order of
     arrival.
     """
@@ -141,7 +141,7 @@ async def test_two_hundred_at_once_get_every_place_and_no_more(db):
     assert sorted(one.waitlist_number for one in saved if one.waitlist_number) == list(range(1, 51))
 
 
-async def test_who_is_refused_in_a_rush_is_refused_alone(db):
+async def test_a_refused_answer_does_not_affect_the_others(db):
     """When several answers share a commit, one that is refused does not affect the others."""
     async with db.transaction() as tx:
         ana, *guests = await people(tx, 21)
@@ -186,7 +186,7 @@ async def test_an_answer_holds_the_event_for_few_statements(db, monkeypatch):
     assert count <= MOST_STATEMENTS[db.engine], "\n".join(asked)
 
 
-async def test_many_leaving_at_once_never_oversell_and_never_leave_a_seat_empty(db):
+async def test_concurrent_withdrawals_neither_oversell_nor_leave_seats_empty(db):
     async with db.transaction() as tx:
         ana, *guests = await people(tx, 17)
         event = await event_by(tx, ana, capacity="4")
@@ -205,7 +205,7 @@ async def test_many_leaving_at_once_never_oversell_and_never_leave_a_seat_empty(
     assert (found.seats, found.going + found.waitlisted) == (4, 8)
 
 
-async def test_who_waits_longest_is_offered_the_place_and_told(db):
+async def test_the_longest_waiting_person_gets_the_offer(db):
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")
@@ -218,7 +218,7 @@ async def test_who_waits_longest_is_offered_the_place_and_told(db):
         assert await status(tx, event, dora) is WAITLISTED
 
 
-async def test_who_leaves_and_comes_back_stands_at_the_end(db):
+async def test_leaving_and_returning_means_the_end_of_the_waitlist(db):
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")
@@ -242,7 +242,7 @@ async def test_a_raised_limit_lets_people_move_up(db):
         assert await counts(tx, event) == RsvpCounts(going=3, seats=3)
 
 
-async def test_a_lowered_limit_takes_no_confirmed_seat(db):
+async def test_a_lowered_limit_keeps_confirmed_seats(db):
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="2")
@@ -268,7 +268,7 @@ async def test_a_cancelled_event_takes_no_answers_but_lets_people_withdraw(db):
     assert news == [kinds.EVENT_CANCELLED]
 
 
-async def test_an_edit_that_changes_nothing_tells_nobody(db):
+async def test_an_edit_without_changes_notifies_nobody(db):
     async with db.transaction() as tx:
         ana, ben = await people(tx, 2)
         event = await event_by(tx, ana)
@@ -312,7 +312,7 @@ async def test_a_shadow_account_is_counted_on_an_open_event_and_enqueues_nothing
     assert publication is publication_status.ONLY_HERE
 
 
-async def test_on_an_event_with_a_limit_a_strangers_answer_takes_no_place_until_the_host_confirms(db):
+async def test_a_strangers_answer_takes_no_limited_place_until_confirmed(db):
     async with db.transaction() as tx:
         ana, ben = await people(tx, 2)
         event = await event_by(tx, ana, capacity="1")
@@ -324,7 +324,7 @@ async def test_on_an_event_with_a_limit_a_strangers_answer_takes_no_place_until_
         assert await counts(tx, event) == RsvpCounts(going=1, seats=1)
 
 
-async def test_confirming_seats_those_who_came_first_and_lines_up_the_others(db):
+async def test_confirming_seats_in_order_and_waitlists_the_rest(db):
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana, capacity="2")
@@ -342,7 +342,7 @@ async def test_confirming_seats_those_who_came_first_and_lines_up_the_others(db)
     ]
 
 
-async def test_a_repeated_message_takes_no_seat_and_gives_none(db):
+async def test_a_repeated_message_changes_no_seat(db):
     """The same answer again leaves the row unchanged, even if the limit has changed meanwhile (invariant 10)."""
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
@@ -354,7 +354,7 @@ async def test_a_repeated_message_takes_no_seat_and_gives_none(db):
     assert (again.id, again.status, again.revision) == (first.id, ATTENDING, first.revision)
 
 
-async def test_withdrawing_one_record_touches_that_answer_alone(db):
+async def test_withdrawing_one_record_leaves_other_answers(db):
     """Deleting one record affects only the answer that it contains (invariant 9)."""
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
@@ -373,7 +373,7 @@ async def test_withdrawing_an_unknown_record_does_nothing(db):
         assert await actions.withdraw_from_network(tx, record_uri=RECORD) is None
 
 
-async def test_a_seat_freed_from_the_network_goes_to_who_waits(db):
+async def test_a_seat_freed_from_the_network_goes_to_the_waitlist(db):
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, 3)
         event = await event_by(tx, ana, capacity="1")
@@ -383,7 +383,7 @@ async def test_a_seat_freed_from_the_network_goes_to_who_waits(db):
         assert (await queries.find(tx, event.id, cleo.user_id)).has_offer(tx.now)
 
 
-async def test_an_unknown_word_is_kept_and_counted_nowhere(db):
+async def test_an_unknown_status_is_kept_but_not_counted(db):
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)

@@ -45,7 +45,7 @@ async def ask(site: Site, event: Event, *names: str) -> None:
             assert answered.json()["status"] == "pending", answered.text
 
 
-async def test_a_stranger_reads_that_the_host_approves_and_what_is_asked_before_signing_in(site: Site) -> None:
+async def test_strangers_see_approval_and_questions_before_signing_in(site: Site) -> None:
     async with site.browser() as ana, site.browser() as stranger:
         event = await host_asking(site, ana)
         seen = (await stranger.get(f"/events/{event.slug}")).text
@@ -65,7 +65,7 @@ async def test_a_stranger_reads_that_the_host_approves_and_what_is_asked_before_
         assert "want to join" not in own
 
 
-async def test_whom_the_host_invited_or_let_in_is_not_told_to_ask(site: Site) -> None:
+async def test_invited_and_approved_people_need_not_ask(site: Site) -> None:
     async with site.browser() as ana, site.browser() as ben:
         event = await host_asking(site, ana, RegistrationSettings(needs_approval=True))
         await sign_up(ben, "ben@example.org", "Ben")
@@ -80,7 +80,7 @@ async def test_whom_the_host_invited_or_let_in_is_not_told_to_ask(site: Site) ->
         assert ">I’m going</button>" in (await ben.get(path)).text
 
 
-async def test_hosts_read_how_many_wait_on_the_page_in_their_list_and_by_the_api(site: Site) -> None:
+async def test_hosts_see_the_number_of_requests(site: Site) -> None:
     async with site.browser() as ana:
         event = await host_asking(site, ana)
         await ask(site, event, "Ben")
@@ -102,7 +102,7 @@ async def test_hosts_read_how_many_wait_on_the_page_in_their_list_and_by_the_api
     assert "Approve" not in seen
 
 
-async def test_requests_are_decided_where_they_are_shown(site: Site) -> None:
+async def test_requests_can_be_decided_wherever_they_are_listed(site: Site) -> None:
     """Hosts decide on requests on the event page and in the list of events they host, and return to the page where they
     clicked.
     """
@@ -134,7 +134,7 @@ async def test_requests_are_decided_where_they_are_shown(site: Site) -> None:
         assert "Needs you" not in (await ben.get("/my/events?which=hosting")).text
 
 
-async def test_approving_all_says_what_happened_to_each(site: Site) -> None:
+async def test_approving_all_reports_each_result(site: Site) -> None:
     async with site.browser() as ana:
         event = await host_asking(site, ana, capacity="2")
         await ask(site, event, "Ben", "Cleo", "Dan")

@@ -30,7 +30,7 @@ async def crowd(tx, event: Event, parties: list[int], mode: AnswerMode | None = 
         await actions.answer(tx, who, event.slug, RsvpReply.GOING, RsvpRequest(party=party, mode=mode))
 
 
-async def test_the_form_asks_with_the_numbers_and_takes_the_second_time(site: Site) -> None:
+async def test_the_form_asks_once_before_lowering_the_limit(site: Site) -> None:
     """Five places are taken and a party of four waits. The form asks before it lowers the limit to three, and nobody is
     removed.
     """
@@ -57,7 +57,7 @@ async def test_the_form_asks_with_the_numbers_and_takes_the_second_time(site: Si
         assert (await queries.counts(reader, [event.id]))[event.id].waitlisted == 4 + 1
 
 
-async def test_an_error_elsewhere_is_no_question(site: Site) -> None:
+async def test_an_error_in_another_field_confirms_nothing(site: Site) -> None:
     """A form that is shown again because of another error does not count as the confirmation of the limit or of a start
     in the past.
     """
@@ -80,7 +80,7 @@ async def test_an_error_elsewhere_is_no_question(site: Site) -> None:
         assert (await browser.post(page, data={**form, **inputs_of(asked.text)})).status_code == 303
 
 
-async def test_what_touches_nobody_is_not_asked(site: Site) -> None:
+async def test_a_change_without_effect_needs_no_confirmation(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="9")
@@ -93,7 +93,7 @@ async def test_what_touches_nobody_is_not_asked(site: Site) -> None:
         assert (await capacity_change.by_details(tx, [(event, details(capacity="4"))])).over == 1
 
 
-async def test_a_limit_of_one_way_of_taking_part_is_asked_about_too(site: Site) -> None:
+async def test_a_limit_for_one_way_to_attend_needs_confirmation_too(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example")
@@ -111,7 +111,7 @@ async def test_a_limit_of_one_way_of_taking_part_is_asked_about_too(site: Site) 
         assert await queries.seats_taken(reader, event.id) == 5
 
 
-async def test_a_program_is_asked_with_the_numbers_as_well(site: Site) -> None:
+async def test_the_api_asks_before_lowering_the_limit(site: Site) -> None:
     """The API asks for confirmation with the numbers and saves nothing before. People who cannot edit the event learn
     nothing about it.
     """
@@ -142,7 +142,7 @@ async def test_a_program_is_asked_with_the_numbers_as_well(site: Site) -> None:
         assert (await api.put(path, json={**lower, "title": "Again"}, headers=ana)).status_code == 200
 
 
-async def test_a_program_is_asked_about_the_limit_of_one_way_as_well(site: Site) -> None:
+async def test_the_api_asks_about_the_limit_for_one_way_to_attend(site: Site) -> None:
     async with site.browser() as api:
         ana = await api_session(api, "ana@example.org", "Ana")
         wanted = {"title": "Talk", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin", "mode": "hybrid"}

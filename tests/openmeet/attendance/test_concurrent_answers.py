@@ -53,7 +53,7 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_places_are_exact_whoever_comes_first(make_database: MakeDatabase, clock: HandClock, seed: int) -> None:
+async def test_places_are_exact_in_any_order(make_database: MakeDatabase, clock: HandClock, seed: int) -> None:
     """Places stay exact with parties, both ways to attend, approval with every second seed, and offers that expire
     while answers come in.
     """

@@ -47,7 +47,7 @@ async def kinds_received(reader, who):
     return [one.kind for one in await newest(reader, who.user_id, 50)]
 
 
-async def test_very_many_take_no_place_and_make_one_notice(make_sqlite, clock):
+async def test_many_strangers_take_no_place_and_cause_one_notification(make_sqlite, clock):
     """However many strangers answer, the confirmed count does not change, the host gets one notification, and a member
     can take the last place.
     """
@@ -77,7 +77,7 @@ async def test_very_many_take_no_place_and_make_one_notice(make_sqlite, clock):
         (None, AttendanceStatus.PENDING, PendingFor.FOREIGN),
     ],
 )
-async def test_the_host_decides_what_they_lead_to(db, policy, status, why):
+async def test_the_host_chooses_how_strangers_count(db, policy, status, why):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="5")
@@ -113,7 +113,7 @@ async def test_the_host_confirms_one_or_all(db):
     assert found == ["attending", "waitlisted", "attending", "waitlisted"]
 
 
-async def test_a_word_that_nobody_understands_is_not_confirmed_with_all(db):
+async def test_an_unknown_status_is_not_confirmed_in_bulk(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="2")
@@ -122,7 +122,7 @@ async def test_a_word_that_nobody_understands_is_not_confirmed_with_all(db):
         assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.DecisionCounts(0, 0)
 
 
-async def test_who_signs_in_is_foreign_no_more(db):
+async def test_a_stranger_who_signs_in_can_take_a_place(db):
     """When the same person signs in and answers here, they get a place if one is free."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

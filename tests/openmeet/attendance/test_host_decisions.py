@@ -63,7 +63,7 @@ async def kinds_received(reader, who):
     return [one.kind for one in await newest(reader, who.user_id, 50)]
 
 
-async def test_who_is_removed_hears_of_it_and_stays_out(db, full):
+async def test_a_removed_person_is_told_and_stays_out(db, full):
     ana, ben, cleo, event = full
     async with db.transaction() as tx:
         mine = await of(tx, event, ben)
@@ -74,7 +74,7 @@ async def test_who_is_removed_hears_of_it_and_stays_out(db, full):
             await actions.answer(tx, ben, event.slug, GOING)
 
 
-async def test_undo_brings_back_the_seat_or_the_head_of_the_line(db, full):
+async def test_undo_restores_the_seat_or_the_head_of_the_waitlist(db, full):
     ana, ben, cleo, event = full
     async with db.transaction() as tx:
         seat, wait = await of(tx, event, ben), await of(tx, event, cleo)
@@ -89,7 +89,7 @@ async def test_undo_brings_back_the_seat_or_the_head_of_the_line(db, full):
         assert (await of(tx, event, ben)).has_offer(tx.now)
 
 
-async def test_undo_at_once_is_as_if_nothing_was(db):
+async def test_an_immediate_undo_leaves_no_trace(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, capacity="1")
@@ -113,7 +113,7 @@ async def test_adding_by_name_needs_a_place(db, full):
         assert full_up.value.name == "EventFull"
 
 
-async def test_who_is_added_is_seen_by_hosts_alone(db):
+async def test_added_people_are_visible_to_hosts_only(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -126,7 +126,7 @@ async def test_who_is_added_is_seen_by_hosts_alone(db):
         assert (await queries.counts(tx, [event.id]))[event.id] == RsvpCounts(going=2, seats=2)
 
 
-async def test_an_invitation_tells_nothing_about_the_address(db):
+async def test_an_invitation_reveals_nothing_about_the_address(db):
     """Hosts see the address that they typed, whether it has an account or not, until the person answers."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -148,7 +148,7 @@ async def test_an_invitation_tells_nothing_about_the_address(db):
         assert (await actions.answer(tx, ben, event.slug, GOING)).status is S.ATTENDING
 
 
-async def test_who_comes_without_having_answered_is_seen_by_hosts_alone(db, clock):
+async def test_walk_ins_are_visible_to_hosts_only(db, clock):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await person(tx, "Ben")
@@ -192,7 +192,7 @@ async def test_check_in_counts_and_can_be_undone(db, full, clock):
             await host_decisions.check_in(tx, ana, event.slug, "nobody")
 
 
-async def test_only_hosts_may(db, full):
+async def test_only_hosts_can_decide(db, full):
     ana, ben, _, event = full
     async with db.transaction() as tx:
         mine = await of(tx, event, ben)
@@ -218,7 +218,7 @@ async def test_only_hosts_may(db, full):
             await host_decisions.remove(tx, ana, other.slug, [mine.id])
 
 
-async def test_who_wants_to_be_private_is_counted_and_not_shown(db):
+async def test_a_private_answer_is_counted_but_not_shown(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
@@ -246,7 +246,7 @@ async def test_no_cell_of_the_file_is_a_formula(db):
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in (*head, *row))
 
 
-async def test_answers_stand_under_the_words_that_they_were_given_to(db):
+async def test_answers_keep_the_wording_of_their_question(db):
     """If the host changes or removes a question, each answer stays with the wording of the question that was asked."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -271,7 +271,7 @@ async def test_answers_stand_under_the_words_that_they_were_given_to(db):
         assert head[-1] == "An earlier question"
 
 
-async def test_pages_of_the_list_meet(db):
+async def test_list_pages_join_without_gaps(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="3")
@@ -284,7 +284,7 @@ async def test_pages_of_the_list_meet(db):
     assert found == [f"P{number}" for number in range(7)]
 
 
-async def test_settings_of_somebody_else_are_not_overwritten(db):
+async def test_concurrent_settings_changes_are_not_overwritten(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -298,7 +298,7 @@ async def test_settings_of_somebody_else_are_not_overwritten(db):
         assert (await registration.of_event(tx, event)).max_party == 3
 
 
-async def test_places_of_one_way_are_for_events_held_both_ways(db):
+async def test_limits_per_way_to_attend_need_a_hybrid_event(db):
     """A limit for one way to attend is refused unless the event is hybrid, because it would have no effect. An existing
     one may stay.
     """

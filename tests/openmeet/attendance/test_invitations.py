@@ -28,7 +28,7 @@ async def kinds_received(tx, who):
 
 
 @pytest.mark.parametrize("stands", ["going", "interested", "declined", "pending", "removed"])
-async def test_who_has_answered_is_not_given_away(site: Site, clock: HandClock, stands: str) -> None:
+async def test_an_invitation_does_not_reveal_an_existing_answer(site: Site, clock: HandClock, stands: str) -> None:
     """The API's response and the list look the same as for a stranger's address, and the person's existing answer is
     unchanged.
     """
@@ -71,7 +71,7 @@ async def test_who_has_answered_is_not_given_away(site: Site, clock: HandClock, 
         assert (await client.post(f"{path}/attendances/decisions", json=gone, headers=ana)).json()["removed"] == 2
 
 
-async def test_who_has_answered_gets_no_letter(post: Post) -> None:
+async def test_a_person_who_answered_gets_no_invitation_e_mail(post: Post) -> None:
     """A person who has already answered gets no e-mail, and neither does the placeholder row. A stranger gets one."""
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -87,7 +87,7 @@ async def test_who_has_answered_gets_no_letter(post: Post) -> None:
     assert [mail["To"] for mail in await post.deliver()] == ["eve@example.org"]
 
 
-async def test_who_answered_their_invitation_is_invited_no_second_time(site: Site) -> None:
+async def test_an_answered_invitation_is_not_repeated(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
@@ -100,7 +100,7 @@ async def test_who_answered_their_invitation_is_invited_no_second_time(site: Sit
         assert (back.id, back.status) == (first.id, AttendanceStatus.INVITED)
 
 
-async def test_who_answered_one_date_hears_of_the_others(site: Site) -> None:
+async def test_a_series_invitation_names_the_unanswered_dates(site: Site) -> None:
     """A person invited to a whole series is notified about the first date that they have not answered, with the number
     of further dates.
     """

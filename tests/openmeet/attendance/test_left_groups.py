@@ -41,7 +41,7 @@ async def due(tx):
 
 
 @pytest.mark.parametrize("way", ["removed", "banned"])
-async def test_who_is_banned_hosts_nothing_of_the_group_beside_others(db, way):
+async def test_a_banned_co_host_loses_the_groups_events(db, way):
     """A banned co-host loses the group's events. A co-host who is only removed keeps them, because hosts need not be
     members.
     """
@@ -63,7 +63,7 @@ async def test_who_is_banned_hosts_nothing_of_the_group_beside_others(db, way):
 
 
 @pytest.mark.parametrize("way", ["leaves", "removed", "banned"])
-async def test_who_is_out_gives_their_place_to_the_next_in_line(db, way):
+async def test_a_former_members_place_goes_to_the_waitlist(db, way):
     """The history gives the reason. Events that they host and events that everybody can see keep their answer."""
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
@@ -94,7 +94,7 @@ async def test_who_is_out_gives_their_place_to_the_next_in_line(db, way):
         assert next_one.status is GOING or next_one.offered_until is not None
 
 
-async def test_a_public_group_takes_no_place_from_who_leaves(db):
+async def test_leaving_a_public_group_keeps_places(db):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
@@ -106,7 +106,7 @@ async def test_a_public_group_takes_no_place_from_who_leaves(db):
 
 
 @pytest.mark.parametrize("visibility", ["private", "unlisted"])
-async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_before(db, visibility):
+async def test_a_group_that_becomes_private_ends_former_members_places(db, visibility):
     """Former members can no longer see the group's events and lose their places. Members keep theirs, and so do guests
     whom the host let in.
     """
@@ -145,7 +145,7 @@ async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_befor
         assert (await follower_queries.standing_rsvp_of(reader, series.id, gil.user_id) is None) is is_private
 
 
-async def test_an_event_of_a_group_that_turns_private_ends_what_those_hold_who_left(db):
+async def test_an_event_that_becomes_private_ends_former_members_places(db):
     """If the host restricts a single event of the group to members, former members lose their places there."""
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
@@ -163,7 +163,7 @@ async def test_an_event_of_a_group_that_turns_private_ends_what_those_hold_who_l
     assert await standing_rsvps.end_answers(db, gil.user_id) == 1
 
 
-async def test_so_do_all_dates_of_a_series_that_turns_private(db):
+async def test_a_series_that_becomes_private_ends_former_members_places(db):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
@@ -184,7 +184,7 @@ async def test_so_do_all_dates_of_a_series_that_turns_private(db):
     assert await standing_rsvps.end_answers(db, gil.user_id) == len(held)
 
 
-async def test_who_comes_back_before_the_job_runs_keeps_everything(db):
+async def test_returning_before_the_job_runs_keeps_all_places(db):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
@@ -197,7 +197,7 @@ async def test_who_comes_back_before_the_job_runs_keeps_everything(db):
     assert await standing_rsvps.end_answers(db, gil.user_id) == 0
 
 
-async def test_who_went_to_all_dates_goes_to_none_that_come_later(db):
+async def test_leaving_the_group_ends_standing_rsvps(db):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
@@ -214,7 +214,7 @@ async def test_who_went_to_all_dates_goes_to_none_that_come_later(db):
         assert {one.status for one in (await queries.of_user(reader, gil.user_id, stored)).values()} == {DECLINED}
 
 
-async def test_a_place_can_be_given_back_at_what_one_sees_no_more(db):
+async def test_a_place_at_an_invisible_event_can_be_given_up(db):
     """A person can give up a place at an event that they can no longer see. Nobody else learns that it exists, and no
     other answer is accepted.
     """
@@ -242,7 +242,7 @@ async def test_a_place_can_be_given_back_at_what_one_sees_no_more(db):
 
 
 @pytest.mark.parametrize("way", ["page", "api"])
-async def test_it_is_given_back_by_page_and_by_api(make_sqlite, clock, way):
+async def test_a_place_is_given_up_by_page_and_by_api(make_sqlite, clock, way):
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.browser() as browser:
         headers = {} if way == "page" else await api_session(browser, "gil@example.org", "Gil")

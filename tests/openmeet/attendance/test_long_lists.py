@@ -61,7 +61,7 @@ async def listed(reader: Reader, event: Event, limit: int, after: tuple[int, int
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_pages_one_after_another_are_the_whole_list_in_its_order(db: Database, seed: int):
+async def test_the_pages_together_are_the_whole_list_in_order(db: Database, seed: int):
     """Attendees come first, by time of answer, then the waitlist by number. Nobody is missing or listed twice."""
     chosen = random.Random(seed)
     async with db.transaction() as tx:
@@ -76,7 +76,7 @@ async def test_pages_one_after_another_are_the_whole_list_in_its_order(db: Datab
         assert paged == whole
 
 
-async def test_a_page_of_a_crowd_reads_as_much_as_a_page(
+async def test_a_page_reads_only_its_own_rows(
     make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ):
     """The number of rows that statements return depends on the page size, not on the number of answers. Once every view
@@ -106,7 +106,7 @@ async def test_a_page_of_a_crowd_reads_as_much_as_a_page(
     assert rows[large.slug] == rows[small.slug]
 
 
-async def test_counts_of_a_crowd_are_read_again_after_some_seconds_and_of_others_always(db: Database, clock: HandClock):
+async def test_only_counts_of_large_events_are_cached(db: Database, clock: HandClock):
     async with db.transaction() as tx:
         crowd = await answered(tx, "crowd", [S.ATTENDING] * CACHED_FROM)
         few = await answered(tx, "few", [S.ATTENDING] * 3)
@@ -126,7 +126,7 @@ async def test_counts_of_a_crowd_are_read_again_after_some_seconds_and_of_others
         assert (await counts_shown(reader, [crowd.id]))[crowd.id].going == 0
 
 
-async def test_any_answer_of_somebody_else_is_one(db: Database):
+async def test_any_answer_by_another_person_is_found(db: Database):
     async with db.transaction() as tx:
         event = await answered(tx, "one", [S.DECLINED])
         nobody = await answered(tx, "none", [])
@@ -137,5 +137,5 @@ async def test_any_answer_of_somebody_else_is_one(db: Database):
         assert not await queries.has_rsvps(tx, nobody.id)
 
 
-def test_every_status_that_is_shown_is_a_word_that_sql_may_have_as_a_name():
+def test_every_shown_status_is_a_valid_sql_identifier():
     assert all(status.value.isalpha() for status in (*S, *SHOWN))

@@ -94,7 +94,7 @@ async def test_a_change_notifies_the_first_and_enqueues_the_others(db: Database)
         assert await reader.fetch("select id from fan_outs") == []
 
 
-async def test_nobody_hears_of_a_later_change_before_an_earlier_one(db: Database) -> None:
+async def test_changes_are_notified_in_order(db: Database) -> None:
     async with db.transaction() as tx:
         ana, event, people = await evening(tx)
         await later(tx, ana, event)
@@ -105,7 +105,7 @@ async def test_nobody_hears_of_a_later_change_before_an_earlier_one(db: Database
     assert await kinds_received_by(db, people) == [[CHANGED, CANCELLED]] * CROWD
 
 
-async def test_a_handler_that_dies_notifies_everybody_exactly_once(
+async def test_a_killed_handler_still_notifies_everybody_once(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with db.transaction() as tx:
@@ -130,7 +130,7 @@ async def test_a_handler_that_dies_notifies_everybody_exactly_once(
     assert await kinds_received_by(db, people) == [[CHANGED]] * CROWD
 
 
-async def test_who_comes_to_be_the_one_who_changed_it_is_not_told(db: Database) -> None:
+async def test_an_attendee_merged_with_the_editor_is_not_notified(db: Database) -> None:
     """If the merge makes an attendee and the editor one user while the notifications go out, that user is not notified."""
     async with db.transaction() as tx:
         ana, event, people = await evening(tx)
@@ -152,7 +152,7 @@ async def test_an_edit_takes_the_same_number_of_statements_for_any_number_of_peo
     assert counts[0] == counts[1]
 
 
-async def test_what_is_left_of_an_event_that_is_erased_is_dropped(db: Database) -> None:
+async def test_notifications_of_an_erased_event_are_dropped(db: Database) -> None:
     """The fan-out row is deleted together with the event, so no job looks for it again."""
     async with db.transaction() as tx:
         ana, event, _ = await evening(tx)

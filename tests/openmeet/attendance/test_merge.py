@@ -29,7 +29,7 @@ async def db(make_database):
     ],
 )
 @pytest.mark.parametrize("mine_is_later", [True, False])
-async def test_one_person_has_their_later_answer_with_the_history_of_both(db, clock, theirs, mine, kept, mine_is_later):
+async def test_a_merge_keeps_the_later_answer_and_both_histories(db, clock, theirs, mine, kept, mine_is_later):
     """The later answer wins and the history of both is kept. If both had a place, the one that becomes free goes to the
     waitlist.
     """
@@ -61,7 +61,7 @@ async def test_one_person_has_their_later_answer_with_the_history_of_both(db, cl
         assert await queries.seats_taken(tx, event.id) == (2 if kept is S.ATTENDING else 1)
 
 
-async def test_what_a_host_decided_outlives_what_was_said(db, clock):
+async def test_a_hosts_decision_survives_a_merge(db, clock):
     """A host's decision outlives a merge: nobody who was removed gets back in by merging with another account of
     theirs.
     """

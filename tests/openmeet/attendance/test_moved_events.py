@@ -140,7 +140,7 @@ STEPS: dict[str, Step] = {
         ("cancel, move, bring back", AnswerState.MOVED),
     ],
 )
-async def test_who_answered_for_another_time_is_asked_about_the_present_one(
+async def test_people_who_answered_for_another_time_are_asked_again(
     db: Database, steps: str, expected: AnswerState
 ) -> None:
     """Attendees are asked again if the event's time differs from the time of their last answer, whatever happened in
@@ -155,7 +155,7 @@ async def test_who_answered_for_another_time_is_asked_about_the_present_one(
     assert waits == ([one.event.id] if expected is AnswerState.MOVED else [])
 
 
-async def test_after_several_moves_the_bar_names_the_time_that_was_answered_for(db: Database) -> None:
+async def test_after_several_moves_the_bar_shows_the_answered_time(db: Database) -> None:
     async with db.transaction() as tx:
         one = await evening(tx)
         for name in ("move", "move again"):
@@ -165,7 +165,7 @@ async def test_after_several_moves_the_bar_names_the_time_that_was_answered_for(
     assert time_before_move(seen).startswith("It was Saturday 4 July 2026, 18:00")
 
 
-async def test_an_event_of_whole_days_is_moved_by_days_only(db: Database) -> None:
+async def test_an_all_day_event_moves_only_by_date(db: Database) -> None:
     """An all-day event counts as moved only if its date changes. Another time zone changes the instant, but not the
     day.
     """
@@ -179,7 +179,7 @@ async def test_an_event_of_whole_days_is_moved_by_days_only(db: Database) -> Non
         assert await state(tx, one.event, one.ben) is AnswerState.MOVED
 
 
-async def test_people_who_wait_are_asked_as_well_and_keep_their_turn(db: Database) -> None:
+async def test_waitlisted_people_are_asked_and_keep_their_position(db: Database) -> None:
     async with db.transaction() as tx:
         one = await evening(tx, capacity="1")
         cleo, dora = [await person(tx, name) for name in ("Cleo", "Dora")]
@@ -197,7 +197,7 @@ async def test_people_who_wait_are_asked_as_well_and_keep_their_turn(db: Databas
     assert (after.status, after.waitlist_number) == (AttendanceStatus.WAITLISTED, before.waitlist_number)
 
 
-async def test_requests_are_asked_and_the_hosts_yes_says_nothing_about_the_new_time(db: Database) -> None:
+async def test_approval_does_not_confirm_the_new_time(db: Database) -> None:
     async with db.transaction() as tx:
         one = await evening(tx)
         await registration.put(tx, one.event.id, RegistrationSettings(needs_approval=True))
@@ -212,7 +212,7 @@ async def test_requests_are_asked_and_the_hosts_yes_says_nothing_about_the_new_t
         assert await state(tx, one.event, cleo) is AnswerState.MOVED
 
 
-async def test_saying_that_it_still_works_is_no_news_and_writes_no_record(db: Database) -> None:
+async def test_confirming_the_new_time_notifies_nobody_and_writes_no_record(db: Database) -> None:
     """Confirming the new time does not notify the hosts or write a record, because the answer has not changed."""
     async with db.transaction() as tx:
         one = await evening(tx)
@@ -273,7 +273,7 @@ RECORD = NetworkEvent(
 )
 
 
-async def test_a_record_that_moves_the_event_asks_too_and_its_status_alone_does_not(db: Database) -> None:
+async def test_a_record_asks_only_if_it_changes_the_time(db: Database) -> None:
     """Attendees are asked when a record changes the time of the event. A status of "rescheduled" alone is not enough."""
     uri = "at://did:plc:abc/community.lexicon.calendar.event/3k"
     async with db.transaction() as tx:
@@ -317,9 +317,7 @@ async def test_on_the_day_the_new_time_is_asked_about_until_it_starts(db: Databa
 
 
 @pytest.mark.parametrize("confirms_as", ["the leaving account", "the staying account"])
-async def test_who_said_by_either_of_two_accounts_that_it_works_is_not_asked_again(
-    db: Database, confirms_as: str
-) -> None:
+async def test_a_confirmation_by_either_merged_account_counts(db: Database, confirms_as: str) -> None:
     async with db.transaction() as tx:
         one = await evening(tx)
         shadow = Caller(await users.create_shadow(tx), "")
@@ -331,7 +329,7 @@ async def test_who_said_by_either_of_two_accounts_that_it_works_is_not_asked_aga
         assert await state(tx, one.event, one.ben) is AnswerState.GOING
 
 
-async def test_accounts_that_both_knew_the_old_time_stay_asked(db: Database) -> None:
+async def test_merged_accounts_that_knew_only_the_old_time_are_still_asked(db: Database) -> None:
     async with db.transaction() as tx:
         one = await evening(tx)
         shadow = Caller(await users.create_shadow(tx), "")
@@ -381,9 +379,7 @@ async def test_edits_of_a_series_ask_about_the_dates_that_they_move(
         assert await states(tx, coming, ben) == "gggg"
 
 
-async def test_a_date_with_a_start_of_its_own_is_not_asked_about_when_the_series_moves(
-    db: Database, clock: HandClock
-) -> None:
+async def test_moving_a_series_does_not_ask_about_a_rescheduled_date(db: Database, clock: HandClock) -> None:
     clock.turn(NOW - clock.now())
     async with db.transaction() as tx:
         ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=3")

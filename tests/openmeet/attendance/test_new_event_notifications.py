@@ -40,7 +40,7 @@ async def host_of_two(tx: Transaction):
     return event, await series.create(tx, ana, Content("Practice"), weekly(), group=of)
 
 
-async def test_each_is_told_once_and_looked_at_no_more(db: Database, clock: HandClock) -> None:
+async def test_each_event_is_notified_and_read_once(db: Database, clock: HandClock) -> None:
     """Each event is read once. This includes dates of a series that are added later, and events that ended before
     anybody was notified.
     """
@@ -65,7 +65,7 @@ async def test_each_is_told_once_and_looked_at_no_more(db: Database, clock: Hand
         assert await untold(tx) == 0
 
 
-async def test_it_reads_what_is_new_by_an_index_of_its_own(db: Database) -> None:
+async def test_new_events_are_read_by_a_dedicated_index(db: Database) -> None:
     async with db.transaction() as tx:
         event, _ = await host_of_two(tx)
         row = await tx.fetch_one("select * from events where id = :id", id=event.id)

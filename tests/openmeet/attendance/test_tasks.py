@@ -39,7 +39,7 @@ async def reminders(db, who):
         return [one.kind for one in await newest(reader, who.user_id, 50)].count(kinds.REMINDER)
 
 
-async def test_everybody_is_reminded_once(db, evening, clock):
+async def test_attendees_are_reminded_once(db, evening, clock):
     """People who are going get one reminder, a day before and not earlier, even if several schedulers run at once."""
     _, ben, event = evening
     clock.turn(event.starts_at - clock.now() - DAY - 1)
@@ -52,7 +52,7 @@ async def test_everybody_is_reminded_once(db, evening, clock):
     assert await remind(db) == 0
 
 
-async def test_a_scheduler_that_was_away_reminds_late_but_not_afterwards(db, evening, clock):
+async def test_a_late_scheduler_reminds_only_before_the_start(db, evening, clock):
     _, ben, event = evening
     clock.turn(event.starts_at - clock.now())
     assert await remind(db) == 0
@@ -61,7 +61,7 @@ async def test_a_scheduler_that_was_away_reminds_late_but_not_afterwards(db, eve
     assert await reminders(db, ben) == 1
 
 
-async def test_what_was_moved_is_reminded_of_again(db, evening, clock):
+async def test_a_moved_event_is_reminded_of_again(db, evening, clock):
     ana, ben, event = evening
     clock.turn(event.starts_at - clock.now() - DAY)
     assert await remind(db) == 1
@@ -73,7 +73,7 @@ async def test_what_was_moved_is_reminded_of_again(db, evening, clock):
     assert await reminders(db, ben) == 2
 
 
-async def test_nothing_reminds_of_what_was_called_off(db, evening, clock):
+async def test_a_cancelled_event_sends_no_reminder(db, evening, clock):
     ana, _, event = evening
     async with db.transaction() as tx:
         await event_hosting.cancel(tx, ana, event.slug, "")
@@ -81,7 +81,7 @@ async def test_nothing_reminds_of_what_was_called_off(db, evening, clock):
     assert await remind(db) == 0
 
 
-async def test_who_answered_in_the_last_day_knows(db, evening, clock):
+async def test_recent_answers_need_no_reminder(db, evening, clock):
     _, _, event = evening
     clock.turn(event.starts_at - clock.now() - HOUR)
     async with db.transaction() as tx:
@@ -91,7 +91,7 @@ async def test_who_answered_in_the_last_day_knows(db, evening, clock):
     assert await reminders(db, eve) == 0
 
 
-async def test_who_wants_no_reminders_gets_none(db, evening, clock):
+async def test_reminders_can_be_switched_off(db, evening, clock):
     _, ben, event = evening
     async with db.transaction() as tx:
         await choose(tx, ben.user_id, {NotificationTopic.REMINDERS: frozenset()})

@@ -130,7 +130,7 @@ CELLS = [
 ]
 
 
-async def test_every_cell_comes_out(make_sqlite):
+async def test_every_cell_gives_its_result(make_sqlite):
     db = await make_sqlite("openmeet")
     wrong = []
     async with db.transaction() as tx:
@@ -163,13 +163,13 @@ async def test_every_cell_comes_out(make_sqlite):
     assert wrong == []
 
 
-def test_the_table_is_whole():
+def test_the_table_is_complete():
     assert set(TABLE) == set(AttendanceAction)
     assert all(set(row) == {None, *AttendanceStatus} for row in TABLE.values())
 
 
 @pytest.mark.parametrize("status", [S.REJECTED, S.ATTENDED])
-def test_no_record_moves_whom_the_host_sent_away_or_who_is_there(status):
+def test_records_do_not_change_removed_or_checked_in_people(status):
     assert {TABLE[act][status] for act in AttendanceAction if act.value.startswith("network")} == {
         AttendanceTransition.KEEP
     }

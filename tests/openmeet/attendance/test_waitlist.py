@@ -46,7 +46,7 @@ async def counts(reader, event):
     return (await queries.counts(reader, [event.id]))[event.id]
 
 
-async def test_an_offer_that_nobody_takes_goes_to_the_next(db, clock):
+async def test_an_unaccepted_offer_goes_to_the_next_person(db, clock):
     """An offer expires after a day, and the next person gets one. The person who missed it is told the truth and can
     still come later.
     """
@@ -67,7 +67,7 @@ async def test_an_offer_that_nobody_takes_goes_to_the_next(db, clock):
         assert kinds.SEAT_OFFERED in [one.kind for one in await newest(tx, dora.user_id, 9)]
 
 
-async def test_an_answer_finds_that_an_offer_has_ended(db, clock):
+async def test_an_answer_notices_an_expired_offer(db, clock):
     """An expired offer is noticed without a scheduler: an answer passes the seat to the next person in line, not to
     whoever answered.
     """
@@ -84,7 +84,7 @@ async def test_an_answer_finds_that_an_offer_has_ended(db, clock):
         assert await place_of(tx, event, dora) == "offered"
 
 
-async def test_an_offer_taken_too_late_is_none(db, clock):
+async def test_an_expired_offer_cannot_be_accepted(db, clock):
     """When an offer has expired, its holder has no claim to the seat, even if they are the first to answer afterwards."""
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
@@ -99,7 +99,7 @@ async def test_an_offer_taken_too_late_is_none(db, clock):
         assert await counts(tx, event) == RsvpCounts(waitlisted=2, seats=1, offered=1)
 
 
-async def test_an_offer_is_for_as_many_as_it_was_made_to(db):
+async def test_an_offer_is_for_its_original_party_size(db):
     """People who answer an offer with a larger party than it was made for are refused, and can still accept it with the
     original size.
     """
@@ -119,7 +119,7 @@ async def test_an_offer_is_for_as_many_as_it_was_made_to(db):
         assert await counts(tx, event) == RsvpCounts(going=2, seats=2)
 
 
-async def test_no_offer_is_lost_while_the_event_is_off(db, clock):
+async def test_an_offer_survives_a_cancellation(db, clock):
     """An offer at a cancelled event cannot be accepted. The seat stays reserved for the same person until the event is
     restored.
     """
@@ -162,7 +162,7 @@ async def test_offers_are_shorter_close_to_the_start(db, clock):
     assert rules.offer_until(event, last) == event.over_at
 
 
-async def test_a_party_stays_together_and_is_not_passed(db, clock):
+async def test_a_party_stays_together_and_keeps_its_position(db, clock):
     """A party gets all of its places or none, and keeps its position. On the last day a free seat goes to anyone who
     fits.
     """
@@ -190,7 +190,7 @@ async def test_a_party_stays_together_and_is_not_passed(db, clock):
         assert await place_of(tx, event, dora) == "offered"
 
 
-async def test_a_party_that_no_place_is_large_enough_for_is_refused_at_the_field(db):
+async def test_a_party_larger_than_the_limit_is_refused_at_the_field(db):
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, 3)
         event = await event_by(tx, ana, capacity="3", mode="hybrid", online_url="https://meet.example/x")
@@ -208,7 +208,7 @@ async def test_a_party_that_no_place_is_large_enough_for_is_refused_at_the_field
         assert (await reply_as(tx, cleo, event, party=3)).status is S.WAITLISTED, "there may be room for them some day"
 
 
-async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
+async def test_a_waiting_party_above_the_limit_blocks_nobody(db):
     """A waiting party larger than the lowered limit is skipped and told so. It keeps its position for when there is
     enough room again.
     """
@@ -236,7 +236,7 @@ async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
         assert await place_of(tx, event, four) == "offered"
 
 
-async def test_on_the_last_day_who_fits_may_pass(db, clock):
+async def test_on_the_last_day_smaller_parties_may_pass(db, clock):
     async with db.transaction() as tx:
         ana, ben, couple, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="2")
@@ -249,7 +249,7 @@ async def test_on_the_last_day_who_fits_may_pass(db, clock):
         assert [await place_of(tx, event, who) for who in (couple, dora)] == ["waitlisted", "offered"]
 
 
-async def test_each_way_of_taking_part_has_its_limit(db):
+async def test_each_way_to_attend_has_its_limit(db):
     """A full room does not keep online guests out. Switching takes a free place on the other side, or the end of its
     waitlist.
     """
@@ -272,7 +272,7 @@ async def test_each_way_of_taking_part_has_its_limit(db):
         assert await place_of(tx, event, eve) == "offered"
 
 
-async def test_lists_and_event_page_agree_about_what_is_full(db):
+async def test_lists_and_event_page_agree_about_full_events(db):
     """Lists and the event page agree for limits per way to attend, a large party at the head of the waitlist, and
     events without a limit.
     """
@@ -377,7 +377,7 @@ async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
             assert not rules.fits(limits, held, waits[0].party, waits[0].mode), where
 
 
-async def test_a_changed_limit_offers_what_is_free(db):
+async def test_a_raised_limit_offers_the_free_places(db):
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, 3)
         event = await event_by(tx, ana, capacity="1")
@@ -387,7 +387,7 @@ async def test_a_changed_limit_offers_what_is_free(db):
         assert await place_of(tx, event, cleo) == "offered"
 
 
-async def test_a_lowered_limit_takes_offers_back_and_no_seat(db):
+async def test_a_lowered_limit_withdraws_offers_but_no_seats(db):
     """Lowering the limit keeps every confirmed seat. People with an offer go back to the head of the waitlist and can
     no longer accept it.
     """

@@ -137,7 +137,7 @@ async def people(tx: Transaction) -> tuple[Caller, Caller]:
     return await person(tx, "Ana"), await person(tx, "Ben")
 
 
-async def test_what_stands_in_a_calendar(db: Database) -> None:
+async def test_a_calendar_shows_the_persons_own_events(db: Database) -> None:
     """A person's calendar has the events that they host, go to or wait for, but no declined or deleted ones."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
@@ -162,7 +162,7 @@ async def test_what_stands_in_a_calendar(db: Database) -> None:
     assert (tea_entry.is_cancelled, tea_entry.is_busy) == (True, False)
 
 
-async def test_a_place_that_is_for_attendees_is_for_attendees(db: Database) -> None:
+async def test_a_place_for_attendees_is_hidden_from_others(db: Database) -> None:
     """A person who is only interested sees the town instead of the address."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
@@ -173,7 +173,7 @@ async def test_a_place_that_is_for_attendees_is_for_attendees(db: Database) -> N
         assert [one.place for one in await all_of(reader, ana.user_id, START, END)] == ["Town library, Berlin"]
 
 
-async def test_what_overlaps(db: Database) -> None:
+async def test_overlapping_events_are_conflicts(db: Database) -> None:
     """Adjacent events, events of interest, other all-day events and the event itself are not conflicts."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
@@ -195,7 +195,7 @@ async def test_what_overlaps(db: Database) -> None:
     assert itself == [[]]
 
 
-async def test_a_copy_in_a_calendar_subscribed_to_is_no_conflict(db: Database) -> None:
+async def test_a_copy_in_a_subscribed_calendar_is_not_a_conflict(db: Database) -> None:
     async with db.transaction() as tx:
         ana, _ = await people(tx)
         practice = await event_by(
@@ -222,7 +222,9 @@ async def test_a_copy_in_a_calendar_subscribed_to_is_no_conflict(db: Database) -
     assert view.overlaps_on(date(2026, 3, 7), "Europe/Berlin", entries, 5) == []
 
 
-async def test_a_calendar_of_another_place(db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher) -> None:
+async def test_a_subscribed_calendar_is_private_and_unique(
+    db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher
+) -> None:
     """Only its owner sees a subscribed calendar. Subscribing twice makes one, and its URL is stored encrypted."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
@@ -249,7 +251,7 @@ async def test_a_calendar_of_another_place(db: Database, elsewhere: Elsewhere, o
     assert await titles(db, ana) == []
 
 
-async def test_it_is_read_again_with_its_tag(
+async def test_a_calendar_is_fetched_again_with_its_entity_tag(
     db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
     """A calendar is not fetched before it is due. Unchanged responses cost nothing, and changes arrive."""
@@ -267,7 +269,7 @@ async def test_it_is_read_again_with_its_tag(
     assert (EntryKind.SUBSCRIBED, "Choir practice in the new hall") in await titles(db, ana)
 
 
-async def test_failures_wait_longer_and_longer_and_lose_nothing(
+async def test_failures_back_off_and_keep_the_dates(
     db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
     async with db.transaction() as tx:
@@ -308,7 +310,7 @@ async def test_dates_move_on_with_the_clock(db: Database, outgoing: CalendarFetc
     assert await tasks.roll(db, POOL, "UTC") == 0
 
 
-async def test_only_public_addresses_are_asked(db: Database, elsewhere: Elsewhere) -> None:
+async def test_only_public_addresses_are_fetched(db: Database, elsewhere: Elsewhere) -> None:
     """On a public site a URL inside the network is refused before any request is sent (invariant 7)."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -339,7 +341,7 @@ async def test_only_public_addresses_are_asked(db: Database, elsewhere: Elsewher
         "https://a.example\N{ZERO WIDTH SPACE}/b",
     ],
 )
-def test_what_is_no_address(text: str) -> None:
+def test_invalid_urls_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         checked_url(text)
 
@@ -348,7 +350,7 @@ def test_webcal_means_https() -> None:
     assert checked_url(" webcal://a.example/b.ics ") == "https://a.example/b.ics"
 
 
-async def test_what_one_waits_for_is_tentative_in_the_feed(db: Database) -> None:
+async def test_waitlisted_events_are_tentative_in_the_feed(db: Database) -> None:
     async with db.transaction() as tx:
         ana, ben = await people(tx)
         full = await event_by(tx, ana, title="Full", capacity="1")
@@ -361,7 +363,7 @@ async def test_what_one_waits_for_is_tentative_in_the_feed(db: Database) -> None
     assert status == ["STATUS:TENTATIVE", "STATUS:CONFIRMED"]
 
 
-async def test_who_goes_to_one_date_of_a_series_has_that_one_in_the_feed(db: Database) -> None:
+async def test_one_date_of_a_series_is_a_single_event_in_the_feed(db: Database) -> None:
     """A person going to one date of a series gets just that date in the feed, as a calendar program reads it: no rule,
     no other dates.
     """
@@ -378,7 +380,7 @@ async def test_who_goes_to_one_date_of_a_series_has_that_one_in_the_feed(db: Dat
     assert b"RRULE:FREQ=WEEKLY" not in file
 
 
-async def test_addresses_in_the_feed_are_in_the_letters_of_addresses(db: Database) -> None:
+async def test_urls_in_the_feed_are_ascii(db: Database) -> None:
     """URL is a URI (RFC 5545, section 3.8.4.6), so it is ASCII whatever characters the title has."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -417,7 +419,7 @@ async def test_the_feed_has_a_secret_address_that_can_be_changed(db: Database) -
 BOMB = "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\nDTSTART:20261101T100000Z\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\n" * 12_000
 
 
-async def test_a_calendar_that_takes_too_much_is_given_up_and_its_owner_can_retry(
+async def test_an_expensive_calendar_is_suspended_until_its_owner_retries(
     db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
     """It keeps its dates, says what happened, and is retried less and less often until it stops. A successful retry by
@@ -451,7 +453,7 @@ async def test_a_calendar_that_takes_too_much_is_given_up_and_its_owner_can_retr
     assert found.next_fetch_at is not None
 
 
-async def test_a_used_up_allowance_is_no_fault_of_the_calendar(
+async def test_a_used_up_allowance_does_not_suspend_the_calendar(
     db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
     """When the owner's processing allowance is used up, the calendar is retried soon, without an error message."""
@@ -472,9 +474,7 @@ async def test_a_used_up_allowance_is_no_fault_of_the_calendar(
     assert await tasks.refresh_due(db, outgoing, POOL, "UTC") == 1
 
 
-async def test_dates_that_cannot_be_computed_anew_stay(
-    db: Database, outgoing: CalendarFetcher, clock: HandClock
-) -> None:
+async def test_dates_that_cannot_be_recomputed_stay(db: Database, outgoing: CalendarFetcher, clock: HandClock) -> None:
     """If dates cannot be recomputed, the old ones stay. The owner is told, and it is not tried in every round."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

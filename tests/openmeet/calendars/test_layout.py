@@ -49,14 +49,14 @@ def test_a_long_entry_is_one_bar_above_the_short_ones():
     assert week.hidden == (0,) * DAYS
 
 
-def test_a_bar_says_whether_it_goes_on_before_and_after_the_week():
+def test_a_bar_shows_whether_it_continues_outside_the_week():
     (bar,) = week_of_bars(MONDAY, [on("festival", -3, 9)]).bars
     assert (bar.day, bar.days, bar.is_start, bar.is_end) == (0, 7, False, False)
     (bar,) = week_of_bars(MONDAY, [on("festival", 5, 9)]).bars
     assert (bar.day, bar.days, bar.is_start, bar.is_end) == (5, 2, True, False)
 
 
-def test_a_full_day_keeps_its_last_line_for_the_number_of_hidden_entries():
+def test_a_full_day_shows_the_number_of_hidden_entries():
     exact = week_of_bars(MONDAY, [on(str(number), 1) for number in range(MOST_LANES)])
     assert len(exact.bars) == MOST_LANES
     assert exact.hidden[1] == 0
@@ -89,12 +89,12 @@ def test_entries_at_the_same_time_share_the_width_and_others_have_all_of_it():
     assert [(one.key, one.column, one.columns) for one in blocks] == [("tea", 0, 1), ("talk", 0, 2), ("choir", 1, 2)]
 
 
-def test_one_after_the_other_is_no_overlap_and_a_column_is_used_again():
+def test_adjacent_entries_share_a_column():
     blocks = blocks_of_day([at("one", "09:00", "10:00"), at("two", "10:00", "11:00"), at("long", "09:30", "12:00")])
     assert [(one.key, one.column, one.columns) for one in blocks] == [("one", 0, 2), ("long", 1, 2), ("two", 0, 2)]
 
 
-def test_a_short_entry_is_as_high_as_a_finger_and_stays_within_the_day():
+def test_a_short_entry_is_touchable_and_stays_within_the_day():
     (short,) = blocks_of_day([at("ring", "12:00", "12:05")])
     assert short.end - short.start == LEAST_MINUTES
     (late,) = blocks_of_day([at("late", "23:50", "23:59")])
@@ -102,7 +102,7 @@ def test_a_short_entry_is_as_high_as_a_finger_and_stays_within_the_day():
     assert late.end - late.start >= LEAST_MINUTES
 
 
-def test_what_does_not_fit_beside_others_is_counted():
+def test_entries_that_do_not_fit_are_counted():
     blocks = blocks_of_day([at(str(number), "19:00", "20:00") for number in range(1_000)])
     assert [one.key for one in blocks] == ["0", "1", None]
     assert blocks[-1] == HourBlock(None, 19 * 60, 20 * 60, MOST_COLUMNS - 1, MOST_COLUMNS, hidden=998)
@@ -146,13 +146,13 @@ def test_when_clocks_go_forward_an_entry_ends_where_the_clock_is():
     assert minutes_of(starts, ends, date(2026, 3, 29)) == (90, 210)
 
 
-def test_hours_are_those_of_a_usual_day_and_as_many_more_as_there_are_entries_in():
+def test_the_hours_shown_cover_the_usual_day_and_all_entries():
     assert hours_of([]) == (FIRST_HOUR, LAST_HOUR)
     blocks = blocks_of_day([at("run", "06:40", "07:30"), at("party", "22:00", "24:00")])
     assert hours_of(blocks) == (6, 24)
 
 
-def test_a_week_begins_on_the_day_that_people_there_say():
+def test_the_first_day_of_the_week_is_local():
     sunday = date(2026, 3, 1)
     assert week_start(sunday, 0) == date(2026, 2, 23)
     assert week_start(sunday, 6) == sunday

@@ -59,7 +59,7 @@ async def test_a_calendar_page_in_each_form(site: Site, elsewhere: Elsewhere) ->
         assert "127.0.0.1" in settings
 
 
-async def test_what_is_wrong_stands_at_the_field_and_nothing_typed_is_lost(site: Site, elsewhere: Elsewhere) -> None:
+async def test_errors_are_shown_at_the_field_and_input_is_kept(site: Site, elsewhere: Elsewhere) -> None:
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         elsewhere.body = "<html>"
@@ -75,7 +75,7 @@ async def test_what_is_wrong_stands_at_the_field_and_nothing_typed_is_lost(site:
             assert 'value="My choir"' in page.text
 
 
-async def test_who_subscribed_sees_that_it_takes_too_much_and_starts_it_again(site: Site, elsewhere: Elsewhere) -> None:
+async def test_the_owner_of_an_expensive_calendar_can_retry_it(site: Site, elsewhere: Elsewhere) -> None:
     """The reason and the next step are shown next to the calendar. API clients get the reason as a code."""
     strict = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
     pool = site.app.state.services.workers
@@ -170,13 +170,13 @@ async def test_the_api(site: Site, elsewhere: Elsewhere) -> None:
      {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z", "cursor": "made-up"},
      {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z", "limit": "0"}],
 )  # fmt: skip
-async def test_what_cannot_be_asked(site: Site, params: dict[str, str]) -> None:
+async def test_invalid_requests_are_refused(site: Site, params: dict[str, str]) -> None:
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         assert (await browser.get("/api/me/calendar", params=params, headers=ana)).status_code == 400
 
 
-async def test_without_a_zone_of_ones_own_the_newest_event_says_it_and_drafts_overlap_nothing(site: Site) -> None:
+async def test_the_default_zone_is_that_of_the_newest_event(site: Site) -> None:
     typed = {"starts": "2026-07-04T18:00", "ends": "2026-07-04T20:00", "mode": "in_person", "visibility": "public"}
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -233,7 +233,7 @@ async def test_a_week_begins_where_people_live_or_as_they_choose(site: Site) -> 
         assert (await browser.post("/settings/calendars/week", data={"week_start": "9"})).status_code == 400
 
 
-async def test_other_calendars_are_hidden_and_shown_by_their_owner_alone(site: Site) -> None:
+async def test_only_the_owner_can_hide_and_show_a_calendar(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, _ = await full_month(tx)
         mallory = await person(tx, "Mallory")
@@ -254,9 +254,7 @@ async def test_other_calendars_are_hidden_and_shown_by_their_owner_alone(site: S
         assert "Release" in (await browser.get("/my/calendar?view=week&on=2026-03-04")).text
 
 
-async def test_the_page_asks_the_database_as_often_for_many_events_as_for_few(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_number_of_queries_does_not_depend_on_the_events(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         for number in range(4):
@@ -290,7 +288,7 @@ async def test_the_page_asks_the_database_as_often_for_many_events_as_for_few(
     assert asked[:3] == asked[3:]
 
 
-async def test_a_thousand_dates_of_a_month_are_a_page_of_bounded_size(site: Site) -> None:
+async def test_the_page_of_a_thousand_dates_is_bounded(site: Site) -> None:
     """A day says how many more entries it has, and the agenda lists all of them."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

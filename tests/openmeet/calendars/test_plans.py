@@ -41,7 +41,7 @@ async def plan_of(tx: Transaction, engine: str, sql: str, parameters: dict[str, 
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_no_question_walks_through_everybodys_events(db: Database, question: str) -> None:
+async def test_no_query_scans_all_events(db: Database, question: str) -> None:
     """The test tables are small: PostgreSQL scans one only if no index fits, and SQLite does not know their size."""
     sql, index = QUESTIONS[question]
     async with db.transaction() as tx:

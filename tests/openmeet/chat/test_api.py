@@ -58,7 +58,7 @@ async def talk(site):
         yield Talk(client, ana, ben, cleo, slug, opened.json()["id"])
 
 
-async def test_people_talk_and_others_find_nothing(talk):
+async def test_participants_chat_and_others_find_nothing(talk):
     said = await talk.say(talk.ben, "Who has the *key*?")
     assert said.status_code == 201
     message = said.json()
@@ -223,7 +223,7 @@ async def test_bad_messages_are_refused(talk, body):
     assert answer.status_code in {400, 422}, answer.text
 
 
-def test_reading_and_writing_have_scopes_of_their_own():
+def test_reading_and_writing_have_separate_scopes():
     scopes = {one.name: scope_of(one.name, one.method, one.path) for one in OPERATIONS}
     assert {scope for one in OPERATIONS if one.method == "GET" for scope in [scopes[one.name]]} == {
         TokenScope.CHAT_READ
@@ -282,7 +282,7 @@ async def test_a_host_dismisses_reports(talk):
     assert (await talk.ask(talk.ana, "GET", moderation)).json()["reports"] == []
 
 
-async def test_without_a_homeserver_nothing_is_said_about_matrix(talk):
+async def test_without_a_homeserver_matrix_is_not_mentioned(talk):
     for method, path in (
         ("GET", f"/chat/rooms/{talk.room}/matrix"),
         ("PUT", f"/chat/rooms/{talk.room}/matrix"),
@@ -311,7 +311,7 @@ async def connected(make_database, clock):
     )
 
 
-async def test_hosts_mirror_a_room_and_people_decide_about_their_words(connected):
+async def test_hosts_mirror_a_room_and_people_consent(connected):
     async with connected.browser() as client:
         ana, ben = [await api_session(client, f"{name}@example.org", name.title()) for name in ("ana", "ben")]
         slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]

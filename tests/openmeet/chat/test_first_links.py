@@ -16,7 +16,7 @@ async def db(make_database, clock):
     return await make_database("openmeet", clock=clock)
 
 
-async def test_the_first_links_of_somebody_new_wait(db):
+async def test_the_first_links_of_a_newcomer_are_held(db):
     """The author and the host see the held message. Others see it once it is released."""
     async with db.transaction() as tx:
         event, ana, ben, cleo = await town(tx)
@@ -40,7 +40,7 @@ async def test_the_first_links_of_somebody_new_wait(db):
         assert not (await say(tx, cleo, room, "https://fine.example")).is_held
 
 
-async def test_edits_wait_by_the_rule_of_new_messages(db):
+async def test_edits_are_held_like_new_messages(db):
     async with db.transaction() as tx:
         event, ana, ben, _ = await town(tx)
         room = await room_of(tx, ben, about(event))
@@ -54,14 +54,14 @@ async def test_edits_wait_by_the_rule_of_new_messages(db):
         assert not (await messages.edit(tx, ana, own.id, "https://ours.example")).is_held
 
 
-async def test_links_without_a_scheme_wait_too(db):
+async def test_links_without_a_scheme_are_held_too(db):
     async with db.transaction() as tx:
         event, _, ben, _ = await town(tx)
         room = await room_of(tx, ben, about(event))
         assert (await say(tx, ben, room, "[free](//evil.example/x)")).is_held
 
 
-async def test_what_is_said_in_own_rooms_makes_nobody_known(db):
+async def test_messages_in_own_rooms_make_nobody_known(db):
     async with db.transaction() as tx:
         event, _, ben, _ = await town(tx)
         own = await room_of(tx, ben, about(await event_by(tx, ben, title="Alone")))

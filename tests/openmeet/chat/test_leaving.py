@@ -27,7 +27,7 @@ async def db(make_database, clock):
     return await make_database("openmeet", clock=clock)
 
 
-async def test_who_left_takes_back_what_they_said(db, clock):
+async def test_former_members_can_take_back_their_messages(db, clock):
     """A person who has left can take back a message on its page, which shows them nothing of other people."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -56,7 +56,7 @@ async def test_who_left_takes_back_what_they_said(db, clock):
     assert stored.body == ""
 
 
-async def test_a_poll_comes_back_with_its_choices(db):
+async def test_a_restored_poll_has_its_choices(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
@@ -87,7 +87,7 @@ async def test_threads_of_merged_accounts_are_found_in_the_one_that_remains(db):
     assert len(found.messages) == 2
 
 
-async def test_who_handed_a_series_over_keeps_no_say_in_its_conversation(db, clock):
+async def test_a_former_host_loses_control_of_the_series_chat(db, clock):
     """The host keeps the part before the split. When its dates are long over, they lose access to the room."""
     async with db.transaction() as tx:
         ana, series = await begin(tx)

@@ -56,7 +56,7 @@ async def talk(db, clock):
         yield Talk(client, ana, slug, room, said.json()["id"])
 
 
-async def test_changes_have_a_pace_in_a_room_and_a_limit_everywhere(talk, clock):
+async def test_changes_are_limited_per_room_and_overall(talk, clock):
     """Edits, reactions and votes share one limit."""
     message = f"/messages/{talk.message}"
     acts = (
@@ -93,7 +93,7 @@ async def test_reports_have_a_limit_in_a_room(talk):
     )
 
 
-async def test_opening_rooms_has_a_limit_and_visiting_them_none(talk, clock):
+async def test_opening_rooms_is_limited_but_visiting_is_not(talk, clock):
     clock.turn(MINUTE)
     slugs = [(await talk.client.post("/api/events", json=EVENT, headers=talk.ana)).json()["slug"] for _ in range(6)]
     opened = [await talk.ask("POST", "/rooms", {"kind": "event", "event": slug}) for slug in slugs]
@@ -103,7 +103,7 @@ async def test_opening_rooms_has_a_limit_and_visiting_them_none(talk, clock):
         assert (await talk.ask("POST", "/rooms", {"kind": "event", "event": slugs[0]})).status_code == 200
 
 
-async def test_a_page_whose_chat_nobody_opened_refuses_and_keeps_the_words(db, clock):
+async def test_an_unopened_chat_refuses_and_keeps_the_text(db, clock):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         slugs = [(await event_by(tx, ana)).slug for _ in range(6)]
@@ -144,14 +144,14 @@ async def test_a_room_takes_fifty_messages_a_second(db, clock):
         assert (await browser.post(path, data={"text": "Now", "submission": "later"})).status_code == 303
 
 
-async def test_the_longest_text_is_taken_with_space_around_it(talk):
+async def test_surrounding_space_does_not_count_towards_the_length(talk):
     for number, text in enumerate(("x" * 4_000, "\n".join("x" * 100), " ".join(f"@a{one}" for one in range(20)))):
         body = {"clientId": f"long{number}", "text": f" \n{text}\n "}
         sent = await talk.ask("POST", f"/rooms/{talk.room}/messages", body)
         assert (sent.status_code, sent.json()["text"]) == (201, text)
 
 
-async def test_one_person_does_not_take_all_reactions_of_a_message(db):
+async def test_one_person_cannot_use_up_a_messages_reactions(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
@@ -182,7 +182,7 @@ def test_one_emoji_is_one_emoji(bomb):
         checked_emoji(bomb)
 
 
-async def test_a_name_turns_and_covers_nothing_around_it(db, clock):
+async def test_a_name_does_not_distort_the_text_around_it(db, clock):
     """Display names from other apps were never validated here."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

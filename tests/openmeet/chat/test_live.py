@@ -87,7 +87,7 @@ async def scene(make_database: MakeDatabase, clock: HandClock):
         await one.close()
 
 
-async def test_what_is_said_reaches_open_pages_in_order(scene: Scene) -> None:
+async def test_messages_reach_open_pages_in_order(scene: Scene) -> None:
     ana, ben, _ = scene.people
     page = scene.open(ben, 1)
     await scene.say(ana, "One")
@@ -96,7 +96,7 @@ async def test_what_is_said_reaches_open_pages_in_order(scene: Scene) -> None:
     assert [entry[:4] for entry in page.entries] == [[2, "said", "One", False], [3, "said", "Two", True]]
 
 
-async def test_other_rooms_are_counted_and_the_open_one_is_not(scene: Scene) -> None:
+async def test_unread_counts_leave_out_the_open_room(scene: Scene) -> None:
     ana, ben, cleo = scene.people
     async with scene.db.transaction() as tx:
         other = await event_by(tx, ana, title="Supper")
@@ -163,7 +163,7 @@ async def test_nothing_is_read_after_the_last_page_has_left(scene: Scene, monkey
         await end.wait()
 
 
-async def test_streams_cut_at_random_get_every_number_once(scene: Scene, subtests) -> None:
+async def test_interrupted_streams_get_every_number_once(scene: Scene, subtests) -> None:
     """Whatever is said while a page is away, returning or resuming, each number arrives once and in order."""
     for seed in range(CASES):
         with subtests.test(seed=seed):
@@ -191,7 +191,7 @@ async def _cut_at_random(scene: Scene, dice: random.Random) -> None:
     assert got + page.numbers == list(range(first + 1, last + 1))
 
 
-async def test_a_long_absence_is_caught_up_in_pieces(scene: Scene) -> None:
+async def test_a_long_absence_is_caught_up_in_batches(scene: Scene) -> None:
     """Having more entries than a slow reader's buffer holds does not end a stream that has just begun."""
     ana, ben, _ = scene.people
     count = MOST_WAITING * 2
@@ -203,7 +203,7 @@ async def test_a_long_absence_is_caught_up_in_pieces(scene: Scene) -> None:
     assert page.numbers == list(range(2, count + 2))
 
 
-async def test_who_missed_too_much_reads_the_page_again(scene: Scene) -> None:
+async def test_a_page_that_missed_too_much_reloads(scene: Scene) -> None:
     ana, ben, _ = scene.people
     async with scene.db.transaction() as tx:
         await tx.execute("update chat_rooms set last_number = 500 where id = :room", room=scene.room)
@@ -215,7 +215,7 @@ async def test_who_missed_too_much_reads_the_page_again(scene: Scene) -> None:
     assert page.numbers == [501]
 
 
-async def test_who_takes_nothing_is_ended(scene: Scene) -> None:
+async def test_a_client_that_reads_nothing_is_disconnected(scene: Scene) -> None:
     """A slow reader has a bounded buffer. When it is full, the stream ends and asks for a reload."""
     ana, ben, _ = scene.people
     page = scene.open(ben, 1)
@@ -234,7 +234,7 @@ async def test_who_takes_nothing_is_ended(scene: Scene) -> None:
     assert len(page.sent) <= MOST_WAITING + 3
 
 
-async def test_who_withdraws_hears_no_further_word(scene: Scene) -> None:
+async def test_withdrawing_ends_the_stream(scene: Scene) -> None:
     ana, ben, cleo = scene.people
     page, other = scene.open(ben, 1), scene.open(cleo, 1)
     await scene.say(ana, "Before")
@@ -248,7 +248,7 @@ async def test_who_withdraws_hears_no_further_word(scene: Scene) -> None:
     assert page.sent[-1].startswith(b"event: out")
 
 
-async def test_a_silent_stream_ends_at_the_next_look(scene: Scene) -> None:
+async def test_a_silent_stream_ends_at_the_next_access_check(scene: Scene) -> None:
     """A stream without messages ends at the next access check after an answer is withdrawn or the person signs out."""
     _, ben, cleo = scene.people
     async with scene.db.transaction() as tx:
@@ -265,7 +265,7 @@ async def test_a_silent_stream_ends_at_the_next_look(scene: Scene) -> None:
     assert signed_out.sent[-1].startswith(b"event: out")
 
 
-async def test_who_signed_out_hears_no_further_word(scene: Scene) -> None:
+async def test_signing_out_ends_the_stream(scene: Scene) -> None:
     """This holds even if somebody writes before the next access check."""
     ana, _, cleo = scene.people
     async with scene.db.transaction() as tx:
@@ -281,7 +281,7 @@ async def test_who_signed_out_hears_no_further_word(scene: Scene) -> None:
     assert page.sent[-1].startswith(b"event: out")
 
 
-async def test_a_fresh_stream_folds_whom_its_reader_blocked(scene: Scene) -> None:
+async def test_a_new_stream_hides_blocked_people(scene: Scene) -> None:
     """A new stream hides messages of blocked people from the start, also where others quote them."""
     ana, ben, cleo = scene.people
     async with scene.db.transaction() as tx:
@@ -306,7 +306,7 @@ async def test_a_held_message_reaches_its_author_and_moderators(scene: Scene) ->
     assert [pages[who.user_id].numbers for who in (ana, ben, cleo)] == [[2, 3], [3], [2, 3]]
 
 
-async def test_a_message_that_is_held_later_goes_from_open_pages(scene: Scene) -> None:
+async def test_a_message_held_later_disappears_from_open_pages(scene: Scene) -> None:
     """The author and the moderators still see the message. Other people's pages reload."""
     ana, ben, cleo = scene.people
     pages = {who.user_id: scene.open(who, 1) for who in scene.people}
@@ -321,7 +321,7 @@ async def test_a_message_that_is_held_later_goes_from_open_pages(scene: Scene) -
         assert not any(b"event: again" in frame for frame in pages[who.user_id].sent)
 
 
-async def test_a_deleted_end_of_the_log_stops_nobody(scene: Scene) -> None:
+async def test_deleting_the_newest_log_entries_stops_no_stream(scene: Scene) -> None:
     """Retention deletes log entries with their messages, but the room's number stays."""
     ana, ben, cleo = scene.people
     last = await scene.say(ana, "I am here")
@@ -368,7 +368,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-async def test_another_process_is_heard_without_looking(
+async def test_another_process_is_noticed_without_polling(
     scene: Scene, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Commits of another process reach this one's pages by notification alone, because polling is off."""
@@ -394,7 +394,7 @@ async def test_another_process_is_heard_without_looking(
     assert [entry[2] for entry in page.entries] == ["One", "Two"]
 
 
-async def test_one_person_has_so_many_streams(scene: Scene) -> None:
+async def test_the_number_of_streams_per_person_is_limited(scene: Scene) -> None:
     _, ben, _ = scene.people
     pages = [scene.open(ben, 1) for _ in range(PER_READER)]
     await asyncio.sleep(0)
@@ -465,7 +465,7 @@ async def test_the_cookie_alone_opens_a_page_stream(scene: Scene) -> None:
     assert not any("After" in line for line in rest)
 
 
-async def test_somebody_may_go_from_chat_to_chat_quickly(scene: Scene) -> None:
+async def test_switching_chats_quickly_is_possible(scene: Scene) -> None:
     """A page that was left is noticed late, but before the same person's next page would be refused."""
     _, _, cleo = scene.people
     async with scene.db.transaction() as tx:
@@ -479,7 +479,7 @@ async def test_somebody_may_go_from_chat_to_chat_quickly(scene: Scene) -> None:
                     assert await anext(lines) == ":"
 
 
-async def test_a_stream_of_a_room_that_one_may_not_read_takes_no_place(scene: Scene) -> None:
+async def test_a_refused_stream_takes_no_place(scene: Scene) -> None:
     _, ben, _ = scene.people
     site = site_on(scene.db, scene.clock)
     async with signed_in(site, ben.user_id) as browser:

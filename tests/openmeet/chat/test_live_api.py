@@ -116,7 +116,7 @@ async def test_it_resumes_after_the_last_event(scene: Scene, served: Serving) ->
     assert (place, event["message"]["text"]) == (f"{scene.room.id}:{second.number}", "Two")
 
 
-async def test_a_revoked_token_hears_no_further_word(scene: Scene, served: Serving) -> None:
+async def test_a_revoked_token_ends_the_stream(scene: Scene, served: Serving) -> None:
     known, token = await scene.token_of(scene.ben)
     async with follower(served, scene, token) as lines:
         await scene.say("Before")
@@ -129,7 +129,7 @@ async def test_a_revoked_token_hears_no_further_word(scene: Scene, served: Servi
     assert not any("After" in line for line in rest)
 
 
-async def test_a_person_who_left_hears_no_further_word(scene: Scene, served: Serving) -> None:
+async def test_leaving_ends_the_stream(scene: Scene, served: Serving) -> None:
     _, token = await scene.token_of(scene.ben)
     async with follower(served, scene, token) as lines:
         await scene.say("Before")
@@ -152,7 +152,7 @@ async def test_blocked_people_are_marked(scene: Scene, served: Serving) -> None:
     assert event["message"]["isFolded"] is True
 
 
-async def test_who_may_not_read_gets_no_stream(scene: Scene, served: Serving) -> None:
+async def test_a_stream_needs_read_access(scene: Scene, served: Serving) -> None:
     async with scene.db.transaction() as tx:
         cleo = await person(tx, "Cleo")
     _, narrow = await scene.token_of(scene.ben, TokenScope.READ)

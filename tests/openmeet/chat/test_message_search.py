@@ -188,7 +188,7 @@ async def test_the_writers_offered_are_those_whose_messages_one_may_read(talk):
         assert [name for _, name in await search.recent_writers(tx, talk.ben.user_id, limit=10)] == ["Ana", "Ben"]
 
 
-async def test_a_search_goes_on_in_further_chats(talk, monkeypatch):
+async def test_a_search_continues_in_further_chats(talk, monkeypatch):
     """If each request searches one chat, every message is found once: in whole chats, in the middle of one, and in one
     without matches.
     """

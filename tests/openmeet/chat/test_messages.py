@@ -44,7 +44,7 @@ async def texts(reader, room, who):
     return [one.message.body for one in page.messages]
 
 
-async def test_an_answer_opens_the_room_and_what_was_said_is_read(db):
+async def test_an_rsvp_gives_access_and_history(db):
     async with db.transaction() as tx:
         event, ana, ben, cleo = await town(tx)
         room = await room_of(tx, ben, about(event))
@@ -123,7 +123,7 @@ async def test_an_edit_needs_the_author_the_revision_and_the_day(db, clock):
             await messages.edit(tx, ben, one.id, "At nine")
 
 
-async def test_taking_back_leaves_an_empty_place(db):
+async def test_a_message_taken_back_leaves_a_placeholder(db):
     """A message taken back leaves a placeholder. Nobody can restore it, and people can do this even after they have
     left.
     """
@@ -181,12 +181,12 @@ def test_one_emoji_is_a_reaction(text):
 @pytest.mark.parametrize(
     "text", ["\u202e\u200d👍", "§", "\u0663", "\u0378", "👍👍", "👍\U000e0041", "a", "1", "\u200d"]
 )
-def test_anything_else_is_none(text):
+def test_anything_but_one_emoji_is_not_a_reaction(text):
     with pytest.raises(InvalidForm):
         reactions.checked_emoji(text)
 
 
-async def test_slow_mode_holds_people_and_no_hosts(db, clock):
+async def test_slow_mode_does_not_apply_to_hosts(db, clock):
     async with db.transaction() as tx:
         event, ana, ben, _ = await town(tx)
         room = await room_of(tx, ben, about(event))
@@ -213,7 +213,7 @@ async def test_a_closed_room_is_read_only_for_everybody(db):
         await say(tx, ben, room, "Again")
 
 
-async def test_newcomers_read_since_they_came(db):
+async def test_newcomers_read_from_when_they_joined(db):
     """Changing the history setting affects later newcomers only. Current people keep their history, and the chat shows
     the change.
     """
@@ -230,7 +230,7 @@ async def test_newcomers_read_since_they_came(db):
         assert await texts(tx, room, ana) == ["Before", ""]
 
 
-async def test_opening_the_history_again_shows_nothing_from_before(db):
+async def test_reopening_the_history_does_not_show_earlier_messages(db):
     """Messages from the time when newcomers had no history stay hidden from people who joined then and from those who
     join later.
     """
@@ -253,7 +253,7 @@ async def test_opening_the_history_again_shows_nothing_from_before(db):
     assert read["Dan"] == ["To everybody"]
 
 
-async def test_a_reply_quotes_nothing_from_before_the_reader_came(db):
+async def test_a_reply_does_not_quote_what_the_reader_cannot_see(db):
     async with db.transaction() as tx:
         event, ana, ben, cleo = await town(tx)
         room = await room_of(tx, ben, about(event))
@@ -271,7 +271,7 @@ async def test_a_reply_quotes_nothing_from_before_the_reader_came(db):
 
 
 @pytest.mark.parametrize("audience", ["hosts", "attendees"])
-async def test_people_are_named_only_to_those_who_see_who_comes(db, audience):
+async def test_names_are_shown_only_to_people_who_see_the_guest_list(db, audience):
     async with db.transaction() as tx:
         event, ana, ben, cleo = await town(tx)
         await attendance.answer(tx, cleo, event.slug, RsvpReply.INTERESTED)
@@ -329,7 +329,7 @@ async def test_mentions_reach_those_who_may_read(db):
     assert one.body == "@Ana and @Cleo, who comes?"
 
 
-async def test_a_mention_stays_theirs_under_another_name(db):
+async def test_a_mention_follows_a_changed_name(db):
     async with db.transaction() as tx:
         event, ana, ben, _ = await town(tx)
         room = await room_of(tx, ben, about(event))
@@ -348,7 +348,7 @@ async def test_a_mention_stays_theirs_under_another_name(db):
     assert shown.message.body == "Many thanks @Ana", "what the author edits is what they wrote"
 
 
-async def test_a_name_with_a_link_is_not_put_into_the_words_of_others(db):
+async def test_a_name_with_a_link_is_not_inserted_into_messages(db):
     async with db.transaction() as tx:
         event, ana, ben, _ = await town(tx)
         room = await room_of(tx, ben, about(event))
@@ -373,7 +373,7 @@ async def test_bad_texts_are_refused(db, text):
     assert set(refused.value.problems) == {"text"}
 
 
-async def test_what_turns_or_covers_other_text_is_cut(db):
+async def test_characters_that_distort_text_are_removed(db):
     async with db.transaction() as tx:
         event, _, ben, _ = await town(tx)
         room = await room_of(tx, ben, about(event))
@@ -443,7 +443,7 @@ async def test_the_same_client_id_at_once_makes_one_message(db):
         assert len(await log.entries_after(reader, room.id, 0)) == 2
 
 
-async def test_people_in_the_room_and_why(db):
+async def test_the_member_list_says_why_people_have_access(db):
     """People who answered privately are only counted until they write. Hosts see them."""
     async with db.transaction() as tx:
         event, ana, ben, cleo = await town(tx)

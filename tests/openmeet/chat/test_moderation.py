@@ -110,7 +110,7 @@ async def test_hosts_cannot_lift_or_replace_a_ban_by_the_site(db, clock):
         assert await access(tx, room.id, ben.user_id) is Access.WRITE
 
 
-async def test_hosts_lift_their_own_beside_one_by_the_site(db):
+async def test_hosts_can_lift_only_their_own_sanctions(db):
     async with db.transaction() as tx:
         room, ana, ben, _, mod = await town(tx)
         await sanctions.sanction(tx, mod, room.id, ben.user_id, SanctionKind.BAN, reason="Threats", of_site=True)
@@ -119,7 +119,7 @@ async def test_hosts_lift_their_own_beside_one_by_the_site(db):
         assert await sanctions_of(tx, room, ben) == {(SanctionKind.BAN, True)}
 
 
-async def test_who_the_site_lets_back_in_stays_muted_by_the_hosts(db):
+async def test_lifting_a_site_ban_keeps_the_hosts_mute(db):
     async with db.transaction() as tx:
         room, ana, ben, _, mod = await town(tx)
         await sanctions.sanction(tx, ana, room.id, ben.user_id, SanctionKind.MUTE, reason="Spam")
@@ -174,7 +174,7 @@ async def is_held(reader, one):
 
 
 @pytest.mark.parametrize("by_site", [True, False])
-async def test_what_reports_have_hidden_is_shown_when_they_are_dismissed(db, by_site):
+async def test_dismissing_reports_shows_the_message_again(db, by_site):
     async with db.transaction() as tx:
         room, ana, ben, cleo, mod = await town(tx)
         one = await say(tx, ben, room, "You fools")
@@ -185,7 +185,7 @@ async def test_what_reports_have_hidden_is_shown_when_they_are_dismissed(db, by_
         assert not await is_held(tx, one)
 
 
-async def test_what_a_moderator_or_a_rule_holds_stays_held_when_reports_are_dismissed(db):
+async def test_dismissing_reports_releases_no_held_message(db):
     async with db.transaction() as tx:
         room, ana, ben, _, mod = await town(tx)
         by_host, by_rule = await say(tx, ben, room, "You fools"), await say(tx, ben, room, "See https://a.example")

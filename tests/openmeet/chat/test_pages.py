@@ -53,7 +53,7 @@ async def talk(make_database, clock) -> AsyncIterator[Talk]:
         yield Talk(site, ana, ben, event, room, as_ana, as_ben)
 
 
-async def test_every_page_says_how_much_is_new_in_chats(talk):
+async def test_every_page_shows_the_unread_count(talk):
     async with talk.site.db.transaction() as tx:
         await say(tx, talk.ana, talk.room, "One")
     home = (await talk.as_ben.get("/")).text
@@ -68,14 +68,14 @@ async def test_every_page_says_how_much_is_new_in_chats(talk):
     assert '<span class="count">' not in (await talk.as_ben.get("/")).text
 
 
-async def test_what_one_does_not_want_to_read_is_not_counted(talk):
+async def test_messages_of_muted_people_are_not_counted(talk):
     async with talk.site.db.transaction() as tx:
         await say(tx, talk.ana, talk.room, "One")
         await safety.mute(tx, talk.ben, Subject(Thing.PERSON, talk.ana.user_id))
         assert (await readers.unread_counts(tx, talk.ben.user_id)).messages == 0
 
 
-async def test_a_part_of_a_chat_does_not_mark_the_whole_of_it_as_read(talk):
+async def test_reading_a_part_does_not_mark_the_whole_chat_as_read(talk):
     async with talk.site.db.transaction() as tx:
         await readers.mark_read(tx, talk.ben, talk.room.id, 0)
         await say(tx, talk.ana, talk.room, "One")
@@ -161,7 +161,7 @@ async def test_hosts_change_a_chat_for_everyone(talk):
     assert wrong.status_code == 400
 
 
-async def test_people_choose_what_they_hear_and_change_nothing_else(talk):
+async def test_people_change_only_their_own_notifications(talk):
     path = f"{talk.path}/settings"
     assert "Save for everyone" not in (await talk.as_ben.get(path)).text
     assert (await talk.as_ben.post(path, data={"about": "Mine"})).status_code == 403
@@ -185,7 +185,7 @@ async def test_the_list_shows_the_picture_of_the_event(talk):
     assert f'src="{data_url(cover)}"' in html.unescape((await talk.as_ben.get("/chat")).text)
 
 
-async def test_a_host_finds_no_name_behind_the_id_of_a_stranger(talk):
+async def test_a_strangers_id_reveals_no_name_to_hosts(talk):
     async with talk.site.db.transaction() as tx:
         cleo = await person(tx, "Cleopatra")
     path = f"/chat/direct/event/{talk.event.slug}"
@@ -196,7 +196,7 @@ async def test_a_host_finds_no_name_behind_the_id_of_a_stranger(talk):
     assert "Ben and the hosts" in guest.text
 
 
-async def test_to_ask_the_hosts_one_signs_in_and_comes_back(talk):
+async def test_asking_the_hosts_leads_through_sign_in_and_back(talk):
     """The event page shows the link to everybody, so people who are signed out sign in first and then return."""
     path = f"/chat/direct/event/{talk.event.slug}"
     async with talk.site.browser() as anybody:
@@ -206,7 +206,7 @@ async def test_to_ask_the_hosts_one_signs_in_and_comes_back(talk):
         assert (await anybody.get("/chat/direct/event/none-5w4kmd399g")).status_code == 404
 
 
-async def test_a_page_without_scripts_looks_again_by_itself_and_has_no_field_then(talk):
+async def test_a_page_without_scripts_can_reload_itself(talk):
     page = await talk.as_ben.get(talk.path)
     assert "refresh" not in page.headers
     assert f"{talk.path}?follow=yes" in page.text
@@ -218,7 +218,7 @@ async def test_a_page_without_scripts_looks_again_by_itself_and_has_no_field_the
     assert "refresh" not in refused.headers
 
 
-async def test_a_chat_says_how_long_it_is_kept(make_database, clock):
+async def test_a_chat_shows_its_retention_period(make_database, clock):
     site = site_on(await make_database("openmeet", clock=clock), clock, chat_kept_days=60)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

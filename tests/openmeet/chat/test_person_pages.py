@@ -100,7 +100,7 @@ async def test_who_is_banned_reads_why_and_a_host_lifts_it(here):
         assert await _access(here) is Access.WRITE
 
 
-async def test_others_shut_nobody_out_and_no_id_shows_a_name(here):
+async def test_only_hosts_can_ban_and_ids_reveal_no_names(here):
     them, host = f"{here.path}/people/{here.dan.user_id}", f"{here.path}/people/{here.ana.user_id}"
     async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
         for wrong in (them, f"{here.path}/people/nobody"):
@@ -147,7 +147,7 @@ async def test_hosts_find_their_own_room_and_open_channels(here):
         assert "/chat/hosts/" not in (await as_ben.get(here.path)).text
 
 
-async def test_a_channel_that_nobody_opened_is_not_there_for_hosts_either(here):
+async def test_an_unopened_channel_is_absent_for_hosts_too(here):
     """The page of a channel that was never opened answers 404, because its URL could contain anything. Channels are
     opened in the chat settings.
     """
@@ -164,7 +164,7 @@ async def test_a_channel_that_nobody_opened_is_not_there_for_hosts_either(here):
         assert (await as_ana.get(f"{chat}/anything")).status_code == 200
 
 
-async def test_a_date_with_a_room_of_its_own_has_links_both_ways(make_database, clock):
+async def test_a_date_with_a_separate_room_has_links_both_ways(make_database, clock):
     clock.turn(NOW - clock.now())
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
@@ -200,7 +200,7 @@ async def test_who_is_banned_from_the_group_is_not_told_to_join_it(here):
     assert 'href="/help"' in shown.text
 
 
-async def test_who_runs_the_group_bans_from_it_on_the_page_of_somebody_in_the_chat(here):
+async def test_group_admins_can_ban_from_the_group_on_a_persons_page(here):
     """It also works for people who only answered. They are banned from all chats of the group at once, and let back in
     on the same page.
     """

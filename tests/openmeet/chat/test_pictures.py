@@ -91,7 +91,7 @@ async def talk(make_database, clock, tmp_path) -> AsyncIterator[Talk]:
         yield Talk(site, store, clock, ana, ben, cara, event, room, as_ana, as_ben, as_cara)
 
 
-async def test_only_who_may_read_the_message_gets_its_picture(talk):
+async def test_only_readers_of_the_message_get_its_picture(talk):
     _, address = await talk.show(talk.ana)
     got = await talk.as_ben.get(address)
     assert (got.status_code, got.headers["content-type"]) == (200, "image/jpeg")
@@ -113,7 +113,7 @@ async def test_a_copy_in_the_browser_is_of_no_use_without_access(talk):
     assert (await talk.as_ben.get(address, headers=tag)).status_code == 404
 
 
-async def test_of_a_held_message_only_its_author_and_moderators_see_it(talk):
+async def test_a_held_picture_is_visible_to_author_and_moderators_only(talk):
     one, address = await talk.show(talk.ben)
     async with talk.site.db.transaction() as tx:
         await attendance.answer(tx, talk.cara, talk.event.slug, RsvpReply.GOING)
@@ -121,7 +121,7 @@ async def test_of_a_held_message_only_its_author_and_moderators_see_it(talk):
     assert [(await who.get(address)).status_code for who in (talk.as_ana, talk.as_ben, talk.as_cara)] == [200, 200, 404]
 
 
-async def test_taken_back_is_gone_for_everybody_and_its_file_too(talk):
+async def test_a_picture_taken_back_is_deleted(talk):
     one, address = await talk.show(talk.ben)
     async with talk.site.db.transaction() as tx:
         await messages.take_back(tx, talk.ben, one.id)
@@ -131,7 +131,7 @@ async def test_taken_back_is_gone_for_everybody_and_its_file_too(talk):
     assert not await talk.has_file(address)
 
 
-async def test_removed_by_a_host_it_can_be_brought_back_for_thirty_days(talk):
+async def test_a_removed_picture_can_be_restored_for_thirty_days(talk):
     one, address = await talk.show(talk.ben)
     async with talk.site.db.transaction() as tx:
         await attendance.answer(tx, talk.cara, talk.event.slug, RsvpReply.GOING)
@@ -154,7 +154,7 @@ async def test_removed_by_a_host_it_can_be_brought_back_for_thirty_days(talk):
     assert (await talk.as_ana.get(address)).status_code == 404
 
 
-async def test_the_moderators_of_the_site_see_it_once_it_was_reported_to_them(talk):
+async def test_site_moderators_see_a_picture_after_a_report(talk):
     one, address = await talk.show(talk.ben)
     evidence = f"/moderation/chat/{one.id}/pictures/{'/'.join(address.split('/')[-2:])}"
     async with talk.site.db.transaction() as tx:
@@ -170,7 +170,7 @@ async def test_the_moderators_of_the_site_see_it_once_it_was_reported_to_them(ta
     assert (await talk.as_ana.get(evidence)).status_code in {403, 404}
 
 
-async def test_what_the_moderators_of_the_site_removed_hosts_cannot_see(talk):
+async def test_hosts_cannot_see_pictures_removed_by_the_site(talk):
     one, address = await talk.show(talk.ben)
     async with talk.site.db.transaction() as tx:
         dora = await person(tx, "Dora")
@@ -179,7 +179,7 @@ async def test_what_the_moderators_of_the_site_removed_hosts_cannot_see(talk):
     assert [(await who.get(address)).status_code for who in (talk.as_ana, talk.as_ben)] == [404, 200]
 
 
-async def test_a_picture_goes_with_the_first_of_two_messages_that_take_it(talk):
+async def test_a_picture_can_be_used_by_one_message_only(talk):
     key = await talk.keep(talk.ana)
     async with talk.site.db.transaction() as tx:
         first, second = await say(tx, talk.ana, talk.room, "One"), await say(tx, talk.ana, talk.room, "Two")
@@ -194,7 +194,7 @@ async def test_a_picture_goes_with_the_first_of_two_messages_that_take_it(talk):
     assert kept.message_id == first.id
 
 
-async def test_what_is_never_sent_is_gone_after_a_day(talk):
+async def test_an_unsent_picture_is_deleted_after_a_day(talk):
     key = await talk.keep(talk.ben)
     assert (await talk.as_ben.get(f"/chat/pictures/{key}/small")).status_code == 200
     assert (await talk.as_ana.get(f"/chat/pictures/{key}/small")).status_code == 404
@@ -206,7 +206,7 @@ async def test_what_is_never_sent_is_gone_after_a_day(talk):
     assert await pictures.forget_unused(talk.site.db, talk.store) == 1
 
 
-async def test_nobody_sends_the_picture_of_somebody_else_or_one_twice(talk):
+async def test_only_own_unused_pictures_can_be_sent(talk):
     key = await talk.keep(talk.ana)
     for who, wanted in (
         (talk.ben, (NewPicture(key),)),
@@ -250,7 +250,7 @@ async def test_it_is_found_by_its_description_and_by_having_one(talk):
     assert 'alt="The &lt;old&gt; mill"' in page
 
 
-async def test_lists_and_mails_say_what_it_shows(talk):
+async def test_lists_and_e_mails_describe_the_picture(talk):
     one, _ = await talk.show(talk.ben, alt="The old mill")
     assert "Ben: Picture: The old mill" in (await talk.as_ana.get("/chat")).text
     async with talk.site.db.transaction() as tx:
@@ -290,7 +290,7 @@ async def test_the_form_sends_several_and_keeps_them_when_something_is_wrong(tal
     assert b"by Ana" not in got.content
 
 
-async def test_files_of_somebody_who_may_not_write_are_not_stored(talk):
+async def test_files_without_write_access_are_not_stored(talk):
     files = {"picture_1": ("a.jpg", photo(), "image/jpeg")}
     assert (await talk.as_cara.post(talk.path, data=form(), files=files)).status_code in {403, 404}
     async with talk.site.db.reader() as reader:
@@ -303,7 +303,7 @@ async def unread_body() -> AsyncIterator[bytes]:
     yield b""
 
 
-async def test_nothing_of_an_upload_is_read_before_access_is_asked(talk):
+async def test_an_upload_is_not_read_before_the_access_check(talk):
     """Access is checked first: the outsider is refused although the body never arrives."""
     async with talk.site.browser() as program:
         headers = await api_session(program, "cara@example.org", "Cara")
@@ -321,7 +321,7 @@ async def test_a_picture_over_the_limit_of_the_community_is_refused(talk):
         await pictures.keep(talk.site.db, talk.store, WORKERS, talk.ana.user_id, photo(), most_bytes=100)
 
 
-async def test_a_program_uploads_first_and_sends_then(talk):
+async def test_the_api_uploads_first_and_then_sends(talk):
     async with talk.site.browser() as program:
         headers = await api_session(program, "ben@example.org", "Ben")
         room = f"/api/chat/rooms/{talk.room.id}"

@@ -76,7 +76,7 @@ async def test_unread_rooms_and_pinned_messages_are_found_by_indexes(db: Databas
     assert not found, "\n\n".join(found)
 
 
-async def test_pages_of_rooms_are_pieces_of_one_list(db: Database) -> None:
+async def test_pages_of_rooms_join_without_gaps(db: Database) -> None:
     """Pages of the room list join without gaps. Each computes counts for its own rooms only, after the list is cut."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

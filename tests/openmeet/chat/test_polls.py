@@ -58,7 +58,7 @@ async def test_one_tap_votes_and_the_next_one_chooses_again(site):
         assert (await as_ana.post(f"{message}/vote", data={"add": "0"})).status_code == 422
 
 
-async def test_which_date_is_asked_with_dates_of_the_series(site):
+async def test_a_poll_can_offer_dates_of_the_series(site):
     async with site.db.transaction() as tx:
         ana, series = await begin(tx)
         await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
@@ -91,7 +91,7 @@ async def test_which_date_is_asked_with_dates_of_the_series(site):
             assert (refused.status_code, "Which?" in refused.text) == (400, True)
 
 
-async def test_what_is_stored_reads_as_it_was_asked(site):
+async def test_a_stored_poll_reads_as_it_was_created(site):
     assert polls.poll_in({}) is None
     found = polls.poll_in(
         {"choices": ["2026-03-03T18:00:00", "Other"], "dates": ["2026-03-03T18:00:00"], "several": True}

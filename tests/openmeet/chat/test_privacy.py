@@ -27,7 +27,7 @@ async def db(make_database, clock):
     return await make_database("openmeet", clock=clock)
 
 
-async def test_what_is_private_answers_as_what_is_absent(db, clock):
+async def test_a_private_room_looks_absent(db, clock):
     """A private room gets the same response as an absent one, for every kind of room and subject."""
     async with site_on(db, clock).browser() as client:
         ana, ben = [await api_session(client, f"{name}@example.org", name) for name in ("ana", "ben")]
@@ -121,7 +121,7 @@ async def test_names_with_umlauts_are_ordered_found_and_paged(db):
     assert {row["user_id"] for row in rows} == {guests[name].user_id for name in ("Änne", "ÖZLEM", "Groß")}
 
 
-async def test_who_is_counted_does_not_depend_on_what_is_searched(db):
+async def test_the_count_does_not_depend_on_the_search(db):
     """The count must not depend on the search, because searching by name would otherwise reveal who answered privately."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]

@@ -72,7 +72,7 @@ async def test_a_poll_that_ended_takes_no_votes(talk):  # noqa: F811
     assert (await refused(talk, talk.ana, "PUT", f"{path}/vote", {"choices": [0]}))[:2] == (422, "PollClosed")
 
 
-async def test_who_may_only_read_is_told_why(talk):  # noqa: F811
+async def test_readers_without_write_access_are_told_why(talk):  # noqa: F811
     messages_of = f"{ROOM}/messages"
     until = "2027-01-01T00:00:00Z"
     ben = (await talk.say(talk.ben, "Hello", clientId="once")).json()["authorId"]
@@ -122,7 +122,7 @@ async def test_texts_that_are_refused(talk, text):  # noqa: F811
     assert read.json()["messages"] == []
 
 
-async def test_half_a_surrogate_pair_is_no_text(talk):  # noqa: F811
+async def test_half_a_surrogate_pair_is_refused(talk):  # noqa: F811
     answered = await talk.client.post(
         f"/api/chat/rooms/{talk.room}/messages",
         content=b'{"clientId": "s", "text": "a\\ud800b"}',
@@ -131,7 +131,7 @@ async def test_half_a_surrogate_pair_is_no_text(talk):  # noqa: F811
     assert answered.status_code == 400
 
 
-async def test_what_a_message_is_about_and_answers_is_of_its_room(talk):  # noqa: F811
+async def test_subject_and_reply_must_be_in_the_same_room(talk):  # noqa: F811
     slug = (await talk.client.post("/api/events", json=EVENT, headers=talk.ana)).json()["slug"]
     other = (await talk.ask(talk.ana, "POST", "/chat/rooms", {"kind": "event", "event": slug})).json()["id"]
     there = await talk.ask(talk.ana, "POST", f"/chat/rooms/{other}/messages", {"clientId": "o", "text": "Here"})
@@ -147,7 +147,7 @@ async def test_what_a_message_is_about_and_answers_is_of_its_room(talk):  # noqa
     assert (await talk.say(talk.ben, " ".join(f"@a{number}" for number in range(21)))).status_code == 400
 
 
-async def test_one_person_writes_so_fast_and_no_faster(talk, clock):  # noqa: F811
+async def test_the_pace_of_one_person_is_limited(talk, clock):  # noqa: F811
     sent = [(await talk.say(talk.ben, "Quick")).status_code for _ in range(6)]
     assert sent == [201] * 5 + [429]
     assert (await talk.say(talk.ana, "I can")).status_code == 201
@@ -155,7 +155,7 @@ async def test_one_person_writes_so_fast_and_no_faster(talk, clock):  # noqa: F8
     assert (await talk.say(talk.ben, "Again")).status_code == 201
 
 
-async def test_one_person_writes_so_much_in_an_hour(make_database, clock):
+async def test_the_messages_of_one_person_per_hour_are_limited(make_database, clock):
     assert Settings().chat_messages_per_hour == 300
     db = await make_database("openmeet", clock=clock)
     async with site_on(db, clock, chat_messages_per_hour=7).browser() as client:
@@ -176,7 +176,7 @@ async def db(make_database, clock):
     return await make_database("openmeet", clock=clock)
 
 
-async def test_a_room_has_so_many_pins_a_message_so_many_reactions_a_group_so_many_channels(db):
+async def test_pins_reactions_and_channels_are_limited(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -212,7 +212,7 @@ async def test_a_room_has_so_many_pins_a_message_so_many_reactions_a_group_so_ma
         assert names.value.name == "NameTaken"
 
 
-async def test_a_removal_that_is_a_month_old_has_nothing_to_object_to(db, clock):
+async def test_a_removal_can_be_objected_to_for_a_month(db, clock):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
@@ -226,7 +226,7 @@ async def test_a_removal_that_is_a_month_old_has_nothing_to_object_to(db, clock)
     assert late.value.name == "NothingToObjectTo"
 
 
-async def test_some_rooms_are_never_mirrored_and_private_ones_after_a_yes(db):
+async def test_host_rooms_are_never_mirrored_and_private_ones_after_confirmation(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, visibility="private")
@@ -239,7 +239,7 @@ async def test_some_rooms_are_never_mirrored_and_private_ones_after_a_yes(db):
     assert (never.value.name, unconfirmed.value.name) == ("NeverMirrored", "ConfirmationNeeded")
 
 
-async def test_links_in_choices_and_descriptions_wait_for_a_moderator(db):
+async def test_links_in_choices_and_descriptions_are_held(db):
     """Links in poll choices and descriptions are held as well, because newcomers' spam is not limited to messages."""
     link = "www.spam.example/now"
     async with db.transaction() as tx:
@@ -252,7 +252,7 @@ async def test_links_in_choices_and_descriptions_wait_for_a_moderator(db):
     assert poll.is_held
 
 
-async def test_one_vote_stays_where_two_accounts_become_one(db):
+async def test_merged_accounts_keep_one_vote(db):
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
@@ -281,7 +281,7 @@ async def test_one_vote_stays_where_two_accounts_become_one(db):
     assert votes == [[0], [0, 1]]
 
 
-async def test_words_in_one_room_are_found_page_by_page(talk, clock):  # noqa: F811
+async def test_a_search_in_one_room_has_pages(talk, clock):  # noqa: F811
     for number in range(3):
         assert (await talk.say(talk.ben, f"The key, {number}")).status_code == 201
         clock.turn(SECOND)

@@ -35,7 +35,7 @@ async def row_of(site: Site, who, title: str, **headers: str) -> str:
     return found
 
 
-async def test_a_group_has_its_picture_and_without_one_its_initial_in_a_square(site: Site) -> None:
+async def test_a_group_has_its_picture_or_an_initial(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         bare, seen = await group_by(tx, ana, name="Chess club"), await group_by(tx, ana, name="Bakers")
@@ -51,7 +51,7 @@ async def test_a_group_has_its_picture_and_without_one_its_initial_in_a_square(s
     assert f'src="/media/{GROUP}/thumbnail"' in head.split("</header>")[0]
 
 
-async def test_a_question_has_the_face_of_the_other_side(site: Site) -> None:
+async def test_a_direct_chat_has_the_face_of_the_other_person(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await event_by(tx, ana)
@@ -72,7 +72,7 @@ async def test_a_question_has_the_face_of_the_other_side(site: Site) -> None:
     assert re.search(r'class="avatar large tone-\d"[^>]*>B<', row)
 
 
-async def test_the_hosts_of_a_group_are_several_and_have_the_face_of_the_group(site: Site) -> None:
+async def test_a_chat_with_group_hosts_shows_the_asker_to_hosts_only(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         group = await group_by(tx, ana)

@@ -38,7 +38,7 @@ async def split_in_two(tx):
     return ana, room
 
 
-async def test_the_export_numbers_whoever_answered_a_later_date_privately(db):
+async def test_the_export_hides_private_answers_to_later_dates(db):
     async with db.transaction() as tx:
         ana, room = await split_in_two(tx)
         cleo = await person(tx, "Cleo")
@@ -61,7 +61,7 @@ async def test_a_pin_about_one_date_is_on_the_page_of_that_date(db):
             assert (await reactions.newest_pin(tx, event["id"], ana.user_id)).message.body == text
 
 
-async def test_a_message_of_a_program_is_about_the_next_date(db, clock):
+async def test_a_message_by_api_is_about_the_next_date(db, clock):
     """A message sent by the API is about the next date, as on pages. Null means that it is about no date."""
     async with db.transaction() as tx:
         ana, room = await split_in_two(tx)
@@ -89,7 +89,7 @@ async def test_words_about_dates_of_each_half_end_after_the_date(db, clock):
     assert left == []
 
 
-async def test_the_page_of_one_date_marks_what_it_shows(db, clock):
+async def test_the_page_of_a_date_marks_only_its_messages_as_read(db, clock):
     """Older messages about the same date are marked as read, while those about another date stay unread."""
     async with db.transaction() as tx:
         ana, room = await split_in_two(tx)
@@ -121,7 +121,7 @@ async def test_the_page_of_one_date_marks_what_it_shows(db, clock):
             assert (await readers.unread_counts(reader, cleo.user_id)).messages == 0
 
 
-async def test_the_conversation_lives_as_long_as_one_half(db, clock):
+async def test_the_chat_exists_as_long_as_one_half(db, clock):
     async with db.transaction() as tx:
         ana, room = await split_in_two(tx)
         await say(tx, ana, room, "Who has the key?", about=SPLIT_AT)

@@ -25,7 +25,7 @@ async def town(tx):
     return ana, ben, event, room
 
 
-async def test_who_comes_gets_a_mark_and_who_leaves_loses_it(db):
+async def test_joining_sets_the_read_marker_and_leaving_removes_it(db):
     """A person who joins gets a read marker, and loses it when they leave. If history starts at joining, they can read
     what comes after it.
     """

@@ -45,7 +45,7 @@ async def coming(site, event, *names: str):
         return [await actions.answer(tx, await person(tx, name), event.slug, RsvpReply.GOING) for name in names]
 
 
-async def test_by_code_by_list_and_back(site):
+async def test_check_in_by_code_and_list_and_undo(site):
     async with site.browser() as browser:
         _, event = await made(browser, site)
         ben, cleo = await coming(site, event, "Ben", "Cleo")
@@ -73,7 +73,7 @@ async def test_by_code_by_list_and_back(site):
         assert (wrong.status_code, "This isn’t a ticket for this event." in wrong.text) == (400, True)
 
 
-async def test_the_door_is_open_around_the_event_and_no_sooner(site):
+async def test_check_in_opens_around_the_event(site):
     """Check-in opens around the event. A checked-in person can no longer decline, so a mistaken click weeks before
     would bind them.
     """
@@ -101,7 +101,7 @@ async def test_the_door_is_open_around_the_event_and_no_sooner(site):
         assert "<strong>0</strong> of 1" in late.text
 
 
-async def test_who_was_checked_in_by_mistake_stands_as_before(site):
+async def test_undoing_a_check_in_restores_the_status(site):
     """Undoing a check-in restores the previous status, without a place that the person never had."""
     async with site.browser() as browser:
         host, event = await made(browser, site, capacity="2")
@@ -115,7 +115,7 @@ async def test_who_was_checked_in_by_mistake_stands_as_before(site):
             assert await queries.seats_taken(tx, event.id) == 1
 
 
-async def test_a_ticket_is_for_its_holder_and_the_door_for_hosts(site):
+async def test_tickets_are_for_holders_and_check_in_for_hosts(site):
     async with site.browser() as browser, site.browser() as guest:
         _, event = await made(browser, site)
         await sign_up(guest, "ben@example.org", "Ben")
@@ -131,7 +131,7 @@ async def test_a_ticket_is_for_its_holder_and_the_door_for_hosts(site):
         assert (await browser.post(f"{path}/check-in", data={"code": code})).status_code == 303
 
 
-async def test_hosts_pages_do_what_they_say(site):
+async def test_hosts_manage_guests_on_their_pages(site):
     """Hosts change settings, see an answer with all questions, use the list, remove and undo, add a person, and
     download the file.
     """
@@ -287,11 +287,11 @@ def test_codes_are_read_as_they_are_written(text):
 
 
 @pytest.mark.parametrize("text", ["", "7KQM", "7KQM-4T2P-9XA!", "x" * 500])
-def test_no_code(text):
+def test_invalid_codes_are_refused(text):
     assert tickets.read(text) is None
 
 
-async def test_checking_in_an_address_does_not_say_whose_it_is(site):
+async def test_checking_in_an_address_does_not_reveal_its_owner(site):
     """After a check-in, an invited address with an account looks the same to hosts as one without."""
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
@@ -321,7 +321,7 @@ async def test_checking_in_an_address_does_not_say_whose_it_is(site):
         assert there.json()["displayName"] == "Dora Secret"
 
 
-async def test_of_a_long_list_those_who_are_still_to_come_are_shown(site, monkeypatch):
+async def test_a_long_list_shows_people_who_have_not_arrived(site, monkeypatch):
     """In a long list the people who have not arrived yet are shown, even if those who arrived were the first to answer."""
     monkeypatch.setattr(check_in_pages, "_SHOWN", 2)
     async with site.browser() as browser:

@@ -23,13 +23,13 @@ async def ticket(site: Site, **typed: str) -> str:
         return (await browser.get(f"/events/{event.slug}/ticket")).text
 
 
-async def test_at_the_door_the_code_comes_first(site: Site) -> None:
+async def test_in_person_the_code_comes_first(site: Site) -> None:
     page = await ticket(site, door_note="Ring twice")
     assert page.index("<svg", page.index("ticket-picture")) < page.index("Ring twice")
     assert "<details" not in page
     assert "Town library" in page
 
 
-async def test_online_the_link_comes_first_and_the_code_is_folded_away(site: Site) -> None:
+async def test_online_the_link_comes_first(site: Site) -> None:
     page = await ticket(site, mode="online", online_url="https://meet.example/x")
     assert page.index("https://meet.example/x") < page.index("<details") < page.index("ticket-code")

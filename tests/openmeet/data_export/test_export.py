@@ -61,7 +61,7 @@ async def filled(tmp_path: Path, clock: HandClock) -> str:
     return url
 
 
-async def test_a_site_goes_there_and_back_across_engines(filled: str, postgres_url: str, tmp_path: Path) -> None:
+async def test_a_site_survives_a_round_trip_across_engines(filled: str, postgres_url: str, tmp_path: Path) -> None:
     """An export from SQLite to PostgreSQL and back to SQLite has the same rows every time. Sessions are left out."""
     schema = f"takeout_{tmp_path.name[-24:].replace('-', '_')}"
     first = await export(filled, "", tmp_path)
@@ -93,7 +93,7 @@ def rows_of(lines: list[bytes]) -> dict[str, list[str]]:
     return {name: sorted(rows) for name, rows in found.items()}
 
 
-async def test_an_export_of_an_older_release_is_taken_in(tmp_path: Path, revise: Revise) -> None:
+async def test_an_export_of_an_older_release_is_imported(tmp_path: Path, revise: Revise) -> None:
     """An older export is imported at its own schema revision and then migrated."""
     old, new = f"sqlite://{tmp_path / 'old.db'}", f"sqlite://{tmp_path / 'new.db'}"
     await migrate(old, "", "openmeet")
@@ -110,7 +110,7 @@ async def test_an_export_of_an_older_release_is_taken_in(tmp_path: Path, revise:
     assert revision == head(versions_folder("openmeet")) == later
 
 
-async def test_what_is_no_whole_export_leaves_nothing(filled: str, tmp_path: Path) -> None:
+async def test_an_invalid_export_imports_nothing(filled: str, tmp_path: Path) -> None:
     """A truncated or damaged export, one of a newer release, or a database that is not empty: the import is refused and
     leaves no row.
     """
@@ -163,7 +163,9 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet", clock=clock)
 
 
-async def test_a_persons_data_goes_elsewhere(db: Database, make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_a_persons_data_can_be_imported_elsewhere(
+    db: Database, make_database: MakeDatabase, clock: HandClock
+) -> None:
     """A person's data can be imported elsewhere and exports the same again. Importing twice changes nothing. Answers to
     unknown events are left out.
     """
@@ -191,7 +193,7 @@ async def test_a_persons_data_goes_elsewhere(db: Database, make_database: MakeDa
         assert second["tables"][name] == kept, name
 
 
-async def test_a_document_that_was_tampered_with(db: Database) -> None:
+async def test_a_tampered_document_is_refused(db: Database) -> None:
     """Rows of other people, unknown columns and another person's e-mail address are refused."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -208,7 +210,7 @@ async def test_a_document_that_was_tampered_with(db: Database) -> None:
             await import_document(db, wrong)
 
 
-async def test_people_download_their_own(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_people_download_their_own_data(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         assert (await browser.get("/settings/data/download")).status_code in {303, 401}

@@ -54,7 +54,7 @@ def a_membership(found, group, role):
     found["tables"]["groupMembers"].append(said)
 
 
-async def test_answers_to_events_of_others_are_given_as_anybody_gives_them(db):
+async def test_imported_answers_follow_the_events_rules(db):
     """An imported answer follows the event's rules: waitlist, approval, or nothing for a private event. The host's
     decisions stay.
     """
@@ -86,7 +86,7 @@ async def test_answers_to_events_of_others_are_given_as_anybody_gives_them(db):
     }
 
 
-async def test_no_role_comes_along(db):
+async def test_roles_are_not_imported(db):
     """Claiming a role in a group makes a join request at most. A ban stays, and the person keeps their own groups."""
     async with db.transaction() as tx:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
@@ -108,7 +108,7 @@ async def test_no_role_comes_along(db):
     assert roles == [GroupRole.MEMBER, GroupRole.PENDING, None, None, GroupRole.BANNED, GroupRole.OWNER]
 
 
-async def test_who_is_here_already_is_only_themselves(db):
+async def test_an_existing_account_needs_proof_of_identity(db):
     """User ids are public, so a person who already has an account must own the e-mail address or an identity that they
     proved here.
     """
@@ -136,7 +136,7 @@ async def test_who_is_here_already_is_only_themselves(db):
 
 
 @pytest.mark.parametrize("table", ["events", "eventSeries", "groups", "attendances"])
-async def test_what_names_somebody_else_as_its_owner_is_no_row_of_theirs(db, table):
+async def test_rows_of_other_owners_are_not_imported(db, table):
     """Rows that name another owner are left out, even if the person's own id is in another column."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -158,7 +158,7 @@ async def test_what_names_somebody_else_as_its_owner_is_no_row_of_theirs(db, tab
         await import_document(db, found)
 
 
-async def test_what_only_this_site_can_say_is_let_go(db, there):
+async def test_rows_that_only_the_site_can_write_are_not_imported(db, there):
     """Not imported: records of a repository that the person has not proven to own, active accounts, rooms, and dates in
     another person's series.
     """
@@ -192,7 +192,7 @@ async def test_what_only_this_site_can_say_is_let_go(db, there):
         assert (row["account_id"], row["is_read_only"], row["external_id"]) == (None, 0, None)
 
 
-async def test_an_event_of_a_group_that_is_not_theirs_is_private_and_alone(db, there):
+async def test_an_event_of_anothers_group_becomes_private(db, there):
     """Without the right to create events in a group, the event is imported as private and without group. In the
     person's own group it stays as it is.
     """

@@ -54,7 +54,7 @@ async def exported(db, who):
     return json.loads(json.dumps(await document(db, who.user_id, "https://m.example")))
 
 
-async def test_how_one_joins_an_event_and_a_series_comes_along(db, there):
+async def test_registration_settings_are_exported(db, there):
     """An event or a series that needed approval still needs it, and names of attendees that only hosts could see stay
     hidden.
     """
@@ -75,7 +75,7 @@ async def test_how_one_joins_an_event_and_a_series_comes_along(db, there):
         assert (await registration.of_event(reader, date)).max_party == 3
 
 
-async def test_nobody_says_how_one_joins_what_another_hosts(db):
+async def test_registration_settings_of_other_hosts_are_not_exported(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         hers, his = await event_by(tx, ana), await event_by(tx, ben)
@@ -88,7 +88,7 @@ async def test_nobody_says_how_one_joins_what_another_hosts(db):
         assert await registration.of_subject(reader, his.id) is None
 
 
-async def test_a_kept_search_comes_along_with_what_it_looks_for(db, there):
+async def test_saved_searches_are_exported_with_their_filters(db, there):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await alerts.save(tx, ana, {"q": "chess", "tag": "blitz"})
@@ -100,7 +100,7 @@ async def test_a_kept_search_comes_along_with_what_it_looks_for(db, there):
         assert len(await searches.of_person(reader, ana.user_id)) == 1
 
 
-async def test_pictures_stay_where_they_are_and_the_document_says_where(db, there, tmp_path):
+async def test_pictures_are_exported_as_urls(db, there, tmp_path):
     """Imported elsewhere, events do not refer to missing pictures. Imported on the same site, they keep their pictures."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -118,8 +118,7 @@ async def test_deleting_the_event_here_still_deletes_the_record(deployment: Depl
 
 
 async def test_what_we_wrote_into_it_is_still_taken_back(deployment: Deployment):
-    """The page promises: "If you stop, we remove what we published."
-    """
+    """The page promises: "If you stop, we remove what we published." """
     cleo = await deployment.connected()
     _, event = await edited_on_both_sides(deployment, cleo)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
