@@ -1,4 +1,4 @@
-"""Repositories of a PDS in a database of the test's engine."""
+"""Fixtures of a PDS: its repositories in a database of the test's engine, and whole deployments."""
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,14 +39,16 @@ _open: list[Repositories] = []
 
 
 async def close_assembled() -> None:
-    """Before their database is closed: what still reads it in the background would fail in the middle of a later test."""
+    """Close what reads the database in the background before the database itself; otherwise it would fail in the middle
+    of a later test.
+    """
     while _open:
         await _open.pop().close()
 
 
 @pytest.fixture(autouse=True)
 def _hashes_cheaply(cost_of_passwords: None) -> None:
-    """Everywhere here, but where a test says what hashes cost."""
+    """Cheap hashes everywhere here, except in tests of their cost."""
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def repositories(db: Database, clock: HandClock, tmp_path: Path) -> AsyncIterator[Repositories]:
-    """The repositories of a PDS that has none yet."""
+    """The repositories of a PDS; none exist yet."""
     assembled = await assemble(db, clock, tmp_path)
     yield assembled
     await assembled.close()
@@ -72,7 +74,7 @@ async def ada(repositories: Repositories) -> Hosted:
 
 @pytest.fixture
 async def ben(repositories: Repositories) -> Hosted:
-    """Another one."""
+    """Another active account with an empty repository."""
     return await Hosted.make(repositories, "ben")
 
 
@@ -97,7 +99,7 @@ MakeDeployment = Callable[..., Awaitable[Deployment]]
 async def make_deployment(
     pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
 ) -> AsyncIterator[MakeDeployment]:
-    """Opens a whole PDS with its directory; settings of the PDS may be given."""
+    """Opens a whole PDS with its directory; takes settings of the PDS."""
     async with AsyncExitStack() as stack:
 
         async def open_it(**changes: Any) -> Deployment:

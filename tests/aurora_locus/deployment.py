@@ -1,4 +1,6 @@
-"""A whole PDS and its directory on loopback, as ``openmeet pds`` and ``openmeet plc`` run them, with a clock of the test's."""
+"""A whole PDS and its directory on loopback, as ``openmeet pds`` and ``openmeet plc`` run them, with a clock set by the
+test.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -38,12 +40,12 @@ SERVER, IDENTITY = "com.atproto.server", "com.atproto.identity"
 
 @dataclass
 class Directory:
-    """A real directory between us and which something can be put."""
+    """A real directory behind a proxy that can inject failures."""
 
     app: ASGIApp
     is_down: bool = False
     loses_answers: bool = False
-    # Runs when an operation is stored and before its answer is sent.
+    # Called after an operation is stored and before its response is sent.
     on_submit: Callable[[], Any] | None = None
     submitted: int = 0
     url: str = ""
@@ -71,7 +73,7 @@ class Directory:
         await self.app(scope, receive, held_back)
 
     async def log(self, did: str) -> list[dict[str, Any]]:
-        """Every operation of an identity; empty when there is none."""
+        """Every operation of an identity; empty if there is none."""
         async with httpx.AsyncClient(verify=NO_TLS, base_url=self.url, trust_env=False) as http:
             answer = await http.get(f"/{did}/log")
         return list(answer.json()) if answer.status_code == 200 else []
@@ -81,7 +83,7 @@ class Directory:
             return await http.get(f"/{did}")
 
     async def living(self) -> set[str]:
-        """The identities that have not ended."""
+        """The identities without a tombstone."""
         async with httpx.AsyncClient(verify=NO_TLS, base_url=self.url, trust_env=False) as http:
             lines = (await http.get("/export", params={"after": 0})).text.splitlines()
         living: dict[str, bool] = {}
@@ -96,7 +98,7 @@ async def _nothing(_message: Any) -> None:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who calls; every answer with status 200 is checked against its Lexicon."""
+    """An account that calls methods. Every response with status 200 is checked against its Lexicon."""
 
     http: httpx.AsyncClient
     headers: dict[str, str] = field(default_factory=dict)
@@ -128,7 +130,7 @@ def _valid(nsid: str, answer: httpx.Response) -> httpx.Response:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a test sees."""
+    """The running servers and their helpers."""
 
     pds: AuroraLocus
     directory: Directory
@@ -173,7 +175,7 @@ class Deployment:
         return Person(self.http, headers, Did(session["did"]), session["refreshJwt"])
 
     async def announced(self, did: Did) -> list[str]:
-        """What the firehose said about an account, as words."""
+        """The firehose events of an account, as words."""
         return [_word(message) for message in await messages(self.db, did)]
 
     async def count(self, table: str) -> int:
@@ -183,7 +185,7 @@ class Deployment:
         return int(row[0])
 
     async def operation_states(self) -> list[str]:
-        """What became of the operations, in alphabetical order."""
+        """The states of the PLC operations, in alphabetical order."""
         async with self.db.reader() as reader:
             return [row["state"] for row in await reader.fetch("select state from plc_operations order by state")]
 
@@ -204,7 +206,7 @@ def _word(message: events.Sequenced) -> str:
 async def open_deployment(
     database_url: str, plc: Database, clock: HandClock, folder: Path, **changes: Any
 ) -> AsyncIterator[Deployment]:
-    """Everything for one test."""
+    """Open everything for one test."""
     directory = Directory(create_app(plc, OperationLimits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
     async with serving(directory) as served_directory:
         directory.url = served_directory.url
@@ -227,7 +229,7 @@ async def open_deployment(
 
 
 async def together(*calls: Any) -> list[httpx.Response]:
-    """All at once."""
+    """Run all of them concurrently."""
     return list(await asyncio.gather(*calls))
 
 

@@ -1,4 +1,4 @@
-"""A repository under test, written to as its owner would; and what a careful consumer makes of its announcements."""
+"""A repository under test, written to as its owner would, and read as a careful consumer of the firehose would."""
 
 import hashlib
 from base64 import b32encode
@@ -37,7 +37,7 @@ class Hosted:
 
     @classmethod
     def named(cls, repositories: Repositories, name: str) -> "Hosted":
-        """DID and key follow from the name."""
+        """Derive DID and key from the name."""
         secret = hashlib.sha256(name.encode()).digest()
         did = Did("did:plc:" + b32encode(secret)[:24].decode().lower())
         return cls(repositories, did, K256PrivateKey.from_random(secret + secret))
@@ -97,7 +97,7 @@ class Hosted:
 
 
 async def frames_after(db: Database, position: int = 0) -> list[tuple[int, bytes]]:
-    """The whole log behind a number."""
+    """The whole log after a sequence number."""
     found: list[tuple[int, bytes]] = []
     while page := await queries.page(db, found[-1][0] if found else position, 1000):
         found += page
@@ -105,7 +105,7 @@ async def frames_after(db: Database, position: int = 0) -> list[tuple[int, bytes
 
 
 async def messages(db: Database, did: Did | None = None) -> list[events.Sequenced]:
-    """What was announced, of everybody or of one account."""
+    """The announced messages of everybody or of one account."""
     read = [events.read(frame) for _, frame in await frames_after(db)]
     return [
         message
@@ -116,9 +116,10 @@ async def messages(db: Database, did: Did | None = None) -> list[events.Sequence
 
 
 async def verify_log(db: Database, did: Did, key: PublicKey, now: int) -> dict[str, Value]:
-    """Check every commit of an account as a careful consumer does, each against the one before; its records at the end.
+    """Check every commit of an account as a careful consumer does, each against the previous one, and return the final
+    records.
 
-    Raises verify.Refused when one does not hold.
+    Raises verify.Refused if a commit is invalid.
     """
     known: verify.RepoHead | None = None
     records: dict[str, Value] = {}

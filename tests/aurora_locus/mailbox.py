@@ -1,4 +1,4 @@
-"""The e-mails that a PDS in development sent."""
+"""The e-mails that a PDS in development mode has sent."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ _UNPAID = "select count(*) from outbox_jobs where state <> 'completed'"
 
 
 async def letters(deployment: Deployment, to: str) -> list[KeptMail]:
-    """All of them, newest first, when nothing is queued any more."""
+    """All of them, newest first, once nothing is queued."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await _undelivered(deployment):  # noqa: ASYNC110 - the server's own task delivers them, and tells nobody
             await asyncio.sleep(0.01)
@@ -24,7 +24,7 @@ async def letters(deployment: Deployment, to: str) -> list[KeptMail]:
 
 
 async def newest_token(deployment: Deployment, to: str) -> str:
-    """The token of the newest letter; later ones get a later time."""
+    """The token from the newest e-mail; later e-mails get a later time."""
     newest, *_ = await letters(deployment, to)
     deployment.clock.turn(SECOND)
     found = re.search(r"^    ([A-Z2-7]{5}-[A-Z2-7]{5})$", newest.text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Another server on loopback, with a did:web of its own: what it is asked, it remembers; what it answers, the test says."""
+"""Another server on loopback with a did:web of its own. It records requests and answers as the test sets it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ class Asked:
 
     @property
     def claims(self) -> Any:
-        """What the service token says; it must be there."""
+        """The claims of the service token, which must be present."""
         scheme, _, token = self.headers["authorization"].partition(" ")
         assert scheme == "Bearer"
         return jwt.read(token).claims
@@ -36,13 +36,13 @@ class Asked:
 
 @dataclass
 class Stranger:
-    """The service; ``services`` are the names under which its DID document lists its address."""
+    """The service; ``services`` are the names under which its DID document lists its URL."""
 
     services: tuple[str, ...] = ("bsky_appview", "notes")
     url: str = ""
     endpoint: str = ""
     asked: list[Asked] = field(default_factory=list)
-    # How often its DID document was looked at.
+    # How often its DID document was requested.
     resolved: int = 0
     answers: dict[str, Answering] = field(default_factory=dict)
 
@@ -75,7 +75,7 @@ class Stranger:
 
 @asynccontextmanager
 async def open_stranger(**about: Any) -> AsyncIterator[Stranger]:
-    """Answers inside the block."""
+    """Serve inside the block."""
     stranger = Stranger(**about)
     app = Starlette(
         routes=[

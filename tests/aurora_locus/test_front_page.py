@@ -48,7 +48,9 @@ async def test_people_get_the_ways_in(deployment: Deployment, browser: Visitor) 
 
 
 async def test_other_pages_lead_there(browser: Visitor) -> None:
-    """From the name at the top, and from where nothing is: who is not signed in is not sent to sign in."""
+    """Other pages link there, by the name at the top and from missing pages. A missing page does not send people to the
+    sign-in page.
+    """
     assert '<a class="brand" href="/">' in (await browser.get("/sign-in")).text
     lost = await browser.get("/nowhere")
     assert lost.status_code == 404
@@ -65,7 +67,7 @@ async def test_who_is_signed_in_gets_the_way_to_their_account(deployment: Deploy
 
 
 async def test_at_a_handles_name_the_links_lead_to_the_server(deployment: Deployment) -> None:
-    """Nobody can sign in at the name of a handle: cookies and forms belong to the server's own."""
+    """At the host name of a handle the links lead to the server's own name, because cookies and forms work only there."""
     await deployment.sign_up("ada")
     answer = await deployment.http.get("/", headers={**PEOPLE, "host": "ada.test"})
     assert f'href="{deployment.settings.url}/sign-in"' in answer.text
@@ -88,7 +90,7 @@ async def test_who_runs_it_and_by_which_rules(make_deployment: MakeDeployment) -
 
 
 async def test_people_with_an_account_elsewhere_learn_how_to_bring_it(make_deployment: MakeDeployment) -> None:
-    """The page names the address to type at the old server, and says that an invite code is needed where one is."""
+    """The page names the URL to enter at the old server, and says whether an invite code is needed."""
     deployment = await make_deployment(invite_required="true")
     front = await deployment.http.get("/", headers=PEOPLE)
     assert f'href="{deployment.settings.url}/move-here"' in front.text

@@ -1,4 +1,4 @@
-"""The PDS's settings: defaults serve the laptop, contradictions and dangers are refused with the setting's name."""
+"""The PDS's settings: the defaults fit a laptop, and contradictions and dangers are refused with the setting's name."""
 
 import itertools
 
@@ -78,7 +78,9 @@ SWITCHES = ("FIREHOSE_ENABLED", "CRAWL_ENABLED", "AUTO_STREAM")
 @pytest.mark.parametrize("master", [False, True])
 @pytest.mark.parametrize("on", [set(chosen) for size in range(4) for chosen in itertools.combinations(SWITCHES, size)])
 def test_every_combination_of_federation(master: bool, on: set[str]):
-    """What is on without the master switch is refused by name; with it, each switch does its one thing."""
+    """Every combination of federation settings: a switch without the master switch is refused by name; with it, each
+    switch has its one effect.
+    """
     environment = {**SAFE, "PDS_FEDERATION_ENABLED": str(master).lower()}
     environment |= {f"PDS_FEDERATION_{name}": str(name in on).lower() for name in SWITCHES}
     if on and not master:
@@ -98,7 +100,7 @@ def test_environment_of_the_reference_pds_means_what_it_meant_there():
     assert settings.federation_auto_stream
 
 
-# What the installer of the reference PDS writes, and what it wrote before it knew of crawlers.
+# What the installer of the reference PDS writes, and what it wrote before the crawlers setting existed.
 INSTALLED = {
     "PDS_HOSTNAME": "pds.example.com",
     "PDS_JWT_SECRET": "0123456789abcdef0123456789abcdef",
@@ -141,14 +143,16 @@ def test_installed_environment_of_the_reference_pds_works_unchanged(without: tup
     ],
 )
 def test_proxies_are_those_that_are_believed(given: dict[str, str], proxies: set[str]):
-    """Strangers who connect past a proxy in a private network have an address of their own, and are counted by it."""
+    """Trusted proxies are those configured. Clients that bypass a proxy in a private network are counted by their own
+    address.
+    """
     settings = read({**SAFE, **given})
     addresses = ("127.0.0.1", "172.17.0.1", "fd00::1", "8.8.8.8", "2001:4860::1", "")
     assert {address for address in addresses if address and settings.is_proxy(address)} == proxies
 
 
 def test_own_switches_win_over_what_the_reference_would_do():
-    """One of ours is enough: then nothing is guessed."""
+    """A single setting of ours turns off the defaults derived from the reference's settings."""
     settings = read({**INSTALLED, "PDS_FEDERATION_ENABLED": "false", "PDS_SERVICE_HANDLE_DOMAINS": ".people.example"})
     assert not settings.serves_firehose
     assert settings.service_handle_domains == (".people.example",)

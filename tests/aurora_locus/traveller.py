@@ -1,4 +1,4 @@
-"""Somebody with an identity of their own, hosted elsewhere or by nobody any more: both keys are theirs."""
+"""Somebody with an identity of their own, hosted elsewhere or no longer hosted, who holds both keys."""
 
 import secrets
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Traveller:
 
     @classmethod
     async def born(cls, deployment: Deployment, name: str, pds: str = ELSEWHERE) -> "Traveller":
-        """A new identity in the deployment's directory that says it is hosted elsewhere."""
+        """Create an identity in the deployment's directory that says it is hosted elsewhere."""
         rotation, signing = K256PrivateKey(secrets.token_bytes(32)), K256PrivateKey(secrets.token_bytes(32))
         unsigned = plc_operation.account_operation(
             rotation_keys=(rotation.public,), signing_key=signing.public, handle=Handle(f"{name}.old.example"), pds=pds
@@ -43,7 +43,7 @@ class Traveller:
         return cls(deployment, name, rotation, signing, did)
 
     def token(self, **changes: Any) -> str:
-        """What their old server, or they themselves, sign for this server."""
+        """A token for this server as signed by their old server or by themselves."""
         claims: dict[str, Any] = {
             "issuer": self.did,
             "audience": self.deployment.settings.did,
@@ -55,7 +55,7 @@ class Traveller:
         return make_service_token(claims.pop("key", self.signing), **claims)
 
     async def ask(self, token: str | None = None, **changes: Any) -> httpx.Response:
-        """Ask to be taken in."""
+        """Request an account here."""
         wish = {
             "handle": f"{self.name}.test",
             "email": f"{self.name}@example.org",
@@ -72,7 +72,7 @@ class Traveller:
         return self.deployment.person(answer)
 
     async def point_here(self, person: Person) -> None:
-        """Change the identity as this server recommends, with a key of one's own, directly in the directory."""
+        """Update the identity in the directory as this server recommends, with the person's own key."""
         wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
         await self.change(
             rotationKeys=wanted["rotationKeys"],
@@ -82,7 +82,7 @@ class Traveller:
         )
 
     async def change(self, **fields: Any) -> None:
-        """Any change of the identity, signed with the key that may."""
+        """Make any change to the identity, signed with the rotation key."""
         directory = self.deployment.pds.registry.directory
         newest = await directory.last(self.did)
         assert isinstance(newest, PlcOperation)

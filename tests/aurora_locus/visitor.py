@@ -1,4 +1,4 @@
-"""Somebody with a browser that is not one: keeps cookies, reads forms, sends them back as a browser would."""
+"""A browser without rendering: keeps cookies, parses forms, and submits them as a browser would."""
 
 import re
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _HEADING = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
 
 @dataclass
 class Visitor:
-    """One browser. ``sends`` are headers of every request, as browsers send them with what people do on our own pages."""
+    """One browser. ``sends``: headers of every request, as browsers send them for our own pages."""
 
     http: httpx.AsyncClient
     url: str
@@ -26,12 +26,12 @@ class Visitor:
         return await self.http.get(path, params=parameters or None, headers=self.sends)
 
     async def send(self, path: str, fields: dict[str, str], *, page: str | None = None) -> httpx.Response:
-        """Open the page with the form (of the same address, if not said otherwise), fill it in, send it."""
+        """Open the page with the form (by default at the same URL), fill it in, and submit it."""
         opened = await self.get(page or path)
         return await self.post(path, {"csrf": token_in(opened), **fields})
 
     async def post(self, path: str, fields: dict[str, str], **headers: str) -> httpx.Response:
-        """Send a form as it is."""
+        """Post a form without opening its page."""
         return await self.http.post(path, data=fields, headers={**self.sends, **headers})
 
     async def sign_in(self, name: str, **more: str) -> httpx.Response:
@@ -45,7 +45,7 @@ class Visitor:
         return (await self.get("/sign-in/accounts")).status_code == 200
 
     def carry(self, cookies: dict[str, str]) -> None:
-        """Have these cookies and no others, as if they had been copied from another browser."""
+        """Use exactly these cookies, as if copied from another browser."""
         self.http.cookies.clear()
         for name, value in cookies.items():
             self.http.cookies.set(name, value, domain=self.http.base_url.host)
@@ -55,7 +55,7 @@ class Visitor:
 
 
 def visitor(deployment: Deployment) -> Visitor:
-    """A new browser in front of a deployment; redirects are not followed. Close its ``http``."""
+    """A new browser for a deployment that does not follow redirects. The caller closes its ``http``."""
     return Visitor(httpx.AsyncClient(verify=NO_TLS, base_url=deployment.url, trust_env=False), deployment.url)
 
 
@@ -67,7 +67,7 @@ def token_in(answer: httpx.Response) -> str:
 
 
 def problems_in(answer: httpx.Response) -> dict[str, str]:
-    """What the page says beside its fields."""
+    """The errors that the page shows next to its fields."""
     return {name: unescape(why) for name, why in _PROBLEM.findall(answer.text)}
 
 

@@ -1,4 +1,6 @@
-"""An account moves to another server from its page: copied, resumed after failures, finished with the code from the mail."""
+"""An account moves to another server from its page: copied, resumed after failures, and completed with the code from
+the e-mail.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,7 +37,7 @@ PASSWORD = "another password"
 
 @dataclass(frozen=True)
 class Leaving:
-    """Ada on the old server, with something of everything, in front of her page."""
+    """Ada on the old server, with some of everything, and her page open."""
 
     old: Deployment
     new: Deployment
@@ -81,7 +83,7 @@ async def leaving(
             new_url, plc, clock, folder / "new", hostname="new.localhost", service_handle_domains=(".new.test",)
         ) as new,
     ):
-        # Each is where it says that it is: the servers speak to each other.
+        # Each server has its real address, because they call each other.
         wish = {"recoveryKey": format_did_key(RECOVERY.public)} if did is None else {"did": did}
         ada = await old.sign_up("ada", **wish)
         await add_content(old, ada)
@@ -103,12 +105,12 @@ async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> No
     assert answer.status_code == 303, problems_in(answer)
     copied = await ada.until(MoveStage.WAITING)
     assert (copied.has_records, copied.blobs, copied.blobs_sent, copied.blobs_lost) == (True, 1, 1, 0)
-    # Nobody notices anything so far.
+    # So far nobody else notices.
     assert (await ada.ada.get(f"{SERVER}.getSession")).json()["active"] is True
     there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
     assert (await there.get(f"{SERVER}.getSession")).json()["active"] is False
 
-    # What is written while the code is awaited comes along.
+    # What is written while waiting for the code is moved too.
     await write(ada.ada, {"text": "One more"})
     assert (await ada.give_code()).status_code == 303
     await ada.until(MoveStage.DONE)
@@ -146,7 +148,7 @@ async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> No
 
 
 async def test_it_goes_on_after_the_directory_was_away(ada: Leaving) -> None:
-    """What stopped is said on the page; trying again ends it, with one operation."""
+    """If the directory is down, the page says what stopped. Trying again completes the move with a single operation."""
     await ada.begin()
     await ada.until(MoveStage.WAITING)
     await ada.browser.send("/account/move", {"act": "ask"})
@@ -173,7 +175,7 @@ async def test_given_up_before_the_code_nothing_has_changed(ada: Leaving) -> Non
     assert "What will move" in (await ada.browser.get("/account/move")).text
     assert await ada.old.directory.log(ada.ada.did) == before
     await write(ada.ada, {"text": "Still here"})
-    # And begun anew it finds the account that is there, and what was written meanwhile comes along.
+    # Started again, it finds the existing account and the records written meanwhile.
     assert (await ada.begin()).status_code == 303
     await ada.until(MoveStage.WAITING)
     there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
@@ -215,7 +217,7 @@ async def test_the_session_on_the_other_server_is_sealed(ada: Leaving) -> None:
         row = await reader.fetch_one("select session from moves")
     assert row is not None
     assert b"eyJ" not in bytes(row["session"])
-    ada.old.clock.turn(3 * HOUR)  # its access token has ended, and is refreshed and kept
+    ada.old.clock.turn(3 * HOUR)  # the access token has expired, so it is refreshed and stored
     await ada.browser.sign_in("ada")
     assert (await ada.give_code()).status_code == 303
     await ada.until(MoveStage.DONE)
@@ -224,7 +226,9 @@ async def test_the_session_on_the_other_server_is_sealed(ada: Leaving) -> None:
 async def test_an_identity_that_we_serve_moves_too(
     make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its document goes on being served here, and names the other server and its key; also when the account is deleted."""
+    """An identity that we serve (did:web) can move too: its document is still served here and names the other server
+    and its key, even after the account is deleted.
+    """
     ada_did = Did("did:web:ada.test")
     asked, deployments = DidResolver._fetch, []
 
@@ -245,7 +249,7 @@ async def test_an_identity_that_we_serve_moves_too(
         assert (await document())["service"][0]["serviceEndpoint"] == ada.old.settings.url
         wrong = await ada.browser.send("/account/move", {"act": "finish", "token": "AAAAA-AAAAA"})
         assert "wrong" in problems_in(wrong)["token"]
-        clock.turn(MINUTE)  # a document that was read a moment ago is not read again
+        clock.turn(MINUTE)  # a document that was just read is cached
         assert (await ada.give_code()).status_code == 303
         await ada.until(MoveStage.DONE)
         there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
@@ -265,7 +269,7 @@ async def test_an_identity_that_we_serve_moves_too(
 
 @needs("reference")
 async def test_to_the_reference_pds(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> None:
-    """Another implementation takes the account in. Its clock is the machine's, so ours is turned there."""
+    """The reference PDS takes the account in. It uses the machine's clock, so ours is set to it."""
     clock.turn(time_ns() // 1000 - clock.now())
     async with leaving(f"sqlite://{tmp_path / 'old.db'}", make_sqlite, clock, tmp_path) as ada:
         directory = ada.old.directory.url.replace("127.0.0.1", "localhost")

@@ -1,4 +1,4 @@
-"""Ada, signed in on a browser, her password shown a moment ago."""
+"""Ada, signed in to a browser, having just given her password."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tests.aurora_locus.visitor import Visitor, visitor
 
 @dataclass(frozen=True)
 class Ada:
-    """``browser`` as she sits before it, ``app`` as an app acts for her."""
+    """``browser`` is Ada's own; ``app`` calls methods on her behalf."""
 
     browser: Visitor
     app: Person

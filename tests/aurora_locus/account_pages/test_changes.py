@@ -1,4 +1,6 @@
-"""What the pages change is what the methods change: handle, address, password, sessions, app passwords, the account itself."""
+"""The pages change the same things as the methods: handle, e-mail address, password, sessions, app passwords, the
+account.
+"""
 
 import io
 import re
@@ -26,7 +28,7 @@ async def test_the_overview_tells_what_is_kept(deployment: Deployment, ada: Ada)
 
 
 async def test_the_overview_shows_the_face_and_name_of_the_profile(deployment: Deployment, ada: Ada) -> None:
-    """As the account's own profile record says; what is no name is left out."""
+    """The overview shows the picture and name of the account's profile record; an invalid name is left out."""
     blob = await add_content(deployment, ada.app)
     for name, heading in (("Ada L.", "Ada L."), ("x" * 500, "@ada.test"), (7, "@ada.test"), ("a\u202eb", "@ada.test")):
         record = {"$type": "app.bsky.actor.profile", "displayName": name, "avatar": blob}
@@ -38,7 +40,7 @@ async def test_the_overview_shows_the_face_and_name_of_the_profile(deployment: D
 
 
 async def test_the_overview_asks_for_one_thing_at_a_time(deployment: Deployment, ada: Ada) -> None:
-    """First the address; a second step once that is confirmed."""
+    """The overview asks for one thing at a time: first to confirm the e-mail address, and then for a second step."""
     assert (await ada.browser.get("/account")).text.count('class="banner') == 1
     assert "Confirm your e-mail address." in (await ada.browser.get("/account")).text
     await ada.browser.send("/account/email", {"act": "ask_to_confirm"})
@@ -74,7 +76,7 @@ async def test_a_name_that_cannot_be_is_told_at_its_field(deployment: Deployment
 
 
 async def test_a_domain_is_looked_up_both_ways_while_it_is_set_up(ada: Ada) -> None:
-    """Under .test nothing is asked, and nothing is there."""
+    """A domain is checked both ways while it is set up. Under .test nothing is queried, and nothing is found."""
     answer = await ada.browser.send("/account/handle", {"domain": "ada.elsewhere.test", "act": "look"})
     assert answer.status_code == 200
     assert answer.text.count("nothing there yet") == 2
@@ -243,7 +245,9 @@ async def test_deleted_with_code_password_and_name(deployment: Deployment, ada: 
 
 
 async def test_wishes_count_together_with_those_that_come_by_methods(deployment: Deployment, ada: Ada) -> None:
-    """Five letters in an hour, by whichever way (a thousand times as many in development)."""
+    """Requests for e-mails from pages and methods count together: five in an hour (a thousand times as many in
+    development).
+    """
     counters = deployment.pds.registry.counters
     limit = effective(deployment.pds.registry, REQUEST_DELETION[0])
     await counters.add(limit, str(ada.app.did), limit.points, deployment.clock.now())

@@ -1,4 +1,4 @@
-"""The pages in a real browser: fit to be used on a phone and a desk; and a recovery key that never leaves it."""
+"""The pages in a real browser: usable on a phone and a desktop, and a recovery key that never leaves the browser."""
 
 import asyncio
 from pathlib import Path
@@ -100,7 +100,9 @@ async def test_pages_are_fit_to_be_used(
 async def test_the_menu_behind_the_face_works_by_keyboard_and_without_scripts(
     make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser
 ) -> None:
-    """It opens and closes by key, names the account, and signs it out."""
+    """The menu behind the picture works by keyboard and without scripts: it opens and closes, names the account, and
+    signs it out.
+    """
     async with open_deployment(
         f"sqlite://{tmp_path / 'pds.db'}", await make_sqlite("plc_directory"), clock, tmp_path
     ) as deployment:
@@ -121,7 +123,9 @@ async def test_the_menu_behind_the_face_works_by_keyboard_and_without_scripts(
 async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_server_is_off(
     make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser
 ) -> None:
-    """No request carries the private key; with the saved file and the archive the account is moved without its server."""
+    """A key made in the browser moves the account while its server is off, with the saved file and the archive. No
+    request contains the private key.
+    """
     plc = await make_sqlite("plc_directory")
     sent: list[Request] = []
     key_file = tmp_path / "key.txt"
@@ -138,7 +142,7 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
         private = await page.locator("[data-private]").inner_text()
         public = await page.get_by_label("Public key").input_value()
 
-        # What is not kept is not put on record.
+        # A key that was not saved is not registered.
         await page.get_by_role("textbox", name="Code").fill(await newest_token(old, "ada@example.org"))
         await page.get_by_role("button", name="Change the keys").click()
         await page.get_by_text("Save the private key first").wait_for()
@@ -180,7 +184,7 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
         newest = (await new.directory.log(ada.did))[-1]
         assert newest["rotationKeys"][0] == public
         assert newest["services"]["atproto_pds"]["endpoint"] == new.settings.url
-    await asyncio.sleep(0)  # Chromium's connections close a moment after the server has let go of them
+    await asyncio.sleep(0)  # Chromium's connections close a moment after the server has released them
 
 
 async def test_without_scripts_the_page_says_how_a_key_is_made(

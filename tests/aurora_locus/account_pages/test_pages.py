@@ -1,4 +1,4 @@
-"""What holds for every page of the account: whose it is, what it asks first, what no other site can make it do."""
+"""What every page of the account has in common: whose it is, what it asks first, and protection against other sites."""
 
 import re
 
@@ -25,7 +25,7 @@ DELICATE = (
 
 OTHERS = ("/account", "/account/handle", "/account/sessions", "/account/apps", "/account/records")
 
-# What each form would do if another site could send it.
+# The effect each form would have if another site could send it.
 ATTACKS = {
     "/account/email": {"act": "change", "email": "eve@example.org"},
     "/account/password": {"password": "known to eve", "repeated": "known to eve"},
@@ -59,7 +59,7 @@ async def test_every_page_shows_itself_and_is_kept_by_no_cache(ada: Ada) -> None
 
 
 async def test_the_pages_say_how_long_a_handle_is_kept(deployment: Deployment, ada: Ada) -> None:
-    """As the operator has set it, and not as it is by default."""
+    """The pages show the configured time for which a handle is kept, not the default."""
     for days, words in ((30, "for 30 days"), (7, "for 7 days"), (1 / 24, "for 60 minutes"), (0, "right away")):
         object.__setattr__(deployment.pds.registry, "handle_quarantine", round(days * DAY))
         for path in ("/account/handle", "/account/delete"):
@@ -69,7 +69,9 @@ async def test_the_pages_say_how_long_a_handle_is_kept(deployment: Deployment, a
 
 
 async def test_the_page_of_app_passwords_says_what_they_may_do(deployment: Deployment, ada: Ada) -> None:
-    """One that changes the handle is not said to change nothing of the account."""
+    """The page of app passwords says what they can do. One that can change the handle is not described as unable to
+    change the account.
+    """
     page = (await ada.browser.get("/account/app-passwords")).text
     assert "change your @name" in page
     assert "neither change" not in page
@@ -77,7 +79,7 @@ async def test_the_page_of_app_passwords_says_what_they_may_do(deployment: Deplo
 
 async def test_what_is_delicate_wants_the_password_shown_lately(deployment: Deployment, ada: Ada) -> None:
     token = token_in(await ada.browser.get("/account"))
-    # In steps, so that the session itself is used and stays.
+    # In steps, so that the session is used and stays.
     for _ in range(2):
         deployment.clock.turn(PROOF_LASTS // 2 + SECOND)
         await ada.browser.get("/account")
@@ -119,7 +121,7 @@ async def test_no_other_site_sends_a_form(
 
 
 async def test_no_page_shows_what_is_another_accounts(deployment: Deployment, ada: Ada) -> None:
-    """Records, app passwords and sessions of somebody else are neither shown nor ended, whatever the form names."""
+    """Records, app passwords and sessions of another account are neither shown nor ended, whatever the form names."""
     ben = await deployment.sign_up("ben")
     await write(ben, {"text": "Ben's own words"})
     await ben.post(f"{SERVER}.createAppPassword", {"name": "bens-phone"})
@@ -147,7 +149,7 @@ async def test_no_page_shows_what_is_another_accounts(deployment: Deployment, ad
 
 
 async def test_nothing_private_stands_in_an_address(deployment: Deployment, ada: Ada) -> None:
-    """Neither address, code nor password: not in a link, not in where a form leads to."""
+    """No URL, in a link or as the target of a form, contains an e-mail address, a code or a password."""
     await add_content(deployment, ada.app)
     places: list[str] = []
     for path in (*DELICATE, *OTHERS):

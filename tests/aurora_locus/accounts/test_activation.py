@@ -1,4 +1,4 @@
-"""An owner hides the account and comes back; what others see meanwhile."""
+"""An owner deactivates the account and comes back; what others see meanwhile."""
 
 from dataclasses import replace
 
@@ -90,7 +90,9 @@ async def test_what_another_process_decided_is_seen_soon(deployment: Deployment)
 
 
 async def test_account_that_lives_elsewhere_is_not_activated(deployment: Deployment) -> None:
-    """Its identity was moved: two servers that both speak for it would contradict each other."""
+    """An account whose identity was moved to another server cannot be activated here, because two servers would
+    contradict each other.
+    """
     ana = await deployment.sign_up("ana")
     await deactivate(ana)
     registry = deployment.pds.registry

@@ -1,4 +1,4 @@
-"""Passwords for apps: shown once, scoped, revocable."""
+"""App passwords: shown once, scoped, revocable."""
 
 import re
 from typing import Any
@@ -47,7 +47,7 @@ async def test_shown_once_and_listed_by_name(deployment: Deployment) -> None:
     ("privileged", "scope"), [(False, "com.atproto.appPass"), (True, "com.atproto.appPassPrivileged")]
 )
 async def test_scope_survives_refreshing(deployment: Deployment, privileged: bool, scope: str) -> None:
-    """Refreshing gives neither more nor less, however often."""
+    """Refreshing never changes the scope, however often."""
     ana = await deployment.sign_up("ana")
     app = await app_of(deployment, ana, await make(ana, privileged=privileged))
     for _ in range(3):
@@ -94,7 +94,9 @@ async def test_revoking_ends_its_sessions_alone(deployment: Deployment) -> None:
 
 
 async def test_one_name_is_one_password(deployment: Deployment) -> None:
-    """Of two that race for a name one is made; another account may use the name as well."""
+    """A name belongs to one app password of an account: of two concurrent requests one succeeds. Another account may
+    use the same name.
+    """
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert statuses(await together(*(ana.post(CREATE, {"name": "phone"}) for _ in range(4)))) == [200, 400, 400, 400]
     assert (await ben.post(CREATE, {"name": "phone"})).status_code == 200
@@ -116,7 +118,9 @@ async def test_names_that_cannot_be_shown_are_refused(deployment: Deployment, na
 
 
 async def test_unknown_and_wrong_cost_alike(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For what could be an app password both hashes are computed, whoever is named."""
+    """An unknown account and a wrong password take the same time: both hashes are computed for anything that could be
+    an app password.
+    """
     ana = await deployment.sign_up("ana")
     await make(ana)
     hashed: list[str] = []
@@ -139,7 +143,9 @@ async def test_unknown_and_wrong_cost_alike(deployment: Deployment, monkeypatch:
 
 
 def test_hash_is_the_reference_servers() -> None:
-    """Salted with the first 16 bytes of the DID's SHA-256; made here by the crypto module of Node, as there."""
+    """The hash is that of the reference server, salted with the first 16 bytes of the DID's SHA-256. The value was made
+    by Node's crypto module.
+    """
     made = passwords._of_app(Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd"), "aaaa-bbbb-cccc-dddd")
     assert made == (
         "f923f992abc627cf631e21353bfb4cc0:"

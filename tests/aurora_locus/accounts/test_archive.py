@@ -1,4 +1,4 @@
-"""The archive of an account: everything is in it, whatever its status, and a reader can tell when something is not."""
+"""The archive of an account contains everything, whatever its status, and shows a reader when something is missing."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 3000
 
 
 async def add_content(deployment: Deployment, person: Person) -> dict[str, Any]:
-    """Two notes, a picture that one of them shows, preferences; the reference to the picture."""
+    """Add two notes, a picture that one of them shows, and preferences; returns the reference to the picture."""
     uploaded = await deployment.http.post(
         "/xrpc/com.atproto.repo.uploadBlob", content=PICTURE, headers={**person.headers, "content-type": "image/png"}
     )
@@ -85,7 +85,9 @@ async def test_also_of_an_account_that_nobody_sees(deployment: Deployment, tmp_p
 
 
 async def test_what_is_missing_is_named(deployment: Deployment, tmp_path: Path) -> None:
-    """A blob whose file is gone, and one that the host took down, are in the summary and not among the entries."""
+    """Missing blobs are listed in the summary instead of among the entries: one whose file is gone, and one that the
+    host took down.
+    """
     ana = await deployment.sign_up("ana")
     blob = await add_content(deployment, ana)
     cid = blob["ref"]["$link"]
@@ -104,7 +106,7 @@ async def test_what_is_missing_is_named(deployment: Deployment, tmp_path: Path) 
 
 
 async def test_it_is_made_while_it_is_sent(deployment: Deployment) -> None:
-    """No chunk holds more than one batch of blocks or one piece of a blob, and the blob's bytes are not collected first."""
+    """The archive is streamed: no chunk holds more than one batch of blocks or one piece of a blob."""
     ana = await deployment.sign_up("ana")
     await add_content(deployment, ana)
     sizes = [len(chunk) async for chunk in archive.chunks(deployment.pds.registry, await account(deployment, ana))]

@@ -1,4 +1,4 @@
-"""A real PDS process that is killed while somebody signs up, and one that is asked to stop while people listen."""
+"""A real PDS process that is killed during a sign-up, and one that is stopped while clients listen."""
 
 import asyncio
 import re
@@ -54,7 +54,9 @@ async def sign_up(program: Program) -> httpx.Response:
 
 
 async def test_killed_between_directory_and_database(program: Program, directory: Directory) -> None:
-    """The next start ends the identity; nothing of the account is left, and its name and address are free."""
+    """After a kill between the directory and the database, the next start ends the identity. No account is left, and
+    handle and e-mail address are free.
+    """
 
     async def kill() -> None:
         directory.on_submit = None
@@ -74,7 +76,9 @@ async def test_killed_between_directory_and_database(program: Program, directory
 
 
 async def test_directory_that_is_away_at_the_start_is_asked_again_soon(program: Program, directory: Directory) -> None:
-    """Not after the ten minutes of the housekeeping: who was killed with the directory comes back with it."""
+    """If the directory is down at the start, it is asked again soon and not after the ten minutes of the housekeeping,
+    because both may have been killed together.
+    """
 
     async def kill() -> None:
         directory.on_submit = None
@@ -105,7 +109,7 @@ async def test_stops_cleanly_while_people_listen(program: Program) -> None:
         stopping = asyncio.create_task(program.stop())
         while (await stream.receive(timeout=90)).type is WSMsgType.BINARY:
             continue
-        # "Service restart": the subscriber comes back with its cursor.
+        # Close code "service restart": the subscriber comes back with its cursor.
         assert stream.close_code == 1012
         assert await stopping == 0
     assert "Traceback" not in program.said()

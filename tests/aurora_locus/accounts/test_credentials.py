@@ -1,4 +1,4 @@
-"""The Authorization header: what is let in, what is refused, with which words."""
+"""The Authorization header: what is accepted, what is refused, and the error messages."""
 
 import base64
 
@@ -43,7 +43,9 @@ async def test_unusable_header_is_refused(deployment: Deployment, header: bytes)
 
 @UNUSABLE
 async def test_unusable_header_is_no_hindrance_where_anybody_may_ask(deployment: Deployment, header: bytes) -> None:
-    """As at the reference: who signs in anew may still send the token that has ended."""
+    """An unusable header does not matter to public methods, as at the reference: a client that signs in again may still
+    send the expired token.
+    """
     answer = await deployment.http.get(f"/xrpc/{SERVER}.describeServer", headers={b"authorization": header})
     assert answer.status_code == 200
 
@@ -88,7 +90,7 @@ async def test_invite_for_everybody_is_refused(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("uses", [0, -1])
 async def test_invite_for_nobody_lets_nobody_in(deployment: Deployment, uses: int) -> None:
-    """As the reference does, a code is made; nobody gets in with it."""
+    """An invite code for an unknown account is created, as by the reference, but cannot be used."""
     made = await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": uses})
     assert made.status_code == 200
     answer = await deployment.ask_to_sign_up("ana", inviteCode=made.json()["code"])
@@ -122,7 +124,7 @@ async def test_answer_to_somebody_is_kept_by_no_shared_cache(deployment: Deploym
 
 
 async def test_service_token_is_no_session(deployment: Deployment) -> None:
-    """A token between services, well made and by the account's own key, opens nothing of a session."""
+    """A service token opens no session, even if it is well-formed and signed by the account's own key."""
     ana = await deployment.sign_up("ana")
     key = await deployment.pds.registry.repositories.keys.signing_key(ana.did)
     assert isinstance(key, K256PrivateKey)

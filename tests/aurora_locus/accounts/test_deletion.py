@@ -1,4 +1,4 @@
-"""Deleting an account: what remains, what others keep, what is told."""
+"""Deleting an account: what stays, what others keep, and what is announced."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.aurora_locus.mailbox import newest_token
 
 ASK, DELETE = f"{SERVER}.requestAccountDelete", f"{SERVER}.deleteAccount"
 
-# What may still name the DID afterwards: that it was here, its handle for a while, and that it is gone.
+# What may still contain the DID afterwards: that it was here, its handle for a while, and that it was deleted.
 TRACES = {"repositories", "released_handles", "events"}
 TABLES = [
     *("repositories", "blocks", "records", "blobs", "blob_references", "events", "signing_keys", "plc_operations"),
@@ -111,7 +111,9 @@ async def test_identity_is_the_persons_and_stays(deployment: Deployment) -> None
 
 
 async def test_password_and_token_are_both_needed(deployment: Deployment) -> None:
-    """A wrong password costs no token; an app password is not enough; nobody else's token is."""
+    """Deletion needs both the password and the token. A wrong password does not use up the token; an app password or
+    another account's token is refused.
+    """
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     app = (await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})).json()["password"]
     token = await ask(deployment, ana)
@@ -141,7 +143,7 @@ async def test_write_that_races_with_the_deletion_leaves_nothing(deployment: Dep
 
 
 async def test_account_that_nobody_came_back_to_is_deleted(deployment: Deployment) -> None:
-    """When the time that its owner gave is over; coming back or giving no time keeps it."""
+    """A deactivated account is deleted at the time that its owner set, unless the owner came back or set none."""
     ana, ben, eva = [await deployment.sign_up(name) for name in ("ana", "ben", "eva")]
     until = format_datetime(deployment.clock.now() + 5 * DAY)
     for person in (ana, ben):
@@ -158,7 +160,9 @@ async def test_account_that_nobody_came_back_to_is_deleted(deployment: Deploymen
 
 
 async def test_stolen_session_deletes_nothing_at_once(deployment: Deployment) -> None:
-    """Deleting takes the password and a letter, and hiding must be no way round them: its owner can still come back."""
+    """A stolen session cannot delete anything at once. Deletion needs the password and an e-mail, and deactivation with
+    a deletion date is no way around that: the owner can still come back.
+    """
     ana = await deployment.sign_up("ana")
     past = format_datetime(Instant(deployment.clock.now() - DAY))
     assert (await ana.post(f"{SERVER}.deactivateAccount", {"deleteAfter": past})).status_code == 200

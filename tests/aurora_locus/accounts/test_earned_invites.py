@@ -1,4 +1,4 @@
-"""Invites that are earned by being here."""
+"""Invites that accounts earn over time."""
 
 import pytest
 
@@ -37,12 +37,14 @@ async def codes(person: Person) -> list[str]:
 
 
 async def come_back(deployment: Deployment) -> Person:
-    """A session after the old one's time."""
+    """Refresh the session after the old one has expired."""
     return deployment.person(await deployment.sign_in("ana.test", "password of ana"))
 
 
 async def test_one_per_interval_and_five_open(make_deployment: MakeDeployment) -> None:
-    """Asked by many at once none is given twice; those of the administration do not count."""
+    """One invite per interval, and five unused ones at most, even for concurrent requests. Those from administrators do
+    not count.
+    """
     deployment = await make_deployment(invite_interval=DAY_MS)
     ana = await deployment.sign_up("ana")
     await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1, "forAccount": ana.did})

@@ -1,4 +1,4 @@
-"""Tokens by e-mail: confirming an address, changing it, and everything that makes a token no good."""
+"""Tokens by e-mail: confirming an address, changing it, and everything that makes a token invalid."""
 
 import asyncio
 import inspect
@@ -41,7 +41,7 @@ async def session(person: Person) -> dict[str, object]:
 
 
 async def test_token_confirms_once(deployment: Deployment) -> None:
-    """However it is typed; the second time it is nothing any more."""
+    """A token confirms once, in any spelling; a second use is refused."""
     ana = await deployment.sign_up("ana")
     token = await ask(deployment, ana)
     assert named(await confirm(ana, f" {token.lower()} ", ANAS.upper())) == (200, "")
@@ -91,7 +91,7 @@ async def test_new_token_replaces_the_old(deployment: Deployment) -> None:
 
 
 async def test_ten_wrong_guesses_end_a_token(deployment: Deployment) -> None:
-    """Nine leave it good."""
+    """Ten wrong guesses invalidate a token; nine do not."""
     ana = await deployment.sign_up("ana")
     for guesses, result in ((MAX_WRONG_TRIES - 1, (200, "")), (MAX_WRONG_TRIES, (400, "InvalidToken"))):
         token = await ask(deployment, ana)
@@ -119,7 +119,9 @@ async def test_changing_an_unconfirmed_address_takes_no_token(deployment: Deploy
 
 
 async def test_changing_a_confirmed_address_takes_its_token(deployment: Deployment) -> None:
-    """Sent to the old address; the new one is unconfirmed, and older tokens are void."""
+    """Changing a confirmed address needs its token, which is sent to the old address. The new one is unconfirmed, and
+    older tokens are void.
+    """
     ana = await deployment.sign_up("ana")
     await confirm(ana, await ask(deployment, ana))
     for_old = await ask(deployment, ana)
@@ -149,7 +151,9 @@ async def test_what_is_no_address_is_refused(deployment: Deployment, email: str)
 
 
 async def test_server_without_mail_says_so(make_deployment: MakeDeployment) -> None:
-    """Instead of letting people wait for a letter; the same for every address."""
+    """A server without mail says so instead of letting people wait for an e-mail, with the same response for every
+    address.
+    """
     public = await make_deployment(dev_mode=False, hostname="pds.example.org")
     for email in (ANAS, "nobody@example.org"):
         answer = await public.stranger.post(f"{SERVER}.requestPasswordReset", {"email": email})
@@ -158,7 +162,7 @@ async def test_server_without_mail_says_so(make_deployment: MakeDeployment) -> N
 
 
 class Postman:
-    """A mailer whose answers are given."""
+    """A mailer with given responses."""
 
     def __init__(self, *failures: Exception | None) -> None:
         self.failures = list(failures)
@@ -171,7 +175,7 @@ class Postman:
             raise failure
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 def _database_of(task: asyncio.Task[object]) -> object:
@@ -181,7 +185,7 @@ def _database_of(task: asyncio.Task[object]) -> object:
 
 
 async def queued(deployment: Deployment, person: Person) -> None:
-    """A letter that nobody has sent yet, and that the server's own worker, which looks again by itself, will not."""
+    """An e-mail that is not sent yet, and that the server's own polling worker leaves alone."""
     assert (await person.post(ASK)).status_code == 200
     await letters(deployment, ANAS)
     # Servers that last for the whole session have such a worker too.
@@ -231,6 +235,6 @@ async def test_letter_of_a_token_that_is_used_is_not_sent(deployment: Deployment
 
 
 def test_token_is_of_its_purpose() -> None:
-    """One text hashes differently for each."""
+    """A token is valid for one purpose, because its hash differs for each."""
     tokens = EmailTokens(b"key")
     assert len({tokens.hash(purpose, "AAAAA-AAAAA") for purpose in TokenPurpose}) == len(TokenPurpose)

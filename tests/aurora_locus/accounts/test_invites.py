@@ -17,7 +17,7 @@ def named(answer: httpx.Response) -> tuple[int, str]:
 
 
 async def test_codes_are_their_accounts(make_deployment: MakeDeployment) -> None:
-    """Each account sees its own, with those who used them."""
+    """Each account sees its own codes, with those who used them."""
     deployment = await make_deployment(invite_required=True)
     first = (await deployment.administration.post(MANY, {"codeCount": 3, "useCount": 1})).json()["codes"]
     assert [one["account"] for one in first] == ["admin"]
@@ -56,7 +56,7 @@ async def test_unreasonable_amounts_are_refused(deployment: Deployment, changes:
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("uses", [0, -1])
 async def test_a_code_for_nobody_invites_nobody(deployment: Deployment, uses: int) -> None:
-    """The reference makes such codes."""
+    """An invite code for an unknown account invites nobody; the reference creates such codes."""
     made = await deployment.administration.post(MANY, {"codeCount": 1, "useCount": uses})
     (code,) = made.json()["codes"][0]["codes"]
     assert named(await deployment.ask_to_sign_up("ana", inviteCode=code)) == (400, "InvalidInviteCode")
@@ -71,7 +71,9 @@ async def test_accounts_make_none(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_looking_for_the_invite_of_an_account_reads_no_others(deployment: Deployment) -> None:
-    """A host has as many as accounts, and moderation tools ask for each account that they show."""
+    """Looking for the invite of an account reads no other codes. A host has as many as accounts, and moderation tools
+    look for each account they show.
+    """
     async with deployment.db.reader() as reader:
         plan = await reader.fetch(f"explain query plan {invites._USED_BY}", dids=["did:plc:a", "did:plc:b"])
     steps = [str(row["detail"]) for row in plan]

@@ -1,4 +1,4 @@
-"""What somebody asks who moves an account: is everything here, does the identity agree, which key will it have."""
+"""Queries for an account migration: is everything here, does the identity agree, which key will it have."""
 
 from dataclasses import replace
 from typing import Any
@@ -81,7 +81,9 @@ async def reserve(deployment: Deployment, **body: Any) -> str:
 
 
 async def test_one_reserved_key_per_did(deployment: Deployment) -> None:
-    """However many ask at once; without a DID each is another."""
+    """One key is reserved per DID, however many concurrent requests ask; each request without a DID gets a different
+    key.
+    """
     first = await reserve(deployment, did=COMING)
     others = await together(*(deployment.stranger.post(RESERVE, {"did": COMING}) for _ in range(4)))
     assert {answer.json()["signingKey"] for answer in others} == {first}

@@ -1,4 +1,4 @@
-"""Passwords of accounts that came from the reference server, or whose hash is of another time."""
+"""Password hashes of accounts that came from the reference server, or that were made with other parameters."""
 
 import pytest
 from argon2 import PasswordHasher
@@ -6,7 +6,7 @@ from argon2 import PasswordHasher
 from aurora_locus.accounts.passwords import Passwords
 from tests.aurora_locus.deployment import Deployment, Person, statuses, together
 
-# Of "password of ana", made by the crypto module of Node as the reference server calls it.
+# The hash of "password of ana", made by Node's crypto module as the reference server calls it.
 OF_REFERENCE = (
     "00112233445566778899aabbccddeeff:"
     "78d771f0d3cb0f1d3a919de175798ff56e3b55a035229135ffe9816836745fc1"
@@ -16,7 +16,7 @@ OF_REFERENCE = (
 
 @pytest.fixture(autouse=True)
 def cost_of_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the server really uses: here it is the subject, whatever servers that other tests share may use."""
+    """Use the server's real parameters, because they are the subject here."""
     monkeypatch.setattr("aurora_locus.accounts.opening.Passwords", Passwords)
 
 

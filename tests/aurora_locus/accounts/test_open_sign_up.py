@@ -1,4 +1,6 @@
-"""Sign-up where anybody may: seen by nobody until the owner has shown to read the mail; with an invite at once."""
+"""Open sign-up: an account is invisible until its owner has confirmed the e-mail address; with an invite it is visible
+at once.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -25,7 +27,7 @@ CONFIRM = f"{SERVER}.confirmEmail"
 
 @pytest.fixture
 def in_public(deployment: Deployment) -> Registry:
-    """The deployment's accounts under the rule that holds outside of development."""
+    """The deployment's accounts under the rule that applies outside development."""
     return replace(deployment.pds.registry, confirms_email=True)
 
 
@@ -34,7 +36,9 @@ def session_of(deployment: Deployment, made: CreatedAccount) -> Person:
 
 
 async def test_account_nobody_invited_waits_for_the_mail(deployment: Deployment, in_public: Registry) -> None:
-    """It can sign in; it cannot write, resolve or be activated; confirming announces it, once."""
+    """An account without an invite can sign in but cannot write, be resolved or be activated. Confirming the address
+    announces it once.
+    """
     made = await creation.create(in_public, WISH)
     assert made.awaits is Awaits.CONFIRMATION
     ana = session_of(deployment, made)
@@ -58,7 +62,9 @@ async def test_account_nobody_invited_waits_for_the_mail(deployment: Deployment,
 
 
 async def test_who_never_confirms_is_removed_with_the_identity(deployment: Deployment, in_public: Registry) -> None:
-    """Nobody was told of it; nobody but us holds a key of it; its name is free at once."""
+    """An account that is never confirmed is removed with its identity. Nobody was told of it, nobody else holds a key,
+    and its name is free at once.
+    """
     made = await creation.create(in_public, WISH)
     deployment.clock.turn(email_confirmation.PATIENCE + DAY)
     assert await deletion.delete_forgotten(deployment.pds.registry) == 1
@@ -89,7 +95,9 @@ async def test_identity_with_a_key_of_its_owner_outlives_the_account(
 async def test_operators_recovery_key_stands_between_and_keeps_nothing_alive(
     deployment: Deployment, in_public: Registry
 ) -> None:
-    """Behind the person's key and before the server's; an identity that only server and operator hold goes with its account."""
+    """The operator's recovery key is placed after the person's key and before the server's. An identity that only
+    server and operator hold is removed with its account.
+    """
     mine, operators = K256PrivateKey(bytes([7]) * 32).public, K256PrivateKey(bytes([8]) * 32).public
     registry = replace(in_public, operators_key=operators)
     kept = await creation.create(registry, replace(WISH, recovery_key=format_did_key(mine)))
@@ -115,7 +123,7 @@ async def test_invited_and_made_by_the_host_are_shown_at_once(deployment: Deploy
     for made in (invited, hosts):
         assert made.awaits is None
         assert (await deployment.announced(made.did))[1] == "account active"
-    # Used up: whoever typed a code is told that it is not good, also where none is needed.
+    # A used-up invite is reported as invalid even where none is needed.
     again = AccountRequest("cleo.test", "cleo@example.org", "password of cleo", invite_code=code)
     with pytest.raises(Refused) as refused:
         await creation.create(in_public, again)
@@ -155,6 +163,6 @@ def test_rules_of_sign_up_follow_from_the_settings(
 
 
 def test_open_sign_up_without_mail_does_not_start() -> None:
-    """Nobody could ever confirm."""
+    """Open sign-up without mail does not start, because nobody could ever confirm."""
     with pytest.raises(SettingsRefused, match="PDS_INVITE_REQUIRED is off, but PDS_EMAIL_SMTP_URL is not set"):
         read({**SAFE, "PDS_INVITE_REQUIRED": "false"})

@@ -1,4 +1,4 @@
-"""A new password for whoever reads the mail."""
+"""A new password for somebody who can read the account's e-mail."""
 
 import asyncio
 
@@ -33,7 +33,9 @@ async def reset(deployment: Deployment, token: str, password: str = "a new passw
 
 
 async def test_reset_ends_every_session(deployment: Deployment) -> None:
-    """Refresh tokens, access tokens and those of app passwords; who signs in at the same moment stays signed in."""
+    """A reset ends every session: refresh tokens, access tokens and those of app passwords. A sign-in at the same
+    moment stays valid.
+    """
     ana = await deployment.sign_up("ana")
     password = (await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})).json()["password"]
     app = deployment.person(await deployment.sign_in(ana.did, password))
@@ -52,7 +54,7 @@ async def test_reset_ends_every_session(deployment: Deployment) -> None:
 
 
 async def test_reset_voids_what_was_asked_for_before(deployment: Deployment) -> None:
-    """A letter that somebody else had sent with the old password's session is good for nothing any more."""
+    """A reset voids earlier e-mailed tokens, which somebody else may have requested with a session of the old password."""
     ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.requestAccountDelete")
     deletion = await newest_token(deployment, ANAS)
@@ -62,7 +64,7 @@ async def test_reset_voids_what_was_asked_for_before(deployment: Deployment) -> 
 
 
 async def test_old_password_that_was_being_checked_opens_nothing_afterwards(deployment: Deployment) -> None:
-    """The reset comes between the check of the old password and its session."""
+    """An old password that was being checked opens nothing: here the reset comes between the check and the new session."""
     await deployment.sign_up("ana")
     token = await ask(deployment)
     registry = deployment.pds.registry
@@ -88,7 +90,9 @@ async def test_bad_password_costs_no_token(deployment: Deployment) -> None:
 
 
 async def test_strangers_who_ask_fill_no_mailbox_and_take_no_code_away(deployment: Deployment) -> None:
-    """From however many addresses: one e-mail an hour, whose code works all that time."""
+    """Reset requests by strangers send at most one e-mail per hour, from however many addresses, and its code works all
+    that time.
+    """
     await deployment.sign_up("ana")
     token = await ask(deployment)
     for minute in range(59):
@@ -111,7 +115,7 @@ async def test_expired_token_resets_nothing(deployment: Deployment) -> None:
 @pytest.mark.parametrize("email", [ANAS, "nobody@example.org", "", "a\x00b", "no address"])
 @pytest.mark.usefixtures("refusals_take_their_time")
 async def test_nobody_is_told_which_addresses_exist(deployment: Deployment, email: str) -> None:
-    """One answer, never sooner than it takes where there is an account."""
+    """The response does not reveal which addresses have accounts, and never takes less time than for one that has."""
     await deployment.sign_up("ana")
     started = asyncio.get_running_loop().time()
     answer = await deployment.stranger.post(ASK, {"email": email})

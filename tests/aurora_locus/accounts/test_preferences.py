@@ -1,4 +1,4 @@
-"""What an app keeps privately for its person."""
+"""Preferences that an app stores privately for its user."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def app_of(deployment: Deployment, person: Person) -> Person:
 
 
 async def test_what_is_put_replaces_what_was_there(deployment: Deployment) -> None:
-    """In its order, unknown ones as they came; other people's stay."""
+    """New preferences replace the old ones, in order and with unknown ones unchanged; those of others stay."""
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert await get(ana) == []
     assert named(await put(ben, ADULT)) == (200, "")
@@ -57,7 +57,7 @@ async def test_other_namespaces_are_refused_and_nothing_changes(deployment: Depl
 
 
 async def test_age_is_not_for_app_passwords(deployment: Deployment) -> None:
-    """They neither see it nor set it, and leave it as it is when they replace the rest."""
+    """App passwords neither see nor set the age, and keep it when they replace the other preferences."""
     ana = await deployment.sign_up("ana")
     await put(ana, AGE, ADULT)
     app = await app_of(deployment, ana)

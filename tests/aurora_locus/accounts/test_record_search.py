@@ -1,4 +1,4 @@
-"""An owner's look through their records finds everything once, in one order, however it is paged."""
+"""The search through an owner's records finds everything once, in one order, with any paging."""
 
 import pytest
 
@@ -58,7 +58,7 @@ async def test_words_are_found_case_apart_in_any_collection(deployment: Deployme
 async def test_a_search_stops_after_so_many_and_goes_on_there(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What one request reads is bounded; the pages together miss nothing."""
+    """One request reads a limited number of records and the next continues there; all pages together miss nothing."""
     ana = await written(deployment)
     monkeypatch.setattr(record_search, "_MOST_READ", 4)
     found = await pages(deployment, ana, words="note 0")

@@ -1,4 +1,4 @@
-"""Accounts that speak through another server: their token, its single use, and a key that changed."""
+"""Accounts that call through another server: their token, its single use, and a changed key."""
 
 import hmac
 from dataclasses import replace
@@ -44,7 +44,7 @@ def token_of(deployment: Deployment, person: Person, key: K256PrivateKey, **chan
 
 
 async def test_account_uploads_through_a_service(deployment: Deployment) -> None:
-    """With the token that getServiceAuth gives; what comes is the account's."""
+    """An account uploads through a service with the token from getServiceAuth; the blob belongs to the account."""
     ana = await deployment.sign_up("ana")
     asked = await ana.get(f"{SERVER}.getServiceAuth", aud=f"{deployment.settings.did}#atproto_pds", lxm=UPLOAD)
     answer = await upload(deployment, asked.json()["token"])
@@ -56,7 +56,7 @@ async def test_account_uploads_through_a_service(deployment: Deployment) -> None
 
 
 async def test_used_once(deployment: Deployment) -> None:
-    """Of many uses at once one is let in; with the end of the token its memory may end."""
+    """Of many concurrent uses of a token one succeeds. It can be forgotten when it expires."""
     ana = await deployment.sign_up("ana")
     token = token_of(deployment, ana, await own_key(deployment, ana))
     answers = await together(*(upload(deployment, token) for _ in range(5)))
@@ -67,7 +67,7 @@ async def test_used_once(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("rewritten", [False, True])
 async def test_token_without_identifier_is_used_once_as_well(deployment: Deployment, rewritten: bool) -> None:
-    """Also when its signature is written in its other form."""
+    """A token without an identifier can also be used only once, even if its signature is written in its other form."""
     ana = await deployment.sign_up("ana")
     token = token_of(deployment, ana, await own_key(deployment, ana), jti=None)
     assert (await upload(deployment, token)).status_code == 200
@@ -104,7 +104,9 @@ async def test_wrong_claims(deployment: Deployment, changes: dict[str, Any], err
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "ES256"])
 async def test_algorithm_is_that_of_the_key(deployment: Deployment, algorithm: str) -> None:
-    """Unsigned, or signed with what everybody knows (the public key) as a secret: neither is a signature."""
+    """The key determines the algorithm: a token that is unsigned, or signed with the public key as a secret, is
+    refused.
+    """
     ana = await deployment.sign_up("ana")
     key = await own_key(deployment, ana)
     _, claims, good = token_of(deployment, ana, key).split(".")
@@ -125,7 +127,7 @@ async def test_token_of_another_key_uses_up_nothing(deployment: Deployment) -> N
 
 
 async def test_key_that_changed_is_asked_for_once(deployment: Deployment) -> None:
-    """The document is in the cache with the old key: it is asked anew, and the new key counts."""
+    """After a key change the cached document is fetched again once, and the new key is accepted."""
     ana = await deployment.sign_up("ana")
     assert (await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana)))).status_code == 200
     new_key = K256PrivateKey.from_bytes(b"\x07" * 32)
@@ -143,7 +145,9 @@ async def test_key_that_changed_is_asked_for_once(deployment: Deployment) -> Non
 
 
 async def test_service_token_opens_nothing_else(deployment: Deployment) -> None:
-    """Neither another method nor one that takes sessions only, and a session token is still a session token."""
+    """A service token is refused by other methods and by methods that require a session. A session token is still
+    accepted.
+    """
     ana = await deployment.sign_up("ana")
     token = token_of(deployment, ana, await own_key(deployment, ana), lxm="com.atproto.repo.createRecord")
     record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}

@@ -1,4 +1,4 @@
-"""Tokens for other services: who gets which, and for how long."""
+"""Tokens for other services: who gets them, and for how long."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def app_of(deployment: Deployment, person: Person, *, privileged: bool) ->
 
 @pytest.mark.parametrize("audience", [AUDIENCE, f"{AUDIENCE}#video"])
 async def test_token_is_good_for_what_it_says(deployment: Deployment, audience: str) -> None:
-    """Signed by the account's key, for one audience and method, for a minute."""
+    """A token is signed by the account's key and valid for one audience and method, for a minute."""
     ana = await deployment.sign_up("ana")
     answer = await ask(ana, aud=audience, lxm=FEED)
     now = deployment.clock.now() // SECOND
@@ -72,7 +72,7 @@ async def test_audience_is_a_did_with_or_without_a_service(deployment: Deploymen
 
 
 async def test_protected_methods_are_never_lent(deployment: Deployment) -> None:
-    """However they are written."""
+    """Protected methods get no token, in any spelling."""
     ana = await deployment.sign_up("ana")
     for method in [*PROTECTED, "com.atproto.server.getSession", "com.atproto.server.GetSession"]:
         assert named(await ask(ana, lxm=method)) == (400, "InvalidRequest"), method

@@ -1,4 +1,4 @@
-"""Tokens of one kind are never taken for another."""
+"""Tokens of one kind are never accepted as another."""
 
 import pytest
 from joserfc import jws
@@ -31,7 +31,9 @@ def test_access_token_round_trip() -> None:
 
 
 def test_sessions_outlive_their_secret() -> None:
-    """Under a new one, as long as the one before is named; what is signed from then on no longer needs that."""
+    """Sessions survive a change of the secret while the previous one is configured. Tokens signed since no longer need
+    it.
+    """
     old = tokens.access(ANA, SessionScope.FULL, NOON)
     renewed = SessionTokenSigner(b"n" * 32, AUDIENCE, SECRET)
     assert renewed.read_access(old, NOON).did == ANA
@@ -80,7 +82,7 @@ def test_expired_refresh_token_still_signs_out() -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_foreign_claims_are_refused(change: dict[str, object]) -> None:
-    """A token signed with our own secret but meant for something else does not open a session."""
+    """A token signed with our own secret but for another purpose opens no session."""
     claims = {
         "scope": SessionScope.FULL,
         "sub": ANA,

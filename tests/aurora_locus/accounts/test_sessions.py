@@ -1,4 +1,4 @@
-"""Signing in, refreshing, signing out over real sockets."""
+"""Signing in, refreshing and signing out over real sockets."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ def named(answer: httpx.Response) -> tuple[int, str]:
 
 
 def successor(answer: httpx.Response) -> str:
-    """The identifier of the refresh token that was answered."""
+    """The identifier of the refresh token in a response."""
     claims = msgspec.json.decode(base64url.decode(answer.json()["refreshJwt"].split(".")[1]))
     return str(claims["jti"])
 
@@ -43,7 +43,9 @@ async def test_people_type_their_names_as_they_like(deployment: Deployment, iden
 async def test_unknown_and_wrong_are_told_alike_and_cost_alike(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One body, one status, one hash, and at least a third of a second, whatever was wrong."""
+    """An unknown account and a wrong password get the same body and status, cost one hash, and take at least a third of
+    a second.
+    """
     await deployment.sign_up("ana")
     hashed: list[str] = []
     verify = PasswordHasher.verify
@@ -127,7 +129,7 @@ async def test_token_kinds_are_not_confused(deployment: Deployment) -> None:
 
 
 async def test_access_token_ends_after_its_time_although_it_was_seen_before(deployment: Deployment) -> None:
-    """A token that was verified once is not verified for ever."""
+    """An access token expires although it was verified before."""
     ana = await deployment.sign_up("ana")
     assert (await ana.get(f"{SERVER}.getSession")).status_code == 200
     deployment.clock.turn(ACCESS_LIFETIME)
@@ -146,7 +148,7 @@ async def test_signing_out_ends_the_session(deployment: Deployment) -> None:
 
 
 async def test_spent_tokens_do_not_bring_a_session_back(deployment: Deployment) -> None:
-    """Tokens in their grace end with the session that they led to."""
+    """A spent refresh token does not revive a session: tokens in their grace period end with the session they led to."""
     ana = await deployment.sign_up("ana")
     second = (await refresh(deployment, ana.refresh_token)).json()["refreshJwt"]
     third = (await refresh(deployment, second)).json()["refreshJwt"]
@@ -157,7 +159,7 @@ async def test_spent_tokens_do_not_bring_a_session_back(deployment: Deployment) 
 
 
 async def test_signing_out_with_a_spent_token_ends_what_came_of_it(deployment: Deployment) -> None:
-    """The program that signs out may not have heard of the newest one."""
+    """Signing out with a spent token ends its successors, because the program may not have received the newest token."""
     ana = await deployment.sign_up("ana")
     second = (await refresh(deployment, ana.refresh_token)).json()["refreshJwt"]
     third = (await refresh(deployment, second)).json()["refreshJwt"]
@@ -183,7 +185,7 @@ async def test_other_sessions_stay(deployment: Deployment) -> None:
 
 
 async def test_tokens_from_before_a_turn_of_the_key_are_refused(deployment: Deployment) -> None:
-    """``tokens_valid_after`` ends access tokens at once where it is set by this process."""
+    """``tokens_valid_after`` invalidates older access tokens at once in the process that sets it."""
     ana = await deployment.sign_up("ana")
     assert (await ana.get(f"{SERVER}.getSession")).status_code == 200
     deployment.clock.turn(MINUTE)

@@ -1,4 +1,4 @@
-"""Making accounts over real sockets: all of it or nothing, whatever races, fails or hangs up."""
+"""Creating accounts over real sockets: everything or nothing, under races, failures and disconnects."""
 
 import asyncio
 from typing import Any
@@ -89,7 +89,7 @@ async def _exactly_one(deployment: Deployment, wishes: list[dict[str, Any]], err
 
 
 async def test_one_of_those_who_race_for_a_handle_wins(deployment: Deployment) -> None:
-    """And of the others no identity stays behind."""
+    """One of several concurrent sign-ups for a handle succeeds, and the others leave no identity behind."""
     await _exactly_one(deployment, [{"handle": "ana.test"}] * 5, "HandleNotAvailable")
 
 
@@ -114,7 +114,9 @@ async def test_without_an_invite_nothing_is_asked_of_the_directory(
 
 
 async def test_directory_that_is_down_fails_the_sign_up_cleanly(deployment: Deployment) -> None:
-    """Later it is certain that nothing arrived, and the same name is free."""
+    """If the directory is down, the sign-up fails cleanly: later it is certain that nothing arrived, and the name is
+    free.
+    """
     deployment.directory.is_down = True
     answer = await deployment.ask_to_sign_up("ana")
     assert (answer.status_code, answer.json()["error"]) == (502, "UpstreamFailure")
@@ -139,7 +141,9 @@ async def test_lost_answer_of_the_directory_is_no_failure(deployment: Deployment
 
 
 async def test_operation_that_has_not_arrived_yet_is_looked_for_again(deployment: Deployment) -> None:
-    """A request may still be on its way when the directory is asked."""
+    """An operation that has not arrived at the directory is looked for again, because the request may still be on its
+    way.
+    """
     deployment.directory.is_down = True
     await deployment.ask_to_sign_up("ana")
     deployment.directory.is_down = False
@@ -160,7 +164,9 @@ async def test_sign_up_that_is_still_running_is_left_alone(deployment: Deploymen
 
 
 async def test_sign_up_right_after_the_start_is_not_taken_for_what_a_crash_left(deployment: Deployment) -> None:
-    """The first round looks at what was there before anybody was served, however long it takes."""
+    """A sign-up right after the start is not treated as a crash leftover: the first cleanup only handles what existed
+    before serving began, however long it takes.
+    """
     registry = deployment.pds.registry
     left_over = await plc_updates.unfinished_at_start(registry.db)
 
@@ -173,7 +179,9 @@ async def test_sign_up_right_after_the_start_is_not_taken_for_what_a_crash_left(
 
 
 async def test_process_that_starts_leaves_the_sign_ups_of_others_alone(deployment: Deployment, engine: Engine) -> None:
-    """On PostgreSQL a second process may start while the first is busy; a SQLite file has one process alone."""
+    """A new process does not touch the sign-ups of others. On PostgreSQL a second one may start while the first is
+    busy; an SQLite file has only one.
+    """
     registry = deployment.pds.registry
     seen: list[int] = []
 
@@ -186,7 +194,9 @@ async def test_process_that_starts_leaves_the_sign_ups_of_others_alone(deploymen
 
 
 async def test_sign_up_that_was_given_up_meanwhile_makes_no_account(deployment: Deployment) -> None:
-    """Another process starts and takes it for its own from before a crash: the database decides who was first."""
+    """If another process took a pending sign-up for a crash leftover and ended it, no account is created; the database
+    decides which was first.
+    """
     registry = deployment.pds.registry
 
     async def sweep() -> None:
@@ -203,7 +213,7 @@ async def test_sign_up_that_was_given_up_meanwhile_makes_no_account(deployment: 
 
 
 async def test_caller_who_is_gone_leaves_a_whole_account(deployment: Deployment) -> None:
-    """A cancelled request must not end the identity of an account that is being stored."""
+    """A cancelled request leaves a complete account: the identity of an account that is being stored is not ended."""
     reached, go_on = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:

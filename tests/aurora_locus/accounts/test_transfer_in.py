@@ -1,4 +1,6 @@
-"""Accounts that come from elsewhere with an identity of their own: taken in for whoever signs, hidden until it is theirs here."""
+"""Accounts that move here with their identity: accepted for whoever proves the key, and inactive until the identity
+points here.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -22,7 +24,7 @@ from tests.aurora_locus.traveller import CREATE, ELSEWHERE, Traveller
 ACTIVATE, CHECK, SESSION = f"{SERVER}.activateAccount", f"{SERVER}.checkAccountStatus", f"{SERVER}.getSession"
 
 
-# The identity of somebody who is at another server, which signs with a key of its own.
+# An identity hosted by another server, which signs with its own key.
 AWAY: dict[str, Any] = {
     "services": {"atproto_pds": {"type": "AtprotoPersonalDataServer", "endpoint": "https://new.example"}},
     "verificationMethods": {"atproto": format_did_key(K256PrivateKey(bytes([3]) * 32).public)},
@@ -39,7 +41,7 @@ async def vera(deployment: Deployment) -> Traveller:
 
 
 async def test_arrives_hidden_and_nobody_is_told(deployment: Deployment, vera: Traveller) -> None:
-    """The identity is untouched, and the network hears nothing."""
+    """An account arrives deactivated, without an announcement and without a change to its identity."""
     person = await vera.arrive()
     assert person.did == vera.did
     session = (await person.get(SESSION)).json()
@@ -51,7 +53,9 @@ async def test_arrives_hidden_and_nobody_is_told(deployment: Deployment, vera: T
 
 
 async def test_becomes_theirs_when_the_identity_says_so(deployment: Deployment, vera: Traveller) -> None:
-    """Old server gone: a key of one's own signs the token and the operation, and the account is announced once."""
+    """The account becomes active when the identity points here. The old server is gone: a key of the person's own signs
+    token and operation, and the account is announced once.
+    """
     person = await vera.arrive()
     await vera.point_here(person)
     status = (await person.get(CHECK)).json()
@@ -110,7 +114,7 @@ async def test_did_without_a_token_and_a_token_without_a_did(deployment: Deploym
 
 
 async def test_ended_identity_is_not_taken_in(deployment: Deployment, vera: Traveller) -> None:
-    """Its key is still known here for a while: the document is asked for anew."""
+    """A tombstoned identity is refused: its document is fetched again, although its key is still cached here."""
     await vera.ask(handle="no")
     from_cache = vera.token()
     directory = deployment.pds.registry.directory
@@ -121,7 +125,7 @@ async def test_ended_identity_is_not_taken_in(deployment: Deployment, vera: Trav
 
 
 async def test_second_attempt_is_told_to_sign_in(deployment: Deployment, vera: Traveller) -> None:
-    """And can go on where the first one stopped."""
+    """A second attempt is told to sign in, and can continue where the first stopped."""
     first = await vera.arrive()
     again = await vera.ask(email="new@example.org")
     assert named(again) == (400, "AlreadyExists")
@@ -143,7 +147,9 @@ async def test_of_two_attempts_at_once_one_is_told_to_sign_in(deployment: Deploy
 async def test_attempt_overtaken_at_any_stage_is_told_to_sign_in(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch, stage: str, address: str
 ) -> None:
-    """What the other attempt took (handle, address, the invite's only use) is not what the answer is about."""
+    """An attempt overtaken by another one at any stage is told to sign in, rather than that the handle, the address or
+    the invite is taken.
+    """
     deployment = await make_deployment(invite_required=True)
     vera = await Traveller.born(deployment, "vera")
     code = (await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
@@ -158,7 +164,7 @@ async def test_attempt_overtaken_at_any_stage_is_told_to_sign_in(
     original = getattr(*where)
 
     async def held_once(*arguments: Any, **named: Any) -> Any:
-        """The first call does its work, and returns when the other attempt has ended."""
+        """The first call does its work, but returns only after the other attempt has ended."""
         is_first = not arrived.is_set()
         arrived.set()
         result = await original(*arguments, **named)
@@ -178,7 +184,9 @@ async def test_attempt_overtaken_at_any_stage_is_told_to_sign_in(
 
 
 async def test_unfinished_arrival_is_removed_without_a_trace(deployment: Deployment, vera: Traveller) -> None:
-    """After three days; nobody was told it came, so nobody is told it goes, and name, address and identity are free."""
+    """An unfinished arrival is deleted after three days without an announcement, because none was made before. Name,
+    address and identity are free again.
+    """
     await vera.arrive()
     deployment.clock.turn(transfer_in.PATIENCE - HOUR)
     assert await deletion.delete_forgotten(deployment.pds.registry) == 0
@@ -242,7 +250,7 @@ async def test_activation_names_each_thing_that_is_wrong(deployment: Deployment,
 
 
 async def test_own_domain_must_lead_to_the_did(deployment: Deployment, vera: Traveller) -> None:
-    """A name that is not ours to give is believed when it proves itself."""
+    """A handle of one's own domain is accepted if it resolves to the DID."""
     names = {"vera.example.com": vera.did, "other.example.com": Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")}
 
     async def resolve(handle: Handle) -> Did:
@@ -259,7 +267,9 @@ async def test_own_domain_must_lead_to_the_did(deployment: Deployment, vera: Tra
 
 
 async def test_account_that_moved_away_is_shown_as_moved(deployment: Deployment) -> None:
-    """Noticed although nobody said so: no more writes, no more commits, and its owner is told where it is."""
+    """An account that moved away is detected and shown as moved: it makes no more commits, and its owner is told where
+    it is.
+    """
     vera = await Traveller.born(deployment, "vera")
     person = await vera.arrive()
     mine = format_did_key(vera.rotation.public)
@@ -308,7 +318,7 @@ async def test_last_step_of_a_move_tells_where_the_account_is(deployment: Deploy
 
 
 async def test_server_with_another_address_loses_nobody(deployment: Deployment) -> None:
-    """The operator mistyped a setting, or the server was renamed: its accounts' keys are still here."""
+    """A server whose URL changed, by a mistake or a new name, keeps its accounts, because their keys are still here."""
     ana = await deployment.sign_up("ana")
     renamed = replace(deployment.pds.registry, url="https://renamed.example")
     deployment.clock.turn(hosting_status.CHECK_INTERVAL)
@@ -326,7 +336,7 @@ async def test_directory_that_is_away_moves_nobody(deployment: Deployment) -> No
 
 
 async def test_account_whose_identity_ended_is_hidden(deployment: Deployment) -> None:
-    """It writes no more, and is not shown again as long as the identity is none."""
+    """An account whose identity ended is hidden. It cannot write, and is not shown again while there is no identity."""
     ana = await deployment.sign_up("ana")
     directory, key = deployment.pds.registry.directory, deployment.pds.registry.rotation_key
     newest = await directory.last(ana.did)
@@ -342,7 +352,7 @@ async def test_account_whose_identity_ended_is_hidden(deployment: Deployment) ->
 
 
 async def test_host_may_show_an_account_that_waits(deployment: Deployment, vera: Traveller) -> None:
-    """And its owner may hide it afterwards as any other."""
+    """The host may activate a waiting account, and its owner may deactivate it later like any other."""
     person = await vera.arrive()
     subject = {"$type": "com.atproto.admin.defs#repoRef", "did": vera.did}
     body = {"subject": subject, "deactivated": {"applied": False}}

@@ -1,4 +1,4 @@
-"""Accounts whose identity is a did:web: their own, brought along, or one under our domains that we serve."""
+"""Accounts with a did:web: their own one that they brought along, or one below our domains that we serve."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def named(answer: httpx.Response) -> tuple[int, str]:
 
 @pytest.fixture
 async def deployment(make_deployment: MakeDeployment) -> Deployment:
-    """A deployment that gives identities under its own names."""
+    """A deployment that creates identities under its own names."""
     return await make_deployment(did_web_accounts=True)
 
 
@@ -31,7 +31,9 @@ async def served(deployment: Deployment, host: str) -> httpx.Response:
 
 
 async def test_identity_of_ones_handle_is_served(deployment: Deployment) -> None:
-    """Document, key, handle and firehose agree; the directory hears nothing."""
+    """The identity at the account's handle is served: document, key, handle and firehose agree, and the directory is
+    not involved.
+    """
     ana = await deployment.sign_up("ana", did=ANA)
     assert ana.did == ANA
     document = parse_did_document((await served(deployment, "ana.test")).json(), Did(ANA))
@@ -56,7 +58,7 @@ async def test_other_hosts_have_no_such_document(deployment: Deployment) -> None
 
 
 async def test_handle_changes_and_the_identity_stays(deployment: Deployment) -> None:
-    """The name in it is nobody else's, at any time."""
+    """After a change of the handle the identity stays, and its name can never be taken by anybody else."""
     ana, ben = await deployment.sign_up("ana", did=ANA), await deployment.sign_up("ben")
     assert named(await ana.post(f"{IDENTITY}.updateHandle", {"handle": "anabel.test"})) == (200, "")
     assert (await deployment.announced(ana.did))[-1] == "identity anabel.test"

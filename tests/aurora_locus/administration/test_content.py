@@ -1,4 +1,4 @@
-"""What an operator sees of what somebody wrote, before deciding about it."""
+"""What an operator sees of reported content before deciding about it."""
 
 from tests.aurora_locus.administration.working import at_work
 from tests.aurora_locus.deployment import Deployment
@@ -7,7 +7,9 @@ from tests.aurora_locus.moderation.test_reports import report
 
 
 async def test_an_operator_reads_what_was_written_also_after_its_takedown(deployment: Deployment) -> None:
-    """On the report and on the page of the content, as text; a record that is gone is said to be."""
+    """An operator can read the content, as text, on the report and on the page of the content, even after its takedown.
+    A deleted record is shown as deleted.
+    """
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana, text="<script>alert(1)</script> buy watches")
     strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}

@@ -1,4 +1,4 @@
-"""The operators' pages in a real browser: fit for a phone and a desk, and usable without script."""
+"""The operators' pages in a real browser: usable on a phone and a desktop, and without scripts."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -42,7 +42,7 @@ async def signed_in(browser: Browser, deployment: Deployment, **options: Any) ->
 
 
 async def add_examples(deployment: Deployment) -> list[str]:
-    """Something on every page; their addresses."""
+    """Create something for every page; returns the addresses of the pages."""
     ana = await deployment.sign_up("ana-with-long-name")
     ben = await deployment.sign_up("ben")
     written = await write_note(ana)
@@ -80,7 +80,9 @@ async def test_pages_are_fit_to_be_used(deployment: Deployment, browser: Browser
 
 
 async def test_without_script_a_report_is_worked_on_to_its_end(deployment: Deployment, browser: Browser) -> None:
-    """From the overview to the queue, the account, the act and back, with links and buttons alone."""
+    """Without scripts, a report can be handled completely: overview, queue, account, action and back, by links and
+    buttons.
+    """
     await add_examples(deployment)
     page = await signed_in(browser, deployment, viewport=PHONE, java_script_enabled=False)
     await page.get_by_role("link", name="Reports").last.click()

@@ -1,4 +1,4 @@
-"""The operators' pages over HTTP: who gets in, what each act does, what is refused."""
+"""The operators' pages over HTTP: who gets in, what each action does, what is refused."""
 
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ async def test_account_is_taken_down_and_restored_from_its_page(deployment: Depl
 
 
 async def test_every_act_on_an_account(deployment: Deployment) -> None:
-    """In an order in which each of them changes something."""
+    """Every action on an account works, in an order in which each one changes something."""
     ana = await deployment.sign_up("ana")
     told: dict[str, Any] = {
         "suspend": {"days": "3"},
@@ -110,7 +110,7 @@ async def test_forms_want_a_reason_and_a_yes(deployment: Deployment) -> None:
 
 @sqlite_only
 async def test_nobody_else_gets_in(deployment: Deployment) -> None:
-    """Neither strangers nor accounts; they are led to the sign-in page and from there back."""
+    """Strangers and accounts are redirected to the operators' sign-in page, and from there back."""
     ana = await deployment.sign_up("ana")
     browser = visitor(deployment)
     await browser.sign_in("ana")
@@ -150,7 +150,7 @@ async def test_form_of_another_site_or_visit_does_nothing(deployment: Deployment
 @sqlite_only
 @pytest.mark.parametrize("role", OperatorRole, ids=str)
 async def test_what_each_role_may_do_on_pages(deployment: Deployment, role: OperatorRole) -> None:
-    """The pages and forms of each act open for the roles of the table and for no other."""
+    """The pages and forms of each action are open exactly to the roles in the table."""
     ana = await deployment.sign_up("ana")
     await employ(deployment, "somebody", role)
     before = await deployment.count("audit_log")
@@ -230,7 +230,7 @@ async def test_operators_are_added_and_changed_on_their_page(deployment: Deploym
 
 @sqlite_only
 async def test_new_password_of_an_account_ends_what_it_had_begun_here(deployment: Deployment) -> None:
-    """Whoever knew the old one was an operator with it."""
+    """A new password of an operator's account ends its sessions here, because somebody else may have known the old one."""
     ana = await deployment.sign_up("ana")
     await employ(deployment, "ana", OperatorRole.ADMIN, did=ana.did)
     browser = visitor(deployment)
@@ -260,7 +260,7 @@ async def test_refused_password_of_an_operator_changes_nothing_else(deployment: 
 
 @sqlite_only
 async def test_no_admin_gets_into_an_account(deployment: Deployment) -> None:
-    """A password reset to an address of one's own would open every account, and make a superadmin of every admin."""
+    """An admin cannot change an address: a password reset sent to their own would open every account to them."""
     ana = await deployment.sign_up("ana")
     await employ(deployment, "ana", OperatorRole.SUPERADMIN, did=ana.did)
     await employ(deployment, "mo", OperatorRole.ADMIN)
@@ -294,7 +294,7 @@ async def test_session_ends_by_itself_and_by_signing_out(deployment: Deployment)
 
 
 async def test_the_overview_begins_with_what_needs_somebody(deployment: Deployment) -> None:
-    """One sentence with a number, then each thing; nothing once all is done."""
+    """The overview starts with the number of things that need attention and lists each, until all are done."""
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana)
     async with at_work(deployment) as admin:
@@ -325,7 +325,7 @@ async def test_the_overview_begins_with_what_needs_somebody(deployment: Deployme
 
 
 async def test_the_chart_counts_the_events_of_each_hour(deployment: Deployment) -> None:
-    """Those of more than a day ago are out; the newest are in the last column."""
+    """The chart counts events per hour, without those older than a day; the newest are in the last column."""
     ana = await deployment.sign_up("ana")
     deployment.clock.turn(23 * HOUR)
     ana = deployment.person(await deployment.sign_in("ana.test", "password of ana"))
@@ -476,7 +476,7 @@ def test_password_inside_of_an_address_is_not_shown() -> None:
 
 @sqlite_only
 async def test_every_wrong_password_is_counted(deployment: Deployment) -> None:
-    """Per address and per name, behind a proxy that was not configured."""
+    """Every wrong password is counted per address and per name, behind a proxy that is not configured."""
     registry = deployment.pds.registry
     browser = visitor(deployment)
     browser.sends["x-forwarded-for"] = "192.0.2.1"

@@ -1,4 +1,4 @@
-"""Operators let people in who lost every second factor."""
+"""Operators help people who lost every second factor."""
 
 import pytest
 
@@ -11,7 +11,9 @@ from tests.aurora_locus.moderation.operators import acts
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_who_lost_every_second_factor_gets_in_with_the_password(deployment: Deployment) -> None:
-    """A superadmin removes them, and only where there is one."""
+    """A superadmin removes the second factors of somebody who lost them all, who then gets in with the password.
+    Without second factors the action is not offered.
+    """
     ana = await deployment.sign_up("ana")
     registry = deployment.pds.registry
     await registry.db.write(lambda w: factors.set_mail(w, ana.did, is_on=True))

@@ -1,4 +1,4 @@
-"""An operator at work: a browser that is signed in to ``/admin``."""
+"""An operator's browser, signed in to ``/admin``."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ PASSWORD = "a word of an operator"
 async def at_work(
     deployment: Deployment, name: str = "admin", password: str = ADMIN_PASSWORD
 ) -> AsyncIterator[Visitor]:
-    """Signed in; the password of the settings, if no other is given."""
+    """A signed-in browser; uses the password from the settings by default."""
     browser = visitor(deployment)
     try:
         answer = await sign_in(browser, name, password)
@@ -32,11 +32,11 @@ async def sign_in(browser: Visitor, name: str, password: str) -> httpx.Response:
 
 
 async def employ(deployment: Deployment, name: str, role: OperatorRole, *, did: str | None = None) -> None:
-    """A new operator."""
+    """Add an operator."""
     audit = AuditContext(ADMINISTRATION, "hired")
     await operators.add(deployment.pds.registry, audit, name, role, password=None if did else PASSWORD, did=did)
 
 
 async def act(browser: Visitor, did: str, slug: str, **fields: str) -> httpx.Response:
-    """Send the form of an act."""
+    """Submit the form of an action."""
     return await browser.send(f"/admin/accounts/{did}/{slug}", {"reason": "because", "sure": "yes", **fields})

@@ -1,4 +1,4 @@
-"""A store of blobs that is full, or gone, or comes back: uploads say so, nothing of them stays, and nothing else stops."""
+"""A blob store that is full or unavailable: uploads report it and leave nothing, and everything else goes on."""
 
 import errno
 import os
@@ -25,7 +25,9 @@ async def write(person: Person, rkey: str) -> int:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO], ids=["full", "read only", "broken"])
 async def test_a_disk_that_cannot_take_it(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, number: int):
-    """503 with a sentence, at the last step too; records are written meanwhile, and afterwards the same upload succeeds."""
+    """If the disk cannot take an upload, even at the last step, the response is 503 with a sentence. Records can be
+    written meanwhile, and later the same upload succeeds.
+    """
     ada = await deployment.sign_up("ada")
 
     def fail(_upload: DiskUpload, _target: Path) -> None:
@@ -43,7 +45,7 @@ async def test_a_disk_that_cannot_take_it(deployment: Deployment, monkeypatch: p
 
 
 async def test_a_folder_that_is_not_mounted(deployment: Deployment):
-    """Uploads wait for it; what does not need it goes on, and everything is whole when it is back."""
+    """Uploads wait for a folder that is not mounted, everything else goes on, and all blobs are there once it is back."""
     ada = await deployment.sign_up("ada")
     assert (await upload(deployment, ada, b"before")).status_code == 200
     folder = deployment.settings.data_directory / "blobs"

@@ -1,4 +1,4 @@
-"""Turns of one account."""
+"""Locks of one account."""
 
 import asyncio
 

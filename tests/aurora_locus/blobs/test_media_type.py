@@ -1,4 +1,4 @@
-"""What kind of bytes a blob is."""
+"""Detecting the media type of a blob."""
 
 import pytest
 

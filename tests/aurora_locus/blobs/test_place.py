@@ -1,4 +1,4 @@
-"""Blobs of a whole PDS in a bucket, and in a folder that the operator chose."""
+"""The blobs of a whole PDS in a bucket, and in a folder that the operator chose."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def in_bucket(bucket: Bucket) -> dict[str, Any]:
 
 
 async def publish(deployment: Deployment, person: Person) -> str:
-    """Upload a blob and refer to it; its address."""
+    """Upload a blob and refer to it; returns its URL."""
     made = await deployment.http.post(
         "/xrpc/com.atproto.repo.uploadBlob", content=TEXT, headers=person.headers | {"content-type": "text/html"}
     )
@@ -42,7 +42,7 @@ async def get(deployment: Deployment, did: str, cid: str, **headers: str) -> htt
 
 
 async def test_life_of_a_blob_in_a_bucket(make_deployment: MakeDeployment, make_bucket: MakeBucket):
-    """Uploaded, public, read in part, gone with its record; nothing is on the disk."""
+    """A blob in a bucket is uploaded, public, read in part, and deleted with its record; nothing is on the disk."""
     bucket = make_bucket()
     deployment = await make_deployment(**in_bucket(bucket))
     ada = await deployment.sign_up("ada")
@@ -60,7 +60,7 @@ async def test_life_of_a_blob_in_a_bucket(make_deployment: MakeDeployment, make_
 
 
 async def test_folder_of_the_operator(make_deployment: MakeDeployment, tmp_path: Path):
-    """By DID and CID, directly below the folder."""
+    """Blobs are directly below the operator's folder, by DID and CID."""
     deployment = await make_deployment(
         blobstore_disk_location=str(tmp_path / "chosen"), blobstore_disk_tmp_location=str(tmp_path / "unfinished")
     )

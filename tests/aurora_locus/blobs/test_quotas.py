@@ -1,4 +1,4 @@
-"""No account's blobs take more than its quota, however many uploads come at once and through however many processes."""
+"""An account's blobs never exceed its quota, however many concurrent uploads there are and in however many processes."""
 
 import asyncio
 from pathlib import Path
@@ -23,7 +23,7 @@ async def stored(db: Database, person: Hosted) -> tuple[int, int]:
 async def test_uploads_at_once_in_two_processes_fill_it_and_no_more(
     ada: Hosted, db: Database, clock: HandClock, tmp_path: Path
 ):
-    """Twenty of 1000 bytes where there is room for seven: seven rows, seven files."""
+    """Twenty concurrent uploads of 1000 bytes in two processes, with room for seven, leave seven rows and seven files."""
     await db.write(lambda w: quotas.set_quota(w, ada.did, 7_500))
     other = Hosted(await assemble(db, clock, tmp_path), ada.did, ada.key)
     outcomes = await asyncio.gather(
@@ -47,7 +47,7 @@ async def test_the_same_bytes_again_take_no_more_room(ada: Hosted, db: Database)
 
 
 async def test_quota_of_one_account(repositories: Repositories, ada: Hosted, ben: Hosted, db: Database):
-    """Its own while it has one, then the server's again; others are not touched."""
+    """An account can have a quota of its own, and without it has the server's again. Other accounts are not affected."""
     await db.write(lambda w: quotas.set_quota(w, ada.did, 10))
     with pytest.raises(TooLarge, match="10 bytes"):
         await send(ada, b"x" * 11)

@@ -1,4 +1,4 @@
-"""Files follow their rows: never missing while a row stands, gone for good once nothing refers to them."""
+"""Files follow their rows: none is missing while a row exists, and all are gone once nothing refers to them."""
 
 import asyncio
 import random
@@ -44,10 +44,13 @@ async def test_a_file_goes_with_its_last_reference_and_nothing_stays_enqueued(ad
 async def test_a_file_whose_remover_died_goes_at_the_next_sweep(
     ada: Hosted, db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A removal that is due is a row of the transaction that dropped the blob's."""
+    """A file whose removal was interrupted is removed at the next sweep: the removal is a row written by the
+    transaction that deleted the blob's row.
+    """
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)
-    monkeypatch.setattr(ada.repositories.blobs, "remove_files_soon", lambda *_: None)  # killed before it begins
+    # killed before the removal begins
+    monkeypatch.setattr(ada.repositories.blobs, "remove_files_soon", lambda *_: None)
     await ada.delete("one")
     assert await has_file(ada, blob.cid)
     after = await assemble(db, clock, tmp_path)
@@ -59,7 +62,9 @@ async def test_a_file_whose_remover_died_goes_at_the_next_sweep(
 async def test_a_file_being_removed_cannot_be_uploaded_again_until_it_has_gone(
     ada: Hosted, db: Database, clock: HandClock
 ):
-    """Another process has claimed it: the upload is told to come again, and then succeeds."""
+    """While another process removes a file, uploading it again is refused with a request to retry, and succeeds
+    afterwards.
+    """
     blob = await send(ada, PICTURE)
     clock.turn(7 * HOUR)
 
@@ -72,7 +77,7 @@ async def test_a_file_being_removed_cannot_be_uploaded_again_until_it_has_gone(
     with pytest.raises(Unavailable, match="Upload it again"):
         await send(ada, PICTURE)
     assert await find(db, ada.did, blob.cid) is None
-    clock.turn(CLAIM + SECOND)  # who claimed it is long dead
+    clock.turn(CLAIM + SECOND)  # whoever claimed it has been dead for long
     await send(ada, PICTURE)
     await sweep(ada.repositories.blobs, clock.now())
     assert await has_file(ada, blob.cid)
@@ -93,7 +98,7 @@ async def test_an_upload_takes_back_a_removal_that_nobody_has_begun(ada: Hosted,
 
 
 async def test_no_file_goes_while_a_pin_holds(ada: Hosted, db: Database, clock: HandClock):
-    """A backup that has read the rows still finds every file."""
+    """While a pin is held no file is removed, so that a backup finds every file of the rows that it has read."""
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)
     await removals.pin(db, "a backup", 10 * MINUTE)
@@ -109,7 +114,7 @@ async def test_no_file_goes_while_a_pin_holds(ada: Hosted, db: Database, clock: 
     ("age", "grace", "stays"), [(59 * MINUTE, 0, True), (61 * MINUTE, 0, False), (5 * HOUR, 6 * HOUR, True)]
 )
 async def test_an_upload_has_its_hour(ada: Hosted, clock: HandClock, age: int, grace: int, stays: bool):
-    """Whatever grace is configured, an hour is the floor."""
+    """An upload is kept for at least an hour, whatever grace period is configured."""
     blob = await send(ada, PICTURE)
     clock.turn(age)
     await sweep(ada.repositories.blobs, clock.now(), grace)
@@ -117,7 +122,7 @@ async def test_an_upload_has_its_hour(ada: Hosted, clock: HandClock, age: int, g
 
 
 async def test_files_that_no_row_knows_go_when_they_are_old(ada: Hosted, clock: HandClock, tmp_path: Path):
-    """A fresh one may belong to an upload whose row is just being made."""
+    """Old files without a row are removed. A new one may belong to an upload whose row is just being written."""
     store = ada.repositories.blobs.store
     known = await send(ada, PICTURE)
     orphan, web = Cid.for_raw(b"orphan"), Did("did:web:localhost%3A99")
@@ -133,7 +138,7 @@ async def test_files_that_no_row_knows_go_when_they_are_old(ada: Hosted, clock: 
 
 
 async def test_quarantine_and_back(ada: Hosted, db: Database, clock: HandClock):
-    """Taken down: the file leaves its place; lifted: it is back; and nobody uploads it meanwhile."""
+    """A takedown moves the file to quarantine, and lifting it restores the file. Meanwhile nobody can upload it again."""
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)
     blobs = ada.repositories.blobs
@@ -150,8 +155,8 @@ async def test_quarantine_and_back(ada: Hosted, db: Database, clock: HandClock):
 
 
 async def test_a_deleted_account_leaves_no_file(ada: Hosted, db: Database, clock: HandClock):
-    """Also of what is in quarantine."""
-    from aurora_locus.repository import hosting  # for this test alone
+    """A deleted account leaves no file, even in quarantine."""
+    from aurora_locus.repository import hosting  # for this test only
 
     kept, hidden = await send(ada, PICTURE), await send(ada, b"hidden")
     await refer(ada, "one", kept, hidden)
@@ -164,8 +169,8 @@ async def test_a_deleted_account_leaves_no_file(ada: Hosted, db: Database, clock
 
 
 async def test_missing_blobs_are_listed_until_they_come(ada: Hosted, db: Database):
-    """An imported repository names what is still to be brought; brought, it is public at once."""
-    from aurora_locus.blobs.references import add_imported_references  # for this test alone
+    """After an import, missing blobs are listed until they are uploaded; each is public at once."""
+    from aurora_locus.blobs.references import add_imported_references  # for this test only
 
     cid = Cid.for_raw(PICTURE)
     row = {"did": ada.did, "collection": "org.example.note", "rkey": "a", "cid": bytes(cid)}
@@ -183,10 +188,11 @@ async def test_missing_blobs_are_listed_until_they_come(ada: Hosted, db: Databas
 async def test_sweeping_races_writing(
     repositories: Repositories, db: Database, clock: HandClock, tmp_path: Path, seed: int
 ):
-    """At the very edge of the grace, by two processes: a record that was accepted has its blobs, with their files.
+    """Sweeps in two processes at the very end of the grace period never remove a blob that an accepted record refers
+    to.
 
-    Uploads, records, deletions and sweeps run at once; each record either is refused with a name or finds its blob for
-    as long as it stands.
+    Uploads, records, deletions and sweeps run concurrently. Each record is either refused with an error name or finds
+    its blob as long as it exists.
     """
     chance = random.Random(seed)
     ada = await Hosted.make(repositories, "ada")
@@ -244,7 +250,7 @@ async def test_sweeping_races_writing(
 async def test_failure_of_the_store_leaves_the_removal_pending(
     ada: Hosted, db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ):
-    """The store is away when the file should go: it goes later."""
+    """If the store is unavailable, the removal stays pending and is done later."""
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)
     store = ada.repositories.blobs.store

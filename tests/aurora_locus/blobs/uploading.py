@@ -1,4 +1,4 @@
-"""Uploads without a server around them."""
+"""Uploads without a server."""
 
 import os
 from collections.abc import AsyncIterator
@@ -26,12 +26,12 @@ async def send(person: Hosted, content: bytes, *, content_type: str = "text/plai
 
 
 async def refer(person: Hosted, rkey: str, *blobs: BlobRef) -> None:
-    """A record that names these blobs."""
+    """Write a record that refers to these blobs."""
     await person.create(rkey, pictures=[blob.to_value() for blob in blobs])
 
 
 async def has_file(person: Hosted, cid: Cid) -> bool:
-    """Whether the store has the bytes under their own name."""
+    """True if the store has the bytes under their own name."""
     await person.repositories.blobs.wait_for_removals()
     try:
         await person.repositories.blobs.store.size(object_name(person.did, cid))
@@ -41,7 +41,7 @@ async def has_file(person: Hosted, cid: Cid) -> bool:
 
 
 def make_old(folder: Path) -> None:
-    """Have every file of the store be from long ago."""
+    """Make every file of the store old."""
     for path in folder.rglob("*"):
         if path.is_file():
             then = path.stat().st_mtime - HOURS_AGO

@@ -1,4 +1,4 @@
-"""Pages have a limit per address: one client cannot keep the server busy with them."""
+"""A rate limit per address for pages, so that one client cannot keep the server busy."""
 
 import httpx
 import pytest
@@ -25,7 +25,9 @@ async def get(deployment: Deployment, path: str, address: str, **headers: str) -
 
 
 async def test_flood_of_one_address_is_refused_and_others_are_served(make_deployment: MakeDeployment) -> None:
-    """All pages count together; a refusal is a page that says when to come back."""
+    """Too many page requests from one address are refused, with a page that says when to come back; others are served.
+    All pages count together.
+    """
     deployment = await make_deployment(rate_limits_enabled=True, trusted_proxy_hops=1)
     answers = [await get(deployment, path, "203.1.2.3") for path in PATHS]
     assert 429 not in [answer.status_code for answer in answers]
@@ -39,7 +41,7 @@ async def test_flood_of_one_address_is_refused_and_others_are_served(make_deploy
 
 
 async def test_what_one_client_can_vary_is_counted_together(make_deployment: MakeDeployment) -> None:
-    """New cookies, forms, unknown queries, and the addresses of one IPv6 network."""
+    """New cookies, forms, unknown queries and the addresses of one IPv6 network count together."""
     deployment = await make_deployment(rate_limits_enabled=True, trusted_proxy_hops=1)
     for number in range(len(PATHS) - 1):
         await get(deployment, f"/sign-in?n={number}", f"2001:470:1::{number + 1:x}", cookie=f"browser={number}")
@@ -51,7 +53,9 @@ async def test_what_one_client_can_vary_is_counted_together(make_deployment: Mak
 
 
 async def test_methods_files_and_a_proxy_that_was_not_configured_go_on(make_deployment: MakeDeployment) -> None:
-    """Methods have their own limit, static files none; a private address may be everybody's and has a wide one."""
+    """Methods have a limit of their own and static files none. A private address, which may be an unconfigured proxy,
+    has a high limit.
+    """
     deployment = await make_deployment(rate_limits_enabled=True, trusted_proxy_hops=1)
     for _ in range(len(PATHS) + 1):
         last = await get(deployment, "/", "203.1.2.3")

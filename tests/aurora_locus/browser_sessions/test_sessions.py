@@ -1,4 +1,4 @@
-"""Sessions of browsers: made, exchanged, copied, ended."""
+"""Browser sessions: created, replaced, copied, ended."""
 
 import pytest
 
@@ -33,7 +33,7 @@ async def test_identifiers_are_of_128_bits_and_scripts_cannot_read_them(deployme
         value, *attributes = [part.strip().lower() for part in rest.split(";")]
         assert len(value) == 22, name
         assert {"httponly", "samesite=lax", "path=/"} <= set(attributes)
-        # Not remembered: gone when the browser is closed.
+        # Without "remember me", the session ends when the browser is closed.
         assert not any(part.startswith("max-age") for part in attributes)
     await browser.http.aclose()
 
@@ -71,7 +71,9 @@ async def test_neither_identifier_is_in_the_database(deployment: Deployment, ada
 
 
 async def test_signing_in_makes_a_new_session(deployment: Deployment) -> None:
-    """Whoever knew a browser's identifiers before somebody signed in (session fixation) knows nothing after it."""
+    """Signing in creates a new session, so that knowing a browser's identifiers from before is useless (session
+    fixation).
+    """
     await deployment.sign_up("ada")
     browser = visitor(deployment)
     await browser.get("/sign-in")
@@ -81,7 +83,7 @@ async def test_signing_in_makes_a_new_session(deployment: Deployment) -> None:
     thief = visitor(deployment)
     thief.carry(planted)
     assert not await thief.is_signed_in()
-    # Nor does it help to sign in oneself under that name: the browser's own accounts are not shown.
+    # Signing in under that identifier does not help either: the browser's own accounts are not shown.
     await deployment.sign_up("eve")
     thief.carry({BROWSER: browser.cookies()[BROWSER]})
     await thief.sign_in("eve")
@@ -131,7 +133,7 @@ async def test_an_answer_that_is_lost_costs_no_sign_in(deployment: Deployment, a
     old = ada.cookies()
     deployment.clock.turn(ROTATION)
     await ada.get("/sign-in/accounts")
-    # The tab was closed before the answer came: the browser still has the session before.
+    # The tab was closed before the response arrived, so the browser still has the previous session.
     ada.carry(old)
     deployment.clock.turn(GRACE + SECOND)
     assert await ada.is_signed_in()
@@ -140,7 +142,7 @@ async def test_an_answer_that_is_lost_costs_no_sign_in(deployment: Deployment, a
 
 
 async def test_a_copied_session_signs_the_browser_out(deployment: Deployment, ada: Visitor) -> None:
-    """Who copied the cookies is noticed when both have used them, and neither is signed in any more."""
+    """A copied session is detected once both browsers have used it, and both are signed out."""
     thief = visitor(deployment)
     thief.carry(ada.cookies())
     deployment.clock.turn(ROTATION)
@@ -168,7 +170,7 @@ async def test_a_takedown_ends_every_browser(deployment: Deployment, ada: Visito
     )
     assert answer.status_code == 200
     assert not await ada.is_signed_in()
-    # Signing in again opens one page, from which everything can be taken along.
+    # Signing in again shows one page from which all data can be exported.
     assert (await ada.sign_in("ada")).headers["location"] == "/account/export"
     refused = await ada.get("/account")
     assert refused.status_code == 403
@@ -208,7 +210,9 @@ async def test_what_has_ended_is_forgotten(deployment: Deployment, ada: Visitor)
 
 
 async def test_a_session_that_is_over_begins_under_another_name(deployment: Deployment, ada: Visitor) -> None:
-    """So that a form, or the request of an app, that was opened before signing in again is still this browser's after it."""
+    """A session that is over continues under a new identifier, so that a form or an app's request opened before signing
+    in again still belongs to this browser.
+    """
     old = ada.cookies()[BROWSER]
     deployment.clock.turn(EPHEMERAL + SECOND)
     page = await ada.get("/sign-in")
@@ -223,7 +227,7 @@ async def test_a_session_that_is_over_begins_under_another_name(deployment: Depl
 
 
 async def test_over_https_cookies_belong_to_this_host_alone(make_deployment) -> None:
-    """``__Host-``: nobody below our domain can plant them, and no plain connection carries them."""
+    """Over HTTPS cookies have the ``__Host-`` prefix: no subdomain can set them, and no plain connection sends them."""
     deployment: Deployment = await make_deployment(public_url="https://localhost")
     await deployment.sign_up("ada")
     browser = visitor(deployment)

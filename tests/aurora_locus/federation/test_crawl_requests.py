@@ -1,4 +1,4 @@
-"""When relays are asked to read this server, and when they are left in peace."""
+"""When relays are asked to crawl this server, and when they are not."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ ONE, OTHER = "https://one.example", "https://other.example"
 
 
 class Relays:
-    """What relays were asked; some may be down."""
+    """Records the requests to relays, some of which may be down."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -48,7 +48,7 @@ def crawling(relays: Relays, repositories: Repositories, folder: Path, *urls: st
 async def test_start_announces_and_silence_follows(
     relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path
 ):
-    """Without news nobody is asked again, however long it takes."""
+    """The start announces the server. Without new commits no relay is asked again, for however long."""
     requests = crawling(relays, repositories, tmp_path, ONE, OTHER)
     for _ in range(10):
         await requests.ask_due()
@@ -88,7 +88,9 @@ async def test_who_reads_is_not_asked(
 async def test_failures_are_spaced_wider_and_wider(
     relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path
 ):
-    """A relay that is down is asked again without news, one that answers in between is not."""
+    """The pauses after failures grow. A relay that is down is retried without new commits; one that has answered is
+    not.
+    """
     relays.down.add(ONE)
     requests = crawling(relays, repositories, tmp_path, ONE, OTHER)
     for _ in range(24 * 60):

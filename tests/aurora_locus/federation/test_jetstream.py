@@ -1,4 +1,4 @@
-"""``/subscribe`` over sockets: the log as JSON, filtered, resumed, never silent about nonsense."""
+"""``/subscribe`` over sockets: the log as JSON, filtered and resumed, with an error for invalid options."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ def subscribe(deployment: Deployment, **options: Any) -> connect:
 
 
 async def write(person: Person, *writes: tuple[str, str, str]) -> None:
-    """Action, collection and key of each; all in one commit."""
+    """Write records in one commit; each has an action, a collection and a key."""
     wishes = []
     for action, collection, rkey in writes:
         wish: dict[str, Any] = {
@@ -51,7 +51,7 @@ def said(event: dict[str, Any]) -> str:
 
 
 async def test_every_operation_is_one_line(deployment: Deployment) -> None:
-    """From the beginning, then live; deletions have neither record nor CID."""
+    """Every operation is one line, from the beginning and then live; deletions have neither record nor CID."""
     ana = await deployment.sign_up("ana")
     await write(ana, ("create", NOTE, "a"), ("create", NOTE, "b"))
     async with subscribe(deployment, cursor=0) as socket:
@@ -66,7 +66,7 @@ async def test_every_operation_is_one_line(deployment: Deployment) -> None:
 
 
 async def test_filters(deployment: Deployment) -> None:
-    """By collection, by prefix and by account, together; account events know no collection."""
+    """Filters by collection, prefix and account can be combined. Account events are not filtered by collection."""
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     for person in (ana, ben):
         await write(person, ("create", NOTE, "a"), ("create", OTHER, "b"))
@@ -103,7 +103,9 @@ async def test_resuming_by_cursor_misses_and_repeats_nothing(deployment: Deploym
 
 
 async def test_resuming_by_time(deployment: Deployment) -> None:
-    """Everything of that time and later; from long ago everything, from the future what comes from now on."""
+    """A time cursor returns everything of that time or later. An old one returns everything, a future one only new
+    events.
+    """
     ana = await deployment.sign_up("ana")
     for number in range(10):
         deployment.clock.turn(MINUTE)
@@ -119,7 +121,9 @@ async def test_resuming_by_time(deployment: Deployment) -> None:
 
 
 async def next_of(socket: ClientConnection, person: Person, name: str) -> dict[str, Any]:
-    """The next that is said of what is written now. Nobody tells when the server has read its options, so there is one note after the other."""
+    """The next event for notes written now. Nothing tells when the server has read its options, so notes are written
+    until one arrives.
+    """
     for number in range(60):
         await write(person, ("create", NOTE, f"{name}-{number}"))
         try:
@@ -131,7 +135,9 @@ async def next_of(socket: ClientConnection, person: Person, name: str) -> dict[s
 
 
 async def test_options_change_while_reading(deployment: Deployment) -> None:
-    """``requireHello`` holds everything back until the reader has said what it wants."""
+    """The options can change while reading. ``requireHello`` holds everything back until the reader has sent its
+    options.
+    """
     ana = await deployment.sign_up("ana")
     await write(ana, ("create", NOTE, "a"), ("create", OTHER, "b"))
     async with subscribe(deployment, cursor=0, requireHello="true") as socket:
@@ -200,11 +206,11 @@ async def test_server_that_serves_no_firehose_serves_no_stream(make_deployment: 
 async def test_streams_of_one_address_are_counted_together(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of both kinds: each can have the whole log read for it."""
+    """Streams of both kinds count together per address, because each can have the whole log read."""
     monkeypatch.setattr(stream_slots, "STREAMS_OF_AN_ADDRESS", 2)
     deployment = await make_deployment()
     host = deployment.pds.app.state.streams
-    monkeypatch.setattr(host, "_is_limited", True)  # in development nobody is counted
+    monkeypatch.setattr(host, "_is_limited", True)  # no address is limited in development
     firehose = f"{deployment.url.replace('http', 'ws')}/xrpc/com.atproto.sync.subscribeRepos"
     async with subscribe(deployment), connect(firehose):
         for refused in (subscribe(deployment), connect(firehose)):
@@ -215,8 +221,9 @@ async def test_streams_of_one_address_are_counted_together(
 
 
 async def test_what_is_taken_down_is_left_out(deployment: Deployment) -> None:
-    """Records by themselves or with their account; deletions and other records are sent. Lifted, they are there again. The
-    signed stream has them all: its signatures are over them.
+    """Records that were taken down, alone or with their account, are left out; deletions and other records are sent.
+    Once the takedown is lifted, they are sent again. The signed stream contains them all, because its signatures cover
+    them.
     """
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     hidden = await write_note(ana)

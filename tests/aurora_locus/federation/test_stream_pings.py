@@ -1,4 +1,4 @@
-"""Keep-alive pings on the live streams of the PDS: a silent stream stays open, a peer that is gone is let go."""
+"""Keep-alive pings on the live streams of the PDS: a silent stream stays open, and a dead peer is disconnected."""
 
 import pytest
 
@@ -11,7 +11,7 @@ STREAMS = ("/xrpc/com.atproto.sync.subscribeRepos", "/xrpc/com.atproto.label.sub
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the server starts."""
+    """Shorten the ping interval before the server starts."""
     monkeypatch.setattr(server, "PING_SECONDS", 0.05)
 
 

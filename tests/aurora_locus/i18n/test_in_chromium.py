@@ -1,4 +1,6 @@
-"""Long words and the other direction in a real browser: nothing overflows at 320 pixels, and all can be seen and pressed."""
+"""Long words and right-to-left text in a real browser: nothing overflows at 320 pixels, and everything can be seen and
+pressed.
+"""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Pages speak through the catalogue: no template has bare words, and in the pseudo-locale no page shows any."""
+"""Pages use the catalogue for every text: no template has unmarked words, and in the pseudo-locale no page shows any."""
 
 import re
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ from tests.aurora_locus.oauth.apps import App, localhost_id
 from tests.aurora_locus.visitor import Visitor, visitor
 from tests.unmarked import bare, parsed, unmarked
 
-# Names of programs and protocols, which are in no catalogue.
+# Names of programs and protocols, which are not translated.
 _NAMES: Final = frozenset({"DID", "Android", "iPad", "iPhone", "Linux", "Mac", "Windows"})
 _BROWSERS: Final = re.compile(r"Firefox|Edge|Opera|Chrome|Safari")
 
-# What stands in the records and settings, names of languages in themselves, units, and conjunctions, which are written by
+# Content of records and settings, names of languages in their own language, units, and conjunctions that depend on the
 # locale.
 _CONTENT: Final = re.compile(
     r"\S+@\S+|at://\S+|\b(?:English|Deutsch|Pseudo|DID|DNS|MB|GB|kB|PDS_\w+|localhost(?::\d+)?|[\w-]+\.test|test|ada|example|note|other"
     r"|admin|and|or|python|httpx)\b"
 )
 
-# Technical values: settings with their meaning, and addresses of code.
+# Technical values: settings with their description, and code.
 NOT_YET: Final = frozenset({"/admin/settings"})
 
 SIGNED_OUT: Final = ("/", "/move-here", "/sign-in", "/sign-up", "/reset-password", "/reset-password/code", "/nowhere")
@@ -123,7 +123,9 @@ async def test_pages_of_operators_show_messages_alone(deployment: Deployment) ->
 
 
 async def test_a_browser_chooses_its_language(deployment: Deployment) -> None:
-    """What somebody chose, else the best that the browser asks for; programs are answered in English."""
+    """The language is what the person chose, or else the best one that the browser asks for. Programs are answered in
+    English.
+    """
     browser = visitor(deployment)
     browser.sends |= {"accept": "text/html", "accept-language": "de-AT, en;q=0.5"}
     page = await browser.get("/sign-in")
@@ -156,7 +158,9 @@ async def test_e_mails_are_in_the_language_of_whoever_asked(deployment: Deployme
 
 
 async def test_e_mails_that_programs_ask_for_are_in_the_language_of_the_request(deployment: Deployment) -> None:
-    """Not of the one before, and English where the program says nothing."""
+    """E-mails that a program requests are in the language of its request, not of the previous one, and in English if it
+    names none.
+    """
     ada = await deployment.sign_up("ada")
     german = replace(ada, headers=ada.headers | {"accept-language": "de-AT, en;q=0.5"})
     for method, subject in (

@@ -1,4 +1,4 @@
-"""The catalogue: no banned word, and a complete German translation that keeps what the English sentence has."""
+"""The catalogue has no banned words, and a complete German translation with the same parameters and tags."""
 
 from aurora_locus.i18n.catalogue import CATALOGUE, speaking
 from aurora_locus.i18n.sentences import explain, said

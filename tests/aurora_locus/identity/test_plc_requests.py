@@ -1,4 +1,4 @@
-"""What may be signed and passed on for an identity hosted here, and every refusal that protects the hosting."""
+"""What may be signed and submitted for an identity hosted here, and every refusal that protects the hosting."""
 
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +53,7 @@ def test_a_change_keeps_the_fields_that_it_does_not_name() -> None:
 
 
 def test_moving_away_is_signed() -> None:
-    """That is what the token by e-mail is for; passing it on is not for this server."""
+    """Moving away is signed, because the e-mailed token authorizes it, but this server does not submit the operation."""
     away = {"atproto_pds": {"type": "AtprotoPersonalDataServer", "endpoint": "https://other.example"}}
     made = change(services=away)
     with pytest.raises(Refused, match="its server is"):

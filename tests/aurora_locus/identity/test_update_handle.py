@@ -1,4 +1,4 @@
-"""A new handle: in the directory, here and on the firehose, or nowhere."""
+"""A new handle is stored in the directory, here and on the firehose, or nowhere."""
 
 import httpx
 import pytest
@@ -43,7 +43,9 @@ async def test_same_handle_is_only_announced(deployment: Deployment) -> None:
 
 
 async def test_old_handle_is_kept_for_who_had_it(deployment: Deployment) -> None:
-    """Nobody is impersonated on the day they leave; they may come back."""
+    """An old handle is reserved for its previous owner, who may come back, so nobody is impersonated on the day they
+    leave it.
+    """
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     await rename(ana, "anabel.test")
     assert (await rename(ben, "ana.test")).json()["error"] == "HandleNotAvailable"
@@ -56,7 +58,7 @@ async def test_old_handle_is_kept_for_who_had_it(deployment: Deployment) -> None
 
 
 async def test_one_of_those_who_race_for_a_handle_gets_it(deployment: Deployment) -> None:
-    """And the directory has the old name again for the others."""
+    """One of several concurrent requests for a handle gets it. For the others the directory has the old handle again."""
     people = [await deployment.sign_up(name) for name in ("ana", "ben", "cleo")]
     answers = await together(*(rename(person, "popular.test") for person in people))
     assert statuses(answers) == [200, 400, 400]
@@ -81,7 +83,7 @@ async def test_directory_that_is_down_changes_nothing(deployment: Deployment) ->
 
 
 async def test_crash_between_directory_and_database_is_put_right(deployment: Deployment) -> None:
-    """What the account is called here stands; the directory is told so."""
+    """After a crash between directory and database, the handle in our database stands, and the directory is corrected."""
     ana = await deployment.sign_up("ana")
     registry = deployment.pds.registry
     operation = await plc_updates.new_handle(
@@ -93,7 +95,7 @@ async def test_crash_between_directory_and_database_is_put_right(deployment: Dep
     told = len(await deployment.announced(ana.did))
     assert await plc_updates.repair(registry.plc, await plc_updates.unfinished(registry.db, patience=0)) == 0
     assert await directory_says(deployment, ana) == ["at://ana.test"]
-    # Others may have read the document while it had the other handle.
+    # Others may have read the document with the other handle.
     assert (await deployment.announced(ana.did))[told:] == ["identity ana.test"]
     assert await deployment.operation_states() == ["abandoned", "sent"]
 
@@ -122,7 +124,7 @@ async def test_handle_resolves_in_any_case(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_a_released_handle_is_free_at_once_where_the_operator_says_so(make_deployment: MakeDeployment) -> None:
-    """PDS_HANDLE_QUARANTINE=0, as the reference does."""
+    """With PDS_HANDLE_QUARANTINE=0 a released handle is free at once, as at the reference."""
     deployment = await make_deployment(handle_quarantine=0.0)
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert (await rename(ana, "anna.test")).status_code == 200
@@ -130,7 +132,9 @@ async def test_a_released_handle_is_free_at_once_where_the_operator_says_so(make
 
 
 async def test_the_operator_releases_a_handle(deployment: Deployment) -> None:
-    """Once: what is not kept cannot be released, and nobody loses a handle that is theirs."""
+    """The operator can release a reserved handle once. A handle that is not reserved cannot be released, so nobody
+    loses theirs.
+    """
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert (await rename(ana, "anna.test")).status_code == 200
     assert (await rename(ben, "ana.test")).json()["error"] == "HandleNotAvailable"

@@ -1,4 +1,4 @@
-"""A PDS whose database has an address, and room for another beside it."""
+"""A PDS with a database that has a URL, and a second, empty database."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.databases import PostgresDatabases, sqlite_url
 async def place(
     request: pytest.FixtureRequest, engine: Engine, tmp_path: Path, sqlite_templates: Path
 ) -> AsyncIterator[Place]:
-    """Two databases of the test's engine: the second has nothing in it, nor has the first where the test asks for no ``db``."""
+    """Two databases of the test's engine. The second is empty, and so is the first unless the test uses ``db``."""
     has_tables = "db" in request.fixturenames
     if engine == "sqlite":
         here = await sqlite_url(tmp_path, sqlite_templates, PACKAGE if has_tables else None)

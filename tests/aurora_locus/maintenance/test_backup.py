@@ -1,4 +1,4 @@
-"""Backups: one moment while people write, unreadable to whoever finds them, proven before they count."""
+"""Backups: consistent while people write, unreadable without the passphrase, and verified before they count."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ async def states(db: Database) -> list[tuple[str, str]]:
 async def test_a_backup_made_while_people_write_is_one_moment(
     repositories: Repositories, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
-    """Writers never stop: records, pictures, deletions; every backup that is made meanwhile is proven whole."""
+    """Every backup made while people write is verified and from one moment; records, pictures and deletions never stop."""
     people = [await Hosted.make(repositories, name) for name in ("ada", "ben", "carl")]
     vault = vault_in(tmp_path / "vault")
     stop = asyncio.Event()
@@ -92,7 +92,7 @@ async def test_blobs_are_sent_once(
 async def test_nothing_in_it_can_be_read(
     ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
-    """Neither text of records, nor pictures, nor whose they are, nor keys."""
+    """A backup reveals neither text of records, nor pictures, nor their owners, nor keys."""
     await ada.create("a", "a very private thought")
     await refer(ada, "b", await send(ada, b"a very private picture" * 50))
     await backup.take(db, source, vault_in(tmp_path / "vault"), clock)
@@ -125,7 +125,7 @@ def test_places_that_are_none(url: str):
 
 
 async def test_one_at_a_time(ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path):
-    """Whoever begins while another is being made is told; one that died is not waited for."""
+    """Only one backup is made at a time: a second one is refused, but a dead one is not waited for."""
     vault = vault_in(tmp_path / "vault")
     outcomes = await asyncio.gather(*(backup.take(db, source, vault, clock) for _ in range(3)), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "Conflict", "Manifest"]
@@ -140,7 +140,9 @@ async def test_one_at_a_time(ada: Hosted, db: Database, source: backup.BackupSou
 async def test_a_place_that_is_away_fails_the_backup_and_leaves_nothing(
     ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
-    """The failure is on record, files may go again, and the next one succeeds."""
+    """If the place is unavailable, the backup fails and leaves nothing. The failure is recorded, files may be removed
+    again, and the next backup succeeds.
+    """
     await fill(ada)
     store = _Filling(tmp_path / "vault", room=1_000)
     vault = vault_in(store)
@@ -161,7 +163,7 @@ async def test_a_place_that_is_away_fails_the_backup_and_leaves_nothing(
 
 
 class _Filling(DiskBlobStore):
-    """A disk with so much room."""
+    """A disk with limited space."""
 
     def __init__(self, root: Path, room: int) -> None:
         super().__init__(root)
@@ -185,7 +187,7 @@ class _Filling(DiskBlobStore):
 async def test_interrupted_at_any_stage(
     ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
-    """Cancelled (the server stops) while it reads, sends or proves: no half of a backup counts."""
+    """A backup cancelled while it reads, sends or verifies (the server stops) does not count."""
     await fill(ada)
     vault = vault_in(tmp_path / "vault")
     for stage in ("database", "blobs", "reading back", "checking"):
@@ -210,7 +212,7 @@ async def test_interrupted_at_any_stage(
 async def test_a_damaged_backup_is_noticed(
     ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path, part: str
 ):
-    """One bit of the place flipped since."""
+    """A damaged backup is detected; here one bit was flipped."""
     await fill(ada)
     vault = vault_in(tmp_path / "vault")
     made = await backup.take(db, source, vault, clock)
@@ -241,7 +243,7 @@ async def test_a_damaged_blob_is_found(
 async def test_a_file_that_is_missing_is_told_and_the_rest_is_kept(
     ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
-    """A damaged server has a backup all the more."""
+    """A missing file is reported and the rest is backed up, because a damaged server needs a backup even more."""
     blob = await send(ada, b"picture")
     await refer(ada, "a", blob)
     store = ada.repositories.blobs.store

@@ -1,4 +1,4 @@
-"""What is damaged is found and named; what can be put in order is; what is lost is said to be lost."""
+"""Damage is found and named, repairable damage is repaired, and what is lost is reported as lost."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +39,9 @@ async def findings(db: Database, person: Hosted) -> list[str]:
 
 
 async def test_a_busy_server_is_whole(repositories: Repositories, ada: Hosted, ben: Hosted, db: Database):
-    """Creations, updates, deletions, the same record twice, pictures: nothing is wrong, and everything was counted."""
+    """A busy server without damage is reported as such, and everything is counted: creations, updates, deletions, the
+    same record twice, pictures.
+    """
     await fill(ada, records=40, blobs=3)
     await ada.put("r1", "changed")
     await ada.delete("r2")
@@ -79,7 +81,9 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_damage_is_found_and_repaired(ada: Hosted, db: Database, clock: HandClock, tmp_path: Path, damage: str):
-    """Nothing is lost: index from tree, or tree from index; a new commit says so to everybody, and it verifies."""
+    """Damage of the index or of the tree is repaired from the other one without loss. A new commit announces it, and
+    verifies.
+    """
     await fill(ada, records=30)
     before = await reader.all_entries(db, ada.did)
     sql, said = DAMAGES[damage]
@@ -125,7 +129,9 @@ async def test_a_blob_without_file_can_be_uploaded_again(ada: Hosted, db: Databa
 
 
 async def test_a_wrong_signature_is_found_and_signed_anew(ada: Hosted, db: Database):
-    """The key in the database is not the one that signed: a rotation that was cut off, say."""
+    """A wrong signature is found and the head is signed again. The key in the database is not the one that signed, for
+    example after an interrupted rotation.
+    """
     await fill(ada)
     head = await ada.repositories.head(ada.did)
     forged = sign_commit(K256PrivateKey.from_random(b"x" * 64), did=ada.did, rev=head.rev, data=head.data)
@@ -154,7 +160,9 @@ async def test_numbers_that_cannot_be(ada: Hosted, db: Database):
 
 
 async def test_an_announcement_that_is_not_of_the_head(ada: Hosted, db: Database):
-    """As where a commit was made without its event (invariant 2)."""
+    """An announcement that does not match the head is found, as if a commit had been made without its event (invariant
+    2).
+    """
     await fill(ada)
     await run(db, "delete from events where seq = (select max(seq) from events)")
     assert "Its last announcement is not about its head." in await findings(db, ada)
@@ -168,7 +176,7 @@ async def test_truncated_frame_is_found(ada: Hosted, db: Database):
 
 
 async def test_deleted_event_is_found(ada: Hosted, db: Database):
-    """By the one behind it, which names the revision that it follows."""
+    """A deleted event is found by the next one, which names the revision that it follows."""
     for number in range(4):
         await ada.create(f"r{number}", "a note")
     seq = (await messages(db, ada.did))[-2].seq
@@ -195,7 +203,7 @@ async def test_events_that_retention_removed_are_not_asked_for(
 
 @pytest.mark.parametrize("spoil", [lambda content: content[:-1], lambda content: bytes([content[0] ^ 1]) + content[1:]])
 async def test_damaged_blob_file_is_found_and_removed(ada: Hosted, db: Database, spoil: Callable[[bytes], bytes]):
-    """Shorter, or as long with another bit: the blob can be uploaded again then."""
+    """A damaged blob file, shorter or with a flipped bit, is found and removed. The blob can then be uploaded again."""
     content = b"a picture " * 20
     blob = await send(ada, content)
     await refer(ada, "r", blob)

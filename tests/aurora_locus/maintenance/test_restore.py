@@ -1,4 +1,4 @@
-"""A PDS that was lost and restored: its people's data are there, and whoever followed it can follow on."""
+"""A lost PDS is restored: the data of its people are there, and followers can continue."""
 
 import asyncio
 from pathlib import Path
@@ -28,7 +28,7 @@ from tests.buckets import MakeBucket
 
 
 async def reopen(url: str, clock: HandClock, folder: Path) -> tuple[Database, Repositories]:
-    """The restored PDS, as its next start finds it."""
+    """Open the restored PDS as its next start would."""
     db = await open_database(url, schema=SCHEMA, clock=clock)
     target = target_of(url, folder)
     blobs = BlobService(db, target.store, UploadLimits())
@@ -39,7 +39,9 @@ async def reopen(url: str, clock: HandClock, folder: Path) -> tuple[Database, Re
 async def test_what_was_backed_up_is_there_and_can_be_written(
     repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
-    """Records, blobs, keys; under other sealing keys; and everything holds together."""
+    """A restored PDS has all records, blobs and keys, also under other sealing keys, is consistent, and can be written
+    to.
+    """
     await fill(ada)
     await fill(ben, records=2, blobs=1)
     carl = await Hosted.make(repositories, "carl")
@@ -72,8 +74,8 @@ async def test_what_was_backed_up_is_there_and_can_be_written(
 async def test_a_follower_goes_on_with_its_cursor(
     repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
-    """It saw commits that the backup does not have. With its old cursor it gets, above everything it knew, one ``#sync``
-    for each active repository, newer than what it knew and signed; what follows then chains.
+    """A follower continues with its cursor although it saw commits that the backup does not have. Above everything it
+    knew, it gets one signed ``#sync`` per active repository, newer than its own state; later commits follow from that.
     """
     vault = vault_in(tmp_path / "vault")
     await ada.create("kept", "in the backup")
@@ -108,7 +110,7 @@ async def test_a_follower_goes_on_with_its_cursor(
 async def test_inactive_repositories_are_announced_as_such(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
-    """It was activated after the backup, and is not any more: the network must hear it."""
+    """An account that was active in the network but is inactive in the backup is announced as inactive."""
     await db.write(lambda w: hosting.set_status(w, repositories, ada.did, HostingStatus.DEACTIVATED))
     vault = vault_in(tmp_path / "vault")
     await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
@@ -123,7 +125,7 @@ async def test_inactive_repositories_are_announced_as_such(
 async def test_a_place_that_is_not_empty_is_refused(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
-    """Neither a database nor other people's blobs are touched."""
+    """A restore into a place that is not empty is refused, and neither a database nor other people's blobs are touched."""
     await fill(ada)
     vault = vault_in(tmp_path / "vault")
     await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
@@ -142,7 +144,7 @@ async def test_a_place_that_is_not_empty_is_refused(
 async def test_an_interrupted_restore_is_run_again(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path, stage: str
 ):
-    """Wherever it was cut off: nothing is in its place, and the next one ends well."""
+    """A restore interrupted at any point leaves nothing in place, and the next one succeeds."""
     await fill(ada)
     vault = vault_in(tmp_path / "vault")
     await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
@@ -169,7 +171,7 @@ async def test_backup_of_a_newer_program_is_refused(
     vault = vault_in(tmp_path / "vault")
     await ada.create("a")
     made = await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
-    from msgspec.structs import replace  # for this test alone
+    from msgspec.structs import replace  # for this test only
 
     with pytest.raises(Refused, match="revision 9999"):
         await restore.restore(vault, replace(made, revision="9999"), target_of(place.other, tmp_path), clock)
@@ -185,8 +187,8 @@ async def test_bucket_to_bucket(
     make_bucket: MakeBucket,
     engine: Engine,
 ):
-    """Backups in a bucket; and what comes from either engine may be restored into an SQLite file."""
-    from groundwork.blobstore.open_ import open_bucket  # for this test alone
+    """A backup in a bucket, made on either engine, can be restored into an SQLite file."""
+    from groundwork.blobstore.open_ import open_bucket  # for this test only
 
     await fill(ada)
     vault = vault_in(open_bucket(make_bucket()))

@@ -1,4 +1,4 @@
-"""Another rotation key for the server, in every identity it hosts, whatever comes between."""
+"""A new rotation key of the server reaches every identity that it hosts, despite interruptions."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ async def test_every_identity_names_the_new_key_in_the_old_ones_place(make_deplo
     ana = await deployment.sign_up("ana", recoveryKey=format_did_key(RECOVERY.public))
     ben = await deployment.sign_up("ben")
     cleo = await deployment.sign_up("cleo")
-    # Cleo took the server's key out: she has moved, or wants to.
+    # Cleo removed the server's key: she has moved or is about to.
     newest = await registry.directory.last(cleo.did)
     own = replace(
         plc_operation.normalised(newest),

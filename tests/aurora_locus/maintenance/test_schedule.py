@@ -1,4 +1,4 @@
-"""Backups by the clock, and before the tables change; keys at rest; what is due and what is too old."""
+"""Scheduled backups, backups before migrations, keys at rest, and the metrics for late backups."""
 
 import ast
 from dataclasses import replace
@@ -47,7 +47,9 @@ def settings_for(url: str, folder: Path, *, backups: bool = True) -> PdsSettings
 async def test_by_the_clock(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
-    """One when there is none, the next a day later; a month later the first is gone and its pictures with it."""
+    """A backup is made if there is none, and the next one a day later. After a month the first one is removed together
+    with its pictures.
+    """
     settings = settings_for(place.url, tmp_path)
     metrics = Metrics("aurora_locus")
     measured = schedule.gauges(metrics, clock)
@@ -80,7 +82,7 @@ async def test_by_the_clock(
 async def test_the_newest_backup_always_stays(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
-    """However old; and what an interrupted one left goes."""
+    """The newest backup is never removed, however old, but the leftovers of an interrupted one are."""
     await fill(ada, blobs=1)
     vault = vault_in(tmp_path / "vault")
     made = await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
@@ -111,7 +113,9 @@ async def test_after_a_failure_it_is_tried_again_in_an_hour(
 
 
 async def test_before_tables_change(place: Place, clock: HandClock, tmp_path: Path, engine: Engine, revise: Revise):
-    """A database of an older release is backed up as it is; its backup restores under its own tables."""
+    """A database of an older release is backed up before its tables change, and the backup restores with its own
+    tables.
+    """
     await migrate(place.url, SCHEMA, PACKAGE)
     before = head(versions_folder(PACKAGE))
     revise(PACKAGE, LATER)
@@ -125,7 +129,7 @@ async def test_before_tables_change(place: Place, clock: HandClock, tmp_path: Pa
 
 
 async def test_without_a_place_the_file_is_copied(tmp_path: Path, clock: HandClock, revise: Revise):
-    """The two newest copies stay."""
+    """Without a place for backups the SQLite file is copied, and the two newest copies are kept."""
     first = head(versions_folder(PACKAGE))
     second, third, _ = [revise(PACKAGE, f"create table later_{n} (id text primary key)") for n in (1, 2, 3)]
     url = f"sqlite://{tmp_path / 'old.db'}"
@@ -142,7 +146,7 @@ async def test_without_a_place_the_file_is_copied(tmp_path: Path, clock: HandClo
 
 
 async def test_an_older_program_refuses_a_newer_database(place: Place, clock: HandClock, tmp_path: Path):
-    """With a sentence that says what to do; nothing is touched."""
+    """An older program refuses a newer database with instructions, and touches nothing."""
     await migrate(place.url, SCHEMA, PACKAGE)
     db = await open_database(place.url, schema=SCHEMA, clock=clock)
     await db.write(lambda w: w.execute("update schema_revision_aurora_locus set version_num = '9999'"))
@@ -166,7 +170,7 @@ async def test_what_is_not_set_is_named(tmp_path: Path, changes: dict[str, objec
 async def test_secrets_of_the_settings_are_in_it(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
-    """A backup without the keys that open its rows would be worth nothing."""
+    """A backup contains the secrets of the settings, because without the keys that open its rows it would be worthless."""
     settings = settings_for(place.url, tmp_path)
     source = configured.source(settings, repositories.blobs.store, version="test")
     vault = await configured.vault(settings, make=True)
@@ -176,7 +180,9 @@ async def test_secrets_of_the_settings_are_in_it(
 
 
 async def test_resealing_lets_an_old_key_go(ada: Hosted, ben: Hosted, db: Database):
-    """With both keys everything moves under the new one; then the old one is not needed any more, and opens nothing."""
+    """Resealing moves everything from the old key to the new one. The old key is then no longer needed, and opens
+    nothing.
+    """
     old, new = bytes(32), b"\x07" * 32
     assert await reseal(db, Sealer([new, old])) == (2, 2)
     assert await reseal(db, Sealer([new, old])) == (2, 0)
@@ -187,7 +193,7 @@ async def test_resealing_lets_an_old_key_go(ada: Hosted, ben: Hosted, db: Databa
 
 
 async def test_session_of_a_move_outlives_an_old_key(ada: Hosted, db: Database):
-    """A move under way goes on after the keys were changed; one that is done has no session."""
+    """The session of a running move survives resealing; a completed move has no session."""
     old, new = bytes(32), b"\x07" * 32
     tokens = BearerTokens(ada.did, "access", "refresh")
     await db.write(lambda w: accounts.insert(w, ada.did, Handle("ada.test"), email=None, password_hash=None))
@@ -204,7 +210,7 @@ async def test_session_of_a_move_outlives_an_old_key(ada: Hosted, db: Database):
 
 
 def test_whatever_is_sealed_is_resealed():
-    """A module that seals values of its own must be named there."""
+    """Every module that seals values is in the list for resealing."""
     package = Path(aurora_locus.__file__).parent
     here = Path(resealing.__file__)
     sealing = {
@@ -225,7 +231,9 @@ def test_whatever_is_sealed_is_resealed():
 async def test_without_a_place_postgresql_is_not_changed(
     place: Place, clock: HandClock, tmp_path: Path, revise: Revise
 ):
-    """There is no file to copy: the start is refused with what to set; whoever has a backup of their own says so."""
+    """Without a place for backups, PostgreSQL is not migrated: the start is refused with the setting to use. Operators
+    with a backup of their own can confirm that instead.
+    """
     await migrate(place.url, SCHEMA, PACKAGE)
     revise(PACKAGE, LATER)
     settings = settings_for(place.url, tmp_path, backups=False)

@@ -1,4 +1,4 @@
-"""Places of backups whose passphrase costs nothing to try, and a PDS with something in it."""
+"""Backup places with a passphrase that costs nothing to derive, and a PDS with some content."""
 
 import os
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from tests.aurora_locus.blobs.uploading import refer, send
 from tests.aurora_locus.hosted import Hosted
 
 MASTER = bytes(range(32))
-# That of the repositories under test (``conftest.assemble``), as the settings would give it.
+# The key of the repositories under test (``conftest.assemble``), as the settings would contain it.
 SEALING_KEY = "A" * 43
 FRESH_KEY = b"\x01" * 32
 
 
 def vault_in(place: Path | BlobStore) -> Vault:
-    """A vault that a passphrase would have opened."""
+    """A vault with its key, as if opened by a passphrase."""
     return Vault(open_folder(place) if isinstance(place, Path) else place, MASTER)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a database of the test's engine is, and where another may be made."""
+    """The location of a database of the test's engine, and of a second one."""
 
     url: str
     other: str
@@ -50,7 +50,7 @@ def target_of(url: str, folder: Path) -> RestoreTarget:
 
 
 async def fill(person: Hosted, records: int = 5, blobs: int = 2) -> None:
-    """Some records, some of them with pictures."""
+    """Write some records, some of them with pictures."""
     for number in range(records):
         await person.create(f"r{number}", f"number {number}")
     for number in range(blobs):

@@ -1,4 +1,4 @@
-"""What the administration decides, as it asks for it."""
+"""Administrative decisions about accounts and content, made as by a client."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def blob(person: Person, cid: str) -> dict[str, Any]:
 
 
 async def decide(deployment: Deployment, subject: dict[str, Any], **decisions: Any) -> httpx.Response:
-    """``takedown=True`` and the like."""
+    """Update the status of a subject, for example ``takedown=True``."""
     body = {"subject": subject} | {name: {"applied": applied} for name, applied in decisions.items()}
     answer = await deployment.administration.post(UPDATE, body)
     assert answer.status_code == 200, answer.text

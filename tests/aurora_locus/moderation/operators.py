@@ -1,4 +1,4 @@
-"""The audit log and the moderation service, as tests see them."""
+"""The audit log and the moderation service in tests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ ADMIN = "com.atproto.admin"
 
 
 async def entries(deployment: Deployment, **filters: Any) -> list[AuditEntry]:
-    """The audit log, oldest first."""
+    """The entries of the audit log, oldest first."""
     async with deployment.db.reader() as reader:
         return (await audit_log.page(reader, limit=500, **filters))[::-1]
 
@@ -37,7 +37,7 @@ async def acts(deployment: Deployment, **filters: Any) -> list[str]:
 
 
 async def whole_log(deployment: Deployment) -> str:
-    """Every word of it."""
+    """The whole text of the audit log."""
     async with deployment.db.reader() as reader:
         return "\n".join(str(tuple(row)) for row in await reader.fetch("select * from audit_log order by id"))
 
@@ -47,7 +47,7 @@ async def key_of(deployment: Deployment, person: Person) -> PrivateKey:
 
 
 def service_token(deployment: Deployment, issuer: str, key: PrivateKey, method: str, **changes: Any) -> str:
-    """As a moderation service signs it."""
+    """A token signed like one of a moderation service."""
     now = deployment.clock.now() // SECOND
     claims = {
         "iss": issuer,
@@ -63,7 +63,7 @@ def service_token(deployment: Deployment, issuer: str, key: PrivateKey, method: 
 
 @dataclass(frozen=True)
 class Moderating:
-    """A service that moderates for a host: where it is, and its one key."""
+    """A moderation service for a host: its URL, and its only key."""
 
     did: str
     url: str
@@ -72,7 +72,7 @@ class Moderating:
 
 @asynccontextmanager
 async def moderation_service() -> AsyncIterator[Moderating]:
-    """A did:web on loopback that signs for itself and as a labeler with the same key."""
+    """A did:web on loopback that signs with the same key as itself and as a labeler."""
     key = K256PrivateKey.from_bytes(b"\x05" * 32)
     about: dict[str, str] = {}
 

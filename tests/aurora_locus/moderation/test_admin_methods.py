@@ -1,4 +1,4 @@
-"""``com.atproto.admin.*`` over HTTP: what each does to an account, and who may ask for it."""
+"""``com.atproto.admin.*`` over HTTP: what each method does to an account, and who may call it."""
 
 from typing import Any
 
@@ -39,7 +39,9 @@ async def test_account_is_deleted(deployment: Deployment) -> None:
 
 
 async def test_codes_of_an_account_end_and_come_back(make_deployment: MakeDeployment) -> None:
-    """While its invites are off, or the host does not let it be here, nobody comes by its codes."""
+    """The invite codes of an account are unusable while its invites are disabled or it is taken down, and usable again
+    afterwards.
+    """
     deployment = await make_deployment(invite_required=True)
     host = deployment.administration
     first = (await host.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
@@ -172,7 +174,7 @@ async def test_address_handle_and_password_are_changed(deployment: Deployment) -
 
 
 async def test_signing_key_is_changed_everywhere_at_once(deployment: Deployment) -> None:
-    """Directory, repository and firehose: what is written then is signed with the new key."""
+    """A new signing key takes effect in directory, repository and firehose at once: later commits are signed with it."""
     ana = await deployment.sign_up("ana")
     await write_note(ana)
     host = deployment.administration
@@ -235,7 +237,9 @@ async def test_suspension_ends_by_itself(deployment: Deployment) -> None:
 
 
 async def test_writing_anew_lifts_no_takedown(deployment: Deployment) -> None:
-    """Neither over the record nor after deleting it; lifting shows what is there then."""
+    """Writing a record again, over the old one or after deleting it, does not lift its takedown. Lifting shows the
+    current record.
+    """
     ana = await deployment.sign_up("ana")
     written = await write_note(ana)
     await decide(deployment, record(written), takedown=True)
@@ -261,7 +265,7 @@ async def test_writing_anew_lifts_no_takedown(deployment: Deployment) -> None:
     assert await shown() == (200, 1)
 
 
-# What the moderation service may ask for, and what it may not: each with a body or parameters that are valid.
+# What the moderation service may and may not call, each with a valid body or parameters.
 MODERATORS = {
     "disableAccountInvites": {"account": NOBODY},
     "disableInviteCodes": {"codes": ["x"]},
@@ -293,7 +297,9 @@ async def ask(person: Person, name: str, given: dict[str, Any]) -> httpx.Respons
 
 @sqlite_only
 async def test_moderation_service_is_let_in_where_moderators_are(make_deployment: MakeDeployment) -> None:
-    """With a token for this very method, by its own key or its key for labels; nothing else opens for it."""
+    """The moderation service may call the methods for moderators, with a token for that method signed by its own key or
+    its label key. All other methods are refused.
+    """
     methods = [bare(row[0]).removeprefix(f"{ADMIN}.") for row in section("routes.md", "Methods of Aurora Locus")]
     assert {*MODERATORS, *ADMINS} == {name for name in methods if "." not in name}
     async with moderation_service() as service:
@@ -335,7 +341,9 @@ async def test_token_that_is_not_quite_right(
 
 @sqlite_only
 async def test_account_of_this_host_does_not_moderate_it(make_deployment: MakeDeployment) -> None:
-    """Its token is as good as can be; it is not the service that the operator chose. Nor is anybody where none is chosen."""
+    """An account of this host with a valid token is refused as a moderator, because it is not the service that the
+    operator chose. If none is chosen, everybody is refused.
+    """
     async with moderation_service() as service:
         for chosen in ({"mod_service_url": service.url, "mod_service_did": service.did}, {}):
             deployment = await make_deployment(**chosen)
@@ -359,7 +367,7 @@ async def test_used_token_opens_nothing_again(make_deployment: MakeDeployment) -
 async def test_crash_between_key_and_signature_is_mended(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The key is current and the head still signed with the one before: the next start signs it again, once."""
+    """After a crash between the key change and the new signature, the next start signs the head again, once."""
     ana = await deployment.sign_up("ana")
     await write_note(ana)
     new = (await deployment.stranger.post(f"{SERVER}.reserveSigningKey", {})).json()["signingKey"]

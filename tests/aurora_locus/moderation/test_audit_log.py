@@ -1,4 +1,4 @@
-"""The audit log: written with the act or not at all, and by nobody changed."""
+"""The audit log: written in the transaction of the action, and never changed."""
 
 import pytest
 
@@ -35,7 +35,7 @@ async def test_act_is_noted_with_who_and_why_and_what_changed(deployment: Deploy
     ],
 )
 async def test_nobody_changes_or_removes_what_stands_there(deployment: Deployment, tampering: str) -> None:
-    """Not even whoever has the database's password: the database refuses."""
+    """The database refuses to change or delete entries, even with its password."""
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
     before = await whole_log(deployment)
@@ -46,7 +46,7 @@ async def test_nobody_changes_or_removes_what_stands_there(deployment: Deploymen
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_replacing_is_refused_as_well(deployment: Deployment) -> None:
-    """SQLite's way to remove a row without a trigger for removals."""
+    """Replacing an entry is refused too; in SQLite that would delete a row without running the delete trigger."""
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
     replacing = "insert or replace into audit_log select id, at, 'x', role, action, subject, reason, report_id, before, after from audit_log"
@@ -80,7 +80,7 @@ async def test_what_fails_is_not_noted_and_what_cannot_be_noted_is_not_done(depl
 
 
 async def test_nothing_secret_stands_in_it(deployment: Deployment) -> None:
-    """Neither addresses nor passwords nor codes: what is in an append-only log can never be taken out again."""
+    """The log contains no addresses, passwords or codes, because an append-only log can never be cleaned."""
     ana = await deployment.sign_up("ana")
     host = deployment.administration
     codes = (await host.post("com.atproto.server.createInviteCode", {"useCount": 1})).json()["code"]

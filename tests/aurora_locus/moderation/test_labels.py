@@ -1,4 +1,4 @@
-"""Labels of the host: signed, given out to anybody, taken back by a negation."""
+"""Labels of the host: signed, public, and withdrawn by a negation."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""An account that was taken down takes its things and leaves; it can do nothing else."""
+"""An account that was taken down can export its data and leave, but do nothing else."""
 
 import httpx
 
@@ -19,7 +19,7 @@ async def sign_in(deployment: Deployment, person: Person, password: str = "passw
 
 
 async def test_who_was_taken_down_may_leave(deployment: Deployment) -> None:
-    """With its repository, its preferences and a token for its next server."""
+    """An account that was taken down may leave, with its repository, its preferences and a token for its next server."""
     ana = await deployment.sign_up("ana")
     await write_note(ana)
     await take_down(deployment, ana)
@@ -78,7 +78,9 @@ async def test_asking_for_it_is_nothing_special_otherwise(deployment: Deployment
 
 
 async def test_who_was_taken_down_saves_everything_on_the_page_too(deployment: Deployment) -> None:
-    """Signing in leads to the one page that is left; every other says why, and where that page is."""
+    """On the pages, an account that was taken down can export everything. Signing in leads to the one page that
+    remains; every other page says why, and links there.
+    """
     ana = await deployment.sign_up("ana")
     await write_note(ana)
     await take_down(deployment, ana)
@@ -96,7 +98,7 @@ async def test_who_was_taken_down_saves_everything_on_the_page_too(deployment: D
     hidden = await browser.post("/account/deactivate", {"csrf": token, "act": "activate"})
     assert hidden.status_code == 403
     assert await account_status(deployment, ana) == "takendown"
-    # The proof of the password lasts no longer than anybody else's.
+    # The proof of the password expires as for anybody else.
     deployment.clock.turn(PROOF_LASTS + SECOND)
     assert (await browser.get("/account/export")).headers["location"].startswith("/sign-in/again")
     again = await browser.send("/sign-in/again", {"password": "password of ana", "next": "/account/export"})

@@ -1,4 +1,4 @@
-"""Reports: made by whoever has an account here, worked on by operators, with everything that was said kept."""
+"""Reports: made by accounts of this server, handled by operators, with everything that was written kept."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who may do what: the whole table, and that every act asks for it."""
+"""Permissions: the whole table, and that every action checks it."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from aurora_locus.i18n.sentences import explain
 from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, OperatorAction, OperatorRole, PdsOperator
 from groundwork.errors import Forbidden
 
-# Written out, so that a change of the table is a change of this one.
+# Written out, so that a change of the code's table requires a change here.
 MAY = {
     OperatorAction.SEE: "moderator admin superadmin",
     OperatorAction.TAKE_DOWN: "moderator admin superadmin",

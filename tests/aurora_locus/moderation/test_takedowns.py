@@ -1,4 +1,4 @@
-"""Taking down and lifting: what is hidden, what is told, and what holds afterwards."""
+"""Takedowns and their lifting: what is hidden, what is announced, and what holds afterwards."""
 
 from typing import Any
 
@@ -98,7 +98,9 @@ async def test_reference_is_kept(deployment: Deployment) -> None:
 
 
 async def test_record_is_shown_by_no_reading_method(deployment: Deployment) -> None:
-    """But stays in its repository, whose proofs need it; lifted, it is shown again."""
+    """No read method shows a record that was taken down. It stays in its repository, whose proofs need it, and is shown
+    again after the takedown is lifted.
+    """
     ana = await deployment.sign_up("ana")
     written, other = await write_note(ana), await write_note(ana)
     path = {"repo": ana.did, "collection": "org.example.note"}
@@ -122,7 +124,9 @@ async def test_record_is_shown_by_no_reading_method(deployment: Deployment) -> N
 
 
 async def test_blob_is_served_no_longer(deployment: Deployment) -> None:
-    """Nor taken again, also when no record refers to it any more; another account's same blob is not touched."""
+    """A blob that was taken down is not served and cannot be uploaded again, even if no record refers to it. The same
+    blob of another account is not affected.
+    """
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     notes = []
     for person in (ana, ben):
@@ -136,7 +140,7 @@ async def test_blob_is_served_no_longer(deployment: Deployment) -> None:
 
     await decide(deployment, blob(ana, cid), takedown=True)
     assert (await served(ana), await served(ben)) == (400, 200)
-    # Whoever serves the store's folder by other means does not find it either.
+    # A program that serves the store's folder directly does not find it either.
     files = {one.key async for one in deployment.pds.registry.repositories.blobs.store.list()}
     assert files == {f"quarantine/{ana.did}/{cid}", f"{ben.did}/{cid}"}
     assert named(await upload(ana)) == (400, "BlobTakendown")

@@ -1,6 +1,6 @@
-"""An app that asks to be let in: keys, proofs and requests as a careful client makes them, and the person who answers.
+"""An app that requests authorization like a careful client, with keys, proofs and requests, and the person who answers.
 
-The person's answer is given through the same actions as on the pages; the pages have tests of their own.
+The answer is given through the same actions as on the pages, which have tests of their own.
 """
 
 import itertools
@@ -41,7 +41,7 @@ def localhost_id(scope: str = SCOPE, redirect: str = REDIRECT) -> str:
 
 @dataclass
 class App:
-    """One app against one server. ``assertion_key`` makes it confidential."""
+    """One app and one server. ``assertion_key`` makes it a confidential client."""
 
     deployment: Deployment
     client_id: str = field(default_factory=localhost_id)
@@ -58,7 +58,7 @@ class App:
         return self.deployment.clock.now() // SECOND
 
     def url(self, path: str) -> str:
-        """As the server calls itself, which in tests is not where it listens."""
+        """The URL that the server uses for itself; in tests it listens on another."""
         return self.deployment.settings.url + path
 
     def proof(self, method: str, path: str, **changes: Any) -> str:
@@ -87,7 +87,7 @@ class App:
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": text}
 
     def wish(self, **changes: str | None) -> dict[str, str]:
-        """The parameters of a request; a change to None leaves one out."""
+        """The parameters of an authorization request; a change to None leaves one out."""
         parameters: dict[str, str | None] = {
             "client_id": self.client_id,
             "response_type": "code",
@@ -101,14 +101,14 @@ class App:
         return {name: value for name, value in parameters.items() if value is not None}
 
     async def post(self, path: str, form: Mapping[str, str], *, proof: str | None = None) -> httpx.Response:
-        """One request, with a proof of its own unless another is given; the newest nonce is kept."""
+        """One request, with a new proof unless one is given; stores the newest nonce."""
         headers = {"dpop": self.proof("POST", path) if proof is None else proof}
         answer = await self.deployment.http.post(path, data=dict(form), headers=headers)
         self.nonce = answer.headers.get("dpop-nonce", self.nonce)
         return answer
 
     async def ask(self, path: str, form: Mapping[str, str]) -> httpx.Response:
-        """The same as a client does it: once more with the nonce that the first answer brought."""
+        """Send a request like a client: repeat it with the nonce of the first response."""
         answer = await self.post(path, {**form, **self.assertion()})
         if answer.status_code == 400 and answer.json()["error"] == "use_dpop_nonce":
             answer = await self.post(path, {**form, **self.assertion()})
@@ -130,7 +130,7 @@ class App:
     async def approved(
         self, request_uri: str, did: Did, scopes: tuple[str, ...] | None = None, browser: str = BROWSER
     ) -> dict[str, str]:
-        """What the app's redirect address is given when the person says yes."""
+        """The parameters that the app's redirect URI gets when the person consents."""
         server = self.deployment.pds.authorization
         async with self.deployment.db.transaction() as tx:
             request = await authorization.open_request(server, tx, request_uri, self.client_id, browser)
@@ -155,7 +155,7 @@ class App:
         return await self.ask("/oauth/token", form)
 
     async def let_in(self, did: Did, scopes: tuple[str, ...] | None = None) -> "Tokens":
-        """The whole way."""
+        """The whole flow."""
         self.verifier = secrets.token_urlsafe(48)
         answer = await self.spend(await self.code(did, scopes))
         assert answer.status_code == 200, answer.text
@@ -178,7 +178,7 @@ class App:
         scheme: str = "DPoP",
         **options: Any,
     ) -> httpx.Response:
-        """One call of a method; POST where there is a body. ``proof`` changes what it says, or replaces it."""
+        """Call a method; POST if there is a body. ``proof`` changes claims of the proof or replaces it."""
         method = "GET" if body is None and "content" not in options else "POST"
         path = f"/xrpc/{nsid}"
         changes = proof if isinstance(proof, Mapping) else {}
@@ -191,7 +191,7 @@ class App:
 
 @dataclass(frozen=True)
 class Tokens:
-    """The answer of the token endpoint."""
+    """The response of the token endpoint."""
 
     access_token: str
     token_type: str
@@ -202,12 +202,12 @@ class Tokens:
 
 
 def named(answer: httpx.Response) -> tuple[int, str]:
-    """Status and name of a refusal."""
+    """The status and error name of a refusal."""
     return answer.status_code, answer.json().get("error", "")
 
 
 def document(client_id: str, keys: Mapping[str, P256PrivateKey], **changes: Any) -> dict[str, Any]:
-    """The document of a confidential client with these keys."""
+    """The metadata of a confidential client with these keys."""
     jwks = {"keys": [{**to_jwk(key.public), "kid": name, "use": "sig"} for name, key in keys.items()]}
     return {
         "client_id": client_id,

@@ -1,4 +1,4 @@
-"""A person, an app, and clients whose documents are served without a network."""
+"""A person, an app, and clients whose metadata is served without a network."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,13 +16,13 @@ CONFIDENTIAL = "https://events.example.com/client-metadata.json"
 
 
 class Documents:
-    """What the addresses of clients answer; the clients of a deployment are made to ask here."""
+    """The responses of client URLs; the deployment's client fetcher is replaced by this."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.found: dict[str, Any] = {}
         self.asked: list[str] = []
         clients = Clients(self.fetch, deployment.clock, is_development=True)
-        # The value is frozen for everybody else.
+        # The settings object is frozen for everybody else.
         object.__setattr__(deployment.pds.authorization, "clients", clients)
 
     async def fetch(self, url: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What thieves of codes, tokens and proofs get: nothing, and the session that they touched ends."""
+"""Stolen codes, tokens and proofs are useless, and the affected session ends."""
 
 import pytest
 
@@ -20,7 +20,7 @@ NO_GRANT = (400, "invalid_grant")
 
 @pytest.fixture
 def engine() -> Engine:
-    """Races are tried on both engines; what is tried here is decided above them."""
+    """Races are tested on both engines; this module tests what is decided above them."""
     return "sqlite"
 
 
@@ -29,7 +29,9 @@ async def works(app: App, token: str) -> bool:
 
 
 async def test_a_code_is_bound_to_everything_that_it_was_made_for(deployment: Deployment) -> None:
-    """Another key, verifier, redirect or client spends nothing; the right one still does."""
+    """A code is bound to its key, verifier, redirect URI and client: a wrong one does not use it up, and the right one
+    still works.
+    """
     ana, app = await deployment.sign_up("ana"), App(deployment)
     code = await app.code(ana.did)
     thief = App(deployment, verifier=app.verifier)
@@ -47,7 +49,9 @@ async def test_a_code_is_bound_to_everything_that_it_was_made_for(deployment: De
 
 
 async def test_a_challenge_is_answered_once(deployment: Deployment) -> None:
-    """Within a day: its verifier is no secret any more. A careful client makes one for each request."""
+    """A code challenge is accepted once within a day, because its verifier is no longer secret. A careful client makes
+    a new one for each request.
+    """
     ana, app = await deployment.sign_up("ana"), App(deployment)
     assert (await app.spend(await app.code(ana.did))).status_code == 200
     again = await app.code(ana.did)
@@ -69,7 +73,7 @@ async def test_codes_and_requests_do_not_wait_for_ever(deployment: Deployment) -
 
 
 async def test_a_person_may_think_but_not_for_an_hour(deployment: Deployment) -> None:
-    """Each page gives five more minutes."""
+    """A person may take some time, but not an hour; each page gives five more minutes."""
     app = App(deployment)
     uri = await app.pushed()
     for _ in range(15):
@@ -97,7 +101,7 @@ async def test_a_request_belongs_to_one_client_and_one_browser(deployment: Deplo
 
 
 async def test_no_is_no(deployment: Deployment) -> None:
-    """The app hears it with its state and our name, and nobody can say yes afterwards."""
+    """After a refusal the app gets the error with its state and our issuer, and nobody can consent afterwards."""
     ana, app, server = await deployment.sign_up("ana"), App(deployment), deployment.pds.authorization
     uri = await app.pushed(response_mode="fragment")
     request = await app.opened(uri)
@@ -126,7 +130,7 @@ async def test_nobody_grants_more_than_was_asked_or_for_another(deployment: Depl
 
 
 async def test_an_account_that_is_not_active_lets_nobody_in(deployment: Deployment) -> None:
-    """Neither by saying yes, nor by a code or a token from before."""
+    """An inactive account cannot authorize an app, neither by consent nor by an earlier code or token."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     app.verifier = "v" * 50
@@ -141,7 +145,7 @@ async def test_an_account_that_is_not_active_lets_nobody_in(deployment: Deployme
 
 
 async def test_another_password_ends_every_session(deployment: Deployment) -> None:
-    """What was begun before is over, with the next request; what is begun after it works."""
+    """A new password ends every earlier session at its next request; later ones work."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     app.verifier = "v" * 50
@@ -151,12 +155,14 @@ async def test_another_password_ends_every_session(deployment: Deployment) -> No
     assert named(await app.call(SESSION, tokens.access_token)) == GONE
     assert named(await app.refresh(tokens.refresh_token)) == NO_GRANT
     assert named(await app.spend(code)) == NO_GRANT
-    # In the same second, too.
+    # Also within the same second.
     assert await works(app, (await app.let_in(ana.did)).access_token)
 
 
 async def test_a_person_sees_and_ends_what_was_let_in(deployment: Deployment) -> None:
-    """One by one, with the next request; then all of them, and every app asks again."""
+    """A person sees and can end each authorization; the next request of that app is refused. Ending all of them makes
+    every app ask again.
+    """
     ana, app, server = await deployment.sign_up("ana"), App(deployment), deployment.pds.authorization
     first, second = await app.let_in(ana.did), await app.let_in(ana.did)
     assert await works(app, first.access_token)
@@ -182,7 +188,7 @@ async def test_a_refresh_token_in_other_hands_ends_the_session(deployment: Deplo
 
 
 async def test_invented_tokens_end_nothing(deployment: Deployment) -> None:
-    """Whoever knows the name of a session cannot end it by inventing a token of it."""
+    """A made-up token does not end a session, even if it contains the session's identifier."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     head, _, mac = tokens.refresh_token.rpartition(".")
@@ -212,7 +218,9 @@ async def test_public_clients_stay_for_two_weeks_at_most(deployment: Deployment)
 async def test_the_key_of_a_confidential_client_stays_the_same(
     deployment: Deployment, confidential: Confidential, documents: Documents
 ) -> None:
-    """Another published key refreshes nothing, and a key that is gone ends what was begun with it."""
+    """The key of a confidential client cannot change: another published key refreshes nothing, and removing a key ends
+    its sessions.
+    """
     ana, first, second = await deployment.sign_up("ana"), fresh_key(), fresh_key()
     app = confidential(first)
     one, two = await app.let_in(ana.did), await app.let_in(ana.did)
@@ -233,7 +241,7 @@ async def test_the_key_of_a_confidential_client_stays_the_same(
 async def test_confidential_clients_are_remembered_and_others_are_not(
     deployment: Deployment, confidential: Confidential
 ) -> None:
-    """Only who cannot be pretended to be is let in without asking again, and for the same wishes only."""
+    """Only confidential clients are remembered, because nobody can impersonate them, and only for the same scopes."""
     ana = await deployment.sign_up("ana")
     app = confidential()
     granted = ("atproto", f"repo:{NOTE}")
@@ -268,7 +276,7 @@ async def test_tokens_are_told_to_confidential_clients_only(deployment: Deployme
 
 
 async def test_proofs_for_methods(deployment: Deployment) -> None:
-    """Each wrong proof is refused with the challenge that says why; nothing was written by any of them."""
+    """Each wrong proof is refused with a challenge that says why, and writes nothing."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     token = tokens.access_token
@@ -296,7 +304,7 @@ async def test_proofs_for_methods(deployment: Deployment) -> None:
 
 
 async def test_schemes_are_not_mixed(deployment: Deployment) -> None:
-    """A token that is bound to a key is no bearer token, and a session's token is none of an app."""
+    """A DPoP-bound token is refused as a bearer token, and a session token is refused with DPoP."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     answer = await app.call(SESSION, tokens.access_token, scheme="Bearer")
@@ -319,7 +327,7 @@ async def test_access_tokens_live_for_fifteen_minutes(deployment: Deployment) ->
 
 
 async def test_nothing_in_the_database_opens_anything(deployment: Deployment) -> None:
-    """Codes, request addresses and tokens are in no table (invariant 8)."""
+    """The database contains no usable code, request URI or token (invariant 8)."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     uri = await app.pushed()
     code = (await app.approved(uri, ana.did))["code"]

@@ -1,4 +1,4 @@
-"""Documents and keys of clients, fetched over real sockets from servers that do as they like."""
+"""Metadata and keys of clients, fetched over real sockets from servers that misbehave."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from tests.aurora_locus.oauth.apps import document, fresh_key
 
 @dataclass
 class Site:
-    """A client's site: what it answers, and how often it was asked."""
+    """A client's site: its responses, and how often it was called."""
 
     url: str = ""
     body: bytes = b"{}"
@@ -64,7 +64,7 @@ async def http() -> AsyncIterator[HttpClient]:
 
 
 async def test_only_a_plain_answer_is_read(site: Site, http: HttpClient) -> None:
-    """Status 200, JSON, no redirect, no more than half a megabyte."""
+    """Client metadata is accepted only with status 200, as JSON, without a redirect and up to half a megabyte."""
     fetch, url = over_http(http), f"{site.url}/client.json"
     assert await fetch(url) == b"{}"
     refused = []
@@ -81,7 +81,7 @@ async def test_only_a_plain_answer_is_read(site: Site, http: HttpClient) -> None
 
 
 async def test_private_addresses_are_not_asked(site: Site) -> None:
-    """Invariant 7: what is not on the public internet is no client."""
+    """A client at a private address is refused (invariant 7)."""
     http = HttpClient(PUBLIC)
     for url in (f"{site.url}/client.json", "https://127.0.0.1/client.json", "https://localhost/client.json"):
         with pytest.raises((AddressRefused, RemoteFailed)):
@@ -91,7 +91,9 @@ async def test_private_addresses_are_not_asked(site: Site) -> None:
 
 
 async def test_keys_are_fetched_again_when_one_is_not_known(site: Site, http: HttpClient, clock: HandClock) -> None:
-    """A new key counts within seconds, a removed one not longer than ten minutes."""
+    """An unknown key makes the keys be fetched again: a new one is accepted within seconds, a removed one is refused
+    after ten minutes at most.
+    """
     first, second = fresh_key(), fresh_key()
     client_id = ClientId(f"{site.url}/client.json")
     described = document(client_id, {"first": first}, jwks_uri=f"{site.url}/jwks.json")

@@ -1,4 +1,4 @@
-"""What an app asks for is said in words, each scope once, and what is grave stands out."""
+"""The requested scopes are described in words, each once, with the serious ones highlighted."""
 
 import pytest
 
@@ -43,7 +43,8 @@ def test_every_scope_is_told_once_and_only_who_one_is_must_stay(sets: dict[str, 
     assert sorted(each.scope for each in told) == sorted(SCOPES)
     assert [each.scope for each in told if not each.can_be_refused] == ["atproto"]
     assert [group.topic for group in groups] == list(ScopeTopic)
-    assert len({each.sentence for each in told}) >= len(told) - 1  # two ways to ask for the address read the same
+    # two scopes for the e-mail address have the same description
+    assert len({each.sentence for each in told}) >= len(told) - 1
 
 
 def test_what_an_app_could_take_stands_out(sets: dict[str, PermissionSetType]) -> None:
@@ -78,7 +79,7 @@ def test_words_name_what_is_touched() -> None:
     ],
 )
 def test_a_set_is_told_in_the_readers_language(locales: tuple[str, ...], title: str) -> None:
-    """RFC 4647's lookup; below it stands what the set really gives."""
+    """A permission set is described in the reader's language (RFC 4647 lookup), followed by what it really grants."""
     given = {"type": "permission", "resource": "repo", "collection": ["org.example.myNote"]}
     words = {"de": "Notizen führen", "es": "Llevar notas"}
     sets = {"org.example.auth": PermissionSetType(permissions=(given,), title="Keep notes", title_lang=words)}
@@ -98,7 +99,9 @@ def test_a_set_is_told_in_the_readers_language(locales: tuple[str, ...], title: 
     ids=["turned round", "endless", "nothing to see"],
 )
 def test_words_of_strangers_stay_one_plain_line(title: str, shown: str) -> None:
-    """What they say must not hide or turn round what this page says: which set it is, and what it gives."""
+    """Texts of strangers are shown as one plain line, so that they cannot hide or change what the page says about the
+    set and what it grants.
+    """
     given = {"type": "permission", "resource": "repo", "collection": ["org.example.myNote"]}
     sets = {"org.example.auth": PermissionSetType(permissions=(given,), title=title, detail=title)}
     (group,) = describe_scopes(["include:org.example.auth"], sets)
@@ -139,7 +142,7 @@ def test_types_with_the_same_verbs_share_a_line_and_what_is_grave_comes_first() 
 
 
 def test_every_scope_is_among_the_abilities(sets: dict[str, PermissionSetType]) -> None:
-    """Each scope but ``atproto`` by itself, which is how a single request reads: nothing is left out or merged away."""
+    """Every scope except ``atproto`` is listed alone, as a single request reads: nothing is left out or merged."""
     for scope in SCOPES[1:]:
         assert len(abilities(["atproto", scope], sets)) == 2, scope
 
@@ -154,7 +157,7 @@ def test_every_scope_is_among_the_abilities(sets: dict[str, PermissionSetType]) 
     ids=["nothing", "posts", "nearly everything"],
 )
 def test_what_an_app_could_not_do_follows_from_its_scopes(scopes: list[str], said: str) -> None:
-    """The password is in nobody's scopes."""
+    """What an app cannot do is derived from its scopes; no scope includes the password."""
     told = inabilities(scopes, {})
     assert said in told.lower()
     assert told.lower().endswith("change your password or delete your account")

@@ -1,4 +1,4 @@
-"""The pages that an app leads to, in a real browser: fit to be used, and back at the app under the content policy."""
+"""The OAuth pages in a real browser: usable, and the redirect to the app works under the content security policy."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,7 +29,7 @@ WIDE = (
     "blob:image/* account:email rpc:app.bsky.feed.getTimeline?aud=did:web:api.bsky.app%23bsky_appview "
     "identity:handle transition:generic"
 )
-# Where to leave pictures of what was seen; none are taken without.
+# A folder for screenshots; if it is not set, none are made.
 PICTURES = os.environ.get("OPENMEET_PICTURES")
 
 Step = Callable[[Page], Awaitable[None]]
@@ -57,7 +57,7 @@ async def sign_in(page: Page, name: str = "ada") -> None:
 
 
 async def faults_of(page: Page, name: str) -> list[str]:
-    """What is wrong with the page as it stands."""
+    """The faults of the current page."""
     if PICTURES:
         size, scheme = page.viewport_size, await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
         width = size["width"] if size else 0
@@ -132,7 +132,9 @@ async def test_every_page_of_the_way_is_fit_to_be_used(
 async def test_the_browser_is_back_at_the_app(
     deployment: Deployment, browser: Browser, button: str, *, scripted: bool
 ) -> None:
-    """The policy of the pages lets their last form lead to the app, by keyboard alone."""
+    """The browser gets back to the app by keyboard alone, because the content policy allows the last form to lead
+    there.
+    """
     arrived: list[dict[str, str]] = []
 
     async def callback(request: Request) -> PlainTextResponse:

@@ -1,4 +1,4 @@
-"""Logs of the whole way, refusals included, hold nothing that could be used (invariant 8)."""
+"""Logs of the whole flow, including refusals, contain nothing usable (invariant 8)."""
 
 import io
 import logging
@@ -16,13 +16,13 @@ from tests.aurora_locus.oauth.conftest import Confidential
 
 @pytest.fixture
 def engine() -> Engine:
-    """Lines are written above the database."""
+    """Logging does not depend on the database."""
     return "sqlite"
 
 
 @pytest.fixture
 def out() -> Iterator[io.StringIO]:
-    """Everything that is logged, down to what is for debugging."""
+    """Everything that is logged, including debug messages."""
     stream, root = io.StringIO(), logging.getLogger()
     before, level = root.handlers[:], root.level
     configure(LogFormat.JSON, level="debug", stream=stream)
@@ -62,7 +62,9 @@ async def test_no_secret_is_logged(deployment: Deployment, out: io.StringIO, con
 async def test_a_request_that_breaks_us_tells_nothing(
     deployment: Deployment, out: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The traceback of a bug of ours is logged without what was sent, and the answer is OAuth's."""
+    """After a bug of ours the traceback is logged without the request's content, and the response is a regular OAuth
+    error.
+    """
     app = App(deployment)
     await app.push()
 

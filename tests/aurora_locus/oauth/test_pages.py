@@ -1,4 +1,4 @@
-"""What a person does when an app asks, on the pages, without script."""
+"""What a person does on the OAuth pages, without scripts."""
 
 import re
 from html import unescape
@@ -38,7 +38,7 @@ async def app(deployment: Deployment) -> App:
 
 
 def hidden_in(page: httpx.Response, step: str) -> dict[str, str]:
-    """What the form with this button sends along."""
+    """The hidden fields of the form with this button."""
     start = page.text.rindex("<form", 0, page.text.index(f'value="{step}"'))
     return {
         name: unescape(value) for name, value in _HIDDEN.findall(page.text[start : page.text.index("</form", start)])
@@ -50,13 +50,13 @@ def ticked_in(page: httpx.Response) -> dict[str, str]:
 
 
 async def open_page(browser: Visitor, app: App, **changes: str | None) -> httpx.Response:
-    """Push a request and go where the app sends the browser."""
+    """Push a request and open the page to which the app sends the browser."""
     uri = await app.pushed(**changes)
     return await browser.get(AUTHORIZE, client_id=app.client_id, request_uri=uri)
 
 
 async def send(browser: Visitor, page: httpx.Response, step: str, **fields: str) -> httpx.Response:
-    """Press the button of a step; a redirect that stays here is followed."""
+    """Press the button of a step and follow redirects within the server."""
     answer = await browser.post(AUTHORIZE, {**hidden_in(page, step), "step": step, **fields})
     return await follow(browser, answer)
 
@@ -72,7 +72,7 @@ async def sign_in(browser: Visitor, page: httpx.Response, name: str = "ada") -> 
 
 
 def answer_in(answer: httpx.Response, app: App) -> dict[str, str]:
-    """What the app is told."""
+    """The response that the app receives."""
     location = answer.headers["location"]
     assert answer.status_code == 303
     assert location.startswith(app.redirect)
@@ -86,7 +86,7 @@ async def approve(browser: Visitor, page: httpx.Response, app: App, *without: st
 
 
 async def test_sign_in_and_allow(deployment: Deployment, ada: Visitor, app: App) -> None:
-    """From the app through both pages and back, with a code that the app can spend."""
+    """Signing in and consenting leads from the app through both pages and back, with a code that the app can redeem."""
     page = await open_page(ada, app)
     assert heading_of(page) == "Sign in"
     told = await approve(ada, await sign_in(ada, page), app)
@@ -114,7 +114,7 @@ async def test_with_everything_unticked_the_app_learns_who_it_is(ada: Visitor, a
 
 
 async def test_no_form_grants_what_was_not_asked(ada: Visitor, app: App) -> None:
-    """A field that was made up counts for nothing."""
+    """A made-up form field grants nothing that was not requested."""
     page = await sign_in(ada, await open_page(ada, app, scope="atproto"))
     made_up = {f"allow-{number}": "identity:*" for number in range(5)}
     answer = await send(ada, page, "approve", **made_up)
@@ -157,7 +157,7 @@ async def test_forms_may_lead_to_the_app_and_nowhere_else(ada: Visitor, app: App
 
 
 async def test_the_hint_fills_in_and_locks(deployment: Deployment, ada: Visitor, app: App) -> None:
-    """Whatever is sent in its place, the account that the app asked for is asked for its password."""
+    """A login hint fills in and locks the account: whatever else is sent, that account's password is required."""
     await deployment.sign_up("ben")
     page = await open_page(ada, app, login_hint="ada.test")
     assert re.search(r'name="identifier" type="text" value="ada\.test"[^>]* readonly', page.text)
@@ -228,7 +228,7 @@ async def test_prompt_login_asks_for_the_password_of_whoever_is_signed_in(ada: V
 
 
 async def test_prompt_login_cannot_be_gone_round(ada: Visitor, app: App) -> None:
-    """A consent form of another request does not do."""
+    """prompt=login cannot be bypassed by a consent form of another request."""
     await ada.sign_in("ada")
     other = await open_page(ada, app)
     page = await open_page(ada, app, prompt="login")
@@ -255,7 +255,9 @@ async def test_prompt_select_account_asks_even_with_one(ada: Visitor, app: App) 
 
 
 async def test_prompt_create_begins_with_the_form_for_newcomers(deployment: Deployment, ada: Visitor, app: App) -> None:
-    """Whose mistakes cost nothing of what was typed, and which ends on the consent page."""
+    """prompt=create starts with the sign-up form, which keeps what was typed after a mistake and leads to the consent
+    page.
+    """
     page = await open_page(ada, app, prompt="create")
     assert heading_of(page) == "Create an account"
     wish = {"name": "eve", "domain": ".test", "email": "eve@example.org"}
@@ -298,7 +300,7 @@ async def test_a_deactivated_account_lets_nobody_in(deployment: Deployment, ada:
 
 
 async def test_another_browser_gets_nothing_of_the_request(deployment: Deployment, ada: Visitor, app: App) -> None:
-    """Nor a redirect: nothing about who opened it is proven."""
+    """Another browser gets nothing of the request, not even a redirect, because it has not proved who opened it."""
     page = await open_page(ada, app)
     other = visitor(deployment)
     stolen = await other.get(page.url.raw_path.decode())
@@ -346,7 +348,7 @@ async def test_a_tab_that_was_closed_for_six_minutes(deployment: Deployment, ada
 
 
 async def test_a_double_click_on_allow_is_one_session(deployment: Deployment, ada: Visitor, app: App) -> None:
-    """Both clicks lead to the app; of the codes the one that counts makes one session."""
+    """A double click on "Allow" makes one session. Both clicks lead to the app, and only one code is valid."""
     page = await sign_in(ada, await open_page(ada, app))
     fields = {**hidden_in(page, "approve"), **ticked_in(page), "step": "approve"}
     answers = await together(*(ada.post(AUTHORIZE, fields) for _ in range(2)))
@@ -401,7 +403,9 @@ async def test_mail_is_confirmed_on_the_way_where_sign_up_is_open(make_deploymen
 async def test_a_confidential_app_is_not_asked_about_twice(
     deployment: Deployment, ada: Visitor, confidential: Confidential
 ) -> None:
-    """Whoever said yes to the same wish goes straight back, also after signing in; another wish is asked about."""
+    """A confidential app with consent for the same scopes is redirected at once, also after a sign-in; other scopes are
+    asked about.
+    """
     app = confidential()
     await approve(ada, await sign_in(ada, await open_page(ada, app)), app, "account:email")
     told = answer_in(await open_page(ada, app), app)
@@ -417,7 +421,7 @@ async def test_a_confidential_app_is_not_asked_about_twice(
 
 
 async def test_a_public_app_is_asked_about_every_time(ada: Visitor, app: App) -> None:
-    """Anybody can pretend to be it."""
+    """A public app needs consent every time, because anybody can impersonate it."""
     await approve(ada, await sign_in(ada, await open_page(ada, app)), app)
     assert heading_of(await open_page(ada, app)).startswith("Let ")
 
@@ -449,7 +453,7 @@ async def test_the_name_of_an_app_is_text(deployment: Deployment, ada: Visitor, 
 
 
 async def test_codes_are_not_found_by_trying_on_the_way(deployment: Deployment, ada: Visitor, app: App) -> None:
-    """Wherever the form stands, tries are counted for the account."""
+    """Second-factor codes cannot be guessed during the flow: attempts count for the account on every form."""
     registry = deployment.pds.registry
     did = (await deployment.sign_in("ada.test", "password of ada")).json()["did"]
     await deployment.db.write(lambda w: queries.set_mail(w, did, is_on=True))

@@ -1,4 +1,4 @@
-"""Apps and other services: what a grant lets pass on, to whom."""
+"""Apps and other services: which calls a grant lets through, and to whom."""
 
 from collections.abc import AsyncIterator
 
@@ -23,13 +23,15 @@ async def stranger() -> AsyncIterator[Stranger]:
 
 
 async def ask(one: Allowed, nsid: str, service: str) -> tuple[int, str]:
-    """Status and the error's name."""
+    """The status and the error name."""
     answer = await one.app.call(nsid, one.token, headers={"atproto-proxy": service})
     return (200, "") if answer.status_code == 200 else named(answer)
 
 
 async def test_calls_are_passed_on_as_far_as_they_were_granted(deployment: Deployment, stranger: Stranger) -> None:
-    """Method and service both; the token that goes out is the account's, and nothing of the app's goes along."""
+    """Calls are forwarded if both method and service were granted. The token sent out is the account's, and nothing of
+    the app's is forwarded.
+    """
     ana = await deployment.sign_up("ana")
     notes, other = f"{stranger.did}#notes", f"{stranger.did}#bsky_appview"
     one = await allowed(

@@ -1,4 +1,4 @@
-"""What an app may do is what its person allowed, method by method."""
+"""What an app may do is what its user allowed, method by method."""
 
 from dataclasses import replace
 
@@ -20,12 +20,12 @@ MISSING = (403, "ScopeMissing")
 
 @pytest.fixture
 def engine() -> Engine:
-    """What is asked here is decided before the database is."""
+    """This is decided before the database is used."""
     return "sqlite"
 
 
 class Allowed:
-    """An app with some scopes, and its person."""
+    """An app with some scopes, and its user."""
 
     def __init__(self, app: App, tokens: Tokens) -> None:
         self.app, self.token, self.did = app, tokens.access_token, Did(tokens.sub)
@@ -55,7 +55,7 @@ async def test_records(deployment: Deployment) -> None:
     one = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create")
     assert await one.write("createRecord", NOTE) == (200, "")
     assert await one.write("createRecord", OTHER) == MISSING
-    # Which of create and update a put will be is known too late: it needs both.
+    # Whether a put is a create or an update is known too late, so it needs both permissions.
     assert await one.write("putRecord", NOTE, "two") == MISSING
     assert await one.write("deleteRecord", NOTE) == MISSING
     both = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create&action=update")
@@ -73,7 +73,7 @@ async def test_the_refusal_names_what_is_missing(deployment: Deployment) -> None
 
 
 async def test_a_batch_needs_each_of_its_writes(deployment: Deployment) -> None:
-    """One write too many, and none is made."""
+    """A batch needs permission for each of its writes; if one is missing, none is made."""
     ana = await deployment.sign_up("ana")
     one = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create")
     kind = f"{REPO}.applyWrites"
@@ -141,7 +141,9 @@ async def test_the_account_and_the_identity(deployment: Deployment) -> None:
 
 
 async def test_what_no_app_does_for_anybody(deployment: Deployment) -> None:
-    """Passwords, address, invites, activation and deletion are for the account's own page, whatever was granted."""
+    """No app may change passwords, address, invites, activation or deletion, whatever was granted; these are for the
+    account's own page.
+    """
     ana = await deployment.sign_up("ana")
     scope = "atproto transition:generic account:email?action=manage account:repo?action=manage identity:*"
     one = await allowed(deployment, ana.did, scope)
@@ -168,14 +170,14 @@ async def test_what_no_app_does_for_anybody(deployment: Deployment) -> None:
 
 
 async def test_every_line_is_about_a_method(deployment: Deployment) -> None:
-    """A permission for a method that does not exist, or that anybody may call, would be a mistake."""
+    """Each line names an existing method that needs permission."""
     methods = table(deployment.pds.registry, deployment.pds.labels).methods
     assert {nsid for nsid in NEEDS if nsid in methods} == NEEDS.keys()
     assert not {nsid for nsid in NEEDS if methods[nsid].need in (Need.NOTHING, Need.ADMIN)}
 
 
 async def test_sets_of_permissions_are_asked_for_by_name(deployment: Deployment) -> None:
-    """The token has what the set holds; its name is no permission."""
+    """A permission set is requested by name. The token contains the permissions of the set, and not its name."""
     ana = await deployment.sign_up("ana")
     name = "community.lexicon.bookmarks.authManageBookmarks"
     scope = f"atproto include:{name}?aud=did:web:api.example.com%23app"
@@ -193,7 +195,9 @@ async def test_sets_of_permissions_are_asked_for_by_name(deployment: Deployment)
 
 
 async def test_our_own_sets_are_known_here(deployment: Deployment) -> None:
-    """An events app that asks for them may call every query at the service it names, and write what the set says."""
+    """Our own permission sets are built in: an events app that requests them may call every query at the service that
+    it names, and write the records of the set.
+    """
     ana = await deployment.sign_up("ana")
     service, own = "did:web:events.example.com#openmeet", "openmeet.lexicon"
     catalog = Catalog()
@@ -210,6 +214,6 @@ async def test_our_own_sets_are_known_here(deployment: Deployment) -> None:
     managing = await allowed(deployment, ana.did, f"atproto {sets.replace('authRead', 'authManage')}")
     assert await managing.get(ask, aud=service, lxm=queries[0]) == (200, "")
     for collection in ("series", "group", "groupAcceptance", "groupEvent", "groupMembership"):
-        # Its Lexicon refuses this record; the permission does not.
+        # The Lexicon refuses this record, not the permission.
         assert (await managing.write("createRecord", f"{own}.{collection}"))[1] == "InvalidRequest"
     assert await managing.write("createRecord", NOTE) == MISSING

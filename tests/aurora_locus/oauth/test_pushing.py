@@ -1,4 +1,4 @@
-"""What the endpoint for pushed requests takes and refuses."""
+"""What the endpoint for pushed authorization requests accepts and refuses."""
 
 import secrets
 
@@ -21,12 +21,14 @@ PAR = "/oauth/par"
 
 @pytest.fixture
 def engine() -> Engine:
-    """What is tried here is refused before the database is asked."""
+    """These requests are refused before the database is used."""
     return "sqlite"
 
 
 async def test_documents_are_what_clients_look_for(deployment: Deployment) -> None:
-    """Plain 200 answers for everybody, kept for minutes at most; the server names itself as everything."""
+    """The metadata documents are public with status 200, cached for minutes at most, and name this server in every
+    role.
+    """
     origin = deployment.settings.url
     server = await deployment.http.get(
         "/.well-known/oauth-authorization-server", headers={"origin": "https://app.example"}
@@ -49,7 +51,7 @@ async def test_documents_are_what_clients_look_for(deployment: Deployment) -> No
 
 
 async def test_a_browser_may_ask_from_anywhere(deployment: Deployment) -> None:
-    """Cross-origin questions are answered, and scripts may read the nonce."""
+    """Cross-origin requests are answered from any origin, and scripts may read the nonce."""
     asked = {
         "origin": "https://app.example",
         "access-control-request-method": "POST",
@@ -107,14 +109,14 @@ async def test_what_is_wrong_with_a_request_is_said_in_oauths_words(deployment: 
 
 
 async def test_openid_is_no_scope_here(deployment: Deployment) -> None:
-    """What is declared and means nothing here is left out of the request, and nobody is asked for it."""
+    """``openid`` may be declared but has no meaning here; it is left out of the request and not shown for consent."""
     scope = "atproto openid repo:com.example.* repo:org.example.note"
     app = App(deployment, client_id=localhost_id(scope), scope=scope)
     assert (await app.opened(await app.pushed())).scopes == ("atproto", "repo:org.example.note")
 
 
 async def test_on_the_loopback_the_port_is_the_apps_choice(deployment: Deployment) -> None:
-    """RFC 8252 section 7.3; what comes back goes to that port."""
+    """On loopback the app chooses the port, and the response goes to that port (RFC 8252 section 7.3)."""
     app = App(deployment, redirect="http://127.0.0.1:51234/callback")
     ana = await deployment.sign_up("ana")
     assert (await app.approved(await app.pushed(), ana.did))["state"] == "state of the app"
@@ -135,7 +137,7 @@ async def test_on_the_loopback_the_port_is_the_apps_choice(deployment: Deploymen
     ],
 )
 def test_addresses_that_no_client_may_have(client_id: str) -> None:
-    """Outside of development a client is a public https address with a path, and nothing else."""
+    """Outside development a client id must be a public https URL with a path."""
     with pytest.raises(Malformed):
         parse_client_id(client_id)
 
@@ -176,7 +178,7 @@ async def test_a_document_is_asked_for_once_in_ten_minutes(documents: Documents,
 
 
 async def test_proofs_that_are_not_accepted(deployment: Deployment) -> None:
-    """Each refusal uses nothing up: the good proof at the end still counts."""
+    """Each unacceptable proof is refused without using anything up: the valid proof at the end still works."""
     app = App(deployment)
     await app.push()
     good = app.proof("POST", PAR, token_id="the good one")
@@ -202,7 +204,7 @@ async def test_proofs_that_are_not_accepted(deployment: Deployment) -> None:
 
 
 async def test_one_proof_and_no_more(deployment: Deployment) -> None:
-    """RFC 9449 section 4.3: two headers are none."""
+    """Exactly one proof is accepted; two headers are refused (RFC 9449 section 4.3)."""
     app = App(deployment)
     await app.push()
     headers = [("dpop", app.proof("POST", PAR)), ("dpop", app.proof("POST", PAR))]
@@ -210,7 +212,7 @@ async def test_one_proof_and_no_more(deployment: Deployment) -> None:
 
 
 async def test_addresses_of_proofs_in_other_spellings(deployment: Deployment) -> None:
-    """Query, fragment, case of the host, default port and dot segments change nothing."""
+    """A proof's URL may differ in query, fragment, case of the host, default port and dot segments."""
     app = App(deployment)
     await app.push()
     url = app.url(PAR)
@@ -227,7 +229,7 @@ async def test_addresses_of_proofs_in_other_spellings(deployment: Deployment) ->
 
 
 async def test_nonces_are_good_for_some_minutes(deployment: Deployment) -> None:
-    """The newest, the one before and the next; then a new one is asked for, and nothing was used up."""
+    """The current, previous and next nonces are accepted; later a new one is requested, and nothing is used up."""
     app = App(deployment)
     first = await app.post(PAR, app.wish())
     assert named(first) == (400, "use_dpop_nonce")
@@ -244,7 +246,7 @@ async def test_nonces_are_good_for_some_minutes(deployment: Deployment) -> None:
 
 
 async def test_assertions_that_are_not_accepted(confidential: Confidential) -> None:
-    """Who a client is it shows for this server, now, with a key that it publishes, and once."""
+    """A client assertion must be for this server, current, signed with a published key, and used once."""
     app = confidential()
     await app.push()
     good = app.assertion()
@@ -271,7 +273,7 @@ async def test_a_wanting_nonce_uses_no_assertion_up(confidential: Confidential) 
 
 
 async def test_forms_are_read_strictly(deployment: Deployment) -> None:
-    """A parameter stands once; JSON is taken as well; nothing else is."""
+    """Forms are parsed strictly: each parameter appears once. JSON is accepted too, and nothing else."""
     app = App(deployment)
     await app.push()
     cases = {
@@ -293,7 +295,7 @@ async def test_forms_are_read_strictly(deployment: Deployment) -> None:
 
 
 async def test_a_scope_of_the_document_is_the_upper_bound(deployment: Deployment) -> None:
-    """Less than declared may be asked."""
+    """The scope in the metadata is the upper bound; a request may ask for less."""
     app = App(deployment)
     request = await app.opened(await app.pushed(scope="atproto account:email"))
     assert request.scopes == ("atproto", "account:email")
@@ -301,7 +303,7 @@ async def test_a_scope_of_the_document_is_the_upper_bound(deployment: Deployment
 
 
 async def test_too_many_requests_are_refused_before_anything_is_done(deployment: Deployment) -> None:
-    """With OAuth's word for it, and when to come back."""
+    """Too many requests are refused before any work, with the OAuth error and the time to retry."""
     app, registry = App(deployment), deployment.pds.registry
     assert (await app.push()).status_code == 201
     limit = effective(registry, PUSHES)
@@ -315,7 +317,7 @@ async def test_too_many_requests_are_refused_before_anything_is_done(deployment:
 
 
 async def test_limits_that_are_turned_off_refuse_nothing(make_deployment: MakeDeployment) -> None:
-    """And no header speaks of them."""
+    """Disabled limits refuse nothing, and no header mentions them."""
     app = App(await make_deployment(rate_limits_enabled=False))
     registry = app.deployment.pds.registry
     await registry.counters.add(PUSHES, "127.0.0.1", PUSHES.points, app.deployment.clock.now())

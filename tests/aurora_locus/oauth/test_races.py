@@ -1,4 +1,4 @@
-"""What happens when two do the same at once, or one does it twice: on both engines, constraints and statements decide."""
+"""Concurrent and repeated requests, decided by constraints and statements on both engines."""
 
 import asyncio
 
@@ -37,7 +37,9 @@ async def test_two_browsers_at_once_are_told_apart(deployment: Deployment) -> No
 
 
 async def test_approving_twice_leaves_one_code(deployment: Deployment) -> None:
-    """Double click: the last answer counts, the first code is worth nothing; after it was spent nothing is approved."""
+    """Consenting twice (a double click) leaves one code: the later one is valid, the first is not. After it was
+    redeemed, nothing can be approved.
+    """
     ana, app = await deployment.sign_up("ana"), App(deployment)
     uri = await app.pushed()
     first, second = [(await app.approved(uri, ana.did))["code"] for _ in range(2)]
@@ -72,7 +74,9 @@ async def test_a_takedown_ends_every_session(deployment: Deployment) -> None:
 
 
 async def test_two_refreshes_at_once_end_the_session(deployment: Deployment) -> None:
-    """One of them may be a thief's: one wins, and what it won is worth nothing."""
+    """Two concurrent refreshes end the session, because one may be a thief's: one succeeds, but its new token is
+    worthless.
+    """
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     answers = await asyncio.gather(app.refresh(tokens.refresh_token), app.refresh(tokens.refresh_token))

@@ -1,4 +1,4 @@
-"""A server that is stopped and started goes on where it was: nonces, requests, codes in flight, sessions."""
+"""A restarted server continues with its nonces, requests, pending codes and sessions."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.databases import MakeDatabase
 
 @pytest.fixture
 def engine() -> Engine:
-    """Both engines keep what was committed; what is asked is whether the keys come back."""
+    """Both engines keep committed data; this tests whether the keys are loaded again."""
     return "sqlite"
 
 
@@ -28,7 +28,7 @@ async def test_nothing_is_lost_by_a_restart(
         code = await other.code(ana.did)
     async with open_deployment(pds_url, plc, clock, tmp_path) as deployment:
         app.deployment = other.deployment = deployment
-        # With the nonce of before, at the first attempt.
+        # With the nonce from before the restart, at the first attempt.
         assert (await app.call(f"{SERVER}.getSession", tokens.access_token)).status_code == 200
         form = {
             "grant_type": "authorization_code",

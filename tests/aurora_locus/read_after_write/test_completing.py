@@ -1,4 +1,4 @@
-"""People see what they have just written, while the app view has not read it yet."""
+"""People see what they have just written although the app view has not read it yet."""
 
 import json
 import zlib
@@ -27,7 +27,7 @@ BEN = "did:plc:bbbbbbbbbbbbbbbbbbbbbbbb"
 
 @dataclass
 class Scene:
-    """Ana, her server, and an app view that has read nothing since the scene began."""
+    """Ana, her server, and an app view that has read nothing since the start."""
 
     deployment: Deployment
     ana: Person
@@ -37,7 +37,7 @@ class Scene:
     async def write(
         self, collection: str, record: dict[str, Any], rkey: str | None = None, **more: Any
     ) -> dict[str, str]:
-        """A minute later than what was before; ``more`` goes into the request."""
+        """Write a record a minute later than the previous one; ``more`` is added to the request."""
         self.deployment.clock.turn(MINUTE)
         name = "createRecord" if rkey is None else "putRecord"
         body = {"repo": self.ana.did, "collection": collection, "record": record, **more} | (
@@ -58,7 +58,7 @@ class Scene:
         self.view.answer(nsid, body, status, {"atproto-repo-rev": self.rev})
 
     async def catch_up(self) -> None:
-        """The app view has now read everything."""
+        """Let the app view have read everything."""
         latest = await self.ana.http.get("/xrpc/com.atproto.sync.getLatestCommit", params={"did": self.ana.did})
         self.rev = latest.json()["rev"]
 
@@ -92,7 +92,9 @@ async def scene(make_deployment: MakeDeployment) -> AsyncIterator[Scene]:
 
 
 async def test_the_first_post_is_in_ones_own_feed(scene: Scene) -> None:
-    """Also where the app view shows nothing at all yet; the answer says how far behind it is."""
+    """The first post is in one's own feed even if the app view shows nothing yet, and the response says how far it is
+    behind.
+    """
     written = await scene.post("hello")
     scene.answers(f"{FEED}.getAuthorFeed", {"feed": []})
     scene.deployment.clock.turn(30 * SECOND)
@@ -133,7 +135,9 @@ async def test_posts_stand_where_their_time_belongs(scene: Scene) -> None:
 
 
 async def test_each_post_stands_on_one_page(scene: Scene) -> None:
-    """What is older than a page's end is on the next; what is newer than a later page's beginning was before it."""
+    """Each post is on exactly one page: older than a page's end is on the next page, newer than a later page's start
+    was on an earlier one.
+    """
     for text in ("1", "2", "3"):
         await scene.post(text)
     scene.answers(f"{FEED}.getTimeline", {"feed": [scene.theirs("a", 0.5), scene.theirs("b", 1.5)], "cursor": "x"})
@@ -184,7 +188,7 @@ async def picture(scene: Scene) -> dict[str, Any]:
 
 
 async def test_embeds_are_shown(scene: Scene) -> None:
-    """Pictures where the app view keeps them, cards, and other people's posts as the app view shows them."""
+    """Embeds are shown: pictures from the app view's image host, cards, and posts of others as the app view shows them."""
     image = await picture(scene)
     cid = image["image"]["ref"]["$link"]
     quoted = {"uri": f"at://{BEN}/{FEED}.post/3jzfcijpj2z2a", "cid": cid}
@@ -214,7 +218,7 @@ async def test_embeds_are_shown(scene: Scene) -> None:
 
 
 async def test_a_saved_profile_is_shown(scene: Scene) -> None:
-    """On one's own page, in lists of profiles, and beside one's posts."""
+    """A saved profile is shown on one's own page, in lists of profiles, and next to one's posts."""
     image = (await picture(scene))["image"]
     await scene.write(f"{ACTOR}.profile", {"displayName": "Ana", "description": "hi", "avatar": image}, "self")
     old = {
@@ -257,7 +261,9 @@ async def test_ones_answers_are_in_the_thread(scene: Scene) -> None:
 
 
 async def test_a_thread_that_only_this_server_knows(scene: Scene) -> None:
-    """Its parent is shown by the app view; somebody else's missing post stays missing."""
+    """A thread that only this server knows is shown with its parent from the app view. A missing post of somebody else
+    stays missing.
+    """
     parent = {
         "uri": f"at://{BEN}/{FEED}.post/3jzfcijpj2z2a",
         "cid": "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454",
@@ -285,10 +291,10 @@ def in_json(body: Any, status: int = 200, headers: dict[str, str] | None = None)
 
 
 async def test_posts_that_came_with_a_repository_are_not_new(scene: Scene) -> None:
-    """Their keys are old: the app view has had them for years."""
+    """Posts from an imported repository are not new: their keys are old, and the app view has had them for years."""
     old = tid.from_microseconds(scene.deployment.clock.now() - 400 * DAY, 1)
     await scene.write(f"{FEED}.post", {"text": "old", "createdAt": scene.now}, old)
-    # Only where its writer wants no validation does a post get such a key.
+    # Only a write without validation can create a post with such a key.
     await scene.write(f"{FEED}.post", {"text": "odd", "createdAt": scene.now}, "not-a-tid", validate=False)
     scene.answers(f"{FEED}.getTimeline", {"feed": []})
     assert await scene.feed() == []
@@ -300,7 +306,7 @@ async def test_posts_that_came_with_a_repository_are_not_new(scene: Scene) -> No
     ids=str,
 )
 async def test_what_is_no_feed_is_left_alone(scene: Scene, body: Any) -> None:
-    """An app view's mistake is shown as its own, not as ours."""
+    """A response that is not a feed is passed on unchanged, so that an app view's mistake is not ours."""
     await scene.post("hello")
     scene.answers(f"{FEED}.getTimeline", body)
     answer = await scene.read(f"{FEED}.getTimeline")
@@ -345,7 +351,7 @@ async def test_what_was_completed_is_folded_for_those_who_read_that(scene: Scene
     ids=["nothing", "cut", "page", "bytes", "nested", "no number"],
 )
 async def test_what_is_no_json_is_left_alone(scene: Scene, body: bytes) -> None:
-    """Passed on as it came: whoever asked an app view that is broken sees that it is."""
+    """A response that is not JSON is passed on unchanged, so that the caller sees that the app view is broken."""
     await scene.post("hello")
 
     async def answering(_request: Request) -> Response:
@@ -357,7 +363,9 @@ async def test_what_is_no_json_is_left_alone(scene: Scene, body: bytes) -> None:
 
 
 async def test_a_thread_as_deep_as_may_be_asked_for(scene: Scene) -> None:
-    """The depth is the caller's, the thread the app view's: together they must not exhaust the stack."""
+    """A thread of the maximum depth does not exhaust the stack, although the caller chooses the depth and the app view
+    the thread.
+    """
     theirs = scene.theirs("root", 30)["post"]
     thread: dict[str, Any] = {"$type": f"{FEED}.defs#threadViewPost", "post": theirs}
     for _ in range(400):

@@ -1,4 +1,4 @@
-"""A reference PDS that people have used, stopped: made once, taken over by the tests, never changed."""
+"""A used and stopped reference PDS: created once, imported by the tests, never changed."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ PREFERENCES = [{"$type": "app.bsky.actor.defs#adultContentPref", "enabled": Fals
 
 @dataclass
 class Deployment:
-    """What the reference PDS had and said before it was stopped."""
+    """What the reference PDS stored and sent before it was stopped."""
 
     reference: ReferencePds
     plc_url: str
@@ -97,7 +97,7 @@ async def deployment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 
 async def _live(deployment: Deployment) -> None:
-    """Ana writes, ben leaves for a while, cleo is taken down, dora has written nothing."""
+    """Ana writes, ben deactivates his account for a while, cleo is taken down, dora has written nothing."""
     reference = deployment.reference
     for name in ("ana", "ben", "cleo", "dora"):
         deployment.passwords[name] = f"password of {name}"
@@ -157,7 +157,7 @@ async def _live(deployment: Deployment) -> None:
 
 
 async def _move_in_oddly(deployment: Deployment) -> None:
-    """Eve's repository was imported with records and paths that nobody could write today, and then written to."""
+    """Import a repository for Eve with records and paths that cannot be written today, and then write to it."""
     deployment.people["eve"] = await deployment.reference.sign_up("eve", "password of eve")
     token, did = deployment.people["eve"]["accessJwt"], Did(deployment.did("eve"))
     blocks = {f"{NOTE}/{name}": block for name, (block, _) in ODD.items()}
@@ -170,7 +170,7 @@ async def _move_in_oddly(deployment: Deployment) -> None:
 
 
 async def _move_in_silently(deployment: Deployment) -> None:
-    """Fay's repository was imported and not written to since: its head is signed by the key of the server before."""
+    """Import a repository for Fay and write nothing, so that its head is signed by the key of the previous server."""
     deployment.people["fay"] = await deployment.reference.sign_up("fay", "password of fay")
     token, did = deployment.people["fay"]["accessJwt"], Did(deployment.did("fay"))
     data = file_of_blocks(
@@ -191,7 +191,7 @@ async def _import(deployment: Deployment, token: str, data: bytes) -> None:
 
 
 async def _let_in(deployment: Deployment) -> dict[str, Any]:
-    """An app's tokens for ana's account, made by the reference's own code."""
+    """Create an app's tokens for ana's account with the reference's own code."""
     node = reference.node()
     assert node is not None
     process = await asyncio.create_subprocess_exec(
@@ -211,7 +211,7 @@ async def _let_in(deployment: Deployment) -> dict[str, Any]:
 
 
 async def frames_since(url: str, cursor: int, quiet_seconds: float = 1.0) -> list[bytes]:
-    """What the firehose gives from a cursor until nothing has come for a while."""
+    """The firehose frames after a cursor, until none has arrived for a while."""
     target = f"{url.replace('http', 'ws', 1)}/xrpc/com.atproto.sync.subscribeRepos?cursor={cursor}"
     frames: list[bytes] = []
     async with ClientSession() as http, http.ws_connect(target, max_msg_size=0) as socket:
@@ -242,7 +242,7 @@ async def call(url: str, nsid: str, body: Any = None, token: str | None = None) 
 
 
 async def openmeet(*arguments: str, environment: dict[str, str]) -> tuple[int, str]:
-    """A command of ours: its exit status and all that it printed."""
+    """Run one of our commands; returns its exit status and output."""
     program = Program("pds", environment, Path(environment["LOG"]), arguments=list(arguments))
     await program.start()
     assert program.process is not None

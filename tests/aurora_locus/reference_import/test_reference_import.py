@@ -1,4 +1,4 @@
-"""A folder of the reference PDS, taken over and started under the same address: nobody notices but the operator."""
+"""A folder of the reference PDS is imported and served under the same URL, and only the operator notices."""
 
 import hashlib
 import secrets
@@ -55,7 +55,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
 
 @dataclass
 class App:
-    """An app that was let in before; it asks twice where the server wants a nonce."""
+    """An app that was authorized before; it repeats a request if the server wants a nonce."""
 
     url: str
     key: P256PrivateKey
@@ -89,7 +89,7 @@ class App:
 
 @pytest.fixture(scope="session")
 async def successor(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The address, which ours answers at now."""
+    """The URL, at which our server now answers."""
     root = tmp_path_factory.mktemp("adopted")
     before = fingerprint(deployment.folder)
     arguments = ["adopt", str(deployment.folder), "--into", str(root / "new")]
@@ -100,7 +100,7 @@ async def successor(deployment: Deployment, tmp_path_factory: pytest.TempPathFac
         **{name: value for name, value in deployment.reference.environment().items() if name.startswith("PDS_")},
         "PDS_DATA_DIRECTORY": str(root / "new"),
         "PDS_BLOBSTORE_DISK_LOCATION": "",
-        # As kept by the command; a start needs neither.
+        # As written by the command; a start needs neither.
         "PDS_JWT_SECRET": "",
         "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX": "",
     }
@@ -112,7 +112,7 @@ async def successor(deployment: Deployment, tmp_path_factory: pytest.TempPathFac
 
 
 async def test_repositories_are_the_same_blocks(deployment: Deployment, successor: str) -> None:
-    """Root and every block; nothing was signed anew."""
+    """Imported repositories have the same root and blocks, and nothing was signed again."""
     for name in ("ana", "dora"):
         exported = deployment.exports[name]
         status, now = await ask(successor, "com.atproto.sync.getRepo", did=deployment.did(name))
@@ -123,8 +123,8 @@ async def test_repositories_are_the_same_blocks(deployment: Deployment, successo
 
 
 async def test_odd_records_are_carried_and_odd_paths_left_out(deployment: Deployment, successor: str) -> None:
-    """Byte for byte, readable where the data model allows; the repository is signed anew without the odd paths, and the
-    stream says so by ``#sync``.
+    """Odd records are imported byte for byte, and readable where the data model allows. Odd paths are left out: the
+    repository is signed again without them and announced by ``#sync``.
     """
     did = deployment.did("eve")
     then = read_snapshot(car.read(deployment.exports["eve"]))
@@ -148,13 +148,14 @@ async def test_odd_records_are_carried_and_odd_paths_left_out(deployment: Deploy
         for message in map(events.read, await frames_since(successor, 0))
         if isinstance(message, events.SyncMessage) and message.did == did and message.rev == here.commit.rev
     ]
-    # One of two: fay's is announced as well.
+    # One of two, because fay's is announced as well.
     assert announced.seq - max(message.seq for message in map(events.read, deployment.frames) if message) in {1, 2}  # type: ignore[union-attr]
 
 
 async def test_head_of_another_key_is_signed_again(deployment: Deployment, successor: str) -> None:
-    """Who moved to the old server and wrote nothing there has a head that nobody can verify by the DID document. Here it is
-    signed by the account's key, over the same tree, and announced.
+    """A head signed by another key is signed again. It belongs to somebody who moved to the old server and wrote
+    nothing there, so nobody could verify it by the DID document. The account's key signs the same tree, and the commit
+    is announced.
     """
     did = Did(deployment.did("fay"))
     status, exported = await ask(successor, "com.atproto.sync.getRepo", did=did)
@@ -183,7 +184,7 @@ async def test_exports_since_a_rev_are_the_same(deployment: Deployment, successo
 
 
 async def test_passwords_open_sessions(deployment: Deployment, successor: str) -> None:
-    """Twice: the first time the hash is made anew."""
+    """Passwords work, also the second time after the hash was renewed."""
     for _ in range(2):
         wish = {"identifier": "ana.test", "password": deployment.passwords["ana"]}
         status, session = await call(successor, "com.atproto.server.createSession", wish)
@@ -204,7 +205,7 @@ async def test_app_password_opens_a_lesser_session(deployment: Deployment, succe
 
 
 async def test_sessions_go_on(deployment: Deployment, successor: str) -> None:
-    """An access token of before is good, and a refresh token of before is exchanged for one of ours."""
+    """Earlier sessions continue: an old access token is valid, and an old refresh token is exchanged for one of ours."""
     status, _ = await ask(successor, "com.atproto.server.getSession", deployment.people["dora"]["accessJwt"])
     assert status == 200
     refresh = "com.atproto.server.refreshSession"
@@ -215,7 +216,7 @@ async def test_sessions_go_on(deployment: Deployment, successor: str) -> None:
 
 
 async def test_apps_refresh_with_the_token_that_they_have(deployment: Deployment, successor: str) -> None:
-    """Once, with the key of before; then with ours. Nobody was asked for consent."""
+    """Apps refresh once with a token bound to the old key and then with ours, without a new consent."""
     app = App(successor, deployment.app_key)
     first = await app.refreshed(deployment.app_tokens["refresh_token"])
     assert first["sub"] == deployment.did("ana")
@@ -228,7 +229,7 @@ async def test_apps_refresh_with_the_token_that_they_have(deployment: Deployment
 
 
 async def test_official_client_resumes_its_session(deployment: Deployment, successor: str) -> None:
-    """``@atproto/api`` with the session that it stored before; it refreshes, writes and reads."""
+    """The official client (``@atproto/api``) resumes its stored session; it refreshes, writes and reads."""
     node = reference.node()
     assert node is not None
     session = {**deployment.people["ana"], "active": True}
@@ -241,7 +242,7 @@ async def test_official_client_resumes_its_session(deployment: Deployment, succe
 
 
 async def test_firehose_has_the_same_frames_and_goes_on(deployment: Deployment, successor: str) -> None:
-    """A relay's cursor stays good: what was sent is sent again byte for byte, and the next number follows."""
+    """The firehose sends the same frames byte for byte and then the next number, so that a relay's cursor stays valid."""
     assert (await frames_since(successor, 0))[: len(deployment.frames)] == deployment.frames
     later = await frames_since(successor, len(deployment.frames) // 2)
     assert later[0] in deployment.frames
@@ -262,7 +263,7 @@ async def test_blobs_preferences_and_decisions_are_here(deployment: Deployment, 
 
 
 async def test_letters_on_their_way_are_good(deployment: Deployment, successor: str) -> None:
-    """A token that was mailed before sets a new password after."""
+    """A token that was e-mailed before the move still resets the password afterwards."""
     wish = {"token": deployment.email_token, "password": "a new password of dora"}
     status, said = await call(successor, "com.atproto.server.resetPassword", wish)
     assert status == 200, said
@@ -271,7 +272,9 @@ async def test_letters_on_their_way_are_good(deployment: Deployment, successor: 
 
 
 async def test_who_left_for_a_while_comes_back_and_writes(deployment: Deployment, successor: str) -> None:
-    """The signing key came along: the new commit follows the old one and is announced after all that was."""
+    """An account that was deactivated comes back and writes. Its imported signing key signs the new commit, which
+    follows the old one and is announced after all earlier events.
+    """
     wish = {"identifier": "ben.test", "password": deployment.passwords["ben"]}
     _, session = await call(successor, "com.atproto.server.createSession", wish)
     token = session["accessJwt"]
@@ -284,14 +287,16 @@ async def test_who_left_for_a_while_comes_back_and_writes(deployment: Deployment
 
 
 async def test_running_server_is_left_alone(deployment: Deployment) -> None:
-    """While the old server has its databases open, idle as it may be, nothing is taken over."""
+    """Nothing is imported while the old server has its databases open, even if idle."""
     status, said = deployment.refused_while_running
     assert status == 1
     assert "is in use: stop the reference PDS first" in said
 
 
 async def test_dry_run_beside_the_running_server_tells_the_same(deployment: Deployment, tmp_path: Path) -> None:
-    """From a snapshot: the server had written to its logs, and went on."""
+    """A dry run next to the running server reports the same. It reads a snapshot, and the server continues to write to
+    its logs.
+    """
     status, said = deployment.looked_at_while_running
     assert status == 0, said
     beside = msgspec.json.decode(said)
@@ -305,7 +310,7 @@ async def test_dry_run_beside_the_running_server_tells_the_same(deployment: Depl
 
 
 async def test_folder_of_a_killed_server_is_whole(deployment: Deployment, tmp_path: Path) -> None:
-    """What was in the write-ahead logs alone counts; the folder stays as it is."""
+    """The folder of a killed server is imported with what is only in the write-ahead logs, and is not changed."""
     assert (deployment.killed / "account.sqlite-wal").stat().st_size > 0
     before = fingerprint(deployment.killed)
     told = []
@@ -329,12 +334,12 @@ async def test_folder_of_a_killed_server_is_whole(deployment: Deployment, tmp_pa
 
 
 async def test_damage_stops_it(deployment: Deployment, tmp_path: Path) -> None:
-    """A block with other bytes is named, and no new folder is made."""
+    """Damage stops the import: a block with wrong bytes is named, and no new folder is created."""
     folder = tmp_path / "old"
     shutil.copytree(deployment.folder, folder)
     (store,) = (path for path in folder.glob("actors/*/*/store.sqlite") if path.parent.name == deployment.did("ana"))
     content, block = store.read_bytes(), b"fnumber\x18\x64"
-    # Every copy of it: SQLite leaves old ones in the free parts of its pages.
+    # Every copy of it, because SQLite leaves old ones in the free parts of its pages.
     assert block in content
     store.write_bytes(content.replace(block, b"fnumber\x18\x65"))
     arguments = ["adopt", str(folder), "--into", str(tmp_path / "new")]
@@ -347,7 +352,7 @@ async def test_damage_stops_it(deployment: Deployment, tmp_path: Path) -> None:
 
 
 async def test_any_empty_database_will_do_and_no_other(deployment: Deployment, pds_url: str, tmp_path: Path) -> None:
-    """A database that the operator names, on both engines; a second time it is not empty."""
+    """The operator may name any empty database, on both engines. A second import is refused because it is not empty."""
     for number, (expected, sentence) in enumerate(((0, "Everything is in"), (1, "already has accounts"))):
         environment = {"LOG": str(tmp_path / f"{number}.log"), "PDS_DATABASE_URL": pds_url}
         into = tmp_path / f"new{number}"

@@ -1,4 +1,6 @@
-"""From Aurora Locus back to the reference PDS on the folder that was kept: what goes on, what is lost, what can be brought."""
+"""The way back from Aurora Locus to the reference PDS on the kept folder: what continues, what is lost, what can be
+imported.
+"""
 
 import shutil
 import sqlite3
@@ -30,8 +32,8 @@ def paths(data: bytes) -> set[str]:
 
 
 async def test_the_reference_goes_on_where_it_was_stopped(deployment: Deployment, tmp_path: Path) -> None:
-    """Sessions from before go on, writes since are lost unless their owner imports them, and relays are given numbers that they
-    have not seen.
+    """The reference continues where it was stopped. Earlier sessions work, later writes are lost unless their owner
+    imports them, and relays get numbers that they have not seen.
     """
     kept = tmp_path / "kept"
     shutil.copytree(deployment.folder, kept)
@@ -71,7 +73,7 @@ async def test_the_reference_goes_on_where_it_was_stopped(deployment: Deployment
     finally:
         assert await ours.stop() == 0
 
-    # As the page says: numbers go on above what relays have read.
+    # As the page says, numbers continue above those that relays have read.
     with sqlite3.connect(kept / "sequencer.sqlite") as log:
         before = log.execute("select seq from sqlite_sequence where name = 'repo_seq'").fetchone()[0]
         assert before < newest

@@ -1,4 +1,4 @@
-"""What a worker does in the place of the check of an upload. A module of its own, because the worker imports it."""
+"""Replaces the check of an upload in a worker. A separate module, because the worker imports it."""
 
 import time
 
@@ -11,7 +11,7 @@ GO_ON = "go on"
 
 
 def check_later(files: ImportFiles, did: Did, data: Cid) -> CheckedImport:
-    """Wait until the test goes on: until there is a file of this name in the PDS's folder."""
+    """Wait until the test creates a file of this name in the PDS's folder."""
     while not (files.folder.parent.parent / GO_ON).exists():
         time.sleep(0.01)
     return check(files, did, data)

@@ -1,6 +1,6 @@
 """A process that writes until it is killed: ``python -m tests.aurora_locus.repository.crashing FOLDER SEED``.
 
-Each line on its standard output acknowledges one write, printed after the commit returned.
+Each line on its standard output acknowledges one write, and is printed after the commit has returned.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ PEOPLE = ("ada", "ben", "cleo")
 
 
 async def main(folder: Path, seed: str) -> None:
-    """Three people write, update and delete at once, for ever."""
+    """Three people write, update and delete concurrently, forever."""
     clock = SystemClock()
     db = await open_database(f"sqlite://{folder}/pds.db", clock=clock)
     repositories = await assemble(db, clock, folder)

@@ -1,4 +1,4 @@
-"""Files of repositories as other servers write them, and an account that takes one in."""
+"""Repository files as other servers write them, and an account that imports one."""
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -39,12 +39,12 @@ async def bring(person: Hosted, data: bytes, folder: Path, limit: int = 10_000_0
 
 
 def file_of(did: Did, records: Mapping[str, Value], rev: Tid, *, without: tuple[Cid, ...] = ()) -> bytes:
-    """An export of another server: records by path."""
+    """An export of another server, from records by path."""
     return file_of_blocks(did, {path: cbor.encode(value) for path, value in records.items()}, rev, without=without)
 
 
 def file_of_blocks(did: Did, blocks: Mapping[str, bytes], rev: Tid, *, without: tuple[Cid, ...] = ()) -> bytes:
-    """The same of records that are encoded already, however oddly."""
+    """Like ``file_of``, from records that are already encoded, possibly in an odd way."""
     tree = build(sorted((path, Cid.for_cbor(block)) for path, block in blocks.items()))
     commit = sign_commit(ELSEWHERE, did=did, rev=rev, data=tree.root)
     sections = {
@@ -74,7 +74,7 @@ async def stored_blocks(db: Database, did: Did) -> dict[Cid, int]:
 
 
 async def require_consistent(person: Hosted) -> Snapshot:
-    """Index, tree and blocks agree; nothing is left over."""
+    """Check that index, tree and blocks agree and nothing is left over."""
     snapshot = await exported(person)
     db = person.repositories.db
     assert await reader.all_entries(db, person.did) == snapshot.entries
@@ -87,5 +87,5 @@ async def require_consistent(person: Hosted) -> Snapshot:
 
 @pytest.fixture
 async def mover(repositories: Repositories) -> Hosted:
-    """An account that is being moved here: deactivated, its repository empty."""
+    """An account that is being moved here: deactivated, with an empty repository."""
     return await Hosted.make(repositories, "mover", HostingStatus.DEACTIVATED)

@@ -1,4 +1,4 @@
-"""The machine's clock is set back by an hour: revisions and numbers go on, and everything still verifies."""
+"""The machine's clock is set back by an hour: revisions and sequence numbers continue, and everything still verifies."""
 
 from aurora_locus.blobs.sweep import sweep
 from aurora_locus.maintenance import integrity
@@ -11,9 +11,10 @@ from tests.aurora_locus.hosted import Hosted, frames_after, verify_log
 
 
 async def test_revisions_and_numbers_only_grow(ada: Hosted, db: Database, clock: HandClock):
-    """Each commit is newer than the one before, whatever the clock says; a careful consumer accepts the whole history.
+    """Revisions and numbers only grow, whatever the clock says, and a careful consumer accepts the whole history.
 
-    The hour is more than the five minutes that consumers allow a revision to be ahead, so they read with a clock that is right.
+    An hour is more than the five minutes by which consumers accept a revision ahead of time, so they use a correct
+    clock.
     """
     revs = []
     for step in (SECOND, -HOUR, SECOND, -DAY, SECOND, 2 * DAY):
@@ -30,7 +31,7 @@ async def test_revisions_and_numbers_only_grow(ada: Hosted, db: Database, clock:
 
 
 async def test_nothing_goes_before_its_time(ada: Hosted, repositories: Repositories, db: Database, clock: HandClock):
-    """An upload that was made in the future by today's clock stays, and so do the events."""
+    """An upload and events that are in the future of the corrected clock are not removed early."""
     blob = await send(ada, b"picture")
     clock.turn(-DAY)
     await sweep(repositories.blobs, clock.now())

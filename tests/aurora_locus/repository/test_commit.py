@@ -1,4 +1,4 @@
-"""The write path: what is stored, what is refused, what is announced."""
+"""The write path: what is stored, refused and announced."""
 
 import asyncio
 
@@ -39,7 +39,9 @@ async def test_record_is_stored_and_announced(db: Database, ada: Hosted, clock: 
 
 
 async def test_every_commit_of_a_long_history_holds(db: Database, ada: Hosted, clock: HandClock):
-    """Creations, updates and deletions in every position: each frame is inverted and verified, the chain is unbroken."""
+    """Every commit of a long history verifies, with creations, updates and deletions in every position: each frame is
+    inverted, and the chain is unbroken.
+    """
     expected = {}
     for number in range(60):
         clock.turn(1000)
@@ -56,7 +58,7 @@ async def test_every_commit_of_a_long_history_holds(db: Database, ada: Hosted, c
 
 
 async def test_two_writers_of_one_repository_both_succeed(db: Database, ada: Hosted, clock: HandClock):
-    """Concurrent creations make two commits whose revs increase; none is lost."""
+    """Two concurrent creations both succeed, with two commits whose revs increase."""
     await asyncio.gather(*(ada.create(f"r{number}") for number in range(20)))
     records = await verify_log(db, ada.did, ada.key.public, clock.now())
     assert len(records) == 20
@@ -74,7 +76,7 @@ async def test_writers_of_many_repositories_at_once(db: Database, repositories: 
 
 
 async def test_failed_member_of_a_group_leaves_the_others(db: Database, ada: Hosted, ben: Hosted, clock: HandClock):
-    """A write refused inside the shared transaction takes nothing with it."""
+    """A write refused inside a shared transaction does not affect the others."""
     await ben.create("taken")
 
     async def refused() -> type[Failure]:
@@ -166,7 +168,7 @@ async def test_two_megabytes_are_refused_before_anything_is_stored(db: Database,
 )
 @pytest.mark.parametrize("action", ["put", "delete"])
 async def test_swap_record(ada: Hosted, held: bool, swap: str | None, accepted: bool, action: str):
-    """``swapRecord`` is compared with what is there; null demands that nothing is."""
+    """``swapRecord`` is compared with the current record; null requires that there is none."""
     expected: Cid | None = None
     if held:
         expected = (await ada.create("a")).cid
@@ -200,7 +202,7 @@ async def test_block_shared_by_two_records_outlives_one(db: Database, ada: Hoste
 
 
 async def test_nothing_is_left_behind(db: Database, ada: Hosted):
-    """After deleting every record the store holds the commit and the empty tree, nothing else."""
+    """After every record is deleted, the store contains only the commit and the empty tree."""
     for number in range(30):
         await ada.create(f"r{number}")
     for number in range(30):
@@ -220,7 +222,9 @@ async def test_inactive_repository_has_no_commits(db: Database, ada: Hosted, sta
 
 
 async def test_inactive_repository_has_no_commits_even_if_the_head_in_memory_is_old(db: Database, ada: Hosted):
-    """The statement that moves the head refuses, whatever the cache believes."""
+    """An inactive repository accepts no commit, even if a stale head is cached: the statement that moves the head
+    refuses it.
+    """
     await ada.create("a")
 
     def behind_its_back(w: Writer) -> None:
@@ -234,7 +238,7 @@ async def test_inactive_repository_has_no_commits_even_if_the_head_in_memory_is_
 async def test_commit_after_another_process_wrote(
     db: Database, repositories: Repositories, ada: Hosted, clock: HandClock
 ):
-    """A head that moved behind the cache is noticed, and the write is made on top of it."""
+    """After another process wrote, the changed head is noticed and the commit is made on top of it."""
     stale = await repositories.head(ada.did)
     await ada.create("a")
     repositories.put_head(stale)

@@ -1,4 +1,6 @@
-"""Invariants 1 and 2 under ``kill -9``: nothing acknowledged is lost, every commit has its event, numbers go on."""
+"""Invariants 1 and 2 under ``kill -9``: no acknowledged write is lost, every commit has its event, and numbers
+continue.
+"""
 
 import asyncio
 import os
@@ -21,12 +23,12 @@ from tests.patience import PATIENCE_SECONDS
 
 KILLS = 4
 
-# What is acknowledged of each record: its text, or None for a deletion.
+# The acknowledged state of each record: its text, or None for a deletion.
 Acknowledged = dict[tuple[str, str], str | None]
 
 
 async def write_until_killed(folder: Path, seed: str, after: int) -> Acknowledged:
-    """Kill the process after so many acknowledgements; what they say."""
+    """Kill the process after that many acknowledgements and return them."""
     arguments = ("-m", "tests.aurora_locus.repository.crashing", str(folder), seed)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     process = await asyncio.create_subprocess_exec(
@@ -74,7 +76,7 @@ async def test_killed_at_any_instant(tmp_path: Path):
         assert numbers[-1] > last
         for name in PEOPLE:
             person = Hosted.named(repositories, name)
-            # Every announced commit holds and follows the one before; the last one is the head.
+            # Every announced commit is valid and follows the previous one; the last one is the head.
             announced = await verify_log(db, person.did, person.key.public, clock.now())
             head = await repositories.head(person.did)
             commits = [one for one in await messages(db, person.did) if isinstance(one, events.CommitMessage)]
@@ -94,7 +96,7 @@ async def test_killed_at_any_instant(tmp_path: Path):
 def _later_than_acknowledged(
     name: str, announced: dict[str, Value], acknowledged: Acknowledged, seed: str
 ) -> list[tuple[str, str | None, str | None]]:
-    """Records that are not as last acknowledged: only the write that the kill interrupted may have changed one."""
+    """Records that differ from the last acknowledgement: only the write interrupted by the kill may have changed one."""
     found = []
     for (who, rkey), text in acknowledged.items():
         stored = text_of(announced.get(f"org.example.note/{rkey}"))

@@ -1,4 +1,4 @@
-"""A repository from its file: all of it or nothing, checked whole, signed anew."""
+"""Importing a repository from a file: everything or nothing, fully checked, signed anew."""
 
 import asyncio
 from collections.abc import Callable
@@ -44,7 +44,7 @@ __all__ = ["mover"]
 
 
 async def move_in(repositories: Repositories, did: Did) -> Hosted:
-    """The same for a DID that is given."""
+    """Import the file for the given DID."""
     key = K256PrivateKey.from_random(bytes(64))
     beginning = hosting.begin(repositories, did, key)
 
@@ -71,7 +71,9 @@ async def move_in(repositories: Repositories, did: Did) -> Hosted:
     ],
 )
 async def test_real_repository_moves_in(repositories: Repositories, tmp_path: Path, name: str):
-    """Every record under its path, byte for byte; blocks that nothing links to stay behind; the same again is nothing."""
+    """A real repository is imported with every record under its path, byte for byte. Unlinked blocks are left out, and
+    importing it again changes nothing.
+    """
     data = fixture_path(f"data/cars/{name}").read_bytes()
     wanted = read_snapshot(car.read(data))
     mover = await move_in(repositories, wanted.commit.did)
@@ -102,7 +104,9 @@ async def test_part_of_a_repository_is_refused(repositories: Repositories, tmp_p
 
 
 async def test_new_commit_is_ours_and_follows_the_files(mover: Hosted, clock: HandClock, tmp_path: Path):
-    """A file that is a little ahead of our clock is followed; one from far in the future is not believed."""
+    """The new commit is ours and its rev follows the file's, even if that is slightly ahead of our clock. One far in
+    the future is ignored.
+    """
     ahead = from_microseconds(clock.now() + HOUR // 60, 3)
     made = await bring(mover, file_of(mover.did, notes("a"), ahead), tmp_path)
     assert made is not None
@@ -114,7 +118,9 @@ async def test_new_commit_is_ours_and_follows_the_files(mover: Hosted, clock: Ha
 
 
 async def test_what_is_gone_at_the_source_is_removed(mover: Hosted, clock: HandClock, tmp_path: Path):
-    """Created, changed, kept and deleted: afterwards index, tree and blocks are the file's."""
+    """Records missing in the file are removed: after creations, changes and deletions, index, tree and blocks are the
+    file's.
+    """
     names = [f"k{number:03}" for number in range(300)]
     rev = from_microseconds(clock.now(), 3)
     await bring(mover, file_of(mover.did, notes(*names), rev), tmp_path)
@@ -151,7 +157,7 @@ async def test_what_came_since_is_completed_by_what_is_here(mover: Hosted, clock
 
 
 async def test_blobs_are_missing_until_they_come(mover: Hosted, clock: HandClock, tmp_path: Path):
-    """Those here become public with the import, those that come later at once; with the record the blob goes."""
+    """Missing blobs become public as they arrive, existing ones with the import. A blob is removed with its record."""
     repositories = mover.repositories
     here = await upload(repositories.blobs, mover.did, pieces(b"here"), content_type="text/plain", content_length=None)
     absent = Cid.for_raw(b"later")
@@ -218,7 +224,7 @@ async def test_record_that_is_not_in_the_file(mover: Hosted, clock: HandClock, t
 
 
 async def test_tree_of_another_shape_is_refused(mover: Hosted, clock: HandClock, tmp_path: Path):
-    """A node with the right entries on the wrong level."""
+    """A tree with the right entries on the wrong level is refused."""
     entries = sorted((f"{NOTE}/{name}", Cid.for_cbor(b"\xa0")) for name in "abcdefgh")
     flat = cbor.encode({"l": None, "e": [{"p": 0, "k": path.encode(), "v": cid, "t": None} for path, cid in entries]})
     commit = sign_commit(ELSEWHERE, did=mover.did, rev=from_microseconds(clock.now(), 3), data=Cid.for_cbor(flat))
@@ -228,7 +234,9 @@ async def test_tree_of_another_shape_is_refused(mover: Hosted, clock: HandClock,
 
 
 async def test_files_beyond_the_limit(mover: Hosted, clock: HandClock, tmp_path: Path):
-    """By their bytes, by what they announce, and by the number of blocks that could fill the memory."""
+    """A file beyond a limit is refused: by its bytes, its announced sizes, or a number of blocks that could fill the
+    memory.
+    """
     data = file_of(mover.did, notes(*map(str, range(100))), from_microseconds(clock.now(), 3))
     with pytest.raises(TooLarge):
         await bring(mover, data, tmp_path, limit=len(data) - 1)
@@ -248,7 +256,7 @@ async def test_nothing_of_a_file_stays_on_the_disk(mover: Hosted, clock: HandClo
 
 
 async def test_caller_who_hangs_up_is_no_harm(mover: Hosted, clock: HandClock, tmp_path: Path):
-    """Cancelled at any moment, the repository is the old one or the new one, whole."""
+    """If the caller disconnects at any moment, the repository is completely the old one or the new one."""
     data = file_of(mover.did, notes(*map(str, range(200))), from_microseconds(clock.now(), 3))
     for turns in range(0, 60, 3):
         task = asyncio.create_task(bring(mover, data, tmp_path))
@@ -281,7 +289,7 @@ async def test_repository_that_was_taken_down_takes_nothing_in(
 
 
 async def test_export_that_runs_meanwhile_stays_whole(mover: Hosted, clock: HandClock, tmp_path: Path):
-    """It is of the root it began with; afterwards nothing of that is left."""
+    """An export that runs during an import keeps the root it began with, and nothing of that is left afterwards."""
     names = [f"k{number:03}" for number in range(300)]
     await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
     chunks = export(mover.repositories, mover.did)

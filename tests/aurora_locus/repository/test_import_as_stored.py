@@ -1,4 +1,4 @@
-"""Repositories from elsewhere are carried as they are: odd records keep their bytes, odd paths are left out by name."""
+"""Imported repositories keep odd records byte for byte, and odd paths are left out by name."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ REV = from_microseconds(1_700_000_000_000_000, 3)
 
 
 async def test_odd_records_keep_their_bytes(mover: Hosted, tmp_path: Path) -> None:
-    """Under the tree that they came with; the server goes on writing, exporting and checking beside them."""
+    """Odd records keep their bytes under the imported tree, and the server can write, export and check next to them."""
     data = file_of_blocks(mover.did, BLOCKS, REV)
     assert await bring(mover, data, tmp_path) is not None
     held = await require_consistent(mover)
@@ -63,7 +63,7 @@ async def test_lists_show_what_can_be_read(mover: Hosted, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("again", [False, True])
 async def test_odd_paths_are_left_out(mover: Hosted, tmp_path: Path, *, again: bool) -> None:
-    """And nothing else; the same file a second time changes nothing."""
+    """Only odd paths are left out, and importing the same file again changes nothing."""
     odd = dict.fromkeys((*ODD_PATHS, f"{NOTE}/a b", "no-slash", f"{NOTE}/é"), GOOD)
     data = file_of_blocks(mover.did, BLOCKS | odd, REV)
     assert await bring(mover, data, tmp_path) is not None

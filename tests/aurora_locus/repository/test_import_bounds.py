@@ -1,4 +1,4 @@
-"""What a repository's file may cost: each block of it is looked at once, however many paths and nodes link to it."""
+"""The cost of importing a file is bounded: each block is read once, however many paths and nodes link to it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ __all__ = ["mover"]
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How many records were read."""
+    """The number of records read."""
     count = [0]
     read = stored_record.read_stored
 
@@ -42,7 +42,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 async def test_a_record_at_many_paths_is_read_once(
     mover: Hosted, clock: HandClock, tmp_path: Path, reads: Callable[[], int]
 ) -> None:
-    """One record of a megabyte at each of a million paths fits the largest file, and took hours to read."""
+    """A record that is linked from many paths is read once. A file of maximum size can link a record of a megabyte from
+    a million paths, which used to take hours.
+    """
     blob = {"$type": "blob", "ref": Cid.for_raw(b"x"), "mimeType": "image/png", "size": 1}
     one = cbor.encode({"$type": NOTE, "text": "the same", "picture": blob})
     odd = cbor.encode(["no map"])
@@ -60,7 +62,9 @@ async def test_a_record_at_many_paths_is_read_once(
 
 
 async def test_a_subtree_that_hangs_in_two_places_is_refused(mover: Hosted, clock: HandClock, tmp_path: Path) -> None:
-    """Each level that names the one below twice would double the walk: a few kilobytes, and no end."""
+    """A subtree linked from two places is refused: if each level links the one below twice, a few kilobytes would take
+    forever.
+    """
     record = cbor.encode({"$type": NOTE, "text": "leaf"})
     value = Cid.for_cbor(record)
     tree = build(sorted((f"{NOTE}/{number:04}", value) for number in range(400)))

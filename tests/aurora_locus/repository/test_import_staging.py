@@ -1,4 +1,4 @@
-"""What an import lays down beforehand: found by nobody, swept when the import comes to nothing."""
+"""Blocks that an import stores before its last step: invisible, and removed if the import fails."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ def fails(*_arguments: object, **_options: object) -> list[Cid]:
 async def test_interrupted_import_leaves_the_state_before(
     mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Cut off between laying down blocks and moving the head: nothing is visible, nothing is left."""
+    """An import interrupted between storing blocks and moving the head leaves the previous state, and nothing else."""
     await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
     before = await require_consistent(mover)
     real = import_writer.store
@@ -50,13 +50,15 @@ async def test_interrupted_import_leaves_the_state_before(
 async def test_what_a_crash_left_is_collected_at_the_next_start(
     db: Database, mover: Hosted, clock: HandClock, tmp_path: Path
 ):
-    """Blocks were laid down and the process died: the repository is the one before, and nothing else is stored."""
+    """The leftovers of a crash are removed at the next start: blocks were stored and the process died. The repository
+    is the previous one.
+    """
     await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
     before = await require_consistent(mover)
     head = await mover.repositories.head(mover.did)
     made = sign_commit(mover.key, did=mover.did, rev=mover.repositories.next_rev(head.rev), data=head.data)
     await cut_off(mover, head, made)
-    clock.turn(3 * MINUTE)  # on PostgreSQL another process might be at it
+    clock.turn(3 * MINUTE)  # on PostgreSQL another process might be importing
     again = await assemble(db, clock, tmp_path)
     assert await require_consistent(Hosted(again, mover.did, mover.key)) == before
     await bring(
@@ -65,7 +67,7 @@ async def test_what_a_crash_left_is_collected_at_the_next_start(
 
 
 async def cut_off(mover: Hosted, head: Head, made: Commit) -> None:
-    """What an import has laid down whose process was killed before its last step."""
+    """The stored blocks of an import whose process was killed before the last step."""
     block = cbor.encode({"$type": NOTE})
     change = RepoChange(f"{NOTE}/new", None, Cid.for_cbor(block))
     db = mover.repositories.db
@@ -75,7 +77,9 @@ async def cut_off(mover: Hosted, head: Head, made: Commit) -> None:
 
 
 async def test_what_a_crash_left_is_swept_by_the_clock(mover: Hosted, clock: HandClock, tmp_path: Path):
-    """By another process that goes on running, page by page; an import that is alive is let alone, whoever sweeps."""
+    """The leftovers of a crash are removed by the scheduler of another process, page by page. An import that is running
+    is not touched.
+    """
     await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
     repositories = mover.repositories
     before = await require_consistent(mover)
@@ -101,7 +105,9 @@ async def test_import_that_was_given_up_lays_nothing_more_down(mover: Hosted, cl
 
 
 async def test_account_is_not_shown_while_its_content_comes(mover: Hosted):
-    """Index rows of the next state are there already: activating waits, and after the import it does not."""
+    """An account cannot be activated during an import, when index rows of the next state are already stored; after the
+    import it can.
+    """
     repositories = mover.repositories
     head = await repositories.head(mover.did)
     made = sign_commit(mover.key, did=mover.did, rev=repositories.next_rev(head.rev), data=head.data)
@@ -114,7 +120,9 @@ async def test_account_is_not_shown_while_its_content_comes(mover: Hosted):
 
 
 async def test_import_begun_while_the_account_was_shown_does_not_begin(ada: Hosted):
-    """Between the plan and its beginning the account was activated: nothing is laid down where everybody looks."""
+    """An import does not begin if the account was activated after it was planned, so nothing is stored where it would
+    be visible.
+    """
     head = replace(await ada.repositories.head(ada.did), status=HostingStatus.DEACTIVATED)
     made = sign_commit(ada.key, did=ada.did, rev=ada.repositories.next_rev(head.rev), data=head.data)
     with pytest.raises(StaleHead):
@@ -124,7 +132,9 @@ async def test_import_begun_while_the_account_was_shown_does_not_begin(ada: Host
 async def test_large_imports_of_hidden_accounts_need_no_large_last_step(
     mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """New records are laid down beforehand, in portions; what the last step does at once has a limit, which is told."""
+    """A large import of an inactive account stores new records in portions before the last step. The size of the last
+    step is limited, and the error says so.
+    """
     monkeypatch.setattr(import_car, "IN_ONE_STEP", 50)
     monkeypatch.setattr(import_car, "_STAGED_RECORDS", 30)
     monkeypatch.setattr(import_sweep, "_ROWS_AT_ONCE", 30)
@@ -150,7 +160,7 @@ async def test_large_imports_of_hidden_accounts_need_no_large_last_step(
 async def test_busy_database_is_given_less_at_once(
     mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """What takes a transaction too long beforehand is laid down by halves; nothing is lost or laid down twice."""
+    """Portions that take too long for one transaction are halved; nothing is lost or stored twice."""
     portions: list[int] = []
     real = import_writer.stage_records
 

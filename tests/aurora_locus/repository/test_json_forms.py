@@ -1,4 +1,4 @@
-"""Records kept in the form in which they are read."""
+"""Records cached in their JSON form."""
 
 import msgspec
 from hypothesis import given
@@ -17,7 +17,7 @@ VALUES = st.dictionaries(
 
 @given(VALUES)
 def test_form_is_cid_and_value(value):
-    """Made or found, it is what the JSON form of the record says."""
+    """The cached form has the CID and value of the record's JSON form, whether created or read."""
     block = cbor.encode(value)
     cid = Cid.for_cbor(block)
     forms = JsonForms(1 << 20)

@@ -1,4 +1,6 @@
-"""Processes on one PostgreSQL database that write the same repository: they queue, and what they answer is of the present."""
+"""Processes that write the same repository in one PostgreSQL database queue for it, and their responses reflect its
+current state.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,7 +30,7 @@ SOON = 30.0
 
 @pytest.fixture
 async def process(pds_url: str, clock: HandClock, tmp_path: Path) -> AsyncIterator[Process]:
-    """Opens what a process has: connections, caches and locks of its own, and the same database."""
+    """Opens the equivalent of a process: separate connections, caches and locks on the same database."""
     async with AsyncExitStack() as stack:
 
         async def open_it() -> Repositories:
@@ -42,14 +44,14 @@ async def process(pds_url: str, clock: HandClock, tmp_path: Path) -> AsyncIterat
 
 
 async def hold_elsewhere(pds_url: str, repositories: Repositories, hosted: Hosted) -> asyncpg.Connection:
-    """A process that has the turn; it ends with the connection."""
+    """A process that holds the lock, until its connection ends."""
     connection = await asyncpg.connect(pds_url)
     await connection.execute(f"begin; select pg_advisory_xact_lock({repositories.turns.queue_of(hosted.did)})")
     return connection
 
 
 async def waiting(connection: asyncpg.Connection, number: int) -> None:
-    """Until so many wait for advisory locks of this database."""
+    """Wait until that many requests for advisory locks of this database are waiting."""
     async with asyncio.timeout(SOON):
         while await connection.fetchval(COUNT_WAITING) != number:  # noqa: ASYNC110 - a row of a view, not an event
             await asyncio.sleep(0.01)
@@ -63,7 +65,9 @@ COUNT_WAITING = """
 
 
 async def test_two_processes_write_six_repositories_and_none_is_refused(process: Process, clock: HandClock) -> None:
-    """Every write is there, every commit chains, and what is in the log is what a careful consumer takes."""
+    """Two processes write six repositories and no write is refused: every write is stored, every commit follows the
+    previous one, and a careful consumer accepts the log.
+    """
     one, other = await process(), await process()
     people = [await Hosted.make(one, f"person{number}") for number in range(6)]
     same = [Hosted(other, person.did, person.key) for person in people]
@@ -89,7 +93,7 @@ async def test_others_go_on_when_the_holder_dies(process: Process, pds_url: str,
     ada = await Hosted.make(one, "ada")
     holder = await hold_elsewhere(pds_url, one, ada)
     writes = [asyncio.create_task(ada.create(name)) for name in ("a", "b")]
-    await waiting(holder, 1)  # of one process one waits, however many want to write
+    await waiting(holder, 1)  # of one process only one waits, however many want to write
     assert not any(write.done() for write in writes)
     holder.terminate()
     await asyncio.wait_for(asyncio.gather(*writes), SOON)
@@ -97,7 +101,7 @@ async def test_others_go_on_when_the_holder_dies(process: Process, pds_url: str,
 
 
 async def test_who_queues_comes_before_who_does_not(process: Process, pds_url: str) -> None:
-    """A process that never lost cannot keep the head moving under one that queues."""
+    """Queued writers go first, so a process that never lost cannot keep moving the head ahead of one that queues."""
     one, other = await process(), await process()
     ada = await Hosted.make(one, "ada")
     there = Hosted(other, ada.did, ada.key)
@@ -112,7 +116,7 @@ async def test_who_queues_comes_before_who_does_not(process: Process, pds_url: s
 
 
 async def test_others_are_not_kept_waiting(process: Process, pds_url: str) -> None:
-    """Neither other repositories, nor whoever only reads this one."""
+    """Neither other repositories nor readers of this one wait."""
     one = await process()
     ada, ben = await Hosted.make(one, "ada"), await Hosted.make(one, "ben")
     holder = await hold_elsewhere(pds_url, one, ada)
@@ -153,7 +157,7 @@ async def test_waiting_ends_with_an_answer(make_deployment: MakeDeployment, pds_
 
 
 async def test_repositories_beyond_the_connections_wait_too(pds_url: str) -> None:
-    """And get their turn, or are told that it did not come."""
+    """Repositories beyond the number of connections wait for their turn too, or get an error if it does not come."""
     locks = AdvisoryLocks(pds_url, "aurora_locus", connections=2)
     inside: list[str] = []
 
@@ -186,7 +190,7 @@ async def test_connection_that_was_closed_meanwhile_is_replaced(process: Process
 
 
 async def test_what_another_process_wrote_is_seen_before_its_news_come(process: Process) -> None:
-    """An answer about a head that is no longer the repository's would be about what was."""
+    """A write by another process is seen before its notification arrives, so that no response is about an old head."""
     one, other = await process(), await process()
     ada = await Hosted.make(one, "ada")
     there = Hosted(other, ada.did, ada.key)
@@ -196,7 +200,7 @@ async def test_what_another_process_wrote_is_seen_before_its_news_come(process: 
     assert await ada.create("a", "again") is not None  # not "There is a record already"
 
     assert await there.put("b", "text") is not None
-    assert await ada.delete("b") is not None  # not None, for a deletion of nothing
+    assert await ada.delete("b") is not None  # None would mean that nothing was deleted
 
     await there.put("c", "text")
     present = (await other.head(ada.did)).commit

@@ -1,4 +1,4 @@
-"""Passkeys, made and used by Chromium with an authenticator of its own."""
+"""Passkeys, created and used by Chromium with a virtual authenticator."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -25,7 +25,7 @@ pytestmark = needs("chromium")
 
 @pytest.fixture
 async def deployment(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> AsyncIterator[Deployment]:
-    """A server that knows where it listens: passkeys belong to a name, and an address without one has none."""
+    """A server that knows its host name, because passkeys need a name and do not work with an IP address."""
     plc = await make_sqlite("plc_directory")
     async with open_deployment(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path) as opened:
         site = opened.pds.app.state.site
@@ -40,7 +40,7 @@ async def person(browser: Browser, deployment: Deployment) -> tuple[BrowserConte
 
 
 async def authenticator(context: BrowserContext, page: Page, **changes: Any) -> tuple[CDPSession, str]:
-    """A device that knows who holds it and keeps what it makes."""
+    """A device that verifies its user and stores passkeys."""
     session = await context.new_cdp_session(page)
     await session.send("WebAuthn.enable")
     options = {
@@ -75,7 +75,7 @@ async def add_passkey(page: Page, name: str) -> None:
 
 
 async def test_a_passkey_is_made_and_opens_the_door(deployment: Deployment, browser: Browser) -> None:
-    """As the second factor, as the proof before what is delicate, and alone."""
+    """A passkey works as the second factor, as the proof before sensitive actions, and alone."""
     await deployment.sign_up("ada")
     context, page = await person(browser, deployment)
     session, device = await authenticator(context, page)
@@ -85,14 +85,14 @@ async def test_a_passkey_is_made_and_opens_the_door(deployment: Deployment, brow
     found = await faults_of(page, "codes")
     assert len(await credentials(session, device)) == 1
 
-    # It is asked for after the password.
+    # As the second factor, after the password.
     await sign_in(page)
     await page.get_by_role("heading", name="Confirm it’s you").wait_for()
     found += await faults_of(page, "factor")
     await page.get_by_role("button", name="Use a passkey").click()
     await page.get_by_text("You’re signed in.").wait_for()
 
-    # It stands for the password where that is asked again.
+    # In place of the password where it is asked for again.
     for _ in range(4):
         deployment.clock.turn(4 * MINUTE)
         await page.goto("/sign-in/accounts")
@@ -120,7 +120,7 @@ async def test_a_passkey_is_made_and_opens_the_door(deployment: Deployment, brow
 
 
 async def test_one_device_has_one_passkey(deployment: Deployment, browser: Browser) -> None:
-    """The browser is told which there are, and the page says that none was made."""
+    """A device has one passkey: the browser is told which exist, and the page says that none was created."""
     await deployment.sign_up("ada")
     context, page = await person(browser, deployment)
     await authenticator(context, page)
@@ -134,7 +134,7 @@ async def test_one_device_has_one_passkey(deployment: Deployment, browser: Brows
 
 
 async def test_a_copied_device_is_noticed(deployment: Deployment, browser: Browser) -> None:
-    """A counter that has not moved on means that there are two of it: neither the page nor anything else opens."""
+    """A copied device is detected by a counter that has not increased, and every use of it is refused."""
     await deployment.sign_up("ada")
     context, page = await person(browser, deployment)
     await authenticator(context, page)
@@ -149,7 +149,9 @@ async def test_a_copied_device_is_noticed(deployment: Deployment, browser: Brows
 
 
 async def test_an_answer_is_good_once_and_for_its_browser(deployment: Deployment, browser: Browser) -> None:
-    """What was sent is sent again: by the same browser, by another one, and with another origin in it."""
+    """A passkey response is valid once and for its browser: replays by the same browser, by another one and from
+    another origin are refused.
+    """
     await deployment.sign_up("ada")
     context, page = await person(browser, deployment)
     await authenticator(context, page)

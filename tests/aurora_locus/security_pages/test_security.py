@@ -1,4 +1,4 @@
-"""Setting second factors up and taking them away, and signing in with them, on pages without script."""
+"""Setting up, removing and signing in with second factors, on pages without scripts."""
 
 import re
 from html import unescape
@@ -27,7 +27,7 @@ async def ada(deployment: Deployment):
 
 
 async def set_up_app(deployment: Deployment, ada: Visitor) -> tuple[str, list[str]]:
-    """From the overview through the QR code to the recovery codes: the secret and the codes."""
+    """Set up an app, from the overview through the QR code to the recovery codes; returns the secret and the codes."""
     begun = await ada.send(SECURITY, {"change": "app-on"})
     assert begun.headers["location"] == APP
     page = await ada.get(APP)
@@ -89,7 +89,9 @@ async def test_a_ticket_is_good_on_its_browser_and_for_ten_minutes(deployment: D
 
 
 async def test_a_new_password_voids_a_ticket(deployment: Deployment, ada: Visitor) -> None:
-    """Who knew the old password and waits at the second question does not get in after a reset."""
+    """A new password voids a pending second-factor step, so that somebody who knew the old one does not get in after a
+    reset.
+    """
     secret, _ = await set_up_app(deployment, ada)
     other = visitor(deployment)
     page = (await other.send("/sign-in", PASSWORD)).headers["location"]
@@ -103,7 +105,7 @@ async def test_a_new_password_voids_a_ticket(deployment: Deployment, ada: Visito
 
 
 async def test_everything_here_asks_for_proof_that_is_not_old(deployment: Deployment, ada: Visitor) -> None:
-    """With the second factor, once there is one."""
+    """Every action here requires a recent proof, including the second factor if there is one."""
     secret, _ = await set_up_app(deployment, ada)
     for _ in range(4):
         deployment.clock.turn(PROOF_LASTS // 4 + SECOND)

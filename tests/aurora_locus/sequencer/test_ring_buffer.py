@@ -1,4 +1,4 @@
-"""The ring of the newest frames."""
+"""The ring buffer of the newest frames."""
 
 from aurora_locus.sequencer.ring_buffer import RingBuffer
 

@@ -23,7 +23,7 @@ from tests.patience import PATIENCE_SECONDS
 
 
 class Subscriber:
-    """Takes frames; counts, and can stop after some, or stop reading."""
+    """Receives and counts frames; can stop after some, or stop reading."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Subscriber:
                 await self._news.wait()
 
     async def has_begun(self) -> None:
-        """Wait for the first frame: where the window starts is decided by then."""
+        """Wait for the first frame; the start of the window is decided by then."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not self.frames:
                 self._news.clear()
@@ -103,7 +103,7 @@ async def test_replay_then_live_without_gap_or_duplicate(db: Database, repositor
 
 
 async def test_replay_from_the_database_when_the_ring_is_short(db: Database, clock: HandClock, tmp_path: Path):
-    """Far behind a ring of 16 frames, while writing goes on: everything comes, once."""
+    """A subscriber far behind a ring of 16 frames gets everything once from the database, while writing goes on."""
     repositories = await assemble(db, clock, tmp_path, ring_frames=16)
     ada = await Hosted.make(repositories, "ada")
     for number in range(100):
@@ -121,7 +121,7 @@ async def test_replay_from_the_database_when_the_ring_is_short(db: Database, clo
 
 
 async def test_twenty_reconnects_lose_and_repeat_nothing(db: Database, repositories: Repositories, ada: Hosted):
-    """A client that is cut off again and again and comes back with its last number sees every event exactly once."""
+    """A client that reconnects twenty times with its last number gets every event exactly once."""
     seen: list[int] = []
     begun = await head(db)
 
@@ -196,7 +196,9 @@ async def test_cursor_zero_on_an_empty_log_is_fine(repositories: Repositories):
 async def test_cursor_older_than_the_window_is_told_so(
     db: Database, repositories: Repositories, ada: Hosted, clock: HandClock
 ):
-    """First OutdatedCursor, then the whole window; whoever asks for everything (0) knows that it is not everything."""
+    """A cursor older than the window gets OutdatedCursor and then the whole window. Cursor 0 gets it without the error,
+    because it asks for everything available.
+    """
     await ada.create("old")
     clock.turn(2 * HOUR)
     await ada.create("new")
@@ -219,7 +221,9 @@ async def test_cursor_older_than_the_window_is_told_so(
 async def test_the_window_holds_when_it_is_asked_for(
     db: Database, repositories: Repositories, ada: Hosted, clock: HandClock
 ):
-    """Nothing was removed yet: what is older than the window is not replayed all the same. Cursor 0 starts with the window, untold."""
+    """The window applies at the time of the request: older events are not replayed even if they have not been deleted.
+    Cursor 0 starts with the window, without an error.
+    """
     await ada.create("old")
     await ada.create("older than an hour")
     clock.turn(2 * HOUR)
@@ -239,7 +243,7 @@ async def test_the_window_holds_when_it_is_asked_for(
         assert isinstance(events.read(subscriber.frames[0]), events.InfoMessage) is told, cursor
         assert subscriber.numbers == numbers, cursor
         await subscriber.end()
-    # All of it is older: what comes next follows.
+    # If all events are older, only new ones are sent.
     late = Subscriber(repositories, 1, window_starts_at=clock.now() + 1)
     await late.has_begun()
     await ada.create("next")
@@ -252,7 +256,9 @@ async def test_the_window_holds_when_it_is_asked_for(
 async def test_the_border_of_the_window_is_found_among_gaps(
     db: Database, repositories: Repositories, ada: Hosted, clock: HandClock, removed: int
 ):
-    """Numbers of groups that failed, and of restored backups, do not exist."""
+    """The start of the window is found although there are gaps in the numbers, left by failed groups and by restored
+    backups.
+    """
     for number in range(12):
         clock.turn(HOUR)
         await ada.create(str(number))
@@ -276,7 +282,7 @@ async def test_numbers_are_never_used_again_after_retention(
 
 
 class Flickering:
-    """A database whose reads fail, every second one or all of them."""
+    """A database in which every second read fails, or all of them."""
 
     def __init__(self, db: Database, *, always: bool = False) -> None:
         self._db = db
@@ -309,7 +315,7 @@ def flickering(db: Database, *, always: bool = False) -> tuple[Database, Flicker
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits as short as a test wants them."""
+    """Shorten the waits for a test."""
     monkeypatch.setattr(retry, "FIRST_SECONDS", 0.001)
     monkeypatch.setattr(retry, "LONGEST_SECONDS", 0.002)
     monkeypatch.setattr(retry, "PATIENCE_SECONDS", 0.02)
@@ -319,7 +325,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_store_that_fails_for_a_while_leaves_neither_gap_nor_duplicate(
     db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Every second read fails, while writing goes on far ahead of a short ring."""
+    """A store of which every second read fails causes neither a gap nor a duplicate, while writing goes far ahead of a
+    short ring.
+    """
     monkeypatch.setattr(subscription, "PAGE", 7)
     repositories = await assemble(db, clock, tmp_path, ring_frames=16)
     ada = await Hosted.make(repositories, "ada")
@@ -337,7 +345,7 @@ async def test_store_that_fails_for_a_while_leaves_neither_gap_nor_duplicate(
 
 @pytest.mark.usefixtures("hurried")
 async def test_store_that_stays_away_closes_the_socket(db: Database, clock: HandClock, tmp_path: Path):
-    """With a reason, and not in silence; the cursor of then goes on without a gap."""
+    """If the store stays away, the socket is closed with a reason, and the cursor continues later without a gap."""
     repositories = await assemble(db, clock, tmp_path, ring_frames=4)
     ada = await Hosted.make(repositories, "ada")
     for number in range(30):
@@ -357,7 +365,9 @@ async def test_store_that_stays_away_closes_the_socket(db: Database, clock: Hand
 async def test_ring_that_cannot_read_what_it_lacks_lets_live_subscribers_go(
     db: Database, repositories: Repositories, ada: Hosted
 ):
-    """And reads it when the store is back: who comes again misses nothing."""
+    """If the ring cannot read missing frames, live subscribers are disconnected. It reads them once the store is back,
+    so that those who reconnect miss nothing.
+    """
     live = repositories.live
     subscriber = Subscriber(repositories)
     await asyncio.sleep(0)
@@ -398,7 +408,9 @@ def test_cursors():
 
 
 async def test_frames_that_overtake_each_other_enter_in_order(db: Database, repositories: Repositories, ada: Hosted):
-    """Two connections' callbacks may run in either order; the ring then reads what is missing."""
+    """Frames whose callbacks run in the wrong order enter the ring in order: it reads the missing ones from the
+    database.
+    """
     live = repositories.live
     subscriber = Subscriber(repositories)
     await asyncio.sleep(0)
@@ -421,7 +433,7 @@ async def test_new_account_is_announced_in_order(db: Database, ada: Hosted):
 
 
 async def test_deactivation_and_return(db: Database, repositories: Repositories, ada: Hosted):
-    """Deactivated: one #account; back: account, identity, sync with the head as it is."""
+    """Deactivation sends one #account; reactivation sends account, identity, and sync with the current head."""
     await ada.create("a")
     before = len(await messages(db, ada.did))
     await db.write(lambda w: hosting.set_status(w, repositories, ada.did, HostingStatus.DEACTIVATED))
@@ -454,7 +466,9 @@ async def test_deletion_drops_what_was_announced_before(
 
 
 async def test_event_of_a_transaction_that_fails_reaches_nobody(db: Database, repositories: Repositories, ada: Hosted):
-    """Its number is given to the next event: numbers follow what happened."""
+    """The event of a failed transaction is not sent, and its number is given to the next event, so that numbers follow
+    the commits.
+    """
     before = await head(db)
 
     def fails(w: Writer) -> None:

@@ -1,4 +1,4 @@
-"""What another process appends is heard of, in order, and what is kept in memory of it is forgotten."""
+"""Commits of another process are noticed in order, and what is cached about them is dropped."""
 
 import asyncio
 from pathlib import Path
@@ -31,7 +31,9 @@ async def test_another_process_is_heard(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """Its frames enter the ring, the head that was cached is read anew, and a subscriber that waited is woken."""
+    """After a commit of another process, its frames enter the ring, the cached head is read again, and a waiting
+    subscriber is woken.
+    """
     monkeypatch.setattr(wakeup, "LOOK_SECONDS", 0.02)
     other = await assemble(db, clock, tmp_path)
     theirs = Hosted(other, ada.did, ada.key)
@@ -67,10 +69,10 @@ async def test_export_of_one_process_survives_commits_of_another(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """It is of the root it began with; when it has ended, nothing of that is left. Of a process that died the pin goes. On SQLite
-    the other process is an operator's.
+    """An export in one process keeps its root during commits of another, and nothing of it is left afterwards. The pin
+    of a dead process is removed. On SQLite the other process is an operator's command.
     """
-    for name, small in {"_FIRST_BYTES": 0, "_BATCH": 10, "_CHUNK_BYTES": 500}.items():  # nothing is read ahead
+    for name, small in {"_FIRST_BYTES": 0, "_BATCH": 10, "_CHUNK_BYTES": 500}.items():  # read nothing ahead
         monkeypatch.setattr(export, name, small)
     theirs, other = ada, repositories
     base = await assemble(db, clock, tmp_path)
@@ -110,7 +112,7 @@ async def unused(db: Database) -> int:
 async def test_deletion_by_another_process_is_forgotten_here(
     repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, clock: HandClock, tmp_path: Path
 ):
-    """What was announced about the account before is told to nobody any more, by either."""
+    """After another process deleted an account, neither process sends its earlier events."""
     other = await assemble(db, clock, tmp_path)
     await ada.create("mine")
     await ben.create("his")
@@ -127,7 +129,7 @@ async def test_deletion_by_another_process_is_forgotten_here(
 async def test_closed_one_reads_no_more(
     repositories: Repositories, ada: Hosted, db: Database, clock: HandClock, tmp_path: Path
 ):
-    """Whoever closes the database afterwards takes it from nobody, whenever the news came."""
+    """A closed listener reads no more, so that the database can be closed whenever a notification arrives."""
     other = await assemble(db, clock, tmp_path)
     before = other.live.buffer.head
     await ada.create("mine")

@@ -1,4 +1,4 @@
-"""Wrong passwords of one account: counted together however it is called, and never in its owner's way."""
+"""Wrong passwords of one account: counted together under all its names, and without locking out its owner."""
 
 import re
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ CREATE = f"/xrpc/{SERVER}.createSession"
 GUESSES = 3
 OWNERS, STRANGERS = "198.51.100.7", "192.0.2.66"
 RIGHT = "password of ada"
-# The rest tries the SQL on both engines.
+# Other tests run the SQL on both engines.
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 KEY = Secret("a key of sixteen characters")
@@ -29,7 +29,7 @@ KEY = Secret("a key of sixteen characters")
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three guesses a day: every one costs a hash."""
+    """Three guesses a day, because every one costs a hash."""
     monkeypatch.setattr(password_guesses, "WRONG_PASSWORDS", Limit("wrong_passwords", GUESSES, 86400))
 
 
@@ -51,7 +51,7 @@ async def ada(deployment: Deployment) -> Person:
 
 @pytest.fixture
 async def browser(deployment: Deployment) -> AsyncIterator[Visitor]:
-    """The owner's."""
+    """The owner's browser."""
     opened = visitor(deployment)
     yield opened
     await opened.http.aclose()
@@ -67,14 +67,14 @@ async def stranger(deployment: Deployment) -> AsyncIterator[Visitor]:
 async def attempt(
     deployment: Deployment, password: str, *, identifier: str = "ada.test", address: str = STRANGERS, **headers: str
 ) -> httpx.Response:
-    """``createSession`` from an address, as the configured proxy tells it; an empty address: no proxy."""
+    """``createSession`` from an address that the configured proxy reports; an empty address means no proxy."""
     seen = {"x-forwarded-for": address} if address else {}
     body = {"identifier": identifier, "password": password}
     return await deployment.http.post(CREATE, json=body, headers={**seen, **headers})
 
 
 async def use_up(deployment: Deployment, **how: str) -> None:
-    """A stranger guesses until nobody is let guess."""
+    """Let a stranger guess until all attempts are used up."""
     for _ in range(GUESSES):
         assert (await attempt(deployment, "wrong", **how)).status_code == 401
     assert (await attempt(deployment, "wrong", **how)).status_code == 429
@@ -82,7 +82,7 @@ async def use_up(deployment: Deployment, **how: str) -> None:
 
 @pytest.mark.usefixtures("ada")
 async def test_every_spelling_counts_for_the_account(deployment: Deployment, ada: Person) -> None:
-    """Handle, with @, in capitals, e-mail address, DID: one count, from whatever address."""
+    """Handle, @handle, capitals, e-mail address and DID count for the same account, from any address."""
     spellings = ["ada.test", "@ada.test", " ADA.Test ", "ADA@example.org", ada.did]
     answers = [
         await attempt(deployment, "wrong", identifier=name, address=f"192.0.2.{number}")
@@ -112,7 +112,7 @@ async def test_right_passwords_are_no_guesses(deployment: Deployment, ada: Perso
 
 @on_sqlite
 async def test_a_restart_gives_no_new_guesses(deployment: Deployment, ada: Person) -> None:
-    """What is counted is in the database, not in the process's memory."""
+    """A restart gives no new guesses, because the count is in the database."""
     await use_up(deployment)
     object.__setattr__(deployment.pds.registry, "counters", type(deployment.pds.registry.counters)())
     assert (await attempt(deployment, "wrong", address="192.0.2.5")).status_code == 429
@@ -121,7 +121,7 @@ async def test_a_restart_gives_no_new_guesses(deployment: Deployment, ada: Perso
 
 @on_sqlite
 async def test_a_name_that_nobody_has_is_answered_alike(deployment: Deployment, ada: Person) -> None:
-    """Also by its refusals: who has an account cannot be found out by guessing."""
+    """An unknown name gets the same responses and the same limits, so guessing does not reveal which accounts exist."""
     known = [await attempt(deployment, "wrong") for _ in range(GUESSES + 1)]
     unknown = [await attempt(deployment, "wrong", identifier="nobody.test") for _ in range(GUESSES + 1)]
     assert [answer.status_code for answer in known] == [answer.status_code for answer in unknown]
@@ -133,7 +133,9 @@ async def test_a_name_that_nobody_has_is_answered_alike(deployment: Deployment, 
 
 @on_sqlite
 async def test_where_the_owner_signed_in_before_strangers_do_not_count(deployment: Deployment, ada: Person) -> None:
-    """An address from which an app signed in keeps a count of its own, which ends as well."""
+    """An address from which the owner's app signed in has a separate count, which strangers do not affect. It is
+    limited too.
+    """
     assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 200
     await use_up(deployment)
     assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 200
@@ -145,7 +147,9 @@ async def test_where_the_owner_signed_in_before_strangers_do_not_count(deploymen
 
 @on_sqlite
 async def test_sessions_and_app_passwords_go_on(deployment: Deployment, ada: Person) -> None:
-    """Tokens, refreshing, app passwords that are in use, from any address; a wrong one of their form opens nothing."""
+    """Sessions continue while sign-in is blocked: tokens, refreshing, and app passwords in use, from any address. A
+    wrong app password opens nothing.
+    """
     made = await ada.post(f"{SERVER}.createAppPassword", {"name": "a reader"})
     app_password = made.json()["password"]
     await use_up(deployment)
@@ -159,7 +163,9 @@ async def test_sessions_and_app_passwords_go_on(deployment: Deployment, ada: Per
 
 @on_sqlite
 async def test_a_key_that_lets_a_back_end_through_lets_nobody_guess(deployment: Deployment, ada: Person) -> None:
-    """Neither does an address that is not counted; and what takes Basic is no other door."""
+    """The key of a back end does not allow unlimited guesses, nor does an address without rate limits. Methods with
+    Basic authentication are limited too.
+    """
     key = {"x-ratelimit-bypass": KEY.reveal()}
     answers = [await attempt(deployment, "wrong", **key) for _ in range(GUESSES)]
     assert statuses(answers) == [401] * GUESSES
@@ -172,7 +178,9 @@ async def test_a_key_that_lets_a_back_end_through_lets_nobody_guess(deployment: 
 
 @on_sqlite
 async def test_a_back_end_names_its_visitors(deployment: Deployment, ada: Person) -> None:
-    """With our key: each visitor is who they are. The owner, known there, gets in when others used up the guesses."""
+    """A back end with our key names its visitors: each has a separate count. The owner gets in from a known address
+    although others used up the guesses.
+    """
     assert (await attempt(deployment, RIGHT, address="", **vouch(KEY, OWNERS))).status_code == 200
     for number in range(GUESSES):
         guess = await attempt(deployment, "wrong", address="", **vouch(KEY, f"192.0.2.{number}"))
@@ -200,7 +208,7 @@ async def test_a_back_end_names_its_visitors(deployment: Deployment, ada: Person
 )
 @on_sqlite
 async def test_a_forged_address_is_nobodys(deployment: Deployment, ada: Person, forged: dict[str, str]) -> None:
-    """Whoever writes the owner's address into a header is a stranger still."""
+    """A forged address header does not help: whoever writes the owner's address into it is still a stranger."""
     assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 200
     await use_up(deployment)
     headers = [(n.encode(), value.encode()) for n, value in {"x-forwarded-for": STRANGERS, **forged}.items()]
@@ -218,7 +226,9 @@ async def test_a_forged_address_is_nobodys(deployment: Deployment, ada: Person, 
 async def test_a_peer_that_speaks_for_many_is_never_known(
     deployment: Deployment, ada: Person, how: dict[str, str]
 ) -> None:
-    """A web process that was not configured: through it strangers come, too. It is counted with them."""
+    """An unconfigured web process that speaks for many visitors never becomes a known address, because strangers come
+    through it too. It counts with them.
+    """
     assert (await attempt(deployment, RIGHT, **how)).status_code == 200
     await use_up(deployment)
     assert (await attempt(deployment, RIGHT, **how)).status_code == 429
@@ -227,7 +237,9 @@ async def test_a_peer_that_speaks_for_many_is_never_known(
 
 @on_sqlite
 async def test_a_proxy_that_was_not_configured_is_never_known(make_deployment: MakeDeployment, few: None) -> None:
-    """Everybody has its address. The owner still gets in on a browser that was theirs."""
+    """An unconfigured proxy never becomes a known address, because everybody has it. The owner still gets in with a
+    browser used before.
+    """
     assert few is None
     deployment = await make_deployment(rate_limits_enabled=True)
     await deployment.sign_up("ada")
@@ -240,7 +252,7 @@ async def test_a_proxy_that_was_not_configured_is_never_known(make_deployment: M
     await use_up(deployment)
     assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 429
     assert (await stranger.sign_in("ada")).status_code == 429
-    # Also when the stranger used up the tries of this name from this address.
+    # Also if the stranger used up the attempts for this name from this address.
     for _ in range(limits.SIGN_IN.points):
         await attempt(deployment, "wrong")
     assert (await owner.sign_in("ada")).status_code == 303
@@ -252,7 +264,9 @@ async def test_a_proxy_that_was_not_configured_is_never_known(make_deployment: M
 async def test_a_browser_that_was_theirs_lets_the_owner_in(
     deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
-    """Also with several accounts on it; a stranger's browser, or a made-up cookie, does not."""
+    """A browser that the owner used before gets in, also with several accounts on it. A stranger's browser or a made-up
+    cookie does not.
+    """
     await deployment.sign_up("eva")
     await browser.sign_in("ada")
     await browser.sign_in("eva")
@@ -271,7 +285,7 @@ async def test_a_browser_that_was_theirs_lets_the_owner_in(
 async def test_one_devices_guesses_are_not_anothers(
     deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
-    """Somebody who stole a device guesses there, and the owner's other one goes on."""
+    """Each device has a separate count: guesses on a stolen device do not block the owner's other one."""
     for each in (browser, stranger):
         await each.sign_in("ada")
         await each.send("/sign-out", {"everybody": ""}, page="/account")
@@ -302,7 +316,7 @@ async def test_a_mailed_link_lets_the_owner_in_on_a_new_device(
     assert "E-mail me a link" in page.text
     assert heading_of(await ask_for_link(browser)) == "Check your e-mail"
     link = await link_of(deployment)
-    # A program that looks into mail opens it, and so does a preview: nothing is spent.
+    # A program that scans mail or a link preview opens it; this does not use it up.
     for _ in range(3):
         opened = await stranger.get(link)
         assert "Your link works" in opened.text
@@ -313,7 +327,7 @@ async def test_a_mailed_link_lets_the_owner_in_on_a_new_device(
     right = {"identifier": "ada.test", "password": RIGHT, "link": token}
     assert (await browser.send("/sign-in", right)).status_code == 303
     assert await browser.is_signed_in()
-    # Used once; the device is known from now on.
+    # It can be used once, and then the device is known.
     assert (await stranger.send("/sign-in", right)).status_code == 429
     assert "was used" in (await stranger.get(link)).text
     await browser.send("/sign-out", {"everybody": ""}, page="/account")
@@ -348,7 +362,9 @@ async def test_a_link_ends_and_has_guesses_of_its_own(deployment: Deployment, ad
 async def test_a_stranger_who_asks_for_links_takes_none_from_the_owner(
     deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
-    """A mailbox gets few; each of them goes on working, whoever asked."""
+    """Sign-in links requested by strangers do not displace the owner's: a mailbox gets few, and each stays valid,
+    whoever asked.
+    """
     await use_up(deployment)
     for _ in range(2 * MAX_OPEN):
         assert heading_of(await ask_for_link(stranger)) == "Check your e-mail"
@@ -365,7 +381,7 @@ async def test_a_stranger_who_asks_for_links_takes_none_from_the_owner(
 
 @on_sqlite
 async def test_a_new_password_begins_anew(deployment: Deployment, ada: Person) -> None:
-    """Nobody has guessed at it, and no place knows it."""
+    """A new password resets the counts and the known addresses."""
     await attempt(deployment, RIGHT, address=OWNERS)
     await use_up(deployment)
     body = {"did": ada.did, "password": "another password"}

@@ -1,4 +1,6 @@
-"""A forgotten password: the page tells nobody which addresses there are, and ends what the old password opened."""
+"""A forgotten password: the page does not reveal which addresses have accounts, and a reset ends the sessions of the
+old password.
+"""
 
 import re
 
@@ -18,7 +20,7 @@ async def browser(deployment: Deployment):
 
 
 async def asked(browser: Visitor, email: str) -> tuple[int, str, str]:
-    """What the browser sees after asking: status, address, page."""
+    """What the browser sees after a request: status, URL, page."""
     answer = await browser.send("/reset-password", {"email": email})
     page = await browser.get(answer.headers["location"])
     return answer.status_code, answer.headers["location"], re.sub(r'name="csrf" value="[^"]+"', "", page.text)

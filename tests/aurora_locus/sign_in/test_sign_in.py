@@ -1,4 +1,4 @@
-"""Signing in on the page: one answer for every wrong try, counted with the method's, nothing typed is lost."""
+"""Signing in on the page: one response for every failure, counted with the method's, and typed input is kept."""
 
 import re
 import time
@@ -21,7 +21,7 @@ async def browser(deployment: Deployment):
 
 
 def without_token(text: str) -> str:
-    """The page without what is random on each: the form's token and the challenge for passkeys."""
+    """The page without its random parts: the form's token and the challenge for passkeys."""
     return re.sub(r'(name="csrf" value|data-options)="[^"]+"', "", text)
 
 
@@ -34,7 +34,9 @@ async def test_people_sign_in_by_what_they_remember(browser: Visitor, identifier
 
 @pytest.mark.usefixtures("refusals_take_their_time")
 async def test_unknown_name_and_wrong_password_are_told_alike(browser: Visitor) -> None:
-    """Same words, same status, and never faster than the least time of a refusal."""
+    """An unknown name and a wrong password get the same text and status, never faster than the minimum time of a
+    refusal.
+    """
     started = time.monotonic()
     wrong = await browser.send("/sign-in", {"identifier": "ada.test", "password": "not the password"})
     unknown = await browser.send("/sign-in", {"identifier": "eve.test", "password": "not the password"})
@@ -73,7 +75,7 @@ async def test_a_password_of_a_megabyte_is_refused(browser: Visitor) -> None:
 
 
 async def test_tries_are_counted_together_with_the_methods(make_deployment) -> None:
-    """Thirty in five minutes for one name and address, however they are made."""
+    """Attempts on the page and by the method count together: thirty in five minutes for one name and address."""
     deployment: Deployment = await make_deployment()
     object.__setattr__(deployment.pds.registry, "has_wide_limits", False)
     browser = visitor(deployment)
@@ -119,7 +121,7 @@ async def test_another_account_is_chosen_and_stays_chosen(deployment: Deployment
 
 
 async def test_going_back_after_signing_out_shows_nothing(browser: Visitor) -> None:
-    """No page is kept by the browser, so "back" asks again."""
+    """Going back after signing out shows nothing, because browsers must not cache the pages."""
     await browser.sign_in("ada")
     page = await browser.get("/sign-in/accounts")
     assert page.headers["cache-control"] == "no-store"

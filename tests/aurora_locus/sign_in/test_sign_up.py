@@ -1,4 +1,4 @@
-"""Making an account on the page."""
+"""Creating an account on the page."""
 
 import pytest
 
@@ -24,7 +24,7 @@ async def test_a_new_account_is_signed_in_and_announced(deployment: Deployment, 
     session = (await deployment.sign_in("ada.test", "password of ada")).json()
     assert session["handle"] == "ada.test"
     assert "commit" in await deployment.announced(session["did"])
-    # Only the session that was opened just now: making the account by a page leaves none for apps.
+    # Only the session that was just opened: creating an account on a page leaves no session for apps.
     assert await deployment.count("sessions") == 1
 
 
@@ -44,7 +44,7 @@ async def test_a_new_account_is_signed_in_and_announced(deployment: Deployment, 
     ids=lambda value: str(value)[:24],
 )
 async def test_what_is_wrong_is_said_beside_its_field(browser: Visitor, change: dict[str, str], field: str) -> None:
-    """And everything else that was typed is still there."""
+    """Each error is shown next to its field, and all other input is kept."""
     answer = await browser.send("/sign-up", {**WISH, **change})
     assert answer.status_code == 400
     assert set(problems_in(answer)) == {field}

@@ -1,4 +1,4 @@
-"""Whatever colour an operator chooses, people can read what stands in it."""
+"""Text is readable on any colour that an operator chooses."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What every page tells the browser, and what no page takes."""
+"""Security headers of every page, and requests that every page refuses."""
 
 import pytest
 
@@ -18,7 +18,7 @@ async def browser(deployment: Deployment):
 
 @pytest.mark.parametrize("path", ["/sign-in", "/nowhere"], ids=["page", "failure"])
 async def test_headers(browser: Visitor, path: str) -> None:
-    """Nobody may frame a page, run a script in it, keep it, or learn where somebody came from."""
+    """No page may be framed, run foreign scripts, be cached, or reveal the referrer."""
     answer = await browser.http.get(path, headers={"accept": "text/html"})
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
@@ -49,7 +49,7 @@ async def test_programs_get_problems_and_people_pages(browser: Visitor) -> None:
     ids=["another site", "a handle below our domain", "a sandbox"],
 )
 async def test_a_form_of_another_site_is_refused(browser: Visitor, headers: dict[str, str]) -> None:
-    """Even with the right token."""
+    """A form of another site is refused even with the right token."""
     token = token_in(await browser.get("/sign-in"))
     answer = await browser.post("/sign-in", {**FORM, "csrf": token}, **headers)
     assert answer.status_code == 403
@@ -58,7 +58,7 @@ async def test_a_form_of_another_site_is_refused(browser: Visitor, headers: dict
 
 @pytest.mark.parametrize("token", [None, "", "0" * 32, "é" * 32], ids=["none", "empty", "made up", "not ASCII"])
 async def test_a_form_without_this_browsers_token_is_refused(browser: Visitor, token: str | None) -> None:
-    """Even from our own origin."""
+    """A form without this browser's token is refused even from our own origin."""
     await browser.get("/sign-in")
     answer = await browser.post("/sign-in", FORM if token is None else {**FORM, "csrf": token})
     assert answer.status_code == 403

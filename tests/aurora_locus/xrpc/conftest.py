@@ -1,4 +1,4 @@
-"""The methods of a PDS, served on loopback, with sessions of its accounts."""
+"""The methods of a PDS served on loopback, with sessions of its accounts."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ TOKENS = SessionTokenSigner(b"k" * 32, "did:web:localhost")
 
 @dataclass(frozen=True)
 class Client:
-    """Calls as one person, or as nobody. Every JSON answer must be what its Lexicon says."""
+    """Calls methods as one person or anonymously. Every JSON response is checked against its Lexicon."""
 
     http: httpx.AsyncClient
     headers: dict[str, str]
@@ -73,7 +73,7 @@ def _as_documented(nsid: str, answer: httpx.Response) -> httpx.Response:
 
 
 def application(host: XrpcHost) -> Application:
-    """The methods about repositories and sync as a server."""
+    """A server with the methods for repositories and sync."""
     table = MethodTable([*REPO, *SYNC], STREAMS)
     return Application(
         [Mount("/xrpc", dispatcher(host, table))],
@@ -132,7 +132,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
 
 
 async def sign_up(person: Hosted, name: str) -> None:
-    """An account for a repository."""
+    """Create an account for a repository."""
 
     def work(w: Writer) -> None:
         accounts.insert(w, person.did, Handle(f"{name}.test"), email=None, password_hash=None)
@@ -142,7 +142,7 @@ async def sign_up(person: Hosted, name: str) -> None:
 
 @pytest.fixture
 async def served(repositories: Repositories, clock: Clock, ada: Hosted, ben: Hosted) -> AsyncIterator[str]:
-    """The address of the server; Ada and Ben have accounts."""
+    """The URL of the server; Ada and Ben have accounts."""
     await sign_up(ada, "ada")
     await sign_up(ben, "ben")
     host = open_host(repositories, clock, {ada.did: ada, ben.did: ben})

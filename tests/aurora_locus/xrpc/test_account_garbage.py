@@ -1,4 +1,4 @@
-"""Whatever strangers send to the methods about accounts: one of the protocol's errors, nothing stored, never a 500."""
+"""Garbage sent to the account methods gets one of the protocol's errors, stores nothing, and never causes a 500."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, together
 
-# A DID that nobody here has.
+# A DID without an account here.
 NOBODYS = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 
 VALID: dict[str, dict[str, Any]] = {

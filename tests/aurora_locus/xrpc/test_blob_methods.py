@@ -1,4 +1,4 @@
-"""The life of a blob over real sockets: uploaded, referred to, public, dropped."""
+"""The life of a blob over real sockets: uploaded, referred to, public, deleted."""
 
 import asyncio
 from typing import Any
@@ -197,7 +197,7 @@ async def begin_upload(served: str, client: Client, *more: str) -> tuple[asyncio
 
 
 async def test_upload_without_length_is_stopped_at_the_limit(served: str, as_ada: Client, ada: Hosted):
-    """The refusal comes while the body is still on its way."""
+    """An upload without a length is refused at the limit, while the body is still being sent."""
     reader, writer = await begin_upload(served, as_ada, "transfer-encoding: chunked")
     for _ in range(LIMITS.max_blob_bytes // 10_000 + 1):
         writer.write(b"2710\r\n" + b"x" * 10_000 + b"\r\n")
@@ -231,7 +231,7 @@ async def test_forgotten_upload_is_swept_after_its_grace(as_ada: Client, ada: Ho
 
 
 async def test_sweep_and_record_at_once_leave_no_reference_without_blob(as_ada: Client, ada: Hosted, clock: HandClock):
-    """Either the record finds its blob, or it is refused."""
+    """A sweep and a record at the same time leave no reference without a blob: the record finds its blob or is refused."""
     blobs = [await uploaded(as_ada, b"picture %d" % number) for number in range(20)]
     later = Instant(clock.now() + 2 * HOUR)
     answers, _ = await asyncio.gather(
@@ -260,7 +260,7 @@ async def test_blobs_since_a_rev_and_in_pages(as_ada: Client, stranger: Client, 
 
 
 async def test_missing_blobs_are_listed_until_they_come(as_ada: Client, ada: Hosted):
-    """An import names blobs before they are here; one that comes is public at once."""
+    """Blobs of an import are listed as missing until they are uploaded; each is public at once."""
     cids = [Cid.for_raw(b"picture %d" % number) for number in range(3)]
 
     def imported(w: Any) -> None:

@@ -1,4 +1,4 @@
-"""The records that people's apps write: good ones are taken as valid, known bad ones are refused, and nothing of them stays."""
+"""The records that common apps write: good ones are valid, known bad ones are refused and not stored."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ POST_URI = f"at://{BEN}/app.bsky.feed.post/3jzfcijpj2z2a"
 LIST_URI = f"at://{BEN}/app.bsky.graph.list/3jzfcijpj2z2a"
 POST = {"uri": POST_URI, "cid": CID}
 
-# Collection, its key, a good record, and what makes it bad: the fields that replace the good ones (... leaves one out).
+# Collection, key, a good record, and bad variants: the fields to replace (... removes one).
 RECORDS: list[tuple[str, str | None, dict[str, Any], list[dict[str, Any]]]] = [
     (
         "app.bsky.feed.post",
@@ -134,7 +134,7 @@ def body(ada: Hosted, collection: str, rkey: str | None, value: dict[str, Any], 
 async def test_records_of_apps(
     as_ada: Client, ada: Hosted, collection: str, rkey: str | None, good: dict[str, Any], bad: list[dict[str, Any]]
 ) -> None:
-    """Checked without being asked for, as any app expects; unchecked only for those who say so."""
+    """Records of known types are validated by default, as apps expect, and not validated only on request."""
     write = f"{REPO}.createRecord" if rkey is None else f"{REPO}.putRecord"
     for validate in ({}, {"validate": True}):
         answer = await as_ada.post(write, body(ada, collection, rkey, good, **validate))
@@ -153,14 +153,16 @@ async def test_records_of_apps(
 
 
 def keys_of(definition: RecordType) -> tuple[str, str]:
-    """A key that this record type takes, and one that it refuses."""
+    """A key that this record type accepts, and one that it refuses."""
     if definition.key.startswith("literal:"):
         return definition.key.removeprefix("literal:"), "3jzfcijpj2z2a"
     return {"tid": "3jzfcijpj2z2a", "nsid": "org.example.note"}[definition.key], "other"
 
 
 async def test_every_known_record_type_binds_its_key(as_ada: Client, ada: Hosted) -> None:
-    """Whether or not validation was asked for; where it was switched off, any key is taken."""
+    """Every known record type enforces its key, whether or not validation was requested; with validation off any key is
+    accepted.
+    """
     known = ((Nsid(name), CATALOG.find_record(name)) for name in CATALOG.names())
     bound = {name: one for name, one in known if one is not None and one.key != "any" and name not in ANY_KEY}
     assert len([name for name in bound if name.startswith(("app.bsky.", "chat.bsky."))]) >= 17
@@ -213,7 +215,7 @@ ONE, OTHER = {"$type": NOTE, "n": 1}, {"$type": NOTE, "n": 2}
 CID_OF = {"one": str(Cid.for_cbor(cbor.encode(ONE))), "other": str(Cid.for_cbor(cbor.encode(OTHER)))}
 
 
-# What is there, the swapRecord that is sent, whether that fits.
+# The current state, the swapRecord that is sent, and whether they match.
 SWAPS: list[tuple[str | None, str | None, bool]] = [
     (None, "unsent", True),
     (None, None, True),
@@ -223,7 +225,7 @@ SWAPS: list[tuple[str | None, str | None, bool]] = [
     ("one", "one", True),
     ("one", "other", False),
 ]
-# deleteRecord takes no null: there is nothing to delete that must not be there.
+# deleteRecord does not accept null: one cannot delete a record that must not exist.
 MATRIX = [
     (name, *swap)
     for name in ("putRecord", "putRecord-same", "deleteRecord")
@@ -237,7 +239,7 @@ MATRIX = [
 async def test_both_swaps(
     as_ada: Client, ada: Hosted, name: str, held: str | None, swap_record: str | None, swap_commit: str, *, fits: bool
 ) -> None:
-    """A write happens if everything that its author expects is so; otherwise InvalidSwap, and nothing is written."""
+    """A write succeeds if both swaps match. Otherwise it fails with InvalidSwap and writes nothing."""
     stale = str((await ada.repositories.head(ada.did)).commit)
     await as_ada.post(f"{REPO}.createRecord", body(ada, NOTE, "beside", ONE))
     if held is not None:

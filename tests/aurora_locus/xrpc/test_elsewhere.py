@@ -1,4 +1,4 @@
-"""Calls that are passed on to other services: who may, what crosses, what comes back."""
+"""Calls proxied to other services: who may call, what is forwarded, what is returned."""
 
 import asyncio
 import zlib
@@ -58,7 +58,9 @@ def refused(answer: httpx.Response, status: int, name: str) -> None:
 async def test_a_query_is_asked_with_the_accounts_own_token(
     deployment: Deployment, ana: Person, stranger: Stranger
 ) -> None:
-    """The token names account, service and method, lives for a minute, and is signed with the account's key."""
+    """A proxied query has a token that names account, service and method, lasts a minute, and is signed with the
+    account's key.
+    """
     answer = await ask(ana, f"{THING}?a=b%20c&a=d", f"{stranger.did}#notes")
     assert (answer.status_code, answer.json()) == (200, {"thing": 1})
     (asked,) = stranger.asked
@@ -79,7 +81,7 @@ async def test_a_query_is_asked_with_the_accounts_own_token(
 async def test_a_setting_names_the_services_that_want_the_full_audience(
     make_deployment: MakeDeployment, stranger: Stranger
 ) -> None:
-    """By service name, or by DID and service name."""
+    """A setting lists the services that want the full audience, by service name, or by DID and service name."""
     deployment = await make_deployment(proxy_full_audiences=("#forum", f"{stranger.did}#notes"))
     ana = await deployment.sign_up("ana")
     async with open_stranger(services=("forum", "notes")) as other:
@@ -101,7 +103,9 @@ async def test_a_procedure_crosses_with_its_body(ana: Person, stranger: Stranger
 
 
 async def test_only_listed_headers_cross(ana: Person, stranger: Stranger) -> None:
-    """No cookie, no credential of the session, no address of the person; and back the same way."""
+    """Only listed headers are forwarded: no cookie, no session credential, no client address. The same applies to the
+    response.
+    """
 
     async def answering(_request: Request) -> Response:
         headers = {
@@ -142,7 +146,9 @@ async def test_only_listed_headers_cross(ana: Person, stranger: Stranger) -> Non
 
 @pytest.mark.parametrize("nsid", sorted(PROTECTED))
 async def test_what_is_done_here_never_leaves(ana: Person, stranger: Stranger, nsid: str) -> None:
-    """Whatever the case of the letters: a service that ignores it would do it."""
+    """Methods that this server handles are never forwarded, in any case of letters, because a service that ignores case
+    would execute them.
+    """
     for spelled in (nsid, nsid.upper()):
         answer = await ask(ana, spelled, f"{stranger.did}#notes", method="POST")
         refused(answer, 400, "InvalidToken")
@@ -150,7 +156,9 @@ async def test_what_is_done_here_never_leaves(ana: Person, stranger: Stranger, n
 
 
 async def test_what_is_here_is_answered_here(ana: Person, stranger: Stranger) -> None:
-    """Whatever the header says, for repositories, sessions and preferences of its accounts this server is the authority."""
+    """Local methods are answered locally, whatever the header says: for repositories, sessions and preferences of its
+    accounts this server is the authority.
+    """
     for nsid in ("app.bsky.actor.getPreferences", f"{SERVER}.getSession"):
         assert (await ask(ana, nsid, f"{stranger.did}#notes")).status_code == 200
     assert stranger.asked == []
@@ -175,7 +183,7 @@ async def test_unknown_service_and_unknown_identity(ana: Person, stranger: Stran
 
 
 async def test_this_server_does_not_ask_itself(deployment: Deployment, ana: Person) -> None:
-    """Neither under its own name nor through somebody else's document."""
+    """The server does not call itself, neither under its own name nor through another DID document."""
     refused(await ask(ana, THING, f"{deployment.settings.did}#atproto_pds"), 501, "MethodNotImplemented")
     async with open_stranger(endpoint=deployment.settings.url) as loop:
         answer = await ask(ana, THING, f"{loop.did}#notes")
@@ -196,7 +204,7 @@ async def test_nobody_is_asked_without_an_account(deployment: Deployment, ana: P
     refused(await ask(deployment.administration, THING, to), 400, "InvalidToken")
     refused(await ask(ana.bearing(ana.refresh_token), THING, to), 400, "InvalidToken")
     assert stranger.asked == []
-    assert stranger.resolved == 0  # strangers do not even make us look somebody up
+    assert stranger.resolved == 0  # strangers cannot even make us resolve a DID
 
 
 async def test_private_conversations_need_a_privileged_session(
@@ -265,7 +273,9 @@ async def test_nobody_at_the_address(ana: Person) -> None:
 
 @pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "unannounced"])
 async def test_too_large_an_answer_is_refused_or_broken(ana: Person, stranger: Stranger, is_announced: bool) -> None:
-    """Announced it is an error; noticed in the middle, the connection breaks: it never ends as if it were whole."""
+    """A response that is too large is an error if announced. If noticed in the middle, the connection is broken, so
+    that it never looks complete.
+    """
 
     async def answering(_request: Request) -> Response:
         async def pieces() -> AsyncIterator[bytes]:
@@ -285,7 +295,9 @@ async def test_too_large_an_answer_is_refused_or_broken(ana: Person, stranger: S
 
 
 async def test_compressed_answers_cross_as_they_are(ana: Person, stranger: Stranger) -> None:
-    """Whoever cannot read an encoding does not get it: what the caller accepts is what is asked for."""
+    """Compressed responses are forwarded unchanged. The accepted encodings of the caller are requested, so nobody gets
+    one that they cannot read.
+    """
 
     async def answering(request: Request) -> Response:
         folder = zlib.compressobj(wbits=31)
@@ -343,7 +355,9 @@ async def test_one_account_has_so_many_calls_at_a_time(
 
 
 async def test_the_operators_services_are_asked_by_method(make_deployment: MakeDeployment, stranger: Stranger) -> None:
-    """Apps that name nobody get the app view; reports go to the moderation; everything else is not here."""
+    """Calls without a service go to the operator's services by method: the app view by default, reports to the
+    moderation service. Everything else is not implemented here.
+    """
     async with open_stranger(services=("atproto_labeler",)) as moderation:
         deployment = await make_deployment(
             bsky_app_view_url=stranger.url,
@@ -370,7 +384,7 @@ async def test_app_view_methods_without_an_app_view(ana: Person) -> None:
 
 
 async def test_in_public_no_private_address_is_called(engine: str, stranger: Stranger) -> None:
-    """A document that leads to loopback or into the clear is refused before anything is connected."""
+    """Outside development, a DID document that leads to loopback or to plain HTTP is refused before any connection."""
     assert engine
     http = HttpClient(PUBLIC, decompress=False)
     request = UpstreamRequest("GET", f"/xrpc/{THING}", {})
@@ -388,7 +402,9 @@ async def test_in_public_no_private_address_is_called(engine: str, stranger: Str
 
 
 async def test_records_of_other_servers_are_the_app_views(make_deployment: MakeDeployment, stranger: Stranger) -> None:
-    """Nobody's token goes along: anybody may ask. What is here, and what nobody has, is answered here."""
+    """Records of other servers come from the app view, without a token because they are public. Local and unknown
+    accounts are answered here.
+    """
     deployment = await make_deployment(bsky_app_view_url=stranger.url, bsky_app_view_did="did:web:view.example.org")
     ana = await deployment.sign_up("ana")
     there = {"uri": "at://did:plc:x/org.example.note/one", "value": {"text": "theirs"}}
@@ -423,7 +439,7 @@ async def test_a_handle_that_the_network_cannot_tell_is_as_the_app_view_saw_it(
 
 
 async def test_who_was_taken_down_may_object(make_deployment: MakeDeployment) -> None:
-    """A report goes to the moderation even then, and nothing else does."""
+    """An account that was taken down may send a report to the moderation service, and nothing else."""
     async with open_stranger(services=("atproto_labeler",)) as moderation:
         moderation.answer(REPORT, {"id": 1})
         deployment = await make_deployment(mod_service_url=moderation.url, mod_service_did="did:web:mod.example.org")

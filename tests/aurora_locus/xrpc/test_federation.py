@@ -1,4 +1,4 @@
-"""The host among others over sockets: announced by its operator, its readers shown, its crawlers counted."""
+"""The federation methods over sockets: the operator announces the host, sees its subscribers, and checks its relays."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,14 +33,14 @@ FEDERATED = {
 
 
 class Relay:
-    """A relay that writes down who wants to be read."""
+    """A relay that records crawl requests."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.looked_up: list[str] = []
         self.asked_once = asyncio.Event()
         self.url = ""
-        # What it answers about single accounts; others it does not know.
+        # Its responses about single accounts; it does not know others.
         self.says: dict[str, dict[str, Any]] = {}
 
     async def request_crawl(self, request: Request) -> JSONResponse:
@@ -96,7 +96,7 @@ async def test_server_announces_itself_when_it_starts(make_deployment: MakeDeplo
 
 
 async def test_operator_has_the_relays_asked(make_deployment: MakeDeployment) -> None:
-    """Nobody is asked before; within twenty minutes only once."""
+    """Relays are asked to crawl only when the operator requests it, and at most once in twenty minutes."""
     async with open_relay() as relay:
         deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url,))
         assert relay.asked == []
@@ -132,7 +132,9 @@ async def test_server_that_does_not_federate_asks_nobody(make_deployment: MakeDe
 
 
 async def test_looking_at_an_unannounced_server_tells_no_relay_of_it(make_deployment: MakeDeployment) -> None:
-    """A network on a laptop names the public relay in its defaults."""
+    """Viewing an unannounced server does not contact a relay, although the defaults of a local network name the public
+    one.
+    """
     async with open_relay() as relay:
         deployment = await make_deployment(federation_relay_urls=(relay.url,))
         assert [one["says"] for one in (await federation_status(deployment))["relays"]] == [{}]
@@ -149,7 +151,7 @@ async def test_the_only_host_is_itself(deployment: Deployment) -> None:
 
 
 async def test_operator_sees_who_reads_and_how_far(make_deployment: MakeDeployment) -> None:
-    """Subscribers with their lag, relays with what they say of this host."""
+    """The operator sees subscribers with their lag, and relays with what they report about this host."""
     async with open_relay() as relay:
         deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url, "http://127.0.0.1:1"))
         await deployment.sign_up("ana")
@@ -175,7 +177,9 @@ async def test_operator_sees_who_reads_and_how_far(make_deployment: MakeDeployme
 
 
 async def test_operator_sees_which_accounts_a_relay_leaves_out(make_deployment: MakeDeployment) -> None:
-    """Each is asked about once a day; a relay that is away changes nothing; a deleted account is forgotten."""
+    """The operator sees which accounts a relay does not have. Each is checked about once a day; an unreachable relay
+    changes nothing, and deleted accounts are dropped.
+    """
     async with open_relay() as relay:
         relays = (relay.url, "http://127.0.0.1:1")
         deployment = await make_deployment(**FEDERATED, federation_relay_urls=relays)
@@ -208,7 +212,7 @@ async def test_operator_sees_which_accounts_a_relay_leaves_out(make_deployment: 
 
 
 async def test_lag_is_told_in_events_and_seconds(deployment: Deployment) -> None:
-    """A subscriber that has been sent nothing of four events, ten seconds old."""
+    """Lag is shown in events and seconds: here a subscriber has not received four events, the oldest ten seconds old."""
     await deployment.sign_up("ana")
     live = deployment.pds.live
     slow = StreamSubscription(0, is_live=False, peer="slow")

@@ -1,4 +1,4 @@
-"""The addresses of a PDS that are no methods of accounts: health, proofs, what the server says of itself."""
+"""The URLs of a PDS that are not methods: health, domain proofs, and what the server says about itself."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ async def test_health(deployment: Deployment) -> None:
 
 @asynccontextmanager
 async def locked(url: str, server: str | None) -> AsyncIterator[None]:
-    """An SQLite file that somebody else writes to for ever; a PostgreSQL database that takes nobody in."""
+    """An SQLite file locked by another writer, or a PostgreSQL database that accepts no connections."""
     if server is None:
         with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite://"))) as file:
             file.execute("begin immediate")
@@ -44,7 +44,7 @@ async def locked(url: str, server: str | None) -> AsyncIterator[None]:
     try:
         await connection.execute(f'alter database "{name}" allow_connections false')
         async with asyncio.timeout(PATIENCE_SECONDS):
-            # To terminate is to send a signal; until it is heard a connection still answers.
+            # Termination is a signal; until it arrives a connection still answers.
             while await connection.fetch(  # noqa: ASYNC110 - a server that tells nobody
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
             ):

@@ -22,7 +22,7 @@ KEY = "a key of sixteen characters"
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In development limits are a thousand times as wide: these are five requests, and thirty points of writes."""
+    """In development limits are a thousand times as high. These allow five requests and thirty points of writes."""
     monkeypatch.setattr(gate, "ADDRESS", Limit("address", 5, 300))
     monkeypatch.setattr(gate, "widened", lambda limit: limit)
     monkeypatch.setattr("aurora_locus.xrpc.limits.effective", lambda _registry, limit: limit)
@@ -37,7 +37,7 @@ def told(answer: httpx.Response) -> tuple[str, str]:
 
 
 def test_the_published_figures(engine: str) -> None:
-    """What other servers of this network allow, apps are made for."""
+    """The limits are the published ones of other servers of this network, for which apps are made."""
     assert engine
     assert (gate.ADDRESS.points, gate.ADDRESS.window_seconds) == (3000, 300)
     assert (writer_limits.WRITES.points, writer_limits.WRITES_DAILY.points) == (5000, 35_000)
@@ -94,7 +94,9 @@ async def write(person: Person, name: str, **body: Any) -> httpx.Response:
 
 @pytest.mark.usefixtures("narrow")
 async def test_writes_cost_points(make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A creation three, an update two, a deletion one; a batch as much as its parts; by account, from wherever it writes."""
+    """A create costs three points, an update two, a delete one, and a batch the sum of its parts; counted per account,
+    from any address.
+    """
     monkeypatch.setattr(gate, "ADDRESS", Limit("address", 10_000, 300))
     deployment = await make_deployment()
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
@@ -113,7 +115,7 @@ async def test_writes_cost_points(make_deployment: MakeDeployment, monkeypatch: 
     assert told(await write(ana, "applyWrites", writes=batch)) == (str(full), str(full - 306))
     refused_writes = [{"$type": f"{kind}#create", "collection": NOTE, "value": record}] * 200
     answers = [await write(ana, "applyWrites", writes=refused_writes, swapCommit=made.json()["cid"]) for _ in range(8)]
-    # An attempt that fails was an attempt; one that does not fit takes nothing.
+    # A failed attempt counts; an attempt that exceeds the limit takes no points.
     assert [answer.status_code for answer in answers] == [400] * 7 + [429]
     assert answers[-1].headers["retry-after"] == "3600"
     assert (await write(ana, "createRecord", collection=NOTE, record=record)).status_code == 200

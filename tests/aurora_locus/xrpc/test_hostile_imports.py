@@ -1,4 +1,4 @@
-"""Uploads that are meant to harm: they are read in a worker process, bounded, and leave nothing behind."""
+"""Malicious uploads are parsed in a worker process, bounded, and leave nothing behind."""
 
 import asyncio
 import os
@@ -57,7 +57,7 @@ def note_file(person: Person, deployment: Deployment, count: int) -> bytes:
 async def test_no_thread_of_the_server_decodes_an_upload(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither its sections nor its tree nor its records."""
+    """No thread of the server decodes an upload: neither its sections nor its tree nor its records."""
     ada = await deployment.sign_up("ada")
     data = note_file(ada, deployment, 300)
     monkeypatch.setattr(car.CarReader, "feed", in_the_server)
@@ -72,7 +72,9 @@ async def test_no_thread_of_the_server_decodes_an_upload(
 async def test_upload_whose_check_takes_too_much_is_stopped(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answer has the protocol's name, the repository is the one before, and the next upload is taken."""
+    """An upload whose check takes too much is stopped with the protocol's error. The repository is unchanged, and the
+    next upload is accepted.
+    """
     ada = await deployment.sign_up("ada")
     await write(ada, "one", text="1")
     before = await repository(ada)
@@ -92,7 +94,9 @@ async def test_upload_whose_check_takes_too_much_is_stopped(
 async def test_others_are_served_while_an_upload_is_checked(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long that takes. If its sender hangs up meanwhile, the repository is the old one or the new one, whole."""
+    """Other requests are served while an upload is checked, for however long. If its sender disconnects meanwhile, the
+    repository is completely the old one or the new one.
+    """
     ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")
     await write(ada, "one", text="1")
     before = car.read(await repository(ada))
@@ -112,7 +116,7 @@ async def test_others_are_served_while_an_upload_is_checked(
 
 
 async def running(deployment: Deployment, number: int) -> None:
-    """Wait until so many uploads are being checked."""
+    """Wait until that many uploads are being checked."""
     wanted = f"aurora_locus_worker_jobs_running {number}.0".encode()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while wanted not in deployment.pds.metrics.exposition():  # noqa: ASYNC110 - it tells nobody
@@ -157,7 +161,7 @@ async def test_damaged_uploads_change_nothing(deployment: Deployment, harm: Call
 
 @on_sqlite
 async def test_trees_that_lead_nowhere_are_refused(deployment: Deployment) -> None:
-    """A chain of nodes without an entry, deeper than any tree; a million blocks of a few bytes."""
+    """Useless trees are refused: a chain of empty nodes deeper than any tree, or a million blocks of a few bytes."""
     ada = await deployment.sign_up("ada")
     below = cbor.encode({"l": None, "e": []})
     nodes = {Cid.for_cbor(below): below}
@@ -181,7 +185,7 @@ async def test_trees_that_lead_nowhere_are_refused(deployment: Deployment) -> No
 
 @on_sqlite
 async def test_blocks_that_are_too_many_and_too_small_are_refused(make_deployment: MakeDeployment) -> None:
-    """Such a file is sent only to fill the memory of the index."""
+    """A file with too many tiny blocks is refused; it only serves to fill the memory of the index."""
     deployment = await make_deployment(import_limit=1_000_000)
     ada = await deployment.sign_up("ada")
     blocks = ((Cid.for_cbor(block), block) for block in map(cbor.encode, range(11_000)))
@@ -192,7 +196,7 @@ async def test_blocks_that_are_too_many_and_too_small_are_refused(make_deploymen
 
 @on_sqlite
 async def test_quota_of_processor_time(make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has used it up is told when to come back, before the file is received."""
+    """An account that has used up its processor time is told when to come back before the file is received."""
     monkeypatch.setattr(app, "WORKER_LIMITS", PoolLimits(cpu_seconds_per_person=0.001))
     deployment = await make_deployment()
     ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")
@@ -205,7 +209,7 @@ async def test_quota_of_processor_time(make_deployment: MakeDeployment, monkeypa
 
 @on_sqlite
 async def test_queue_has_an_end(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those behind it are refused at once."""
+    """The queue is limited; further uploads are refused at once."""
     monkeypatch.setattr(import_car, "check", check_later)
     monkeypatch.setattr(import_repo_method, "RECEIVED_AT_ONCE", 2)
     monkeypatch.setattr(import_repo_method, "MOST_WAITING", 1)
@@ -223,7 +227,7 @@ async def test_queue_has_an_end(deployment: Deployment, monkeypatch: pytest.Monk
 
 
 async def test_one_address_does_not_take_all_slots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A private address may be that of a proxy: it is everybody's."""
+    """One address cannot take all slots. A private address is not limited, because it may be a proxy's."""
     monkeypatch.setattr(import_repo_method, "PATIENCE_SECONDS", 0.01)
     turns = import_repo_method.ImportTurns()
     slots = turns.of_address("203.1.2.3")
@@ -240,7 +244,7 @@ async def test_one_address_does_not_take_all_slots(monkeypatch: pytest.MonkeyPat
 
 
 async def test_files_of_a_process_that_died_are_swept(tmp_path: Path) -> None:
-    """Those of an import that runs stay, in whatever process."""
+    """Files of a dead process are removed; those of a running import stay, in whatever process."""
     left, new = tmp_path / "left", tmp_path / "new"
     for folder in (left, new):
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""com.atproto.identity over sockets: whose name is whose, and changes of an identity that its owner asks for."""
+"""com.atproto.identity over sockets: resolving names, and changes of an identity that its owner requests."""
 
 from typing import Any
 
@@ -54,7 +54,9 @@ async def test_nobody(deployment: Deployment) -> None:
 
 
 async def test_handle_that_does_not_name_the_did_is_not_shown(deployment: Deployment) -> None:
-    """A deactivated account's handle names nobody; its document still claims it."""
+    """A handle that does not resolve to the DID is not shown. A deactivated account's handle resolves to nobody,
+    although its document still claims it.
+    """
     ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.deactivateAccount", {})
     assert (await identity(deployment.stranger, ana.did)).json()["handle"] == "handle.invalid"
@@ -78,7 +80,7 @@ async def test_refreshing_is_for_accounts(deployment: Deployment) -> None:
 
 
 async def test_directory_that_is_down(deployment: Deployment) -> None:
-    """What is known stays known; what is not cannot be told now."""
+    """With the directory down, known identities are still resolved; for others the response is an error."""
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     known = (await identity(deployment.stranger, ana.did)).json()
     deployment.directory.is_down = True
@@ -88,7 +90,9 @@ async def test_directory_that_is_down(deployment: Deployment) -> None:
 
 
 async def test_recovery_key_is_put_first(deployment: Deployment) -> None:
-    """Asked for, signed, submitted: the directory has it, the network hears of it, and the account works on."""
+    """A recovery key is put first: requested, signed and submitted, it is in the directory, the firehose announces it,
+    and the account still works.
+    """
     ana = await deployment.sign_up("ana")
     keys = [RECOVERY, *(await recommended(ana))["rotationKeys"]]
     signed = await sign(ana, await token_of(deployment, "ana", ana), rotationKeys=keys)
@@ -111,7 +115,9 @@ async def test_submitting_again_only_announces(deployment: Deployment) -> None:
 
 
 async def test_signing_needs_the_token_from_the_mail(deployment: Deployment) -> None:
-    """Once; a wish that is refused costs none; another person's is nothing."""
+    """Signing needs the e-mailed token, once. A refused operation does not use it up, and another account's token is
+    refused.
+    """
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     refused(await sign(ana, None), "InvalidRequest")
     refused(await sign(ana, "ABCDE-FGHIJ"), "InvalidToken")
@@ -131,7 +137,7 @@ async def test_app_password_changes_no_identity(deployment: Deployment) -> None:
         await sign(guest, "token"),
     ):
         assert "app password" in refused(answer, "InvalidToken")
-    # Whoever has an operation that is signed could bring it to the directory as well.
+    # A holder of a signed operation could also submit it to the directory.
     refused(await submit(guest, {}), "InvalidRequest")
     assert len(await deployment.directory.log(ana.did)) == 1
 
@@ -150,7 +156,9 @@ async def test_operations_that_would_break_the_account_do_not_reach_the_director
 
 
 async def test_what_the_directory_refuses_is_told_and_not_announced(deployment: Deployment) -> None:
-    """A signature of a key that has no authority, in good form otherwise."""
+    """An operation that the directory refuses is reported and not announced; here it is well-formed but signed by a key
+    without authority.
+    """
     ana = await deployment.sign_up("ana")
     signed = (await sign(ana, await token_of(deployment, "ana", ana))).json()["operation"]
     operation = plc_operation.parse_operation(signed)

@@ -1,4 +1,4 @@
-"""com.atproto.repo.importRepo over sockets: a repository leaves one server as a file and comes to another."""
+"""com.atproto.repo.importRepo over sockets: a repository leaves one server as a file and arrives at another."""
 
 import asyncio
 from typing import Any
@@ -53,7 +53,7 @@ async def repository(person: Person) -> bytes:
 
 
 def rehomed(data: bytes, did: Did, now: int) -> bytes:
-    """The same tree as another account's, as its own server would have signed it."""
+    """The same tree as another account's, signed as by its own server."""
     file = car.read(data)
     snapshot = read_snapshot(file)
     commit = sign_commit(
@@ -63,7 +63,9 @@ def rehomed(data: bytes, did: Did, now: int) -> bytes:
 
 
 async def test_repository_moves_between_servers(deployment: Deployment):
-    """Records, then the missing blobs, then active: announced once, with the sync of what was brought."""
+    """A repository moves between servers: records, missing blobs, activation. It is announced once, with a sync of the
+    imported state.
+    """
     ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")
     picture = await upload(ada, b"a picture")
     await write(ada, "one", text="1")
@@ -133,7 +135,9 @@ async def test_server_that_takes_nothing_in(make_deployment: MakeDeployment):
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_few_imports_at_once_and_the_others_wait(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """Who waits too long is told so; the turns of those who hang up are free again. Slow senders hold up senders alone."""
+    """Few imports run at a time and others wait. Those that wait too long get an error, and the turns of disconnected
+    senders are freed. Slow senders delay only senders.
+    """
     monkeypatch.setattr(import_repo_method, "RECEIVED_AT_ONCE", 2)
     people = [await deployment.sign_up(name) for name in ("ada", "ben", "eva")]
     await write(people[0], "one", text="1")
@@ -153,7 +157,7 @@ async def test_few_imports_at_once_and_the_others_wait(deployment: Deployment, m
     monkeypatch.setattr(import_repo_method, "PATIENCE_SECONDS", 0.05)
     last = await import_repo(people[-1], data)
     assert (last.status_code, last.json()["error"]) == (503, "NotEnoughResources")
-    # Nor does an account send two at a time.
+    # An account cannot send two at a time either.
     second = await import_repo(people[0], data)
     assert (second.status_code, second.json()["error"]) == (503, "NotEnoughResources")
     monkeypatch.setattr(import_repo_method, "PATIENCE_SECONDS", 30)
@@ -174,7 +178,7 @@ async def test_sender_that_is_too_slow_loses_its_turn(deployment: Deployment, mo
 
     async def slowly() -> Any:
         yield data[:50]
-        for is_waited_for in (True, False):  # the server takes the turn, and takes it back
+        for is_waited_for in (True, False):  # the server takes the turn and gives it back
             while turn.locked() is not is_waited_for:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
         yield data[50:]

@@ -1,4 +1,4 @@
-"""Record types that this server has to ask for, and the method that answers what was found."""
+"""Record types whose Lexicon must be resolved, and the method that returns the result."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ POINT = "com.example.place.point"
 async def publisher(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Publisher]:
     async with open_publisher() as opened:
         monkeypatch.setattr("at_network.lexicon_resolver.Dns", lambda: opened.dns)
-        # Both are on this machine: what is slow here is the machine.
+        # Both are on this machine, so only a slow machine causes delays.
         monkeypatch.setattr(type_resolver, "PATIENCE_SECONDS", 10.0)
         monkeypatch.setattr(type_resolver.TypeResolver.__init__, "__kwdefaults__", {"patience_seconds": 10.0})
         yield opened
@@ -65,7 +65,7 @@ async def test_a_type_that_its_authority_publishes_is_validated(deployment: Depl
 
 
 async def test_an_unknown_type_is_written_as_before(deployment: Deployment, publisher: Publisher) -> None:
-    """Nobody's write fails because nobody publishes its type; asking is not repeated for a while."""
+    """A record of an unknown type is written without validation, and its Lexicon is not looked up again for a while."""
     ana = await deployment.sign_up("ana")
     for _ in range(3):
         answer = await write(ana, NOTE, {"text": "anything"})
@@ -75,7 +75,9 @@ async def test_an_unknown_type_is_written_as_before(deployment: Deployment, publ
 
 
 async def test_nobody_waits_for_an_authority_that_says_nothing(engine: str) -> None:
-    """A write goes on after a moment; whoever asks next finds the answer, if there is one by then."""
+    """A write waits only a moment for an authority that does not respond; later writes use the result, if there is one
+    by then.
+    """
     assert engine
     asked: list[Nsid] = []
 

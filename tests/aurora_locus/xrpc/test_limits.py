@@ -1,4 +1,4 @@
-"""How often one may try, and how clients are told."""
+"""Rate limits, and how they are reported to clients."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ PUBLIC = {
     "trusted_proxy_hops": 1,
 }
 
-# A door that the administration's password opens.
+# A method that accepts the administrator's password.
 INVITES = "/xrpc/com.atproto.admin.getInviteCodes"
 
 
@@ -47,7 +47,7 @@ async def public_deployment(make_deployment: MakeDeployment) -> Deployment:
 
 
 async def test_limits_are_told_on_every_answer(public_deployment: Deployment) -> None:
-    """On refusals as well: a client slows down before it is stopped."""
+    """Every response reports the limits, even refusals, so that a client can slow down before it is stopped."""
     answer = await public_deployment.sign_in("nobody.test", "wrong")
     assert answer.status_code == 401
     assert answer.headers["ratelimit-limit"] == "30"
@@ -77,7 +77,9 @@ async def test_sign_ins_are_limited_per_identifier_and_address(public_deployment
 
 
 async def test_wrong_passwords_count_from_everywhere(public_deployment: Deployment) -> None:
-    """Many addresses do not try more passwords than one; names that nobody has are counted as well."""
+    """Wrong passwords count from all addresses together, so many addresses get no more attempts than one. Unknown names
+    count as well.
+    """
     deployment = public_deployment
     body = {"identifier": "nobody.test", "password": "x" * 513}
 
@@ -93,7 +95,7 @@ async def test_wrong_passwords_count_from_everywhere(public_deployment: Deployme
 
 
 async def test_limits_that_are_asked_for_bind_in_development(make_deployment: MakeDeployment) -> None:
-    """Development alone makes them a thousand times as wide; what the operator switched on is on."""
+    """Limits that the operator turned on apply in development. Without that, they are a thousand times as high there."""
     deployment = await make_deployment(rate_limits_enabled=True)
     answers = [await deployment.sign_in("nobody.test", "x" * 513) for _ in range(SIGN_IN.points + 1)]
     assert [answer.status_code for answer in answers] == [401] * SIGN_IN.points + [429]
@@ -102,7 +104,7 @@ async def test_limits_that_are_asked_for_bind_in_development(make_deployment: Ma
 async def test_wrong_passwords_count_where_nothing_else_does(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Switched off, requests are not counted; guesses are."""
+    """With rate limits turned off requests are not counted, but wrong passwords are."""
     monkeypatch.setattr(password_guesses, "WRONG_PASSWORDS", Limit("wrong_passwords", 3, 86400))
     deployment = await make_deployment(rate_limits_enabled=False)
     await deployment.sign_up("ana")
@@ -113,7 +115,9 @@ async def test_wrong_passwords_count_where_nothing_else_does(
 
 @pytest.mark.parametrize("path", [INVITES, "/admin/federation"])
 async def test_password_of_the_administration_is_not_found_by_trying(public_deployment: Deployment, path: str) -> None:
-    """The guesses that the operators' page allows, at any door; then not even the right one is taken."""
+    """The administrator's password cannot be guessed: after the attempts that the operators' page allows, on any
+    interface, even the right one is refused.
+    """
     deployment = public_deployment
     wrong, right = httpx.BasicAuth("admin", "wrong"), httpx.BasicAuth("admin", ADMIN_PASSWORD)
 
@@ -133,7 +137,9 @@ async def test_password_of_the_administration_is_not_found_by_trying(public_depl
 async def test_the_operator_gets_in_behind_a_proxy_that_was_not_configured(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Everybody has the proxy's address. A browser that was the operator's, and the machine itself, have guesses of their own."""
+    """The operator gets in behind an unconfigured proxy, where everybody has its address: a browser used before and the
+    machine itself have separate counts.
+    """
     monkeypatch.setattr(operator_guesses, "OPERATOR_GUESSES", Limit("operator_guesses", 15, 86400))
     deployment = await make_deployment(rate_limits_enabled=True)
     operator, stranger = visitor(deployment), visitor(deployment)
@@ -152,13 +158,14 @@ async def test_the_operator_gets_in_behind_a_proxy_that_was_not_configured(
         guesses = [await call("wrong", **through) for _ in range(OPERATOR_SIGN_IN.points + 1)]
         deployment.clock.turn(5 * MINUTE)
     assert set(guesses) == {401, 429}
-    # The day's guesses are used up, from wherever, at both doors; the right password is not taken from there either.
+    # The day's attempts are used up, from any address and on both interfaces; from there even the right password is
+    # refused.
     assert await call(ADMIN_PASSWORD, **through) == 429
     assert (await stranger.send("/admin/sign-in", right)).status_code == 429
     await operator.send("/admin/sign-out", {}, page="/admin")
     assert (await operator.send("/admin/sign-in", right)).status_code == 303
     assert await call(ADMIN_PASSWORD) == 200
-    # A program on the machine that guesses is stopped, too.
+    # A program on the machine that guesses is stopped too.
     assert [await call("wrong") for _ in range(OPERATOR_SIGN_IN.points + 1)] == [401] * OPERATOR_SIGN_IN.points + [429]
     for browser in (operator, stranger):
         await browser.http.aclose()
@@ -171,14 +178,16 @@ async def test_guesses_at_the_operators_password_have_no_bypass(make_deployment:
     path, auth = INVITES, httpx.BasicAuth("admin", "wrong")
     answers = [await deployment.http.get(path, auth=auth, headers=headers) for _ in range(OPERATOR_SIGN_IN.points + 1)]
     assert [answer.status_code for answer in answers] == [401] * OPERATOR_SIGN_IN.points + [429]
-    # A back end that names itself with the key goes on: what strangers guess is not counted against it.
+    # A back end that identifies itself with the key continues; guesses of strangers do not count against it.
     own = {**headers, **vouch(key, "openmeet")}
     right = httpx.BasicAuth("admin", ADMIN_PASSWORD)
     assert (await deployment.http.get(path, auth=right, headers=own)).status_code == 200
 
 
 async def test_sign_ups_are_limited_per_address(public_deployment: Deployment) -> None:
-    """Counted before anything is looked at, so that guesses of taken names are limited as well."""
+    """Sign-ups are limited per address and counted before any check, so that probing for taken names is limited as
+    well.
+    """
     deployment = public_deployment
     answers = await together(*(deployment.ask_to_sign_up("x") for _ in range(CREATE_ACCOUNT.points + 1)))
     assert statuses(answers) == [400] * CREATE_ACCOUNT.points + [429]
@@ -213,14 +222,16 @@ async def test_what_anybody_may_ask_is_limited_per_address(
     assert answer.status_code != 429
 
 
-# As the reference's installer leaves it: a proxy beside the server, and nothing said of it.
+# As the reference's installer leaves it: a proxy next to the server that no setting mentions.
 OF_THE_REFERENCE = {**PUBLIC, "trusted_proxy_hops": 0, "trusted_private_proxies": True}
 
 
 async def test_proxies_in_private_networks_tell_clients_apart(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each visitor has a count, and what a visitor writes in front of the proxy's word is not believed."""
+    """Proxies in private networks identify clients: each visitor has a count, and what a visitor writes before the
+    proxy's entry is ignored.
+    """
     monkeypatch.setattr(gate, "ADDRESS", Limit("address", 3, 300))
     deployment = await make_deployment(**OF_THE_REFERENCE)
 
@@ -237,8 +248,8 @@ async def test_proxies_in_private_networks_tell_clients_apart(
 async def test_five_thousand_behind_a_proxy_that_names_nobody_notice_nothing(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Everybody has the proxy's address: what one person may is allowed a hundred times, in all ways of asking; a typed name
-    has its own count as ever.
+    """Five thousand people behind an unconfigured proxy notice nothing. Everybody has the proxy's address, which gets a
+    hundred times the limit of one person for every kind of request. A typed name is counted as usual.
     """
     monkeypatch.setattr(gate, "ADDRESS", Limit("address", 2, 300))
     deployment = await make_deployment(**OF_THE_REFERENCE)
@@ -248,13 +259,15 @@ async def test_five_thousand_behind_a_proxy_that_names_nobody_notice_nothing(
     assert (await deployment.http.get(f"/xrpc/{SERVER}.describeServer")).status_code == 429
     monkeypatch.undo()
     everybody = shared(gate.ADDRESS).points
-    assert everybody >= 5_000 * 8 * 5  # people, requests a minute, minutes
+    assert everybody >= 5_000 * 8 * 5  # people, requests per minute, minutes
     answers = [await deployment.sign_in("nobody.test", "x" * 513) for _ in range(SIGN_IN.points + 1)]
     assert [answer.status_code for answer in answers] == [401] * SIGN_IN.points + [429]
 
 
 async def test_one_address_that_is_everybody_s_makes_few_accounts_more(make_deployment: MakeDeployment) -> None:
-    """What one person may a hundred times over would be 10,000 accounts in five minutes, by whoever gets at such a server."""
+    """An address that may be everybody's can create only a few more accounts: a hundred times the limit of one person
+    would be 10,000 accounts in five minutes for an attacker.
+    """
     deployment = await make_deployment(**OF_THE_REFERENCE)
     allowed = shared(CREATE_ACCOUNT).points
     assert allowed == 300
@@ -279,7 +292,7 @@ TOLD = Path(__file__).parents[3] / "docs" / "from-the-reference-pds.md"
     ],
 )
 def test_operators_read_what_one_address_may(engine: str, what: str, limits: Sequence[Limit]) -> None:
-    """In the table for those who come from the reference."""
+    """The operators' table for those who come from the reference states the limits per address."""
     assert engine
     windows = {300: "5 minutes", 3600: "an hour", 86400: "a day"}
 

@@ -1,4 +1,4 @@
-"""com.atproto.repo over real sockets: what a client sends and gets."""
+"""com.atproto.repo over real sockets: requests and responses."""
 
 import asyncio
 from typing import Any
@@ -117,7 +117,7 @@ async def test_demanding_validation_of_an_unknown_type_is_refused(as_ada: Client
 
 
 async def test_key_that_is_no_tid_is_accepted_for_an_rsvp_unless_validation_is_demanded(as_ada: Client, ada: Hosted):
-    """Most apps write RSVPs under such keys."""
+    """An RSVP may have a key that is not a TID unless validation is required, because most apps write such keys."""
     subject = {"uri": f"at://{ada.did}/org.example.x/1", "cid": str(Cid.for_cbor(b"x"))}
     value = {"status": f"{RSVP}#going", "subject": subject, "createdAt": "2026-01-01T00:00:00Z"}
     body = {"repo": ada.did, "collection": RSVP, "rkey": "self-made", "record": value}
@@ -262,7 +262,7 @@ async def test_verbs_paths_and_content_types(http: httpx.AsyncClient, as_ada: Cl
 
 async def test_any_origin_may_call(http: httpx.AsyncClient, stranger: Client, ada: Hosted):
     asks = {"origin": "https://app.example", "access-control-request-method": "POST"}
-    # Also where nothing is: a script must be able to read that there is no such method.
+    # CORS headers are sent even for unknown methods, so that a script can read that there is no such method.
     for nsid in (f"{REPO}.createRecord", "com.example.unknown"):
         preflight = await http.options(f"/xrpc/{nsid}", headers=asks)
         assert preflight.is_success
@@ -272,7 +272,7 @@ async def test_any_origin_may_call(http: httpx.AsyncClient, stranger: Client, ad
 
 
 async def test_bug_tells_nothing(served: str, as_ada: Client, ada: Hosted, monkeypatch: pytest.MonkeyPatch):
-    """A damaged repository is answered with a request id, not with SQL or a stack."""
+    """A bug reveals nothing: a damaged repository is answered with a request id, without SQL or a stack trace."""
     await ada.create("one")
     await ada.repositories.db.write(lambda w: w.execute("delete from blocks where did = :did", did=ada.did))
     ada.repositories.nodes.clear()
@@ -282,7 +282,9 @@ async def test_bug_tells_nothing(served: str, as_ada: Client, ada: Hosted, monke
 
 
 async def test_large_answers_are_folded_for_those_who_read_that(http: httpx.AsyncClient, as_ada: Client, ada: Hosted):
-    """Small ones, and those of clients that say nothing, stay as they are; caches are told what it depended on."""
+    """Large responses are compressed for clients that accept it; small ones and those for other clients are not. Caches
+    are told what the response depends on.
+    """
     for number in range(20):
         await as_ada.post(f"{REPO}.createRecord", record(ada.did, rkey=f"r{number}", text="x" * 200))
     url = f"/xrpc/{REPO}.listRecords?repo={ada.did}&collection={NOTE}&limit="

@@ -1,4 +1,4 @@
-"""com.atproto.sync over real sockets: what a stranger who mirrors the host gets."""
+"""com.atproto.sync over real sockets: what somebody who mirrors the host gets."""
 
 import asyncio
 import socket
@@ -37,7 +37,7 @@ STREAM = "/xrpc/com.atproto.sync.subscribeRepos"
 
 
 def contents(person: Hosted, data: bytes) -> dict[str, Cid]:
-    """The records of a CAR, everything about it checked."""
+    """The records of a CAR file, fully verified."""
     file = car.read(data)
     commit = parse_commit(file.blocks[file.root], file.root)
     verify_commit(commit, did=person.did, key=person.key.public)
@@ -63,7 +63,7 @@ async def test_whole_repository(stranger: Client, ada: Hosted):
 async def test_repository_larger_than_what_is_read_at_first(
     stranger: Client, ada: Hosted, first_bytes: int, monkeypatch: pytest.MonkeyPatch
 ):
-    """Blocks that are not in the first batch are looked up; the file is the same."""
+    """A repository larger than the first read is completed with further look-ups; the file is the same."""
     for start in range(0, 700, 100):
         await ada.write(*(ada.prepare(f"k{number}", {"n": number}) for number in range(start, start + 100)))
     whole = await stranger.get(f"{SYNC}.getRepo", did=ada.did)
@@ -87,7 +87,9 @@ async def test_export_comes_in_an_order_that_can_be_checked_as_it_arrives(strang
 
 
 async def test_what_came_since_a_rev(stranger: Client, ada: Hosted, clock: HandClock):
-    """With what was there before, it makes the whole; a block deleted and written again counts as new."""
+    """The diff since a rev, added to the earlier state, gives the whole repository. A block that was deleted and
+    written again counts as new.
+    """
     await ada.create("kept", "kept")
     await ada.create("again", "again")
     old = car.read((await stranger.get(f"{SYNC}.getRepo", did=ada.did)).content)
@@ -110,7 +112,7 @@ async def test_nothing_new_is_the_commit_alone(stranger: Client, ada: Hosted):
 
 
 async def test_export_is_whole_whatever_is_written_meanwhile(stranger: Client, ada: Hosted):
-    """Every export is of one root, and nothing is left of it in the store afterwards."""
+    """An export during writes has one root, and leaves nothing in the store afterwards."""
     for start in range(0, 400, 100):
         await ada.write(*(ada.prepare(f"k{number:03}", {"n": number}) for number in range(start, start + 100)))
 
@@ -270,7 +272,7 @@ async def test_stream_sends_the_stored_bytes(served: str, ada: Hosted):
     [("999999", "FutureCursor"), ("abc", "InvalidRequest")],
 )
 async def test_stream_refuses_a_bad_cursor(served: str, cursor: str, error: str):
-    """An error frame, then a close that names it."""
+    """A bad cursor gets an error frame, and then a close that names it."""
     async with connect(address(served, f"?cursor={cursor}")) as socket:
         frame = frames.decode(await socket.recv(decode=False))
         assert isinstance(frame, frames.ErrorFrame)
@@ -282,7 +284,7 @@ async def test_stream_refuses_a_bad_cursor(served: str, cursor: str, error: str)
 
 
 async def test_stream_begins_at_its_start_for_a_negative_cursor(served: str, ada: Hosted):
-    """As the reference does."""
+    """A negative cursor starts at the beginning of the stream, as at the reference."""
     async with connect(address(served, "?cursor=-1")) as below, connect(address(served, "?cursor=0")) as zero:
         assert await below.recv(decode=False) == await zero.recv(decode=False)
 
@@ -320,12 +322,14 @@ async def test_leaving_subscribers_are_forgotten(served: str, ada: Hosted):
 
 
 async def test_subscriber_that_stops_reading_is_cut_off_and_told_why(db: Database, clock: HandClock, tmp_path: Path):
-    """Over a real socket: memory stays that of the ring, others get everything, the slow one can come back."""
+    """A subscriber that stops reading is disconnected with a reason, over a real socket. Memory stays that of the ring,
+    others get everything, and the slow one can reconnect.
+    """
     repositories = await assemble(db, clock, tmp_path, ring_frames=16)
     ada = await Hosted.make(repositories, "ada")
     host = open_host(repositories, clock, {ada.did: ada})
     async with serving(application(host)) as server, connect(address(server.url)) as quick:
-        # A client library that reads ahead of its user by one frame, over a socket with a small buffer.
+        # A client library that buffers one frame, on a socket with a small buffer.
         slow = await connect(address(server.url), max_queue=1)
         slow.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         before = repositories.live.buffer.head
@@ -356,7 +360,7 @@ async def test_subscriber_that_stops_reading_is_cut_off_and_told_why(db: Databas
 async def test_streams_of_one_address_are_few(
     repositories: Repositories, clock: HandClock, ada: Hosted, monkeypatch: pytest.MonkeyPatch
 ):
-    """Each may have the whole log read for it: one address opens no thousands."""
+    """One address can open only a few streams, because each may have the whole log read."""
     monkeypatch.setattr(stream_slots, "STREAMS_OF_AN_ADDRESS", 2)
     in_development = open_host(repositories, clock, {ada.did: ada})
     settings = PdsSettings(federation_enabled=True, federation_firehose_enabled=True)
@@ -368,7 +372,7 @@ async def test_streams_of_one_address_are_few(
                     pass
             assert refusal.value.response.status_code == 429
             assert refusal.value.response.headers["retry-after"] == "60"
-        # The server notices in its own time that the second is gone.
+        # The server notices only after a while that the second connection is gone.
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await is_let_in(server.url):
                 pass

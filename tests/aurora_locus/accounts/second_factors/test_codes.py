@@ -1,4 +1,4 @@
-"""Codes: taken once, in time, and not found by trying; their secrets are not in the database."""
+"""Codes of second factors: accepted once, in time, and not guessable; their secrets are not readable in the database."""
 
 import re
 
@@ -20,7 +20,7 @@ async def ada(deployment: Deployment) -> Person:
 
 
 async def set_up(deployment: Deployment, did) -> str:
-    """An authenticator app that counts; its secret."""
+    """Set up an authenticator app that counts; returns its secret."""
     registry = deployment.pds.registry
     await deployment.db.write(lambda w: totp.begin(w, registry.factor_keys, did))
     async with deployment.db.reader() as reader:
@@ -34,7 +34,7 @@ async def set_up(deployment: Deployment, did) -> str:
 
 
 def code(deployment: Deployment, secret: str, steps: int = 0) -> str:
-    """What an app shows now, or some steps later."""
+    """The code that an app shows now, or some steps later."""
     return pyotp.TOTP(secret).at((deployment.clock.now() + steps * STEP) // SECOND)
 
 
@@ -77,7 +77,7 @@ async def test_clocks_may_go_wrong_by_half_a_minute(
     deployment: Deployment, ada: Person, steps: int, is_taken: bool
 ) -> None:
     secret = await set_up(deployment, ada.did)
-    # Two steps on, so that no code is older than the one that set it up.
+    # Two steps later, so that no code is older than the one used for the setup.
     deployment.clock.turn(2 * STEP)
     assert ((await sign_in(deployment, code(deployment, secret, steps))).status_code == 200) is is_taken
 
@@ -91,7 +91,7 @@ async def test_no_code_is_older_than_one_that_was_taken(deployment: Deployment, 
 
 
 async def test_codes_are_not_found_by_trying(deployment: Deployment, ada: Person) -> None:
-    """Ten tries in a quarter of an hour, then not even the right code gets in."""
+    """Codes cannot be guessed: after ten attempts in a quarter of an hour, even the right one is refused."""
     secret = await set_up(deployment, ada.did)
     object.__setattr__(deployment.pds.registry, "has_wide_limits", False)
     tries = SECOND_FACTOR[0].points
@@ -104,7 +104,9 @@ async def test_codes_are_not_found_by_trying(deployment: Deployment, ada: Person
 
 
 async def test_being_asked_for_a_code_is_no_wrong_password(deployment: Deployment, ada: Person) -> None:
-    """Each sign-in of an account with a second factor begins so: they must not lock it."""
+    """Being asked for a code does not count as a wrong password; otherwise sign-ins with a second factor would lock the
+    account.
+    """
     secret = await set_up(deployment, ada.did)
     object.__setattr__(deployment.pds.registry, "has_wide_limits", False)
     for count in range(2):
@@ -130,7 +132,7 @@ async def test_a_wrong_password_is_told_before_any_code(deployment: Deployment, 
     secret = await set_up(deployment, ada.did)
     answer = await sign_in(deployment, code(deployment, secret), password="wrong")
     assert answer.json()["error"] == "AuthenticationRequired"
-    # And the code is still good.
+    # The code is still valid.
     assert (await sign_in(deployment, code(deployment, secret))).status_code == 200
 
 
@@ -175,7 +177,9 @@ async def test_secrets_are_sealed_and_codes_hashed(deployment: Deployment, ada: 
 
 
 async def test_apps_turn_codes_by_mail_on_and_off(deployment: Deployment, ada: Person) -> None:
-    """As deployed apps do it: by updateEmail with the present address. Off takes a token, like any change of the address."""
+    """Apps turn e-mailed codes on and off as deployed ones do, by updateEmail with the present address. Turning them
+    off takes a token, like any change of the address.
+    """
     address = {"email": "ada@example.org"}
     unconfirmed = await ada.post(f"{SERVER}.updateEmail", {**address, "emailAuthFactor": True})
     assert unconfirmed.status_code == 400
@@ -198,7 +202,9 @@ async def test_apps_turn_codes_by_mail_on_and_off(deployment: Deployment, ada: P
 async def test_unconfirmed_address_of_an_account_with_a_second_factor_takes_a_code(
     deployment: Deployment, ada: Person
 ) -> None:
-    """A stolen session is not enough: the session has the password's power, the code has not travelled with it."""
+    """An account with a second factor and an unconfirmed address must enter a code to confirm it: a stolen session has
+    only the power of the password.
+    """
     secret = await set_up(deployment, ada.did)
     change = {"email": "thief@example.org"}
     assert (await ada.post(f"{SERVER}.requestEmailUpdate")).json() == {"tokenRequired": True}
@@ -213,7 +219,9 @@ async def test_unconfirmed_address_of_an_account_with_a_second_factor_takes_a_co
 
 
 async def test_codes_by_mail_end_with_the_address_that_they_went_to(deployment: Deployment, ada: Person) -> None:
-    """Nobody has shown yet to read the new one: asking for its codes would shut the owner out."""
+    """E-mailed codes end when the address changes: nobody has proved yet that they can read the new one, and asking for
+    its codes could lock the owner out.
+    """
     address = {"email": "ada@example.org"}
     await ada.post(f"{SERVER}.requestEmailConfirmation")
     await ada.post(f"{SERVER}.confirmEmail", {**address, "token": await newest_token(deployment, "ada@example.org")})
