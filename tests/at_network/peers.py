@@ -1,4 +1,4 @@
-"""Servers on loopback that the clients of this package talk to: HTTP, HTTPS for any name, DNS. Real sockets, real bytes."""
+"""Servers on loopback for the clients of this package: HTTP, HTTPS for any name, and DNS, over real sockets."""
 
 import asyncio
 import datetime as dt
@@ -37,7 +37,7 @@ def _handler(answer: Answers) -> Answers:
 
 @asynccontextmanager
 async def serve(routes: Mapping[str, Answers], context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """``{"GET /path": answer}`` on a free port; the URL."""
+    """Serve ``{"GET /path": answer}`` on a free port and yield the URL."""
     app = web.Application()
     for route, answer in routes.items():
         method, path = route.split(" ")
@@ -52,14 +52,14 @@ async def serve(routes: Mapping[str, Answers], context: ssl.SSLContext | None = 
 
 
 def drop(request: web.Request) -> web.StreamResponse:
-    """The answer that never comes: the connection is cut."""
+    """An answer that never arrives: the connection is cut."""
     assert request.transport is not None
     request.transport.abort()
     raise asyncio.CancelledError
 
 
 class EveryName(AbstractResolver):
-    """Every name leads to one port on loopback, or nowhere."""
+    """A resolver in which every name leads to one port on loopback, or to nothing."""
 
     def __init__(self, port: int, unknown: frozenset[str] = frozenset()) -> None:
         self.port = port
@@ -76,7 +76,7 @@ class EveryName(AbstractResolver):
 
 
 def certificate(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext]:
-    """A self-signed certificate for these names: the file to trust, and a server's context."""
+    """Make a self-signed certificate for these names; returns the file to trust and a server's context."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = dt.datetime.now(dt.UTC)
@@ -110,7 +110,9 @@ def certificate(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext]:
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """A DNS server that knows some TXT records and addresses. ``records`` maps names to lists of TXT texts in zone form."""
+    """A DNS server with a few TXT records and addresses. ``records`` maps names to lists of TXT texts in zone-file
+    form.
+    """
 
     def __init__(self, records: Mapping[str, list[str]], hosts: frozenset[str] = frozenset()) -> None:
         self.records = records

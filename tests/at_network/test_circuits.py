@@ -1,4 +1,4 @@
-"""When a server that fails is left alone, and when it is asked again."""
+"""When a failing server is left alone and when it is tried again."""
 
 import pytest
 

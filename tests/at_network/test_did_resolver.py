@@ -1,4 +1,4 @@
-"""DIDs to documents, from a directory and from web hosts on loopback."""
+"""Resolving DIDs to documents, with a directory and web hosts on loopback."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ def document(did=DID, handle="alice.example.com"):
 
 
 class Host:
-    """A directory, or a web host, that answers what it is told to."""
+    """A directory or web host with answers set by the test."""
 
     def __init__(self) -> None:
         self.answer = lambda: web.json_response(document())
@@ -67,7 +67,7 @@ async def test_plc(resolver):
     ],
 )
 async def test_absence_has_a_name(resolver, directory, answer, name):
-    """Unknown and tombstoned are two things; both spellings of a tombstone are understood."""
+    """An unknown DID and a tombstoned one are different errors. Both forms of a tombstone are understood."""
     directory.answer = answer
     with pytest.raises(NotFound) as failure:
         await resolver.resolve(DID)
@@ -87,7 +87,9 @@ async def test_absence_has_a_name(resolver, directory, answer, name):
     ],
 )
 async def test_nonsense_is_the_other_sides_failure(resolver, directory, answer):
-    """Whatever is no document of this DID tells nothing about it."""
+    """A response that is not a document of this DID counts as a failure of the other server and says nothing about the
+    DID.
+    """
     directory.answer = answer
     with pytest.raises(RemoteFailed):
         await resolver.resolve(DID)
@@ -102,7 +104,7 @@ async def test_known_identity_survives_a_dead_directory(resolver, directory, clo
 
 
 async def test_closed_identity_is_noticed(resolver, directory):
-    """After ``#identity`` a tombstone counts at once."""
+    """After ``#identity``, a tombstone takes effect at once."""
     await resolver.resolve(DID)
     directory.answer = lambda: web.Response(status=410)
     resolver.recheck(DID)
@@ -111,7 +113,7 @@ async def test_closed_identity_is_noticed(resolver, directory):
 
 
 async def test_rotated_key_is_seen_by_refresh(resolver, directory, clock):
-    """A signature fails, the document is asked for anew, the new key is there."""
+    """When a signature fails, a refresh of the document finds the new key."""
     await resolver.resolve(DID)
     other = k256.K256PrivateKey.from_bytes(b"\x02" * 32).public
     directory.answer = lambda: web.json_response(
@@ -148,7 +150,7 @@ async def test_unresolvable_dids_are_never_asked_for(resolver, directory, did):
 
 
 async def test_web_on_localhost_in_development(http, clock):
-    """A development network may have did:web accounts on a port of this machine."""
+    """In development, did:web accounts may live on a port of this machine."""
     host = Host()
     async with serve({"GET /.well-known/did.json": host}) as url:
         did = parse_did("did:web:localhost%3A" + url.rpartition(":")[2])
@@ -158,7 +160,7 @@ async def test_web_on_localhost_in_development(http, clock):
 
 
 async def test_web_over_https(clock, tmp_path, monkeypatch):
-    """did:web is asked at its well-known path over TLS, by the host's lower-case name."""
+    """did:web is resolved over TLS at the well-known path of the host, in lower case."""
     trust, context = certificate(tmp_path, "accounts.example.com")
     monkeypatch.setenv("SSL_CERT_FILE", str(trust))
     did, host = parse_did("did:web:accounts.example.com"), Host()
@@ -184,7 +186,9 @@ async def test_slow_directory_is_slow(http, clock, monkeypatch):
 
 
 async def test_a_second_directory_is_asked_about_whom_the_first_does_not_know(http, clock, directory):
-    """Only then: a tombstone of the first counts, and so does its failure."""
+    """A second directory is asked only about DIDs that the first does not know. A tombstone or failure of the first is
+    final.
+    """
     second = Host()
     async with serve({"GET /{did}": directory}) as url, serve({"GET /{did}": second}) as other:
         resolver = DidResolver(http, clock, DidSettings(url, other))
@@ -200,7 +204,7 @@ async def test_a_second_directory_is_asked_about_whom_the_first_does_not_know(ht
 
 
 async def test_nobody_waits_for_what_is_known(http, clock, directory):
-    """``known`` asks nobody: nothing of whom nothing is known, nothing that somebody doubts, nothing too old."""
+    """``known`` makes no request. It returns nothing for an identity that is unknown, doubted or too old."""
     async with serve({"GET /{did}": directory}) as url:
         resolver = DidResolver(http, clock, DidSettings(url))
         assert resolver.known(DID) is None

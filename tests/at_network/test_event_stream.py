@@ -16,14 +16,14 @@ from groundwork.errors import RemoteFailed, RemoteSlow
 
 
 class StopTrying(Exception):
-    """Ends an endless stream from within its sleep."""
+    """Raised by the sleep function to end an endless stream."""
 
 
 PATH = "/xrpc/com.atproto.sync.subscribeRepos"
 
 
 class Stream:
-    """A socket server; ``script`` says what one connection does."""
+    """A WebSocket server; ``script`` is what it does on each connection."""
 
     def __init__(self) -> None:
         self.cursors: list[str | None] = []
@@ -97,11 +97,11 @@ async def test_broken_connection_is_a_failure(http, service, stream):
 
 
 async def test_silent_peer_is_dropped(http, service, stream, monkeypatch):
-    """Nobody answers the ping: the connection is dead, whatever TCP thinks."""
+    """If a ping is not answered, the connection counts as dead, whatever TCP says."""
     monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.1)
 
     async def script(socket):
-        await socket.receive()  # the ping, never answered
+        await socket.receive()  # the ping; it is never answered
         await socket.receive()
 
     stream.script = script
@@ -121,7 +121,7 @@ async def test_status_instead_of_a_socket(http):
 
 @needs("fixtures")
 async def test_captured_frames_arrive_unchanged(http):
-    """Real frames of a relay, byte for byte, from a cursor on."""
+    """Frames captured from a relay arrive byte for byte, starting at a cursor."""
     path = next(iter(sorted(fixture_path("data/firehose").glob("*.frames.bin"))))
     frames = captured_frames(path)
     async with Relay(frames, range(1, len(frames) + 1)) as relay:
@@ -135,11 +135,11 @@ async def test_captured_frames_arrive_unchanged(http):
         assert got == frames[10:]
 
 
-# Following --------------------------------------------------------------------------------------------------------
+# Following -------------------------------------------------------------------------------------------------------
 
 
 async def follow_until(http, clock, service, count, position=lambda: None):
-    """``count`` frames over as many connections as that takes; the frames and what was heard of lost connections."""
+    """Read ``count`` frames over as many connections as needed; returns the frames and the reported disconnections."""
     lost, frames = [], []
 
     async def sleep(seconds):
@@ -163,7 +163,7 @@ async def follow_until(http, clock, service, count, position=lambda: None):
 
 
 async def test_next_connection_continues_where_the_caller_is(http, clock, service, stream):
-    """The cursor is what the caller has safely behind it, asked at every connection."""
+    """Each new connection starts at the cursor up to which the caller has stored everything."""
     positions = iter([None, 7, 9])
     frames, _ = await follow_until(http, clock, service, 7, lambda: next(positions))
     assert frames == [b"a", b"b", b"c", b"a", b"b", b"c", b"a"]
@@ -187,7 +187,7 @@ async def test_good_connection_starts_the_waits_over(http, clock, service, strea
 
 
 async def test_leaving_closes_the_socket(http, clock, service, stream):
-    """Whoever stops reading says goodbye, and in time even where the server never answers."""
+    """When the reader stops, the socket is closed, in bounded time even if the server does not answer."""
 
     async def script(socket):
         await stream.three(socket)
@@ -217,7 +217,7 @@ async def test_server_that_is_away_is_tried_again(http, clock):
     [(1, 0.0, 0.5), (1, 1.0, 1.0), (2, 1.0, 2.0), (5, 0.5, 12.0), (8, 1.0, 120.0), (10_000, 1.0, 120.0)],
 )
 def test_delay(failures, chance, seconds):
-    """Doubling up to two minutes, spread over the upper half."""
+    """The delay doubles up to two minutes, with jitter over its upper half."""
     assert reconnect_delay(failures, chance, Backoff()) == seconds
 
 

@@ -1,4 +1,4 @@
-"""Handles to DIDs: a name server and a TLS host on loopback, and their disagreements."""
+"""Resolving handles to DIDs, with a name server and a TLS host on loopback that may disagree."""
 
 from contextlib import AsyncExitStack
 
@@ -26,7 +26,7 @@ RECORD = f"_atproto.{ALICE}"
 
 
 class World:
-    """One domain with both ways of naming a DID, one directory; every part can be told what to say."""
+    """One domain with both ways of naming a DID, and one directory. A test can set what each answers."""
 
     def __init__(self) -> None:
         self.https = lambda: web.Response(status=404)
@@ -108,7 +108,7 @@ async def test_dns_wins(world):
 
 @pytest.mark.parametrize("texts", [[f'"did={DID}"', f'"did={OTHER}"'], ['"did= spaced"'], ['"did="']])
 async def test_a_domain_that_contradicts_itself_names_nobody(world, texts):
-    """Two claims, or one that is no DID, are not mended by HTTPS."""
+    """Two DNS claims, or an invalid one, are a failure that HTTPS does not override."""
     world.names.records = {RECORD: texts}
     world.https = lambda: web.Response(text=DID)
     await missing(world)
@@ -133,14 +133,14 @@ async def test_nobody_there(world, answer):
 
 
 async def test_domain_without_machines_names_nobody(world):
-    """A name that leads nowhere is an answer: there is no such account."""
+    """A name without an address means that there is no such account."""
     world.hosts.unknown = frozenset({ALICE})
     world.names.hosts = frozenset()
     await missing(world)
 
 
 async def test_machine_that_is_down_is_no_answer(world):
-    """A web host that cannot be reached may name somebody tomorrow."""
+    """A web host that cannot be reached is a temporary failure, not a missing account."""
     world.hosts.unknown = frozenset({ALICE})
     with pytest.raises(RemoteFailed):
         await world.resolver.resolve(ALICE)
@@ -186,7 +186,7 @@ async def test_reserved_names_are_never_looked_up(world, handle):
 
 
 async def test_development_resolves_through_a_pds(world):
-    """A network on one laptop has no domains: its own server says who its people are."""
+    """In development a handle is resolved through the PDS, because a network on one laptop has no domains."""
     resolver = world.make(HandleSettings(is_development=True, through_pds=(world.pds,)))
     world.through = {"alice.test": DID}
     assert await resolver.resolve(parse_handle("alice.test")) == DID
@@ -209,7 +209,7 @@ async def test_handle_counts_when_both_sides_agree(world):
 
 
 async def test_handle_that_the_account_does_not_claim(world):
-    """A domain may point at anybody's DID; that makes it nobody's handle."""
+    """A handle is invalid if the account's document does not claim it, because any domain can point at any DID."""
     world.names.records = {RECORD: [f'"did={DID}"']}
     world.documents = {DID: parse_handle("someone.example.org")}
     with pytest.raises(NotFound):
@@ -227,7 +227,7 @@ async def test_account_without_handle(world):
 
 
 async def test_moved_handle_is_asked_for_again(world):
-    """What is remembered of both sides is asked anew before a handle is called nobody's."""
+    """Before a handle is called invalid, both cached sides are fetched again."""
     world.names.records = {RECORD: [f'"did={DID}"']}
     await world.resolver.identify(ALICE)
     world.clock.turn(MINUTE)
@@ -247,7 +247,9 @@ async def test_known_handle_survives_an_outage(world):
 
 
 async def test_both_ways_are_told_apart_and_never_from_a_cache(world):
-    """For somebody who is setting one of them up: each as it is now, failures as values."""
+    """For somebody setting up a handle, the result of each way is reported separately, never from the cache, with
+    failures as values.
+    """
     assert await world.resolver.look_up_both_ways(ALICE) == HandleLookups(None, None)
     world.names.records = {RECORD: [f'"did={DID}"']}
     world.https = lambda: web.Response(text=OTHER)

@@ -1,4 +1,4 @@
-"""Lines of a Jetstream server: a connection whose server is gone ends, whatever TCP thinks."""
+"""Lines of a Jetstream server: a connection ends when its server is gone, whatever TCP says."""
 
 import pytest
 from aiohttp import web
@@ -10,7 +10,7 @@ from groundwork.errors import RemoteFailed, RemoteSlow
 
 
 async def test_a_server_that_answers_no_ping_is_let_go(http, monkeypatch):
-    """It is pinged, though nobody writes a line; one that answers is listened to on."""
+    """A server that sends no lines is pinged. It is dropped if it does not answer, and read on if it does."""
     monkeypatch.setattr(jetstream_stream, "HEARTBEAT_SECONDS", 0.1)
     pinged = []
 

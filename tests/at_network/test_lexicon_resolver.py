@@ -1,4 +1,4 @@
-"""Lexicons from their authorities: the domain names a repository, the repository proves the record."""
+"""Resolving Lexicons: the domain names a repository, and the repository proves the record."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ async def test_a_published_lexicon_is_found_with_its_proof(scene: Scene) -> None
     "domain", ["_lexicon.uni.edu", "_lexicon.more.lab.uni.edu", "lab.uni.edu", "_atproto.lab.uni.edu"]
 )
 async def test_only_exactly_the_domain_speaks_for_it(scene: Scene, domain: str) -> None:
-    """Neither the domain above nor one below."""
+    """Only the exact domain of the NSID is authoritative, not a parent or a subdomain."""
     scene.publisher.publish(DOCUMENT)
     scene.publisher.names.records = {domain: [f'"did={scene.publisher.did}"']}
     failure = await refusal(scene)
@@ -94,7 +94,7 @@ async def test_what_somebody_else_signed_proves_nothing(scene: Scene) -> None:
 
 
 async def test_a_key_that_was_changed_is_asked_for_once(scene: Scene) -> None:
-    """The authority signs with a new key, and its document, asked anew, names it."""
+    """If the authority signs with a new key, its document is fetched again once and the new key is accepted."""
     scene.publisher.publish(DOCUMENT)
     await scene.resolver.resolve(NOTE)
     scene.publisher.key = K256PrivateKey.from_random(b"n" * 64)
@@ -114,7 +114,7 @@ async def test_what_was_known_outlives_an_authority_that_is_down(scene: Scene) -
 
 
 async def test_absence_is_remembered_for_minutes(scene: Scene) -> None:
-    """An unknown type that people write all day is asked for now and then, not each time."""
+    """A missing Lexicon is remembered for minutes, so a frequently written unknown type is not looked up each time."""
     await refusal(scene)
     await refusal(scene)
     assert len(scene.publisher.names.asked) == 1

@@ -1,4 +1,4 @@
-"""What is remembered of the network, for how long, and who asks again."""
+"""What the cache of look-ups remembers, for how long, and who refreshes it."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from groundwork.errors import NotFound, RemoteFailed, Unavailable
 
 
 class Source:
-    """What is asked; counts the questions and answers what it is told to, when it is let."""
+    """The source behind the cache. It counts the look-ups, and answers as set once it is released."""
 
     def __init__(self) -> None:
         self.answer: object = 1
@@ -51,7 +51,7 @@ async def test_fresh_value_is_not_asked_for(cache, source, clock):
 
 
 async def test_stale_value_is_served_while_it_is_fetched(cache, source, clock):
-    """Nobody waits for a refresh: the old value goes out at once, the new one to the next."""
+    """A stale value is served at once while a new one is fetched; the next caller gets the new one."""
     await cache.get("a")
     clock.turn(2 * HOUR)
     source.answer = 2
@@ -79,7 +79,7 @@ async def test_many_askers_are_one_question(cache, source):
 
 
 async def test_one_impatient_asker_does_not_spoil_it(cache, source):
-    """A caller who gives up takes nothing from the others."""
+    """A caller who is cancelled does not cancel the look-up for others."""
     source.open.clear()
     impatient, patient = asyncio.create_task(cache.get("a")), asyncio.create_task(cache.get("a"))
     await run_pending_tasks()
@@ -90,7 +90,9 @@ async def test_one_impatient_asker_does_not_spoil_it(cache, source):
 
 
 async def test_failure_never_overwrites_a_good_value(cache, source, clock):
-    """With the directory down, known identities keep working until the hard limit."""
+    """A failure never replaces a good value: if the directory is down, known identities keep working until the hard
+    limit.
+    """
     await cache.get("a")
     source.answer = RemoteFailed("down")
     clock.turn(23 * HOUR)
@@ -104,7 +106,7 @@ async def test_failure_never_overwrites_a_good_value(cache, source, clock):
 
 
 async def test_absence_overwrites_a_good_value(cache, source, clock):
-    """A name that is gone is gone, whatever was known."""
+    """A name that no longer exists replaces a known value."""
     await cache.get("a")
     source.answer = NotFound("gone")
     clock.turn(HOUR)
@@ -116,7 +118,7 @@ async def test_absence_overwrites_a_good_value(cache, source, clock):
 
 @pytest.mark.parametrize(("answer", "seconds"), [(NotFound("none"), 60), (RemoteFailed("down"), 10)])
 async def test_bad_answers_are_remembered_shortly(cache, source, clock, answer, seconds):
-    """A name that does not exist, or a server that is down, is not asked for every request."""
+    """Negative results are cached briefly, so that a missing name or a failing server is not asked at every request."""
     source.answer = answer
     for turn in (0, seconds * SECOND - 1, 1):
         clock.turn(turn)
@@ -136,7 +138,7 @@ async def test_failing_server_is_left_alone_for_stale_values_too(cache, source, 
 
 
 async def test_doubt_asks_before_the_next_use(cache, source):
-    """After an announced change the old value is not used unseen."""
+    """After an announced change, the old value is not used without a new look-up."""
     await cache.get("a")
     source.answer = 2
     cache.recheck("a")
@@ -151,7 +153,9 @@ async def test_doubted_value_counts_when_nobody_answers(cache, source):
 
 
 async def test_forced_refresh_is_limited_per_key(cache, source, clock):
-    """Signatures that fail in a row cause one question, then another only half a minute later."""
+    """Forced refreshes are limited per key: several failing signatures cause one look-up, and another one half a minute
+    later at the earliest.
+    """
     await cache.get("a")
     clock.turn(31 * SECOND)
     for _ in range(5):
@@ -163,7 +167,7 @@ async def test_forced_refresh_is_limited_per_key(cache, source, clock):
 
 
 async def test_forced_refresh_is_limited_per_host(clock, source):
-    """Many keys on one server are refreshed three hundred times a minute at most."""
+    """Forced refreshes of many keys on one server are limited to three hundred per minute."""
     cache = LookupCache(source, clock, host_of=lambda _key: "host", lifetimes=Lifetimes(), max_entries=1000)
     refused = 0
     for key in range(310):

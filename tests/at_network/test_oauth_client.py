@@ -1,4 +1,4 @@
-"""Refreshing tokens at a server that fails: it is left alone like any other, and no token is spent on it meanwhile."""
+"""Refreshing tokens at a failing server: its circuit opens as for any other call, and no token is spent meanwhile."""
 
 import pytest
 from starlette.requests import Request
@@ -26,7 +26,7 @@ TOKENS = {
 
 
 class Server:
-    """Answers each request for tokens with ``answer``, and counts them."""
+    """Answers every token request with ``answer`` and counts the requests."""
 
     def __init__(self) -> None:
         self.answer: tuple[int, dict[str, object], dict[str, str]] = (200, TOKENS, {})
@@ -58,18 +58,18 @@ async def test_a_server_that_fails_is_not_asked_for_tokens_until_it_may_be_tried
         refused = await refresh()
         assert isinstance(refused, NotAsked)
         assert (refused.after_seconds, server.asked) == (FIRST_PAUSE / SECOND, OPENS_AFTER)
-        # A person who waits in front of their browser is not turned away by what programs found.
+        # A person waiting in a browser is not refused because of failures that background programs had.
         with pytest.raises(RemoteFailed):
             await calls.exchange(metadata, CLIENT, key, code="c", verifier="v", redirect_uri="http://127.0.0.1/")
         clock.turn(FIRST_PAUSE)
         server.answer = (200, TOKENS, {})
         assert await refresh() is None
         assert circuits.state_of(metadata.issuer) is CircuitState.CLOSED
-        # That a session is over is about the session.
+        # The end of a session says nothing about the server.
         server.answer = (400, {"error": "invalid_grant"}, {})
         for _ in range(OPENS_AFTER):
             assert isinstance(await refresh(), NotSignedIn)
-        # So is one that asks too often.
+        # Neither does a rate limit.
         server.answer = (429, {}, {"retry-after": "60"})
         assert isinstance(await refresh(), TooMany)
         assert circuits.state_of(metadata.issuer) is CircuitState.CLOSED

@@ -1,4 +1,4 @@
-"""What rate-limit headers say."""
+"""The meaning of rate-limit headers."""
 
 import pytest
 
@@ -35,7 +35,9 @@ def test_unreadable_bucket_is_none(name, text):
     ],
 )
 def test_retry_after(headers, seconds):
-    """Seconds, a date, the bucket's reset, or a guess: in that order, and never longer than an hour."""
+    """The pause comes from Retry-After in seconds or as a date, the reset of the rate limit, or a default, in this
+    order, and is never longer than an hour.
+    """
     assert retry_after_seconds(headers, NOW) == seconds
 
 

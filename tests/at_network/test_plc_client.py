@@ -1,4 +1,4 @@
-"""The directory: submissions, also those whose answer is lost, and what it is asked."""
+"""The PLC client: submissions, including those whose response is lost, and queries."""
 
 import pytest
 from aiohttp import web
@@ -32,7 +32,7 @@ DID = did_of(FIRST)
 
 
 class Directory:
-    """Keeps what is posted; ``trouble`` stands before or after that."""
+    """Stores what is posted; ``trouble`` fails a request before or after that."""
 
     def __init__(self) -> None:
         self.log: list[object] = []
@@ -83,7 +83,9 @@ async def test_submit(plc, directory):
 
 
 async def test_lost_answer_of_a_taken_operation_is_success(plc, directory):
-    """The newest operation of the log is ours: it was taken, and nothing is sent twice."""
+    """If the response is lost and the newest operation of the log is ours, the submission succeeded and is not sent
+    again.
+    """
     directory.loses_answers = True
     await plc.submit(DID, FIRST)
     assert len(directory.log) == 1
@@ -96,7 +98,9 @@ async def test_lost_question_is_a_failure(plc, directory):
 
 
 async def test_lost_update_is_told_by_the_newest_operation(plc, directory):
-    """An older operation of ours in the log says nothing about the new one."""
+    """After a lost response only the newest operation counts: an older operation of ours does not prove that the new
+    one was accepted.
+    """
     await plc.submit(DID, FIRST)
     directory.loses_questions = True
     with pytest.raises(RemoteFailed):

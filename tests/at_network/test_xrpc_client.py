@@ -1,4 +1,4 @@
-"""Calls to another server: requests as they should be, answers of every kind, sessions that are refreshed once."""
+"""Calls to another server: requests, all kinds of responses, and sessions that are refreshed once."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ DID = parse_did("did:plc:4hodhjl2kposuchzvpiviwps")
 
 
 class Server:
-    """Remembers requests, answers what it is told to."""
+    """Records requests and answers as set."""
 
     def __init__(self) -> None:
         self.answer = lambda _request: web.json_response({"ok": True})
@@ -110,7 +110,9 @@ async def test_stream(client, server):
 
 @pytest.mark.parametrize(("status", "state"), [(200, CircuitState.CLOSED), (503, CircuitState.OPEN)])
 async def test_what_came_of_a_stream_decides_about_the_circuit(http, clock, url, server, status, state):
-    """A server that is tried again by reading a repository is asked by everybody when that works, and by nobody when it does not."""
+    """The outcome of a streamed response closes or opens the circuit: if reading a repository works, everybody may call
+    the server again.
+    """
     circuits = Circuits(clock)
     client = XrpcClient(http, clock, url, circuits=circuits)
     for _ in range(OPENS_AFTER):
@@ -124,7 +126,7 @@ async def test_what_came_of_a_stream_decides_about_the_circuit(http, clock, url,
 
 
 async def test_a_stream_that_nobody_answers_opens_the_circuit(http, clock):
-    """Nobody listens there: that counts as it does for every other call."""
+    """A stream to a server that does not listen opens the circuit like any other failed call."""
     nowhere = "http://127.0.0.1:1"
     circuits = Circuits(clock)
     client = XrpcClient(http, clock, nowhere, circuits=circuits)
@@ -196,7 +198,7 @@ async def test_success_that_is_no_object_is_a_failure(client, server, body):
 
 
 async def test_redirects_are_not_followed(client, server):
-    """Credentials must not travel to wherever a server points."""
+    """Redirects are not followed, because credentials must not go to another server."""
     server.answer = lambda _request: web.Response(status=307, headers={"location": "/elsewhere"})
     with pytest.raises(RemoteFailed):
         await client.query("com.example.get")
@@ -204,7 +206,9 @@ async def test_redirects_are_not_followed(client, server):
 
 
 async def test_lost_answer_is_not_sent_again(client, server):
-    """A procedure whose answer is lost may have been done: only the caller can know what to do."""
+    """A procedure whose response is lost is not sent again: it may have taken effect, and only the caller knows what to
+    do.
+    """
     server.answer = drop
     with pytest.raises(RemoteFailed):
         await client.procedure("com.example.do", {})
@@ -219,7 +223,7 @@ async def test_rate_limit_is_told(client, server, clock):
 
 
 async def test_write_beyond_the_limit_is_not_sent(server, url, http, clock):
-    """What one client was told holds for every other of the same account, and for no other account."""
+    """A rate limit reported to one client applies to all clients of the same account, and to no other account."""
     headers = {"RateLimit-Limit": "5000", "RateLimit-Remaining": "2", "RateLimit-Reset": "1700000060"}
     server.answer = lambda _request: web.json_response({}, headers=headers)
     paces = Paces()
@@ -245,11 +249,11 @@ async def test_too_many(client, server):
     assert (failure.value.after_seconds, failure.value.name) == (17.0, "RateLimitExceeded")
 
 
-# Sessions ---------------------------------------------------------------------------------------------------------
+# Sessions --------------------------------------------------------------------------------------------------------
 
 
 class Accounts(Server):
-    """A server with one account: tokens count up, only the newest access and refresh token are good."""
+    """A server with one account. Tokens are numbered, and only the newest access token and refresh token are valid."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -304,7 +308,7 @@ async def test_tokens_do_not_print():
 
 
 async def test_sign_out(http, clock, accounts):
-    """The refresh token names the session that ends; the access token could not."""
+    """Signing out sends the refresh token, which identifies the session; the access token does not."""
     await delete_session(http, clock, accounts.url, BearerTokens(DID, "access1", "refresh1"))
     ((method, path, headers, body),) = accounts.requests
     assert (method, path, body) == ("POST", "/xrpc/com.atproto.server.deleteSession", b"")
@@ -312,7 +316,9 @@ async def test_sign_out(http, clock, accounts):
 
 
 async def test_expired_session_is_refreshed_and_kept_before_use(http, clock, accounts):
-    """The new pair is stored before the call goes out again: a crash in between loses nothing."""
+    """An expired session is refreshed, and the new tokens are stored before the call is repeated, so that a crash in
+    between loses nothing.
+    """
     kept: list[tuple[str, int]] = []
 
     async def keep(tokens):
@@ -325,7 +331,7 @@ async def test_expired_session_is_refreshed_and_kept_before_use(http, clock, acc
 
 
 async def test_many_expired_calls_refresh_once(http, clock, accounts):
-    """A refresh token is good for one use: ten calls that fail together share one refresh."""
+    """Ten calls that fail together share one refresh, because a refresh token can be used once."""
     client, session = session_of(http, clock, accounts, 1)
     session.tokens = BearerTokens(DID, "access0", "refresh1")
     answers = await asyncio.gather(*(client.query("com.example.get") for _ in range(10)))
@@ -350,7 +356,7 @@ async def test_other_failures_do_not_refresh(http, clock, accounts):
 
 
 async def test_endless_refusals_end(http, clock, accounts):
-    """A server that refuses every fresh token is not asked for ever."""
+    """A server that refuses every fresh token is not called forever."""
     client, _ = session_of(http, clock, accounts, 1)
 
     def refuse(request: web.Request) -> web.Response:

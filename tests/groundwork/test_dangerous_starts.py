@@ -1,4 +1,4 @@
-"""Every danger with every sort of host name."""
+"""Every dangerous setting with every kind of host name."""
 
 import itertools
 

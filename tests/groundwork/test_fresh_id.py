@@ -17,7 +17,7 @@ def test_is_a_uuid_of_version_7():
 
 
 def test_holds_its_millisecond():
-    """The first 48 bits are milliseconds since 1970 (RFC 9562 5.7), unless ids were made for a later time before."""
+    """The first 48 bits are milliseconds since 1970 (RFC 9562 5.7), unless ids were made before for a later time."""
     later = Instant(4_000_000_000_000_000)
     assert uuid.UUID(new_id(later)).int >> 80 >= later // 1000
 

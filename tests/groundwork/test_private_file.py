@@ -1,4 +1,4 @@
-"""What stands in a file with secrets, and who may read it."""
+"""Files with secrets: their content and who may read them."""
 
 import stat
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Long values under a passphrase: what comes out is what went in, or nothing."""
+"""Long values encrypted with a passphrase: decryption gives the original or nothing."""
 
 import os
 
@@ -47,7 +47,7 @@ def test_any_changed_byte_is_noticed(data: st.DataObject):
 
 @given(st.integers(0, 3 * (PIECE_BYTES + 16) + 20))
 def test_any_cut_is_noticed(length: int):
-    """Also one between two pieces."""
+    """Truncation anywhere is noticed, also between two pieces."""
     whole = sealed(b"x" * (3 * PIECE_BYTES))
     with pytest.raises(CannotUnseal):
         opened(whole[: min(length, len(whole) - 1)])

@@ -1,4 +1,4 @@
-"""Settings: where they come from, how they are refused."""
+"""Settings: their sources, and how they are refused."""
 
 import dataclasses
 import pickle

@@ -1,4 +1,4 @@
-"""The chat of the Python client against a real site: talk, keep order, follow live across a lost connection."""
+"""The chat of the Python client against a real site: sending, order, and following live across a lost connection."""
 
 import asyncio
 import io
@@ -26,7 +26,7 @@ async def ben(weather: Weather, url: str) -> AsyncIterator[OpenMeet]:  # noqa: F
 
 @pytest.fixture
 async def room(ana: OpenMeet, ben: OpenMeet) -> str:  # noqa: F811
-    """The chat of an event that Ana hosts and Ben goes to."""
+    """The chat of an event that Ana hosts and Ben attends."""
     event = await ana.events.create(EVENT)
     await ben.answers.give(event.slug, "going")
     opened = await ana.chat.open("event", event=event.slug)
@@ -122,7 +122,7 @@ async def test_a_host_reads_the_whole_chat_and_what_was_done_in_it(ana: OpenMeet
 
 
 async def _slug_of(api: OpenMeet, room: str) -> str:
-    """The slug of the event with this chat."""
+    """The slug of the event that has this chat."""
     async for one in api.events.mine("hosting"):
         if [each.id for each in (await api.chat.rooms_of_event(one.slug)).rooms] == [room]:
             return one.slug
@@ -130,7 +130,7 @@ async def _slug_of(api: OpenMeet, room: str) -> str:
 
 
 class Scissors:
-    """The site, whose open streams can be ended."""
+    """The site behind a middleware that can end its open streams."""
 
     def __init__(self, weather: Weather) -> None:  # noqa: F811
         self._weather = weather
@@ -143,13 +143,13 @@ class Scissors:
         await asyncio.wait([running])
 
     def cut(self) -> None:
-        """End the streams that are open."""
+        """End the open streams."""
         while self._streams:
             self._streams.pop().cancel()
 
 
 async def test_a_lost_connection_leaves_no_gap(weather: Weather) -> None:  # noqa: F811
-    """The site ends the stream after each message; every message comes once, in order."""
+    """Every message arrives once and in order although the site ends the stream after each message."""
     scissors = Scissors(weather)
     serving = await serve(scissors, "127.0.0.1", 0)
     async with await client_of(weather, serving.url, "Ana") as host:
@@ -170,7 +170,9 @@ async def test_a_lost_connection_leaves_no_gap(weather: Weather) -> None:  # noq
 
 
 async def test_rooms_are_mirrored_to_matrix(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Hosts switch it on and invite guests; people decide about their words, their account and which rooms invite it."""
+    """Hosts can turn on the Matrix room and invite guests. People decide about their messages, their account, and which
+    rooms may invite it.
+    """
     names = {"matrix_url": "https://matrix.example", "matrix_server_name": "matrix.example"}
     connected = Weather(site_on(await make_sqlite("openmeet"), clock, **names))
     serving = await serve(connected, "127.0.0.1", 0)

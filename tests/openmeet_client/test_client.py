@@ -1,4 +1,4 @@
-"""The Python client against a real site over real sockets: nouns, pages, lost answers, problems."""
+"""The Python client against a real site over real sockets: resources, pages, lost responses, errors."""
 
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
@@ -26,7 +26,9 @@ EVENT = NewEvent("Board games", "2026-07-04T18:00", "Europe/Berlin", ends_local=
 
 @dataclass
 class Weather:
-    """What stands between the client and the site: loses answers after they had their effect, or answers that it is too busy."""
+    """A proxy between client and site that loses responses after they took effect, or answers that the site is too
+    busy.
+    """
 
     site: Site
     losing: int = 0
@@ -50,7 +52,7 @@ class Weather:
             pass
 
         await self.site.app(scope, receive, nowhere)
-        # A body that ends before it is whole: the connection breaks.
+        # A truncated body makes the client see a broken connection.
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
         await send({"type": "http.response.body", "body": b"{", "more_body": True})
 
@@ -122,7 +124,7 @@ async def test_groups(ana: OpenMeet):
 
 
 async def test_one_date_all_and_the_following(ana: OpenMeet):
-    """A plan changes nothing; one date is moved, the rest renamed, the end split off, which is taken back."""
+    """A plan changes nothing. One date is moved, the others are renamed, and the end is split off and then undone."""
     series = await ana.series.create(NewSeries("Board games", "2026-07-07T18:00", "Europe/Berlin", "FREQ=WEEKLY"))
     _, second, third = [one.original_date for one in await ana.series.dates(series.slug, limit=3)]
     moved = SeriesEdit("this", second, starts_local="2026-07-15T19:00")
@@ -188,7 +190,9 @@ async def test_drafts_and_who_can_come(weather: Weather, url: str, ana: OpenMeet
 
 
 async def test_a_lost_answer_is_asked_for_again_and_has_one_effect(weather: Weather, ana: OpenMeet):
-    """The server made the event and nobody heard of it: sent again with the same key it is not made twice."""
+    """If the response to a creation is lost, the client sends it again with the same idempotency key, and only one
+    event exists.
+    """
     weather.losing = 2
     made = await ana.events.create(EVENT)
     assert (weather.asked, len(weather.waits)) == (3, 2)

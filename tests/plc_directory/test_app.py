@@ -1,4 +1,4 @@
-"""The directory over real sockets: what is accepted, what is refused, what can be read back."""
+"""The PLC directory over real sockets: what it accepts, refuses and returns."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ def following(before: PlcOperation | Tombstone, handle: str, signer: str) -> Plc
 
 
 class Client:
-    """The directory as its clients see it."""
+    """A client of the directory."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
@@ -225,12 +225,12 @@ async def test_export_pages_by_number_and_by_time(directory: Client, clock: Hand
     ],
 )
 async def test_export_refuses_what_is_no_page(directory: Client, name: str, value: str) -> None:
-    """No number of digits makes a page longer, or a request a bug of ours."""
+    """An invalid page size or cursor is refused with 400, however many digits it has."""
     assert (await directory.http.get("/export", params={name: value})).status_code == 400
 
 
 async def test_its_own_audit_log_validates(directory: Client, clock: HandClock) -> None:
-    """What the directory exports convinces somebody who trusts only signatures."""
+    """The exported log of a DID passes validation by somebody who trusts only signatures."""
     first = genesis()
     did = plc_operation.did_of(first)
     await directory.post(did, first)

@@ -1,4 +1,4 @@
-"""The export as a stream: everything after a cursor, in order, once, and then what comes."""
+"""The export stream: all operations after a cursor, in order and once, then new ones."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ INSERT = """
 
 
 class Directory:
-    """A directory, and the names that were registered there."""
+    """A directory and the DIDs that were registered in it."""
 
     def __init__(self, server: Serving, http: httpx.AsyncClient) -> None:
         self._server = server
@@ -74,7 +74,7 @@ async def farewell(socket: ClientConnection) -> tuple[int, str]:
 
 
 async def test_what_came_and_what_comes(directory: Directory) -> None:
-    """The same lines as the paged export, with neither gap nor repetition where the past meets the present."""
+    """The stream has the same lines as the paged export, with no gap or repetition where past and live operations meet."""
     await directory.register("a", "b", "c")
     async with directory.stream("?cursor=1") as socket:
         old = await take(socket, 2)
@@ -85,7 +85,9 @@ async def test_what_came_and_what_comes(directory: Directory) -> None:
 
 
 async def test_without_a_cursor_it_begins_now(directory: Directory) -> None:
-    """Told by what is registered until one arrives: nobody says when a subscription has begun."""
+    """Without a cursor the stream starts with new operations. The test registers accounts until one arrives, because
+    nothing tells when a subscription has begun.
+    """
     await directory.register("old")
     made: list[Did] = []
     async with directory.stream() as socket:
@@ -110,7 +112,9 @@ async def test_a_cursor_of_the_future(directory: Directory) -> None:
 
 
 async def test_a_cursor_of_long_ago(directory: Directory, clock: HandClock) -> None:
-    """Seven days back: what was missed counts, not where one was."""
+    """A cursor is refused if the operations it missed are older than seven days; the age of the cursor itself does not
+    matter.
+    """
     await directory.register("a")
     clock.turn(7 * DAY)
     async with directory.stream("?cursor=0") as socket:
@@ -131,7 +135,7 @@ async def test_nonsense_is_refused_before_the_upgrade(directory: Directory, curs
 
 
 async def test_who_does_not_read_is_cut_off(make_database: MakeDatabase, clock: HandClock) -> None:
-    """What nobody reads fills the sockets between them; from then on a subscriber has its time to accept a message."""
+    """A subscriber that does not read is disconnected after the send timeout, once the socket buffers are full."""
     db = await make_database("plc_directory", clock=clock)
     large = msgspec.json.encode({"padding": "x" * 4_000_000}).decode()
 

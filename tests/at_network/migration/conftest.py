@@ -38,7 +38,7 @@ NEW_PASSWORD = "another password of ana"
 
 @dataclass
 class Journey:
-    """Ana on her way from the first server to the second; ``told`` is what she saw of it."""
+    """Ana's move from the first server to the second. ``told`` collects the progress that she saw."""
 
     old_deployment: Deployment
     new_deployment: Deployment
@@ -61,7 +61,7 @@ class Journey:
         return side
 
     async def move(self, **changes: Any) -> Migration:
-        """As after a start of the program: everything from the beginning."""
+        """A new migration that starts from the beginning, as after a restart of the program."""
         directory = PlcClient(self.http, self.old_deployment.directory.url)
         return migrate.Migration(
             await self.old(), await self.arrive(**changes), self.folder, directory, self.told.append
@@ -72,7 +72,7 @@ class Journey:
         return await newest_token(self.old_deployment, "ana@example.org")
 
     async def repository(self, deployment: Deployment) -> dict[str, Any]:
-        """Every record of the account as a stranger reads it, by its URI."""
+        """Every record of the account by its URI, read anonymously."""
         found: dict[str, Any] = {}
         described = await deployment.http.get("/xrpc/com.atproto.repo.describeRepo", params={"repo": self.did})
         assert described.status_code == 200, described.text
@@ -85,7 +85,7 @@ class Journey:
         return found
 
     async def blobs(self, deployment: Deployment) -> dict[str, bytes]:
-        """Every blob of the account as a stranger reads it, by its CID."""
+        """Every blob of the account by its CID, read anonymously."""
         listed = await deployment.http.get("/xrpc/com.atproto.sync.listBlobs", params={"did": self.did, "limit": 500})
         assert listed.status_code == 200, listed.text
         found = {}
@@ -103,7 +103,7 @@ class Journey:
 async def journey(
     make_sqlite: MakeDatabase, sqlite_templates: Path, clock: HandClock, tmp_path: Path
 ) -> AsyncIterator[Journey]:
-    """Ana has seven notes, three pictures and a preference on the first server; the second knows nothing of her."""
+    """Ana has seven notes, three pictures and a preference on the first server; the second does not know her."""
     plc = await make_sqlite("plc_directory")
     directory = Directory(create_app(plc, OperationLimits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
     async with AsyncExitStack() as stack:
@@ -135,7 +135,7 @@ async def journey(
 
 
 async def add_content(person: Person) -> None:
-    """Records, blobs (one of them twice) and preferences."""
+    """Add records, blobs (one of them used twice) and preferences."""
     blobs = []
     for number in range(3):
         headers = {**person.headers, "content-type": "image/png"}

@@ -1,4 +1,4 @@
-"""An account moves from one server to another and nothing is lost, wherever it is interrupted."""
+"""An account moves from one server to another without loss, wherever the move is interrupted."""
 
 from typing import Any
 
@@ -15,7 +15,9 @@ from groundwork.errors import Failure, InvalidInput, NotSignedIn, Refused
 
 
 async def test_everything_comes_along(journey: Journey) -> None:
-    """Same identity, every record and blob byte for byte, preferences; told once at the new server, hidden at the old."""
+    """A move keeps the identity, every record and blob byte for byte, and the preferences. Afterwards the account is
+    active at the new server only.
+    """
     records, blobs = await journey.repository(journey.old_deployment), await journey.blobs(journey.old_deployment)
     assert (len(records), len(blobs)) == (7, 3)
     move = await journey.move()
@@ -76,7 +78,7 @@ STOPS = ["account", "repository", "blobs", "preferences", "token", "identity", "
 
 @pytest.mark.parametrize("stop", STOPS)
 async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) -> None:
-    """Stopped after each step and begun anew with new sessions, the end is the same."""
+    """A move that is stopped after any step and started anew with new sessions ends with the same result."""
     records, blobs = await journey.repository(journey.old_deployment), await journey.blobs(journey.old_deployment)
     move = await journey.move()
     if stop != "account":
@@ -105,7 +107,7 @@ async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) 
 
 
 async def test_what_is_written_meanwhile_comes_along(journey: Journey) -> None:
-    """Records written, changed and deleted at the old server between two attempts."""
+    """Records that are written, changed or deleted at the old server between two attempts are moved too."""
     await migrate.bring(await journey.move())
     await write(journey.ana, "later")
     body = {"repo": journey.did, "collection": NOTE, "rkey": "note-0"}
@@ -120,7 +122,7 @@ async def test_what_is_written_meanwhile_comes_along(journey: Journey) -> None:
 
 
 async def test_lost_blob_does_not_stop_the_move(journey: Journey) -> None:
-    """It stays on the list of what is missing."""
+    """A lost blob does not stop the move; it stays on the list of missing blobs."""
     registry = journey.old_deployment.pds.registry
     first = min(await journey.blobs(journey.old_deployment))
     await registry.db.write(
@@ -137,7 +139,7 @@ async def test_lost_blob_does_not_stop_the_move(journey: Journey) -> None:
 
 
 async def test_own_rotation_key_stays_the_first(journey: Journey) -> None:
-    """What the owner holds is not lost by the move, and the old server's key is gone."""
+    """The owner's own rotation key stays first, and the old server's key is removed."""
     mine = format_did_key(K256PrivateKey(bytes([8]) * 32).public)
     old = await journey.old()
     servers = (await identity.recommended(old))["rotationKeys"]

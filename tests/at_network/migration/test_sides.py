@@ -1,4 +1,4 @@
-"""A server is believed about its DID only as far as it is its own: tokens are made for whoever has it."""
+"""A server may name only a DID that is its own, because tokens are made for that DID."""
 
 import pytest
 
@@ -22,12 +22,12 @@ from groundwork.errors import NotFound
     ],
 )
 def test_did_of_the_host_is_its_own(did: str, origin: str, is_its_own: bool) -> None:
-    """Without TLS, which is development, everything is."""
+    """A did:web must match the host and port of the server. Without TLS (development), any DID is accepted."""
     assert names_host(Did(did), origin) is is_its_own
 
 
 async def test_other_dids_must_lead_back() -> None:
-    """A server may have a DID of another name, whose document says where it is."""
+    """A DID with another name is accepted only if its document names this server."""
     did = Did("did:plc:ewvi7nxzyoun6zhxrhs64oiz")
     services = {"atproto_pds": DidService("AtprotoPersonalDataServer", "https://pds.example.com")}
     document = build_did_document(did, also_known_as=[], verification_methods={}, services=services)

@@ -1,4 +1,4 @@
-"""Keys and signatures: published cases on both curves, and everything that is nearly a signature."""
+"""Keys and signatures: the published cases on both curves, and everything that is nearly a signature."""
 
 import base64
 import json
@@ -60,7 +60,7 @@ def test_every_case_of_every_file_is_run():
 
 @pytest.mark.parametrize("case", SIGNATURES)
 def test_signature(case):
-    """Valid, high-S and DER ones; the key in its two text forms is one key."""
+    """Valid signatures verify, high-S and DER ones do not, and both text forms of a key give the same key."""
     key = parse_did_key(case["publicKeyDid"])
     assert key == parse_legacy_multibase(case["publicKeyMultibase"], case["didDocSuite"])
     assert format_did_key(key) == case["publicKeyDid"]
@@ -92,7 +92,7 @@ def test_p256_key(case):
 @settings(max_examples=40)
 @given(entropy=st.binary(min_size=32, max_size=48), content=st.binary(max_size=100))
 def test_sign_and_verify(curve, entropy, content):
-    """64 bytes, low-S, by this key, of this content alone."""
+    """A signature has 64 bytes and low S, and verifies only with this key and this content."""
     private = PRIVATE[curve].from_random(entropy)
     signature = private.sign(content)
     assert len(signature) == 64
@@ -104,7 +104,7 @@ def test_sign_and_verify(curve, entropy, content):
 
 @curves
 def test_what_is_nearly_a_signature(curve):
-    """High-S, DER, 63 and 65 bytes, zero and out-of-range numbers are all no."""
+    """High-S, DER, 63-byte and 65-byte signatures, zeros and out-of-range numbers do not verify."""
     private = PRIVATE[curve].from_random(ENTROPY)
     signature = private.sign(b"x")
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
@@ -219,7 +219,9 @@ GOOD = "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"
     ],
 )
 def test_texts_that_are_no_multikey(text):
-    """Wrong base, alphabet, length, curve, or not a point; a megabyte of digits is not even converted."""
+    """A text with a wrong base, alphabet, length or curve, or that is not a point, is refused. A megabyte of digits is
+    not even converted.
+    """
     with pytest.raises(Malformed) as raised:
         parse_multikey(text)
     assert raised.value.kind == "key"
@@ -241,6 +243,6 @@ def test_garbage_is_malformed_and_nothing_else(text):
 
 @given(st.binary(max_size=80))
 def test_base58_is_what_another_library_says(content):
-    """Leading zero bytes included."""
+    """Base58 encoding agrees with another library, including leading zero bytes."""
     assert base58.encode(content) == witness.b58encode(content).decode()
     assert base58.decode(base58.encode(content)) == content

@@ -1,4 +1,4 @@
-"""Private keys as text, as other tools of this network write them."""
+"""Private keys as text, in the form of other tools of this network."""
 
 import pytest
 

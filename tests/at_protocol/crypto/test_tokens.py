@@ -1,4 +1,4 @@
-"""JSON Web Keys and signed tokens, checked against another implementation of JOSE."""
+"""JSON Web Keys and signed tokens, compared with another JOSE implementation."""
 
 import json
 from typing import Any
@@ -51,7 +51,7 @@ def _with_header(text, changes):
 
 @curves
 def test_the_algorithm_is_the_keys(curve):
-    """``none``, the other curve's name, a number: the header cannot choose."""
+    """The key determines the algorithm: a header with ``none``, the other curve's name or a number is refused."""
     private = PRIVATE[curve].from_random(ENTROPY)
     text = jwt.sign(CLAIMS, private)
     for name in ("none", "ES256" if curve is k256 else "ES256K", "HS256", 1, None):
@@ -59,7 +59,7 @@ def test_the_algorithm_is_the_keys(curve):
         assert jwt.read(changed).claims == CLAIMS
         with pytest.raises(Malformed, match="signed"):
             jwt.verify(changed, private.public)
-    # A header may lie about itself even under a good signature.
+    # The header may name a wrong algorithm even if the signature is good.
     lying = _with_header(text, {"alg": "none"}).rsplit(".", 1)[0]
     with pytest.raises(Malformed, match="signed"):
         jwt.verify(f"{lying}.{base64url.encode(private.sign(lying.encode()))}", private.public)
@@ -112,7 +112,9 @@ PART = base64url.encode(b"{}")
     ],
 )
 def test_what_is_no_token(text):
-    """Padding, spaces, stray bits, parts that are no objects, members that stand twice, depth, size."""
+    """A token with padding, spaces, stray bits, non-object parts, duplicate members, deep nesting or a large size is
+    refused.
+    """
     with pytest.raises(Malformed) as raised:
         jwt.read(text)
     assert raised.value.kind == "jwt"
@@ -153,7 +155,7 @@ GOOD = jwk.to_jwk(p256.P256PrivateKey.from_random(ENTROPY).public)
     ],
 )
 def test_what_is_no_public_key(change):
-    """Other types and curves, coordinates off the curve or too short, a private key."""
+    """Other key types and curves, coordinates off the curve or too short, and private keys are refused."""
     with pytest.raises(Malformed) as raised:
         jwk.from_jwk({**GOOD, **change})
     assert raised.value.kind == "jwk"
@@ -164,6 +166,6 @@ def test_unknown_members_are_ignored():
 
 
 def test_thumbprint_of_rfc_7638_form():
-    """The published example is RSA; the form is the required members in order, without spaces."""
+    """The thumbprint hashes the required members in order, without spaces. The published example of RFC 7638 is RSA."""
     assert list(GOOD) == ["crv", "kty", "x", "y"]
     assert len(base64url.decode(jwk.thumbprint(jwk.from_jwk(GOOD)))) == 32

@@ -1,4 +1,4 @@
-"""Blob references: the typed form, the legacy form, and what only looks like one."""
+"""Blob references: the typed form, the legacy form, and values that only look like one."""
 
 import pytest
 

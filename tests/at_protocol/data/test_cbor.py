@@ -1,4 +1,4 @@
-"""The CBOR codecs: limits, order, garbage; and that the fast one is the plain one."""
+"""The CBOR codecs: limits, order, garbage, and agreement of the fast codec with the plain one."""
 
 import tracemalloc
 
@@ -23,7 +23,7 @@ def _outcome(codec, encoded):
 
 
 def _typed(value):
-    """The value with its types: True is not 1 here."""
+    """The value with its types, so that True is not equal to 1."""
     if isinstance(value, list):
         return [_typed(entry) for entry in value]
     if isinstance(value, dict):
@@ -32,7 +32,7 @@ def _typed(value):
 
 
 def test_without_the_compiled_codec_the_plain_one_serves(monkeypatch):
-    """As on a machine for which there is neither a wheel nor a compiler."""
+    """Without the compiled codec the plain one is used, as on a machine that has neither a wheel nor a compiler."""
     monkeypatch.setattr(cbor, "_compiled_decode", None)
     monkeypatch.setattr(cbor, "_compiled_encode", None)
     assert cbor.decode(cbor.encode({"b": [1], "a": "x"})) == {"a": "x", "b": [1]}
@@ -61,7 +61,7 @@ def test_both_write_the_same_bytes_and_read_the_same_value(value):
 @example(b"\x3b\xff\xff\xff\xff\xff\xff\xff\xff")
 @example(b"\xa1\x60\x00")
 def test_both_say_the_same_of_garbage(encoded):
-    """A value or one and the same reason; never another exception."""
+    """Both codecs return the same value or the same error for garbage, and never another exception."""
     assert _typed(_outcome(cbor, encoded)) == _typed(_outcome(cbor_pure, encoded))
 
 
@@ -85,7 +85,9 @@ def test_a_part_of_an_item_is_malformed(value, data):
 @both
 @given(first=values, second=values)
 def test_two_items_in_a_row(codec, first, second):
-    """As frames of an event stream: the first gives the offset of the second; together they are no single item."""
+    """Of two items in a row, as in frames of an event stream, the first gives the offset of the second. Together they
+    are not one item.
+    """
     encoded = codec.encode(first) + codec.encode(second)
     value, offset = codec.decode_first(encoded)
     assert value == first
@@ -126,7 +128,9 @@ def test_larger_integers_are_refused_when_read(codec, encoded):
 
 @both
 def test_keys_are_ordered_by_bytes_and_length_first(codec):
-    """``é`` has two bytes and follows ``z``; insertion order means nothing."""
+    """Keys are ordered by length in bytes first, then by bytes: ``é`` has two bytes and follows ``z``. Insertion order
+    has no influence.
+    """
     keys = list(codec.decode(codec.encode(dict.fromkeys(["aa", "é", "b", "z", "a", "\U0001f600", "zzz"], 0))))
     assert keys == ["a", "b", "z", "aa", "é", "zzz", "\U0001f600"]
 
@@ -157,7 +161,9 @@ def test_empty_containers_count_as_levels(codec):
 @both
 @pytest.mark.parametrize("head", ["81", "a16161", "9a000fffff", "99ffff", "98ff", "97"])
 def test_100_000_levels_are_no_crash_and_no_flood(codec, head):
-    """Lists that promise much and hold one list each cost neither a stack nor gigabytes."""
+    """Nesting of 100,000 levels is refused without a crash. Lists that announce many items but contain one list each
+    use neither the stack nor gigabytes.
+    """
     encoded = bytes.fromhex(head) * 100_000
     tracemalloc.start()
     try:
@@ -189,7 +195,7 @@ def test_entries_of_one_container(codec):
 
 @both
 def test_bytes_of_a_key(codec):
-    """Up to 8,192, in UTF-8; the empty text is a key like any other, and unlike any other only once."""
+    """A map key has up to 8,192 bytes of UTF-8. The empty text is a valid key, and a duplicate of it is refused."""
     for key in ("", "k" * 8192, "é" * 4096):
         assert codec.decode(codec.encode({key: 1})) == {key: 1}
     for key in ("k" * 8193, "é" * 4097):
@@ -213,7 +219,7 @@ def test_half_a_surrogate_pair_is_not_text(codec, value):
 @both
 @pytest.mark.parametrize("encoded", ["63eda080", "a163eda08000", "62c080", "64f4908080"])
 def test_text_is_strict_utf_8(codec, encoded):
-    """Surrogates, overlong forms and what lies beyond Unicode are refused."""
+    """Text must be strict UTF-8: surrogates, overlong forms and values beyond Unicode are refused."""
     with pytest.raises(Malformed, match="UTF-8"):
         codec.decode(bytes.fromhex(encoded))
 
@@ -267,7 +273,9 @@ def test_an_unusual_record_comes_back_byte_for_byte(codec):
 
 @both
 def test_texts_that_look_like_other_heads(codec):
-    """Semicolons, escapes, backticks, empty text, many letters of other scripts: suspicious bytes that mean nothing."""
+    """Text may contain bytes that look like other item heads: semicolons, escapes, backticks, empty text, other
+    scripts.
+    """
     value = {
         "a": ";é\x1bé`",
         "b": "",

@@ -25,7 +25,7 @@ DASL_FILES = [
     "tags.json",
     "utf8.json",
 ]
-# What the cases that must not be encodable stand for in Python.
+# Python values for the cases that must not be encodable.
 UNENCODABLE = {
     "f97e00": float("nan"),
     "f97c00": float("inf"),
@@ -65,7 +65,7 @@ def test_dasl(codec, name, case):
         with pytest.raises((Malformed, Misuse)):
             codec.encode(UNENCODABLE[case["data"]])
     elif case["type"] == "invalid_in" or name == "floats.json":
-        # Deviation: DASL lets 64-bit floats pass (four round trips), the atproto data model knows no floats.
+        # Deviation: DASL accepts 64-bit floats (four round trips); the atproto data model has no floats.
         with pytest.raises(Malformed) as raised:
             codec.decode(encoded)
         assert raised.value.kind == "cbor"
@@ -75,7 +75,7 @@ def test_dasl(codec, name, case):
 
 
 def _refused_here(case):
-    """Why a valid item of general CBOR is none of ours, or None."""
+    """Why a valid item of general CBOR is outside the data model, or None."""
     diagnostic = case["diagnostic"]
     if "canonical" not in case["flags"]:
         return "not the one encoding of its value"
@@ -95,7 +95,7 @@ def _refused_here(case):
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("case", RFC_CASES)
 def test_rfc_8949(codec, case):
-    """Invalid items are refused; valid ones are read and written back, but for those that the data model leaves out."""
+    """Invalid items are refused. Valid ones are read and written back unchanged, except those outside the data model."""
     encoded = bytes.fromhex(case["hex"])
     if "invalid" in case["flags"] or _refused_here(case):
         with pytest.raises(Malformed):
@@ -106,7 +106,7 @@ def test_rfc_8949(codec, case):
 
 @needs("fixtures")
 def test_how_much_of_rfc_8949_is_ours():
-    """The rule above neither takes all nor nothing: 35 of the 85 valid items are of the data model."""
+    """The rule above accepts some items and refuses others: 35 of the 85 valid items are in the data model."""
     valid = [case.values[0] for case in RFC_CASES if "valid" in case.values[0]["flags"]]
     assert (len(valid), sum(1 for case in valid if _refused_here(case) is None)) == (85, 35)
 
@@ -117,7 +117,7 @@ RECORDS = sorted(fixture_path("vectors/indigo/atdata").glob("*.cbor"))
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in RECORDS])
 def test_real_records(codec, path):
-    """Two posts as their authors' servers stored them come back byte for byte."""
+    """Two posts, as their authors' servers stored them, are re-encoded byte for byte."""
     encoded = path.read_bytes()
     record = codec.decode(encoded)
     assert record["$type"] == "app.bsky.feed.post"

@@ -1,4 +1,4 @@
-"""CIDs: one binary form, one text form."""
+"""CIDs: one binary form and one text form."""
 
 import pickle
 from hashlib import sha256
@@ -15,7 +15,7 @@ EMPTY_RAW = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 
 
 def test_known_names():
-    """No bytes at all, and the empty tree."""
+    """The CIDs of empty content and of the empty tree are the known ones."""
     assert str(Cid.for_raw(b"")) == EMPTY_RAW
     empty_tree = bytes.fromhex("a2616580616cf6")
     assert str(Cid.for_cbor(empty_tree)) == "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm"
@@ -64,7 +64,7 @@ def test_equal_hashed_and_ordered_by_bytes(one, other):
     ],
 )
 def test_other_texts_are_refused(text):
-    """Upper case, padding, stray bits in the last character, version 0, other bases, other codecs."""
+    """Upper case, padding, stray bits in the last character, version 0, other bases and other codecs are refused."""
     with pytest.raises(Malformed):
         Cid.parse(text)
 

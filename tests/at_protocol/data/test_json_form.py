@@ -1,4 +1,4 @@
-"""The JSON form: published cases, and every way of being nearly right."""
+"""The JSON form: the published cases, and values that are nearly right."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ def test_every_case_of_every_file_is_run():
 
 @pytest.mark.parametrize("case", FIXTURES)
 def test_fixture(case):
-    """JSON to CBOR to CID, and back."""
+    """Each case converts from JSON to CBOR to the CID, and back."""
     value = json_form.decode(json.dumps(case["json"]))
     encoded = cbor.encode(value)
     assert encoded == base64.b64decode(case["cbor_base64"] + "=" * (-len(case["cbor_base64"]) % 4))
@@ -138,14 +138,16 @@ def test_bytes_with_and_without_padding(text, content):
 
 @pytest.mark.parametrize("text", ["-_-_", "A", "AA=", "AA===", "AAAA=", "A A", "AA\n", "=", "====", "A=A=", "é"])
 def test_bytes_otherwise_are_refused(text):
-    """The URL alphabet, wrong padding, spaces."""
+    """Bytes in the URL alphabet, with wrong padding or with spaces are refused."""
     with pytest.raises(Malformed):
         json_form.from_json({"$bytes": text})
 
 
 @pytest.mark.parametrize("text", ["AB", "AAB=", "AB=="])
 def test_stray_bits_are_read_and_not_written(text):
-    """Deviation from strict base64: a published valid record has such bits, so every reader must take them."""
+    """Stray bits in base64 are accepted but never written. Strict base64 forbids them, but a published valid record has
+    such bits, so every reader must accept them.
+    """
     content = json_form.from_json({"$bytes": text})
     assert content in {b"\0", b"\0\0"}
     assert set(json_form.to_json(content)["$bytes"]) == {"A"}

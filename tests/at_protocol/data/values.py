@@ -1,4 +1,4 @@
-"""Values of the data model for property tests, and one real-looking record."""
+"""Values of the data model for property tests, and one realistic record."""
 
 from hypothesis import strategies as st
 

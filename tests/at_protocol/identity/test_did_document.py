@@ -1,4 +1,4 @@
-"""DID documents: real ones, and all the ways in which one may not say what it seems to say."""
+"""DID documents: real ones, and those with missing, duplicate or unusable parts."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_every_real_document_is_run():
 
 @pytest.mark.parametrize("did", REAL)
 def test_real_document(did):
-    """Handle, key and PDS are read, and from these parts the directory's document is built again."""
+    """Handle, key and PDS of a real document are read, and rebuilding from them gives the directory's document."""
     source = REAL[did]
     document = parse_did_document(source, Did(did))
     assert document.handle is not None
@@ -74,7 +74,7 @@ def test_legacy_document_holds_the_same_key():
 
 @needs("fixtures")
 def test_document_of_a_service():
-    """No handle, no key, no PDS, a null: a service is no account, and not malformed."""
+    """A service's document without handle, key and PDS, or with null, is well-formed but not an account."""
     source = json.loads(fixture_path(f"{IDENTITY}/did_web_doc.json").read_text(encoding="utf-8"))
     document = parse_did_document(source, Did("did:web:discover.bsky.social"))
     assert (document.handle, document.signing_key, document.pds) == (None, None, None)
@@ -119,7 +119,7 @@ def test_a_fragment_of_another_identity_is_not_ours():
 
 
 def test_the_first_of_two_counts():
-    """Even when it is no use: whoever reads on could be led to another key than others see."""
+    """The first of two entries counts even if it is unusable; otherwise readers could be led to different keys."""
     second = _method(publicKeyMultibase=format_multikey(OTHER))
     assert _document(verificationMethod=[_method(), second]).signing_key == KEY
     assert _document(verificationMethod=[_method(type="Ed25519VerificationKey2020"), second]).signing_key is None
@@ -144,7 +144,7 @@ def test_the_first_of_two_counts():
     ],
 )
 def test_unusable_keys(change):
-    """The account is broken; the document is not malformed."""
+    """An unusable key makes the account broken, but the document is not malformed."""
     assert _document(verificationMethod=[_method(**change)]).signing_key is None
 
 

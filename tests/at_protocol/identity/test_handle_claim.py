@@ -1,4 +1,4 @@
-"""What a domain says about its handle, and when that counts."""
+"""What a domain says about its handle, and when it counts."""
 
 import pytest
 from hypothesis import given
@@ -26,7 +26,7 @@ def test_where_to_ask():
 
 
 def test_a_handle_too_long_for_dns():
-    """244 characters are the most; a longer one can still be found over HTTPS."""
+    """A handle over 244 characters is too long for DNS, but can still be resolved over HTTPS."""
     for length, fits in ((244, True), (245, False)):
         handle = parse_handle(".".join(["a" * 63] * 3) + "." + "b" * (length - 192))
         assert (dns_name(handle) is not None) is fits
@@ -41,7 +41,9 @@ def test_a_handle_too_long_for_dns():
     ],
 )
 def test_one_record_speaks(records):
-    """Chunks are joined; other records, upper case and leading spaces are not claims."""
+    """Exactly one TXT record is a claim. Its chunks are joined; other records, upper case and leading spaces are
+    ignored.
+    """
     assert did_from_txt(records) == DID
 
 
@@ -63,7 +65,7 @@ def test_no_record_speaks(records):
     ],
 )
 def test_records_that_contradict_or_are_no_did(records):
-    """Two claims are a failure even when equal; nothing is trimmed."""
+    """Two claims are a failure even if they are equal, and a claim is not trimmed."""
     with pytest.raises(Malformed) as raised:
         did_from_txt(records)
     assert raised.value.kind == "handle claim"

@@ -1,4 +1,4 @@
-"""Which operation may follow which: logs made here, one rule at a time."""
+"""Which PLC operation may follow which, one rule at a time, on logs made by the test."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ DID = did_of(GENESIS)
 
 
 class _Directory:
-    """A log that grows by what ``accept`` lets in."""
+    """A log to which ``accept`` admits operations."""
 
     def __init__(self) -> None:
         self.log = []
@@ -63,7 +63,9 @@ def directory():
 
 
 def test_did_is_the_hash_of_the_first_operation():
-    """Recomputed here from the JSON by hand: deterministic CBOR of text alone, SHA-256, base32, 24 characters."""
+    """The DID is the hash of the first operation. It is computed here by hand from the JSON: deterministic CBOR,
+    SHA-256, base32, 24 characters.
+    """
 
     def head(major, size):
         return bytes((major << 5 | size,)) if size < 24 else bytes((major << 5 | 24, size))
@@ -96,12 +98,14 @@ def test_updates_by_any_rotation_key(directory):
 
 @pytest.mark.parametrize("key", [STRANGER, SIGNING])
 def test_nobody_else_signs(directory, key):
-    """Not even the account's own signing key."""
+    """A signature by any other key is refused, even by the account's own signing key."""
     assert directory.refusal(sign(_operation(cid_of(GENESIS)), key), START + 1) is PlcRefusal.INVALID_SIGNATURE
 
 
 def test_authority_is_the_previous_operations(directory):
-    """A key that the new operation brings along cannot sign it; one that it removes still can."""
+    """An operation is signed by a rotation key of the previous one. A key that it adds cannot sign it, but one that it
+    removes can.
+    """
     only_stranger = _operation(cid_of(GENESIS), keys=(STRANGER.public,))
     assert directory.refusal(sign(only_stranger, STRANGER), START + 1) is PlcRefusal.INVALID_SIGNATURE
     directory.add(sign(only_stranger, LOW), START + 1)
@@ -151,7 +155,7 @@ def test_a_higher_key_takes_the_identity_back(directory):
 
 @pytest.mark.parametrize("late, allowed", [(0, True), (MILLISECOND, False)])
 def test_72_hours_inclusive(directory, late, allowed):
-    """Counted from the first disputed operation, to the millisecond."""
+    """A dispute is possible for 72 hours inclusive, counted from the first disputed operation to the millisecond."""
     _dispute(directory)
     recovery = sign(_operation(cid_of(GENESIS), "back.test"), HIGH)
     now = START + MILLISECOND + RECOVERY_WINDOW_US + late
@@ -223,7 +227,7 @@ def test_our_own_operations_have_one_to_five_different_rotation_keys():
 
 
 def test_keys_of_unknown_curves_sign_nothing_and_harm_nothing(directory):
-    """A rotation key that we cannot read is passed over."""
+    """A rotation key of an unknown curve is ignored."""
     odd = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
     operation = replace(_operation(cid_of(GENESIS)), rotation_keys=(odd, format_did_key(HIGH.public)))
     directory.add(sign(operation, LOW), START + 1)

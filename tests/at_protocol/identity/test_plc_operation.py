@@ -1,4 +1,4 @@
-"""The shape and size of operations."""
+"""The format and size of operations."""
 
 import pytest
 from hypothesis import given
@@ -106,7 +106,7 @@ def test_beyond_the_limits(change, refusal):
 
 
 def test_keys_of_other_curves_may_be_verification_methods():
-    """Other networks keep keys there that this one has no use for."""
+    """A key of another curve may be a verification method; other networks keep theirs there."""
     odd = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
     check_limits(parse_operation({**REGULAR, "verificationMethods": {"other": odd}}))
 

@@ -1,4 +1,4 @@
-"""The published audit logs of did:plc, whole; then each of them with something changed."""
+"""The published audit logs of did:plc, complete, and each of them with a modification."""
 
 import json
 
@@ -69,7 +69,7 @@ def test_every_file_is_run():
 
 @valid_logs
 def test_valid_log(name):
-    """Accepted step by step, with the same CIDs and the same operations nullified."""
+    """A valid log is accepted step by step, with the same CIDs and the same nullified operations."""
     audit = _load("valid", name)
     chain = validate_log(parse_did(audit[0]["did"]), _entries(audit))
     assert [str(entry.cid) for entry in chain] == [told["cid"] for told in audit if not told["nullified"]]
@@ -103,7 +103,9 @@ def test_nullified_flags_are_compared(name):
 @settings(max_examples=25)
 @given(data=st.data())
 def test_one_changed_character_is_refused(name, data):
-    """Anywhere in any operation: shape, signature, hash or order no longer fits, and nothing else is raised."""
+    """One changed character anywhere in an operation is refused, and no other exception is raised. Format, signature,
+    hash or order no longer fit.
+    """
     audit = _load("valid", name)
     step = data.draw(st.integers(0, len(audit) - 1))
     text = json.dumps(audit[step]["operation"])
@@ -131,7 +133,9 @@ def test_another_identity_cannot_claim_the_log(name):
 
 @needs("fixtures")
 def test_legacy_operation_in_todays_form():
-    """Recovery key first; handle and service get their prefixes; CID, DID and signature stay the legacy form's."""
+    """A legacy operation converts to the current form: recovery key first, prefixes for handle and service. CID, DID
+    and signature remain those of the legacy form.
+    """
     audit = _load("valid", "log_legacy_dholms.json")
     legacy = parse_operation(audit[0]["operation"])
     assert isinstance(legacy, LegacyCreate)
@@ -146,7 +150,7 @@ def test_legacy_operation_in_todays_form():
 
 @needs("fixtures")
 def test_what_an_identity_is_after_its_log():
-    """The state of the last operation; nothing after a tombstone."""
+    """The state after a log is that of its last operation, and none after a tombstone."""
     audit = _load("valid", "log_bskyapp.json")
     state = plc_log.current(_entries(audit))
     assert state is not None

@@ -1,4 +1,4 @@
-"""Our Lexicon documents against the published ones, field by field."""
+"""Our Lexicon documents compared with the published ones, field by field."""
 
 import json
 from pathlib import Path
@@ -14,12 +14,12 @@ from at_protocol.lexicon.linter import parse_document
 OURS = {".".join(path.relative_to(DOCUMENTS).with_suffix("").parts): path for path in DOCUMENTS.rglob("*.json")}
 PUBLISHED = fixture_path("lexicons")
 
-# Words for people, not rules: ours are our own or absent.
+# Texts for people rather than rules; ours are our own or absent.
 PROSE = {"description", "title", "title:lang", "detail", "detail:lang"}
 
 
 def facts(schema: object, *, names: bool = False) -> object:
-    """A schema without its prose; under ``properties`` and ``defs`` the keys are names, so nothing is left out."""
+    """A schema without its prose. Below ``properties`` and ``defs`` the keys are names, so none are removed."""
     if isinstance(schema, dict):
         return {
             key: facts(inner, names=not names and key in {"properties", "defs"})
@@ -33,7 +33,7 @@ def published(nsid: str) -> Path:
     return PUBLISHED / (nsid.replace(".", "/") + ".json")
 
 
-# Record types that people write and that are not among the collected Lexicons.
+# Record types that people write but that are not among the collected Lexicons.
 UNCOLLECTED = {"chat.bsky.actor.declaration"}
 
 
@@ -42,7 +42,9 @@ UNCOLLECTED = {"chat.bsky.actor.declaration"}
     "nsid", sorted(nsid for nsid in OURS if not nsid.startswith(OWN_AUTHORITY) and nsid not in UNCOLLECTED)
 )
 def test_document_equals_the_published_one(nsid):
-    """Identifiers, fields, types and limits are facts of the network; a wrong one refuses somebody's record."""
+    """Each document equals the published one in identifiers, fields, types and limits; a wrong one would refuse
+    somebody's record.
+    """
     theirs = json.loads(published(nsid).read_bytes())
     theirs.pop("$type", None)
     assert facts(json.loads(OURS[nsid].read_bytes())) == facts(theirs)
@@ -51,7 +53,7 @@ def test_document_equals_the_published_one(nsid):
 @needs("fixtures")
 @pytest.mark.parametrize(("folder", "count"), [("com/atproto", 95), ("community/lexicon", 17)])
 def test_whole_families_are_built_in(folder, count):
-    """Every document of the families that this server speaks is here."""
+    """Every document of the families that this server implements is built in."""
     names = {
         ".".join(path.relative_to(PUBLISHED).with_suffix("").parts) for path in (PUBLISHED / folder).rglob("*.json")
     }
@@ -61,7 +63,7 @@ def test_whole_families_are_built_in(folder, count):
 
 @needs("fixtures")
 def test_every_published_record_type_is_built_in():
-    """Whatever record type of the collected Lexicons people write, a write of it can be validated."""
+    """Every record type of the collected Lexicons is built in, so that a write can be validated."""
     for path in PUBLISHED.rglob("*.json"):
         document = json.loads(path.read_bytes())
         if document["defs"].get("main", {}).get("type") == "record":
@@ -70,13 +72,13 @@ def test_every_published_record_type_is_built_in():
 
 @pytest.mark.parametrize("nsid", sorted(OURS))
 def test_document_passes_the_linter(nsid):
-    """What we demand of foreign documents holds for ours, and each is named like its file."""
+    """Our documents pass the linter that we apply to foreign documents, and are named like their file."""
     assert parse_document(OURS[nsid].read_bytes()).id == nsid
 
 
 @pytest.mark.parametrize("nsid", sorted(OURS))
 def test_every_reference_leads_somewhere(nsid):
-    """No value can meet a reference to a definition that is missing here."""
+    """Every reference points to a definition that exists here."""
     catalog = Catalog()
     for reference in references(json.loads(OURS[nsid].read_bytes())["defs"]):
         full = nsid + reference if reference.startswith("#") else reference
@@ -96,7 +98,7 @@ def test_every_file_is_found_by_name():
 
 
 def test_unknown_name_is_not_found():
-    """An unknown NSID is None; a hostile one never becomes a path."""
+    """An unknown NSID gives None, and a hostile one is never used as a path."""
     catalog = Catalog()
     assert catalog.find("com.example.unknown") is None
     assert catalog.find("../../../../etc/passwd") is None
@@ -104,7 +106,7 @@ def test_unknown_name_is_not_found():
 
 
 def test_documents_are_read_on_first_use(monkeypatch):
-    """Making a catalog reads nothing: start-up parses no schema."""
+    """Creating a catalog reads no file, so that start-up parses no schema."""
 
     def refuse(_path):
         raise AssertionError("read")
@@ -114,7 +116,7 @@ def test_documents_are_read_on_first_use(monkeypatch):
 
 
 def test_operator_may_rename_our_authority():
-    """With an authority of their own, operators serve our documents under it, references included."""
+    """Operators with an authority of their own serve our documents under it, including references."""
     catalog = Catalog("org.example.events")
     document = catalog.find("org.example.events.seriesLink")
     assert isinstance(document, Document)
@@ -123,13 +125,13 @@ def test_operator_may_rename_our_authority():
 
 
 def test_readers_know_every_spelling():
-    """The one we write comes first, then what other installations may write."""
+    """Readers accept every spelling of our types: first the one that we write, then those of other installations."""
     assert own_spellings("series") == ("openmeet.lexicon.series", "net.openmeet.series")
     assert own_spellings("series", "org.example")[0] == "org.example.series"
 
 
 def test_added_document_is_known():
-    """What a resolver fetched counts like a built-in one, and a newer version replaces it at once."""
+    """A document added by a resolver counts like a built-in one, and a newer version replaces it at once."""
     catalog = Catalog()
     text = (
         '{"lexicon":1,"id":"com.example.note","defs":{"main":{"type":"record","key":"tid","record":{"type":"object"}}}}'

@@ -1,4 +1,4 @@
-"""Which documents are accepted and which are not, and why."""
+"""Which documents are accepted, and why others are not."""
 
 import json
 
@@ -84,7 +84,7 @@ def test_broken_rule_is_named(defs, why):
 
 
 def test_inline_nesting_is_bounded():
-    """A schema deeper than anybody writes is refused, however deep."""
+    """Inline nesting that is too deep is refused, whatever the depth."""
     for depth in (MAX_NESTING + 1, 100_000):
         items = '{"type":"array","items":' * depth + '{"type":"integer"}' + "}" * depth
         if len(items) > 500_000:
@@ -99,7 +99,7 @@ def test_oversized_document_is_refused():
 
 
 def test_published_copies_carry_a_type():
-    """Records of com.atproto.lexicon.schema carry $type; in a file it means nothing."""
+    """A published copy may have $type, as records of com.atproto.lexicon.schema do; in a file it has no meaning."""
     value = {
         "$type": "com.atproto.lexicon.schema",
         "lexicon": 1,

@@ -42,7 +42,7 @@ DOCUMENT = {
     ids=["three labels", "upper case", "too long for DNS"],
 )
 def test_the_name_that_is_asked(nsid: str, name: str | None) -> None:
-    """Exactly the domain of the NSID: no walking up or down."""
+    """The name to look up is exactly the domain of the NSID, never a parent or a subdomain."""
     assert authority_name(Nsid(nsid)) == name
 
 

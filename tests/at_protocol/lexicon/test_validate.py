@@ -1,4 +1,4 @@
-"""Values against their Lexicons: the published cases, the rules one by one, and the calendar records people write."""
+"""Values checked against their Lexicons: the published cases, each rule, and real calendar records."""
 
 import json
 from base64 import b64decode
@@ -27,7 +27,7 @@ NAME = "com.example.thing"
 
 
 def catalog_of(record: dict[str, object], *, key: str = "any", **defs: object) -> Catalog:
-    """A catalog that knows ``com.example.thing`` with these properties beside the built-in documents."""
+    """A catalog with the built-in documents and ``com.example.thing``, which has these properties."""
     shape = record if "type" in record else {"type": "object", "properties": record}
     main = {"type": "record", "key": key, "record": shape}
     catalog = Catalog()
@@ -38,7 +38,7 @@ def catalog_of(record: dict[str, object], *, key: str = "any", **defs: object) -
 def problem(
     catalog: Catalog, value: object, strictness: Strictness = Strictness.WRITTEN, name: str = NAME
 ) -> str | None:
-    """What is wrong with a record, None where nothing is."""
+    """The error of a record, or None."""
     record = {"$type": name, **value} if isinstance(value, dict) else value
     try:
         validate_record(catalog, name, record, strictness)
@@ -65,7 +65,9 @@ def interop_catalog() -> Catalog:
 
 
 def value_of(document: object) -> object:
-    """Links and bytes of JSON as values, and no other rule: what is wrong here the schema must find."""
+    """JSON with links and bytes converted to values. No other rule is applied, so that the schema must find what is
+    wrong.
+    """
     match document:
         case {"$link": str(text), **rest} if not rest:
             return Cid.parse(text)
@@ -100,7 +102,7 @@ def test_published_invalid_records_fail(case):
         check_interop(case)
 
 
-# Types ------------------------------------------------------------------------------------------------------------
+# Types -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -140,14 +142,16 @@ def test_type(schema, good, bad):
 
 
 def test_lengths_count_bytes():
-    """Five two-byte letters and one more are eleven bytes, not six characters."""
+    """Lengths count bytes: five two-byte letters and one more are eleven bytes, not six characters."""
     assert field_problem({"type": "string", "maxLength": 10}, "é" * 5) is None
     assert field_problem({"type": "string", "maxLength": 10}, "é" * 5 + "x") == "record/f: too long (11 > 10 bytes)"
     assert field_problem({"type": "string", "minLength": 3}, "é") == "record/f: too short (2 < 3 bytes)"
 
 
 def test_graphemes_count_what_people_see():
-    """A family is one grapheme of twenty-five bytes; both kinds of limit hold at once."""
+    """Graphemes count what people see: a family emoji is one grapheme of twenty-five bytes. Both kinds of limit apply
+    at once.
+    """
     family = "👨‍👩‍👧‍👦"
     assert field_problem({"type": "string", "maxGraphemes": 1}, family) is None
     assert field_problem({"type": "string", "maxGraphemes": 1}, family * 2) is not None
@@ -159,7 +163,7 @@ def test_graphemes_count_what_people_see():
 
 
 def test_graphemes_of_line_ends():
-    """CR LF is one cluster, also in the short way for ASCII."""
+    """CR LF is one grapheme, also in the fast path for ASCII."""
     assert count_graphemes("a\r\nb\n\r") == 5
     assert count_graphemes("ä\r\n") == 2
 
@@ -184,18 +188,18 @@ FORMATS = {
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_format(name):
-    """Every string format of the language is enforced, with the identifier's own syntax."""
+    """Every string format of the language is enforced by the syntax of its identifier."""
     good, bad = FORMATS[name]
     schema = {"type": "string", "format": name}
     assert [value for value in good if field_problem(schema, value) is not None] == []
     assert [value for value in bad if field_problem(schema, value) is None] == []
 
 
-# Presence ---------------------------------------------------------------------------------------------------------
+# Presence --------------------------------------------------------------------------------------------------------
 
 
 def test_absent_null_and_empty():
-    """Absent, null and empty are three things."""
+    """Absent, null and empty are different."""
     shape = {
         "type": "object",
         "required": ["must", "mustBeNamed"],
@@ -211,7 +215,7 @@ def test_absent_null_and_empty():
 
 
 def test_default_does_not_stand_in_on_write():
-    """A required field with a default must be written; a reader of an old record fills it in."""
+    """A required field with a default must be written. A reader of an old record fills it in."""
     value = {"subject": {"uri": "at://did:plc:abc/community.lexicon.calendar.event/3kznmn7xqxl22", "cid": str(RAW)}}
     name = "community.lexicon.calendar.rsvp"
     assert problem(Catalog(), value, name=name) == "record/status: required, but missing"
@@ -219,7 +223,7 @@ def test_default_does_not_stand_in_on_write():
 
 
 def test_validation_changes_nothing():
-    """Defaults and unknown fields: the value afterwards is the value before."""
+    """Validation does not change the value: it adds no defaults and keeps unknown fields."""
     record = {"$type": NAME, "extra": {"deep": [1]}}
     validate_record(catalog_of({"n": {"type": "integer", "default": 3}}), NAME, record)
     assert record == {"$type": NAME, "extra": {"deep": [1]}}
@@ -227,7 +231,7 @@ def test_validation_changes_nothing():
 
 @pytest.mark.parametrize("type_", ["com.example.other", NAME + "#main", "", None, 1])
 def test_record_names_its_collection(type_):
-    """``$type`` must be the collection, exactly."""
+    """``$type`` must be exactly the collection."""
     with pytest.raises(Malformed, match=r"record/\$type: must be com.example.thing"):
         validate_record(catalog_of({}), NAME, {"$type": type_})
 
@@ -242,13 +246,13 @@ def test_unknown_collection_is_malformed():
         validate_record(Catalog(), "com.example.unknown", {"$type": "com.example.unknown"})
 
 
-# References and unions --------------------------------------------------------------------------------------------
+# References and unions -------------------------------------------------------------------------------------------
 
 POINT = {"type": "object", "required": ["x"], "properties": {"x": {"type": "integer"}}}
 
 
 def test_reference_needs_no_type_but_no_wrong_one():
-    """A referenced object may leave ``$type`` out; with another one it claims to be something else."""
+    """A referenced object may omit ``$type``, but a wrong one is refused."""
     catalog = catalog_of({"f": {"type": "ref", "ref": "#point"}}, point=POINT)
     assert problem(catalog, {"f": {"x": 1}}) is None
     assert problem(catalog, {"f": {"$type": f"{NAME}#point", "x": 1}}) is None
@@ -279,14 +283,16 @@ def test_token_reference_is_its_name():
     ],
 )
 def test_union(value, open_ok, closed_ok):
-    """A member is checked by its own definition, a stranger passes an open union only, a nameless value none."""
+    """A known member is checked by its definition, an unknown member passes only an open union, and a value without
+    ``$type`` is refused.
+    """
     refs = {"type": "union", "refs": ["#point"]}
     assert (problem(catalog_of({"f": refs}, point=POINT), {"f": value}) is None) is open_ok
     assert (problem(catalog_of({"f": {**refs, "closed": True}}, point=POINT), {"f": value}) is None) is closed_ok
 
 
 def test_union_member_may_be_a_main_definition():
-    """``nsid#main`` in a schema is the bare NSID in data."""
+    """``nsid#main`` in a schema matches the bare NSID in data."""
     catalog = catalog_of({"f": {"type": "union", "refs": ["com.atproto.repo.strongRef#main"], "closed": True}})
     value = {"$type": "com.atproto.repo.strongRef", "uri": "at://did:plc:abc", "cid": str(RAW)}
     assert problem(catalog, {"f": value}) is None
@@ -299,7 +305,7 @@ def test_reference_to_an_unknown_document_is_said():
 
 
 def test_recursive_schema_meets_endless_data():
-    """Ten thousand levels under a schema that refers to itself are an error, not a crash."""
+    """Ten thousand levels of data under a recursive schema are an error, not a crash."""
     catalog = catalog_of(
         {"f": {"type": "ref", "ref": "#node"}},
         node={"type": "object", "properties": {"next": {"type": "ref", "ref": "#node"}}},
@@ -316,7 +322,7 @@ def test_path_escapes_like_a_json_pointer():
     assert problem(catalog, {"a/b~c": [0, "x"]}) == "record/a~1b~0c/1: expected integer, got string"
 
 
-# Blobs ------------------------------------------------------------------------------------------------------------
+# Blobs -----------------------------------------------------------------------------------------------------------
 
 PICTURE = {"$type": "blob", "ref": RAW, "mimeType": "image/png", "size": 10}
 
@@ -340,7 +346,7 @@ PICTURE = {"$type": "blob", "ref": RAW, "mimeType": "image/png", "size": 10}
     ],
 )
 def test_blob(change, fine):
-    """A blob is exactly ref, mimeType and size, within what the schema accepts."""
+    """A blob has exactly ref, mimeType and size, within what the schema accepts."""
     schema = {"type": "blob", "accept": ["image/*"], "maxSize": 20}
     assert (field_problem(schema, {**PICTURE, **change}) is None) is fine
 
@@ -352,14 +358,14 @@ def test_blob_is_whole(left_out):
 
 
 def test_old_blob_is_read_but_not_written():
-    """The first year's form lives on in old repositories; nobody may make a new one."""
+    """The legacy blob form is accepted in old records but cannot be written."""
     catalog = catalog_of({"f": {"type": "blob", "accept": ["image/*"]}})
     old = {"cid": str(RAW), "mimeType": "image/png"}
     assert problem(catalog, {"f": old}, Strictness.SEEN) is None
     assert problem(catalog, {"f": old}, Strictness.WRITTEN) is not None
 
 
-# Record keys ------------------------------------------------------------------------------------------------------
+# Record keys -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -381,11 +387,11 @@ def test_record_key(key, good, bad):
             validate_record_key(definition, rkey)
 
 
-# Methods ----------------------------------------------------------------------------------------------------------
+# Methods ---------------------------------------------------------------------------------------------------------
 
 
 def test_input_of_create_record():
-    """The fields of a write request are checked; what the record holds is another question."""
+    """The fields of a write request are checked, but not the record inside."""
     good = {"repo": "did:plc:abc", "collection": "app.bsky.feed.post", "record": {"text": "x"}}
     validate_input(Catalog(), "com.atproto.repo.createRecord", good)
     with pytest.raises(Malformed, match="input/repo: not a valid at-identifier"):
@@ -395,7 +401,7 @@ def test_input_of_create_record():
 
 
 def test_input_with_a_closed_union():
-    """applyWrites knows exactly three kinds of write."""
+    """applyWrites accepts exactly three kinds of write."""
     body = {"repo": "did:plc:abc", "writes": [{"$type": "com.atproto.repo.applyWrites#upsert"}]}
     with pytest.raises(Malformed, match=r"input/writes/0/\$type: must be"):
         validate_input(Catalog(), "com.atproto.repo.applyWrites", body)
@@ -417,7 +423,7 @@ def test_decoded_parameters():
 
 
 def test_stream_message():
-    """A message's kind comes from its frame header; the body has no ``$type``."""
+    """A stream message's type comes from its frame header; the body has no ``$type``."""
     stream = "com.atproto.sync.subscribeRepos"
     body = {"did": "did:plc:abc", "seq": 1, "time": "2026-01-01T00:00:00Z"}
     validate_message(Catalog(), stream, "#identity", body)
@@ -433,7 +439,7 @@ def test_unknown_method_is_malformed(check):
         check(Catalog(), "com.example.unknown", {})
 
 
-# Records as people write them -------------------------------------------------------------------------------------
+# Records as people write them ------------------------------------------------------------------------------------
 
 
 def calendar_records(name: str) -> list[dict[str, object]]:
@@ -447,13 +453,13 @@ def calendar_records(name: str) -> list[dict[str, object]]:
     "name", ["event-all-location-types.json", "repo-events-irregular-monthly.json", "rsvp-going-listrecords.json"]
 )
 def test_real_calendar_records_are_valid(name):
-    """Events and answers of other applications, with unknown fields and unknown union members, pass as they are."""
+    """Events and answers of other applications are valid unchanged, including unknown fields and union members."""
     for record in calendar_records(name):
         validate_record(Catalog(), str(record["$type"]), from_json(record), Strictness.SEEN)
 
 
 def test_our_own_fields_in_an_event():
-    """The origin of an event travels in the event; its shape is ours, the event stays valid for everybody."""
+    """An event that contains our own origin field is valid for everybody, and the shape of the field is checked."""
     catalog = Catalog()
     origin = {
         "$type": "openmeet.lexicon.origin",

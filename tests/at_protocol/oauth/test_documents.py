@@ -1,4 +1,4 @@
-"""Documents of clients and servers: captured ones are read, and each rule refuses its breach."""
+"""Metadata of clients and servers: captured documents are accepted, and each rule refuses a violation."""
 
 import json
 
@@ -287,7 +287,7 @@ PUBLISHED = sorted((FIXTURES / "lexicons").glob("**/auth*.json"))
 @needs("fixtures")
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
 def test_published_sets_give_what_they_list(path):
-    """Every permission of a published set that speaks of its own group is given, and written as a scope that is read."""
+    """Every permission of a published set that is within its own namespace is granted, and is written as a valid scope."""
     document = read_document(path.read_bytes())
     definition = document.defs["main"]
     assert isinstance(definition, PermissionSetType)

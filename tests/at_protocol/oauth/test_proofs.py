@@ -1,4 +1,4 @@
-"""Proofs of key possession and keys for code exchange, with the protocol paper's worked example."""
+"""DPoP proofs and PKCE, with the worked example of the RFC."""
 
 from typing import Any
 
@@ -28,14 +28,14 @@ def check(text: str, **changes: Any) -> DpopProof:
 
 
 def signed(header: dict[str, object] | None = None, **claims: object) -> str:
-    """A proof with members put in or (None) left out."""
+    """A proof with members replaced, or left out if None."""
     members = {"jti": "p1", "htm": "POST", "htu": URL, "iat": NOW, **claims}
     head = {"typ": TYPE, "jwk": to_jwk(KEY.public), **(header or {})}
     return jwt.sign({name: value for name, value in members.items() if value is not None}, KEY, header=head)
 
 
 def test_the_worked_example():
-    """Thumbprint, challenge and token hash are those of the example."""
+    """Thumbprint, challenge and token hash are those of the worked example."""
     assert thumbprint(KEY.public) == "ia0IDj_lh-5n_7UZMUYOOe94-gsbaSC4RfGMahupavk"
     verifier = "events-app-demo-verifier-0123456789-abcdefghijklmnop"
     assert pkce.challenge_of(verifier) == "gkDNtP1VYLnKYWF9LgQVQKyVgHyLKBIL6AZQAn_Dz5Q"
@@ -49,7 +49,7 @@ def test_a_good_proof_tells_its_key(key):
 
 
 def test_high_s_signatures_are_accepted():
-    """Browsers make as many of them as of the others."""
+    """A high-S signature is accepted, because browsers make as many of them as of low-S ones."""
     text = proof()
     head, _, signature = text.rpartition(".")
     content = base64url.decode(signature)

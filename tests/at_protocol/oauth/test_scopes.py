@@ -1,4 +1,4 @@
-"""Scopes: the published lists whole, what each permission matches, and that writing gives back what was read."""
+"""Scopes: the published lists, what each permission matches, and round trips of writing and reading."""
 
 import json
 
@@ -27,7 +27,7 @@ def generic():
 @needs("fixtures")
 @pytest.mark.parametrize("case", generic(), ids=lambda case: case["scope"])
 def test_every_scope_is_taken_apart_as_published(case):
-    """Resource, positional and parameters are those of the published list."""
+    """Every scope is parsed into the resource, positional value and parameters of the published list."""
     read = read_scope(case["scope"])
     expected = case["generic"]
     assert (read.resource, read.positional) == (expected["resource"], expected["positional"])
@@ -44,7 +44,7 @@ def test_other_characters_are_no_scope(text):
 @needs("fixtures")
 @pytest.mark.parametrize("text", lines("permission_scopes_valid.txt"))
 def test_published_permissions_are_understood_and_written_again(text):
-    """Each line means something, and what is written for it means the same."""
+    """Each published permission is understood, and what is written for it has the same meaning."""
     permission = parse_permission(text)
     assert not isinstance(permission, Transition)
     assert parse_permission(permission.scope()) == permission
@@ -53,7 +53,7 @@ def test_published_permissions_are_understood_and_written_again(text):
 @needs("fixtures")
 @pytest.mark.parametrize("text", lines("permission_scopes_invalid.txt"))
 def test_what_is_no_permission_permits_nothing(text):
-    """Each line is refused whole, and grants nothing beside ``atproto``."""
+    """Each invalid line is refused as a whole, and grants nothing besides ``atproto``."""
     with pytest.raises(Malformed):
         parse_permission(text)
     assert read_grant(f"atproto {text}") == read_grant("atproto")

@@ -1,4 +1,4 @@
-"""Another implementation of the tree, written by other people, comes to the same roots and the same proofs."""
+"""An independent implementation of the tree computes the same roots and proofs."""
 
 import random
 
@@ -32,7 +32,7 @@ def test_same_root_after_each_step(before, after):
 
 
 def test_same_blocks_for_a_larger_tree():
-    """2,000 keys in random order: every node of ours is one of theirs."""
+    """For 2,000 keys in random order, every node of ours is one of theirs."""
     content = random_content(2000, 1)
     order = random.Random(2).sample(sorted(content), len(content))
     blocks = MemoryBlockStore()

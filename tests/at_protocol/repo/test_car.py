@@ -50,7 +50,7 @@ class TestFixture:
 
 
 def test_header_sizes():
-    """With one root the file starts with 3a a2 65 …; without, as getBlocks answers, the header has 17 bytes."""
+    """With one root the file starts with 3a a2 65 …; without a root, as in getBlocks, the header has 17 bytes."""
     assert _file(b"x").startswith(bytes.fromhex("3aa265726f6f747381d82a58250001711220"))
     assert b"".join(car.write([], [])) == bytes.fromhex("11a265726f6f7473806776657273696f6e01")
 
@@ -82,7 +82,7 @@ def test_order_and_repetition_do_not_matter():
 
 
 def test_two_roots_and_none():
-    """Further roots are ignored; a file without one says so when it is asked for."""
+    """Additional roots are ignored. A file without a root raises an error when the root is requested."""
     assert car.read(_file(b"1", b"2", roots=2)).root == Cid.for_cbor(b"1")
     with pytest.raises(Malformed, match="no root"):
         _ = car.read(_file(b"1", roots=0)).root
@@ -102,7 +102,7 @@ def _read_both_ways(data: bytes) -> None:
 
 
 def test_every_truncation_is_refused():
-    """A file cut anywhere but between two sections is refused, in one piece and as a stream."""
+    """A file truncated anywhere except between two sections is refused, read at once or as a stream."""
     data = _file(b"1" * 10, b"2" * 200)
     start = 1 + data[0]
     seams = {start, start + 1 + 36 + 10}
@@ -157,7 +157,7 @@ def test_broken_files_are_refused(name):
 
 
 def test_a_block_over_the_limit_is_refused_before_it_arrives():
-    """The announced length is enough; nothing is buffered for it."""
+    """A block over the limit is refused by its announced length, before anything is buffered."""
     reader = car.CarReader(max_block_bytes=100)
     with pytest.raises(Malformed, match="at most 100"):
         reader.feed(GOOD + car.encode_varint(300))

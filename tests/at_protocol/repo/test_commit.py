@@ -1,4 +1,4 @@
-"""Commits: what is signed, what is read, what is refused."""
+"""Commits: what is signed, read and refused."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def test_signed_commit_reads_back_and_verifies(key):
 
 
 def test_field_order():
-    """Without the signature did, rev, data, prev, version; with it sig is the third."""
+    """Without the signature the fields are did, rev, data, prev, version; with it, sig is the third."""
     assert list(cbor.decode(COMMIT.unsigned)) == ["did", "rev", "data", "prev", "version"]
     assert list(FIELDS) == ["did", "rev", "sig", "data", "prev", "version"]
     assert FIELDS["prev"] is None
@@ -58,13 +58,15 @@ def test_high_s_is_refused(key):
 
 @pytest.mark.parametrize("length", [0, 63, 65, 71], ids=str)
 def test_signatures_of_other_lengths_are_refused(length):
-    """Among them DER, which has about 71 bytes."""
+    """A signature of another length is refused, including DER with about 71 bytes."""
     forged = parse_commit(cbor.encode(FIELDS | {"sig": b"\x30" * length}))
     assert not is_signed_by(forged, KEYS[0].public)
 
 
 def test_a_rotated_key_needs_a_new_commit():
-    """The same tree signed anew verifies with the new key, the old commit no longer."""
+    """After a key rotation the same tree must be signed anew: the new commit verifies with the new key, the old one no
+    longer does.
+    """
     renewed = sign_commit(KEYS[1], did=DID, rev=parse_tid("3migo7fijwi2l"), data=EMPTY_ROOT)
     assert renewed.data == COMMIT.data
     assert is_signed_by(renewed, KEYS[1].public)
@@ -104,7 +106,7 @@ def test_refused(name):
 
 @pytest.mark.parametrize("change", [{}, {"prev": EMPTY_ROOT}, {"prev": None}], ids=["bare", "prev", "null"])
 def test_version_2_is_read(change):
-    """The old version has no rev; prev may be absent."""
+    """Version 2 is accepted. It has no rev, and prev may be absent."""
     fields = {name: value for name, value in FIELDS.items() if name not in {"rev", "prev"}} | {"version": 2} | change
     commit = parse_commit(cbor.encode(fields))
     assert (commit.version, commit.rev, commit.prev) == (2, None, change.get("prev"))

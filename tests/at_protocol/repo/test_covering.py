@@ -36,7 +36,7 @@ def _applied(case: dict[str, Any]) -> tuple[Repository, Cid, list[RepoChange], d
 
 @needs("fixtures")
 def test_fixture_count():
-    """Both copies of the file are run whole: six cases each."""
+    """Both copies of the file have six cases, and all of them are run."""
     assert len(_fixtures()) == 12
 
 

@@ -1,4 +1,4 @@
-"""Differences between trees, and that what is shared is not read."""
+"""Differences between trees, computed without reading shared parts."""
 
 from hypothesis import given
 from tests.at_protocol.repo.trees import VALUES, Repository, contents, random_content
@@ -28,7 +28,7 @@ def test_applying_the_diff_gives_the_new_tree(before, after):
 
 
 def test_what_is_shared_is_not_read():
-    """One change among 3,000 keys reads two paths from root to leaf."""
+    """The diff for one change among 3,000 keys reads only two paths from root to leaf."""
     repository = Repository(random_content(3000, 1))
     old = repository.root
     repository.apply([RepoChange("com.example.thing/4", None, VALUES[0])])

@@ -1,4 +1,4 @@
-"""Editing trees: the same content has the same root, whatever the way there; nothing else is touched."""
+"""Editing trees: the same content has the same root, however it was reached, and nothing else is touched."""
 
 import random
 
@@ -20,7 +20,9 @@ from at_protocol.repo.node import Node
 @needs("fixtures")
 @pytest.mark.parametrize("seed", range(50))
 def test_example_keys_in_any_order(seed):
-    """All 156 example keys give one root in any order; deleting a half leaves the tree of the other half, then none."""
+    """All 156 example keys give the same root in any order. Deleting half of them leaves the tree of the other half;
+    deleting all leaves the empty tree.
+    """
     chance = random.Random(seed)
     order = chance.sample(EXAMPLE_KEYS, len(EXAMPLE_KEYS))
     content = {key: VALUES[index] for index, key in enumerate(EXAMPLE_KEYS)}
@@ -37,7 +39,9 @@ def test_example_keys_in_any_order(seed):
 
 @given(contents, st.lists(st.tuples(keys, st.one_of(st.none(), st.sampled_from(VALUES[:4]))), max_size=30))
 def test_tree_behaves_as_a_dict(content, edits):
-    """After every edit the tree reads as the dict, has the root of a fresh tree, and reports what came and went."""
+    """After every edit the tree equals the dict, has the root of a newly built tree, and reports the added and removed
+    nodes.
+    """
     repository = Repository(content)
     for path, after in edits:
         if repository.content.get(path) == after:
@@ -56,7 +60,7 @@ def test_tree_behaves_as_a_dict(content, edits):
 
 @given(contents, contents)
 def test_batch_equals_single_steps(before, after):
-    """One batch gives the root of its steps, encodes each new node once, and reports no node that was only on the way."""
+    """A batch gives the same root as its single steps, encodes each new node once, and reports no intermediate node."""
     repository = Repository(before)
     paths = sorted(before.keys() | after.keys())
     changes = [repository.change(path, after.get(path)) for path in paths if before.get(path) != after.get(path)]
@@ -69,7 +73,7 @@ def test_batch_equals_single_steps(before, after):
 
 @given(contents, contents)
 def test_undoing_is_the_way_back(before, after):
-    """invert(apply(x)) = x, with nothing but the blocks that a commit carries."""
+    """invert(apply(x)) = x, using only the blocks that a commit contains."""
     repository = Repository(before)
     root = repository.root
     paths = sorted(before.keys() | after.keys())
@@ -81,7 +85,7 @@ def test_undoing_is_the_way_back(before, after):
 
 
 def test_nothing_to_do():
-    """Even then the root is sent along: some readers cannot begin without it."""
+    """An edit that changes nothing still sends the root, because some readers need it to start."""
     repository = Repository(random_content(50, 1))
     edited = apply(repository.tree, [])
     assert (edited.root, edited.new_blocks, edited.removed) == (repository.root, {}, frozenset())
@@ -114,7 +118,7 @@ def test_a_change_must_agree_with_the_tree(change):
 
 @pytest.mark.parametrize("key", EXAMPLE_KEYS[::10])
 def test_change_of_an_absent_key_at_every_level(key):
-    """Deleting from a tree that is lower or higher than the key is refused, not a crash."""
+    """Deleting an absent key is refused without a crash, whether the tree is lower or higher than the key."""
     for content in ({}, {"A0/374913": VALUES[0]}, {"E5/123123123": VALUES[0]}):
         if key not in content:
             with pytest.raises(ChangeMismatch):
@@ -133,7 +137,9 @@ def test_paths_have_1_to_1024_bytes(path):
 
 
 def test_a_missing_node_is_named_and_then_found():
-    """Loading what is named, one at a time, ends in the same tree: no state is left behind by a failure."""
+    """An edit names a missing node. Loading such nodes one at a time gives the same tree, because a failure leaves no
+    state behind.
+    """
     repository = Repository(random_content(500, 4))
     change = RepoChange("com.example.thing/new", None, VALUES[0])
     there: dict[Cid, bytes] = {}
@@ -152,7 +158,7 @@ def test_a_missing_node_is_named_and_then_found():
 @settings(max_examples=20)
 @given(st.integers(0, 10**6))
 def test_an_edit_reads_and_encodes_one_path(seed):
-    """A change in a tree of 3,000 keys touches a handful of nodes, however many there are."""
+    """An edit in a tree of 3,000 keys reads and encodes only the few nodes of one path."""
     repository = Repository(random_content(3000, 5))
     read: list[Cid] = []
 
@@ -170,7 +176,7 @@ def test_an_edit_reads_and_encodes_one_path(seed):
 
 
 def test_new_nodes_enter_the_cache():
-    """The next edit of the same repository reads nothing."""
+    """New nodes enter the cache, so that the next edit of the same repository reads nothing."""
     repository = Repository(random_content(300, 6))
     nodes: dict[Cid, Node] = {}
     edited = apply(Tree(repository.root, repository.blocks.get, nodes), [RepoChange("a/1", None, VALUES[0])])

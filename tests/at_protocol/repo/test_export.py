@@ -1,4 +1,4 @@
-"""Exports: complete, in streaming order, in memory that does not follow the repository's size."""
+"""Exports: complete, in streaming order, with constant memory."""
 
 import tracemalloc
 
@@ -29,14 +29,14 @@ def _repository(count: int) -> tuple[Commit, dict[Cid, bytes], dict[Cid, bytes]]
 
 
 def test_an_empty_repository():
-    """Its one node is written, too."""
+    """The export of an empty repository contains its one node."""
     commit = _commit(EMPTY_ROOT)
     written = car.read(b"".join(export(commit, {}.get, {}.get)))
     assert list(written.blocks) == [commit.cid, EMPTY_ROOT]
 
 
 def test_pre_order_with_records_behind_their_entries():
-    """A reader sees every node before what hangs below it, and records in key order."""
+    """An export is in pre-order: every node precedes what is below it, and records are in key order."""
     commit, nodes, records = _repository(200)
     file = car.read(b"".join(export(commit, nodes.get, records.get)))
     order = list(file.blocks)
@@ -57,7 +57,7 @@ def test_a_missing_record_ends_the_export():
 
 
 def test_memory_does_not_grow_with_the_repository():
-    """Four times the records take no more memory to export."""
+    """A repository with four times the records takes no more memory to export."""
     peaks = []
     for count in (5_000, 20_000):
         commit, nodes, records = _repository(count)

@@ -1,4 +1,4 @@
-"""Reading trees: order, resuming, and the shapes that are refused although every single node is legal."""
+"""Reading trees: order, resuming, and trees that are refused although every node is valid."""
 
 import itertools
 
@@ -55,7 +55,9 @@ def test_an_empty_tree_needs_no_block():
 
 
 def test_walk_goes_on_after_a_missing_block():
-    """Blocks loaded one by one, the one that is wanted next, give the whole tree and nothing twice."""
+    """A walk names the missing block that it needs next. Loading these one by one gives the whole tree without
+    repetition.
+    """
     repository = Repository(random_content(200, 2))
     there: dict[Cid, bytes] = {}
     walk = Tree(repository.root, there.get).walk()
@@ -96,7 +98,7 @@ def test_build_refuses_a_path_twice_and_one_too_long():
 
 
 class Forged:
-    """Nodes put together as a liar would."""
+    """A tree of forged nodes."""
 
     def __init__(self) -> None:
         self.blocks: dict[Cid, bytes] = {}
@@ -181,7 +183,7 @@ def test_illegal_shapes_are_refused(forge):
 
 
 def test_a_search_refuses_them_too():
-    """What stands on the way to one path is checked as in a walk over everything."""
+    """A search for one path checks the nodes on its way as a full walk does."""
     forged = Forged()
     with pytest.raises(Malformed):
         Tree(_keys_left_of_their_gap(forged), forged.blocks.get).get(C0)

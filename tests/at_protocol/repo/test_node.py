@@ -1,4 +1,4 @@
-"""One node of the tree: its bytes and what is refused."""
+"""One node of the tree: its bytes, and what is refused."""
 
 import contextlib
 import json
@@ -36,13 +36,13 @@ def test_common_prefix(case):
 
 @needs("fixtures")
 def test_vector_counts():
-    """The files are run whole."""
+    """Every case of the files is run."""
     assert (len(_cases("key_heights.json")), len(_cases("common_prefix.json")), len(EXAMPLE_KEYS)) == (9, 13, 156)
 
 
 @pytest.mark.parametrize("key", EXAMPLE_KEYS)
 def test_example_key_says_its_height(key):
-    """The list names each key after its level."""
+    """The height of each example key is the level in its name."""
     assert key_height(key.encode()) == int(key[1])
 
 
@@ -80,7 +80,9 @@ def test_node_with_one_entry():
 
 
 def test_long_keys_and_prefixes_round_trip():
-    """Lengths below 24, below 256 and above have heads of one, two and three bytes."""
+    """Keys and prefixes with lengths below 24, below 256 and above (heads of one, two and three bytes) survive a round
+    trip.
+    """
     keys = sorted(
         key
         for size in (5, 23, 24, 25, 200, 255, 256, 257, 1023, 1024)
@@ -143,14 +145,14 @@ def test_every_truncation_is_refused():
 
 @given(st.binary(max_size=200))
 def test_garbage_is_malformed(block):
-    """Bytes that happen to be no node raise the documented error and nothing else."""
+    """Bytes that are not a node raise the documented error and nothing else."""
     with contextlib.suppress(Malformed):
         _parsed(block)
 
 
 @given(st.data())
 def test_one_changed_byte_never_gives_a_second_spelling(data):
-    """Whatever parses is the canonical form of what was parsed."""
+    """A node with one changed byte is refused or is itself the canonical form of what was parsed."""
     block = bytearray(_node(_entry(t=VALUE), _entry(k=b"z", p=3), left=VALUE))
     block[data.draw(st.integers(0, len(block) - 1))] = data.draw(st.integers(0, 255))
     try:
@@ -161,7 +163,7 @@ def test_one_changed_byte_never_gives_a_second_spelling(data):
 
 
 def test_links_in_pre_order_are_those_of_the_parsed_node():
-    """The leftmost subtree, then each entry's record and the subtree behind it."""
+    """The links are in pre-order: the leftmost subtree, then each entry's record and the subtree after it."""
     for node in build_nodes((path, VALUE) for path in sorted(EXAMPLE_KEYS)):
         expected = [] if node.children[0] is None else [(bytes(node.children[0]), True)]
         for value, child in zip(node.values, node.children[1:], strict=True):

@@ -1,4 +1,4 @@
-"""Record and absence proofs, written and checked."""
+"""Proofs that a record is present or absent: written and checked."""
 
 import pytest
 from tests.at_protocol.repo.trees import Repository
@@ -48,7 +48,7 @@ def test_presence(path):
 
 @pytest.mark.parametrize("path", ABSENT)
 def test_absence(path):
-    """Before the first, after the last, between two neighbours."""
+    """Absence is proven before the first key, after the last, and between two keys."""
     proven = _verify(_proof(path), path)
     assert (proven.cid, proven.record) == (None, None)
 
@@ -63,12 +63,12 @@ def test_a_proof_lacking_any_block_proves_nothing(path):
 
 
 def test_a_proof_is_small():
-    """Ten blocks for 290 records."""
+    """A proof in a repository of 290 records has ten blocks."""
     assert len(car.read(_proof("com.example.thing/155")).blocks) <= 10
 
 
 def test_a_proof_for_another_path_is_no_proof():
-    """The blocks for one path say nothing about one elsewhere in the tree."""
+    """A proof for one path does not prove another path."""
     with pytest.raises(Malformed, match="missing"):
         _verify(_proof("com.example.thing/010"), "com.example.thing/299")
 

@@ -1,4 +1,4 @@
-"""Real repositories, whole: what is in them, which signatures hold, what is left behind."""
+"""Real repositories: their content, valid signatures, and leftover blocks."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ from at_protocol.syntax.tid import parse_tid
 PAUL = "paul_staging.repo.car"
 OLD = "bafyreieovfuizojpw3zresz7sx3nk4trm2by23pt5rxbey3jme4uo5ogiu.car"
 
-# File: version, records, nodes, blocks that nothing links to, repeated blocks.
+# File: version, records, nodes, unlinked blocks, repeated blocks.
 WHOLE = {
     "repo-stream-empty.car": (3, 0, 1, 0, 0),
     "repo-stream-tiny.car": (3, 8, 3, 0, 0),
@@ -50,7 +50,7 @@ def _document(name: str) -> tuple[str, PublicKey]:
 
 @needs("fixtures")
 def test_every_file_is_expected():
-    """A file added to the folder is noticed here."""
+    """Every file in the folder is in the table."""
     files = {path.name for path in fixture_path("data/cars").glob("*.car")}
     assert files == {*WHOLE, "repo_slice.car"}
 
@@ -73,7 +73,7 @@ def test_counts(name):
 @needs("fixtures")
 @pytest.mark.parametrize("name", WHOLE)
 def test_every_block_is_canonical(name):
-    """Decoding and encoding gives the same bytes, of unlinked blocks too."""
+    """Decoding and re-encoding any block gives the same bytes, including unlinked blocks."""
     for block in _file(name).blocks.values():
         assert cbor.encode(cbor.decode(block)) == block
 
@@ -90,7 +90,9 @@ def test_rebuilding_from_the_entries_gives_the_same_nodes(name):
 @needs("fixtures")
 @pytest.mark.parametrize("name", WHOLE)
 def test_exporting_gives_the_same_repository_without_the_leavings(name):
-    """What is written again holds every linked block once, the commit first, and reads as the same."""
+    """An export contains every linked block once, the commit first, and reads as the same repository. Unlinked blocks
+    are left out.
+    """
     snapshot = read_snapshot(_file(name))
     blocks = snapshot.nodes | snapshot.records
     written = car.read(b"".join(export(snapshot.commit, blocks.get, blocks.get)))
@@ -112,14 +114,14 @@ def test_listed_records_of_the_jetstream_corpus():
 
 @needs("fixtures")
 def test_signature_with_a_legacy_key():
-    """paul_staging: uncompressed key in its document, version 2 commit."""
+    """A signature with a legacy key verifies (paul_staging: uncompressed key in its document, version 2 commit)."""
     did, key = _document("paul_staging.didDoc.json")
     verify_commit(read_snapshot(_file(PAUL)).commit, did=parse_did(did), key=key)
 
 
 @needs("fixtures")
 def test_a_document_of_another_account():
-    """greenground: the key is right, the document is somebody else's."""
+    """The document of another account is refused even if the key is right (greenground)."""
     commit = read_snapshot(_file("greenground.repo.car")).commit
     did, key = _document("greenground.didDoc.json")
     assert is_signed_by(commit, key)
@@ -196,7 +198,7 @@ def test_refused(file):
     "path", ["nocollection", "com.example.thing/", "com.example.thing/a/b", "com.example.thing/..", "com/a"]
 )
 def test_odd_paths_stand_apart(path):
-    """The tree holds them, nobody can ask for them."""
+    """Odd paths are reported separately. The tree contains them, but nobody can request them."""
     snapshot = read_snapshot(_holding(b"\xa0", path))
     assert (snapshot.entries, snapshot.records, list(snapshot.odd_paths)) == ({}, {}, [path])
 

@@ -1,4 +1,4 @@
-"""Records are read as far as possible, and reading is bounded."""
+"""Records are decoded as far as possible, with limits."""
 
 import pytest
 from tests.odd_records import ODD, UNREADABLE, cid_of
@@ -48,7 +48,7 @@ def test_blobs_in_odd_records_are_found() -> None:
 
 
 def test_reading_is_bounded() -> None:
-    """By bytes, by values, by depth; a promise of many entries costs nothing."""
+    """Decoding is limited by bytes, values and depth; a large announced size costs nothing."""
     many = b"\xa1aa\x9a" + (60_000).to_bytes(4, "big") + b"\xfb" + bytes(8) + b"\x00" * 59_999
     large = b"\xa1aa\x5a" + (MAX_READ_BYTES).to_bytes(4, "big") + bytes(MAX_READ_BYTES)
     for block in (many, large, b"\xa1aa\x9b" + b"\xff" * 8, b"\x81" * 100_000):

@@ -1,4 +1,4 @@
-"""Trees for tests: made from plain dicts, with every block at hand."""
+"""Trees for tests: built from plain dicts, with every block available."""
 
 import random
 
@@ -15,13 +15,13 @@ from at_protocol.repo.node import EMPTY_NODE
 EXAMPLE_KEYS = [line for _, line in fixture_lines("vectors/interop/mst/example_keys.txt")]
 VALUES = [Cid.for_cbor(bytes([number])) for number in range(256)]
 
-# Short keys of a small alphabet hit each other's prefixes; one in four goes a level up, so trees of 40 keys have 3 levels.
+# Short keys over a small alphabet share prefixes. One in four is a level higher, so trees of 40 keys have 3 levels.
 keys = st.text("ab/0", min_size=1, max_size=6)
 contents = st.dictionaries(keys, st.sampled_from(VALUES[:4]), max_size=40)
 
 
 class Repository:
-    """A tree that keeps all blocks it ever had, and the dict that it should equal."""
+    """A tree that keeps all blocks it ever had, and the dict that it must equal."""
 
     def __init__(self, content: dict[str, Cid] | None = None) -> None:
         self.content = dict(content or {})
@@ -48,7 +48,7 @@ class Repository:
         return edited
 
     def nodes(self) -> set[Cid]:
-        """The CIDs of all nodes of the present tree."""
+        """The CIDs of all nodes of the current tree."""
         return set(build(sorted(self.content.items())).blocks)
 
 

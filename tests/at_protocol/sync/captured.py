@@ -1,4 +1,4 @@
-"""The captured relay frames with their authors' keys, and commits of our own."""
+"""The captured relay frames with their authors' keys, and commits made by the tests."""
 
 import base64
 import json
@@ -55,7 +55,7 @@ def keys() -> dict[str, PublicKey]:
 
 
 def from_json(body: dict[str, Any]) -> Any:
-    """A message body of the JSON vectors, whose base64 may lack its padding."""
+    """A message body of the JSON vectors, whose base64 may have no padding."""
     return json_form.from_json(_padded(body))
 
 
@@ -69,7 +69,7 @@ def _padded(value: Any) -> Any:
 
 
 class Author:
-    """Somebody who writes records and says so on a stream; every message is as a careful server would send it."""
+    """An author who writes records and emits stream messages as a correct server would."""
 
     def __init__(self) -> None:
         self.repository = Repository()
@@ -78,7 +78,7 @@ class Author:
         self.seq = 0
 
     def write(self, *edits: tuple[str, Any], key: K256PrivateKey = KEY) -> CommitMessage:
-        """One commit: each edit is a path and a record, None to delete it."""
+        """Make one commit. Each edit is a path and a record, or None to delete it."""
         before, last = self.repository.root, self.commit
         changes, operations, sent = [], [], {}
         for path, record in edits:

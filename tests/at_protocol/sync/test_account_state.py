@@ -1,4 +1,4 @@
-"""What an account's state does with its messages: the relay scenarios, and the table of the module."""
+"""How an account's state affects its messages: the relay scenarios, and the table of the module."""
 
 import json
 from dataclasses import replace
@@ -41,7 +41,7 @@ def test_scenario_count():
 
 @pytest.mark.parametrize("path", _scenarios(), ids=lambda path: path.stem)
 def test_relay_scenario(path):
-    """Each message is dropped, rejected or passed on, and changes the account, as the scenario says."""
+    """Each message is dropped, rejected or forwarded, and changes the account, as the scenario says."""
     scenario: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     care = LENIENT if scenario["lenient"] else FULL
     keys = {
@@ -109,7 +109,9 @@ def test_commits_in_sequence_apply():
 
 
 def test_a_commit_lost_on_the_wire_is_noticed_and_repaired():
-    """The next commit shows the gap, the repository is fetched, what came meanwhile is given again."""
+    """A lost commit shows as a gap at the next commit. The repository is then fetched, and the commits received
+    meanwhile are delivered again.
+    """
     author, state = _synchronized()
     author.write(_edits(2))  # lost
     outcome = _receive(state, author.write(_edits(3)))
@@ -202,7 +204,7 @@ def test_a_rejected_commit_changes_nothing():
 
 
 def test_stream_position():
-    """Numbers rise with gaps; a repetition and a step back are counted and dropped."""
+    """Sequence numbers may have gaps; a repeated or lower number is counted and dropped."""
     position = StreamPosition()
     assert [position.advance(seq) for seq in (1000, 1000, 5, 2000)] == [True, False, False, True]
     assert (position.last_seq, position.out_of_order) == (2000, 2)

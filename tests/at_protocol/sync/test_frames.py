@@ -27,7 +27,9 @@ def test_what_was_captured():
 
 @pytest.mark.parametrize("number", range(len(captured.frames())))
 def test_captured_frame_is_written_byte_identically(number):
-    """As a frame, as a message, and with its sequence number put in late."""
+    """A captured frame is rewritten byte for byte: as a frame, as a message, and with its sequence number inserted
+    later.
+    """
     data = captured.frames()[number]
     frame = frames.decode(data)
     assert isinstance(frame, frames.Frame)
@@ -41,7 +43,7 @@ def test_captured_frame_is_written_byte_identically(number):
 
 @pytest.mark.parametrize("number", range(len(captured.frames())))
 def test_captured_frame_at_a_glance(number):
-    """A glance sees what reading sees."""
+    """A quick look at a frame finds the same values as full decoding."""
     data = captured.frames()[number]
     message, seen = events.read(data), frames.glance(data)
     match message:
@@ -130,7 +132,7 @@ def test_unknown_frames_are_skipped(data):
 
 
 def test_unknown_fields_are_kept():
-    """A message with fields of a later version is written again with them."""
+    """Fields of a later version are kept when a message is rewritten."""
     data = _raw(
         {"op": 1, "t": "#account"}, {"seq": 1, "did": "did:web:a.example", "time": "", "active": True, "new": [1]}
     )
@@ -143,7 +145,7 @@ def test_unknown_fields_are_kept():
 
 
 def test_a_message_without_the_relics_is_read():
-    """Missing rebase, tooBig or blobs, or a null there, is not fatal."""
+    """A message without the obsolete fields rebase, tooBig or blobs, or with null in them, is accepted."""
     for rest in ({}, {"blobs": None}, {"tooBig": True}):
         payload = {**events.to_payload(MESSAGES[0]), "seq": 1}
         for relic in ("blobs", "rebase", "tooBig"):
@@ -254,7 +256,9 @@ def _list_head(count: int) -> bytes:
 @pytest.mark.parametrize("item", [b"\x00", b"\x80", b"\xa0", b"\x81\x00", b"\xa1\x60\x00"], ids=bytes.hex)
 @pytest.mark.parametrize("read", [frames.glance, frames.decode])
 def test_megabytes_of_tiny_items_are_refused_before_they_are_decoded(read, item):
-    """Each item would become an object: seconds of work and hundreds of megabytes for one frame."""
+    """Megabytes of tiny items are refused before decoding. Each would become an object, costing seconds and hundreds of
+    megabytes per frame.
+    """
     count = 4_900_000 // len(item)
     header = cbor.encode({"t": "#commit", "op": 1})
     frame = header + b"\xa1" + cbor.encode("ops") + _list_head(count) + item * count
@@ -278,6 +282,6 @@ def test_a_commit_of_two_hundred_operations_is_looked_at_and_one_more_is_not():
 
 @given(st.binary(max_size=40), st.integers(0, 255))
 def test_large_garbage_is_refused(garbage, filler):
-    """Counting the items of what is no CBOR ends in a refusal like any other."""
+    """Large garbage is refused like any other, when its items are counted."""
     with pytest.raises(Malformed):
         frames.glance(garbage + bytes((filler,)) * 20_000)

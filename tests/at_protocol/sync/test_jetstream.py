@@ -1,4 +1,4 @@
-"""Jetstream events: the captured lines say the same as the captured frames."""
+"""Jetstream events: the captured lines agree with the captured frames."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ def test_counts():
 
 @needs("fixtures")
 def test_every_operation_of_the_frames_is_there():
-    """One line per operation: the frame with three gives three, in order."""
+    """Every operation of the frames has one line, in order; the frame with three operations has three."""
     framed = {
         (message.repo, message.rev, operation.action, operation.path, operation.cid)
         for message in captured.commits()
@@ -46,7 +46,7 @@ def test_every_operation_of_the_frames_is_there():
 
 @needs("fixtures")
 def test_records_have_the_cid_that_is_said():
-    """The JSON form loses nothing: the record encodes to the block that was signed."""
+    """A record in JSON encodes to the block that was signed, so its CID is the announced one."""
     for line in _lines():
         event = jetstream.read(line)
         if isinstance(event, JetstreamCommit) and event.record is not None:

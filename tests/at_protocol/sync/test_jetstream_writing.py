@@ -1,4 +1,4 @@
-"""Jetstream events written from frames: the captured frames say what the captured lines say."""
+"""Jetstream events written from frames: the captured frames give the captured lines."""
 
 import json
 
@@ -11,7 +11,7 @@ from at_protocol.sync.jetstream_writing import lines_of
 
 
 def _comparable(event: dict[str, object]) -> str:
-    """Without what each server says of itself: its time and its cursor."""
+    """The event without each server's own time and cursor."""
     return json.dumps(
         {name: value for name, value in event.items() if name not in {"time_us", "cursor"}}, sort_keys=True
     )

@@ -1,4 +1,4 @@
-"""Labels as they are read: what is signed, and what is none."""
+"""Reading labels: what is signed, and what is not a label."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is checked of a message: the captured ones hold, every tampered copy fails and says why."""
+"""Verification of messages: captured ones are valid, and every tampered copy fails with the right reason."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ COMMITS = captured.commits()
 
 
 def _verify(message: CommitMessage, *, care: Care = FULL, known: RepoHead | None = None) -> Verified:
-    """With the captured key, at the moment of capture."""
+    """Verify with the captured key at the time of capture."""
     key = captured.keys()[message.repo]
     return verify_commit_message(message, key, now_us=CAPTURED_AT_US, known=known, care=care)
 
@@ -117,7 +117,7 @@ class TestCaptured:
             assert _refusal(with_blocks(message, without=record)) is RejectionReason.NO_RECORD
 
     def test_without_any_other_block(self, message):
-        """Leaving out a node is either noticed or was not needed; it never leads to another result."""
+        """Without one of the other blocks, verification either fails or gives the same result."""
         verified = _verify(message)
         for cid in car.read(message.blocks).blocks.keys() - {message.commit}:
             with contextlib.suppress(MessageRejected):
@@ -149,7 +149,7 @@ def _our_refusal(message: CommitMessage, **how: Any) -> RejectionReason:
 
 
 def test_a_history_of_our_own_holds_step_by_step():
-    """Creation, several at once, update, deletion, an empty commit: each follows the one before."""
+    """A history of our own verifies step by step: creation, several operations, update, deletion, empty commit."""
     author = Author()
     known = None
     for edits in (
@@ -165,7 +165,9 @@ def test_a_history_of_our_own_holds_step_by_step():
 
 
 def test_the_first_commit_must_account_for_the_whole_tree():
-    """Without prevData the tree before was empty: nothing may be in it that no operation created."""
+    """A first commit without prevData must create everything in its tree by its operations, because the tree before was
+    empty.
+    """
     author = Author()
     author.write(("com.example.thing/hidden", {"x": 1}))
     second = author.write(("com.example.thing/b", {"x": 2}))
@@ -219,14 +221,14 @@ def test_a_few_minutes_ahead_are_allowed():
 
 
 def test_unlinked_blocks_are_ignored():
-    """A megabyte of other blocks changes nothing about what is said."""
+    """Unlinked blocks are ignored, even a megabyte of them."""
     message = Author().write(("com.example.thing/a", {"x": 1}))
     filler = bytes(1_000_000)
     assert _ours(with_blocks(message, more={Cid.for_cbor(filler): filler})) == _ours(message)
 
 
 def test_light_mode_trusts_the_relay_with_completeness_only():
-    """A left out operation passes, a wrong one does not."""
+    """Light mode trusts the relay only for completeness: an omitted operation passes, a wrong one does not."""
     author = Author()
     author.write(("com.example.thing/a", {"x": 1}))
     message = author.write(("com.example.thing/b", {"x": 2}), ("com.example.thing/c", {"x": 3}))
@@ -285,7 +287,7 @@ def test_old_commit_count():
 
 @pytest.mark.parametrize("path", _old_commits(), ids=lambda path: path.stem)
 def test_commits_of_before_prev_data(path):
-    """They have no prevData: too old for full care, good in lenient care but for the key, which is not given."""
+    """A commit without prevData passes every lenient check except the signature, because its key is not known here."""
     body = json.loads(path.read_text(encoding="utf-8"))
     message = events.from_payload("#commit", captured.from_json(body))
     assert isinstance(message, CommitMessage)

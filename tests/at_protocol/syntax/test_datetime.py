@@ -1,4 +1,4 @@
-"""Datetimes: the calendar, the edges of the years, there and back."""
+"""Datetimes: the calendar, the limits of years, and round trips."""
 
 import datetime as dt
 
@@ -55,7 +55,7 @@ def test_year_2000_was_a_leap_year():
 
 @given(st.datetimes())
 def test_agrees_with_the_standard_library(moment):
-    """Between the years 1 and 9999 the arithmetic here is Python's."""
+    """Between the years 1 and 9999 the arithmetic agrees with Python's."""
     moment = moment.replace(tzinfo=dt.UTC)
     expected = (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
     assert parse_datetime(moment.isoformat()) == expected

@@ -1,4 +1,4 @@
-"""DIDs: length, and the three outcomes that are kept apart."""
+"""DIDs: length, and the three distinct outcomes."""
 
 import pytest
 from hypothesis import given
@@ -44,7 +44,7 @@ def test_supported(text, method):
     ],
 )
 def test_well_formed_but_unsupported(text):
-    """A form that accounts cannot have is not bad syntax; the failure names the method."""
+    """A DID of an unsupported method is well-formed, and the error names the method."""
     with pytest.raises(Malformed) as raised:
         supported_method(parse_did(text))
     assert raised.value.kind == "did method"

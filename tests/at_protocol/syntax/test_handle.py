@@ -1,4 +1,4 @@
-"""Handles: length, case, and the domains that no account may have."""
+"""Handles: length, case, and the domains that no account can have."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from at_protocol.syntax.handle import INVALID, parse_handle, reserved_domain
 
 
 def _of_length(length):
-    """A handle of labels with up to 63 characters that is this long."""
+    """A handle of this length with labels of up to 63 characters."""
     labels = ["a" * 63] * 3
     rest = length - len(".".join(labels)) - 1
     return ".".join([*labels, "b" * rest])
@@ -29,13 +29,13 @@ def test_a_label_has_63_characters_at_most():
 
 
 def test_case_is_folded():
-    """Alice.Example.COM and alice.example.com are one handle."""
+    """Case is folded: Alice.Example.COM and alice.example.com are one handle."""
     assert parse_handle("Alice.Example.COM") == parse_handle("alice.example.com") == "alice.example.com"
 
 
 @pytest.mark.parametrize("domain", ["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion"])
 def test_reserved_domains_are_well_formed(domain):
-    """Syntax accepts them; registration and resolution ask reserved_domain."""
+    """A reserved domain is valid syntax. Registration and resolution call reserved_domain."""
     assert reserved_domain(parse_handle(f"alice.{domain.upper()}")) == domain
 
 

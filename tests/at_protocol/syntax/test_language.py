@@ -1,4 +1,4 @@
-"""Language tags and URIs: what the lists leave open."""
+"""Language tags and URIs: cases that the published lists leave open."""
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ def test_repetition_is_well_formed_and_not_valid(text):
 
 @pytest.mark.parametrize("text", ["de-419-DE", "en-", "e-US", "english", "EN", "i-unknown", "x", "en--US", "en-x"])
 def test_not_well_formed(text):
-    """``de-419-DE`` is left open by the list; two regions are not of the grammar."""
+    """A tag with two regions does not match the grammar; the list leaves ``de-419-DE`` open."""
     with pytest.raises(Malformed):
         parse_language(text)
 

@@ -1,4 +1,4 @@
-"""Record keys: length, and the two names that would change paths."""
+"""Record keys: length, and the two names that would change a path."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""TIDs: the bits in them, and a clock that only moves forward."""
+"""TIDs: their bits, and a clock that only moves forward."""
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,9 @@ def test_worked_examples(text, microseconds, clock_id):
 
 
 def test_first_character_carries_four_bits():
-    """``k`` would be a 65th bit; ``j`` is well-formed though no generator makes it."""
+    """The first character carries four bits: ``k`` would be a 65th bit, while ``j`` is well-formed although no
+    generator makes it.
+    """
     with pytest.raises(Malformed):
         parse_tid("kjzfcijpj2z2a")
     assert to_microseconds(parse_tid("jzzzzzzzzzzzz")) > MAX_MICROSECONDS
@@ -56,7 +58,7 @@ def test_text_sorts_as_the_number_does(one, other):
 
 
 def test_ten_thousand_at_once_and_a_clock_set_back():
-    """Strictly increasing, no duplicates, whatever the clock says."""
+    """Ten thousand TIDs strictly increase without duplicates, even if the clock is set back."""
     clock = TidClock(7)
     now = 1_700_000_000_000_000
     made = [clock.next(now) for _ in range(10_000)] + [clock.next(now - HOUR) for _ in range(10)]
@@ -64,7 +66,7 @@ def test_ten_thousand_at_once_and_a_clock_set_back():
 
 
 def test_later_than_a_rev_from_a_host_with_a_fast_clock():
-    """The next rev follows the previous one even when that lies ahead of us, and so do all after it."""
+    """The next rev follows the previous one even if that is ahead of our clock, and so do all later ones."""
     clock = TidClock(0)
     ahead = from_microseconds(1_700_000_000_000_000 + HOUR, 1023)
     first = clock.next(1_700_000_000_000_000, after=ahead)
@@ -95,5 +97,5 @@ def test_garbage_is_malformed_and_nothing_else(text):
 
 
 def test_odd_old_revs_are_read():
-    """A rev near 1970, as old data holds it."""
+    """An old rev near 1970 is accepted."""
     assert to_microseconds(Tid("222222d7n7i22")) < 10**12

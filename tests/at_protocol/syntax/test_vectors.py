@@ -1,4 +1,4 @@
-"""Every line of the published identifier lists, exactly as written (spaces are part of many of them)."""
+"""Every line of the published identifier lists exactly as written; in many, spaces are part of the case."""
 
 import pytest
 from tests.parts import fixture_lines, fixture_path, needs
@@ -62,7 +62,7 @@ INVALID_CASES = _cases(INVALID)
 
 @pytest.mark.parametrize("file, text", VALID_CASES)
 def test_valid(file, text):
-    """Accepted, and held as written but for case in handles."""
+    """Valid identifiers are accepted and kept as written, except for the case of handles."""
     parsed = VALID[file](text)
     if parsed is not None and not isinstance(parsed, int):
         assert str(parsed).lower() == text.lower()
@@ -76,7 +76,7 @@ def test_invalid(file, text):
 
 @needs("fixtures")
 def test_every_list_is_read_to_its_last_line():
-    """Each file in the folders is in a table above, and has as many cases as lines that aren't comments."""
+    """Every list is run completely: each file is in a table above and has as many cases as lines that are not comments."""
     on_disk = {
         path.relative_to(fixture_path("")).as_posix()
         for folder in (FOLDER, "vectors/indigo/syntax")
@@ -90,7 +90,7 @@ def test_every_list_is_read_to_its_last_line():
         assert sum(1 for case in cases if case.values[0] == file) == expected > 0, file
 
 
-# A URI may hold letters of any script: its format asks for no more than a scheme and no spaces.
+# A URI may contain letters of any script: the format requires only a scheme and no spaces.
 CHANGES = ["{}\n", "\n{}", " {}", "{} ", "{}\x00"]
 CHANGES_OF_SCRIPT = ["{}\u00e9", "{}\u0661", "{}\uff11"]
 
@@ -105,6 +105,8 @@ CHANGES_OF_SCRIPT = ["{}\u00e9", "{}\u0661", "{}\uff11"]
     ],
 )
 def test_nothing_is_trimmed_or_folded(file, text):
-    """A line end, a space, a digit of another script beside a valid identifier make it invalid."""
+    """Nothing is trimmed or folded: a line break, a space or a digit of another script next to a valid identifier makes
+    it invalid.
+    """
     with pytest.raises(Malformed):
         VALID[file](text)

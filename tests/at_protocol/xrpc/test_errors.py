@@ -1,4 +1,4 @@
-"""Error bodies, ours and what stands for one elsewhere."""
+"""Error bodies: ours, and what other servers send instead."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_empty_message_is_left_out():
     ],
 )
 def test_any_body_is_survived(body):
-    """A proxy's page or nothing at all still is an error with a name."""
+    """Any body, such as a proxy's page or none at all, becomes an error with a name."""
     assert read_error(502, body).name == "UpstreamFailure"
 
 
@@ -43,7 +43,7 @@ def test_bare_status_has_a_name(status, name):
 
 @pytest.mark.parametrize("name", ["two words", "line\\nbreak", "ünïcode", "x" * 101])
 def test_name_is_a_short_constant(name):
-    """A name ends in labels and tables: anything else than a constant is replaced."""
+    """An error name that is not a short constant is replaced, because names end up in metric labels and tables."""
     assert read_error(400, f'{{"error":"{name}"}}'.encode()).name == "InvalidRequest"
 
 

@@ -94,7 +94,7 @@ def test_refused(query, why):
 
 @pytest.mark.parametrize("query", ["", "text=", "flag=true"])
 def test_missing_required_is_named(query):
-    """Absent or empty, a required parameter is asked for by name."""
+    """A required parameter that is absent or empty is named in the error."""
     with pytest.raises(Malformed) as refused:
         decode(query, "text")
     assert refused.value.why == "params/text: required, but missing"
@@ -115,7 +115,7 @@ def test_unknown_method_is_malformed():
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=abc", "limit=1&limit=2", "reverse=yes"])
 def test_list_records_refuses_what_it_cannot_mean(query):
-    """The built-in Lexicon of listRecords, asked for what makes no sense."""
+    """The built-in Lexicon of listRecords refuses parameters that make no sense."""
     with pytest.raises(Malformed):
         decode_parameters(Catalog(), "com.atproto.repo.listRecords", f"repo=a.example.com&collection=a.b.c&{query}")
 

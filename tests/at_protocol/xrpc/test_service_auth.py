@@ -1,4 +1,4 @@
-"""Inter-service tokens: what is made is accepted, and nothing else is."""
+"""Service authentication tokens: those that we make are accepted, and nothing else is."""
 
 import json
 
@@ -72,20 +72,20 @@ def test_wrong_claim_is_named(claims, name):
 
 @pytest.mark.parametrize("type_", ["at+jwt", "refresh+jwt", "dpop+jwt"])
 def test_tokens_of_other_kinds_are_refused(type_):
-    """An access token with the right claims is still no service token."""
+    """An access token is not accepted as a service token, even with the right claims."""
     assert refusal(jwt.sign(CLAIMS, KEYS[0], header={"typ": type_})) == "BadJwtType"
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "RS256", "", None])
 def test_algorithm_is_one_of_two(algorithm):
-    """No token chooses to be unsigned, or to be "signed" with the public key as a secret."""
+    """Only two algorithms are accepted: a token can be neither unsigned nor "signed" with the public key as a secret."""
     header = base64url.encode(json.dumps({"typ": "JWT", "alg": algorithm}).encode())
     body = base64url.encode(json.dumps(CLAIMS).encode())
     assert refusal(f"{header}.{body}.{base64url.encode(b'x' * 32)}") == "BadJwtSignature"
 
 
 def test_other_curve_under_the_same_name():
-    """The curve is the key's: a token that names the other one fails, whoever signed it."""
+    """A token that names the other curve than the key's is refused, whoever signed it."""
     token = read(jwt.sign(CLAIMS, KEYS[0]))
     with pytest.raises(BadServiceToken) as refused:
         check_signature(token, KEYS[1].public)
@@ -123,12 +123,12 @@ def test_key_id_may_only_be_the_account_key():
 
 
 def test_labelers_where_they_are_expected():
-    """A labeler signs with its own key; only an endpoint that asks for labelers takes it."""
+    """A labeler's key is accepted only by endpoints that expect labelers."""
     token = read(jwt.sign({**CLAIMS, "iss": ISSUER + "#atproto_labeler"}, KEYS[0]), allow_labeler=True)
     assert (token.issuer, token.key_id) == (ISSUER, "#atproto_label")
     assert refusal(jwt.sign({**CLAIMS, "iss": ISSUER + "#x"}, KEYS[0]), allow_labeler=True) == "UntrustedIss"
 
 
 def test_expiry_is_inclusive():
-    """At the very second the token still counts."""
+    """A token is still valid in the second of its expiry."""
     read(jwt.sign({**CLAIMS, "exp": NOW}, KEYS[0]))

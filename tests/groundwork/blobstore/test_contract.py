@@ -1,4 +1,4 @@
-"""What a blob store does: whole or not at all, in pieces, and only under its own keys."""
+"""The contract of blob stores: whole blobs or nothing, read in pieces, and only under the store's own keys."""
 
 import asyncio
 import os
@@ -73,7 +73,7 @@ async def test_ranges_across_pieces(store: BlobStore, start, end):
 
 
 async def test_reading_is_piecewise(store: BlobStore):
-    """A large blob costs one piece of memory, not its size."""
+    """Reading a large blob needs the memory of one piece."""
     await put(store, "a", bytes(PIECE_BYTES * 3 + 1))
     assert [len(piece) async for piece in store.read("a")] == [PIECE_BYTES] * 3 + [1]
 
@@ -105,7 +105,7 @@ async def test_list_shows_one_folder_or_all(store: BlobStore):
 
 
 async def test_a_long_list_is_complete(disk: DiskBlobStore):
-    """Pages of the walk neither lose nor repeat an entry."""
+    """The pages of a long listing neither lose nor repeat an entry."""
     for number in range(1203):
         (disk.path_of("x").parent / f"{number:05}").touch()
     assert len({stored.key async for stored in disk.list()}) == 1203
@@ -128,7 +128,7 @@ async def test_a_listing_says_when(store: BlobStore):
 
 
 async def test_a_large_value_of_several_parts(store: BlobStore):
-    """Beyond what one request carries."""
+    """A value too large for one request is stored in several parts."""
     body = os.urandom(12 * 1024 * 1024)
     async with store.upload() as upload:
         for start in range(0, len(body), 1 << 20):
@@ -175,7 +175,7 @@ def test_a_checked_key_stays_below_its_folder(text):
 
 
 async def test_a_full_disk_is_unavailable(disk: DiskBlobStore):
-    """What cannot be written is the store's trouble, not the caller's; /dev/full says 'no space left' on flush."""
+    """A full disk raises Unavailable, because it is not the caller's fault. /dev/full reports 'no space left' on flush."""
     async with disk.upload() as upload:
         upload._file.close()
         upload._file = open("/dev/full", "wb")  # noqa: ASYNC230, PTH123, SIM115  # the real device of that behaviour
@@ -196,7 +196,7 @@ async def test_what_a_crash_left_is_removed_when_it_is_old(tmp_path):
 
 
 async def test_a_folder_of_blobs_alone(tmp_path):
-    """The keys lie directly in the folder, where other servers that store by DID and CID look for them."""
+    """The keys are directly in the folder, where other servers that store by DID and CID look for them."""
     store = open_folder(tmp_path / "blobs")
     await put(store, KEY, b"x")
     assert (tmp_path / "blobs" / KEY).read_bytes() == b"x"
@@ -213,7 +213,7 @@ def test_folders_on_two_disks_are_refused(tmp_path):
 
 
 async def test_a_service_that_does_not_answer_is_unavailable():
-    """Whoever asks is told to come again; the text names no address."""
+    """A service that does not respond raises Unavailable with a request to retry; the text contains no address."""
     store = open_bucket(
         Bucket("none", "us-east-1", "http://127.0.0.1:9", "key", Secret("secret"), True, upload_timeout_seconds=0.5)
     )
@@ -241,7 +241,7 @@ async def test_trying_leaves_nothing_behind(store: BlobStore):
 async def test_an_upload_that_is_cancelled_while_its_file_is_made_leaves_nothing(
     disk: DiskBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cancelled: int
 ):
-    """The thread makes the file after its caller has gone: it is closed and removed all the same."""
+    """If an upload is cancelled while a thread creates its file, the file is closed and removed afterwards."""
     made: list[BinaryIO] = []
     begun, go_on = asyncio.Event(), threading.Event()
     loop, opens = asyncio.get_running_loop(), Path.open
@@ -268,7 +268,7 @@ async def test_an_upload_that_is_cancelled_while_its_file_is_made_leaves_nothing
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await sending
-    # Whoever was cancelled twice leaves the clearing up to the thread.
+    # After a second cancellation, the thread cleans up alone.
     incoming = tmp_path / "store" / "incoming"
     async with asyncio.timeout(PATIENCE_SECONDS):
         while [file.closed for file in made] != [True] or list(incoming.iterdir()):  # noqa: ASYNC110 - the thread tells nobody

@@ -1,4 +1,4 @@
-"""From a folder into a bucket: all of it, once, whatever happens on the way."""
+"""Copying a folder into a bucket: everything, once, whatever happens on the way."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -43,7 +43,7 @@ async def test_everything_is_there_and_nothing_is_sent_twice(folder: BlobStore, 
 
 
 class Breaking:
-    """A store in which reading fails from the n-th value on, as a network or a process does."""
+    """A store in which reading fails from the n-th value on, as on a network or process failure."""
 
     def __init__(self, store: BlobStore, after: int) -> None:
         self._store, self._left = store, after
@@ -59,7 +59,7 @@ class Breaking:
 
 
 async def test_an_interrupted_copy_goes_on(folder: BlobStore, make_bucket: MakeBucket) -> None:
-    """What stands in the bucket after a failure is whole, and is not sent again."""
+    """An interrupted copy continues: everything in the bucket is whole and is not sent again."""
     bucket = open_bucket(make_bucket())
     with pytest.raises(Unavailable):
         await copy_missing(Breaking(folder, 20), bucket, nothing)  # type: ignore[arg-type]  # what is asked of it
@@ -68,14 +68,14 @@ async def test_an_interrupted_copy_goes_on(folder: BlobStore, make_bucket: MakeB
     kept = await all_of(folder)
     assert there == {key: kept[key] for key in there}
     rest = await copy_missing(folder, bucket, nothing)
-    # A request that was given up may have arrived all the same.
+    # A request that was given up may still have arrived.
     assert rest.known >= len(there)
     assert rest.sent + rest.known == 60
     assert await all_of(bucket) == kept
 
 
 async def test_what_goes_meanwhile_is_left_out(folder: BlobStore, make_bucket: MakeBucket) -> None:
-    """The scheduler removes what nothing shows any more, also while a copy runs."""
+    """Values that are deleted during a copy are left out, because the scheduler keeps removing unused ones."""
 
     class Vanishing:
         async def list(self) -> AsyncIterator[StoredBlob]:
@@ -92,14 +92,14 @@ async def test_what_goes_meanwhile_is_left_out(folder: BlobStore, make_bucket: M
 
 
 async def test_only_what_was_copied_is_removed(folder: BlobStore, make_bucket: MakeBucket) -> None:
-    """Neither what the bucket lacks nor what it has in another size."""
+    """Only copied values are removed, neither those missing in the bucket nor those of another size."""
     bucket = open_bucket(make_bucket())
     await copy_missing(folder, bucket, nothing)
     await bucket.delete(KEYS[0])
     await put(bucket, KEYS[1], b"another")
     assert await remove_copied(folder, bucket) == 58
     assert [one.key async for one in folder.list()] == sorted(KEYS[:2])
-    # And back.
+    # And in the other direction.
     await copy_missing(bucket, folder, nothing)
     assert len(await all_of(folder)) == 60
     with pytest.raises(NotFound):

@@ -1,4 +1,4 @@
-"""What every cache does, whichever engine runs."""
+"""The contract of caches, for every engine."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ async def test_gives_back_what_was_put(cache: Cache):
 
 
 async def test_of_many_only_one_puts_first(cache: Cache):
-    """A replay guard: the same proof at the same moment passes once."""
+    """Only one of many concurrent puts is the first, so that a replayed proof passes once."""
     stored = await asyncio.gather(*(cache.put_if_absent("k", bytes([n]), ttl_seconds=60) for n in range(20)))
     assert sum(stored) == 1
     assert await cache.get("k") == bytes([stored.index(True)])
@@ -70,7 +70,7 @@ async def test_a_value_ends_in_redis():
 
 @needs("redis")
 async def test_two_prefixes_do_not_meet():
-    """Tenants share a server, never a key (invariant 5)."""
+    """Tenants share a server but never a key, because their prefixes differ (invariant 5)."""
     run = secrets.token_hex(8)
     clock = HandClock(Instant(0))
     one, other = (open_cache(REDIS_URL, prefix=f"test-{run}-{name}", clock=clock) for name in "ab")

@@ -1,4 +1,4 @@
-"""The authority of an address in a column, on both engines, and an index on it."""
+"""The authority of a URI in a column, on both engines, and an index on it."""
 
 from tests.databases import MakeDatabase
 
@@ -12,7 +12,7 @@ ADDRESSES = {
 
 
 async def test_an_authority_is_cut_out_and_found_by_its_index(make_database: MakeDatabase):
-    """A table's name in the question changes nothing about the index."""
+    """The authority is extracted and found by its index, also if the column is qualified with the table's name."""
     db = await make_database()
     async with db.transaction() as tx:
         await tx.execute("create table places (uri text)")

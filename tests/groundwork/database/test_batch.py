@@ -1,4 +1,4 @@
-"""Asynchronous work in one hop, on both engines."""
+"""Asynchronous work done in one batch, on both engines."""
 
 import asyncio
 from contextvars import ContextVar
@@ -43,7 +43,9 @@ async def test_verbs_work_as_in_an_interactive_transaction(db):
 
 
 async def test_it_is_done_in_the_context_of_whoever_asked(db):
-    """What hangs on the request, as its id in the log, is known there; what is set there is nobody else's."""
+    """Work runs in the caller's context, so that the request id is in the log. What it sets there is not visible to
+    others.
+    """
     request: ContextVar[str] = ContextVar("request", default="")
 
     async def work(tx: Transaction) -> str:
@@ -80,7 +82,7 @@ async def test_failed_statement_dooms_it_although_it_was_caught(db):
 
 
 async def test_nothing_else_may_be_awaited(db):
-    """Neither a pause nor a second transaction; what was written until then is rolled back."""
+    """Awaiting anything else, a pause or a second transaction, is refused, and earlier writes are rolled back."""
 
     async def pause(tx: Transaction) -> None:
         await tx.execute(INSERT, id=1, name="hall")
@@ -98,7 +100,7 @@ async def test_nothing_else_may_be_awaited(db):
 
 
 async def test_transaction_is_open_inside_and_not_afterwards(db):
-    """The HTTP client refuses to be called there."""
+    """A transaction is open only inside, where the HTTP client refuses to be called."""
 
     async def work(_: Transaction) -> bool:
         return transaction_is_open()

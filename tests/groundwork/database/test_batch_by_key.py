@@ -1,4 +1,6 @@
-"""Work that waits for one row, on both engines; ``test_batch_by_key_failing`` has what only PostgreSQL's groups can do wrong."""
+"""Work that waits for one row, on both engines. ``test_batch_by_key_failing`` covers the failures of PostgreSQL's
+groups.
+"""
 
 import asyncio
 
@@ -18,7 +20,9 @@ async def test_everybody_has_a_turn_in_the_order_of_arrival(db):
 
 
 async def test_what_fails_is_undone_alone(db):
-    """A refusal, a statement that fails, one that fails and is passed over: none of them harms a neighbour or keeps a row."""
+    """A failure is undone alone: a refusal, a failing statement and a failure that is ignored harm no neighbour and
+    keep no row.
+    """
 
     async def refused(tx: Transaction) -> None:
         await visit(100)(tx)
@@ -41,7 +45,7 @@ async def test_what_fails_is_undone_alone(db):
 
 
 async def test_calls_after_the_commit_are_of_what_was_kept(db, monkeypatch):
-    # All of them are one group, however slow the machine is.
+    # All of them form one group, even on a slow machine.
     for module in (batch, sqlite_writer):
         monkeypatch.setattr(module, "GROUP_SECONDS", 60.0)
     told: list[int] = []
@@ -56,7 +60,7 @@ async def test_calls_after_the_commit_are_of_what_was_kept(db, monkeypatch):
         return work
 
     tasks = [asyncio.create_task(db.batch(telling(number), key="hall")) for number in range(6)]
-    # SQLite's writer serves this transaction until all of them wait; it would commit a first one alone.
+    # SQLite's writer runs this transaction until all of them wait; otherwise it would commit the first one alone.
     async with db.transaction() as tx:
         await tx.fetch("select 1 as one")
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Groups of work that share a transaction of PostgreSQL: each fails alone, and nobody's is lost with another's."""
+"""Groups of work that share a PostgreSQL transaction: each member fails alone and takes no other with it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -24,12 +24,12 @@ who: ContextVar[str] = ContextVar("who", default="nobody")
 
 @pytest.fixture
 def engine() -> Engine:
-    """Only this one, here."""
+    """PostgreSQL only."""
     return "postgresql"
 
 
 async def is_waited_for(tx: Transaction) -> None:
-    """Return once another transaction waits for what this one holds; what other tests do at the same server is none of it."""
+    """Return once another transaction waits for this one. Other tests on the same server are ignored."""
     while not await tx.fetch(
         "select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
     ):
@@ -37,7 +37,7 @@ async def is_waited_for(tx: Transaction) -> None:
 
 
 async def test_work_is_done_in_the_name_of_who_brought_it(db):
-    """What the caller's context says holds inside, and that a transaction is open; neither does for anybody else."""
+    """Work runs in the context of its caller and inside an open transaction; neither leaks to others."""
 
     async def work(_tx: Transaction) -> tuple[str, bool]:
         return who.get(), transaction_is_open()
@@ -60,7 +60,9 @@ async def test_who_waits_together_shares_a_transaction(db):
 
 
 async def test_the_row_is_asked_for_once_and_again_after_an_undone_part(db):
-    """A savepoint that is rolled back gives its locks back."""
+    """The row is locked once, and again after a part was undone, because rolling back to a savepoint releases its
+    locks.
+    """
 
     async def fails(tx: Transaction) -> None:
         await hold(tx, "places", "name", "hall")
@@ -78,7 +80,9 @@ async def test_the_row_is_asked_for_once_and_again_after_an_undone_part(db):
 
 
 async def test_who_is_refused_before_writing_is_left_out_and_later_makes_all_be_done_again(db):
-    """Once more, each in a savepoint, and kept once; whoever fails alone is not tried a second time."""
+    """A member refused before it writes is left out. If one fails later, all are repeated once with a savepoint each
+    and committed once; a member that fails alone is not repeated.
+    """
     runs: list[str] = []
 
     def noting(name: str, number: int, *, writes: bool, fails: bool):
@@ -115,7 +119,7 @@ async def test_who_is_refused_before_writing_is_left_out_and_later_makes_all_be_
 
 
 async def test_a_held_row_is_nobody_elses(db):
-    """Another transaction waits until the first has ended, and then sees what it left."""
+    """While a row is held, another transaction waits until the first has ended and then sees its result."""
     order: list[str] = []
 
     is_held = asyncio.Event()
@@ -139,7 +143,7 @@ async def test_a_held_row_is_nobody_elses(db):
 
 
 async def test_neighbours_of_what_took_too_long_are_kept(make_database):
-    """Its transaction is lost, and they are done again."""
+    """When a member takes too long and the transaction is lost, its neighbours are run again."""
     db = await make_database(transaction_seconds=1.0)
     async with db.transaction() as tx:
         await tx.execute("create table visits (id bigint primary key, note text not null)")
@@ -175,7 +179,7 @@ async def test_neighbours_of_a_lost_connection_are_kept(db):
 
 
 async def test_who_loses_a_deadlock_is_done_again(db):
-    """Nobody else in the group notices."""
+    """The loser of a deadlock is run again without the rest of the group noticing."""
     runs: list[int] = []
     other_has_roof, part_has_hall, other_is_done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -183,13 +187,14 @@ async def test_who_loses_a_deadlock_is_done_again(db):
         runs.append(1)
         await tx.execute("set local deadlock_timeout = '20ms'")
         if len(runs) > 1:
-            # The row that is free again is whoever's asks first, not whoever's waited: without this they might cross once more.
+            # The freed row goes to whoever asks first, not to whoever waited longest. Without this wait they might
+            # deadlock again.
             await other_is_done.wait()
         await tx.execute("update places set taken = taken + 1 where name = 'hall'")
         if len(runs) == 1:
             part_has_hall.set()
             await other_has_roof.wait()
-            # A deadlock is looked for once, that long after one begins to wait: the circle must be closed by us.
+            # PostgreSQL looks for a deadlock once, this long after a wait begins, so we must close the cycle.
             await is_waited_for(tx)
         await tx.execute("update places set taken = taken + 1 where name = 'roof'")
         await tx.execute(INSERT, id=50, note="")

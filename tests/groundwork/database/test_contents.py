@@ -1,4 +1,4 @@
-"""The whole of a database, of one moment, from either engine into either engine."""
+"""Copying a whole database at one moment from either engine into either engine."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ MINE = "insert into events (seq, did, kind, frame, sequenced_at) values (:seq, :
 
 @pytest.fixture
 async def places(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[[Engine], Place]]:
-    """Makes places for databases: URL and schema."""
+    """Makes locations for databases: URL and schema."""
     schemas: list[str] = []
     urls: list[str] = []
 
@@ -77,7 +77,7 @@ async def whole(place: Place, scratch: Path) -> dict[str, list[tuple[Any, ...]]]
 async def test_every_row_arrives(
     places: Callable[[Engine], Place], clock: HandClock, tmp_path: Path, source: Engine, target: Engine
 ):
-    """From any engine into any, in place of what migrations have put there."""
+    """Every row arrives, from any engine into any, and replaces the rows that migrations have inserted."""
     here, there = places(source), places(target)
     await fill(here, clock)
     await migrate(*there, PACKAGE)
@@ -94,7 +94,7 @@ async def test_every_row_arrives(
 async def test_one_moment_although_somebody_writes(
     places: Callable[[Engine], Place], clock: HandClock, tmp_path: Path, engine: Engine
 ):
-    """Number and events agree although every commit moves both."""
+    """A copy is from one moment although every commit changes both tables: numbers and events agree."""
     place = places(engine)
     await fill(place, clock, rows=10)
     db = await open_database(place[0], schema=place[1], clock=clock)
@@ -124,7 +124,7 @@ async def test_one_moment_although_somebody_writes(
 async def test_whoever_is_cancelled_while_it_copies_leaves_no_copy(
     places: Callable[[Engine], Place], clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """It holds all secrets, so it must not appear after the caller has gone."""
+    """A copy that is cancelled leaves no file, because it contains all secrets."""
     here, scratch = places("sqlite"), tmp_path / "scratch"
     await fill(here, clock, rows=1)
     loop, begun, go_on, touch = asyncio.get_running_loop(), asyncio.Event(), threading.Event(), private_file.touch
@@ -157,7 +157,7 @@ async def test_broken_references_leave_nothing(
 
 
 async def test_migrating_up_to_a_revision(places: Callable[[Engine], Place], engine: Engine, revise: Revise):
-    """So that an old backup finds the tables of its time."""
+    """Migrating up to a given revision works, so that an old backup finds the tables of its time."""
     place = places(engine)
     later = revise(PACKAGE, "create table later (id text primary key)")
     await migrate(*place, PACKAGE, to="0001")
@@ -172,7 +172,7 @@ def test_tables_come_after_what_they_refer_to():
 
 
 async def test_many_rows_in_quick_succession(places: Callable[[Engine], Place], engine: Engine, tmp_path: Path):
-    """Batch follows batch on whatever thread is free."""
+    """Many rows in quick succession are read in batches on whatever thread is free."""
     place = places(engine)
     await migrate(*place, PACKAGE)
     rows = [(number, DID, "commit", b"x", 5) for number in range(1, 1001)]

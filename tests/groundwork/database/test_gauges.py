@@ -1,4 +1,4 @@
-"""What an operator sees of the databases."""
+"""Database metrics for operators."""
 
 from groundwork.database.gauges import show_wal
 from groundwork.telemetry.metrics import Metrics

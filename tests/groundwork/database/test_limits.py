@@ -1,4 +1,4 @@
-"""Two seconds, a snapshot's age, and callers who go away: on both engines."""
+"""The two-second limit, the age of a snapshot, and callers who go away, on both engines."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from tests.databases import MakeDatabase
 
 from groundwork.database.transaction import Database, ReadTooLong, TransactionTooLong, Writer
 
-# Runs for minutes on both engines, without touching a table.
+# Runs for minutes on both engines without touching a table.
 ENDLESS = """
 with recursive n (i) as (select cast(1 as bigint) union all select i + 1 from n where i < 1000000000)
 select count(*) from n
@@ -21,7 +21,7 @@ select count(*) from n
 async def db(make_database: MakeDatabase) -> Database:
     database = await make_database(transaction_seconds=0.1, reader_seconds=0.1)
     while True:
-        # On a busy machine a transaction may be too long by itself; then it left nothing.
+        # On a busy machine the transaction may itself be too long; then it left nothing behind.
         with contextlib.suppress(TransactionTooLong):
             async with database.transaction() as tx:
                 await tx.execute("create table t (a bigint primary key)")
@@ -42,12 +42,14 @@ async def rows(db: Database) -> list[int]:
 
 
 async def test_a_transaction_that_dawdles_is_rolled_back_and_the_next_one_goes_on(db):
-    """The second transaction wants the row that the first has locked; it gets it while the first still dawdles."""
+    """A transaction that takes too long is rolled back. The next one wants the locked row, and gets it while the first
+    is still running.
+    """
     has_row = asyncio.Event()
 
     async def impatient() -> int:
         await has_row.wait()
-        # On PostgreSQL waiting for a row counts as being open: the first try may be too long itself.
+        # On PostgreSQL the wait for a row counts as open time, so the first attempt may be too long.
         with contextlib.suppress(TransactionTooLong):
             return await db.write(lambda writer: writer.execute("update t set a = 100 where a = 0"))
         return await db.write(lambda writer: writer.execute("update t set a = 100 where a = 0"))
@@ -56,7 +58,7 @@ async def test_a_transaction_that_dawdles_is_rolled_back_and_the_next_one_goes_o
         async with db.transaction() as tx:
             await tx.execute("update t set a = 1 where a = 0")
             has_row.set()
-            await next_one  # what one must not do: it waits for us
+            await next_one  # this must not be done: it waits for us
             with pytest.raises(TransactionTooLong):
                 await tx.execute("insert into t (a) values (2)")
 
@@ -79,7 +81,9 @@ async def test_a_transaction_whose_statement_is_endless_is_rolled_back(db):
 
 
 async def test_a_transaction_that_was_given_up_before_its_block_began_says_so(make_sqlite: MakeDatabase):
-    """The loop is held up for longer than the limit just when the writer opens it; then nobody is there to answer it."""
+    """A transaction that was given up before its block began reports so. The loop is blocked for longer than the limit
+    just as the writer opens the transaction.
+    """
     db = await make_sqlite(transaction_seconds=0.02)
 
     async def use() -> None:
@@ -119,7 +123,7 @@ async def test_a_reader_that_holds_its_snapshot_too_long_is_closed(db):
 
 
 async def test_cancelled_while_waiting_for_its_turn(make_database):
-    """Nothing of it happens, and those behind it are served."""
+    """A caller cancelled while waiting changes nothing, and those behind it are served."""
     db = await make_database()
     await db.write(lambda writer: writer.execute("create table t (a bigint primary key)"))
 
@@ -128,7 +132,7 @@ async def test_cancelled_while_waiting_for_its_turn(make_database):
             await tx.execute("insert into t (a) values (1)")
 
     async with db.transaction():
-        # Tasks of their own, which know nothing of the transaction that this one has open.
+        # Separate tasks, which do not see the open transaction of this one.
         elsewhere = contextvars.Context()
         tasks = [asyncio.create_task(each, context=elsewhere) for each in (late(), db.write(insert(2)))]
         await asyncio.sleep(0)
@@ -141,7 +145,7 @@ async def test_cancelled_while_waiting_for_its_turn(make_database):
 
 
 async def test_cancelled_inside_a_statement(db):
-    """The statement may or may not have run; the transaction is rolled back."""
+    """If the caller is cancelled during a statement, the transaction is rolled back, whether or not the statement ran."""
     inside = asyncio.Event()
 
     async def run() -> None:
@@ -180,7 +184,7 @@ async def test_a_caller_who_goes_away_does_not_cancel_a_commit_that_has_begun(db
         async with db.transaction() as tx:
             await tx.execute("insert into t (a) values (1)")
             tx.after_commit(durable.set)
-            # Comes when the block has been left and waits for the commit.
+            # Arrives after the block was left, during the commit.
             asyncio.get_running_loop().call_soon(task.cancel)
 
     task = asyncio.create_task(run())

@@ -1,4 +1,4 @@
-"""Revisions reach every database, once, in order, whole or not at all."""
+"""Revisions are applied to every database once, in order, completely or not at all."""
 
 import asyncio
 import subprocess
@@ -27,7 +27,7 @@ SECOND = "create table answers (id text primary key, note_id text not null refer
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An importable package with two revisions, its name new for each test."""
+    """An importable package with two revisions and a new name for each test."""
     name = f"package_{abs(hash(tmp_path))}"
     versions = tmp_path / name / "migrations" / "versions"
     versions.mkdir(parents=True)
@@ -132,7 +132,9 @@ async def test_processes_that_migrate_at_once_wait_for_each_other(place, package
 
 @pytest.mark.parametrize("engine", ["sqlite"])
 async def test_nobody_comes_between_two_revisions(place, package, tmp_path):
-    """PostgreSQL has a lock for that. Whoever came would apply the second revision, and this process would apply it again."""
+    """No other process can migrate between two revisions; PostgreSQL has a lock for that. Otherwise both would apply
+    the second revision.
+    """
     begun = []
 
     def meanwhile(_connection: Connection) -> None:
@@ -151,7 +153,7 @@ async def test_nobody_comes_between_two_revisions(place, package, tmp_path):
 
 
 async def test_a_newer_database_is_left_alone(place, package):
-    """Old code runs beside a new schema."""
+    """A newer database is left alone, so that old code can run with a new schema."""
     url, schema = place
     await migrate(url, schema, package)
     (versions_folder(package) / "0002_some.py").unlink()
@@ -172,7 +174,9 @@ async def test_packages_share_a_schema(place, package, tmp_path):
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_a_revision_must_not_break_references(place, package, clock: HandClock):
-    """Foreign keys are off while SQLite rebuilds a table; before the commit they must hold again."""
+    """A revision that breaks references fails. SQLite turns foreign keys off while it rebuilds a table; they are
+    checked before the commit.
+    """
     url, schema = place
     await migrate(url, schema, package)
     db = await open_database(url, schema=schema, clock=clock)
@@ -186,7 +190,9 @@ async def test_a_revision_must_not_break_references(place, package, clock: HandC
 
 
 async def test_a_database_from_before_the_baseline_is_refused(place, package, clock: HandClock):
-    """Its revision numbers say nothing about today's tables; the sentence says what to do, and nothing is touched."""
+    """A database from before the baseline is refused with instructions and not touched, because its revision numbers
+    mean other tables.
+    """
     url, schema = place
     await migrate(url, schema, package)
     db = await open_database(url, schema=schema, clock=clock)
@@ -198,7 +204,7 @@ async def test_a_database_from_before_the_baseline_is_refused(place, package, cl
 
 
 async def test_a_start_with_everything_in_place_does_not_import_alembic(place, package, tmp_path):
-    """It takes a third of a second, which every start would pay."""
+    """A start without pending revisions does not import alembic, which would take a third of a second."""
     await migrate(*place, package)
     program = (
         f"{PROGRAM}import groundwork.database.open_\nsys.exit('alembic' in sys.modules or 'sqlalchemy' in sys.modules)"
@@ -209,7 +215,7 @@ async def test_a_start_with_everything_in_place_does_not_import_alembic(place, p
 
 
 def test_parts_of_a_statement_for_one_engine(engine, monkeypatch: pytest.MonkeyPatch):
-    """A trigger of SQLite is one statement although semicolons stand in it."""
+    """Statements can be limited to one engine. An SQLite trigger is one statement although it contains semicolons."""
     run: list[str] = []
     monkeypatch.setattr(revision, "engine", lambda: engine)
     monkeypatch.setattr(revision, "execute", run.append)
@@ -232,7 +238,7 @@ def test_parts_of_a_statement_for_one_engine(engine, monkeypatch: pytest.MonkeyP
 
 
 async def test_files_of_a_folder_in_the_order_of_their_names(place, package, engine):
-    """And those of the other engine not at all."""
+    """The files of a folder run in the order of their names, without those for the other engine."""
     baseline = versions_folder(package).parent / "baseline"
     baseline.mkdir()
     (baseline / "2_second.sql").write_text("create index b on firsts (id);")

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that has no connection left for us: one that others let go of is waited for, and the reason is told."""
+"""A PostgreSQL server without a free connection: we wait for one that others release, and report the reason."""
 
 import asyncio
 import secrets
@@ -16,7 +16,7 @@ from groundwork.database.transaction import DatabaseUnavailable
 
 @pytest.fixture
 async def scarce_url(postgres_url: str) -> AsyncIterator[str]:
-    """The server for a role that may have one connection: it answers as it does when it has none left for anybody."""
+    """The server for a role that may have one connection; it answers as if it had none left for anybody."""
     role = f"scarce_{secrets.token_hex(6)}"
     connection = await asyncpg.connect(postgres_url)
     await connection.execute(f"create role {role} login connection limit 1")
@@ -27,7 +27,7 @@ async def scarce_url(postgres_url: str) -> AsyncIterator[str]:
 
 
 async def test_one_that_becomes_free_is_taken(scarce_url: str):
-    """At the start, and when a pool wants one more."""
+    """A connection that becomes free is taken, at the start and when a pool grows."""
     other = await asyncpg.connect(scarce_url)
     opening = asyncio.create_task(open_database(scarce_url, clock=SystemClock()))
     await asyncio.sleep(0.5)
@@ -38,7 +38,7 @@ async def test_one_that_becomes_free_is_taken(scarce_url: str):
         second = asyncio.create_task(_one_is_read(db))
         await asyncio.sleep(0.5)
         assert not second.done()
-    # The pool has its one back, and so has whoever waits for a second.
+    # The pool has its one back, and so does whoever waits for a second.
     assert await second == 1
     await db.close()
 

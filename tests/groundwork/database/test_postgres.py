@@ -1,4 +1,4 @@
-"""What only PostgreSQL can do wrong: schemas, deadlocks, lost connections."""
+"""Failures that only PostgreSQL has: schemas, deadlocks, lost connections."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from groundwork.database.transaction import DatabaseUnavailable, Engine, Transac
 
 @pytest.fixture
 def engine() -> Engine:
-    """Only this one, here."""
+    """PostgreSQL only."""
     return "postgresql"
 
 
@@ -22,7 +22,7 @@ TABLE = "create table t (a bigint primary key, b bigint not null)"
 
 
 async def test_one_tenant_does_not_see_another(make_database: MakeDatabase):
-    """Invariant 5: the same statements, through pools of the same server, find each their own schema."""
+    """The same statements through pools of one server each find their own tenant's schema (invariant 5)."""
     here, there = await make_database(), await make_database()
     for number, db in enumerate((here, there)):
         await db.write(lambda writer: writer.execute(TABLE))
@@ -33,7 +33,7 @@ async def test_one_tenant_does_not_see_another(make_database: MakeDatabase):
 
 
 async def test_outside_a_transaction_no_schema_is_found(make_database):
-    """The connection's own search path is empty: a forgotten schema finds nothing, not even ``public``."""
+    """Outside a transaction no schema is found, not even ``public``, because the connection's own search path is empty."""
     db = await make_database()
     await db.write(lambda writer: writer.execute(TABLE))
     async with db._pool.acquire() as connection:
@@ -43,7 +43,7 @@ async def test_outside_a_transaction_no_schema_is_found(make_database):
 
 
 async def test_the_schema_holds_for_its_transaction_only(make_database):
-    """One connection serves transaction after transaction; what one of them sets does not reach the next."""
+    """The schema is set for its transaction only, although one connection serves many."""
     db = await make_database()
     await db.write(lambda writer: writer.execute(TABLE))
 
@@ -65,7 +65,7 @@ async def test_a_schema_has_a_harmless_name(schema, postgres_url, clock: HandClo
 
 
 def crosswise(first: int, second: int, locked: set[int], runs: list[int]):
-    """Lock two rows in an order; the second is asked for when the other side has locked it."""
+    """Lock two rows in the given order; the second is requested once the other side has locked it."""
 
     def work(writer: Writer) -> None:
         runs.append(first)
@@ -73,7 +73,7 @@ def crosswise(first: int, second: int, locked: set[int], runs: list[int]):
         writer.execute("update t set b = b + 1 where a = :a", a=first)
         locked.add(first)
         while second not in locked:
-            writer.fetch("select 1")  # the other side goes on meanwhile
+            writer.fetch("select 1")  # the other side continues meanwhile
         writer.execute("update t set b = b + 1 where a = :a", a=second)
 
     return work
@@ -124,7 +124,7 @@ async def test_a_lost_connection_is_replaced(make_database):
 
 
 async def test_connections_that_the_server_closed_meanwhile_are_left_out(make_database, postgres_url: str):
-    """After a restart of the server nobody meets what the pool kept from before."""
+    """Connections that the server closed are not reused, for example after it restarted."""
     db = await make_database()
     await db.write(lambda writer: writer.execute(TABLE))
     all_open = asyncio.Barrier(3)
@@ -153,7 +153,9 @@ async def test_connections_that_the_server_closed_meanwhile_are_left_out(make_da
 
 @pytest.mark.usefixtures("new_connections")
 async def test_whoever_begins_while_the_database_is_cut_off_is_told_so(postgres_url: str, clock: HandClock):
-    """A pool that was ended takes no connection back; that is not what the caller hears of."""
+    """A transaction that begins while the database is cut off gets that error, not the one about the pool that was
+    closed.
+    """
     db = await open_database(postgres_url, schema="public", clock=clock)
     db._begin_read = "begin; select pg_sleep(60)"  # type: ignore[attr-defined]  # what it is besides its contract
 

@@ -43,7 +43,9 @@ async def test_it_cannot_write(db):
 
 
 async def test_both_statements_see_one_state(make_sqlite):
-    """A commit between two statements of one function is seen by neither; on PostgreSQL the snapshot is the reader's."""
+    """Both statements of one function see the same state: neither sees a commit between them. On PostgreSQL the
+    snapshot is the reader's.
+    """
     db = await make_sqlite()
     await db.write(lambda w: w.execute("create table places (id bigint primary key, name text not null)"))
     await db.write(lambda w: w.execute("insert into places (id, name) values (1, 'hall')"))
@@ -106,7 +108,7 @@ async def test_the_state_differs_after_each_commit(make_database: MakeDatabase):
     before = await db.state()
     async with db.reader() as reader:
         assert len(await reader.fetch("select id from rooms")) == 0
-        if db.engine == "sqlite":  # PostgreSQL’s also differs when another database of the server is written
+        if db.engine == "sqlite":  # PostgreSQL’s also changes when another database of the server is written
             assert await db.state() == before
     for number in range(5):
         await add(number)

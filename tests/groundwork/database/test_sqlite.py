@@ -1,4 +1,4 @@
-"""What only SQLite can lose: the group that shares a commit, the disk, the log, the process."""
+"""Failures that only SQLite has: the group that shares a commit, the disk, the log, the process."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from groundwork.database.transaction import DatabaseUnavailable, UniqueViolated,
 
 @pytest.fixture
 async def db(make_sqlite: MakeDatabase, monkeypatch: pytest.MonkeyPatch):
-    # Groups end after a few milliseconds, which on a busy machine pass before their second member comes.
+    # Groups end after a few milliseconds; on a busy machine the second member could come too late.
     monkeypatch.setattr(sqlite_writer, "GROUP_SECONDS", 30.0)
     database = await make_sqlite()
     await database.write(lambda writer: writer.execute("create table t (a bigint primary key, b text)"))
@@ -48,7 +48,7 @@ def file_of(db) -> str:
 
 
 async def one_group(db, *works: Callable[[Writer], None]) -> list[object]:
-    """Run plain functions as members of one group: they queue up while a transaction is open, and join it."""
+    """Run plain functions as members of one group: they queue while a transaction is open, and then join one."""
     async with db.transaction() as tx:
         await tx.fetch("select 1")
         tasks = [elsewhere(db.write(work)) for work in works]
@@ -57,12 +57,12 @@ async def one_group(db, *works: Callable[[Writer], None]) -> list[object]:
 
 
 def elsewhere(write: Coroutine[object, object, None]) -> "asyncio.Task[None]":
-    """A task that knows nothing of the transaction that this one has open."""
+    """A task that does not see the open transaction of this one."""
     return asyncio.create_task(write, context=contextvars.Context())
 
 
 async def test_members_of_a_group_share_one_commit(db):
-    """Inside the third member a stranger does not see what the first two wrote: it is not committed yet."""
+    """Members of a group share one commit: during the third member, an outsider does not see what the first two wrote."""
     stranger = sqlite3.connect(file_of(db), check_same_thread=False)
     seen: list[int] = []
 
@@ -76,7 +76,7 @@ async def test_members_of_a_group_share_one_commit(db):
 
 
 async def test_when_the_commit_fails_every_member_fails(db):
-    """A deferred constraint (which the house forbids) makes COMMIT itself fail."""
+    """If COMMIT fails, every member fails; a deferred constraint (which our rules forbid) causes it here."""
     await db.write(
         lambda writer: writer.execute("create table d (a bigint references t (a) deferrable initially deferred)")
     )
@@ -97,7 +97,7 @@ async def test_when_the_commit_fails_every_member_fails(db):
             await tx.execute("insert into t (a) values (5)")
             tx.after_commit(lambda: said.append("interactive"))
             tasks.extend(elsewhere(db.write(work)) for work in (innocent, guilty, insert(7)))
-            for _ in range(10):  # until all three stand in the line of this group
+            for _ in range(10):  # until all three have queued for this group
                 await asyncio.sleep(0)
 
     with pytest.raises(DatabaseUnavailable, match="commit failed"):
@@ -111,7 +111,7 @@ async def test_when_the_commit_fails_every_member_fails(db):
 
 
 async def test_a_full_disk_fails_those_it_must_and_passes(db):
-    """Nothing acknowledged is missing, nothing refused is there, and with space again writes go on."""
+    """A full disk loses no acknowledged write and keeps no refused one, and writing continues once there is space."""
     pages = (await db.write(lambda writer: writer.fetch_one("pragma page_count")))[0]
     await db.write(lambda writer: writer.fetch(f"pragma max_page_count = {pages + 20}"))
     results = await asyncio.gather(*(db.write(insert(n, "x" * 3000)) for n in range(100)), return_exceptions=True)
@@ -139,7 +139,7 @@ async def test_a_full_disk_inside_a_transaction(db):
 
 
 async def test_first_come_first_served(db):
-    """No caller starves: writes and transactions are run in the order in which they asked."""
+    """Writes and transactions run in the order of their requests, so that no caller starves."""
     order: list[int] = []
 
     async def interactive(number: int) -> None:
@@ -225,7 +225,9 @@ async def test_a_cancelled_reader_gives_its_connection_back(db):
 
 
 async def test_the_log_is_bounded_although_a_reader_sits_on_it(tmp_path):
-    """A reader's snapshot keeps the log from shrinking; its limit ends it, and the log is cut."""
+    """The log is bounded although a reader's snapshot keeps it from shrinking: the snapshot has a time limit, after
+    which the log is truncated.
+    """
     bound = 300_000
     db = open_sqlite(tmp_path / "x.db", SystemClock(), wal_bound_bytes=bound, reader_seconds=0.05)
     await db.write(lambda writer: writer.execute("create table t (a bigint primary key, b text)"))
@@ -252,7 +254,7 @@ async def test_writing_without_readers_keeps_the_log_small(db):
 
 
 async def test_another_process_may_hold_the_lock_for_a_moment(db):
-    """The busy timeout waits for a command that writes beside the server."""
+    """The busy timeout waits while another process, such as a command, holds the lock."""
     other = sqlite3.connect(file_of(db), isolation_level=None)
     other.execute("begin immediate")
     write = asyncio.create_task(db.write(insert(1)))
@@ -307,7 +309,9 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("lines", [1, 150, 400])
 def test_what_was_acknowledged_survives_kill(tmp_path, lines):
-    """Invariant 1: the process is killed while twenty callers write; every number that it printed is there."""
+    """Acknowledged writes survive a kill: the process is killed while twenty callers write, and every number that it
+    printed is stored (invariant 1).
+    """
     path = tmp_path / "killed.db"
     process = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)],
@@ -329,7 +333,9 @@ def test_what_was_acknowledged_survives_kill(tmp_path, lines):
 
 
 async def test_nobody_else_on_the_machine_may_read_it(tmp_path):
-    """However it is made: by opening, by migrating, as the copy that a backup reads."""
+    """Other users of the machine cannot read the file, whether it is created by opening, by migrating or as the copy
+    for a backup.
+    """
     opened, migrated, copy = tmp_path / "opened.db", tmp_path / "new" / "migrated.db", tmp_path / "copy.db"
     database = open_sqlite(opened, SystemClock())
     await database.write(lambda writer: writer.execute("create table t (a bigint primary key)"))
@@ -350,7 +356,7 @@ async def test_unique_rows_are_reported_in_a_group_without_harm(db):
 
 
 class SlowRows(list[tuple[int]]):
-    """Rows that a statement waits for, until they are let go."""
+    """Rows that block a statement until they are released."""
 
     def __init__(self) -> None:
         super().__init__([(1,)])
@@ -363,7 +369,9 @@ class SlowRows(list[tuple[int]]):
 
 
 async def test_a_cancelled_restore_waits_for_its_statement(tmp_path):
-    """A connection that is closed while a thread writes to it crashes the process."""
+    """A cancelled restore waits for its statement, because closing a connection while a thread writes to it crashes the
+    process.
+    """
     path = tmp_path / "restored.db"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("create table t (a integer)")
@@ -376,7 +384,7 @@ async def test_a_cancelled_restore_waits_for_its_statement(tmp_path):
     restoring = asyncio.create_task(restore())
     await asyncio.to_thread(rows.is_asked.wait)
     restoring.cancel()
-    for _ in range(3):  # the cancellation has arrived
+    for _ in range(3):  # let the cancellation arrive
         await asyncio.sleep(0)
     is_over = restoring.done()
     rows.may_go.set()

@@ -1,4 +1,4 @@
-"""One way to write a statement, two drivers to take it."""
+"""One way to write a statement for two drivers."""
 
 import pytest
 
@@ -35,7 +35,9 @@ def test_for_postgres(sql, text, names):
 
 
 def test_a_list_is_spread_to_a_power_of_two():
-    """Three values take four slots, so that few texts are prepared; a repeated value changes no membership."""
+    """A list is padded to a power of two, so that few statements are prepared: three values take four slots. A repeated
+    value does not change membership.
+    """
     statement = statements.for_sqlite("select x where y in :ys and z = :z")
     text, values = statements.spread(statement, {"ys": [7, 8, 9], "z": 1})
     assert text == "select x where y in (:ys__0, :ys__1, :ys__2, :ys__3) and z = :z"

@@ -1,4 +1,4 @@
-"""Many callers at once, some failing, some going away at any point: what was said is what is stored."""
+"""Many concurrent callers, some of which fail or go away at any point: what was acknowledged is what is stored."""
 
 import asyncio
 import random
@@ -12,14 +12,16 @@ CALLERS = 150
 
 
 async def ticks(count: int) -> None:
-    """Let the loop go round a few times."""
+    """Let the loop run a few turns."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_after_a_storm_what_was_said_is_what_is_stored(make_database: MakeDatabase, seed: int):
-    """Answered is stored; refused is not; ``after_commit`` was called for exactly what is stored, once each."""
+    """After a storm, acknowledged writes are stored and refused ones are not. ``after_commit`` was called exactly once
+    for each stored one.
+    """
     dice = random.Random(seed)
     db: Database = await make_database()
     await db.write(lambda writer: writer.execute("create table t (a bigint primary key, half integer not null)"))
@@ -57,7 +59,7 @@ async def test_after_a_storm_what_was_said_is_what_is_stored(make_database: Make
         task.cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
 
-    await db.write(lambda writer: writer.fetch("select 1"))  # behind every commit that had begun
+    await db.write(lambda writer: writer.fetch("select 1"))  # queued behind every commit that had begun
     async with db.reader() as reader:
         rows = await reader.fetch("select a, half from t")
     stored = {row["a"] for row in rows}
@@ -68,7 +70,7 @@ async def test_after_a_storm_what_was_said_is_what_is_stored(make_database: Make
     assert not refused & stored
     assert not any(row["half"] for row in rows)
     assert len(durable) == len(set(durable))
-    if db.engine == "sqlite":  # on PostgreSQL a commit of a caller who went away may still be on its way
+    if db.engine == "sqlite":  # on PostgreSQL the commit of a caller who went away may still be under way
         assert set(durable) == stored
     await db.close()
     assert set(durable) >= stored

@@ -1,4 +1,4 @@
-"""What both database engines guarantee."""
+"""The guarantees of both database engines."""
 
 import asyncio
 
@@ -112,7 +112,9 @@ async def test_a_referenced_row_cannot_be_deleted(db):
 
 
 async def test_a_swallowed_failure_still_dooms_the_transaction(db):
-    """PostgreSQL would answer COMMIT with ROLLBACK; on both engines leaving the block raises the first failure."""
+    """A failure that is caught still dooms the transaction: on both engines, leaving the block raises the first
+    failure. PostgreSQL would answer COMMIT with ROLLBACK.
+    """
     await db.write(put(1))
 
     async def swallow() -> None:
@@ -144,7 +146,7 @@ async def test_write_returns_what_the_function_returns(db):
 
 
 async def test_a_failing_member_is_rolled_back_alone(db):
-    """Of a hundred concurrent writes those that raise leave nothing and take nobody with them."""
+    """Of a hundred concurrent writes, those that raise leave nothing and do not affect the others."""
 
     def work(number: int):
         def inner(writer: Writer) -> int:
@@ -222,7 +224,7 @@ async def test_now_is_the_clocks(db, clock: HandClock):
 
 
 async def test_a_reader_sees_one_state(db):
-    """What is committed while a reader is open is not seen by it."""
+    """A reader sees one state: it does not see what is committed while it is open."""
     await db.write(put(1))
     async with db.reader() as reader:
         assert len(await reader.fetch("select id from places")) == 1
@@ -239,7 +241,9 @@ async def test_a_reader_cannot_write(db):
 
 
 async def test_only_the_transaction_may_be_awaited(db):
-    """A second transaction inside the first would wait for it until both are too long."""
+    """Awaiting anything but the transaction is refused: a second transaction inside the first would wait for it until
+    both are too long.
+    """
     async with db.transaction():
         assert transaction_is_open()
         with pytest.raises(RuntimeError, match="only the open transaction"):
@@ -341,7 +345,9 @@ async def test_the_largest_numbers_are_kept(db):
 
 
 async def test_a_call_after_the_commit_that_raises_stops_no_other(db):
-    """The commit stands and is answered; the loop's handler hears of the failing callback."""
+    """An ``after_commit`` callback that raises stops no other one. The commit stands and is acknowledged, and the
+    loop's exception handler gets the error.
+    """
     said: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context["message"]))
 

@@ -23,7 +23,9 @@ async def db(make_database: MakeDatabase) -> Database:
 
 
 async def test_each_is_done_with_parameters_of_its_own(db):
-    """One may refer to a row that another makes: foreign keys are looked at when all are done."""
+    """Each row has its own parameters. One may refer to another that is inserted by the same call, because foreign keys
+    are checked at the end.
+    """
     async with db.transaction() as tx:
         await execute_together(
             tx,

@@ -22,7 +22,7 @@ async def db(make_database: MakeDatabase) -> Database:
 
 
 def visit(number: int) -> Callable[[Transaction], Awaitable[int]]:
-    """Take a place in the hall, and note it; how many are taken."""
+    """Take a place in the hall, record the visit, and return how many places are taken."""
 
     async def work(tx: Transaction) -> int:
         await hold(tx, "places", "name", "hall")
@@ -35,7 +35,7 @@ def visit(number: int) -> Callable[[Transaction], Awaitable[int]]:
 
 
 async def kept(db: Database) -> tuple[list[int], int]:
-    """The visits that were noted, and the places taken."""
+    """The recorded visits and the number of taken places."""
     async with db.reader() as reader:
         rows = await reader.fetch("select id from visits order by id")
         taken = await reader.fetch_one("select taken from places where name = 'hall'")

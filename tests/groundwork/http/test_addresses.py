@@ -1,4 +1,4 @@
-"""Every way to write an address that leads inside, and some that do not."""
+"""Spellings of an internal address, and some addresses that are public."""
 
 import ipaddress
 
@@ -37,7 +37,7 @@ def test_is_public(text):
 
 @given(st.ip_addresses(v=4))
 def test_no_wrapping_of_an_address_is_public(address):
-    """v4-mapped, v4-compatible, NAT64 and 6to4 forms are never public, whatever they carry."""
+    """No address in v4-mapped, v4-compatible, NAT64 or 6to4 form is public, whatever it contains."""
     number = int(address)
     for wrapped in (0xFFFF << 32 | number, number, (0x64FF9B << 96) | number, (0x2002 << 112) | (number << 80)):
         assert not is_public(str(ipaddress.IPv6Address(wrapped)))

@@ -1,4 +1,4 @@
-"""The edge, over real sockets: what every request gets, whatever the route does."""
+"""The web application over real sockets: what it does for every request, whatever the route."""
 
 import asyncio
 import gzip
@@ -57,7 +57,7 @@ FAILURES = {
 
 
 class Foreign(ValueError):
-    """Stands for an exception of a layer that does not know kinds."""
+    """An exception of a layer that does not know our error kinds."""
 
 
 async def fail(request: Request) -> Response:
@@ -178,7 +178,7 @@ async def session():
     ],
 )
 async def test_kind_decides_the_status(server: Serving, session, which, status, title):
-    """Each kind is answered with the status of its row and a sentence, as problem+json."""
+    """Each kind of error is answered with the status in its row and a sentence, as problem+json."""
     async with session.get(f"{server.url}/fail/{which}") as response:
         body = json.loads(await response.read())
         assert response.status == body["status"] == status
@@ -206,7 +206,7 @@ async def test_xrpc_has_its_own_shape_and_statuses(server: Serving, session, whi
 
 
 async def test_form_problems_stand_beside_their_fields(server: Serving, session):
-    """Under the names that clients of a JSON API use."""
+    """Form problems are listed by field, under the names that clients of a JSON API use."""
     async with session.get(f"{server.url}/fail/form") as response:
         assert json.loads(await response.read())["fields"] == {
             "name": "A name is needed.",
@@ -215,14 +215,14 @@ async def test_form_problems_stand_beside_their_fields(server: Serving, session)
 
 
 async def test_too_many_says_when_to_come_back(server: Serving, session):
-    """Retry-After is whole seconds, rounded up: earlier would only fail again."""
+    """Retry-After of TooMany is in whole seconds, rounded up, because an earlier retry would fail again."""
     async with session.get(f"{server.url}/fail/many") as response:
         assert response.headers["retry-after"] == "2"
         assert response.headers["ratelimit-remaining"] == "0"
 
 
 async def test_a_busy_server_says_when_to_come_back(server: Serving, session):
-    """Where it knows; 503 alone leaves a client guessing."""
+    """A busy server sends Retry-After if it knows the time, so that clients do not have to guess."""
     async with session.get(f"{server.url}/fail/busy") as response:
         assert (response.status, response.headers["retry-after"]) == (503, "10")
     async with session.get(f"{server.url}/fail/away") as response:
@@ -238,7 +238,7 @@ async def test_a_bug_shows_nothing_but_the_request_id(server: Serving, session):
 
 
 async def test_a_foreign_exception_is_translated_by_its_class(server: Serving, session):
-    """The table is looked up along the class's parents, so one row serves a family."""
+    """A foreign exception is translated by its class or a parent class, so that one row covers a family."""
     async with session.get(f"{server.url}/foreign") as response:
         assert response.status == 400
         assert json.loads(await response.read())["detail"] == "not a tid"
@@ -258,7 +258,7 @@ async def test_overlong_address_is_refused(server: Serving, session):
 
 
 async def test_failure_after_the_first_byte_breaks_the_connection(server: Serving, session):
-    """A body cut short must not look whole."""
+    """A failure after the first byte closes the connection, so that a truncated body does not look complete."""
     with pytest.raises(aiohttp.ClientPayloadError):
         async with session.get(f"{server.url}/break-off") as response:
             await response.read()
@@ -278,7 +278,7 @@ async def test_security_headers_are_on_every_answer_and_a_route_may_set_its_own(
         assert response.headers.getall("content-security-policy") == ["default-src 'self'"]
 
 
-# --- bodies
+# --- Bodies
 
 
 async def test_body_at_the_limit_passes_and_one_byte_more_does_not(server: Serving, session):
@@ -289,7 +289,7 @@ async def test_body_at_the_limit_passes_and_one_byte_more_does_not(server: Servi
 
 
 async def test_chunked_body_is_counted_while_it_arrives(server: Serving, session):
-    """A body without a length is cut off at the limit, whatever the route does with it."""
+    """A chunked body without a length is cut off at the limit, whatever the route does with it."""
 
     async def endless():
         for _ in range(200):
@@ -308,7 +308,7 @@ async def test_compressed_bodies_arrive_plain(server: Serving, session, encoding
 
 
 async def test_the_limit_counts_unfolded_bytes(server: Serving, session):
-    """A bomb of 50 MB costs its limit and is refused."""
+    """The limit counts decompressed bytes: a bomb of 50 MB costs no more than the limit and is refused."""
     bomb = gzip.compress(b"\0" * 50_000_000, mtime=0)
     assert len(bomb) < LIMIT
     async with session.post(f"{server.url}/count", data=bomb, headers={"content-encoding": "gzip"}) as response:
@@ -336,14 +336,14 @@ async def test_other_encodings_are_415(server: Serving, session, encoding):
 
 
 async def test_unfolding_in_pieces_loses_nothing(server: Serving, session):
-    """Output that fills a piece exactly, and what zlib still holds then, both arrive."""
+    """Decompressing in pieces loses nothing: neither output that fills a piece exactly nor what zlib still holds."""
     for size in (65_536, 99_999, 100_000):
         body = gzip.compress(b"z" * size, mtime=0)
         async with session.post(f"{server.url}/count", data=body, headers={"content-encoding": "gzip"}) as response:
             assert await response.text() == str(size)
 
 
-# --- cross-origin
+# --- Cross-origin requests
 
 
 async def test_preflight_is_answered_for_covered_paths_only(server: Serving, session):
@@ -367,7 +367,7 @@ async def test_a_script_may_read_failures_and_the_nonce(server: Serving, session
         assert "DPoP-Nonce" in response.headers["access-control-expose-headers"]
 
 
-# --- who asks
+# --- Client addresses
 
 
 async def test_forwarded_addresses_are_ignored_without_trusted_proxies(server: Serving, session):
@@ -376,7 +376,7 @@ async def test_forwarded_addresses_are_ignored_without_trusted_proxies(server: S
 
 
 async def test_the_trusted_hop_counts_from_the_right():
-    """What a client writes in front of the proxy's own entry is not believed."""
+    """The trusted hop counts from the right; what a client writes before the proxy's own entry is ignored."""
     app = Application(ROUTES, Metrics("test"), trusted_proxy_hops=1)
     forwarded = {"x-forwarded-for": "6.6.6.6, 8.8.8.8"}
     async with (
@@ -387,11 +387,13 @@ async def test_the_trusted_hop_counts_from_the_right():
         assert await response.text() == "8.8.8.8"
 
 
-# --- metrics, health
+# --- Metrics and health
 
 
 async def test_requests_are_counted_by_template_and_given_name(server: Serving, session, metrics: Metrics):
-    """Paths never become labels: they hold identifiers and single-purpose tokens."""
+    """Requests are counted by route template and client name. Paths are never labels, because they contain identifiers
+    and single-use tokens.
+    """
     for path in ("/fail/absent", "/fail/refused", "/nowhere/secret", "/nonce"):
         async with session.get(server.url + path):
             pass
@@ -442,7 +444,7 @@ async def test_metrics_are_not_for_strangers_without_the_token():
             assert response.status == 200
 
 
-# --- sockets and serving
+# --- Sockets and serving
 
 
 async def test_websockets_talk_and_fail_like_the_rest(server: Serving, session):

@@ -20,7 +20,7 @@ async def _echo_length(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _send_without_end(port: int, start: bytes, more: bytes) -> tuple[bytes, int]:
-    """What came back, and how many bytes could be sent before the connection was closed."""
+    """The response, and how many bytes could be sent before the connection was closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(start)
     sent = 0
@@ -79,7 +79,9 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def test_a_body_without_end_is_not_read_on_after_its_response(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However fast it comes: it would cost a connection and a processor for ever."""
+    """An endless body is not read after its response, however fast it arrives; it would use a connection and a
+    processor forever.
+    """
     monkeypatch.setattr(bounded_heads, "LEFTOVER_BYTES", 1_000_000)
     start = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
     async with serving(_refuse) as server:
@@ -107,7 +109,7 @@ async def test_who_sends_all_before_reading_gets_the_response() -> None:
 
 
 class Collecting(asyncio.Protocol):
-    """Keeps what arrived, also before a reset."""
+    """Keeps the data that arrived, even before a reset."""
 
     def __init__(self) -> None:
         self.received = bytearray()
@@ -133,7 +135,7 @@ class Collecting(asyncio.Protocol):
 async def test_requests_that_never_come_to_an_end_are_let_go(
     sent: bytes, answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One byte now and then holds no connection either."""
+    """A request that never ends is dropped, even if it sends a byte now and then."""
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(bounded_heads, name, 0.05)
     async with serving(_echo_length) as server, asyncio.timeout(PATIENCE_SECONDS):
@@ -150,7 +152,7 @@ async def test_requests_that_never_come_to_an_end_are_let_go(
 
 
 async def test_who_waits_to_be_asked_for_a_body_is_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that reads the body late, and a sender that waits for it, as ``Expect: 100-continue`` has it."""
+    """A late body is not slow if the program reads it late and the sender waits for ``Expect: 100-continue``."""
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(bounded_heads, name, 0.05)
     looks = 0

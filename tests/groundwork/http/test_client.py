@@ -1,4 +1,4 @@
-"""Calling other servers: nothing leads inside, nothing takes for ever, nothing is too large."""
+"""Calls to other servers: nothing internal can be reached, nothing takes forever, nothing is too large."""
 
 import asyncio
 import datetime as dt
@@ -28,7 +28,7 @@ from groundwork.telemetry.metrics import Metrics
 
 
 class Names(AbstractResolver):
-    """A name service with a table, and a count of questions."""
+    """A DNS resolver with a table and a count of queries."""
 
     def __init__(self, **addresses: list[str]) -> None:
         self.addresses = addresses
@@ -167,7 +167,7 @@ async def test_nonsense_instead_of_json_is_their_failure(server, client):
         (await client.get(f"{server.url}/not-json")).json()
 
 
-# --- what may be called at all
+# --- Which URLs may be called
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ async def test_hostile_urls_are_refused_before_any_question(url):
     ],
 )
 async def test_a_name_that_leads_inside_is_refused(addresses):
-    """One private address among public ones is enough: such a name is not there to be helpful."""
+    """A name with one private address among public ones is refused, because such a name has no honest use."""
     async with client_of(PUBLIC, resolver=Names(localhost_town_net=addresses)) as client:
         with pytest.raises(AddressRefused, match=r"localhost\.town\.net does not lead"):
             await client.get("https://localhost.town.net/")
@@ -232,17 +232,19 @@ async def test_a_name_that_leads_inside_is_refused(addresses):
 
 
 async def test_a_private_socket_is_never_made_even_past_the_resolver(server):
-    """The second gate alone (any port, plain http, literal allowed by no reach) stops a connection to loopback."""
+    """The socket check alone stops a connection to loopback, even if the resolver check is bypassed; everything else
+    here is allowed.
+    """
     async with client_of(
         AllowedTargets(plain_http=True, any_port=True), resolver=Names(town_net=["127.0.0.1"])
     ) as client:
-        client._session.connector._resolver = Names(town_net=["127.0.0.1"])  # as if the first gate had been fooled
+        client._session.connector._resolver = Names(town_net=["127.0.0.1"])  # bypass the first check
         with pytest.raises(AddressRefused):
             await client.get(f"http://town.net:{server.port}/hello")
 
 
 async def test_a_redirect_that_leads_inside_is_refused(server):
-    """Each target is checked like the first URL."""
+    """Each redirect target is checked like the first URL."""
     async with client_of(DEVELOPMENT) as client:
         for to in ("ftp://town.net/", "http://user@town.net/"):
             with pytest.raises(AddressRefused):
@@ -285,7 +287,7 @@ async def test_no_cookie_is_kept(server, client):
     assert "cookie" not in (await client.get(f"{server.url}/hello")).json()["seen"]
 
 
-# --- limits
+# --- Limits
 
 
 async def test_a_body_over_the_cap_is_not_read(server, client):
@@ -312,7 +314,7 @@ async def test_nobody_there_is_a_failure(client):
 
 
 async def test_headers_with_line_breaks_are_not_sent(server, client):
-    """That is our own mistake and no kind of failure."""
+    """A header with a line break raises a programming error and is not sent."""
     with pytest.raises(ValueError, match="header"):
         await client.get(f"{server.url}/hello", headers={"x-kept": "a\r\nx: y"})
 
@@ -332,13 +334,13 @@ async def test_streaming_has_a_cap_and_patience(server, client):
 
 
 async def test_an_error_of_the_caller_passes_through_a_stream(server, client):
-    """Only what the other server did becomes its failure."""
+    """An error of the caller passes through a stream unchanged; only failures of the other server are translated."""
     with pytest.raises(ValueError, match="mine"):
         async with client.stream("GET", f"{server.url}/hello", max_bytes=1000):
             raise ValueError("mine")
 
 
-# --- sockets, transactions, certificates
+# --- Sockets, transactions, certificates
 
 
 async def test_websocket(server, client):
@@ -363,7 +365,7 @@ async def test_plain_websockets_are_refused_in_public():
 
 
 async def test_never_inside_a_transaction(server, client):
-    """A call would hold the lock for as long as a stranger likes."""
+    """A call inside a transaction is refused, because it would hold the lock as long as a stranger likes."""
     mark = transaction.mark_open()
     with pytest.raises(NetworkInsideTransaction):
         await client.get(f"{server.url}/hello")
@@ -375,7 +377,7 @@ async def test_never_inside_a_transaction(server, client):
 
 
 def certificate(folder):
-    """A self-signed certificate for 127.0.0.1; the paths of its PEM file and its key's."""
+    """A self-signed certificate for 127.0.0.1: the paths of its PEM file and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -424,7 +426,7 @@ async def test_certificates_are_checked_against_ssl_cert_file(tmp_path, monkeypa
 
 
 async def test_what_one_server_alone_is_sent():
-    """A redirect to another server takes it along to nobody."""
+    """A header for one server is not sent to another one after a redirect."""
     async with (
         serving(Application(ROUTES, Metrics("test"))) as ours,
         serving(Application(ROUTES, Metrics("test"))) as other,
@@ -438,7 +440,7 @@ async def test_what_one_server_alone_is_sent():
 
 
 async def test_some_requests_go_without_it():
-    """What is sent with everything else is not sent with what proves a password."""
+    """A request that proves a password is sent without the origin's extra headers."""
     async with serving(Application(ROUTES, Metrics("test"))) as ours:
         client = HttpClient(
             DEVELOPMENT,

@@ -1,4 +1,4 @@
-"""Whose address a request comes from: what a person's is, what a proxy's, and who may name another."""
+"""Which address a request comes from: a person's, a proxy's, and who may name another."""
 
 import asyncio
 import json
@@ -54,7 +54,8 @@ def test_which_addresses_are_one_persons(
     assert is_personal(headers, forwarded_for, peer, hops=hops) is expected
 
 
-# What Express answers (``req.ip``) with ``trust proxy`` set to ``loopback, linklocal, uniquelocal``, as the reference PDS sets it.
+# What Express returns (``req.ip``) if ``trust proxy`` is ``loopback, linklocal, uniquelocal``, as the reference PDS
+# sets it.
 PRIVATE_PROXIES = [
     (HERE, [PUBLIC], (PUBLIC, 1)),
     (HERE, [], (HERE, 0)),
@@ -84,7 +85,7 @@ def test_proxies_in_private_networks_are_seen_through(
 
 @needs("reference")
 async def test_express_sees_the_same() -> None:
-    """The reference's own: the address alone, for it does not say how many it passed."""
+    """Express finds the same addresses. It does not report how many proxies a request passed."""
     script = """
     const express = require("express"), app = express();
     app.set("trust proxy", ["loopback", "linklocal", "uniquelocal"]);

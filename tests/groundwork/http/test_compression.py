@@ -1,4 +1,4 @@
-"""Who gets a folded body."""
+"""Who gets a compressed body."""
 
 import gzip
 from collections.abc import AsyncIterator
@@ -100,7 +100,7 @@ async def test_what_is_folded_unfolds(size: int) -> None:
     assert size == 0 or len(folded) < size / 10
 
 
-# --- around the routes of a site
+# --- With the routes of a site
 
 PAGE = b"<p>A line of a page.</p>" * 400
 
@@ -167,7 +167,7 @@ async def test_a_coding_that_the_client_refuses_is_not_used(site: httpx.AsyncCli
 
 @pytest.mark.parametrize("path", ["picture", "live", "broken"])
 async def test_what_gains_nothing_stays_as_it_is(site: httpx.AsyncClient, path: str) -> None:
-    """Pictures, event streams, and short answers such as failures."""
+    """Responses that gain nothing are not compressed: pictures, event streams, and short ones such as errors."""
     answer = await site.get(f"/{path}", headers={"accept-encoding": "gzip"})
     assert "content-encoding" not in answer.headers
     assert answer.status_code == (404 if path == "broken" else 200)
@@ -191,7 +191,9 @@ async def test_client_without_gzip_gets_the_plain_page(site: httpx.AsyncClient) 
 async def test_no_other_site_learns_the_length_of_a_signed_in_page(
     site: httpx.AsyncClient, site_of_request: str, cookie: dict[str, str], *, is_compressed: bool
 ) -> None:
-    """It could guess secrets on the page, one letter at a time."""
+    """Signed-in pages are not compressed for requests from other sites, which could otherwise learn secrets on the page
+    from its length.
+    """
     headers = {"accept-encoding": "gzip", "sec-fetch-site": site_of_request, **cookie}
     answer = await site.get("/page", headers=headers)
     assert ("content-encoding" in answer.headers) is is_compressed

@@ -21,7 +21,7 @@ UPGRADE = (
     b"GET /stream HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
     b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
-# What holds a connection without the server having anything to do for it.
+# Ways to hold a connection while the server has nothing to do for it.
 HOLDING = {
     "nothing": b"",
     "half a head": b"GET / HTTP/1.1\r\nho",
@@ -34,12 +34,12 @@ HOLDING = {
 }
 
 
-# All of 127/8 is this machine on Linux; elsewhere 127.0.0.1 is.
+# On Linux all of 127/8 is this machine; elsewhere only 127.0.0.1 is.
 of_addresses = pytest.mark.skipif(sys.platform != "linux", reason="needs further addresses of this machine")
 
 
 class Application:
-    """Answers; ``/slow`` not before it may."""
+    """Answers requests; ``/slow`` waits until it is released."""
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
@@ -64,13 +64,13 @@ class Application:
 
 
 class Client:
-    """One connection, read only when asked to."""
+    """One connection that is read only on request."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
     async def status(self) -> int:
-        """Of the next answer. Raises IncompleteReadError or ConnectionError of a connection that was cut off."""
+        """The status of the next response. Raises IncompleteReadError or ConnectionError if the connection was cut."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         await self.reader.readexactly(2)
         return int(head.split()[1])
@@ -93,7 +93,7 @@ async def clients(server: Serving, number: int, sent: bytes, address: str = "127
 @asynccontextmanager
 async def limited(limit: int = LIMIT, of_address: int = 0) -> AsyncIterator[tuple[Serving, Application]]:
     app = Application()
-    # Unless it is about addresses, one may have all of them.
+    # One address may have all connections unless the test is about addresses.
     async with (
         serving(app, connections=limit, connections_of_address=of_address or limit) as server,
         asyncio.timeout(PATIENCE_SECONDS),
@@ -109,7 +109,9 @@ async def until_done(server: Serving, expected: int) -> None:
 
 @pytest.mark.parametrize("sent", HOLDING.values(), ids=HOLDING)
 async def test_who_keeps_a_server_waiting_makes_room_for_new_clients(sent: bytes) -> None:
-    """The newest clients are answered; no more connections than allowed stay open."""
+    """Clients that keep the server waiting make room for new ones. The newest clients are served, and no more
+    connections than allowed stay open.
+    """
     async with limited() as (server, _), clients(server, MANY, sent):
         await until_done(server, LIMIT)
         for _ in range(LIMIT):
@@ -133,7 +135,7 @@ async def test_the_one_that_kept_it_waiting_longest_goes_first() -> None:
 
 
 async def test_requests_that_are_worked_on_are_never_cut_off() -> None:
-    """However many others come; when nothing else is left, those are told to come back."""
+    """Requests in progress are never cut off. If nothing else is left, new ones are told to come back."""
     asking = b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n"
     async with limited() as (server, app):
         async with clients(server, LIMIT, asking) as asked:
@@ -151,7 +153,9 @@ async def test_requests_that_are_worked_on_are_never_cut_off() -> None:
 
 
 async def test_streams_take_half_of_the_connections() -> None:
-    """They may be silent for hours, so nobody can tell which of them is held for nothing."""
+    """Streams use at most half of the connections. They may be silent for hours, so nobody can tell which of them are
+    idle.
+    """
     async with limited() as (server, _), clients(server, LIMIT // 2, UPGRADE) as streams:
         for one in streams:
             assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")
@@ -168,7 +172,7 @@ async def test_streams_take_half_of_the_connections() -> None:
 @of_addresses
 @pytest.mark.parametrize("sent", HOLDING.values(), ids=HOLDING)
 async def test_an_address_pushes_out_its_own_connections_and_nobody_elses(sent: bytes) -> None:
-    """Beyond its part each new one takes the place of one of its own, so others need not be there first."""
+    """Beyond its share, each new connection of an address replaces one of its own, so others do not have to come first."""
     async with limited(of_address=4) as (server, _), clients(server, 2, GET) as others:
         for one in others:
             assert await one.status() == 200
@@ -196,7 +200,9 @@ async def test_an_address_whose_requests_are_all_worked_on_is_told_to_come_back(
 
 @of_addresses
 async def test_the_address_that_keeps_most_waiting_gives_way_first() -> None:
-    """Somebody's connection is older than all others, and says nothing while they take the rest."""
+    """The address with the most waiting connections gives way first, although another client's connection is older and
+    idle.
+    """
     async with limited() as (server, _), clients(server, 1, b"") as (first,):
         for address in ("127.0.0.2", "127.0.0.3", "127.0.0.4"):
             async with clients(server, MANY, GET, address) as others:
@@ -222,7 +228,9 @@ async def test_streams_of_one_address_leave_room_for_others() -> None:
 
 @of_addresses
 async def test_behind_a_proxy_everybody_has_its_address() -> None:
-    """Nothing is counted by that address, streams neither; whoever connects past the proxy is counted."""
+    """Behind a proxy nothing is counted by the proxy's address, not even streams. Clients that bypass the proxy are
+    counted.
+    """
     server = await serve(
         Application(), "127.0.0.1", 0, connections=MANY, connections_of_address=2, is_proxy="127.0.0.1".__eq__
     )
@@ -244,7 +252,7 @@ async def test_behind_a_proxy_everybody_has_its_address() -> None:
 
 
 async def test_counts_come_back_to_nothing() -> None:
-    """Whatever a connection did: one that is still counted would be room lost for ever."""
+    """All counts return to zero whatever a connection did; otherwise capacity would be lost forever."""
     async with limited(MANY) as (server, _):
         for sent in (*HOLDING.values(), UPGRADE, b"nonsense\r\n\r\n"):
             async with clients(server, LIMIT, sent):
@@ -257,7 +265,7 @@ async def test_counts_come_back_to_nothing() -> None:
 
 @pytest.mark.parametrize("rest", [b"", b"connection: close\r\n"], ids=["kept open", "to be closed"])
 async def test_an_answer_that_nobody_reads_is_let_go(rest: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was kept in memory until the client went away by itself."""
+    """A response that the client does not read is dropped instead of being kept in memory until the client leaves."""
     for name in ("READING_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(bounded_heads, name, 0.05)
     asking = b"GET /large HTTP/1.1\r\nhost: x\r\n" + rest + b"\r\n"

@@ -1,4 +1,4 @@
-"""Writes of one turn of the event loop leave together, in order, and before the connection is closed."""
+"""Writes of one turn of the event loop are sent together, in order, and before the connection closes."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ from groundwork.http.server import serving
 
 
 class Watched:
-    """A transport that notes what is written, and passes it on."""
+    """A transport that records what is written and forwards it."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
@@ -67,7 +67,7 @@ async def test_closing_sends_what_was_written(watched: tuple[Watched, asyncio.St
 
 
 async def test_flow_control_hears_of_much_at_once(watched: tuple[Watched, asyncio.StreamReader]):
-    """A sender that never lets the loop turn must still be told to pause."""
+    """Flow control counts buffered writes, so that a sender that never yields to the loop is still paused."""
     below, _ = watched
     transport = joined(below)
     transport.write(bytes(MAX_JOINED_BYTES - 1))
@@ -87,7 +87,7 @@ async def test_nothing_is_written_to_a_connection_that_is_gone(watched: tuple[Wa
 
 
 async def test_large_and_small_answers_arrive_whole():
-    """The server's own transport: pipelined requests are answered in order, whatever their size."""
+    """Pipelined requests get whole responses in order, whatever their size, through the server's own transport."""
     sizes = [0, 1, MAX_JOINED_BYTES - 1, MAX_JOINED_BYTES, 3 * MAX_JOINED_BYTES, 10]
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

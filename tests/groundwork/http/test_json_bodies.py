@@ -55,7 +55,7 @@ def test_doubtful_json_is_refused_with_a_sentence(body):
 
 
 def test_depth_is_counted_outside_strings_and_not_by_width():
-    """Brackets in text and beside each other are no depth."""
+    """Depth counts neither brackets in strings nor siblings."""
     assert parse_json(b'["' + b"[" * 500 + b'"]') == ["[" * 500]
     assert len(parse_json(b"[" + b"[]," * 500 + b"[]]")) == 501
     assert parse_json(b"[" * 128 + b"]" * 128)

@@ -1,4 +1,4 @@
-"""Whatever the address and the method: what one router with all routes answers."""
+"""The route index gives the same response as one router with all routes, for any path and method."""
 
 import itertools
 
@@ -36,7 +36,7 @@ def _route(number: int, pattern: list[str], method: str, *, is_mount: bool) -> B
 
 async def _ask(app: ASGIApp, method: str, address: str) -> tuple[int, str]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t.test") as client:
-        # Two slashes at the beginning would be taken for a host.
+        # Two leading slashes would be taken for a host.
         answer = await client.request(method, f"http://t.test{address}")
     return answer.status_code, answer.text
 
@@ -58,7 +58,7 @@ async def test_it_answers_like_one_router(
 
 @pytest.mark.parametrize("address", ["/", "/a", "/a/b", "/a/b/c", "/d"])
 async def test_the_first_of_two_routes_wins(address: str) -> None:
-    """Also where the one that comes first begins with a parameter."""
+    """The first of two matching routes wins, even if it begins with a parameter."""
     routes = [
         _route(0, ["{x:path}"], "POST", is_mount=False),
         _route(1, ["a", "{x}"], "GET", is_mount=False),

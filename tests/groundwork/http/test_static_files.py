@@ -13,7 +13,7 @@ from groundwork.telemetry.metrics import Metrics
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
-    """One of them would never be served."""
+    """Two files with one name are refused, because one would never be served."""
     for folder in ("shared", "own"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "base.css").write_text("p {}")
@@ -24,7 +24,9 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 async def test_a_bundle_of_scripts_has_each_in_a_block_and_no_comments(tmp_path: Path) -> None:
-    """So that two of them may call something by the same name; what follows code may be part of an address."""
+    """A bundle puts each script into a block, so that names do not clash, and removes comment lines. A comment after
+    code stays, because it may be part of a URL.
+    """
     (tmp_path / "one.js").write_text('// First.\nconst place = "https://one.example"; // not a comment, perhaps\n')
     (tmp_path / "two.js").write_text("function place() {\n  // Second.\n  return 2;\n}\n")
     files = StaticFiles([tmp_path], {"all.js": ("one.js", "two.js")})
@@ -36,7 +38,9 @@ async def test_a_bundle_of_scripts_has_each_in_a_block_and_no_comments(tmp_path:
 
 
 async def test_text_is_compressed_once_and_pictures_are_not(tmp_path: Path) -> None:
-    """In the coding that the client prefers, and never in one that it refuses."""
+    """Text is compressed once, in the encoding that the client prefers and never in one that it refuses. Pictures are
+    not compressed.
+    """
     style = b".card { color: red; }\n" * 500
     (tmp_path / "page.css").write_bytes(style)
     (tmp_path / "mark.png").write_bytes(style)

@@ -1,4 +1,4 @@
-"""Stopping a server is bounded: clients that hold a connection open are cut off when the grace time is over."""
+"""Stopping a server takes bounded time: clients that hold a connection open are cut off after the grace time."""
 
 import asyncio
 import socket
@@ -26,7 +26,7 @@ HOLDING_REQUESTS = {
 
 
 class Held:
-    """An application that gives and takes without end, and knows who is being served."""
+    """An application that sends and receives without end, and knows which clients it serves."""
 
     def __init__(self) -> None:
         self.running = 0
@@ -56,8 +56,8 @@ class Held:
 
 @asynccontextmanager
 async def connected(serving: Serving, request: bytes) -> AsyncIterator[asyncio.StreamReader]:
-    """A client that says this, and from then on neither reads nor writes until it is looked at."""
-    # A small limit: the reader stops taking from the socket almost at once.
+    """A client that sends this and then neither reads nor writes until the test reads it."""
+    # A small limit, so that the reader stops taking from the socket almost at once.
     reader, writer = await asyncio.open_connection(serving.host, serving.port, limit=1024)
     try:
         writer.write(request)
@@ -86,7 +86,7 @@ async def test_who_holds_a_connection_does_not_hold_up_the_stop(request_: bytes)
             await within(until(lambda: app.running == 1))
         await within(serving.stop())
         assert app.running == 0, "what it ran for the client was left running"
-        # Before anybody reads what was still under way: that would let a connection end by itself.
+        # Checked before anybody reads what was under way; that would let a connection end by itself.
         await within(until(lambda: serving.connections == 0))
         await within(_read_to_the_end(reader))
 
@@ -100,7 +100,7 @@ async def _read_to_the_end(reader: asyncio.StreamReader) -> None:
 
 
 async def test_a_stop_does_not_wait_for_clients_who_ask_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An idle connection is closed at once: nobody sleeps for a tenth of a second first, as uvicorn does."""
+    """A stop closes idle connections at once, without uvicorn's pause of a tenth of a second."""
     slept: list[float] = []
     sleep = asyncio.sleep
 
@@ -119,7 +119,7 @@ async def test_a_stop_does_not_wait_for_clients_who_ask_nothing(monkeypatch: pyt
 
 
 async def test_who_connects_while_the_server_stops_is_let_go_too() -> None:
-    """A connection that the system has taken and the server has not yet seen ends with the others."""
+    """A connection that the system accepted during the stop, but the server has not seen, is closed with the others."""
     serving = await serve(Held(), "127.0.0.1", 0)
     with socket.create_connection((serving.host, serving.port)) as late:
         late.settimeout(10)

@@ -1,4 +1,4 @@
-"""Mail: composed safely, kept for a page, delivered to a real server, and what it means when it is not."""
+"""Mail: composed safely, kept for a page, delivered to a real server, and the meaning of failures."""
 
 import asyncio
 from email import message_from_bytes
@@ -28,7 +28,7 @@ MAIL = Mail(
 )
 
 
-# --- composing
+# --- Composing
 
 
 def test_a_message_says_who_when_and_how_to_stop():
@@ -53,7 +53,10 @@ INJECTION = "=?utf-8?q?x=0D=0AReply-To:_eve@evil.example=0D=0A=0D=0AAll_is_hers.
 
 @pytest.mark.parametrize("before", ["", "Eve invites you: ", "Grüße von Eve: " + "viele " * 30])
 def test_encoded_words_that_somebody_wrote_begin_no_header(before):
-    """Python reads them in a new value, too, and would write their line breaks (RFC 2047, section 5)."""
+    """Encoded words in a user's text start no header, although Python decodes them and would write their line breaks
+    (RFC 2047, section 5).
+
+    """
     sender = Sender(before + INJECTION, SENDER.address)
     raw = compose(Mail(MAIL.to, before + INJECTION, "x", "<m@x>"), sender, NOW).as_bytes()
     message = message_from_bytes(raw, policy=default)
@@ -71,7 +74,7 @@ def test_long_subjects_are_folded_and_stay_what_they_are(subject):
     assert message_from_bytes(head, policy=default)["Subject"] == subject
 
 
-# --- addresses
+# --- Addresses
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ def test_no_addresses(text):
         parse_address(text)
 
 
-# --- the development mailbox
+# --- The development mailbox
 
 
 async def test_the_mailbox_shows_the_newest_first_and_by_address(tmp_path):
@@ -147,11 +150,11 @@ async def test_where_no_server_is_named_nothing_counts_as_sent():
         await open_mailer("", SENDER, HandClock(NOW)).send(MAIL)
 
 
-# --- a real SMTP server
+# --- A real SMTP server
 
 
 class Inbox:
-    """What the server does with a mail, by reply code."""
+    """How the server answers a mail, by reply code."""
 
     def __init__(self) -> None:
         self.received: list[bytes] = []
@@ -208,14 +211,16 @@ async def test_a_mail_arrives(mailer, inbox):
     ],
 )
 async def test_refusals_for_good_and_for_now(mailer, inbox, recipient, data, failure):
-    """A 5yz reply is given up, a 4yz is tried again (RFC 5321 4.2.1)."""
+    """A 5yz reply is permanent, a 4yz reply is retried (RFC 5321 4.2.1)."""
     inbox.reply_to_recipient, inbox.reply_to_data = recipient, data
     with pytest.raises(failure):
         await mailer.send(MAIL)
 
 
 async def test_a_lost_answer_is_not_a_refusal(mailer, inbox):
-    """The mail may have been accepted: whoever tries again does it once, with the same Message-ID (invariant 10)."""
+    """After a lost response the mail may have been accepted. It is retried once with the same Message-ID (invariant
+    10).
+    """
     inbox.hangs_up_after_data = True
     with pytest.raises(RemoteSlow):
         await mailer.send(MAIL)
@@ -231,7 +236,7 @@ async def test_nobody_there_is_tried_again(port):
 
 
 async def test_checking_sends_nothing(mailer, inbox, tmp_path):
-    """What has no server has nothing to be told of."""
+    """Checking the server sends no mail. Without a server there is nothing to report."""
     for one in (
         mailer,
         open_mailer(f"folder:{tmp_path}", SENDER, HandClock(NOW)),

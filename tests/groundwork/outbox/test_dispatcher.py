@@ -1,4 +1,4 @@
-"""What the dispatcher takes first, what waits for nothing, and what becomes of results."""
+"""The dispatcher: what it takes first, what does not wait, and how results are used."""
 
 import asyncio
 from collections import defaultdict
@@ -20,7 +20,7 @@ from groundwork.outbox.wakeup import new_wakeup
 async def nothing(_job: Job) -> None: ...
 
 
-# Takes a single job.
+# Takes one job at a time.
 ONE = one_by_one(nothing, batch=1)
 
 
@@ -115,7 +115,9 @@ async def test_each_job_of_a_call_has_a_result_of_its_own(db: Database, clock: H
 
 
 async def test_a_server_that_is_not_asked_costs_no_attempt(db: Database, clock: HandClock):
-    """However long its circuit is open: the job is due when the server is asked again, and a bug then is tried again."""
+    """A server whose circuit is open costs no attempt, for however long: the job is due when the server may be called
+    again. A bug after that is retried too.
+    """
     await enqueue(db, "s")
     raised: list[Exception] = [*(NotAsked("not asked", after_seconds=900) for _ in range(9)), KeyError("bug")]
 
@@ -133,7 +135,7 @@ async def test_a_server_that_is_not_asked_costs_no_attempt(db: Database, clock: 
 
 
 async def test_the_result_of_a_lease_that_ended_changes_nothing(db: Database, clock: HandClock):
-    """Whoever was slow has a result for a job that another one has completed since."""
+    """The result of an expired lease is ignored, because another worker has completed the job since."""
     await enqueue(db, "s")
 
     async def slow(_job: Job) -> None:
@@ -160,7 +162,9 @@ async def test_a_newer_revision_starts_afresh_whatever_became_of_the_older(db: D
 
 
 async def test_nothing_waits_for_a_slow_partition_or_another_kind(db: Database):
-    """While one address answers nothing, jobs of others go out, and more of its own are not taken."""
+    """Jobs do not wait for a slow partition or another kind: while one address does not respond, other jobs are
+    delivered and no more of its own are taken.
+    """
     release, stop, wake = asyncio.Event(), asyncio.Event(), new_wakeup()
     done: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
@@ -221,7 +225,9 @@ async def test_a_dropped_job_is_gone_unless_it_is_being_delivered(db: Database):
 
 
 async def test_a_selection_is_enqueued_again_whoever_has_it(db: Database):
-    """The one that is being delivered is due once more; the completed one is due; both have the partition of the selection."""
+    """A selection is enqueued again in any state: a job that is being delivered is due once more, and a completed one
+    is due again. Both have the selection's partition.
+    """
     await enqueue(db, "leased", partition="old")
     await enqueue(db, "completed", partition="old")
     chosen = "select 'completed' as subject, 'new' as partition, 0 as priority union all select 'leased', 'new', 0 order by 1"

@@ -1,4 +1,4 @@
-"""Outbox jobs: leased, completed, retried later, failed; a crash repeats and never loses."""
+"""Outbox jobs: leased, completed, retried, failed. A crash may repeat a job but never loses one."""
 
 import pytest
 from tests.databases import MakeDatabase
@@ -30,7 +30,7 @@ async def found(db: Database, subject: str = "s") -> Job:
 
 
 class _Payer:
-    """Delivers as told: each call takes the next failure, then succeeds."""
+    """A payment job whose calls first fail as given, then succeed."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures, self.paid = list(failures), []
@@ -71,7 +71,7 @@ async def test_a_revision_enqueued_during_delivery_is_not_lost(db: Database):
 
 
 async def test_a_later_job_enqueued_during_delivery_waits_until_then(db: Database, clock: HandClock):
-    """A publisher that has to come back says when, by enqueuing it once more."""
+    """A job enqueued for later during its delivery waits until then; a publisher uses this to come back."""
     await enqueue(db)
     later = Instant(clock.now() + HOUR)
 
@@ -85,7 +85,9 @@ async def test_a_later_job_enqueued_during_delivery_waits_until_then(db: Databas
 
 
 async def test_enqueued_again_in_the_same_instant_while_delivering_is_delivered_again(db: Database):
-    """By clocks that stand, or stand differently: whoever asks last is answered by a payment that begins after that."""
+    """A job enqueued again in the same instant as its delivery is delivered again, also if clocks stand still or
+    differ.
+    """
 
     async def ask() -> None:
         async with db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""The queues that the contract is tried on: in SQLite, in PostgreSQL, in RabbitMQ."""
+"""The queues that the contract is tested on: SQLite, PostgreSQL, RabbitMQ."""
 
 import os
 import secrets
@@ -20,7 +20,7 @@ MakeQueue = Callable[[int], Awaitable[Queue]]
 
 @pytest.fixture(params=["sqlite", "postgresql", pytest.param("rabbitmq", marks=needs("rabbitmq"))])
 def broker(request: pytest.FixtureRequest) -> str:
-    """Which driver the test's queue has."""
+    """The driver of the test's queue."""
     return str(request.param)
 
 
@@ -32,7 +32,7 @@ def engine(broker: str) -> str:
 
 @pytest.fixture
 async def make_queue(broker: str, make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[MakeQueue]:
-    """Opens empty queues with a bound."""
+    """Opens empty queues with a limit."""
     opened: list[Queue] = []
 
     async def make(max_waiting: int) -> Queue:
@@ -58,5 +58,5 @@ async def queue(make_queue: MakeQueue) -> Queue:
 
 @pytest.fixture
 async def small_queue(make_queue: MakeQueue) -> Queue:
-    """An empty queue for few messages."""
+    """An empty queue for a few messages."""
     return await make_queue(10)

@@ -1,4 +1,4 @@
-"""What every driver of the queue guarantees."""
+"""The guarantees of every queue driver."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ def message(number: int, partition: str = "did:plc:ana", routing_key: str = "eve
 
 
 async def take(queue: Queue, count: int, *, at_once: int = 100) -> list[Delivery]:
-    """Lease until ``count`` messages have come; a broker needs a moment to hand them over."""
+    """Lease until ``count`` messages have arrived; a broker needs a moment to deliver them."""
     taken: list[Delivery] = []
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(taken) < count:
@@ -27,7 +27,7 @@ async def take(queue: Queue, count: int, *, at_once: int = 100) -> list[Delivery
 
 
 async def nothing_comes(queue: Queue) -> None:
-    """Nothing can be leased, and nothing arrives shortly after."""
+    """Check that nothing can be leased and nothing arrives shortly after."""
     for _ in range(3):
         assert await queue.lease(100, LEASE_SECONDS) == []
         await queue.wait(0.02)
@@ -93,7 +93,7 @@ async def test_a_lease_that_ends_delivers_again(queue: Queue, clock: HandClock):
 
 
 async def test_a_late_answer_to_a_lease_that_ended_has_no_effect(queue: Queue, clock: HandClock):
-    """Whoever came too late must not acknowledge what another holds now."""
+    """A late response to an expired lease has no effect; it must not acknowledge what another worker holds now."""
     await queue.publish([message(1), message(2)])
     (late,) = await take(queue, 1)
     clock.turn(30 * SECOND + 1)
@@ -159,7 +159,7 @@ async def test_dead_letters_are_listed_in_pages(queue: Queue):
     second = await queue.dead_letters(3, after=first[-1].letter_id)
     assert [letter.message.body for letter in first + second] == [f"body {n}".encode() for n in range(5)]
     assert await queue.dead_letters(3, after=second[-1].letter_id) == []
-    # Looking takes nothing away.
+    # Listing removes nothing.
     assert await queue.dead_letters(3) == first
 
 
@@ -182,7 +182,7 @@ async def test_a_dead_letter_is_discarded(queue: Queue):
 
 
 async def test_dead_letters_of_a_partition_are_forgotten(queue: Queue):
-    """And no others."""
+    """Deleting the dead letters of one partition keeps all others."""
     await bury(queue, 3)
     assert await queue.forget("did:plc:1", lambda _body: True) == 1
     assert [letter.message.partition for letter in await queue.dead_letters(10)] == ["did:plc:0", "did:plc:2"]
@@ -207,7 +207,7 @@ async def test_depth_counts_what_waits(queue: Queue, clock: HandClock):
 
 
 async def test_a_full_queue_refuses(small_queue: Queue):
-    """Bounded: the consumer hears of it and stops reading, and goes on when there is room again."""
+    """A full queue refuses messages. The consumer then stops reading, and continues when there is space."""
     published = 0
 
     async def fill() -> None:
@@ -226,7 +226,7 @@ async def test_a_full_queue_refuses(small_queue: Queue):
 
 
 async def test_a_message_published_while_its_predecessor_is_acknowledged_is_delivered(queue: Queue):
-    """The new one must not be marked as waiting behind one that is just leaving."""
+    """A message published while its predecessor is acknowledged is delivered, not left waiting behind it."""
     await queue.publish([message(0)])
     for number in range(1, 40):
         (delivery,) = await take(queue, 1)
@@ -236,7 +236,7 @@ async def test_a_message_published_while_its_predecessor_is_acknowledged_is_deli
 
 
 async def test_waiting_ends_when_something_is_published(queue: Queue):
-    """Woken, not timed out: the test would else last a minute."""
+    """Publishing wakes a waiting worker; otherwise this test would take a minute."""
     assert await queue.lease(1, LEASE_SECONDS) == []
     waiting = asyncio.create_task(queue.wait(60))
     await asyncio.sleep(0)
@@ -246,7 +246,9 @@ async def test_waiting_ends_when_something_is_published(queue: Queue):
 
 
 async def test_two_workers_never_hold_one_partition(queue: Queue):
-    """Twenty partitions, four workers: each partition's numbers are seen once and in order."""
+    """Two workers never hold one partition: with twenty partitions and four workers, each partition's numbers arrive
+    once and in order.
+    """
     total = 400
     await queue.publish([message(n, f"did:plc:{n % 20}") for n in range(total)])
     seen: dict[str, list[int]] = {}
@@ -279,7 +281,9 @@ async def test_two_workers_never_hold_one_partition(queue: Queue):
 
 
 async def test_a_round_trip_leaves_nothing_behind(queue: Queue):
-    """A probe of every few seconds must not be received by anybody, nor be counted as waiting."""
+    """A round trip leaves nothing behind: the probe of every few seconds is neither received by a worker nor counted as
+    waiting.
+    """
     before = await queue.depth()
     for _ in range(3):
         await queue.try_round_trip()

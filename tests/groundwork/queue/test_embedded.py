@@ -1,4 +1,4 @@
-"""What concerns the queue in a database only."""
+"""The queue in a database."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from groundwork.queue.open_ import open_embedded, open_queue
 
 
 async def test_what_was_published_is_there_after_a_restart(tmp_path: Path, clock: HandClock):
-    """Leases too: what a dead process held is delivered again when its lease ends, not before."""
+    """Messages and leases survive a restart: what a dead process held is delivered again only when its lease ends."""
     url = f"sqlite://{tmp_path}/"
     queue = await open_embedded(url, "queue", clock)
     await queue.publish([Message("event.create", f"did:plc:{n}", b"x", str(n)) for n in range(3)])
@@ -33,7 +33,7 @@ async def test_a_batch_beyond_the_bound_is_refused_whole(tmp_path: Path, clock: 
 
 
 async def test_a_long_backlog_of_one_partition_does_not_slow_the_others(tmp_path: Path, clock: HandClock):
-    """Others are served although ten thousand messages of one person came first."""
+    """Ten thousand messages of one partition do not delay the others."""
     queue = await open_embedded(f"sqlite://{tmp_path}/", "queue", clock)
     await queue.publish([Message("event.create", "did:plc:busy", b"x", str(n)) for n in range(10_000)])
     await queue.publish([Message("event.create", "did:plc:quiet", b"x", "quiet")])

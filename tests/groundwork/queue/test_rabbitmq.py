@@ -1,4 +1,4 @@
-"""What concerns the queue on RabbitMQ only."""
+"""The queue on RabbitMQ."""
 
 import asyncio
 import gc
@@ -29,7 +29,7 @@ MakeWorker = Callable[[], RabbitQueue]
 
 @pytest.fixture
 async def worker(clock: HandClock) -> AsyncIterator[MakeWorker]:
-    """Makes workers of one queue, as processes are."""
+    """Makes workers of one queue, like separate processes."""
     name = f"t_{os.getpid()}_{secrets.token_hex(4)}"
     workers: list[RabbitQueue] = []
 
@@ -50,7 +50,7 @@ def message(number: int) -> Message:
 
 @pytest.fixture
 def collected_when_asked() -> Iterator[None]:
-    """And kept by nobody: pytest keeps what is logged, with the failures in it."""
+    """Collect garbage only on request, and keep no logs: pytest keeps log records together with their exceptions."""
     gc.disable()
     logging.disable()
     yield
@@ -60,7 +60,9 @@ def collected_when_asked() -> Iterator[None]:
 
 @pytest.mark.usefixtures("collected_when_asked")
 async def test_a_broker_that_was_never_reached_leaves_nothing_behind(clock: HandClock):
-    """What the library made for it is closed, and not left to whoever collects garbage: a thread without an event loop, say."""
+    """When the broker cannot be reached, the library's objects are closed and not left to the garbage collector, which
+    may run in a thread without an event loop.
+    """
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         queue = RabbitQueue(f"amqp://guest:guest@127.0.0.1:{nobody.getsockname()[1]}/", clock, name="t_nowhere")
@@ -96,7 +98,7 @@ async def everything(queue: RabbitQueue, count: int) -> dict[str, list[int]]:
 
 
 async def test_a_worker_that_goes_away_is_followed_by_another_in_order(worker):
-    """What it held unacknowledged is delivered again, before what stands behind it."""
+    """When a worker goes away, another one first gets its unacknowledged messages, in order."""
     first, second = worker(), worker()
     await first.publish([message(n) for n in range(30)])
     await first.ack(await take(first, 3))
@@ -107,7 +109,7 @@ async def test_a_worker_that_goes_away_is_followed_by_another_in_order(worker):
 
 
 async def test_a_lost_connection_is_made_again(worker):
-    """A receipt from before is without effect; nothing is lost, nothing is skipped."""
+    """A lost connection is restored. Earlier receipts have no effect, and no message is lost or skipped."""
     queue = worker()
     await queue.publish([message(n) for n in range(9)])
     old = await take(queue, 3)
@@ -127,7 +129,7 @@ async def test_a_redelivered_message_counts_as_attempted(worker):
 
 
 async def test_what_the_broker_rejects_is_a_dead_letter_with_a_reason(worker):
-    """A foreign consumer refuses a message; it is listed, and can be retried."""
+    """A message that a foreign consumer rejects becomes a dead letter with a reason, is listed and can be retried."""
     queue = worker()
     await queue.publish([message(1)])
     connection = await aio_pika.connect(BROKER)
@@ -176,7 +178,9 @@ async def test_a_broker_that_is_away_is_unavailable(clock: HandClock):
 
 
 async def test_the_queues_are_what_they_are_said_to_be(worker):
-    """A broker lets nobody declare a queue or an exchange otherwise than it is: so each property is asked for by its opposite."""
+    """The queues have the documented properties: a broker refuses to redeclare a queue or exchange differently, so the
+    test tries the opposite of each.
+    """
     queue = worker()
     await queue.depth()
     name = queue._queue_names()[0]
@@ -210,12 +214,12 @@ async def test_the_queues_are_what_they_are_said_to_be(worker):
 
 
 async def test_a_worker_is_given_no_more_than_it_can_hold(worker):
-    """Behind ``PREFETCH`` unacknowledged messages of a queue the broker keeps the rest for whoever comes next."""
+    """A worker is given at most ``PREFETCH`` unacknowledged messages of a queue; the broker keeps the rest for others."""
     first, second = worker(), worker()
     more = 20
     await first.publish([Message("event.create", "did:plc:a", b"%d" % n, str(n)) for n in range(PREFETCH + more)])
     await take(first, 1)
-    # Another process sees at the broker what nobody holds.
+    # Another process sees the messages in the broker that nobody holds.
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             waiting = (await second.depth()).waiting
@@ -226,7 +230,9 @@ async def test_a_worker_is_given_no_more_than_it_can_hold(worker):
 
 
 async def test_what_is_handed_out_too_often_is_a_dead_letter_with_a_reason(worker):
-    """Each worker that takes it dies of it: the broker itself gives it up, and says why."""
+    """The broker turns a message that was delivered too often into a dead letter with a reason; here each worker that
+    takes it dies.
+    """
     queue = worker()
     await queue.publish([message(1)])
     connection = await aio_pika.connect(BROKER)
@@ -252,7 +258,7 @@ async def test_what_is_handed_out_too_often_is_a_dead_letter_with_a_reason(worke
 
 
 async def test_publishing_is_over_when_the_broker_has_confirmed(worker):
-    """What was published before the publisher died without a word is there: nothing waits in the process."""
+    """Publishing ends when the broker has confirmed, so a message survives if the publisher dies right afterwards."""
     first, second = worker(), worker()
     await first.publish([message(n) for n in range(50)])
     await first._connection.close()
@@ -260,7 +266,9 @@ async def test_publishing_is_over_when_the_broker_has_confirmed(worker):
 
 
 async def test_a_message_that_waits_for_its_next_try_survives_its_worker(worker, clock: HandClock):
-    """The pause is the worker's, the message the broker's: another worker gets it when the first has gone."""
+    """A message that waits for a retry survives its worker and is given to another. The worker keeps the delay, the
+    broker the message.
+    """
     first, second = worker(), worker()
     await first.publish([message(1)])
     (held,) = await take(first, 1)
@@ -278,7 +286,9 @@ async def test_a_message_that_waits_for_its_next_try_survives_its_worker(worker,
 
 
 async def test_what_nobody_takes_expires(clock: HandClock):
-    """What waits becomes a dead letter, what a worker buried is deleted: no program of ours needs to run."""
+    """Messages that nobody takes expire without any of our programs: waiting ones become dead letters, and dead letters
+    are deleted.
+    """
     name = f"t_{os.getpid()}_{secrets.token_hex(4)}"
     queue = RabbitQueue(BROKER, clock, name=name, buckets=2, keep_seconds=0.05)
     try:

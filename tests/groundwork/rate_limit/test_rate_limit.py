@@ -24,7 +24,7 @@ PER_DAY = Limit("sign-in-day", 5, 86_400)
 
 @pytest.fixture(params=["embedded:", pytest.param(REDIS_URL, marks=needs("redis"))], ids=["in-process", "redis"])
 async def counters(request, monkeypatch):
-    """What every driver does. How long Redis may take is no fact about it where machines are shared."""
+    """Every driver. The time limit of Redis is raised, because shared machines may be slow."""
     monkeypatch.setattr("groundwork.rate_limit.redis._PATIENCE_SECONDS", 60.0)
     opened = open_counters(request.param, prefix=f"test-{secrets.token_hex(8)}")
     yield opened
@@ -56,7 +56,7 @@ async def test_several_are_counted_in_their_order(counters: Counters):
 
 
 async def test_nothing_counts_nothing(counters: Counters):
-    """Asking how one stands."""
+    """Asking for the remaining attempts does not count as one."""
     assert (await counters.add(SIGN_INS, "a", 0, NOW)).remaining == 3
     await counters.add(SIGN_INS, "a", 3, NOW)
     asked = await counters.add(SIGN_INS, "a", 0, NOW)
@@ -75,7 +75,7 @@ async def test_processes_share_one_count_in_redis():
 
 
 async def test_without_redis_each_process_counts_for_itself():
-    """A limit that is too wide for a while, not a server that answers nobody."""
+    """Without Redis each process counts for itself: for a while the limit is too wide, but every request is served."""
     counters = open_counters("redis://127.0.0.1:1/0", prefix="test")
     for left in (2, 1, 0):
         assert (await counters.add(SIGN_INS, "a", 1, NOW)).remaining == left
@@ -110,7 +110,7 @@ async def test_the_tightest_is_told_and_the_longest_is_waited_for(counters: Coun
 
 
 async def test_what_is_told_says_when_to_come_back():
-    """In words that people use, and never too early."""
+    """The refusal says when to come back, in words that people use and never too early."""
     for window, turned, told in (
         (300, 0, "at most 1 in 5 minutes. Try again in 5 minutes."),
         (300, 295, "at most 1 in 5 minutes. Try again in 5 seconds."),
@@ -128,7 +128,9 @@ async def test_what_is_told_says_when_to_come_back():
 
 
 async def test_an_expensive_attempt_that_does_not_fit_takes_nothing(counters: Counters):
-    """Three points for a create: two that are left still do for an update."""
+    """An attempt that costs more than what is left takes nothing: after a create of three points is refused, two points
+    still allow an update.
+    """
     writes = Limit("writes", 5, 3600)
     await spend(counters, [(writes, "did")], now=NOW, points=3)
     with pytest.raises(TooMany):

@@ -56,7 +56,7 @@ def test_secrets_are_gone_from_lines_and_tracebacks(out):
 
 def test_libraries_speak_through_the_same_pipe(out):
     configure(LogFormat.JSON, stream=out)
-    configure(LogFormat.JSON, stream=out)  # configuring again must not double the lines
+    configure(LogFormat.JSON, stream=out)  # configuring again must not duplicate lines
     logging.getLogger("uvicorn.error").warning("hello %s", "ana@example.org")
     (line,) = lines(out)
     assert (line["event"], line["library"]) == ("library.said", "uvicorn.error")
@@ -64,7 +64,9 @@ def test_libraries_speak_through_the_same_pipe(out):
 
 
 def test_strangers_do_not_fill_a_disk_with_what_a_library_says(out):
-    """The same words count, whoever causes them; other words, and the next minute, are told."""
+    """Repeated library messages are limited, whoever causes them, so that strangers cannot fill a disk. Other messages,
+    and the next minute, are logged.
+    """
     configure(LogFormat.JSON, stream=out)
     handler = next(one for one in logging.getLogger().handlers if type(one).__name__ == "_FromStandardLibrary")
 
@@ -80,7 +82,7 @@ def test_strangers_do_not_fill_a_disk_with_what_a_library_says(out):
     assert lines(out)[-1]["message"] == "Something else."
     say("Invalid HTTP request received.", 161)
     assert lines(out)[-1]["unsaid"] == 995
-    # Words that differ each time are kept for none of them.
+    # No state is kept for texts that differ each time.
     for number in range(1_000):
         say(f"Something else {number}.", 162)
     assert len(lines(out)) == 1_007
@@ -101,11 +103,11 @@ def test_console_is_for_people(out):
 
 
 def test_lines_that_find_no_room_cost_nobody_an_answer():
-    """The disk of the log is full: whoever logs goes on, also a library that reports its own failure."""
+    """If the disk of the log is full, callers continue, including a library that reports its own failure."""
     with Path("/dev/full").open("w", buffering=1) as full:
         configure(LogFormat.JSON, stream=full)
         log.info("request.answered", status=200)
         logging.getLogger("uvicorn.error").warning("hello")
-        # What is left in the buffer is written once more when the file is closed.
+        # The rest of the buffer is written when the file is closed.
         with pytest.raises(OSError, match="No space left"):
             full.close()

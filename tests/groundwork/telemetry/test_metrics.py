@@ -1,4 +1,4 @@
-"""Registries of two programs in one process do not mix."""
+"""Registries of two programs in one process are separate."""
 
 import pytest
 
@@ -26,7 +26,9 @@ def test_two_programs_share_nothing():
 
 
 def test_a_name_that_is_declared_twice_is_one_metric():
-    """Each tenant's processor declares what it counts; the program counts it once."""
+    """A metric declared twice is one metric: each tenant's processor declares its counters, and the program counts them
+    once.
+    """
     metrics = Metrics("openmeet")
     for tenant in ("town", "village"):
         metrics.counter("mails", "Mails sent", ["tenant"]).labels(tenant).inc()

@@ -1,4 +1,4 @@
-"""What a program exists for is tried in the background, and what is told of it is what was found, with its age."""
+"""A program's essential functions are probed in the background; the status shows the last result and its age."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ class Disk:
 
 @pytest.fixture
 def now() -> list[float]:
-    """The seconds that the probes count by; a test turns them."""
+    """The clock of the probes, in seconds; tests move it."""
     return [1_000.0]
 
 
@@ -71,7 +71,9 @@ async def test_the_last_outcome_is_told_with_its_age(disk: Disk, now: list[float
 
 
 async def test_an_outcome_that_is_too_old_is_a_failure(disk: Disk, now: list[float]):
-    """A probe that hangs, in a driver that cannot be cancelled, finds nothing out any more."""
+    """A result that is too old counts as a failure: a hanging probe, in a driver that cannot be cancelled, reports
+    nothing more.
+    """
     probes = probes_over(disk, Metrics("test"), now)
     await probes.try_all()
     now[0] += 25
@@ -130,7 +132,9 @@ async def answer_of(probes: Probes, serving_: list[tuple[str, ...]], path: str) 
 
 
 async def test_what_a_probe_looks_at_is_not_looked_at_again(disk: Disk, now: list[float]):
-    """A database that answers late, on a machine that is busy, is told as the probe found it; nobody waits for it."""
+    """The status uses the probe's result and does not check again, so nobody waits for a slow database on a busy
+    machine.
+    """
     probes = Probes({"database": Probe(disk.write)}, Metrics("test"), now=lambda: now[0])
     await probes.try_all()
 
@@ -180,7 +184,9 @@ async def test_ready_tells_the_truth_and_alive_is_not_asked_for_it(disk: Disk, n
 async def test_what_is_served_without_it_is_degraded_and_not_closed(
     broken: tuple[str, ...], status: int, word: str, now: list[float]
 ):
-    """Two communities, each with a database of its own, and a store of pictures that neither needs to be served."""
+    """With a failed optional part the status is degraded, not down: two communities with databases of their own, and a
+    picture store that neither needs.
+    """
     disks = {name: Disk() for name in ("writes", "writes of village", "pictures")}
     for name in broken:
         disks[name].is_full = True
@@ -192,7 +198,7 @@ async def test_what_is_served_without_it_is_degraded_and_not_closed(
 
 
 async def test_a_durable_write_is_one(make_database: MakeDatabase):
-    """On SQLite the log grows by it; twice in a second it is still a write that is asked for."""
+    """The probe is a durable write. On SQLite the log grows by it, also if it runs twice in a second."""
     db = await make_database("openmeet")
     await write_durably(db, "openmeet")
     if db.engine == "sqlite":
@@ -203,7 +209,9 @@ async def test_a_durable_write_is_one(make_database: MakeDatabase):
 
 
 async def test_room_for_a_commit_is_tried_and_not_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A quota shows in no figure of what is free: the commit of a page found room in the log, and every real one failed."""
+    """Space for a commit is tested by writing, because a quota does not show in the free space: one page found room in
+    the log while real commits failed.
+    """
     monkeypatch.setattr(durable_write, "LEAST_ROOM_BYTES", 0)
     with small_disk(tmp_path / "data") as fill:
         url = f"sqlite://{tmp_path / 'data' / 'plc.db'}"

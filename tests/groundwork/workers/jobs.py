@@ -1,4 +1,4 @@
-"""What tests have workers do."""
+"""Jobs that tests give to workers."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def spin() -> None:
 
 
 def hold_the_lock() -> None:
-    """Inside C, where no other thread of the interpreter runs and no signal handler either."""
+    """Block inside C code, so that neither another thread of the interpreter nor a signal handler can run."""
     re.match(r"(a+)+$", "a" * 60 + "b")
 
 
@@ -59,6 +59,6 @@ def die() -> None:
 
 
 def write_pid(path: str) -> None:
-    """For who wants to look at the process while it is busy."""
+    """Write the process id, so that the test can look at the process while it is busy."""
     Path(path).write_text(str(os.getpid()))
     spin()

@@ -1,4 +1,4 @@
-"""Jobs in worker processes: their values, their limits, who waits, and what is left behind."""
+"""Jobs in worker processes: their values, their limits, waiting, and what they leave behind."""
 
 import asyncio
 import mmap
@@ -34,7 +34,7 @@ async def pool() -> AsyncIterator[WorkerPool]:
 
 
 def outcomes(pool: WorkerPool) -> dict[str, float]:
-    """What the counter of jobs says, by outcome."""
+    """The counter of jobs, by outcome."""
     assert pool._jobs is not None
     return {
         sample.labels["outcome"]: sample.value
@@ -56,7 +56,7 @@ def is_running(pid: int) -> bool:
 
 
 async def until_written(path: Path) -> int:
-    """The process that is busy now."""
+    """The id of the process that is busy now."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not (path.exists() and path.read_text()):  # noqa: ASYNC110, ASYNC240  # a file tells nobody
             await asyncio.sleep(0.01)
@@ -76,7 +76,7 @@ async def busy(pool: WorkerPool, number: int) -> None:
 
 
 async def test_nothing_is_started_before_the_first_job(pool: WorkerPool) -> None:
-    """The pool costs nothing in a program that reads no files."""
+    """The pool starts no process before the first job, so it costs nothing in a program that reads no files."""
     assert pool.pids == []
     assert await pool.run(partial(jobs.add, 2, 3)) == 5
     assert len(pool.pids) == 1
@@ -97,13 +97,15 @@ async def test_a_process_that_does_not_start_leaves_no_file_open(
 
 
 async def test_a_process_is_used_again(pool: WorkerPool) -> None:
-    """One job after another is done by one process, which is not this one."""
+    """Successive jobs run in one process, which is not this one."""
     first, second = await pool.run(jobs.pid), await pool.run(jobs.pid)
     assert first == second != os.getpid()
 
 
 async def test_one_process_is_kept_ready(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the first job, after a quiet minute, and in place of one that was stopped: nobody waits for a start."""
+    """One process is kept ready before the first job, after a quiet minute, and after one was stopped, so nobody waits
+    for a start.
+    """
     monkeypatch.setattr("groundwork.workers.pool.IDLE_SECONDS", 0.05)
 
     async def ready() -> int:
@@ -126,7 +128,9 @@ async def test_one_process_is_kept_ready(pool: WorkerPool, monkeypatch: pytest.M
 
 
 async def test_a_process_is_used_again_by_a_large_program() -> None:
-    """What the program holds is not what its worker holds, although the system counts it so (getrusage after fork and exec)."""
+    """A worker is reused in a large program: the program's memory does not count as the worker's, although getrusage
+    reports it so after fork and exec.
+    """
     held = bytearray(worker._LARGE_BYTES + (64 << 20))
     held[:: mmap.PAGESIZE] = b"x" * len(held[:: mmap.PAGESIZE])
     pool = WorkerPool(PoolLimits(processes=1, queue=1))
@@ -138,14 +142,16 @@ async def test_a_process_is_used_again_by_a_large_program() -> None:
 
 
 async def test_a_worker_gets_no_secrets(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings are in the environment of the program, and not in that of its workers."""
+    """A worker does not get the settings in the program's environment."""
     monkeypatch.setenv("OPENMEET_MAIL_URL", "smtp://user:secret@mail.example")
     found = await pool.run(jobs.environment)
     assert "secret" not in "".join(found.values())
 
 
 async def test_a_failure_of_ours_comes_out_as_it_was_raised(pool: WorkerPool) -> None:
-    """Kind, field and sentences, whatever the constructor takes; the worker goes on."""
+    """An error of ours is raised unchanged: kind, field and sentences, whatever its constructor takes. The worker goes
+    on.
+    """
     before = await pool.run(jobs.pid)
     with pytest.raises(InvalidForm) as refused:
         await pool.run(jobs.refuse)
@@ -154,7 +160,7 @@ async def test_a_failure_of_ours_comes_out_as_it_was_raised(pool: WorkerPool) ->
 
 
 async def test_a_mistake_of_ours_says_where_it_was(pool: WorkerPool) -> None:
-    """The traceback of the worker is in the notes."""
+    """For a bug, the worker's traceback is in the notes of the exception."""
     with pytest.raises(KeyError) as wrong:
         await pool.run(jobs.break_down)
     assert "break_down" in "".join(wrong.value.__notes__)
@@ -162,7 +168,7 @@ async def test_a_mistake_of_ours_says_where_it_was(pool: WorkerPool) -> None:
 
 @pytest.mark.parametrize("job", [jobs.spin, jobs.hold_the_lock])
 async def test_processor_time_is_bounded(pool: WorkerPool, job: object) -> None:
-    """Also of a job that lets no other thread of its process run."""
+    """Processor time is limited, even for a job that blocks all threads of its process."""
     with pytest.raises(JobStopped) as stopped:
         await pool.run(job, limits=QUICK)  # type: ignore[arg-type]
     assert stopped.value.reason is StopReason.CPU
@@ -171,7 +177,7 @@ async def test_processor_time_is_bounded(pool: WorkerPool, job: object) -> None:
 
 
 async def test_wall_clock_is_bounded(pool: WorkerPool) -> None:
-    """Of a job that uses no processor at all."""
+    """Wall-clock time is limited for a job that uses no processor time."""
     with pytest.raises(JobStopped) as stopped:
         await pool.run(partial(jobs.sleep, 600.0), limits=JobLimits(wall_seconds=0.2))
     assert stopped.value.reason is StopReason.WALL_CLOCK
@@ -180,7 +186,7 @@ async def test_wall_clock_is_bounded(pool: WorkerPool) -> None:
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS accepts the limit of the address space and ignores it")
 async def test_memory_is_bounded(pool: WorkerPool) -> None:
-    """A job that asks for more is stopped; what fits is not."""
+    """A job that asks for too much memory is stopped; one that fits is not."""
     assert await pool.run(partial(jobs.allocate, 64), limits=QUICK) == 64 * 1024 * 1024
     with pytest.raises(JobStopped) as stopped:
         await pool.run(partial(jobs.allocate, 512), limits=QUICK)
@@ -196,7 +202,7 @@ async def test_memory_is_bounded(pool: WorkerPool) -> None:
     ],
 )
 async def test_what_else_stops_a_job(pool: WorkerPool, job: object, reason: StopReason) -> None:
-    """Nesting, a result that is too long, and a decoder that dies; none of them takes the pool along."""
+    """Deep nesting, a result that is too long, or a decoder that crashes stops the job but not the pool."""
     with pytest.raises(JobStopped) as stopped:
         await pool.run(job, limits=JobLimits(result_bytes=2 * 1024 * 1024))  # type: ignore[arg-type]
     assert stopped.value.reason is reason
@@ -204,7 +210,9 @@ async def test_what_else_stops_a_job(pool: WorkerPool, job: object, reason: Stop
 
 
 async def test_nobody_takes_every_process(pool: WorkerPool) -> None:
-    """While one person keeps a process busy and has more waiting, another one passes."""
+    """One person cannot occupy every process: while they keep one busy and have more waiting, another person goes
+    first.
+    """
     spinning = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=ANA)) for _ in range(3)]
     await busy(pool, 1)
     assert await pool.run(partial(jobs.add, 1, 1), holders=BEN) == 2
@@ -216,7 +224,7 @@ async def test_nobody_takes_every_process(pool: WorkerPool) -> None:
 
 
 async def test_places_in_the_queue_are_bounded_per_person(pool: WorkerPool) -> None:
-    """TooMany says when to come back."""
+    """The queued jobs per person are limited; TooMany says when to come back."""
     tasks = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=ANA)) for _ in range(1 + MOST_WAITING)]
     await busy(pool, 1)
     with pytest.raises(TooMany) as refused:
@@ -228,7 +236,7 @@ async def test_places_in_the_queue_are_bounded_per_person(pool: WorkerPool) -> N
 
 
 async def test_the_queue_is_bounded(pool: WorkerPool) -> None:
-    """Unavailable says when to come back, whoever asks."""
+    """The queue is limited for everybody; Unavailable says when to come back."""
     tasks = [
         asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=[QuotaHolder(f"person:{number}")]))
         for number in range(2 + 6)
@@ -244,7 +252,7 @@ async def test_the_queue_is_bounded(pool: WorkerPool) -> None:
 
 
 async def test_an_allowance_is_used_up_and_comes_back() -> None:
-    """By processor time, for each person alone; who used more waits for it."""
+    """Each person has an allowance of processor time, which refills; whoever used more waits."""
     now = [0.0]
     pool = WorkerPool(PoolLimits(processes=1, cpu_seconds_per_person=1.0), clock=lambda: now[0])
     try:
@@ -261,7 +269,7 @@ async def test_an_allowance_is_used_up_and_comes_back() -> None:
 
 
 async def test_a_caller_who_goes_takes_the_job_along(pool: WorkerPool, tmp_path: Path) -> None:
-    """The process is killed, not left at its work."""
+    """If the caller goes away, the process of the job is killed."""
     path = tmp_path / "pid"
     task = asyncio.create_task(pool.run(partial(jobs.write_pid, str(path))))
     pid = await until_written(path)
@@ -272,7 +280,7 @@ async def test_a_caller_who_goes_takes_the_job_along(pool: WorkerPool, tmp_path:
 
 
 async def test_closing_ends_every_process_and_refuses_jobs(tmp_path: Path) -> None:
-    """Those that are busy, too, whose callers wait for nothing more: not for the time that the job might have taken."""
+    """Closing ends every process, busy ones too, without waiting for their jobs, and refuses new jobs."""
     pool = WorkerPool()
     await pool.run(jobs.pid)
     path = tmp_path / "pid"
@@ -293,7 +301,9 @@ async def test_closing_ends_every_process_and_refuses_jobs(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("caller_goes", [False, True])
 async def test_closing_ends_a_process_that_is_just_starting(caller_goes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is ended and reaped before the pool is closed, whether or not somebody still waits for its job."""
+    """A process that is just starting is ended and reaped before the pool is closed, whether or not somebody still
+    waits for its job.
+    """
     started: list[worker.Worker] = []
     may_start = threading.Event()
 
@@ -337,7 +347,7 @@ asyncio.run(main())
 
 
 async def test_no_worker_survives_a_parent_that_is_killed(tmp_path: Path) -> None:
-    """SIGKILL gives the parent no time for anything; idle and busy workers end by themselves."""
+    """No worker survives a parent killed by SIGKILL: idle and busy workers end by themselves."""
     paths = [tmp_path / "one", tmp_path / "other"]
     root = Path(__file__).parents[3]
     parent = subprocess.Popen(  # noqa: ASYNC220  # it is killed below
