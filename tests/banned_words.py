@@ -1,19 +1,19 @@
-"""Words that neither server uses where people read them."""
+"""Words that neither server uses in texts for people."""
 
 import re
 from typing import Final
 
-# Stiff or vague phrases, words of contracts and of databases, and fillers.
+# Stiff or vague phrases, legal and database jargon, and fillers.
 BANNED: Final = re.compile(
     r"\b(?:stands? (?:here|there)|what shall|the ticked|say yes to|how far it reaches|what became of|being seen"
     r"|everybody concerned|hear of it|lead in|as it fits|made anew|brought in|of those whom|whom they concern|let out"
     r"|the least of both|in silence|a sign of you|got around|worthless|mend|at this moment|is no day that|may not|shall"
     r"|whoever|thereof|besides|respectively|successfully|kindly|simply|just(?! now)|oops|users?"
-    # "Take back" as the name of a button is fine; "take it back" says neither what happens nor to what.
+    # "Take back" is fine as the label of a button. In a sentence, "take it back" does not say what happens or to what.
     r"|(?:take|takes|taking) (?:it|that|this|them|my \w+|the \w+) back|taken back|took back|taking back"
-    # We contract, as people do when they speak.
+    # We use contractions, as people do when they speak.
     r"|cannot|(?:is|are|was|were|do|does|did|has|have|had|will|would|could|should|must) not(?! only)"
-    # An e-mail is no letter; letters and digits are.
+    # "Letter" is not used for an e-mail; "letters and digits" is fine.
     r"|letters?(?!(?:,| and| or) digits| a to z))\b",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""Buckets for tests: a real S3 protocol over a real socket, served by a thread of the test process."""
+"""S3 buckets for tests: the real protocol over a real socket, served by a thread of the test process."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -16,8 +16,8 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
-    """The address of a service that speaks S3."""
-    from moto.server import ThreadedMotoServer  # importing it takes a second: only where a bucket is wanted
+    """The URL of an S3 server."""
+    from moto.server import ThreadedMotoServer  # imported here because it takes a second, and few tests need a bucket
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -28,7 +28,7 @@ def s3_url() -> Iterator[str]:
 
 @pytest.fixture
 def make_bucket(s3_url: str) -> MakeBucket:
-    """Makes empty buckets; each call makes another."""
+    """Makes a new empty bucket with every call."""
 
     def make() -> Bucket:
         name = f"bucket-{next(_numbers)}"

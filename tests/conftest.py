@@ -1,4 +1,4 @@
-"""Shared by all tests: the event loop, the closing list of parts that are not here."""
+"""Configuration of all tests: the event loop, shared fixtures, and the closing list of missing parts."""
 
 import functools
 import gc
@@ -24,7 +24,7 @@ _compiled: dict[tuple[object, ...], Any] = {}
 
 
 def _compile_once(self: jinja2.Environment, source: Any, name: Any = None, filename: Any = None, **how: Any) -> Any:
-    """Each test opens servers of its own, and a server compiles its templates: the same code each time."""
+    """Cache compiled templates: each test opens servers of its own, and every server would compile the same templates."""
     settings = (self.autoescape, self.trim_blocks, self.lstrip_blocks, self.finalize, *sorted(self.extensions))
     key = (source, name, filename, *settings, *sorted(how.items()))
     if key not in _compiled:
@@ -32,18 +32,21 @@ def _compile_once(self: jinja2.Environment, source: Any, name: Any = None, filen
     return _compiled[key]
 
 
-# Looking for cycles among a million objects of imported modules took a tenth of all processor time. It is done still, more rarely.
+# Collect garbage less often: looking for cycles among a million objects of imported modules took a tenth of all
+# processor time.
 gc.set_threshold(50_000, 10, 10)
 
-# The default of five seconds says something about the machine. No source uses this library, so only tests wait longer.
+# The default of five seconds measures the machine rather than the code. No source uses this library, so only the tests
+# wait longer.
 for _part in ("connect", "read", "write", "pool"):
     setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _part, PATIENCE_SECONDS)
 
-# httpx asks before every request whether this is trio, and Python looks for the missing module on the whole path each time.
+# httpx checks before every request whether it runs under trio, and each time Python searches the whole path for the
+# missing module.
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # how Python notes that there is none
 
 jinja2.Environment.compile = _compile_once  # type: ignore[method-assign]  # the same, remembered
-# Every server of a test has hundreds of routes, and their paths are the same in each.
+# Every server of a test has hundreds of routes, and their paths are the same each time.
 starlette.routing.compile_path = functools.cache(starlette.routing.compile_path)
 
 pytest_plugins = [
@@ -58,7 +61,8 @@ pytest_plugins = [
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, object]]:
-    from tests.kept_connections import LOOPS  # here, because pytest rewrites the assertions of plugins that it imports
+    # imported here because pytest rewrites the assertions of the plugins that it imports
+    from tests.kept_connections import LOOPS
 
     return "asyncio", {"loop_factory": LOOPS.new}
 
@@ -69,7 +73,7 @@ def first_property() -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """With ``CI=true`` a part that the Makefile requires must be here; saying so first is kinder than fifty failures."""
+    """With ``CI=true``, fail at once if a part that the Makefile requires is missing, instead of failing fifty tests."""
     if hasattr(session.config, "workerinput"):
         return
     missing = [name for name in PARTS if is_required(name) and not is_here(name)]
@@ -78,7 +82,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _log_plainly() -> None:
-    """Like structlog by itself, but tracebacks without local variables: printing those of a simulation takes minutes."""
+    """Configure structlog as by default, but print tracebacks without local variables: printing those of a simulation
+    takes minutes.
+    """
     structlog.reset_defaults()
     *steps, _ = structlog.get_config()["processors"]
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
@@ -92,7 +98,9 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    """A program that a test ran in this process has configured logs for a stream that ends with the test."""
+    """Reset the log configuration: a program that the test ran in this process may have configured logs for a stream
+    that ends with the test.
+    """
     _log_plainly()
 
 

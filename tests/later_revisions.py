@@ -1,4 +1,4 @@
-"""Packages with more revisions than they have, for tests about migrating."""
+"""Adds revisions to packages, for tests of migrations."""
 
 import importlib
 import shutil
@@ -27,7 +27,7 @@ def upgrade() -> None:
 
 @pytest.fixture
 def revise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Revise:
-    """``revise(package, sql)``: in this test and process the package has one more revision. Returns its number."""
+    """``revise(package, sql)`` adds a revision to the package within this test and process, and returns its number."""
 
     def revise(package: str, script: str) -> str:
         versions = tmp_path / "revised" / package / "migrations" / "versions"
@@ -35,7 +35,7 @@ def revise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Revise:
             spec = cast("ModuleSpec", importlib.import_module(package).__spec__)
             folders = cast("list[str]", spec.submodule_search_locations)
             shutil.copytree(Path(folders[0]) / "migrations", versions.parent)
-            # Where revisions are looked for; modules are still imported from the package's own path.
+            # The folder that is searched for revisions. Modules are still imported from the package's own path.
             monkeypatch.setattr(spec, "submodule_search_locations", [str(versions.parents[1]), *folders])
         before = head(versions)
         number = f"{int(before) + 1:04}"

@@ -1,7 +1,7 @@
-"""Databases that killed runs of tests have left on a PostgreSQL server: whoever comes next takes them away.
+"""Removes databases that killed test runs have left on a PostgreSQL server.
 
-The name says whose one is: ``openmeet_tests_<process id>``, perhaps with more behind it. One whose process is there belongs to a
-run beside this one; one that somebody is connected to is left alone, whatever its name says.
+A database is named ``openmeet_tests_<process id>``, with an optional suffix. If that process exists, the database
+belongs to a concurrent run and stays. A database that has a connection stays as well.
 """
 
 import os
@@ -10,17 +10,17 @@ import re
 import asyncpg
 
 _NAME = re.compile(r"openmeet_tests_(\d+)(?:_.*)?")
-# One at a time: of workers that begin together the others have nothing left to do.
+# One worker at a time: when several start together, the others find nothing left to drop.
 _LOCK = 0x6F70656E
 
 
 def name_of_own(*more: object) -> str:
-    """The name of a database of this process."""
+    """The name of this process's database."""
     return "_".join(str(part) for part in ("openmeet_tests", os.getpid(), *more))
 
 
 async def drop_left_behind(server: str) -> list[str]:
-    """Drop those whose process has gone; their names."""
+    """Drop the databases whose process has ended, and return their names."""
     connection = await asyncpg.connect(server)
     dropped: list[str] = []
     try:
@@ -49,5 +49,5 @@ def _is_left_behind(name: str) -> bool:
     except ProcessLookupError:
         return True
     except (PermissionError, OverflowError):
-        pass  # somebody else's, or no process id at all
+        pass  # somebody else's database, or the name has no process id
     return False

@@ -1,4 +1,4 @@
-"""Records that no server of today would write and that lie in old repositories all the same: bytes, and their JSON form."""
+"""Records that no server writes today but that old repositories contain, as bytes and as JSON."""
 
 from typing import Any
 

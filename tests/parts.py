@@ -1,7 +1,8 @@
-"""What parts of the outside a test needs, whether they are here, and what to say when they are not.
+"""External parts that tests need: whether they are present, and what to report if not.
 
-A test says ``@needs("redis")``. On a person's machine a missing part skips the test and is named once in the closing
-list with the command that gets it; with ``CI=true`` a missing part of ``OPENMEET_CI_REQUIRES`` is a failure.
+A test declares ``@needs("redis")``. On a developer's machine, a missing part skips the test and is listed once at the
+end, with the command that installs it. With ``CI=true``, a missing part that ``OPENMEET_CI_REQUIRES`` lists is a
+failure.
 """
 
 import functools
@@ -39,7 +40,7 @@ def _node_is_recent() -> bool:
 
 @dataclass(frozen=True)
 class Part:
-    """Something outside the project that a test talks to."""
+    """Something outside the project that tests talk to."""
 
     what: str
     get_it: str
@@ -68,7 +69,7 @@ PARTS = {
 
 @functools.cache
 def is_here(name: str) -> bool:
-    """Whether this machine has the part; asked once per process."""
+    """True if this machine has the part; checked once per process."""
     match name:
         case "postgresql":
             return postgres.VARIABLE in os.environ or _listens(5432)
@@ -101,12 +102,12 @@ def is_here(name: str) -> bool:
 
 
 def is_required(name: str) -> bool:
-    """Whether a missing part is a failure here (the list stands in the Makefile)."""
+    """True if a missing part is a failure here (the Makefile has the list)."""
     return os.environ.get("CI") == "true" and name in os.environ.get("OPENMEET_CI_REQUIRES", "").split()
 
 
 def needs(*names: str) -> pytest.MarkDecorator:
-    """Skip, and say so in the closing list, where one of the parts is missing."""
+    """Skip the test if one of the parts is missing, and report it in the closing list."""
     missing = [name for name in names if not is_here(name)]
     return pytest.mark.skipif(
         bool(missing) and not any(is_required(name) for name in missing),
@@ -115,12 +116,14 @@ def needs(*names: str) -> pytest.MarkDecorator:
 
 
 def fixture_path(relative: str) -> Path:
-    """A file or folder of the data beside the repository; read in place, never copied."""
+    """The path of a file or folder of the fixtures outside the repository; read in place, never copied."""
     return FIXTURES / relative
 
 
 def fixture_lines(relative: str) -> list[tuple[int, str]]:
-    """The cases of a text list with their line numbers; spaces are data, ``#`` lines and empty ones are not."""
+    """The cases of a text file with their line numbers. Spaces are significant; lines that are empty or start with
+    ``#`` are left out.
+    """
     path = fixture_path(relative)
     if not path.is_file():
         return []

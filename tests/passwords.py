@@ -1,4 +1,4 @@
-"""Passwords of the least cost and refusals without a pause, for tests that are about neither."""
+"""Cheap password hashes and refusals without a delay, for tests that are not about them."""
 
 import functools
 
@@ -7,7 +7,8 @@ import pytest
 from aurora_locus.accounts import password_reset, sessions
 from aurora_locus.accounts.passwords import Passwords
 
-# How long a refusal takes at least, in seconds, by where it is read: as the server has it, before any test changes it.
+# The minimum duration of a refusal in seconds, by the variable that holds it: the server's own values, before a test
+# changes them.
 LEAST_TIMES = {
     "aurora_locus.accounts.sessions.LEAST_SECONDS_OF_REFUSAL": sessions.LEAST_SECONDS_OF_REFUSAL,
     "aurora_locus.accounts.sign_in_links.LEAST_SECONDS_OF_REFUSAL": sessions.LEAST_SECONDS_OF_REFUSAL,
@@ -17,9 +18,9 @@ LEAST_TIMES = {
 
 @pytest.fixture
 def cost_of_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashes of the least cost, where a whole PDS is opened: it makes one at its start, one per account and one per sign-in.
+    """Use the cheapest password hashes. A PDS computes a hash at its start, for each account and for each sign-in.
 
-    What is about the hash has this fixture under its own name, and with it what the server really uses.
+    Tests of the hashing override this fixture to keep the server's real parameters.
     """
     hash_cheaply(monkeypatch)
     for setting in LEAST_TIMES:
@@ -27,12 +28,12 @@ def cost_of_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hash_cheaply(patch: pytest.MonkeyPatch) -> None:
-    """The same hashes for a server that several tests share: as long as ``patch`` is not undone."""
+    """Use the cheapest hashes in a server that several tests share, until ``patch`` is undone."""
     patch.setattr("aurora_locus.accounts.opening.Passwords", functools.partial(Passwords, memory_kib=64, passes=1))
 
 
 @pytest.fixture
 def refusals_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests of how long a refusal takes at least: the times that the server really uses."""
+    """Restore the server's real minimum durations, for tests of how long a refusal takes."""
     for setting, seconds in LEAST_TIMES.items():
         monkeypatch.setattr(setting, seconds)

@@ -1,4 +1,4 @@
-"""How long a test waits for what must happen: on a machine that does much else, too."""
+"""How long tests wait for something that must happen, even on a busy machine."""
 
 PATIENCE_SECONDS = 120.0
 """A bound for what hangs, and no claim about how fast anything is."""

@@ -1,9 +1,9 @@
-"""A test that sleeps fails, in the folders that are listed here: waiting for a clock makes a suite slow and proves nothing.
+"""Fail tests that sleep, in the folders listed here: waiting for a clock makes a suite slow and proves nothing.
 
-Slow is something else: a machine that does much besides is waited for without limit. What counts is a timer that was set for more than
-20 ms and ran out while the event loop had nothing to do, or ``time.sleep`` for as long, in the thread of the test.
+Being slow is not a failure; a busy machine is given any time it needs. What counts is a timer of more than 20 ms that
+ran out while the event loop had nothing to do, or a ``time.sleep`` of that length in the thread of the test.
 
-Folders whose tests open servers are not listed yet: those look around by timers of their own while they wait for a slow machine.
+Folders whose tests open servers are not listed yet, because they poll while they wait for a slow machine.
 """
 
 import selectors
@@ -23,7 +23,7 @@ LONGEST_SECONDS = 0.02
 
 
 class Pauses:
-    """What the thread of the tests has slept since it was last asked, in seconds."""
+    """How long the test thread has slept since the last call, in seconds."""
 
     def __init__(self) -> None:
         self._found: list[float] = []

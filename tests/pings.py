@@ -1,4 +1,4 @@
-"""A subscriber that looks at the pings of a stream, and answers them or does not."""
+"""A subscriber that sees the pings of a stream and answers them or not."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,13 +11,13 @@ from tests.patience import PATIENCE_SECONDS
 
 @asynccontextmanager
 async def listening(url: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    """A connection that answers no ping by itself."""
+    """Open a connection that does not answer pings by itself."""
     async with aiohttp.ClientSession() as session, session.ws_connect(url, autoping=False) as socket:
         yield socket
 
 
 async def next_ping(socket: aiohttp.ClientWebSocketResponse) -> bytes:
-    """The next ping, whatever comes before it."""
+    """Return the next ping and skip everything before it."""
     while True:
         message = await socket.receive(PATIENCE_SECONDS)
         if message.type is WSMsgType.PING:
@@ -26,7 +26,7 @@ async def next_ping(socket: aiohttp.ClientWebSocketResponse) -> bytes:
 
 
 async def is_kept_while_it_answers(url: str) -> None:
-    """Several pings come on a silent stream, and each answer keeps it open."""
+    """Check that several pings arrive on a silent stream and that answering them keeps it open."""
     async with listening(url) as socket:
         for _ in range(3):
             await socket.pong(await next_ping(socket))
@@ -34,7 +34,7 @@ async def is_kept_while_it_answers(url: str) -> None:
 
 
 async def is_dropped_when_it_is_silent(url: str) -> None:
-    """A ping comes, nobody answers, and the server lets go."""
+    """Check that the server closes the connection if its ping is not answered."""
     async with listening(url) as socket:
         await next_ping(socket)
         while (message := await socket.receive(PATIENCE_SECONDS)).type not in {WSMsgType.CLOSE, WSMsgType.CLOSED}:

@@ -1,6 +1,8 @@
-"""For test clients that only speak plain HTTP on loopback: httpx reads the authorities for each, longer than many a test lasts."""
+"""A TLS context for test clients that only use plain HTTP on loopback: for each client, httpx would load the
+certificate authorities, which takes longer than many tests.
+"""
 
 import ssl
 
-# Believes nobody.
+# Trusts no certificate authority.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

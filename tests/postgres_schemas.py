@@ -1,7 +1,8 @@
-"""PostgreSQL schemas with a package's tables that tests use one after another.
+"""PostgreSQL schemas with a package's tables that tests reuse.
 
-To make one takes half a second and to drop it as long as a test; to empty it a few milliseconds. What a test leaves behind is
-removed row by row, what the revisions had put there is put back; a schema in which anything but rows has changed is dropped.
+Creating a schema takes half a second, dropping one takes as long as a test, and emptying one takes a few milliseconds.
+The rows that a test leaves behind are deleted, and the rows that the revisions had inserted are restored. A schema in
+which anything other than rows has changed is dropped.
 """
 
 import asyncio
@@ -17,14 +18,14 @@ import asyncpg
 
 T = TypeVar("T")
 
-# How the connections that empty schemas call themselves: no part of any program under test.
+# The application name of the connections that empty schemas; no program under test uses it.
 EMPTIER = "emptied schemas"
 
 _numbers = itertools.count(1)
 
-# What the schema holds (tables, functions), what belongs to its tables (indexes, constraints, triggers, defaults) and their
-# columns, all by number, so that what was made anew is something else. Catalogs may be large: each part is found by an index. Sums of
-# hashes take a third of the time that a text of all numbers takes.
+# Fingerprint of a schema: its tables and functions, what belongs to its tables (indexes, constraints, triggers,
+# defaults), and their columns. Everything is identified by its OID, so a recreated object counts as changed. Catalogs
+# can be large, so each part is found by an index. Summing hashes takes a third of the time of concatenating all OIDs.
 _SHAPE = """
 with own as (
     select classid, objid from pg_depend
@@ -57,7 +58,7 @@ select pg_terminate_backend(pid) from pg_stat_activity
 
 @dataclass(frozen=True)
 class _Fresh:
-    """A schema as its revisions leave it: its shape, its tables, and the rows of those that have some."""
+    """A schema as its revisions leave it: its fingerprint, its tables, and the rows of those that have any."""
 
     shape: str
     tables: tuple[str, ...]
@@ -65,9 +66,10 @@ class _Fresh:
 
 
 class Emptied:
-    """The schemas of one process that were emptied and may be used again, by database and package.
+    """The emptied schemas of one process that can be reused, by database and package.
 
-    Tests have event loops of their own; what empties has one in a thread, so that connections and plans outlive a test.
+    Tests have event loops of their own. Emptying uses a loop in a thread, so that its connections and plans outlive a
+    test.
     """
 
     def __init__(self, make: Callable[[str, str, str], Awaitable[None]]) -> None:
@@ -80,7 +82,7 @@ class Emptied:
         self._thread.start()
 
     async def borrow(self, url: str, package: str) -> str:
-        """The name of a schema with the package's tables and nothing of any test."""
+        """Return the name of a schema that has the package's tables and no data of any test."""
         free = self._free.setdefault((url, package), [])
         if free:
             return free.pop()
@@ -89,21 +91,21 @@ class Emptied:
         return schema
 
     async def give_back(self, url: str, schema: str, package: str) -> bool:
-        """Empty it for the next; False where it is not what it was, and must be dropped."""
+        """Empty the schema for the next test. Returns False if its structure has changed, so that it must be dropped."""
         if not await self.empty(url, schema):
             return False
         self._free[url, package].append(schema)
         return True
 
     async def ready(self, url: str, schema: str, package: str) -> None:
-        """See to it that this schema is there, as the package's revisions leave it."""
+        """Make sure that this schema exists with the package's tables."""
         if (url, schema) in self._fresh:
             return
         await self._make(url, schema, package)
         self._fresh[url, schema] = await self._there(self._look(url, schema))
 
     async def empty(self, url: str, schema: str) -> bool:
-        """Leave in it what was there at first; False where it has got another shape."""
+        """Restore the initial rows. Returns False if the structure of the schema has changed."""
         fresh = self._fresh[url, schema]
         if await self._there(self._put_back(url, schema, fresh)):
             return True
@@ -111,18 +113,18 @@ class Emptied:
         return False
 
     async def cut_off_others(self, url: str, spared: Collection[int] = ()) -> None:
-        """Whoever else is connected to this database loses the connection: over one that is there, since a new one costs more.
+        """Disconnect all other connections to this database. Uses an existing connection, because a new one costs more.
 
-        ``spared``: processes of the server that are to go on.
+        ``spared``: ids of server processes to leave connected.
         """
         await self._there(self._cut_off(url, spared))
 
     def all(self) -> list[tuple[str, str]]:
-        """(url, schema) of those that are there."""
+        """The (url, schema) pairs that exist."""
         return list(self._fresh)
 
     def close(self) -> None:
-        """The thread ends, and its connections."""
+        """Stop the thread and close its connections."""
         asyncio.run_coroutine_threadsafe(self._disconnect(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -132,18 +134,19 @@ class Emptied:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     async def _connection(self, url: str) -> asyncpg.Connection:
-        """One that answers: a test may have cut off whoever was connected."""
+        """Return a working connection: a test may have disconnected the previous one."""
         known = self._connections.get(url)
         try:
             if known is not None:
                 await known.execute("select 1")
                 return known
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-            pass  # a new one is made
-        # What comes of statements that are compiled is slower here than what they save.
-        # No foreign key, no trigger that forbids to remove what is only added: set here, because to change it forgets all plans.
+            pass  # open a new one
+        # JIT compilation costs more here than it saves. The replica role turns off foreign keys and the triggers that
+        # protect append-only tables. It is set here because changing it later would discard all plans.
         settings = {"jit": "off", "application_name": EMPTIER, "session_replication_role": "replica"}
-        # The question about all tables is longer than what asyncpg keeps by itself, and planning it takes longer than its answer.
+        # The query over all tables is longer than the statements that asyncpg caches by default, and planning it takes
+        # longer than running it.
         self._connections[url] = await asyncpg.connect(url, server_settings=settings, max_cacheable_statement_size=0)
         return self._connections[url]
 

@@ -1,11 +1,11 @@
-"""``openmeet`` commands as processes that are forked from one that has imported them.
+"""``openmeet`` commands as processes that are forked from one that has already imported them.
 
-Importing takes two seconds of processor time, more than most commands need for their work, and tests start hundreds. A forked process
-has its own id, environment, folder, files and signals. Only what happens before ``main`` and after it is left out:
-``tests/programs/test_cli.py``, the tour and the benchmarks start the script itself.
+Importing takes two seconds of processor time, more than most commands need for their work, and the tests start hundreds
+of commands. A forked process has its own id, environment, folder, files and signals. Only what happens before and after
+``main`` is skipped; ``tests/programs/test_cli.py``, the tour and the benchmarks therefore start the script itself.
 
-``python -m tests.preloaded FD`` is the process that is forked. Each line on its socket asks for a command and brings four descriptors:
-stdin, stdout, stderr, and a socket on which it tells the process id and, at its end, the status.
+``python -m tests.preloaded FD`` is the process that forks. Each line on its socket requests a command and passes four
+descriptors: stdin, stdout, stderr, and a socket on which it reports the process id and, at the end, the exit status.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, NoReturn
 
-# Set by tests/conftest.py: what measures programs, or shows them, starts the script.
+# Set by tests/conftest.py. Benchmarks and the tour leave it unset and start the script.
 is_wanted = False
 
 _REQUEST_BYTES = 1 << 20
@@ -35,12 +35,12 @@ _ROOT = Path(__file__).parent.parent
 
 
 def inherited() -> dict[str, str]:
-    """The environment of the tests without settings of servers."""
+    """The environment of the tests without the settings of servers."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_", "PLC_"))}
 
 
 class Forked:
-    """A running command; what tests use of ``asyncio.subprocess.Process``."""
+    """A running command, with the part of ``asyncio.subprocess.Process`` that tests use."""
 
     def __init__(self, told: socket.socket, pid: int) -> None:
         self._told = told
@@ -49,20 +49,20 @@ class Forked:
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs, the negative number of the signal that ended it."""
+        """None while the command runs; the negative signal number if a signal ended it."""
         if self._status is None:
             self._listen()
         return self._status
 
     def end(self) -> int:
-        """Block until its end."""
+        """Block until the command ends."""
         if self._status is None:
             self._listen(0)
         assert self._status is not None
         return self._status
 
     async def wait(self) -> int:
-        """Wait for its end."""
+        """Wait until the command ends."""
         while self._status is None:
             if self._listen():
                 break
@@ -103,7 +103,7 @@ async def _readable(connection: socket.socket) -> None:
 
 
 class Starter:
-    """The process that is forked, started when the first command is."""
+    """The process that forks commands; started with the first command."""
 
     def __init__(self) -> None:
         self._requests: socket.socket | None = None
@@ -119,7 +119,7 @@ class Starter:
         stdin: int | None = None,
         folder: Path = _ROOT,
     ) -> Forked:
-        """``openmeet ARGUMENTS`` with this environment and nothing else."""
+        """Start ``openmeet ARGUMENTS`` with exactly this environment."""
         with self._opening:
             requests = self._requests or self._open()
         told, telling = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -132,7 +132,7 @@ class Starter:
     def run(
         self, *arguments: str, environment: dict[str, str], given: str = "", folder: Path = _ROOT
     ) -> subprocess.CompletedProcess[str]:
-        """A command from beginning to end, as ``subprocess.run`` does it."""
+        """Run a command to its end, like ``subprocess.run``."""
         with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
             stdin.write(given.encode())
             for file in (stdin, stdout, stderr):
@@ -159,7 +159,7 @@ class Starter:
         self._requests = here
 
         def end() -> None:
-            here.close()  # that is the sign to end
+            here.close()  # tells the process to end
             process.wait()
 
         atexit.register(end)
@@ -170,15 +170,15 @@ STARTER = Starter()
 
 
 def serve(requests: socket.socket) -> list[str] | None:
-    """Fork for each request. Returns twice: None at the end, and the arguments of the command in each process that was forked."""
+    """Fork for each request. Returns twice: None at the end, and in each forked process the arguments of its command."""
     import_commands()
-    # What is never collected is not copied into each process, either.
+    # Objects that are never collected are not copied into the forked processes.
     gc.freeze()
     woken, waking = socket.socketpair()
     woken.setblocking(False)
     waking.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    # Ctrl-C is for the tests; this process ends after them.
+    # Ctrl-C is meant for the tests; this process ends after them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(waking.fileno())
     running: dict[int, socket.socket] = {}
@@ -224,19 +224,19 @@ def serve(requests: socket.socket) -> list[str] | None:
 
 
 def _tell_ends(running: dict[int, socket.socket]) -> None:
-    """Of all processes that have ended: one signal may stand for several."""
+    """Report all processes that have ended, because one signal can stand for several."""
     while running:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
-        # Where the test is over, nobody wants to know.
+        # The test is over and no longer listens.
         with running.pop(pid) as told, contextlib.suppress(BrokenPipeError, ConnectionResetError):
             told.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 def import_commands() -> None:
-    """Every role, noun and verb, as the command imports them; and what each of them would read again, whatever it is asked."""
-    import typer  # here, because the tests that use this module import no program
+    """Import every role, noun and verb as the command does, and whatever every command would load again."""
+    import typer  # imported here because the tests that use this module import no program
 
     from aurora_locus.i18n import catalogue as messages_of_the_pds
     from openmeet.i18n import catalogue as messages_of_the_site
@@ -245,13 +245,13 @@ def import_commands() -> None:
     tables = (cli.ROLES, cli.NOUNS, *cli.VERBS.values())
     for module in sorted({module for table in tables for module, _ in table.values()}):
         importlib.import_module(module)
-    # A tenth of a second for the library that reads arguments, which Typer imports with the first command, and for messages.
+    # Typer imports its argument parser with the first command; this and the messages take a tenth of a second.
     nothing = typer.Typer(add_completion=False)
     nothing.command()(lambda: None)
     nothing([], standalone_mode=False)
     for messages in (messages_of_the_pds, messages_of_the_site):
         messages.CATALOGUE.read_all()
-    # A thread would not be there after a fork, and what it holds would stay locked.
+    # A thread does not survive a fork, and the locks that it holds would stay locked.
     assert threading.active_count() == 1, threading.enumerate()
 
 
@@ -259,14 +259,16 @@ def _main() -> NoReturn:
     arguments = serve(socket.socket(fileno=int(sys.argv[1])))
     if arguments is None:
         sys.exit(0)
-    from programs.cli import main  # here, because it is not needed to ask for commands
+    from programs.cli import main  # imported here because the process that requests commands does not need it
 
     sys.argv = ["openmeet", *arguments]
     _end(main())
 
 
 def _end(status: int) -> NoReturn:
-    """As multiprocessing ends what it has forked: two thousand modules are not taken apart, which costs more than most commands."""
+    """End as multiprocessing ends a forked process: tearing down two thousand modules would cost more than most
+    commands.
+    """
     threading._shutdown()  # type: ignore[attr-defined]  # private
     atexit._run_exitfuncs()
     sys.stdout.flush()

@@ -1,6 +1,6 @@
-"""Words of the protocol: what developers and operators read, and nobody else (``docs/design-language.md``, principle 6).
+"""Protocol terms that only developers and operators should read (``docs/design-language.md``, principle 6).
 
-Where a message is used says who reads it. People do not read what is under “Technical details”.
+The place where a message is used decides who reads it. Ordinary readers do not open “Technical details”.
 """
 
 import re
@@ -21,7 +21,7 @@ _GERMAN: Final = re.compile(
     r"\b(?:Repositorys?|Repositories|Datens[aä]tz\w*|Netzwerk\w*|Handles?|Firehose|Relays?|Lexi[ck]on\w*|AppViews?|RSVPs?"
     r"|Instanz(?:en)?|PDS|DIDs?|CIDs?|NSIDs?|URIs?|UTC|XRPC|OAuth|AT(?:[ -]|&nbsp;)Protoco?k?o?ll?s?|rkeys?)\b"
 )
-# A value as it is typed is an example, not a word: ``did:plc:…``.
+# A literal value such as ``did:plc:…`` is an example, not a term.
 _NO_WORDS: Final = re.compile(r"%\(\w+\)[sd]|<code>.*?</code>|<[^>]*>|\bdid:\S*|\b[A-Z]+_[A-Z_]+\b")
 _TECHNICAL_DETAILS: Final = re.compile(
     rb"<details[^>]*>\s*<summary>(?:<span>)?\{% trans %\}Technical details\{% endtrans %\}.*?</details>", re.DOTALL
@@ -30,17 +30,19 @@ _REASON: Final = re.compile(rb'^    "(\w+\.\w+)": (?:mark|plural)\(.*?^(?=    "|
 
 
 def is_english_of_protocol(text: str) -> bool:
-    """Whether an English sentence has a word of the protocol."""
+    """True if an English sentence contains a protocol term."""
     return bool(_ENGLISH.search(_NO_WORDS.sub(" ", text)))
 
 
 def is_german_of_protocol(text: str) -> bool:
-    """The same of a German one."""
+    """True if a German sentence contains a protocol term."""
     return bool(_GERMAN.search(_NO_WORDS.sub(" ", text)))
 
 
 def for_people(path: Path, source: bytes, technical: re.Pattern[str]) -> bytes:
-    """What of a file people read: all but folds of technical details, and reasons whose name ``technical`` matches."""
+    """The part of a file that ordinary readers see: without “Technical details”, and without reasons whose name matches
+    ``technical``.
+    """
     read = _TECHNICAL_DETAILS.sub(b"", source)
     if "reasons" in path.parts:
         read = _REASON.sub(lambda one: b"" if technical.match(one[1].decode()) else one[0], read)
@@ -48,9 +50,10 @@ def for_people(path: Path, source: bytes, technical: re.Pattern[str]) -> bytes:
 
 
 def offenders(server: Server, technical: re.Pattern[str]) -> Iterator[str]:
-    """Sentences that people read, in English and German, with a word of the protocol.
+    """Yield the sentences for ordinary readers, in English and German, that contain a protocol term.
 
-    ``technical``: paths below the server’s package, and names of reasons, that only developers and operators read.
+    ``technical``: matches paths below the server’s package, and names of reasons, that only developers and operators
+    read.
     """
     german = _translations(server)
     for path in files(server.sources):

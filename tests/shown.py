@@ -1,8 +1,10 @@
-"""What a page says to its readers, without what only programs read."""
+"""The text that a page shows to its readers."""
 
 import re
 
 
 def words_of(html: str) -> str:
-    """The words between the tags. Tokens, identifiers and addresses in attributes may hold any three letters by chance."""
+    """The text between the tags. Tokens, identifiers and addresses in attributes are left out, because they can contain
+    any three letters by chance.
+    """
     return " ".join(re.sub("<[^>]+>", " ", html).split())

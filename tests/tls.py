@@ -1,4 +1,4 @@
-"""TLS in front of servers under test: certificates of authorities that nobody else believes, and what ends TLS with them."""
+"""TLS for servers under test: self-signed certificates, and a proxy that terminates TLS."""
 
 import asyncio
 import contextlib
@@ -17,24 +17,24 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @dataclass(frozen=True)
 class Certificate:
-    """Two PEM files. Signed by itself, so it is its own authority."""
+    """A self-signed certificate and its key as two PEM files. It is its own authority."""
 
     chain: Path
     key: Path
 
     def trusting(self) -> ssl.SSLContext:
-        """For a client that believes this one and nobody else."""
+        """The context of a client that trusts only this certificate."""
         return ssl.create_default_context(cafile=str(self.chain))
 
     def serving(self) -> ssl.SSLContext:
-        """For who shows it."""
+        """The context of a server that presents this certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.chain, self.key)
         return context
 
 
 def make_certificate(folder: Path, *names: str) -> Certificate:
-    """A certificate for these names or addresses, in this folder under the names that certbot gives."""
+    """Make a certificate for these names or addresses. Its files have the names that certbot gives."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a server under test")])
     now = datetime.now(UTC)
@@ -68,7 +68,7 @@ def _name(text: str) -> x509.GeneralName:
 
 @asynccontextmanager
 async def tls_before(port: int, certificate: Certificate, *, on: int) -> AsyncIterator[None]:
-    """What comes to the port ``on`` of this machine by TLS goes on to ``port`` as it is, and back."""
+    """Terminate TLS on port ``on`` of this machine and forward the bytes to ``port`` and back."""
     open_now: set[asyncio.StreamWriter] = set()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

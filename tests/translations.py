@@ -1,4 +1,4 @@
-"""What holds for the translations of every server: each message keeps what the English one has, and German is complete."""
+"""Checks of the translations of every server: each keeps the parts of the English message, and German is complete."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from tests.banned_words import BANNED
 _PARAMETER: Final = re.compile(r"%\(\w+\)[sd]|%%")
 _TAG: Final = re.compile(r"</?\w[^>]*>|&\w+;")
 
-# Sie and officialese; the polite pronouns differ from "sie" and "ihr" only inside of a sentence.
+# "Sie" and officialese. The polite pronouns can be told from "sie" and "ihr" only inside a sentence.
 _BANNED_IN_GERMAN: Final = re.compile(
     r"(?<=[a-zäöüß,] )(?:Sie|Ihnen|Ihre?[mnrs]?)\b|\bseitens\b|\bdiesbezüglich|\bhinsichtlich\b|\bzwecks\b|\berfolgreich\b"
     r"|\bUser\b|\bEmail|\bE-mail|\bNutzer|\bVeranstaltung|\bbetätigen\b|\bgemäß\b|\bUnzulässig|\bHoppla\b|;"
@@ -35,16 +35,16 @@ def _forms(text: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _messages(server: Catalogue, language: str) -> Iterator[Message]:
-    """Those that are translated."""
+    """The messages that have a translation."""
     return (one for one in _of(server, language) if one.id and any(_forms(one.string)))
 
 
 def differences(one: Message, plural_forms: int) -> Iterator[str]:
-    """What a translation lost or made up."""
+    """What a translation has lost or added."""
     english, translated = _forms(one.id), _forms(one.string)
     if len(translated) != (1 if len(english) == 1 else plural_forms) or not all(translated):
         yield f"forms of {english}"
-    # Which of the forms names the number is up to the language.
+    # Each language decides which plural forms contain the number.
     known = [set(_PARAMETER.findall(text)) for text in english]
     for text in translated:
         has = set(_PARAMETER.findall(text))
@@ -57,7 +57,7 @@ def differences(one: Message, plural_forms: int) -> Iterator[str]:
 
 
 def kept(server: Catalogue) -> None:
-    """Parameters, tags and plural forms are kept in every language, and nothing is fuzzy."""
+    """Every translation keeps parameters, tags and plural forms, and no message is fuzzy."""
     for path in sorted(server.folder.glob(f"*/LC_MESSAGES/{server.domain}.po")):
         language = path.parent.parent.name
         forms = _of(server, language).num_plurals
@@ -66,7 +66,7 @@ def kept(server: Catalogue) -> None:
 
 
 def complete(server: Catalogue) -> None:
-    """Every message has a German translation, and no translation is left over."""
+    """Every message has a German translation, and no translation is unused."""
     template = {(one.context, _forms(one.id)) for one in _read(server.folder / f"{server.domain}.pot") if one.id}
     german = {(one.context, _forms(one.id)) for one in _messages(server, "de")}
     assert sorted(str(english) for _, english in template - german) == []
@@ -74,15 +74,15 @@ def complete(server: Catalogue) -> None:
 
 
 def good_german(server: Catalogue) -> None:
-    """No banned word, and German quotation marks."""
+    """German texts have no banned word and use German quotation marks."""
     said = [text for one in _messages(server, "de") for text in _forms(one.string)]
-    # A comma after a parameter name, "&nbsp;" and addresses are no sentence.
+    # Parameter names, "&nbsp;" and addresses are not part of a sentence.
     assert [text for text in said if _BANNED_IN_GERMAN.search(_TAG.sub("", text))] == []
-    # Quotation marks are the German ones, except around JSON.
+    # German texts use German quotation marks, except around JSON.
     assert [text for text in said if "”" in text or ('"' in _TAG.sub("", text) and "{" not in text)] == []
 
 
 def good_english(server: Catalogue) -> None:
-    """No sentence has a banned word."""
+    """English texts have no banned word."""
     sentences = (text for one in _read(server.folder / f"{server.domain}.pot") for text in _forms(one.id))
     assert [one for one in sentences if BANNED.search(one)] == []

@@ -1,4 +1,4 @@
-"""Words of templates and of rendered pages that belong to no message."""
+"""Finds texts of templates and of rendered pages that are not marked for translation."""
 
 import re
 from collections.abc import Iterator
@@ -9,16 +9,17 @@ import jinja2
 from babel.dates import get_day_names, get_month_names
 from jinja2 import nodes
 
-# Their content is data, of people or for programs.
+# Elements that contain data, of people or for programs.
 _DATA: Final = frozenset({"code", "datalist", "output", "pre", "script", "style", "svg", "textarea", "time"})
 _INLINE: Final = frozenset(
     {"a", "abbr", "b", "bdi", "br", "code", "del", "em", "i", "ins", "output", "s", "small", "span", "strong", "time"}
 )
-# Attributes that are shown or read out.
+# Attributes that are shown or read aloud.
 _SHOWN: Final = frozenset({"alt", "aria-label", "placeholder", "title"})
 
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
-# Text that no catalogue holds: dates and numbers are written by locale; addresses, zones and the site's name stay.
+# Text that is not translated: dates and numbers are formatted by locale; addresses, zones and the site's name stay as
+# they are.
 _DATES: Final = "|".join(
     word
     for width in ("wide", "abbreviated")
@@ -31,16 +32,16 @@ _NO_MESSAGE: Final = re.compile(
 )
 
 _MESSAGES: Final = frozenset({"_", "gettext", "ngettext", "pgettext", "npgettext"})
-# A literal of a template that reads like words, not like a value.
+# A literal in a template that looks like words, not like a value.
 _LIKE_WORDS: Final = re.compile(r"[A-Z“][^\W\d_]|[^\W\d_]+ [^\W\d_]")
 # Blocks and macros that write attributes.
 _ATTRIBUTES: Final = frozenset({"width", "described", "said_of"})
-# Stands for an expression.
+# Placeholder for an expression.
 _HOLE: Final = "0"
 
 
 class _Reader(HTMLParser):
-    """The text of each block in one piece, since a message may have tags inside."""
+    """Collects the text of each block as one piece, because a message can contain tags."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +76,7 @@ def _pieces(html: str) -> list[str]:
 
 
 def _outside(text: str) -> str:
-    """What is outside of the marks. They may be nested: a parameter may be a message."""
+    """The text outside the marks. Marks can be nested: a parameter can itself be a message."""
     depth, kept = 0, []
     for letter in text:
         if letter == "]":
@@ -86,18 +87,18 @@ def _outside(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-# The first letter of a name stands for a picture.
+# The initial of a name that replaces a missing picture.
 _INITIAL: Final = re.compile(r'(<span class="avatar[^>]*>)[^<]*')
 
 
 def unmarked(page: str, content: re.Pattern[str]) -> set[str]:
-    """Texts of a page in the pseudo-locale with words outside of the marks. ``content``: what people wrote."""
+    """The texts of a page in the pseudo-locale that have words outside the marks. ``content``: what people wrote."""
     texts = (_outside(piece) for piece in _pieces(_INITIAL.sub(r"\1", page)))
     return {text for text in texts if _WORD.search(_NO_MESSAGE.sub("", content.sub("", text)))}
 
 
 def bare(template: nodes.Template) -> set[str]:
-    """Texts and literals of a template that are in no message."""
+    """The texts and literals of a template that are not in any message."""
     html = "".join(_texts(template))
     found = {" ".join(piece.split()) for piece in _pieces(html) if _WORD.search(_NO_MESSAGE.sub("", piece))}
     return found | {text for text in _literals(template) if _LIKE_WORDS.search(text)}
@@ -129,7 +130,7 @@ def _literals(node: nodes.Node) -> Iterator[str]:
 
 
 def parsed(templates: jinja2.Environment) -> Iterator[tuple[str, nodes.Template]]:
-    """The templates of pages, by name."""
+    """The parsed templates of the pages, by name."""
     assert templates.loader is not None
     for name in templates.list_templates(extensions=["html"]):
         if not name.startswith("emails/"):

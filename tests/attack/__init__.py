@@ -1,1 +1,1 @@
-"""The running system attacked as a stranger would: random and hostile input through every door that there is."""
+"""Attacks on the running system through all of its interfaces, with random and hostile input."""

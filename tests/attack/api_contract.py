@@ -1,7 +1,8 @@
-"""A stranger's tool reads the OpenAPI document and asks every operation what it says it takes, and what it does not.
+"""Runs a generic OpenAPI tester: it reads the OpenAPI document and calls every operation with valid and invalid input.
 
-No operation may break, and every answer must be one that the document announces: status, type, headers, shape. Addresses lead to
-things that exist in two of three questions, and the caller is their host, somebody else or nobody.
+No operation may fail with a server error, and every response must be one that the document declares: status, type,
+headers, schema. Two of three requests use paths of things that exist. The caller is their host, another person or
+anonymous.
 """
 
 import asyncio
@@ -37,7 +38,9 @@ from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, change_s
 
 
 def does_not_break(context: CheckContext, response: Response, case: Case) -> bool | None:
-    """503 is an announced answer: this site reads no calendars of others, which would lead out of the machine."""
+    """Accept any declared response. That includes 503, because this site may not fetch calendars of others, which would
+    leave the machine.
+    """
     return (
         None if response.status_code == httpx.codes.SERVICE_UNAVAILABLE else not_a_server_error(context, response, case)
     )
@@ -51,10 +54,11 @@ CHECKS = [
     conformance.response_schema_conformance,
 ]
 
-# For services and moderators, or of records that this site has none of.
+# Operations for services and moderators, and of records that this site does not have.
 _NOT_OURS = ("/api/sync", "/api/moderation", "/api/operating", "/api/integration")
 
-# What this site does not have: a homeserver, a store of pictures, a message of a host that somebody else may remove.
+# Operations that need what this site does not have: a homeserver, a blob store, a message that somebody else may
+# remove.
 _NOT_HERE = (
     "/api/me/matrix",
     "/api/me/matrix/rooms",
@@ -64,7 +68,7 @@ _NOT_HERE = (
     "/api/chat/messages/{id}/removal",
 )
 
-# What takes things away comes last, a caller's session at the very end.
+# Operations that delete something run last, and those that end the caller's session at the very end.
 _ORDER = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 _EVENT = {
@@ -81,13 +85,15 @@ _GROUP = {"name": "Board gamers", "timeZone": "Europe/Berlin"}
 
 @dataclass(frozen=True)
 class Known:
-    """What exists on the site: callers, of whom the second hosts it all, and the parameters of addresses that begin so."""
+    """What exists on the site: callers, the second of whom hosts everything, and path parameters by the beginning of
+    the path.
+    """
 
     callers: tuple[dict[str, str], ...]
     addresses: dict[str, dict[str, str]]
 
     def of(self, path: str) -> dict[str, str]:
-        """What stands for the parameters of this address."""
+        """The parameter values for this path."""
         found: dict[str, str] = {}
         for beginning in sorted(self.addresses, key=len):
             if path.startswith(beginning):
@@ -96,7 +102,7 @@ class Known:
 
 
 async def add_content(site: Site) -> Known:
-    """Two people; an event, a series and a group of one of them, and one of whatever else has an address of its own."""
+    """Add two people, an event, a series and a group of one of them, and one of everything else that has its own path."""
     async with site.db.reader() as reader:
         tomorrow = iso(Instant(reader.now + DAY))
     async with site.browser() as browser:
@@ -112,7 +118,7 @@ async def add_content(site: Site) -> Known:
             return found
 
         async def listed(path: str, who: dict[str, str] = ada) -> dict[str, Any]:
-            """The first of a list; its envelope has one list in it."""
+            """The first element of a list response, whose envelope contains exactly one list."""
             answer = (await browser.get(path, headers=who)).json()
             first: dict[str, Any] = next(value for value in answer.values() if isinstance(value, list))[0]
             return first
@@ -137,7 +143,8 @@ async def add_content(site: Site) -> Known:
         sent = await made(f"{at_event}/messages", {"text": "Bring dice.", "addressees": ["going"], "sendAt": tomorrow})
         beside = await made(f"{at_event}/co-hosts", {"whom": "ben@example.org"})
         asked = await listed("/api/my/co-hosting", ben)
-        # Nothing is sent: that is queued, and nobody delivers here. Afterwards the site calls nobody, as it was.
+        # Nothing is sent: the message is only queued, and no delivery runs here. Afterwards the site makes no outgoing
+        # calls, as before.
         http = HttpClient(PUBLIC)
         change_services(site.app, outgoing=CalendarFetcher(http, Sealer([b"s" * 32])))
         hook = await made("/api/webhooks", {"url": "https://hooks.example.org/in", "kinds": ["event.changed"]})
@@ -190,7 +197,7 @@ async def _id_of(site: Site, name: str) -> str:
 
 
 async def hold(site: Site, *, first_seed: int, examples: int) -> int:
-    """Ask every operation ``examples`` times; the number of operations. Raises what the first wrong answer is."""
+    """Call every operation ``examples`` times and return the number of operations. Raises the first wrong response."""
     known = await add_content(site)
     async with publishing_to_nobody(site.clock) as publishing:
         change_services(site.app, publishing=publishing)
@@ -202,7 +209,7 @@ async def hold(site: Site, *, first_seed: int, examples: int) -> int:
 
 
 async def soak(folder: Path, first_seed: int, examples: int) -> None:
-    """The same for long, on a database of its own."""
+    """The same test for a long time, on a database of its own."""
     url = f"sqlite:///{folder / 'contract.db'}"
     clock = SystemClock()
     await migrate(url, "", "openmeet")
@@ -234,14 +241,15 @@ def _ask_all(url: str, known: Known, first_seed: int, examples: int) -> int:
 
 
 def _last_what_ends_most(operation: Any) -> tuple[bool, int, int]:
-    """What takes something away comes last, and what stands below something else before that."""
+    """Sort key that puts deletions last, nested resources before their parents, and the session at the very end."""
     return operation.path == "/api/session", _ORDER.index(operation.method.upper()), -operation.path.count("/")
 
 
 def _plainly(client: httpx.Client, operation: Any, known: Known) -> list[str]:
-    """Asked about what is there, by its host, it answers with that: what it then says is checked too. Complaints.
+    """Call the operation as the host, on existing things, and return what is wrong with the response.
 
-    Only reading is sure to succeed: what changes something may meet a rule. What needs a body, or a query, is asked by the tool alone.
+    Only reads are sure to succeed; changes may violate a rule. Operations that need a body or a query are left to the
+    tool.
     """
     there = known.of(operation.path)
     needs = [*operation.query, *operation.body]
@@ -292,7 +300,7 @@ def _ask(client: httpx.Client, operation: Any, known: Known, one_seed: int, exam
         sent.pop("cookies", None)
         if isinstance(sent.get("data"), bytes | str):
             sent["content"] = sent.pop("data")
-        # Made-up credentials would be refused before anything else is looked at.
+        # Made-up credentials would be refused before anything else is checked.
         headers = {name: text for name, text in sent.pop("headers").items() if name.lower() != "authorization"}
         try:
             answer = client.request(**sent, headers={**headers, **caller})

@@ -1,4 +1,4 @@
-"""What strangers do to two servers to keep them from serving anybody else: each attack by its name, made again and again."""
+"""Denial-of-service attacks on two servers, each with a name and repeated until the end of the test."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ import httpx
 from tests.patience import PATIENCE_SECONDS
 from tests.system.servers import Account
 
-# Who is cut off comes back so soon.
+# The delay before a disconnected attacker reconnects, in seconds.
 PAUSE_SECONDS = 0.5
 DRIP_SECONDS = 0.3
 
@@ -36,7 +36,8 @@ BRACKETS = ("[" * 20_000, "](" * 10_000, "(http://a.example/" + ")" * 19_000, "*
 MANY_FIELDS = "&".join(f"field{number}=x" for number in range(10_000)).encode()
 LARGE_FIELD = b"handle=" + b"x" * 8_000_000
 
-# Names of attacks; those that hold connections are made on either server, the others are requests that are answered.
+# Names of attacks. The attacks that hold connections run against both servers; the others are requests that get a
+# response.
 HOLDING = {
     f"{server}: {name}"
     for server in ("openmeet", "pds")
@@ -48,8 +49,8 @@ ATTACKS = HOLDING | REQUESTS
 
 @dataclass(frozen=True)
 class Target:
-    """Two servers, an attacker's account on both, with the API's ``authorization``, events with the texts of ``BRACKETS``,
-    and the addresses that attacks come from.
+    """What is attacked: two servers, the attacker's account on both with its API ``authorization``, events with the
+    texts of ``BRACKETS``, and the addresses that attacks come from.
     """
 
     openmeet_url: str
@@ -62,7 +63,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Pressure:
-    """``holders``: connections of each kind that holds one open, to each server; ``floods``, ``expensive``: requests of each kind at once."""
+    """The number of attackers. ``holders``: connections of each holding kind to each server. ``floods``, ``expensive``:
+    concurrent requests of each kind.
+    """
 
     holders: int
     floods: int
@@ -71,7 +74,9 @@ class Pressure:
 
 @dataclass
 class Report:
-    """How often the canary was served and what told it to come back, how often each attack was made and how it was answered, and the most memory in megabytes."""
+    """Results: how often the canary was served and how it was turned away, how often each attack was made, the response
+    statuses, and the peak memory in megabytes.
+    """
 
     served: int = 0
     turned_away: list[str] = field(default_factory=list)
@@ -81,7 +86,7 @@ class Report:
 
 
 async def prepare(target: Target) -> None:
-    """Records that make a large answer."""
+    """Write records that make a large response."""
     async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as http:
         for number in range(10):
             record = {"$type": NOTE, "text": "x" * 80_000, "number": number}
@@ -91,7 +96,7 @@ async def prepare(target: Target) -> None:
 
 @asynccontextmanager
 async def attacked(target: Target, pressure: Pressure, report: Report) -> AsyncIterator[None]:
-    """Everything at once until the block ends."""
+    """Run all attacks concurrently until the block ends."""
     makers = [
         *(one for one in _holding(target, report) for _ in range(pressure.holders)),
         *(one for one in _flooding(target, report) for _ in range(pressure.floods)),
@@ -116,7 +121,7 @@ async def _again(attack: Callable[[], Awaitable[None]]) -> None:
 
 
 def _holding(target: Target, report: Report) -> list[Callable[[], Awaitable[None]]]:
-    """One of each kind for each server."""
+    """The attacks that hold a connection, one of each kind for each server."""
     listing = f"/xrpc/com.atproto.repo.listRecords?repo={target.account.did}&collection={NOTE}&limit=100"
     method = "/xrpc/com.atproto.server.createSession"
 
@@ -154,7 +159,7 @@ def _holding(target: Target, report: Report) -> list[Callable[[], Awaitable[None
 
 @asynccontextmanager
 async def _connection(url: str, address: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """From an address of this machine, with the smallest buffers that the system gives to whoever receives."""
+    """A connection from the given local address, with the smallest receive buffer that the system allows."""
     plug = socket.socket()
     plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     plug.setblocking(False)
@@ -172,7 +177,7 @@ async def _connection(url: str, address: str) -> AsyncIterator[tuple[asyncio.Str
 
 
 def _flooding(target: Target, report: Report) -> list[Callable[[], Awaitable[None]]]:
-    """Many requests, one behind the other, each on a connection of its own."""
+    """Many pipelined requests, each batch on a connection of its own."""
     pages = ["/", "/groups?q=chess", "/sign-in", "/no/such/page", "/api/events?limit=50"]
     methods = [
         "com.atproto.server.describeServer",
@@ -198,7 +203,7 @@ def _flooding(target: Target, report: Report) -> list[Callable[[], Awaitable[Non
 
 
 def _expensive(target: Target, report: Report) -> list[Callable[[], Awaitable[None]]]:
-    """Requests that cost much to read."""
+    """Requests that are expensive to parse."""
     token = {"authorization": target.authorization}
     form = {"origin": target.openmeet_url, "content-type": "application/x-www-form-urlencoded"}
     sign_in = f"{target.openmeet_url}/sign-in/handle"
@@ -217,7 +222,7 @@ def _expensive(target: Target, report: Report) -> list[Callable[[], Awaitable[No
 
 
 async def _send(target: Target, report: Report, name: str, method: str, url: str, **rest: object) -> None:
-    """An attack is made when it was sent, whether or not somebody answers."""
+    """Send a request. The attack counts as made once it was sent, even without a response."""
     way = httpx.AsyncHTTPTransport(local_address=next(target.addresses), trust_env=False)
     try:
         async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, transport=way) as http:

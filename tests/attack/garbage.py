@@ -1,4 +1,4 @@
-"""Hostile values, drawn from a seed: texts that break parsers, numbers at edges, shapes that nearly fit a schema."""
+"""Hostile values drawn from a seed: texts that break parsers, numbers at limits, values that nearly fit a schema."""
 
 import json
 import random
@@ -7,7 +7,7 @@ from typing import Any
 
 from at_protocol.lexicon import document
 
-# Printed by each test that draws from it: a failure comes again.
+# Printed by each test that uses it, so that a failure can be repeated.
 SEED = 20260301
 
 TEXTS = (
@@ -68,7 +68,7 @@ TEXTS = (
 
 NUMBERS = (0, 1, -1, 2**31, 2**53, 2**63 - 1, -(2**63), 2**63, 10**40, 0.0, 1.5, -0.0, 1e308)
 
-# Bodies that are no JSON, or JSON that two parsers would read differently.
+# Bodies that are not JSON, or that two parsers would read differently.
 BODIES = (
     b"",
     b"null",
@@ -100,7 +100,8 @@ _WORDS = (
     "object at",
 )
 _FORMS = {"select ": r"select .* from", ".py": r"\.py\b", "0x": r"0x[0-9a-f]{8}"}
-# By what each begins with: to look for that takes a sixteenth of the time, and most answers have none of them.
+# Keyed by how each match begins: searching for the beginnings takes a sixteenth of the time, and most responses
+# contain none of them.
 _INTERNAL = {
     begins: re.compile(pattern, re.IGNORECASE)
     for begins, pattern in (*((word, re.escape(word)) for word in _WORDS), *_FORMS.items())
@@ -108,7 +109,7 @@ _INTERNAL = {
 
 
 def internals_in(answer: bytes, sent: str) -> list[str]:
-    """Words of our insides in an answer that the question did not bring along."""
+    """Internal terms that a response contains and the request did not."""
     text = answer.decode("utf-8", "replace")
     lowered = text.lower()
     patterns = [pattern for begins, pattern in _INTERNAL.items() if begins in lowered]
@@ -117,11 +118,11 @@ def internals_in(answer: bytes, sent: str) -> list[str]:
 
 
 class Garbage:
-    """Draws from one seed."""
+    """A source of hostile values with one seed."""
 
     def __init__(self, seed: int, known: dict[str, list[str]] | None = None) -> None:
         self.dice = random.Random(seed)
-        # Values that do exist, by the name of the field: half of all attacks begin with something true.
+        # Existing values by field name. Half of all attacks start from something valid.
         self._known = known or {}
 
     def text(self, name: str = "") -> str:
@@ -154,7 +155,7 @@ class Garbage:
         return {self.text()[:40]: self.anything(depth + 1) for _ in range(self.dice.randrange(4))}
 
     def near(self, kind: Any, name: str = "") -> Any:
-        """A value for a Lexicon field: the right shape mostly, with anything in its leaves."""
+        """A value for a Lexicon field, mostly of the right shape, with arbitrary leaves."""
         if self.dice.random() < 0.06:
             return self.anything()
         match kind:
@@ -182,7 +183,7 @@ class Garbage:
                 return self.anything()
 
     def encoded(self, value: Any) -> bytes:
-        """As JSON; now and then something that is none."""
+        """The value as JSON, or sometimes something that is not JSON."""
         if self.dice.random() < 0.08:
             return self.dice.choice(BODIES)
         return json.dumps(value, allow_nan=True).encode()

@@ -1,10 +1,10 @@
-"""A running installation is attacked in every way at once, while a canary does what people do (invariants 1 and 2).
+"""Attacks a running installation in every way at once while a canary acts like a normal user (invariants 1 and 2).
 
-The attackers hold connections open, send heads and bodies byte by byte, read nothing of large answers, flood pages and methods,
-send calendars, texts and forms that are expensive to read, and announce records of authors whom nobody can resolve. The canary must
-be served each time, be it that it asks again after 503; what it was told is written must be there afterwards; and no server may take more memory than a fixed bound.
-The limits are those of an operator who has changed none, but for how many connections a
-server has and how long a file is read; attackers come from addresses of their own.
+The attackers hold connections open, send heads and bodies byte by byte, do not read large responses, flood pages and
+methods, send calendars, texts and forms that are expensive to parse, and announce records of authors whom nobody can
+resolve. The canary must be served each time, possibly after a retry on 503. Everything that it was told is stored must
+be there afterwards, and no server may use more memory than a fixed limit. All limits have their default values, except
+the number of connections per server and the time for reading a file. Attackers have addresses of their own.
 """
 
 import asyncio
@@ -35,16 +35,16 @@ from tests.system.stream import whole_stream
 from tests.system.tour.stage import WORKERS, pds_program
 from tests.system.tour.watching import eventually
 
-# So often the canary asks before it counts as turned away for good; altogether it is served more often than not.
+# How often the canary tries before it counts as turned away. Overall it must be served more often than not.
 TRIES = 5
 WORKER_MEMORY = 512
-# Less than by default: a bomb is stopped while the canary is watched.
+# Less than the default, so that a bomb is stopped while the canary is being watched.
 WORKER_SECONDS = 3
-# Megabytes; idle servers take some 150. A single calendar bomb took 1,600 when nothing bounded it.
+# In megabytes. Idle servers use about 150; a single calendar bomb took 1,600 without a limit.
 MOST_MEMORY = 700
 MOST_WORKER_MEMORY = WORKER_MEMORY + 100
 
-# The canary, and the servers among each other, are 127.0.0.1.
+# The addresses of attackers. The canary and the servers use 127.0.0.1.
 ADDRESSES = [f"127.0.0.{number}" for number in range(2, 14)]
 
 BOARD_GAMES = {"title": "Board games", "startsLocal": "2037-07-04T18:00", "timeZone": "Europe/Berlin"}
@@ -52,7 +52,9 @@ BOARD_GAMES = {"title": "Board games", "startsLocal": "2037-07-04T18:00", "timeZ
 
 @dataclass(frozen=True)
 class Scale:
-    """``rounds``: of the canary, at least; ``connections``: of each server; ``unresolvable``: authors of the relay."""
+    """``rounds``: the minimum for the canary. ``connections``: the limit of each server. ``unresolvable``: the number
+    of unresolvable authors in the relay.
+    """
 
     rounds: int
     connections: int
@@ -67,7 +69,7 @@ LONG = Scale(rounds=15, connections=60, pressure=Pressure(holders=75, floods=6, 
 
 @dataclass
 class Installation:
-    """What is attacked. ``servers``: by name."""
+    """The installation under attack. ``servers``: its processes by name."""
 
     folder: Path
     pds_url: str
@@ -79,7 +81,7 @@ class Installation:
 
 
 async def attack(folder: Path, scale: Scale) -> Report:
-    """Raises AssertionError with what did not hold."""
+    """Run the attack. Raises AssertionError with the requirement that failed."""
     report = Report()
     async with installation(folder, scale) as running:
         slug = await _event_with(running.attacker, "The canary’s event.")
@@ -91,7 +93,7 @@ async def attack(folder: Path, scale: Scale) -> Report:
 
 
 async def aim(running: Installation) -> Target:
-    """What attackers need: texts and records that are expensive to show."""
+    """Prepare what attackers need: texts and records that are expensive to show."""
     texts = [await _event_with(running.attacker, text) for text in BRACKETS]
     account, authorization = running.attacker.account, running.attacker.http.headers["authorization"]
     target = Target(running.openmeet_url, running.pds_url, account, authorization, texts, itertools.cycle(ADDRESSES))
@@ -100,7 +102,9 @@ async def aim(running: Installation) -> Target:
 
 
 async def soak(folder: Path, seed: int) -> Report:
-    """The long scale, with limits and, of odd seeds, without: then everything that is sent is worked on."""
+    """Run at the long scale, with limits for even seeds and without for odd ones; without limits every request is
+    processed.
+    """
     return await attack(folder, replace(LONG, has_limits=seed % 2 == 0))
 
 
@@ -109,7 +113,7 @@ async def soak(folder: Path, seed: int) -> Report:
 
 @asynccontextmanager
 async def installation(folder: Path, scale: Scale) -> AsyncIterator[Installation]:
-    """A PLC directory, a PDS, the platform with its workers, and a relay that speaks for authors whom nobody knows."""
+    """A PLC directory, a PDS, the platform with its workers, and a relay that announces records of unknown authors."""
     async with AsyncExitStack() as stack:
 
         async def start(*programs: Program) -> None:
@@ -162,7 +166,7 @@ async def installation(folder: Path, scale: Scale) -> AsyncIterator[Installation
 
 
 async def _frames_of_nobody(pds_url: str, number: int) -> list[bytes]:
-    """Commits of calendar records in the name of so many DIDs whose hosts do not answer, made of one that is real."""
+    """Commits of calendar records for that many DIDs whose hosts do not respond, derived from a real commit."""
     messages = [events.read(frame) for _, frame in await whole_stream(pds_url)]
     real = next(
         one
@@ -184,7 +188,7 @@ async def _event_with(guest: Guest, description: str) -> str:
 
 @dataclass
 class PublishedVersion:
-    """What the canary was told: records by address with their CID, and its last answer."""
+    """What the canary was told is stored: records by URI with their CID, and its last answer."""
 
     slug: str
     records: dict[str, str] = field(default_factory=dict)
@@ -192,7 +196,7 @@ class PublishedVersion:
 
 
 async def _live(running: Installation, scale: Scale, report: Report, slug: str) -> PublishedVersion:
-    """Read, answer and write in turn, each on a connection of its own, until every attack was made as well."""
+    """Read, answer and write in turn, each on a new connection, until every attack has been made too."""
     acknowledged = PublishedVersion(slug)
     words = itertools.cycle(WORDS)
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
@@ -235,7 +239,7 @@ async def _round(running: Installation, report: Report, acknowledged: PublishedV
 
 
 async def _served(report: Report, method: str, url: str, **rest: object) -> httpx.Response:
-    """The answer, asked for again where the server says that it has too much to do: a busy machine is no lost canary."""
+    """Return the response, and retry if the server says that it is busy: a busy machine does not mean a failed canary."""
     for _ in range(TRIES):
         answer = await _alone(method, url, **rest)
         if answer.status_code != 503:
@@ -246,7 +250,7 @@ async def _served(report: Report, method: str, url: str, **rest: object) -> http
 
 
 async def _alone(method: str, url: str, **rest: object) -> httpx.Response:
-    """One request on a new connection, as long as it takes."""
+    """One request on a new connection, without a time limit."""
     async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as http:
         return await http.request(method, url, **rest)  # type: ignore[arg-type]
 
@@ -256,7 +260,7 @@ async def _alone(method: str, url: str, **rest: object) -> httpx.Response:
 
 @asynccontextmanager
 async def _memory_watched(running: Installation, report: Report) -> AsyncIterator[None]:
-    """The most that each server and each process below it has taken goes into the report."""
+    """Record the peak memory of each server and its child processes in the report."""
 
     async def watch() -> None:
         while True:
@@ -279,7 +283,7 @@ async def _memory_watched(running: Installation, report: Report) -> AsyncIterato
 
 
 def peak_megabytes(pid: int) -> int:
-    """The most memory that a process held at once (proc(5), VmHWM); 0 of one that has ended, and where there is no /proc."""
+    """The peak memory of a process (proc(5), VmHWM). 0 if the process has ended or there is no /proc."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -288,7 +292,7 @@ def peak_megabytes(pid: int) -> int:
 
 
 def children_of(pid: int) -> list[int]:
-    """All processes below one; nothing where there is no /proc."""
+    """All descendants of a process; empty if there is no /proc."""
     below: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -301,7 +305,7 @@ def children_of(pid: int) -> list[int]:
 
 
 async def _check(running: Installation, scale: Scale, report: Report, acknowledged: PublishedVersion) -> None:
-    """Everything that the canary was told is there; every attack was met by what is there to meet it."""
+    """Check that everything the canary was told is stored, and that every attack met its defence."""
     for name in ("web", "pds"):
         assert "connections.used_up" in running.servers[name].said(), f"the connections of {name} were never used up"
     assert len(report.turned_away) < report.served, f"told to come back: {report.turned_away}"
@@ -331,7 +335,7 @@ async def _check(running: Installation, scale: Scale, report: Report, acknowledg
 
     async def all_were_met() -> bool:
         cursor, unresolved = _progress(folder, running.relay_url)
-        # Somebody may listen on one or the other port of this machine.
+        # Another program on this machine may listen on one of these ports.
         return cursor == scale.unresolvable and unresolved > scale.unresolvable // 2
 
     await eventually(all_were_met, PATIENCE_SECONDS)
@@ -355,7 +359,7 @@ async def _is_listed(running: Installation, uri: str) -> bool:
 
 
 def _progress(folder: Path, relay_url: str) -> tuple[int, int]:
-    """How far the relay was read, and how many authors wait to be resolved."""
+    """How far the relay has been read, and how many authors wait to be resolved."""
     question = """
         select (select max(cursor) from sources where url = ?), (select count(*) from unresolved_repositories)
     """

@@ -1,4 +1,4 @@
-"""Methods of the operators, asked by everybody else: refused, each of them."""
+"""Every operators' method refuses everybody else."""
 
 import base64
 from typing import Final

@@ -1,4 +1,4 @@
-"""Every operation does what its documentation says, asked by a tool that knows nothing else of it."""
+"""Every operation does what its documentation says, according to a tool that knows only the documentation."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.attack.garbage import SEED
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import site_on
 
-# ``python -m tests.soak --only api`` asks longer.
+# ``python -m tests.soak --only api`` runs it for longer.
 EXAMPLES = 6
 
 

@@ -1,4 +1,6 @@
-"""Every operation of the JSON API, asked with bodies that nearly fit: an answer or a problem with a sentence, never 500."""
+"""Every operation of the JSON API, called with nearly valid bodies, returns a result or a problem with a sentence,
+never 500.
+"""
 
 from typing import Any
 
@@ -19,7 +21,7 @@ _EVENT = {"title": "Board games", "startsLocal": "2026-07-04T18:00", "timeZone":
 _TYPES = ("text/plain", "application/json; charset=utf-16", "", "application/x-www-form-urlencoded")
 _HOSTILE_HEADERS = ("If-Match", "Idempotency-Key", "Content-Encoding", "X-Forwarded-For", "Origin", "Cookie")
 
-# What a field of this name may well hold.
+# Plausible values for a field of this name.
 _KNOWN = {
     "title": ["東京パーティー", "☃", "Board games"],
     "startsLocal": ["2026-07-04T18:00", "2026-03-29T02:30", "1900-01-01T00:00:00", "2200-12-31T23:59"],
@@ -39,7 +41,7 @@ _KNOWN = {
 
 
 def _near(garbage: Garbage, kind: Any, name: str = "") -> Any:
-    """A value for a msgspec type: the right shape mostly, with anything in its leaves."""
+    """A value for a msgspec type, mostly of the right shape, with arbitrary leaves."""
     if garbage.is_hurt(0.05):
         return garbage.anything()
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -61,7 +63,7 @@ def _address(garbage: Garbage, operation: ApiOperation, slugs: list[str]) -> htt
         if one.where == "query" and garbage.is_hurt(0.5)
     }
     if slug in {".", ".."}:
-        slug = "…"  # a path of its own to every client
+        slug = "…"  # an HTTP client normalizes this to another path
     path = operation.path.replace("{slug}", str(httpx.QueryParams({"": slug}))[1:].replace("+", "%20"))
     return httpx.URL(path, params=asked)
 
@@ -118,7 +120,7 @@ async def _wrong_answers(site: Site) -> list[str]:
 
 
 def _complaint(answer: httpx.Response, asked: str) -> str:
-    """What is wrong with an answer; empty when nothing is."""
+    """What is wrong with a response; empty if nothing is."""
     if answer.status_code >= 500:
         return "broken"
     if answer.status_code < 400:

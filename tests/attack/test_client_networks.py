@@ -1,4 +1,4 @@
-"""Limits that count whom a request comes from: a provider gives each customer 2^64 addresses, and all of them count as one."""
+"""Rate limits per client: a provider gives each customer 2^64 IPv6 addresses, and all of them count as one."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -22,7 +22,7 @@ _HANDLE: Final = {"handle": "did:plc:4hodhjl2kposuchzvpiviwps", "password": "gue
 _TOKEN: Final = {"authorization": "Bearer nobody"}
 _QUERY: Final = f"/xrpc/{own_name('listEvents')}"
 
-# The name of a limit, and a request that is counted by it.
+# The name of a limit and a request that it counts.
 REQUESTS: Final = (
     ("codes", "POST", "/sign-in", {"data": {"identifier": "ana@example.org"}}),
     ("codes", "POST", "/api/session/code", {"json": {"email": "ana@example.org"}}),
@@ -48,7 +48,7 @@ REQUESTS: Final = (
 
 
 class OneAttempt(InProcessCounters):
-    """Counters that allow a single attempt of one limit, and any number of all others."""
+    """Counters that allow one attempt for a single limit and any number for all others."""
 
     def __init__(self, name: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Every address of the site that takes more than a GET, asked by the page of another site with the visitor’s cookie."""
+"""Every endpoint of the site that accepts more than GET, called by a page of another site with the visitor’s cookie."""
 
 from typing import Final
 
@@ -9,7 +9,8 @@ from groundwork.http.application import ANYWHERE
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import person, signed_in, site_on
 
-# No cookie opens these: whoever asks shows a token, in a header or in the address. Mail programs unsubscribe from anywhere (RFC 8058).
+# No cookie authenticates these: callers present a token in a header or in the URL. Mail programs unsubscribe from
+# anywhere (RFC 8058).
 _WITHOUT_COOKIES: Final = ("/api/", "/xrpc/", "/mail/")
 _FROM_ELSEWHERE: Final = (
     {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
@@ -43,6 +44,6 @@ async def test_no_form_counts_from_another_site(make_sqlite: MakeDatabase, clock
 
 
 def _filled(template: str) -> str:
-    """A path that fits the template."""
+    """A path that matches the template."""
     pieces = [piece.partition("}") for piece in template.split("{")]
     return pieces[0][0] + "".join(f"x{rest}" for _, _, rest in pieces[1:])

@@ -1,4 +1,4 @@
-"""Pictures that anybody may have drawn: they cost the server's other readers nothing, and one address not everything."""
+"""Generated pictures: drawing one does not slow other readers, and one address cannot use all of the capacity."""
 
 import os
 
@@ -19,7 +19,9 @@ def process_of(cover: Cover) -> bytes:
 async def test_another_process_draws(
     make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The renderer holds the interpreter's lock: in a thread of the server every request would wait for it."""
+    """Pictures are drawn in another process. The renderer holds the interpreter's lock, so in a thread it would block
+    every request.
+    """
     monkeypatch.setattr(covers, "email_cover", process_of)
     async with site_on(await make_sqlite("openmeet"), clock).browser() as visitor:
         first = (await visitor.get("/covers/art-00000000000000f1.png")).content
@@ -30,7 +32,9 @@ async def test_another_process_draws(
 
 
 async def test_one_address_cannot_have_everything_drawn(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Covers have as many addresses as there are numbers. What was drawn before is free."""
+    """One address cannot have everything drawn, although covers have an address for every number. Pictures already
+    drawn are free.
+    """
     workers = WorkerPool(PoolLimits(processes=1, cpu_seconds_per_person=0.001))
     site = site_on(await make_sqlite("openmeet"), clock, workers=workers, trusted_proxy_hops=1)
     one, other = {"x-forwarded-for": "93.184.215.14"}, {"x-forwarded-for": "151.101.1.69"}
@@ -49,7 +53,7 @@ async def test_one_address_cannot_have_everything_drawn(make_sqlite: MakeDatabas
 async def test_shared_caches_keep_the_languages_apart(
     make_sqlite: MakeDatabase, clock: HandClock, address: str
 ) -> None:
-    """A cache that may keep an answer for everybody must know that it depends on the reader's language."""
+    """Responses that depend on the reader's language say so to shared caches."""
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"))

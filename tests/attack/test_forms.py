@@ -1,4 +1,6 @@
-"""Every page and form, asked with anything, by its host, by another person, by nobody: never 500, nobody else's event changed."""
+"""Every page and form, called with arbitrary input by its host, another person or anonymously, never returns 500 and
+never changes somebody else's event.
+"""
 
 import re
 from collections import Counter
@@ -47,7 +49,7 @@ async def test_no_page_breaks_and_nobody_changes_the_event_of_another(
     make_database: MakeDatabase, clock: HandClock
 ) -> None:
     print(f"seed {SEED}")
-    # The clock stands still, so that a limit per minute would answer all but the first of these thousands of requests.
+    # With a fixed clock, a limit per minute would refuse all but the first of these thousands of requests.
     site = site_on(await make_database("openmeet"), clock, **UNLIMITED)
     async with site.browser() as host, site.browser() as other, site.browser() as nobody:
         await sign_up(host, "host@example.org", "Host")

@@ -1,4 +1,6 @@
-"""A PDS that answers writes with anything at all: the publication waits in its row, and is delivered when the PDS behaves again."""
+"""When a PDS answers writes with arbitrary responses, the publication waits and is delivered once the PDS behaves
+again.
+"""
 
 import json
 
@@ -97,7 +99,7 @@ async def test_a_write_with_any_reply_is_completed_in_the_end(deployment: Deploy
         known = await seen.find(reader, publication.uri)
     assert known is not None
     assert to_microseconds(parse_tid(known.rev)) <= deployment.clock.now()
-    # And the next edit still finds its way.
+    # The next edit is delivered too.
     await deployment.revise(ana, event.slug, title="Coffee in the park")
     await deployment.deliver_publications()
     assert (await deployment.record(publication.uri))["name"] == "Coffee in the park"

@@ -1,4 +1,4 @@
-"""Somebody who has our e-mails write to strangers, with as many events and groups as they like."""
+"""Somebody who makes us send e-mails to strangers, using any number of events and groups."""
 
 import pytest
 
@@ -14,7 +14,9 @@ _VICTIM = "victim@example.org"
 
 
 async def test_an_address_is_not_invited_to_everything(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Events, co-hosting and groups together, by whoever it is."""
+    """An address receives a limited number of invitations, counting events, co-hosting and groups together, whoever
+    sends them.
+    """
     db = await make_sqlite("openmeet", clock=clock)
     site = site_on(db, clock)
     statuses = []

@@ -1,4 +1,4 @@
-"""Open pages of somebody who may not look any more: their streams end, and tell nothing of what happened since."""
+"""Open pages of somebody who lost access: their streams end and show nothing that happened since."""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -121,7 +121,7 @@ async def _say(db: Database, who: Caller, room: RoomId, text: str) -> None:
 
 
 async def _scene(db: Database, guest_is: str, visibility: str) -> tuple[Caller, Caller, Event, Group]:
-    """Ana hosts an event, and Ben is in its private group, goes to it, or just looks at it."""
+    """Ana hosts an event. Ben is a member of its private group, attends it, or only views it."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, visibility="private")

@@ -1,4 +1,6 @@
-"""Hostile input through the operators' pages, from an operator's own browser: an answer each time, and nothing is run."""
+"""Hostile input through the operators' pages from an operator's own browser gets a normal response, and nothing is
+executed.
+"""
 
 from collections.abc import Mapping
 
@@ -74,7 +76,9 @@ async def deployment(make_sqlite, clock, tmp_path):
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 async def test_every_parameter_and_every_field(deployment: Deployment, text: str) -> None:
-    """One wrong value at a time among right ones, so that what reads it is reached."""
+    """Every parameter and field is attacked, one wrong value at a time among valid ones, so that the code that reads it
+    is reached.
+    """
     ana = await deployment.sign_up("ana")
     right = {**RIGHT, "uri": (await write_note(ana))["uri"]}
     async with at_work(deployment) as operator:
@@ -92,7 +96,7 @@ async def test_every_parameter_and_every_field(deployment: Deployment, text: str
 
 
 def form_with(name: str, text: str, right: Mapping[str, str], did: str) -> dict[str, str]:
-    """A file is named by its account and CID, and then by no record."""
+    """The form with one wrong field. A wrong DID or CID is sent without the record's URI, so that it is read."""
     form = dict(right)
     if name in ("did", "cid"):
         form.pop("uri", None)

@@ -1,4 +1,4 @@
-"""A running installation under attack, at the scale of every test run; ``make soak`` has the long one."""
+"""A running installation under attack, at the small scale of the suite; ``make soak`` has the long one."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="attackers have addresses of their own, and memory is read from /proc"
 )
 
-# Holds 64 MB for a moment, gives them back, and has a process below it.
+# Allocates 64 MB, frees them, and has a child process.
 _HOLDING = """
 import subprocess, sys
 held = b"x" * (64 << 20)
@@ -26,13 +26,15 @@ with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], st
 
 
 async def test_a_canary_is_served_while_everything_is_attacked(tmp_path: Path) -> None:
-    """Nothing that it was told is written is lost, and no process takes more memory than it may."""
+    """While everything is attacked, a canary is served, nothing that it was told is stored is lost, and no process
+    exceeds its memory limit.
+    """
     report = await overload.attack(tmp_path, overload.SHORT)
     assert report.served >= 5 * overload.SHORT.rounds
 
 
 def test_what_a_process_once_held_and_who_is_below_it_are_seen() -> None:
-    """A bomb that was over before anybody looked counts, too."""
+    """The peak memory of a process and its children are measured, so a bomb that ended before the check still counts."""
     command = [sys.executable, "-c", _HOLDING]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

@@ -29,7 +29,9 @@ async def test_a_form_of_no_version_changes_nothing(make_sqlite: MakeDatabase, c
 
 
 async def test_an_oversized_form_key_is_no_obstacle(make_database: MakeDatabase, clock: HandClock) -> None:
-    """An index of PostgreSQL takes no keys of many kilobytes that do not compress."""
+    """An oversized form key does not break a form, although a PostgreSQL index cannot hold keys of many incompressible
+    kilobytes.
+    """
     noise = "".join(chr(0x4E00 + (number * 7919) % 20_000) for number in range(9000))
     async with site_on(await make_database("openmeet"), clock).browser() as browser:
         await sign_up(browser, "ada@example.org", "Ada")

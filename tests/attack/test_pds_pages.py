@@ -1,4 +1,4 @@
-"""Hostile input through every page of the PDS: an answer each time, never a broken server, and nothing is done."""
+"""Hostile input through every page of the PDS gets a normal response, never a server error, and changes nothing."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -14,7 +14,7 @@ from tests.aurora_locus.visitor import Visitor, token_in, visitor
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
-# Where a right form does something that the next one would miss.
+# Pages on which a valid form would do something that breaks the following one.
 _ENDS_THE_VISIT = frozenset({"/sign-out", "/account/delete", "/account/deactivate"})
 
 
@@ -40,7 +40,7 @@ TEXTS = {
     "challenge of another kind": said(7),
     "challenge that was never ours": said("AAAA"),
 }
-# Every name that any form of the pages reads.
+# Every field name that any form of the pages reads.
 NAMES = [
     "account",
     "change",
@@ -85,14 +85,14 @@ async def ada(deployment: Deployment):
 
 
 def paths(deployment: Deployment, method: str) -> list[str]:
-    """Every page without a parameter in its path."""
+    """Every page without a path parameter."""
     routes: list[Route] = pages.routes(deployment.pds.app.state.site, deployment.settings)
     return sorted({route.path for route in routes if method in (route.methods or ()) and "{" not in route.path})
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 async def test_every_field_of_every_form(deployment: Deployment, ada: Visitor, text: str) -> None:
-    """All of them at once and with the right token, so that what reads them is reached."""
+    """Every field of every form is attacked at once, with a valid token so that the code that reads them is reached."""
     for path in paths(deployment, "POST"):
         if path in _ENDS_THE_VISIT:
             continue
@@ -158,7 +158,7 @@ async def test_cookies_that_were_never_ours(deployment: Deployment, ada: Visitor
 
 
 async def test_a_consent_form_with_everything_wrong(ada: Visitor, deployment: Deployment) -> None:
-    """The request is there and the account signed in: only the form lies."""
+    """A consent form with wrong fields is refused, although the request exists and the account is signed in."""
     app = App(deployment)
     page = await open_page(ada, app)
     right = hidden_in(page, "approve")

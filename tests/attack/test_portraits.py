@@ -1,4 +1,4 @@
-"""Against portraits: pictures that lie, bombs, and addresses of pictures that are somebody else's."""
+"""Attacks on portraits: pictures with false headers, bombs, and the addresses of other people's pictures."""
 
 import io
 import struct
@@ -24,7 +24,7 @@ from tests.worker_pool import WORKERS
 
 
 def _many_frames() -> bytes:
-    """An animation of two thousand frames, of which one is shown."""
+    """An animation of two thousand frames, one of which is shown."""
     out = io.BytesIO()
     frames = [Image.new("P", (40, 40), number % 250) for number in range(2_000)]
     frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
@@ -32,7 +32,7 @@ def _many_frames() -> bytes:
 
 
 def _zip_bomb() -> bytes:
-    """A PNG whose pixels are 60 MB of nothing, behind a header that says 10 × 10."""
+    """A PNG with 60 MB of zero pixels behind a header that says 10 × 10."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -83,7 +83,7 @@ def test_neither_place_nor_camera_is_kept() -> None:
 
 
 async def test_uploads_are_bounded(make_sqlite: SqliteFiles, tmp_path: Path) -> None:
-    """Pictures of events and of oneself count together."""
+    """Uploads are limited, counting pictures of events and portraits together."""
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -97,7 +97,7 @@ async def test_uploads_are_bounded(make_sqlite: SqliteFiles, tmp_path: Path) -> 
 
 
 async def test_an_import_cannot_take_somebody_elses_picture(make_sqlite: SqliteFiles, tmp_path: Path) -> None:
-    """The export of one's own data, changed to name the picture of another person, and read back in."""
+    """An export that was changed to name another person's picture cannot be imported to take it."""
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")

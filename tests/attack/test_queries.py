@@ -1,4 +1,6 @@
-"""Every parameter of every query for other apps, hostile: refused by a name, or answered; never a failure of ours, on both engines."""
+"""Every parameter of every query for other apps: hostile values are refused by name or answered, on both engines, never
+a server error.
+"""
 
 import json
 import random
@@ -15,7 +17,7 @@ from tests.openmeet.site_under_test import ORIGIN, event_by, person, site_on
 
 _CATALOG = Catalog()
 
-# Such that every parameter is looked at, whichever of the others is wrong.
+# Valid base parameters, so that every parameter is checked whichever of the others is wrong.
 _FITTING = {
     "uri": f"{ORIGIN}/events/tea",
     "event": f"{ORIGIN}/events/tea",
@@ -23,7 +25,7 @@ _FITTING = {
     "group": f"{ORIGIN}/groups/tea",
     "actor": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa",
 }
-# Beside texts that break parsers: what is an address of ours but for its end, and dates and numbers at edges.
+# Besides texts that break parsers: URLs of ours with a wrong end, and dates and numbers at their limits.
 _ENDS = ("%00", "%ff", "%2e%2e%2f", "a%0d%0ab", "x" * 2_000, "%F0%9F%98%80", "’")
 _EDGES = (
     "0000-01-01T00:00:00Z",

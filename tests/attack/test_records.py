@@ -1,4 +1,4 @@
-"""Records as anybody may write them: readers understand or say why not, and our changes fit into any of them."""
+"""Records that anybody may write: readers understand them or say why not, and our changes fit any of them."""
 
 import json
 from typing import Any
@@ -69,7 +69,7 @@ def _event(garbage: Garbage) -> Any:
 
 
 def _storable(value: Any) -> Any:
-    """As a repository could hold it; None where none could."""
+    """The record as a repository would store it; None if none could."""
     try:
         return json_form.from_json(json.loads(json.dumps(value)))
     except ValueError:
@@ -125,7 +125,7 @@ def _ours(garbage: Garbage) -> Publishable:
 
 
 def test_our_changes_fit_into_any_record_that_was_understood() -> None:
-    """What another app wrote stays, and what we wrote is read again as we meant it."""
+    """Our changes fit any record that was understood: another app's fields stay, and ours read back as intended."""
     print(f"seed {SEED}")
     garbage = Garbage(SEED)
     for _ in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""A hostile relay: whatever a frame holds, it is counted and kept, and the frames behind it are read."""
+"""A hostile relay: whatever a frame contains, it is counted and stored, and later frames are read."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ __all__ = ["bench"]
 pytestmark = needs("fixtures")
 
 _DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
-_HEAD_OF_NUMBER = b"\x1b"  # CBOR: eight bytes follow
+_HEAD_OF_NUMBER = b"\x1b"  # CBOR: an integer of eight bytes follows
 
 
 def _frame(kind: str, **fields: Value) -> bytes:
@@ -45,7 +45,7 @@ def _like(payload: Mapping[str, Value], **changes: Value) -> bytes:
 
 
 def _hostile(number: int) -> list[bytes]:
-    """Frames of every kind of wrong; each is numbered ``number`` where it has a number at all."""
+    """Frames with every kind of defect, with the sequence number ``number`` if they have one."""
     good, _ = _commit()
     operation = {"action": "create", "path": "community.lexicon.calendar.event/x\x00", "cid": None}
     return [
@@ -89,7 +89,7 @@ def _hostile(number: int) -> list[bytes]:
 
 @pytest.mark.parametrize("index", range(35))
 async def test_no_frame_stops_the_stream(bench: Bench, index: int) -> None:
-    """Two of the same in a row, then a good commit, which is read."""
+    """No hostile frame stops the stream: after two identical ones a good commit is still read."""
     good, frame = _commit()
     number = glance(frame).seq
     bench.directory.documents = captured_documents()
@@ -127,7 +127,9 @@ async def test_random_frames_stop_nothing(bench: Bench) -> None:
 
 
 async def test_garbage_waits_for_room_like_everything_else(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that sends rubbish faster than it can be kept must not fill the memory."""
+    """Garbage waits for space like other messages, so that a host that sends it faster than it can be stored cannot
+    fill the memory.
+    """
     monkeypatch.setattr(repo_stream, "MAX_PENDING", 20)
     most = 0
 

@@ -1,4 +1,4 @@
-"""Whoever is blocked by a host, banned from a group or blocked by a moderator: what they try comes to nothing."""
+"""People blocked by a host, banned from a group or blocked by a moderator: nothing that they try has an effect."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,8 +22,8 @@ from tests.openmeet.series.practice import begin, dates
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 _GOING: Final = {"reply": "going"}
-# What Ben sends, with what stands for Ana’s event, series, a date of it, and group, and for her. Then
-# whether a ban from the group is a reason to refuse it; a block by Ana always is.
+# Requests that Ben sends, with placeholders for Ana and for her event, series, date and group, and whether a ban from
+# the group is a reason for refusal. A block by Ana always is.
 _TRIES: Final = (
     ("/events/{event}/answer", _GOING, False),
     ("/events/{date}/answer", _GOING, False),
@@ -61,7 +61,7 @@ class Scene:
 
 
 async def scene_on(db: Database) -> Scene:
-    """Ana's event, weekly series and group with an event, in all of which Ben takes part."""
+    """Ana's event, weekly series and group with an event; Ben takes part in all of them."""
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -94,7 +94,7 @@ async def left_of(db: Database, scene: Scene) -> list[str]:
 
 
 async def test_whoever_is_welcome_gets_everywhere(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Else the refusals below would prove nothing."""
+    """All requests succeed for somebody who is not blocked. Otherwise the refusals below would prove nothing."""
     db = await make_sqlite("openmeet", clock=clock)
     scene = await scene_on(db)
     async with signed_in(site_on(db, clock), scene.ben.user_id) as browser:
@@ -119,7 +119,9 @@ async def test_who_is_blocked_gets_nowhere(make_database: MakeDatabase, clock: H
 
 
 async def test_who_is_banned_gets_nowhere(make_database: MakeDatabase, clock: HandClock) -> None:
-    """Also where everybody may see what the group does. What they answered before stays, until a host removes it."""
+    """Everything that a banned person tries is refused, even where the group is public. Earlier answers stay until a
+    host removes them.
+    """
     db = await make_database("openmeet", clock=clock)
     scene = await scene_on(db)
     async with db.transaction() as tx:

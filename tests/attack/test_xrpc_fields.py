@@ -1,6 +1,6 @@
 """Every field of every XRPC method, one at a time: absent, null, of each wrong type, too long, hostile.
 
-What the method's Lexicon refuses is refused with the error for that, before anything else happens: nothing is stored.
+Input that the method's Lexicon refuses gets the error for that before anything else happens, and nothing is stored.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ __all__ = ["deployment", "make_deployment", "pds_url"]
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
-# Everything else is for the host's own people.
+# All other methods are for the host's own administrators.
 _OF_ACCOUNTS: Final = {Need.NOTHING, Need.ACCESS, Need.FULL_ACCESS, Need.REFRESH, Need.SERVICE, Need.ARRIVAL}
 
 AT_ONCE: Final = 16
@@ -55,7 +55,7 @@ _WRONG_TEXTS: Final = ("", "x", "0x10", "1e3", "-1", "9" * 30, "true", "null", "
 
 
 def fitting(kind: Any, nsid: str) -> Any:
-    """A value that the Lexicon lets in, as small as may be."""
+    """The smallest value that the Lexicon accepts."""
     match kind:
         case document.ObjectType() | document.ParamsType():
             return {name: fitting(kind.properties[name], nsid) for name in kind.required}
@@ -85,7 +85,7 @@ def fitting(kind: Any, nsid: str) -> Any:
 
 
 def hurt_inputs(schema: Any, nsid: str) -> Iterator[Any]:
-    """The fitting input with one field replaced, and what is no input at all."""
+    """The fitting input with one field replaced, and values that are not an input at all."""
     yield from ([], "x", 7, None, True)
     if not isinstance(schema, document.ObjectType):
         return
@@ -110,7 +110,7 @@ def with_field(base: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
 
 
 def is_refused_input(nsid: str, text: bytes) -> bool:
-    """Whether the Lexicon says that this is none; a required field that is left out has its default."""
+    """True if the Lexicon refuses the input. A required field that is left out takes its default."""
     definition = CATALOG.find_method(nsid)
     assert isinstance(definition, document.ProcedureType)
     schema = definition.input.schema if definition.input else None
@@ -145,7 +145,7 @@ def is_refused_query(nsid: str, query: str) -> bool:
 
 
 async def rows(deployment: Deployment) -> dict[str, int]:
-    """How much is stored, table by table."""
+    """The number of rows in each table."""
     async with deployment.db.reader() as reader:
         names = await reader.fetch("select name from sqlite_master where type = 'table' order by name")
     return {row["name"]: await deployment.count(row["name"]) for row in names}
@@ -189,7 +189,7 @@ async def send(
 ) -> httpx.Response:
     headers = dict(ada.headers)
     if method.need is Need.ARRIVAL:
-        headers = {}  # a session's token is refused there before anything else
+        headers = {}  # with a session's token, these requests would be refused earlier
     elif method.need not in _OF_ACCOUNTS:
         headers = dict(deployment.administration.headers)
     elif method.need is Need.REFRESH:
@@ -202,7 +202,7 @@ async def send(
 
 
 def complaint_about(answer: httpx.Response, asked: str) -> str:
-    """What is wrong with a refusal; empty when nothing is."""
+    """What is wrong with a refusal; empty if nothing is."""
     if answer.status_code != 400:
         return "not refused as invalid"
     said = answer.json()

@@ -1,4 +1,6 @@
-"""Every XRPC method, asked with values that nearly fit its Lexicon: an answer or one of the protocol's errors, never 500."""
+"""Every XRPC method, called with values that nearly fit its Lexicon, returns a result or one of the protocol's errors,
+never 500.
+"""
 
 from typing import Any
 
@@ -17,7 +19,7 @@ _TYPES = ("application/json", "text/plain", "application/json; charset=utf-16", 
 
 
 async def _known(deployment: Deployment, ada: Person, ben: Person) -> dict[str, list[str]]:
-    """Things that are there, under the names by which methods ask for them."""
+    """Existing things, by the parameter names with which methods refer to them."""
     written = await ada.post(
         "com.atproto.repo.createRecord",
         {"repo": ada.did, "collection": _NOTE, "rkey": "one", "record": {"$type": _NOTE, "text": "hello"}},
@@ -83,14 +85,14 @@ async def test_no_method_breaks(deployment: Deployment) -> None:
 
 
 def _complaint(answer: Any, asked: str) -> str:
-    """What is wrong with an answer; empty when nothing is."""
+    """What is wrong with a response; empty if nothing is."""
     if answer.status_code < 400:
         return ""
     try:
         said = answer.json()
     except ValueError:
         return "not JSON"
-    # Methods that ask another server say truly that it does not answer; everything else of ours must.
+    # Methods that call another server report correctly that it does not respond. All others must succeed or refuse.
     if answer.status_code >= 500 and said.get("error") not in {"UpstreamFailure", "UpstreamTimeout"}:
         return "broken"
     if said.keys() != {"error", "message"} or not said["error"].isidentifier():

@@ -1,4 +1,6 @@
-"""Prints the examples of a property test: ``python -m tests.checks.examples_drawn [MODULE …]`` with those modules imported before."""
+"""Prints the examples of a property test: ``python -m tests.checks.examples_drawn [MODULE …]`` imports the given
+modules first.
+"""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""What people read has typographic apostrophes: the same on every page, and told apart from quotation marks."""
+"""Texts for people use typographic apostrophes, on every page alike and distinct from quotation marks."""
 
 import pytest
 from checks.apostrophes import found_in, in_python, in_template

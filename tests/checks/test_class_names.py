@@ -1,11 +1,11 @@
-"""One class name, one meaning: a reader who searches for a name finds one class."""
+"""Class names are unique, so that a search for a name finds one class."""
 
 import ast
 from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# A distribution of its own, whose names people write in their programs: an event there is what an event is here.
+# A separate distribution whose names people write in their own programs; it uses the same words for the same things.
 _BY_ITSELF = "openmeet_client"
 
 

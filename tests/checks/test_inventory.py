@@ -1,4 +1,4 @@
-"""What a run held: read from the log of its server, and compared with another run."""
+"""The inventory of a run, read from the log of its server and compared with another run."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ ERROR:  22012: division by zero
 
 
 def test_statements_and_violations_are_read(tmp_path: Path):
-    """Each once, whatever the schema of the test is called and however many parameters there were."""
+    """Statements and violations are listed once, regardless of the schema's name and the number of parameters."""
     log = tmp_path / "log"
     log.write_text(LOG)
     found = inventory.inventory_of(["b", "a", "b"], log)

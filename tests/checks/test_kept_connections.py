@@ -1,4 +1,4 @@
-"""One test on PostgreSQL finds the connections of the one before, and nothing else of it."""
+"""The next test on PostgreSQL reuses the connections of the previous one and nothing else of it."""
 
 import asyncio
 import socket
@@ -17,20 +17,20 @@ T = TypeVar("T")
 
 @pytest.fixture
 def loop() -> Iterator[KeptLoop]:
-    """Of tests within this test: the loop that runs this process's tests is another."""
+    """The loop of the tests within this test; this test itself runs on another one."""
     made = KeptLoop()
     yield made
     made.end()
 
 
 def run(loop: KeptLoop, test: Coroutine[Any, Any, T]) -> T:
-    """As the runner of the tests does it, which closes the loop afterwards."""
+    """Run a coroutine as the test runner does, which closes the loop afterwards."""
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(test)
 
 
 async def process(url: str, clock: HandClock) -> int:
-    """The number of the server's process that answers."""
+    """The id of the PostgreSQL process that answers."""
     database = await open_database(url, clock=clock)
     async with database.reader() as reader:
         row = await reader.fetch_one("select pg_backend_pid() as number")
@@ -56,7 +56,7 @@ def test_databases_of_one_test_share_no_connection(loop: KeptLoop, postgres_url:
 
 
 def test_a_closed_database_answers_nobody(loop: KeptLoop, postgres_url: str, clock: HandClock):
-    """Though its connections are kept for the next one."""
+    """A closed database refuses queries, even though its connections are kept for the next one."""
 
     async def closed() -> None:
         database = await open_database(postgres_url, clock=clock)
@@ -109,7 +109,9 @@ def test_timers_and_tasks_of_a_test_end_with_it(loop: KeptLoop):
 
 
 def test_what_a_cancelled_task_begins_ends_with_the_test(loop: KeptLoop, postgres_url: str, clock: HandClock):
-    """It holds a connection: the next test would hear of it, whenever it is collected as garbage."""
+    """Tasks that a cancelled task starts end with the test. One that holds a connection would disturb the next test
+    when it is garbage-collected.
+    """
     begun: list[asyncio.Task[None]] = []
 
     async def leaving() -> None:
@@ -129,7 +131,7 @@ def test_what_a_cancelled_task_begins_ends_with_the_test(loop: KeptLoop, postgre
         await asyncio.sleep(0)
 
     run(loop, leaving())
-    # Cut off in the middle of a statement, the second one may end with the failure of its connection.
+    # If it is cut off in the middle of a statement, the second task may end with a connection error.
     assert [task.done() and (task.cancelled() or task.exception() is not None) for task in begun] == [True, True]
 
 

@@ -1,4 +1,4 @@
-"""What a killed run has left on the PostgreSQL server goes; what somebody uses stays."""
+"""Databases that a killed run left on the PostgreSQL server are dropped; databases in use are kept."""
 
 import asyncio
 import sys
@@ -14,8 +14,10 @@ async def there(connection: asyncpg.Connection) -> set[str]:
 
 
 async def test_of_a_process_that_has_gone_and_nobody_uses(postgres_url: str):
-    """Four databases: one of the dead, one of the dead that somebody is connected to, one of the living, one of another name."""
-    # Alive until everything stands: a worker that begins meanwhile drops what the dead left.
+    """Of four databases, only one is dropped: its process has ended and nobody is connected to it. The others have a
+    connection, a living process or a different name.
+    """
+    # Kept alive until everything is set up: a worker that starts meanwhile drops what dead processes left.
     gone = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
     left, used = f"openmeet_tests_{gone.pid}_left", f"openmeet_tests_{gone.pid}_used"
     own, other = name_of_own("own"), f"another_{gone.pid}"
@@ -26,7 +28,8 @@ async def test_of_a_process_that_has_gone_and_nobody_uses(postgres_url: str):
         user = await asyncpg.connect(postgres_url, database=used)
         await gone.communicate(b"\n")
         async with asyncio.timeout(PATIENCE_SECONDS):
-            # A worker that begins meanwhile may be at it: then nothing is done here, and it may be the one that drops it.
+            # A worker that starts meanwhile may hold the lock; then this call does nothing, and the worker drops the
+            # database.
             while left in await there(connection):
                 await drop_left_behind(postgres_url)
         assert {used, own, other} <= await there(connection)

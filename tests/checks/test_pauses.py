@@ -1,4 +1,4 @@
-"""A pause is found whether the loop or the thread slept; work and short waits are none."""
+"""A sleep of the loop or of the thread is found; work and short waits are not counted."""
 
 import asyncio
 import time
@@ -30,7 +30,9 @@ async def test_it_is_found(pause) -> None:
 
 
 def test_work_is_none() -> None:
-    """However long it takes: here a thread that the loop waits for. A loop of its own, so that no other test's timer runs out in it."""
+    """Work does not count, however long it takes; here the loop waits for a thread. A separate loop keeps timers of
+    other tests out.
+    """
     pauses.taken()
     asyncio.run(work())
     assert pauses.taken() == []

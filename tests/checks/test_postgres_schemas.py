@@ -1,4 +1,4 @@
-"""Schemas of PostgreSQL that tests use one after another are as new for each."""
+"""PostgreSQL schemas that tests reuse are like new for each test."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ PACKAGE = "groundwork.queue"
 
 @pytest.fixture
 def emptied() -> Iterator[Emptied]:
-    """Its schemas go with the database of this process."""
+    """The schemas are dropped with the database of this process."""
     own = Emptied(make_schema)
     yield own
     own.close()
@@ -43,7 +43,7 @@ AUDIT = """
 
 
 async def test_rows_of_a_test_are_gone_and_those_of_the_revisions_are_back(postgres_url: str, emptied: Emptied):
-    """Also rows that a trigger forbids to remove."""
+    """Rows of a test are removed, even those protected by a trigger, and rows of the revisions are restored."""
     schema = await emptied.borrow(postgres_url, "aurora_locus")
     question = f"""
         select (select count(*) from "{schema}".audit_log), (select last from "{schema}".sequencer),

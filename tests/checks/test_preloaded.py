@@ -1,4 +1,4 @@
-"""Commands that are forked: processes of their own, as if the script had been started."""
+"""Forked commands behave like separately started processes."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ async def test_environment_and_folder_are_its_own(tmp_path: Path):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 async def test_a_signal_ends_it(tmp_path: Path, number: signal.Signals):
-    """And one that only stops it does not."""
+    """A signal ends the command; a signal that only stops it does not."""
     running = start(tmp_path, "plc", OPENMEET_DATA_DIRECTORY=str(tmp_path))
     running.send_signal(number)
     if number is signal.SIGSTOP:

@@ -1,4 +1,4 @@
-"""Property tests see the same examples in every run, whatever ran before in the same process."""
+"""Property tests draw the same examples in every run, whatever ran before in the same process."""
 
 import os
 import subprocess
@@ -16,7 +16,9 @@ def drawn(*modules: str, hash_seed: str) -> list[str]:
 
 
 def test_examples_do_not_depend_on_what_is_imported():
-    """Hypothesis would draw from the constants of every module of ours that a worker happens to have imported."""
+    """Examples do not depend on imported modules, although Hypothesis by default draws from the constants of all of
+    them.
+    """
     alone = drawn(hash_seed="1")
     assert len(alone) == FIXED_EXAMPLES
     assert drawn("openmeet.domain.icalendar.read", "openmeet.web.site.layout", hash_seed="2") == alone

@@ -1,4 +1,4 @@
-"""Which tests ``make quick`` chooses."""
+"""Which tests ``make quick`` selects."""
 
 from pathlib import Path
 
@@ -38,7 +38,9 @@ def test_a_page_chooses_no_test(path: str):
 
 
 def test_no_file_starts_that_would_not_end_in_time():
-    """A long one makes room for those behind it, and is left out once it no longer fits."""
+    """Files that would not end in time are not started. A long file is left out once it no longer fits, and later ones
+    take its place.
+    """
     expected = {"long": 60.0, "short": 2.0}
     assert quick.in_time(["long", "short", "unknown"], expected, 100.0) == ["long", "short", "unknown"]
     assert quick.in_time(["short", "long", "unknown"], expected, 30.0) == ["short", "unknown"]
@@ -47,7 +49,9 @@ def test_no_file_starts_that_would_not_end_in_time():
 
 
 def test_an_import_is_found_wherever_it_stands(tmp_path: Path):
-    """In brackets, within a function, beside others, and as a string by which a module is patched."""
+    """An import is found in brackets, inside a function, next to others, and as a string that names the module to
+    patch.
+    """
     file = tmp_path / "importing.py"
     file.write_text(
         "import a, b.c\nfrom d import (\n    e,  # why\n    f as g,\n)\ndef it():\n    from h import i\nx = 'j.k'\n"

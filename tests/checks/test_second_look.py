@@ -1,4 +1,4 @@
-"""Tests that failed next to others are run again alone: real runs of the suite, each in its own folder."""
+"""Tests that failed when run with others are run again alone: real runs of the suite, each in its own folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a site runs on is read in one place, with its types: nothing is looked up by name in the state of an application."""
+"""A site's services are read in one place with their types, not looked up by name in the application's state."""
 
 import ast
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ SETTER = "src/openmeet/app.py"
 
 
 def states_in(text: str) -> Iterator[int]:
-    """Lines that name the state of an application."""
-    if "state" not in text:  # reading the syntax of every file takes seconds
+    """Lines that access the state of an application."""
+    if "state" not in text:  # parsing every file would take seconds
         return
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Attribute) and node.attr == "state":

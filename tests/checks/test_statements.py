@@ -1,7 +1,8 @@
-"""Every statement in the sources names tables and columns that exist, on both engines, whether or not a test runs it.
+"""Every SQL statement in the sources names tables and columns that exist, on both engines, whether or not a test runs
+it.
 
-Statements are found by reading the sources: strings, and f-strings whose parts are constants of their module. Of other f-strings
-only the tables are looked at.
+Statements are found by reading the sources: string literals, and f-strings whose parts are constants of their module.
+For other f-strings only the tables are checked.
 """
 
 import ast
@@ -21,7 +22,7 @@ from tests.databases import drop_schemas
 from tests.parts import ROOT
 
 SRC = ROOT / "src"
-# Whose tables the statements of a folder are about; the longest that fits.
+# The package whose tables the statements of a folder use; the longest matching prefix wins.
 SCHEMAS = {
     "aurora_locus": "aurora_locus",
     "groundwork/outbox": "openmeet",
@@ -31,7 +32,7 @@ SCHEMAS = {
     "plc_directory": "plc_directory",
     "programs": "openmeet",
 }
-# Modules that read databases of others, or one that they make for a moment.
+# Modules that read databases of other programs, or a temporary one of their own.
 ELSEWHERE = {
     "aurora_locus/reference_import",
     "aurora_locus/repository/import_check.py",
@@ -44,19 +45,20 @@ _TABLE = re.compile(
 )
 _NAMED = re.compile(r"\b([a-z_]+)\s*(?:\([a-z_, ]*\)\s*)?as\s+(?:not\s+)?(?:materialized\s+)?\(", re.ASCII)
 _UNKNOWN = re.compile(r"no such (table|column)|(relation|column) .* does not exist|has no column")
-# Tables of one engine alone.
+# Tables that exist on one engine only.
 ONE_ENGINE = re.compile(
     r"\b(search_index|search_numbers|search_chat_index|search_chat_numbers|sqlite_master|information_schema|pg_\w+)\b"
 )
 
 
-# Common tables that are named in another part of their statement: the series of a chat and those split off from it.
+# Common table expressions that are defined in another part of their statement: the series of a chat and the series
+# split off from it.
 SHARED_BY_PARTS = {"chain"}
 
 
 @dataclass(frozen=True)
 class Found:
-    """A statement, or a string with one in it; ``is_whole``: nothing is missing."""
+    """A statement, or a string that contains one. ``is_whole``: no part of it is missing."""
 
     where: str
     schema: str

@@ -1,4 +1,4 @@
-"""No rule of a stylesheet is for a class that nothing has, and no class is without a rule."""
+"""Every class in a stylesheet is used, and every class that is used has a rule."""
 
 import re
 from collections.abc import Mapping
@@ -9,17 +9,18 @@ import groundwork
 
 SOURCES: Final = Path(groundwork.__file__).parent.parent
 
-# Stylesheets that only some pages ask for, and the folder of these pages.
+# Stylesheets that only some pages load, and the folder of these pages.
 OF_SOME_PAGES: Final = {"chat.css": "chat", "calendar.css": "calendar"}
 
 _NO_SELECTOR: Final = re.compile(r"/\*.*?\*/|\{[^{}]*\}", re.DOTALL)
 _CLASS: Final = re.compile(r"\.([A-Za-z][\w-]*)")
 _ATTRIBUTE: Final = re.compile(r'class="([^"]*)"')
 _WIDTH: Final = re.compile(r"{% block width %}([^{]*){% endblock %}")
-# With the parts of words that are joined to what is computed.
+# Includes parts of words that are joined with computed values.
 _COMPUTED: Final = re.compile(r"[\w-]*\{[{%].*?[}%]\}[\w-]*")
 _WORD: Final = re.compile(r"[A-Za-z][\w-]*")
-# The beginning of a class that a template or a function completes: kind-{{ kind }}, f"tone-{tone}", at-h{{ hour }}.
+# The beginning of a class name that a template or a function completes: kind-{{ kind }}, f"tone-{tone}", at-h{{ hour
+# }}.
 _BEGINNING: Final = re.compile(r"([A-Za-z][\w-]*-[a-z]?)\{")
 
 
@@ -29,7 +30,7 @@ def classes(stylesheet: str) -> set[str]:
 
 
 def unused(stylesheets: Mapping[str, str], sources: str) -> dict[str, set[str]]:
-    """By stylesheet, those that no word of templates, scripts and modules names."""
+    """By stylesheet, the classes that appear in no template, script or module."""
     words, beginnings = set(_WORD.findall(sources)), tuple(set(_BEGINNING.findall(sources)))
     found = {
         path: {name for name in classes(text) - words if not name.startswith(beginnings)}
@@ -48,7 +49,7 @@ def test_every_class_is_used() -> None:
 
 
 def test_every_class_has_a_style() -> None:
-    """Or a script, or a test, that looks for it: else a rule was lost, or the class is left over."""
+    """Every class has a style, or a script or test that looks for it. Otherwise a rule was lost or the class is unused."""
     stylesheets = [file.read_text("utf-8") for file in SOURCES.rglob("*.css")]
     styled = set().union(*map(classes, stylesheets))
     looked_for = "\n".join(

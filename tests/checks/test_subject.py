@@ -1,4 +1,4 @@
-"""Subjects of commits, and the hook of git that checks them."""
+"""Commit subjects, and the git hook that checks them."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from checks import subject
 
 ROOT = Path(__file__).parents[2]
-# Only this repository's settings count, and the person's own files are left alone.
+# Only this repository's settings apply; the user's own git configuration is ignored.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "MAKE", "MFLAGS"))} | {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_SYSTEM": os.devnull,
@@ -67,7 +67,7 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The Makefile and the checks alone."""
+    """A copy that contains only the Makefile and the checks."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copytree(ROOT / "checks", tmp_path / "checks", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path

@@ -104,7 +104,9 @@ def test_a_worker_that_dies_fails_the_run_and_its_test_is_named(tmp_path: Path):
 
 
 def test_a_program_that_outlives_its_worker_does_not_hold_up_the_run(tmp_path: Path):
-    """The worker forked it, so it also holds the worker's end of the socket."""
+    """A program that outlives its worker does not block the run, although it was forked and also holds the worker's end
+    of the socket.
+    """
     story = """
 import os
 import time
@@ -124,7 +126,9 @@ def test_it():
 
 
 def test_a_worker_that_hangs_is_ended_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The test hangs where Python cannot handle a signal, as in a lock of a C library."""
+    """A worker that hangs where Python cannot handle a signal, as in a lock of a C library, is ended and the test is
+    named.
+    """
     file = "tests/other/test_it.py"
     story = "import ctypes\n\ndef test_it():\n    while True:\n        ctypes.PyDLL(None).pause()\n"
     (tmp_path / "tests/other").mkdir(parents=True)
@@ -141,7 +145,7 @@ def test_a_worker_that_hangs_is_ended_and_says_where(tmp_path: Path, monkeypatch
 
 
 def test_what_fails_after_the_last_test_fails_the_run(tmp_path: Path):
-    """A session fixture whose teardown fails."""
+    """A session fixture whose teardown fails makes the run fail."""
     story = """
 import pytest
 
@@ -177,7 +181,9 @@ def test_what_was_recorded_counts_more_than_an_estimate():
 
 
 def test_a_plan_holds_every_file_once_the_longest_first():
-    """Groups stay together; the tests of long files are distributed."""
+    """A plan contains every file once, the longest first. Groups stay together, and the tests of long files are
+    distributed.
+    """
     group = [file for file, name in suite.TOGETHER.items() if name == "cluster"]
     files = [*group, "tests/a/test_short.py", "tests/a/test_slow.py", "tests/a/test_very_slow.py"]
     units = suite.plan(files, {"tests/a/test_slow.py": 40.0, "tests/a/test_very_slow.py": 200.0}, 2)
@@ -201,7 +207,9 @@ def test_it():
 
 
 def test_what_a_run_cost_is_recorded_and_compared_when_asked(tmp_path: Path):
-    """Processor time is compared: waiting costs nothing, and a busy machine changes nothing. Nothing fails without the option."""
+    """The cost of a run is recorded, and compared only with the option. It is processor time, so neither waiting nor a
+    busy machine counts.
+    """
     (tmp_path / "checks").mkdir()
     name = "tests/other/test_story.py"
     assert run(tmp_path, name, COSTLY.format(seconds=0.5), 1, "--record").returncode == 0
@@ -227,7 +235,9 @@ def test_only_files_that_are_recorded_are_compared_and_in_the_time_of_the_machin
 
 
 def test_folders_are_recorded_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Times are converted to the pace of the machine that recorded first. Files that no longer exist are dropped."""
+    """Folders are recorded one after the other. Times are converted to the speed of the machine that recorded first,
+    and files that no longer exist are dropped.
+    """
     monkeypatch.chdir(tmp_path)
     for name in ("checks", "tests"):
         (tmp_path / name).mkdir()

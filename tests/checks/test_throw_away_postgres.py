@@ -1,4 +1,4 @@
-"""The PostgreSQL server of one run: it answers, and is gone with the run, however that ends."""
+"""The PostgreSQL server of one run answers queries, and is removed with the run, however the run ends."""
 
 import asyncio
 import shutil
@@ -15,7 +15,7 @@ from checks.postgres import throw_away_server
 from tests.parts import ROOT
 from tests.patience import PATIENCE_SECONDS
 
-# Says where its server is, and waits to be killed.
+# Prints where its server is and waits to be killed.
 HOLDER = """
 import sys
 from checks.postgres import throw_away_server

@@ -1,4 +1,4 @@
-"""What mypy remembers is forgotten when other packages are there than when it was made."""
+"""The cache of mypy is discarded if the installed packages differ from those it was built with."""
 
 from pathlib import Path
 

@@ -1,9 +1,10 @@
-"""As much of PromQL as the alert rules use, evaluated over scrapes of real programs.
+"""The subset of PromQL that the alert rules use, evaluated over scrapes of real programs.
 
     rules: expression > number; time() - x; a / b; sum(x), max(x), sum by (le) (x), rate(x[10m]), histogram_quantile(q, x), selectors
 
-Everything is a vector of (labels, value). As in Prometheus a comparison keeps what satisfies it, division by zero is no
-number, and what has no samples is an empty vector, which satisfies nothing. Anything else is a SyntaxError.
+Every value is a vector of (labels, value). As in Prometheus, a comparison keeps the elements that satisfy it, and
+division by zero gives NaN. A metric without samples is an empty vector, which satisfies nothing. Any other syntax is a
+SyntaxError.
 """
 
 import math
@@ -22,14 +23,14 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 @dataclass(frozen=True)
 class Scrape:
-    """What ``/metrics`` said at an instant, in seconds."""
+    """The content of ``/metrics`` at an instant, in seconds."""
 
     at: float
     samples: dict[str, Vector]
 
 
 def scrape(at: float, *expositions: bytes) -> Scrape:
-    """Several processes at one instant."""
+    """Join the metrics of several processes at one instant."""
     samples: dict[str, Vector] = {}
     for number, text in enumerate(expositions):
         for family in text_string_to_metric_families(text.decode()):
@@ -40,7 +41,7 @@ def scrape(at: float, *expositions: bytes) -> Scrape:
 
 
 def evaluate(expression: str, scrapes: Sequence[Scrape]) -> Vector:
-    """The vector at the last scrape; an alert fires for each element."""
+    """The vector at the last scrape. An alert fires for each element."""
     tokens = [next(part for part in match if part) for match in _TOKEN.findall(expression.strip())]
     parser = _Parser(tokens, scrapes)
     found = parser.comparison()
@@ -119,7 +120,7 @@ class _Parser:
         last = self.scrapes[-1]
         within = [one for one in self.scrapes if last.at - one.at <= seconds]
         first = dict(_matching(within[0], name, wanted))
-        # A counter that was not there yet began at nothing.
+        # A counter that did not exist yet started at zero.
         return [
             (labels, (value - first.get(labels, 0.0)) / (last.at - within[0].at))
             for labels, value in _matching(last, name, wanted)

@@ -1,4 +1,6 @@
-"""The alert rules, evaluated against a running installation: silent while all is well, each firing for its reason."""
+"""The alert rules evaluated against a running installation: none fires while all is well, and each fires for its
+reason.
+"""
 
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,7 +49,7 @@ MINUTES = 60
 
 @dataclass
 class Installation:
-    """An open platform, what it has measured, and hands to spoil it with."""
+    """A running platform, the scrapes of its metrics, and helpers that cause failures."""
 
     platform: Platform
     clock: HandClock
@@ -66,7 +68,7 @@ class Installation:
         return {name for name, rule in RULES.items() if evaluate(rule["expr"], self.scrapes)}
 
     async def ingest(self, count: int, *, age_seconds: int = 1) -> None:
-        """So many events by the queue and the processor, each of a commit of that age."""
+        """Send that many events through the queue and the processor. Each comes from a commit of the given age."""
         at = self.clock.now() - age_seconds * SECOND
         messages = [_committed_at(at + number, number) for number in range(count)]
         await self.platform.queue.publish(messages)
@@ -104,7 +106,7 @@ async def _fail(here: Installation) -> None:
 
 
 async def _retry(here: Installation) -> None:
-    """A database that fails under the processor: the message is tried again, and again."""
+    """Let the database fail under the processor, so that the message is retried several times."""
     await here.do("alter table records rename to records_away")
     await here.platform.queue.publish([_committed_at(here.clock.now(), 1)])
     for _ in range(POLICY.unforeseen_tries - 1):
@@ -120,7 +122,7 @@ async def _be_late(here: Installation) -> None:
 async def _bury(here: Installation) -> None:
     await here.platform.queue.publish([Message("event.create", did(1), b"\xffnonsense", "x")])
     await processor.run_once(here.processor)
-    # One of a thousand is no rate.
+    # A single failed message among a hundred must not count as a rate.
     await here.ingest(100)
 
 
@@ -260,7 +262,7 @@ def test_every_rule_says_what_to_do():
 @needs("promtool")
 @pytest.mark.parametrize("file", ["alerts.yml"])
 def test_prometheus_itself_reads_the_rules(file: str):
-    """Our own evaluator knows a part of the language; the program that runs them in earnest is promtool's."""
+    """promtool accepts the rules. Our own evaluator knows only a part of the language."""
     path = ROOT / "deploy/prometheus" / file
     found = subprocess.run(
         ["promtool", "check", "rules", "--lint=all", "--lint-fatal", str(path)],
@@ -274,7 +276,7 @@ def test_prometheus_itself_reads_the_rules(file: str):
 
 @needs("promtool")
 def test_prometheus_itself_reads_the_configuration():
-    """With the rules that it names."""
+    """promtool accepts the configuration together with its rule files."""
     found = subprocess.run(
         ["promtool", "check", "config", "--lint=all", "--lint-fatal", str(ROOT / "deploy/prometheus/prometheus.yml")],
         capture_output=True,
@@ -287,7 +289,7 @@ def test_prometheus_itself_reads_the_configuration():
 
 
 async def test_all_is_quiet_while_all_is_well(installation: Installation):
-    """Records come in, nothing is queued for long."""
+    """No alert fires while records come in and nothing waits for long."""
     await installation.ingest(20)
     await installation.scrape()
     assert installation.firing() == set()
@@ -302,6 +304,6 @@ async def test_each_rule_fires_for_its_reason_alone(installation: Installation, 
 
 @pytest.mark.parametrize("expression", ["up == 0", "avg(x) > 1", "x > 1 or y > 1", "rate(x[5m]) >"])
 def test_what_the_evaluator_does_not_know_is_an_error(expression: str):
-    """A rule must not pass because it was not understood."""
+    """Unknown syntax is an error, so that a rule cannot pass because it was not understood."""
     with pytest.raises((SyntaxError, ValueError, IndexError)):
         evaluate(expression, [scrape(0.0, b"x 2\n"), scrape(60.0, b"x 3\n")])

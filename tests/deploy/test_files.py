@@ -1,4 +1,4 @@
-"""What stands in deploy/ is of this product: settings that exist, roles that exist, units that systemd reads."""
+"""The files in deploy/ match the product: the settings and roles exist, and systemd accepts the units."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ UNITS = sorted(path.name for path in (DEPLOY / "systemd").iterdir() if path.suff
 
 
 def test_every_setting_in_deploy_exists():
-    """A misspelt one would silently do nothing."""
+    """Every setting in deploy/ exists; a misspelt one would silently do nothing."""
     unknown = {}
     for path in (*DEPLOY.rglob("*.yml"), *DEPLOY.rglob("*.env.example"), *DEPLOY.rglob("*.service")):
         names = set(re.findall(r"\b(?:OPENMEET|PDS)_[A-Z_]+\b", path.read_text())) - KNOWN
@@ -31,7 +31,7 @@ def test_every_setting_in_deploy_exists():
 
 
 def test_compose_starts_roles_that_exist():
-    """Two of each part that may run in several, every volume and dependency declared."""
+    """Compose runs two instances of each scalable role, and declares every volume and dependency."""
     document = yaml.safe_load((DEPLOY / "compose/compose.yml").read_text())
     commands = [service["command"][0] for service in document["services"].values() if "build" in service]
     assert set(commands) == set(ROLES) - {"up", "plc", "cluster"}
@@ -58,7 +58,7 @@ def test_communities_that_are_shown_as_an_example_are_understood(where: str):
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="missing part: systemd-analyze")
 @pytest.mark.parametrize("name", UNITS)
 def test_systemd_reads_the_units(tmp_path: Path, name: str):
-    """With a program that is there in the place of ours: syntax and directives."""
+    """systemd accepts the syntax and directives of the units. A program that exists replaces ours."""
     for unit in UNITS:
         text = (DEPLOY / "systemd" / unit).read_text()
         text = re.sub(r"/opt/openmeet/.venv/bin/openmeet", "/bin/true", text)

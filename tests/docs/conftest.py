@@ -1,4 +1,4 @@
-"""The three servers as their programs open them, in this process, without sockets."""
+"""The three servers as their programs open them, in this process and without sockets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,7 +30,7 @@ from programs.web import site
 
 @dataclass(frozen=True)
 class Opened:
-    """What a running installation consists of. The platform's workers are running as well."""
+    """The parts of a running installation, including the platform's workers."""
 
     platform: Platform
     site: Application
@@ -41,7 +41,7 @@ class Opened:
 
 @pytest.fixture(scope="module")
 async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Opened]:
-    """Everything that ``openmeet up`` opens, each once."""
+    """Everything that ``openmeet up`` opens, once each."""
     folder = tmp_path_factory.mktemp("opened")
     clock = SystemClock()
     pds = pds_settings.checked(
@@ -67,7 +67,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Open
 
 @asynccontextmanager
 async def opened_database(url: str, clock: SystemClock) -> AsyncIterator[Database]:
-    """An open database for the length of the block."""
+    """A database that is open for the length of the block."""
     db = await open_database(url, clock=clock)
     try:
         yield db

@@ -1,4 +1,4 @@
-"""Tests that a ledger names, ``path::test_name``: found in the source, without importing it."""
+"""Finds the tests that a ledger names as ``path::test_name``, without importing them."""
 
 import ast
 import functools
@@ -10,7 +10,7 @@ ROOT = DOCS.parent
 
 @functools.cache
 def tests_in(path: str) -> frozenset[str]:
-    """Every test function of a file; empty where there is no such file."""
+    """Every test function of a file; empty if the file does not exist."""
     file = ROOT / path
     if not file.is_file():
         return frozenset()
@@ -23,6 +23,6 @@ def tests_in(path: str) -> frozenset[str]:
 
 
 def exists(name: str) -> bool:
-    """Whether ``path::test_name`` is a test of this repository."""
+    """True if ``path::test_name`` is a test of this repository."""
     path, _, test = name.partition("::")
     return test in tests_in(path)

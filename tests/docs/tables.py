@@ -1,4 +1,4 @@
-"""Reading the Markdown tables of a ledger."""
+"""Reads the Markdown tables of a ledger."""
 
 import re
 from pathlib import Path
@@ -7,17 +7,19 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 def rows(name: str) -> list[list[str]]:
-    """The cells of every table row of ``docs/<name>``, without heads and rulers; backticks around a cell are dropped."""
+    """The cells of every table row of ``docs/<name>``, without header rows and rulers. Backticks around a cell are
+    removed.
+    """
     return _rows((DOCS / name).read_text(encoding="utf-8"))
 
 
 def bare(cell: str) -> str:
-    """A cell without the backticks around it."""
+    """A cell without surrounding backticks."""
     return cell.strip("`")
 
 
 def section(name: str, heading: str) -> list[list[str]]:
-    """The same of one second-level section (``## heading``) of the page."""
+    """The rows of one second-level section (``## heading``) of the page."""
     text = (DOCS / name).read_text(encoding="utf-8")
     parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
     return _rows(dict(zip(parts[1::2], parts[2::2], strict=True))[heading])

@@ -1,4 +1,4 @@
-"""docs/answers.md has the table of transitions as the code has it."""
+"""docs/answers.md has the same table of transitions as the code."""
 
 from openmeet.domain.attendance.transitions import COLUMNS, TABLE
 from tests.docs.tables import bare, section

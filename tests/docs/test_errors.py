@@ -1,4 +1,4 @@
-"""docs/errors.md says what the code does."""
+"""docs/errors.md matches the code."""
 
 from groundwork.errors import KINDS
 from tests.docs.tables import bare, rows

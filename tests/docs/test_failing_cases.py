@@ -1,4 +1,4 @@
-"""docs/failing-cases.md: each row names a test that exists, and the table can be added to by a program."""
+"""docs/failing-cases.md: each row names a test that exists, and programs can append to the table."""
 
 import re
 
@@ -7,7 +7,7 @@ from tests.docs.tables import DOCS, rows
 
 
 def test_every_row_names_a_test_that_is_there() -> None:
-    """A row outlives no test: whoever removes or renames one looks at its cases."""
+    """Every row names an existing test, so that nobody removes or renames a test without looking at its cases."""
     for _day, _commit, test, seed, example in rows("failing-cases.md"):
         assert exists(re.sub(r"\[.*\]$", "", test.strip("`")))
         assert seed.isdigit()

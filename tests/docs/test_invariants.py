@@ -1,4 +1,4 @@
-"""docs/invariants.md names what holds each invariant and what attacks it, and all of it exists."""
+"""docs/invariants.md names existing code and existing tests for each invariant."""
 
 import re
 from itertools import groupby
@@ -14,13 +14,13 @@ ROWS = rows("invariants.md")
 
 
 def test_they_are_eleven_in_order() -> None:
-    """One invariant may have several rows, one below the other."""
+    """The eleven invariants are listed in order. Several rows of one invariant follow each other."""
     assert [number for number, _ in groupby(ROWS, key=lambda row: row[0])] == [str(number) for number in range(1, 12)]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}: {row[1]}")
 def test_what_is_named_exists(row: list[str]) -> None:
-    """Each names at least one file of the code and one test, and every one of them is there."""
+    """Each invariant names at least one source file and one test, and all of them exist."""
     _, _, held_by, attacked_by = row
     code, tests = CODE.findall(held_by), TEST.findall(attacked_by)
     assert code
@@ -30,7 +30,7 @@ def test_what_is_named_exists(row: list[str]) -> None:
 
 
 def test_every_number_cited_in_the_code_stands_here() -> None:
-    """A citation of an invariant that was renumbered or dropped would mislead the reader."""
+    """Every invariant that the code cites by number is in the table."""
     numbers = {number for number, *_ in ROWS}
     for path in (ROOT / "src").rglob("*.py"):
         for cited in re.findall(

@@ -1,4 +1,4 @@
-"""docs/layout.md and .importlinter say what stands below src/."""
+"""docs/layout.md and .importlinter match the folders below src/."""
 
 import configparser
 import re
@@ -12,7 +12,7 @@ NOT_A_ROOM = frozenset({"__init__.py", "__main__.py"})
 
 
 def in_document() -> dict[str, set[str]]:
-    """The tree of the page: packages of the first level with the names of the second; folders end in a slash."""
+    """The tree on the page: top-level packages with the names one level below. Folders end in a slash."""
     found: dict[str, set[str]] = {}
     page = (DOCS / "layout.md").read_text(encoding="utf-8")
     (tree,) = re.findall(r"```\nsrc/\n(.*?)```", page, re.DOTALL)
@@ -28,7 +28,7 @@ def in_document() -> dict[str, set[str]]:
 
 
 def drawn_inside(package: str) -> dict[str, set[str]]:
-    """The third level below ``package``, where the page draws it."""
+    """The third level below ``package``, if the page shows it."""
     found: dict[str, set[str]] = {}
     page = (DOCS / "layout.md").read_text(encoding="utf-8")
     (tree,) = re.findall(rf"^  {package}/.*\n((?:    .*\n)*)", page, re.MULTILINE)
@@ -42,7 +42,7 @@ def drawn_inside(package: str) -> dict[str, set[str]]:
 
 
 def in_source() -> dict[str, set[str]]:
-    """The same of the folders themselves."""
+    """The same tree, read from the folders."""
     return {
         package.name: {
             f"{one.name}/" if one.is_dir() else one.name
@@ -58,7 +58,7 @@ def packages() -> list[Path]:
 
 
 def contract(name: str) -> set[str]:
-    """Every name in the layers of one contract, optional ones (in parentheses) included."""
+    """Every name in the layers of one contract, including the optional ones in parentheses."""
     parser = configparser.ConfigParser()
     parser.read(ROOT / ".importlinter")
     return set(re.findall(r"\w+", parser[f"importlinter:contract:{name}"]["layers"]))
@@ -70,7 +70,9 @@ def test_tree_is_as_drawn() -> None:
 
 
 def test_packages_of_the_platform_are_as_drawn() -> None:
-    """``emails`` draws its package only: each e-mail is a module."""
+    """The packages of the platform match the page. For ``emails`` only the package is drawn, because each e-mail is a
+    module.
+    """
     for folder, names in drawn_inside("openmeet").items():
         found = {
             f"{one.name}/" if one.is_dir() else one.name
@@ -87,7 +89,9 @@ def test_every_package_has_its_place_among_the_servers() -> None:
 
 
 def test_every_room_has_its_place_in_the_order_of_layers() -> None:
-    """No room of a layered package can be added without saying who may import it."""
+    """Every package of a layered package is in the import contract, so that adding one requires saying who may import
+    it.
+    """
     for package in ("at_protocol", "groundwork", "aurora_locus", "openmeet"):
         rooms = {name.removesuffix("/").removesuffix(".py") for name in in_source()[package]}
         assert rooms <= contract(package), package

@@ -1,4 +1,4 @@
-"""docs/metrics.md lists what running programs measure, and nothing else."""
+"""docs/metrics.md lists exactly the metrics that running programs export."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ Row = tuple[str, str, str, str]
 
 
 def measured(metrics: Metrics) -> set[Row]:
-    """Name, kind, labels and meaning of everything in a registry that the client library does not bring itself."""
+    """Name, kind, labels and meaning of every metric in a registry, except those of the client library itself."""
     found = set()
     for family in metrics.registry.collect():
         if family.name.startswith("process_"):
@@ -28,7 +28,7 @@ def documented(heading: str) -> set[Row]:
 
 
 async def test_events_platform(opened: Opened) -> None:
-    """Site and workers together: a worker registers what it measures when it begins."""
+    """The page lists the metrics of the site and of all workers. A worker registers its metrics when it starts."""
     wanted = documented("Events platform")
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(measured(opened.platform.metrics)) < len(wanted):  # noqa: ASYNC110  # a registry tells nobody
@@ -45,5 +45,7 @@ async def test_plc_directory(opened: Opened) -> None:
 
 
 def test_outcomes_of_ingestion() -> None:
-    """The one label whose values are not those of HTTP; a message that was given up is counted beside the outcomes."""
+    """The page lists the outcomes of ingestion, the only label values that are not those of HTTP. A message that was
+    given up is counted in addition to the outcomes.
+    """
     assert {bare(row[0]) for row in section("metrics.md", "What the outcomes mean")} == {*IngestResult, "buried"}

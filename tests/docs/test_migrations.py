@@ -1,4 +1,6 @@
-"""The migrations of each schema are one line: two that were written side by side would leave nobody knowing which is the newest."""
+"""The migrations of each schema form one line: with two that follow the same one, nobody would know which is the
+newest.
+"""
 
 import re
 
@@ -11,7 +13,7 @@ FOLDERS = sorted((DOCS.parent / "src").rglob("migrations/versions"))
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(DOCS.parent / "src")))
 def test_each_follows_the_one_before(folder) -> None:
-    """Each but the first names the one before, as their numbers say."""
+    """Each migration except the first names the one before it, in the order of their numbers."""
     found = {}
     for file in sorted(folder.glob("[0-9]*.py")):
         text = file.read_text(encoding="utf-8")

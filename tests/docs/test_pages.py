@@ -1,4 +1,4 @@
-"""What the documents point at is there: links, commands, places."""
+"""The links, commands and files that the documents mention exist."""
 
 import functools
 import re
@@ -22,7 +22,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_exist(page: Path) -> None:
-    """Targets of make and commands of openmeet that a page names."""
+    """The make targets and openmeet commands that a page names exist."""
     text = page.read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"(?:`|^\s*|\$ |&& )make ([a-z-]+)", text, re.MULTILINE)) <= targets
@@ -30,7 +30,7 @@ def test_commands_exist(page: Path) -> None:
     assert commands <= {*cli.ROLES, *cli.NOUNS}
 
 
-# Files that a walk-through adds, or a command writes.
+# Files that a walk-through adds or that a command writes.
 NOT_HERE = frozenset(
     {
         "checks/durations.json",
@@ -47,7 +47,9 @@ NOT_HERE = frozenset(
     "page", [page for page in PAGES if page.parent.name != "decisions"], ids=lambda page: page.name
 )
 def test_files_exist(page: Path) -> None:
-    """Those that a page names with a folder, from any folder on. Decisions say how things were called when they were taken."""
+    """The files that a page names with at least one folder exist. Decisions are exempt, because they keep the names of
+    their time.
+    """
     named = set(re.findall(r"`([A-Za-z_][\w.-]*/[\w./-]*\w\.[a-z]+)(?:::\w+)?`", page.read_text(encoding="utf-8")))
     assert [
         one for one in sorted(named - NOT_HERE) if not any(f"/{path}".endswith(f"/{one}") for path in files())
@@ -67,7 +69,7 @@ def files() -> tuple[str, ...]:
 
 
 def test_every_document_is_reached_from_the_readme() -> None:
-    """By links, however many; decisions stand in one folder that is linked."""
+    """Every document can be reached from the README by links. Decisions are in one folder, which is linked."""
     reached: set[Path] = set()
     waiting = [ROOT / "README.md"]
     while waiting:

@@ -1,4 +1,4 @@
-"""docs/queues-and-jobs.md lists every routing key, kind of job, state and move."""
+"""docs/queues-and-jobs.md lists every routing key, job kind, state and transition."""
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
@@ -21,7 +21,7 @@ EVERY_STATE = "every state"
 
 
 def test_routing_keys() -> None:
-    """Of every collection that we read, one that we do not, and every hint."""
+    """The page lists the routing keys of every collection that we read, of one that we do not, and of every hint."""
     collections = {*CONCERNING, "app.bsky.feed.post"}
     messages = [
         RecordMessage(
@@ -39,7 +39,7 @@ def test_kinds_of_jobs() -> None:
 
 
 def test_kinds_of_mail() -> None:
-    """Exactly those that somebody composes."""
+    """The page lists exactly the kinds of e-mail that the code composes."""
     written = composers(EmailContext(SigningKey(bytes(32)), "OpenMeet", "https://meet.example"))
     assert {bare(row[0]) for row in section(PAGE, "Kinds of mail")} == {*written}
 

@@ -1,4 +1,4 @@
-"""What README shows is what the commands print."""
+"""The README shows what the commands print."""
 
 import re
 import shlex
@@ -10,7 +10,7 @@ from tests.docs.tables import DOCS
 from tests.parts import fixture_path, needs
 
 README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-# Commands that read captured files, and where those stand.
+# Commands that read captured files, and the folder of these files.
 FOLDERS = {"repo verify": "data/cars", "firehose verify": "data/firehose", "records inspect": "data/calendar-records"}
 SHOWN: list[tuple[str, str, str]] = re.findall(r"```\n\$ openmeet ((\S+ \S+) [^\n]*)\n(.*?)```", README, re.DOTALL)
 
@@ -24,7 +24,9 @@ SHOWN: list[tuple[str, str, str]] = re.findall(r"```\n\$ openmeet ((\S+ \S+) [^\
 def test_output_is_as_shown(
     line: str, command: str, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of every tool that reads a file; what happens on a PDS right now is different each time."""
+    """The output of every tool that reads a file is as shown. Live output of a PDS differs each time and is not
+    checked.
+    """
     monkeypatch.chdir(fixture_path(FOLDERS[command]))
     assert cli.main(shlex.split(line)) == cli.DONE
     assert capsys.readouterr().out.strip() == printed.strip()

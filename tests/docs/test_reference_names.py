@@ -1,4 +1,4 @@
-"""docs/from-the-reference-pds.md says what becomes of each variable of the reference PDS, as the code does."""
+"""docs/from-the-reference-pds.md describes each variable of the reference PDS as the code treats it."""
 
 import re
 
@@ -11,13 +11,15 @@ DOCUMENT = "from-the-reference-pds.md"
 
 
 def in_code() -> dict[str, tuple[str, str]]:
-    """The variables that have no setting of that name, with the reason."""
+    """The variables that have no setting of the same name, with the reason."""
     needless = {name: ("needless", why) for name, why in reference_settings.NEEDLESS.items()}
     return needless | {name: ("missing", why) for name, why in reference_settings.MISSING.items()}
 
 
 def test_no_setting_is_called_needless_or_missing() -> None:
-    """Whoever makes one of these a setting takes its line out of ``reference_names``, and writes "the same" into the page."""
+    """No existing setting is listed as needless or missing. A variable that becomes a setting is removed from
+    ``reference_names`` and marked "the same" on the page.
+    """
     assert not reference_settings.own_names() & (reference_settings.NEEDLESS.keys() | reference_settings.MISSING.keys())
     assert not reference_settings.NEEDLESS.keys() & reference_settings.MISSING.keys()
 

@@ -1,4 +1,4 @@
-"""docs/rollout.md names every flag once, and no metric that is not measured."""
+"""docs/rollout.md names every flag once, and only metrics that exist."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""docs/routes.md lists every address of the three servers, and nothing else."""
+"""docs/routes.md lists exactly the routes of the three servers."""
 
 from starlette.routing import Mount, Route, WebSocketRoute
 
@@ -14,12 +14,12 @@ PAGE = "routes.md"
 
 
 def documented(*headings: str) -> set[tuple[str, str]]:
-    """Methods and paths of these sections."""
+    """The methods and paths in these sections."""
     return {(row[0], bare(row[1])) for heading in headings for row in section(PAGE, heading)}
 
 
 def served(app: Application) -> set[tuple[str, str]]:
-    """Methods and paths of an application; HEAD comes with GET, mounted applications have a section of their own."""
+    """The methods and paths of an application. HEAD is implied by GET; mounted applications have their own sections."""
     routes = [route for route in app.routes if not isinstance(route, Mount)]
     assert all(isinstance(route, Route | WebSocketRoute) for route in routes)
     return {("WS", route.path) for route in routes if isinstance(route, WebSocketRoute)} | {

@@ -1,4 +1,4 @@
-"""docs/security.md names for each threat what holds it and what attacks it, and all of it exists."""
+"""docs/security.md names existing defences and existing attack tests for each threat."""
 
 import re
 
@@ -14,7 +14,7 @@ ROWS = rows("security.md")
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][:60])
 def test_what_is_named_exists(row: list[str]) -> None:
-    """Each threat has a door, at least one file that holds it and one test that tries."""
+    """Each threat names an entry point, at least one file that defends it and one test that attacks it."""
     _, door, held_by, attacked_by = row
     code, tests = CODE.findall(held_by), TEST.findall(attacked_by)
     assert door
@@ -25,7 +25,7 @@ def test_what_is_named_exists(row: list[str]) -> None:
 
 
 def test_every_attack_is_named() -> None:
-    """A file of hostile input that no threat names would be an attack that nobody knows the reason of."""
+    """Every file of attack tests is named by a threat, so that each attack has a known reason."""
     named = {name.partition("::")[0] for row in ROWS for name in TEST.findall(row[3])}
     attacks = {str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "attack").glob("test_*.py")}
     assert attacks <= named

@@ -1,4 +1,4 @@
-"""docs/settings.md says what every program reads."""
+"""docs/settings.md lists the settings that every program reads."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""docs/specs.md claims nothing that no test shows."""
+"""docs/specs.md claims only what a test shows."""
 
 import re
 
@@ -12,7 +12,7 @@ ROWS = rows("specs.md")
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_what_is_named_exists(row: list[str]) -> None:
-    """A yes names code and a test; a partial says what is missing; a no names nothing."""
+    """A "yes" names code and a test, a "partial" says what is missing, and a "no" names nothing."""
     _, held, where, shown_by = row
     code, tests = re.findall(r"`(src/[^`]+)`", where), re.findall(r"`(tests/[^`]+)`", shown_by)
     assert [name for name in code if not (ROOT / name).is_file()] == []
@@ -30,7 +30,7 @@ def test_what_is_named_exists(row: list[str]) -> None:
 
 
 def test_every_room_of_the_protocol_core_is_accounted_for() -> None:
-    """What stands in the code and in no clause would be a claim that nobody checks."""
+    """Every package of the protocol core is named in a clause; unlisted code would be a claim that nobody checks."""
     named = set(re.findall(r"`src/(at_protocol/\w+)/", " ".join(row[2] for row in ROWS)))
     rooms = {
         f"at_protocol/{one.name}" for one in (ROOT / "src/at_protocol").iterdir() if (one / "__init__.py").is_file()

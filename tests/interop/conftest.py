@@ -1,4 +1,4 @@
-"""Programs of ours as processes, and the strangers who talk to them: clients that we did not write."""
+"""Our programs as processes, and third-party clients that talk to them."""
 
 import asyncio
 import fcntl
@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 180
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody with an account on the network's PDS."""
+    """An account on the network's PDS."""
 
     did: str
     handle: str
@@ -46,7 +46,7 @@ class Network:
         return Account(made["did"], handle, password, made["accessJwt"])
 
     async def call(self, nsid: str, body: Any, account: Account | None = None) -> Any:
-        """Call a procedure; its decoded answer."""
+        """Call a procedure and return its decoded response."""
         headers = {} if account is None else {"authorization": f"Bearer {account.token}"}
         async with httpx.AsyncClient(trust_env=False) as http:
             answer = await http.post(f"{self.pds_url}/xrpc/{nsid}", json=body, headers=headers)
@@ -60,7 +60,7 @@ class Network:
         return answer.content
 
     async def write_notes(self, account: Account, count: int) -> list[str]:
-        """Write that many records; their AT-URIs."""
+        """Write that many records and return their AT-URIs."""
         uris = []
         for number in range(count):
             note = {"$type": "org.example.note", "text": f"note {number}", "number": number}
@@ -69,14 +69,14 @@ class Network:
         return uris
 
     async def newest_number(self) -> int:
-        """The number of the newest event of the firehose."""
+        """The sequence number of the newest event of the firehose."""
         async with httpx.AsyncClient(trust_env=False) as http:
             lines = (await http.get(f"{self.pds_url}/metrics")).text.splitlines()
         (line,) = (line for line in lines if line.startswith("aurora_locus_sequencer_head_number "))
         return int(float(line.split()[1]))
 
     async def did_key(self, did: str) -> str:
-        """The signing key as the directory has it."""
+        """The signing key from the directory."""
         async with httpx.AsyncClient(trust_env=False) as http:
             answer = await http.get(f"{self.plc_url}/{did}/data")
         return str(answer.json()["verificationMethods"]["atproto"])
@@ -84,7 +84,7 @@ class Network:
 
 @pytest.fixture(scope="session")
 async def network(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Network]:
-    """Shared by all tests of a worker; each test makes accounts of its own."""
+    """Shared by all tests of a worker; each test creates its own accounts."""
     folder = tmp_path_factory.mktemp("network")
     plc_port, pds_port = free_port(), free_port()
     plc_url, pds_url = f"http://127.0.0.1:{plc_port}", f"http://localhost:{pds_port}"
@@ -117,7 +117,7 @@ async def network(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Net
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """The strangers' packages, installed once for all workers and again when the lock file changes."""
+    """The npm packages, installed once for all workers and again when the lock file changes."""
     if not is_here("node"):
         pytest.skip("missing part: node")
     installed = NODE / "node_modules"
@@ -134,7 +134,7 @@ def node_modules() -> Path:
 
 
 async def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """What a stranger printed; its exit status must be 0."""
+    """Run a third-party program and return its output. Its exit status must be 0."""
     process = await asyncio.create_subprocess_exec(
         *map(str, command), cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

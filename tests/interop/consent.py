@@ -1,4 +1,4 @@
-"""Somebody whose browser an app has opened: signs in, allows everything that is ticked, and is sent back to the app."""
+"""A person whose browser was opened by an app: signs in, allows every ticked permission, and is sent back to the app."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -46,10 +46,11 @@ async def allow(
     without: str = "",
     trust: ssl.SSLContext = NO_TLS,
 ) -> str:
-    """Go where an app sends its person, sign in and say yes; the address of the app to which that led.
+    """Open the address that an app sends its user to, sign in and consent. Returns the address of the app that this
+    leads to.
 
-    ``step`` is the button pressed at last; a scope that begins with ``without`` is unticked; ``trust``: whom the browser
-    believes, where the server is on https.
+    ``step``: the button pressed at the end. ``without``: scopes with this prefix are unticked. ``trust``: what the
+    browser trusts if the server uses https.
     """
     headers = {"sec-fetch-site": "same-origin"}
     async with httpx.AsyncClient(verify=trust, trust_env=False, headers=headers) as http:
@@ -57,7 +58,7 @@ async def allow(
         for pressed, typed in (("sign-in", {"identifier": handle, "password": password}), (step, {})):
             answer = await _follow(http, answer)
             if answer.status_code == 303:
-                break  # what was allowed before is not asked for again
+                break  # a permission granted before is not asked for again
             answer = await _press(http, answer, pressed, typed, without)
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
@@ -79,7 +80,7 @@ async def _press(
 
 
 async def _follow(http: httpx.AsyncClient, answer: httpx.Response) -> httpx.Response:
-    """Follow the server's own redirects; one that leads back to the app is left to its browser."""
+    """Follow the server's own redirects. A redirect back to the app is left to its browser."""
     while answer.status_code == 303:
         location = urljoin(str(answer.url), answer.headers["location"])
         if urlsplit(location).netloc != answer.url.netloc.decode():

@@ -1,4 +1,4 @@
-"""The official client as an app on the Bluesky network uses it, with an app view that is half a minute behind."""
+"""The official client as an app on the Bluesky network uses it, with an app view that lags half a minute."""
 
 from pathlib import Path
 
@@ -15,7 +15,9 @@ pytestmark = [needs("node"), pytest.mark.usefixtures("node_modules")]
 
 
 async def test_people_see_what_they_wrote_at_once(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
-    """Preferences stay here; posts, answers and the profile are shown although the app view has read none of them."""
+    """People see what they wrote at once. Preferences stay here; posts, replies and the profile are shown although the
+    app view has not read them.
+    """
     clock = SystemClock()
     async with open_late_app_view(clock, lag_seconds=30) as view:
         plc = await make_sqlite("plc_directory", clock=clock)

@@ -1,4 +1,4 @@
-"""Events and answers that the official client writes appear on our pages; what we write passes its validator."""
+"""Events and answers written by the official client appear on our pages, and our records pass its validator."""
 
 import httpx
 import msgspec
@@ -23,7 +23,7 @@ LEXICONS = [
 
 
 async def test_there_and_back_with_the_official_client(deployment: Deployment) -> None:
-    """Cleo hosts here, with everything that a record can say; Bela answers here one event and in another app the other."""
+    """Cleo hosts an event here with every field of a record. Bela answers it in another app, and another event here."""
     cleo, bela = await deployment.connected("cleo"), await deployment.connected("bela")
     first = await deployment.event(
         cleo, title="Elsewhere", street="Main street 1", locality="Wien", point="48.21, 16.37"
@@ -59,7 +59,7 @@ async def test_there_and_back_with_the_official_client(deployment: Deployment) -
         assert f'<link rel="alternate" href="{told["event"]}">' in page
         listed = (await browser.get("/", params={"source": "all"})).text
         assert "Written in another app" in listed
-        # The newest event of a repository stands first in its list.
+        # The newest event of a repository is the first in its list.
         answered = (await browser.get(f"/api/events/{second.slug}/attendees")).json()
         assert answered["counts"]["going"] == 1
         assert [one["displayName"] for one in answered["attendees"]] == ["bela.town.test"]

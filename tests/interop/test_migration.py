@@ -1,4 +1,4 @@
-"""Moving between the reference PDS and ours, both ways: records, blobs and preferences are the same, the identity stays."""
+"""Moves between the reference PDS and ours in both directions keep records, blobs, preferences and the identity."""
 
 import asyncio
 import re
@@ -36,7 +36,7 @@ MAIL = "ana@example.org"
 
 @dataclass
 class World:
-    """A directory, our PDS and the reference's, each in a process of its own."""
+    """A directory, our PDS and the reference PDS, each in a process of its own."""
 
     plc_url: str
     ours_url: str
@@ -90,7 +90,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "PDS_SERVICE_HANDLE_DOMAINS": ".ours.test",
     }
     pds = Program("pds", settings, tmp_path / "ours.log", f"{pds_url}/xrpc/_health")
-    # The reference keeps preferences only where an app view is configured; nothing here asks it.
+    # The reference stores preferences only if an app view is configured; nothing here calls it.
     app_view = {"PDS_BSKY_APP_VIEW_URL": "http://localhost:9", "PDS_BSKY_APP_VIEW_DID": "did:web:app.example.com"}
     reference = ReferencePds(tmp_path / "reference", plc_url, settings=app_view)
     http = HttpClient(DEVELOPMENT)
@@ -107,7 +107,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 class Account:
-    """Somebody on a server, over plain HTTP."""
+    """An account on a server, over plain HTTP."""
 
     def __init__(self, url: str, session: dict[str, Any]) -> None:
         self.did: str = session["did"]
@@ -129,7 +129,7 @@ class Account:
         return answer.json() if answer.content else None
 
     async def add_content(self) -> None:
-        """Ninety records of two collections, four blobs, an update, a deletion, preferences."""
+        """Add ninety records in two collections, four blobs, an update, a deletion and preferences."""
         blobs = []
         for number in range(4):
             content = b"\x89PNG\r\n\x1a\n" + bytes([number]) * (5000 * number + 1)
@@ -166,7 +166,7 @@ class Account:
 
 
 async def seen(url: str, did: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Every record and every blob of the account as a stranger reads them."""
+    """Every record and every blob of the account, read anonymously."""
     records: dict[str, Any] = {}
     async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
         for collection in (NOTE, POST):
@@ -196,7 +196,7 @@ async def document(world: World, did: str) -> Any:
 async def moved(
     world: World, old: tuple[str, str], new: tuple[str, str], token: Callable[[], Any], *, interrupted: bool
 ) -> None:
-    """One account is made at ``old`` (URL and handle), moved to ``new``, and compared."""
+    """Create an account at ``old`` (URL and handle), move it to ``new``, and compare."""
     ana = await Account.make(*old)
     await ana.add_content()
     before = await seen(old[0], ana.did)

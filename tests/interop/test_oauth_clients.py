@@ -1,4 +1,4 @@
-"""OAuth clients that we did not write, and the examples, are let in by somebody in front of our pages."""
+"""Third-party OAuth clients and our examples are authorized by a person on our pages."""
 
 import asyncio
 import sys
@@ -19,7 +19,7 @@ SCOPE = "atproto repo:org.example.note?action=create"
 
 @asynccontextmanager
 async def running(*command: str | Path, cwd: Path | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A program of others that is spoken with; it must end by itself, and well."""
+    """A third-party program with piped input and output. It must exit by itself with status 0."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*map(str, command), cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe)
     try:
@@ -46,7 +46,9 @@ async def line_of(process: asyncio.subprocess.Process) -> str:
 @needs("node")
 @pytest.mark.usefixtures("node_modules")
 async def test_official_client_is_let_in_acts_refreshes_and_leaves(network: Network) -> None:
-    """It discovers, pushes, proves, spends the code; what it was not granted it is refused; after leaving all is over."""
+    """The official client discovers the server, pushes the request, proves its key and redeems the code. What was not
+    granted is refused, and after sign-out everything ends.
+    """
     ana = await network.sign_up("ana-oauth")
     command = ("node", NODE / "oauth.mjs", network.pds_url, network.plc_url, ana.handle, SCOPE)
     async with running(*command, cwd=NODE) as process:
@@ -67,7 +69,7 @@ async def test_official_client_is_let_in_acts_refreshes_and_leaves(network: Netw
 
 
 async def be_let_in(process: asyncio.subprocess.Process, ana: Account) -> list[str]:
-    """Open what the example says, say yes, go back to it; the lines that it printed then."""
+    """Open the address that the example prints, consent, and return to it; returns the lines printed then."""
     where = (await line_of(process)).removeprefix("Open ")
     back = await allow(where, ana.handle, ana.password)
     async with httpx.AsyncClient(trust_env=False) as http:

@@ -1,4 +1,4 @@
-"""The official OAuth client for browsers, in one: DPoP with a key that no script can read, across origins."""
+"""The official OAuth client for browsers in Chromium: DPoP with a non-extractable key, across origins."""
 
 import html
 from pathlib import Path
@@ -21,7 +21,9 @@ SCOPE = "atproto repo:org.example.note?action=create"
 
 
 async def test_official_client_of_browsers(network: Network, tmp_path: Path) -> None:
-    """Its person signs in and allows it on our pages; it comes back, writes, refreshes and leaves."""
+    """The official browser client works: its user signs in and consents on our pages, and the client writes, refreshes
+    and signs out.
+    """
     ana = await network.sign_up("ana-oauth-tab")
     script = tmp_path / "app.js"
     esbuild = NODE / "node_modules/.bin/esbuild"
@@ -29,7 +31,7 @@ async def test_official_client_of_browsers(network: Network, tmp_path: Path) -> 
         esbuild, NODE / "oauth_browser.mjs", "--bundle", "--format=esm", "--log-level=error", f"--outfile={script}"
     )
     wish = {"pds": network.pds_url, "plc": network.plc_url, "handle": ana.handle, "scope": SCOPE}
-    # The page's words are data of ours; the element keeps them apart from markup.
+    # The text of the page is our own data; the element separates it from markup.
     told = html.escape(msgspec.json.encode(wish).decode(), quote=False)
 
     async def page_of_the_app(_request: Request) -> Response:

@@ -22,7 +22,9 @@ async def test_official_client_lives_a_session(network: Network) -> None:
 
 
 async def test_official_repository_package_verifies_what_we_export(network: Network) -> None:
-    """Commit signature, tree, every record, and the proof of one."""
+    """The official repository package verifies our export: commit signature, tree, every record, and the proof of one
+    record.
+    """
     ana = await network.sign_up("ana-repository")
     uris = await network.write_notes(ana, 40)
     rkey = uris[7].rsplit("/", 1)[1]
@@ -33,12 +35,14 @@ async def test_official_repository_package_verifies_what_we_export(network: Netw
 
 
 async def test_official_sync_package_verifies_the_firehose(network: Network) -> None:
-    """It replays from a cursor, checks every commit against the DID document and misses nothing."""
+    """The official sync package replays the firehose from a cursor, verifies every commit against the DID document and
+    misses nothing.
+    """
     await network.sign_up("somebody-before")
     before = await network.newest_number()
     ana = await network.sign_up("ana-firehose")
     uris = await network.write_notes(ana, 20)
-    # Identity, account, sync and twenty records; the first, empty commit is no event of its own there.
+    # Identity, account, sync and twenty records; the package reports no event for the first, empty commit.
     service = network.pds_url.replace("http", "ws")
     events = json_lines(await node("firehose.mjs", service, network.plc_url, "23", str(before)))
     assert {event["did"] for event in events} == {ana.did}

@@ -14,7 +14,7 @@ from tests.parts import ROOT
 
 
 def with_plain_links(value: Value) -> object:
-    """Links as their bytes, as that library gives them."""
+    """Links as bytes, which is how that library returns them."""
     match value:
         case Cid():
             return bytes(value)
@@ -35,7 +35,7 @@ async def test_example_in_python_does_what_it_says(network: Network) -> None:
 
 
 async def test_compiled_reader_finds_the_same_blocks(network: Network) -> None:
-    """Root, CIDs and the decoded value of every block, by a library in another language."""
+    """The compiled reader, written in another language, finds the same root, CIDs and decoded values for every block."""
     ben = await network.sign_up("ben-car")
     await network.write_notes(ben, 30)
     exported = await network.read("com.atproto.sync.getRepo", did=ben.did)

@@ -1,4 +1,4 @@
-"""Beside the reference PDS: sessions, app passwords and cursors of the stream, asked in the same words."""
+"""Compares sessions, app passwords and stream cursors with the reference PDS, using the same requests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,7 +60,7 @@ async def _both(make_sqlite: MakeDatabase, folder: Path, *, documents: bool) -> 
     own = {"enable_did_doc_with_session": documents, "port": port}
     async with open_deployment(f"sqlite://{folder / 'pds.db'}", plc, clock, folder, **own) as deployment:
         settings = {"PDS_ENABLE_DID_DOC_WITH_SESSION": "true" if documents else "false"}
-        # The reference asks no directory whose address is a number.
+        # The reference does not call a directory whose host is an IP address.
         directory = deployment.directory.url.replace("127.0.0.1", "localhost")
         reference = ReferencePds(folder / "reference", directory, settings=settings)
         await reference.start()
@@ -75,7 +75,9 @@ async def _both(make_sqlite: MakeDatabase, folder: Path, *, documents: bool) -> 
 async def test_sessions_carry_the_document_as_the_setting_says(
     make_sqlite: MakeDatabase, tmp_path: Path, *, documents: bool
 ) -> None:
-    """In createSession, getSession and refreshSession; it is the directory's, with the account's own key and server."""
+    """createSession, getSession and refreshSession include the directory's DID document, with the account's own key and
+    server, if the setting says so.
+    """
     async with _both(make_sqlite, tmp_path, documents=documents) as sides:
         for side in sides:
             login = {"identifier": "ana.test", "password": PASSWORD}
@@ -91,7 +93,7 @@ async def test_sessions_carry_the_document_as_the_setting_says(
                     assert session["didDoc"]["alsoKnownAs"] == ["at://ana.test"]
 
 
-# What an app password may and may not, and under which name it is refused.
+# What an app password may and may not do, and the error name of the refusal.
 BY_APP = [
     ("GET", f"{SERVER}.listAppPasswords", None),
     ("POST", f"{SERVER}.createAppPassword", {"name": "another"}),
@@ -135,7 +137,9 @@ async def _first_frame(url: str, cursor: int) -> events.Message:
 
 
 async def test_an_old_cursor_is_told_so_by_the_window_alone(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
-    """The reference tells by the time of what comes next, when it is asked; so do we, whether or not anything was removed."""
+    """An old cursor is reported by the time window alone. The reference checks the time of the next event at the
+    request, and so do we, whether or not events were deleted.
+    """
     clock = SystemClock()
     plc = await make_sqlite("plc_directory", clock=clock)
     window = {"repo_backfill_limit_ms": 1}

@@ -1,4 +1,6 @@
-"""Beside the reference PDS: what two servers make of the same app view's answers, for people who wrote the same things."""
+"""Compares with the reference PDS: what both servers make of the same app view responses, for people who wrote the same
+things.
+"""
 
 import json
 import re
@@ -31,14 +33,14 @@ OLD, BETWEEN = "2020-01-01T00:00:00.000Z", "2099-01-01T00:00:00.000Z"
 
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 _KEYS = re.compile(r"\b3[a-z2-7]{12}\b")
-# We count the answers that we add; the reference leaves the number as the app view knew it.
+# We count the replies that we add; the reference keeps the app view's number.
 _COUNTS = re.compile(r'"replyCount": \d+, ')
 _CIDS = re.compile(r"\bbaf[a-z2-7]{50,}\b")
 
 
 @dataclass
 class Ana:
-    """The same person on one of the servers; ``names`` are what she calls the things that she wrote."""
+    """The same person on one of the servers. ``names`` maps what she wrote to names."""
 
     http: httpx.AsyncClient
     did: str
@@ -69,7 +71,7 @@ class Ana:
         return answer.json()["blob"]
 
     def normal(self, answer: Any) -> Any:
-        """What was answered, without what differs from server to server: names, keys, times."""
+        """The response without what differs between servers: names, keys, times."""
         text = json.dumps(answer.json(), sort_keys=True)
         for name, reference in self.names.items():
             text = text.replace(reference["uri"], f"uri of {name}").replace(reference["cid"], f"cid of {name}")
@@ -88,7 +90,7 @@ class Two:
         return self.ours, self.theirs
 
     def answers(self, nsid: str, make: Any) -> None:
-        """``make`` is told who asks."""
+        """The responses of both servers; ``make`` receives the person who asks."""
 
         async def answering(request: Request) -> Response:
             did = jwt.read(request.headers["authorization"].removeprefix("Bearer ")).claims["iss"]
@@ -100,7 +102,7 @@ class Two:
         self.view.answers[nsid] = answering
 
     async def same(self, nsid: str, **query: Any) -> Any:
-        """What both answer, which must be the same."""
+        """The response of both servers, which must be the same."""
         ours, theirs = [
             (answer.status_code, one.normal(answer))
             for one in self.both
@@ -125,7 +127,7 @@ async def _ana(http: httpx.AsyncClient) -> Ana:
     wish = {"handle": "ana.test", "email": "ana@example.org", "password": PASSWORD}
     made = (await http.post("/xrpc/com.atproto.server.createAccount", json=wish)).json()
     ana = Ana(http, made["did"], {"authorization": f"Bearer {made['accessJwt']}"})
-    # The reference completes nothing for an account without any record that the app view has read.
+    # The reference adds nothing for an account of which the app view has read no record.
     await ana.write("follow", "app.bsky.graph.follow", {"subject": BEN, "createdAt": OLD})
     latest = await http.get("/xrpc/com.atproto.sync.getLatestCommit", params={"did": ana.did})
     ana.rev = latest.json()["rev"]
@@ -154,7 +156,9 @@ async def _opened(make_sqlite: MakeDatabase, folder: Path) -> AsyncIterator[Two]
 
 
 async def test_views_are_completed_as_the_reference_does(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
-    """Posts with all that can be embedded, answers, a profile: in the timeline, one's feed, threads and profiles."""
+    """Views are completed as by the reference: posts with every kind of embed, replies and a profile, in the timeline,
+    author feed, threads and profiles.
+    """
     async with _opened(make_sqlite, tmp_path) as two:
         for ana in two.both:
             blob = await ana.upload()
@@ -204,7 +208,7 @@ async def test_views_are_completed_as_the_reference_does(make_sqlite: MakeDataba
 
 
 async def test_what_is_passed_on_and_what_is_refused(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
-    """The same calls get the same status and the same error's name, and the services see the same claims."""
+    """The same calls get the same status and error name, and the services receive the same claims."""
     async with _opened(make_sqlite, tmp_path) as two, open_stranger() as notes:
         notes.answer("com.example.notes.getThing", {"thing": 1})
         notes.answer("com.example.notes.fail", {"error": "Blocked", "message": "not for you"}, 403)

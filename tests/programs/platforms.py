@@ -1,4 +1,4 @@
-"""The platform of the default community, opened as the programs open it."""
+"""Opens the platform of the default community as the programs do."""
 
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -14,7 +14,7 @@ from programs.platform_settings import read_installation_settings
 
 @asynccontextmanager
 async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platform]:
-    """``open_installation`` for one community."""
+    """Like ``open_installation``, for one community."""
     async with open_installation({DEFAULT_TENANT: settings}, clock) as installation:
         yield installation.default
 
@@ -22,5 +22,5 @@ async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platf
 def read_platform_settings(
     file: Path | None = None, environment: Mapping[str, str] = os.environ, *, sends_mail: bool = True
 ) -> Settings:
-    """Those of the default community."""
+    """The settings of the default community."""
     return read_installation_settings(file, environment, sends_mail=sends_mail)[DEFAULT_TENANT]

@@ -1,4 +1,4 @@
-"""The front door: quick, honest about what there is, and its exit statuses."""
+"""The ``openmeet`` command: fast, accurate about what exists, and its exit statuses."""
 
 import gc
 import importlib
@@ -40,7 +40,7 @@ def test_help_lists_every_command():
 
 
 def test_help_imports_nothing_heavy():
-    """Under 0.3 s: neither Typer nor a server nor a database is loaded for it."""
+    """``--help`` takes less than 0.3 s and imports neither Typer nor a server nor a database."""
     done = openmeet("--help", python=("-X", "importtime"))
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert not loaded & {"typer", "asyncio", "aiohttp", "starlette", "sqlalchemy", "groundwork", "at_protocol"}
@@ -80,13 +80,13 @@ def test_every_entry_is_a_typer_application_with_help(name, capsys):
     assert cli.main([*name.split(), "--help"]) == 0
     shown = capsys.readouterr().out
     assert f"openmeet {name}" in shown
-    # What looks like a name of one, ``did:key:``, is made a picture.
+    # Rich would replace an emoji code such as ``:key:`` in ``did:key:`` by a picture.
     assert [character for character in shown if ord(character) >= 0x1F300] == []
 
 
 @pytest.mark.parametrize("name", cli.ROLES)
 def test_role_is_one_command(name, capsys):
-    """Its usage lists no commands below it, and nothing is offered that changes somebody's shell."""
+    """A role is one command: its usage lists no subcommands, and no option changes the user's shell."""
     assert cli.main([name, "--help"]) == 0
     shown = capsys.readouterr().out
     assert f"openmeet {name} [OPTIONS]" in shown
@@ -104,7 +104,7 @@ def test_unknown_log_setting_is_refused_with_a_sentence(setting, value, monkeypa
 
 
 def test_every_application_has_an_entry():
-    """A role that is written but not in the table could not be started."""
+    """Every application has an entry in the table, so that it can be started."""
     modules = [
         *(f"programs.{found.name}" for found in pkgutil.iter_modules(programs.__path__)),
         *(f"programs.commands.{found.name}" for found in pkgutil.iter_modules(programs.commands.__path__)),
@@ -127,14 +127,16 @@ def run_app(monkeypatch, command) -> int:
 
 
 def test_a_command_runs_with_the_garbage_collector_on(monkeypatch):
-    """It is off while the command is imported; a role that went on without it would grow for months."""
+    """A command runs with the garbage collector on. It is off only during the imports; a role that kept it off would
+    grow for months.
+    """
     seen = []
     assert run_app(monkeypatch, lambda: seen.append(gc.isenabled())) == 0
     assert seen == [True]
 
 
 def test_role_with_verbs_serves_alone_and_works_with_a_verb(monkeypatch, capsys):
-    """``openmeet pds`` serves; ``openmeet pds count`` counts; a misspelt verb serves nothing."""
+    """``openmeet pds`` serves and ``openmeet pds count`` counts; a misspelt verb serves nothing."""
     module, role = types.ModuleType("programs.commands.pds.sample"), types.ModuleType("programs.sample_role")
     module.app, role.app = typer.Typer(), typer.Typer()  # type: ignore[attr-defined]  # set by the test
     module.app.command()(lambda: typer.echo("counted"))
@@ -157,7 +159,7 @@ def test_role_with_verbs_serves_alone_and_works_with_a_verb(monkeypatch, capsys)
 
 def test_done_is_0_and_a_refusal_is_1_with_its_sentence(monkeypatch, capsys):
     def fine() -> None:
-        """Works."""
+        """Does nothing and succeeds."""
 
     def refuse() -> None:
         raise Refused("PDS_DEV_MODE does not go with a public host name.")

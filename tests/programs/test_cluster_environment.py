@@ -1,4 +1,4 @@
-"""What ``openmeet cluster`` tells its processes of the communities that it serves."""
+"""The environment that ``openmeet cluster`` gives its processes for the communities they serve."""
 
 import subprocess
 from pathlib import Path
@@ -22,7 +22,9 @@ def test_without_names_there_is_one_community(tmp_path: Path):
 
 
 def test_a_shell_gets_what_the_processes_are_told(tmp_path: Path):
-    """One file, for its owner alone: operators' commands find the cluster, and somebody runs its site."""
+    """One file, readable by its owner only, gives a shell the same environment, so that operators' commands find the
+    cluster.
+    """
     wishes = ClusterOptions(
         tmp_path, "postgresql://db/it's", "amqp://broker/", "redis://cache:6379/0", "mine", 3000, 8080
     )
@@ -43,7 +45,9 @@ def test_a_shell_gets_what_the_processes_are_told(tmp_path: Path):
 
 
 def test_each_name_is_a_community_at_a_host_name_of_its_own(tmp_path: Path):
-    """With a schema and queues of its own, as every process of the cluster reads it."""
+    """Each name is a community with a host name, a schema and queues of its own, read alike by every process of the
+    cluster.
+    """
     found = read_installation_settings(None, environment(tmp_path, "village", "north-side"))
     assert list(found) == ["default", "village", "north-side"]
     assert found["north-side"].public_url == "http://north-side.localhost:8080"

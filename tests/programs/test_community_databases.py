@@ -1,4 +1,4 @@
-"""What a start makes of databases that do not answer, one by one and all together."""
+"""What a start does if some or all databases do not answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -51,7 +51,9 @@ def behind(door: int, postgres_url: str) -> str:
 
 
 async def test_it_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres_url: str, clock: HandClock) -> None:
-    """Until then whoever asks is refused, the check and the gauge name it, and the other community's database works."""
+    """A database is opened as soon as it answers. Until then its requests are refused, the health check and the gauge
+    name it, and the other community works.
+    """
     door = free_port()
     found = settings_of(tmp_path, village=behind(door, postgres_url), schema="village_away")
     async with open_installation(found, clock) as installation:
@@ -98,7 +100,9 @@ async def test_a_server_that_accepts_and_says_nothing_holds_nobody_up(
 
 
 async def test_a_file_that_is_no_database_is_one_communitys_trouble(tmp_path: Path, clock: HandClock) -> None:
-    """It is tried again, and found when the right one was put in its place."""
+    """A file that is not a database affects only its community. It is tried again, and works once the right file is in
+    its place.
+    """
     file = tmp_path / "village.db"
     file.write_bytes(b"something else entirely" * 200)
     async with open_databases(settings_of(tmp_path, village=f"sqlite://{file}"), clock, Metrics("openmeet")) as found:
@@ -109,7 +113,9 @@ async def test_a_file_that_is_no_database_is_one_communitys_trouble(tmp_path: Pa
 
 
 async def test_a_community_whose_files_are_away_stops_nobody_else(tmp_path: Path, clock: HandClock) -> None:
-    """Its database, its queue, its pictures and its mailbox; all of it works as soon as its folder is there, and it is new to the stream."""
+    """A community whose files are missing (database, queue, pictures, mailbox) stops nobody else. It works once its
+    folder is back, and starts anew with the stream.
+    """
     volume = tmp_path / "volume"
     volume.write_text("what is here instead of a mounted disk")
     own = {"name": "village", "public_url": "http://village.example", "data_directory": str(volume / "village")}
@@ -139,7 +145,7 @@ async def test_a_community_whose_files_are_away_stops_nobody_else(tmp_path: Path
 
 
 async def test_where_none_answers_the_start_says_so(tmp_path: Path, clock: HandClock) -> None:
-    """Nothing could be served: whoever starts it, or a service manager, is to know."""
+    """If no database answers, the start fails with a message, so that the operator or service manager learns of it."""
     away = f"postgresql://me@{HOST}:{free_port()}/nothing"
     found = settings_of(tmp_path, village=away, database_url=f"{away}2")
     with pytest.raises(DatabaseUnavailable):
@@ -152,7 +158,7 @@ async def test_where_none_answers_the_start_says_so(tmp_path: Path, clock: HandC
 
 
 async def test_a_database_that_cannot_be_meant_stops_the_start(tmp_path: Path, clock: HandClock) -> None:
-    """No waiting mends the settings."""
+    """A database URL that cannot be valid stops the start, because waiting does not help."""
     found = settings_of(tmp_path, village="mysql://db/village")
     with pytest.raises((Refused, ValueError)):
         async with open_databases(found, clock, Metrics("openmeet")):

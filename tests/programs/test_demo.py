@@ -1,4 +1,4 @@
-"""The demo town is written whole, and only into an empty database."""
+"""The demo town is written completely, and only into an empty database."""
 
 from tests.databases import SqliteFiles
 
@@ -23,7 +23,7 @@ def test_everybody_in_town_has_an_address_of_their_own() -> None:
 
 
 async def test_the_town_is_written_once(make_sqlite: SqliteFiles, clock: HandClock) -> None:
-    """A second time nothing is written; the coming weeks have events with answers."""
+    """The town is written once; a second run writes nothing. The coming weeks have events with answers."""
     db = await make_sqlite("openmeet", clock=clock)
     assert await fill(db, number_of_events=12)
     counts = await _counts(db)
@@ -33,14 +33,14 @@ async def test_the_town_is_written_once(make_sqlite: SqliteFiles, clock: HandClo
     assert counts["chat_messages"] > len(CLUBS)
     async with db.reader() as reader:
         rows = await reader.fetch("select distinct status from attendances")
-        # Somebody who said no is invited as a guest: an invitation does not tell whose address it is.
+        # Somebody who declined can be invited as a guest, because an invitation does not reveal whose address it is.
         (people,) = await reader.fetch("select count(*) as number from users where kind = 'person'")
     assert people["number"] == len(PEOPLE)
     assert {"attending", "pending", "invited", "interested", "declined"} <= {row["status"] for row in rows}
     async with db.reader() as reader:
         (cancelled,) = await reader.fetch("select count(*) as number from events where status = 'cancelled'")
         (row,) = await reader.fetch("select min(starts_at) as first from events")
-        # The first mail that its people get is the code of whoever signs in.
+        # The first e-mail that its people get is the sign-in code.
         assert await reader.fetch("select subject from outbox_jobs where kind = 'mail'") == []
     assert row["first"] > clock.now()
     assert cancelled["number"] == 1

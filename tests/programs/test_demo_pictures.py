@@ -1,4 +1,4 @@
-"""The pictures of the demo town are drawn here, the same from the same seed, and stored as uploads are."""
+"""The pictures of the demo town are drawn by our code, the same for the same seed, and stored like uploads."""
 
 import io
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_scenes_that_are_named_exist() -> None:
 
 
 async def test_the_town_shows_its_pictures(make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path) -> None:
-    """Most people have a portrait, some events a picture, clubs and their series the same one; each has its files."""
+    """Most people have a portrait, some events have a picture, and a club and its series share one. All files exist."""
     db, store = await make_sqlite("openmeet", clock=clock), open_folder(tmp_path)
     pictures = TownPictures(store, POOL)
     assert await fill(db, number_of_events=8, pictures=pictures)
@@ -57,6 +57,6 @@ async def test_the_town_shows_its_pictures(make_sqlite: SqliteFiles, clock: Hand
 
 
 def _colours(png: bytes) -> int:
-    """How many colours it has, of sixty-four shades each."""
+    """The number of colours, with sixty-four levels per channel."""
     drawn = Image.open(io.BytesIO(png)).convert("RGB").resize((64, 64)).quantize(64)
     return len(drawn.getcolors() or [])

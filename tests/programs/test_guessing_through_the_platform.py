@@ -1,4 +1,4 @@
-"""Passwords that are tried on the events platform's page count at the PDS: for the visitor, never past the limits."""
+"""Failed passwords on the events platform's page count at the PDS for the visitor, and never exceed the limits."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -31,7 +31,7 @@ Open = Callable[[str], Awaitable[tuple[Deployment, httpx.AsyncClient]]]
 async def both(
     make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Open]:
-    """A PDS that has the key, and a platform with the key that is given; each behind one proxy."""
+    """A PDS with a key, and a platform with the given key, each behind one proxy."""
     monkeypatch.setattr(password_guesses, "WRONG_PASSWORDS", Limit("wrong_passwords", GUESSES, 86400))
     async with AsyncExitStack() as stack:
 
@@ -89,7 +89,9 @@ async def directly(deployment: Deployment, password: str, address: str) -> int:
 
 
 async def test_guesses_of_visitors_count_and_the_owner_gets_in(both: Open) -> None:
-    """With the key: the PDS learns where each visitor is, and the owner is known where they were before."""
+    """With the key, the PDS learns each visitor's address: guesses count for the visitor, and the owner gets in from a
+    known address.
+    """
     deployment, browser = await both(KEY)
     assert await attempt(browser, "password of ada", OWNERS) == 303
     spellings = ["ada.test", "@ADA.test", "ada.test", "ada.test"]
@@ -102,7 +104,9 @@ async def test_guesses_of_visitors_count_and_the_owner_gets_in(both: Open) -> No
 
 
 async def test_a_platform_without_the_key_is_one_stranger(both: Open) -> None:
-    """Its address never becomes one from which the owner signed in: through it everybody comes."""
+    """Without the key, the platform counts as one stranger. Its address never becomes a known one of the owner, because
+    everybody comes through it.
+    """
     deployment, browser = await both("")
     assert await attempt(browser, "password of ada", OWNERS) == 303
     assert [await attempt(browser, "wrong", STRANGERS) for _ in range(GUESSES + 1)] == [401] * GUESSES + [429]

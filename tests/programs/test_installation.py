@@ -1,4 +1,4 @@
-"""What the communities of an installation have together, and what each has alone, as the programs open it."""
+"""What the communities of an installation share and what each has alone, as the programs open it."""
 
 import asyncio
 import base64
@@ -35,7 +35,7 @@ DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 
 
 def settings_of(folder: Path, **changes: object) -> dict[str, Settings]:
-    """The deployment and the village, below one folder."""
+    """The settings of the deployment and the village, below one folder."""
     base = {"data_directory": str(folder), "dev_mailbox": True, "dev_mode": True, **changes}
     village = {"name": "village", "public_url": "http://village.example", "site_name": "The village"}
     return read_tenants({**base, "tenants": [village]}, {})
@@ -58,7 +58,9 @@ def two(both: Installation) -> tuple[Platform, Platform]:
 
 
 async def test_keys_are_derived_for_each_and_the_default_ones_stay(both: Installation) -> None:
-    """Codes and erasure keys of an installation of one are what they were before it had a second."""
+    """Keys are derived for each community. The default community keeps the codes and erasure keys that it had before
+    there was a second one.
+    """
     deployment, village = two(both)
     assert deployment.code_key == SigningKey(hmac.digest(KEY, b"openmeet/sign_in/codes", hashlib.sha256))
     assert deployment.ingestion_context.erasure_keys == (hmac.digest(KEY, b"openmeet/records/erased", hashlib.sha256),)
@@ -67,7 +69,9 @@ async def test_keys_are_derived_for_each_and_the_default_ones_stay(both: Install
 
 
 async def test_what_was_handed_out_is_known_by_the_key_before(tmp_path: Path, clock: HandClock) -> None:
-    """Another key is put in front, as the operators' handbook says: it makes tokens, the one before still knows its own."""
+    """After a new key is put in front, as the operators' handbook says, it makes new tokens, and tokens of the previous
+    key stay valid.
+    """
     newer = base64.urlsafe_b64encode(b"n" * 32).decode().rstrip("=")
     keys = Secret(f"{newer},{_key().reveal()}")
     found = checked({name: replace(one, sealing_keys=keys) for name, one in settings_of(tmp_path).items()})
@@ -80,7 +84,9 @@ async def test_what_was_handed_out_is_known_by_the_key_before(tmp_path: Path, cl
 
 
 async def test_a_community_that_has_no_key_of_a_server_takes_nobodys_away(tmp_path: Path) -> None:
-    """It names the installation's PDS itself; the key of the default site goes on being sent there."""
+    """A community without a key for the PDS does not remove the default site's key, even if it names the installation's
+    PDS itself.
+    """
     url = "https://pds.example"
     deployment, village = settings_of(tmp_path).values()
     deployment = replace(deployment, pds_url=url, pds_rate_limit_bypass_key=Secret("a-key"))
@@ -101,7 +107,9 @@ async def test_what_is_sealed_for_one_opens_for_no_other(both: Installation) -> 
 
 
 async def test_nothing_that_is_kept_is_kept_together(both: Installation, tmp_path: Path) -> None:
-    """A queue, a cache and flags of its own; one way to other servers, one registry, one count of addresses."""
+    """Each community has a queue, a cache and flags of its own. They share the HTTP client, the metrics registry and
+    the count per address.
+    """
     deployment, village = two(both)
     await deployment.network.cache.put("a name", b"a value", ttl_seconds=60)
     assert await village.network.cache.get("a name") is None
@@ -127,7 +135,7 @@ async def test_nothing_that_is_kept_is_kept_together(both: Installation, tmp_pat
 
 
 async def test_a_source_that_is_removed_raises_no_alert(both: Installation) -> None:
-    """Its quiet time would go on rising in a process that had shown it before."""
+    """A removed source raises no alert. Otherwise its silence would keep growing in a process that had measured it."""
     deployment, _ = two(both)
     found = gauges.registered(deployment.metrics)
     for urls in (["wss://one.example", "wss://other.example"], ["wss://other.example"]):
@@ -166,7 +174,7 @@ PAID_LONG_AGO = """
 
 
 async def test_chores_are_done_for_each(both: Installation, clock: HandClock) -> None:
-    """One scheduler: what is old is forgotten in every community."""
+    """One scheduler runs the chores of every community: old data is deleted in each."""
     for one in both.platforms:
         async with one.db.transaction() as tx:
             await tx.execute(PAID_LONG_AGO, then=clock.now() - 40 * DAY)

@@ -1,4 +1,4 @@
-"""The consumer as the program runs it: each community hears the labellers that it chose."""
+"""The consumer as the program runs it: each community reads the labellers that it chose."""
 
 import asyncio
 from pathlib import Path

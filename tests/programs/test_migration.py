@@ -1,4 +1,4 @@
-"""``openmeet pds migrate`` as a person runs it: real servers, real processes, killed and gone on with."""
+"""``openmeet pds migrate`` as a person runs it: real servers and processes, killed and resumed."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ class Said:
 
 @dataclass
 class Region:
-    """A directory and two servers, each a process of its own; and the folder of whoever moves."""
+    """A directory and two servers in separate processes, and the folder of the person who moves."""
 
     plc_url: str
     servers: dict[str, Program]
@@ -46,7 +46,7 @@ class Region:
         return self.servers[name].environment["PDS_PUBLIC_URL"]
 
     def environment(self, server: str, **more: str) -> dict[str, str]:
-        """That of an operator of one of them; passwords are not in arguments."""
+        """The environment of an operator of one of them; passwords are not passed as arguments."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_", "PLC_"))
         }
@@ -75,7 +75,7 @@ class Region:
         return Said(done.returncode, done.stdout, done.stderr)
 
     async def token(self, server: str, to: str = MAIL) -> str:
-        """That of the newest letter; the one before is no good any more."""
+        """The token from the newest e-mail; the previous one is no longer valid."""
         folder = Path(self.servers[server].environment["PDS_DATA_DIRECTORY"]) / "mail"
         mailbox = FolderMailbox(folder, Sender("test", parse_address("test@example.org")), SystemClock())
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -149,7 +149,9 @@ OUT = ("out", "ana.one.test", "--handle", "ana.two.test", "--email", "ana@exampl
 
 
 async def test_out_and_in_again_later(region: Region, ana: str) -> None:
-    """Stopped where the mail is needed, gone on with by naming the file alone; then it is done, and says so."""
+    """The command stops when it needs the token from the e-mail, continues with only the file named, and says when it
+    is done.
+    """
     before = await region.records("one", ana)
     first = await region.run("one", *OUT, "--to", region.url("two"))
     assert first.status == 1, first.err
@@ -175,7 +177,7 @@ async def test_out_and_in_again_later(region: Region, ana: str) -> None:
 
 
 async def test_killed_at_any_line_and_gone_on_with(region: Region, ana: str) -> None:
-    """Killed after each line that it prints, and once with a server killed under it."""
+    """The move succeeds although the command is killed after each line that it prints, and once a server is killed too."""
     before = await region.records("one", ana)
     arguments = ("in", "ana.one.test", "--handle", "ana.two.test", "--email", "ana@example.com")
     for line in range(1, 4):
@@ -202,7 +204,9 @@ async def test_killed_at_any_line_and_gone_on_with(region: Region, ana: str) -> 
 
 
 async def test_what_is_missing_or_refused_is_said(region: Region) -> None:
-    """In a sentence, with 2 for what was typed wrongly and 1 for what a server or nobody answered; never a traceback."""
+    """Missing or refused input is reported in a sentence, with status 2 for wrong arguments and 1 for a refusal or no
+    response; never a traceback.
+    """
     await region.call("one", "com.atproto.server.createAccount", WISH)
     here = region.url("one")
     in_ = ("in", "ana.one.test", "--email", "a@example.com", "--from", here)
@@ -223,7 +227,7 @@ GUIDE = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
 
 
 async def test_every_command_of_the_guide(region: Region) -> None:
-    """Followed word for word, but for the names of the servers, the passwords and the tokens."""
+    """Every command of the guide works as written, apart from server names, passwords and tokens."""
     names, *commands = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
     assert len(commands) == 4
     for name in ("ana", "ben"):

@@ -11,7 +11,7 @@ from tests.simulation.processes import DidNotStart, Program
 
 
 async def test_free_port_is_part_of_the_public_address(tmp_path: Path) -> None:
-    """With port 0 others would be told an address that nobody listens at."""
+    """With port 0, the public address contains the port that the system has chosen."""
     environment = {"PDS_DEV_MODE": "true", "PDS_PORT": "0", "PDS_DATA_DIRECTORY": str(tmp_path / "pds")}
     program = Program("pds", environment, tmp_path / "pds.log")
     await program.start()
@@ -44,7 +44,7 @@ async def test_settings_that_cannot_be_used_are_told(tmp_path: Path, change: dic
 
 
 async def test_mail_server_that_cannot_be_reached_is_told_at_the_start(tmp_path: Path) -> None:
-    """And the server starts all the same."""
+    """An unreachable mail server is reported at the start, and the server starts anyway."""
     environment = {
         "PDS_DEV_MODE": "true",
         "PDS_PORT": "0",
@@ -64,7 +64,9 @@ async def test_mail_server_that_cannot_be_reached_is_told_at_the_start(tmp_path:
 
 
 async def test_short_secret_of_an_installation_with_accounts_is_warned_of(tmp_path: Path) -> None:
-    """Its people stay signed in; a new installation is refused (above)."""
+    """A short secret of an installation that has accounts causes a warning, so that its people stay signed in. A new
+    installation is refused (above).
+    """
     folder = tmp_path / "pds"
     environment = {"PDS_DEV_MODE": "true", "PDS_PORT": "0", "PDS_DATA_DIRECTORY": str(folder)}
     first = Program("pds", {**environment, "PDS_DID_PLC_URL": "http://127.0.0.1:1"}, tmp_path / "first.log")

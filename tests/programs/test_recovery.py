@@ -1,4 +1,4 @@
-"""An account moves with its recovery key while the server that it was on is off."""
+"""An account moves with its recovery key while its old server is off."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ PASSWORD = "another password"
 
 
 class Countryside:
-    """One directory with servers around it that come and go."""
+    """One directory, and servers around it that come and go."""
 
     def __init__(self, make: MakeDatabase, plc: Any, clock: HandClock, folder: Path) -> None:
         self.make, self.plc, self.clock, self.folder = make, plc, clock, folder
@@ -57,7 +57,9 @@ async def countryside(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Pat
 
 
 async def left_behind(countryside: Countryside, key: P256PrivateKey = KEY) -> tuple[Did, Path, list[str]]:
-    """An account with everything, whose server is then switched off: its DID, its archive, the paths of its records."""
+    """An account with all kinds of content whose server is then switched off: its DID, its archive, and the paths of
+    its records.
+    """
     async with countryside.deployment("old", ".old.test") as old:
         ana = await old.sign_up("ana", handle="ana.old.test", recoveryKey=format_did_key(key.public))
         await add_content(old, ana)
@@ -112,7 +114,9 @@ async def test_everything_comes_along_and_the_key_stays_first(countryside: Count
 
 
 async def test_it_goes_on_where_it_stopped(countryside: Countryside) -> None:
-    """The directory fails between the two operations; the same command again ends the move, and adds none."""
+    """If the directory fails between the two operations, repeating the command completes the move without an extra
+    operation.
+    """
     did, path, _ = await left_behind(countryside)
     async with countryside.deployment("new", ".new.test") as new, holding(new, did) as means:
         with open_account_file(path) as file:
@@ -129,14 +133,16 @@ async def test_it_goes_on_where_it_stopped(countryside: Countryside) -> None:
             assert status["activated"] is True
             assert len(await new.directory.log(did)) == before + 1
             assert "is already at" in lines[0]
-            with pytest.raises(Conflict):  # what is active now is not written over
+            with pytest.raises(Conflict):  # an active account is not overwritten
                 await move(means, wanted(new), file, lines.append)
 
 
 async def test_a_key_that_a_server_took_away_is_stronger_for_three_days(
     countryside: Countryside, clock: HandClock
 ) -> None:
-    """The old server removed the recovery key with its own; the operation that did it is overruled."""
+    """The old server removed the recovery key with its own key. Within three days the recovery key can still overrule
+    that operation.
+    """
     async with countryside.deployment("old", ".old.test") as old:
         ana = await old.sign_up("ana", handle="ana.old.test", recoveryKey=format_did_key(KEY.public))
         registry = old.pds.registry
@@ -193,7 +199,7 @@ def openmeet(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 
 @needs("reference")
 async def test_to_the_reference_pds_by_the_command(countryside: Countryside, clock: HandClock, tmp_path: Path) -> None:
-    """Another implementation takes the account in: ``openmeet pds recovery-key``, then ``openmeet pds recover``."""
+    """The reference PDS takes the account in, with ``openmeet pds recovery-key`` and then ``openmeet pds recover``."""
     key_file = tmp_path / "key.txt"
     made = await asyncio.to_thread(openmeet, "recovery-key", str(key_file), "--json")
     assert made.returncode == 0, made.stderr
@@ -203,7 +209,7 @@ async def test_to_the_reference_pds_by_the_command(countryside: Countryside, clo
     assert format_did_key(key.public) == public
     did, path, uris = await left_behind(countryside, key)
     async with countryside.deployment("directory", ".none.test") as running:
-        # It calls no literal addresses.
+        # It does not call literal IP addresses.
         reference = ReferencePds(tmp_path / "reference", running.directory.url.replace("127.0.0.1", "localhost"))
         await reference.start()
         try:

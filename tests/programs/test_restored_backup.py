@@ -1,4 +1,4 @@
-"""A database that is restored from a backup older than a deletion: every role learns from the ledger before it opens."""
+"""A database restored from a backup older than a deletion: every role applies the ledger before it opens."""
 
 import asyncio
 import shutil
@@ -37,7 +37,7 @@ SCHEMA = "restored_backup"
 
 @dataclass(frozen=True)
 class Backups:
-    """One copy of the community's database, taken and put back with the tools that an operator has."""
+    """One copy of the community's database, made and restored with the operator's tools."""
 
     settings: Settings
     folder: Path
@@ -70,7 +70,7 @@ async def _run(program: str, *arguments: str) -> bytes:
 
 @pytest.fixture
 async def backups(engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Backups]:
-    """The ledger is outside of the folder that is restored, as the guide says."""
+    """The ledger is outside the folder that is restored, as the guide says."""
     server = request.getfixturevalue("postgres_url") if engine == "postgresql" else ""
     here = replace(
         Settings(), data_directory=tmp_path / "site", dev_mailbox=True, erasure_ledger=tmp_path / "erasures.jsonl"
@@ -84,8 +84,8 @@ async def backups(engine: Engine, tmp_path: Path, request: pytest.FixtureRequest
 
 @dataclass(frozen=True)
 class Town:
-    """Ana and Eve are deleted after the backup. Ben asks after it, Cleo came back after it, Dan’s and Dora’s accounts are
-    merged after it. Fay asked before it. Gil wants nothing.
+    """After the backup: Ana and Eve are deleted, Ben asks for deletion, Cleo withdraws hers, and Dan’s and Dora’s
+    accounts are merged. Fay asked for deletion before it. Gil does nothing.
     """
 
     ana: Caller
@@ -100,7 +100,7 @@ class Town:
 
 
 async def live(platform: Platform, backups: Backups, clock: HandClock) -> Town:
-    """Everything that happens before and after the backup."""
+    """Perform everything that happens before and after the backup."""
     db, erasing = platform.db, person_erasing(platform)
     async with db.transaction() as tx:
         names = ("Ana", "Ben", "Cleo", "Dan", "Dora", "Eve", "Fay", "Gil")
@@ -126,8 +126,8 @@ async def live(platform: Platform, backups: Backups, clock: HandClock) -> Town:
 
 
 async def test_a_role_that_starts_on_an_older_backup_brings_nobody_back(backups: Backups, clock: HandClock) -> None:
-    """Nobody ran a command. At the start the deleted are hidden and cannot sign in, later requests are there again, and what
-    was withdrawn is withdrawn; the scheduler’s first turn deletes them.
+    """A role that starts on an older backup revives nobody, without any command. The deleted are hidden and cannot sign
+    in, later requests are restored, and withdrawn ones stay withdrawn. The scheduler’s first run deletes the accounts.
     """
     async with open_platform(backups.settings, clock) as platform:
         town = await live(platform, backups, clock)
@@ -157,7 +157,9 @@ async def test_a_role_that_starts_on_an_older_backup_brings_nobody_back(backups:
 
 
 async def test_a_database_that_is_as_old_as_the_ledger_is_left_alone(backups: Backups, clock: HandClock) -> None:
-    """No start moves a date or asks again for somebody who came back a moment ago, before the ledger was told."""
+    """A database as recent as the ledger is left alone. No start moves a date, or repeats the request of somebody who
+    has just come back but is not in the ledger yet.
+    """
     async with open_platform(backups.settings, clock) as platform:
         town = await live(platform, backups, clock)
         async with platform.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""A process that was asked to stop ends, whatever its threads do."""
+"""A process that is asked to stop ends, whatever its threads do."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.simulation.processes import OPENMEET
 
-# Says that it runs, and once it is asked to stop waits for a thread that never ends.
+# Says that it runs, and when asked to stop waits for a thread that never ends.
 STUCK = """
 import asyncio, time
 from programs.running import run_until_stopped, stopping
@@ -41,7 +41,7 @@ def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
     assert b"never_ending" in said, "nobody would know why"
 
 
-# Says that it is being loaded, and never gets further.
+# Says that it is loading, and never finishes.
 LOADING = """
 import time
 print("loading", flush=True)
@@ -49,7 +49,7 @@ time.sleep(3600)
 """
 ROLE = "import sys; from programs import cli; cli.ROLES = {'slow': ('slow', '')}; sys.exit(cli.main(['slow']))"
 
-# Says that it is starting, and waits for what does not answer, like a database.
+# Says that it is starting, and waits for something that does not answer, such as a database.
 STARTING = """
 import asyncio
 from programs.running import run_until_stopped, stopping
@@ -97,7 +97,7 @@ def test_a_server_whose_database_does_not_answer_ends_well_when_it_is_asked_to_s
 
 
 def ended(command: list[str], said: bytes, number: signal.Signals) -> tuple[int, bytes, bytes]:
-    """Status, output and errors of a process that gets the signal when it has printed ``said``."""
+    """Send the signal once the process has printed ``said``; returns its status, output and errors."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None

@@ -1,4 +1,6 @@
-"""What an address at the command line is: a PDS speaks for its own accounts, a relay forwards, Jetstream has a path."""
+"""What kind of source a URL on the command line is: a PDS speaks for its own accounts, a relay forwards others, and
+Jetstream has a path.
+"""
 
 import pytest
 from tests.openmeet.deployment import Deployment, deployment
@@ -23,7 +25,7 @@ async def ask(*urls: str) -> Sources:
 
 
 async def test_each_is_what_it_answers_as(deployment: Deployment):
-    """Over real servers, in any spelling, each once."""
+    """Each source is recognized by its responses over real servers, in any spelling, and listed once."""
     pds = deployment.pds_url.replace("http", "ws", 1)
     async with Relay([], []) as relay:
         found = await ask(deployment.pds_url + "/", pds, relay.url, "wss://jetstream.example/subscribe")
@@ -37,6 +39,6 @@ async def test_what_is_no_address_is_refused_by_name(url: str):
 
 
 async def test_a_source_that_does_not_answer_is_said_at_once():
-    """Nobody can tell what it is, so nothing is believed of it."""
+    """A source that does not respond is reported at once: its kind is unknown, so nothing from it is trusted."""
     with pytest.raises(InvalidInput, match=r"does not answer: .* Start it first\."):
         await ask(f"http://127.0.0.1:{free_port()}")

@@ -1,4 +1,6 @@
-"""The settings that `openmeet up` leaves are those that it runs on: a role or a command that reads them works on the same network."""
+"""`openmeet up` writes the settings that it runs with, so that a role or command that reads them works on the same
+network.
+"""
 
 from pathlib import Path
 

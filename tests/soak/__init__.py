@@ -1,1 +1,3 @@
-"""``make soak``: the long tests for long. Each run is a row of ``docs/soak.md``; each failure becomes a seed in the tests."""
+"""``make soak``: long runs of the long tests. Each run adds a row to ``docs/soak.md``; each failure becomes a seed in
+the tests.
+"""

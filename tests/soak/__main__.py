@@ -1,9 +1,9 @@
-"""Run the simulation with many seeds and the storms with many kills, and write down what came of it.
+"""Run the simulation with many seeds and the storms with many kills, and record the results.
 
     python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,unsteady,properties,pds,api,workers,cluster,foreign,chats,legacy,matrix,rooms]
                          [--no-record] [--engine sqlite] [--operations 10000] [--runs 10]
 
-Stops each part at its first failure, prints how to repeat it, and ends with status 1.
+Stops each part at its first failure, prints how to repeat it, and exits with status 1.
 """
 
 import argparse
@@ -32,9 +32,9 @@ from tests.soak.ledger import FailingCase, Row, record
 from tests.system import cluster_storm, pds_storm, worker_storm
 
 OPERATIONS = 10_000
-# A hundred thousand operations altogether.
+# A hundred thousand operations in total.
 SIMULATIONS = 10
-# So many operations of a simulation between two lines about how it goes.
+# Operations of a simulation between two lines of progress.
 TOLD_EVERY = 500
 ROUNDS = 5
 KILLS = 40
@@ -43,17 +43,17 @@ EXAMPLES = 100
 
 @dataclass(frozen=True)
 class Part:
-    """One of the long tests: ``run(folder, seed)`` raises AssertionError; ``scale`` is that of one run."""
+    """One of the long tests. ``run(folder, seed)`` raises AssertionError on failure; ``scale`` describes one run."""
 
     name: str
     scale: str
     run: Callable[[Path, int], Awaitable[object]]
-    # So many runs at least, however long they take.
+    # The minimum number of runs, however long they take.
     least: int = 1
 
 
 def parts_of(wanted: argparse.Namespace) -> tuple[Part, ...]:
-    """All of them; the options of the simulation are its own."""
+    """All parts, with the options applied to the simulation."""
     engine = Engine(wanted.engine)
     on = "" if engine is Engine.FILES else f" on {engine.value}"
     on += ", at once" if wanted.at_once else ""
@@ -104,7 +104,7 @@ PARTS = (
 
 
 def main() -> int:
-    """Exit status 1 when a part failed."""
+    """Return exit status 1 if a part failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30, help="for all parts together")
     parser.add_argument(
@@ -161,7 +161,7 @@ async def _one(part: Part, folder: Path, seed: int) -> object:
 
 
 def _commit() -> str:
-    """Short, with a plus where the tree has changes of its own."""
+    """The short commit id, with a plus if the working tree has changes."""
     name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     status = [
         "git",

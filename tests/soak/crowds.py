@@ -1,4 +1,4 @@
-"""What is small in every test, at the size that it was made for: ten thousand strangers at one event, ten thousand old events, a
+"""Load at full size where other tests are small: ten thousand strangers at one event, ten thousand legacy events, a
 thousand acts around a chat.
 """
 
@@ -27,21 +27,23 @@ from tests.openmeet.site_under_test import event_by, person
 
 STRANGERS = 10_000
 OLD_EVENTS = 10_000
-# The day on which the events of tests are ahead.
+# A day on which the events of the tests have not started yet.
 _CLOCK = HandClock(Instant(1_772_366_400_000_000))
 _SOURCE = "file:old.jsonl"
 _SCHEMA = f"soak_crowds_{os.getpid()}"
-# What one transaction bears on a busy machine.
+# What one transaction can handle on a busy machine.
 _AT_ONCE = 10
 
 
 async def foreign(_folder: Path, _seed: int) -> str:
-    """Strangers answer an event with two places: what is confirmed stays, the host hears once, a member takes the last place."""
+    """Strangers answer an event that has two places. Confirmed answers stay, the host is notified once, and a member
+    takes the last place.
+    """
     return await _on_both(_strangers_come)
 
 
 async def legacy(folder: Path, seed: int) -> str:
-    """An old database is read, brought in, compared with what was read, and taken back to the last row."""
+    """Import a legacy database, compare the result with the source, and roll it back to the last row."""
     town = legacy_site(OLD_EVENTS, seed=seed)
     plan = analyse(await read_old(Dump(town.dump(folder / "old.jsonl"))), "UTC")
 
@@ -62,8 +64,10 @@ async def legacy(folder: Path, seed: int) -> str:
 
 
 async def chats(_folder: Path, seed: int) -> str:
-    """People come to a chat and go, are shut out and let in: nobody reads what is not for them, and no open page misses a word."""
-    # Of its own: it is turned by every act.
+    """People join and leave a chat, are banned and readmitted. Nobody reads a message that they may not see, and no
+    open page misses one.
+    """
+    # A clock of its own, because every act moves it.
     clock = HandClock(_CLOCK.now())
     return await _on_both(lambda db: play(db, clock, seed, LONG), clock)
 

@@ -1,4 +1,4 @@
-"""Every property test with examples that nobody has seen, chosen by a seed; what fails is a case to be written down."""
+"""Runs every property test with new examples chosen by a seed. Each failure is a case to record."""
 
 import asyncio
 import os
@@ -13,10 +13,10 @@ from tests.properties import EXPLORING
 from tests.soak.ledger import FailingCase
 
 WORKERS = 2
-# Of one run; the slowest test takes seconds.
+# The limit of one run; the slowest test takes seconds.
 MOST_SECONDS = 3600.0
 
-# How Hypothesis begins an example that fails, and how the next paragraph begins, behind the mark that pytest puts before each line.
+# How Hypothesis introduces a failing example, and how the next paragraph starts after pytest's line prefix.
 _EXAMPLE = re.compile(
     r"Failing (?:test case|explicit example): (.*?)(?=\n(?:E[ ]*)?(?:\n|You can reproduce)|\Z)", re.DOTALL
 )
@@ -25,7 +25,7 @@ _FAILED = 1
 
 
 class CasesFound(AssertionError):
-    """Property tests failed."""
+    """Raised if property tests failed."""
 
     def __init__(self, cases: tuple[FailingCase, ...]) -> None:
         super().__init__(f"{len(cases)} failed, the first: {cases[0].test}")
@@ -33,14 +33,14 @@ class CasesFound(AssertionError):
 
 
 async def explore(folder: Path, seed: int, tests: str = "tests") -> str:
-    """Run them once. Raises CasesFound, and AssertionError where they could not be run."""
+    """Run the property tests once. Raises CasesFound if some failed, and AssertionError if they could not run."""
     report = folder / "report.xml"
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-m", "hypothesis", "-n", str(WORKERS), "-p", "no:cacheprovider"),
         *("--basetemp", str(folder / "tests"), "--junitxml", str(report)),
         *("--hypothesis-profile", EXPLORING, "--hypothesis-seed", str(seed), tests),
     ]
-    # The order of sets is part of what is tried; its seed has 32 bits.
+    # The order of sets varies with this seed, which has 32 bits.
     environment = os.environ | {"PYTHONHASHSEED": str(seed % (1 << 32))}
 
     def run() -> "subprocess.CompletedProcess[str]":
@@ -58,7 +58,7 @@ async def explore(folder: Path, seed: int, tests: str = "tests") -> str:
 
 
 def failing_cases(report: bytes, seed: int) -> tuple[FailingCase, ...]:
-    """What failed, of a report in JUnit's form, with the example as Hypothesis prints it."""
+    """The failures of a report in JUnit's format, with the examples as Hypothesis prints them."""
     return tuple(
         FailingCase(f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}", seed, example_in(told))
         for case in ET.fromstring(report).iter("testcase")
@@ -68,7 +68,7 @@ def failing_cases(report: bytes, seed: int) -> tuple[FailingCase, ...]:
 
 
 def example_in(told: str) -> str:
-    """The falsifying example in one line, or the last line of what was said."""
+    """The falsifying example as one line, or the last line of the output."""
     match = _EXAMPLE.search(told)
     if match is None:
         return (told.strip().splitlines() or ["nothing was said"])[-1]

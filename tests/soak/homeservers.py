@@ -1,4 +1,6 @@
-"""A Matrix homeserver that is away for two minutes while people talk; and a hundred rooms while everything is killed in turn."""
+"""A Matrix homeserver that is down for two minutes while people talk, and a hundred rooms while everything is killed in
+turn.
+"""
 
 from pathlib import Path
 
@@ -12,12 +14,14 @@ from tests.parts import is_here
 
 AWAY_SECONDS = 120
 MANY = Scale(rooms=100, per_second=2, seconds=240, away_seconds=60)
-# The day on which the events of tests are ahead.
+# A day on which the events of the tests have not started yet.
 _NOON = Instant(1_772_366_400_000_000)
 
 
 async def away(folder: Path, _seed: int) -> str:
-    """Killed and started again. Both sides have everything once and in order, and nobody reads what was said after their ban."""
+    """The homeserver is killed and restarted. Both sides have every message once and in order, and nobody reads what
+    was said after their ban.
+    """
     _need_synapse()
     clock, http = HandClock(_NOON), open_client("openmeet/tests")
     try:
@@ -28,7 +32,7 @@ async def away(folder: Path, _seed: int) -> str:
 
 
 async def many(folder: Path, seed: int) -> str:
-    """A hundred rooms, two messages a second; the homeserver is killed for a minute and the bridge twice."""
+    """A hundred rooms with two messages per second. The homeserver is killed for a minute and the bridge twice."""
     _need_synapse()
     http = open_client("openmeet/tests")
     try:

@@ -1,4 +1,6 @@
-"""The tables that long runs add to: ``docs/soak.md``, a row per part of a run, and ``docs/failing-cases.md``, a row per failing case."""
+"""The tables that long runs append to: ``docs/soak.md``, a row per part of a run, and ``docs/failing-cases.md``, a row
+per failing case.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +12,7 @@ LONGEST_EXAMPLE = 1_500
 
 @dataclass(frozen=True)
 class FailingCase:
-    """A property test that failed, with which seed, and the example as it was printed."""
+    """A property test that failed, its seed, and the example as printed."""
 
     test: str
     seed: int
@@ -24,7 +26,7 @@ class FailingCase:
 
 @dataclass(frozen=True)
 class Row:
-    """What was run, on which commit, and what came of it."""
+    """What was run, on which commit, and the result."""
 
     commit: str
     part: str
@@ -43,7 +45,9 @@ class Row:
 
 
 def record(docs: Path, row: Row) -> None:
-    """Add the row and its failing cases; each table is the end of its file. A case that stands there already is not added again."""
+    """Append the row and its failing cases. Each table is the end of its file. A case that is already listed is not
+    added again.
+    """
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     with (docs / "soak.md").open("a", encoding="utf-8") as file:
         file.write(row.text(day))

@@ -1,4 +1,4 @@
-"""What the search for new examples writes down."""
+"""What the search for new examples records."""
 
 import asyncio
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.soak.ledger import Row, record
 
 
 def test_a_failing_property_becomes_a_row_with_its_example(tmp_path: Path):
-    """One row for each test that fails, however often it is found again."""
+    """A failing property becomes one row with its example, however often it fails."""
     with pytest.raises(CasesFound) as found:
         asyncio.run(explore(tmp_path, 7, "tests/soak/wrong_property.py"))
     (case,) = found.value.cases
@@ -27,6 +27,6 @@ def test_a_failing_property_becomes_a_row_with_its_example(tmp_path: Path):
 
 
 def test_a_run_that_could_not_run_is_no_success(tmp_path: Path):
-    """A file without property tests is nothing tried."""
+    """A run that could not run any property test is not a success."""
     with pytest.raises(AssertionError, match="pytest ended with"):
         asyncio.run(explore(tmp_path, 7, "tests/checks/test_suite.py"))

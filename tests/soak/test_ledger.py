@@ -8,7 +8,7 @@ ROW = Row("abc1234", "pds", "7–9", "3 × 40 kills", 2.04, "seed 9: a | b\nc " 
 
 
 def test_a_row_is_one_line_of_the_table(tmp_path: Path):
-    """Whatever a failure says, the table stays a table."""
+    """A row is one line of the table, whatever text a failure contains."""
     path = tmp_path / "soak.md"
     path.write_text("| day |\n|---|\n")
     (tmp_path / "failing-cases.md").touch()

@@ -1,4 +1,4 @@
-"""Fifty runs of a test that a run of the suite named unsteady."""
+"""Fifty repetitions of a test that the suite has marked unsteady."""
 
 from pathlib import Path
 

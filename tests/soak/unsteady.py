@@ -1,4 +1,4 @@
-"""Tests that a run of the suite has named unsteady, fifty times each: whether they are steady now."""
+"""Repeats each test that the suite has marked unsteady fifty times, to see whether it is steady now."""
 
 import asyncio
 import os
@@ -8,12 +8,14 @@ from checks import second_look
 from tests.parts import ROOT
 
 TIMES = 50
-# Alone they pass; what they need to fail is company.
+# Alone these tests pass; they fail only next to others.
 AT_ONCE = 4
 
 
 async def repeat(folder: Path, seed: int, tests: list[str] | None = None) -> str:
-    """``tests``: those that have a file in ``var/unsteady``, if none are given. Raises AssertionError with how often one failed."""
+    """Repeat ``tests``, or if it is empty those that have a file in ``var/unsteady``. Raises AssertionError with the
+    number of failures.
+    """
     tests = second_look.recorded_tests(ROOT / second_look.FOLDER) if tests is None else tests
     free = asyncio.Semaphore(AT_ONCE)
     environment = os.environ | {"PYTHONHASHSEED": str(seed % (1 << 32))}

@@ -1,4 +1,4 @@
-"""A property test that fails, for ``test_exploring``; its name keeps it out of the suite."""
+"""A property test that fails, for ``test_exploring``. Its file name keeps it out of the suite."""
 
 from hypothesis import given
 from hypothesis import strategies as st

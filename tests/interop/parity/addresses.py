@@ -1,4 +1,4 @@
-"""Requests beside the methods: fixed addresses, odd paths, other origins, other services, limits that are told."""
+"""Requests other than methods: fixed paths, odd paths, other origins, other services, and rate limits."""
 
 from tests.interop.parity.sides import Side
 
@@ -7,7 +7,7 @@ _ELSEWHERE = {"origin": "https://app.example.org", "access-control-request-metho
 
 
 async def paths(side: Side) -> None:
-    """Addresses that a browser, a crawler or a probe asks for, and such as nobody has."""
+    """Paths that a browser, a crawler or a probe requests, including some that do not exist."""
     for path in (
         "/",
         "/robots.txt",
@@ -37,7 +37,7 @@ async def paths(side: Side) -> None:
 
 
 async def origins(side: Side) -> None:
-    """Browsers on other sites."""
+    """Requests from browsers on other sites."""
     for path in (
         "com.atproto.server.createSession",
         _TIMELINE,
@@ -54,7 +54,7 @@ async def origins(side: Side) -> None:
 
 
 async def other_services(side: Side) -> None:
-    """Calls that are for another service, with the header that names it right and wrong."""
+    """Calls meant for another service, with a right and a wrong header that names it."""
     carol, app = await side.person("carol")
     side.service.answer(_TIMELINE, {"feed": []})
     side.service.answer("chat.bsky.convo.listConvos", {"convos": []})
@@ -91,7 +91,7 @@ async def other_services(side: Side) -> None:
 
 
 async def limits(side: Side) -> None:
-    """How often something may be asked is told."""
+    """The rate limits are reported."""
     carol, _ = await side.person("carol")
     for nsid in (
         "com.atproto.server.describeServer",

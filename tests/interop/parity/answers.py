@@ -1,4 +1,6 @@
-"""Answers of two servers in a form in which they can be compared: what is theirs alone gets a name, what time decides its type."""
+"""Responses of two servers in a comparable form: values of one server's own get a name, and values that depend on time
+only their type.
+"""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 
-# What is decided by the clock, by chance or by a server's own keys.
+# Decided by the clock, by chance or by a server's own keys.
 _VOLATILE = (
     ("DID", re.compile(r"did:plc:(?!a{24})[a-z2-7]{24}")),
     ("commit or record", re.compile(r"bafyrei[a-z2-7]{52}")),
@@ -21,7 +23,7 @@ _VOLATILE = (
     ("tid", re.compile(r"\b3[a-z2-7]{12}\b")),
 )
 
-# Compared by value; of those below only whether they are there.
+# Headers compared by value. Of those below only the presence is compared.
 _HEADERS = (
     "access-control-allow-credentials",
     "access-control-allow-headers",
@@ -38,20 +40,20 @@ _HEADERS = (
     "www-authenticate",
     "x-content-type-options",
 )
-# We say these of more answers than the reference does; which of its own we left out is what counts.
+# We send these with more responses than the reference does, so only a missing one counts.
 _SAID_MORE = ("header cache-control", "header content-security-policy", "header x-content-type-options")
 _PRESENT = ("atproto-repo-rev", "content-language", "dpop-nonce", "retry-after")
 COUNTED = ("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset")
 
 HTTP_STATUS = "HTTP status"
 
-# Values that are each server's own, or follow from keys that chance made: only their type counts.
+# Values of each server's own, or derived from random keys: only their type counts.
 _OWN = frozenset({"message", "error_description", "version", "cursor", "repoBlocks"})
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and its answer; ``facts`` are everything that is compared, by name."""
+    """One request and its response. ``facts`` are the compared properties, by name."""
 
     label: str
     request: str
@@ -62,7 +64,7 @@ class Exchange:
 def exchange(
     label: str, request: str, answer: httpx.Response, names: Mapping[str, str], counted: bool = False
 ) -> Exchange:
-    """What happened, with the names of one server's things (``did:plc:… -> <ana>``) in place of the things."""
+    """Make an exchange in which one server's own values are replaced by names (``did:plc:… -> <ana>``)."""
     facts = {HTTP_STATUS: str(answer.status_code)}
     for name in _HEADERS:
         if name in answer.headers:
@@ -76,7 +78,7 @@ def exchange(
 
 
 def differences(ours: Exchange, theirs: Exchange) -> list[str]:
-    """Each fact that differs, as ``fact: ours, reference``; where the status differs, little else is worth a word."""
+    """Each fact that differs, as ``fact: ours, reference``. If the status differs, little else is reported."""
     names = sorted({*ours.facts, *theirs.facts})
     if ours.facts[HTTP_STATUS] != theirs.facts[HTTP_STATUS]:
         names = [HTTP_STATUS, "error"]
@@ -88,7 +90,7 @@ def differences(ours: Exchange, theirs: Exchange) -> list[str]:
 
 
 def named(text: str, names: Mapping[str, str]) -> str:
-    """The text with names in place of one server's things, the longest first."""
+    """The text with one server's own values replaced by names, the longest first."""
     for thing in sorted(names, key=len, reverse=True):
         text = text.replace(thing, names[thing])
     return text
@@ -96,7 +98,7 @@ def named(text: str, names: Mapping[str, str]) -> str:
 
 def _header(name: str, value: str) -> str:
     if name == "www-authenticate":
-        # Its scheme and the name of what was wrong; which algorithms a server takes is its own.
+        # The scheme and the name of the error. Each server chooses which algorithms it accepts.
         return " ".join([value.partition(" ")[0], *re.findall(r'error="\w+"', value)])
     return ", ".join(
         sorted(part.strip() for part in re.sub(r"; ?charset=utf-8", "", value, flags=re.IGNORECASE).split(","))

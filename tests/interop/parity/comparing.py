@@ -1,4 +1,4 @@
-"""What two servers answered to one group of requests, against the table of deliberate differences."""
+"""Compares the responses of two servers to one group of requests, using the table of deliberate differences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ Needed = tuple[Case, str]
 
 @dataclass(frozen=True)
 class Comparison:
-    """``unexplained``: one text for each request whose answers differ otherwise than the table says; ``needed``: its patterns that met a difference."""
+    """``unexplained``: one text for each request whose responses differ in a way that the table does not list.
+    ``needed``: the table's patterns that matched a difference.
+    """
 
     requests: int
     unexplained: tuple[str, ...]
@@ -21,7 +23,7 @@ class Comparison:
 
 
 def compare(group: str, pairs: Sequence[tuple[Exchange, Exchange]]) -> Comparison:
-    """Every exchange of the group."""
+    """Compare every exchange of the group."""
     unexplained = []
     needed: set[Needed] = set()
     for ours, theirs in pairs:
@@ -38,12 +40,12 @@ def compare(group: str, pairs: Sequence[tuple[Exchange, Exchange]]) -> Compariso
 
 
 def patterns(row: Deliberate) -> set[Needed]:
-    """All of its cases'."""
+    """The patterns of all cases."""
     return {(case, each) for case in row.cases for each in (*case.groups, *case.requests, *case.differences)}
 
 
 def _covering(row: Deliberate, group: str, label: str, difference: str) -> list[Needed]:
-    """The patterns of each case that is about this difference."""
+    """The patterns of each case that cover this difference."""
     found: list[Needed] = []
     for case in row.cases:
         parts = ((case.groups, group), (case.requests, label), (case.differences, difference))

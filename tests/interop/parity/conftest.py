@@ -1,4 +1,4 @@
-"""Both servers once for all that is compared, and what each group of requests was answered."""
+"""Both servers, shared by all comparisons, and their responses to each group of requests."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ async def sides(tmp_path_factory: pytest.TempPathFactory, sqlite_templates: Path
 
 @dataclass
 class Comparisons:
-    """Each group is asked once, whichever test wants to know first."""
+    """The comparisons by group. Each group is run once, by the first test that needs it."""
 
     sides: Sides
     known: dict[str, Comparison] = field(default_factory=dict)

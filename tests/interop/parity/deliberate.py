@@ -1,6 +1,7 @@
-"""Every deliberate difference between Aurora Locus and the reference PDS; a pattern that no longer differs fails the tests.
+"""Every deliberate difference between Aurora Locus and the reference PDS. A pattern that no longer matches fails the
+tests.
 
-For operators they are told in ``docs/from-the-reference-pds.md``.
+``docs/from-the-reference-pds.md`` describes them for operators.
 """
 
 from dataclasses import dataclass
@@ -17,14 +18,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Deliberate:
-    """One reason, and where it holds."""
+    """A reason for differences, and where it applies."""
 
     why: str
     cases: tuple[Case, ...]
 
 
 def _row(why: str, *cases: tuple[str, str, str]) -> Deliberate:
-    """Several patterns are parted by ``|``."""
+    """A case; several patterns are separated by ``|``."""
     return Deliberate(why, tuple(Case(*(tuple(patterns.split("|")) for patterns in case)) for case in cases))
 
 

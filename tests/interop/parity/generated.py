@@ -1,4 +1,4 @@
-"""Requests that follow from a method's Lexicon: each asks for one thing that is wrong, or for nothing that is."""
+"""Requests derived from a method's Lexicon, each with one error or none."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ CATALOG = Catalog()
 
 _SERVER = "com.atproto.server"
 
-# Whose token a method wants where it is not that of an account. What these two end or spend is asked by hand.
+# Whose token a method needs if not an account's. Methods that end or use up these tokens are tested by hand.
 _BY_REFRESH_TOKEN = frozenset({f"{_SERVER}.refreshSession", f"{_SERVER}.deleteSession"})
 _BY_ADMINISTRATION = frozenset({f"{_SERVER}.createInviteCode", f"{_SERVER}.createInviteCodes"})
 _BY_ANYBODY = frozenset(
@@ -39,7 +39,7 @@ _BY_ANYBODY = frozenset(
     }
 )
 
-# What a right value is, by the name of a parameter or field, then by its format; the Lexicons do not say it all.
+# A valid value by the name of a parameter or field, then by its format; the Lexicons do not say everything.
 _BY_NAME: dict[str, Any] = {
     "collection": "org.example.note",
     "rkey": "first",
@@ -78,7 +78,7 @@ _BAD_TEXT = "not right at all!"
 
 @dataclass(frozen=True)
 class Request:
-    """One request; ``query`` as pairs, ``content`` where the body is no JSON."""
+    """One request: ``query`` as pairs, and ``content`` if the body is not JSON."""
 
     label: str
     method: str
@@ -90,7 +90,9 @@ class Request:
 
 
 async def ask_all(side: Side, nsid: str, carol: Account, app: Account) -> None:
-    """Everything that follows from the Lexicon of a method, as Carol or whoever may call it; ``app`` has a password of hers."""
+    """Send everything derived from the Lexicon of a method, as Carol or as whoever may call it. ``app`` has an app
+    password of hers.
+    """
     definition = CATALOG.find_method(nsid)
     assert isinstance(definition, QueryType | ProcedureType)
     ways: dict[str, dict[str, str]] = {
@@ -119,7 +121,7 @@ async def ask_all(side: Side, nsid: str, carol: Account, app: Account) -> None:
         )
 
 
-# Signed by nobody; its header and claims are those of an access token.
+# Not signed by either server; its header and claims are those of an access token.
 _FOREIGN_TOKEN = (
     "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiJ9."
     "eyJzdWIiOiJkaWQ6cGxjOmFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYSIsInNjb3BlIjoiY29tLmF0cHJvdG8uYWNjZXNzIn0.AAAA"
@@ -135,7 +137,7 @@ def _right(side: Side, nsid: str, carol: Account) -> dict[str, str]:
 
 
 def requests(nsid: str, definition: QueryType | ProcedureType) -> Iterator[Request]:
-    """The list for one method."""
+    """The requests for one method."""
     method = "GET" if isinstance(definition, QueryType) else "POST"
     params = definition.parameters or ParamsType()
     query = {name: _value(name, params.properties[name]) for name in params.required}

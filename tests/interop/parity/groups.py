@@ -1,4 +1,4 @@
-"""Groups of requests by name: one for each method that the reference has, and the oddities."""
+"""Groups of requests by name: one for each method of the reference, and the special cases."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,7 +8,7 @@ from tests.interop.parity.sides import Side
 
 Asking = Callable[[Side], Awaitable[None]]
 
-# What the reference does not answer itself; asked with one request each, as "methods of one server".
+# Methods that the reference does not answer itself. Each is called once, as "methods of one server".
 OURS_ALONE = frozenset(
     {
         "com.atproto.admin.searchAccounts",
@@ -36,7 +36,7 @@ NOBODYS = frozenset(
     }
 )
 
-# These change the account that they are about: each gets one of its own.
+# These change the account that they are about, so each gets its own.
 _CHANGING = frozenset(
     {
         "com.atproto.admin.deleteAccount",

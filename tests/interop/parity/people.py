@@ -1,4 +1,4 @@
-"""Requests about accounts: sessions, app passwords, signing up, leaving, letters with codes, invites, what the host does."""
+"""Requests about accounts: sessions, app passwords, sign-up, deletion, e-mailed codes, invites, administration."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _SERVER, _IDENTITY, _ADMIN = "com.atproto.server", "com.atproto.identity", "com.
 
 
 async def sessions(side: Side) -> None:
-    """Opened by each name, refused, refreshed, refreshed again, and ended."""
+    """Sessions are opened by each identifier, refused, refreshed twice and ended."""
     ida, _ = await side.person("ida")
     for what, identifier in {
         "handle": ida.handle,
@@ -45,7 +45,7 @@ async def sessions(side: Side) -> None:
 
 
 async def app_passwords(side: Side) -> None:
-    """Made, listed, used, privileged or not, taken back."""
+    """App passwords are created, listed, used with and without privileges, and revoked."""
     ida, _ = await side.person("ida")
     plain = await side.by_app_password(ida, "plain")
     privileged = await side.by_app_password(ida, "privileged", privileged=True)
@@ -91,7 +91,7 @@ async def app_passwords(side: Side) -> None:
 
 
 async def signing_up(side: Side) -> None:
-    """Handles, addresses and passwords that a new account may not have."""
+    """Handles, e-mail addresses and passwords that a new account cannot have."""
     await side.person("ida")
     right: dict[str, Any] = {"handle": "jo1.test", "email": "jo1@example.org", "password": "a good password"}
     await side.post("right", f"{_SERVER}.createAccount", right)
@@ -123,7 +123,7 @@ async def signing_up(side: Side) -> None:
 
 
 async def letters(side: Side) -> None:
-    """What is proven by a mailed code, with codes that are wrong, and what happens to nobody."""
+    """Actions confirmed by an e-mailed code, with wrong codes, and for unknown accounts."""
     ida, _ = await side.person("ida")
     wrong = "AAAAA-BBBBB"
     for what, email in {"nobody": "nobody@example.org", "somebody": ida.email, "nonsense": "nonsense"}.items():
@@ -150,7 +150,7 @@ async def letters(side: Side) -> None:
 
 
 async def the_host(side: Side) -> None:
-    """What whoever runs the host asks and does; invites."""
+    """Methods for the administrator of the server, and invites."""
     kim, _ = await side.person("kim")
     nobody = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
     for what, headers in {

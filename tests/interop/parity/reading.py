@@ -1,4 +1,4 @@
-"""Requests that read: records, repositories, proofs, what is there of accounts that are away, handles, other services."""
+"""Requests that read: records, repositories, proofs, unavailable accounts, handles, other services."""
 
 from tests.interop.parity.sides import Side
 from tests.interop.parity.writing import NO_COMMIT, NOTE
@@ -39,7 +39,7 @@ async def records(side: Side) -> None:
 
 
 async def repositories(side: Side) -> None:
-    """What relays ask of one repository."""
+    """What relays request of one repository."""
     flo, _ = await side.person("flo")
     head = await side.get("the head", f"{_SYNC}.getLatestCommit", did=flo.did)
     await side.get("the status", f"{_SYNC}.getRepoStatus", did=flo.did)
@@ -77,7 +77,7 @@ async def _all_of(side: Side, did: str, how: str, headers: dict[str, str]) -> No
 
 
 async def of_deactivated(side: Side) -> None:
-    """An account that its owner deactivated: what others, its owner and the host see, and what it may do."""
+    """A deactivated account: what others, its owner and the administrator see, and what it may do."""
     gil, app = await side.person("gil")
     await side.post("deactivating", "com.atproto.server.deactivateAccount", {}, gil.access)
     await side.post("deactivating again", "com.atproto.server.deactivateAccount", {}, gil.access)
@@ -106,7 +106,7 @@ async def of_deactivated(side: Side) -> None:
 
 
 async def of_taken_down(side: Side) -> None:
-    """An account that the host took down, and a record of another."""
+    """An account that the administrator took down, and a record of another account."""
     hal, app = await side.person("hal")
     subject = {"$type": "com.atproto.admin.defs#repoRef", "did": hal.did}
     down = {"subject": subject, "takedown": {"applied": True, "ref": "1"}}
@@ -148,7 +148,7 @@ async def of_taken_down(side: Side) -> None:
 
 
 async def handles(side: Side) -> None:
-    """Names of here, of elsewhere and of nobody."""
+    """Handles of this server, of another one and of nobody."""
     flo, _ = await side.person("flo")
     for handle in ("flo.test", "FLO.test", "nobody.test", "test", "flo", "flo.test.", "a.b.test", "nobody.invalid"):
         await side.get(handle, f"{_IDENTITY}.resolveHandle", handle=handle)

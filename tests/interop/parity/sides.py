@@ -1,4 +1,4 @@
-"""Two servers with the same settings and the same people, asked in the same words."""
+"""Two servers with the same settings and the same people that receive the same requests."""
 
 import asyncio
 import base64
@@ -40,7 +40,7 @@ _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody with the same name at both servers; each value of ``headers`` is a way in."""
+    """An account with the same name at both servers. Each value of ``headers`` is a way to authenticate."""
 
     did: str
     handle: str
@@ -52,8 +52,9 @@ class Account:
 
 @dataclass
 class Side:
-    """One of the servers. ``names`` say what is its own; ``exchanges`` are what was asked since they were last taken; ``age`` lets all
-    events below a number be from long ago, ``mails`` are what was sent to an address, the newest first.
+    """One of the servers. ``names`` maps its own values to names. ``exchanges`` collects the requests since they were
+    last taken. ``age`` makes all events below a sequence number old. ``mails`` returns what was sent to an address,
+    newest first.
     """
 
     http: httpx.AsyncClient
@@ -78,7 +79,7 @@ class Side:
         headers: dict[str, str] | None = None,
         counted: bool = False,
     ) -> httpx.Response:
-        """Ask, and keep what was answered. A path without a slash at its beginning is the NSID of a method."""
+        """Send a request and record the exchange. A path without a leading slash is the NSID of a method."""
         address = path if path.startswith("/") else f"/xrpc/{path}"
         sent = {**({} if counted else {"x-ratelimit-bypass": BYPASS_KEY}), **(headers or {})}
         if json is not None:
@@ -92,15 +93,15 @@ class Side:
         return answer
 
     async def get(self, label: str, nsid: str, *, headers: dict[str, str] | None = None, **query: Any) -> Any:
-        """A query; its decoded answer where that is JSON."""
+        """Call a query and return its decoded response if it is JSON."""
         return _decoded(await self.ask(label, "GET", nsid, query=query, headers=headers))
 
     async def post(self, label: str, nsid: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
-        """A procedure; its decoded answer where that is JSON."""
+        """Call a procedure and return its decoded response if it is JSON."""
         return _decoded(await self.ask(label, "POST", nsid, json=body, headers=headers))
 
     async def person(self, name: str) -> tuple[Account, Account]:
-        """Somebody with one note, as themselves and as an app sees them; made when they are first wanted."""
+        """An account with one note, authenticated as itself and as an app; created on first use."""
         if name not in self.people:
             somebody = await self.sign_up(name)
             note = {"$type": "org.example.note", "text": "a note"}
@@ -110,7 +111,7 @@ class Side:
         return self.people[name]
 
     async def sign_up(self, name: str) -> Account:
-        """Make an account, without comparing how that is answered."""
+        """Create an account without comparing the response."""
         email, password = f"{name}@example.org", f"password of {name}"
         made = await self.call(
             f"{_SERVER}.createAccount", {"handle": f"{name}.test", "email": email, "password": password}
@@ -121,18 +122,18 @@ class Side:
         )
 
     async def sign_in(self, account: Account, password: str | None = None) -> Account:
-        """The same account with tokens of another session."""
+        """The same account with the tokens of another session."""
         body = {"identifier": account.did, "password": password or account.password}
         opened = await self.call(f"{_SERVER}.createSession", body)
         return replace(account, access=bearer(opened["accessJwt"]), refresh=bearer(opened["refreshJwt"]))
 
     async def by_app_password(self, account: Account, name: str, *, privileged: bool = False) -> Account:
-        """The same account as an app sees it that was given a password of its own."""
+        """The same account, authenticated with a new app password."""
         made = await self.call(f"{_SERVER}.createAppPassword", {"name": name, "privileged": privileged}, account.access)
         return await self.sign_in(account, made["password"])
 
     async def mailed_code(self, account: Account, nsid: str) -> str:
-        """What is mailed to somebody who asks for it with this procedure."""
+        """The code that is e-mailed to an account that requests it with this procedure."""
         before = len(await self.mails(account.email))
         await self.call(nsid, None, account.access)
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -143,7 +144,7 @@ class Side:
         return code[0]
 
     async def call(self, nsid: str, body: Any, headers: dict[str, str] | None = None) -> Any:
-        """A procedure that must succeed, without comparing its answer."""
+        """Call a procedure that must succeed, without comparing the response."""
         sent = {"x-ratelimit-bypass": BYPASS_KEY, **(headers or {})}
         answer = await self.http.post(f"/xrpc/{nsid}", json=body, headers=sent)
         assert answer.status_code == 200, answer.text
@@ -158,7 +159,7 @@ class Sides:
     reference: Side
 
     async def both(self, asking: Callable[[Side], Awaitable[None]]) -> list[tuple[Exchange, Exchange]]:
-        """Ask both the same; what was answered, in pairs."""
+        """Send both servers the same request; returns pairs of responses."""
         for side in (self.ours, self.reference):
             side.exchanges.clear()
         await asyncio.gather(asking(self.ours), asking(self.reference))
@@ -166,12 +167,12 @@ class Sides:
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The header of whoever carries the token."""
+    """The header for a bearer token."""
     return {"authorization": f"Bearer {token}"}
 
 
 def basic(user: str, password: str) -> dict[str, str]:
-    """The header of whoever knows the password (RFC 7617)."""
+    """The header for a password (RFC 7617)."""
     return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
@@ -182,7 +183,7 @@ def _decoded(answer: httpx.Response) -> Any:
 
 @asynccontextmanager
 async def open_sides(folder: Path, templates: Path) -> AsyncIterator[Sides]:
-    """Both servers, before one directory and one other service."""
+    """Open both servers with one directory and one other service."""
     clock, port = SystemClock(), free_port()
     files = SqliteFiles(folder, templates, clock)
     with pytest.MonkeyPatch.context() as patch:
@@ -194,7 +195,7 @@ async def open_sides(folder: Path, templates: Path) -> AsyncIterator[Sides]:
             open_deployment(f"sqlite://{folder / 'pds.db'}", plc, clock, folder, **settings) as deployment,
             serving(deployment.pds.app, port=port),
         ):
-            # The reference asks no directory whose address is a number.
+            # The reference does not call a directory whose host is an IP address.
             directory = deployment.directory.url.replace("127.0.0.1", "localhost")
             theirs = {
                 "PDS_RATE_LIMITS_ENABLED": "true",

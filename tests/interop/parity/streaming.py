@@ -1,6 +1,7 @@
-"""The firehose: what each kind of write, of one's own and of the host, is told as, and where subscribers start and end.
+"""The firehose: which events each kind of write and administration causes, and where subscribers start and end.
 
-An act is over for a subscriber when the commit of somebody else, who writes right after it, has arrived: nothing waits for silence.
+For a subscriber an act is over when the commit of another account, which writes right after it, has arrived. No test
+waits for silence.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ Frame = tuple[dict[str, Any], dict[str, Any]]
 
 
 class Subscriber:
-    """A connection, and what it knows of the account that is watched: so that ``since`` and ``prevData`` can be judged."""
+    """A connection, and what it knows of the watched account, so that ``since`` and ``prevData`` can be checked."""
 
     def __init__(self, side: Side, socket: ClientConnection) -> None:
         self.side = side
@@ -46,7 +47,7 @@ class Subscriber:
         self._socket = socket
 
     async def frame(self) -> Frame:
-        """The next one. Raises ConnectionClosed and TimeoutError."""
+        """The next frame. Raises ConnectionClosed and TimeoutError."""
         data = await self._socket.recv()
         assert isinstance(data, bytes)
         header, at = cbor.decode_first(data)
@@ -57,8 +58,8 @@ class Subscriber:
         return header, payload
 
     async def until_now(self) -> list[Frame]:
-        """Everything that was told before the next write of somebody else, whose own is left out. Raises ConnectionClosed:
-        what came before is in ``frames``.
+        """Everything that was sent before the next write of another account, without that write. Raises
+        ConnectionClosed; the frames before are in ``frames``.
         """
         self.frames = []
         ticker, _ = await self.side.person("ticker")
@@ -66,7 +67,8 @@ class Subscriber:
             while True:
                 body = note_of(ticker, record={"$type": NOTE})
                 made = await self.side.call(f"{_REPO}.createRecord", body, ticker.access)
-                # The handshake may be answered before the subscription begins, and a write between them be told to nobody.
+                # The handshake may be answered before the subscription begins, and a write between the two would be
+                # missed.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_AGAIN_SECONDS):
                         return await self._until(ticker, made["commit"]["rev"])
@@ -81,7 +83,7 @@ class Subscriber:
                 return self.frames
 
     async def after(self, label: str, act: Awaitable[Any]) -> Any:
-        """Keep, for the comparison, what the act was told as; its result."""
+        """Perform the act, record its events for the comparison, and return its result."""
         done = await act
         facts = {HTTP_STATUS: "101"}
         told = await self.until_now()
@@ -121,7 +123,9 @@ class Subscriber:
                 return named(str(value), self.side.names)
 
     def _blocks(self, payload: dict[str, Any]) -> dict[str, str]:
-        """What is in the file of a commit or sync: trees and records have the same names at both servers, commits have not."""
+        """The blocks in the CAR file of a commit or sync. Trees and records have the same CIDs at both servers, commits
+        do not.
+        """
         file = car.read(payload["blocks"])
         found = {cid: cbor.decode(block) for cid, block in file.blocks.items()}
         head = found[file.root]
@@ -158,7 +162,7 @@ def _commit_fact(key: str, value: Value, payload: dict[str, Any]) -> str:
 
 
 def note_of(account: Account, rkey: str | None = None, **more: Any) -> dict[str, Any]:
-    """The beginning of a body that is about a note."""
+    """The start of a request body about a note."""
     return {"repo": account.did, "collection": NOTE, **({} if rkey is None else {"rkey": rkey}), **more}
 
 
@@ -170,9 +174,11 @@ async def _subscribed(side: Side, query: str = "") -> AsyncIterator[Subscriber]:
 
 
 async def writes(side: Side) -> None:
-    """Records of a new account written in each way, some that change nothing, some in a tree of many layers."""
+    """Records of a new account, written in each way, including some that change nothing and some in a tree of many
+    levels.
+    """
     async with _subscribed(side) as stream:
-        # It is there when its first commit is: the handshake may be answered before the subscription begins.
+        # The subscription exists once its first commit has arrived: the handshake may be answered before.
         await stream.until_now()
         lea = await stream.after("signing up", side.sign_up("lea"))
 
@@ -222,7 +228,7 @@ async def writes(side: Side) -> None:
 
 
 async def accounts(side: Side) -> None:
-    """Accounts that are renamed, leave for a while, are taken down, come back, and are deleted."""
+    """Accounts that are renamed, deactivated, taken down, restored and deleted."""
     async with _subscribed(side) as stream:
         await stream.until_now()
         max_ = await stream.after("signing up", side.sign_up("max"))
@@ -287,7 +293,7 @@ async def accounts(side: Side) -> None:
 
 
 async def cursors(side: Side) -> None:
-    """Where a stream starts, and what is no place to start."""
+    """Valid and invalid starting points of a stream."""
     nina = await side.sign_up("nina")
     async with _subscribed(side) as stream:
         await stream.until_now()
@@ -330,7 +336,7 @@ async def _head(side: Side) -> int:
 
 
 async def _opened(side: Side, label: str, query: str, watched: Account) -> None:
-    """What comes first over a new connection, of one account's commits which, and how it ends if it does."""
+    """The first event on a new connection, which commits of one account follow, and how the connection ends if it does."""
     facts = {HTTP_STATUS: "101"}
     async with _subscribed(side, query) as stream:
         try:

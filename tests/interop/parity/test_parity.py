@@ -1,4 +1,6 @@
-"""Beside the reference PDS: the same requests, the same answers, but for the differences that the table names."""
+"""Compares with the reference PDS: the same requests get the same responses, apart from the differences that the table
+lists.
+"""
 
 import pytest
 
@@ -19,7 +21,7 @@ async def test_answers_are_the_reference_s(comparisons: Comparisons, group: str)
 
 
 async def test_every_deliberate_difference_is_one(comparisons: Comparisons) -> None:
-    """Each pattern of the table meets one: what was mended since is taken out of it."""
+    """Each pattern in the table of deliberate differences still matches one, so fixed differences are removed from it."""
     needed = {each for group in GROUPS for each in (await comparisons.of(group)).needed}
     idle = [f"{row.why}: {pattern}" for row in DELIBERATE for case, pattern in sorted(patterns(row) - needed, key=str)]
     assert idle == []

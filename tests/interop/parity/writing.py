@@ -1,4 +1,4 @@
-"""Requests that write records: swaps, validation, keys, odd values, blobs that are or are not there."""
+"""Requests that write records: swaps, validation, keys, odd values, existing and missing blobs."""
 
 from typing import Any
 
@@ -69,7 +69,7 @@ ODD_POSTS: dict[str, Any] = {
 
 
 async def create_record(side: Side) -> None:
-    """Records of unknown and known types, odd in each way that is known."""
+    """Records of unknown and known types, unusual in every way that we know of."""
     ben, _ = await side.person("ben")
     for what, record in ODD_RECORDS.items():
         body = {"repo": ben.did, "collection": NOTE, "record": record}
@@ -85,7 +85,7 @@ async def create_record(side: Side) -> None:
 
 
 async def record_keys(side: Side) -> None:
-    """Keys that are none, that a type does not take, that are taken, and none at all."""
+    """Record keys that are invalid, not allowed for a type, already used, or absent."""
     ben, _ = await side.person("ben")
     note, post = {"$type": NOTE}, {"$type": POST, "text": "a", "createdAt": WHEN}
     profile = {"$type": "app.bsky.actor.profile", "displayName": "Ben"}
@@ -111,7 +111,7 @@ async def record_keys(side: Side) -> None:
 
 
 async def repositories_and_collections(side: Side) -> None:
-    """Whose repository, and which collection."""
+    """Whose repository and which collection."""
     ben, app = await side.person("ben")
     carol, _ = await side.person("carol")
     for what, repo in {
@@ -131,7 +131,7 @@ async def repositories_and_collections(side: Side) -> None:
 
 
 async def swaps(side: Side) -> None:
-    """What a write expects to find."""
+    """Swaps: the state that a write expects to find."""
     dora, _ = await side.person("dora")
     body = {"repo": dora.did, "collection": NOTE, "rkey": "swap", "record": {"$type": NOTE, "n": 1}}
     made = await side.post("a first", f"{_REPO}.putRecord", body, dora.access)
@@ -171,7 +171,7 @@ def _write(action: str, **more: Any) -> dict[str, Any]:
 
 
 async def apply_writes(side: Side) -> None:
-    """Several writes in one commit, or none of them."""
+    """Several writes succeed in one commit or not at all."""
     dora, _ = await side.person("dora")
     value = {"$type": NOTE, "n": 1}
     lists: dict[str, list[Any]] = {
@@ -210,7 +210,7 @@ _NO_BLOB = {"$type": "blob", "ref": {"$link": NOT_HERE}, "mimeType": "text/plain
 
 
 async def blobs(side: Side) -> None:
-    """Uploads, records that refer to them, and fetching them."""
+    """Uploads, records that refer to blobs, and downloads."""
     dora, app = await side.person("dora")
     uploaded: dict[str, Any] = {}
     png = b"\x89PNG\r\n\x1a\n" + bytes(50)

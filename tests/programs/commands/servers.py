@@ -1,4 +1,4 @@
-"""Commands beside a directory and a PDS that run as processes of their own."""
+"""Runs commands next to a directory and a PDS in separate processes."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tests.preloaded import STARTER
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended."""
+    """The result of a command."""
 
     status: int
     said: str
@@ -18,7 +18,7 @@ class Done:
 
 
 def environment_of(network: Network, folder: Path, **more: str) -> dict[str, str]:
-    """Settings of a platform on this network, with its data in a folder."""
+    """The settings of a platform on this network, with its data in the given folder."""
     return {
         "OPENMEET_DATA_DIRECTORY": str(folder),
         "OPENMEET_DEV_MODE": "true",

@@ -1,4 +1,4 @@
-"""``openmeet calendar inspect``: what was understood, and what was not."""
+"""``openmeet calendar inspect`` shows what was understood and what was not."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_what_is_no_calendar(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_a_start_is_said_as_it_is(tmp_path: Path) -> None:
-    """A start that cannot be read is not one that is missing, and a zone that nobody knows is not one that is not given."""
+    """An unreadable start is reported differently from a missing one, and an unknown time zone differently from none."""
     file = tmp_path / "odd.ics"
     starts = ("DTSTART:20261301T000000", "SUMMARY:Nothing", "DTSTART;TZID=Mars:20261201T100000")
     events = "".join(f"BEGIN:VEVENT\r\n{start}\r\nEND:VEVENT\r\n" for start in starts)

@@ -1,4 +1,4 @@
-"""``openmeet export`` and ``openmeet import``: a site and a person, as an operator takes them along."""
+"""``openmeet export`` and ``openmeet import``, for a whole site and for a person."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from programs.commands import export, import_, legacy
 
 
 def settings(folder: Path, name: str) -> str:
-    """The settings of an installation of this name; nothing about mail, since none is sent."""
+    """The settings of an installation with this name. Mail is not configured, because none is sent."""
     file = folder / f"{name}.toml"
     file.write_text(f'[openmeet]\ndata_directory = "{folder / name}"\ndev_mode = true\n')
     return str(file)
@@ -21,7 +21,7 @@ def run(app: object, *arguments: str) -> Result:
 
 
 def test_a_site_and_a_person(tmp_path: Path) -> None:
-    """What was exported is taken in elsewhere; a file that is there is not written over; a site that is there neither."""
+    """An export can be imported elsewhere. An existing file is not overwritten, and an existing site is not either."""
     here, there, third = (settings(tmp_path, name) for name in ("here", "there", "third"))
     dump = str(legacy_site(20, seed=3).dump(tmp_path / "old.jsonl"))
     assert run(legacy.app, "import", dump, "--settings", here).exit_code == 0

@@ -1,4 +1,4 @@
-"""``openmeet firehose verify`` on the captured frames, whole and tampered with."""
+"""``openmeet firehose verify`` on the captured frames, intact and tampered with."""
 
 import json
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_a_dropped_operation_has_a_good_signature_and_no_inversion(tmp_path: Pat
 
 @needs("fixtures")
 def test_the_key_of_another(tmp_path: Path):
-    """Each author's document given the next author's key: not one signature holds, each is named."""
+    """If each author's document has the next author's key, no signature is valid, and each is reported."""
     documents = json.loads(fixture_path(captured.DOCUMENTS).read_text(encoding="utf-8"))
     methods = [document["verificationMethod"] for document in documents.values()]
     for document, others in zip(documents.values(), methods[1:] + methods[:1], strict=True):
@@ -121,7 +121,7 @@ def test_files_of_another_form(tmp_path: Path, data):
 @needs("fixtures")
 @pytest.mark.parametrize("documents", ["", "[]", '{"alice": {}}', '{"did:web:a.example": {"id": "did:web:b.example"}}'])
 def test_documents_of_another_form(tmp_path: Path, documents):
-    """They are refused before the first frame."""
+    """Documents in another format are refused before the first frame is read."""
     file = tmp_path / "documents.json"
     file.write_text(documents, encoding="utf-8")
     result = _run(fixture_path(captured.FRAMES), documents=file)

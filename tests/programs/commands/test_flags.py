@@ -1,4 +1,4 @@
-"""An operator switches parts of the synchronisation while everything runs."""
+"""An operator switches parts of the synchronization on and off while everything runs."""
 
 import json
 import subprocess
@@ -19,7 +19,9 @@ def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.Complet
 
 
 async def test_a_flag_is_switched_off_and_on_and_says_who_did_it(tmp_path: Path):
-    """Switching on what comes in enqueues a read of every known repository."""
+    """A flag is switched off and on, and shows who did it. Switching ingestion on enqueues a read of every known
+    repository.
+    """
     environment = {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}
     did = parse_did("did:plc:" + "a" * 24)
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:

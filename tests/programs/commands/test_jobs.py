@@ -1,4 +1,4 @@
-"""The operator sees jobs that failed, and has them tried again or dropped."""
+"""Operators list failed jobs and retry or delete them."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.Complet
 
 
 def run(environment: dict[str, str], *arguments: str) -> str:
-    """What a command says on a wide terminal."""
+    """The output of a command on a wide terminal."""
     return of_program({**environment, "COLUMNS": "400"}, *arguments).stdout
 
 
@@ -40,7 +40,9 @@ def of_program(environment: dict[str, str], *arguments: str) -> subprocess.Compl
 
 
 async def test_columns_are_apart_however_long_a_word_is(environment: dict[str, str]):
-    """``sync status`` with the longest kind of job, and ``services make --help`` with every scope as it is written."""
+    """Columns do not run together: ``sync status`` with the longest job kind, and ``services make --help`` with every
+    scope in full.
+    """
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         async with platform.db.transaction() as tx:
             await jobs.enqueue(tx, JobKind.REFRESH_IDENTITY, GONE)

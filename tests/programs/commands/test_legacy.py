@@ -1,4 +1,4 @@
-"""``openmeet legacy``: an older database is looked at, brought in and taken back, as an operator does it."""
+"""``openmeet legacy``: an operator inspects an older database, imports it and rolls it back."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,9 @@ def run(*arguments: str) -> Result:
 
 
 def test_the_whole_way(files: tuple[str, str]) -> None:
-    """The dry run writes nothing; the import counts what is there; again is the same; the rollback leaves nothing."""
+    """The dry run writes nothing, the import counts what exists, a second import changes nothing, and the rollback
+    leaves nothing.
+    """
     dump, settings = files
     looked = run("import", dump, "--dry-run", "--settings", settings)
     assert looked.exit_code == 0, looked.output

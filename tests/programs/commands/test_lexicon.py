@@ -17,7 +17,7 @@ AUTHORITY = "org.example.events"
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> Result:
-    """A command that needs no network."""
+    """Run a command that needs no network."""
     settings = {"OPENMEET_DATA_DIRECTORY": str(folder), "OPENMEET_DEV_MAILBOX": "true", **environment}
     return CliRunner().invoke(lexicon.app, arguments, env=settings)
 
@@ -44,7 +44,9 @@ def test_what_is_misused(tmp_path: Path, arguments: tuple[str, ...], why: str) -
 
 
 async def test_they_are_published_once_and_the_dns_entry_is_told(network: Network, tmp_path: Path) -> None:
-    """Whoever reads the account's repository finds every one; a second time nothing is written."""
+    """Lexicons are published once and the DNS entry is printed. The repository then has all of them, and a second run
+    writes nothing.
+    """
     account = await network.sign_up("lexicons")
     password = tmp_path / "password"
     password.write_text(account.password + "\n")
@@ -78,7 +80,7 @@ async def test_they_are_published_once_and_the_dns_entry_is_told(network: Networ
 
 
 async def test_under_names_that_no_domain_has_it_says_so(network: Network, tmp_path: Path) -> None:
-    """The given names belong to no domain: a DNS entry for them would lead nobody anywhere."""
+    """For names that belong to no domain the command says so, because a DNS entry for them would be useless."""
     account = await network.sign_up("own-names")
     environment = environment_of(network, tmp_path, OPENMEET_LEXICON_PASSWORD=account.password)
     done = await openmeet(environment, "lexicon", "publish", "--account", account.handle)

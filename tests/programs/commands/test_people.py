@@ -1,4 +1,4 @@
-"""``openmeet people``: an operator deletes an account or a guest and reads what went; on both engines."""
+"""``openmeet people``: an operator deletes an account or a guest and reads what was deleted, on both engines."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ DID = parse_did("did:plc:" + "a" * 24)
 
 @pytest.fixture
 async def environment(tmp_path: Path, engine: Engine, request: pytest.FixtureRequest) -> AsyncIterator[dict[str, str]]:
-    """Settings of a platform with its data in a folder, and its database on the test's engine."""
+    """The settings of a platform with its data in a folder and its database on the test's engine."""
     found = {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true", "COLUMNS": "400"}
     if engine == "sqlite":
         yield found
@@ -57,7 +57,9 @@ def erase(environment: dict[str, str], *arguments: str) -> CompletedProcess[str]
 async def test_an_account_is_hidden_first_and_deleted_when_that_is_asked_for(
     environment: dict[str, str], platform: Platform
 ) -> None:
-    """The report counts what went, says what stays, and names nothing that was the person's but what was typed."""
+    """An account is first hidden, and deleted only when asked. The report counts what is deleted, says what stays, and
+    repeats no personal data except what was typed.
+    """
     async with platform.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         his = await event_by(tx, ben, starts="2099-01-01T18:00", ends="2099-01-01T20:00")
@@ -88,9 +90,11 @@ async def test_an_account_is_hidden_first_and_deleted_when_that_is_asked_for(
     assert "Nobody here has the e-mail address, handle or DID ana@example.org" in again.stderr
 
 
-@pytest.mark.parametrize("engine", ["postgresql"])  # SQLite locks no single row
+@pytest.mark.parametrize("engine", ["postgresql"])  # SQLite has no row locks
 async def test_a_busy_database_says_that_the_deletion_goes_on(environment: dict[str, str], platform: Platform) -> None:
-    """Another program holds the row of an event of theirs for too long."""
+    """If the database is busy, the command says that the deletion continues. Here another program holds the row of one
+    of their events for too long.
+    """
     async with platform.db.transaction() as tx:
         ana = await person(tx, "Ana")
         tea = await event_by(tx, ana, starts="2099-01-01T18:00", ends="2099-01-01T20:00")
@@ -107,7 +111,9 @@ async def test_a_busy_database_says_that_the_deletion_goes_on(environment: dict[
 
 
 async def test_a_guest_is_found_by_their_address(environment: dict[str, str], platform: Platform) -> None:
-    """They cannot sign in to keep anything, so the operator says that it is for now."""
+    """A guest is found by e-mail address. Guests cannot sign in to undo the deletion, so the operator must confirm
+    immediate deletion.
+    """
     async with platform.db.transaction() as tx:
         ben = await person(tx, "Ben")
         his = await event_by(tx, ben, starts="2099-01-01T18:00", ends="2099-01-01T20:00")
@@ -145,7 +151,9 @@ async def test_somebody_known_from_the_network_is_found_by_did_and_handle(
 
 
 async def test_what_names_nobody_deletes_nobody(environment: dict[str, str], platform: Platform) -> None:
-    """Although the handle of an account in the network is empty as long as nobody has proven it."""
+    """A name that matches nobody deletes nobody, although accounts whose handle was never verified have an empty
+    handle.
+    """
     async with platform.db.transaction() as tx:
         known = await create_shadow(tx)
         await identities.insert_shadows(tx, {DID: known})
@@ -157,7 +165,9 @@ async def test_what_names_nobody_deletes_nobody(environment: dict[str, str], pla
 
 
 async def test_who_it_is_is_shown_before_anything_happens(environment: dict[str, str], platform: Platform) -> None:
-    """Name, account and counts, and of the e-mail address a part; without a yes nothing is deleted, nor hidden."""
+    """Before anything happens the command shows name, account, counts and part of the e-mail address. Without a yes
+    nothing is deleted or hidden.
+    """
     async with platform.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await event_by(tx, ana, starts="2099-01-01T18:00", ends="2099-01-01T20:00")
@@ -180,7 +190,7 @@ async def test_who_it_is_is_shown_before_anything_happens(environment: dict[str,
 
 
 async def test_after_a_restore_the_ledger_is_applied(environment: dict[str, str], platform: Platform) -> None:
-    """The command says how many; a second time there is nothing left to do."""
+    """After a restore, the ledger is applied and the number of deletions is shown. A second run has nothing left to do."""
     async with platform.db.transaction() as tx:
         ana = await person(tx, "Ana")
     rows = await _row(platform, ana.user_id)
@@ -204,7 +214,7 @@ async def test_after_a_restore_the_ledger_is_applied(environment: dict[str, str]
 
 
 async def test_what_cannot_be_applied_is_named(environment: dict[str, str], platform: Platform) -> None:
-    """By number, with a status that a script sees."""
+    """Entries that cannot be applied are listed by number, and the exit status tells scripts."""
     async with platform.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         for who in (ana, ben):

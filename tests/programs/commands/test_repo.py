@@ -1,4 +1,4 @@
-"""``openmeet repo verify`` on real files, good and broken."""
+"""``openmeet repo verify`` on real files, valid and broken."""
 
 import json
 from pathlib import Path

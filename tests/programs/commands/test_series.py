@@ -1,4 +1,4 @@
-"""``openmeet series preview``: dates, the sentence, or the refusal with its code."""
+"""``openmeet series preview`` prints the dates and the sentence, or the refusal with its code."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""``openmeet series publish`` against a real PDS: the record appears, and the date that is out names it."""
+"""``openmeet series publish`` against a real PDS: the record appears, and the published date refers to it."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ async def records(network: Network, account: Account, collection: str) -> dict[s
 
 
 async def begin(platform: Platform, account: Account) -> Series:
-    """Somebody with an account of their own agrees to publishing and makes a series that begins tomorrow."""
+    """Somebody with a PDS account consents to publishing and creates a series that starts tomorrow."""
     user_id = (
         await sign_in_with_password(platform.db, platform.network, identifier=account.handle, password=account.password)
     ).user_id
@@ -65,7 +65,7 @@ async def test_every_series_gets_its_record(network: Network, tmp_path: Path) ->
         assert "openmeet flags on series-lexicon" in refused.complained
         async with platform.db.transaction() as tx:
             await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
-    # Flags are read anew by what starts anew.
+    # New processes read the flags again.
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         done = await openmeet(environment, "series", "publish")
         assert (done.status, done.said) == (0, "1 series checked; the publisher writes what differs.\n")
@@ -76,7 +76,7 @@ async def test_every_series_gets_its_record(network: Network, tmp_path: Path) ->
                 assert same == uri
                 if "series" in after.get("openmeet.lexicon.seriesLink", {}):
                     break
-                await asyncio.sleep(0.1)  # a date that was postponed comes back to it by the clock
+                await asyncio.sleep(0.1)  # the scheduler retries a postponed date after a time
         ((series_uri, record),) = (await records(network, account, SERIES)).items()
         assert (record["name"], record["rrule"]) == ("Tea in the park", ["FREQ=WEEKLY;COUNT=10"])
         assert "openmeet.lexicon.seriesLink" not in before or "series" not in before["openmeet.lexicon.seriesLink"]

@@ -1,4 +1,4 @@
-"""What the operator is told of readings, by commands on a folder of their own."""
+"""What operators see of repository reads, from commands with a data folder of their own."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ COMPARE = "Nothing was enqueued. Compare it with the DID that the account itself
 
 
 async def said(tmp_path: Path, plc_url: str, *arguments: str) -> tuple[int, str, list[str]]:
-    """The exit status of a command, what it says (the part behind its name, on errors), and of whose repositories a read is enqueued."""
+    """The exit status, the output (for errors, the part after the program's name), and the DIDs whose read is enqueued."""
     environment = {
         "OPENMEET_DATA_DIRECTORY": str(tmp_path),
         "OPENMEET_DEV_MAILBOX": "true",
@@ -77,14 +77,16 @@ async def test_a_did_that_nobody_can_resolve_is_refused_at_once(tmp_path: Path, 
 
 
 async def test_where_nobody_can_tell_the_publisher_finds_out(tmp_path: Path):
-    """The directory is away: what is asked for is queued, and said."""
+    """If the directory is down, the request is queued and the command says so; the publisher resolves the DID later."""
     status, words, queued = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "read", KNOWN)
     assert (status, queued) == (0, [KNOWN])
     assert f"Could not check whether {KNOWN} exists" in words
 
 
 async def test_nothing_is_compared_where_one_of_the_dids_is_nobodys(tmp_path: Path):
-    """As for a reading; where nobody can tell, the comparison says itself what was not read."""
+    """Nothing is compared if one of the DIDs does not exist, as for a read. If nobody can tell, the comparison itself
+    says what it could not read.
+    """
     async with Directory({KNOWN: {"id": KNOWN}}) as directory:
         status, words, _ = await said(tmp_path, directory.url, "reconcile", KNOWN, UNKNOWN)
         assert (status, words) == (1, f"openmeet sync: There is no identity {UNKNOWN}. {COMPARE}")

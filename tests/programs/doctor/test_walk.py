@@ -1,4 +1,4 @@
-"""Every fault that a PDS can show to the outside, put before a real one; and what is said about it."""
+"""Every fault that a PDS can show to the outside, simulated before a real one, and the finding it causes."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -33,7 +33,7 @@ Change = Callable[[Message], Message]
 
 @dataclass
 class Faulty:
-    """A front before the server: answers instead of it, changes what it answers, or shuts WebSockets out."""
+    """A proxy before the server that answers in its place, changes responses, or blocks WebSockets."""
 
     app: ASGIApp | None = None
     instead: dict[str, ASGIApp] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Faulty:
 
 @dataclass(frozen=True)
 class Host:
-    """A PDS on this machine, its front, and an account with some records."""
+    """A PDS on this machine, its proxy, and an account with some records."""
 
     url: str
     plc_url: str
@@ -68,7 +68,7 @@ class Host:
     did: str
 
     async def findings(self, **wishes: Any) -> dict[str, CheckFinding]:
-        """By what they are about."""
+        """The findings by topic."""
         async with target(self.url, SystemClock(), directory_url=self.plc_url) as host:
             return {finding.about: finding async for finding in examine(host, CheckOptions(**wishes))}
 
@@ -121,7 +121,7 @@ def says_json(value: Any) -> ASGIApp:
 
 
 def flipped(message: Message) -> Message:
-    """One bit of the answer's last bytes is another one."""
+    """The body with one bit of its last bytes flipped."""
     body = message.get("body", b"")
     return {**message, "body": body[:-1] + bytes([body[-1] ^ 1])} if body else message
 
@@ -238,7 +238,7 @@ def test_the_command_exits_with_1_and_shows_how_to_fix_it() -> None:
 
 def test_writing_needs_an_account() -> None:
     assert CliRunner().invoke(check.app, ["pds.example.org", "--write"]).exit_code == 2
-    # Nobody sits there who could be asked.
+    # Nobody is there to answer a prompt.
     unasked = CliRunner().invoke(check.app, ["pds.example.org", "--write", "--account", "ana.example.org"])
     assert unasked.exit_code == 2
     assert check.PASSWORD_VARIABLE in unasked.output

@@ -1,4 +1,4 @@
-"""Accounts, invites and the event log from the command line, against a server that runs."""
+"""Accounts, invites and the event log from the command line, against a running server."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 @dataclass
 class Said:
-    """What a command printed, and how it ended."""
+    """The output and exit status of a command."""
 
     status: int
     out: str
@@ -51,7 +51,9 @@ async def openmeet(
 
 
 async def test_an_accounts_life(make_deployment: MakeDeployment) -> None:
-    """Made without an invite where signing up takes one, looked at, hidden, shown, given another password, deleted."""
+    """An account is created without an invite on an invite-only server, shown, taken down, restored, given another
+    password, and deleted.
+    """
     deployment = await make_deployment(invite_required=True)
     made = await openmeet(deployment, "account", "create", "ana.test", "ana@example.org", "--json")
     assert made.status == 0, made.err
@@ -155,7 +157,9 @@ async def deployment(make_deployment: MakeDeployment) -> Deployment:
 
 
 async def test_released_handle_is_noted(make_deployment: MakeDeployment) -> None:
-    """Anybody may take it then; the audit log says who did that, to whom; one that is not kept is refused and not noted."""
+    """A handle that is released is free for anybody, and the audit log records who released it and whose it was. A
+    handle that is not kept is refused and not logged.
+    """
     deployment = await make_deployment()
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     method = "com.atproto.identity.updateHandle"
