@@ -13,7 +13,7 @@ AT_ONCE = 4
 
 
 async def repeat(folder: Path, seed: int, tests: list[str] | None = None) -> str:
-    """Repeat ``tests``, or if it is empty those that have a file in ``var/unsteady``. Raises AssertionError with the
+    """Repeat ``tests``, or if it is None those that have a file in ``var/unsteady``. Raises AssertionError with the
     number of failures.
     """
     tests = second_look.recorded_tests(ROOT / second_look.FOLDER) if tests is None else tests
