@@ -346,7 +346,7 @@ async def test_what_one_hears_of_is_a_table_that_a_phone_holds(browser, openmeet
         await page.get_by_role("radio", name="Changes by e-mail: daily").check()
         await page.get_by_role("checkbox", name="Reminders: on the Notifications page").uncheck()
         await page.get_by_role("button", name="Save").click()
-        await page.get_by_text("Saved. It applies from now on.").wait_for()
+        await page.get_by_text("Saved. This applies from now on.").wait_for()
         assert await page.get_by_role("radio", name="Changes by e-mail: daily").is_checked()
         assert not await page.get_by_role("radio", name="Changes by e-mail: immediately").is_checked()
         assert not await page.get_by_role("checkbox", name="Reminders: on the Notifications page").is_checked()

@@ -31,7 +31,7 @@ async def proves(browser: httpx.AsyncClient, email: str) -> str:
         "/settings/join/code", data={"challenge": challenge, "code": str(int(right[0] == "0")) * 6}
     )
     assert wrong.status_code == 400
-    assert "That isn’t the code" in wrong.text
+    assert "That code is wrong" in wrong.text
     proven = await browser.post("/settings/join/code", data={"challenge": challenge, "code": right})
     assert proven.status_code == 303
     return proven.headers["location"]

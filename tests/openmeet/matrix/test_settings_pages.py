@@ -40,7 +40,7 @@ async def test_a_host_puts_a_chat_on_matrix_and_takes_it_off(site, talk):
         assert "Matrix" not in (await guest.get(path)).text
         assert (await guest.post(f"{path}/matrix", data={"mirror": "on", "confirmed": "1"})).status_code == 403
     async with signed_in(site, ana.user_id) as host:
-        assert "Put the chat on Matrix" in (await host.get(path)).text
+        assert "Add the chat to Matrix" in (await host.get(path)).text
         unconfirmed = await host.post(f"{path}/matrix", data={"mirror": "on"})
         assert unconfirmed.status_code == 422
         assert "Confirm that first." in unconfirmed.text

@@ -211,7 +211,7 @@ async def test_a_moderator_reads_what_labellers_say_and_overrules_it(site):
         assert all(words in waiting for words in ("Pills for free", "Hidden by labels", f"spam, by {labeller}"))
         thing = f"/moderation/things/event/{event.id}"
         shown = (await mo.get(thing)).text
-        assert all(words in shown for words in ("Waiting: labelled", f"rude, by {labeller}", "Release and trust"))
+        assert all(words in shown for words in ("Waiting: labelled", f"rude, by {labeller}", "Approve and trust"))
         assert (await mo.post(thing, data={"act": "trust", "reason": "They are sweets."})).status_code == 303
         assert (await ben.get(page)).status_code == 200
         assert "is labelled" not in (await ana.get(page)).text

@@ -145,7 +145,7 @@ async def test_following_and_no_more(site: Site) -> None:
         async with site.db.transaction() as tx:
             await event_hosting.revise(tx, host, event.slug, details(visibility="private", **COMING))
         listed = (await ben.get("/my/people")).text
-        assert "Somebody with no public events any more" in listed
+        assert "Somebody who no longer hosts anything public" in listed
         assert "Ana" not in words_of(listed)
         assert (await ben.post(f"{path}/follow", data={"follow": "no"})).headers["location"] == "/my/people"
         assert "You follow nobody" in (await ben.get("/my/people")).text

@@ -134,7 +134,7 @@ async def test_a_custom_rule_with_an_end(ana: httpx.AsyncClient, site: Site) -> 
     ("changes", "sentence"),
     [
         ({"repeats": "FREQ=HOURLY"}, 'id="repeats-problem"'),
-        ({"ends_how": "on", "ends_on": ""}, "Say on which day it ends."),
+        ({"ends_how": "on", "ends_on": ""}, "Choose the day it ends."),
         ({"ends_how": "after", "ends_after": "many"}, "Write a whole number from 1 to 10,000."),
     ],
     ids=["hourly", "no last day", "no number"],
@@ -242,7 +242,7 @@ def said_about_answers(page: str) -> str:
 
 
 async def test_what_somebody_goes_to_is_counted_and_never_called_every_date(ana, ben, site: Site) -> None:
-    """"Going to all" leaves out dates with limited places. A person who goes to none of them is not told that they go."""
+    """ "Going to all" leaves out dates with limited places. A person who goes to none of them is not told that they go."""
     path = await make(ana, capacity="9")
     await ben.post(f"{path}/answer", data={"reply": "going"})
     none = (await ben.get(path)).text

@@ -259,7 +259,7 @@ async def test_a_key_that_the_identity_lists_no_more_is_not_shown(home: Home):
             sealed=sealed,
         )
     page = await browser.get(PATH)
-    assert "opens nothing" in page.text
+    assert "can’t use it any more" in page.text
     assert 'id="private"' not in page.text
     assert public in await home.door.network.dids.rotation_keys(home.did)
 

@@ -100,7 +100,7 @@ async def test_asking_with_a_question_is_decided_one_by_one_and_together(site, a
     assert "You’re in" in await text_of(ben, path)
     assert "Nobody is waiting" in await text_of(ana, f"{path}/requests")
     late = await press(ana, f"{path}/requests", one=f"approve {them}")
-    assert "That was decided already." in await text_of(ana, late.headers["location"])
+    assert "That’s already been decided." in await text_of(ana, late.headers["location"])
 
 
 async def test_roles_removal_and_bans_by_their_buttons(site, ana, ben):

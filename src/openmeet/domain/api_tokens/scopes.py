@@ -36,7 +36,7 @@ class TokenScope(StrEnum):
 
 SCOPE_DESCRIPTIONS: Final = {
     TokenScope.READ: lazy(
-        "See what you see: events and who’s coming to yours, answers, groups, your calendar, profile and news"
+        "See everything you can see: events and who’s coming to yours, answers, groups, your calendar, profile and news"
     ),
     TokenScope.EVENTS: lazy(
         "Create, change, cancel and delete your events; decide who comes and write to them; import lists of people"
@@ -51,10 +51,10 @@ SCOPE_DESCRIPTIONS: Final = {
         "Choose for you whether your public events and answers are published, where anyone can "
         "read them and copies may remain"
     ),
-    TokenScope.WEBHOOKS: lazy("Register addresses that receive events"),
+    TokenScope.WEBHOOKS: lazy("Register webhook addresses"),
     TokenScope.MODERATION: lazy("Moderate this site, where you’re a moderator"),
     TokenScope.CALENDAR_ADDRESS: lazy(
-        "See, renew and close the secret addresses of your calendar and your groups’ calendars"
+        "View, renew and turn off the secret addresses of your calendar and your groups’ calendars"
     ),
     TokenScope.CHAT_READ: lazy("Read your chats"),
     TokenScope.CHAT_WRITE: lazy("Write in chats for you, and moderate those that you host"),

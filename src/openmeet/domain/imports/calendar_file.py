@@ -68,7 +68,7 @@ def parse_calendar(data: bytes, zone: str, *, is_chosen: bool = False, call_host
         warnings.insert(
             0,
             gettext(
-                "The file has %(count)s events. The first %(most)s are imported. Split the file to import the rest.",
+                "The file has %(count)s events. Only the first %(most)s are imported. Split the file to import the rest.",
                 count=number(len(chosen)),
                 most=number(MOST_EVENTS),
             ),
@@ -116,11 +116,11 @@ def _about_call(group: Sequence[ReadEvent]) -> Iterable[str]:
     if cut:
         shown = " · ".join(line[:_SHOWN_LINE] for line in cut[:_SHOWN_LINES])
         if len(cut) <= _SHOWN_LINES:
-            yield gettext("Removed from the text with it: %(lines)s", lines=shown)
+            yield gettext("Also removed from the text: %(lines)s", lines=shown)
         else:
             yield ngettext(
-                "Removed from the text with it: %(lines)s and %(number)s more line",
-                "Removed from the text with it: %(lines)s and %(number)s more lines",
+                "Also removed from the text: %(lines)s and %(number)s more line",
+                "Also removed from the text: %(lines)s and %(number)s more lines",
                 len(cut) - _SHOWN_LINES,
                 lines=shown,
             )

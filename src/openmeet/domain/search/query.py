@@ -218,7 +218,7 @@ def _unfiltered(typed: Mapping[str, str]) -> Iterator[Empty]:
     if narrowing and not set(narrowing) <= {"from", "to"}:
         yield Empty(
             gettext("Nothing matches all your filters"),
-            gettext("Remove one, or search without any."),
+            gettext("Remove a filter, or search without filters."),
             _path(asked_again(typed, **dict.fromkeys([*narrowing, "within"], ""))),
             gettext("Search without filters"),
         )
@@ -239,7 +239,7 @@ def _anything(query: str, *, is_name: bool) -> Empty:
     if not query:
         return Empty(
             gettext("Nothing matches all your filters"),
-            gettext("Remove one, or search without any."),
+            gettext("Remove a filter, or search without filters."),
             "/",
             gettext("Show all events"),
         )

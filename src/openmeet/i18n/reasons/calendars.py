@@ -18,9 +18,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "calendar.url_or_file_needed": mark("Send either url or ics."),
     "calendar.malformed_instant": mark("Write an instant like 2027-03-02T17:00:00Z."),
     "calendar.year_out_of_range": mark("The year must be between %(first_year)s and %(last_year)s."),
-    "calendar.malformed_window": mark("The window ends after it begins, within 366 days."),
+    "calendar.malformed_window": mark("The end must be after the start, and no more than 366 days later."),
     "calendar.malformed_time": mark("It ends after it begins, within 366 days."),
-    "calendar.limit_not_a_number": mark("The limit is a number from 1 to %(most)s."),
+    "calendar.limit_not_a_number": mark("The limit must be a number from 1 to %(most)s."),
     "calendar.invalid_cursor": mark("This cursor wasn’t made here. Start again without one."),
     "calendar.no_such_date_or_time": mark("There is no such date or time."),
     "calendar.reads_no_calendars": mark("This site isn’t reading other calendars right now."),
@@ -48,7 +48,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "import.group_gone": mark("That group no longer exists."),
     "import.event_gone": mark("That event no longer exists."),
     "import.declined_by_host": mark("The host has declined your answer."),
-    "import.columns_changed": mark("Somebody has chosen other columns for this list. Look at it again."),
+    "import.columns_changed": mark("Somebody changed the columns of this list. Take another look."),
     "import.no_such_event": mark("That event no longer exists."),
     "import.no_such_series": mark("That series no longer exists."),
     "import.problems": mark("%(problems)s"),
@@ -98,12 +98,12 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "recurrence.nth_weekday_too_high": mark("A month has at most five of each weekday."),
     "recurrence.part_not_allowed": mark("%(rule_part)s doesn’t go with FREQ=%(frequency)s."),
     "recurrence.position_alone": mark("BYSETPOS chooses among what another BY… part names. Add one."),
-    "recurrence.too_many_a_day": mark("The rule names %(number)s times a day. At most %(most)s are possible."),
+    "recurrence.too_many_a_day": mark("The rule has %(number)s times a day. It can have at most %(most)s."),
     "recurrence.too_many_steps": mark(
-        "The rule has more dates than we compute at once. Ask for a shorter time, or simplify the rule."
+        "The rule has more dates than we can work out at once. Choose a shorter period, or simplify the rule."
     ),
     "recurrence.never_occurs": mark(
-        "The rule has no date within %(years)s years: such a day never comes, or too rarely."
+        "The rule has no date within %(years)s years. The day doesn’t exist, or comes too rarely."
     ),
     "recurrence.ends_before_start": mark("The last day, %(last)s, is before the first date, %(first)s."),
     "recurrence.unknown_zone": mark("There is no time zone “%(zone)s”. Write it like Europe/Berlin."),
@@ -123,7 +123,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "recurrence.malformed_local": mark("Write the date and time like 2026-07-04T18:00."),
     "recurrence.no_such_time": mark("There is no such date or time."),
     "recurrence.too_many_dates": mark("At most %(most)s dates."),
-    "recurrence.rule_or_dates_needed": mark("Say how it repeats: a rule, or dates to add."),
+    "recurrence.rule_or_dates_needed": mark("Send a rule, dates to add, or both."),
     "recurrence.frequency_expected": mark("frequency must be one of daily, weekly, monthly, yearly."),
     "recurrence.until_expected": mark("until must be a date such as 20261224, 20261224T180000 or 20261224T170000Z."),
     "recurrence.weekday_expected": mark("firstDayOfWeek must be one of mo, tu, we, th, fr, sa, su."),

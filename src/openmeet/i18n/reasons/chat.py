@@ -31,7 +31,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.too_late_to_edit": mark("A message can be edited for 24 hours."),
     "chat.message_removed": mark("The message was removed."),
     "chat.not_editable": mark("This can’t be edited."),
-    "chat.reason_needed": mark("Say why. Its author will read it."),
+    "chat.reason_needed": mark("Say why. The author will see it."),
     "chat.reason_too_long": mark("At most %(most)s characters."),
     "chat.nothing_to_restore": mark("The text is no longer kept, so it can’t be restored."),
     "chat.taken_back_by_author": mark("The person who wrote it deleted it. That can’t be undone."),
@@ -67,7 +67,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.no_matrix_here": mark("This site isn’t connected to Matrix."),
     "chat.never_mirrored": mark("What hosts write among themselves and questions to them always stay here."),
     "chat.mirror_needs_confirmation": mark(
-        "The people who run the homeserver can read this, and people who leave keep what they had. Confirm that first."
+        "The people who run the homeserver can read this, and people who leave keep what they already have. Confirm that first."
     ),
     "chat.no_guests_here": mark("Allow guests from Matrix in the settings of this chat first."),
     "chat.guests_need_public": mark("Only chats of public events, series and groups can have guests from Matrix."),
@@ -78,7 +78,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.no_such_guest": mark("There is no guest with this address."),
     "chat.not_an_emoji": mark("Choose one emoji."),
     "chat.too_many_reactions": mark("A message has at most %(most)s kinds of reactions."),
-    "chat.too_many_own_reactions": mark("React to a message with at most %(most)s emoji. Remove one first."),
+    "chat.too_many_own_reactions": mark("A message can have up to %(most)s emoji from you. Remove one first."),
     "chat.too_many_pins": mark("At most %(most)s messages can be pinned. Unpin one first."),
     "chat.no_such_choice": mark("Choose from the choices of this poll."),
     "chat.text_too_long_for_choice": mark("A choice has at most %(most)s characters."),

@@ -14,7 +14,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.key_reused": mark("This key has already created a different event. Use a new key for another event."),
     "event.being_created": mark("This event is already being created. Try again."),
     "event.cannot_cancel_draft": mark("Nobody else can see a draft. Delete it instead."),
-    "event.dates_conflict": mark("The event would end before it starts. Choose the other date, too, or edit both."),
+    "event.dates_conflict": mark("The event would end before it starts. Choose the other time, too, or edit both."),
     "event.changed_since_opened": mark("This event was changed since you opened it."),
     "event.no_record_elsewhere": mark("No other app has a copy of this event."),
     "event.public_here": mark("The event is public here. Choose who can see it first."),
@@ -71,8 +71,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.may_not_publish_record": mark("You can’t sync this event from its author’s account."),
     "event.no_picture": mark("This event has no picture yet."),
     "event.unknown_country": mark("We don’t know this country. Choose one from the list, or leave it empty."),
-    "event.start_needed": mark("Say when it starts."),
-    "event.zone_needed": mark("Say in which time zone these times are."),
+    "event.start_needed": mark("Choose when it starts."),
+    "event.zone_needed": mark("Choose the time zone for these times."),
     "event.unknown_zone": mark("We don’t know this time zone. Use a name like Europe/Berlin."),
     "event.kept_elsewhere": mark("This event is stored elsewhere. Change it there."),
     "event.removed": mark("This event has been removed."),
@@ -86,7 +86,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.tag_too_long": mark("A tag has at most %(most)s characters. “%(tag)s…” is longer."),
     "event.shuffle_out_of_range": mark("Choose a cover from 0 to %(most)s."),
     "event.capacity_out_of_range": mark(
-        "The number of places is a whole number from 1 to %(most)s. Leave it empty for no limit."
+        "The number of places must be a whole number from 1 to %(most)s. Leave it empty for no limit."
     ),
     "event.minutes_out_of_range": mark("Enter a whole number of minutes before the start, at most %(most)s."),
     "event.no_date_yet": mark("This event has no date yet. Once it has one, it can be added to a calendar."),
@@ -97,7 +97,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "This draft was changed after you opened it. What you typed is still here. Save again to use your version."
     ),
     "event.series_not_scheduled": mark("Repeating events can’t be scheduled. Publish it yourself when it’s ready."),
-    "event.moment_needed": mark("Say when, or publish it now."),
+    "event.moment_needed": mark("Choose a time, or publish it now."),
     "event.moment_over": mark("This time is in the past. Publish it now, or choose a later one."),
     "event.moment_after_start": mark("It would start before anybody sees it. Choose an earlier time."),
     "event.draft_changed": mark("This draft has changed. Look at it again, then publish it."),
@@ -116,7 +116,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.guest_rsvps
     "guest_rsvp.no_guests": mark("You need an account to answer this event."),
     "guest_rsvp.too_many_emails": mark(
-        "Several e-mails went to this address already. Open the newest, or try again later."
+        "We’ve already sent several e-mails to this address. Open the newest, or try again later."
     ),
     "guest_rsvp.link_over": mark("This link no longer works. Answer again on the event’s page."),
     # reasons of openmeet.domain.host_messages

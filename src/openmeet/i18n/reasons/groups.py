@@ -92,7 +92,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.cannot_follow": mark("You can’t follow this group."),
     "group.cannot_offer": mark("You can’t offer it to them."),
     "group.cannot_name": mark("You can’t choose this person."),
-    "group.limit_out_of_range": mark("The limit is a whole number from 1 to %(most)s."),
+    "group.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
     "group.invalid_cursor": mark("This cursor wasn’t made here. Start again without one."),
     "group.yes_needed": mark("Confirm that you want it, or go back."),
     "group.no_such_page": mark("There is no such page."),

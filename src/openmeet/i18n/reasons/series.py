@@ -35,7 +35,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.moved_too_far_ahead": mark("A date can be moved at most %(years)s years ahead."),
     "series.not_detected": mark("You have no such series."),
     "series.rule_of_all_dates": mark("A rule belongs to all dates: choose these and following, or all."),
-    "series.date_needed": mark("Say which date was edited."),
+    "series.date_needed": mark("Choose which date to edit."),
     "series.other_group": mark("The series and the event belong to different groups."),
     "series.no_such_event": mark("There is no such event."),
     "series.event_of_other_host": mark("Only the host can do this."),
@@ -56,10 +56,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.only_weekly_moves": mark("Only weekly series can move all dates to another day. Change the rule instead."),
     "series.cannot_announce": mark("Only an invitation-only event outside a group can show its name and time alone."),
     "series.nothing_to_undo": mark("There’s nothing to undo. You can undo a change once, within ten minutes."),
-    "series.changed_again": mark("The series was changed again since. Only the last change can be undone."),
+    "series.changed_again": mark("The series has been changed again since then. You can only undo the last change."),
     "series.date_changed_since": mark("%(date)s has been changed since. Undoing would lose that."),
     "series.date_answered_since": mark(
-        "Somebody has since answered %(date)s, which wasn’t a date before. Undoing would lose that."
+        "Somebody has already answered the new date %(date)s. Undoing would lose their answer."
     ),
     "series.date_removed": mark("This date was removed."),
     "series.first_date_too_far_ahead": mark("No date of it can be stored yet. Choose an earlier start."),
@@ -69,7 +69,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.too_many_dates_chosen": mark("With the selected dates, that’s more than %(most)s. Do it in several steps."),
     "series.dates_needed": mark("Choose dates first."),
     "series.changed_while_open": mark(
-        "The series was changed after you opened this form. What you typed is still here. Look it over and continue."
+        "The series was changed after you opened this form. What you typed is still here. Check it and continue."
     ),
     "series.rule_needed": mark("A series repeats. To end it, give it a last day, or cancel or delete it."),
     "series.how_often_needed": mark("Choose how often it repeats."),
@@ -77,7 +77,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.event_needed": mark("Choose an event."),
     "series.scope_needed": mark("Choose the dates, or the whole series."),
     "series.fate_of_dates_needed": mark("Choose what happens to the coming dates."),
-    "series.keep_events_needed": mark("Say whether coming dates stay as separate events: true or false."),
+    "series.keep_events_needed": mark("Send true to keep upcoming dates as separate events, or false."),
     "series.date_changed_since_opened": mark("This date was changed since you opened it."),
     "series.dates_or_range": mark("Name single dates or a range, not both."),
     "series.range_empty": mark("The series has no date from that one to the last."),
@@ -87,7 +87,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.person_needed": mark("Choose somebody."),
     "series.unit_needed": mark("Choose days, weeks, months or years."),
     "series.number_out_of_range": mark("Write a whole number from 1 to %(most)s."),
-    "series.last_day_needed": mark("Say on which day it ends."),
+    "series.last_day_needed": mark("Choose the day it ends."),
     "series.dates_not_shown": mark("We couldn’t work out the dates just now. Try Preview again in a minute."),
     "series.dates_not_checked": mark("We couldn’t check these dates just now. Try again in a minute."),
     "series.deleted": mark("The host deleted this series. Dates that were kept have pages of their own."),

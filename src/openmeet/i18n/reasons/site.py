@@ -8,7 +8,7 @@ from openmeet.i18n.reasons.message import Message, mark
 MESSAGES: Final[Mapping[str, Message]] = {
     # reasons that several packages use
     "general.choose_from": mark("Choose from: %(choices)s."),
-    "general.limit_out_of_range": mark("The limit is a whole number from 1 to %(most)s."),
+    "general.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
     "general.invalid_cursor": mark("This cursor wasn’t made here. Start again without one."),
     "general.choose_one": mark("Choose one of: %(choices)s."),
     # reasons of groundwork.errors
@@ -58,7 +58,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "api.in_progress": mark("This request is already being processed. Try again in a moment."),
     "api.key_reused": mark("This key was already used for another request. Use a new key for each request."),
     "api.answer_not_kept": mark("This request was already processed. Its answer is no longer stored."),
-    "api.limit_out_of_range": mark("The limit is a whole number from 1 to %(most)s."),
+    "api.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
     "api.unknown_parameter": mark("There is no parameter %(parameter)s here. Choose from: %(known)s."),
     "api.takes_no_parameters": mark("There is no parameter %(parameter)s here. This operation takes none."),
     "api.unknown_token": mark("This token is unknown, has expired or was revoked."),
@@ -94,16 +94,16 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "notification.hour_needed": mark("Choose an hour from the list."),
     "notification.list_outdated": mark("Open the list again, then mark it as read."),
     # reasons of openmeet.domain.moderation
-    "moderation.decided_meanwhile": mark("Somebody else decided about this a moment ago. Look again."),
+    "moderation.decided_meanwhile": mark("Somebody else decided this just now. Take another look."),
     "moderation.nothing_reported": mark("Nothing is reported about it any more."),
     "moderation.no_such_action": mark("There is no such operation."),
     "moderation.already_undone": mark("This was undone already."),
-    "moderation.decided_since": mark("Somebody has decided about this since. Look at it again and decide."),
+    "moderation.decided_since": mark("Somebody else has already decided this. Take another look before you decide."),
     "moderation.changed_since": mark("It was changed again since. Change it by hand."),
     "moderation.reason_needed": mark("Choose what is wrong with it."),
     "moderation.nothing_to_change": mark("There is nothing to do: it’s like that already."),
     "moderation.text_needed": mark("Say in a few words what is wrong."),
-    "moderation.explanation_needed": mark("Say why. Its owner reads it."),
+    "moderation.explanation_needed": mark("Say why. The owner will see it."),
     "moderation.reason_too_long": mark("At most %(most)s characters."),
     "moderation.malformed_pds": mark("Write the address of a PDS, like https://pds.example."),
     "moderation.not_mutable": mark("People and groups can be muted."),

@@ -45,7 +45,7 @@ FOLLOWS: Final = {
     ),
     Flag.SERIES_LEXICON: (
         lazy("Every series made here becomes a record, and records of series are read."),
-        lazy("Records of series are no longer written and read. Those that are there stay."),
+        lazy("Series records are no longer written or read. Existing ones stay."),
     ),
     Flag.NATIVE_RECURRENCE: (
         lazy("Events published for a series are written again, with its rule."),
@@ -57,11 +57,11 @@ FOLLOWS: Final = {
     ),
     Flag.GROUPS: (
         lazy("Public groups become records with the events that are theirs, and records of groups are read."),
-        lazy("Records of groups are no longer written and read. Those that are there stay."),
+        lazy("Group records are no longer written or read. Existing ones stay."),
     ),
     Flag.MEMBERSHIPS: (
         lazy("People who agreed appear as members of public groups in records, and such records are read."),
-        lazy("Records of memberships are no longer written and read. Those that are there stay."),
+        lazy("Membership records are no longer written or read. Existing ones stay."),
     ),
 }
 

@@ -64,7 +64,7 @@ _ADVICE = {
     ),
     FeedFailure.UNREACHABLE: lazy("Check that the address still works in a browser. If it does, choose “Update now”."),
     FeedFailure.NO_CALENDAR: lazy(
-        "The address leads to something else now. Look up the calendar’s address again and add that."
+        "This address now leads somewhere else. Look up the calendar’s address again and add that one."
     ),
     FeedFailure.TOO_LARGE: lazy(
         "This calendar is larger than we can read. Share fewer years of it there, then choose “Update now”."

@@ -40,5 +40,5 @@ FIELD_LABELS: Final[Mapping[str, LazyText]] = {
     "left_out": lazy("Dates left out"),
     "added": lazy("Dates added"),
     "venue": lazy("Place"),
-    "record": lazy("Something that isn’t understood here"),
+    "record": lazy("Something we can’t read"),
 }

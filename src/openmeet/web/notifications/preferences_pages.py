@@ -33,7 +33,7 @@ _TOPICS = (
                 lazy("Your answers"),
                 lazy("You’re going: where and when, with an entry for your calendar."),
             ),
-            (NotificationTopic.REMINDERS, lazy("Reminders"), lazy("The day before an event that you go to.")),
+            (NotificationTopic.REMINDERS, lazy("Reminders"), lazy("The day before an event you’re going to.")),
             (NotificationTopic.WAITLIST, lazy("Waitlist"), lazy("A place becomes free for you.")),
             (
                 NotificationTopic.MESSAGES,

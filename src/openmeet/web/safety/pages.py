@@ -110,7 +110,7 @@ async def _shown(reader: Reader, meant: ReportedSubject, viewer: UserId) -> tupl
             return gettext("A group you can’t see"), ""
     elif not await subjects.may_know(reader, viewer, UserId(meant.subject.id)):
         return gettext("Someone you haven’t met here"), ""
-    return (meant.title, meant.path) if meant.title else (gettext("Somebody who is gone"), "")
+    return (meant.title, meant.path) if meant.title else (gettext("Somebody who has left"), "")
 
 
 async def change(request: Request) -> Response:
