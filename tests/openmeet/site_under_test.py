@@ -48,7 +48,7 @@ class Site:
 
     @asynccontextmanager
     async def browser(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A browser with its own cookies; redirects are not followed by themselves."""
+        """A browser with its own cookies. Redirects are not followed automatically."""
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=True, client=("127.0.0.1", 5000))
         async with httpx.AsyncClient(
             verify=NO_TLS, transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}

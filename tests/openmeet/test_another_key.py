@@ -1,4 +1,6 @@
-"""Another sealing key is put before the one that made tickets, links and calendar addresses: they go on working, until that one is dropped."""
+"""A new sealing key is put before the one that made tickets, links and calendar URLs. They keep working until the old
+key is dropped.
+"""
 
 import re
 from collections.abc import Callable
@@ -71,7 +73,7 @@ def test_invitations_of_lists_are_known_too() -> None:
 
 
 def test_an_opt_out_link_of_the_key_before_is_known() -> None:
-    """It is sealed anew each time, so no two are the same."""
+    """The token is sealed anew each time, so no two links are equal."""
     old, new = email_suppressions.token_of(CODE_KEY, ADDRESS), email_suppressions.token_of(ROTATED, ADDRESS)
     assert [email_suppressions.address_in(ROTATED, one) for one in (old, new)] == [ADDRESS, ADDRESS]
     assert [email_suppressions.address_in(DROPPED, one) for one in (old, new)] == [None, ADDRESS]
@@ -100,7 +102,9 @@ async def test_links_of_earlier_letters_stay_when_the_next_is_written(site: Site
 
 
 async def test_the_calendar_address_that_is_shown_is_the_one_that_works(site: Site) -> None:
-    """Of the key before, the same; of one that was dropped none is shown, and what was handed out works until there is another."""
+    """With a new key the URL stays the same. When its key has been dropped the page shows none, and the old URL works
+    until a new one is made.
+    """
     path = "/settings/calendars"
     async with site.browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")

@@ -1,4 +1,4 @@
-"""Every list of the JSON API can be read to its end: it has a cursor, or a bound that is named here."""
+"""Every list of the JSON API can be read to its end: it has a cursor, or a limit that is listed here."""
 
 import json
 from collections.abc import AsyncIterator
@@ -58,7 +58,7 @@ from tests.openmeet.ingestion.network import did
 from tests.openmeet.series.practice import FIRST, ZONE
 from tests.openmeet.site_under_test import event_by, person, site_on
 
-# Lists without a cursor: parts of one thing, each with what keeps it short.
+# Lists without a cursor: parts of a single thing, each with what limits its length.
 _EVENT = {
     "access": f"of {len(AccessFeature)} features",
     "categories": f"at most {MAX_CATEGORIES}",
@@ -116,7 +116,7 @@ BOUNDED = {
 
 
 def lists_in(schema: dict[str, Any], known: dict[str, Any], path: str = "") -> set[str]:
-    """The arrays in a response by the names that lead to them; what an array contains is not looked into."""
+    """The arrays in a response, by the property names that lead to them. The contents of arrays are not searched."""
     if "$ref" in schema:
         return lists_in(known[schema["$ref"].rsplit("/", 1)[1]], known, path)
     if schema.get("type") == "array":
@@ -162,7 +162,7 @@ def test_every_list_of_the_queries_has_a_limit_and_a_cursor() -> None:
 
 @pytest.fixture
 async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
-    """Ana with three of everything, all made in one moment; the values of her addresses."""
+    """Ana with three of everything, all created at the same moment, and the values for her URLs."""
     site = site_on(await make_database("openmeet"), clock, api_requests_per_minute=0, operators=("ana@example.org",))
     async with site.db.transaction() as tx:
         host, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -203,7 +203,7 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
             await attendance.answer(tx, guest, events[2].slug, RsvpReply.GOING)
             await series.follow(tx, guest, made[1].slug)
         for number in range(3):
-            # Blocked people cannot be followed; that is another list.
+            # Blocked people cannot be followed; they are in another list.
             followed = await person(tx, f"Followed {number}")
             await event_by(tx, followed, title=f"Followed {number}")
             await profiles.follow(tx, host, followed.user_id)
@@ -257,7 +257,7 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
 
 
 async def test_a_list_read_one_by_one_is_the_whole_list(ana: tuple[httpx.AsyncClient, dict[str, str]]) -> None:
-    """In its order, without doubles or gaps, also where all were made in one moment."""
+    """The pages have the list's order, without duplicates or gaps, although all items were created at the same moment."""
     client, names = ana
     for path, name in (
         ("/api/series", "series"),

@@ -1,7 +1,7 @@
-"""On PostgreSQL no page, feed, answer of the API, act or task reads through a large table: each statement has an index.
+"""On PostgreSQL no page, feed, API response, job or task scans a large table: each statement has an index.
 
-A site of some size is made of copies of what the real code made, with statistics of what is there; then the real pages are asked, and
-every statement that they carry out is explained.
+The data are copies of rows that the real code wrote, with fresh statistics. The test then requests the real pages and
+explains every statement that they run.
 """
 
 import re
@@ -49,12 +49,12 @@ LARGE = (
     "publications",
 )
 
-# A prime, so that what belongs to one person or event is spread over the whole table.
+# A prime number, so that each person's or event's rows are spread over the whole table.
 _SPREAD = 7_919
 
 
 class Explained:
-    """Every statement's plan, in a class that stands in for the driver's while it is on."""
+    """Collects the plan of every statement; replaces the driver's class while it is active."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.plans: dict[str, str] = {}
@@ -87,7 +87,7 @@ class Explained:
         monkeypatch.setattr(PostgresTransaction, "execute_many", executing_many)
 
     def reading_through(self) -> list[str]:
-        """Statements that read a large table from its beginning to its end, each with its plan."""
+        """Statements that scan a large table from beginning to end, each with its plan."""
         through = re.compile(rf"Seq Scan on ({'|'.join(LARGE)})\b")
         return [f"{sql}\n{plan}" for sql, plan in self.plans.items() if through.search(plan)]
 
@@ -109,7 +109,7 @@ def explained(monkeypatch: pytest.MonkeyPatch) -> Explained:
 
 
 async def copies(tx: Transaction, table: str, count: int, **changed: str) -> None:
-    """So many copies of the table's first row; ``changed``: expressions of ``i``, the number of each."""
+    """Insert copies of the table's first row. ``changed`` has expressions of ``i``, the number of the copy."""
     row = await tx.fetch_one(f"select * from {table} limit 1")
     assert row is not None, table
     columns = list(dict(row))
@@ -122,7 +122,9 @@ async def copies(tx: Transaction, table: str, count: int, **changed: str) -> Non
 
 
 async def town(tx: Transaction) -> tuple[Caller, Caller, Series, str]:
-    """Ana hosts a series in her group, to a date of which Ben goes; around them are thousands of others. The group's address last."""
+    """Ana hosts a series in her group, and Ben goes to one of its dates; around them are thousands of others. The
+    group's slug comes last.
+    """
     ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     group = await groups.create(tx, ana, GroupDetails("Choir", "Europe/Berlin"))
     series = await series_actions.create(tx, ana, Content("Practice", capacity=20), weekly())
@@ -175,7 +177,7 @@ async def town(tx: Transaction) -> tuple[Caller, Caller, Series, str]:
 
 
 async def read_everything(site: Site, ana: Caller, ben: Caller, series: Series, group: str) -> None:
-    """What the host and a guest look at."""
+    """Everything that the host and a guest open."""
     async with site.db.transaction() as tx:
         feed = await open_feed(tx, CODE_KEY, ben.user_id)
         (first, *_) = await dates_of(tx, series)

@@ -1,4 +1,6 @@
-"""No row holds an English sentence about why something failed: a code and parameters, which a page explains in any language."""
+"""No row holds an English sentence about a failure. It holds a code and parameters, which pages explain in any
+language.
+"""
 
 import re
 
@@ -33,7 +35,7 @@ PACKED = {
     ("webhook_deliveries", "why"),
     ("webhooks", "off_why"),
 }
-# Columns with what people typed, or a code that a constraint limits; a labeler's state is for operators.
+# Columns with text that people typed or a code that a constraint limits. The state of a labeler is for operators.
 OTHERS = {
     ("event_series", "status_reason"),
     ("events", "status_reason"),
@@ -49,7 +51,7 @@ OTHERS = {
     ("subscribed_calendars", "reason"),
 }
 _ABOUT_FAILURE = re.compile(r"(^|_)(reason|why|problem|error|failure)$")
-# Messages that say everything without parameters, and are too long to be typed by chance.
+# Messages without parameters that are too long to be typed by chance.
 SENTENCES = {one for one in MESSAGES.values() if not isinstance(one, Plural) and "%(" not in one and one.count(" ") > 3}
 
 
@@ -61,7 +63,7 @@ async def tables_of(db: Database) -> dict[str, list[str]]:
 
 
 async def sentences_in(db: Database) -> list[str]:
-    """Every stored reason that is no known code, and every text that has a sentence of the catalogue in it."""
+    """Stored reasons with an unknown code, and stored texts that contain a sentence of the catalogue."""
     found = []
     async with db.reader() as reader:
         for table, column in sorted(PACKED):
@@ -82,14 +84,14 @@ async def sentences_in(db: Database) -> list[str]:
 
 
 async def test_every_column_about_a_failure_is_known(deployment: Deployment) -> None:
-    """A new one holds packed reasons, or is named here with what it holds."""
+    """A new column holds packed reasons, or is listed here with its content."""
     tables = await tables_of(deployment.db)
     there = {(table, name) for table, names in tables.items() for name in names if _ABOUT_FAILURE.search(name)}
     assert there == PACKED | OTHERS
 
 
 async def test_what_failed_is_stored_as_codes(deployment: Deployment) -> None:
-    """Records that are withheld, refused, raw and quarantined, and a server that keeps failing."""
+    """Withheld, refused, raw and quarantined records, and a server that keeps failing."""
     await deployment.event(await deployment.person("Ben", agrees=False))
     refused = await deployment.event(await deployment.person())
     deployment.proxy.twists = lambda request, _: (

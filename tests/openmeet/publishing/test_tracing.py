@@ -36,9 +36,7 @@ async def test_an_answer_is_followed_from_click_to_ingestion(deployment: Deploym
         await deployment.listen(cleo.user_id)
         async with deployment.db.transaction() as tx:
             await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[saved.id])
-        assert (
-            await deployment.deliver_publications()
-        )  # the record is already correct, so nothing is written or logged
+        assert await deployment.deliver_publications()  # the record is already correct, so nothing is written or logged
     finally:
         structlog.reset_defaults()
         root.handlers[:] = before

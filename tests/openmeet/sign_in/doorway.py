@@ -1,4 +1,4 @@
-"""A site in front of a real PDS, people with accounts there, and the walk through its pages."""
+"""A site in front of a real PDS with people's accounts, and the steps of signing in through its pages."""
 
 import re
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ from tests.openmeet.site_under_test import CODE_KEY
 from tests.plain_http import NO_TLS
 from tests.worker_pool import POOL
 
-# The loopback client of the profile: servers compare everything of it but the port.
+# The loopback client of the atproto OAuth profile: servers compare the whole redirect URI except the port.
 ORIGIN = "http://127.0.0.1:8080"
 PASSWORD = "a long password"
 
@@ -46,7 +46,7 @@ class Door:
 
     @asynccontextmanager
     async def browser(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A browser with its own cookies; redirects are not followed by themselves."""
+        """A browser with its own cookies. Redirects are not followed automatically."""
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=True, client=("127.0.0.1", 5000))
         async with httpx.AsyncClient(
             verify=NO_TLS, transport=transport, base_url=self.origin, headers={"origin": self.origin}
@@ -54,7 +54,7 @@ class Door:
             yield client
 
     async def leave(self, browser: httpx.AsyncClient, identifier: str, *, next_path: str = "/") -> str:
-        """Say who one is; where the site sends one."""
+        """Enter a handle, DID or server on the sign-in page; return the URL that the site redirects to."""
         answer = await browser.post("/sign-in/network", data={"identifier": identifier, "next": next_path})
         assert answer.status_code == 200, answer.text
         return where_of(answer)
@@ -68,7 +68,7 @@ class Door:
         next_path: str = "/",
         without: str = "",
     ) -> httpx.Response:
-        """Sign in at the PDS and come back; the site's answer."""
+        """Sign in at the PDS and come back; return the site's response."""
         where = await self.leave(browser, typed or f"{name}.town.test", next_path=next_path)
         back = await allow(where, f"{name}.town.test", PASSWORD, without=without)
         return await browser.get(back)
@@ -90,7 +90,7 @@ class Door:
 
 
 def where_of(answer: httpx.Response) -> str:
-    """The address that the page in between leads to."""
+    """The URL that the intermediate page leads to."""
     (found,) = re.findall(r'http-equiv="refresh" content="0; url=([^"]+)"', answer.text)
     return found.replace("&amp;", "&")
 
@@ -101,7 +101,7 @@ def state_of(back: str) -> str:
 
 
 def door_to(deployment: Deployment, db: Database, *, app: OAuthApp | None = None, **changes: object) -> Door:
-    """A site on this database that is let in at the deployment's PDS, as the loopback client or as ``app``."""
+    """A site on this database that uses the deployment's PDS for sign-in, as the loopback client or as ``app``."""
     client = app or app_of(ORIGIN, "Meet")
     assert client is not None
     network = replace(deployment.network, app=client, cache=InProcessCache(deployment.clock), **changes)

@@ -14,9 +14,9 @@ from groundwork.http.server import serving
 
 @dataclass
 class Hostile:
-    """``subject`` is whom its tokens are said to be for; ``status`` is what its token endpoint answers otherwise.
+    """``subject`` is the account that its tokens claim to be for, and ``status`` the status of its token endpoint.
 
-    ``leaves_out``: a field that it does not say of itself.
+    ``leaves_out`` is a field that its metadata omits.
     """
 
     url: str = ""
@@ -30,11 +30,11 @@ class Hostile:
 
     @property
     def state(self) -> str:
-        """Of the newest request that was pushed."""
+        """The state of the newest pushed authorization request."""
         return next(form["state"] for path, form in reversed(self.sent) if path == "/oauth/par")
 
     def tokens_sent(self) -> list[str]:
-        """Every token that came back to it."""
+        """All tokens that were sent back to this server."""
         return [form[name] for _, form in self.sent for name in ("refresh_token", "token") if name in form]
 
     async def tell_resource(self, _request: Request) -> Response:

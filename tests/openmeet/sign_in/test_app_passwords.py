@@ -1,4 +1,4 @@
-"""Signing in with an app password, which belongs to a program: nothing that only the person may decide."""
+"""Signing in with an app password, which belongs to a program: it permits nothing that only the person may decide."""
 
 import pytest
 
@@ -13,7 +13,7 @@ HANDLE = "ana.town.test"
 
 
 async def app_password(door: Door) -> str:
-    """One that Ana made at her account server."""
+    """An app password that Ana made at her account server."""
     deployment = door.deployment
     await deployment.account("ana")
     tokens = await create_session(deployment.network.http, deployment.clock, deployment.pds_url, Did(HANDLE), PASSWORD)
@@ -31,7 +31,7 @@ async def is_leaving(door: Door) -> bool:
 
 
 async def test_it_does_not_delete_the_account(door: Door) -> None:
-    """Not on the page and not for a program, however fresh; the account's own password does."""
+    """Neither on the page nor in the API, however recent the sign-in is. The account's own password does."""
     weak = await app_password(door)
     async with door.browser() as browser:
         entered = await browser.post("/sign-in/handle", data={"handle": HANDLE, "password": weak})
@@ -52,7 +52,7 @@ async def test_it_does_not_delete_the_account(door: Door) -> None:
 
 
 async def test_it_adds_no_other_way_to_sign_in(door: Door) -> None:
-    """Whoever has it would otherwise prove with an address of their own what it does not prove."""
+    """Otherwise a holder of the app password could add their own e-mail address, and sign in with more rights later."""
     weak = await app_password(door)
     async with door.browser() as browser:
         await browser.post("/sign-in/handle", data={"handle": HANDLE, "password": weak})

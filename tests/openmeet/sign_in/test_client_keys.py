@@ -1,4 +1,4 @@
-"""The site as a confidential client: what it serves about itself, and keys that are rotated under open sessions."""
+"""The site as a confidential client: its published metadata, and key rotation while sessions are open."""
 
 from collections.abc import AsyncIterator
 
@@ -20,7 +20,7 @@ from tests.simulation.processes import free_port
 
 @pytest.fixture
 async def served(deployment: Deployment, make_database: MakeDatabase) -> AsyncIterator[Door]:
-    """A site that the PDS can ask about itself, as it would be on https."""
+    """A site whose client metadata the PDS can fetch, as it could over https."""
     port = free_port()
     app = OAuthApp(f"http://127.0.0.1:{port}", "Meet", is_confidential=True)
     door = door_to(deployment, await make_database("openmeet", clock=deployment.clock), app=app)
@@ -43,7 +43,7 @@ async def act(door: Door) -> None:
 
 
 def test_document_is_what_the_profile_asks_for():
-    """Read by the parser that our own server uses; every address below the one origin."""
+    """Read with our own server's parser. All URLs in it belong to the one origin."""
     app = app_of("https://meet.example", "Meet")
     assert app is not None
     client_id = parse_client_id("https://meet.example/client-metadata.json")
@@ -64,7 +64,9 @@ async def test_laptop_serves_no_document(door: Door):
 
 
 async def test_keys_are_rotated_under_open_sessions(served: Door):
-    """A new key is served before it is used; a session keeps the key that it began with; a key that nobody needs goes."""
+    """A new key is published before it is used, a session keeps its original key, and a key that no session needs is
+    removed.
+    """
     await served.deployment.account("ana")
     async with served.browser() as browser:
         assert (await browser.get("/client-metadata.json")).json()["client_id"].endswith("/client-metadata.json")
@@ -76,7 +78,8 @@ async def test_keys_are_rotated_under_open_sessions(served: Door):
         assert not await oauth_client_keys.rotate_when_due(served.db, served.network)
         second = (await key_ids(served))[0]
         assert await key_ids(served) == [second, first]
-        # A day for the access token, and the session is in use all the while: here it has slept too long.
+        # The access token lives for one day, and the session would be refreshed in normal use; here it has been idle
+        # for too long.
         await served.let_in(browser, "ana")
         assert (await served.stored("ana")).client_key_id == first
         served.deployment.clock.turn(20 * MINUTE)
@@ -91,7 +94,7 @@ async def test_keys_are_rotated_under_open_sessions(served: Door):
         served.deployment.clock.turn(2 * DAY)
         await oauth_client_keys.rotate_when_due(served.db, served.network)
         assert await key_ids(served) == [second]
-    # Keys that nobody can open any more are as good as gone: others are made, and old sessions end.
+    # Keys that can no longer be unsealed are treated as lost: new ones are made, and old sessions end.
     async with served.db.transaction() as tx:
         await tx.execute(
             "update oauth_client_keys set sealed = :lost", lost=Sealer([b"l" * 32]).seal(b"k" * 32, "lost")

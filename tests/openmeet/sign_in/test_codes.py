@@ -103,18 +103,22 @@ async def test_after_five_wrong_tries_the_right_code_does_not_help(db):
 
 
 async def test_a_mailbox_gets_few_and_one_of_them_always_works(db, clock):
-    """A stranger who keeps asking makes no further mail, and takes nothing from whoever has the mailbox."""
+    """A stranger who keeps requesting codes causes no further e-mails, and takes nothing away from the owner of the
+    mailbox.
+    """
     mailed = [await ask(db) for _ in range(MAX_MAILED)]
     owners = await ask(db, display_name="Ana", browser=BROWSER)
     assert [one.is_mailed for one in [*mailed, owners]] == [True] * MAX_MAILED + [False]
-    # Its own code was sent to nobody; those that were sent answer it.
+    # This challenge's own code was not sent to anybody. The codes that were sent work for it.
     assert (await answer(db, owners, right(owners))).session is None
     assert (await answer(db, owners, right(mailed[0]))).session is not None
     assert (await ask(db)).is_mailed
 
 
 async def test_a_mailbox_is_not_filled_and_has_a_working_code_at_any_time(db, clock):
-    """A stranger asks every five minutes for two days; the owner, who asks as well, gets in at each of these moments."""
+    """A stranger requests a code every five minutes for two days. The owner, who requests one as well, can sign in at
+    any of these times.
+    """
     sent: list[Challenge] = []
     for moment in range(2 * 24 * 12):
         asked = await ask(db)
@@ -130,7 +134,7 @@ async def test_a_mailbox_is_not_filled_and_has_a_working_code_at_any_time(db, cl
     owners = await ask(db, display_name="Ana")
     assert not owners.is_mailed
     assert (await answer(db, owners, right(sent[-1]))).session is not None
-    # Their mailbox has used it, and the next request is theirs again.
+    # The owner has used the code, so the next request is e-mailed again.
     clock.turn(DAY)
     assert (await ask(db)).is_mailed
 
@@ -141,7 +145,9 @@ async def test_simultaneous_requests_send_no_more(db):
 
 
 async def test_an_address_has_twenty_guesses_a_day_whatever_was_asked(db, clock):
-    """From however many addresses, with however many challenges, one after the other or at once; then not the right one either."""
+    """From any number of IP addresses and challenges, one after the other or concurrently. After that even the right
+    code is refused.
+    """
     asked = [await ask(db) for _ in range(8)]
     answers = await asyncio.gather(*(answer(db, one, wrong(one)) for one in asked for _ in range(CODE_TRIES)))
     assert len([one for one in answers if one.is_used_up]) == len(answers) - CODE_TRIES_A_DAY
@@ -176,7 +182,9 @@ async def test_the_link_opens_a_session_in_the_browser_that_asked_and_nowhere_el
 
 
 async def test_the_link_goes_on_when_guesses_are_used_up(db):
-    """And a link that came because a stranger asked lets in the owner's browser, which asked as well, not the stranger's."""
+    """A link whose e-mail was caused by a stranger's request signs in the owner's browser, which requested a code too,
+    and not the stranger's.
+    """
     strangers = [await ask(db, browser="a stranger's") for _ in range(MAX_MAILED)]
     owners = await ask(db, browser=BROWSER)
     for one in strangers:
@@ -223,7 +231,7 @@ async def test_a_session_ends(db, clock):
 
 
 async def test_neither_code_nor_token_is_in_the_database(make_sqlite):
-    """Invariant 8: the stored rows do not contain what they prove, in any column of any table."""
+    """Invariant 8: no column of any table contains the values themselves."""
     db = await make_sqlite("openmeet")
     challenge = await ask(db)
     session = (await answer(db, challenge, right(challenge))).session
@@ -246,7 +254,7 @@ async def test_the_letter_carries_the_code_until_it_is_used(db):
     assert letter.to == EMAIL
     assert letter.subject == f"Your code: {model.spaced(right(challenge))}"
     assert model.spaced(right(challenge)) in letter.text
-    # A program asked: there is no browser in which a link would work.
+    # The request came from a program, so there is no browser in which a link would work.
     assert "https://" not in letter.text
     await answer(db, challenge, right(challenge))
     assert await compose(db, due) is None
@@ -284,13 +292,13 @@ def test_an_address_has_one_spelling(typed, kept):
     ],
 )
 def test_what_is_no_address_is_refused(typed):
-    """Above all what the mailer would refuse later: a code would be queued for ever."""
+    """In particular addresses that the mailer would refuse later: the code would stay in the queue for ever."""
     with pytest.raises(InvalidForm):
         model.check_email(typed)
 
 
 def test_a_code_is_read_as_people_type_it(clock):
-    """Case, spaces, hyphens, and letters that no code has for what they look like."""
+    """Case, spaces and hyphens are ignored, and letters that no code contains are read as the characters they resemble."""
     now = clock.now()
     challenge = Challenge(ChallengeId("c"), EMAIL, "", 5, "/", now, now + 1, None)
     code = model.code_of(CODE_KEY, challenge.id)
@@ -308,7 +316,7 @@ def link_in(site, challenge):
 
 
 async def test_links_in_browsers(make_sqlite, clock):
-    """Opened by a program that looks into mail, in another browser, with a code in between: only the right one gets in, once."""
+    """Opened by a link scanner, in another browser, with a code in between: only the right browser is signed in, once."""
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.browser() as browser, site.browser() as other:
         asked = await browser.post("/sign-in", data={"identifier": EMAIL, "next": "/groups"})
@@ -361,7 +369,7 @@ async def test_a_newcomer_has_the_zone_of_their_browser_and_keeps_what_they_chos
 
 
 async def test_a_code_goes_before_mails_that_have_been_due_longer(db, clock):
-    """Whoever wants to sign in sits and waits; a thousand notifications do not."""
+    """A person who wants to sign in is waiting for the code. A thousand notifications can wait."""
     async with db.transaction() as tx:
         await enqueue_emails(tx, "news", [(f"person {number}", "e", tx.now) for number in range(30)])
     clock.turn(MINUTE)

@@ -1,4 +1,6 @@
-"""A repository that was kept for somebody becomes theirs: their password opens it, ours does not, and publishing goes on."""
+"""A person takes over their custodial repository: their password opens it, ours no longer does, and publishing
+continues.
+"""
 
 import pytest
 
@@ -54,7 +56,7 @@ async def test_kept_repository_becomes_theirs(kept: Door):
         assert (after.did, after.kind) == (identity.did, IdentityKind.CONNECTED)
         async with kept.db.reader() as reader:
             assert await queries.custodial_account(reader, ana.user_id) is None
-        # What is to be published waits until she lets us in, and then goes out.
+        # Publications wait until she signs in with that account, and are then sent.
         event = await deployment.event(ana)
         await schedule.run_once(deployment.publisher)
         assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED

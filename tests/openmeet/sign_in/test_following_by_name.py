@@ -1,4 +1,4 @@
-"""A group follows an account by the name that it has in other apps, whether anybody here knows it or not."""
+"""A group follows an account by its handle in other apps, whether or not the account is known here."""
 
 from openmeet.domain.groups import invitation_queries
 from openmeet.domain.users.model import Caller

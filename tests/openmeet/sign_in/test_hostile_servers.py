@@ -1,4 +1,4 @@
-"""Servers that lie: about whom they speak for, about themselves; and accounts that move away from them."""
+"""Servers that lie about the account they speak for or about themselves, and accounts that move away from them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,7 +60,7 @@ async def come_back(browser: httpx.AsyncClient, hostile: Hostile) -> httpx.Respo
 async def test_server_speaks_for_its_own_accounts_alone(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
-    """It names somebody whose account is elsewhere: nobody is let in, and its tokens are given back."""
+    """It names somebody whose account is elsewhere: nobody is signed in, and its tokens are revoked."""
     documents = {EVE: document(EVE, hostile.url), ANA: document(ANA, deployment.pds_url)}
     async with (
         door_with(deployment, await make_sqlite("openmeet", clock=deployment.clock), documents) as door,
@@ -79,7 +79,7 @@ async def test_server_speaks_for_its_own_accounts_alone(
             assert hostile.tokens_sent() == ["refresh-2"]
         async with door.db.reader() as reader:
             assert await reader.fetch("select 1 from users") == []
-        # An honest answer lets its own account in, although its handle leads nowhere.
+        # An honest response signs in its own account, although its handle does not resolve.
         hostile.subject = EVE
         await door.leave(b, hostile.url)
         assert (await come_back(b, hostile)).status_code == 303
@@ -90,7 +90,7 @@ async def test_server_speaks_for_its_own_accounts_alone(
 async def test_account_that_moved_takes_no_token_along(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
-    """A server that is away ends no session; an account that lives elsewhere by now does, and nothing is sent to either."""
+    """A server that is down ends no session. An account that has moved does, and no token is sent to either server."""
     documents = {EVE: document(EVE, hostile.url)}
     async with (
         door_with(deployment, await make_sqlite("openmeet", clock=deployment.clock), documents) as door,
@@ -102,7 +102,8 @@ async def test_account_that_moved_takes_no_token_along(
         async with door.db.reader() as reader:
             (row,) = await reader.fetch("select user_id from identities")
         agent = await agents.agent_for_user(door.db, door.network, row["user_id"])
-        deployment.clock.turn(14 * MINUTE + 1 * SECOND)  # less than a minute is left: refreshed, whatever the jitter
+        # less than a minute is left, so it is refreshed whatever the jitter
+        deployment.clock.turn(14 * MINUTE + 1 * SECOND)
         hostile.status = 503
         for _ in range(2):  # the lease is free again
             with pytest.raises(RemoteFailed):
@@ -119,7 +120,7 @@ async def test_account_that_moved_takes_no_token_along(
 async def test_documents_that_break_the_profile_lead_nowhere(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
-    """Another issuer, two servers, no PKCE, somebody else's PDS: the page says that the server cannot be signed in at."""
+    """Another issuer, two servers, no PKCE, somebody else's PDS: the page says that one cannot sign in at this server."""
     db = await make_sqlite("openmeet", clock=deployment.clock)
     async with door_with(deployment, db, {EVE: document(EVE, hostile.url)}) as door, door.browser() as b:
         for server, resource in (
@@ -138,7 +139,7 @@ async def test_documents_that_break_the_profile_lead_nowhere(
             ({}, {"resource": "https://pds.example"}),
         ):
             hostile.server, hostile.resource = server, resource
-            deployment.clock.turn(11 * MINUTE + 1 * SECOND)  # what was known of it is too old
+            deployment.clock.turn(11 * MINUTE + 1 * SECOND)  # so that the cached metadata is too old
             answer = await b.post("/sign-in/network", data={"identifier": EVE})
             assert answer.status_code == 502, (server, resource)
             assert hostile.sent == []
@@ -147,7 +148,7 @@ async def test_documents_that_break_the_profile_lead_nowhere(
 async def test_document_that_points_inside_is_not_followed(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
-    """In public, a PDS at a private address, an address literal or plain http is asked nothing, whoever names it."""
+    """In production no request is sent to a PDS at a private address, an IP literal or plain http, whoever names it."""
     db = await make_sqlite("openmeet", clock=deployment.clock)
     guarded = HttpClient(PUBLIC)
     servers = OAuthServers(guarded, deployment.clock, is_development=True)
@@ -184,7 +185,7 @@ async def test_only_a_server_that_was_told_to_ask_proves_who_is_there(
     asked: str | None,
     is_proof: bool,
 ):
-    """For deleting the account. A server that does not say that it knows the request would ignore it."""
+    """Required for deleting the account. A server that does not declare support for ``prompt`` would ignore it."""
     hostile.subject = ANA
     hostile.server = {"prompt_values_supported": prompts} if prompts else {}
     if prompts is None:

@@ -1,4 +1,6 @@
-"""One's accounts on their page: connected beside an e-mail address, switched, disconnected, followed when they move."""
+"""One's accounts on their page: connected in addition to an e-mail address, switched, disconnected, and followed when
+they move.
+"""
 
 from dataclasses import replace
 
@@ -48,7 +50,7 @@ async def link(door: Door, browser: httpx.AsyncClient, name: str) -> httpx.Respo
 
 
 async def agreed(door: Door, user_id: UserId) -> Caller:
-    """Somebody who said yes to publishing."""
+    """Make the person agree to publishing."""
     async with door.db.transaction() as tx:
         await actions.agree(tx, user_id, handle="ana.town.test")
     return Caller(user_id, "Ana")
@@ -69,7 +71,7 @@ def publisher_of(door: Door) -> Publisher:
 
 
 async def test_accounts_are_connected_switched_and_disconnected(door_on_each: Door):
-    """The newest is used for new records; one that is let go is signed out at its server and forgotten here."""
+    """The newest one is used for new records. A disconnected one is signed out at its server and forgotten here."""
     door = door_on_each
     for name in ("ana", "work"):
         await door.deployment.account(name)
@@ -91,7 +93,7 @@ async def test_accounts_are_connected_switched_and_disconnected(door_on_each: Do
         assert (await door.identity("work")).is_default
         page = (await browser.get(HERE)).text
         assert ("work.town.test" in page, "ana.town.test" in page) == (True, False)
-        # Somebody else's account cannot be touched.
+        # Somebody else's account cannot be changed.
         assert (await browser.post(f"{HERE}/unlink", data={"did": ana.did})).status_code == 404
         assert (await browser.post(f"{HERE}/switch", data={"did": ana.did})).status_code == 404
 
@@ -106,14 +108,14 @@ async def test_only_way_in_is_not_disconnected(door: Door):
 
 
 async def test_account_of_somebody_here_waits_for_their_yes(door: Door):
-    """Linking what another row of this site has leads to the question whether both are one person."""
+    """Linking an account that another user of this site has leads to the question whether both are the same person."""
     await door.deployment.account("ana")
     async with door.browser() as first, door.browser() as second:
         await door.let_in(first, "ana")
         await sign_up(second, "bob@example.org", "Bob")
         back = await link(door, second, "ana")
         assert back.headers["location"].startswith("/settings/join/")
-        # Not before: another person's records are not written by this one.
+        # Not before that: this person must not write another person's records.
         identity = await door.identity("ana")
         async with door.db.reader() as reader:
             (bob,) = await reader.fetch("select id from users where email = 'bob@example.org'")
@@ -121,7 +123,7 @@ async def test_account_of_somebody_here_waits_for_their_yes(door: Door):
 
 
 async def test_what_is_not_allowed_waits_and_goes_out_once_it_is(door: Door):
-    """An event of somebody who unticked events: blocked with a sentence, due again after they allowed it."""
+    """The person unticked events, so the event is blocked with an explanation. After they allow it, it is due again."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana", without="repo:community.lexicon.calendar.event")
@@ -142,7 +144,9 @@ async def test_what_is_not_allowed_waits_and_goes_out_once_it_is(door: Door):
 
 
 async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_end_it(door: Door):
-    """What was due then is published; after "Sign out everywhere" nothing is said to go on, and nothing does."""
+    """What was due is still published afterwards. After "Sign out everywhere" the page no longer says so, and nothing
+    is published.
+    """
     await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
@@ -163,7 +167,7 @@ async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_
 
 
 async def ended_at_server(door: Door, before: session_sealing.PdsSession) -> bool:
-    """Whether the server takes the session's refresh token no more."""
+    """True if the server no longer accepts the session's refresh token."""
     client = await oauth_client_keys.client_of_session(
         door.db, door.network, client_id=before.stored.client_id, key_id=before.stored.client_key_id
     )
@@ -177,7 +181,9 @@ async def ended_at_server(door: Door, before: session_sealing.PdsSession) -> boo
 
 
 async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: Door):
-    """Chosen at the end of any page. Ended at the server, not only forgotten; another browser stays signed in, and what is due waits."""
+    """Chosen at the end of any page. The session is ended at the server, not only forgotten here. Another browser stays
+    signed in, and what is due waits.
+    """
     door = door_on_each
     await door.deployment.account("ana")
     async with door.browser() as browser, door.browser() as other:
@@ -192,7 +198,7 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: D
         assert "at your servers" in (await browser.get(out.headers["location"])).text
         assert (await browser.get(HERE)).status_code != 200
         assert (await other.get(HERE)).status_code == 200
-        # Signed in with nothing at a server, there is nothing to choose.
+        # If no server session exists, there is nothing to choose.
         assert 'name="revoke"' not in (await other.get("/my/series")).text
     assert await door.session("ana") is None
     assert await ended_at_server(door, before)
@@ -201,7 +207,7 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: D
 
 
 async def test_who_signs_out_while_a_token_is_spent_is_signed_out(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
-    """The server has given out new tokens, and nobody here wants them any more: they end, and are stored nowhere."""
+    """The server has issued new tokens that are no longer wanted here: they are revoked and not stored."""
     door = door_on_each
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -214,7 +220,7 @@ async def test_who_signs_out_while_a_token_is_spent_is_signed_out(door_on_each: 
         granted = await ask(*how)
         given.append(granted.refresh)
         async with door.db.transaction() as tx:
-            # Telling the server of the token that has just been spent ends nothing at some.
+            # At some servers, revoking a token that has just been used ends nothing.
             await sessions.forget_all(tx, ana.user_id)
         return granted
 
@@ -229,7 +235,7 @@ async def test_who_signs_out_while_a_token_is_spent_is_signed_out(door_on_each: 
 
 @pytest.mark.parametrize("revokes", [True, False])
 async def test_a_program_chooses_whether_the_servers_sign_it_out(door_on_each: Door, revokes: bool):
-    """By ``DELETE /api/session?revoke=true``; without it the session at the server stays, as with a browser."""
+    """With ``DELETE /api/session?revoke=true``. Without it the session at the server stays, as for a browser."""
     door = door_on_each
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -244,14 +250,14 @@ async def test_a_program_chooses_whether_the_servers_sign_it_out(door_on_each: D
         closed = await browser.delete("/api/session", params={"revoke": "true"} if revokes else {}, headers=bearer)
         assert closed.status_code == 204
         assert (await browser.get("/api/session", headers=bearer)).status_code == 401
-        # The browser is another session here.
+        # The browser has a session of its own here.
         assert (await browser.get(HERE)).status_code == 200
     assert (await door.session("ana") is None) is revokes
     assert await ended_at_server(door, before) is revokes
 
 
 async def test_a_server_that_is_away_keeps_nobody_signed_in(door: Door):
-    """What ends here has ended before the server is told."""
+    """The session here ends before the server is called."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
@@ -277,7 +283,7 @@ async def test_credentials_of_an_account_that_is_let_go_are_not_at_hand(door: Do
 
 
 async def test_a_session_that_nobody_can_read_any_more_is_begun_anew(door_on_each: Door):
-    """After its sealing key is gone the page says so and offers it, whatever was allowed before."""
+    """After its sealing key is gone, the page says so and offers a new sign-in, whatever was allowed before."""
     door = door_on_each
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -289,7 +295,7 @@ async def test_a_session_that_nobody_can_read_any_more_is_begun_anew(door_on_eac
 
 
 async def test_sessions_by_app_password_are_kept_alive_too(door_on_each: Door):
-    """Of who publishes, and not of accounts that we keep, which sign in again by themselves."""
+    """Those of people who publish, but not those of custodial accounts, which the site can sign in again by itself."""
     door = door_on_each
     deployment = replace(door.deployment, db=door.db, network=door.network)
     ana, kept = await deployment.connected("ana"), await deployment.person("Kim")
@@ -302,7 +308,7 @@ async def test_sessions_by_app_password_are_kept_alive_too(door_on_each: Door):
 
 
 async def test_sessions_at_a_server_that_is_away_hold_up_no_others(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
-    """However many they are: whoever was tried goes behind those who were not."""
+    """However many there are: sessions that were tried go to the end of the queue."""
     door = door_on_each
     deployment = replace(door.deployment, db=door.db, network=door.network)
     people = [await deployment.connected("ana"), await deployment.connected("bob")]
@@ -330,7 +336,9 @@ async def _version(door: Door, who: Caller) -> int:
 
 
 async def test_sessions_are_kept_alive_while_they_are_needed(door_on_each: Door):
-    """Of people who publish: refreshed daily, for as long as their server allows. What is over is known to be, and is forgotten."""
+    """For people who publish: refreshed daily, for as long as their server allows. A session that has ended is marked
+    as such and forgotten.
+    """
     door = door_on_each
     for name in ("ana", "bob"):
         await door.deployment.account(name)
@@ -349,7 +357,8 @@ async def test_sessions_are_kept_alive_while_they_are_needed(door_on_each: Door)
     agent = await agents.agent_for(door.db, door.network, ana)
     assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
     await session_tasks.forget_over(door.db)
-    door.deployment.clock.turn(2 * DAY)  # the whole session of a public client ends after 14 days, whoever refreshes it
+    # the whole session of a public client ends after 14 days, however often it is refreshed
+    door.deployment.clock.turn(2 * DAY)
     assert await session_tasks.keep_alive(door.db, door.network) == 0
     assert (await door.stored("ana")).needs_login
     door.deployment.clock.turn(180 * DAY)
@@ -358,7 +367,7 @@ async def test_sessions_are_kept_alive_while_they_are_needed(door_on_each: Door)
 
 
 async def test_old_seals_are_renewed(door_on_each: Door):
-    """After a rotation every session is sealed with the newest key, so that the one before can be dropped."""
+    """After a rotation every session is sealed with the newest key, so that the previous one can be dropped."""
     door = door_on_each
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -372,7 +381,7 @@ async def test_old_seals_are_renewed(door_on_each: Door):
 
 
 async def test_every_sealed_column_is_among_them(door_on_each: Door):
-    """A column that is named for being sealed, and is not sealed anew, would be lost with its key."""
+    """A column whose name says that it is sealed and that is not resealed would become unreadable with the old key."""
     door = door_on_each
     of_key = [column for _, column in columns_of_code_key(CODE_KEY)]
     known = {(one.table, one.column) for one in (*sealed_columns("any"), *of_key)}
@@ -393,7 +402,7 @@ async def test_every_sealed_column_is_among_them(door_on_each: Door):
 
 
 async def test_account_that_rests_publishes_when_it_is_back(door: Door):
-    """``#account``: deactivated, nothing is sent for it; active again, what waited goes out."""
+    """While it is deactivated (``#account``) nothing is sent. Once it is active again, what waited is sent."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
@@ -408,14 +417,14 @@ async def test_account_that_rests_publishes_when_it_is_back(door: Door):
     await stranger.procedure("com.atproto.server.activateAccount")
     await identity_refresh.refresh(door.db, door.network, ana.did)
     assert (await status_of(door, event)).state is PublicationState.DUE
-    async with door.browser() as browser:  # its server ended our session with all others
+    async with door.browser() as browser:  # its server ended our session together with all others
         await door.let_in(browser, "ana")
     await schedule.run_once(publisher_of(door))
     assert (await status_of(door, event)).state is PublicationState.PUBLISHED
 
 
 async def test_kept_account_that_was_taken_along_is_kept_no_more(door: Door):
-    """A custodial account that lives elsewhere by now: its password is forgotten and never sent to the new server."""
+    """A custodial account that has moved elsewhere: its password is forgotten and never sent to the new server."""
     ana = await door.deployment.person("Ana")
     deployment = door.deployment
     identity = await deployment.identity(ana.user_id)

@@ -39,7 +39,7 @@ async def test_guessing_at_codes_ends(site):
 
 
 async def test_a_handles_password_cannot_be_tried_for_ever(site, clock):
-    """A try counts whatever becomes of it: here nobody can be asked."""
+    """Every try counts, whatever its result. Here no server can be reached."""
     async with network_of_nobody(clock, InProcessCache(clock)) as network, site.browser() as browser:
         change_services(site.app, network=network)
         typed = {"handle": "did:plc:4hodhjl2kposuchzvpiviwps", "password": "guess"}

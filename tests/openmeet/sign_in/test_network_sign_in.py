@@ -1,4 +1,4 @@
-"""Signing in by one's own server: the way there, the way back, and what can go wrong on it."""
+"""Signing in at one's own server: the way there, the way back, and what can go wrong."""
 
 import base64
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -24,7 +24,7 @@ def an_event() -> dict[str, object]:
 
 @pytest.mark.parametrize("way", ["handle", "at handle", "did", "server"])
 async def test_is_let_in_however_they_say_who_they_are(door: Door, way: str):
-    """By handle, DID or the address of the PDS: the same person, with a session that is bound to a key of ours."""
+    """With the handle, the DID or the URL of the PDS: the same person, with a session that is bound to a key of ours."""
     await door.deployment.account("ana")
     did = (await door.deployment.network.handles.identify("ana.town.test")).did  # type: ignore[arg-type]
     typed = {
@@ -46,7 +46,7 @@ async def test_is_let_in_however_they_say_who_they_are(door: Door, way: str):
 
 
 async def test_agent_writes_refreshes_and_writes_again(door_on_each: Door):
-    """Proofs with nonces from the first request on; when the token ends it is replaced before it is used."""
+    """DPoP proofs have nonces from the first request on. An expiring token is replaced before it is used."""
     door = door_on_each
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -57,14 +57,14 @@ async def test_agent_writes_refreshes_and_writes_again(door_on_each: Door):
     made = await agent.procedure(
         "com.atproto.repo.createRecord", {"repo": identity.did, "collection": EVENT, "record": an_event()}
     )
-    door.deployment.clock.turn(20 * MINUTE)  # the token is over, and the nonce with it
+    door.deployment.clock.turn(20 * MINUTE)  # the token and the nonce have expired
     await agent.procedure(
         "com.atproto.repo.createRecord", {"repo": identity.did, "collection": EVENT, "record": an_event()}
     )
     after = await door.stored("ana")
     assert after.version == before.version + 1
     assert (await door.deployment.record(str(made["uri"])))["name"] == "Tea"
-    # What was not asked for is not there.
+    # Permissions that were not requested are not granted.
     with pytest.raises(Forbidden):
         await agent.procedure(
             "com.atproto.repo.createRecord",
@@ -73,7 +73,7 @@ async def test_agent_writes_refreshes_and_writes_again(door_on_each: Door):
 
 
 async def test_answer_begun_before_signing_in_is_given(door_on_each: Door):
-    """The click that started it is finished, and only a click: an address that somebody sent does nothing."""
+    """The click that started the sign-in is completed. A URL that somebody sent does nothing."""
     door = door_on_each
     await door.deployment.account("ana")
     async with door.db.transaction() as tx:
@@ -94,7 +94,7 @@ async def test_answer_begun_before_signing_in_is_given(door_on_each: Door):
 
 
 async def test_api_answers_the_address_and_redirects_browsers(door: Door):
-    """``/api/auth/login-bsky``: programs are told where to go, browsers are sent; the way back is the same."""
+    """``/api/auth/login-bsky`` returns the URL to programs and redirects browsers. The way back is the same."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
         told = await browser.get("/api/auth/login-bsky", params={"handle": "ana.town.test", "next": "/my/events"})
@@ -120,7 +120,7 @@ async def test_api_answers_the_address_and_redirects_browsers(door: Door):
 
 
 async def test_way_to_ones_server_is_told_anew_each_time(door: Door):
-    """The address works once and comes with a cookie: no cache keeps it, and no condition turns the redirect into 304."""
+    """The URL works once and comes with a cookie, so it is never cached, and no conditional request gets a 304."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
         for accept, status in (("text/html,*/*", 303), ("application/json", 200)):
@@ -155,7 +155,7 @@ async def test_names_that_lead_nowhere_say_so(door: Door):
 
 
 async def test_pds_that_is_down_says_so(door: Door):
-    """Somebody's server is away: the page says that, keeps what was typed, and nothing is remembered."""
+    """The page says that the server is down and keeps what was typed, and nothing is stored."""
     await door.deployment.account("ana")
     await door.network.handles.identify("ana.town.test")  # type: ignore[arg-type]
     door.network.servers._http = _Down()  # type: ignore[assignment]
@@ -169,14 +169,14 @@ async def test_pds_that_is_down_says_so(door: Door):
 
 
 class _Down:
-    """A client whose every question runs out of time."""
+    """A client whose requests all time out."""
 
     async def get(self, url: str) -> object:
         raise RemoteSlow(f"{urlsplit(url).hostname} did not answer in time.")
 
 
 async def test_no_is_an_answer(door: Door):
-    """Who does not allow it is told so quietly, and nobody is made."""
+    """A person who refuses gets a short message, and no user is created."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
         where = await door.leave(browser, "ana.town.test")
@@ -189,7 +189,7 @@ async def test_no_is_an_answer(door: Door):
 
 
 async def test_way_back_is_this_browsers_once_and_in_time(door_on_each: Door):
-    """A state of another browser, one that was used, one that is unknown and one that is over let nobody in."""
+    """A state from another browser, and one that is used, unknown or expired, signs nobody in."""
     door = door_on_each
     await door.deployment.account("ana")
     async with door.browser() as browser, door.browser() as other:
@@ -211,7 +211,7 @@ async def test_way_back_is_this_browsers_once_and_in_time(door_on_each: Door):
 
 @pytest.mark.parametrize("issuer", ["https://evil.example", ""])
 async def test_answer_of_another_server_is_not_used(door: Door, issuer: str):
-    """Mix-up: a code that comes with another issuer, or none, goes nowhere; the state is used up by it."""
+    """Mix-up attack: a code that comes with another issuer or none is not used, and the state is consumed."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
         where = await door.leave(browser, "ana.town.test")
@@ -226,7 +226,7 @@ async def test_answer_of_another_server_is_not_used(door: Door, issuer: str):
 
 
 async def test_code_of_another_sign_in_is_refused(door: Door):
-    """A code spent with the state of another sign-in: its challenge and key are not the code's."""
+    """A code is used with the state of another sign-in, whose PKCE challenge and key do not match."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
         first = await allow(await door.leave(browser, "ana.town.test"), "ana.town.test", "a long password")
@@ -238,7 +238,7 @@ async def test_code_of_another_sign_in_is_refused(door: Door):
 
 
 async def test_less_than_asked_is_enough(door: Door):
-    """Somebody unticks events: they are in, and what they refused is known as refused."""
+    """A person who unticks events is signed in, and the refusal is stored."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
         assert (await door.let_in(browser, "ana", without=f"repo:{EVENT}")).status_code == 303
@@ -259,7 +259,7 @@ async def test_less_than_asked_is_enough(door: Door):
 
 
 async def test_signing_out_everywhere_ends_it_at_the_server(door: Door):
-    """Our session is revoked where it was opened, the row is gone, the browser is signed out; so is every other."""
+    """The session is revoked at the server, the row is deleted, and this browser and all others are signed out."""
     await door.deployment.account("ana")
     async with door.browser() as browser, door.browser() as other:
         await door.let_in(browser, "ana")
@@ -273,13 +273,13 @@ async def test_signing_out_everywhere_ends_it_at_the_server(door: Door):
         for each in (browser, other):
             assert (await each.get("/settings/identity")).status_code == 303
     assert await door.session("ana") is None
-    door.deployment.clock.turn(3_000_000)  # servers look every two seconds whether a session is still alive
+    door.deployment.clock.turn(3_000_000)  # servers check every two seconds whether a session is still valid
     with pytest.raises(NotSignedIn):
         await agent.query("com.atproto.server.getSession")
 
 
 async def test_neither_database_nor_log_opens_a_repository(door_on_each: Door, capsys: pytest.CaptureFixture[str]):
-    """Tokens, keys, verifiers, codes and states stand in no row and no line, while a sign-in is under way and after it."""
+    """Tokens, keys, verifiers, codes and states are in no row and no log line, neither during a sign-in nor after it."""
     door = door_on_each
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -318,7 +318,7 @@ async def test_neither_database_nor_log_opens_a_repository(door_on_each: Door, c
 
 
 async def test_newer_session_ends_the_one_before(door: Door):
-    """Who signs in again has one session at their server, not two."""
+    """A person who signs in again has one session at their server, not two."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
@@ -328,7 +328,7 @@ async def test_newer_session_ends_the_one_before(door: Door):
             await door.let_in(other, "ana")
         await door.network.wait_for_refreshes()
     door.deployment.clock.turn(3_000_000)
-    # The old token is refused, and the agent goes on with the newer session.
+    # The old token is refused, and the agent continues with the newer session.
     await agent.query("com.atproto.server.getSession")
     async with door.db.reader() as reader:
         found = await session_queries.find(reader, identity.did)
@@ -336,8 +336,8 @@ async def test_newer_session_ends_the_one_before(door: Door):
 
 
 async def test_a_silent_sign_in_is_no_proof_for_deleting_the_account(door: Door):
-    """Whoever sits at a browser that is signed in at the account server is let in there without a question. On the way to
-    that page the server is told to ask.
+    """A browser that is signed in at the account server is let in without a question. For deleting the account the
+    server is told to ask.
     """
     await door.deployment.account("ana")
     proof = {"confirm": "ana.town.test"}

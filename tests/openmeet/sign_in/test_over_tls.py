@@ -1,7 +1,7 @@
-"""The production form of signing in, over real https: the site is a confidential client, the PDS asks it for its keys.
+"""Signing in as in production, over real https: the site is a confidential client, and the PDS fetches its keys.
 
-Site and PDS are https origins with a certificate each of an authority made for the test, which every client of ours must find
-by itself, as it finds the machine's. Ports are what production has not: there both stand on 443.
+Site and PDS have https origins, each with a certificate from a test authority, which every HTTP client must find by
+itself as it finds the machine's. Only the ports differ from production, where both use 443.
 """
 
 from collections.abc import AsyncIterator
@@ -29,13 +29,13 @@ from tests.tls import Certificate, make_certificate, tls_before
 
 @dataclass
 class Street:
-    """A PDS behind TLS, and what makes sites behind TLS that stand in front of it."""
+    """A PDS behind TLS, and a way to open sites behind TLS that use it."""
 
     door: Door
     stack: AsyncExitStack
 
     async def open(self, certificate: Certificate) -> Door:
-        """The site on an https origin of its own, with this certificate."""
+        """Open the site on its own https origin with this certificate."""
         port, inner = free_port(), free_port()
         app = app_of(f"https://127.0.0.1:{port}", "Meet")
         assert app is not None
@@ -50,7 +50,7 @@ class Street:
 
 @pytest.fixture
 async def believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certificate:
-    """The certificate that this machine's programs believe."""
+    """The certificate authority that programs on this machine trust."""
     made = make_certificate(tmp_path / "believed", "localhost", "127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(made.chain))
     return made
@@ -73,7 +73,7 @@ async def street(
 
 @asynccontextmanager
 async def browser_at(door: Door, certificate: Certificate) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser that comes by TLS, too."""
+    """A browser that connects over TLS, too."""
     async with httpx.AsyncClient(
         base_url=door.origin,
         verify=certificate.trusting(),
@@ -88,7 +88,7 @@ async def agreed_at_the_pds(where: str, certificate: Certificate) -> str:
 
 
 async def test_signing_in_publishing_and_new_keys_over_https(street: Street, believed: Certificate):
-    """A key that comes into use while somebody signs in harms nobody: each session keeps the key that it began with."""
+    """A key that comes into use during a sign-in breaks nothing: each session keeps its original key."""
     door = await street.open(believed)
     clock = door.deployment.clock
     async with browser_at(door, believed) as browser:
@@ -97,7 +97,7 @@ async def test_signing_in_publishing_and_new_keys_over_https(street: Street, bel
         assert document["token_endpoint_auth_method"] == "private_key_jwt"
         (first,) = (await browser.get("/jwks.json")).json()["keys"]
         assert "d" not in first
-        # The second key comes into use between the request that Ana's browser carries and the code that it brings back.
+        # The second key comes into use after Ana's browser has sent its request and before it brings back the code.
         clock.turn(HOUR)
         await oauth_client_keys.add(door.db, door.network)
         clock.turn(HOUR - MINUTE)
@@ -107,7 +107,8 @@ async def test_signing_in_publishing_and_new_keys_over_https(street: Street, bel
         assert back.startswith(f"{door.origin}/sign-in/callback?")
         assert (await browser.get(back)).status_code == 303
         assert (await door.stored("ana")).client_key_id == first["kid"]
-        # Refreshed and published with it, over https, though a newer key signs for whoever comes now.
+        # The session is refreshed and used to publish over https with that key, although new sessions already use a
+        # newer one.
         clock.turn(20 * MINUTE)
         ana = await door.identity("ana")
         async with door.db.transaction() as tx:
@@ -122,7 +123,7 @@ async def test_signing_in_publishing_and_new_keys_over_https(street: Street, bel
         assert (await browser.get(back)).status_code == 303
         second = (await door.stored("ana")).client_key_id
         assert second != first["kid"]
-        # Nobody needs the first any more: it goes, and Ana's session lives on by the second.
+        # No session needs the first key any more, so it is removed, and Ana's session continues with the second.
         clock.turn(2 * DAY)
         await oauth_client_keys.rotate_when_due(door.db, door.network)
         assert [key["kid"] for key in (await browser.get("/jwks.json")).json()["keys"]] == [second]
@@ -131,7 +132,7 @@ async def test_signing_in_publishing_and_new_keys_over_https(street: Street, bel
 
 
 async def test_a_site_whose_certificate_nobody_believes_is_nobody(street: Street, tmp_path: Path):
-    """The PDS does not read its document, so it lets nobody in there; the person is told, and nothing is kept."""
+    """The PDS cannot read its client metadata, so nobody can sign in. The person is told, and nothing is stored."""
     strange = make_certificate(tmp_path / "strange", "127.0.0.1")
     door = await street.open(strange)
     async with browser_at(door, strange) as browser:

@@ -1,4 +1,4 @@
-"""Several real processes with one session at the reference PDS: it ends a session whose refresh token comes twice."""
+"""Several real processes share a session at the reference PDS, which ends a session whose refresh token is used twice."""
 
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ pytestmark = needs("reference", "chromium")
 
 @dataclass
 class Shared:
-    """A site on PostgreSQL, which other processes open, too."""
+    """A site on PostgreSQL that other processes open, too."""
 
     far: Far
     url: str
@@ -39,7 +39,7 @@ class Shared:
         return worker((self.url, self.schema), directory, "real", did, fault)
 
     async def let_in(self, kind: PdsSessionKind) -> SealedSession:
-        """Ana signs in, at her server or with her password here; her access token has ended since."""
+        """Sign Ana in, at her server or with her password here, and let her access token expire."""
         await self.far.pds.sign_up("ana")
         if kind is PdsSessionKind.OAUTH:
             async with chromium() as browser, self.far.phone(browser) as page:
@@ -52,7 +52,7 @@ class Shared:
         else:
             await sign_in_with_password(self.far.db, self.far.network, identifier="ana.test", password=PASSWORD)
             opened = unseal(self.far.network, await self.stored())
-            # What the reference says to it is what it says to one whose time is over; that takes two hours.
+            # The reference's response for a token that has expired, which would take two hours.
             await self.set("sealed", seal(self.far.network, opened.stored.did, "ended", opened.refresh))
         stored = await self.stored()
         assert stored.kind is kind
@@ -70,7 +70,9 @@ class Shared:
             await tx.execute(f"update repository_sessions set {column} = :value", value=value)
 
     async def is_signed_in(self) -> bool:
-        """Whether the server goes on with the session: refreshed once more, and a call with what that gave."""
+        """True if the session is still valid at the server: it can be refreshed once more, and a call with the new
+        token works.
+        """
         await self.set("access_ends_at", SystemClock().now())
         ana = await self.far.identity("ana")
         agent = await agents.agent_for(self.far.db, self.far.network, ana)
@@ -91,7 +93,7 @@ async def shared(
 
 @pytest.mark.parametrize("kind", PdsSessionKind)
 async def test_one_refresh_token_is_spent_once_at_the_reference(shared: Shared, kind: PdsSessionKind):
-    """Three processes come at the same moment: one refreshes, the others act with what it got, and nobody is signed out."""
+    """Three processes come at the same moment: one refreshes, the others use its result, and the session remains valid."""
     before = await shared.let_in(kind)
     async with (
         shared.worker(before.did) as first,
@@ -110,13 +112,13 @@ async def test_one_refresh_token_is_spent_once_at_the_reference(shared: Shared, 
 
 @pytest.mark.parametrize("kind", PdsSessionKind)
 async def test_a_process_that_dies_with_a_spent_token_at_the_reference(shared: Shared, kind: PdsSessionKind):
-    """The reference takes a spent token of a password's session again for a while, and ends a session by OAuth."""
+    """The reference accepts the used refresh token of a password session for a while longer, but ends an OAuth session."""
     before = await shared.let_in(kind)
     async with shared.worker(before.did, "dies") as dying:
         assert await line_of(dying) == "ready"
         tell(dying)
         assert await dying.wait() == 9
-    await shared.set("leased_until", SystemClock().now())  # the lease of the dead is over
+    await shared.set("leased_until", SystemClock().now())  # the dead process's lease has expired
     async with shared.worker(before.did) as heir:
         assert await line_of(heir) == "ready"
         tell(heir)

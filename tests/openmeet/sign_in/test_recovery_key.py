@@ -1,4 +1,6 @@
-"""Who takes a repository over gets a key that moves it without its server; nobody else sees it, and our copy goes."""
+"""A person who takes a repository over gets a key that moves it without its server. Nobody else sees the key, and our
+copy is deleted.
+"""
 
 import base64
 import html
@@ -50,7 +52,7 @@ NEW = {"password": "a password of her own", "again": "a password of her own"}
 
 @dataclass
 class Home:
-    """A site that keeps a repository for Ana, and browsers that are signed in there."""
+    """A site with a custodial repository for Ana, and browsers signed in there."""
 
     door: Door
     deployment: Deployment
@@ -86,7 +88,7 @@ class Home:
         return PlcClient(self.deployment.network.http, self.directory_url)
 
     async def taken_over(self) -> httpx.AsyncClient:
-        """Ana's browser after she took it over."""
+        """Ana's browser after she has taken it over."""
         browser = await self.browser(self.ana)
         done = await browser.post(TAKE_OVER, data=NEW)
         assert (done.status_code, done.headers["location"]) == (303, PATH)
@@ -108,7 +110,7 @@ def shown_in(page: httpx.Response) -> str:
 
 
 async def test_the_key_that_is_shown_moves_the_account_while_its_server_is_off(home: Home, tmp_path: Path):
-    """From the page into a file, from the file to the directory and to another server; the old one has no say."""
+    """From the page into a file, from the file to the directory and to another server. The old server is not involved."""
     deployment = home.deployment
     browser = await home.taken_over()
     page = await browser.get(PATH)
@@ -166,7 +168,9 @@ async def test_our_copy_is_erased_once_it_is_kept(home: Home):
 
 
 async def test_nobody_sees_it_before_and_nobody_else_at_all(home: Home, capsys: pytest.CaptureFixture[str]):
-    """Not its person while it is kept for them; no other person, no page of hers for others, no feed, no export, no row, no line."""
+    """Its person does not see it while the account is custodial. Other people never do, and it is in no page, feed,
+    export, row or log line.
+    """
     ana = await home.browser(home.ana)
     before = [(await ana.get(path)).status_code for path in (PATH, f"{PATH}/file")]
     early = await ana.post(PATH, data={"public_key": (await home.rows())[0]["public_key"], "kept": "yes"})
@@ -220,7 +224,7 @@ async def test_a_kept_account_keeps_its_key_however_long(home: Home):
 
 
 async def test_it_opens_after_a_rotation_of_sealing_keys_and_after_a_merge(home: Home):
-    """It is sealed for its public part: neither another sealing key nor another person changes that."""
+    """It is sealed for its public key, so neither a new sealing key nor a merge with another person changes that."""
     rotated = replace(home.door.network, sealer=Sealer([b"n" * 32, bytes(32)]))
     columns = [one for one in sealed_columns(rotated.tenant) if one.table == "recovery_keys"]
     assert await reseal(home.door.db, rotated.sealer, columns) == (1, 1)
@@ -235,7 +239,7 @@ async def test_it_opens_after_a_rotation_of_sealing_keys_and_after_a_merge(home:
     assert waiting is not None
     key = parse_private_multikey(recovery_keys.unseal(alone, waiting))
     assert (format_did_key(key.public), waiting.did) == (waiting.public_key, home.did)
-    # What was sealed with a key that is gone is said to be, and can be let go.
+    # If the sealing key is lost, the page says so and the sealed copy can be deleted.
     browser = await home.browser(other)
     page = await browser.get(PATH)
     assert "what it was sealed with is gone" in page.text
@@ -309,7 +313,7 @@ async def test_who_took_the_account_along_by_other_means_gets_it_too(home: Home)
 
 
 async def test_repositories_of_groups_get_none(home: Home):
-    """Nobody takes those over, and a key that nobody fetches would lie here for good."""
+    """Nobody takes those over, so the key would stay here for ever."""
     async with home.door.db.transaction() as tx:
         holder = await users.create_shadow(tx, display_name="The club")
         await actions.agree(tx, holder, handle="club.town.test")
@@ -322,14 +326,14 @@ async def test_repositories_of_groups_get_none(home: Home):
 
 
 async def test_another_handle_after_a_refusal_makes_one_key_and_the_right_one(home: Home):
-    """The first handle was taken: what was made for that try is gone, and the account lists what we have."""
+    """The first handle was taken. The key made for that try is deleted, and the account lists the key that is stored."""
     await home.deployment.account("taken")
     cleo = await home.person("Cleo")
     for handle in ("taken.town.test", "cleo.town.test"):
         async with home.door.db.transaction() as tx:
             await actions.agree(tx, cleo, handle=handle)
         await home.deployment.deliver_jobs()
-    # It waits a minute for a request that may not have been answered.
+    # The retry waits a minute because the first request might have succeeded.
     home.deployment.clock.turn(2 * MINUTE)
     await home.deployment.deliver_jobs()
     (row,) = [row for row in await home.rows() if row["user_id"] == cleo]
@@ -339,7 +343,7 @@ async def test_another_handle_after_a_refusal_makes_one_key_and_the_right_one(ho
 
 
 async def test_an_answer_that_is_lost_makes_no_second_key(home: Home):
-    """The server made the account, and we did not hear of it: the key that we have is the one that it was made with."""
+    """The server made the account and its response was lost. The stored key is the one that the account was made with."""
     cleo = await home.person("Cleo")
     async with home.door.db.transaction() as tx:
         await actions.agree(tx, cleo, handle="cleo.town.test")

@@ -1,4 +1,4 @@
-"""The reference PDS lets its people in here: its own pages in a real browser, its tokens, its nonces, its refusals."""
+"""People of the reference PDS sign in here: its own pages in a real browser, its tokens, nonces and errors."""
 
 import pytest
 from playwright.async_api import expect
@@ -21,7 +21,9 @@ EVENT = "community.lexicon.calendar.event"
 
 
 async def test_somebody_of_the_reference_is_let_in_by_a_click(far: Far):
-    """Going, signed out, on a phone: to their server, yes there, back here, going. Then we write, refresh, and leave."""
+    """A signed-out person on a phone answers "going", consents at their server and comes back with the answer recorded.
+    Then the site publishes, refreshes the session, and signs them out.
+    """
     await far.pds.sign_up("ana")
     async with far.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), starts="2099-07-04T18:00", ends="2099-07-04T20:00")
@@ -46,7 +48,7 @@ async def test_somebody_of_the_reference_is_let_in_by_a_click(far: Far):
     session = await sessions.open_session(far.db, far.network, ana)
     renewed = await sessions.renew(far.db, far.network, ana, session)
     assert renewed.access != session.access
-    # Signed out here, it is over there.
+    # Signing out here ended the session there.
     async with far.db.transaction() as tx:
         ended = await sessions.forget_all(tx, ana.user_id)
     await sessions.give_back_all(far.db, far.network, ana.user_id, ended)

@@ -1,4 +1,6 @@
-"""Several real processes with one session: one refresh between them; and one that dies when the token is spent."""
+"""Several real processes share one session: one of them refreshes it. In another test one dies after using the refresh
+token.
+"""
 
 import asyncio
 import sys
@@ -24,7 +26,7 @@ PATIENCE_SECONDS = 120
 async def worker(
     database: tuple[str, str], directory_url: str, now: str, did: str, fault: str = "none"
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that is about to act for the DID. ``database``: its address, and the schema in it; ``now``: see ``refresher``."""
+    """A process that is about to act for the DID. ``database`` is its URL and schema; for ``now`` see ``refresher``."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.openmeet.identities.refresher", *database, directory_url, now, did, fault),
@@ -57,7 +59,7 @@ async def line_of(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
     async with asyncio.timeout(PATIENCE_SECONDS):
         while line := (await process.stdout.readline()).decode():
-            if line.startswith("said "):  # the rest is its log
+            if line.startswith("said "):  # the rest is log output
                 return line.removeprefix("said ").strip()
     return ""
 
@@ -87,7 +89,9 @@ async def shared(
 
 
 async def test_one_refresh_token_is_spent_once(shared: Shared):
-    """Three processes whose token has ended come at the same moment: one refreshes, all act, the session lives on."""
+    """The token has expired and three processes come at the same moment: one refreshes, all of them act, and the
+    session remains valid.
+    """
     door = shared.door
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -105,14 +109,16 @@ async def test_one_refresh_token_is_spent_once(shared: Shared):
             tell(each)
         assert [await line_of(each) for each in workers] == [before.did] * 3
     assert (await door.stored("ana")).version == before.version + 1
-    # Had a token been spent twice, the server would have ended the session.
+    # If a token had been used twice, the server would have ended the session.
     door.deployment.clock.turn(20 * MINUTE)
     agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))
     assert (await agent.query("com.atproto.server.getSession"))["did"] == before.did
 
 
 async def test_process_that_dies_with_a_spent_token_costs_a_sign_in(shared: Shared):
-    """The server has answered, nothing is stored: who comes next finds the session over, says so, and loses nothing else."""
+    """The server has responded and nothing was stored. The next process finds the session ended, reports that, and
+    loses nothing else.
+    """
     door = shared.door
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -126,13 +132,13 @@ async def test_process_that_dies_with_a_spent_token_costs_a_sign_in(shared: Shar
                 assert await dying.wait() == 9
         left = await door.stored("ana")
         assert (left.version, left.sealed, left.needs_login) == (before.version, before.sealed, False)
-        door.deployment.clock.turn(61 * SECOND)  # the lease of the dead is over
+        door.deployment.clock.turn(61 * SECOND)  # so that the dead process's lease expires
         async with shared.worker(before.did) as heir:
             assert await line_of(heir) == "ready"
             tell(heir)
             assert (await line_of(heir)).split() == ["NotSignedIn", "invalid_grant"]
         assert (await door.stored("ana")).needs_login
-        # Nobody is logged out of the site by it, and the page says what to do.
+        # Nobody is signed out of the site, and the page says what to do.
         assert "Sign in there again" in (await browser.get("/settings/identity")).text
         await door.let_in(browser, "ana")
     agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))

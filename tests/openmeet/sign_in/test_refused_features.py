@@ -1,4 +1,6 @@
-"""Who refuses series, groups or memberships on the consent page of their own server goes without that, and with everything else."""
+"""A person who refuses series, groups or memberships on their server's consent page goes without these, and everything
+else works.
+"""
 
 import re
 from datetime import timedelta
@@ -51,7 +53,7 @@ async def permit(door: Door, browser: httpx.AsyncClient, feature: Feature, *, wi
 
 
 async def made_of_all(door: Door, ana: Caller) -> dict[PublicationKind, list[str]]:
-    """A single event, a series, a group, and that she is in it: ids by kind, of everything that gets a record."""
+    """A single event, a series, a group and a membership: the ids, by kind, of everything that gets a record."""
     start = parse_date("2026-03-07T18:00", "Europe/Vienna")
     timing = Timing(pattern(start, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
     async with door.db.transaction() as tx:
@@ -85,7 +87,9 @@ async def states(door: Door, made: dict[PublicationKind, list[str]]) -> dict[Pub
 
 @pytest.mark.parametrize("refused", OPTIONAL)
 async def test_a_refused_one_disables_only_that(door: Door, refused: Feature):
-    """The rest is written, the refused waits with its reason, the page offers it again; allowed, it goes out by itself."""
+    """The rest is written. The refused kind waits with its reason, and the page offers it again. Once allowed, it is
+    sent by itself.
+    """
     for flag in (Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS):
         async with door.db.transaction() as tx:
             await switch(tx, flag, is_on=True, changed_by="a test")
@@ -107,7 +111,8 @@ async def test_a_refused_one_disables_only_that(door: Door, refused: Feature):
             for feature in OPTIONAL
         }
         if refused is Feature.GROUPS:
-            expected[PublicationKind.MEMBERSHIP] = PublicationState.WAITING  # what it would name is not there
+            # the group's record that it would name does not exist
+            expected[PublicationKind.MEMBERSHIP] = PublicationState.WAITING
         assert {kind: found[kind] & {expected[kind]} for kind in expected} == {
             kind: {state} for kind, state in expected.items()
         }
@@ -125,7 +130,9 @@ async def test_a_refused_one_disables_only_that(door: Door, refused: Feature):
 
 
 async def test_signing_in_by_the_address_of_the_server_takes_nothing_granted_away(door_on_each: Door):
-    """Who it is shows only on the way back: less was asked for, and nothing refused."""
+    """With the server's URL the account is known only afterwards. Fewer permissions were requested, but none was
+    refused.
+    """
     door = door_on_each
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -147,14 +154,16 @@ async def test_signing_in_by_the_address_of_the_server_takes_nothing_granted_awa
 
 
 async def test_what_was_granted_in_a_session_that_is_over_was_not_refused(door_on_each: Door):
-    """Signed in anew by the server's address, after its server ended the wider one: asked for once it is needed."""
+    """The server ended the session with more permissions, and the person signed in again by the server's URL. The
+    permission is requested when it is needed.
+    """
     door = door_on_each
     await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
         await permit(door, browser, Feature.SERIES)
         await permit(door, browser, Feature.GROUPS, without=REFUSED[Feature.GROUPS])
-        # Ended there, without a word to us.
+        # The server ended it without telling us.
         before = await door.stored("ana")
         await give_back(door.db, door.network, before)
         await door.let_in(browser, "ana", typed=door.deployment.pds_url)

@@ -1,4 +1,6 @@
-"""One page signs in and signs up; a form that outlived its session is shown again with all that was typed."""
+"""One page for signing in and signing up. A form that outlived its session is shown again with everything that was
+typed.
+"""
 
 import pytest
 
@@ -34,7 +36,9 @@ async def test_the_old_address_of_sign_up_leads_to_the_one_page(make_sqlite, clo
 
 
 async def test_a_form_without_a_session_keeps_what_was_typed(make_sqlite, clock):
-    """Repeated fields and quotes as they were, passwords not; sent again with a session, it is saved."""
+    """Repeated fields and quotes stay as they were, but passwords are dropped. Sent again with a session, the form is
+    saved.
+    """
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

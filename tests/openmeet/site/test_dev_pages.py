@@ -1,4 +1,4 @@
-"""Pages for development: the mailbox has other people's codes, so only this machine's own browser sees them."""
+"""Pages for development: the mailbox has other people's codes, so only a browser on this machine can see it."""
 
 import re
 from pathlib import Path
@@ -61,20 +61,20 @@ async def test_names_of_this_machine_show_it(transport: httpx.ASGITransport, hos
 async def test_a_name_of_somebody_elses_that_leads_here_shows_nothing(
     transport: httpx.ASGITransport, host: str, path: str
 ):
-    """A page that rebinds its own name to this machine still asks under that name."""
+    """DNS rebinding: a page whose name now resolves to this machine still sends its own host name."""
     assert await status_under(transport, host, path) == 404
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
 async def test_components_are_shown_in_each_language(transport: httpx.ASGITransport, language: str) -> None:
-    """Their words are samples, but what real macros say is in the catalogue: a plural needs a number."""
+    """The sample texts are not translated, but the texts of the real macros are, and a plural form needs a number."""
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         shown = await client.get("/dev/components", headers={"accept-language": language})
     assert (shown.status_code, f'<html lang="{language}"' in shown.text) == (200, True)
 
 
 async def test_an_e_mail_is_shown_with_its_own_styles_alone(transport: httpx.ASGITransport) -> None:
-    """To this machine only, like the list; scripts and pictures from elsewhere are forbidden."""
+    """To this machine only, like the list. Scripts and remote pictures are blocked."""
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         (path,) = re.findall(r'href="(/dev/mail/[^"]+)"', (await client.get("/dev/mail")).text)
         shown = await client.get(path)

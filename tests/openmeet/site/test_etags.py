@@ -1,4 +1,4 @@
-"""Conditions: nobody overwrites what they have not read, nobody is sent what they have."""
+"""Conditional requests: nobody overwrites what they have not read, and nobody is sent what they already have."""
 
 from http import HTTPStatus
 
@@ -9,7 +9,7 @@ from tests.openmeet.site_under_test import api_session, site_on
 
 EVENT = {"title": "Board games", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
 
-# Not edited: they begin and end.
+# Things that are not edited: they are only created and ended.
 WITHOUT_CONDITION = {
     "closeSession",
     "unsubscribeFromCalendar",
@@ -21,7 +21,7 @@ WITHOUT_CONDITION = {
     # The condition is in the body: a revision, which offline clients keep with the text.
     "editChatMessage",
     "removeChatMessage",
-    # Whoever sets or lifts one says what shall hold afterwards.
+    # A new sanction states the complete result, so it does not depend on the previous state.
     "putChatSanction",
     "liftChatSanctions",
 }
@@ -62,7 +62,7 @@ async def test_what_is_known_is_not_sent_again(client, ana):
     ],
 )
 async def test_an_edit_of_what_changed_meanwhile_is_refused(client, ana, path, body):
-    """The tag that a GET answered lets one edit through, and the same tag no second one."""
+    """The ETag of a GET response allows one edit and no second one."""
     slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
     group = (await client.post("/api/groups", json={"name": "A", "timeZone": "Europe/Berlin"}, headers=ana)).json()
     await client.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=ana)
@@ -90,14 +90,14 @@ async def test_without_a_condition_the_newest_version_is_changed(client, ana):
 
 
 def test_no_operation_demands_a_condition():
-    """Decision 0054: what some demanded and others did not, no client could know."""
+    """Decision 0054: clients could not know which operations demanded a condition."""
     for one in operations():
         assert HTTPStatus.PRECONDITION_REQUIRED not in one.failures
         assert not any(each.name == "If-Match" and each.is_required for each in one.parameters), one.name
 
 
 def test_whatever_can_be_read_and_edited_takes_a_condition():
-    """A PUT, PATCH or DELETE of an address that answers GET says IF_MATCH and 412 (``site.etags``)."""
+    """Every PUT, PATCH or DELETE of a URL that has GET documents IF_MATCH and 412 (``site.etags``)."""
     readable = {one.path for one in operations() if one.method == "GET"}
     edits = [one for one in operations() if one.path in readable and one.method in {"PUT", "PATCH", "DELETE"}]
     assert len(edits) > 5

@@ -1,4 +1,6 @@
-"""The examples of the OpenAPI document are what people send first: none of them is refused for what it says."""
+"""The examples of the OpenAPI document are the first thing that people send: none of them is refused because of its
+content.
+"""
 
 import re
 
@@ -9,19 +11,21 @@ from openmeet.routes import operations
 from openmeet.web.api.examples import example_of
 from tests.openmeet.site_under_test import api_session, site_on
 
-# What an example cannot know: a code that was mailed or printed, and what is the body itself of a picture.
+# Examples cannot contain a code that was e-mailed or printed, or a picture as the body.
 NOT_OF_AN_EXAMPLE = frozenset({"openSession", "openSessionWithPassword", "checkIn", "putEventPicture"})
 
 
 @pytest.fixture
 async def site(make_sqlite, clock):
-    # Examples speak of the spring of 2027: of times that lie ahead of their readers, and not too far.
+    # Examples use dates in the spring of 2027, which must be in the future, but not too far.
     clock.turn(300 * DAY)
     return site_on(await make_sqlite("openmeet"), clock)
 
 
 async def test_no_example_is_refused_for_what_it_says(site):
-    """Sent by the host of an event, of a series and of a group: how these stand may refuse it, its words may not."""
+    """Sent by the host of an event, a series and a group. A request may be refused because of their state, but not
+    because of the example's content.
+    """
     refused = []
     async with site.browser() as client:
         headers = await api_session(client, "ana@example.org", "Ana")

@@ -1,4 +1,4 @@
-"""The error pages: what is wrong on our side, and what the layers below refuse."""
+"""The error pages: internal failures, and requests that lower layers refuse."""
 
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase
@@ -6,7 +6,7 @@ from tests.openmeet.site_under_test import sign_up, site_on
 
 
 async def test_what_broke_is_told_once_with_its_number(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """And with what to do; the number is for whoever reports it."""
+    """It also says what to do. The id is for people who report the problem."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         await tx.execute("alter table events rename to moved_away")
@@ -21,7 +21,7 @@ async def test_what_broke_is_told_once_with_its_number(make_sqlite: MakeDatabase
 async def test_a_form_that_is_too_large_says_so_and_where_its_text_is(
     make_sqlite: MakeDatabase, clock: HandClock
 ) -> None:
-    """In the reader's language: as a whole, in one field, and for other sentences of the layers below."""
+    """In the reader's language: for the whole form, for a single field, and for other messages of lower layers."""
     async with site_on(await make_sqlite("openmeet", clock=clock), clock).browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         german = {"accept-language": "de", "accept": "text/html"}

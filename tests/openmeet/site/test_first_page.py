@@ -1,4 +1,4 @@
-"""The site answers at all."""
+"""The site answers requests."""
 
 import re
 

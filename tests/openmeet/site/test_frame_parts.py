@@ -1,4 +1,4 @@
-"""Times, texts and forms around every page."""
+"""Times, texts and forms that appear on every page."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -128,7 +128,7 @@ def test_a_form_from_elsewhere_is_refused(headers):
         {"origin": "https://openmeet.test"},
         {"sec_fetch_site": "same-origin", "origin": "null"},
         {"sec_fetch_site": "none"},
-        # A proxy names another host, or leaves the port away, or says the usual one.
+        # A proxy sends another host name, omits the port, or includes the default one.
         {"host": "127.0.0.1:8080", "origin": "https://openmeet.test"},
         {"host": "openmeet.test:443", "origin": "https://openmeet.test"},
         {"origin": "https://openmeet.test:443"},

@@ -1,4 +1,4 @@
-"""Live pages: what a page is told, and that nobody hears more than their own page shows."""
+"""Live pages: the updates that a page receives, and that nobody receives more than their own page shows."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ async def fingerprint(db: Database, event: Event) -> str:
 
 
 def address_in(page: str) -> str:
-    """Where the script of this page connects."""
+    """The URL that this page's script connects to."""
     found = re.search(r'data-live="([^"]*)"', page)
     assert found is not None
     return html.unescape(found[1])
@@ -67,7 +67,7 @@ class Follower:
         self._lines = lines
 
     async def next(self) -> tuple[str, str, dict[str, object]]:
-        """Id, name and data of the next event; the stream's end is ``("", "", {})``."""
+        """Id, name and data of the next event, or ``("", "", {})`` at the end of the stream."""
         told = {"id": "", "event": "", "data": "{}"}
         async with asyncio.timeout(PATIENCE_SECONDS):
             async for line in self._lines:
@@ -79,7 +79,7 @@ class Follower:
         return told["id"], told["event"], json.loads(told["data"])
 
     async def until(self, name: str) -> tuple[str, dict[str, object]]:
-        """The next event of this name."""
+        """The next event with this name."""
         while True:
             identifier, found, data = await self.next()
             assert found, f"the stream ended before {name!r}"
@@ -136,7 +136,7 @@ async def test_what_changed_before_the_stream_was_open_is_told_at_once(db: Datab
             assert (await page.next())[1] == "top"
             async with db.transaction() as tx:
                 await drop_session(tx, hash_token(token))
-            # Nothing about the event in between: the page showed it as it is.
+            # There was no event in between, because the page already showed the current state.
             assert (await page.next())[1] == "out"
             assert await page.next() == ("", "", {})
 
@@ -145,14 +145,14 @@ async def test_a_page_is_told_only_about_events_that_its_reader_sees(db: Databas
     _, ben, event = await host_and_guest(db, visibility="private")
     site = site_on(db, clock)
     async with signed_in(site, ben.user_id) as browser:
-        for _ in range(PER_READER + 1):  # a refused stream takes no place
+        for _ in range(PER_READER + 1):  # a refused stream does not count towards the limit
             assert (await browser.get(f"/live?event={event.slug}")).status_code == 404
     async with site.browser() as stranger:
         assert (await stranger.get("/live", headers={"accept": "text/event-stream"})).status_code in {303, 401}
 
 
 async def test_somebody_may_go_from_page_to_page_quickly(db: Database, clock: HandClock) -> None:
-    """That a page was left is noticed late, but before the next one of the same person is refused."""
+    """The server notices late that a page was left, but early enough to accept the person's next page."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     token = await token_of(db, ana)
@@ -177,7 +177,7 @@ async def test_one_person_has_so_many_streams(db: Database, clock: HandClock) ->
 
 
 class Crowd:
-    """Open pages of one person, without HTTP: each notes what it was sent."""
+    """Open pages of one person, without HTTP. Each records what it was sent."""
 
     def __init__(self, db: Database, person: Caller, session: bytes, event: Event, fingerprint: str) -> None:
         self.live, self.source = LivePages(), PageSource(db, CODE_KEY, lambda *_: b":\n\n")
@@ -186,7 +186,7 @@ class Crowd:
         self._tasks: list[asyncio.Task[None]] = []
 
     def join(self, *, is_about_event: bool) -> asyncio.Event:
-        """Open a page; what is returned is set once it was fed."""
+        """Open a page; the returned event is set once the page has received its first data."""
         fed = asyncio.Event()
         place = self.live.places.take(str(len(self.pages)), 10_000)
         about = self._event.id if is_about_event else None
@@ -204,7 +204,7 @@ class Crowd:
 
     @property
     def told(self) -> int:
-        """How many pages were told that their event changed."""
+        """The number of pages that received the change of their event."""
         return sum(one.fingerprint != self._fingerprint for one in self.pages)
 
     async def leave(self) -> None:
@@ -223,7 +223,7 @@ async def crowd_about(db: Database, host: Caller, event: Event) -> AsyncIterator
 
 
 async def test_a_crowd_is_told_little_by_little(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each page that is told loads itself again; in the end each was told once."""
+    """Each notified page reloads, so they are notified in small groups, each once."""
     monkeypatch.setattr(live_pages, "MOST_NOTIFIED_AT_ONCE", 2)
     monkeypatch.setattr(live_pages, "LOOK_SECONDS", 3_600.0)
     ana, ben, event = await host_and_guest(db)
@@ -240,7 +240,7 @@ async def test_a_crowd_is_told_little_by_little(db: Database, monkeypatch: pytes
 async def test_pages_that_join_all_the_time_do_not_keep_others_waiting(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a busy site others join while some are being told."""
+    """On a busy site other pages connect while some are being notified."""
     monkeypatch.setattr(live_pages, "LOOK_SECONDS", 0.05)
     query = still_open
 
@@ -262,7 +262,7 @@ async def test_pages_that_join_all_the_time_do_not_keep_others_waiting(
 
 
 async def test_a_failure_ends_the_streams_and_the_next_ones_are_fed(db: Database, clock: HandClock) -> None:
-    """Browsers connect again; a page that nobody feeds would look live and be silent."""
+    """Browsers reconnect. A page whose stream has silently stopped would look up to date."""
     ana, _, _ = await host_and_guest(db)
     token = await token_of(db, ana)
     site = site_on(db, clock)

@@ -1,4 +1,4 @@
-"""Sentences with numbers: whoever writes the cookie chooses numbers, never words, and never a page that fails."""
+"""Sentences with numbers: whoever forges the cookie can choose numbers, but no text, and cannot make a page fail."""
 
 import pytest
 

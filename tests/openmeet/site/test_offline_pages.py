@@ -1,4 +1,4 @@
-"""What makes the site installable: the manifest, the service worker, and the pages that a browser is asked to keep."""
+"""What makes the site installable: the manifest, the service worker, and the pages that browsers keep for offline use."""
 
 import re
 
@@ -6,7 +6,7 @@ from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
 
 
 async def test_the_manifest_names_icons_that_are_there(make_sqlite, clock):
-    """In the language of the reader; each icon is a picture of this release."""
+    """The manifest is in the reader's language, and each icon is a file of this release."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         manifest = (await browser.get("/manifest.webmanifest", headers={"accept-language": "de"})).json()
@@ -18,7 +18,7 @@ async def test_the_manifest_names_icons_that_are_there(make_sqlite, clock):
 
 
 async def test_the_service_worker_knows_the_files_of_this_release(make_sqlite, clock):
-    """It is asked for again each time, since its address never changes."""
+    """Browsers check it for changes each time, because its URL never changes."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         worker = await browser.get("/service-worker.js")
@@ -30,7 +30,9 @@ async def test_the_service_worker_knows_the_files_of_this_release(make_sqlite, c
 
 
 async def test_home_names_what_to_keep_for_when_there_is_no_connection(make_sqlite, clock):
-    """The week and its events, tickets of events one goes to, check-in lists of those one hosts; nothing of others."""
+    """The week with its events, tickets of events that the person goes to and check-in lists of events that they host;
+    nothing of other people.
+    """
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         await sign_up(browser, "ida@example.org", "Ida")

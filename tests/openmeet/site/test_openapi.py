@@ -1,4 +1,4 @@
-"""The OpenAPI document: what a stranger's tool relies on. A failure here names what is to be added, and where."""
+"""The OpenAPI document: what clients' tools rely on. A failure here says what to add, and where."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def made() -> dict[str, Any]:
 
 
 def properties(schema: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Every name of a property below a schema, with the place where it stands."""
+    """All property names below a schema, with their location."""
     match schema:
         case dict():
             for name in schema.get("properties", {}):
@@ -36,7 +36,7 @@ def properties(schema: Any, where: str) -> Iterator[tuple[str, str]]:
 
 
 def test_every_name_is_lower_camel_case(made):
-    """Properties, parameters and names of operations; a struct of the API says ``rename="camel"``."""
+    """Applies to properties, parameters and operation names. A struct of the API sets ``rename="camel"``."""
     names = list(properties(made["components"]["schemas"], "schemas"))
     for path, methods in made["paths"].items():
         for method, one in methods.items():
@@ -54,7 +54,7 @@ def test_every_address_is_of_words_and_dashes(made):
 
 
 def examples(made: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Every example, with its place and the schema that it must fit."""
+    """All examples, each with its location and the schema that it must match."""
     for path, methods in made["paths"].items():
         for method, one in methods.items():
             where = f"{method} {path}"
@@ -67,7 +67,7 @@ def examples(made: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
 
 
 def test_every_body_answer_problem_and_parameter_has_an_example_that_validates(made):
-    """Examples are read by people and used by tools; one that does not fit its schema misleads both."""
+    """People read examples and tools use them, so one that does not match its schema misleads both."""
     wrong = []
     found = list(examples(made))
     for where, schema, example in found:
@@ -78,7 +78,7 @@ def test_every_body_answer_problem_and_parameter_has_an_example_that_validates(m
 
 
 def test_every_operation_says_what_it_needs_and_how_it_fails(made):
-    """A summary, a tag, security, and for every failure a problem document."""
+    """A summary, a tag, security requirements, and a problem document for every failure."""
     for path, methods in made["paths"].items():
         for method, one in methods.items():
             where = f"{method} {path}"
@@ -100,7 +100,7 @@ def test_every_operation_says_what_it_needs_and_how_it_fails(made):
 
 
 def test_no_two_shapes_share_a_name(made):
-    """Two structs of one name would be told apart by their modules, which no client should have to know."""
+    """Two structs with the same name would be distinguished by their modules, which clients should not have to know."""
     wrong = [name for name in made["components"]["schemas"] if "_" in name]
     assert not wrong, "rename one of each: " + ", ".join(wrong)
 

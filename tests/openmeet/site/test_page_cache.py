@@ -1,4 +1,4 @@
-"""Pages cached for visitors: never older than the last commit, never another person's, bounded."""
+"""Cached pages for visitors: never older than the last commit, never another person's, limited in number."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -100,7 +100,7 @@ async def test_after_every_change_the_next_visitor_sees_it(site: Site, ana: http
 
 
 async def test_cached_pages_contain_nothing_random(site: Site, ana: httpx.AsyncClient) -> None:
-    """Two renderings are the same to the byte: anything random or personal would be served to everybody."""
+    """Two renderings are equal byte for byte. Anything random or personal would be served to everybody."""
     me = (await ana.get("/settings/profile")).text
     paths = ["/", await made_event(ana), *await group_and_series(ana)]
     async with site.db.reader() as reader:
@@ -160,7 +160,7 @@ async def test_words_about_the_time_go_on(site: Site, ana: httpx.AsyncClient, cl
 
 
 class Rendering:
-    """Counts its calls; each takes until ``goes_on`` is set."""
+    """Counts its calls; each one takes until ``goes_on`` is set."""
 
     def __init__(self, **answer: object) -> None:
         self.calls = 0
@@ -200,7 +200,9 @@ async def test_many_who_come_at_once_wait_for_one_rendering(make_sqlite: MakeDat
 async def test_those_who_waited_share_a_rendering_although_others_write_all_the_time(
     db: Database, clock: HandClock
 ) -> None:
-    """The first page was begun before they came, so it may be too old for them; the second is not, whatever is committed next."""
+    """The rendering that had already started may be too old for them. The next one is not, whatever is committed later,
+    and they all get that one.
+    """
     cache, calls = PageCache(), 0
 
     async def busy(_: Request) -> Response:
@@ -270,7 +272,7 @@ async def test_strangers_cannot_fill_it(make_sqlite: MakeDatabase, clock: HandCl
     for number in range(200):
         await cache.answer(request_for("/", f"q={number}"), db, clock, large)
         await cache.answer(request_for("/", "q=0", **{"accept-encoding": "gzip"}), db, clock, large)
-    # What is asked for again and again stays; of the others the last ten at most.
+    # Frequently requested pages stay in the cache. Of the others at most the last ten do.
     assert len(rendered) == 200
     for number in range(180):
         await cache.answer(request_for("/", f"q={number + 1}"), db, clock, large)

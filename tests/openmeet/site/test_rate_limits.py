@@ -1,4 +1,6 @@
-"""Pages, feeds and pictures are limited per address: wide for people, finite for programs, and never for everybody at once."""
+"""Pages, feeds and pictures are limited per address: enough for people, finite for programs, and never for everybody at
+once.
+"""
 
 from contextlib import asynccontextmanager
 
@@ -62,7 +64,7 @@ async def test_every_kind_of_page_is_counted(limited: Site, path: str):
 
 
 async def test_no_page_is_forgotten(limited: Site):
-    """Every route that this site serves as a page, a feed or a picture is one that counts."""
+    """Every route that serves a page, a feed or a picture counts."""
     counted = {route.path for route in (*open_pages(), *embeds(), *pages(), *pictures())}
     not_counted = {
         path
@@ -82,7 +84,7 @@ async def test_one_household_with_many_addresses_is_one_client(limited: Site):
 
 
 async def test_a_proxy_that_nobody_configured_is_not_taken_for_one_client(limited: Site):
-    """Everyone seems to come from it: a limit would close the site for all of them."""
+    """All visitors seem to come from its address, so a limit would lock all of them out."""
     async with browser_at(limited, "10.0.0.7") as proxy:
         assert await statuses(proxy, LIMIT + 2, **{"x-forwarded-for": "203.0.113.5"}) == [200] * (LIMIT + 2)
     async with browser_at(limited, "8.8.8.8") as stranger:

@@ -1,4 +1,4 @@
-"""GET writes nothing: every page, feed and operation is answered by a database that takes no writes."""
+"""GET writes nothing: every page, feed and operation is answered by a read-only database."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,19 +14,20 @@ from tests.openmeet.privacy.planted import HOST, NOBODY, Planted, Viewer
 from tests.openmeet.privacy.planting import plant
 from tests.openmeet.site_under_test import Site, change_services, site_on
 
-# What may write, and why. This site reaches no other server; where one does, a sign-in there (`/sign-in/callback`,
-# `/api/auth/login-bsky`), the site's first key for it (`/jwks.json`) and a renewed session (`/me/atproto/…`) are stored, too.
+# Routes that may write, with the reason. This site has no other servers. With other servers, a sign-in there
+# (`/sign-in/callback`, `/api/auth/login-bsky`), the site's first key for it (`/jwks.json`) and a refreshed session
+# (`/me/atproto/…`) are stored, too.
 MAY_WRITE: Final = {
     "/series/{slug}/dates/{original_date}": "a date is stored when its page is first opened",
 }
 
 
 class Refused(Exception):
-    """Somebody asked for a transaction."""
+    """Raised when a transaction is requested."""
 
 
 class ReadOnly:
-    """The database, without its ways to write."""
+    """The database without its methods for writing."""
 
     def __init__(self, database: Database) -> None:
         self.engine = database.engine
@@ -57,7 +58,7 @@ async def planted(site: Site) -> Planted:
 @pytest.mark.parametrize("viewer", [HOST, NOBODY])
 async def test_no_address_needs_to_write(site: Site, planted: Planted, viewer: Viewer) -> None:
     async with looking_as(site, planted, viewer) as client:
-        # That somebody was here today is noted at their first request of the day, whatever it asks.
+        # A person's first request of a day stores that they were here, whatever it requests.
         for first in ("/", "/api/me/profile"):
             await client.get(first)
         tenant = site.app.state.services.tenant
@@ -76,7 +77,7 @@ async def test_no_address_needs_to_write(site: Site, planted: Planted, viewer: V
 
 
 async def test_what_writes_is_refused(site: Site, planted: Planted) -> None:
-    """The database of the test above refuses indeed."""
+    """The database of the test above does refuse writes."""
     change_services(site.app, tenant=replace(site.app.state.services.tenant, database=ReadOnly(site.db)))
     async with looking_as(site, planted, HOST) as client:
         answer = await client.post("/notifications", data={"until": "0"})

@@ -1,4 +1,4 @@
-"""Settings as a list: every row leads to a page and says how things are now; sessions end one by one."""
+"""The settings list: every row leads to a page and shows the current value. Sessions are ended one by one."""
 
 import re
 
@@ -55,7 +55,9 @@ async def test_the_row_of_notifications_says_by_which_ways_they_come(site: Site)
 
 
 async def test_a_session_is_ended_where_it_is_not_needed(site: Site) -> None:
-    """That of another browser stops at once; nobody ends those of somebody else; one's own leads to the front page."""
+    """Another browser's session ends at once, other people's sessions cannot be ended, and ending one's own leads to
+    the front page.
+    """
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
     async with (

@@ -30,7 +30,9 @@ def test_words_of_a_title(title: str, words: str):
 
 
 def test_no_address_can_be_guessed_from_its_title():
-    """Ten characters of 31: a million guesses find one of a thousand unlisted events once in 800,000 tries."""
+    """Ten characters out of 31: for a site with a thousand unlisted events, a million guesses find one with a
+    probability of 1 in 800,000.
+    """
     made = {new_slug("Board games", otherwise="event") for _ in range(100)}
     assert len(made) == 100
     assert all(re.fullmatch(r"board-games-[2-9a-z]{10}", slug) for slug in made)

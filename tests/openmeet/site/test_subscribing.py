@@ -16,7 +16,7 @@ from openmeet.web.site.subscribe_links import subscription
     ],
 )
 def test_each_service_gets_the_very_address_and_each_name(address: str) -> None:
-    """Google takes it as ``webcal:``, Outlook as it is; what stands in its query stays within it."""
+    """Google takes the URL as ``webcal:``, Outlook unchanged. The URL's own query stays inside the parameter."""
     name = "Käse & Wein #1"
     to = subscription(address, name)
     plain = address.partition("://")[2]

@@ -40,7 +40,7 @@ from openmeet.i18n.markdown import html_of, one_line, summary_of
 )
 @pytest.mark.parametrize("length", [20_000, 900_000])
 def test_no_text_holds_everybody_up(piece: str, length: int) -> None:
-    """Rendering happens while other requests wait; the work for brackets alone grows with the square of their number."""
+    """Rendering blocks other requests. The work for brackets alone would grow with the square of their number."""
     text = (piece * length)[:length]
     assert calls_of(lambda: (html_of(text), summary_of(text))) < 500_000
 
@@ -48,13 +48,13 @@ def test_no_text_holds_everybody_up(piece: str, length: int) -> None:
 @pytest.mark.parametrize("head", ["https://a", "https://a(", "see https://a) https://b"])
 @pytest.mark.parametrize("piece", [")", "().", ").", "]", "'", "(", "a)", "/https://a)"])
 def test_a_long_address_is_looked_over_a_few_times_and_not_once_per_character(head: str, piece: str) -> None:
-    """Counted are the characters that string methods look over: 20,000 brackets behind an address were 400 million."""
+    """Counts the characters that string methods scan. Before, 20,000 brackets after a URL caused 400 million."""
     text = head + (piece * 19_000)[:19_000]
     assert scanned_by(lambda: html_of(text)) < 200 * len(text)
 
 
 def test_summaries_of_many_hostile_texts_cost_little_together() -> None:
-    """A front page has twenty of them, and whoever wrote one can write twenty."""
+    """A front page shows twenty summaries, and one person can write twenty hostile texts."""
     for piece in ("[[a](", "*_", "*a", "&"):
         texts = [f"{number} " + piece * 2000 for number in range(20)]
         assert calls_of(lambda: [summary_of(text) for text in texts]) < 200_000, piece  # noqa: B023
@@ -66,7 +66,7 @@ def test_a_summary_of_many_links_has_their_words() -> None:
 
 
 def calls_of(work: Callable[[], object]) -> int:
-    """How many calls and returns it takes, the same on every machine; nothing is answered from memory."""
+    """The number of calls and returns, which is the same on every machine. Caches are cleared first."""
     html_of.cache_clear()
     counted = itertools.count()
     sys.setprofile(lambda _frame, _event, _argument: next(counted))
@@ -78,7 +78,7 @@ def calls_of(work: Callable[[], object]) -> int:
 
 
 def scanned_by(work: Callable[[], object]) -> int:
-    """How many characters methods of strings are called on, all calls together; nothing is answered from memory."""
+    """The total length of the strings that string methods are called on. Caches are cleared first."""
     html_of.cache_clear()
     scanned = 0
 

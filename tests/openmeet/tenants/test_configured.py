@@ -1,4 +1,6 @@
-"""Communities in the settings file: each its own site, nothing shared by accident, refused with sentences."""
+"""Communities in the settings file: each has its own site, nothing is shared by accident, and errors have an
+explanation.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,7 @@ def refusal(*tenants: dict[str, object], **changes: object) -> str:
 
 
 def test_without_tables_there_is_one_community_as_ever():
-    """An installation that names none is read as before there were several."""
+    """An installation that names no communities is read as before there could be several."""
     found = read_tenants(TOWN, {})
     assert list(found) == ["default"]
     assert found["default"].tenant_database_url == "sqlite:////srv/town/openmeet.db"
@@ -55,7 +57,7 @@ def test_a_community_takes_over_what_is_the_installations():
 
 
 def test_a_community_takes_over_nothing_that_would_let_another_in():
-    """Its own files, queue and people; who operates or moderates the default site is nobody here."""
+    """It has its own files, queue and users. Operators and moderators of the default site have no rights there."""
     village = checked(read(VILLAGE))["village"]
     assert village.data_directory == Path("/srv/town/tenants/village")
     assert village.tenant_database_url == "sqlite:////srv/town/tenants/village/openmeet.db"
@@ -71,7 +73,7 @@ def test_a_postgresql_installation_gives_each_a_schema():
 
 
 def test_mail_comes_in_the_communitys_name():
-    """The installation's address, without the default site's name and without its reply address."""
+    """Its e-mails come from the installation's address, without the default site's name and reply address."""
     assert read(VILLAGE)["village"].mail_from == "no-reply@town.net"
     own = read({**VILLAGE, "mail_from": "Us <us@village.net>"}, mail_reply_to="town@town.net")["village"]
     assert own.mail_from == "Us <us@village.net>"
@@ -139,7 +141,7 @@ LISTED = '[{ name = "village", public_url = "https://village.town.net", site_nam
 
 
 def test_the_environment_names_the_same_communities_as_the_file():
-    """For containers, which have no file: one and the same tables, one and the same settings."""
+    """For containers, which have no settings file: the same tables give the same settings."""
     assert repr(read_tenants(TOWN, {VARIABLE: LISTED})) == repr(read(VILLAGE))
     assert list(read_tenants(TOWN, {VARIABLE: " "})) == ["default"]
 
@@ -171,7 +173,7 @@ def test_what_is_no_list_of_tables_is_refused_with_an_example(text: str):
 
 
 def test_two_places_do_not_name_different_communities():
-    """Whoever is named in the one that is passed over would be forgotten by the consumer."""
+    """A community that is named only in the ignored place would be missing for the consumer."""
     hamlet = {"name": "hamlet", "public_url": "https://hamlet.town.net"}
     with pytest.raises(SettingsRefused, match="both name communities, and not the same"):
         read_tenants({**TOWN, "tenants": [hamlet]}, {VARIABLE: LISTED})

@@ -1,4 +1,4 @@
-"""Choice of the site by host name; by ``x-tenant-id`` only with a token or from the operator's proxy."""
+"""The host name selects the site. ``x-tenant-id`` counts only with a token or from the operator's proxy."""
 
 import httpx
 import pytest
@@ -45,7 +45,7 @@ def browser(*, proxies_name_tenant: bool = False) -> httpx.AsyncClient:
     ],
 )
 async def test_the_host_decides(host: str, name: str):
-    """Whatever port and spelling; a name that is nobody's is the default site's."""
+    """Port and spelling do not matter. An unknown name leads to the default site."""
     assert (await browser().get("/", headers={"host": host})).text == name
 
 
@@ -66,7 +66,7 @@ async def test_a_strangers_word_for_a_community_is_passed_over(path: str, header
 
 
 async def test_with_a_token_a_program_names_its_community():
-    """The named site's own look at the token decides then."""
+    """The site that the header names then checks the token itself."""
     headers = {"authorization": "bearer abc", "x-tenant-id": "village"}
     assert (await browser().get("/api/events", headers=headers)).text == "village"
 

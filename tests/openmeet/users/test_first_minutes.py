@@ -1,4 +1,4 @@
-"""The page for a new person: town, topics, groups; what is chosen is kept, and all of it can be skipped."""
+"""The page for new people: town, topics, groups. The choices are stored, and all of it can be skipped."""
 
 import pytest
 
@@ -21,7 +21,7 @@ async def _searches(site) -> list[str]:
 
 
 async def test_topics_become_searches_and_groups_are_followed(site):
-    """At most five topics: each is one of the limited number of saved searches."""
+    """At most five topics, because each one uses up one of the limited saved searches."""
     async with site.db.transaction() as tx:
         group = await group_by(tx, await person(tx, "Ana"))
     async with site.browser() as browser:
@@ -41,7 +41,7 @@ async def test_topics_become_searches_and_groups_are_followed(site):
 
 
 async def test_whoever_chooses_nothing_goes_on(site):
-    """Nothing is kept, and the address to go on to is one of this site."""
+    """Nothing is stored, and the next URL must be on this site."""
     async with site.browser() as browser:
         await sign_up(browser, "ida@example.org", "Ida")
         done = await browser.post("/welcome/start", data={"next": "https://evil.test/"})
@@ -50,7 +50,7 @@ async def test_whoever_chooses_nothing_goes_on(site):
 
 
 async def test_a_new_person_without_a_name_is_asked_what_they_like_next(site):
-    """Unless they came for something: then they go on with that."""
+    """Unless they came for something, in which case they continue with that."""
     async with site.browser() as browser:
         await sign_up(browser, "ida@example.org", "Ida")
         home = await browser.post("/welcome", data={"display_name": "Ida K", "next": "/home"})

@@ -1,4 +1,4 @@
-"""Greetings use a first name only where the display name clearly has one."""
+"""Greetings use a first name only if the display name clearly contains one."""
 
 import pytest
 

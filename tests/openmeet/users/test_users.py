@@ -1,4 +1,4 @@
-"""People, on both engines."""
+"""Users, on both engines."""
 
 import asyncio
 

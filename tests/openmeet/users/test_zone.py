@@ -1,4 +1,4 @@
-"""Whoever came without a time zone is asked for it, once, and reads times of events in the events' own zones meanwhile."""
+"""People without a time zone are asked for it once. Until then they see event times in the events' own zones."""
 
 import pytest
 
@@ -17,7 +17,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def test_who_has_no_zone_is_asked_until_they_say(site: Site) -> None:
-    """The rest of the profile stays; what is no zone is refused; mails name the event's zone in any case."""
+    """The rest of the profile stays, and an invalid zone is refused. E-mails always name the event's zone."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await tx.execute("update users set bio = 'Plays chess' where id = :id", id=ana.user_id)

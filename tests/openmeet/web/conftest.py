@@ -1,4 +1,4 @@
-"""The small network of ``tests.openmeet.deployment``."""
+"""Fixtures with the small network of ``tests.openmeet.deployment``."""
 
 from tests.openmeet.deployment import deployment
 

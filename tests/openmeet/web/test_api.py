@@ -1,4 +1,4 @@
-"""The JSON API as a client sees it, and its documentation beside it."""
+"""The JSON API as clients see it, and its documentation."""
 
 import json
 import re
@@ -81,7 +81,7 @@ async def test_the_same_idempotency_key_with_another_body_is_refused(client, ana
 
 
 async def test_a_start_in_the_past_must_be_meant(client, ana):
-    """Neither a new event nor an edit gets a start that is over by a slip; what has begun can still be edited."""
+    """Neither a new event nor an edit gets a start in the past by mistake. An event that has begun can still be edited."""
     past = {"startsLocal": "2025-07-04T18:00", "endsLocal": None}
     refused = await client.post("/api/events", json=EVENT | past, headers=ana)
     assert (refused.status_code, list(refused.json()["fields"])) == (400, ["startsLocal"])
@@ -168,7 +168,7 @@ async def test_answers_and_the_waitlist(client, ana, ben):
     waiting = (await client.put(f"{path}/answer", json={"reply": "confirmed"}, headers=ben)).json()
     assert (waiting["status"], waiting["waitingBefore"]) == ("waitlisted", 0)
     going, waits = ("Ana", "attending"), ("Ben", "waitlisted")
-    # That somebody got no place is theirs and the host's to know; everybody else reads how many wait.
+    # Only the person and the host know that somebody did not get a place. Everyone can see the length of the waitlist.
     for headers, shown in ((ana, [going, waits]), (ben, [going, waits]), (cleo, [going]), ({}, [going])):
         answer = await client.get(f"{path}/attendees", headers=headers)
         people = msgspec.json.decode(answer.content, type=AttendeeList)

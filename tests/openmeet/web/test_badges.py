@@ -27,7 +27,7 @@ async def take_known(db: Database, *messages: RecordMessage) -> None:
 
 
 def badges_in(text: str) -> list[str]:
-    """The words of all chips, in their order."""
+    """The texts of all chips, in order."""
     return re.findall(r'<span class="chip[^"]*">([^<]*)</span>', text)
 
 
@@ -37,7 +37,9 @@ def card(text: str, title: str) -> list[str]:
 
 
 async def test_a_mixed_list_says_of_each_where_it_is_from(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """The app where it is known, and whether its host is a member; where all were made here nothing is said."""
+    """The app is named if it is known, and so is whether the host is a member. If all events were made here, there is
+    no badge.
+    """
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
@@ -61,7 +63,7 @@ async def test_a_mixed_list_says_of_each_where_it_is_from(make_sqlite: MakeDatab
 
 
 async def test_pages_say_it_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Of an event, of one made here, and of a series that was found; a draft says nothing."""
+    """Pages of an imported event, of one made here and of a detected series. A draft has no badge."""
     db = await make_sqlite("openmeet", clock=clock)
     await take_known(db, *weekly(16))
     async with db.reader() as reader:

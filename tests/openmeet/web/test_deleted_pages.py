@@ -1,4 +1,4 @@
-"""Series and groups that were deleted: page, API, calendar file and feeds say the same, and of private ones nothing."""
+"""Deleted series and groups: page, API, calendar file and feeds respond alike, and reveal nothing about private ones."""
 
 import pytest
 

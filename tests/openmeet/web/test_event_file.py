@@ -1,4 +1,4 @@
-"""One event as a file for calendar programs, by the link on its page."""
+"""A single event as a file for calendar programs, from the link on its page."""
 
 import icalendar
 import pytest

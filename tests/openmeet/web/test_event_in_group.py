@@ -1,4 +1,4 @@
-"""What the page of an event says about its group, and to whom."""
+"""What an event's page shows about its group, and to whom."""
 
 import pytest
 
@@ -9,7 +9,9 @@ from tests.openmeet.site_under_test import details, person, sign_up, site_on
 
 @pytest.mark.parametrize(("visibility", "is_named"), [("public", True), ("private", False)])
 async def test_a_group_is_named_to_those_who_see_it(make_sqlite, clock, visibility, is_named):
-    """The event of a public group names it; that of a closed group is absent for strangers, and so is the name."""
+    """The page of an event in a public group names the group. For strangers an event in a private group does not exist,
+    and neither does the group's name.
+    """
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

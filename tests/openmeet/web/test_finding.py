@@ -1,4 +1,6 @@
-"""Finding events on both engines: words of every script, hostile ones, filters, nearness, order and what nobody may find."""
+"""Finding events on both engines: words in every script, hostile input, filters, distance, order, and what nobody may
+find.
+"""
 
 from dataclasses import replace
 
@@ -31,7 +33,7 @@ async def titles(reader, *words: str, **wanted: object):
 
 
 async def put_at(tx, event, place):
-    """Give an event the coordinates that only records bring."""
+    """Give an event coordinates that only records can have."""
     found = await queries.by_id(tx, event.id)
     venue = replace(found.content.venue, latitude=place[0], longitude=place[1])
     at = replace(found, content=replace(found.content, venue=venue))
@@ -67,7 +69,7 @@ async def test_words_of_every_script_are_found(db, title, found_by, not_by):
     ],
 )  # fmt: skip
 async def test_no_sign_means_anything_to_an_engine(db, query):
-    """What letters and digits a query has are all looked for; nothing else of it has an effect."""
+    """All letters and digits of a query are searched for, and nothing else in it has an effect."""
     async with db.transaction() as tx:
         await event_by(tx, await person(tx, "Ana"), title="Tea")
         expected = ["Tea"] if query in PLAIN_TEA else []
@@ -95,7 +97,7 @@ async def test_titles_come_first_and_cursors_hold_while_events_are_added(db):
 
 
 async def test_the_index_follows_every_change(db):
-    """Renamed, called off, deleted, brought by the network, changed and erased there."""
+    """Events are renamed, cancelled and deleted here, and brought, changed and deleted by the network."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         tea = await event_by(tx, ana, title="Tea")
@@ -115,7 +117,7 @@ async def test_the_index_follows_every_change(db):
 
 
 async def test_what_is_not_public_is_found_by_nobody_else(db):
-    """With a positive control: the same words find what is public."""
+    """As a control, the same words find public events."""
     secret = {"title": "Zanzibar", "description": "zanzibar", "tags": "zanzibar"}
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -164,7 +166,7 @@ async def test_near_is_measured_over_the_ground_and_never_by_a_hidden_address(db
         await put_at(tx, await event_by(tx, ana, title="Online", mode="online", online_url="https://x.example"), BERLIN)
         near = Near(52.52, 13.405, 20)
         assert await titles(tx, near=near) == ["Berlin"]
-        # 27.5 km by the great circle.
+        # 27.5 km along the great circle.
         assert await titles(tx, near=replace(near, within_km=27)) == ["Berlin"]
         assert sorted(await titles(tx, near=replace(near, within_km=28))) == ["Berlin", "Potsdam"]
         assert await titles(tx, near=Near(-17, -179.99, 5)) == ["East"]
@@ -187,7 +189,9 @@ def test_an_empty_answer_says_why_and_offers_one_step(typed, heading, path):
 
 
 async def test_one_letter_is_no_mark_of_the_index(db):
-    """Every title stands in the index with "t=" before each word, every topic with "k=": nobody looks for those."""
+    """The index has every title word again with "t=" in front and every topic with "k=". Queries for these letters must
+    not match them.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await event_by(tx, ana, title="Jazz", categories="music", venue_name="", locality="")

@@ -1,4 +1,6 @@
-"""Any question, page by page, finds what a plain model finds, in its order: whichever way the steps of reading fall."""
+"""Any search, page by page, finds the same as a plain model and in the same order, whatever sequence of read steps it
+takes.
+"""
 
 import random
 from dataclasses import dataclass, replace
@@ -52,7 +54,7 @@ class Known:
                 wanted.source is EventOrigin.ALL
                 or (wanted.source is EventOrigin.ATPROTO) is (self.origin is RecordOrigin.NETWORK)
             )
-            # Suva is further from both others than any question reaches; they are 27.5 km apart.
+            # Suva is too far from the other two for any search here. These two are 27.5 km apart.
             and (
                 wanted.near is None
                 or self.deployment == "Berlin"
@@ -72,7 +74,7 @@ async def some_events(tx, chosen: random.Random) -> list[Known]:
     for _ in range(EVENTS):
         title = chosen.sample(WORDS, chosen.randint(1, 2))
         text = chosen.sample(WORDS, chosen.randint(0, 3))
-        # Over, under way for an hour or for weeks, soon, in years; several at the same moment.
+        # Past, running for an hour or for weeks, soon, in years; several at the same moment.
         starts = today + timedelta(
             days=chosen.choice((-400, -30, -2, -1, 0, 0, 1, 1, 20, 70, 400, 5_000)), hours=chosen.choice((8, 12, 23))
         )
@@ -100,7 +102,7 @@ async def some_events(tx, chosen: random.Random) -> list[Known]:
         placed = replace(event, content=replace(event.content, venue=venue))
         await queries.update(tx, placed, search_text=f"{event.title}\n{event.content.description}")
         await tx.execute("update events set origin = :origin where id = :id", origin=origin.value, id=event.id)
-        # Where one takes part from anywhere, the place is no place to search near.
+        # Online events cannot be found near a place.
         deployment = "" if mode is Mode.ONLINE else deployment
         starts_at, over_at = event.starts_at, event.over_at
         assert starts_at is not None
@@ -129,7 +131,7 @@ def some_question(chosen: random.Random, today: date) -> SearchQuery:
     )
 
 
-# What is walked at once, how often, and how many grains are looked up: tiny numbers, so that each step is taken.
+# Tiny limits for rows per step, steps and index keys, so that every kind of step is taken.
 @pytest.mark.parametrize(("some", "walks", "first", "most"), [(500, 4, 4, 256), (3, 0, 1, 8), (2, 1, 40, 1_000)])
 async def test_every_page_of_every_question_is_that_of_the_model(db, monkeypatch, some, walks, first, most):
     chosen = random.Random(f"{some} {walks}")

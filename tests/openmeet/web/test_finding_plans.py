@@ -1,4 +1,4 @@
-"""No question reads through all events: each statement of a search has an index, on both engines."""
+"""No search scans all events: each of its statements uses an index, on both engines."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ QUESTIONS = {
 
 
 class Explaining:
-    """A reader that keeps the plan of each statement that it carries out."""
+    """A reader that keeps the plan of each statement that it runs."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -58,7 +58,7 @@ async def db(make_database: MakeDatabase) -> Database:
 
 
 async def many_events(tx: Transaction) -> None:
-    """Copies of one that was really made: so many that an index pays off."""
+    """Copies of a real event, enough for an index to pay off."""
     event = await event_by(tx, await person(tx, "Ana"), title="Tea")
     row = await tx.fetch_one("select * from events")
     assert row is not None
@@ -80,7 +80,9 @@ async def many_events(tx: Transaction) -> None:
 
 
 async def test_every_statement_of_a_search_has_an_index(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is asked for; PostgreSQL is kept from reading everything in one go, which pays off while there is so little."""
+    """For every kind of search. Sequential scans are disabled on PostgreSQL, because with so few rows they would be
+    cheaper.
+    """
     monkeypatch.setattr(index_scan, "_SOME", 1)
     async with db.transaction() as tx:
         await many_events(tx)
@@ -96,7 +98,7 @@ async def test_every_statement_of_a_search_has_an_index(db: Database, monkeypatc
 
 
 def reads_all(plan: str) -> bool:
-    """Whether every event is read; ``SCAN e`` is said of the few that a subquery has handed on, too."""
+    """True if every event is read. SQLite also reports ``SCAN e`` for the few rows of a subquery."""
     return "Seq Scan on events" in plan or (
         "CO-ROUTINE e" not in plan and any("SCAN e" in line and "USING" not in line for line in plan.splitlines())
     )

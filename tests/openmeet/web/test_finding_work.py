@@ -1,4 +1,6 @@
-"""On PostgreSQL a search reads what it shows and little more: neither events that do not fit nor the index of other times."""
+"""On PostgreSQL a search reads little more than it shows: neither events that do not match nor index entries of other
+times.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,14 +17,16 @@ from tests.openmeet.web.test_finding_plans import Explaining
 
 EVENTS = 12_000
 DAYS = 720
-# Each of two thirds of all events, by hundred words for each; the three never together.
+# Each prefix is in two thirds of all events, with a hundred different words. No event has all three.
 COMMON = ("ka", "le", "mi")
-# What the index is asked for at most: rows of events that do not stand in the answer, and pages of the index and the table.
+# The most that may be read: rows of events that are not in the result, and pages of the index and the table.
 READ, PAGES, STATEMENTS = 300, 2_000, 40
 
 
 class Measuring(Explaining):
-    """A reader that counts statements, and what those read that look words up: events, and pages of tables and indexes."""
+    """A reader that counts statements. For statements that look up words it also counts the events and the pages of
+    tables and indexes that they read.
+    """
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
@@ -39,7 +43,7 @@ class Measuring(Explaining):
 
 
 def events_read(plan: Mapping[str, object]) -> int:
-    """How many rows of ``events`` are looked at in this part of a plan: those handed on and those thrown away."""
+    """The number of rows of ``events`` that this part of a plan reads: those returned and those filtered out."""
     inner = plan.get("Plans", [])
     assert isinstance(inner, list)
     here = 0
@@ -60,7 +64,9 @@ async def db(make_database: MakeDatabase) -> Database:
 
 
 async def crowd(tx: Transaction) -> None:
-    """Events over two years, each with words of two of the three beginnings, in its title, and one of its own."""
+    """Insert events over two years. Each has words with two of the three prefixes in its title, and one word of its
+    own.
+    """
     event = await event_by(tx, await person(tx, "Ana"), title="Tea")
     row = await tx.fetch_one("select * from events")
     assert row is not None

@@ -37,7 +37,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 async def found(site: Site, words: str) -> list[str]:
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"q": words})).text
-    # Where nothing was found, other events are offered.
+    # If nothing was found, other events are offered.
     page, _, _ = page.partition('id="others"')
     return [unescape(title) for title in re.findall(r'<h3><a href="/events/[^"]*">([^<]*)<', page)]
 
@@ -118,7 +118,7 @@ async def test_hosts_and_groups_are_found_by_name(site: Site) -> None:
 
 
 async def test_private_events_lend_no_words(site: Site) -> None:
-    """Otherwise a mended word would say that there is such an event."""
+    """Otherwise a corrected word would reveal that such an event exists."""
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"q": "zirkuss"})).text
     assert "These match" not in page
@@ -130,7 +130,7 @@ def _corrected(names: known_names.KnownNames, words: list[str]) -> list[str] | N
 
 
 def test_mending_is_bounded() -> None:
-    """Long words have no variants, and short ones are left alone."""
+    """Long words have no variants, and short ones are not corrected."""
     names = known_names.names_in([("a" * 500 + " abcd", "", None)], {})
     assert _corrected(names, ["b" * 500]) is None
     assert _corrected(names, ["abc"]) is None

@@ -1,4 +1,4 @@
-"""What of the network stands where nobody asked for anything, and what only a search finds. On both engines."""
+"""Which network events are listed without a search, and which only a search finds. On both engines."""
 
 import re
 
@@ -31,7 +31,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def written(tx, author: Caller, did: str, title: str, hour: int, point: str = "") -> None:
-    """An event of the network, as its record was read."""
+    """An event of the network, as it was read from its record."""
     event = await event_by(
         tx, author, title=title, starts=f"2026-07-04T{hour}:00", ends="2026-07-04T22:00", point=point
     )
@@ -44,7 +44,7 @@ async def written(tx, author: Caller, did: str, title: str, hour: int, point: st
 
 
 async def network(tx) -> Caller:
-    """Four authors: somebody here, a member with a repository, one whom a group follows, one whom nobody knows."""
+    """Four authors: a user of this site, a member with a repository, one whom a group follows, and a stranger."""
     ana, cleo = await person(tx, "Ana"), await person(tx, "Cleo")
     group = await group_by(tx, ana)
     await administration.follow(tx, ana, group.slug, FOLLOWED)
@@ -94,7 +94,7 @@ async def test_nobody_is_woken_by_somebody_whom_nobody_here_knows(site: Site, cl
 
 @pytest.mark.parametrize(("choice", "stand"), [("nothing", ["Made here"]), ("everything", EVERYTHING)])
 async def test_a_site_may_show_more_or_less(make_database: MakeDatabase, clock: HandClock, choice: str, stand) -> None:
-    """On its pages, and in what people are told; a search finds everything in any case."""
+    """On its pages and in notifications. A search finds everything in any case."""
     site = site_on(await make_database("openmeet"), clock, network_shown=choice)
     async with site.db.transaction() as tx:
         dan = await person(tx, "Dan")
@@ -121,7 +121,7 @@ async def test_a_site_may_show_more_or_less(make_database: MakeDatabase, clock: 
 async def test_what_is_near_a_point_may_stand_beside_what_is_familiar(
     make_database: MakeDatabase, clock: HandClock
 ) -> None:
-    """On its pages, a page at a time, and in what people are told."""
+    """On its pages, on each page of the list, and in notifications."""
     near = "48.21, 16.37, 20"
     site = site_on(await make_database("openmeet"), clock, network_near=near)
     async with site.db.transaction() as tx:

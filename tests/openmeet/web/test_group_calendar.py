@@ -1,4 +1,6 @@
-"""The calendar file of a group, as a second library reads it: series with their rules, and nothing that a reader may not see."""
+"""The calendar file of a group, read with a second library: series with their rules, and nothing that a reader may not
+see.
+"""
 
 from datetime import datetime
 
@@ -42,7 +44,7 @@ async def file_for(tx: Transaction, group: Group, who: Caller | None) -> bytes:
 
 
 def shown_in(file: bytes) -> dict[tuple[str, datetime], str]:
-    """Title and start of every date that a calendar program shows, with its status."""
+    """Title, start and status of every date that a calendar program shows."""
     last = datetime.fromtimestamp((NOW + YEAR) / 1_000_000)  # noqa: DTZ006  # a year, give or take a day
     found = recurring_ical_events.of(icalendar.Calendar.from_ical(file)).between((2025, 1, 1), last)
     shown = {(str(one["SUMMARY"]), one["DTSTART"].dt): str(one["STATUS"]) for one in found}
@@ -62,7 +64,7 @@ async def show(tx: Transaction, event: Event, visibility: Visibility) -> None:
 
 
 async def planned(tx: Transaction, series: Series, viewer: UserId) -> dict[tuple[str, datetime], str]:
-    """What our own list of the series says of the year to come."""
+    """The dates of the series in the coming year, according to our own list."""
     lines = await agenda.between(tx, series, viewer, tx.now, Instant(tx.now + YEAR), limit=1_000)
     statuses = {True: "CANCELLED", False: "CONFIRMED"}
     return {
@@ -103,7 +105,7 @@ def place_of(event: Event) -> str:
 
 
 async def test_dates_that_a_reader_may_not_see_are_not_in_their_file(db: Database, clock: HandClock) -> None:
-    """However long they are over; who may see them has them for a year."""
+    """However long ago they were. For people who may see them they are in the file for a year."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -124,7 +126,7 @@ async def test_dates_that_a_reader_may_not_see_are_not_in_their_file(db: Databas
 
 
 async def test_a_series_of_fewer_people_is_told_to_these_alone(db: Database) -> None:
-    """A date of it that everybody may see stands alone, and says nothing of the others."""
+    """A date of it that is public stands alone, and reveals nothing about the others."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -175,7 +177,7 @@ async def test_many_series_are_read_by_as_many_statements_as_one(db: Database) -
 async def test_hidden_dates_of_long_ago_are_read_no_more_and_the_rule_does_not_name_them(
     db: Database, clock: HandClock
 ) -> None:
-    """Nor what was cancelled then: the rule is told from a year ago on."""
+    """Nor does it name dates that were cancelled then: the rule in the file starts a year ago."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -198,7 +200,7 @@ async def test_hidden_dates_of_long_ago_are_read_no_more_and_the_rule_does_not_n
 async def test_of_too_many_dates_the_past_of_a_series_is_left_out_with_its_rule(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And of too many series the oldest are single dates. A date that is kept from the reader is in no file."""
+    """With too many series the oldest become single dates. A date that is hidden from the reader is in no file."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)

@@ -1,4 +1,4 @@
-"""The secret address of a group's calendar: who gets one, what it answers, and when it opens nothing any more; on both engines."""
+"""The secret URL of a group's calendar: who gets one, what it returns, and when it stops working; on both engines."""
 
 import hashlib
 
@@ -55,7 +55,7 @@ async def let_in(site, path: str, email: str, name: str) -> None:
 
 
 async def address_in(browser, path: str) -> str:
-    """The address that the page shows; empty where it shows none."""
+    """The URL that the page shows, or empty if it shows none."""
     page = await text_of(browser, f"{path}/events")
     assert "In your own calendar" in page
     _, found, rest = page.partition('id="own-feed-address" value="')
@@ -63,7 +63,7 @@ async def address_in(browser, path: str) -> str:
 
 
 async def answers(site, address: str) -> int:
-    """What a calendar program is answered, which has no session."""
+    """The response to a calendar program, which has no session."""
     async with site.browser() as anybody:
         got = await anybody.get(address)
     assert ("Endgames" in got.text) is (got.status_code == 200)
@@ -98,7 +98,7 @@ async def test_a_member_has_an_address_that_they_make_anew_and_close(site, ana, 
 
 @pytest.mark.parametrize("how", ["left", "removed", "banned", "deleted"])
 async def test_it_ends_with_the_membership(site, ana, ben, how):
-    """At once; and who comes back has none before they make another."""
+    """It stops working at once. A person who comes back has none until they create another."""
     path = await private_group(site, ana)
     await let_in(site, path, "ben@example.org", "Ben")
     await press(ben, f"{path}/calendar", act="open")

@@ -1,4 +1,6 @@
-"""A group's page about the network: one's own yes, off at first; the owner's view of the record; groups that are kept elsewhere."""
+"""A group's page about the network: one's own consent, off by default; the owner's view of the record; groups that are
+kept elsewhere.
+"""
 
 import pytest
 
@@ -30,7 +32,7 @@ async def site(make_sqlite, clock):
 
 
 async def planted(site: Site, **typed: str) -> tuple[Group, Caller, Caller]:
-    """A group, its owner, and a member who agreed to publishing."""
+    """A group with its owner, and a member who has agreed to publishing."""
     async with site.db.transaction() as tx:
         for flag in (Flag.GROUPS, Flag.MEMBERSHIPS):
             await switch(tx, flag, is_on=True, changed_by="a test")
@@ -42,7 +44,7 @@ async def planted(site: Site, **typed: str) -> tuple[Group, Caller, Caller]:
 
 
 async def program(site: Site, who: Caller) -> dict[str, str]:
-    """What a program of this person sends along."""
+    """The headers of this person's API client."""
     async with site.db.transaction() as tx:
         session = await open_session(tx, who.user_id, SessionTransport.API)
     return {"authorization": f"Bearer {session.token}"}
@@ -100,7 +102,7 @@ async def test_strangers_find_no_such_page(site: Site):
 
 
 async def test_only_the_owner_decides_whether_the_group_is_published(site: Site):
-    """An admin's form leaves it as it is; asking all the same is refused."""
+    """An admin's form leaves the choice unchanged, and a request to change it is refused."""
     group, ana, ben = await planted(site)
     async with signed_in(site, ana.user_id) as browser:
         assert 'name="sync_enabled" value="on" checked' in (await browser.get(f"/groups/{group.slug}/settings")).text
@@ -141,7 +143,7 @@ async def test_a_group_from_elsewhere_is_shown_and_asked_by_a_public_record(site
 
 
 async def test_the_owner_gives_the_group_a_repository(make_sqlite, clock):
-    """By a yes and a handle; nothing is made without the yes, and nobody else may."""
+    """By a confirmation and a handle. Nothing is created without it, and nobody else may do it."""
     async with publishing_to_nobody(clock) as publishing:
         site = site_on(await make_sqlite("openmeet"), clock, publishing=publishing)
     group, ana, ben = await planted(site)

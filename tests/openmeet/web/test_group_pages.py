@@ -1,4 +1,4 @@
-"""Groups as people use them: every page and every button, and what a stranger finds of a closed one."""
+"""Groups as people use them: every page and every button, and what strangers can find of a private one."""
 
 import re
 
@@ -25,7 +25,7 @@ async def site(make_sqlite, clock):
 
 @pytest.fixture
 async def ana(site):
-    """The browser of somebody who runs groups."""
+    """The browser of a person who runs groups."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         yield browser
@@ -128,7 +128,7 @@ async def test_roles_removal_and_bans_by_their_buttons(site, ana, ben):
 
 
 async def test_a_link_is_made_opened_by_a_scanner_accepted_and_taken_back(site, ana, ben):
-    """Opening the page behind a link changes nothing, whoever opens it; a banned person gets in by no link."""
+    """Opening the page behind a link changes nothing, whoever opens it. A banned person cannot join by any link."""
     path = await made(ana, join_policy="invite", visibility="private")
     assert (await ana.post(f"{path}/invitations/link", data={"uses": "0", "days": "x"})).status_code == 400
     await press(ana, f"{path}/invitations/link", uses="2", days="7")
@@ -182,7 +182,7 @@ async def test_mails_are_looked_at_before_they_are_sent_and_can_be_declined(site
 
 
 async def test_one_click_in_a_mail_program_is_a_no_to_the_group(site, ana):
-    """From nowhere, without cookies, answered without a redirect (RFC 8058)."""
+    """Without origin or cookies, and answered without a redirect (RFC 8058)."""
     path = await made(ana)
     await press(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
     async with site.db.reader() as reader:
@@ -201,7 +201,7 @@ async def test_one_click_in_a_mail_program_is_a_no_to_the_group(site, ana):
 
 
 async def test_one_click_counts_after_the_invitation_was_taken_back(site, ana):
-    """The mail is there all the same, and the no is to the group's next one."""
+    """The e-mail still exists, and the refusal also covers the group's next invitation."""
     path = await made(ana)
     await press(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
     async with site.db.reader() as reader:
@@ -331,7 +331,9 @@ async def foreign_event(tx, title: str):
 
 
 async def test_events_in_list_month_and_feeds_with_those_of_whom_it_follows(site, ana, ben):
-    """Members see what is theirs, strangers what is public, feeds never more than strangers; what is foreign says so."""
+    """Members see the group's own events, strangers see public ones, and feeds never contain more than strangers see.
+    Foreign events are marked.
+    """
     path = await made(ana)
     group = await group_at(site, path)
     wrong = await ana.post(f"{path}/follows", data={"did": "nonsense"})
@@ -369,7 +371,7 @@ async def test_events_in_list_month_and_feeds_with_those_of_whom_it_follows(site
             assert f'type="{media_type}" title="Chess club" href="{path}.{kind}"' in page
             news = await anybody.get(f"{path}.{kind}")
             assert news.headers["content-type"].split(";")[0] == media_type
-            # Who is in the group reads the same file: it is passed on by programs that ask without a session.
+            # Members read the same file, because it is fetched and passed on by programs without a session.
             assert (await ana.get(f"{path}.{kind}")).content == news.content
             for known in (
                 {"if-none-match": news.headers["etag"]},
@@ -437,7 +439,7 @@ GROUP_ROUTES = [
 
 @pytest.mark.parametrize("who", ["nobody", "stranger", "banned", "left"])
 async def test_a_private_group_looks_absent_at_every_address_with_every_method(site, ana, ben, who):
-    """Pages and buttons answer as for a group that never was, to whoever is outside, and say no word of it."""
+    """For outsiders, pages and buttons respond as for a group that does not exist, and mention nothing of it."""
     path = await made(ana, visibility="private", join_policy="request")
     if who in {"banned", "left"}:
         await press(ana, f"{path}/invitations/link", uses="1", days="7")
@@ -450,7 +452,7 @@ async def test_a_private_group_looks_absent_at_every_address_with_every_method(s
     typed = {"act": "remove", "follow": "yes", "notifications": "on", "one": "approve x", "text": "x", "name": "x"}
     async with site.browser() as nobody:
         browser = nobody if who == "nobody" else ben
-        await browser.get("/")  # what was said about the last button stands on the next page only
+        await browser.get("/")  # the notice about the last button is shown on the next page only
         for route in GROUP_ROUTES:
             method = "GET" if "GET" in route.methods else "POST"
             said = []

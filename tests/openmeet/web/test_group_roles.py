@@ -1,4 +1,4 @@
-"""Every role with every action, asked through the API: the table of ``groups.rules`` is what a client meets."""
+"""Every role with every action through the API: clients see exactly the table of ``groups.rules``."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.openmeet.site_under_test import details, person, site_on
 GROUP = {"name": "Chess club", "timeZone": "Europe/Berlin"}
 EVENT = {"title": "Blitz", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
 
-# Who may, written out by hand: owner, admin, moderator, member (in), pending.
+# Who may do it, written out by hand: owner, admin, moderator, member (in), pending.
 TABLE = {
     GroupPermission.VIEW: "oami",
     GroupPermission.SEE_MEMBERS: "oami",
@@ -39,13 +39,13 @@ TABLE = {
     GroupPermission.LEAVE: "amip",
     GroupPermission.DELETE: "o",
 }
-# Writing has its operations with the chat.
+# The operations for writing messages belong to the chat.
 WITHOUT_OPERATION = {GroupPermission.POST}
 LETTERS = dict(zip([*GroupRole, None], "oamipdlbn", strict=True))
 
 
 async def add_examples(tx, role: GroupRole | None, visibility: str):
-    """The group, somebody in this role with a session, and people about whom to decide."""
+    """The group, a person in this role with a session, and people who can be decided about."""
     owner = await person(tx, "Olga")
     group = await group_by(tx, owner, join_policy="request")
     caller = owner if role is GroupRole.OWNER else await person(tx, "Carl")
@@ -77,7 +77,7 @@ async def add_examples(tx, role: GroupRole | None, visibility: str):
 
 
 def requests(group, event, people, caller_is_owner):
-    """One request for each action, the ones that end something last."""
+    """One request for each action, with those that end something last."""
     path = f"/api/groups/{group.slug}"
     heir = people["Rosa"]
     last = {
@@ -104,7 +104,7 @@ def requests(group, event, people, caller_is_owner):
         GroupPermission.TAKE_OVER: ("PUT", f"{path}/ownership/succession", None),
         GroupPermission.TRANSFER: ("PUT", f"{path}/ownership/offer", {"userId": heir}),
         GroupPermission.EDIT_GROUP: ("PUT", f"{path}/address", {"address": "chess-club"}),
-        # Who has left sees a private group no more; a deleted one nobody.
+        # People who have left no longer see a private group, and nobody sees a deleted one.
         **(last if caller_is_owner else dict(reversed(last.items()))),
     }
 
@@ -112,7 +112,7 @@ def requests(group, event, people, caller_is_owner):
 @pytest.mark.parametrize("visibility", ["public", "private"])
 @pytest.mark.parametrize("role", [*GroupRole, None])
 async def test_every_role_with_every_action(make_sqlite, clock, role, visibility):
-    """What the table allows is done, or meets a rule of its own; everything else is 403, and 404 where the group is hidden."""
+    """Permitted actions succeed or meet a rule of their own. All others get 403, or 404 if the group is hidden."""
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
         group, event, people, token = await add_examples(tx, role, visibility)
@@ -131,7 +131,9 @@ async def test_every_role_with_every_action(make_sqlite, clock, role, visibility
 
 
 def what_they_made(event, draft, series):
-    """What says something new in the group: by the hand of whoever made it there, whatever their role was then."""
+    """Actions that publish something new in the group, by the person who created the subject there, whatever their role
+    was then.
+    """
     later = {"startsLocal": "2026-12-05T18:00"}
     edit = {"scope": "all", "title": "Otherwise"}
     return {
@@ -146,7 +148,7 @@ def what_they_made(event, draft, series):
 
 
 def what_ends_it(series):
-    """What takes something away: always theirs."""
+    """Actions that remove something, which its creator may always take."""
     return {
         "cancel a series": ("POST", f"/api/series/{series}/cancel", {"reason": "No more."}),
         "delete a series": ("DELETE", f"/api/series/{series}?keepEvents=false", None),
@@ -155,7 +157,9 @@ def what_ends_it(series):
 
 @pytest.mark.parametrize("role", [*GroupRole, None])
 async def test_what_somebody_made_in_the_group_asks_for_their_role_of_now(make_sqlite, clock, role):
-    """Whoever may make events there goes on with what they made; who may not any more only ends it."""
+    """People who may create events in the group can continue with theirs. Those who may no longer do so can only end
+    them.
+    """
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
         group, _, _, token = await add_examples(tx, role, "public")
@@ -182,14 +186,15 @@ def _expected(action: GroupPermission, role: GroupRole | None, *, is_hidden: boo
     if is_hidden:
         return {404}
     if LETTERS[role] not in TABLE[action]:
-        # The owner hands the group over first: a rule in words, not a lack of permission. To leave twice changes nothing.
+        # The owner has to hand the group over first, which is a rule and not a missing permission. Leaving twice
+        # changes nothing.
         return {(GroupPermission.LEAVE, GroupRole.OWNER): {422}, (GroupPermission.LEAVE, GroupRole.LEFT): {204}}.get(
             (action, role), {403}
         )
     match action:
         case GroupPermission.TAKE_OVER:
-            return {422}  # the owner is here
+            return {422}  # the owner is in the group
         case GroupPermission.EDIT_GROUP if not is_public:
-            return {422}  # only public groups choose an address
+            return {422}  # only public groups can choose a slug
         case _:
             return {200, 201, 204}

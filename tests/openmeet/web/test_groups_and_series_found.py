@@ -1,4 +1,4 @@
-"""Groups and series read from the network are found by search and stand in lists as events do."""
+"""Groups and series that were read from the network are found by search and listed as events are."""
 
 import pytest
 
@@ -38,7 +38,9 @@ def group(author: int, name: str, at: int = 1) -> RecordMessage:
 
 
 async def test_groups_kept_elsewhere_are_found_by_search_and_by_source(db: Database, clock: HandClock) -> None:
-    """Not in the list that nobody asked anything of; and not while the account that holds one waits, or is hidden."""
+    """They are not in the unfiltered list, nor found while the account that holds them waits for moderation or is
+    hidden.
+    """
     await take_known(db, group(2, "Chess far away"))
     async with site_on(db, clock).browser() as browser:
         assert "Chess far away" not in (await browser.get("/groups")).text
@@ -60,7 +62,9 @@ async def test_groups_kept_elsewhere_are_found_by_search_and_by_source(db: Datab
 
 
 async def test_series_are_found_by_search_and_listed(db: Database, clock: HandClock) -> None:
-    """Each once, with its next date; those of strangers where they are asked for; private ones and single events never."""
+    """Each is listed once, with its next date. Series of strangers are listed on request; private ones and single
+    events never are.
+    """
     days = ["2026-03-07", "2026-03-21"]
     await take_known(
         db,
@@ -108,7 +112,7 @@ async def test_the_search_leads_to_groups_and_series(db: Database, clock: HandCl
 
 
 async def test_groups_members_and_series_say_which_record_they_are(db: Database, clock: HandClock) -> None:
-    """Kind, address, repository, version and when it was synced; of what was made here and is in no record, the kind alone."""
+    """Kind, URI, repository, version and sync time. If something was made here and has no record, only the kind."""
     far = group(2, "Chess far away")
     games = series(1, name="Games far away")
     claim = {"$type": MEMBERSHIP, "group": {"uri": far.uri, "cid": far.cid}, "createdAt": "2026-01-01T00:00:00Z"}

@@ -1,4 +1,4 @@
-"""Groups as a client sees them, and a secret of members that a stranger looks for everywhere."""
+"""Groups as clients see them, and a members' secret that a stranger searches for everywhere."""
 
 from http import HTTPStatus
 from urllib.parse import unquote_plus
@@ -115,13 +115,13 @@ async def test_a_link_roles_bans_and_handing_over(client, ana, ben):
 
 
 def _of_pages_and_api() -> list[str]:
-    """Every address of pages and API that is asked with GET."""
+    """All paths of pages and API that answer GET."""
     paths = [route.path for route in pages() if "GET" in (route.methods or ())]
     return paths + [one.path for one in operations() if one.method == "GET"]
 
 
 def addresses_of(event: str, group: str) -> list[str]:
-    """Those that name an event or a group, for this event and this group."""
+    """The paths with an event or a group, for this event and this group."""
     filled = [
         path.replace("{slug}", group if "groups" in path else event) for path in _of_pages_and_api() if "{slug}" in path
     ]
@@ -129,8 +129,8 @@ def addresses_of(event: str, group: str) -> list[str]:
 
 
 def addresses_for_all() -> list[str]:
-    """Those that name nothing."""
-    # A stream has no end to wait for; about an event it needs the event's address.
+    """The paths without parameters."""
+    # A stream never ends. For an event it needs the event's slug.
     plain = [path for path in _of_pages_and_api() if "{" not in path and path != "/live"]
     words = [f"/?q={SECRET}", f"/api/events?q={SECRET}", f"/api/groups?q={SECRET}", "/api/events?from=2020-01-01"]
     return [*plain, *words, "/live?event=absent", "/my/events?which=past", "/api/my/events?which=waiting"]
@@ -145,7 +145,7 @@ CASES = {
 
 
 async def hide(client, ana, group_visibility: str, event_visibility: str) -> tuple[str, str]:
-    """A group, by its path, and an event of its members that has the secret, by its slug."""
+    """Create a group and a members' event with the secret; return the group's path and the event's slug."""
     path = await make(client, ana, visibility=group_visibility)
     group = path.rpartition("/")[2]
     made = await client.post("/api/events", json=EVENT | {"group": group, "visibility": event_visibility}, headers=ana)
@@ -165,10 +165,10 @@ async def join_answer_and_be_removed(client, ana, browser, headers: dict[str, st
 
 
 def says_the_secret(text: str, slugs: list[str]) -> bool:
-    """Whether the secret is in an answer, other than where the question had it.
+    """True if a response contains the secret, except where it repeats the request.
 
-    The slug has words of the title and is in the question, so an answer may repeat it, and link to its feeds; addresses at
-    which calendar services subscribe to those have them encoded, once or twice.
+    The slug contains words of the title and is in the request, so a response may repeat it and link to its feeds. In
+    URLs for calendar services these links are encoded once or twice.
     """
     said = unquote_plus(unquote_plus(text))
     for asked in (*slugs, f'value="{SECRET}"', f"“{SECRET}”", f"?q={SECRET}", f"Events: {SECRET}"):
@@ -178,7 +178,7 @@ def says_the_secret(text: str, slugs: list[str]) -> bool:
 
 @pytest.mark.parametrize("was_member", [False, True], ids=["stranger", "sent away"])
 async def test_a_secret_of_members_is_nowhere_for_others(site, client, ana, was_member):
-    """Whoever is not in the groups, and whoever was sent away after answering, finds no word of it at any address."""
+    """People outside the groups, and people who were removed after answering, find no trace of it at any URL."""
     hidden = {case: await hide(client, ana, *visibilities) for case, visibilities in CASES.items()}
     slugs = [slug for _, slug in hidden.values()]
     async with site.browser() as browser:

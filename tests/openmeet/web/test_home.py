@@ -1,4 +1,4 @@
-"""Home of somebody who is signed in: the next event, what waits for them, what their groups do."""
+"""The home page of a signed-in person: the next event, what needs their action, and what their groups do."""
 
 import re
 
@@ -33,7 +33,7 @@ async def home_of(site: Site, who: Caller) -> str:
 
 
 def waiting_in(page: str) -> list[tuple[str, list[str]]]:
-    """Title and buttons of each row that waits."""
+    """Title and buttons of each row that needs an action."""
     box = (
         page.split('<section class="needs"')[1].split("</section>", maxsplit=1)[0]
         if '<section class="needs"' in page
@@ -52,7 +52,7 @@ async def test_strangers_sign_in_first(site: Site) -> None:
 
 
 async def test_what_waits_has_its_buttons_and_is_gone_once_answered(site: Site) -> None:
-    """An invitation, a held place, and people who ask to join; neither what is cancelled nor what is only on a waitlist."""
+    """An invitation, a held place, and people who ask to join. Cancelled events and waitlist entries are not listed."""
     async with site.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
@@ -109,7 +109,7 @@ async def test_somebody_new_sees_what_is_coming_up(site: Site) -> None:
 
 
 async def test_what_can_no_longer_be_answered_does_not_wait(site: Site, clock: HandClock) -> None:
-    """Invitations to events whose answers are closed, however many come first."""
+    """Invitations to events that no longer accept answers, however many there are."""
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
@@ -137,7 +137,7 @@ async def test_a_cancelled_event_says_so_once(site: Site) -> None:
 
 
 async def test_what_one_may_not_see_does_not_wait(site: Site) -> None:
-    """An invitation of somebody whom the person has blocked, as in the list of their own events."""
+    """An invitation by somebody whom the person has blocked is not listed, as in the list of their own events."""
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)

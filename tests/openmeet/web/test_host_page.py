@@ -1,4 +1,4 @@
-"""The page of an event for its host: each thing stands on it once."""
+"""The event page for its host: each thing is on it once."""
 
 import pytest
 
@@ -18,7 +18,7 @@ async def site(make_sqlite, clock) -> Site:
 
 
 async def asked_for(site: Site) -> Event:
-    """An event of Ana's, which Ben has asked to join."""
+    """An event of Ana's that Ben has asked to join."""
     async with site.db.transaction() as tx:
         user = await by_email(tx, "ana@example.org")
         assert user is not None
@@ -31,7 +31,7 @@ async def asked_for(site: Site) -> Event:
 
 
 async def test_requests_editing_and_hosting_are_said_once(site: Site) -> None:
-    """Requests are above the list of people, with the decision in place; the bar has the only button to edit."""
+    """Requests are above the list of people and can be decided there. Only the bar has a button for editing."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         event = await asked_for(site)

@@ -1,4 +1,6 @@
-"""What needs a host, on their dashboard, on home and above the news: in order of urgency, with a way to decide."""
+"""What needs a host's decision, on their dashboard, on home and above the notifications: in order of urgency, with a
+way to decide.
+"""
 
 import re
 
@@ -40,7 +42,7 @@ async def shown_to(site: Site, who, path: str = PLACES[0]) -> str:
 
 
 def box(page: str) -> str:
-    """The box of what needs the reader; empty without one."""
+    """The box with what needs the reader, or empty if there is none."""
     found = re.search(r'<section class="needs".*?</section>', page, re.DOTALL)
     return found[0] if found else ""
 

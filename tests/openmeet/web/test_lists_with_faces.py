@@ -1,4 +1,4 @@
-"""Lists of events show covers, hosts, who is going as far as the viewer may see it, and at most two badges."""
+"""Lists of events show covers, hosts, the attendees that the viewer may see, and at most two badges."""
 
 import re
 from dataclasses import replace
@@ -35,7 +35,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def test_a_card_shows_the_first_three_who_are_going_and_the_places_left(site: Site) -> None:
-    """Neither those who keep it private, nor those who said maybe."""
+    """Neither those who attend privately nor those who answered maybe."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="9")
@@ -123,7 +123,7 @@ async def test_of_several_dates_the_first_says_that_they_repeat(site: Site) -> N
 
 
 async def test_groups_in_a_list_have_a_cover_a_line_and_a_place(site: Site) -> None:
-    """The country stands there by its name, and only where no town does."""
+    """The country is shown by its name, and only if there is no town."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         text = "*Chess* in the park.\n\nBring a board."

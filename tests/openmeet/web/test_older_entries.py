@@ -1,4 +1,4 @@
-"""Long lists can be read to their end, by page and by API: notifications and RSVPs."""
+"""Long lists can be read to their end, on pages and in the API: notifications and RSVPs."""
 
 import re
 
@@ -23,12 +23,12 @@ async def site(make_database, clock):
 
 
 async def told(site, name):
-    """Somebody has read this many news of one event, several in the same moment."""
+    """A person has read this many notifications about one event, several from the same moment."""
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Tea")
         row = await tx.fetch_one("select id from users where display_name = :name", name=name)
     for start in range(0, MANY, AT_ONCE):
-        # A transaction each: all of them take longer than one may.
+        # One transaction each, because all of them would exceed the time limit of one.
         async with site.db.transaction() as tx:
             for revision in range(start, min(start + AT_ONCE, MANY)):
                 said = kinds.DatesChanged(is_at=f"room {revision}")
@@ -66,7 +66,7 @@ async def test_all_news_are_reached_by_page(site):
 
 
 async def test_everybody_who_answered_is_reached(site, monkeypatch):
-    """Those who wait stand behind those who come, page by page as on one page."""
+    """People on the waitlist come after those who go, on several pages as on one."""
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Tea", capacity="3")
         for number in range(5):
@@ -89,7 +89,7 @@ async def test_everybody_who_answered_is_reached(site, monkeypatch):
 
 
 async def test_where_one_is_can_be_said_to_the_search_by_one_tap(site):
-    """As a neighbourhood: what is searched for stands in the address. Nothing is asked of the browser before the tap."""
+    """The search is for the neighbourhood, which is in the URL. The browser's location is not requested before the tap."""
     async with site.browser() as browser:
         text = (await browser.get("/")).text
     assert re.search(r'<p data-here-for="near" data-here-digits="2" [^>]*hidden>', text)

@@ -1,4 +1,6 @@
-"""Lists for finding something show a series once, however many dates it has; calendars and feeds keep each. On both engines."""
+"""Lists for finding events show a series once, however many dates it has. Calendars and feeds contain each date. On
+both engines.
+"""
 
 import random
 import re
@@ -45,7 +47,7 @@ def daily(rule: str = DAILY, start: datetime = FIRST) -> Timing:
 
 
 async def test_a_daily_series_is_one_line_of_every_list(site: Site) -> None:
-    """The front page, a search, the page of its host: its next date, and the way to the others."""
+    """On the front page, in a search and on its host's page: its next date, and a link to the others."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         series = await actions.create(tx, ana, Content("Morning swim"), daily("FREQ=DAILY;COUNT=12"))
@@ -73,7 +75,9 @@ async def test_what_goes_on_counts_no_dates(site: Site) -> None:
 
 
 async def test_a_series_of_the_network_is_one_line_with_the_dates_that_are_there(site: Site) -> None:
-    """Found among single events: nothing stored has an end of its window, and the front page is everybody's."""
+    """Detected from single events. It has no stored window, so the rows alone show which dates exist; the front page is
+    the same for everybody.
+    """
     days = [FIRST + timedelta(weeks=week) for week in range(4)]
     async with site.db.transaction() as tx:
         author = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
@@ -95,7 +99,7 @@ async def test_a_group_shows_it_once_and_its_month_in_full(site: Site) -> None:
         for one in await dates(tx, series):
             await tx.execute("update events set group_id = :group where id = :id", group=group.id, id=one.id)
         first, second, *_ = await dates(tx, series)
-        # Only members know of the first one.
+        # Only members know about the first one.
         await tx.execute("update events set visibility = 'private' where id = :id", id=first.id)
         inside = await shown_in_group(tx, group.id, None, 10, member=ana.user_id)
         outside = await shown_in_group(tx, group.id, None, 10, member=None)
@@ -104,9 +108,9 @@ async def test_a_group_shows_it_once_and_its_month_in_full(site: Site) -> None:
         listed = (await nobody.get(f"/groups/{group.slug}/events")).text
         month = (await nobody.get(f"/groups/{group.slug}/events?view=month&month=2026-12")).text
     assert listed.count("<h3>") == 1
-    # Of the private one nothing is said, not even in the number.
+    # The private one is not mentioned, not even in the number.
     assert "and more dates" in listed
-    # With the days of other months that the grid has.
+    # With the days of adjacent months in the grid.
     assert month.count("Morning swim") == 35
 
 
@@ -145,7 +149,9 @@ async def some_series(tx, chosen: random.Random) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_pages_hold_of_each_series_its_best_date_and_each_once(site: Site, monkeypatch, seed: int) -> None:
-    """Whatever is asked: what is found date by date, without all but the first of each series, whichever way it is read."""
+    """For every kind of search: the result is that of single dates with only the first date of each series, in whatever
+    steps it is read.
+    """
     chosen = random.Random(seed)
     monkeypatch.setattr(index_scan, "_SOME", 3)
     async with site.db.transaction() as tx:
@@ -188,6 +194,6 @@ async def test_the_other_dates_are_met_by_an_index(site: Site) -> None:
     assert explaining.plans
     assert [plan for plan in explaining.plans if reads_all(plan)] == []
     assert any("events_of_series_by_end" in plan for plan in explaining.plans)
-    # Which of the two PostgreSQL takes for the starts of so few dates is chance.
+    # With so few dates it is chance which of the two indexes PostgreSQL uses for the starts.
     by_start = "events_of_series_by_start" if site.db.engine == "sqlite" else "events_of_series_by_"
     assert any(by_start in plan for plan in explaining.plans)

@@ -1,4 +1,4 @@
-"""What an event's page says of one's own answer is so: also of what is cancelled, and of questions that may be left open."""
+"""The event page describes the viewer's answer correctly, also for cancelled events and optional questions."""
 
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import host_decisions
@@ -11,7 +11,7 @@ REQUIRED = RegistrationQuestion("q2", "What do you eat?", is_required=True)
 
 
 async def test_nothing_is_held_or_waited_for_at_what_is_cancelled(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Neither on the event's page nor in one's list."""
+    """Neither on the event page nor in the list of one's own events."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as host, site.browser() as first, site.browser() as second, site.browser() as third:
         await sign_up(host, "hanna@example.org", "Hanna")
@@ -22,7 +22,7 @@ async def test_nothing_is_held_or_waited_for_at_what_is_cancelled(make_sqlite: M
         for number, browser in enumerate((first, second, third)):
             await sign_up(browser, f"guest{number}@example.org", "Guest")
             await browser.post(f"{walk}/answer", data={"reply": "going"})
-        # Whoever goes gives their place away: it is held for the second.
+        # A person who goes gives up their place, which is then held for the second one.
         await first.post(f"{walk}/answer", data={"reply": "declined"})
         assert "A place is held for you" in (await second.get(walk)).text
         assert "On the waitlist" in (await third.get(walk)).text
@@ -49,7 +49,7 @@ async def test_cancelling_what_nobody_answered_tells_nobody(make_sqlite: MakeDat
 async def test_questions_that_may_be_left_open_are_offered_after_the_click(
     make_sqlite: MakeDatabase, clock: HandClock
 ) -> None:
-    """And no stranger is told that they come before it."""
+    """Strangers are not told that questions come before they can answer."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     lantern = await _asking(site, OPTIONAL)
     meal = await _asking(site, REQUIRED)
@@ -70,7 +70,7 @@ async def test_questions_that_may_be_left_open_are_offered_after_the_click(
 
 
 async def _asking(site: Site, question: RegistrationQuestion) -> str:
-    """An event whose host asks that: the path of its page."""
+    """Create an event whose host asks this question; return the path of its page."""
     async with site.db.transaction() as tx:
         hanna = await person(tx, "Hanna")
         event = await event_by(tx, hanna, title="Walk")

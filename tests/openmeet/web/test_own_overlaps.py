@@ -1,4 +1,4 @@
-"""An event's page says to its viewer, and to nobody else, what they have on already."""
+"""An event page tells only its viewer what else they have at that time."""
 
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase
@@ -18,7 +18,7 @@ async def test_the_page_names_what_one_goes_to_at_the_same_time(make_sqlite: Mak
         await browser.post(f"/events/{choir.slug}/answer", data={"reply": "going"})
         page = (await browser.get(f"/events/{games.slug}")).text
         assert f'At the same time you have</strong> <a href="/events/{choir.slug}">Choir</a> (19:00–21:00)' in page
-        # An event is no conflict with itself, and what begins when another ends is none either.
+        # An event does not conflict with itself, nor with one that begins when it ends.
         for free in (choir, after):
             assert "At the same time you have" not in (await browser.get(f"/events/{free.slug}")).text
         await browser.post(f"/events/{games.slug}/answer", data={"reply": "declined"})

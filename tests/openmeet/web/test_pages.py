@@ -1,4 +1,4 @@
-"""The pages as a browser without script sees them."""
+"""The pages as a browser without scripts sees them."""
 
 import re
 
@@ -108,7 +108,9 @@ async def test_a_form_changed_after_it_made_an_event_says_so_and_can_make_anothe
 
 
 async def test_a_start_that_is_over_is_asked_about_once(browser):
-    """The form says it, keeps what was typed, and takes the same start as meant the second time; another asks anew."""
+    """The form asks once, keeps what was typed, and accepts the same start the second time. Another start in the past
+    is asked about again.
+    """
     await sign_up(browser, "ana@example.org", "Ana")
     typed = TYPED | {"starts": "2025-07-04T18:00", "ends": ""}
     asked = await browser.post("/events/new", data=inputs_of((await browser.get("/events/new")).text) | typed)
@@ -124,7 +126,7 @@ async def test_a_start_that_is_over_is_asked_about_once(browser):
 
 
 async def test_an_error_elsewhere_says_nothing_about_a_start_that_is_over(browser):
-    """What was wrong with the title is no question about the start; what was said of one start stays said of that one alone."""
+    """An error in the title is not a confirmation of the start, and a confirmation applies to that one start only."""
     await sign_up(browser, "ana@example.org", "Ana")
     over, earlier = TYPED | {"starts": "2025-07-04T18:00", "ends": ""}, {"starts": "2024-07-04T18:00"}
     form = inputs_of((await browser.get("/events/new")).text)
@@ -272,7 +274,9 @@ async def test_editing_shows_what_is_kept_and_a_stale_form_keeps_what_was_typed(
 
 
 async def test_a_stale_form_says_what_differs_and_sent_again_it_is_saved(browser):
-    """A conflict shows what the other tab saved, field by field; saving once more is the decision for one's own."""
+    """The conflict page shows, field by field, what the other tab saved. Saving again is the decision for one's own
+    version.
+    """
     await sign_up(browser, "ana@example.org", "Ana")
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
     path = (await browser.post("/events/new", data=form)).headers["location"]
@@ -306,7 +310,7 @@ async def test_fewer_places_than_people_are_said_when_they_are_saved(site, brows
 
 
 async def test_the_title_of_a_form_with_problems_says_so(browser):
-    """It is what a screen reader says first of a page that loads."""
+    """A screen reader reads the title first when a page loads."""
     typed = TYPED | {"title": ""}
     assert "<title>Error: New event" in (await browser.post("/events/new", data=typed)).text
     assert "<title>New event" in (await browser.get("/events/new")).text
@@ -390,7 +394,7 @@ async def test_nobody_stands_among_those_offered_a_place_and_among_those_waiting
     assert "<strong>1</strong> place held</span> <span><strong>1</strong> on the waitlist</span>" in shown
     guests = (await browser.get(f"{path}/attendees")).text
     assert "<strong>1</strong> place held</span></p>" in guests
-    # The tab lists both: the one with a held place says so in the list.
+    # The tab lists both, and marks the one with a held place.
     assert re.search(r'href="\?tab=waiting"[^>]*>[^<]* <span class="tab-count">2</span>', guests)
     people = re.findall(r"<h3>(.*?)</h3>.*?person-name\">(\w+)", (await browser.get(path)).text, re.DOTALL)
     assert people == [("A place is held for", "Cleo"), ("On the waitlist", "Dora")]
@@ -419,7 +423,7 @@ async def test_news_tells_once_and_links_to_the_event(site, browser):
     said = f'<a href="/events/{event.slug}">Board games</a>, Sat 4 Jul, is cancelled.'
     page = (await browser.get("/notifications")).text
     assert said in page
-    # A page that a browser fetches ahead, or a robot follows, is not read by anybody.
+    # A page that was prefetched by a browser or opened by a robot has not been read by anybody.
     assert "Notifications, 1 unread" in (await browser.get("/")).text
     assert (await browser.post("/notifications", data=inputs_of(page))).headers["location"] == "/notifications"
     assert ' unread"' not in (await browser.get("/")).text
@@ -443,7 +447,7 @@ async def test_news_that_came_after_the_list_was_shown_stay_new(site, browser):
 
 
 async def test_a_date_that_is_none_is_a_problem_and_no_empty_list(browser):
-    """What was not looked up is not said to be absent."""
+    """A search that was not carried out must not look like one without results."""
     answer = await browser.get("/", params={"from": "2026-02-30"})
     assert answer.status_code == 400
     assert "Write the day like" in answer.text
@@ -475,7 +479,9 @@ async def test_every_page_has_one_h1_and_a_main_landmark(browser, path):
 
 
 async def test_the_form_offers_countries_and_remembers_the_last(browser):
-    """A newcomer's is empty, and says what an empty one means; after the first event it is that one's."""
+    """For a new person the field is empty, and says what that means. After their first event it has that event's
+    country.
+    """
     await sign_up(browser, "ana@example.org", "Ana")
     shown = await browser.get("/events/new")
     assert "other apps don’t see the place" in shown.text

@@ -1,6 +1,6 @@
-"""Secrets planted in what only some may see of a public event are looked for in every place that shows events.
+"""Secrets in the restricted parts of a public event are searched for in every place that shows events.
 
-With a positive control: the same probe finds each of them once it is for everybody, or the one who looks is going.
+As a control, the same search finds each of them once the part is public or the viewer is going.
 """
 
 import json
@@ -43,7 +43,7 @@ async def site(make_sqlite, clock):
 
 
 async def found_by(browser, slug, headers=None) -> dict[str, set[str]]:
-    """Which secrets each address gives away."""
+    """The secrets that each URL reveals."""
     addresses = (
         f"/events/{slug}",
         "/",
@@ -128,7 +128,7 @@ def json_ld_of(page: str) -> dict:
 
 
 async def test_machines_read_what_everybody_knows_whoever_looks(site):
-    """The block and the card of a page that the host looks at say no more than that of a stranger."""
+    """When the host opens the page, its structured data and its card still contain only what strangers may know."""
     hostile = "</script><script>alert(1)</script> & <b>"
     async with site.browser() as host:
         await sign_up(host, "ana@example.org", "Ana")
@@ -164,7 +164,7 @@ async def test_what_is_not_public_has_no_card(site, visibility):
 
 
 async def leaving(db, event, owner) -> dict[str, set[str]]:
-    """Which secrets stand in what leaves the house by itself: calendar files, webhooks, mails to people who are not going."""
+    """The secrets in outgoing content: calendar files, webhooks, and e-mails to people who are not going."""
     hook = Webhook(
         WebhookId("w"), owner.user_id, None, "https://x.example", frozenset(Happening), b"", None, "", 1, Instant(0)
     )
@@ -191,7 +191,7 @@ async def leaving(db, event, owner) -> dict[str, set[str]]:
 
 
 async def test_what_leaves_by_itself_says_what_everybody_knows(make_database):
-    """Also to an address of the host's own: what is sent is kept and passed on."""
+    """Also in what is sent to the host's own webhook, because it is stored and passed on."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -203,7 +203,9 @@ async def test_what_leaves_by_itself_says_what_everybody_knows(make_database):
 
 
 async def test_a_point_that_was_typed_is_found_nearby_and_stays_with_copies(site):
-    """By the form: a wrong one is refused at its field and not lost, a right one brings people here and goes into the copy."""
+    """In the form: invalid coordinates are reported at their field and kept, valid ones make the event findable nearby
+    and are copied with it.
+    """
     near = "/api/events?near=48.2,16.37&within=10"
     async with site.browser() as host, site.browser() as stranger:
         await sign_up(host, "ana@example.org", "Ana")

@@ -1,4 +1,4 @@
-"""The chips say what is meant now, not what the publisher found when it last looked."""
+"""The chips describe the present intention, not what the publisher found when it last ran."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ async def seen_by(deployment: Deployment, who: Caller, path: str) -> httpx.Respo
 
 
 async def chips(deployment: Deployment, who: Caller, event: Event) -> set[str]:
-    """Which of the words stand on the event's page and on the list of one's own, and in the API's answer."""
+    """The chip texts on the event page, in the list of one's own events, and in the API response."""
     page = (await seen_by(deployment, who, f"/events/{event.slug}")).text
     api = (await seen_by(deployment, who, f"/api/events/{event.slug}")).json()["publication"]
     if api is not None:
@@ -46,7 +46,7 @@ async def chips(deployment: Deployment, who: Caller, event: Event) -> set[str]:
 
 
 async def test_who_was_never_asked_waits_for_nothing(deployment: Deployment):
-    """Before the publisher has looked the row says ``due``: the page says what will come of it."""
+    """Before the publisher has run, the row says ``due``, but the page says what will happen."""
     ana, ben = await deployment.person("Ana", agrees=False), await deployment.person("Ben", agrees=False)
     event = await deployment.event(ana)
     assert await chips(deployment, ana, event) == {HERE}
@@ -55,7 +55,7 @@ async def test_who_was_never_asked_waits_for_nothing(deployment: Deployment):
 
 
 async def test_after_the_yes_it_waits(deployment: Deployment):
-    """The repository is being made: what is public waits for it."""
+    """The repository is being created, and public content waits for it."""
     ana = await deployment.person(agrees=False)
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -73,7 +73,9 @@ async def test_unlisted_events_are_only_here_with_the_yes_too(deployment: Deploy
 
 
 async def test_what_must_vanish_is_being_taken_back(deployment: Deployment):
-    """Unlisted, or consent withdrawn, before the publisher has looked: it waits for nothing."""
+    """The event was made unlisted or consent was withdrawn, and the publisher has not run yet. Nothing is shown as
+    waiting.
+    """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana)
     await deployment.answer(ben, event.slug)
@@ -95,7 +97,9 @@ async def test_what_was_recalled_is_being_taken_back(deployment: Deployment):
 
 
 async def test_what_another_app_wrote_is_not_only_here(deployment: Deployment):
-    """Whoever came with records of their own: their event and answer say where they are, and when here says something else."""
+    """For people who came with records of their own: their event and answer show where they are, and when the version
+    here differs.
+    """
     async with deployment.db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         own = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
@@ -115,7 +119,7 @@ async def test_what_another_app_wrote_is_not_only_here(deployment: Deployment):
 
 
 async def test_who_wants_no_events_published_waits_for_nothing(deployment: Deployment):
-    """With the consent given: the publisher has looked, and the event stays here until its host wants it otherwise."""
+    """With consent given: the publisher has run, and the event stays here until its host decides otherwise."""
     ana = await deployment.connected("ana")
     for wanted, words in ((False, HERE), (True, WAITING)):
         async with deployment.db.transaction() as tx:
@@ -128,7 +132,7 @@ async def test_who_wants_no_events_published_waits_for_nothing(deployment: Deplo
 
 
 async def test_what_is_changed_in_another_apps_event_is_changed_only_here(deployment: Deployment):
-    """Where its author wants no events published, nothing waits for their PDS."""
+    """If its author does not want events published, nothing waits for their PDS."""
     ana = await deployment.connected("ana")
     async with deployment.db.transaction() as tx:
         before = await publication_consent.of_user(tx, ana.user_id)

@@ -1,4 +1,6 @@
-"""A replace that does not say who may see or come in leaves that as it is; one that says so changes it."""
+"""A replace request without visibility or admission settings leaves them as they are. One that contains them changes
+them.
+"""
 
 import pytest
 

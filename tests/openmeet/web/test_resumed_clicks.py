@@ -1,4 +1,4 @@
-"""What a form said is still known after its sender has signed in."""
+"""The content of a form is kept while its sender signs in."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +18,7 @@ from openmeet.web.attendance.resume_click import path_of
     ],
 )
 def test_a_box_that_is_not_ticked_is_kept_and_empty_fields_are_not(typed, kept):
-    """Else an answer that somebody did not want to share would be shared."""
+    """Otherwise an answer would be shared although its author unticked that."""
     path = path_of(EventSlug("tea"), RsvpReply.GOING, typed)
     found = {name: values[0] for name, values in parse_qs(urlsplit(path).query, keep_blank_values=True).items()}
     assert found == {"reply": "going", **kept}

@@ -1,4 +1,4 @@
-"""Any search as a calendar, Atom and JSON feed: what it finds, valid for strangers, and nothing that is not everybody's."""
+"""Any search as a calendar, Atom and JSON feed: its results, valid for strangers, and nothing that is not public."""
 
 import html
 import json
@@ -37,7 +37,7 @@ async def some_events(site) -> None:
 
 
 async def test_a_search_is_followed_in_three_forms(site, browser):
-    """Each found event once, with what each form requires; under the same query as the page."""
+    """Each found event is in the feed once, with what the format requires. The query is the same as the page's."""
     await some_events(site)
     page = (await browser.get("/?category=music")).text
     for kind, media_type in (
@@ -54,16 +54,16 @@ async def test_a_search_is_followed_in_three_forms(site, browser):
         assert (same.status_code, same.content) == (304, b"")
         since = {"if-modified-since": got.headers["last-modified"]}
         assert (await browser.get(f"/events.{kind}?category=music", headers=since)).status_code == 304
-        # A tag says more than a date: where both are sent, the tag counts (RFC 9110, section 13.1.3).
+        # An ETag is more precise than a date: if both are sent, it decides (RFC 9110, section 13.1.3).
         other = await browser.get(f"/events.{kind}?category=music", headers=since | {"if-none-match": '"other"'})
         assert other.status_code == 200
 
     calendar = icalendar.Calendar.from_ical((await browser.get("/events.ics?category=music")).content)
     assert [str(event["summary"]) for event in calendar.walk("VEVENT")] == ["Choir & <tea>"]
 
-    feed = ET.fromstring((await browser.get("/events.atom?category=music")).content)  # our own bytes
+    feed = ET.fromstring((await browser.get("/events.atom?category=music")).content)  # our own output
     assert feed.findtext(f"{ATOM}title") == "Events: Music"
-    # RFC 4287, sections 4.1.1 and 4.1.2: what must be there.
+    # The elements required by RFC 4287, sections 4.1.1 and 4.1.2.
     assert all(feed.findtext(f"{ATOM}{name}") for name in ("id", "title", "updated"))
     (entry,) = feed.findall(f"{ATOM}entry")
     assert all(entry.findtext(f"{ATOM}{name}") for name in ("id", "title", "updated", "summary"))
@@ -88,19 +88,19 @@ async def test_the_name_of_a_search_is_in_words_of_its_reader(site, browser):
         ("from=2027-03-01", "ab Montag, 1.\xa0März 2027"),
         ("to=2027-03-02&language=en", "bis Dienstag, 2.\xa0März 2027, Englisch"),
     ):
-        feed = ET.fromstring((await browser.get(f"/events.atom?{asked}")).content)  # our own bytes
+        feed = ET.fromstring((await browser.get(f"/events.atom?{asked}")).content)  # our own output
         assert feed.findtext(f"{ATOM}title") == f"Events: {name}"
 
 
 async def test_without_a_query_all_that_comes_up_is_followed(site, browser):
     await some_events(site)
-    feed = ET.fromstring((await browser.get("/events.atom")).content)  # our own bytes
+    feed = ET.fromstring((await browser.get("/events.atom")).content)  # our own output
     titles = {entry.findtext(f"{ATOM}title") for entry in feed.findall(f"{ATOM}entry")}
     assert titles == {"Choir & <tea>", "Chess"}
 
 
 async def test_a_search_that_is_not_understood_has_no_feed(site, browser):
-    """What is wrong is said; nobody's groups are a feed, because programs read it without a session."""
+    """The error says what is wrong. "My groups" has no feed, because programs read feeds without a session."""
     for query in ("from=yesterday", "groups=mine", "near=here"):
         for kind in ("ics", "atom", "json"):
             assert (await browser.get(f"/events.{kind}?{query}")).status_code == 400
@@ -108,7 +108,7 @@ async def test_a_search_that_is_not_understood_has_no_feed(site, browser):
 
 
 async def test_what_is_withdrawn_is_noticed_by_the_date_too_the_next_day_at_the_latest(site, browser, clock):
-    """The event that leaves is the newest, and what remains carries an older date than was sent, or the same."""
+    """The removed event was the newest, so the remaining ones have an earlier or equal date."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await event_by(tx, ana, title="Stays")
@@ -136,5 +136,5 @@ async def test_topics_on_a_page_lead_to_their_search(site, browser):
 async def test_an_empty_feed_is_a_valid_one(site, browser):
     found = json.loads((await browser.get("/events.json?q=nothing")).content)
     assert found["items"] == []
-    feed = ET.fromstring((await browser.get("/events.atom?q=nothing")).content)  # our own bytes
+    feed = ET.fromstring((await browser.get("/events.atom?q=nothing")).content)  # our own output
     assert feed.findtext(f"{ATOM}updated") == "1970-01-01T00:00:00Z"

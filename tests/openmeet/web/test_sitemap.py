@@ -1,4 +1,4 @@
-"""What search engines are told of; that nothing else is in it is looked for in ``privacy``."""
+"""What the sitemap lists for search engines. That it contains nothing else is tested in ``privacy``."""
 
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
@@ -24,7 +24,7 @@ async def listed(site) -> list[str]:
         answer = await robot.get("/sitemap.xml")
     assert answer.headers["content-type"].startswith("application/xml")
     assert "set-cookie" not in answer.headers
-    found = ET.fromstring(answer.content)  # our own
+    found = ET.fromstring(answer.content)  # our own output
     return [one.text.removeprefix(ORIGIN) for one in found.iter() if one.tag.endswith("}loc") and one.text]
 
 

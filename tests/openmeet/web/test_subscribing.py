@@ -1,4 +1,4 @@
-"""Every feed has links to subscribe to it beside it, and says itself how often to look again; what is a copy says so."""
+"""Every feed has links for subscribing to it, and states how often to refresh. A copy is marked as one."""
 
 import re
 from html import unescape
@@ -41,7 +41,7 @@ def links_in(page: str) -> list[str]:
 
 
 def must_subscribe(page: str, feed: str) -> None:
-    """The page offers this feed to each of the services, to be copied, and as a copy."""
+    """Assert that the page offers this feed to each of the services, to be copied, and as a download."""
     webcal = f"webcal://{feed.partition('://')[2]}"
     links = links_in(page)
     assert webcal in links

@@ -1,4 +1,4 @@
-"""Suggested events, each with its reason; events like another one; and the switch."""
+"""Suggested events with their reasons, events similar to another one, and the switch."""
 
 import re
 from html import unescape
@@ -60,7 +60,7 @@ async def suggested(site: Site, who: Caller) -> list[tuple[str, str]]:
 
 
 async def test_each_suggestion_says_why(site: Site) -> None:
-    """The strongest reason counts; what is answered, one's own, cancelled, hidden or over is no suggestion."""
+    """The strongest reason is shown. Answered, own, cancelled, hidden and past events are not suggested."""
     async with site.db.transaction() as tx:
         ana, ben, cleo, dora, me = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dora", "Me")]
         await follow(tx, me, ana)
@@ -84,7 +84,7 @@ async def test_each_suggestion_says_why(site: Site) -> None:
 
 
 async def test_followed_groups_and_distance(site: Site) -> None:
-    """What is about a liked topic is looked for where the person goes."""
+    """Events on liked topics are suggested near the places where the person goes."""
     async with site.db.transaction() as tx:
         ana, ben, me = [await person(tx, name) for name in ("Ana", "Ben", "Me")]
         group = await groups.create(tx, ana, GroupDetails("Choir", "Europe/Berlin"))
@@ -157,7 +157,7 @@ async def test_suggestions_take_as_many_statements_for_a_hundred_follows_as_for_
 
 
 async def test_the_event_page_shows_what_is_like_it(site: Site) -> None:
-    """By the same host, then about the same; nothing beside an event that only some may see."""
+    """First by the same host, then on the same topic. An event that is not public has no such list."""
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await soon(tx, ana, "This one", categories="music")

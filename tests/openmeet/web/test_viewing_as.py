@@ -1,4 +1,4 @@
-"""A host sees their page as a guest or a stranger would, and can do nothing there."""
+"""A host sees the event page as a guest or a stranger would, and cannot do anything there."""
 
 import re
 
@@ -29,7 +29,7 @@ async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def hosted(site: Site, visibility: str = "public") -> Event:
-    """An event of Ana's with an address for guests alone; Ben goes, and Cleo goes where only hosts see it."""
+    """An event of Ana's with an address for guests only. Ben goes, and Cleo goes with an answer that only hosts see."""
     async with site.db.transaction() as tx:
         user = await by_email(tx, "ana@example.org")
         assert user is not None
@@ -44,12 +44,12 @@ async def hosted(site: Site, visibility: str = "public") -> Event:
 
 
 def main_of(html: str) -> str:
-    """What the page shows, without tokens that differ from one rendering to the next."""
+    """The visible content of the page, without tokens that differ between renderings."""
     return re.sub(r"\s+", " ", html.partition("<main")[2].partition("</main>")[0])
 
 
 def without_fieldset(html: str) -> str:
-    """The same without the part that takes the effect of buttons away."""
+    """The same without the fieldset that disables the buttons."""
     found = re.fullmatch(r'(.*?)<fieldset class="as-shown" disabled>(.*)</fieldset> ?', main_of(html))
     assert found is not None
     return found[1] + found[2]
@@ -89,7 +89,7 @@ async def test_a_guest_s_view_has_what_guests_know_and_no_more(site: Site) -> No
 
 
 async def test_nothing_can_be_sent_and_nothing_was_written(site: Site) -> None:
-    """Every button is in a disabled part, or leads elsewhere; the guest is nobody who is stored."""
+    """Every button is in a disabled fieldset or leads to another page, and the guest is not stored."""
     async with site.browser() as host:
         await sign_up(host, "ana@example.org", "Ana")
         event = await hosted(site)
@@ -115,7 +115,7 @@ async def _rows(site: Site) -> list[int]:
 
 @pytest.mark.parametrize("who", ["guest", "stranger"])
 async def test_nobody_else_sees_an_event_by_asking_for_another_view(site: Site, who: str) -> None:
-    """The parameter is for hosts: for others the page is the one that they have anyway."""
+    """The parameter is for hosts. Others get their usual page."""
     async with site.browser() as host, site.browser() as anybody:
         await sign_up(host, "ana@example.org", "Ana")
         public = await hosted(site)

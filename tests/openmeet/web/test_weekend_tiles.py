@@ -1,4 +1,6 @@
-"""The top of Discover: filters of one tap, and the tiles of the next weekend, which are taken from the list."""
+"""The top of Discover: one-tap filters, and the tiles of the next weekend, whose events are removed from the list
+below.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -50,7 +52,9 @@ def test_the_link_leads_to_both_days():
 
 
 def test_what_is_chosen_stands_in_front():
-    """On a phone the line shows its first ones. A source is offered only to be removed: it is among the other filters."""
+    """On a phone only the first filters of the line are visible. A source can only be removed, so it is among the other
+    filters.
+    """
     free = chips({}, NOW, "Europe/Berlin", view="")
     chosen = chips({"category": "games", "source": "atproto"}, NOW, "Europe/Berlin", view="")
     assert [one.words for one in free if one.is_on] == ["Any day"]

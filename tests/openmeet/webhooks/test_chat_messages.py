@@ -1,4 +1,6 @@
-"""Webhooks about chat: hosts get the messages of their rooms as they are when sent, and nothing that is not theirs to pass on."""
+"""Webhooks about chat: hosts get the messages of their rooms as they are when sent, and nothing that they may not pass
+on.
+"""
 
 import pytest
 
@@ -28,7 +30,7 @@ from tests.openmeet.webhooks.test_webhooks import (  # noqa: F401 - fixtures
 
 
 class Talk:
-    """Ana hosts an event with a chat and has a webhook; Ben goes to it."""
+    """Ana hosts an event with a chat and has a webhook. Ben goes to it."""
 
     def __init__(self, stage, path, ana, ben, room) -> None:  # noqa: F811
         self.stage, self.path, self.ana, self.ben, self.room = stage, path, ana, ben, room
@@ -39,7 +41,7 @@ class Talk:
             return await say(tx, who, self.room, text)
 
     async def deliver(self):
-        """The texts that arrive, None for a dropped message."""
+        """Deliver; return the texts that arrive, with None for a dropped message."""
         while await run_once(self.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(self.db))}):
             pass
         before = len(self.stage.receiver.heard)
@@ -120,7 +122,7 @@ async def test_held_messages_and_rooms_of_hosts_are_not_sent(talk):
 
 
 async def test_a_chat_that_not_everybody_may_read_is_not_sent(talk):
-    """Whether it was closed to others before a message was written, or after."""
+    """Whether access was restricted before or after the message was written."""
     await talk.says(talk.ana, "For everybody")
     async with talk.db.transaction() as tx:
         await rooms.change_settings(tx, talk.ana, talk.room.id, RoomSettings(audience={"anybody": "none"}))

@@ -1,4 +1,4 @@
-"""What a hostile address, or whoever has learned a secret, gets out of webhooks; against a real server."""
+"""What a hostile address, or somebody who knows a secret, can do with webhooks; against a real server."""
 
 import base64
 import hashlib
@@ -58,7 +58,7 @@ def test_no_spelling_of_an_address_is_a_name(url: str) -> None:
 
 
 async def test_no_redirect_is_followed(stage, client, ana) -> None:
-    """Whoever answers with another address, for instance one inside, has failed; nothing is sent on."""
+    """A redirect, for example to an internal address, counts as a failure, and nothing is sent to it."""
 
     async def lead_away(_: Request) -> Response:
         return RedirectResponse(stage.receiver.url, status_code=307)
@@ -74,7 +74,7 @@ async def test_no_redirect_is_followed(stage, client, ana) -> None:
 
 
 async def test_after_gone_nothing_is_tried_again(stage, client, ana) -> None:
-    """Neither the message that it was said to, nor those that waited by then, at any later time."""
+    """Neither the rejected message nor those that were waiting are sent later."""
     webhook = await registered(client, stage, ana)
     stage.receiver.status = 503
     await client.post("/api/events", json=EVENT, headers=ana)
@@ -91,7 +91,9 @@ async def test_after_gone_nothing_is_tried_again(stage, client, ana) -> None:
 
 
 async def test_another_secret_signs_from_then_on(stage, client, ana, ben) -> None:
-    """Also what waited; whoever has the one before signs nothing that would be believed. Shown once, to its owner alone."""
+    """Waiting messages are signed with it too, and signatures with the old one are invalid. It is shown once, to its
+    owner only.
+    """
     webhook = await registered(client, stage, ana)
     await client.post("/api/events", json=EVENT, headers=ana)
     path = f"/api/webhooks/{webhook['id']}"

@@ -1,4 +1,4 @@
-"""Addresses that answer late, without end, or lead elsewhere by then; and what a message is worth to whoever has copied it."""
+"""Addresses that respond late, endlessly, or resolve elsewhere later; and replayed messages."""
 
 import asyncio
 import socket
@@ -26,7 +26,7 @@ CHUNK = b"x" * 8192
 
 
 class Elsewhere:
-    """A server that keeps whoever asks it waiting, or talks on; it counts what it could say."""
+    """A server that never responds, or never stops responding. It counts the bytes that it could send."""
 
     def __init__(self) -> None:
         self.sent = 0
@@ -64,7 +64,7 @@ async def elsewhere():
 
 
 async def test_who_is_slow_holds_nobody_up(stage, client, ana, elsewhere) -> None:
-    """Neither one that says nothing nor one that never ends: after ten seconds they have failed, and others heard meanwhile."""
+    """Servers that are silent or never finish fail after ten seconds, and others receive their messages meanwhile."""
     _, url = elsewhere
     slow = [await registered(client, stage, ana, url=f"{url}/{name}") for name in ("silent", "dripping")]
     await registered(client, stage, ana)
@@ -90,12 +90,12 @@ async def test_an_answer_without_end_is_not_read(stage, client, ana, elsewhere) 
     (one,) = await deliveries(client, ana, webhook)
     assert one["state"] == "waiting"
     assert "sent more than 65,536 bytes" in one["why"]
-    # It is told by the connection that nobody listens; until then it could say what the sockets between both hold.
+    # The closed connection tells the server to stop. Until then it can send as much as the socket buffers hold.
     assert server.sent < 64 * 1024 * 1024
 
 
 class Rebinding(AbstractResolver):
-    """A name that led somewhere public when it was registered, and leads home by now."""
+    """A name that resolved to a public address when it was registered, and now resolves to a private one."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -125,7 +125,9 @@ async def test_a_name_is_looked_up_each_time_and_leads_nowhere_inside(stage, cli
 
 
 async def test_a_copied_message_can_be_told_from_a_new_one(stage, client, ana) -> None:
-    """By identifier and time, both signed: repeated it has the same identifier, and with another time its signature is wrong."""
+    """The id and the time are signed. A replayed message has the same id, and with another time its signature is
+    invalid.
+    """
     webhook = await registered(client, stage, ana)
     stage.receiver.status = 503
     await client.post("/api/events", json=EVENT, headers=ana)

@@ -1,4 +1,4 @@
-"""Webhooks: a real address gets signed messages about what its owner may see, with retries, and nothing else."""
+"""Webhooks: a real server gets signed messages about what its owner may see, with retries, and nothing else."""
 
 import base64
 import hashlib
@@ -47,7 +47,7 @@ ALL = ["event.changed", "answer.changed", "membership.changed"]
 
 @dataclass
 class Receiver:
-    """Somebody else's server: keeps what it is sent, answers as it is told."""
+    """A third-party server that stores what it is sent and responds as told."""
 
     url: str = ""
     status: int = 200
@@ -63,7 +63,7 @@ class Receiver:
 
 @dataclass
 class Stage:
-    """The site, somebody else's server, and the worker between them."""
+    """The site, a third-party server, and the worker between them."""
 
     site: Site
     receiver: Receiver
@@ -72,7 +72,7 @@ class Stage:
     clock: HandClock
 
     async def deliver(self, http: HttpClient | None = None) -> None:
-        """Send everything that is due, until nothing is."""
+        """Send everything that is due, until nothing is left."""
         handler = webhook_handler(self.site.db, http or self.http, self.sealer, webhook_view(ORIGIN))
         while await dispatcher.run_once(self.site.db, {JobKind.WEBHOOK: one_by_one(handler, retry=RETRY)}):
             pass
@@ -146,7 +146,7 @@ async def test_a_message_is_signed_as_standard_webhooks_says(stage, client, ana)
 
 
 async def test_events_answers_and_the_end_are_told_as_they_are_when_sent(stage, client, ana, ben):
-    """Two changes before the first is sent are one message; what comes after is another."""
+    """Two changes before the first delivery are one message, and a later change is another one."""
     await registered(client, stage, ana)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     await client.put(path, json=EVENT | {"title": "Chess"}, headers=ana)
@@ -163,7 +163,7 @@ async def test_events_answers_and_the_end_are_told_as_they_are_when_sent(stage, 
 
 
 async def test_an_address_that_does_not_answer_delays_no_other(stage, client, ana, ben):
-    """The jobs of each address are a partition of their own, however they were enqueued."""
+    """The jobs of each address are a separate partition, however they were enqueued."""
     ids = {(await registered(client, stage, who))["id"] for who in (ana, ben)}
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
@@ -174,7 +174,7 @@ async def test_an_address_that_does_not_answer_delays_no_other(stage, client, an
 
 
 async def test_what_does_not_concern_one_is_not_told(stage, client, ana, ben):
-    """Ben's address hears of his answer, and of nothing else of Ana's event: not even that it is changed or deleted."""
+    """Ben's webhook is told about his answer and nothing else of Ana's event, not even that it was changed or deleted."""
     await registered(client, stage, ben)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ana)
@@ -187,7 +187,9 @@ async def test_what_does_not_concern_one_is_not_told(stage, client, ana, ben):
 
 
 async def test_what_became_private_meanwhile_is_not_told(stage, client, ana, ben):
-    """Decided when it is sent: between happening and sending the host hid the event from whoever answered, or it was deleted."""
+    """This is decided when the message is sent: in the meantime the host hid the event from those who had answered, or
+    it was deleted.
+    """
     webhook = await registered(client, stage, ben)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
@@ -198,7 +200,7 @@ async def test_what_became_private_meanwhile_is_not_told(stage, client, ana, ben
 
 
 async def test_a_group_is_told_about_while_its_owner_runs_it(stage, client, ana, ben):
-    """Events and people of the group; after Ana handed it over and left, her address hears nothing of it."""
+    """Events and people of the group. After Ana has handed it over and left, her webhook gets nothing about it."""
     group = (
         await client.post("/api/groups", json={"name": "Players", "timeZone": "Europe/Berlin"}, headers=ana)
     ).json()
@@ -226,7 +228,7 @@ async def test_a_group_is_told_about_while_its_owner_runs_it(stage, client, ana,
 
 
 async def test_series_and_groups_are_told_with_their_end(stage, client, ana):
-    """As strangers see them: the link to join stays here, whoever registered the address."""
+    """Messages contain what strangers may see. The link for joining is not sent, whoever registered the webhook."""
     kinds = ["series.changed", "group.changed"]
     await registered(client, stage, ana, kinds=kinds)
     weekly = EVENT | {"recurrence": "FREQ=WEEKLY", "mode": "online", "onlineUrl": "https://talk.example/secret-room"}
@@ -260,7 +262,7 @@ async def test_series_and_groups_are_told_with_their_end(stage, client, ana):
 
 
 async def test_who_attends_privately_is_told_of_and_not_named(stage, client, ana, ben):
-    """Their host reads the name on the page; an address elsewhere does not. One's own answer is one's own to be told of."""
+    """The host can read the name on the page, but the webhook does not get it. People are told about their own answers."""
     await registered(client, stage, ana)
     await registered(client, stage, ben)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
@@ -275,7 +277,7 @@ async def test_who_attends_privately_is_told_of_and_not_named(stage, client, ana
 
 
 async def test_whom_a_host_invited_by_an_address_is_not_named_before_they_answer(stage, client, ana, ben):
-    """Whose an address is, and whether anybody's here, is told by no message either."""
+    """No message reveals whose address it is, or whether the person has an account here."""
     await registered(client, stage, ana)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     for address in ("ben@example.org", "stranger@example.org"):
@@ -290,7 +292,7 @@ async def test_whom_a_host_invited_by_an_address_is_not_named_before_they_answer
 
 
 async def test_what_arrives_in_another_order_can_be_put_in_order(stage, client, ana, ben):
-    """By the revision, of events and of answers."""
+    """By the revision of events and of answers."""
     await registered(client, stage, ana)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     for reply, title in (("going", "Chess"), ("declined", "Go")):
@@ -374,7 +376,7 @@ async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_is_t
 
 
 async def test_gone_means_gone(stage, client, ana):
-    """410 says that the address wants nothing any more."""
+    """Status 410 switches the webhook off."""
     webhook = await registered(client, stage, ana)
     await client.post("/api/events", json=EVENT, headers=ana)
     stage.receiver.status = 410
@@ -400,7 +402,7 @@ async def test_switched_on_again_what_was_missed_can_be_sent_again(stage, client
 
 
 async def test_nothing_leads_into_the_private_network(stage, client, ana):
-    """Refused when it is registered, and again when a name turns out to lead inside (invariant 7)."""
+    """Refused at registration, and again when a name later resolves to an internal address (invariant 7)."""
     settings = replace(stage.site.app.state.services.settings, allow_private_addresses=False)
     change_services(stage.site.app, settings=settings)
     for url in (

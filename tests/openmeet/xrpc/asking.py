@@ -1,4 +1,6 @@
-"""Call XRPC queries as apps do; responses are validated against the Lexicon, errors against the names it declares."""
+"""Calls XRPC queries as apps do. Responses are validated against the Lexicon, errors against the names that it
+declares.
+"""
 
 import hashlib
 from contextlib import asynccontextmanager
@@ -29,7 +31,7 @@ from tests.openmeet.site_under_test import ORIGIN, Site
 
 CATALOG = Catalog()
 
-# Names that any query may answer with, beside those of its Lexicon.
+# Error names that any query may return, in addition to those in its Lexicon.
 GENERAL = {"InvalidRequest", "AuthenticationRequired", "RateLimitExceeded"}
 
 

@@ -24,7 +24,7 @@ from tests.worker_pool import POOL
 
 
 class Around(Protocol):
-    """Surroundings of a site: its database, its network clients and the callers' PDS."""
+    """What a site depends on: its database, its network clients and the callers' PDS."""
 
     db: Database
     network: NetworkClients

@@ -1,4 +1,4 @@
-"""Public pages lead programs to the record behind them; other pages lead nowhere."""
+"""Public pages link to the record behind them; other pages have no such link."""
 
 import re
 
@@ -31,7 +31,7 @@ async def records_of(site, path):
 
 
 async def test_events(site):
-    """Before a record there is no link; what is not public has none, whatever its record once was."""
+    """There is no link before the record exists. An event that is not public has none, even if it once had a record."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         made = [await event_by(tx, ana, visibility=one) for one in ("public", "unlisted")]

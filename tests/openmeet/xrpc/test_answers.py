@@ -1,4 +1,4 @@
-"""The XRPC query for RSVPs: all are counted; only people with a public record are named."""
+"""The XRPC query for RSVPs: all are counted, but only people with a public record are named."""
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions, queries
@@ -12,7 +12,7 @@ RSVP = "community.lexicon.calendar.rsvp"
 
 
 async def answers(tx, event, name, reply=RsvpReply.GOING, wishes=None, *, did=None):
-    """Somebody new answers; with a DID their answer stands as a record in their repository."""
+    """A new person answers. With a DID, their answer is also a record in their repository."""
     who = await person(tx, name)
     mine = await (
         attendance.answer(tx, who, event.slug, reply)
@@ -51,9 +51,9 @@ async def test_who_has_a_record_is_named_and_everybody_is_counted(site, client, 
         (dids[0], "interested", "confirmed"),
         (dids[1], "going", "confirmed"),
     ]
-    # Who waits is counted, and named to nobody: what other apps are given is copied on.
+    # Pending people are counted but not named, because other apps pass on what they get.
     assert dids[2] not in str(found)
-    # What people are called here is not said beside their DID.
+    # Display names are not returned together with DIDs.
     assert "Number" not in str(found)
     assert "Bo" not in {text for one in found["answers"] for text in one.values()}
     for limit in (1, 3):
@@ -63,7 +63,7 @@ async def test_who_has_a_record_is_named_and_everybody_is_counted(site, client, 
 
 
 async def test_what_only_hosts_see_is_not_listed(site, client, people):
-    """Private answers, and those that the host has not let in; a list that is for hosts, or for those who go."""
+    """Private answers, answers that the host has not accepted, and lists that only hosts or attendees may see."""
     going, private, waiting = (people.account(name) for name in ("going", "private", "waiting"))
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -83,7 +83,7 @@ async def test_what_only_hosts_see_is_not_listed(site, client, people):
         return [one["did"] for one in (await ask(client, "listAnswers", event=page, token=token))["answers"]]
 
     assert await seen_by() == [going]
-    # For hosts, too: what other apps are given is copied on.
+    # This also applies to hosts, because other apps pass on what they get.
     assert await seen_by(of_ana) == [going]
     for audience, seen in ((ListAudience.ATTENDEES, [of_bo, of_ana]), (ListAudience.HOSTS, [of_ana])):
         async with site.db.transaction() as tx:

@@ -19,7 +19,7 @@ async def site(make_sqlite, clock, people):
 
 @pytest.fixture
 async def page(site):
-    """The page of a private event, whose host is returned with it."""
+    """The URI of a private event's page, and its host."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, visibility="private", title="Only Ana's")
@@ -61,7 +61,7 @@ async def test_the_bare_did_may_be_switched_off(make_sqlite, clock, people):
 
 
 async def test_other_credentials_are_refused_not_passed_over(site, client, page):
-    """Whoever sends one believes to be somebody."""
+    """A caller that sends other credentials expects to be recognised, so it gets an error."""
     ana, _ = page
     async with site.db.transaction() as tx:
         session = await open_session(tx, ana.user_id, SessionTransport.API)
@@ -79,7 +79,7 @@ async def test_without_a_way_to_keys_there_are_strangers_only(make_sqlite, clock
 
 
 async def test_each_sees_with_their_own_eyes(site, client, people, page):
-    """The host by their DID; somebody else, somebody unknown here and nobody see nothing."""
+    """The host, recognised by their DID, sees the event. Another person, an unknown DID and an anonymous caller do not."""
     ana, uri = page
     async with site.db.transaction() as tx:
         of_ana = await people.connect(tx, ana)
@@ -92,7 +92,7 @@ async def test_each_sees_with_their_own_eyes(site, client, people, page):
 
 
 async def test_who_never_signed_in_here_is_a_stranger(site, client, people, page):
-    """A shadow has no role: what is known of a DID becomes its holder's when they claim it."""
+    """A shadow account has no role. What is known about a DID passes to its owner when they claim it."""
     ana, uri = page
     async with site.db.transaction() as tx:
         did = await people.connect(tx, ana)

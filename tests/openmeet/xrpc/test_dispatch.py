@@ -36,7 +36,7 @@ async def test_every_query_has_its_lexicon_and_every_lexicon_its_query():
 
 @pytest.mark.parametrize(("name", "writes"), [("authRead", False), ("authManage", True)])
 async def test_permission_sets_hold_every_query_and_our_own_collections(name, writes):
-    """What apps may ask for is what we ask for ourselves, as far as the names are ours."""
+    """Apps can request the same permissions that the site itself requests, as far as the collections are ours."""
     ours = {one for several in COLLECTIONS.values() for one in several if one.startswith(own_name(""))}
     document = CATALOG.definition(own_name(name))
     assert isinstance(document, PermissionSetType)
@@ -76,7 +76,7 @@ async def test_scripts_of_any_origin_may_ask_and_read_errors(client):
         answer = await client.get(path)
         assert answer.headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-credentials" not in answer.headers
-    # Pages stay as closed as they were.
+    # Pages still send no CORS headers.
     assert "access-control-allow-origin" not in (await client.get("/")).headers
 
 
@@ -110,7 +110,9 @@ async def test_the_operators_spelling_is_known_beside_ours(make_site):
 
 
 async def test_limits_count_addresses_and_callers(make_site, people):
-    """Strangers by address; callers each for themselves, whatever server asks for them; tries at tokens by address."""
+    """Anonymous callers are counted by IP address, signed-in ones individually whatever server proxies them, and failed
+    tokens by IP address.
+    """
 
     async def statuses(client: httpx.AsyncClient, number: int, *, token=lambda: "") -> list[int]:
         found = []
@@ -131,7 +133,7 @@ async def test_limits_count_addresses_and_callers(make_site, people):
 
 
 async def test_nothing_of_a_session_counts_here(make_site):
-    """A browser's cookie makes nobody of this site a caller: an app's script could not be told from them."""
+    """A browser's session cookie does not authenticate a call, because a script of another app could send it too."""
     site = make_site()
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

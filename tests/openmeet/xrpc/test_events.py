@@ -71,7 +71,7 @@ async def test_private_and_absent_are_the_same_to_strangers(site, client):
 
 
 async def test_what_stands_behind_a_threshold_stays_there(site, client):
-    """The exact address, the link to join and the door are for people who go."""
+    """Only attendees get the exact address, the link for joining and the entrance note."""
     async with site.db.transaction() as tx:
         event = await event_by(
             tx,
@@ -94,7 +94,7 @@ async def test_by_time(site, client):
         for day in ("02-01", "04-01", "05-01", "06-01"):
             await event_by(tx, ana, title=day, starts=f"2026-{day}T18:00", ends=f"2026-{day}T19:00")
     assert titles((await ask(client, "listEvents"))["events"]) == ["04-01", "05-01", "06-01"]
-    # 18:00 in Berlin; a point in time counts to the second.
+    # 18:00 in Berlin. Instants are compared to the second.
     found = await ask(client, "listEvents", since="2026-04-01T18:00:00+02:00", until="2026-05-01T16:00:00Z")
     assert titles(found["events"]) == ["04-01"]
     found = await ask(client, "listEvents", since="2026-04-01T16:00:01Z", until="2026-05-01T16:00:01Z")
@@ -143,7 +143,7 @@ async def test_cursors_that_were_made_up(client):
 
 
 async def test_pages_hold_while_events_come_and_go(site, client):
-    """Whatever is added before the cursor, or taken away behind it: the rest is met once, in order."""
+    """Whatever is added before the cursor or removed after it, the remaining events are returned once, in order."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         made = [
@@ -163,7 +163,7 @@ async def test_pages_hold_while_events_come_and_go(site, client):
 
 
 async def test_events_of_a_repository(site, client):
-    """Past and coming ones by start, undated ones last; backwards, and page by page."""
+    """Past and coming events by start, undated ones last; also in reverse, and page by page."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         for number, day in enumerate(("05-01", "02-01", "04-01")):
@@ -187,7 +187,9 @@ async def test_events_of_a_repository(site, client):
 
 
 async def test_a_large_repository_is_read_in_the_order_of_its_index(site):
-    """Whichever way and wherever a page begins; PostgreSQL sorts where it expects a handful."""
+    """In both directions and from any cursor. Bitmap scans are disabled, because for a handful of rows PostgreSQL would
+    prefer one and sort.
+    """
     async with site.db.transaction() as tx:
         await many_events(tx)
         await tx.execute("update events set record_did = :did where slug like '%7'", did=DID)
@@ -207,7 +209,7 @@ async def test_a_large_repository_is_read_in_the_order_of_its_index(site):
 
 
 async def test_members_find_the_events_of_their_groups(site, client, people):
-    """Of a repository and one by one; somebody else's token shows what a stranger sees."""
+    """By repository and one by one. With another person's token the result is what a stranger sees."""
     async with site.db.transaction() as tx:
         ana, cem = await person(tx, "Ana"), await person(tx, "Cem")
         group = await group_by(tx, ana, visibility="private", name="Secret chess")
@@ -225,5 +227,5 @@ async def test_members_find_the_events_of_their_groups(site, client, people):
         "events"
     ] == []
     assert await refused(client, "getEvent", uri=uri, token=people.token(of_cem, "getEvent")) == (400, "EventNotFound")
-    # In public lists they find what everybody finds.
+    # Public lists contain the same for them as for everybody.
     assert (await ask(client, "listEvents", token=people.token(of_bo, "listEvents")))["events"] == []

@@ -1,4 +1,4 @@
-"""Queries for groups and their events, for strangers and for members."""
+"""XRPC queries for groups and their events, for strangers and for members."""
 
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event

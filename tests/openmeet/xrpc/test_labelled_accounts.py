@@ -1,4 +1,6 @@
-"""A label on an account holds everything that is the account's, on every page, in every list, file, feed and query; trust ends that."""
+"""A label on an account applies to everything of the account: on every page, in every list, file, feed and query.
+Marking the account as trusted ends that.
+"""
 
 import pytest
 
@@ -23,7 +25,9 @@ EVENT = "community.lexicon.calendar.event"
 
 
 class Account:
-    """Ana, labelled by and by, with an event, a series, a group and an answer; Ben, who hosts what she answered."""
+    """Ana, whose account gets a label, with an event, a series, a group and an answer, and Ben, who hosts the event
+    that she answered.
+    """
 
     async def make(self, site, people) -> None:
         async with site.db.transaction() as tx:
@@ -50,7 +54,9 @@ async def account(site, people) -> Account:
 
 
 def views(one: Account) -> dict[str, str]:
-    """What strangers may ask, and what of hers stands there: where the address is hers alone, the status tells."""
+    """The URLs that strangers can open, with the text of hers that each contains. For URLs of hers alone the status
+    decides.
+    """
     walks, group, event, person = one.series.slug, one.group.slug, one.event.slug, one.ana.user_id
     return {
         "/?q=labelled": "Labelled tea",
@@ -116,7 +122,7 @@ async def test_every_view_leaves_out_what_is_a_labelled_accounts(site, client, a
         assert await shown(stranger, account) == dict.fromkeys(everything, False)
         counted = (await ask(client, "listAnswers", event=f"{ORIGIN}/events/{account.bens.slug}"))["counts"]
         assert counted["going"] == 0
-        # Nothing of it is gone: she has it all, and whoever is in her group reads that it is held.
+        # Nothing is deleted: Ana still sees everything, and members of her group read that it is withheld.
         async with signed_in(site, account.ana.user_id) as ana:
             for path in (
                 f"/events/{account.event.slug}",

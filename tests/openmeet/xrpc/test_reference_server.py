@@ -1,4 +1,6 @@
-"""The reference PDS passes a person's call on (``atproto-proxy``): its resolution of our DID, its tokens, its way of addressing them."""
+"""The reference PDS proxies a person's call (``atproto-proxy``): how it resolves our DID, which tokens it sends, and
+how it addresses them.
+"""
 
 from types import SimpleNamespace
 
@@ -21,7 +23,7 @@ pytestmark = needs("reference")
 
 
 async def test_members_see_their_groups_through_the_reference(far):
-    """Cleo is in the group, Bela is not; nobody is asked as nobody, and a method of ours that there is not is said to be none."""
+    """Cleo is in the group and Bela is not. No call is anonymous, and an unknown method is reported as such."""
     cleo_there, bela_there = await far.pds.sign_up("cleo"), await far.pds.sign_up("bela")
     async with far.db.transaction() as tx:
         cleo_id = await identities.connect(tx, parse_did(cleo_there["did"]), handle="cleo.test", pds_url=far.pds.url)
@@ -45,7 +47,7 @@ async def test_members_see_their_groups_through_the_reference(far):
         assert answer.json()["group"]["role"] == "member"
         other = await site.ask_through(bela_there["accessJwt"], name, asked)
         assert (other.status_code, other.json()["error"]) == (400, "GroupNotFound")
-        # The same session again: a new token for each call.
+        # The same session again: each call has a new token.
         for _ in range(2):
             assert (await site.ask_through(cleo_there["accessJwt"], own_name("listEvents"), {})).status_code == 200
         refused = await site.ask_through(cleo_there["accessJwt"], own_name("listEvents"), {"limit": "0"})

@@ -11,7 +11,7 @@ RECORD = "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/openmeet.lexicon.series/3mqdau33
 
 
 async def test_dates_that_are_stored_and_dates_that_follow_from_the_rule(site, client, clock):
-    """Each once and in order, whatever the pages' length; the rule in words and as text."""
+    """Each date once and in order, for any page size. The rule is returned as a sentence and as RFC 5545 text."""
     clock.turn(NOW - clock.now())
     async with site.db.transaction() as tx:
         _, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=20")
@@ -38,7 +38,7 @@ async def test_dates_that_are_stored_and_dates_that_follow_from_the_rule(site, c
         "uri": RECORD,
     }
     assert first["url"] == first["event"]["url"]
-    # By then clocks have been put forward.
+    # By then the clocks have gone forward.
     assert (computed["startsAt"], computed["url"]) == ("2027-04-06T16:00:00Z", f"{page}/dates/2027-04-06T18:00:00")
     assert "event" not in computed
     for limit in (1, 7, 20):
@@ -51,7 +51,7 @@ async def test_dates_of_a_time(site, client, clock):
     async with site.db.transaction() as tx:
         _, series = await begin(tx)
     page = f"{ORIGIN}/series/{series.slug}"
-    # 18:00 in Berlin is 17:00 in UTC.
+    # 18:00 in Berlin is 17:00 UTC.
     within = {"since": "2026-12-01T17:00:00Z", "until": "2026-12-15T17:00:00Z"}
     found = await ask(client, "listSeriesEvents", series=page, **within)
     assert [one["recurrenceId"][:10] for one in found["occurrences"]] == ["2026-12-01", "2026-12-08"]
@@ -63,7 +63,7 @@ async def test_dates_of_a_time(site, client, clock):
 
 
 async def test_dates_at_the_same_moment_are_met_once(site, client, clock):
-    """A date that was moved onto another: the cursor tells them apart."""
+    """One date was moved to the time of another, and the cursor distinguishes them."""
     clock.turn(NOW - clock.now())
     async with site.db.transaction() as tx:
         _, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=4")

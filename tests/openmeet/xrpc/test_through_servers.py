@@ -1,4 +1,4 @@
-"""A person's own server passes their call on (``atproto-proxy``): real tokens, a real DID document, real sockets."""
+"""A person's own server proxies their call (``atproto-proxy``): real tokens, a real DID document, real sockets."""
 
 from at_protocol.lexicon.authority import own_name
 from openmeet.domain.events import actions as events
@@ -13,7 +13,7 @@ __all__ = ["deployment"]
 
 
 async def test_members_see_their_groups_through_their_own_server(deployment):
-    """Cleo is in the group, Bela is not; both ask through the same server."""
+    """Cleo is in the group and Bela is not; both call through the same server."""
     cleo, _ = await deployment.connected("cleo"), await deployment.connected("bela")
     async with deployment.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -30,7 +30,7 @@ async def test_members_see_their_groups_through_their_own_server(deployment):
         assert answer.json()["group"]["role"] == "member"
         other = await site.ask_through(await site.sign_in("bela"), name, asked)
         assert (other.status_code, other.json()["error"]) == (400, "GroupNotFound")
-        # The same session again: a new token for each call.
+        # The same session again: each call has a new token.
         session = await site.sign_in("cleo")
         for _ in range(2):
             assert (await site.ask_through(session, own_name("listEvents"), {})).status_code == 200
