@@ -55,7 +55,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
         ),
     ],
 )
-def test_what_the_key_before_made_is_known(
+def test_tickets_of_the_previous_key_are_accepted(
     make: Callable[[SigningKey], str], find: Callable[[SigningKey, str], object]
 ) -> None:
     old, new = make(CODE_KEY), make(ROTATED)
@@ -66,24 +66,24 @@ def test_what_the_key_before_made_is_known(
     assert find(DROPPED, old) is None
 
 
-def test_invitations_of_lists_are_known_too() -> None:
+def test_invitations_of_the_previous_key_are_accepted() -> None:
     assert people.person_in(ROTATED, people.token_of(CODE_KEY, PersonId(ID))) == ID
     with pytest.raises(Exception, match=ImportReason.INVITATION_OVER):
         people.person_in(DROPPED, people.token_of(CODE_KEY, PersonId(ID)))
 
 
-def test_an_opt_out_link_of_the_key_before_is_known() -> None:
+def test_opt_out_links_of_the_previous_key_are_accepted() -> None:
     """The token is sealed anew each time, so no two links are equal."""
     old, new = email_suppressions.token_of(CODE_KEY, ADDRESS), email_suppressions.token_of(ROTATED, ADDRESS)
     assert [email_suppressions.address_in(ROTATED, one) for one in (old, new)] == [ADDRESS, ADDRESS]
     assert [email_suppressions.address_in(DROPPED, one) for one in (old, new)] == [None, ADDRESS]
 
 
-def test_a_code_to_sign_in_is_of_the_newest_key_alone() -> None:
+def test_sign_in_codes_use_only_the_newest_key() -> None:
     assert code_of(ROTATED, ChallengeId(ID)) == code_of(DROPPED, ChallengeId(ID))
 
 
-async def test_the_link_of_a_letter_never_ends_with_another_key(site: Site) -> None:
+async def test_mail_links_survive_another_key(site: Site) -> None:
     async with site.browser() as anybody:
         path = f"/mail/never/{email_suppressions.token_of(CODE_KEY, ADDRESS)}"
         for key, status in ((ROTATED, 200), (DROPPED, 404)):
@@ -91,7 +91,7 @@ async def test_the_link_of_a_letter_never_ends_with_another_key(site: Site) -> N
             assert (await anybody.get(path)).status_code == status
 
 
-async def test_links_of_earlier_letters_stay_when_the_next_is_written(site: Site) -> None:
+async def test_links_in_earlier_mails_stay_valid(site: Site) -> None:
     async with site.db.transaction() as tx:
         link = EmailLink((await person(tx, "Ana")).user_id, LinkPurpose.ANSWER, "tea")
         first = await links.token_for(tx, CODE_KEY, link)
@@ -101,7 +101,7 @@ async def test_links_of_earlier_letters_stay_when_the_next_is_written(site: Site
         assert await links.find(tx, first, LinkPurpose.ANSWER) is None
 
 
-async def test_the_calendar_address_that_is_shown_is_the_one_that_works(site: Site) -> None:
+async def test_the_calendar_url_shown_is_the_one_that_works(site: Site) -> None:
     """With a new key the URL stays the same. When its key has been dropped the page shows none, and the old URL works
     until a new one is made.
     """
@@ -122,14 +122,14 @@ async def test_the_calendar_address_that_is_shown_is_the_one_that_works(site: Si
         assert [(await ana.get(one)).status_code for one in (first, second)] == [404, 200]
 
 
-async def test_opening_an_address_that_works_leaves_it(site: Site) -> None:
+async def test_opening_a_working_url_keeps_it(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         first = await feed.open_feed(tx, CODE_KEY, ana.user_id)
         assert await feed.open_feed(tx, ROTATED, ana.user_id) == first
 
 
-async def test_a_groups_address_that_is_shown_is_the_one_that_works(site: Site) -> None:
+async def test_the_group_calendar_url_shown_is_the_one_that_works(site: Site) -> None:
     async with site.browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")
         async with site.db.transaction() as tx:
@@ -149,7 +149,7 @@ async def test_a_groups_address_that_is_shown_is_the_one_that_works(site: Site) 
         assert (await ana.get(address)).status_code == 200
 
 
-async def test_a_request_repeated_after_another_key_came_is_answered_as_before(site: Site) -> None:
+async def test_a_request_repeated_after_a_key_change_is_answered_as_before(site: Site) -> None:
     async with site.browser() as client:
         head = await api_session(client, "ana@example.org", "Ana") | {"idempotency-key": "mine"}
         first = await client.post("/api/groups", json={"name": "Circle", "timeZone": "Europe/Berlin"}, headers=head)

@@ -140,7 +140,7 @@ def test_every_list_has_a_limit_and_a_cursor_or_a_bound() -> None:
     assert found == {path: set(bounds) for path, bounds in BOUNDED.items()}
 
 
-def test_whoever_asks_with_a_cursor_is_told_the_next_one() -> None:
+def test_a_request_with_a_cursor_gets_the_next_one() -> None:
     described = document("Site", "https://site.example", operations())
     for path, methods in described["paths"].items():
         asked = methods.get("get", {})
@@ -256,7 +256,7 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
         )
 
 
-async def test_a_list_read_one_by_one_is_the_whole_list(ana: tuple[httpx.AsyncClient, dict[str, str]]) -> None:
+async def test_a_list_read_one_by_one_is_complete(ana: tuple[httpx.AsyncClient, dict[str, str]]) -> None:
     """The pages have the list's order, without duplicates or gaps, although all items were created at the same moment."""
     client, names = ana
     for path, name in (

@@ -211,9 +211,7 @@ async def read_everything(site: Site, ana: Caller, ben: Caller, series: Series, 
                 assert answered.status_code == 200, (address, answered.status_code)
 
 
-async def test_no_page_feed_act_or_task_reads_through_a_large_table(
-    db: Database, clock: HandClock, explained: Explained
-) -> None:
+async def test_no_statement_scans_a_large_table(db: Database, clock: HandClock, explained: Explained) -> None:
     async with db.transaction() as tx:
         ana, ben, series, group = await town(tx)
         explained.is_on = True

@@ -19,7 +19,7 @@ PUBLIC = replace(
 )
 
 
-def test_a_laptop_and_a_town_are_fine():
+def test_settings_of_a_laptop_and_of_a_server_are_accepted():
     assert contradictions(LAPTOP) == contradictions(PUBLIC) == []
     assert dangers_of([PUBLIC.public_host], dangers(PUBLIC)) == []
 
@@ -53,7 +53,7 @@ def test_a_laptop_and_a_town_are_fine():
         ({"firehose_urls": ("wss://a.example",), "relay_urls": ("wss://a.example",)}, "FIREHOSE_URLS"),
     ],
 )
-def test_what_cannot_be_right_is_named(change, name):
+def test_invalid_settings_are_named(change, name):
     (sentence,) = contradictions(replace(PUBLIC, **change))
     assert f"OPENMEET_{name}" in sentence
 
@@ -68,12 +68,12 @@ def test_what_cannot_be_right_is_named(change, name):
         ({"plc_url": "http://localhost:2582"}, Danger.BUILT_IN_DIRECTORY),
     ],
 )
-def test_every_danger_is_refused_in_public_and_fine_at_home(change, danger):
+def test_every_dangerous_setting_is_refused_in_production_only(change, danger):
     settings = replace(PUBLIC, **change)
     assert list(dangers(settings)) == [danger]
     assert len(dangers_of([settings.public_host], dangers(settings))) == 1
     assert dangers_of(["127.0.0.1"], dangers(settings)) == []
 
 
-def test_secrets_do_not_print():
+def test_secrets_are_not_printed():
     assert "hunter2" not in repr(replace(Settings(), mail_url=Secret("smtp://u:hunter2@h")))

@@ -83,14 +83,14 @@ async def sentences_in(db: Database) -> list[str]:
     return found
 
 
-async def test_every_column_about_a_failure_is_known(deployment: Deployment) -> None:
+async def test_every_column_about_failures_is_listed(deployment: Deployment) -> None:
     """A new column holds packed reasons, or is listed here with its content."""
     tables = await tables_of(deployment.db)
     there = {(table, name) for table, names in tables.items() for name in names if _ABOUT_FAILURE.search(name)}
     assert there == PACKED | OTHERS
 
 
-async def test_what_failed_is_stored_as_codes(deployment: Deployment) -> None:
+async def test_failures_are_stored_as_codes(deployment: Deployment) -> None:
     """Withheld, refused, raw and quarantined records, and a server that keeps failing."""
     await deployment.event(await deployment.person("Ben", agrees=False))
     refused = await deployment.event(await deployment.person())

@@ -59,7 +59,7 @@ async def stored(town: MirroredTown, event: Event) -> tuple[str, str | None, int
     return ("", None, 0) if row is None else (row["matrix_state"], row["matrix_room_id"], row["matrix_guests"])
 
 
-async def test_a_room_goes_on_with_the_people_in_it(
+async def test_an_adopted_room_keeps_its_members(
     town: MirroredTown, old: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
     guest: MatrixAccount = await synapse.account(fresh("guest"))
@@ -93,7 +93,7 @@ async def test_a_room_goes_on_with_the_people_in_it(
     assert await run(town, old, applies=True) == {}
 
 
-async def test_a_clock_that_is_ahead_over_there_hides_nothing(
+async def test_a_message_from_the_future_hides_no_later_ones(
     town: MirroredTown, old: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
     """Matrix events carry their own timestamp. One that is dated next year does not stop us from reading the messages
@@ -126,7 +126,7 @@ async def test_a_clock_that_is_ahead_over_there_hides_nothing(
     assert "Who is here?" in [row["body"] for row in rows]
 
 
-async def test_a_room_is_adopted_after_an_interruption(
+async def test_adoption_continues_after_an_interruption(
     town: MirroredTown, old: MatrixUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keeper already had the power level, but nothing had been stored."""
@@ -147,7 +147,7 @@ async def test_a_room_is_adopted_after_an_interruption(
     assert (await stored(town, event))[:2] == ("on", room)
 
 
-async def test_what_cannot_be_adopted_gets_a_new_room_and_the_old_one_a_notice(
+async def test_a_room_that_cannot_be_adopted_is_replaced_and_gets_a_notice(
     town: MirroredTown, old: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
     event, room = await old_event(town, old, "Secret", initial_state=[{**ENCRYPTED, "state_key": ""}])
@@ -187,7 +187,7 @@ async def test_a_private_event_waits_for_its_host(town: MirroredTown, old: Matri
     assert await stored(town, event) == ("on", room, 0)
 
 
-async def test_the_room_that_replaced_it_is_followed_once(town: MirroredTown, old: MatrixUser) -> None:
+async def test_the_link_to_the_replacement_room_is_followed_once(town: MirroredTown, old: MatrixUser) -> None:
     event, first = await old_event(town, old, "Chess", room_version="10")
     made = await old._call("POST", "v3/rooms", first, "upgrade", body={"new_version": "11"})
     assert (await run(town, old, applies=True))["Chess"].outcome is AdoptionOutcome.ADOPTED

@@ -80,7 +80,7 @@ async def banned_by(town: MirroredTown, whom: str) -> str | None:
     return found["sender"] if found["content"]["membership"] == "ban" else None
 
 
-async def test_a_ban_here_is_a_ban_there_until_it_is_lifted(town: MirroredTown, guest: MatrixAccount) -> None:
+async def test_a_ban_here_applies_in_matrix_until_it_is_lifted(town: MirroredTown, guest: MatrixAccount) -> None:
     await town.agree(town.ben)
     await town.say(town.ben, "Buy this")
     await town.deliver()
@@ -100,7 +100,7 @@ async def test_a_ban_here_is_a_ban_there_until_it_is_lifted(town: MirroredTown, 
     assert ("Ben", "Sorry") in await town.seen()
 
 
-async def test_a_moderators_ban_there_is_a_ban_here_until_it_is_lifted(
+async def test_a_moderators_ban_in_matrix_applies_here_until_it_is_lifted(
     town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
 ) -> None:
     room = await town.matrix_room()
@@ -120,9 +120,7 @@ async def test_a_moderators_ban_there_is_a_ban_here_until_it_is_lifted(
     assert await town.bridge.keeper.membership(room, guest.user_id) == "invite"
 
 
-async def test_a_ban_of_who_speaks_for_somebody_is_theirs(
-    town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
-) -> None:
+async def test_banning_a_ghost_bans_its_person(town: MirroredTown, host: MatrixAccount, guest: MatrixAccount) -> None:
     """People who write here appear in Matrix as a ghost user. If a moderator bans the ghost, the person is banned."""
     await town.agree(town.ben)
     await town.say(town.ben, "Buy this")
@@ -142,7 +140,9 @@ async def test_a_ban_of_who_speaks_for_somebody_is_theirs(
     assert await in_force(town) == []
 
 
-async def test_who_may_not_ban_here_bans_nobody(town: MirroredTown, host: MatrixAccount, guest: MatrixAccount) -> None:
+async def test_bans_by_people_without_that_right_have_no_effect(
+    town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
+) -> None:
     """Guests have no power to ban and hosts cannot be banned. An unban in Matrix does not lift a ban that was decided
     here.
     """
@@ -167,7 +167,7 @@ async def test_who_may_not_ban_here_bans_nobody(town: MirroredTown, host: Matrix
     assert len(await in_force(town)) == 1
 
 
-async def test_who_is_banned_while_words_are_sent_reads_none_of_them(
+async def test_somebody_banned_during_a_delivery_gets_none_of_the_later_messages(
     town: MirroredTown, guest: MatrixAccount, synapse: Synapse, http: HttpClient
 ) -> None:
     """The ban is made while the first message is being sent. The rest of that delivery is sent only after the person
@@ -207,7 +207,7 @@ async def test_who_is_banned_while_words_are_sent_reads_none_of_them(
     assert bodies.index("ban") < bodies.index("Said before the ban, sent after it") < bodies.index("Not for Ben")
 
 
-async def test_words_of_somebody_who_was_banned_over_there_hold_up_nobody(
+async def test_messages_of_somebody_banned_in_matrix_block_no_others(
     town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
 ) -> None:
     """Messages that they wrote before the ban and that were not sent yet stay here, because their ghost is banned and
@@ -229,7 +229,7 @@ async def test_words_of_somebody_who_was_banned_over_there_hold_up_nobody(
     assert (status.waiting, status.error) == (0, None)
 
 
-async def test_who_left_after_writing_is_not_in_the_room_after_their_words(town: MirroredTown) -> None:
+async def test_somebody_who_left_after_writing_does_not_stay_in_the_room(town: MirroredTown) -> None:
     """Their messages are still delivered, but nobody without access stays in the Matrix room."""
     await town.deliver()
     await town.agree(town.ben)

@@ -45,7 +45,7 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_a_bridge_that_is_killed_loses_and_doubles_nothing(
+async def test_killing_the_bridge_loses_and_duplicates_nothing(
     shared: tuple[MirroredTown, str], synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
     """Each kill falls between the homeserver's response and the commit that stores it, while people write on both

@@ -24,13 +24,13 @@ def wish(alias: str, **more: object) -> dict[str, object]:
     return {"room_alias_name": alias, "preset": "private_chat", "name": "Chess club", **more}
 
 
-async def test_a_user_is_made_once_and_known_by_its_full_name(owner: MatrixUser) -> None:
+async def test_a_user_is_created_once_and_identified_by_the_full_name(owner: MatrixUser) -> None:
     await owner.prepare()
     assert owner.user_id == "@_om_default_keeper:chat.test"
     await owner.set_name("OpenMeet")
 
 
-async def test_a_room_whose_answer_was_lost_is_found_by_its_alias(
+async def test_a_room_whose_response_was_lost_is_found_by_its_alias(
     owner: MatrixUser, fresh: Callable[[str], str]
 ) -> None:
     alias = room_alias("default", fresh("room"))
@@ -40,7 +40,7 @@ async def test_a_room_whose_answer_was_lost_is_found_by_its_alias(
     assert await owner.homeserver.room_of_alias(room_alias("default", "nothing")) is None
 
 
-async def test_the_same_transaction_is_the_same_event(owner: MatrixUser, fresh: Callable[[str], str]) -> None:
+async def test_the_same_transaction_id_gives_the_same_event(owner: MatrixUser, fresh: Callable[[str], str]) -> None:
     room = await owner.create_room(wish(room_alias("default", fresh("room"))))
     content = {"msgtype": "m.text", "body": "See you at eight"}
     first = await owner.send(room, "m.room.message", "om-1", content)
@@ -48,7 +48,7 @@ async def test_the_same_transaction_is_the_same_event(owner: MatrixUser, fresh: 
     assert await owner.send(room, "m.room.message", "om-2", content) != first
 
 
-async def test_redacting_removes_the_words_and_may_be_repeated(owner: MatrixUser, fresh: Callable[[str], str]) -> None:
+async def test_redacting_removes_the_text_and_can_be_repeated(owner: MatrixUser, fresh: Callable[[str], str]) -> None:
     room = await owner.create_room(wish(room_alias("default", fresh("room"))))
     event = await owner.send(room, "m.room.message", "om-1", {"msgtype": "m.text", "body": "Oh no"})
     await owner.redact(room, event, "om-2")
@@ -60,7 +60,7 @@ async def test_redacting_removes_the_words_and_may_be_repeated(owner: MatrixUser
     assert await owner.event(room, "$" + "x" * 43) is None
 
 
-async def test_inviting_and_removing_may_be_repeated(
+async def test_inviting_and_removing_can_be_repeated(
     owner: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
     ana = await synapse.account(fresh("ana"))
@@ -82,7 +82,7 @@ async def test_inviting_and_removing_may_be_repeated(
     assert await owner.membership(room, ana.user_id) == "leave"
 
 
-async def test_a_ghost_joins_by_invitation_and_leaves_twice(owner: MatrixUser, fresh: Callable[[str], str]) -> None:
+async def test_a_ghost_joins_by_invitation_and_can_leave_twice(owner: MatrixUser, fresh: Callable[[str], str]) -> None:
     ghost = owner.homeserver.user(fresh("_om_default_ghost"))
     await ghost.prepare()
     await ghost.set_name("Ana")
@@ -97,7 +97,7 @@ async def test_a_ghost_joins_by_invitation_and_leaves_twice(owner: MatrixUser, f
     assert await owner.membership(room, ghost.user_id) == "leave"
 
 
-async def test_a_cursor_gives_each_event_once_and_a_gap_is_read_back(
+async def test_a_cursor_returns_each_event_once_and_gaps_are_filled(
     owner: MatrixUser, fresh: Callable[[str], str]
 ) -> None:
     room = await owner.create_room(wish(room_alias("default", fresh("room"))))

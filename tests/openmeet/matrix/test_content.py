@@ -56,17 +56,17 @@ def test_an_edit_has_the_new_text() -> None:
         ([ANA], ()),
     ],
 )
-def test_mentions_are_accounts_and_few(named: object, mentions: tuple[str, ...] | int) -> None:
+def test_mentions_are_known_accounts_and_limited(named: object, mentions: tuple[str, ...] | int) -> None:
     found = said("Hello", **{"m.mentions": named}).mentions
     assert (len(found) if isinstance(mentions, int) else found) == mentions
 
 
-def test_a_message_in_a_thread_is_flat() -> None:
+def test_thread_messages_are_read_as_ordinary_messages() -> None:
     relation = {"rel_type": "m.thread", "event_id": "$0", "is_falling_back": True, "m.in_reply_to": {"event_id": "$0"}}
     assert said("Hi", **{"m.relates_to": relation}) == IncomingMessage("$one", ANA, "Hi", None, None)
 
 
-def test_a_file_is_a_line_with_its_name() -> None:
+def test_a_file_is_read_as_a_line_with_its_name() -> None:
     found = incoming(
         event("m.room.message", {"msgtype": "m.image", "body": "map.png\nsecond line", "url": "mxc://x/y"})
     )
@@ -74,7 +74,7 @@ def test_a_file_is_a_line_with_its_name() -> None:
     assert found.text == "\N{PAPERCLIP} map.png"
 
 
-def test_reactions_redactions_members_and_the_rest() -> None:
+def test_reactions_redactions_membership_and_other_events() -> None:
     relation = {"rel_type": "m.annotation", "event_id": "$zero", "key": "👍️"}
     assert incoming(event("m.reaction", {"m.relates_to": relation})) == IncomingReaction("$one", ANA, "$zero", "👍️")
     assert incoming(event("m.room.redaction", {"redacts": "$zero", "reason": "typo"})) == IncomingRedaction(
@@ -97,7 +97,7 @@ def test_reactions_redactions_members_and_the_rest() -> None:
         ("a\r\nb\rc", "a\nb\nc"),
     ],
 )
-def test_text_is_cut_to_our_limits(body: str, text: str) -> None:
+def test_text_is_cut_to_the_limits(body: str, text: str) -> None:
     assert said(body).text == text
 
 
@@ -138,13 +138,13 @@ _json = st.recursive(
     st.sampled_from(["m.room.message", "m.reaction", "m.room.redaction", "m.room.member", "m.room.encrypted", "x"]),
     _json,
 )
-def test_anything_at_all_is_an_event_or_nothing(inner: Any, kind: str, outer: Any) -> None:
+def test_any_input_is_parsed_or_ignored(inner: Any, kind: str, outer: Any) -> None:
     incoming(outer)
     found = incoming({**event(kind, {}), "content": inner, "state_key": outer})
     assert found is None or found.sender == ANA
 
 
-def test_what_we_send_is_read_back_as_the_same_text() -> None:
+def test_messages_that_we_send_are_read_back_with_the_same_text() -> None:
     sent = content.message("m1", 1, "At eight", reply_to="$zero", heading="Tue 3 Mar ·")
     assert incoming(event("m.room.message", sent)) == IncomingMessage(
         "$one", ANA, "Tue 3 Mar ·\nAt eight", None, "$zero"
@@ -171,5 +171,5 @@ def test_what_we_send_is_read_back_as_the_same_text() -> None:
         (None, None),
     ],
 )
-def test_a_time_that_no_column_could_hold_is_none(named: object, microseconds: int | None) -> None:
+def test_a_timestamp_out_of_range_is_ignored(named: object, microseconds: int | None) -> None:
     assert content.sent_at(event("m.room.message", {}, origin_server_ts=named)) == microseconds

@@ -12,7 +12,7 @@ from tests.parts import needs
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 
 
-async def test_words_pass_with_consent_alone_and_from_then_on(town: MirroredTown) -> None:
+async def test_messages_are_delivered_only_with_consent_and_from_then_on(town: MirroredTown) -> None:
     await town.say(town.ben, "Before I was asked")
     await town.agree(town.ben)
     said = await town.say(town.ben, "Who has the key, @Ana?")
@@ -29,7 +29,7 @@ async def test_words_pass_with_consent_alone_and_from_then_on(town: MirroredTown
     assert await town.seen() == [("Ben", "Who has the key, @somebody?"), ("Ana", "Here, @Ben")]
 
 
-async def test_an_earlier_name_is_not_passed_on_either(town: MirroredTown) -> None:
+async def test_an_earlier_name_is_not_delivered_either(town: MirroredTown) -> None:
     await town.agree(town.ben)
     await town.say(town.ben, "Who has the key, @Ana?")
     async with town.db.transaction() as tx:
@@ -38,7 +38,7 @@ async def test_an_earlier_name_is_not_passed_on_either(town: MirroredTown) -> No
     assert await town.seen() == [("Ben", "Who has the key, @somebody?")]
 
 
-async def test_edits_and_taking_back_follow(town: MirroredTown) -> None:
+async def test_edits_and_deletions_are_delivered(town: MirroredTown) -> None:
     await town.agree(town.ben)
     said = await town.say(town.ben, "At eight")
     other = await town.say(town.ben, "Bring cake")
@@ -54,7 +54,7 @@ async def test_edits_and_taking_back_follow(town: MirroredTown) -> None:
     assert "cake" not in str(await town.bridge.keeper.messages(await town.matrix_room(), ""))
 
 
-async def test_whoever_lost_access_is_removed_before_anything_else_is_sent(town: MirroredTown) -> None:
+async def test_people_who_lost_access_are_removed_before_anything_else_is_sent(town: MirroredTown) -> None:
     await town.agree(town.ana)
     await town.agree(town.ben)
     await town.say(town.ben, "I come")
@@ -69,7 +69,7 @@ async def test_whoever_lost_access_is_removed_before_anything_else_is_sent(town:
     assert [text for _, text in await town.seen()] == ["I come", "Only for those who come"]
 
 
-async def test_switching_off_removes_everybody_and_on_again_goes_on(town: MirroredTown) -> None:
+async def test_switching_off_removes_everybody_and_switching_on_continues(town: MirroredTown) -> None:
     await town.agree(town.ben)
     await town.say(town.ben, "First")
     await town.deliver()
@@ -85,7 +85,7 @@ async def test_switching_off_removes_everybody_and_on_again_goes_on(town: Mirror
     assert [text for _, text in await town.seen()] == ["First", "Mirrored again"]
 
 
-async def test_a_lost_answer_makes_no_second_message(town: MirroredTown) -> None:
+async def test_a_lost_response_duplicates_no_message(town: MirroredTown) -> None:
     await town.agree(town.ben)
     await town.say(town.ben, "Once")
     await town.deliver()
@@ -98,7 +98,7 @@ async def test_a_lost_answer_makes_no_second_message(town: MirroredTown) -> None
     assert town.passed_on == ["said", "said"]
 
 
-async def test_nothing_is_passed_on_from_a_room_that_is_not_mirrored(town: MirroredTown) -> None:
+async def test_nothing_is_delivered_from_a_room_that_is_not_mirrored(town: MirroredTown) -> None:
     async with town.db.transaction() as tx:
         await mirroring.switch_off(tx, town.ana, town.room.id)
     await town.agree(town.ben, MatrixConsent.NAME_AND_WORDS)
@@ -107,7 +107,7 @@ async def test_nothing_is_passed_on_from_a_room_that_is_not_mirrored(town: Mirro
     assert town.passed_on == []
 
 
-async def test_a_changed_answer_wakes_the_room_by_itself(town: MirroredTown) -> None:
+async def test_a_changed_rsvp_wakes_the_room(town: MirroredTown) -> None:
     await town.deliver()
     async with town.db.transaction() as tx:
         before = await mirror_wakes.newest_access_change(tx)

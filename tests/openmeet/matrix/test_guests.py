@@ -67,7 +67,7 @@ async def state_of(town: MirroredTown, account: MatrixAccount) -> tuple[GuestSta
     return found.state, found.presence
 
 
-async def test_a_guest_is_invited_writes_changes_and_takes_back(town: MirroredTown, zoe: MatrixAccount) -> None:
+async def test_a_guest_is_invited_writes_edits_and_deletes(town: MirroredTown, zoe: MatrixAccount) -> None:
     """Guests are shown with their Matrix address, and appear in no list of attendees."""
     room = await as_guest(town, zoe)
     assert await state_of(town, zoe) == (GuestState.INVITED, GuestPresence.JOINED)
@@ -104,7 +104,7 @@ async def test_a_guest_is_invited_writes_changes_and_takes_back(town: MirroredTo
     assert stored.is_taken_back
 
 
-async def test_nobody_changes_or_takes_back_the_words_of_others(
+async def test_nobody_edits_or_deletes_the_messages_of_others(
     town: MirroredTown, zoe: MatrixAccount, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
     room = await as_guest(town, zoe)
@@ -122,7 +122,7 @@ async def test_nobody_changes_or_takes_back_the_words_of_others(
     assert "At nine" not in str(await zoe.events(room))
 
 
-async def test_guests_obey_slow_mode_holding_and_limits(town: MirroredTown, zoe: MatrixAccount) -> None:
+async def test_slow_mode_moderation_and_limits_apply_to_guests(town: MirroredTown, zoe: MatrixAccount) -> None:
     room = await as_guest(town, zoe)
     async with town.db.transaction() as tx:
         await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(slow_seconds=60))
@@ -163,7 +163,7 @@ async def test_guests_obey_slow_mode_holding_and_limits(town: MirroredTown, zoe:
     assert (await told(zoe, room))[-1] == "You’re writing very fast. Wait a moment, then send it again."
 
 
-async def test_a_guest_mentions_whom_everybody_may_know_to_be_there(town: MirroredTown, zoe: MatrixAccount) -> None:
+async def test_a_guest_can_mention_only_publicly_known_attendees(town: MirroredTown, zoe: MatrixAccount) -> None:
     """A guest can mention people by name or by their ghost, but only people whom everyone can see to be there.
     Mentioning somebody who answered privately does not reveal that they are there.
     """
@@ -197,7 +197,7 @@ async def told(account: MatrixAccount, room: str) -> list[str]:
     ]
 
 
-async def test_the_first_links_of_a_guest_wait(town: MirroredTown, zoe: MatrixAccount) -> None:
+async def test_the_first_links_of_a_guest_are_held(town: MirroredTown, zoe: MatrixAccount) -> None:
     """The same rule as for everybody: a few harmless messages do not exempt them."""
     room = await as_guest(town, zoe)
     for word in ("Hello", "everybody", "here"):
@@ -210,7 +210,7 @@ async def test_the_first_links_of_a_guest_wait(town: MirroredTown, zoe: MatrixAc
     assert [row["held_at"] is not None for row in rows] == [False, False, False, True]
 
 
-async def test_whom_a_host_removes_or_bans_is_out_until_invited_again(town: MirroredTown, zoe: MatrixAccount) -> None:
+async def test_a_removed_or_banned_guest_stays_out_until_invited_again(town: MirroredTown, zoe: MatrixAccount) -> None:
     room = await as_guest(town, zoe)
     keeper = town.bridge.keeper
     async with town.db.transaction() as tx:
@@ -238,7 +238,7 @@ async def test_whom_a_host_removes_or_bans_is_out_until_invited_again(town: Mirr
     assert acts[3]["reason"] == f"{zoe.user_id}: Rude"
 
 
-async def test_a_guest_who_leaves_is_asked_again_only_by_a_host(town: MirroredTown, zoe: MatrixAccount) -> None:
+async def test_a_guest_who_left_returns_only_when_a_host_invites_them(town: MirroredTown, zoe: MatrixAccount) -> None:
     room = await as_guest(town, zoe)
     await zoe.call("POST", f"rooms/{room}/leave", {})
     await compared(town)
@@ -248,7 +248,7 @@ async def test_a_guest_who_leaves_is_asked_again_only_by_a_host(town: MirroredTo
     assert await town.bridge.keeper.membership(room, zoe.user_id) == "invite"
 
 
-async def test_a_kick_and_a_ban_by_a_linked_moderator_are_the_same_acts_here(
+async def test_kicks_and_bans_by_a_linked_moderator_apply_here(
     town: MirroredTown, zoe: MatrixAccount, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
     room = await as_guest(town, zoe)
@@ -269,7 +269,7 @@ async def test_a_kick_and_a_ban_by_a_linked_moderator_are_the_same_acts_here(
     assert await banned_by(town, zoe.user_id) == town.bridge.keeper.user_id
 
 
-async def test_without_the_switch_nobody_is_a_guest(town: MirroredTown, zoe: MatrixAccount) -> None:
+async def test_nobody_is_a_guest_while_guests_are_switched_off(town: MirroredTown, zoe: MatrixAccount) -> None:
     room = await as_guest(town, zoe)
     async with town.db.transaction() as tx:
         await mirroring.switch_on(tx, town.ana, town.room.id, is_confirmed=False, guests=False)
@@ -297,14 +297,14 @@ async def test_only_public_events_have_guests(town: MirroredTown) -> None:
     "address",
     ["zoe", "@zoe", "@zoe:", "@zoé:chat.test", "@zoe:elsewhere.example", "@_om_x:chat.test", "@z\n:chat.test"],
 )
-async def test_what_is_no_address_of_somebody_is_refused(town: MirroredTown, address: str) -> None:
+async def test_an_invalid_matrix_address_is_refused(town: MirroredTown, address: str) -> None:
     await allow(town)
     async with town.db.transaction() as tx:
         with pytest.raises(InvalidForm):
             await matrix_guests.invite(tx, town.ana, town.room.id, address, only_of_server=SERVER_NAME)
 
 
-async def test_a_guest_who_links_their_account_is_themselves(town: MirroredTown, zoe: MatrixAccount) -> None:
+async def test_a_guest_who_links_their_account_becomes_the_person(town: MirroredTown, zoe: MatrixAccount) -> None:
     """Without an answer to the event they stay a guest. With one they become the person, and a ban of the guest then
     applies to the person.
     """
@@ -329,7 +329,7 @@ async def test_a_guest_who_links_their_account_is_themselves(town: MirroredTown,
     assert [(one.user_id, one.reason) for one in found] == [(town.ben.user_id, "Rude")]
 
 
-async def test_a_removed_message_of_a_guest_is_gone_there(town: MirroredTown, zoe: MatrixAccount) -> None:
+async def test_a_removed_message_of_a_guest_is_redacted_in_matrix(town: MirroredTown, zoe: MatrixAccount) -> None:
     room = await as_guest(town, zoe)
     await zoe.say(room, "Something rude", "1")
     await town.read()

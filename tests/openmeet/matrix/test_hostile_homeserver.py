@@ -62,7 +62,7 @@ async def hostile(http: HttpClient, clock: HandClock) -> AsyncIterator[tuple[Hos
         b'{"event_id": "' + b"x" * 400_000,
     ],
 )
-async def test_an_answer_that_is_none_is_a_failure(hostile: tuple[HostileServer, MatrixUser], body: bytes) -> None:
+async def test_an_invalid_response_is_a_failure(hostile: tuple[HostileServer, MatrixUser], body: bytes) -> None:
     server, user = hostile
 
     async def respond(_request: web.Request) -> web.StreamResponse:
@@ -73,7 +73,7 @@ async def test_an_answer_that_is_none_is_a_failure(hostile: tuple[HostileServer,
         await user.send(ROOM, "m.room.message", "om-1", {"body": "x"})
 
 
-async def test_an_endless_answer_is_cut_off(hostile: tuple[HostileServer, MatrixUser]) -> None:
+async def test_an_endless_response_is_cut_off(hostile: tuple[HostileServer, MatrixUser]) -> None:
     server, user = hostile
 
     async def respond(request: web.Request) -> web.StreamResponse:
@@ -103,7 +103,7 @@ async def test_an_endless_answer_is_cut_off(hostile: tuple[HostileServer, Matrix
         (429, b'{"retry_after_ms": 99999999999999999999}', TooMany),
     ],
 )
-async def test_each_refusal_has_a_kind(
+async def test_each_error_response_has_an_error_type(
     hostile: tuple[HostileServer, MatrixUser], status: int, body: bytes, kind: type[Failure]
 ) -> None:
     server, user = hostile
@@ -119,7 +119,7 @@ async def test_each_refusal_has_a_kind(
     assert len(raised.value.name or "") <= 100
 
 
-async def test_a_rate_limit_on_files_stops_files_only(hostile: tuple[HostileServer, MatrixUser]) -> None:
+async def test_a_rate_limit_on_files_affects_only_files(hostile: tuple[HostileServer, MatrixUser]) -> None:
     server, user = hostile
 
     async def respond(request: web.Request) -> web.StreamResponse:
@@ -135,7 +135,7 @@ async def test_a_rate_limit_on_files_stops_files_only(hostile: tuple[HostileServ
     assert await user.send(ROOM, "m.room.message", "om-1", {"body": "x"}) == "$said"
 
 
-async def test_a_rate_limit_is_obeyed_before_anything_is_sent_again(
+async def test_a_rate_limit_is_obeyed_before_the_next_request(
     hostile: tuple[HostileServer, MatrixUser], clock: HandClock
 ) -> None:
     server, user = hostile
@@ -161,7 +161,7 @@ async def test_a_rate_limit_is_obeyed_before_anything_is_sent_again(
     assert await user.send(ROOM, "m.room.message", "om-1", {"body": "x"}) == "$1"
 
 
-async def test_values_in_addresses_cannot_reach_another_call(hostile: tuple[HostileServer, MatrixUser]) -> None:
+async def test_values_in_urls_cannot_reach_another_endpoint(hostile: tuple[HostileServer, MatrixUser]) -> None:
     server, user = hostile
     await user.leave("!a/../../v3/logout?x=#y%2f")
     (asked,) = server.asked

@@ -13,6 +13,6 @@ from tests.parts import needs
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 
 
-async def test_kills_lose_and_double_nothing(tmp_path: Path, clock, http: HttpClient) -> None:
+async def test_kills_lose_and_duplicate_nothing(tmp_path: Path, clock, http: HttpClient) -> None:
     scale = Scale(rooms=3, per_second=4, seconds=4, away_seconds=1)
     assert "3 rooms" in await many_rooms.survive(tmp_path, RunningClock(clock.now()), http, scale)

@@ -36,7 +36,7 @@ async def since(town: MirroredTown, value: str | None = None) -> str:
     return str(row["since"])
 
 
-async def test_an_answer_that_is_read_again_changes_nothing(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_a_response_that_is_read_again_changes_nothing(town: MirroredTown, account: MatrixAccount) -> None:
     room, before = await town.matrix_room(), await since(town)
     for number in range(30):
         await account.say(room, f"message {number}", str(number))
@@ -50,7 +50,7 @@ async def test_an_answer_that_is_read_again_changes_nothing(town: MirroredTown, 
 
 
 @pytest.mark.parametrize("value", ["", "nonsense"])
-async def test_a_lost_cursor_reads_back_to_what_is_known(
+async def test_after_a_lost_cursor_the_room_is_read_back_to_known_events(
     town: MirroredTown, account: MatrixAccount, value: str
 ) -> None:
     room = await town.matrix_room()
@@ -67,7 +67,7 @@ async def test_a_lost_cursor_reads_back_to_what_is_known(
     assert await town.texts() == expected
 
 
-async def test_one_process_reads_at_a_time(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_only_one_process_reads_at_a_time(town: MirroredTown, account: MatrixAccount) -> None:
     await account.say(await town.matrix_room(), "Once", "1")
     assert await read_once(town.bridge, "another", wait_seconds=0) is None
     await town.read()
@@ -77,7 +77,7 @@ async def test_one_process_reads_at_a_time(town: MirroredTown, account: MatrixAc
     assert await read_once(town.bridge, "the test", wait_seconds=0) is None
 
 
-async def test_a_homeserver_that_is_killed_delays_and_nothing_else(
+async def test_a_killed_homeserver_only_causes_a_delay(
     tmp_path: Path, make_database: MakeDatabase, clock: HandClock, http: HttpClient
 ) -> None:
     """While it is down people write, edit and delete messages and are banned, and all of it is delivered later. ``make

@@ -62,7 +62,7 @@ async def events(town: MirroredTown) -> list[dict[str, Any]]:
     return [one for one in reversed(found["chunk"]) if one["type"] == "m.room.message" and "body" in one["content"]]
 
 
-async def test_pictures_follow_their_words_and_are_redacted_with_them(shown: MirroredTown) -> None:
+async def test_pictures_are_sent_after_their_text_and_redacted_with_it(shown: MirroredTown) -> None:
     said = await send(shown, shown.ben, "Look", "The lake", "")
     alone = await send(shown, shown.ben, "", "The hut")
     await shown.deliver()
@@ -86,7 +86,7 @@ async def test_pictures_follow_their_words_and_are_redacted_with_them(shown: Mir
     assert "mxc://" not in str(await shown.bridge.keeper.messages(await shown.matrix_room(), ""))
 
 
-async def test_a_room_that_is_not_public_tells_of_pictures_in_words(shown: MirroredTown) -> None:
+async def test_a_room_that_is_not_public_gets_text_instead_of_pictures(shown: MirroredTown) -> None:
     async with shown.db.transaction() as tx:
         await tx.execute("update events set visibility = 'private' where id = :id", id=shown.event.id)
     await send(shown, shown.ben, "Look", "The lake")
@@ -94,7 +94,7 @@ async def test_a_room_that_is_not_public_tells_of_pictures_in_words(shown: Mirro
     assert [one["content"]["body"] for one in await events(shown)] == ["Look\n\N{PAPERCLIP} Picture: The lake"]
 
 
-async def test_a_send_that_was_cut_off_shows_nothing_twice(shown: MirroredTown) -> None:
+async def test_an_interrupted_delivery_duplicates_nothing(shown: MirroredTown) -> None:
     said = await send(shown, shown.ben, "Look", "The lake")
     await shown.deliver()
     before = [one["event_id"] for one in await events(shown)]
@@ -125,7 +125,7 @@ async def upload(account: MatrixAccount, body: bytes) -> str:
     return str(answer.json()["content_uri"])
 
 
-async def test_a_picture_from_there_is_shown_here_and_what_is_none_stays_a_line(
+async def test_a_picture_from_matrix_is_shown_and_an_invalid_one_stays_a_line(
     shown: MirroredTown, account: MatrixAccount
 ) -> None:
     room = await shown.matrix_room()
@@ -156,7 +156,7 @@ async def test_a_picture_from_there_is_shown_here_and_what_is_none_stays_a_line(
     assert len([one for one in await events(shown) if one["sender"] != account.user_id]) == 0
 
 
-async def test_what_cannot_be_shown_counts_as_much(
+async def test_pictures_that_cannot_be_shown_count_against_the_limit(
     shown: MirroredTown, account: MatrixAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pictures that cannot be shown count against the limit too. Without that, a sender could have us fetch and decode
@@ -175,7 +175,7 @@ async def test_what_cannot_be_shown_counts_as_much(
     assert (await shown.texts())[-1] == ""
 
 
-async def test_words_arrive_without_a_picture_that_the_homeserver_refuses(
+async def test_text_arrives_without_a_picture_that_the_homeserver_refuses(
     shown: MirroredTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The homeserver would refuse the picture every time, so the rest of the room must not wait for it. What was sent
@@ -196,7 +196,7 @@ async def test_words_arrive_without_a_picture_that_the_homeserver_refuses(
     assert [text for _, text in await shown.seen()] == ["\N{PAPERCLIP} Picture: The hut"]
 
 
-def test_addresses_of_files_are_no_paths() -> None:
+def test_media_ids_cannot_contain_paths() -> None:
     event = {"event_id": "$a", "sender": "@ana:chat.test", "type": "m.room.message"}
     for uri in (
         "mxc://chat.test/../x",

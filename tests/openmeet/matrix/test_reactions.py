@@ -50,7 +50,7 @@ async def stored(town: MirroredTown) -> list[tuple[str | None, str | None, str]]
     return [(row["user_id"], row["matrix_sender"], row["emoji"]) for row in rows]
 
 
-async def test_a_reaction_of_a_linked_account_is_theirs_here(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_a_reaction_of_a_linked_account_is_its_persons(town: MirroredTown, account: MatrixAccount) -> None:
     """The reaction counts as the person's, with or without the variation selector in the emoji, and is not sent back to
     Matrix.
     """
@@ -76,7 +76,7 @@ async def test_a_reaction_of_a_linked_account_is_theirs_here(town: MirroredTown,
     assert await stored(town) == [(town.ana.user_id, None, "\N{THUMBS UP SIGN}")]
 
 
-async def test_what_is_withdrawn_here_is_gone_there(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_a_withdrawn_reaction_is_removed_in_matrix(town: MirroredTown, account: MatrixAccount) -> None:
     """Also a reaction that was first made here and sent to Matrix, and then made again in Matrix."""
     await town.agree(town.ben)
     said = await town.say(town.ben, "Cake!")
@@ -98,7 +98,7 @@ async def test_what_is_withdrawn_here_is_gone_there(town: MirroredTown, account:
     assert await stored(town) == []
 
 
-async def test_guests_react_and_what_nobody_may_react_with_is_undone(
+async def test_guests_react_and_forbidden_reactions_are_redacted(
     town: MirroredTown, account: MatrixAccount, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
     await town.agree(town.ana)
@@ -117,7 +117,7 @@ async def test_guests_react_and_what_nobody_may_react_with_is_undone(
     assert await stored(town) == []
 
 
-async def test_a_consent_that_is_withdrawn_takes_reactions_back(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_withdrawing_consent_removes_reactions(town: MirroredTown, account: MatrixAccount) -> None:
     """Reactions by the person's ghost are removed. Reactions that they made with their own Matrix account stay."""
     await town.agree(town.ana)
     await town.agree(town.ben)

@@ -25,7 +25,7 @@ async def account(synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccoun
     return await synapse.account(fresh("ben"))
 
 
-async def test_a_linked_person_is_invited_and_their_words_are_theirs_here(
+async def test_a_linked_person_is_invited_and_their_messages_are_theirs(
     town: MirroredTown, account: MatrixAccount
 ) -> None:
     await town.linked(town.ben, account)
@@ -42,7 +42,7 @@ async def test_a_linked_person_is_invited_and_their_words_are_theirs_here(
     assert [text for _, text in await town.seen()] == ["From my own client"]
 
 
-async def test_answers_edits_and_takings_back_come_over(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_replies_edits_and_deletions_from_matrix_apply_here(town: MirroredTown, account: MatrixAccount) -> None:
     await town.agree(town.ana)
     asked = await town.say(town.ana, "Who has the key?")
     await town.linked(town.ben, account)
@@ -67,7 +67,7 @@ async def test_answers_edits_and_takings_back_come_over(town: MirroredTown, acco
     assert "Ana does" not in str(await account.events(room))
 
 
-async def test_an_edit_of_somebody_elses_words_changes_nothing(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_an_edit_of_somebody_elses_message_changes_nothing(town: MirroredTown, account: MatrixAccount) -> None:
     await town.agree(town.ana)
     await town.say(town.ana, "At eight")
     await town.linked(town.ben, account)
@@ -82,7 +82,7 @@ async def test_an_edit_of_somebody_elses_words_changes_nothing(town: MirroredTow
     assert "At nine" not in str(await account.events(room))
 
 
-async def test_whoever_withdraws_is_out_over_there_and_back_with_an_answer(
+async def test_a_person_who_withdraws_leaves_the_room_and_returns_with_an_rsvp(
     town: MirroredTown, account: MatrixAccount
 ) -> None:
     await town.linked(town.ben, account)
@@ -101,7 +101,7 @@ async def test_whoever_withdraws_is_out_over_there_and_back_with_an_answer(
     assert await town.bridge.keeper.membership(room, account.user_id) == "invite"
 
 
-async def test_a_moderator_removes_over_there_and_here(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_a_moderators_deletion_in_matrix_applies_here(town: MirroredTown, account: MatrixAccount) -> None:
     await town.agree(town.ben)
     said = await town.say(town.ben, "Something rude")
     await town.linked(town.ana, account)
@@ -122,7 +122,9 @@ async def test_a_moderator_removes_over_there_and_here(town: MirroredTown, accou
     assert await town.seen() == []
 
 
-async def test_a_consent_that_is_withdrawn_takes_everything_back(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_withdrawing_consent_removes_all_of_a_persons_messages(
+    town: MirroredTown, account: MatrixAccount
+) -> None:
     await town.agree(town.ben)
     said = await town.say(town.ben, "My words")
     await town.deliver()
@@ -141,7 +143,7 @@ async def test_a_consent_that_is_withdrawn_takes_everything_back(town: MirroredT
     assert await town.texts() == ["Said before it was mirrored", "My better words", "Kept here"]
 
 
-async def test_a_wrong_code_links_nobody(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_a_wrong_code_links_no_account(town: MirroredTown, account: MatrixAccount) -> None:
     await town.deliver()
     await town.read()
     wish = {"is_direct": True, "invite": [town.bridge.keeper.user_id], "preset": "trusted_private_chat"}
@@ -162,9 +164,7 @@ async def release(town: MirroredTown, event: str) -> None:
     await town.deliver()
 
 
-async def test_what_waited_for_a_moderator_is_said_there_once_it_is_shown(
-    town: MirroredTown, account: MatrixAccount
-) -> None:
+async def test_a_held_message_is_posted_once_a_moderator_shows_it(town: MirroredTown, account: MatrixAccount) -> None:
     """A message that a moderator shows is posted by the keeper, with the author's address. After the author's consent
     it is posted in their name.
     """
@@ -201,7 +201,7 @@ async def edit_here(town: MirroredTown, event: str, text: str) -> None:
     await town.deliver()
 
 
-async def test_words_from_there_that_are_changed_here_are_said_anew(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_a_matrix_message_that_is_edited_here_is_posted_anew(town: MirroredTown, account: MatrixAccount) -> None:
     """Nobody can edit another account's event in Matrix, so the changed message is posted anew. That needs the person's
     consent, because it was written here.
     """
@@ -223,9 +223,7 @@ async def test_words_from_there_that_are_changed_here_are_said_anew(town: Mirror
     assert "At eight" not in str(await account.events(room))
 
 
-async def test_a_removal_that_is_undone_brings_words_from_there_back(
-    town: MirroredTown, account: MatrixAccount
-) -> None:
+async def test_undoing_a_deletion_restores_a_message_from_matrix(town: MirroredTown, account: MatrixAccount) -> None:
     await town.linked(town.ben, account)
     room = await town.matrix_room()
     await account.join(room)
@@ -242,7 +240,7 @@ async def test_a_removal_that_is_undone_brings_words_from_there_back(
     assert [text for _, text in await town.seen()] == [f"{account.user_id}: Not rude at all"]
 
 
-async def test_the_keeper_is_called_like_the_site(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_the_keeper_has_the_name_of_the_site(town: MirroredTown, account: MatrixAccount) -> None:
     """An invitation shows the name of the site."""
     named = replace(town.bridge, site_name="Town calendar")
     stop = asyncio.Event()

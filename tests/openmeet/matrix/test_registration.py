@@ -18,7 +18,7 @@ from tests.parts import needs
 from tests.simulation.processes import free_port
 
 
-def test_the_registration_reserves_our_names_on_that_server_alone(tmp_path: Path) -> None:
+def test_the_registration_reserves_only_our_names_on_that_server(tmp_path: Path) -> None:
     file, token = tmp_path / "registration.yaml", tmp_path / "matrix.token"
     write_registration(file, token, "chat.example.org", renew=False)
     found = json.loads(file.read_bytes())
@@ -30,7 +30,7 @@ def test_the_registration_reserves_our_names_on_that_server_alone(tmp_path: Path
     assert {stat.S_IMODE(one.stat().st_mode) for one in (file, token)} == {0o600}
 
 
-def test_tokens_are_replaced_only_when_asked(tmp_path: Path) -> None:
+def test_tokens_are_replaced_only_on_request(tmp_path: Path) -> None:
     file, token = tmp_path / "registration.yaml", tmp_path / "matrix.token"
     write_registration(file, token, "chat.example.org", renew=False)
     before = read_token(token).reveal()
@@ -42,7 +42,7 @@ def test_tokens_are_replaced_only_when_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 2000, b"two\nlines", b"\xff\xfe"])
-def test_what_is_no_token_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_token_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "token").write_bytes(content)
     with pytest.raises(Refused, match="token"):
         read_token(tmp_path / "token")
@@ -50,13 +50,13 @@ def test_what_is_no_token_is_refused(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.anyio
 @needs("synapse")
-async def test_a_bridge_that_works_has_no_problem(synapse: Synapse, homeserver: Homeserver) -> None:
+async def test_a_working_bridge_reports_no_problem(synapse: Synapse, homeserver: Homeserver) -> None:
     assert await find_problem(homeserver, "default", synapse.url) is None
 
 
 @pytest.mark.anyio
 @needs("synapse")
-async def test_each_problem_is_said_in_a_sentence(synapse: Synapse, http: HttpClient) -> None:
+async def test_each_problem_is_explained_in_a_sentence(synapse: Synapse, http: HttpClient) -> None:
     clock, token = SystemClock(), read_token(synapse.token_file)
     nowhere = f"http://127.0.0.1:{free_port()}"
     for url, name, given, expected in (
@@ -69,7 +69,7 @@ async def test_each_problem_is_said_in_a_sentence(synapse: Synapse, http: HttpCl
         assert expected in found
 
 
-def test_an_operator_is_told_whether_it_works(
+def test_an_operator_can_check_whether_it_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -39,7 +39,7 @@ async def follow(town: MirroredTown) -> None:
     await town.deliver()
 
 
-async def test_a_later_history_counts_from_then_on(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_a_changed_history_setting_applies_from_then_on(town: MirroredTown, account: MatrixAccount) -> None:
     await town.agree(town.ana)
     await town.say(town.ana, "For everybody")
     await town.deliver()
@@ -54,7 +54,7 @@ async def test_a_later_history_counts_from_then_on(town: MirroredTown, account: 
     assert "For those who are there" not in seen
 
 
-async def test_a_room_says_where_it_comes_from_and_what_it_is_called(town: MirroredTown) -> None:
+async def test_a_room_states_its_origin_and_its_name(town: MirroredTown) -> None:
     """A room that was made before this state event existed gets it too."""
     await town.deliver()
     for kind in ("m.bridge", "uk.half-shot.bridge"):
@@ -72,7 +72,7 @@ async def test_a_room_says_where_it_comes_from_and_what_it_is_called(town: Mirro
     assert await state_of(town, "m.room.name") == [{"name": "Another name"}]
 
 
-async def test_a_name_that_somebody_else_set_is_put_back(town: MirroredTown) -> None:
+async def test_a_name_set_by_somebody_else_is_reset(town: MirroredTown) -> None:
     """The name in the Matrix room decides, not the one this process set last: another process may have renamed the room
     since.
     """
@@ -86,7 +86,7 @@ async def test_a_name_that_somebody_else_set_is_put_back(town: MirroredTown) -> 
     assert [one["content"]["name"] for one in events] == [town.event.title, "By another process", town.event.title]
 
 
-async def test_a_second_yes_gives_the_name_back(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_a_second_consent_restores_the_name(town: MirroredTown, account: MatrixAccount) -> None:
     """Also when this process had set the name before another process removed it."""
     await town.agree(town.ben)
     await town.say(town.ben, "Hello")
@@ -103,7 +103,7 @@ async def test_a_second_yes_gives_the_name_back(town: MirroredTown, account: Mat
     assert await account.call("GET", profile) == {"displayname": "Ben"}
 
 
-async def test_a_suspended_account_is_out_at_once_and_back_afterwards(
+async def test_a_suspended_account_is_removed_at_once_and_restored_later(
     town: MirroredTown, account: MatrixAccount
 ) -> None:
     """What the account had stored about the room is kept and applies again afterwards."""
@@ -125,7 +125,7 @@ async def test_a_suspended_account_is_out_at_once_and_back_afterwards(
     assert kept.read_number == 1
 
 
-async def test_a_changed_name_follows_without_a_word(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_a_changed_name_is_updated_without_a_message(town: MirroredTown, account: MatrixAccount) -> None:
     await town.agree(town.ben)
     await town.say(town.ben, "Hello")
     await town.deliver()
@@ -137,7 +137,7 @@ async def test_a_changed_name_follows_without_a_word(town: MirroredTown, account
     assert shown == {"displayname": "Benjamin"}
 
 
-async def test_what_has_expired_is_gone_there(town: MirroredTown, account: MatrixAccount) -> None:
+async def test_expired_messages_are_redacted_in_matrix(town: MirroredTown, account: MatrixAccount) -> None:
     """Expired messages are redacted with their edits, both those written here and those written in Matrix."""
     await town.agree(town.ana)
     said = await town.say(town.ana, "At eight")

@@ -34,7 +34,7 @@ async def talk(site):
 
 
 @pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
-async def test_a_host_puts_a_chat_on_matrix_and_takes_it_off(site, talk):
+async def test_a_host_mirrors_a_chat_and_stops_it(site, talk):
     ana, ben, room, path = talk
     async with signed_in(site, ben.user_id) as guest:
         assert "Matrix" not in (await guest.get(path)).text
@@ -80,7 +80,7 @@ async def test_people_decide_about_their_messages_and_link_an_account(site, talk
 
 
 @pytest.mark.parametrize("site", [""], indirect=True)
-async def test_without_a_homeserver_there_is_nothing_of_it(site, talk):
+async def test_without_a_homeserver_there_are_no_matrix_pages(site, talk):
     ana, _, _, path = talk
     async with signed_in(site, ana.user_id) as host:
         assert "Matrix" not in (await host.get(path)).text
@@ -91,7 +91,7 @@ async def test_without_a_homeserver_there_is_nothing_of_it(site, talk):
 
 
 @pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
-async def test_the_first_message_in_a_mirrored_chat_asks_and_what_stays_is_marked(site, talk):
+async def test_the_first_message_in_a_mirrored_chat_asks_for_consent(site, talk):
     """Leaving the question unanswered counts as no, and later forms do not ask again."""
     ana, ben, room, path = talk
     chat = path.removesuffix("/settings")
@@ -175,7 +175,7 @@ async def test_chats_that_are_not_public_have_no_guests(site, talk):
 
 
 @pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
-async def test_people_tick_the_chats_that_invite_their_account(site, public_talk):
+async def test_people_select_the_chats_that_invite_their_account(site, public_talk):
     _, ben, room, _ = public_talk
     async with site.db.transaction() as tx:
         await tx.execute("update chat_rooms set matrix_state = 'on' where id = :id", id=room.id)

@@ -36,7 +36,7 @@ def test_every_cover_is_small_and_plain(title: str, category: Category | None, s
     assert not [name for one in found for name in one.attrib if name.startswith("on") or "href" in name]
 
 
-def test_the_same_words_give_the_same_picture() -> None:
+def test_the_same_title_gives_the_same_picture() -> None:
     """Capital letters, surrounding spaces and Unicode composition make no difference. Shuffling again gives another
     picture.
     """
@@ -57,13 +57,13 @@ def test_a_strip_holds_the_picture_once(motif: Motif) -> None:
 
 
 @pytest.mark.parametrize("motif", Motif)
-def test_colours_stay_within_five(motif: Motif) -> None:
+def test_there_are_at_most_five_colours(motif: Motif) -> None:
     for seed in range(20):
         assert len(set(re.findall(r"#[0-9a-f]{6}", svg(Cover(motif, seed * 7919))))) <= 5
 
 
 @pytest.mark.parametrize("name", ["music", "music-12", "none-0000000000000000", "music-000000000000000G", "../x"])
-def test_other_names_are_no_covers(name: str) -> None:
+def test_other_names_are_not_covers(name: str) -> None:
     assert named(name) is None
 
 
@@ -94,11 +94,11 @@ def opened(picture: bytes) -> Image.Image:
 
 @settings(max_examples=examples(12), deadline=None)
 @given(title=st.text(min_size=1, max_size=500), host=st.text(max_size=200))
-def test_any_text_makes_a_card(title: str, host: str) -> None:
+def test_any_text_gives_a_card(title: str, host: str) -> None:
     opened(card(cover_of(title, (Category.FILM,)), CardFacts(title, "Friday 27 November", "Kino", host)))
 
 
-def test_text_stays_on_its_half_and_on_the_card() -> None:
+def test_text_stays_within_its_half_and_the_card() -> None:
     """Long words are broken and long titles cut off. The margins keep the background colour."""
     long = CardFacts("Straßenraumumgestaltung" * 9, "Friday " * 30, "Weddingstraße " * 20, "Eva " * 80)
     image = opened(card(cover_of("x", (Category.FILM,)), long))
@@ -108,7 +108,7 @@ def test_text_stays_on_its_half_and_on_the_card() -> None:
     assert {image.getpixel((x, CARD_HEIGHT - 4)) for x in range(CARD_HEIGHT + 4, CARD_WIDTH, 7)} == {paper}
 
 
-def test_letters_that_the_font_lacks_leave_the_cover_alone() -> None:
+def test_a_script_that_the_font_lacks_leaves_a_cover_without_text() -> None:
     image = opened(card(cover_of("Кино", (Category.FILM,)), CardFacts("Кино", "Friday", "Kino", "Eva")))
     assert image.getpixel((CARD_WIDTH - 4, 4)) != (251, 248, 243)
 
@@ -150,7 +150,7 @@ async def test_only_public_events_have_a_card(make_sqlite: MakeDatabase, clock: 
             assert (await browser.get(f"/events/{slug}/card.png")).status_code == 404
 
 
-async def test_a_cover_is_compressed_as_its_reader_likes(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_a_cover_is_compressed_as_the_client_accepts(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     cover = cover_of("Board games", (Category.GAMES,))
     async with site_on(await make_sqlite("openmeet"), clock).browser() as visitor:
         packed = await visitor.get(cover.path, headers={"accept-encoding": "gzip"})

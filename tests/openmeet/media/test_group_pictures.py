@@ -24,7 +24,7 @@ def store(tmp_path):
     return open_folder(tmp_path / "media")
 
 
-async def test_it_is_kept_as_long_as_the_group_shows_it(make_database, store, clock):
+async def test_a_picture_is_kept_as_long_as_the_group_shows_it(make_database, store, clock):
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -48,7 +48,7 @@ async def test_it_is_kept_as_long_as_the_group_shows_it(make_database, store, cl
         await store.size(blob_key(key, Size.SMALL))
 
 
-async def test_no_picture_without_words(make_database):
+async def test_a_picture_needs_an_alternative_text(make_database):
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         group = await group_by(tx, await person(tx, "Ana"))
@@ -91,7 +91,7 @@ async def test_by_pages(make_sqlite, store, clock):
         assert "event-picture" not in (await eve.get(f"/groups/{group.slug}")).text
 
 
-async def test_one_that_another_app_has_put_up_is_taken_away_by_page(make_sqlite, store, clock):
+async def test_a_picture_from_another_app_can_be_removed_on_the_page(make_sqlite, store, clock):
     """The picture is in the group's record but not stored here. The page says so and offers to remove it."""
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as ana:

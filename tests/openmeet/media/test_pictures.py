@@ -52,7 +52,7 @@ def store(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
-def test_whatever_is_sent_becomes_two_jpegs(kind):
+def test_any_input_format_becomes_two_jpegs(kind):
     made = prepare(picture(kind, (2400, 1200)))
     large, small = (opened(made.bodies[size, PictureFormat.JPEG]) for size in (Size.LARGE, Size.SMALL))
     assert {large.format, small.format} == {"JPEG"}
@@ -60,11 +60,11 @@ def test_whatever_is_sent_becomes_two_jpegs(kind):
     assert (made.width, made.height) == large.size
 
 
-def test_small_ones_stay_small():
+def test_small_pictures_are_not_enlarged():
     assert opened(prepare(picture(size=(80, 60))).bodies[Size.LARGE, PictureFormat.JPEG]).size == (80, 60)
 
 
-def test_where_it_was_taken_is_not_kept_but_which_way_is_up():
+def test_the_location_is_removed_and_the_orientation_applied():
     exif = Image.Exif()
     exif[0x0112] = 6  # rotated
     exif[0x010F] = "Secret Camera"
@@ -78,7 +78,7 @@ def test_where_it_was_taken_is_not_kept_but_which_way_is_up():
     assert b"by Ana" not in made
 
 
-def test_what_is_seen_through_stands_on_white():
+def test_transparent_pictures_get_a_white_background():
     made = opened(prepare(picture("PNG", mode="RGBA")).bodies[Size.LARGE, PictureFormat.JPEG])
     assert made.mode == "RGB"
     assert min(made.getpixel((10, 10))) > 250
@@ -106,12 +106,12 @@ def test_what_is_no_picture_or_a_bomb_is_refused_in_words(body):
     assert list(wrong.value.problems) == ["picture"]
 
 
-def test_what_was_hidden_behind_a_picture_is_gone():
+def test_data_hidden_in_a_picture_is_removed():
     made = prepare(picture("GIF") + b"<script>alert(1)</script>")
     assert b"<script>" not in b"".join(made.bodies.values())
 
 
-async def test_there_are_limits(make_sqlite, store, clock):
+async def test_uploads_are_limited_in_size_and_number(make_sqlite, store, clock):
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -129,7 +129,7 @@ async def test_there_are_limits(make_sqlite, store, clock):
         await media_pictures.keep(db, store, WORKERS, ana.user_id, picture())
 
 
-async def test_what_nothing_shows_is_forgotten_after_a_while_and_nothing_else(make_database, store, clock):
+async def test_only_unused_pictures_are_deleted_after_a_while(make_database, store, clock):
     """Pictures that an event, a copy of an event or a series shows are kept."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
@@ -197,7 +197,7 @@ async def test_by_pages(make_sqlite, store, clock):
         assert "event-picture" not in (await eve.get(f"/events/{event.slug}")).text
 
 
-async def test_who_saves_data_sees_covers_and_fetches_no_font(make_sqlite, store, clock):
+async def test_with_save_data_covers_are_shown_and_no_font_is_loaded(make_sqlite, store, clock):
     """A client that asks to save data gets the cover instead of the photograph, on the event page and in lists. The
     same address shows others the photograph, also from a cache.
     """
@@ -268,7 +268,7 @@ async def test_by_the_api(
         assert gone.json()["picture"] is None
 
 
-async def test_a_large_picture_fits_the_memory_of_its_process() -> None:
+async def test_a_large_picture_fits_into_the_memory_of_its_process() -> None:
     """All pixels are held in memory twice at most. Earlier it was five times, more than a worker has for the largest
     accepted picture.
     """
@@ -284,7 +284,7 @@ async def test_a_large_picture_fits_the_memory_of_its_process() -> None:
     assert (made.width, made.height) == (1600, 1280)
 
 
-async def test_a_picture_that_breaks_its_limits_is_refused_beside_its_field(
+async def test_a_picture_over_a_limit_is_refused_next_to_its_field(
     make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
 ) -> None:
     """The form shows an error next to the field, and nothing is stored."""
@@ -304,7 +304,7 @@ async def test_a_picture_that_breaks_its_limits_is_refused_beside_its_field(
         assert await reader.fetch("select 1 from pictures") == []
 
 
-async def test_sizes_that_an_older_version_did_not_store_are_served_larger(make_sqlite, store, clock):
+async def test_a_size_that_an_older_version_did_not_store_is_served_larger(make_sqlite, store, clock):
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

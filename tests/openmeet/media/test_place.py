@@ -14,12 +14,12 @@ from openmeet.settings_checks import contradictions
 from tests.buckets import MakeBucket
 
 
-async def test_without_a_word_it_is_a_folder(tmp_path: Path) -> None:
+async def test_the_default_store_is_a_folder(tmp_path: Path) -> None:
     await put(open_pictures(Settings(data_directory=tmp_path), "default"), "pictures/one.jpg", b"one")
     assert (tmp_path / "media" / "pictures" / "one.jpg").read_bytes() == b"one"
 
 
-async def test_communities_share_a_bucket_and_nothing_in_it(tmp_path: Path, make_bucket: MakeBucket) -> None:
+async def test_communities_share_a_bucket_but_no_objects(tmp_path: Path, make_bucket: MakeBucket) -> None:
     """Each has its own folder below the folder of the installation."""
     bucket = make_bucket()
     settings = Settings(
@@ -53,7 +53,7 @@ GOOD = Settings(dev_mailbox=True, blobs="s3://pictures/town")
         (replace(GOOD, blobs_secret_access_key=Secret("secret")), "belong together: set both or none."),
     ],
 )
-def test_what_cannot_be_right_stops_the_start(settings: Settings, said: str) -> None:
+def test_contradictory_settings_stop_the_start(settings: Settings, said: str) -> None:
     assert contradictions(GOOD) == []
     (sentence,) = contradictions(settings)
     assert said in sentence

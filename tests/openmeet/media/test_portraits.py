@@ -76,13 +76,13 @@ def test_the_square_in_the_middle_is_shown_in_three_sizes() -> None:
         assert all(red < 60 and green > 90 and blue < 60 for red, green, blue in corners)
 
 
-def test_a_small_picture_is_enlarged_and_a_transparent_one_stands_on_white() -> None:
+def test_small_pictures_are_enlarged_and_transparent_ones_get_white() -> None:
     made = opened(media.prepare(picture(size=(20, 12), mode="RGBA"))[256])
     assert made.size == (256, 256)
     assert min(made.convert("RGB").getpixel((128, 128))) > 250
 
 
-def test_a_list_of_forty_faces_is_light() -> None:
+def test_a_list_of_forty_portraits_is_small() -> None:
     """It uses the smallest size, tested with a picture as detailed as a photograph."""
     noisy = Image.effect_noise((400, 400), 60).convert("RGB")
     noisy.paste("tan", (100, 60, 300, 360))
@@ -91,7 +91,7 @@ def test_a_list_of_forty_faces_is_light() -> None:
     assert len(media.prepare(out.getvalue())[48]) < 1_800
 
 
-async def test_uploaded_seen_at_once_replaced_and_removed(
+async def test_a_portrait_is_uploaded_shown_replaced_and_removed(
     make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock
 ) -> None:
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
@@ -136,7 +136,7 @@ async def _upload(browser: httpx.AsyncClient, body: bytes, then: str = "") -> st
     return key
 
 
-async def test_what_is_no_picture_is_refused_beside_its_field(
+async def test_an_invalid_picture_is_refused_next_to_its_field(
     make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock
 ) -> None:
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
@@ -194,7 +194,7 @@ async def test_who_cannot_see_somebody_does_not_see_their_picture(
     assert await seen(ben) == {ben.user_id, eve.user_id}
 
 
-async def test_a_blocked_browser_gets_no_file(make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock) -> None:
+async def test_a_blocked_person_gets_no_file(make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock) -> None:
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as ana, site.browser() as eve, site.browser() as nobody:
         await sign_up(ana, "ana@example.org", "Ana")
@@ -209,7 +209,7 @@ async def test_a_blocked_browser_gets_no_file(make_sqlite: SqliteFiles, store: B
             assert (await ana.get(f"/portraits/{strange}")).status_code == 404
 
 
-async def test_who_saves_data_sees_initials(make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock) -> None:
+async def test_with_save_data_initials_are_shown(make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock) -> None:
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")
@@ -250,7 +250,7 @@ async def _event_with(site: Site, host: Caller) -> Event:
     return event
 
 
-async def test_it_goes_with_the_account_is_in_its_export_and_stays_with_a_merge(
+async def test_a_portrait_is_exported_erased_and_merged_with_the_account(
     make_database: MakeDatabase, store: BlobStore
 ) -> None:
     db = await make_database("openmeet")

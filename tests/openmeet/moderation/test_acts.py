@@ -46,7 +46,7 @@ async def state(reader, subject):
         ),
     ],
 )
-async def test_every_act_is_taken_back_once_and_both_are_in_the_log(db, subject, before, after, act, back):
+async def test_every_action_is_undone_once_and_both_are_logged(db, subject, before, after, act, back):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
         await visibility.hold(tx, [subject] if before is not SubjectVisibility.SHOWN else [], before)
@@ -63,7 +63,7 @@ async def test_every_act_is_taken_back_once_and_both_are_in_the_log(db, subject,
         assert (await actions.undo(tx, mo.user_id, undone.act_id, "")).after is after
 
 
-async def test_what_was_decided_since_is_not_overwritten(db):
+async def test_undoing_does_not_overwrite_a_later_decision(db):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
         first = await actions.decide(tx, mo.user_id, DID, SubjectVisibility.HIDDEN, "spam")
@@ -74,7 +74,7 @@ async def test_what_was_decided_since_is_not_overwritten(db):
             await actions.decide(tx, mo.user_id, DID, SubjectVisibility.TRUSTED, "again")
 
 
-async def test_two_at_the_same_moment_decide_once(db):
+async def test_of_two_concurrent_decisions_one_counts(db):
     async with db.transaction() as tx:
         moderators = [await person(tx, f"Mo {number}") for number in range(6)]
 
@@ -89,7 +89,7 @@ async def test_two_at_the_same_moment_decide_once(db):
         assert len(await audit_log.newest(reader, limit=9)) == 1
 
 
-async def test_reports_are_bundled_closed_by_an_act_and_open_again_when_it_is_taken_back(db):
+async def test_reports_are_grouped_closed_by_an_action_and_reopened_by_its_undo(db):
     async with db.transaction() as tx:
         mo, ana, ben = [await person(tx, name) for name in ("Mo", "Ana", "Ben")]
         await reports.put(tx, ana.user_id, EVENT, ReportReason.SPAM, "")
@@ -112,7 +112,7 @@ async def test_reports_are_bundled_closed_by_an_act_and_open_again_when_it_is_ta
         assert (await reports.open_by(tx, ana.user_id, EVENT.id)).words == "look at the text"
 
 
-async def test_one_open_report_per_person_and_thing_however_often_at_once(db):
+async def test_a_person_has_one_open_report_per_subject(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
 

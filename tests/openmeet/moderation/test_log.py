@@ -21,7 +21,7 @@ async def entries(db):
         return await audit_log.newest(reader, limit=50)
 
 
-async def test_an_act_is_noted_with_who_and_why_and_what_changed(db):
+async def test_an_action_is_logged_with_person_reason_and_change(db):
     mo, step = await blocked(db)
     (entry,) = await entries(db)
     assert (entry.id, entry.actor_id, entry.act, entry.subject) == (
@@ -41,7 +41,7 @@ async def test_an_act_is_noted_with_who_and_why_and_what_changed(db):
         "delete from moderation_log where 1 = 0 or act = 'block'",
     ],
 )
-async def test_nobody_changes_or_removes_a_line(db, tampering):
+async def test_nobody_can_change_or_remove_a_log_line(db, tampering):
     """Not even somebody with the database password: the database refuses it."""
     await blocked(db)
     before = await entries(db)
@@ -52,7 +52,7 @@ async def test_nobody_changes_or_removes_a_line(db, tampering):
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_replacing_a_line_is_refused_as_well(db):
+async def test_replacing_a_log_line_is_refused(db):
     """``REPLACE`` is how SQLite removes a row without firing a delete trigger."""
     await blocked(db)
     with pytest.raises(Exception, match="append-only"):
@@ -65,14 +65,14 @@ async def test_replacing_a_line_is_refused_as_well(db):
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-async def test_emptying_the_log_is_refused_as_well(db):
+async def test_emptying_the_log_is_refused(db):
     await blocked(db)
     with pytest.raises(Exception, match="append-only"):
         async with db.transaction() as tx:
             await tx.execute("truncate moderation_log")
 
 
-async def test_what_was_decided_and_its_line_come_together(db):
+async def test_a_decision_and_its_log_line_are_stored_together(db):
     """If the action fails after that, neither is stored."""
 
     async def fail():
@@ -100,7 +100,7 @@ async def test_lists_are_read_page_by_page(db):
         assert [entry.subject.id for entry in await audit_log.newest(reader, subject="3", limit=9)] == ["3"]
 
 
-async def test_a_policy_is_changed_with_a_line_and_taken_back(db):
+async def test_a_policy_change_is_logged_and_undone(db):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
         assert await policy.current(tx) == ModerationPolicy()

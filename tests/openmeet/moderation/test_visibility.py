@@ -57,7 +57,7 @@ async def from_network(tx):
         ),
     ],
 )
-async def test_an_event_of_the_network_is_gone_with_each_of_what_it_hangs_on(db, thing, state):
+async def test_a_network_event_is_hidden_with_anything_that_it_belongs_to(db, thing, state):
     async with db.transaction() as tx:
         event, author = await from_network(tx)
         mo = await person(tx, "Mo")
@@ -72,7 +72,7 @@ async def test_an_event_of_the_network_is_gone_with_each_of_what_it_hangs_on(db,
         assert await exists(tx, event) == (True, True)
 
 
-async def test_a_hidden_event_of_ours_is_its_hosts_to_see_alone(db):
+async def test_a_hidden_event_is_visible_to_its_host_only(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
@@ -88,7 +88,7 @@ async def test_a_hidden_event_of_ours_is_its_hosts_to_see_alone(db):
         assert (await exists(tx, event, ana))[1]
 
 
-async def test_who_waits_for_a_first_public_event_keeps_what_is_not_public(db):
+async def test_a_held_newcomer_can_still_use_private_events(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         public = await event_by(tx, ana)
@@ -98,7 +98,7 @@ async def test_who_waits_for_a_first_public_event_keeps_what_is_not_public(db):
         assert (await exists(tx, unlisted))[1]
 
 
-async def test_a_hidden_series_takes_its_dates_along_and_a_hidden_group_its_events(db, clock):
+async def test_hiding_a_series_hides_its_dates_and_hiding_a_group_its_events(db, clock):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         rule = parse_rule("FREQ=WEEKLY;COUNT=3")
@@ -132,7 +132,7 @@ async def event_by_group(tx, host, group):
     return await events.create(tx, host, details(title="Chess"), group=group_events.of_event(group))
 
 
-async def test_who_is_kept_away_sees_nothing_private_and_neither_finds_the_other(db):
+async def test_a_blocked_person_sees_nothing_private_and_neither_finds_the_other(db):
     """Public content stays visible, because a blocked person can read it after signing out."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -155,7 +155,7 @@ async def test_who_is_kept_away_sees_nothing_private_and_neither_finds_the_other
         assert await exists(tx, public, ben) == (True, True)
 
 
-async def test_in_a_group_what_one_member_keeps_from_another_is_in_no_list_of_theirs(db):
+async def test_members_who_blocked_each_other_are_in_no_list_of_the_other(db):
     async with db.transaction() as tx:
         owner, eve = await person(tx, "Owner"), await person(tx, "Eve")
         group = await group_by(tx, owner, visibility="private")
@@ -178,7 +178,7 @@ async def test_in_a_group_what_one_member_keeps_from_another_is_in_no_list_of_th
         assert not await seeing.may_see(tx, now, eve.user_id, has_rsvp_access=False)
 
 
-async def test_a_mute_is_ones_own_affair(db):
+async def test_a_mute_affects_only_the_person_who_muted(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)

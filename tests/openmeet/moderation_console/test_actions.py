@@ -44,7 +44,7 @@ async def moderation_notices(tx, who):
     return [(one.payload.is_hidden, one.payload.reason) for one in reversed(news)]  # type: ignore[attr-defined]  # the payload of its kind
 
 
-async def test_a_hidden_events_host_is_told_why_and_hears_when_it_is_back(db, clock):
+async def test_the_host_of_a_hidden_event_is_told_why_and_when_it_is_back(db, clock):
     async with db.transaction() as tx:
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -60,7 +60,7 @@ async def test_a_hidden_events_host_is_told_why_and_hears_when_it_is_back(db, cl
         assert await moderation_notices(tx, ana) == [(True, "It names a person's home."), (False, "")]
 
 
-async def test_those_who_run_a_hidden_group_are_told_why_and_hear_when_it_is_back(db, clock):
+async def test_those_who_run_a_hidden_group_are_told_why_and_when_it_is_back(db, clock):
     """They are told on the page and by e-mail. Members, who no longer see the group, are not told, and nothing is
     mailed about a decision that has been undone by then.
     """
@@ -97,7 +97,7 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_hear_when_it_is_bac
     assert await letters(ben) == []
 
 
-async def test_who_is_blocked_has_no_place_anywhere_any_more_and_takes_none(db):
+async def test_a_blocked_person_loses_all_places_and_gets_none(db):
     """Their names leave lists and counts, and their places are free. After they are unblocked they can answer again,
     but nothing comes back by itself.
     """
@@ -126,7 +126,7 @@ async def test_who_is_blocked_has_no_place_anywhere_any_more_and_takes_none(db):
         await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
 
 
-async def test_the_first_public_event_of_a_new_account_waits_until_a_moderator_has_shown_one(db, clock):
+async def test_the_first_public_event_of_a_new_account_waits_for_a_moderator(db, clock):
     async with db.transaction() as tx:
         mo, old = await person(tx, "Mo"), await person(tx, "Old")
         await event_by(tx, old, title="Before")
@@ -151,7 +151,7 @@ async def test_the_first_public_event_of_a_new_account_waits_until_a_moderator_h
         assert await found(tx) == ["Before", "Of an old account"]
 
 
-async def test_refusing_a_first_event_hides_it_and_the_next_one_waits_as_well(db):
+async def test_refusing_a_first_event_hides_it_and_the_next_one_waits_too(db):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
         await policy.change(tx, ModerationPolicy(holds_first_events=True), by=mo.user_id)
@@ -165,7 +165,7 @@ async def test_refusing_a_first_event_hides_it_and_the_next_one_waits_as_well(db
         assert await found(tx) == ["Second"]
 
 
-async def test_a_burst_is_accepted_or_blocked_at_once_host_by_host_and_each_taken_back_alone(db):
+async def test_a_burst_is_decided_at_once_and_undone_per_host(db):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
         dids = ["did:plc:" + letter * 24 for letter in "abcdef"]
@@ -191,7 +191,7 @@ async def test_a_burst_is_accepted_or_blocked_at_once_host_by_host_and_each_take
         ]
 
 
-async def test_moderators_are_those_whom_the_operator_names(db):
+async def test_only_people_named_by_the_operator_are_moderators(db):
     async with db.transaction() as tx:
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")
         for who in (mo, ana):

@@ -8,7 +8,7 @@ from tests.openmeet.chat.talking import about, room_of, say
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
 
 
-async def test_a_reported_message_is_decided_by_program(make_database, clock):
+async def test_a_reported_message_is_decided_in_the_api(make_database, clock):
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         ana, ben, dora = [await person(tx, name) for name in ("Ana", "Ben", "Dora")]

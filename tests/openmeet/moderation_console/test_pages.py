@@ -24,7 +24,7 @@ async def ids(site):
         return ana, await event_by(tx, ana, title="Pills for free")
 
 
-async def test_from_a_report_to_an_act_and_back(site):
+async def test_a_report_leads_to_an_action_that_is_undone(site):
     """A person reports an event. A moderator reads the report, hides the event with a reason and undoes that; all of it
     with forms.
     """
@@ -53,7 +53,7 @@ async def test_from_a_report_to_an_act_and_back(site):
         assert (await ben.get(f"/events/{event.slug}")).status_code == 200
 
 
-async def test_the_host_reads_why_and_never_who_reported_it(site):
+async def test_the_host_reads_the_reason_but_not_who_reported(site):
     async with site.browser() as ana, site.browser() as ben, site.browser() as mo:
         await sign_up(ana, "ana@example.org", "Ana")
         await sign_up(ben, "ben@example.org", "Ben Reporter")
@@ -70,7 +70,7 @@ async def test_the_host_reads_why_and_never_who_reported_it(site):
             assert "Secret words" not in read
 
 
-async def test_nobody_else_gets_in(site):
+async def test_nobody_else_has_access(site):
     ana, event = await ids(site)
     async with site.browser() as browser:
         for path in PAGES:
@@ -85,7 +85,7 @@ async def test_nobody_else_gets_in(site):
         assert "Moderation" not in (await browser.get("/")).text
 
 
-async def test_every_page_is_shown_with_something_on_it(site):
+async def test_every_page_can_be_shown_with_content(site):
     ana, _ = await ids(site)
     async with site.db.transaction() as tx:
         await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
@@ -119,7 +119,7 @@ async def test_every_page_is_shown_with_something_on_it(site):
         assert await policy.current(reader) == ModerationPolicy(True, 9, 9, 9, 9, 9, 9, 1)
 
 
-async def test_the_api_says_and_does_the_same(site):
+async def test_the_api_offers_the_same(site):
     ana, event = await ids(site)
     async with site.browser() as client:
         ben = await api_session(client, "ben@example.org", "Ben")
@@ -166,7 +166,7 @@ async def test_the_api_says_and_does_the_same(site):
         assert (await client.get("/api/me/mutes", headers=ben)).json()["mutes"][0]["thing"] == "person"
 
 
-async def test_a_token_that_may_only_read_reads_no_reports(site):
+async def test_a_read_only_token_cannot_read_reports(site):
     async with site.browser() as client:
         mo = await api_session(client, "mo@example.org", "Mo")
         for scopes, status in ((["read"], 403), (["moderation"], 200)):
@@ -175,7 +175,7 @@ async def test_a_token_that_may_only_read_reads_no_reports(site):
             assert (await client.get("/api/moderation/queue", headers=token)).status_code == status
 
 
-async def test_whom_the_command_names_moderates(site):
+async def test_a_person_named_by_the_command_is_a_moderator(site):
     async with site.browser() as browser:
         await sign_up(browser, "dan@example.org", "Dan")
         assert (await browser.get("/moderation")).status_code == 403
@@ -223,7 +223,7 @@ async def test_a_moderator_reads_what_labellers_say_and_overrules_it(site):
         assert (await ben.get(page)).status_code == 404
 
 
-async def test_programs_read_labels_and_who_said_them(site):
+async def test_the_api_shows_labels_and_their_labellers(site):
     ana, event = await ids(site)
     did, labeller = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "did:web:l.example"
     async with site.db.transaction() as tx:
@@ -250,7 +250,7 @@ async def test_programs_read_labels_and_who_said_them(site):
         assert [label["value"] for label in listed["labels"]] == ["rude", "spam"]
 
 
-async def test_what_labels_hide_is_read_by_pages_each_subject_once(make_database, clock):
+async def test_labelled_subjects_are_listed_once_each_page_by_page(make_database, clock):
     """However many labels a subject has, and whenever they were made. On the page, too, one subject does not push the
     others off.
     """
@@ -291,7 +291,7 @@ async def test_what_labels_hide_is_read_by_pages_each_subject_once(make_database
         assert "These are the newest" not in shown
 
 
-async def test_a_labelled_account_waits_with_all_it_hosts(site):
+async def test_a_labelled_account_is_withheld_with_all_its_events(site):
     ana, event = await ids(site)
     did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
     async with site.db.transaction() as tx:

@@ -19,7 +19,7 @@ async def decide(
         await actions.decide(tx, moderator, Subject(thing, subject), state, "because")
 
 
-async def test_a_first_event_is_published_when_a_moderator_has_released_it(deployment: Deployment):
+async def test_a_first_event_is_published_once_a_moderator_has_released_it(deployment: Deployment):
     mo = await deployment.person("Mo", agrees=False)
     async with deployment.db.transaction() as tx:
         await policy.change(tx, ModerationPolicy(holds_first_events=True), by=mo.user_id)
@@ -32,7 +32,7 @@ async def test_a_first_event_is_published_when_a_moderator_has_released_it(deplo
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state == "published"
 
 
-async def test_a_record_stays_while_its_event_is_hidden_here_and_follows_when_it_is_shown_again(deployment: Deployment):
+async def test_a_record_stays_while_its_event_is_hidden_and_is_updated_afterwards(deployment: Deployment):
     mo, ana = await deployment.person("Mo", agrees=False), await deployment.person("Ana")
     event = await deployment.event(ana)
     await deployment.deliver_publications()

@@ -220,7 +220,7 @@ WITH_AUTHOR = SCENES[1:]
 
 
 @pytest.mark.parametrize("make", SCENES)
-async def test_a_handler_that_dies_notifies_nobody_twice_and_leaves_nobody_out(
+async def test_a_handler_that_dies_notifies_nobody_twice_and_misses_nobody(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch, make: Callable[..., Awaitable[Scene]]
 ) -> None:
     scene = await make(db, clock)
@@ -255,7 +255,7 @@ async def test_a_handler_that_dies_notifies_nobody_twice_and_leaves_nobody_out(
 
 
 @pytest.mark.parametrize("make", SCENES)
-async def test_who_leaves_in_between_is_not_notified(
+async def test_people_who_leave_in_between_are_not_notified(
     db: Database, clock: HandClock, make: Callable[..., Awaitable[Scene]]
 ) -> None:
     scene = await make(db, clock)
@@ -270,7 +270,7 @@ async def test_who_leaves_in_between_is_not_notified(
 
 
 @pytest.mark.parametrize("make", WITH_AUTHOR)
-async def test_who_blocks_or_mutes_in_between_is_not_notified(
+async def test_people_who_block_or_mute_in_between_are_not_notified(
     db: Database, clock: HandClock, make: Callable[..., Awaitable[Scene]]
 ) -> None:
     scene = await make(db, clock)
@@ -290,7 +290,7 @@ async def test_who_blocks_or_mutes_in_between_is_not_notified(
 
 
 @pytest.mark.parametrize("make", [_attendees, _group_members])
-async def test_the_same_kind_again_waits_for_the_earlier_one(
+async def test_a_second_fan_out_of_a_kind_waits_for_the_first(
     db: Database, clock: HandClock, make: Callable[..., Awaitable[Scene]]
 ) -> None:
     scene = await make(db, clock)
@@ -314,7 +314,7 @@ async def test_a_changed_event_of_a_group_is_announced_before_the_change(db: Dat
     assert await scene.told() == [[kinds.GROUP_EVENT, kinds.EVENT_CHANGED]] * MANY
 
 
-async def test_searches_wait_for_followers_and_stay_silent_to_them(db: Database, clock: HandClock) -> None:
+async def test_searches_wait_for_followers_and_do_not_notify_them_again(db: Database, clock: HandClock) -> None:
     """Also for the last followers, who are notified by the job. Nobody is notified of one event by two kinds."""
     scene = await _followers(db, clock)
     async with db.transaction() as tx:
@@ -328,7 +328,7 @@ async def test_searches_wait_for_followers_and_stay_silent_to_them(db: Database,
         assert await kinds_received(reader, other) == [kinds.SEARCH_FIND]
 
 
-async def test_an_announcement_that_is_removed_reaches_nobody_more(db: Database, clock: HandClock) -> None:
+async def test_a_removed_announcement_reaches_nobody_else(db: Database, clock: HandClock) -> None:
     scene = await _group_members(db, clock)
     await scene.happen()
     assert scene.group is not None
@@ -340,7 +340,7 @@ async def test_an_announcement_that_is_removed_reaches_nobody_more(db: Database,
 
 
 @pytest.mark.parametrize("make", [_group_listeners, _followers, _searchers])
-async def test_what_is_cancelled_in_between_is_announced_to_nobody_more(
+async def test_an_event_cancelled_in_between_is_not_announced_further(
     db: Database, clock: HandClock, make: Callable[..., Awaitable[Scene]]
 ) -> None:
     scene = await make(db, clock)
@@ -353,7 +353,7 @@ async def test_what_is_cancelled_in_between_is_announced_to_nobody_more(
 
 
 @pytest.mark.parametrize("make", [_group_listeners, _followers, _searchers])
-async def test_what_is_hidden_in_between_is_announced_when_it_is_shown(
+async def test_an_event_hidden_in_between_is_announced_once_it_is_shown(
     db: Database, clock: HandClock, make: Callable[..., Awaitable[Scene]]
 ) -> None:
     scene = await make(db, clock)

@@ -23,7 +23,7 @@ async def told(make_sqlite, clock):
 @pytest.mark.parametrize(
     ("show", "is_there"), [("", True), ("unread", True), ("events", True), ("groups", False), ("chat", False)]
 )
-async def test_a_filter_shows_its_own_alone(told, show: str, is_there: bool):
+async def test_a_filter_shows_only_its_own_kinds(told, show: str, is_there: bool):
     site, ben = told
     async with signed_in(site, ben.user_id) as browser:
         shown = (await browser.get("/notifications", params={"show": show} if show else {})).text
@@ -31,7 +31,7 @@ async def test_a_filter_shows_its_own_alone(told, show: str, is_there: bool):
     assert ("Show all notifications" in shown) is not is_there
 
 
-async def test_counts_are_of_what_is_unread(told):
+async def test_counts_include_only_unread_notifications(told):
     """The filter "all" has no number, because the bell shows it. After reading, no filter has one, and the time of
     reading is shown.
     """

@@ -51,7 +51,7 @@ async def choose(db, who, topic, *channels: Channel):
         await notify.choose(tx, who.user_id, {topic: frozenset(channels)})
 
 
-async def test_news_about_one_subject_become_one_mail(db, ana, clock):
+async def test_notifications_about_one_subject_share_one_mail(db, ana, clock):
     """Three notifications within half an hour share one job. It is due when the first of them has waited half an hour."""
     for revision in (1, 2, 3):
         await notify_all(db, [ana], kinds.NEW_ANSWER, revision=revision)
@@ -61,13 +61,13 @@ async def test_news_about_one_subject_become_one_mail(db, ana, clock):
     assert await close(db, mail_id) == [kinds.NEW_ANSWER] * 3
 
 
-async def test_news_about_another_subject_are_another_mail(db, ana):
+async def test_notifications_about_another_subject_are_a_separate_mail(db, ana):
     await notify_all(db, [ana], kinds.NEW_ANSWER, subject="tea")
     await notify_all(db, [ana], kinds.NEW_ANSWER, subject="games")
     assert len(await queued(db)) == 2
 
 
-async def test_the_same_news_again_enqueue_nothing(db, ana):
+async def test_a_repeated_notification_enqueues_nothing(db, ana):
     """Invariant 10: one e-mail per person, kind, subject and revision, however often the notification is repeated."""
     for _ in range(3):
         await notify_all(db, [ana, ana], kinds.EVENT_CANCELLED)
@@ -75,7 +75,7 @@ async def test_the_same_news_again_enqueue_nothing(db, ana):
         assert await close(db, mail_id) == [kinds.EVENT_CANCELLED]
 
 
-async def test_what_was_closed_says_the_same_again_and_later_news_are_another_mail(db, ana):
+async def test_a_closed_mail_keeps_its_text_and_later_notifications_get_another(db, ana):
     await notify_all(db, [ana], kinds.NEW_ANSWER, revision=1)
     ((_, _, first, _),) = await queued(db)
     assert await close(db, first) == [kinds.NEW_ANSWER]
@@ -85,7 +85,7 @@ async def test_what_was_closed_says_the_same_again_and_later_news_are_another_ma
     assert await close(db, second) == [kinds.REMINDER]
 
 
-async def test_what_is_urgent_leaves_at_once_and_takes_along_what_waits(db, ana, clock):
+async def test_an_urgent_mail_is_sent_at_once_with_everything_that_waits(db, ana, clock):
     await notify_all(db, [ana], kinds.REMINDER)
     ((_, _, waiting, _),) = await queued(db)
     clock.turn(MINUTE)
@@ -96,14 +96,14 @@ async def test_what_is_urgent_leaves_at_once_and_takes_along_what_waits(db, ana,
     assert await close(db, waiting) == []
 
 
-async def test_news_that_wait_join_an_urgent_mail_that_has_not_left(db, ana):
+async def test_a_waiting_notification_joins_an_unsent_urgent_mail(db, ana):
     await notify_all(db, [ana], kinds.EVENT_CANCELLED, revision=1)
     await notify_all(db, [ana], kinds.EVENT_REINSTATED, revision=2)
     ((_, _, mail_id, _),) = await queued(db)
     assert await close(db, mail_id) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
 
 
-async def test_quiet_hours_hold_what_can_wait(db, ana, clock):
+async def test_quiet_hours_delay_mail_that_can_wait(db, ana, clock):
     async with db.transaction() as tx:
         await notify.choose_hours(tx, ana.user_id, Hours("Europe/Berlin", (time(13), time(15))))
     await notify_all(db, [ana], kinds.NEW_ANSWER)
@@ -113,7 +113,7 @@ async def test_quiet_hours_hold_what_can_wait(db, ana, clock):
     assert [one[3] for one in await queued(db)] == [clock.now(), due_at]
 
 
-async def test_the_digest_collects_a_day(db, ana, clock):
+async def test_the_digest_collects_one_day(db, ana, clock):
     """Several notifications about several subjects share one job. The content of the digest is fixed at its first
     delivery.
     """
@@ -142,7 +142,7 @@ async def test_shadow_accounts_and_people_without_an_address_get_no_mail(db):
     assert await queued(db) == []
 
 
-async def test_each_channel_is_switched_by_itself(db, ana):
+async def test_each_channel_has_its_own_switch(db, ana):
     await choose(db, ana, NotificationTopic.CHANGES, Channel.EMAIL)
     await notify_all(db, [ana], kinds.EVENT_CANCELLED)
     async with db.reader() as reader:
@@ -158,7 +158,7 @@ async def test_each_channel_is_switched_by_itself(db, ana):
     assert len(await queued(db)) == 1
 
 
-async def test_stopping_mail_leaves_the_page_and_the_other_topics(db, ana):
+async def test_stopping_mail_keeps_the_page_and_the_other_topics(db, ana):
     async with db.transaction() as tx:
         await notify.stop_mail(tx, ana.user_id, NotificationTopic.CHANGES)
         chosen = await preferences.of_person(tx, ana.user_id)
@@ -166,7 +166,7 @@ async def test_stopping_mail_leaves_the_page_and_the_other_topics(db, ana):
     assert chosen[NotificationTopic.REMINDERS] == {Channel.IN_APP, Channel.EMAIL}
 
 
-async def test_a_small_change_is_told_and_not_mailed(db, ana):
+async def test_a_small_change_is_notified_but_not_mailed(db, ana):
     await notify_all(db, [ana], kinds.EVENT_CHANGED)
     assert await queued(db) == []
     await notify_all(
@@ -179,14 +179,14 @@ async def test_a_small_change_is_told_and_not_mailed(db, ana):
     assert len(await queued(db)) == 1
 
 
-async def test_many_at_once_about_one_subject_leave_one_open_mail(db, ana):
+async def test_concurrent_notifications_about_one_subject_leave_one_open_mail(db, ana):
     """Answers that arrive concurrently, without a common lock, still join one e-mail, and it contains all of them."""
     await asyncio.gather(*(notify_all(db, [ana], kinds.NEW_ANSWER, revision=number) for number in range(8)))
     found = [await close(db, mail_id) for _, _, mail_id, _ in await queued(db)]
     assert max(found, key=len) == [kinds.NEW_ANSWER] * 8
 
 
-async def test_a_crowd_is_told_in_one_go(db, clock):
+async def test_a_crowd_is_notified_in_batches(db, clock):
     crowd = []
     for start in range(0, 1005, 67):  # in batches, because a transaction may last two seconds at most
         async with db.transaction() as tx:
@@ -197,7 +197,7 @@ async def test_a_crowd_is_told_in_one_go(db, clock):
     assert len({(who, mail_id) for _, who, mail_id, _ in await queued(db)}) == 1005
 
 
-async def test_mails_that_were_sent_are_forgotten_and_their_news_are_not(db, ana, clock):
+async def test_sent_mails_are_deleted_but_their_notifications_are_kept(db, ana, clock):
     await notify_all(db, [ana], kinds.EVENT_CANCELLED)
     ((_, _, mail_id, _),) = await queued(db)
     await close(db, mail_id)
@@ -208,7 +208,7 @@ async def test_mails_that_were_sent_are_forgotten_and_their_news_are_not(db, ana
         assert len(await newest(tx, ana.user_id, 10)) == 1
 
 
-async def test_new_dates_are_told_once_for_all(db, ana, clock):
+async def test_all_new_dates_are_notified_once_together(db, ana, clock):
     async with db.transaction() as tx:
         for _ in range(2):
             dates = kinds.DatesChanged(starts=When(clock.now(), "UTC"), more=3)
@@ -218,7 +218,7 @@ async def test_new_dates_are_told_once_for_all(db, ana, clock):
     assert len(await queued(db)) == 1
 
 
-async def test_a_link_is_the_same_until_it_is_revoked(db, ana):
+async def test_a_link_stays_the_same_until_it_is_revoked(db, ana):
     link = EmailLink(ana.user_id, LinkPurpose.UNSUBSCRIBE, "changes")
     async with db.transaction() as tx:
         token = await links.token_for(tx, CODE_KEY, link)
@@ -240,7 +240,7 @@ async def test_no_token_is_in_the_database(db, ana):
     assert token not in str(rows)
 
 
-async def test_a_digest_and_a_mail_of_its_own_exclude_each_other(db, ana):
+async def test_a_notification_is_in_a_digest_or_in_its_own_mail_but_not_both(db, ana):
     await notify_all(db, [ana], kinds.EVENT_CANCELLED)
     with pytest.raises(CheckViolated):
         await db.write(lambda writer: writer.execute("update notifications set is_for_digest = 1"))
@@ -255,7 +255,7 @@ CHOICES = {
 }
 
 
-async def test_every_kind_goes_where_each_person_wants_it(db):
+async def test_every_kind_uses_the_channels_that_a_person_chose(db):
     """Every kind with every choice: on the page, by e-mail, in the digest. Shadow accounts and people who chose none of
     these get nothing.
     """
@@ -294,7 +294,7 @@ async def test_every_kind_goes_where_each_person_wants_it(db):
         (kinds.REMINDER, 3 * DAY, False),
     ],
 )
-async def test_a_digest_that_would_come_too_late_keeps_nobody_waiting(db, ana, clock, kind, starts_in, is_at_once):
+async def test_a_digest_that_would_be_too_late_is_replaced_by_a_mail(db, ana, clock, kind, starts_in, is_at_once):
     """A person who gets everything in tomorrow's digest is told about today's cancellation in a separate e-mail today,
     and it is not repeated in the digest.
     """

@@ -58,21 +58,21 @@ async def kinds_received(reader, who) -> list[NotificationKind[Any]]:
         ("", ()),
     ],
 )
-def test_handles_are_found_and_addresses_of_mail_are_none(text, found):
+def test_handles_are_recognised_and_mail_addresses_are_not(text, found):
     assert handles_in(text) == found
 
 
-def test_who_names_very_many_means_nobody_in_particular():
+def test_a_text_that_mentions_too_many_people_notifies_none():
     assert len(handles_in(" ".join(f"@u{number}.test" for number in range(5_000)))) == MOST
 
 
-def test_hostile_text_takes_no_time():
+def test_hostile_text_costs_little_time():
     assert handles_in("@" * 200_000) == ()
     assert handles_in("@" + "a." * 100_000) == ()
     assert handles_in("@" + "a" * 200_000 + ".test") == ()
 
 
-async def test_an_edit_tells_who_answered_once_and_no_stranger(db):
+async def test_an_edit_notifies_attendees_once_and_no_strangers(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         ben, cleo = await named(tx, await person(tx, "Ben")), await named(tx, await person(tx, "Cleo"))
@@ -87,7 +87,7 @@ async def test_an_edit_tells_who_answered_once_and_no_stranger(db):
     assert one.payload.person_id == ana.user_id
 
 
-async def test_a_new_event_of_a_group_and_an_announcement_name_people_of_the_group(db, clock):
+async def test_a_new_group_event_and_an_announcement_mention_people_of_the_group(db, clock):
     """The mention replaces the general notification. People who switched mentions off get the general one."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -110,7 +110,7 @@ async def test_a_new_event_of_a_group_and_an_announcement_name_people_of_the_gro
         assert await kinds_received(reader, eve) == []
 
 
-async def test_it_stands_on_the_page_and_in_the_api(make_sqlite, clock):
+async def test_a_mention_is_shown_on_the_page_and_in_the_api(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")

@@ -51,7 +51,7 @@ def dedented(text: str) -> str:
     return "\n".join(line.removeprefix("   ") for line in text.split("\n"))
 
 
-def test_a_kind_is_a_row_a_template_and_a_call(tmp_path: Path) -> None:
+def test_a_new_kind_needs_three_files(tmp_path: Path) -> None:
     section = SECTION.search((ROOT / "docs" / "changing.md").read_text(encoding="utf-8"))
     assert section is not None
     row, words, call = (dedented(block) for block in BLOCK.findall(section[1]))

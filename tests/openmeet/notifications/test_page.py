@@ -25,7 +25,7 @@ async def _signed_up(site, browser) -> Caller:
     return Caller(user.id, "Ana")
 
 
-async def test_answers_to_one_event_are_one_row(site):
+async def test_answers_to_one_event_share_one_row(site):
     """The newest is shown and the others are folded. Another kind of answer gets its own row."""
     async with site.browser() as browser:
         ana = await _signed_up(site, browser)
@@ -44,7 +44,7 @@ async def test_answers_to_one_event_are_one_row(site):
     assert re.findall(r'avatar small tone-\d"[^>]*>(\w)<', faces) == ["D", "C", "B"]
 
 
-async def test_what_waits_for_the_reader_is_answered_on_the_page(site):
+async def test_pending_requests_can_be_answered_on_the_page(site):
     """It lists invitations to answer and requests to decide, but nothing that needs no action."""
     async with site.browser() as browser:
         ana = await _signed_up(site, browser)

@@ -36,16 +36,16 @@ def at(text: str) -> Instant:
         (kinds.NEW_DATE, HOUR, False),
     ],
 )
-def test_urgent_is_what_somebody_could_travel_in_vain_for(kind, starts_in, urgent):
+def test_a_change_is_urgent_if_somebody_could_travel_in_vain(kind, starts_in, urgent):
     assert rules.is_urgent(kind, Instant(NOW + starts_in), NOW) is urgent
 
 
-def test_a_date_to_be_announced_is_not_near():
+def test_an_undated_event_is_not_urgent():
     assert not rules.is_urgent(kinds.MOVED_UP, None, NOW)
 
 
 @pytest.mark.parametrize(("payload", "mailed"), [(DatesChanged(), False), (MOVED, True), (ELSEWHERE, True)])
-def test_of_changes_only_time_and_place_are_mailed(payload, mailed):
+def test_only_changes_of_time_and_place_are_mailed(payload, mailed):
     assert kinds.EVENT_CHANGED.is_mailed(payload) is mailed
 
 
@@ -65,7 +65,7 @@ def test_of_changes_only_time_and_place_are_mailed(payload, mailed):
         (Hours("UTC"), "2026-03-01T03:00", "2026-03-01T03:00"),
     ],
 )
-def test_quiet_hours_hold_mail_until_they_end(hours, moment, leaves):
+def test_quiet_hours_delay_mail_until_they_end(hours, moment, leaves):
     assert rules.after_quiet(hours, at(moment)) == at(leaves)
 
 
@@ -87,7 +87,7 @@ def test_quiet_hours_hold_mail_until_they_end(hours, moment, leaves):
         (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-10-25T01:10", "2026-10-25T01:10"),
     ],
 )
-def test_quiet_hours_end_by_the_clock_of_the_night(hours, moment, leaves):
+def test_quiet_hours_end_by_the_local_clock(hours, moment, leaves):
     assert rules.after_quiet(hours, at(moment)) == at(leaves)
 
 
@@ -102,7 +102,7 @@ def test_quiet_hours_end_by_the_clock_of_the_night(hours, moment, leaves):
         "Africa/Cairo",
     ],
 )
-def test_each_day_has_one_digest_whatever_the_clocks_do(zone):
+def test_each_day_has_one_digest_despite_clock_changes(zone):
     """Checked for every hour of a year: each digest is later than what it collects, one day after the previous one, and
     no day has two.
     """
@@ -117,7 +117,7 @@ def test_each_day_has_one_digest_whatever_the_clocks_do(zone):
 
 
 @pytest.mark.parametrize(("starts", "too_late"), [("2026-03-02T07:00", True), ("2026-03-02T10:00", False)])
-def test_a_reminder_waits_for_no_digest_that_comes_with_the_start(starts, too_late):
+def test_a_reminder_skips_a_digest_that_comes_with_the_start(starts, too_late):
     """The reminder for an event at eight falls due at eight the day before. If that is the digest hour, the next digest
     would leave when the event begins, so the reminder is not collected.
     """
@@ -127,7 +127,7 @@ def test_a_reminder_waits_for_no_digest_that_comes_with_the_start(starts, too_la
     assert not rules.is_too_late_in(digest_at, kinds.HOST_EVENT, at(starts), urgent=False)
 
 
-def test_urgent_mail_leaves_in_the_night_and_other_mail_after_half_an_hour():
+def test_urgent_mail_is_sent_at_night_and_other_mail_after_half_an_hour():
     night = at("2026-03-01T23:00")
     assert rules.mail_due_at(NIGHT, night, urgent=True) == night
     assert rules.mail_due_at(NIGHT, night, urgent=False) == at("2026-03-02T06:00")
@@ -145,7 +145,7 @@ def test_urgent_mail_leaves_in_the_night_and_other_mail_after_half_an_hour():
         ("Pacific/Auckland", 8, "2026-03-02", "2026-03-01T19:00"),
     ],
 )
-def test_the_digest_of_news_is_the_next_one(zone, hour, day, moment):
+def test_a_notification_goes_into_the_next_digest(zone, hour, day, moment):
     assert rules.next_digest(Hours(zone, digest_hour=hour), NOW) == (day, at(moment))
 
 
@@ -183,12 +183,12 @@ def test_hours_are_read_as_typed():
         ({"digest_hour": "²", "time_zone": ""}, {"digest_hour", "time_zone"}),
     ],
 )
-def test_hours_that_make_no_sense_are_named(typed, fields):
+def test_invalid_hours_are_reported(typed, fields):
     with pytest.raises(InvalidForm) as refused:
         rules.check_hours({**FORM, **typed}, frozenset({"Europe/Berlin"}))
     assert set(refused.value.problems) == fields
 
 
-def test_every_topic_chooses_something() -> None:
+def test_every_topic_has_a_choice_of_channels() -> None:
     """Decision 0076. The topic of one's own answers has only e-mails, because they are not news to the person."""
     assert set(NotificationTopic) - {kind.topic for kind in KINDS.values()} == {NotificationTopic.OWN_ANSWERS}

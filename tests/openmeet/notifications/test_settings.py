@@ -36,7 +36,7 @@ async def chosen(site, email):
         return await preferences.of_person(reader, user.id), await preferences.hours(reader, user.id)
 
 
-async def test_what_is_chosen_is_kept_and_shown(site):
+async def test_choices_are_saved_and_shown(site):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         fresh = await browser.get(PATH)
@@ -52,7 +52,7 @@ async def test_what_is_chosen_is_kept_and_shown(site):
     assert '<option value="18" selected>18:00</option>' in shown.text
 
 
-async def test_what_is_wrong_is_named_and_what_was_typed_stays(site):
+async def test_errors_are_reported_and_typed_values_kept(site):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         refused = await browser.post(PATH, data={**FORM, "quiet_until": ""})
@@ -63,7 +63,7 @@ async def test_what_is_wrong_is_named_and_what_was_typed_stays(site):
     assert topics[NotificationTopic.CHANGES] == {Channel.IN_APP, Channel.EMAIL}
 
 
-async def test_of_edits_of_one_version_at_once_one_is_done(site):
+async def test_of_concurrent_edits_of_one_version_one_succeeds(site):
     """The version in If-Match is compared under a lock, so no change is overwritten unseen."""
     async with site.browser() as browser:
         headers = await api_session(browser, "ana@example.org", "Ana")
@@ -97,7 +97,7 @@ async def test_strangers_and_foreign_forms_change_nothing(site):
     assert (await chosen(site, "ana@example.org"))[0][NotificationTopic.ANSWERS] == {Channel.IN_APP, Channel.EMAIL}
 
 
-async def test_the_api_keeps_what_it_shows(site):
+async def test_the_api_saves_what_it_shows(site):
     async with site.browser() as browser:
         session = await api_session(browser, "ana@example.org", "Ana")
         before = (await browser.get(API, headers=session)).json()
@@ -116,7 +116,7 @@ async def test_the_api_keeps_what_it_shows(site):
         assert (await browser.get(API)).status_code == 401
 
 
-async def test_the_api_lists_news(site, clock):
+async def test_the_api_lists_notifications(site, clock):
     async with site.browser() as browser:
         session = await api_session(browser, "ana@example.org", "Ana")
         async with site.db.transaction() as tx:

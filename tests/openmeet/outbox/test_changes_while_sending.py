@@ -88,7 +88,7 @@ async def database(make_database: MakeDatabase) -> Database:
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("outcome", OUTCOMES)
-async def test_a_change_while_it_is_sent_is_looked_at(database: Database, change: str, outcome: str):
+async def test_a_change_during_sending_is_checked(database: Database, change: str, outcome: str):
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
     async with database.transaction() as tx:
@@ -99,7 +99,7 @@ async def test_a_change_while_it_is_sent_is_looked_at(database: Database, change
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
-async def test_nothing_is_looked_at_twice(database: Database, outcome: str):
+async def test_nothing_is_checked_twice(database: Database, outcome: str):
     """The mark belongs to one lease. The next publisher decides from the current state, and nothing is queued
     afterwards.
     """
@@ -114,7 +114,7 @@ async def test_nothing_is_looked_at_twice(database: Database, outcome: str):
     assert await _leased_again(database) is None
 
 
-async def test_a_failed_try_waits_for_its_time(database: Database):
+async def test_a_failed_try_is_not_repeated_early(database: Database):
     """If the server is down, a change does not cause an earlier retry. The next retry reads the current state anyway."""
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)

@@ -38,7 +38,7 @@ async def enqueue(db: Database, subject_id: str, revision: int = 1) -> None:
         await enqueue_email(tx, kind="news", person="ana", subject_id=subject_id, revision=revision)
 
 
-async def test_once_per_revision(make_database: MakeDatabase):
+async def test_one_mail_is_sent_per_revision(make_database: MakeDatabase):
     db, post = await make_database("openmeet"), _Post()
     for revision in (1, 1, 2, 2, 1):
         await enqueue(db, "tea", revision)
@@ -46,7 +46,7 @@ async def test_once_per_revision(make_database: MakeDatabase):
     assert [text for text, _ in post.taken] == ["news tea 1", "news tea 2"]
 
 
-async def test_nothing_to_say_any_more(make_sqlite: MakeDatabase):
+async def test_a_mail_without_content_is_dropped(make_sqlite: MakeDatabase):
     db, post = await make_sqlite("openmeet"), _Post()
     await enqueue(db, "gone")
     await deliver(db, post)
@@ -54,7 +54,7 @@ async def test_nothing_to_say_any_more(make_sqlite: MakeDatabase):
     assert post.taken == []
 
 
-async def test_server_that_is_away_is_tried_again(make_sqlite: MakeDatabase, clock: HandClock):
+async def test_a_server_that_is_down_is_retried(make_sqlite: MakeDatabase, clock: HandClock):
     db, post = await make_sqlite("openmeet"), _Post(RemoteFailed("away"))
     await enqueue(db, "tea")
     await deliver(db, post)
@@ -64,7 +64,7 @@ async def test_server_that_is_away_is_tried_again(make_sqlite: MakeDatabase, clo
     assert len(post.taken) == 2
 
 
-async def test_lost_answer_is_sent_once_more_with_the_same_message_id(make_sqlite: MakeDatabase, clock: HandClock):
+async def test_a_lost_response_is_retried_once_with_the_same_message_id(make_sqlite: MakeDatabase, clock: HandClock):
     """Invariant 10: it is sent at most twice, and recognisable as the same e-mail."""
     db, post = await make_sqlite("openmeet"), _Post(RemoteSlow("?"), RemoteSlow("?"), RemoteSlow("?"))
     await enqueue(db, "tea")

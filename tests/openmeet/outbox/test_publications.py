@@ -63,7 +63,7 @@ async def held(tx: Transaction) -> LeasedPublication:
 
 
 @pytest.mark.parametrize(("current", "following"), PAIRS, ids=lambda state: state.value)
-def test_graph_is_closed(current: PublicationState, following: PublicationState):
+def test_only_declared_transitions_are_possible(current: PublicationState, following: PublicationState):
     """A declared transition is allowed, and any other is a programming error."""
     if following in GRAPH.moves[current]:
         GRAPH.require(current, following)
@@ -81,7 +81,7 @@ def test_every_state_can_be_reached_and_left():
     "state", [s for s in PublicationState if s not in {PublicationState.SENDING, PublicationState.RETRACTING}]
 )
 @pytest.mark.parametrize("following", PublicationState, ids=lambda state: state.value)
-async def test_rows_that_are_not_leased_are_not_moved_by_handlers(
+async def test_handlers_do_not_move_rows_that_they_have_not_leased(
     db: Database, state: PublicationState, following: PublicationState
 ):
     """A late publisher, whose row has been leased by another one, changes nothing."""
@@ -95,7 +95,7 @@ async def test_rows_that_are_not_leased_are_not_moved_by_handlers(
 
 @pytest.mark.parametrize("leased", [PublicationState.SENDING, PublicationState.RETRACTING])
 @pytest.mark.parametrize("following", PublicationState, ids=lambda state: state.value)
-async def test_handlers_move_leased_rows_along_the_graph_only(
+async def test_handlers_move_leased_rows_only_along_the_graph(
     db: Database, leased: PublicationState, following: PublicationState
 ):
     async with db.transaction() as tx:
@@ -111,7 +111,7 @@ async def test_handlers_move_leased_rows_along_the_graph_only(
 
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
-async def test_new_revision(db: Database, state: PublicationState):
+async def test_a_new_revision_makes_a_row_due(db: Database, state: PublicationState):
     """The row is due at once, unless it is leased (its publisher sees the new revision) or needs a sign-in anyway."""
     async with db.transaction() as tx:
         user_id = await place(tx, state)
@@ -122,7 +122,7 @@ async def test_new_revision(db: Database, state: PublicationState):
 
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
-async def test_same_revision_enqueues_nothing_new(db: Database, state: PublicationState):
+async def test_the_same_revision_enqueues_nothing(db: Database, state: PublicationState):
     async with db.transaction() as tx:
         user_id = await place(tx, state)
         await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
@@ -130,7 +130,7 @@ async def test_same_revision_enqueues_nothing_new(db: Database, state: Publicati
 
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
-async def test_echo(db: Database, state: PublicationState):
+async def test_the_echo_completes_a_write(db: Database, state: PublicationState):
     """Seeing our own bytes under our own key completes every state that has a transition to ``published``."""
     async with db.transaction() as tx:
         await place(tx, state)
@@ -153,7 +153,7 @@ def after_hearing(state: PublicationState) -> PublicationState:
 @pytest.mark.parametrize(
     ("cid", "rev"), [("other", "3bbbbbbbbbbbb"), ("new", "3aaaaaaaaaaaa"), ("new", "2zzzzzzzzzzzz")]
 )
-async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
+async def test_an_echo_must_match_in_content_and_rev(db: Database, cid: str, rev: str):
     """CID and URI must match, and the rev must be greater than the rev of the last completed write."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.SENDING)
@@ -165,7 +165,7 @@ async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
 
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
-async def test_deleted_by_somebody_else(db: Database, state: PublicationState):
+async def test_a_record_deleted_by_another_app(db: Database, state: PublicationState):
     """A row that was already void has no URI. If it is attached to a record again, it is due."""
     async with db.transaction() as tx:
         await place(tx, state)
@@ -177,7 +177,7 @@ async def test_deleted_by_somebody_else(db: Database, state: PublicationState):
 
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
-async def test_changed_by_somebody_else(db: Database, state: PublicationState):
+async def test_a_record_changed_by_another_app(db: Database, state: PublicationState):
     async with db.transaction() as tx:
         await place(tx, state)
         adopted = await publication_echoes.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev="3bbbbbbbbbbbb")
@@ -185,7 +185,7 @@ async def test_changed_by_somebody_else(db: Database, state: PublicationState):
 
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
-async def test_take_back(db: Database, state: PublicationState):
+async def test_retracting_a_publication(db: Database, state: PublicationState):
     """A record that might have reached the PDS is retracted before anything else. A leased row is retracted by its
     publisher.
     """
@@ -203,7 +203,7 @@ async def test_take_back(db: Database, state: PublicationState):
         assert after is PublicationState.RETRACTING
 
 
-async def test_newer_revision_while_sending_is_due_after_the_answer(db: Database):
+async def test_a_newer_revision_during_sending_is_due_after_the_response(db: Database):
     async with db.transaction() as tx:
         user_id = await place(tx, PublicationState.SENDING)
         row = await held(tx)
@@ -214,7 +214,7 @@ async def test_newer_revision_while_sending_is_due_after_the_answer(db: Database
     assert await state_of(db) is PublicationState.DUE
 
 
-async def test_lease_that_ended_is_taken_over_and_the_late_answer_is_void(db: Database, clock: HandClock):
+async def test_an_expired_lease_is_taken_over_and_the_late_response_ignored(db: Database, clock: HandClock):
     async with db.transaction() as tx:
         user_id = await users.create_person(tx, display_name="Ana")
         await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
@@ -264,14 +264,14 @@ async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
 
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
-async def test_every_state_has_words(db: Database, state: PublicationState):
+async def test_every_state_has_a_text(db: Database, state: PublicationState):
     async with db.transaction() as tx:
         await place(tx, state)
         publication = (await publication_status.statuses(tx, PublicationKind.EVENT, ["e"]))["e"]
         assert explain(publication.shown(tx.now, is_allowed=True))
 
 
-async def test_what_has_no_job_is_only_here(db: Database):
+async def test_a_subject_without_a_job_is_only_here(db: Database):
     async with db.reader() as reader:
         publication = (await publication_status.statuses(reader, PublicationKind.EVENT, ["never"]))["never"]
         assert publication.shown(reader.now, is_allowed=True) == RecordStatus.ONLY_HERE()
@@ -279,7 +279,7 @@ async def test_what_has_no_job_is_only_here(db: Database):
 
 
 @pytest.mark.parametrize("state", [PublicationState.REFUSED, PublicationState.RETRYING, PublicationState.BLOCKED])
-async def test_a_create_that_never_arrived_is_no_published_record(db: Database, state: PublicationState):
+async def test_a_create_that_never_arrived_does_not_count_as_published(db: Database, state: PublicationState):
     """A later answer elsewhere makes ours obsolete. No page says that ours is on the PDS, and if the create can still
     arrive, it is looked for.
     """
@@ -299,7 +299,7 @@ async def test_a_create_that_never_arrived_is_no_published_record(db: Database, 
     assert [(row["kind"], row["subject"]) for row in queued] == [("late_create", URI)]
 
 
-async def test_what_was_agreed_on_before_stays_published(db: Database):
+async def test_a_record_published_with_consent_stays_published(db: Database):
     """The record exists, so a later answer elsewhere makes only the newer revision obsolete."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.REFUSED)
@@ -308,7 +308,7 @@ async def test_what_was_agreed_on_before_stays_published(db: Database):
     assert (found.state, found.uri, found.is_pending) == (PublicationState.PUBLISHED, URI, False)
 
 
-async def test_the_same_on_both_engines(make_database: MakeDatabase):
+async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase):
     """PostgreSQL also accepts every statement of the state machine."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:

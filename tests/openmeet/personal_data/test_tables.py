@@ -49,7 +49,7 @@ async def test_every_column_of_the_schema_is_in_the_table(db: Database, engine: 
     assert len(TABLES) == len(ALL_TABLES)
 
 
-async def test_every_condition_can_be_asked(db: Database) -> None:
+async def test_every_condition_is_valid_sql(db: Database) -> None:
     """The conditions that select a person's rows are valid SQL on both engines. For a person who does not exist they
     select nothing.
     """
@@ -60,7 +60,7 @@ async def test_every_condition_can_be_asked(db: Database) -> None:
                 assert found == [], table.name
 
 
-async def test_columns_that_refer_to_people_say_so(schema: sqlite3.Connection) -> None:
+async def test_columns_that_refer_to_people_are_marked(schema: sqlite3.Connection) -> None:
     """Unique ones also name the other columns of their index. Merging two people relies on this."""
     for table in ALL_TABLES:
         people = table.names_of(ColumnContent.PERSON)
@@ -77,7 +77,7 @@ async def test_columns_that_refer_to_people_say_so(schema: sqlite3.Connection) -
                     assert set(keys) == others, (table.name, column)
 
 
-def test_what_is_not_exported_has_a_reason() -> None:
+def test_unexported_tables_state_a_reason() -> None:
     """Tables with personal columns are in a person's export or state a reason why not."""
     for table in ALL_TABLES:
         if table.export is PersonExport.NO and table.rows:
@@ -86,7 +86,7 @@ def test_what_is_not_exported_has_a_reason() -> None:
         assert not (table.export is not PersonExport.NO and table.not_exported), table.name
 
 
-def test_what_is_deleted_with_an_account_is_somebodys() -> None:
+def test_rows_deleted_with_an_account_have_a_known_owner() -> None:
     """Rows can be deleted with an account only if their owner is known."""
     for table in ALL_TABLES:
         assert bool(table.rows) or table.on_erasure not in {OnErasure.DELETE, OnErasure.EMPTY, OnErasure.PASS_ON}
@@ -96,7 +96,7 @@ def test_the_page_is_current() -> None:
     assert privacy.problems() == []
 
 
-def test_every_table_is_in_the_document() -> None:
+def test_every_table_is_in_the_page() -> None:
     """Also tables of packages that were added later."""
     made = privacy.made()
     assert [table.name for table in ALL_TABLES if f"\n### {table.name}\n" not in made] == []

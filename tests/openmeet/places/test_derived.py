@@ -55,7 +55,7 @@ async def test_an_event_with_a_town_is_found_near_it(site: Site, world: Gazettee
     assert (stored.place.latitude, stored.place.longitude) == ("", "")
 
 
-async def test_a_derived_position_follows_the_town_and_yields_to_a_point(site: Site, world: Gazetteer) -> None:
+async def test_a_derived_position_follows_the_town_and_yields_to_coordinates(site: Site, world: Gazetteer) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Walk", locality="Berlin", country="DE")
@@ -76,7 +76,7 @@ async def test_a_derived_position_follows_the_town_and_yields_to_a_point(site: S
     assert await town_positions.derive(site.db, world) == 0
 
 
-async def test_an_address_with_an_audience_is_near_nothing(site: Site, world: Gazetteer) -> None:
+async def test_an_address_that_is_not_public_is_not_found_by_distance(site: Site, world: Gazetteer) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await event_by(tx, ana, title="Secret", locality="Berlin", place_audience="attendees")

@@ -29,7 +29,7 @@ def zone_of(page: str) -> str:
     return re.findall(r"<option[^>]* selected>([^<]*)<", select)[0].replace(" ", "_")
 
 
-async def test_a_town_fills_in_what_it_says(site: Site, ana: Caller) -> None:
+async def test_a_town_fills_in_its_address_and_time_zone(site: Site, ana: Caller) -> None:
     """Nothing is saved yet, and nothing that was typed is lost."""
     async with signed_in(site, ana.user_id) as browser:
         fields = inputs_of((await browser.get("/events/new")).text)
@@ -51,7 +51,7 @@ async def test_a_town_fills_in_what_it_says(site: Site, ana: Caller) -> None:
         assert zone_of(other.text) == "Europe/Lisbon", "a zone that a town filled in follows the next one"
 
 
-async def test_a_zone_that_somebody_chose_stays(site: Site, ana: Caller) -> None:
+async def test_a_chosen_time_zone_is_kept(site: Site, ana: Caller) -> None:
     async with signed_in(site, ana.user_id) as browser:
         fields = inputs_of((await browser.get("/events/new")).text)
         typed = {"mode": "in_person", "place": "Berlin", "time_zone": "Asia/Tokyo", "find_place": "yes"}
@@ -60,7 +60,7 @@ async def test_a_zone_that_somebody_chose_stays(site: Site, ana: Caller) -> None
     assert "Its time zone is Europe/Berlin. The times above stay in Asia/Tokyo." in page
 
 
-async def test_several_towns_are_asked_about_and_one_is_chosen_by_a_button(site: Site, ana: Caller) -> None:
+async def test_several_towns_are_offered_and_one_is_chosen_by_a_button(site: Site, ana: Caller) -> None:
     async with signed_in(site, ana.user_id) as browser:
         fields = inputs_of((await browser.get("/events/new")).text)
         page = (
@@ -89,7 +89,7 @@ async def test_the_fragment_has_the_same_choices(site: Site) -> None:
     assert nothing.text.strip() == ""
 
 
-async def test_an_event_that_exists_keeps_its_zone_and_its_revision(site: Site, ana: Caller) -> None:
+async def test_an_existing_event_keeps_its_zone_and_its_revision(site: Site, ana: Caller) -> None:
     async with site.db.transaction() as tx:
         event = await event_by(tx, ana, time_zone="Asia/Tokyo")
     async with signed_in(site, ana.user_id) as browser:
@@ -115,7 +115,7 @@ async def test_an_event_that_exists_keeps_its_zone_and_its_revision(site: Site, 
         ("Germany," * 300, None),
     ],
 )
-def test_the_parts_of_a_line(world: Gazetteer, line: str, said: tuple[str, ...] | None) -> None:
+def test_a_line_is_split_into_fields(world: Gazetteer, line: str, said: tuple[str, ...] | None) -> None:
     """Each word ends up in some field, also when no place is recognised."""
     found = read_place(line, world.find).venue
     if said is not None:
@@ -124,7 +124,7 @@ def test_the_parts_of_a_line(world: Gazetteer, line: str, said: tuple[str, ...] 
     assert read_place(line, None).venue.name or found.locality
 
 
-async def test_a_line_is_read_when_it_is_saved(site: Site, ana: Caller) -> None:
+async def test_a_changed_line_is_read_when_it_is_saved(site: Site, ana: Caller) -> None:
     """Coordinates of the previous place are removed, a corrected name keeps them, and text typed in the separate fields
     is kept.
     """

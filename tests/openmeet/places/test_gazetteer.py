@@ -37,14 +37,14 @@ def test_a_name_means_one_place(world: Gazetteer, typed: str, name: str, zone: s
     assert (found.name, found.zone) == (name, zone)
 
 
-def test_a_name_of_many_is_asked_back(world: Gazetteer) -> None:
+def test_an_ambiguous_name_offers_a_choice(world: Gazetteer) -> None:
     found = world.find("Springfield")
     assert found.place is None
     assert {place.name for place in found.choices[:8]} == {"Springfield"}
     assert {"Missouri", "Massachusetts", "Illinois"} <= {place.region for place in found.choices}
 
 
-def test_words_about_a_country_come_from_the_reader(world: Gazetteer) -> None:
+def test_country_words_are_in_the_readers_language(world: Gazetteer) -> None:
     def in_french(code: str) -> list[str]:
         return {"DE": ["Allemagne"]}.get(code, [])
 
@@ -57,26 +57,26 @@ def test_words_about_a_country_come_from_the_reader(world: Gazetteer) -> None:
 @pytest.mark.parametrize(
     "typed", ["", "x", "12345", "@", "qqqqqqq", "\0", "%", "'; drop table names", "🎉", "a" * 10_000]
 )
-def test_what_is_no_name_finds_nothing(world: Gazetteer, typed: str) -> None:
+def test_an_unknown_name_finds_nothing(world: Gazetteer, typed: str) -> None:
     assert world.find(typed).place is None
     assert world.suggest(typed) == []
 
 
-def test_beginnings_are_offered_larger_first_and_those_of_the_country_before(world: Gazetteer) -> None:
+def test_completions_list_larger_places_and_the_country_first(world: Gazetteer) -> None:
     offered = world.suggest("berl")
     assert offered[0].name == "Berlin"
     assert {place.country for place in world.suggest("sankt", country="AT", limit=5)} == {"AT"}
     assert len(world.suggest("sa", limit=5)) == 5
 
 
-def test_three_letters_of_another_name_are_not_taken_for_it(world: Gazetteer) -> None:
+def test_a_prefix_of_an_alternative_name_is_not_a_match(world: Gazetteer) -> None:
     """``Ber`` is another name of Véroia in Greece, and the beginning of Berlin."""
     found = world.find("Ber")
     assert found.place is None
     assert "Berlin" in {place.name for place in found.choices} | {place.name for place in world.suggest("ber")}
 
 
-def test_every_place_is_found_by_its_name_and_what_tells_it_apart(world: Gazetteer) -> None:
+def test_every_place_is_found_by_its_label(world: Gazetteer) -> None:
     """Sending back a label from the list of choices leads to the same place, or asks the person to choose again."""
     connection = sqlite3.connect(world._path)
     ids = [number for (number,) in connection.execute("select id from places")]
@@ -89,14 +89,14 @@ def test_every_place_is_found_by_its_name_and_what_tells_it_apart(world: Gazette
         assert place.name in {one.name for one in meant if one}, typed
 
 
-def test_folding() -> None:
+def test_names_are_folded() -> None:
     assert folded("São Paulo") == folded("SAO-PAULO") == "sao paulo"
     assert spelled_out("Düsseldorf") == "duesseldorf"
     assert folded("Łódź") == "lodz"
     assert folded("Straße") == "strasse"
 
 
-async def test_the_first_question_builds_the_list(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_lookup_builds_the_list(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes build it at the same time. A process that is stopped leaves no partial list that others would use."""
     path = tmp_path / "places.db"
     one, other = Gazetteer(path), Gazetteer(path)
@@ -113,7 +113,7 @@ async def test_the_first_question_builds_the_list(tmp_path, monkeypatch: pytest.
     assert [file.name for file in tmp_path.iterdir() if not file.name.startswith("places.db.")] == ["places.db"]
 
 
-async def test_a_list_that_cannot_be_built_is_tried_again_later(tmp_path) -> None:
+async def test_a_list_that_cannot_be_built_is_retried_later(tmp_path) -> None:
     places = Gazetteer(tmp_path / "file" / "places.db")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Unavailable):

@@ -48,7 +48,7 @@ async def site(make_sqlite: MakeDatabase, clock: HandClock, world: Gazetteer, ge
     return site
 
 
-async def test_photon_is_asked_and_understood(server: GeocoderServer, geocoder: Geocoder) -> None:
+async def test_photon_is_called_and_its_response_understood(server: GeocoderServer, geocoder: Geocoder) -> None:
     """Only the typed text, the language and our user agent are sent. The time zone comes from our own data."""
     street, venue = await geocoder.find("  Sonnenallee   98 ", "de")
     (asked,) = server.asked
@@ -61,7 +61,7 @@ async def test_photon_is_asked_and_understood(server: GeocoderServer, geocoder: 
     assert server.asked[-1].query_params["lang"] == "default", "other languages are refused there"
 
 
-async def test_nominatim_is_asked_once_a_second_and_never_twice_the_same(
+async def test_nominatim_is_called_once_a_second_and_never_twice_for_the_same(
     server: GeocoderServer, geocoder: Geocoder, clock: HandClock
 ) -> None:
     geocoder.settings = replace(geocoder.settings, kind=GeocoderKind.NOMINATIM)
@@ -116,7 +116,7 @@ async def test_nonsense_is_no_address(server: GeocoderServer, geocoder: Geocoder
         assert found == []
 
 
-def test_long_answers_are_cut_and_texts_are_one_line() -> None:
+def test_long_responses_are_cut_and_texts_are_single_lines() -> None:
     long = {**VENUE, "properties": {**VENUE["properties"], "name": "A\n,\u202eb" + "x" * 5_000}}
     many = {"features": [{**long, "properties": {**long["properties"], "street": f"S {n}"}} for n in range(5_000)]}
     found = addresses_in(many, GeocoderKind.PHOTON)
@@ -154,7 +154,7 @@ async def test_a_public_address_never_leads_inside(server: GeocoderServer, geoco
     assert server.asked == []
 
 
-async def test_a_search_near_a_street(site: Site, server: GeocoderServer) -> None:
+async def test_a_search_near_a_street_finds_events(site: Site, server: GeocoderServer) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await put_at(tx, await event_by(tx, ana, title="Painting"), ("52.4811", "13.4358"))
@@ -205,7 +205,7 @@ async def test_the_place_of_an_event(site: Site, server: GeocoderServer) -> None
     assert found["place"] == "Studio, Sonnenallee 98, 12045 Berlin"
 
 
-async def test_while_somebody_types_only_a_geocoder_of_ones_own_is_asked(
+async def test_only_a_geocoder_of_ones_own_is_called_while_typing(
     site: Site, server: GeocoderServer, geocoder: Geocoder
 ) -> None:
     async with site.browser() as anybody:
@@ -220,7 +220,7 @@ async def test_while_somebody_types_only_a_geocoder_of_ones_own_is_asked(
     assert "data-asks-streets" not in own
 
 
-async def test_without_an_answer_towns_are_found(site: Site, server: GeocoderServer) -> None:
+async def test_without_a_response_towns_are_found(site: Site, server: GeocoderServer) -> None:
     server.status = 500
     async with site.browser() as anybody:
         town = (await anybody.get("/places/choices", params={"q": "Neuk", "streets": "yes"})).text
@@ -244,7 +244,7 @@ async def test_one_client_cannot_use_it_up(site: Site, server: GeocoderServer, c
     assert len(server.asked) == 20
 
 
-def test_settings_that_contradict_each_other_stop_the_start() -> None:
+def test_contradictory_settings_stop_the_start() -> None:
     def wrong(**changes: object) -> list[str]:
         return [one for one in contradictions(replace(Settings(), **changes)) if "GEOCODER" in one]  # type: ignore[arg-type]  # each is tried
 

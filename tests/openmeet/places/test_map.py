@@ -35,7 +35,7 @@ def pins_in(page: str) -> list[str]:
     return [unescape(name).partition(",")[0] for name in re.findall(r'class="map-pin" aria-label="([^"]*)"', large)]
 
 
-async def test_pins_are_links_in_the_order_of_the_list(site: Site, world: Gazetteer) -> None:
+async def test_pins_are_links_in_list_order(site: Site, world: Gazetteer) -> None:
     """Events with only a town have a ring. Hidden addresses and online events are not on the map."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -55,7 +55,7 @@ async def test_pins_are_links_in_the_order_of_the_list(site: Site, world: Gazett
     assert 'class="map-name' in large
 
 
-async def test_events_at_one_place_are_one_pin_that_leads_to_their_list(site: Site) -> None:
+async def test_events_at_one_place_share_a_pin_that_links_to_their_list(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         for number in range(3):
@@ -68,7 +68,7 @@ async def test_events_at_one_place_are_one_pin_that_leads_to_their_list(site: Si
     assert [f"Event {number}" in listed for number in range(3)] == [True] * 3
 
 
-async def test_beside_the_map_the_nearest_come_first(site: Site) -> None:
+async def test_with_a_map_the_nearest_events_come_first(site: Site) -> None:
     """Rows and pins have the same order, with the distance of each. Lists without a map and maps without a searched
     place are sorted by time.
     """
@@ -93,7 +93,7 @@ async def test_beside_the_map_the_nearest_come_first(site: Site) -> None:
     assert re.findall(r'<h[23]><a href="/events/[^"]*">([^<]*)<', anywhere) == in_time
 
 
-async def test_a_map_of_nothing_is_no_map(site: Site) -> None:
+async def test_without_pins_there_is_no_map(site: Site) -> None:
     """If a place was searched, the map is still shown, with a note that nothing was found."""
     async with site.browser() as anybody:
         nothing = (await anybody.get("/", params={"view": "map", "q": "zzz"})).text
@@ -103,7 +103,7 @@ async def test_a_map_of_nothing_is_no_map(site: Site) -> None:
     assert here.count('class="map-none"') == here.count('class="map-picture') == 2
 
 
-async def test_a_map_keeps_its_search_while_it_moves(site: Site) -> None:
+async def test_a_moved_map_keeps_its_search(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await put_at(tx, await event_by(tx, ana, title="In Berlin"), BERLIN)
@@ -123,7 +123,7 @@ async def test_a_map_keeps_its_search_while_it_moves(site: Site) -> None:
             assert (await anybody.get("/", params={"view": "map", "at": wrong})).status_code == 200
 
 
-async def test_filters_add_up_and_are_removed_again(site: Site) -> None:
+async def test_filters_combine_and_can_be_removed(site: Site) -> None:
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"q": "tea", "near": "52.5,13.4", "view": "map"})).text
         row = page.split('aria-label="Filters"')[1].split("</nav>")[0]
@@ -161,7 +161,7 @@ async def test_tiles_come_from_the_operators_folder(site: Site, tmp_path) -> Non
     assert "map-name" not in page
 
 
-def test_what_is_across_the_date_line_is_near() -> None:
+def test_places_across_the_date_line_are_near() -> None:
     view = map_drawing.fitting([EventPosition(*FIJI), EventPosition(*SAMOA)], DESK)
     assert view is not None
     assert view.zoom >= 5
@@ -177,7 +177,7 @@ def test_what_is_across_the_date_line_is_near() -> None:
     zoom=st.integers(1, 16),
     size=st.sampled_from([PHONE, DESK]),
 )
-def test_pixels_and_degrees_are_the_reverse_of_each_other(
+def test_pixels_and_degrees_are_inverse_conversions(
     latitude: float, longitude: float, zoom: int, size: map_drawing.MapSize
 ) -> None:
     north, east = map_drawing.degrees(*map_drawing.pixels(latitude, longitude, zoom), zoom)
@@ -191,7 +191,7 @@ def test_pixels_and_degrees_are_the_reverse_of_each_other(
 
 
 @given(st.lists(st.tuples(st.floats(-90, 90), st.floats(-180, 180)), min_size=1, max_size=40))
-def test_every_event_is_on_the_map_that_fits_them(points: list[tuple[float, float]]) -> None:
+def test_a_fitted_map_contains_all_its_events(points: list[tuple[float, float]]) -> None:
     """All pins lie within the map, each event belongs to exactly one, and they are in the order of the events."""
     events = [MapEvent(EventPosition(*point), "Sat 18:00", str(number), "/") for number, point in enumerate(points)]
     view = map_drawing.fitting([one.position for one in events], DESK)
@@ -218,7 +218,7 @@ def test_without_tiles_more_people_have_a_larger_tint_and_rings_reach_the_corner
     assert (tiled.rings, tiled.names) == ((), ())
 
 
-def test_names_leave_the_distances_of_rings_legible() -> None:
+def test_names_do_not_cover_the_distances_of_rings() -> None:
     view = MapView(52.52, 13.405, 11)
     plain = map_drawing.drawn(view, DESK, [], [])
     middle_x, middle_y = map_drawing.pixels(view.latitude, view.longitude, view.zoom)

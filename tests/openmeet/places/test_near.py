@@ -23,7 +23,7 @@ async def site(make_database, clock, world: Gazetteer) -> Site:
     return site
 
 
-async def test_a_town_by_name(site: Site) -> None:
+async def test_a_town_is_found_by_its_name(site: Site) -> None:
     async with site.browser() as browser:
         page = (await browser.get("/", params={"near": "Berlin", "within": "10"})).text
         listed = (await browser.get("/api/events", params={"near": "berlin", "within": "40"})).json()["events"]
@@ -40,7 +40,7 @@ async def test_a_town_by_name(site: Site) -> None:
     assert "near Berlin" in feed["title"]
 
 
-async def test_several_towns_are_a_choice(site: Site) -> None:
+async def test_an_ambiguous_town_offers_a_choice(site: Site) -> None:
     async with site.browser() as browser:
         page = await browser.get("/", params={"near": "Springfield", "q": "tea"})
         answer = await browser.get("/api/events", params={"near": "Springfield"})
@@ -56,14 +56,14 @@ async def test_several_towns_are_a_choice(site: Site) -> None:
     assert 'value="Springfield (Illinois, United States)"' in chosen.text
 
 
-async def test_a_postal_code_is_no_number_of_a_place(site: Site) -> None:
+async def test_a_postal_code_is_not_read_as_a_place_id(site: Site) -> None:
     async with site.browser() as browser:
         page = await browser.get("/", params={"near": "2950159"})
     assert page.status_code == 400
     assert "No town has this name" in page.text
 
 
-async def test_an_unknown_town_says_what_to_type(site: Site) -> None:
+async def test_an_unknown_town_explains_what_to_type(site: Site) -> None:
     async with site.browser() as browser:
         page = await browser.get("/", params={"near": "Qqqqqq"})
     assert page.status_code == 400
@@ -71,7 +71,7 @@ async def test_an_unknown_town_says_what_to_type(site: Site) -> None:
     assert 'value="Qqqqqq"' in page.text
 
 
-async def test_a_saved_search_keeps_the_point(site: Site) -> None:
+async def test_a_saved_search_keeps_its_coordinates(site: Site) -> None:
     """It keeps its meaning even if the place list changes."""
     async with site.browser() as browser:
         headers = await api_session(browser, "ben@example.org", "Ben")
@@ -85,7 +85,7 @@ async def test_a_saved_search_keeps_the_point(site: Site) -> None:
     assert again.status_code == 200
 
 
-async def test_places_by_the_beginning_of_a_name(site: Site) -> None:
+async def test_places_are_completed_from_the_beginning_of_a_name(site: Site) -> None:
     async with site.browser() as browser:
         found = await browser.get("/api/places", params={"q": "neuk"})
         one = await browser.get("/api/places/2950159")
@@ -97,7 +97,7 @@ async def test_places_by_the_beginning_of_a_name(site: Site) -> None:
     assert (nothing.status_code, long.status_code) == (404, 400)
 
 
-async def test_until_the_list_is_there(site: Site, tmp_path) -> None:
+async def test_names_cannot_be_searched_until_the_list_is_built(site: Site, tmp_path) -> None:
     places = Gazetteer(tmp_path / "places.db")
     change_services(site.app, places=places)
     async with site.browser() as browser:
@@ -112,7 +112,7 @@ async def test_until_the_list_is_there(site: Site, tmp_path) -> None:
     assert "In Berlin" in by_point.text
 
 
-async def test_a_town_in_the_search_leads_to_what_is_near(site: Site) -> None:
+async def test_a_town_in_a_search_leads_to_events_near_it(site: Site) -> None:
     """The town's name is not treated as a misspelling of another word. If no event contains the word, the events near
     the town are shown.
     """
@@ -130,7 +130,7 @@ async def test_a_town_in_the_search_leads_to_what_is_near(site: Site) -> None:
     assert "Near Friedrichshain" in other
 
 
-async def test_a_place_is_called_as_somebody_called_it(site: Site) -> None:
+async def test_a_place_keeps_the_name_that_was_typed(site: Site) -> None:
     """The list calls Munich by the name that the person typed. The last of several words can also be the place."""
     async with site.browser() as browser:
         town = (await browser.get("/", params={"q": "München"})).text

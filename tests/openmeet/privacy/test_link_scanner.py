@@ -90,7 +90,7 @@ async def post(make_sqlite, clock, tmp_path) -> Post:
     return Post(site_on(await make_sqlite("openmeet"), clock), tmp_path / "mail")
 
 
-async def test_every_kind_of_mail_that_is_sent_is_tried_here(post: Post) -> None:
+async def test_every_kind_of_mail_is_covered(post: Post) -> None:
     assert set(OCCASIONS) == set(post.composers)
 
 
@@ -105,7 +105,7 @@ async def test_nothing_changes_whatever_the_mail(post: Post, kind: str) -> None:
     assert bool(links) is (kind != "sign_in_code")
 
 
-async def test_nothing_changes_in_a_town_full_of_news(post: Post) -> None:
+async def test_nothing_changes_with_many_notifications(post: Post) -> None:
     async with post.site.db.transaction() as tx:
         planted = await plant(tx)
         ana = planted.callers[HOST]

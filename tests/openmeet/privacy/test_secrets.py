@@ -81,7 +81,7 @@ async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
     assert planted.found_in(metrics.text + logged.getvalue()) == set()
 
 
-async def test_the_same_probe_finds_them_where_they_are_for_everybody(site):
+async def test_the_same_search_finds_them_in_public_things(site):
     async with site.db.transaction() as tx:
         planted = await plant(tx, is_open=True)
     async with site.db.transaction() as tx:
@@ -131,7 +131,7 @@ async def test_the_same_probe_finds_them_where_they_are_for_everybody(site):
 
 
 @pytest.mark.parametrize("viewer", [NOBODY, STRANGER, FORMER, MEMBER])
-async def test_what_they_may_not_do_tells_them_nothing(site, logged, viewer):
+async def test_forbidden_actions_reveal_nothing(site, logged, viewer):
     """The responses to their attempts contain no secret, and they see no more afterwards."""
     async with site.db.transaction() as tx:
         planted = await plant(tx)

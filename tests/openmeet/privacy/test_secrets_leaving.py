@@ -57,7 +57,7 @@ async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
     return found
 
 
-async def test_mails_say_to_each_what_is_meant_for_them(make_sqlite, clock, tmp_path):
+async def test_mails_contain_only_what_is_meant_for_their_recipients(make_sqlite, clock, tmp_path):
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
         planted = await plant(tx)
@@ -176,7 +176,7 @@ ON_THE_NETWORK = {
 
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["for few", "for everybody"])
-async def test_the_network_gets_what_everybody_may_know(deployment, is_open):
+async def test_the_network_gets_only_what_everybody_may_know(deployment, is_open):
     async with deployment.db.transaction() as tx:
         planted = await plant(tx, is_open=is_open)
         for viewer in SIGNED_UP:

@@ -48,7 +48,7 @@ async def test_each_is_told_what_is_meant_for_them_and_nothing_else(site, people
 
 
 @pytest.mark.parametrize("viewer", [STRANGER, FORMER])
-async def test_an_answer_written_elsewhere_opens_nothing(site, people, viewer):
+async def test_an_answer_written_elsewhere_grants_no_access(site, people, viewer):
     """Anyone can write records, so they can name any event that has one, including events for few people."""
     async with site.db.transaction() as tx:
         planted = await plant(tx)
@@ -65,7 +65,7 @@ async def test_an_answer_written_elsewhere_opens_nothing(site, people, viewer):
             assert look.unlike_absent(planted) == []
 
 
-async def test_somebody_unknown_here_is_told_what_nobody_is_told(site, people):
+async def test_an_unknown_caller_gets_what_anonymous_callers_get(site, people):
     """This includes the DID of a shadow account, whose owner has never signed in."""
     async with site.db.transaction() as tx:
         planted = await plant(tx)
@@ -78,7 +78,7 @@ async def test_somebody_unknown_here_is_told_what_nobody_is_told(site, people):
         assert look.broken() == []
 
 
-async def test_the_same_probe_finds_them_where_they_are_for_everybody(site, people):
+async def test_the_same_queries_find_them_in_public_things(site, people):
     async with site.db.transaction() as tx:
         planted = await plant(tx, is_open=True)
     async with site.db.transaction() as tx:

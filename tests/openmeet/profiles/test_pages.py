@@ -36,7 +36,7 @@ async def caller(site: Site, email: str) -> Caller:
     return Caller(UserId(row["id"]), row["display_name"])
 
 
-async def test_the_page_shows_what_they_host_for_everybody_and_nothing_else(site: Site) -> None:
+async def test_the_page_shows_only_their_public_events(site: Site) -> None:
     async with site.browser() as ana, site.browser() as nobody:
         await sign_up(ana, "ana@example.org", "Ana")
         await ana.post("/settings/profile", data={"display_name": "Ana", "bio": "I live alone."})
@@ -65,7 +65,7 @@ async def test_the_page_shows_what_they_host_for_everybody_and_nothing_else(site
         assert (found["about"], found["groups"], found["events"]) == ("", [], [shown_at])
 
 
-async def test_a_series_of_theirs_is_in_their_calendar_with_its_rule(site: Site) -> None:
+async def test_their_series_is_in_their_calendar_with_its_rule(site: Site) -> None:
     """Calendar programs get the whole rule, longer than the stored dates, without the dates that are not public."""
     async with site.browser() as ana, site.browser() as nobody:
         await sign_up(ana, "ana@example.org", "Ana")
@@ -92,7 +92,7 @@ async def test_a_series_of_theirs_is_in_their_calendar_with_its_rule(site: Site)
     assert [str(one["SUMMARY"]) for one in found].count("For all") == 1
 
 
-async def test_what_they_wrote_and_their_groups_are_shown_by_their_choice_alone(site: Site) -> None:
+async def test_texts_and_groups_are_shown_only_by_choice(site: Site) -> None:
     async with site.browser() as ana, site.browser() as nobody:
         await sign_up(ana, "ana@example.org", "Ana")
         me = await caller(site, "ana@example.org")
@@ -116,7 +116,7 @@ async def test_what_they_wrote_and_their_groups_are_shown_by_their_choice_alone(
         assert 'name="shows_about" checked' in (await ana.get("/settings/profile")).text
 
 
-async def test_where_somebody_goes_is_on_no_page(site: Site) -> None:
+async def test_no_page_shows_where_somebody_goes(site: Site) -> None:
     async with site.browser() as ana, site.browser() as ben:
         await sign_up(ana, "ana@example.org", "Ana")
         await sign_up(ben, "ben@example.org", "Ben")
@@ -128,7 +128,7 @@ async def test_where_somebody_goes_is_on_no_page(site: Site) -> None:
         assert "Tea" not in words_of((await ana.get(f"/people/{guest.user_id}")).text)
 
 
-async def test_following_and_no_more(site: Site) -> None:
+async def test_a_person_can_be_followed(site: Site) -> None:
     async with site.browser() as ana, site.browser() as ben:
         await sign_up(ana, "ana@example.org", "Ana")
         await sign_up(ben, "ben@example.org", "Ben")
@@ -152,7 +152,7 @@ async def test_following_and_no_more(site: Site) -> None:
         assert guest.user_id != host.user_id
 
 
-async def test_a_number_names_nobody_to_whoever_has_only_that(site: Site) -> None:
+async def test_an_id_alone_reveals_no_name(site: Site) -> None:
     """Reports, blocks and mutes by a person's id: a person whom the caller has never met gets the same response as an
     id that does not exist.
     """

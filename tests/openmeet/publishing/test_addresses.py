@@ -114,7 +114,7 @@ async def on_the_network(deployment: Deployment, host: Caller, event: Event) -> 
 
 
 @pytest.mark.parametrize("host_is", ["ours", "elsewhere"])
-async def test_it_is_published_again_under_its_address(deployment: Deployment, host_is: str):
+async def test_an_event_is_published_again_under_its_uri(deployment: Deployment, host_is: str):
     """Its mark of origin has another version, so that no two writes to one record key have the same bytes."""
     ana = await (deployment.person("Ana") if host_is == "ours" else deployment.connected("ana"))
     event, first = await published(deployment, ana)
@@ -131,7 +131,7 @@ async def test_it_is_published_again_under_its_address(deployment: Deployment, h
     assert len(cids) == 3
 
 
-async def test_answers_to_it_count_while_it_is_off_the_network_and_afterwards(deployment: Deployment):
+async def test_answers_count_while_the_event_is_unpublished_and_afterwards(deployment: Deployment):
     """An answer that is changed or deleted meanwhile counts as changed or deleted; nothing is quarantined."""
     ana = await deployment.person("Ana")
     event, named = await published(deployment, ana)
@@ -154,7 +154,7 @@ async def test_answers_to_it_count_while_it_is_off_the_network_and_afterwards(de
     assert await stays.status(event) == "declined"
 
 
-async def test_answers_to_a_private_event_wait_as_long_as_it_is_here(deployment: Deployment):
+async def test_answers_to_a_private_event_are_kept_as_long_as_it_exists(deployment: Deployment):
     """Answers of people who cannot see the event are kept, for longer than answers to unknown events, and count once
     the event is opened again.
     """
@@ -172,9 +172,7 @@ async def test_answers_to_a_private_event_wait_as_long_as_it_is_here(deployment:
     assert await lou.status(event) == "attending"
 
 
-async def test_echoes_and_replays_of_earlier_lives_change_nothing(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-):
+async def test_replayed_messages_change_nothing(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     """Replaying every message again and in reverse order, after the event was unpublished and published again, changes
     nothing.
     """
@@ -203,7 +201,7 @@ async def test_echoes_and_replays_of_earlier_lives_change_nothing(
 
 @pytest.mark.parametrize("lost", ["deleteRecord", "putRecord"])
 @pytest.mark.parametrize("is_heard", [True, False], ids=["heard", "read back"])
-async def test_lost_replies_leave_one_record_under_one_key(deployment: Deployment, lost: str, is_heard: bool):
+async def test_lost_responses_leave_one_record_under_one_key(deployment: Deployment, lost: str, is_heard: bool):
     ana = await deployment.person("Ana")
     event, first = await published(deployment, ana)
     deployment.proxy.loses = lambda request: request.path.endswith(lost)
@@ -226,7 +224,7 @@ async def test_lost_replies_leave_one_record_under_one_key(deployment: Deploymen
     assert [tuple(row) for row in rows] == [(None, None, first["uri"])]
 
 
-async def test_a_late_delete_does_not_meet_the_record_that_was_published_since(deployment: Deployment):
+async def test_a_late_delete_does_not_remove_the_new_record(deployment: Deployment):
     """A delete whose response was lost names the version that it was meant for, so it does not remove the new record."""
     ana = await deployment.connected("ana")
     event, first = await published(deployment, ana)
@@ -239,7 +237,7 @@ async def test_a_late_delete_does_not_meet_the_record_that_was_published_since(d
         await app.procedure("com.atproto.repo.deleteRecord", late)
 
 
-async def test_a_key_that_another_app_has_taken_is_left_to_a_person(deployment: Deployment):
+async def test_a_record_key_used_by_another_app_is_left_to_a_person(deployment: Deployment):
     """A record of another app under our key is neither overwritten nor imported as a second event. Once it is gone, the
     event is published there.
     """
@@ -268,7 +266,7 @@ async def test_a_key_that_another_app_has_taken_is_left_to_a_person(deployment: 
     assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, first["uri"])
 
 
-async def test_a_copy_of_the_record_is_taken_back_whatever_stood_under_its_key(deployment: Deployment):
+async def test_a_restored_copy_of_the_record_is_deleted_again(deployment: Deployment):
     """The event is for fewer people now, and another app has written its own record under the key. When that app
     restores our old record, it is deleted again.
     """
@@ -289,7 +287,7 @@ async def test_a_copy_of_the_record_is_taken_back_whatever_stood_under_its_key(d
         await deployment.record(first["uri"])
 
 
-async def test_back_in_a_repository_it_has_the_key_that_it_had_there(deployment: Deployment):
+async def test_back_in_a_repository_it_has_its_earlier_record_key(deployment: Deployment):
     """The event is handed over and back, and its first record is deleted in between. Answers to each of its URIs count."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event, first = await published(deployment, ana)

@@ -42,7 +42,7 @@ ORDERS = (
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
 @pytest.mark.parametrize("pays", ["at once", "when consent ends", "in the end"])
 @pytest.mark.parametrize("order", ORDERS)
-async def test_the_last_word_is_in_the_record_that_counts(deployment: Deployment, order: str, pays: str, how: str):
+async def test_the_latest_answer_is_in_the_record_that_counts(deployment: Deployment, order: str, pays: str, how: str):
     """The latest answer, given here or elsewhere, is shown on this site, and other apps find it in the newest record."""
     cleo, did, event, uri = await going(deployment)
     theirs = ""
@@ -80,7 +80,7 @@ async def test_the_last_word_is_in_the_record_that_counts(deployment: Deployment
 
 
 @pytest.mark.parametrize("first_deleted", [0, 1])
-async def test_an_unsent_answer_gives_way_for_as_long_as_a_later_one_exists(deployment: Deployment, first_deleted: int):
+async def test_an_unsent_answer_is_overruled_as_long_as_a_later_one_exists(deployment: Deployment, first_deleted: int):
     """The person declined here, and two other apps wrote "interested" before that was sent. "Declined" counts again
     only after both records are deleted.
     """
@@ -164,7 +164,9 @@ async def leave_out(deployment: Deployment, owner: Caller, series: Series, date:
 
 
 @pytest.mark.parametrize("is_delivered_between", [True, False])
-async def test_a_group_and_its_members_are_published_as_they_are(deployment: Deployment, *, is_delivered_between: bool):
+async def test_a_group_and_its_members_are_published_as_they_are_now(
+    deployment: Deployment, *, is_delivered_between: bool
+):
     """After both have agreed again, the member's record and the group's record about the member name the group's
     present URI.
     """

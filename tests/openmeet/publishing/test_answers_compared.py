@@ -108,7 +108,7 @@ async def _tea(reader: Reader) -> Event:
     return tea
 
 
-async def test_what_a_host_asks_for_is_one_job_however_many_have_answered(
+async def test_comparing_answers_is_one_job_however_many_there_are(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request does not wait for the comparison, and runs the same number of statements for many answers as for few.

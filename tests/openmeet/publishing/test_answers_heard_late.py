@@ -62,7 +62,7 @@ async def going(deployment: Deployment) -> tuple[Caller, Did, Event, str]:
 
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
-async def test_what_was_said_here_since_stands(deployment: Deployment, how: str):
+async def test_a_later_answer_given_here_stands(deployment: Deployment, how: str):
     """Our record was changed, not created anew, so by ``createdAt`` theirs is newer. Theirs is changed to the answer
     given here, and ours is deleted.
     """
@@ -81,7 +81,7 @@ async def test_what_was_said_here_since_stands(deployment: Deployment, how: str)
 
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
-async def test_what_was_said_elsewhere_since_counts(deployment: Deployment, how: str):
+async def test_a_later_answer_given_elsewhere_counts(deployment: Deployment, how: str):
     """The counterpart of the test above: here the answer in the other app is the later one, so it counts."""
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)
@@ -95,7 +95,7 @@ async def test_what_was_said_elsewhere_since_counts(deployment: Deployment, how:
     assert (await status(deployment), (await words_in(deployment, did))[theirs]) == ("interested", "interested")
 
 
-async def test_what_was_changed_elsewhere_since_counts(deployment: Deployment):
+async def test_a_later_change_made_elsewhere_counts(deployment: Deployment):
     """The time of the commit decides, not ``createdAt``."""
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)
@@ -117,7 +117,7 @@ async def test_what_was_changed_elsewhere_since_counts(deployment: Deployment):
     assert (await status(deployment), (await words_in(deployment, did))[theirs]) == ("attending", "going")
 
 
-async def test_a_reading_that_decided_wrongly_is_put_right_by_the_commit(deployment: Deployment):
+async def test_a_commit_corrects_a_wrong_decision_of_a_read(deployment: Deployment):
     """A whole read finds an answer whose ``createdAt`` is later than the answer given here. Then the stream brings its
     commit, which is earlier, and the answer given here counts again.
     """
@@ -144,7 +144,7 @@ async def test_a_reading_that_decided_wrongly_is_put_right_by_the_commit(deploym
 
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
-async def test_an_account_read_late_does_not_go_before(deployment: Deployment, how: str):
+async def test_an_account_that_is_read_late_does_not_overrule_a_later_answer(deployment: Deployment, how: str):
     """Her second account has an answer that she wrote before she answered differently here."""
     cleo, did, event, uri = await going(deployment)
     work = await second_account(deployment, cleo)

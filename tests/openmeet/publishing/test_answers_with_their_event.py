@@ -47,7 +47,7 @@ async def revise(deployment: Deployment, host: Caller, event: Event, **typed: st
         await event_hosting.revise(tx, host, event.slug, details(**typed))
 
 
-async def test_answers_are_taken_back_with_an_event_that_is_unlisted(deployment: Deployment):
+async def test_answers_are_retracted_with_an_unlisted_event(deployment: Deployment):
     """Who goes to an event that is not public is private (invariant 3). The answers are published again with the event."""
     ben, event, uri = await answered(deployment)
     await revise(deployment, ben, event, visibility="unlisted")
@@ -62,7 +62,7 @@ async def test_answers_are_taken_back_with_an_event_that_is_unlisted(deployment:
     ).uri
 
 
-async def test_answers_are_taken_back_with_an_event_that_is_deleted(deployment: Deployment):
+async def test_answers_are_retracted_with_a_deleted_event(deployment: Deployment):
     ben, event, uri = await answered(deployment)
     async with deployment.db.transaction() as tx:
         await event_hosting.delete(tx, ben, event.slug)
@@ -70,7 +70,7 @@ async def test_answers_are_taken_back_with_an_event_that_is_deleted(deployment: 
     assert await absent(deployment, uri)
 
 
-async def test_answers_are_taken_back_where_the_host_withdraws_consent(deployment: Deployment):
+async def test_answers_are_retracted_if_the_host_withdraws_consent(deployment: Deployment):
     """The event's record and the answers to it are deleted. When the host agrees again, both are published again."""
     ben, event, uri = await answered(deployment)
     async with deployment.db.transaction() as tx:
@@ -87,7 +87,7 @@ async def test_answers_are_taken_back_where_the_host_withdraws_consent(deploymen
     ).uri
 
 
-async def test_an_answer_on_its_way_is_taken_back_too(deployment: Deployment):
+async def test_an_answer_that_is_being_sent_is_retracted_too(deployment: Deployment):
     """The event becomes unlisted after the answer was sent and before the PDS responds. The record that arrived is
     deleted.
     """
@@ -107,7 +107,7 @@ async def test_an_answer_on_its_way_is_taken_back_too(deployment: Deployment):
     assert await absent(deployment, uri)
 
 
-async def test_public_again_before_the_answer_is_gone(deployment: Deployment):
+async def test_an_event_can_be_public_again_before_the_answer_is_deleted(deployment: Deployment):
     """The event becomes unlisted and public again while an answer is being retracted. The answer is published once
     more.
     """
@@ -131,7 +131,7 @@ async def test_public_again_before_the_answer_is_gone(deployment: Deployment):
     assert row["record_uri"] == uri
 
 
-async def test_taking_back_ends_where_nothing_is_pending_any_more(deployment: Deployment):
+async def test_retracting_ends_when_nothing_is_pending(deployment: Deployment):
     """While an answer is being retracted, its event becomes public again and is then deleted. No unknown record is left
     on the PDS.
     """
@@ -158,7 +158,7 @@ async def test_taking_back_ends_where_nothing_is_pending_any_more(deployment: De
     assert await absent(deployment, uri)
 
 
-async def test_an_answer_to_what_was_gone_for_a_while_is_told(deployment: Deployment):
+async def test_an_answer_to_an_event_whose_record_was_restored_is_sent(deployment: Deployment):
     """Another app of the host deletes the event's record before the answer is sent, and restores it. The answer is sent
     then.
     """

@@ -293,7 +293,7 @@ async def begin(deployment: Deployment) -> History:
         ("on", 0),
     ]
 )
-async def test_answers_count_as_their_repositories_have_them(
+async def test_answers_count_as_they_are_in_their_repositories(
     make_sqlite: MakeDatabase, tmp_path_factory: Any, history: list[Step]
 ):
     clock = HandClock(START)

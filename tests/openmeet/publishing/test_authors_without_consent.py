@@ -58,7 +58,7 @@ async def says(deployment: Deployment, cleo: Caller, word: str) -> None:
 
 @pytest.mark.parametrize("word", ["nothing", "no", "no events"])
 @pytest.mark.parametrize("is_late", [False, True])
-async def test_the_record_stays_and_the_edit_waits_for_a_yes(deployment: Deployment, word: str, is_late: bool):
+async def test_the_record_stays_and_the_edit_waits_for_consent(deployment: Deployment, word: str, is_late: bool):
     """Whether they said no or nothing, before or after the edits, and however often the record is compared."""
     cleo = await connected_only(deployment)
     if not is_late:
@@ -85,7 +85,7 @@ async def test_the_record_stays_and_the_edit_waits_for_a_yes(deployment: Deploym
     assert (there["value"]["name"], there["value"]["description"]) == ("Tea at ours", "In the garden.")
 
 
-async def test_a_record_deleted_meanwhile_comes_back_with_what_was_edited_here(deployment: Deployment):
+async def test_a_recreated_record_keeps_the_edit_made_here(deployment: Deployment):
     """Another app deletes the record, which this site may not write, and creates it again. The event disappears and
     comes back with the edit that she made here.
     """
@@ -117,7 +117,7 @@ async def test_deleting_the_event_here_still_deletes_the_record(deployment: Depl
     assert await records(deployment, EVENT) == []
 
 
-async def test_what_we_wrote_into_it_is_still_taken_back(deployment: Deployment):
+async def test_fields_that_we_wrote_are_still_retracted(deployment: Deployment):
     """The page promises: "If you stop, we remove what we published." """
     cleo = await deployment.connected()
     _, event = await edited_on_both_sides(deployment, cleo)
@@ -128,7 +128,7 @@ async def test_what_we_wrote_into_it_is_still_taken_back(deployment: Deployment)
 
 
 @pytest.mark.parametrize("is_narrower", [False, True])
-async def test_the_daily_comparison_overwrites_nothing_that_may_not_be_sent(deployment: Deployment, is_narrower: bool):
+async def test_the_daily_comparison_keeps_edits_that_may_not_be_sent(deployment: Deployment, is_narrower: bool):
     """Edits that may not be published differ from the record on purpose, and the comparison leaves them alone."""
     cleo = await connected_only(deployment)
     if is_narrower:

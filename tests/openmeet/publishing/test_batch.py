@@ -90,7 +90,7 @@ async def revs(deployment: Deployment, made: Sequence[Event]) -> set[str]:
     return {row["rev"] for row in rows}
 
 
-async def test_what_is_due_goes_out_in_one_commit(deployment: Deployment):
+async def test_due_records_are_sent_in_one_commit(deployment: Deployment):
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo)
     watch = await watched(deployment)
@@ -101,7 +101,7 @@ async def test_what_is_due_goes_out_in_one_commit(deployment: Deployment):
     assert await names(deployment, cleo) == sorted(one.title for one in made)
 
 
-async def test_more_than_a_handler_takes_at_once_go_out_together(deployment: Deployment):
+async def test_more_rows_than_a_handler_leases_are_sent_together(deployment: Deployment):
     """Other rows of the same person are sent along, up to the limit of one commit."""
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo, 45)
@@ -111,7 +111,7 @@ async def test_more_than_a_handler_takes_at_once_go_out_together(deployment: Dep
     assert await states(deployment, made) == {PublicationState.PUBLISHED}
 
 
-async def test_a_commit_holds_so_many_and_no_more(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+async def test_a_commit_has_a_maximum_number_of_writes(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(batch, "MAX_WRITES", 5)
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo)
@@ -121,7 +121,7 @@ async def test_a_commit_holds_so_many_and_no_more(deployment: Deployment, monkey
     assert await states(deployment, made) == {PublicationState.PUBLISHED}
 
 
-async def test_retractions_and_updates_go_alone(deployment: Deployment):
+async def test_retractions_and_updates_are_sent_alone(deployment: Deployment):
     """New records share one commit. Updates and deletes are sent alone, because each names the version that it is for."""
     cleo = await deployment.connected()
     old = await some_events(deployment, cleo, 4)
@@ -140,7 +140,7 @@ async def test_retractions_and_updates_go_alone(deployment: Deployment):
     assert await names(deployment, cleo) == sorted(["Edited", "Tea 3", "New 0", "New 1", "New 2"])
 
 
-async def test_a_refused_batch_is_delivered_one_by_one(deployment: Deployment):
+async def test_a_refused_batch_is_sent_one_by_one(deployment: Deployment):
     """A refused batch wrote nothing, so each row is sent alone, with the record key that was chosen for it."""
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo, 4)
@@ -153,7 +153,7 @@ async def test_a_refused_batch_is_delivered_one_by_one(deployment: Deployment):
     assert await names(deployment, cleo) == sorted(one.title for one in made)
 
 
-async def test_one_that_cannot_go_does_not_keep_the_others(deployment: Deployment):
+async def test_one_failing_write_does_not_block_the_others(deployment: Deployment):
     """An unknown record has the key of one answer, so the call fails. The other rows are sent one by one, and this one
     is merged.
     """
@@ -195,7 +195,9 @@ async def test_one_that_cannot_go_does_not_keep_the_others(deployment: Deploymen
 
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "answer lost"])
 @pytest.mark.parametrize("request_number", range(1, 7))
-async def test_handler_that_dies_at_any_request(deployment: Deployment, request_number: int, is_killed: bool):
+async def test_a_handler_that_dies_on_any_request_leaves_one_record_each(
+    deployment: Deployment, request_number: int, is_killed: bool
+):
     """Whenever the publisher dies, there is exactly one record for each event, and none for retracted ones."""
     cleo = await deployment.connected()
     gone = await some_events(deployment, cleo, 2)
@@ -227,7 +229,7 @@ async def test_handler_that_dies_at_any_request(deployment: Deployment, request_
         assert (await deployment.status_of(PublicationKind.EVENT, one.id)).uri is None
 
 
-async def test_a_withdrawn_consent_stops_what_is_on_its_way(deployment: Deployment):
+async def test_withdrawn_consent_stops_rows_that_are_being_sent(deployment: Deployment):
     """The rows are marked after they were leased and before they are sent, so none of them is sent."""
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo, 3)

@@ -20,7 +20,7 @@ from tests.openmeet.publishing.test_groups import deliver_publications
 from tests.openmeet.publishing.test_owners import events_here, hand_over, hosted, now
 
 
-async def test_what_everybody_says_meanwhile_is_in_the_new_record_and_about_it(deployment: Deployment):
+async def test_all_changes_made_meanwhile_are_in_the_new_record(deployment: Deployment):
     """Edits by both hosts, answers given here and answers from elsewhere are all published once the new owner agrees."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=False)
     dan = await deployment.connected("dan")
@@ -69,7 +69,7 @@ async def write_elsewhere(deployment: Deployment, uri: str, **said: str) -> None
 
 
 @pytest.mark.parametrize("heir_agrees", [True, False])
-async def test_what_the_owner_wrote_elsewhere_before_handing_over_counts(deployment: Deployment, heir_agrees: bool):
+async def test_the_owners_edit_elsewhere_before_handing_over_counts(deployment: Deployment, heir_agrees: bool):
     """The edit in the owner's other app was not ingested yet when the event changed hands."""
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben", agrees=heir_agrees)
     event, old = await hosted(deployment, ana, ben)
@@ -85,7 +85,7 @@ async def test_what_the_owner_wrote_elsewhere_before_handing_over_counts(deploym
         assert (await deployment.record(new))["name"] == "Coffee"
 
 
-async def test_an_edit_from_before_gives_way_to_what_was_edited_here(deployment: Deployment):
+async def test_an_earlier_edit_yields_to_an_edit_made_here(deployment: Deployment):
     """Both renamed the event. The name given here stays, and the host can look at the other version."""
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, old = await hosted(deployment, ana, ben)
@@ -105,7 +105,7 @@ async def test_an_edit_from_before_gives_way_to_what_was_edited_here(deployment:
     assert (one.decision.field, one.decision.theirs) == ("name", "Coffee")
 
 
-async def test_while_the_owners_session_is_gone_others_go_on_and_nothing_is_lost(deployment: Deployment):
+async def test_without_the_owners_session_others_continue_and_nothing_is_lost(deployment: Deployment):
     """A co-host edits and people answer. After the owner has signed in again, their repository has all of it."""
     ana, ben, dan = await deployment.connected("ana"), await deployment.person("Ben"), await deployment.connected("dan")
     event, uri = await hosted(deployment, ana, ben)

@@ -115,7 +115,7 @@ async def test_a_stated_limit_is_read_before_anything_is_sent(deployment: Deploy
 
 
 @pytest.mark.parametrize("stated", [None, "90000", True, 0, -1, 10_000_000])
-async def test_a_limit_that_is_only_shown_is_learnt(deployment: Deployment, stated: object):
+async def test_an_unstated_limit_is_learnt_from_refusals(deployment: Deployment, stated: object):
     """The stated limit is missing, nonsense or too high. After a few refusals a smaller picture is accepted, within one
     delivery.
     """
@@ -134,7 +134,7 @@ async def test_a_limit_that_is_only_shown_is_learnt(deployment: Deployment, stat
 
 
 @pytest.mark.parametrize("states", [lambda said: {**said, "blobUploadLimit": 900}, lambda said: {}])
-async def test_where_nothing_is_small_enough_the_record_goes_without_and_says_why(deployment: Deployment, states):
+async def test_if_no_size_fits_the_record_is_published_without_the_picture(deployment: Deployment, states):
     """The record is published at once without the picture, there are no retries, and the owner is told what is missing.
     A larger limit later brings the picture.
     """
@@ -158,7 +158,7 @@ async def test_where_nothing_is_small_enough_the_record_goes_without_and_says_wh
 
 
 @pytest.mark.parametrize("limit", [400_000, 60_000, 20_000])
-def test_a_picture_is_made_smaller_without_losing_its_shape(limit: int):
+def test_a_shrunk_picture_keeps_its_proportions(limit: int):
     made = shrunk(noisy(), limit)
     assert made is not None
     body, width, height = made
@@ -167,5 +167,5 @@ def test_a_picture_is_made_smaller_without_losing_its_shape(limit: int):
     assert abs(width / height - 1.5) < 0.02
 
 
-def test_below_a_size_it_is_no_picture_any_more():
+def test_a_picture_is_not_shrunk_below_a_minimum_size():
     assert shrunk(noisy(), 900) is None

@@ -27,7 +27,7 @@ def tea(name: str = "Tea") -> dict:
     return {"$type": EVENT, "name": name, "createdAt": "2026-01-01T00:00:00Z", "com.example.mark": {"kept": True}}
 
 
-async def test_an_event_is_made_read_changed_and_taken_away(deployment: Deployment):
+async def test_an_event_is_created_read_changed_and_deleted(deployment: Deployment):
     cleo = await deployment.connected()
     agent = await agent_for_user(deployment.db, deployment.network, cleo.user_id)
     did = (await deployment.identity(cleo.user_id)).did
@@ -47,7 +47,7 @@ async def test_an_event_is_made_read_changed_and_taken_away(deployment: Deployme
     assert await delete_record(agent, uri, expected=None) is None
 
 
-async def test_a_series_is_made_and_changed(deployment: Deployment):
+async def test_a_series_is_created_and_changed(deployment: Deployment):
     cleo = await deployment.connected()
     agent = await agent_for_user(deployment.db, deployment.network, cleo.user_id)
     uri = AtUri((await deployment.identity(cleo.user_id)).did, SERIES, KEY)
@@ -64,7 +64,7 @@ async def test_a_series_is_made_and_changed(deployment: Deployment):
     assert (await deployment.record(str(uri)))["rrule"] == ["FREQ=DAILY"]
 
 
-async def test_answers_are_written_listed_over_pages_and_taken_away(deployment: Deployment):
+async def test_answers_are_written_listed_page_by_page_and_deleted(deployment: Deployment):
     cleo = await deployment.connected()
     agent = await agent_for_user(deployment.db, deployment.network, cleo.user_id)
     did = (await deployment.identity(cleo.user_id)).did
@@ -83,7 +83,7 @@ async def test_answers_are_written_listed_over_pages_and_taken_away(deployment: 
     assert [one async for one in list_rsvps(agent, did)] == []
 
 
-async def test_an_older_answer_under_another_key_is_changed_and_no_second_one_made(deployment: Deployment):
+async def test_an_older_answer_under_another_key_is_updated(deployment: Deployment):
     """Also if the repository has not been read yet: it is listed once."""
     ana = await deployment.person("Ana")
     event = await deployment.event(ana)

@@ -31,7 +31,7 @@ def says(publication: PublicationStatus) -> tuple[PublicationState, Explanation 
 OFTEN = (PublicationState.CONFLICTED, PublicationReason.WRITTEN_TOO_OFTEN())
 
 
-async def test_after_three_versions_that_came_between_we_stop(deployment: Deployment):
+async def test_after_three_concurrent_versions_we_stop(deployment: Deployment):
     """Another app writes each time before our write arrives. Three versions are merged, and the fourth is left to the
     host.
     """
@@ -73,9 +73,7 @@ async def test_after_three_versions_that_came_between_we_stop(deployment: Deploy
 
 
 @pytest.mark.parametrize("kind", [PublicationKind.EVENT, PublicationKind.RSVP])
-async def test_what_was_written_five_times_within_an_hour_is_not_written_again(
-    deployment: Deployment, kind: PublicationKind
-):
+async def test_after_five_writes_within_an_hour_we_stop(deployment: Deployment, kind: PublicationKind):
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -96,9 +94,7 @@ async def test_what_was_written_five_times_within_an_hour_is_not_written_again(
 
 
 @pytest.mark.parametrize("others", [0, 2])
-async def test_what_was_written_too_often_falls_out_of_a_commit_and_waits_for_its_owner(
-    deployment: Deployment, others: int
-):
+async def test_a_row_with_too_many_writes_leaves_the_batch_and_waits_for_its_owner(deployment: Deployment, others: int):
     """The row leaves the batch at once, not only when its lease ends. The other rows of that commit are sent."""
     cleo = await deployment.connected()
     often = [await deployment.event(cleo, title=f"Often {number}") for number in range(2)]

@@ -24,7 +24,7 @@ async def shown(deployment: Deployment) -> list[tuple[str, bool]]:
     return [(row["title"], row["removed_at"] is not None) for row in rows]
 
 
-async def test_what_is_there_again_is_here_again(deployment: Deployment, cleo: Caller):
+async def test_a_restored_record_restores_its_event(deployment: Deployment, cleo: Caller):
     """Also if its publication was void and was attached to what the other app has written since."""
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
@@ -55,7 +55,7 @@ async def test_what_is_there_again_is_here_again(deployment: Deployment, cleo: C
     assert await shown(deployment) == [("Named here", False)]
 
 
-async def test_what_is_there_again_is_no_retracted_record(deployment: Deployment, cleo: Caller):
+async def test_a_restored_record_is_not_treated_as_retracted(deployment: Deployment, cleo: Caller):
     """The publication follows the record that it was attached to: published while the record exists, retracted with the
     event.
     """

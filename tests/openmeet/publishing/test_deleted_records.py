@@ -51,7 +51,7 @@ async def decide(deployment: Deployment, host: Caller, event: Event, decision: D
     await run_until_idle(deployment, host)
 
 
-async def test_the_event_stays_and_only_its_hosts_hear_of_it(deployment: Deployment):
+async def test_the_event_stays_and_only_its_hosts_are_told(deployment: Deployment):
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, named = await published(deployment, ana)
     await deployment.answer(ben, event.slug, RsvpReply.GOING)
@@ -65,7 +65,7 @@ async def test_the_event_stays_and_only_its_hosts_hear_of_it(deployment: Deploym
     assert (await heard_by(deployment, ana)).count("record_deleted") == 1
 
 
-async def test_nothing_is_written_until_it_is_decided(deployment: Deployment):
+async def test_nothing_is_written_until_the_hosts_decide(deployment: Deployment):
     """An edit made meanwhile counts here, and is sent under the same URI when the hosts decide to publish the event
     again.
     """
@@ -81,7 +81,7 @@ async def test_nothing_is_written_until_it_is_decided(deployment: Deployment):
     assert (await now(deployment, event)).record_deleted_at is None
 
 
-async def test_kept_here_only_it_stays_off_the_network_and_answers_count(deployment: Deployment):
+async def test_if_kept_here_only_it_stays_unpublished_and_answers_count(deployment: Deployment):
     ana = await deployment.connected("ana")
     event, named = await deleted_elsewhere(deployment, ana)
     gus = await guest(deployment, "gus")
@@ -96,7 +96,7 @@ async def test_kept_here_only_it_stays_off_the_network_and_answers_count(deploym
     assert await gus.status(event) == "declined"
 
 
-async def test_cancelling_it_tells_those_who_answered(deployment: Deployment):
+async def test_cancelling_it_notifies_attendees(deployment: Deployment):
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, named = await published(deployment, ana)
     await deployment.answer(ben, event.slug, RsvpReply.GOING)
@@ -110,7 +110,7 @@ async def test_cancelling_it_tells_those_who_answered(deployment: Deployment):
     assert "event_cancelled" in await heard_by(deployment, ben)
 
 
-async def test_brought_back_by_the_other_app_there_is_nothing_to_decide(deployment: Deployment):
+async def test_if_the_other_app_restores_it_there_is_nothing_to_decide(deployment: Deployment):
     ana = await deployment.connected("ana")
     event, named = await published(deployment, ana)
     record = await deployment.record(named["uri"])
@@ -132,7 +132,7 @@ async def test_brought_back_by_the_other_app_there_is_nothing_to_decide(deployme
 @pytest.mark.parametrize(
     ("button", "said"), [("publish", PublicationState.PUBLISHED), ("keep", PublicationState.WITHHELD)]
 )
-async def test_the_page_asks_and_does_it(deployment: Deployment, button: str, said: PublicationState):
+async def test_the_page_asks_and_carries_out_the_choice(deployment: Deployment, button: str, said: PublicationState):
     """The host reads what happened and can choose one of three answers. A guest's page does not mention it."""
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, _ = await deleted_elsewhere(deployment, ana)

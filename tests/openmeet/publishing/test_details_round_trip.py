@@ -65,7 +65,7 @@ async def both(deployment: Deployment, make_sqlite: MakeDatabase) -> tuple[Write
     return here, there
 
 
-async def test_what_is_said_here_is_known_there(both: tuple[Writers, Writers]):
+async def test_details_entered_here_are_known_there(both: tuple[Writers, Writers]):
     """The details are in their own columns, which search uses, and on the event's page."""
     here, there = both
     assert details_of(await here.event()) == details_of(await there.event()) == UNDERSTOOD
@@ -84,7 +84,7 @@ async def test_what_is_said_here_is_known_there(both: tuple[Writers, Writers]):
     assert [one["slug"] for one in found.json()["events"]] == [event.slug]
 
 
-async def test_what_is_changed_there_comes_back(both: tuple[Writers, Writers]):
+async def test_details_changed_there_come_back(both: tuple[Writers, Writers]):
     """A detail removed there is removed here too. After that neither site writes any more."""
     here, there = both
     await say(there, price="7 €", tags="advanced", access="")
@@ -100,7 +100,7 @@ async def test_what_is_changed_there_comes_back(both: tuple[Writers, Writers]):
     )
 
 
-async def test_both_edited_and_the_host_chooses(both: tuple[Writers, Writers]):
+async def test_if_both_edit_the_host_chooses(both: tuple[Writers, Writers]):
     """Changes of different fields are both kept. For the same field the later change counts, and the host can choose
     the other one.
     """
@@ -132,7 +132,7 @@ async def test_both_edited_and_the_host_chooses(both: tuple[Writers, Writers]):
         assert "Tags" in (await browser.get(f"/events/{slug}/merged")).text
 
 
-async def test_an_app_that_knows_nothing_of_them_takes_nothing_away(both: tuple[Writers, Writers]):
+async def test_an_app_that_does_not_know_the_details_removes_none(both: tuple[Writers, Writers]):
     """The other app wrote the record without the details object. The site where the event was made keeps the details,
     and its next edit writes them again.
     """

@@ -113,7 +113,7 @@ async def sign_in_as_somebody_else(deployment: Deployment, cleo: Caller, did: Di
     return other
 
 
-async def test_nothing_in_it_is_touched_for_whoever_had_it_before(deployment: Deployment):
+async def test_no_record_in_it_is_changed_for_its_former_person(deployment: Deployment):
     """For records of every kind, whatever happens to their subjects and whatever their author decides about publishing."""
     cleo, account = await one_of_each(deployment)
     assert await published_in(deployment, account) == set(PublicationKind)
@@ -161,7 +161,7 @@ async def test_nothing_in_it_is_touched_for_whoever_had_it_before(deployment: De
         assert await everything_in(deployment, account) == before, attack.__name__
 
 
-async def test_it_is_kept_up_to_date_again_once_it_is_connected_again(deployment: Deployment):
+async def test_its_records_are_updated_again_once_it_is_reconnected(deployment: Deployment):
     """Until then the page asks the author to sign in, and no second record is made in their other account."""
     cleo = await deployment.connected("cleo")
     account = (await deployment.identity(cleo.user_id)).did
@@ -220,7 +220,7 @@ async def last_account_let_go(deployment: Deployment) -> tuple[Caller, Did, Even
 
 
 @pytest.mark.parametrize("says", ["nothing", "yes", "no"])
-async def test_a_yes_that_ended_with_the_account_is_no_no(deployment: Deployment, says: str):
+async def test_consent_that_ended_with_the_account_does_not_count_as_a_refusal(deployment: Deployment, says: str):
     """After reconnecting, the records stay unchanged until their author says yes or no."""
     cleo, account, event = await last_account_let_go(deployment)
     (uri,) = await everything_in(deployment, account)
@@ -238,7 +238,7 @@ async def test_a_yes_that_ended_with_the_account_is_no_no(deployment: Deployment
         assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == uri
 
 
-async def test_what_was_taken_back_before_is_published_in_the_account_that_is_left(deployment: Deployment):
+async def test_a_retracted_answer_is_published_in_the_remaining_account(deployment: Deployment):
     """An answer that was private for a while is published in the account that is left."""
     cleo, dan = await deployment.connected("cleo"), await deployment.connected("dan")
     account = (await deployment.identity(cleo.user_id)).did
@@ -261,7 +261,7 @@ async def test_what_was_taken_back_before_is_published_in_the_account_that_is_le
     ]
 
 
-async def test_an_agent_of_the_one_is_none_of_the_other(deployment: Deployment):
+async def test_an_agent_of_one_person_does_not_work_for_another(deployment: Deployment):
     """Also an agent that was opened before and now needs fresh tokens."""
     cleo = await deployment.connected("cleo")
     identity = await deployment.identity(cleo.user_id)
@@ -277,7 +277,7 @@ async def test_an_agent_of_the_one_is_none_of_the_other(deployment: Deployment):
     assert (await theirs.query("com.atproto.server.getSession"))["did"] == identity.did
 
 
-async def test_nothing_is_looked_for_in_it_any_more(deployment: Deployment):
+async def test_late_creates_are_no_longer_looked_for_in_it(deployment: Deployment):
     """A create whose response was lost can still arrive after the account was disconnected. Whoever has the account
     then keeps that record.
     """

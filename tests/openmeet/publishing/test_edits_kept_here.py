@@ -54,7 +54,7 @@ async def tea_of_another_app(deployment: Deployment, cleo: Caller) -> tuple[dict
     return record, event
 
 
-async def test_a_name_for_fewer_people_outlives_the_name_in_the_record(deployment: Deployment):
+async def test_a_restricted_rename_is_kept_despite_a_rename_in_the_record(deployment: Deployment):
     """The event is made less public and renamed here, then another app renames the record. Both names are kept, and the
     log has the decision.
     """
@@ -76,7 +76,7 @@ async def test_a_name_for_fewer_people_outlives_the_name_in_the_record(deploymen
     assert (there["name"], there["theme"]) == ("Tea at ours", "green")
 
 
-async def test_names_in_the_record_follow_each_other_where_only_other_words_were_given_here(deployment: Deployment):
+async def test_renames_in_the_record_are_taken_over_if_only_other_fields_changed_here(deployment: Deployment):
     """The event was described here before this site could write the record. Each later name in the record is taken
     over, and the description stays.
     """
@@ -91,7 +91,7 @@ async def test_names_in_the_record_follow_each_other_where_only_other_words_were
         assert (now.title, now.content.description) == (name, "In the garden.")
 
 
-async def test_what_was_never_sent_outlives_the_record_and_is_there_when_it_comes_back(deployment: Deployment):
+async def test_an_unsent_edit_survives_deletion_and_restoring_of_the_record(deployment: Deployment):
     """Another app deletes the record before it has seen her new description, and later restores an older copy."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
@@ -120,7 +120,7 @@ async def put_back(deployment: Deployment, record: dict[str, Any], **changed: st
     await app.procedure("com.atproto.repo.putRecord", again)
 
 
-async def test_what_is_typed_while_the_record_is_gone_is_there_when_it_comes_back(deployment: Deployment):
+async def test_an_edit_made_while_the_record_is_deleted_is_kept_when_it_returns(deployment: Deployment):
     """One edit had not been sent when another app deleted the record, and a second edit is made before an older copy is
     restored.
     """
@@ -155,7 +155,7 @@ async def lost(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Ev
     return record, event
 
 
-async def test_an_edit_that_nobody_looked_at_yet_is_there_when_the_record_comes_back(deployment: Deployment):
+async def test_an_unprocessed_edit_is_kept_when_the_record_returns(deployment: Deployment):
     """The copy is restored before the publisher ran, which would have noted the waiting edit."""
     cleo = await deployment.connected()
     record, event = await lost(deployment, cleo)
@@ -170,7 +170,7 @@ async def test_an_edit_that_nobody_looked_at_yet_is_there_when_the_record_comes_
     assert (await shown(deployment, event)).content.description == "In the garden."
 
 
-async def test_an_edit_for_fewer_people_is_there_when_the_record_comes_back(deployment: Deployment):
+async def test_a_restricting_edit_is_kept_when_the_record_returns(deployment: Deployment):
     """By then the event is not public, so the restored record is deleted, and the event has the values that she typed."""
     cleo = await deployment.connected()
     record, event = await lost(deployment, cleo)
@@ -184,7 +184,7 @@ async def test_an_edit_for_fewer_people_is_there_when_the_record_comes_back(depl
     assert await records(deployment, EVENT) == []
 
 
-async def test_what_may_not_be_sent_outlives_a_record_of_another_app(deployment: Deployment):
+async def test_an_edit_that_may_not_be_sent_survives_another_apps_record(deployment: Deployment):
     """Described here without consent to publishing, then deleted in another app and restored there under an older name:
     both values are kept.
     """
@@ -210,7 +210,7 @@ async def test_what_may_not_be_sent_outlives_a_record_of_another_app(deployment:
     assert (there["name"], there["description"]) == ("Green tea", "In the garden.")
 
 
-async def test_a_yes_while_the_record_is_gone_gives_up_nothing(deployment: Deployment):
+async def test_consent_given_while_the_record_is_deleted_loses_nothing(deployment: Deployment):
     """As above, but she agrees before the record is back. There is nothing to write at that time, and her edit is kept."""
     cleo = await deployment.connected()
     app = await deployment.stranger("cleo")
@@ -240,7 +240,7 @@ async def test_a_yes_while_the_record_is_gone_gives_up_nothing(deployment: Deplo
     assert (await deployment.record(record["uri"]))["name"] == "Tea at ours"
 
 
-async def test_a_co_hosts_edit_that_waits_outlives_an_edit_of_the_record(deployment: Deployment):
+async def test_a_waiting_co_host_edit_survives_an_edit_of_the_record(deployment: Deployment):
     """The author's app changes the name that a co-host has changed here. The co-host's name keeps waiting, and is sent
     when the author agrees.
     """
@@ -264,7 +264,7 @@ async def test_a_co_hosts_edit_that_waits_outlives_an_edit_of_the_record(deploym
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == uri
 
 
-async def test_keeping_an_event_off_the_network_leaves_another_apps_record_alone(deployment: Deployment):
+async def test_unpublishing_an_event_leaves_another_apps_record_alone(deployment: Deployment):
     """This site never wrote into that record, so deleting it is up to her. What she types here stays here."""
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
@@ -283,7 +283,7 @@ async def test_keeping_an_event_off_the_network_leaves_another_apps_record_alone
     assert (await deployment.record(record["uri"]))["name"] == "Tea at ours"
 
 
-async def test_what_was_written_here_is_taken_back_whoever_began_the_record(deployment: Deployment):
+async def test_a_record_that_we_edited_is_deleted_whoever_created_it(deployment: Deployment):
     """Another app created the record and this site has written into it since, so her decision to unpublish it applies
     to this record.
     """

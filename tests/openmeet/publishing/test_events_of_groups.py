@@ -33,7 +33,7 @@ async def level(deployment: Deployment, host, group, wanted: str):
     await deployment.deliver_publications()
 
 
-async def test_levels_follow_each_other_in_the_repository(deployment: Deployment):
+async def test_levels_replace_each_other_in_the_repository(deployment: Deployment):
     """Full, minimal, deleted, minimal: each time the PDS has what the level allows, and answers only at the full level."""
     cleo = await deployment.connected("cleo")
     dan = await deployment.person("Dan")
@@ -67,7 +67,7 @@ async def test_levels_follow_each_other_in_the_repository(deployment: Deployment
     assert SECRET not in str(await deployment.record(again))
 
 
-async def test_another_app_changes_a_minimal_record_and_nothing_kept_here(deployment: Deployment):
+async def test_an_edit_of_a_minimal_record_keeps_the_fields_stored_here(deployment: Deployment):
     """A new name is taken over. The notice, place and links of the minimal record do not replace the event's own."""
     cleo = await deployment.connected("cleo")
     _, event = await event_in_group(deployment, cleo, promotion_level="members")

@@ -75,7 +75,7 @@ async def pass_time(deployment: Deployment, microseconds: int, steps: int) -> No
         await deployment.deliver_publications()
 
 
-async def test_a_dead_server_and_a_busy_one_are_not_stormed_and_all_arrives(deployment: Deployment, busy: LossyProxy):
+async def test_dead_and_busy_servers_are_not_flooded_and_everything_arrives(deployment: Deployment, busy: LossyProxy):
     """A backlog of many records for two servers, one dead and one that answers 429, while a third one works."""
     dead, asked = deployment.proxy, {"dead": 0, "busy": 0}
     cleo, dan = await living_at(deployment, dead, "cleo", "dan")
@@ -155,7 +155,7 @@ async def until_published(deployment: Deployment, event: Event) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_nobody_waits_for_a_server_that_is_known_to_be_away(deployment: Deployment):
+async def test_nobody_waits_for_a_server_that_is_known_to_be_down(deployment: Deployment):
     """A click that needs the server gets its response at once, and the change is stored and queued."""
     (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
     asked = 0
@@ -178,7 +178,7 @@ async def test_nobody_waits_for_a_server_that_is_known_to_be_away(deployment: De
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_a_server_that_serves_the_account_no_more_says_nothing_about_the_record(deployment: Deployment):
+async def test_a_server_that_no_longer_hosts_the_account_decides_nothing(deployment: Deployment):
     """The account has moved and this site does not know yet. The identity is resolved again, and the record waits for
     the person to sign in.
     """
@@ -202,7 +202,7 @@ async def test_a_server_that_serves_the_account_no_more_says_nothing_about_the_r
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_a_rev_ahead_of_time_is_not_believed_when_it_is_read_back(deployment: Deployment):
+async def test_a_rev_from_the_future_is_rejected_when_it_is_read_back(deployment: Deployment):
     """A server had a wrong clock, and a rev from the future would overrule everything until then. The record waits and
     is settled later.
     """
@@ -229,7 +229,7 @@ async def test_a_rev_ahead_of_time_is_not_believed_when_it_is_read_back(deployme
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("rev", ["bzzzzzzzzzzzz", "soon"])
-async def test_a_rev_that_none_can_be_is_proven_when_a_record_is_deleted(deployment: Deployment, rev: str):
+async def test_an_impossible_rev_of_a_delete_is_checked_in_the_repository(deployment: Deployment, rev: str):
     """The response to a delete is only a claim. If its rev is missing or in the future, the repository itself proves
     when the record was deleted.
     """

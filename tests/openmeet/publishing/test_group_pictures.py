@@ -42,7 +42,7 @@ async def is_kept(deployment: Deployment, did: str, cid: str) -> bool:
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["with its first record", "later"])
-async def test_it_goes_with_the_record_and_away_with_what_is_narrower(deployment: Deployment, is_first: bool):
+async def test_it_is_published_with_the_record_and_removed_at_narrower_levels(deployment: Deployment, is_first: bool):
     await turn(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     did = (await deployment.identity(ana.user_id)).did
@@ -77,7 +77,7 @@ async def test_it_goes_with_the_record_and_away_with_what_is_narrower(deployment
     assert not await is_kept(deployment, did, second)
 
 
-async def test_taken_away_here_it_is_taken_away_there(deployment: Deployment):
+async def test_a_picture_removed_here_is_removed_there(deployment: Deployment):
     await turn(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     group = await found(deployment, ana)
@@ -92,9 +92,7 @@ async def test_taken_away_here_it_is_taken_away_there(deployment: Deployment):
     assert not await is_kept(deployment, (await deployment.identity(ana.user_id)).did, record["avatar"]["ref"]["$link"])
 
 
-async def test_the_picture_of_a_group_from_elsewhere_is_shown_to_who_may_see_the_group(
-    deployment: Deployment, tmp_path
-):
+async def test_a_remote_groups_picture_is_shown_to_people_who_see_the_group(deployment: Deployment, tmp_path):
     await turn(deployment, Flag.GROUPS)
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")

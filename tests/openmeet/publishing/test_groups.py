@@ -92,7 +92,7 @@ async def event_in(deployment: Deployment, host: Caller, group: Group, **typed: 
     return event
 
 
-async def test_without_its_flag_a_group_has_no_record_and_gets_it_when_that_is_switched_on(deployment: Deployment):
+async def test_a_group_record_needs_its_flag_and_is_written_when_it_is_switched_on(deployment: Deployment):
     ana = await deployment.person("Ana")
     group = await found(deployment, ana)
     assert await records(deployment, ana, GROUP) == {}
@@ -121,7 +121,7 @@ async def test_without_its_flag_a_group_has_no_record_and_gets_it_when_that_is_s
         ({"sync_enabled": False}, None),
     ],
 )
-async def test_a_narrower_level_takes_back_what_it_does_not_let_out(deployment: Deployment, changes, left):
+async def test_a_narrower_level_retracts_what_exceeds_it(deployment: Deployment, changes, left):
     """The memberships and the records that assign events to the group are deleted too, before or together with the
     group.
     """
@@ -144,7 +144,7 @@ async def test_a_narrower_level_takes_back_what_it_does_not_let_out(deployment: 
     assert (publication.state is PublicationState.PUBLISHED) is (publication.uri is not None)
 
 
-async def test_nobody_is_named_without_their_own_yes(deployment: Deployment):
+async def test_nobody_is_named_without_their_own_consent(deployment: Deployment):
     """Neither the group's record nor their own names them, and withdrawing consent deletes both."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben, cleo = (
@@ -176,7 +176,7 @@ async def test_nobody_is_named_without_their_own_yes(deployment: Deployment):
 
 
 @pytest.mark.parametrize("way", ["leave", "remove", "ban", "consent"])
-async def test_who_is_out_is_named_no_more(deployment: Deployment, way: str):
+async def test_people_who_are_out_are_no_longer_named(deployment: Deployment, way: str):
     """Whatever role they had."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, *others = [await deployment.person(name) for name in ("Ana", "Ben", "Cleo", "Dora")]
@@ -220,7 +220,7 @@ async def said_of_members(deployment: Deployment) -> list[str]:
     return [row["uri"] for row in rows]
 
 
-async def test_a_new_role_is_the_groups_word_alone(deployment: Deployment):
+async def test_a_new_role_changes_only_the_groups_record(deployment: Deployment):
     """The member's own record does not change, and fields that another app added to the group's record stay."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
@@ -255,7 +255,7 @@ async def test_an_event_and_its_group_name_each_other(deployment: Deployment):
     assert await records(deployment, ana, GROUP_EVENT) == {}
 
 
-async def test_a_groups_own_repository_speaks_for_it_and_holds_its_events(deployment: Deployment):
+async def test_a_groups_own_repository_holds_its_record_and_its_events(deployment: Deployment):
     """Records in the owner's repository link to the new ones, including those of published events."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
@@ -284,7 +284,7 @@ async def test_a_groups_own_repository_speaks_for_it_and_holds_its_events(deploy
     assert early.author_id == late.author_id == ana.user_id
 
 
-async def test_our_own_records_coming_back_change_nothing_and_others_fields_stay(deployment: Deployment):
+async def test_echoes_change_nothing_and_unknown_fields_stay(deployment: Deployment):
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
@@ -309,7 +309,7 @@ async def test_our_own_records_coming_back_change_nothing_and_others_fields_stay
     assert (len(rows), [one.role for one in members]) == (1, [GroupRole.OWNER, GroupRole.MEMBER])
 
 
-async def test_who_deletes_their_record_in_another_app_has_left(deployment: Deployment):
+async def test_deleting_ones_record_in_another_app_is_leaving(deployment: Deployment):
     """The group's record about them is deleted. An owner stays a member, but is no longer named."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
@@ -332,7 +332,7 @@ async def test_who_deletes_their_record_in_another_app_has_left(deployment: Depl
 
 @pytest.mark.parametrize("role", [GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER])
 @pytest.mark.parametrize("owner_is", ["ours", "elsewhere"])
-async def test_when_the_owner_changes_the_record_leads_to_the_next(
+async def test_after_a_change_of_owner_the_record_links_to_the_new_one(
     deployment: Deployment, role: GroupRole, owner_is: str
 ):
     """Whatever role the new owner had, and wherever the repository is. Members' records are updated in place."""
@@ -367,7 +367,7 @@ async def test_when_the_owner_changes_the_record_leads_to_the_next(
 
 
 @pytest.mark.parametrize("has_account", [True, False])
-async def test_when_the_owners_account_is_deleted_the_group_goes_on(deployment: Deployment, has_account: bool):
+async def test_the_group_continues_after_its_owners_account_is_deleted(deployment: Deployment, has_account: bool):
     """If the group has its own repository, nothing moves. Otherwise the new owner's repository takes over; the backup
     admin was chosen beforehand.
     """

@@ -21,7 +21,7 @@ async def hide(deployment: Deployment, event_id: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["private", "unlisted", "withdrawn"])
-async def test_a_hidden_event_that_its_author_takes_back_is_taken_back(deployment: Deployment, way: str):
+async def test_an_author_can_retract_a_hidden_event(deployment: Deployment, way: str):
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)

@@ -144,9 +144,7 @@ async def begin(deployment: Deployment) -> History:
 @example(history=["off", "pay", "write elsewhere", "hear", "withdraw", "kill", "agree"])
 @example(history=["withdraw", "agree", "delete elsewhere"])
 @example(history=["write elsewhere", "withdraw", "pay", "hear", "agree", "lose"])
-async def test_series_and_groups_keep_their_addresses(
-    make_sqlite: MakeDatabase, tmp_path_factory: Any, history: list[str]
-):
+async def test_series_and_groups_keep_their_uris(make_sqlite: MakeDatabase, tmp_path_factory: Any, history: list[str]):
     clock = HandClock(START)
     db = await make_sqlite("openmeet", clock=clock)
     async with open_deployment(db, make_sqlite, clock, tmp_path_factory.mktemp("deployment")) as deployment:

@@ -102,7 +102,7 @@ async def doubts(deployment: Deployment) -> tuple[int, int]:
 
 
 @on_one_engine
-async def test_what_is_answered_is_in_no_doubt(deployment: Deployment, cleo: Caller):
+async def test_a_create_with_a_response_is_not_in_doubt(deployment: Deployment, cleo: Caller):
     """For single creates, several at once, and creates that the PDS refuses."""
     await deployment.event(cleo, title="Tea")
     await deployment.deliver_publications()
@@ -120,9 +120,7 @@ async def test_what_is_answered_is_in_no_doubt(deployment: Deployment, cleo: Cal
     assert await doubts(deployment) == (0, 0)
 
 
-async def test_a_create_that_arrives_after_it_was_taken_back_goes_when_it_is_heard_of(
-    deployment: Deployment, cleo: Caller
-):
+async def test_a_late_create_is_deleted_when_the_stream_brings_it(deployment: Deployment, cleo: Caller):
     """The stream brings the record. It does not become a second event here, and it is deleted on the PDS."""
     await taken_back(deployment, cleo)
     assert await deployment.proxy.deliver() == [200]
@@ -135,7 +133,7 @@ async def test_a_create_that_arrives_after_it_was_taken_back_goes_when_it_is_hea
     assert await here(deployment) == [("Tea", False)]
 
 
-async def test_a_create_that_arrives_late_goes_also_where_nobody_listens(deployment: Deployment, cleo: Caller):
+async def test_a_late_create_is_deleted_even_without_a_stream(deployment: Deployment, cleo: Caller):
     """The repository is checked again and again, until none of our requests can still be running."""
     await taken_back(deployment, cleo)
     await deployment.deliver_jobs()
@@ -151,9 +149,7 @@ async def test_a_create_that_arrives_late_goes_also_where_nobody_listens(deploym
 
 
 @pytest.mark.parametrize("is_heard", [True, False], ids=["heard", "looked for"])
-async def test_a_create_and_the_update_of_it_that_arrive_late_both_go(
-    deployment: Deployment, cleo: Caller, is_heard: bool
-):
+async def test_a_late_create_and_its_late_update_are_both_deleted(deployment: Deployment, cleo: Caller, is_heard: bool):
     """The create arrives, then the update that names its CID. The bytes are not those of our create, but the record is
     still ours.
     """
@@ -187,7 +183,7 @@ async def test_a_create_and_the_update_of_it_that_arrive_late_both_go(
 
 
 @on_one_engine
-async def test_several_creates_of_one_commit_that_arrive_late_all_go(deployment: Deployment, cleo: Caller):
+async def test_several_late_creates_of_one_commit_are_all_deleted(deployment: Deployment, cleo: Caller):
     events = [await deployment.event(cleo, title=title) for title in ("Tea", "Coffee", "Cocoa")]
     await send_into_the_void(deployment)
     for event in events[:2]:
@@ -201,7 +197,7 @@ async def test_several_creates_of_one_commit_that_arrive_late_all_go(deployment:
     assert sorted(await here(deployment)) == [("Cocoa", True), ("Coffee", False), ("Tea", False)]
 
 
-async def test_a_create_whose_echo_is_heard_while_it_is_taken_back_goes_as_well(deployment: Deployment, cleo: Caller):
+async def test_a_create_whose_echo_came_during_the_retraction_is_deleted(deployment: Deployment, cleo: Caller):
     """The echo is already known when the record key is given up, so no further message announces the record."""
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
@@ -221,7 +217,7 @@ async def test_a_create_whose_echo_is_heard_while_it_is_taken_back_goes_as_well(
 
 
 @on_one_engine
-async def test_a_create_that_arrives_between_delete_and_proof_goes_as_well(deployment: Deployment, cleo: Caller):
+async def test_a_create_between_delete_and_proof_is_deleted(deployment: Deployment, cleo: Caller):
     """The check that should prove the delete finds the record, so it is repeated at once."""
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
@@ -243,7 +239,7 @@ async def test_a_create_that_arrives_between_delete_and_proof_goes_as_well(deplo
 
 
 @on_one_engine
-async def test_what_is_public_again_is_there_once(deployment: Deployment, cleo: Caller):
+async def test_an_event_that_is_public_again_has_one_record(deployment: Deployment, cleo: Caller):
     """The event is published under its old record key, so the earlier create that arrives late is refused."""
     event = await taken_back(deployment, cleo)
     await deployment.revise(cleo, event.slug, title="Tea", visibility="public")
@@ -259,7 +255,7 @@ async def test_what_is_public_again_is_there_once(deployment: Deployment, cleo: 
 
 
 @pytest.mark.parametrize("is_heard_first", [True, False], ids=["heard", "paid"])
-async def test_an_answer_of_before_that_arrives_late_is_no_answer_of_her_app(
+async def test_a_late_earlier_answer_is_not_taken_for_another_apps(
     deployment: Deployment, cleo: Caller, is_heard_first: bool
 ):
     """The record key of an answer is reused: what was sent before the retraction arrives before the newer answer."""
@@ -289,7 +285,7 @@ async def test_an_answer_of_before_that_arrives_late_is_no_answer_of_her_app(
 
 
 @on_one_engine
-async def test_somebody_elses_record_under_the_key_is_left_alone(deployment: Deployment, cleo: Caller):
+async def test_a_foreign_record_under_the_key_is_left_alone(deployment: Deployment, cleo: Caller):
     """Another app writes under that key first, so our late create is refused. The URI belongs to the event, so the
     foreign record does not become a second event.
     """
@@ -312,7 +308,7 @@ async def test_somebody_elses_record_under_the_key_is_left_alone(deployment: Dep
 
 
 @on_one_engine
-async def test_what_arrives_while_she_is_signed_out_goes_when_she_is_back(deployment: Deployment, cleo: Caller):
+async def test_a_record_that_arrives_while_she_is_signed_out_is_deleted_later(deployment: Deployment, cleo: Caller):
     await taken_back(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await tx.execute("delete from repository_sessions")
@@ -328,7 +324,7 @@ async def test_what_arrives_while_she_is_signed_out_goes_when_she_is_back(deploy
 
 
 @on_one_engine
-async def test_a_publisher_that_dies_leaves_the_doubt(deployment: Deployment, cleo: Caller):
+async def test_a_publisher_that_dies_leaves_the_write_in_doubt(deployment: Deployment, cleo: Caller):
     """A write is stored as in flight before it is sent, because a publisher that died cannot report it."""
     await deployment.event(cleo, title="Tea")
     sending: list[web.Request] = []
@@ -353,7 +349,7 @@ async def test_a_publisher_that_dies_leaves_the_doubt(deployment: Deployment, cl
 
 
 @on_one_engine
-async def test_an_echo_of_a_deleted_create_completes_nothing_when_it_comes_again(deployment: Deployment, cleo: Caller):
+async def test_a_repeated_echo_of_a_deleted_create_completes_nothing(deployment: Deployment, cleo: Caller):
     """Its response was lost, so it stays in doubt. The record key is about to be written again when the stream repeats
     the old commit (invariant 10).
     """
@@ -402,7 +398,7 @@ async def test_an_echo_of_a_deleted_create_completes_nothing_when_it_comes_again
 
 
 @on_one_engine
-async def test_a_reply_after_the_key_was_given_up_ends_no_in_flight_write(deployment: Deployment, cleo: Caller):
+async def test_a_response_after_the_key_was_given_up_ends_no_in_flight_write(deployment: Deployment, cleo: Caller):
     """The first publisher is slow. Another one retracts the event and proves that there is no record; only then does
     the PDS execute the create.
     """
@@ -432,7 +428,7 @@ async def test_a_reply_after_the_key_was_given_up_ends_no_in_flight_write(deploy
 
 @on_one_engine
 @pytest.mark.parametrize("agrees", [True, False])
-async def test_what_was_typed_while_the_record_was_gone_is_not_lost_when_it_is_back(
+async def test_an_edit_made_while_the_record_was_deleted_is_not_lost(
     deployment: Deployment, cleo: Caller, agrees: bool
 ):
     """Another app deletes the record, and she renames the event here before that is known. Then an earlier create of

@@ -56,7 +56,7 @@ async def elsewhere_in_her_repository(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("word", ["interested", None], ids=["changed", "deleted"])
-async def test_the_last_word_is_hers_here_although_a_read_is_younger(
+async def test_her_later_answer_here_counts_although_a_read_is_newer(
     deployment: Deployment, cleo: Caller, word: str | None
 ):
     """She answers in another app, then here, and then her repository gets another commit. The publisher reads the other
@@ -79,7 +79,7 @@ async def test_the_last_word_is_hers_here_although_a_read_is_younger(
 @pytest.mark.parametrize(
     ("word", "end"), [("interested", (["interested"], ["interested"])), (None, ([], ["declined"]))]
 )
-async def test_the_last_word_is_her_apps(
+async def test_her_later_answer_elsewhere_counts(
     deployment: Deployment, cleo: Caller, word: str | None, end: tuple[list[str], list[str]]
 ):
     """The same, but she answered here first and in the other app second."""
@@ -97,7 +97,7 @@ async def test_the_last_word_is_her_apps(
     assert await said(deployment) == end
 
 
-async def test_what_was_said_here_since_is_not_undone(deployment: Deployment, cleo: Caller):
+async def test_a_later_answer_here_is_not_undone(deployment: Deployment, cleo: Caller):
     """She answers here once more before the stream brings the other app's commit."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
@@ -116,7 +116,7 @@ async def test_what_was_said_here_since_is_not_undone(deployment: Deployment, cl
 
 @pytest.mark.parametrize("is_read_first", [True, False], ids=["read", "heard"])
 @pytest.mark.parametrize("is_later_here", [True, False])
-async def test_what_is_said_after_her_app_has_deleted_its_answer_counts_also_where_nothing_is_published(
+async def test_an_answer_after_a_delete_elsewhere_counts_even_if_unpublished(
     deployment: Deployment, cleo: Caller, is_read_first: bool, is_later_here: bool
 ):
     """She has not agreed to publishing, so no publication names the record. The time of the delete still decides."""
@@ -142,7 +142,7 @@ async def test_what_is_said_after_her_app_has_deleted_its_answer_counts_also_whe
 
 
 @pytest.mark.parametrize(("is_later_here", "end"), [(True, "waitlisted"), (False, "interested")])
-async def test_waiting_for_a_place_is_a_word_although_no_repository_is_told(
+async def test_a_waitlist_request_counts_although_it_is_not_published(
     deployment: Deployment, cleo: Caller, is_later_here: bool, end: str
 ):
     """No job is queued for a waitlist request. An earlier answer in another app that is ingested after it does not undo
@@ -164,7 +164,7 @@ async def test_waiting_for_a_place_is_a_word_although_no_repository_is_told(
     assert await said(deployment) == (["interested"], [end, "attending"])
 
 
-async def test_deleting_another_record_uncovers_ours(deployment: Deployment, cleo: Caller):
+async def test_deleting_another_record_makes_ours_count_again(deployment: Deployment, cleo: Caller):
     """Another app had written an answer that overruled the one from here, and then deletes it."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
@@ -183,7 +183,7 @@ async def test_deleting_another_record_uncovers_ours(deployment: Deployment, cle
     assert await said(deployment) == (["going"], ["attending"])
 
 
-async def test_going_back_to_our_very_bytes_is_an_answer(deployment: Deployment, cleo: Caller):
+async def test_changing_back_to_our_exact_bytes_is_a_new_answer(deployment: Deployment, cleo: Caller):
     """Another app changes the answer from here and changes it back. That is a new answer, not an echo of ours."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
@@ -228,9 +228,7 @@ async def slow_pds(deployment: Deployment, cleo: Caller) -> None:
 
 @pytest.mark.usefixtures("slow_pds")
 @pytest.mark.parametrize("times", [2, 3])
-async def test_an_earlier_answer_that_arrives_late_is_no_answer_of_her_app(
-    deployment: Deployment, cleo: Caller, times: int
-):
+async def test_a_late_earlier_answer_of_ours_is_not_another_apps(deployment: Deployment, cleo: Caller, times: int):
     """The first of several requests is executed after the next was tried, so on the PDS it is later than her last
     answer in the other app.
     """
@@ -246,7 +244,7 @@ async def test_an_earlier_answer_that_arrives_late_is_no_answer_of_her_app(
 
 
 @pytest.mark.usefixtures("slow_pds")
-async def test_an_earlier_title_that_arrives_late_is_no_edit_of_her_app(deployment: Deployment, cleo: Caller):
+async def test_a_late_earlier_title_of_ours_is_not_another_apps_edit(deployment: Deployment, cleo: Caller):
     """She had renamed the event and changed her mind. The write that never arrived is not merged with the present name."""
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
@@ -289,7 +287,7 @@ async def pay_all(deployment: Deployment) -> None:
 
 
 @pytest.mark.usefixtures("slow_pds")
-async def test_a_delete_that_arrives_late_does_not_remove_what_is_public_again(deployment: Deployment, cleo: Caller):
+async def test_a_late_delete_does_not_remove_an_event_that_is_public_again(deployment: Deployment, cleo: Caller):
     """The event is unlisted and public again before the delete is executed. That delete is ours, so it does not count
     as somebody deleting the event.
     """
@@ -309,9 +307,7 @@ async def test_a_delete_that_arrives_late_does_not_remove_what_is_public_again(d
 
 
 @pytest.mark.usefixtures("slow_pds")
-async def test_a_delete_that_arrives_late_spares_the_answer_that_was_written_since(
-    deployment: Deployment, cleo: Caller
-):
+async def test_a_late_delete_spares_the_answer_written_since(deployment: Deployment, cleo: Caller):
     """The answer is retracted and published again under the same record key, but with another CID."""
     ana = await deployment.person()
     event = await deployment.event(ana)
@@ -335,9 +331,7 @@ async def test_a_delete_that_arrives_late_spares_the_answer_that_was_written_sin
 
 
 @pytest.mark.usefixtures("slow_pds")
-async def test_deletes_of_several_answers_that_arrive_late_spare_those_written_since(
-    deployment: Deployment, cleo: Caller
-):
+async def test_late_deletes_of_several_answers_spare_those_written_since(deployment: Deployment, cleo: Caller):
     """A batch of writes names no versions, so answers, whose record keys are reused, are deleted one by one."""
     ana = await deployment.person()
     answers = [

@@ -23,7 +23,7 @@ async def in_doubt(deployment: Deployment) -> int:
 
 
 @pytest.mark.parametrize("is_sent_again", [True, False], ids=["sent again", "on its way"])
-async def test_what_was_said_in_between_is_not_said_by_arriving_late(
+async def test_a_late_update_to_an_earlier_answer_does_not_count(
     deployment: Deployment, cleo: Caller, is_sent_again: bool
 ):
     """Going, interested, going: the update to "interested" names the bytes of the first answer, and the third has the
@@ -54,7 +54,7 @@ async def test_what_was_said_in_between_is_not_said_by_arriving_late(
 
 
 @on_one_engine
-async def test_her_app_may_say_what_was_said_here_in_between(deployment: Deployment, cleo: Caller):
+async def test_another_app_may_repeat_an_earlier_answer(deployment: Deployment, cleo: Caller):
     """Every update had a response, so none can still arrive. The same bytes are therefore the other app's answer."""
     event = await deployment.event(cleo)
     for reply in (RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.GOING):

@@ -65,7 +65,7 @@ async def edit(deployment: Deployment, who: Caller, event: Event, title: str) ->
     return saved
 
 
-async def test_an_edit_of_a_co_host_waits_for_the_author(deployment: Deployment):
+async def test_a_co_hosts_edit_waits_for_the_author(deployment: Deployment):
     ana, ben, event, uri = await with_co_host(deployment)
     assert (await edit(deployment, ben, event, "Coffee")).needs_author_approval
     assert (await deployment.record(uri))["name"] == "Tea in the park"
@@ -73,7 +73,7 @@ async def test_an_edit_of_a_co_host_waits_for_the_author(deployment: Deployment)
         assert await publication_consent.uses(reader, ana.user_id) == []
 
 
-async def test_what_others_make_private_is_taken_back_at_once_and_comes_back_with_the_authors_yes(
+async def test_a_restriction_by_others_applies_at_once_and_is_lifted_by_the_author(
     deployment: Deployment,
 ):
     """Invariant 3 before invariant 5: removing what must not be public waits for nobody."""
@@ -101,7 +101,7 @@ async def test_what_others_make_private_is_taken_back_at_once_and_comes_back_wit
     assert (await deployment.record(again))["name"] == "Tea in the park", "what says little waits, as any edit"
 
 
-async def test_who_lets_co_hosts_publish_sees_what_they_did_and_can_end_it(deployment: Deployment):
+async def test_an_author_who_lets_co_hosts_publish_sees_each_use_and_can_end_it(deployment: Deployment):
     """Invariant 5: somebody else's repository is written only with their standing permission."""
     ana, ben, event, uri = await with_co_host(deployment)
     async with deployment.db.transaction() as tx:
@@ -121,7 +121,7 @@ async def test_who_lets_co_hosts_publish_sees_what_they_did_and_can_end_it(deplo
 
 
 @pytest.mark.parametrize("as_whom", ["co-host", "admin of the group"])
-async def test_what_stands_in_the_repository_of_its_group_waits_for_no_author(deployment: Deployment, as_whom: str):
+async def test_a_record_in_the_groups_repository_waits_for_no_author(deployment: Deployment, as_whom: str):
     """The group decides through everyone who may edit the event; the author's account is not used."""
     async with deployment.db.transaction() as tx:
         await switch(tx, Flag.GROUPS, is_on=True, changed_by="a test")
@@ -146,7 +146,7 @@ async def test_what_stands_in_the_repository_of_its_group_waits_for_no_author(de
         assert await publication_consent.uses(reader, ana.user_id) == []
 
 
-async def test_a_series_that_others_edit_waits_for_its_owner(deployment: Deployment):
+async def test_a_series_edited_by_others_waits_for_its_owner(deployment: Deployment):
     """Invariant 5: neither the published date nor the series record is written before the owner agrees."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     async with deployment.db.transaction() as tx:

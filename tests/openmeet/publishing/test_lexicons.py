@@ -15,7 +15,7 @@ from tests.openmeet.deployment import Deployment
 DID = parse_did("did:plc:" + "a" * 24)
 
 
-async def test_they_are_written_once_and_read_back_by_the_rules_of_publication(deployment: Deployment):
+async def test_lexicons_are_written_once_and_resolve_again(deployment: Deployment):
     cleo = await deployment.connected("cleo")
     identity = await deployment.identity(cleo.user_id)
     client = await deployment.own_client(identity)
@@ -35,16 +35,16 @@ async def test_they_are_written_once_and_read_back_by_the_rules_of_publication(d
     assert [one.is_changed for one in again] == [False] * len(done)
 
 
-def test_one_entry_leads_to_all_of_one_authority():
+def test_one_dns_entry_covers_one_authority():
     names = [nsid for nsid, _ in own_documents("org.example.events")]
     assert dns_entries(names, DID) == [f'_lexicon.events.example.org. TXT "did={DID}"']
 
 
-def test_a_name_that_dns_has_no_room_for_is_refused():
+def test_a_name_too_long_for_dns_is_refused():
     long = parse_nsid(".".join(["a" * 60] * 5) + ".series")
     with pytest.raises(Refused):
         dns_entries([long], DID)
 
 
-def test_every_record_is_of_the_collection_that_the_specification_names():
+def test_every_record_is_in_the_specified_collection():
     assert {record["$type"] for _, record in own_documents("openmeet.lexicon")} == {str(COLLECTION)}

@@ -50,7 +50,7 @@ async def behind(deployment: Deployment, collection: str) -> _Server:
 SHOWN = RecordStatus.NOT_ALLOWED()
 
 
-async def test_a_series_whose_rule_may_not_be_written_has_its_dates_out(deployment: Deployment):
+async def test_without_permission_for_series_its_dates_are_published(deployment: Deployment):
     await turn(deployment, Flag.SERIES_LEXICON)
     await deployment.person("Ana")
     server = await behind(deployment, SERIES)
@@ -63,7 +63,7 @@ async def test_a_series_whose_rule_may_not_be_written_has_its_dates_out(deployme
     assert publication.shown(deployment.clock.now(), is_allowed=True) == SHOWN
 
 
-async def test_a_group_that_may_not_be_written_keeps_no_event_back(deployment: Deployment):
+async def test_without_permission_for_groups_events_are_published(deployment: Deployment):
     """Even though all of them are due at once and would share one commit."""
     await turn(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")

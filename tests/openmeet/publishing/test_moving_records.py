@@ -71,7 +71,7 @@ async def held(deployment: Deployment, who: Caller) -> dict[Did, tuple[int, int]
         }
 
 
-async def test_old_records_stay_until_they_are_moved_and_then_lead_to_the_new_ones(
+async def test_old_records_stay_until_they_are_moved_and_then_link_to_new_ones(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
     """Until then they are updated where they are. Afterwards answers stay and name the new record, moving again changes
@@ -114,7 +114,7 @@ async def test_old_records_stay_until_they_are_moved_and_then_lead_to_the_new_on
     assert len(await records_in(deployment, second, EVENT)) == 4
 
 
-async def test_moved_back_the_first_record_goes_on(deployment: Deployment):
+async def test_after_moving_back_the_first_record_continues(deployment: Deployment):
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
@@ -156,7 +156,7 @@ async def test_a_series_moves_with_its_dates(deployment: Deployment):
     assert date[SERIES_LINK_KEY]["series"]["uri"] == new
 
 
-async def test_nobody_moves_what_is_not_theirs_nor_to_where_it_is(deployment: Deployment):
+async def test_only_ones_own_records_are_moved_and_not_to_the_same_account(deployment: Deployment):
     """Refused: somebody else's account, the account that already gets new records, and a co-host's event."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     first = (await deployment.identity(ana.user_id)).did
@@ -171,7 +171,7 @@ async def test_nobody_moves_what_is_not_theirs_nor_to_where_it_is(deployment: De
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri.split("/")[2] == first
 
 
-async def test_what_was_taken_back_or_is_deleted_is_not_published_by_moving(deployment: Deployment):
+async def test_moving_does_not_publish_retracted_or_deleted_things(deployment: Deployment):
     """Invariant 11: moving is not consent to publish what its owner has taken off the network."""
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
@@ -184,7 +184,7 @@ async def test_what_was_taken_back_or_is_deleted_is_not_published_by_moving(depl
     assert await records_in(deployment, first, EVENT) == await records_in(deployment, second, EVENT) == {}
 
 
-async def test_what_its_author_wrote_in_another_app_stays_theirs(deployment: Deployment):
+async def test_records_written_by_another_app_are_not_moved(deployment: Deployment):
     """Edits made here are written to the original record. Moving neither counts nor changes it."""
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
@@ -211,7 +211,7 @@ async def test_what_its_author_wrote_in_another_app_stays_theirs(deployment: Dep
     assert (await deployment.record(str(made["uri"])))["name"] == "Sailing farther"
 
 
-async def test_without_a_session_there_the_old_record_stays_as_it_is(deployment: Deployment):
+async def test_without_a_session_the_old_record_stays_unchanged(deployment: Deployment):
     """The event has its new record. The old one, which this site may not write, stays unchanged."""
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
@@ -267,7 +267,7 @@ async def test_by_page_and_by_api(deployment: Deployment):
         assert refused.status_code == 422
 
 
-async def test_more_than_one_request_moves_follows_as_a_job(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+async def test_a_large_move_continues_as_a_job(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     """The page and the API show how many are left, and the button is hidden until the job has finished. Two requests
     make one job.
     """
@@ -299,7 +299,7 @@ async def test_more_than_one_request_moves_follows_as_a_job(deployment: Deployme
     assert {(await deployment.status_of(PublicationKind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
 
 
-async def test_what_is_still_to_follow_stays_where_new_records_go_again(
+async def test_pending_moves_stop_when_the_new_account_changes_back(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(move_records, "AT_A_TIME", 1)

@@ -60,7 +60,7 @@ async def statuses(deployment: Deployment) -> list[str]:
     return [status for status, _ in await answers(deployment)]
 
 
-async def test_a_copy_that_is_read_before_it_is_announced(deployment: Deployment):
+async def test_a_restore_that_is_read_before_it_is_announced(deployment: Deployment):
     """The read finds her record missing as of after her newer answer. The stream says later that the restore removed
     it.
     """
@@ -76,7 +76,7 @@ async def test_a_copy_that_is_read_before_it_is_announced(deployment: Deployment
     assert again["value"]["status"] == f"{RSVP}#interested"
 
 
-async def test_a_copy_that_is_announced_before_it_is_read(deployment: Deployment):
+async def test_a_restore_that_is_announced_before_it_is_read(deployment: Deployment):
     cleo, event, copy = await answered(deployment)
     await turn_back(deployment, copy)
     await deployment.listen(cleo.user_id)
@@ -87,7 +87,7 @@ async def test_a_copy_that_is_announced_before_it_is_read(deployment: Deployment
     assert await answers(deployment) == [("interested", again["uri"])]
 
 
-async def test_a_copy_that_is_found_by_writing_before_the_repository_is_read(deployment: Deployment):
+async def test_a_restore_that_is_found_by_writing_before_reading(deployment: Deployment):
     """The publisher that wants to write her newer answer finds no record and reports it. The queued read comes later."""
     cleo, event, copy = await answered(deployment)
     await turn_back(deployment, copy)
@@ -106,7 +106,7 @@ async def test_a_copy_that_is_found_by_writing_before_the_repository_is_read(dep
     assert await answers(deployment) == [("interested", again["uri"])]
 
 
-async def test_of_two_copies_the_first_may_have_changed_it(deployment: Deployment):
+async def test_with_two_restores_the_first_may_have_removed_the_record(deployment: Deployment):
     """Nothing proves that the second restore removed her record, and between the two she has answered."""
     cleo, event, copy = await answered(deployment)
     await turn_back(deployment, copy)
@@ -122,7 +122,7 @@ async def test_of_two_copies_the_first_may_have_changed_it(deployment: Deploymen
     assert await answers(deployment) == [("interested", again["uri"])]
 
 
-async def test_an_answer_of_before_the_copy_gives_way_to_it(deployment: Deployment):
+async def test_an_answer_from_before_the_restore_yields_to_it(deployment: Deployment):
     cleo, event, copy = await answered(deployment)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await turn_back(deployment, copy)
@@ -133,7 +133,7 @@ async def test_an_answer_of_before_the_copy_gives_way_to_it(deployment: Deployme
     assert await records(deployment, RSVP) == []
 
 
-async def test_what_her_app_wrote_after_what_was_missed_was_not_missed(deployment: Deployment):
+async def test_one_read_recognises_a_later_answer_of_another_app(deployment: Deployment):
     """A restore is announced, she answers here, and then in another app. One read of everything recognises the last one
     as the newest.
     """
@@ -158,7 +158,7 @@ async def test_what_her_app_wrote_after_what_was_missed_was_not_missed(deploymen
 
 @pytest.mark.parametrize("is_deleted", [True, False])
 @pytest.mark.parametrize("is_delivered_between", [True, False])
-async def test_what_her_app_said_after_the_copy_is_no_older_for_it(
+async def test_a_restore_does_not_make_another_apps_answer_older(
     deployment: Deployment, *, is_deleted: bool, is_delivered_between: bool
 ):
     """The restore left her record unchanged. The other app's answer is later than the one given here, and the stream

@@ -44,7 +44,7 @@ async def tea(deployment: Deployment) -> tuple[str, str]:
     return row["record_uri"], f"/events/{event.slug}"
 
 
-async def test_an_answer_is_written_there_and_comes_back(wide: Deployment):
+async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deployment):
     """Creating, changing and deleting touch only the repository. A form sent twice writes one record, and unknown
     fields stay.
     """
@@ -94,7 +94,7 @@ async def test_an_answer_is_written_there_and_comes_back(wide: Deployment):
         assert "None yet" in (await browser.get(HERE)).text
 
 
-async def test_what_names_no_public_event_is_said_beside_the_field(deployment: Deployment):
+async def test_an_invalid_event_is_reported_next_to_the_field(deployment: Deployment):
     """Nothing is written, and nothing that was typed is lost. An event can be given by its page here or by its record."""
     uri, path = await tea(deployment)
     door = door_to(deployment, deployment.db)
@@ -117,7 +117,7 @@ async def test_what_names_no_public_event_is_said_beside_the_field(deployment: D
         assert (await browser.get(f"{HERE}/answers/nothing")).status_code == 404
 
 
-async def test_an_answer_is_not_changed_once_answers_are_for_nobody(deployment: Deployment):
+async def test_an_answer_cannot_be_changed_once_the_event_is_not_public(deployment: Deployment):
     """For an event that is no longer public, its page says where to answer. The record keeps its content and can be
     deleted.
     """

@@ -35,7 +35,7 @@ async def titles(door: Door) -> list[str]:
         return [row["title"] for row in await reader.fetch("select title from events where removed_at is null")]
 
 
-async def test_records_are_written_there_and_come_back(door: Door):
+async def test_records_are_written_to_the_server_and_come_back(door: Door):
     """Creating, changing and deleting touch only the repository. The page marks records that have not come back yet,
     and unknown fields stay.
     """
@@ -120,7 +120,7 @@ async def opened(door: Door, browser: httpx.AsyncClient, record: dict[str, objec
     return where, {**inputs_of(page), "description": html.unescape(text).replace("\n", "\r\n")}, held
 
 
-async def test_what_nobody_changed_in_the_form_stays_to_the_letter(door: Door):
+async def test_unchanged_form_fields_are_written_back_exactly(door: Door):
     """Fields that were not changed are written back exactly: the UTC offset and seconds of a date, text longer than
     pages show, and its facets.
     """
@@ -142,7 +142,7 @@ async def test_what_nobody_changed_in_the_form_stays_to_the_letter(door: Door):
     assert "facets" not in changed  # the facets belonged to the old text
 
 
-async def test_how_people_take_part_and_whether_it_takes_place_are_chosen(door: Door):
+async def test_mode_and_status_are_chosen_from_lists(door: Door):
     """The form offers the values of the lexicon. An unknown value of another app is kept unless another one is chosen,
     and no value is made up.
     """
@@ -173,7 +173,7 @@ async def test_how_people_take_part_and_whether_it_takes_place_are_chosen(door: 
         assert (held["mode"], held["status"]) == ("org.example#onboard", f"{EVENT}#cancelled")
 
 
-async def test_edit_of_what_changed_meanwhile_is_not_written(door: Door):
+async def test_an_edit_of_a_record_that_changed_meanwhile_is_not_written(door: Door):
     """Another app changed the record while the form was open. Its change is kept, and so is the typed text."""
     async with door.browser() as browser:
         where, form, held = await opened(door, browser, THEIRS)
@@ -186,7 +186,7 @@ async def test_edit_of_what_changed_meanwhile_is_not_written(door: Door):
         assert await held() == theirs
 
 
-async def test_a_form_that_is_gone_back_to_writes_what_it_says_now(door: Door):
+async def test_a_form_sent_again_after_browser_back_writes_its_present_content(door: Door):
     """The form is sent, and after browser Back filled in differently and sent again. The page does not claim to have
     written what was not, and sending once more writes it.
     """
@@ -208,7 +208,7 @@ async def test_a_form_that_is_gone_back_to_writes_what_it_says_now(door: Door):
         assert sorted(one["value"]["name"] for one in records_listed(listed)) == ["Cake in the park", TYPED["name"]]
 
 
-async def test_records_that_lack_a_date_or_a_possible_one_can_be_opened(door: Door):
+async def test_records_without_a_possible_date_can_be_opened(door: Door):
     """A date to be announced stays open. For a record that is not an event the page says why, and lets it be deleted."""
     async with door.browser() as browser:
         undated = {key: THEIRS[key] for key in THEIRS if key not in {"startsAt", "endsAt"}}
@@ -226,7 +226,7 @@ async def test_records_that_lack_a_date_or_a_possible_one_can_be_opened(door: Do
         assert (await browser.post(f"{where}/delete")).status_code == 303
 
 
-async def test_what_cannot_be_written_keeps_what_was_typed(door: Door):
+async def test_a_failed_write_keeps_the_typed_text(door: Door):
     """Invalid times are reported next to their field. A missing permission can be granted in another window while the
     form stays open.
     """
@@ -251,7 +251,7 @@ async def test_what_cannot_be_written_keeps_what_was_typed(door: Door):
     assert listed == repository.OwnPage((), "")
 
 
-async def test_an_answer_that_is_not_allowed_keeps_what_was_chosen(door: Door):
+async def test_an_answer_without_permission_keeps_the_choice(door: Door):
     await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana", without=f"repo:{RSVP}")
@@ -276,7 +276,7 @@ def followed(page: str, words: str) -> str:
     return html.unescape(found).partition("#")[0]
 
 
-async def test_everything_is_shown_page_by_page(door: Door, monkeypatch: pytest.MonkeyPatch):
+async def test_all_records_are_listed_page_by_page(door: Door, monkeypatch: pytest.MonkeyPatch):
     """Newest record keys first. A record that was deleted there but is still here keeps its place in the list, and so
     do the answers.
     """
@@ -311,7 +311,7 @@ async def test_everything_is_shown_page_by_page(door: Door, monkeypatch: pytest.
         assert lines_of((await browser.get(f"{HERE}?events=nonsense")).text)[1].startswith("Tea 6")
 
 
-async def test_of_what_has_left_there_is_a_page(door: Door, monkeypatch: pytest.MonkeyPatch):
+async def test_deleted_records_are_listed_on_their_own_pages(door: Door, monkeypatch: pytest.MonkeyPatch):
     """The page shows the newest of them, and older ones follow when those have left here, too. An unknown cursor starts
     with the newest.
     """
@@ -338,7 +338,7 @@ async def test_of_what_has_left_there_is_a_page(door: Door, monkeypatch: pytest.
         assert [one[:5] for one in lines_of((await browser.get(HERE)).text)] == ["Tea 1", "Tea 0"]
 
 
-async def test_of_several_accounts_one_is_chosen(door: Door):
+async def test_one_of_several_accounts_is_chosen(door: Door):
     """Records are listed, written, changed and deleted in the chosen account only. Somebody else's account is not
     offered.
     """

@@ -47,7 +47,7 @@ async def events_here(deployment: Deployment) -> list[str]:
 
 
 @pytest.mark.parametrize(("owner_is", "heir_is"), [("ours", "elsewhere"), ("elsewhere", "ours")])
-async def test_the_old_record_leads_to_the_new_one_and_both_to_the_event(
+async def test_both_records_lead_to_the_event_after_it_changed_hands(
     deployment: Deployment, owner_is: str, heir_is: str
 ):
     """Through both repositories and the firehose it remains one event, and answers stay whichever record they name."""
@@ -112,7 +112,7 @@ async def test_answers_name_either_record_and_count_once(deployment: Deployment)
     assert await events_here(deployment) == [event.id]
 
 
-async def test_what_the_old_owner_does_to_the_old_record_is_theirs_alone(deployment: Deployment):
+async def test_what_the_old_owner_does_to_the_old_record_has_no_effect(deployment: Deployment):
     """If it is edited, nothing changes here and it is not overwritten. If it is deleted, the event stays and no longer
     names it.
     """
@@ -146,7 +146,7 @@ async def test_what_the_old_owner_does_to_the_old_record_is_theirs_alone(deploym
 
 
 @pytest.mark.parametrize("act", ["private", "deleted", "kept off", "withdrawn", "cancelled"])
-async def test_what_becomes_of_the_old_record_when_the_new_owner_changes_more(deployment: Deployment, act: str):
+async def test_later_changes_of_the_new_owner_affect_the_old_record(deployment: Deployment, act: str):
     """An event that is no longer public is deleted from both repositories. Withdrawn consent deletes only the person's
     own record.
     """
@@ -188,7 +188,7 @@ async def test_what_becomes_of_the_old_record_when_the_new_owner_changes_more(de
         assert SUCCESSION_KEY not in await deployment.record(new)
 
 
-async def test_without_the_heirs_yes_nothing_is_written_and_the_old_record_stays(deployment: Deployment):
+async def test_without_the_new_owners_consent_the_old_record_stays(deployment: Deployment):
     """The old record is the event's record until the new owner agrees. Then it links to the new one. If the event is
     made private meanwhile, it is deleted.
     """
@@ -213,7 +213,7 @@ async def test_without_the_heirs_yes_nothing_is_written_and_the_old_record_stays
     assert (await deployment.record(old))[SUCCESSION_KEY]["successor"] == new
 
 
-async def test_privacy_changed_before_the_heir_agrees_takes_the_old_record_away(deployment: Deployment):
+async def test_made_private_before_the_new_owner_agrees_the_old_record_is_deleted(deployment: Deployment):
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=False)
     event, old = await hosted(deployment, ana, ben)
     await hand_over(deployment, event, ana, ben)
@@ -246,7 +246,7 @@ async def test_handed_back_the_first_record_is_the_events_again(deployment: Depl
     assert await events_here(deployment) == [event.id]
 
 
-async def test_tokens_that_are_gone_leave_the_old_record_as_it_is(deployment: Deployment):
+async def test_without_tokens_the_old_record_stays_unchanged(deployment: Deployment):
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, old = await hosted(deployment, ana, ben)
     before = await deployment.record(old)

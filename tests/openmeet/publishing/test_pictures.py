@@ -56,7 +56,7 @@ async def blob(deployment: Deployment, did: str, cid: str) -> bytes:
     return from_pds.body
 
 
-async def test_the_picture_goes_with_the_record_without_what_it_hid(deployment: Deployment):
+async def test_the_picture_is_published_without_hidden_data(deployment: Deployment):
     """The alternative text is published too. The repository keeps the blob as long as the record names it."""
     ana = await deployment.person()
     event = await deployment.event(ana)
@@ -76,7 +76,7 @@ async def test_the_picture_goes_with_the_record_without_what_it_hid(deployment: 
     assert Image.open(io.BytesIO(body)).size == (120, 60)
 
 
-async def test_another_picture_takes_its_place_beside_those_of_others(deployment: Deployment):
+async def test_a_new_picture_replaces_ours_and_keeps_those_of_others(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana)
     await put_up(deployment, ana, event, "red", "A red flag.")
@@ -112,7 +112,7 @@ async def test_another_picture_takes_its_place_beside_those_of_others(deployment
     assert (await deployment.record(uri))["media"] == [foreign]
 
 
-async def test_a_lost_answer_to_the_upload_is_made_good(deployment: Deployment):
+async def test_an_upload_whose_response_was_lost_is_repaired(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana)
     await put_up(deployment, ana, event, "red", "A red flag.")
@@ -125,7 +125,7 @@ async def test_a_lost_answer_to_the_upload_is_made_good(deployment: Deployment):
     assert len((await deployment.record(uri))["media"]) == 1
 
 
-async def test_no_picture_of_what_goes_out_with_the_least(deployment: Deployment):
+async def test_a_minimal_record_has_no_picture(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana, visibility=Visibility.PRIVATE.value)
     await put_up(deployment, ana, event, "red", "A red flag.")
@@ -152,7 +152,7 @@ async def foreign_event(deployment: Deployment, body: bytes) -> tuple[Event, str
     return event, did, sent["ref"]["$link"]
 
 
-async def test_a_foreign_picture_is_fetched_once_and_made_anew(deployment: Deployment, tmp_path):
+async def test_a_foreign_picture_is_fetched_once_and_re_encoded(deployment: Deployment, tmp_path):
     event, did, cid = await foreign_event(deployment, drawn("navy"))
     async with deployment.db.reader() as reader:
         found = await picture_of(reader, event)
@@ -172,7 +172,7 @@ async def test_a_foreign_picture_is_fetched_once_and_made_anew(deployment: Deplo
 
 
 @pytest.mark.parametrize("body", [b"<svg onload='alert(1)'/>", b"\xff\xd8\xff" + b"no picture"])
-async def test_what_is_no_picture_is_absent_and_asked_for_once(deployment: Deployment, tmp_path, body: bytes):
+async def test_an_invalid_picture_is_left_out_and_fetched_once(deployment: Deployment, tmp_path, body: bytes):
     _, did, cid = await foreign_event(deployment, body)
     pictures = RecordPictures(deployment.network, open_folder(tmp_path / "shown"), POOL)
     for _ in range(2):
@@ -183,7 +183,7 @@ async def test_what_is_no_picture_is_absent_and_asked_for_once(deployment: Deplo
         await pictures.ensure_stored(parse_did(did), cid, Size.LARGE, PictureFormat.JPEG)
 
 
-async def test_a_page_shows_it_to_who_may_see_the_event(deployment: Deployment, tmp_path):
+async def test_a_page_shows_it_only_to_people_who_see_the_event(deployment: Deployment, tmp_path):
     event, _, _ = await foreign_event(deployment, drawn("navy"))
     pictures = open_folder(tmp_path / "shown")
     app = create_app(

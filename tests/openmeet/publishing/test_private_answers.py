@@ -19,7 +19,7 @@ DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 
 
 @pytest.mark.parametrize(("is_private", "decision"), [(True, Withhold), (False, PublishRsvp)])
-async def test_a_private_answer_is_held_and_an_open_one_published(make_sqlite, is_private, decision):
+async def test_a_private_answer_is_withheld_and_a_public_one_published(make_sqlite, is_private, decision):
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

@@ -76,7 +76,7 @@ async def test_nothing_is_fetched_without_the_button(deployment: Deployment, tmp
     ],
     ids=["none", "svg", "broken"],
 )
-async def test_what_a_profile_may_hold_instead_is_said_beside_the_field(
+async def test_a_profile_without_a_usable_picture_is_explained_next_to_the_field(
     deployment: Deployment, tmp_path: Path, file: bytes | None, status: int, words: str
 ) -> None:
     cleo = await deployment.connected("cleo")
@@ -87,7 +87,7 @@ async def test_what_a_profile_may_hold_instead_is_said_beside_the_field(
         assert portraits_in((await browser.get("/settings/picture")).text) == set()
 
 
-async def test_who_has_no_account_of_their_own_has_no_button(deployment: Deployment, tmp_path: Path) -> None:
+async def test_a_custodial_account_has_no_button(deployment: Deployment, tmp_path: Path) -> None:
     """A custodial account has only the profile that this site has written."""
     ana = await deployment.person("Ana")
     async with browser_of(deployment, ana, tmp_path) as browser:
@@ -95,7 +95,7 @@ async def test_who_has_no_account_of_their_own_has_no_button(deployment: Deploym
         assert (await browser.post(_FETCH)).status_code == 404
 
 
-async def test_a_server_that_is_away_is_a_sentence(deployment: Deployment, tmp_path: Path) -> None:
+async def test_a_server_that_is_down_is_explained(deployment: Deployment, tmp_path: Path) -> None:
     cleo = await deployment.connected("cleo")
     await deployment.pds_serving.stop()
     async with browser_of(deployment, cleo, tmp_path) as browser:

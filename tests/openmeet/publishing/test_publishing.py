@@ -25,7 +25,7 @@ async def absent(deployment: Deployment, uri: str) -> bool:
     return False
 
 
-async def test_nothing_exists_before_the_yes(deployment: Deployment):
+async def test_nothing_exists_before_consent(deployment: Deployment):
     """A person who was not asked has no account, no DID and no record (invariant 11)."""
     ana = await deployment.person(agrees=False)
     event = await deployment.event(ana)
@@ -42,7 +42,7 @@ async def test_nothing_exists_before_the_yes(deployment: Deployment):
     assert answer["repos"] == []
 
 
-async def test_yes_makes_the_repository_and_publishes(deployment: Deployment):
+async def test_consent_creates_the_repository_and_publishes(deployment: Deployment):
     """What waited for consent is published. The record is owned by us, valid, and has a mark of origin."""
     ana = await deployment.person(agrees=False)
     event = await deployment.event(ana)
@@ -63,7 +63,7 @@ async def test_yes_makes_the_repository_and_publishes(deployment: Deployment):
     assert record["uris"][0]["uri"] == f"{INSTANCE}/events/{event.slug}"
 
 
-async def test_account_is_made_once_though_the_answer_is_lost(deployment: Deployment):
+async def test_the_account_is_created_once_despite_a_lost_response(deployment: Deployment):
     """The stored handle and password find the account that was created by the request whose response was lost."""
     ana = await deployment.person(agrees=False)
     async with deployment.db.transaction() as tx:
@@ -81,7 +81,7 @@ async def test_account_is_made_once_though_the_answer_is_lost(deployment: Deploy
     assert len(answer["repos"]) == 1
 
 
-async def test_edit_keeps_what_another_app_added(deployment: Deployment):
+async def test_our_edit_keeps_fields_of_another_app(deployment: Deployment):
     """Read-modify-write with a swap: our update keeps unknown fields (invariant 6)."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
@@ -111,7 +111,7 @@ async def test_edit_keeps_what_another_app_added(deployment: Deployment):
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
-async def test_both_sides_edit_different_fields(deployment: Deployment):
+async def test_both_sides_can_edit_different_fields(deployment: Deployment):
     """A place changed there and a title changed here are both kept."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
@@ -138,7 +138,7 @@ async def test_both_sides_edit_different_fields(deployment: Deployment):
     assert (record["name"], record["description"]) == ("Coffee in the park", "Bring a cup.")
 
 
-async def test_a_lost_reply_is_completed_by_the_echo(deployment: Deployment):
+async def test_the_echo_completes_a_write_whose_response_was_lost(deployment: Deployment):
     """The PDS stored the record and the response was lost. The firehose alone completes the write, and nothing is
     written twice.
     """
@@ -154,7 +154,7 @@ async def test_a_lost_reply_is_completed_by_the_echo(deployment: Deployment):
     assert await deployment.deliver_publications() == 0
 
 
-async def test_a_lost_reply_is_completed_by_reading_back(deployment: Deployment):
+async def test_reading_back_completes_a_write_whose_response_was_lost(deployment: Deployment):
     """Without a firehose the publisher reads the record before it sends again."""
     ana = await deployment.person()
     event = await deployment.event(ana)
@@ -166,7 +166,7 @@ async def test_a_lost_reply_is_completed_by_reading_back(deployment: Deployment)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
-async def test_echo_of_our_own_write_changes_nothing(deployment: Deployment):
+async def test_the_echo_of_our_own_write_changes_nothing(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -178,7 +178,7 @@ async def test_echo_of_our_own_write_changes_nothing(deployment: Deployment):
     assert len(rows) == 1
 
 
-async def test_private_again_is_taken_back(deployment: Deployment):
+async def test_an_event_made_private_is_retracted(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -199,7 +199,7 @@ async def test_private_again_is_taken_back(deployment: Deployment):
     assert again.uri == uri
 
 
-async def test_withdrawn_consent_takes_everything_back(deployment: Deployment):
+async def test_withdrawn_consent_retracts_everything(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.answer(ana, event.slug)
@@ -222,7 +222,7 @@ async def test_unlisted_and_private_events_are_never_sent(deployment: Deployment
         assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.WITHHELD
 
 
-async def test_answer_waits_for_its_event_and_has_the_key_that_follows_from_it(deployment: Deployment):
+async def test_an_answer_waits_for_its_event_and_has_a_derived_record_key(deployment: Deployment):
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana)
     answer = await deployment.answer(ben, event.slug)
@@ -239,7 +239,7 @@ async def test_answer_waits_for_its_event_and_has_the_key_that_follows_from_it(d
     assert (await deployment.record(publication.uri))["status"].endswith("#notgoing")
 
 
-async def test_ended_session_waits_for_a_login_and_the_login_publishes(deployment: Deployment):
+async def test_an_ended_session_waits_for_a_sign_in_that_publishes(deployment: Deployment):
     """Nothing is dropped. The row says that a sign-in is needed, and signing in again publishes it."""
     cleo = await deployment.connected()
     identity = await deployment.identity(cleo.user_id)
@@ -257,7 +257,7 @@ async def test_ended_session_waits_for_a_login_and_the_login_publishes(deploymen
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
-async def test_custodial_session_signs_in_by_itself(deployment: Deployment):
+async def test_a_custodial_session_is_renewed_automatically(deployment: Deployment):
     ana = await deployment.person()
     identity = await deployment.identity(ana.user_id)
     async with deployment.db.transaction() as tx:
@@ -267,7 +267,7 @@ async def test_custodial_session_signs_in_by_itself(deployment: Deployment):
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
-async def test_pds_that_is_away_is_tried_again_and_the_event_is_here(deployment: Deployment):
+async def test_a_pds_that_is_down_is_retried_and_the_event_is_shown(deployment: Deployment):
     ana = await deployment.person()
     deployment.proxy.upstream, upstream = "http://127.0.0.1:9", deployment.proxy.upstream
     event = await deployment.event(ana)
@@ -281,7 +281,7 @@ async def test_pds_that_is_away_is_tried_again_and_the_event_is_here(deployment:
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
-async def test_deleted_elsewhere_is_not_made_again(deployment: Deployment):
+async def test_a_record_deleted_elsewhere_is_not_recreated(deployment: Deployment):
     """The record is deleted with another app. The event stays, its host is asked, and no job recreates the record."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
@@ -310,7 +310,7 @@ async def test_deleting_the_event_here_deletes_the_record(deployment: Deployment
     assert await absent(deployment, uri)
 
 
-async def test_sign_in_reads_the_whole_calendar(deployment: Deployment):
+async def test_signing_in_reads_the_whole_calendar(deployment: Deployment):
     """Events and answers that the account had before are here after signing in. Deleted ones disappear with the next
     read.
     """
@@ -334,7 +334,7 @@ async def test_sign_in_reads_the_whole_calendar(deployment: Deployment):
     assert row["removed_at"] is not None
 
 
-async def test_places_of_another_app_outlive_edits_of_a_venue_that_cannot_be_written(deployment: Deployment):
+async def test_places_of_another_app_survive_edits_of_an_unwritable_venue(deployment: Deployment):
     """Hall B is kept, although our venue has no country and the other app removes our mark with each of its writes."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo)

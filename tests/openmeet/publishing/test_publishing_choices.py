@@ -60,7 +60,9 @@ async def answered(deployment: Deployment, reply: RsvpReply = RsvpReply.GOING, *
     ("reply", "word"),
     [(RsvpReply.GOING, "going"), (RsvpReply.INTERESTED, "interested"), (RsvpReply.DECLINED, "notgoing")],
 )
-async def test_each_answer_has_its_word_and_names_the_very_version(deployment: Deployment, reply: RsvpReply, word: str):
+async def test_each_answer_has_its_status_and_names_the_event_version(
+    deployment: Deployment, reply: RsvpReply, word: str
+):
     _, _, event, answer = await answered(deployment, reply)
     record = await deployment.record((await deployment.status_of(PublicationKind.RSVP, answer.id)).uri)
     about = await deployment.record((await deployment.status_of(PublicationKind.EVENT, event.id)).uri)
@@ -71,7 +73,7 @@ async def test_each_answer_has_its_word_and_names_the_very_version(deployment: D
     }
 
 
-async def test_a_no_takes_the_record_away_for_who_wants_it_so(deployment: Deployment):
+async def test_opting_out_of_declined_answers_deletes_the_record(deployment: Deployment):
     """A later yes uses the same record key, so there is never a second record."""
     _, ben, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
@@ -85,7 +87,7 @@ async def test_a_no_takes_the_record_away_for_who_wants_it_so(deployment: Deploy
     assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
 
 
-async def test_changing_the_wish_changes_what_is_there_already(deployment: Deployment):
+async def test_a_changed_setting_changes_existing_records(deployment: Deployment):
     _, ben, _, answer = await answered(deployment, RsvpReply.DECLINED)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     await wish(deployment, ben, declined_as=DeclinedAs.NOTHING)
@@ -96,7 +98,7 @@ async def test_changing_the_wish_changes_what_is_there_already(deployment: Deplo
     assert (await deployment.record(uri))["status"] == f"{RSVP}#notgoing"
 
 
-async def test_waiting_is_told_only_by_who_wants_it_so(deployment: Deployment):
+async def test_a_waitlist_place_is_published_only_on_request(deployment: Deployment):
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, capacity="1")
     await deployment.answer(ana, event.slug)
@@ -115,7 +117,7 @@ async def test_waiting_is_told_only_by_who_wants_it_so(deployment: Deployment):
         assert (await queries.by_id(reader, answer.id)).status.value == "waitlisted"
 
 
-async def test_who_wants_no_answers_written_has_none_there(deployment: Deployment):
+async def test_people_who_opt_out_of_answers_have_none_published(deployment: Deployment):
     _, ben, _, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     await wish(deployment, ben, writes_answers=False)
@@ -126,7 +128,7 @@ async def test_who_wants_no_answers_written_has_none_there(deployment: Deploymen
     assert not await is_absent(deployment, uri)
 
 
-async def test_who_wants_no_events_written_has_none_there(deployment: Deployment):
+async def test_people_who_opt_out_of_events_have_none_published(deployment: Deployment):
     ana, _, event, answer = await answered(deployment)
     uris = [
         (await deployment.status_of(PublicationKind.EVENT, event.id)).uri,
@@ -137,7 +139,7 @@ async def test_who_wants_no_events_written_has_none_there(deployment: Deployment
     assert [await is_absent(deployment, uri) for uri in uris] == [True, True]
 
 
-async def test_one_answer_can_stay_here(deployment: Deployment):
+async def test_a_single_answer_can_be_kept_here(deployment: Deployment):
     """With ``skipBlueskySync`` the record stays as it was, and the next answer is published again."""
     _, ben, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
@@ -150,7 +152,7 @@ async def test_one_answer_can_stay_here(deployment: Deployment):
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
 
 
-async def test_one_answer_can_stay_here_by_the_api(deployment: Deployment):
+async def test_a_single_answer_can_be_kept_here_with_the_api(deployment: Deployment):
     """The same over HTTP: the answer counts here at once and is not in the repository. Without the field the next one
     is published.
     """
@@ -169,7 +171,7 @@ async def test_one_answer_can_stay_here_by_the_api(deployment: Deployment):
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
 
 
-async def test_an_event_that_is_kept_off_the_network_takes_its_answers_along(deployment: Deployment):
+async def test_unpublishing_an_event_retracts_the_answers_to_it(deployment: Deployment):
     ana, _, event, answer = await answered(deployment)
     uris = [
         (await deployment.status_of(PublicationKind.EVENT, event.id)).uri,
@@ -189,7 +191,7 @@ async def test_a_host_can_keep_answers_off_the_network(deployment: Deployment):
     assert not await is_absent(deployment, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri)
 
 
-async def test_an_event_for_the_invited_is_announced_with_the_least(deployment: Deployment):
+async def test_an_invitation_only_event_is_announced_minimally(deployment: Deployment):
     """Only if its host asks for it, and the answers to it never are (invariants 3 and 11)."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, visibility="private", description="zugzwang", street="Hauptstraße 1")
@@ -209,7 +211,7 @@ async def test_an_event_for_the_invited_is_announced_with_the_least(deployment: 
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
 
 
-async def test_becoming_private_takes_the_record_back_whatever_was_announced_before(deployment: Deployment):
+async def test_an_event_made_private_is_retracted_even_if_it_was_announced(deployment: Deployment):
     """Consent to announcing the event was given for the event as it was then."""
     ana = await deployment.person()
     event = await deployment.event(ana, visibility="private")
@@ -223,14 +225,14 @@ async def test_becoming_private_takes_the_record_back_whatever_was_announced_bef
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
 
 
-async def test_only_what_is_for_the_invited_can_be_announced(deployment: Deployment):
+async def test_only_invitation_only_events_can_be_announced(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana)
     with pytest.raises(Refused):
         await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
 
 
-async def test_a_public_event_can_be_cut_down_and_be_whole_again(deployment: Deployment):
+async def test_a_public_event_can_be_reduced_and_restored(deployment: Deployment):
     ana, _, event, answer = await answered(deployment, description="With scones")
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     answer_uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
@@ -266,7 +268,7 @@ async def test_every_write_of_an_answer_is_counted(deployment: Deployment):
     assert results == [("event", Result.SUCCESS), *[("rsvp", Result.SUCCESS)] * len(counted)]
 
 
-async def test_of_two_who_change_their_wishes_the_second_is_told(deployment: Deployment):
+async def test_of_two_concurrent_changes_of_settings_the_second_is_refused(deployment: Deployment):
     ana = await deployment.person()
     async with deployment.db.transaction() as tx:
         first = await publication_consent.change(

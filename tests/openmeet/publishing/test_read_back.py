@@ -107,7 +107,7 @@ async def edit_series(deployment: Deployment, ana: Caller, series: Series, **tem
         await actions.apply(tx, locked, plan)
 
 
-async def test_an_edit_of_a_groups_record_is_the_groups(deployment: Deployment):
+async def test_an_edit_of_a_groups_record_changes_the_group(deployment: Deployment):
     """Nothing is written back, fields that the other app added stay, and the log says where the edit was made."""
     ana, group, uri = await published_group(deployment)
     place = {"$type": "community.lexicon.location.address", "country": "AT", "locality": "Graz", "x.y": "z"}
@@ -134,7 +134,7 @@ async def test_an_edit_of_a_groups_record_is_the_groups(deployment: Deployment):
     assert (kept["location"], kept["com.example.color"], kept["criteria"]) == (place, "red", "Why?")
 
 
-async def test_what_both_sides_changed_of_a_group_is_merged_and_on_record(deployment: Deployment):
+async def test_concurrent_changes_of_a_group_are_merged_and_logged(deployment: Deployment):
     """A name typed here is kept. Each other field has the value of the side that changed it."""
     ana, group, uri = await published_group(deployment)
     async with deployment.db.transaction() as tx:
@@ -149,7 +149,7 @@ async def test_what_both_sides_changed_of_a_group_is_merged_and_on_record(deploy
     assert (name.base, name.ours, name.theirs, name.result) == ("Chess club", "Ours", "Theirs", MergeSide.OURS)
 
 
-async def test_more_is_let_out_by_a_yes_here_alone(deployment: Deployment):
+async def test_a_wider_level_needs_consent_here(deployment: Deployment):
     """A change there to a narrower level applies at once, and what exceeds it is deleted. A wider level needs consent
     given here.
     """
@@ -168,7 +168,7 @@ async def test_more_is_let_out_by_a_yes_here_alone(deployment: Deployment):
     assert (await decided(deployment, uri))["level"].decision.policy is MergeReason.MORE_RESTRICTIVE
 
 
-async def test_a_picture_of_another_app_stands_until_one_is_chosen_here(deployment: Deployment):
+async def test_another_apps_picture_is_used_until_one_is_chosen_here(deployment: Deployment):
     ana, group, uri = await published_group(deployment)
     await put_up(deployment, ana, group, "red")
     await deliver_publications(deployment)
@@ -187,7 +187,7 @@ async def test_a_picture_of_another_app_stands_until_one_is_chosen_here(deployme
     assert (await now(deployment, group)).network.avatar_cid is None
 
 
-async def test_a_groups_record_that_was_deleted_elsewhere_takes_it_off_the_network(deployment: Deployment):
+async def test_deleting_a_groups_record_elsewhere_unpublishes_the_group(deployment: Deployment):
     """Nothing is lost here, and the record comes back when the owner asks for it."""
     ana, group, uri = await published_group(deployment)
     ben = await person(deployment, "Ben")
@@ -215,7 +215,7 @@ async def member(deployment: Deployment, group: Group, who: Caller) -> Membershi
     return publication
 
 
-async def test_the_groups_repository_gives_roles_and_removes(deployment: Deployment):
+async def test_the_groups_repository_assigns_roles_and_removes_members(deployment: Deployment):
     ana, group, _ = await published_group(deployment)
     ben = await person(deployment, "Ben")
     await let_in(deployment, ana, group, ben)
@@ -246,7 +246,7 @@ async def test_the_groups_repository_gives_roles_and_removes(deployment: Deploym
 
 
 @pytest.mark.parametrize("what", ["role", "deletion"])
-async def test_no_word_of_the_repository_ends_an_owner(deployment: Deployment, what: str):
+async def test_no_record_in_the_repository_removes_an_owner(deployment: Deployment, what: str):
     ana, group, _ = await published_group(deployment)
     await show(deployment, ana, group)
     await deployment.listen(ana.user_id)
@@ -261,7 +261,7 @@ async def test_no_word_of_the_repository_ends_an_owner(deployment: Deployment, w
         assert (await deployment.record(uri))["role"] == VALUE_OF[GroupRole.OWNER]
 
 
-async def test_an_app_that_insists_is_not_fought(deployment: Deployment):
+async def test_after_repeated_overwriting_by_another_app_we_stop(deployment: Deployment):
     """After five writes in an hour that no edit here caused, a person has to look."""
     ana, group, uri = await published_group(deployment, promotion_level="members")
     before = (await deployment.record(uri))["cid"]
@@ -276,7 +276,7 @@ async def test_an_app_that_insists_is_not_fought(deployment: Deployment):
     assert (await now(deployment, group)).details.promotion_level is PromotionLevel.MEMBERS
 
 
-async def test_another_app_lets_somebody_in(deployment: Deployment):
+async def test_another_app_admits_a_member(deployment: Deployment):
     """From then on the other app's acceptance record is the one that is updated, and there is never a second one."""
     ana, group, group_uri = await published_group(deployment, join_policy="request")
     ben = await person(deployment, "Ben")
@@ -308,7 +308,7 @@ async def test_another_app_lets_somebody_in(deployment: Deployment):
     assert {uri: one["role"] for uri, one in found_there.items()} == {accepted["uri"]: VALUE_OF[GroupRole.MEMBER]}
 
 
-async def test_an_edit_of_a_series_record_is_an_edit_of_the_series(deployment: Deployment):
+async def test_an_edit_of_a_series_record_changes_the_series(deployment: Deployment):
     """The dates move, attendees are notified, fields that the other app added stay, and nothing is written back."""
     ana, series, uri = await published_series(deployment)
     ben = await person(deployment, "Ben")
@@ -355,7 +355,7 @@ async def test_an_edit_of_a_series_record_is_an_edit_of_the_series(deployment: D
     assert (kept["description"], kept["rrule"]) == ("Bring two cups.", ["FREQ=WEEKLY;COUNT=6"])
 
 
-async def test_what_both_sides_changed_of_a_series_is_merged_and_on_record(deployment: Deployment):
+async def test_concurrent_changes_of_a_series_are_merged_and_logged(deployment: Deployment):
     """The schedule is the one set here. Exceptions from both sides are kept."""
     ana, series, uri = await published_series(deployment)
     async with deployment.db.transaction() as tx:
@@ -395,7 +395,7 @@ async def test_what_both_sides_changed_of_a_series_is_merged_and_on_record(deplo
 @pytest.mark.parametrize(
     "wrong", [{"rrule": ["FREQ=SOMETIMES"]}, {"rrule": ["FREQ=WEEKLY", "FREQ=DAILY"]}, {"timezone": "Nowhere/Town"}]
 )
-async def test_a_series_record_that_is_not_understood_changes_nothing_and_is_on_record(
+async def test_an_unreadable_series_record_changes_nothing_and_is_logged(
     deployment: Deployment, wrong: Mapping[str, object]
 ):
     """An edit of other fields here leaves the fields that were not understood unchanged."""
@@ -412,7 +412,7 @@ async def test_a_series_record_that_is_not_understood_changes_nothing_and_is_on_
     assert {key: record[key] for key in wrong} == dict(wrong)
 
 
-async def test_a_series_record_that_was_deleted_elsewhere_leaves_the_series(deployment: Deployment):
+async def test_a_series_record_deleted_elsewhere_leaves_the_series(deployment: Deployment):
     """It comes back when its owner asks for it, and not with the next edit."""
     ana, series, uri = await published_series(deployment)
     await delete(deployment, ana, uri)

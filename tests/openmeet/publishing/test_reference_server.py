@@ -55,7 +55,7 @@ async def revise(far: Far, host: Caller, event: Event, **typed: str) -> Event:
         return await events.revise(tx, host, event.slug, check(submission_of(values_of_event(event) | typed), event))
 
 
-async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: Far):
+async def test_a_repository_on_the_reference_is_written_read_and_cleared(far: Far):
     ana_there, cleo_there = await far.pds.sign_up("ana"), await far.pds.sign_up("cleo")
     async with chromium() as browser, far.phone(browser) as page:
         ana = await sign_in(far, page, "ana")

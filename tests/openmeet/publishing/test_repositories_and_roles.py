@@ -82,7 +82,7 @@ async def holder(deployment: Deployment, event: Event) -> tuple[str, str | None]
 
 
 @KINDS
-async def test_the_owner(deployment: Deployment, kind: str):
+async def test_what_an_owner_can_do(deployment: Deployment, kind: str):
     """The owner cannot leave, but can hand over and get the event back. When their account is deleted, coming events
     pass to the co-host who has hosted longest.
     """
@@ -108,7 +108,7 @@ async def test_the_owner(deployment: Deployment, kind: str):
 
 
 @KINDS
-async def test_a_co_host(deployment: Deployment, kind: str):
+async def test_what_a_co_host_can_do(deployment: Deployment, kind: str):
     """A co-host cannot hand over. When they leave or are deleted, nothing moves."""
     ana, ben = await deployment.person("Ana"), await deployment.connected("ben")
     event, uri, _ = await stage(deployment, kind, ana, ben)
@@ -130,7 +130,7 @@ async def test_a_co_host(deployment: Deployment, kind: str):
     assert (await deployment.record(uri))["name"] == "Tea in the park"
 
 
-async def test_who_runs_the_group(deployment: Deployment):
+async def test_what_those_who_run_the_group_can_do(deployment: Deployment):
     """They cannot hand over somebody else's event and take nothing along when they leave. The group's own account can
     hand over.
     """
@@ -158,7 +158,7 @@ async def test_who_runs_the_group(deployment: Deployment):
     assert SUCCESSION_KEY not in await deployment.record(last)
 
 
-async def test_what_is_out_moves_to_the_repository_that_its_group_gets(deployment: Deployment):
+async def test_published_events_move_to_the_groups_new_repository(deployment: Deployment):
     """The old record links to the new one. If the event becomes less public before it has moved, the record stays where
     it was.
     """
@@ -179,7 +179,7 @@ async def test_what_is_out_moves_to_the_repository_that_its_group_gets(deploymen
 
 
 @pytest.mark.parametrize("is_deleted_first", [False, True])
-async def test_what_does_not_move_after_all_is_written_where_it_was(
+async def test_an_event_that_does_not_move_is_written_where_it_was(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, is_deleted_first: bool
 ):
     """A cancellation must not wait for a repository that is never created. This also holds if the old record, which

@@ -33,7 +33,7 @@ async def answers(deployment: Deployment) -> list[tuple[str, str | None]]:
     return [(row["status"], row["record_uri"]) for row in rows]
 
 
-async def test_an_answer_after_a_deletion_stands_again_when_the_deletion_is_heard_of(deployment: Deployment):
+async def test_an_answer_after_a_deletion_counts_once_the_deletion_is_known(deployment: Deployment):
     """A read finds her record missing, as of a commit after her newer answer. Then the stream says when it was deleted."""
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
@@ -55,7 +55,7 @@ async def test_an_answer_after_a_deletion_stands_again_when_the_deletion_is_hear
     assert again["value"]["status"] == f"{RSVP}#interested"
 
 
-async def test_a_record_of_another_app_counts_on_when_ours_is_read_again(deployment: Deployment):
+async def test_another_apps_record_keeps_counting_when_ours_is_read_again(deployment: Deployment):
     """She has two records with different answers. Reading both again changes nothing, and if the other one is deleted,
     ours counts.
     """
@@ -79,7 +79,7 @@ async def test_a_record_of_another_app_counts_on_when_ours_is_read_again(deploym
     assert await answers(deployment) == [("interested", ours["uri"])]
 
 
-async def test_a_reading_makes_no_old_record_newer_than_what_she_answered_since(deployment: Deployment):
+async def test_a_read_does_not_make_an_old_record_the_latest_answer(deployment: Deployment):
     """One of her two records is missing when the repository is read, as after a restore. The other is unchanged.
 
     The answer that she gave here in between is the latest one, and is published.
@@ -110,7 +110,7 @@ async def test_a_reading_makes_no_old_record_newer_than_what_she_answered_since(
     assert [status for status, _ in await answers(deployment)] == ["declined"], "said after what is in the other record"
 
 
-async def test_a_record_that_was_gone_and_is_back_is_no_older_for_its_first_commit(deployment: Deployment):
+async def test_a_restored_record_stays_new_when_its_first_commit_is_repeated(deployment: Deployment):
     """She restores it with an older copy after she answered here. Then the stream repeats its first commit."""
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)

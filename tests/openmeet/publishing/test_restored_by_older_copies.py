@@ -44,7 +44,7 @@ async def known_events(deployment: Deployment) -> list[tuple[str, str, str | Non
     return [(row["id"], row["title"], row["record_uri"]) for row in rows]
 
 
-async def test_what_comes_back_without_consent_is_taken_back_again(deployment: Deployment):
+async def test_a_restored_record_without_consent_is_deleted_again(deployment: Deployment):
     """There is one event before and after, and nothing of hers is public through us (invariant 11)."""
     cleo = await deployment.connected()
     event, record = await taken_back(deployment, cleo)
@@ -54,7 +54,7 @@ async def test_what_comes_back_without_consent_is_taken_back_again(deployment: D
     assert await records(deployment, EVENT) == []
 
 
-async def test_what_comes_back_of_a_private_event_is_taken_back_again(deployment: Deployment):
+async def test_a_restored_record_of_a_private_event_is_deleted_again(deployment: Deployment):
     """Its author has made it private here, and an older copy does not make it public (invariant 3)."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
@@ -69,7 +69,7 @@ async def test_what_comes_back_of_a_private_event_is_taken_back_again(deployment
     assert await records(deployment, EVENT) == []
 
 
-async def test_what_comes_back_and_may_be_public_goes_on_with_the_newer_words(deployment: Deployment):
+async def test_a_restored_record_that_may_be_public_gets_the_newer_values(deployment: Deployment):
     """She agrees again, and the copy is restored before anything is sent. There is no second record and the older name
     does not return.
     """
@@ -86,7 +86,7 @@ async def test_what_comes_back_and_may_be_public_goes_on_with_the_newer_words(de
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
-async def test_what_comes_back_of_a_deleted_event_is_its_authors_own(deployment: Deployment):
+async def test_a_restored_record_of_a_deleted_event_is_its_authors(deployment: Deployment):
     """The event is deleted here while this site may not write her repository, an older copy removes the record there,
     and a newer copy restores it.
 
@@ -127,7 +127,7 @@ async def lost_and_found(deployment: Deployment, cleo: Caller) -> tuple[Event, d
     return event, record
 
 
-async def test_what_was_lost_and_is_back_can_be_made_private(deployment: Deployment):
+async def test_an_event_whose_record_was_restored_can_be_made_private(deployment: Deployment):
     """This site may delete it, as before it was lost (invariant 3)."""
     cleo = await deployment.connected()
     event, _ = await lost_and_found(deployment, cleo)
@@ -139,7 +139,7 @@ async def test_what_was_lost_and_is_back_can_be_made_private(deployment: Deploym
     assert await known_events(deployment) == [(event.id, "Tea", None)]
 
 
-async def test_what_was_lost_says_what_it_says_when_it_is_back(deployment: Deployment):
+async def test_a_restored_record_overrules_older_edits(deployment: Deployment):
     """A different name in the copy is her newest edit; edits made here are older."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
@@ -155,7 +155,7 @@ async def test_what_was_lost_says_what_it_says_when_it_is_back(deployment: Deplo
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
-async def test_what_was_lost_and_is_back_without_consent_is_taken_back(deployment: Deployment):
+async def test_a_restored_record_of_an_author_without_consent_is_deleted(deployment: Deployment):
     """She has withdrawn consent when the copy restores it: nothing of hers is public through us (invariant 11)."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")

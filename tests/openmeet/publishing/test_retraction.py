@@ -32,7 +32,7 @@ async def is_there(deployment: Deployment, uri: str) -> bool:
     return True
 
 
-async def test_an_event_is_taken_back_and_published_again(deployment: Deployment):
+async def test_an_event_is_unpublished_and_published_again(deployment: Deployment):
     """An edit in between sends nothing. "Publish it again" creates a new record."""
     cleo = await deployment.connected()
     tea = await deployment.event(cleo)
@@ -58,7 +58,7 @@ async def test_an_event_is_taken_back_and_published_again(deployment: Deployment
     assert (await deployment.record(again))["name"] == "Coffee"
 
 
-async def test_an_answer_is_taken_back_and_still_counts_here(deployment: Deployment):
+async def test_an_answer_is_unpublished_and_still_counts_here(deployment: Deployment):
     ana, cleo = await deployment.person(), await deployment.connected()
     tea = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -79,7 +79,7 @@ async def test_an_answer_is_taken_back_and_still_counts_here(deployment: Deploym
     assert await is_there(deployment, uri)
 
 
-async def test_nobody_else_takes_it_back(deployment: Deployment):
+async def test_nobody_else_can_unpublish_it(deployment: Deployment):
     cleo, ana = await deployment.connected(), await deployment.person()
     tea = await deployment.event(cleo)
     await deployment.deliver_publications()

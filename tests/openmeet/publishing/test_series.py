@@ -56,7 +56,7 @@ async def weekly(deployment: Deployment) -> Weekly:
     return made
 
 
-async def test_the_next_date_alone_is_a_record_that_leads_to_the_others(weekly: Weekly):
+async def test_only_the_next_date_has_a_record_that_links_to_the_others(weekly: Weekly):
     (record,) = (await weekly.records()).values()
     page = f"{INSTANCE}/series/{weekly.series.slug}"
     assert record["startsAt"] == "2026-03-07T17:00:00.000Z"
@@ -68,7 +68,7 @@ async def test_the_next_date_alone_is_a_record_that_leads_to_the_others(weekly: 
     }
 
 
-async def test_when_it_is_over_the_one_after_it_follows(weekly: Weekly):
+async def test_when_a_date_is_over_the_next_one_is_published(weekly: Weekly):
     """The record of the past date stays as history."""
     weekly.deployment.clock.turn(7 * DAY)
     await tasks.complete_dates(weekly.deployment.db)
@@ -79,7 +79,7 @@ async def test_when_it_is_over_the_one_after_it_follows(weekly: Weekly):
     ]
 
 
-async def test_when_it_is_cancelled_it_says_so_and_the_one_after_it_follows(weekly: Weekly):
+async def test_when_a_date_is_cancelled_its_record_says_so_and_the_next_is_published(weekly: Weekly):
     first = (await weekly.dates())[0]
     async with weekly.deployment.db.transaction() as tx:
         await event_hosting.cancel(tx, weekly.ana, first.slug, "Rain")
@@ -90,7 +90,7 @@ async def test_when_it_is_cancelled_it_says_so_and_the_one_after_it_follows(week
     ]
 
 
-async def test_one_date_of_a_published_series_is_changed_and_only_its_record_changes(weekly: Weekly):
+async def test_changing_one_date_changes_only_its_record(weekly: Weekly):
     async with weekly.deployment.db.transaction() as tx:
         await record_settings.change_series(tx, weekly.ana, weekly.series.slug, None, PublishPolicy.WINDOW)
     await weekly.deliver_publications()
@@ -110,21 +110,21 @@ async def test_one_date_of_a_published_series_is_changed_and_only_its_record_cha
     assert (after[uri]["name"], after[uri][SERIES_LINK_KEY]) == ("Tea in the hall", before[uri][SERIES_LINK_KEY])
 
 
-async def test_no_date_is_published_where_the_policy_says_so_and_coming_ones_are_taken_back(weekly: Weekly):
+async def test_with_policy_none_nothing_is_published_and_coming_records_are_deleted(weekly: Weekly):
     async with weekly.deployment.db.transaction() as tx:
         await record_settings.change_series(tx, weekly.ana, weekly.series.slug, None, PublishPolicy.NONE)
     await weekly.deliver_publications()
     assert await weekly.records() == {}
 
 
-async def test_our_sentence_is_no_edit_when_it_comes_back(weekly: Weekly):
+async def test_our_sentence_is_not_read_back_as_an_edit(weekly: Weekly):
     """After the echo and a whole read, the description is still the one that its host typed."""
     await weekly.deployment.listen(weekly.ana.user_id)
     first = (await weekly.dates())[0]
     assert first.content.description == "Bring a cup."
 
 
-async def test_another_apps_words_are_taken_over_without_our_sentence(weekly: Weekly):
+async def test_another_apps_description_is_taken_over_without_our_sentence(weekly: Weekly):
     (uri,) = await weekly.records()
     record = await weekly.deployment.record(uri)
     swap = record.pop("cid")
@@ -140,7 +140,7 @@ async def test_another_apps_words_are_taken_over_without_our_sentence(weekly: We
     assert (await weekly.dates())[0].content.description == "Bring two cups."
 
 
-async def test_the_series_goes_and_its_coming_record_with_it(weekly: Weekly):
+async def test_a_deleted_series_deletes_its_coming_record(weekly: Weekly):
     (uri,) = await weekly.records()
     async with weekly.deployment.db.transaction() as tx:
         series = await actions.lock_managed(tx, weekly.ana, weekly.series.slug)

@@ -113,7 +113,7 @@ async def read_by_rules(deployment: Deployment, who: Caller) -> dict[datetime, i
         )
     ),
 )
-async def test_each_date_is_told_once(deployment: Deployment, policy: PublishPolicy, flags: tuple[Flag, ...]):
+async def test_each_date_is_published_once(deployment: Deployment, policy: PublishPolicy, flags: tuple[Flag, ...]):
     """For every combination. The first record of a date names the series record, if there is one."""
     await turn(deployment, *flags)
     ana, series = await make(deployment)
@@ -142,7 +142,7 @@ async def test_each_date_is_told_once(deployment: Deployment, policy: PublishPol
     assert (row["writes"] or 0) <= 1
 
 
-async def test_whichever_policy_was_before(wide: Deployment):
+async def test_each_date_is_published_once_after_a_change_of_policy(wide: Deployment):
     """When only the next date is to be published, dates that have their own record stay published, and the rule
     excludes them.
     """
@@ -156,7 +156,7 @@ async def test_whichever_policy_was_before(wide: Deployment):
         assert set(told) == set(SATURDAYS if policy is PublishPolicy.NEXT else AHEAD)
 
 
-async def test_the_rule_moves_on_with_the_next_date(wide: Deployment):
+async def test_the_rule_moves_to_the_next_date(wide: Deployment):
     """The past date stays as a single event, without the rule."""
     await turn(wide, Flag.NATIVE_RECURRENCE)
     ana, _ = await make(wide)
@@ -168,7 +168,7 @@ async def test_the_rule_moves_on_with_the_next_date(wide: Deployment):
     assert sorted("rrule" in one for one in await events(wide, ana)) == [False, True]
 
 
-async def test_what_is_called_off_or_moved_is_not_in_the_rule(wide: Deployment):
+async def test_cancelled_and_moved_dates_are_not_in_the_rule(wide: Deployment):
     """The rule does not place a later date where it no longer is, and a moved date does not move the others."""
     await turn(wide, Flag.NATIVE_RECURRENCE)
     ana, series = await make(wide)

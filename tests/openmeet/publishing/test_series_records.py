@@ -63,7 +63,7 @@ async def test_without_its_flag_a_series_has_no_record(deployment: Deployment):
     assert await records(deployment, ana, SERIES) == {}
 
 
-async def test_switched_on_the_rule_is_a_record_and_the_date_that_is_out_names_it(deployment: Deployment):
+async def test_switched_on_the_series_record_is_written_and_named_by_its_date(deployment: Deployment):
     """The change keeps the date's record, its URI and the answers to it."""
     ana, series = await make(deployment)
     ben = await deployment.person("Ben")
@@ -97,7 +97,7 @@ async def test_switched_on_the_rule_is_a_record_and_the_date_that_is_out_names_i
     assert theirs["subject"]["uri"] == uri
 
 
-async def test_exceptions_follow_and_what_another_app_added_stays(deployment: Deployment):
+async def test_exceptions_are_updated_and_fields_of_another_app_stay(deployment: Deployment):
     await turn(deployment, Flag.SERIES_LEXICON)
     ana, series = await make(deployment)
     ((uri, record),) = (await records(deployment, ana, SERIES)).items()
@@ -123,7 +123,7 @@ async def test_exceptions_follow_and_what_another_app_added_stays(deployment: De
     assert (after["exdate"], after["com.example.color"]) == (["2026-03-14T18:00:00"], "red")
 
 
-async def test_the_record_goes_with_the_series_though_the_flag_is_off_by_then(deployment: Deployment):
+async def test_deleting_a_series_deletes_its_record_although_the_flag_is_off(deployment: Deployment):
     await turn(deployment, Flag.SERIES_LEXICON)
     ana, series = await make(deployment)
     assert len(await records(deployment, ana, SERIES)) == 1
@@ -136,7 +136,7 @@ async def test_the_record_goes_with_the_series_though_the_flag_is_off_by_then(de
 
 
 @pytest.mark.parametrize("takes_back", [detection_actions.undo, detection_actions.refuse], ids=["undone", "refused"])
-async def test_the_record_of_a_series_that_was_found_goes_with_its_authors_word(
+async def test_the_record_of_a_detected_series_depends_on_its_authors_confirmation(
     deployment: Deployment, takes_back: TakesBack
 ):
     """The host no longer confirms the rule, so its record is deleted from their repository. It is created again when
@@ -167,7 +167,7 @@ async def test_the_record_of_a_series_that_was_found_goes_with_its_authors_word(
             break
 
 
-async def test_the_rule_stands_in_the_next_dates_record_while_that_is_switched_on(deployment: Deployment):
+async def test_the_next_dates_record_has_the_rule_while_that_is_switched_on(deployment: Deployment):
     """COUNT would start again with each new start, so it is written as the equivalent UNTIL."""
     ana, _ = await make(deployment)
     ((uri, before),) = (await records(deployment, ana, EVENT)).items()

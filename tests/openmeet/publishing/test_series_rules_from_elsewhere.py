@@ -49,7 +49,7 @@ async def rule_of(deployment: Deployment, series: Series) -> tuple[str, list[str
     return "" if shape.rule is None else format_rule(shape.rule), [one.isoformat() for one in shape.left_out]
 
 
-async def test_another_rule_is_the_series_and_is_not_written_again(deployment: Deployment):
+async def test_a_rule_changed_elsewhere_changes_the_series_and_is_not_rewritten(deployment: Deployment):
     ana, series, uri = await with_rule(deployment)
     await rewrite(deployment, ana, uri, rrule="FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z")
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z", [])
@@ -60,7 +60,7 @@ async def test_another_rule_is_the_series_and_is_not_written_again(deployment: D
     assert before["rrule"] == "FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z"
 
 
-async def test_a_date_left_out_there_is_left_out_here(deployment: Deployment):
+async def test_a_date_excluded_there_is_excluded_here(deployment: Deployment):
     ana, series, uri = await with_rule(deployment)
     await rewrite(deployment, ana, uri, exdate=["2026-03-21T18:00:00"])
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;COUNT=10", ["2026-03-21T18:00:00"])
@@ -68,14 +68,14 @@ async def test_a_date_left_out_there_is_left_out_here(deployment: Deployment):
 
 
 @pytest.mark.parametrize("said", [None, "FREQ=WEEKLY;UNTIL=20260509T160000Z"], ids=["none", "the same"])
-async def test_no_rule_and_the_same_rule_change_nothing(deployment: Deployment, said: str | None):
+async def test_a_missing_or_unchanged_rule_changes_nothing(deployment: Deployment, said: str | None):
     """An app that does not know rules can leave the rule out."""
     ana, series, uri = await with_rule(deployment)
     await rewrite(deployment, ana, uri, rrule=said, name="Tea for all")
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;COUNT=10", [])
 
 
-async def test_what_is_no_rule_is_kept_for_the_host_to_read(deployment: Deployment):
+async def test_an_invalid_rule_is_kept_for_the_host_to_read(deployment: Deployment):
     ana, series, uri = await with_rule(deployment)
     await rewrite(deployment, ana, uri, rrule="FREQ=SECONDLY")
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;COUNT=10", [])
@@ -86,14 +86,14 @@ async def test_what_is_no_rule_is_kept_for_the_host_to_read(deployment: Deployme
     )
 
 
-async def test_switched_off_it_is_another_apps_field(deployment: Deployment):
+async def test_switched_off_the_rule_is_another_apps_field(deployment: Deployment):
     ana, series, uri = await with_rule(deployment)
     await turn(deployment, Flag.NATIVE_RECURRENCE, is_on=False)
     await rewrite(deployment, ana, uri, rrule="FREQ=DAILY")
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;COUNT=10", [])
 
 
-async def test_from_a_later_date_on_it_is_a_series_of_its_own(deployment: Deployment):
+async def test_a_rule_from_a_later_date_on_splits_the_series(deployment: Deployment):
     """Past dates stay as they were."""
     ana, series, _ = await with_rule(deployment)
     deployment.clock.turn(8 * DAY)
@@ -116,7 +116,7 @@ async def test_from_a_later_date_on_it_is_a_series_of_its_own(deployment: Deploy
     assert (await deployment.record(uri))["rrule"] == "FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z"
 
 
-async def test_what_was_changed_here_meanwhile_is_kept(deployment: Deployment):
+async def test_concurrent_changes_made_here_are_kept(deployment: Deployment):
     ana, series, uri = await with_rule(deployment)
     async with deployment.db.transaction() as tx:
         locked = await actions.lock_managed(tx, ana, series.slug)

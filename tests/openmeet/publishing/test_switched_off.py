@@ -20,7 +20,7 @@ async def turn(deployment: Deployment, flag: Flag, *, is_on: bool) -> None:
     deployment.clock.turn(MAX_AGE)
 
 
-async def test_events_wait_while_they_are_switched_off_and_go_out_afterwards(deployment: Deployment):
+async def test_events_wait_while_they_are_switched_off_and_are_sent_afterwards(deployment: Deployment):
     ana = await deployment.person()
     await turn(deployment, Flag.EVENTS_OUT, is_on=False)
     event = await deployment.event(ana)
@@ -35,7 +35,7 @@ async def test_events_wait_while_they_are_switched_off_and_go_out_afterwards(dep
     assert (await deployment.record(publication.uri))["name"] == "Tea in the park"
 
 
-async def test_what_waited_goes_out_although_its_handler_has_just_asked(deployment: Deployment):
+async def test_a_waiting_event_is_sent_although_its_handler_has_just_run(deployment: Deployment):
     """A publisher that ran just before the switch does not delay them by ten minutes."""
     ana = await deployment.person()
     await turn(deployment, Flag.EVENTS_OUT, is_on=False)
@@ -47,7 +47,7 @@ async def test_what_waited_goes_out_although_its_handler_has_just_asked(deployme
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
-async def test_series_are_not_left_by_a_handler_that_has_just_asked(deployment: Deployment):
+async def test_series_are_sent_although_their_handler_has_just_run(deployment: Deployment):
     """Series records are switched off by default and are checked only once when they are switched on, so a publisher
     that ran just before must not skip them.
     """
@@ -75,7 +75,7 @@ async def test_an_edit_waits_and_the_record_stays_as_it_was(deployment: Deployme
     assert (await deployment.record(uri))["name"] == "Coffee"
 
 
-async def test_what_became_private_vanishes_though_publishing_is_off(deployment: Deployment):
+async def test_a_private_event_is_retracted_although_publishing_is_off(deployment: Deployment):
     """Invariant 3 does not depend on a switch."""
     ana = await deployment.person()
     event = await deployment.event(ana)
@@ -89,7 +89,7 @@ async def test_what_became_private_vanishes_though_publishing_is_off(deployment:
         await deployment.record(uri)
 
 
-async def test_answers_wait_while_events_go_out(deployment: Deployment):
+async def test_answers_wait_while_events_are_sent(deployment: Deployment):
     """Each direction and kind has its own switch."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     await turn(deployment, Flag.RSVPS_OUT, is_on=False)

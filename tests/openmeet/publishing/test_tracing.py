@@ -18,7 +18,7 @@ from tests.openmeet.deployment import Deployment
 from tests.parts import needs
 
 
-async def test_an_answer_is_followed_from_click_to_ingestion(deployment: Deployment):
+async def test_an_answer_can_be_followed_from_click_to_ingestion(deployment: Deployment):
     """It is enqueued with the request's id, published with its URI and ingested with the commit's rev; each log line
     has the answer's id.
     """
@@ -49,7 +49,7 @@ async def test_an_answer_is_followed_from_click_to_ingestion(deployment: Deploym
     assert published["rev"] == back["rev"]
 
 
-async def test_what_one_hop_enqueues_names_its_request(deployment: Deployment):
+async def test_a_job_enqueued_on_another_thread_names_its_request(deployment: Deployment):
     """The answer is stored on the database's thread, and the log line of its job still has the request's id."""
     cleo = await deployment.connected("cleo")
     tea = await deployment.event(cleo)
@@ -73,7 +73,7 @@ async def test_what_one_hop_enqueues_names_its_request(deployment: Deployment):
 
 
 @needs("opentelemetry")
-async def test_its_id_is_that_of_one_trace(deployment: Deployment, monkeypatch):
+async def test_all_spans_of_an_answer_share_one_trace(deployment: Deployment, monkeypatch):
     """All steps are spans of one trace. The request to the person's server names the step that sends it, and no other
     request carries trace headers.
     """
@@ -117,7 +117,7 @@ async def test_its_id_is_that_of_one_trace(deployment: Deployment, monkeypatch):
     assert set(sent) <= attempts
 
 
-def test_without_it_nothing_is_added():
+def test_without_tracing_nothing_is_added():
     with step("record.attempted", "an answer"):
         pass
     assert request_headers() == {}

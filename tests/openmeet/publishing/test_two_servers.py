@@ -168,7 +168,7 @@ async def role_of(servers: TwoServers, group: Group, who: Caller) -> GroupRole |
 
 
 @HOMES
-async def test_a_group_is_handed_over_from_one_server_to_the_other(servers: TwoServers, one: str, other: str):
+async def test_a_group_is_handed_over_between_servers(servers: TwoServers, one: str, other: str):
     """The old record links to the new one, and the members' records about the group follow, on every server."""
     deployment = servers.deployment
     ana, ben, cleo = [await servers.person(name, home) for name, home in (("ana", one), ("ben", other), ("cleo", one))]
@@ -196,7 +196,9 @@ async def test_a_group_is_handed_over_from_one_server_to_the_other(servers: TwoS
 
 
 @HOMES
-async def test_the_backup_admin_takes_over_when_the_owners_account_goes(servers: TwoServers, one: str, other: str):
+async def test_the_backup_admin_takes_over_after_the_owners_account_is_deleted(
+    servers: TwoServers, one: str, other: str
+):
     """The account is deleted at its own server, which reports it. The group continues in the backup admin's repository."""
     deployment = servers.deployment
     ana, ben = await servers.person("ana", one), await servers.person("ben", other)
@@ -221,7 +223,7 @@ async def test_the_backup_admin_takes_over_when_the_owners_account_goes(servers:
 
 
 @HOMES
-async def test_membership_takes_both_sides_whose_servers_differ(servers: TwoServers, one: str, other: str):
+async def test_membership_needs_both_sides_on_different_servers(servers: TwoServers, one: str, other: str):
     """The group's side assigns and removes the role, and the member's side leaves, each with another app."""
     deployment = servers.deployment
     ana, ben, cleo = [
@@ -258,7 +260,7 @@ async def test_membership_takes_both_sides_whose_servers_differ(servers: TwoServ
 
 
 @HOMES
-async def test_a_mark_of_origin_that_somebody_copies_is_a_claim(servers: TwoServers, one: str, other: str):
+async def test_a_copied_mark_of_origin_is_only_a_claim(servers: TwoServers, one: str, other: str):
     """The copy is at another server under the same record key, before and after the event is unpublished. It is a
     separate event and belongs to its author.
     """
@@ -286,7 +288,7 @@ async def test_a_mark_of_origin_that_somebody_copies_is_a_claim(servers: TwoServ
         deployment.clock.turn(MINUTE)
 
 
-async def test_two_processes_that_refresh_one_password_session_at_once(servers: TwoServers):
+async def test_two_processes_refresh_one_password_session_concurrently(servers: TwoServers):
     """Both act, one of them refreshes, and the session remains valid, so no token was used twice. (For OAuth sessions
     see ``tests/openmeet/sign_in/test_refreshing_processes.py``; tests cannot turn the clock of the reference.)
     """

@@ -161,7 +161,7 @@ async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment
 
 
 @pytest.mark.parametrize("order", [(0, 1, 0, 1), (0, 1, 1, 0), (1, 0, 0, 1), (1, 0, 1, 0)], ids=str)
-async def test_a_longer_evening_here_and_another_day_there(deployment: Deployment, order: tuple[int, ...]):
+async def test_times_changed_on_both_sides_are_not_mixed(deployment: Deployment, order: tuple[int, ...]):
     """The start of one side is never combined with the end of the other: both sides end up with times that somebody
     entered, and the host can choose the others.
     """
@@ -276,7 +276,7 @@ async def times_sent(side: Writers) -> int:
 
 
 @pytest.mark.parametrize("part", range(2))
-async def test_two_installations_that_share_a_did_meet_and_stop(
+async def test_two_installations_that_share_a_did_converge(
     deployment: Deployment, make_sqlite: MakeDatabase, part: int
 ):
     """A name on each page and a name in an app: in the end both sites show what the repository has, and nothing changes

@@ -85,7 +85,7 @@ async def test_an_answer_in_the_older_account_is_changed_there(deployment: Deplo
     assert await records_in(deployment, work, RSVP) == {}
 
 
-async def test_of_several_the_one_that_counts_is_changed(deployment: Deployment):
+async def test_of_several_answers_the_one_that_counts_is_changed(deployment: Deployment):
     """The record that counts is changed to "not going", whatever the other one says, because it is the one that their
     page follows.
     """
@@ -102,7 +102,7 @@ async def test_of_several_the_one_that_counts_is_changed(deployment: Deployment)
     await says_no(deployment, cleo, event, counts)
 
 
-async def test_an_answer_of_an_account_that_they_claimed_is_changed_there(deployment: Deployment):
+async def test_an_answer_in_a_claimed_account_is_changed_there(deployment: Deployment):
     """The account was first seen as a stranger's and then linked to somebody who already has one, which continues to
     get new records.
     """
@@ -129,7 +129,7 @@ async def test_an_answer_of_an_account_that_they_claimed_is_changed_there(deploy
     assert await records_in(deployment, first, RSVP) == {}
 
 
-async def test_what_a_member_said_in_the_older_account_is_the_one_to_change(deployment: Deployment):
+async def test_a_membership_record_in_the_older_account_is_changed_there(deployment: Deployment):
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     hedi, cleo = await deployment.connected("hedi"), await deployment.connected("cleo")
     group = await found(deployment, hedi)
@@ -197,7 +197,7 @@ async def test_an_answer_waits_until_a_new_account_has_been_read(deployment: Dep
     assert await records_in(deployment, first, RSVP) == {}
 
 
-async def test_an_account_that_cannot_be_read_keeps_no_answer_back_for_good(deployment: Deployment):
+async def test_an_account_that_cannot_be_read_delays_answers_only_for_a_while(deployment: Deployment):
     event, _ = await public_event(deployment)
     cleo, first, _ = await two_accounts(deployment)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
@@ -209,7 +209,7 @@ async def test_an_account_that_cannot_be_read_keeps_no_answer_back_for_good(depl
     assert len(await records_in(deployment, first, RSVP)) == 1
 
 
-async def test_what_was_written_since_an_account_was_last_read_is_found(deployment: Deployment):
+async def test_an_answer_written_since_the_last_read_is_found(deployment: Deployment):
     """The account was last read long ago. Signing in queues another read, and until then its server is asked directly."""
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
@@ -222,7 +222,7 @@ async def test_what_was_written_since_an_account_was_last_read_is_found(deployme
     assert list(await records_in(deployment, first, RSVP)) == [said]
 
 
-async def test_ours_stays_where_the_later_one_cannot_be_changed_now(deployment: Deployment):
+async def test_our_record_stays_while_the_later_one_cannot_be_changed(deployment: Deployment):
     """Their other server needs a new sign-in first. If our record were deleted already, the answer would be nowhere in
     the meantime.
     """
@@ -242,7 +242,7 @@ async def test_ours_stays_where_the_later_one_cannot_be_changed_now(deployment: 
 
 
 @pytest.mark.parametrize("where", ["another account", "the same account"])
-async def test_a_later_answer_of_another_app_is_changed_and_ours_goes(deployment: Deployment, where: str):
+async def test_a_later_answer_of_another_app_is_changed_and_ours_deleted(deployment: Deployment, where: str):
     """Otherwise the answer given here last would be older than the other record, and would lose to it in the next whole
     read.
     """

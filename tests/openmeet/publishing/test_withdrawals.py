@@ -63,7 +63,7 @@ async def cleo(deployment: Deployment) -> Caller:
     return await deployment.connected()
 
 
-async def test_an_edit_on_its_way_does_not_keep_what_was_recalled(deployment: Deployment, cleo: Caller):
+async def test_an_edit_being_ingested_does_not_stop_a_retraction(deployment: Deployment, cleo: Caller):
     """Consent ends, then another app's edit of the record arrives. The record is deleted all the same (invariant 11)."""
     await deployment.event(cleo)
     await run_until_idle(deployment, cleo)
@@ -74,7 +74,7 @@ async def test_an_edit_on_its_way_does_not_keep_what_was_recalled(deployment: De
     assert await records(deployment, EVENT) == []
 
 
-async def test_a_new_yes_publishes_what_was_taken_back(deployment: Deployment, cleo: Caller):
+async def test_new_consent_publishes_what_was_retracted(deployment: Deployment, cleo: Caller):
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug)
     await run_until_idle(deployment, cleo)
@@ -88,7 +88,7 @@ async def test_a_new_yes_publishes_what_was_taken_back(deployment: Deployment, c
     assert answer["value"]["subject"]["uri"] == written["uri"], "about the record that the event has now"
 
 
-async def test_deleting_here_deletes_what_another_app_wrote(deployment: Deployment, cleo: Caller):
+async def test_deleting_here_deletes_another_apps_record(deployment: Deployment, cleo: Caller):
     """An event from her own repository that was never edited here: deleting it here deletes the record."""
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
@@ -104,7 +104,7 @@ async def test_deleting_here_deletes_what_another_app_wrote(deployment: Deployme
     assert await records(deployment, EVENT) == []
 
 
-async def test_an_answer_follows_its_event_into_the_open(deployment: Deployment, cleo: Caller):
+async def test_an_answer_is_published_when_its_event_becomes_public(deployment: Deployment, cleo: Caller):
     """The answer was given while the event was unlisted. It is published together with the event."""
     event = await deployment.event(cleo, visibility="unlisted")
     await deployment.answer(cleo, event.slug)
@@ -116,7 +116,7 @@ async def test_an_answer_follows_its_event_into_the_open(deployment: Deployment,
     assert len(await records(deployment, RSVP)) == 1
 
 
-async def test_what_is_heard_after_it_was_taken_back_makes_nothing(deployment: Deployment, cleo: Caller):
+async def test_messages_that_arrive_after_a_retraction_create_nothing(deployment: Deployment, cleo: Caller):
     """The record was written, edited in another app and retracted before the stream brought any of it. There is one
     event, and her answer is unchanged.
     """
@@ -138,7 +138,7 @@ async def test_what_is_heard_after_it_was_taken_back_makes_nothing(deployment: D
     assert answers == ["attending"]
 
 
-async def test_a_new_yes_while_the_answer_to_the_delete_is_lost(deployment: Deployment, cleo: Caller):
+async def test_new_consent_while_the_response_to_the_delete_is_lost(deployment: Deployment, cleo: Caller):
     """The echo of our own delete does not count as hers: the answer stays and is published again."""
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
@@ -164,7 +164,7 @@ async def test_a_new_yes_while_the_answer_to_the_delete_is_lost(deployment: Depl
 
 
 @pytest.mark.parametrize(("deleted_first", "expected"), [(True, "interested"), (False, "declined")])
-async def test_the_latest_of_deleting_and_answering_counts(
+async def test_the_later_of_a_delete_and_an_answer_counts(
     deployment: Deployment, cleo: Caller, *, deleted_first: bool, expected: str
 ):
     """The record is deleted in another app, and an answer is given here before that is known."""
@@ -186,7 +186,7 @@ async def test_the_latest_of_deleting_and_answering_counts(
     assert len(await records(deployment, RSVP)) == (1 if deleted_first else 0)
 
 
-async def test_a_word_of_her_app_counts_although_its_record_is_taken_back(deployment: Deployment, cleo: Caller):
+async def test_another_apps_answer_counts_although_its_record_is_retracted(deployment: Deployment, cleo: Caller):
     """She withdraws consent to publishing, and answers differently in another app before her record is deleted. The
     site has not read that answer yet.
     """
@@ -208,7 +208,7 @@ async def test_a_word_of_her_app_counts_although_its_record_is_taken_back(deploy
     assert [row["status"] for row in rows] == ["attending"]
 
 
-async def test_such_a_word_counts_where_nothing_is_heard_for_a_while(deployment: Deployment, cleo: Caller):
+async def test_that_answer_counts_even_if_it_is_ingested_late(deployment: Deployment, cleo: Caller):
     """The processor is down for half an hour while the publisher retries. The record waits, and her answer is not lost."""
     ana = await deployment.person()
     event = await deployment.event(ana)
@@ -230,7 +230,7 @@ async def test_such_a_word_counts_where_nothing_is_heard_for_a_while(deployment:
 
 
 @pytest.mark.parametrize("is_heard_first", [True, False])
-async def test_a_word_of_her_app_counts_although_the_event_is_taken_back(
+async def test_another_apps_answer_counts_although_the_event_is_retracted(
     deployment: Deployment, cleo: Caller, *, is_heard_first: bool
 ):
     """The host withdraws consent, so the event's record and the answers to it are deleted. The last answer is kept."""
@@ -261,7 +261,7 @@ async def test_a_word_of_her_app_counts_although_the_event_is_taken_back(
     assert again["value"]["status"] == f"{RSVP}#going"
 
 
-async def test_hearing_of_a_record_does_not_decide_that_it_stays(deployment: Deployment, cleo: Caller):
+async def test_an_echo_does_not_decide_that_a_record_stays(deployment: Deployment, cleo: Caller):
     """Its conditions have changed and it has not been checked yet. Its echo, or an edit in another app, causes the
     check.
     """
@@ -282,9 +282,7 @@ async def test_hearing_of_a_record_does_not_decide_that_it_stays(deployment: Dep
     assert await records(deployment, RSVP) == []
 
 
-async def test_a_retraction_without_a_reply_is_no_withdrawal_though_its_person_must_sign_in_again(
-    deployment: Deployment, cleo: Caller
-):
+async def test_a_retraction_without_a_response_is_not_taken_for_a_withdrawal(deployment: Deployment, cleo: Caller):
     """The record is missing because this site deleted it. A long simulation found that the answer was withdrawn with
     it.
     """
@@ -331,7 +329,7 @@ async def publish_then_lose_a_delete(deployment: Deployment, cleo: Caller) -> tu
     return mine.id, record
 
 
-async def test_a_record_written_again_is_not_taken_for_the_one_that_was_deleted(deployment: Deployment, cleo: Caller):
+async def test_a_rewritten_record_is_not_taken_for_the_deleted_one(deployment: Deployment, cleo: Caller):
     """It has the same bytes, and so the same CID, as the record whose delete had no response. It stays until another
     app deletes it.
     """
@@ -352,7 +350,7 @@ async def test_a_record_written_again_is_not_taken_for_the_one_that_was_deleted(
     assert held.status is AttendanceStatus.DECLINED
 
 
-async def test_a_record_that_came_back_changed_is_decided_about_anew(deployment: Deployment, cleo: Caller):
+async def test_a_record_that_came_back_changed_is_decided_again(deployment: Deployment, cleo: Caller):
     """The response to the delete was lost, another app wrote the record again, and she publishes it again here. The
     other app's version counts, and the writes come to an end.
     """

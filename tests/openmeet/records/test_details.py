@@ -37,25 +37,25 @@ SAID = RecordDetails(
 )
 
 
-def test_a_number_is_read_as_a_number():
+def test_numbers_are_read_as_numbers():
     """Zero is a value, too. A numeric string is read as a number, and a value out of bounds is not."""
     read = reader_of(Input("age", lazy("Age"), inputs.number(0, 99, "between 0 and 99")))
     assert [read(value) for value in (18, 0, "18", 100, -1, True, None, [18], 1.5)] == [18, 0, 18] + [None] * 6
     assert [is_zero(value) for value in (0, False, "", None, ())] == [True, False, False, False, False]
 
 
-def test_what_is_said_reads_back_and_the_record_is_valid():
+def test_details_are_read_back_and_their_record_is_valid():
     record = write_event(replace(OURS, details=SAID), None)
     validate_record(Catalog(), EVENT, record)
     cbor.encode(record)
     assert read_details(record) == SAID
 
 
-def test_who_says_nothing_more_writes_nothing_more():
+def test_an_event_without_details_writes_none():
     assert DETAILS_KEY not in write_event(OURS, None)
 
 
-def test_an_edit_keeps_what_others_put_there():
+def test_an_edit_keeps_fields_of_other_apps():
     """Our keys change; an unknown key in the same object and the order of keys stay (invariant 6)."""
     record = write_event(replace(OURS, details=SAID), None)
     record[DETAILS_KEY] = {"seatColour": "red", **record[DETAILS_KEY]}
@@ -65,18 +65,18 @@ def test_an_edit_keeps_what_others_put_there():
     assert emptied[DETAILS_KEY] == {"seatColour": "red", "$type": DETAILS_KEY}
 
 
-def test_the_same_details_enqueue_nothing():
+def test_unchanged_details_enqueue_nothing():
     record = write_event(replace(OURS, details=SAID), None)
     assert is_up_to_date(replace(OURS, details=SAID), record)
     assert not is_up_to_date(replace(OURS, details=replace_tags(SAID, ())), record)
 
 
-def test_nonsense_under_our_name_is_read_as_nothing():
+def test_nonsense_under_our_key_is_ignored():
     for nonsense in (None, 7, [], {"tags": "chess", "accessibility": [1], "isAllDay": "yes", "price": {}}):
         assert read_details({DETAILS_KEY: nonsense}) == NOTHING_MORE
 
 
-def test_what_an_event_here_could_not_have_is_passed_over():
+def test_impossible_details_are_ignored():
     """Foreign records can contain anything: a script never becomes a link, lists have a maximum length, and tags are
     normalised.
     """
@@ -108,7 +108,7 @@ def test_what_an_event_here_could_not_have_is_passed_over():
     assert read.languages == ("de", "en", "fr", "it", "es", "pt", "nl", "sv")
 
 
-def test_what_is_for_some_people_only_is_in_no_record():
+def test_restricted_details_are_in_no_record():
     """The address, entrance note and link leave no trace in the record's bytes. For a public event the same search
     finds them.
     """

@@ -44,7 +44,7 @@ def test_legacy_dialect():
 
 
 @needs("fixtures")
-def test_geo_belongs_to_the_address_before_it_and_offset_is_kept():
+def test_geo_belongs_to_the_address_before_it_and_the_offset_is_kept():
     read_ = read(captured("adapter-event-geo-strings.json")).event
     assert len(read_.venues) == 1
     assert (read_.venues[0].latitude, read_.venues[0].longitude) == ("40.0141", "-105.2836")
@@ -54,7 +54,7 @@ def test_geo_belongs_to_the_address_before_it_and_offset_is_kept():
 
 
 @needs("fixtures")
-def test_all_location_types_without_a_start():
+def test_all_location_types_and_a_missing_start():
     """A missing start means "to be announced", never "now". Unknown variants are noted."""
     read_ = read(captured("event-all-location-types.json"))
     assert read_.event.starts_at is None
@@ -63,7 +63,7 @@ def test_all_location_types_without_a_start():
 
 
 @needs("fixtures")
-def test_two_kinds_without_type_and_created():
+def test_records_without_type_or_created_at():
     """The record is invalid by the Lexicon, but still an event that people want to see. The creation time comes from
     the record key.
     """
@@ -79,7 +79,7 @@ def test_two_kinds_without_type_and_created():
 
 @needs("fixtures")
 @pytest.mark.parametrize("number", range(28))
-def test_irregular_repository_is_read_whole(number):
+def test_an_irregular_repository_is_read_completely(number):
     record = captured("repo-events-irregular-monthly.json")["records"][number]
     assert read(record["value"]).event.starts_at is not None
 
@@ -133,7 +133,7 @@ def test_dangerous_links_are_not_links():
     assert [link.uri for link in read_.event.links] == ["https://example.org/"]
 
 
-def test_mode_follows_locations_where_it_is_not_said():
+def test_mode_follows_from_locations_if_it_is_missing():
     online = {"$type": "community.lexicon.calendar.event#uri", "uri": "https://example.org/live"}
     address = {"$type": "community.lexicon.location.address", "country": "DE"}
     assert read(event(locations=[online])).event.mode is Mode.ONLINE
@@ -141,7 +141,7 @@ def test_mode_follows_locations_where_it_is_not_said():
     assert read(event()).event.mode is Mode.IN_PERSON
 
 
-def test_items_without_type_are_guessed_by_their_keys():
+def test_items_without_type_are_recognised_by_their_keys():
     places = [
         {"latitude": "1", "longitude": "2"},
         {"country": "AT", "locality": "Graz"},
@@ -153,23 +153,23 @@ def test_items_without_type_are_guessed_by_their_keys():
 
 
 @pytest.mark.parametrize("mode", ["community.lexicon.calendar.event#Virtual", "virtual", "x.y.z#VIRTUAL"])
-def test_tokens_of_any_namespace(mode):
+def test_tokens_of_any_namespace_are_understood(mode):
     assert read(event(mode=mode)).event.mode is Mode.ONLINE
 
 
-def test_offset_is_the_zone_where_none_is_named():
+def test_the_offset_is_the_zone_if_none_is_named():
     assert read(event(startsAt="2026-10-04T10:00:00-06:00")).event.time_zone == "-06:00"
     assert read(event(startsAt="2026-10-04T10:00:00Z", timezone="Mars/Olympus")).event.time_zone == "UTC"
 
 
-def test_title_falls_back_to_the_description_by_graphemes():
+def test_the_title_falls_back_to_the_description():
     family = "👩‍👩‍👧‍👦"
     assert read(event(name=" ", description=family * 100)).event.name == family * 80
     assert read({"$type": EVENT}).event.name == "(untitled)"
 
 
 @pytest.mark.parametrize("name", ["\u200b\u2060", "\u3164", "\u200d\u200f\u00ad", 123, {}, ["Tea"], True])
-def test_a_title_that_shows_nothing_is_none(name):
+def test_an_invisible_title_counts_as_missing(name):
     """The title is flagged, and the record keeps its original text."""
     found = read(event(name=name, title="Tea"))
     assert found.event.name == "Tea"
@@ -178,17 +178,17 @@ def test_a_title_that_shows_nothing_is_none(name):
 
 
 @pytest.mark.parametrize("name", ["茶", "☕", "42", "?!", "👩‍👩‍👧"])
-def test_short_titles_are_titles(name):
+def test_short_titles_are_kept(name):
     assert read(event(name=name)).event.name == name
 
 
-def test_a_start_of_another_type_is_to_be_announced():
+def test_a_start_of_the_wrong_type_is_to_be_announced():
     found = read(event(startsAt={}))
     assert found.event.starts_at is None
     assert "startsAt" in {one.path for one in found.notes.kept}
 
 
-def test_of_a_very_long_description_the_beginning_is_shown():
+def test_a_very_long_description_is_cut():
     found = read(event(description="long " * 5_000))
     assert len(found.event.description) <= MAX_DESCRIPTION
     assert found.event.description.endswith("long…")
@@ -210,7 +210,7 @@ def test_nul_characters_cannot_reach_a_database():
         event(startsAt="2201-01-01T00:00:00Z"),
     ],
 )
-def test_what_cannot_be_an_event_is_kept_raw_with_a_reason(record):
+def test_a_record_that_is_not_an_event_is_kept_raw_with_a_reason(record):
     with pytest.raises(Unmappable) as refused:
         read(record)
     assert explain(refused.value.why).endswith(".")
@@ -223,7 +223,7 @@ def test_a_title_is_one_line_that_neither_hides_nor_floods():
     assert (len(long), long[-1]) == (200, "…")
 
 
-def test_names_of_places_and_links_are_bounded():
+def test_names_of_places_and_links_have_a_maximum_length():
     place = {"$type": "community.lexicon.location.address", "country": "DE", "name": "x" * 5000}
     read_ = read(event(locations=[place], uris=[{"uri": "https://example.org", "name": "\u202ey" * 5000}])).event
     assert len(read_.venues[0].name) == 200
@@ -236,7 +236,7 @@ def whole_days(**fields: object) -> dict[str, object]:
     return event(**{**days, DETAILS_KEY: {"$type": DETAILS_KEY, "isAllDay": True}, **fields})
 
 
-def test_whole_days_of_another_installation_are_whole_days():
+def test_all_day_events_of_another_installation_are_all_day():
     read_ = read(whole_days())
     assert read_.event.is_all_day
     assert read_.event.time_zone == "Europe/Berlin"
@@ -253,6 +253,6 @@ def test_whole_days_of_another_installation_are_whole_days():
         {"startsAt": None},
     ],
 )
-def test_an_app_that_moves_them_to_an_hour_means_the_hour(fields: dict[str, object]):
+def test_an_app_that_sets_an_hour_ends_an_all_day_event(fields: dict[str, object]):
     """The app does not know our marker for all-day events and leaves it in the record."""
     assert not read(whole_days(**fields)).event.is_all_day

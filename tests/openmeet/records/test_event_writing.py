@@ -85,25 +85,25 @@ def test_new_record_is_valid_and_reads_back_the_same():
     }
 
 
-def test_what_was_written_enqueues_nothing():
+def test_writing_the_same_again_enqueues_nothing():
     assert is_up_to_date(OURS, write_event(OURS, None))
 
 
-def test_a_higher_version_alone_is_no_reason_to_write():
+def test_a_higher_version_alone_causes_no_write():
     """The version counter in the mark of origin changes only together with a visible field."""
     assert is_up_to_date(dataclasses.replace(OURS, version=9), write_event(OURS, None))
 
 
 @needs("fixtures")
 @pytest.mark.parametrize("name", FOREIGN)
-def test_record_of_another_app_that_nobody_edited_is_not_touched(name):
+def test_an_unedited_record_of_another_app_is_not_written(name):
     record = captured(name)
     assert write_event(as_ours(read(record)), record) == record
 
 
 @needs("fixtures")
 @pytest.mark.parametrize("name", FOREIGN)
-def test_renaming_changes_the_name_alone(name):
+def test_renaming_changes_only_the_name(name):
     """Unknown variants, pictures, dates with offsets and the order of lists stay the same byte for byte."""
     record = captured(name)
     ours = dataclasses.replace(as_ours(read(record)), title="Renamed")
@@ -115,7 +115,7 @@ def test_renaming_changes_the_name_alone(name):
 
 
 @needs("fixtures")
-def test_facets_go_with_the_text_they_point_into():
+def test_facets_are_removed_with_the_text_they_belong_to():
     record = captured("smokesignal-style-event-atmosphereconf-2026.json")
     written = write_event(dataclasses.replace(as_ours(read(record)), description="Shorter."), record)
     assert "facets" not in written
@@ -123,7 +123,7 @@ def test_facets_go_with_the_text_they_point_into():
 
 
 @needs("fixtures")
-def test_moving_the_venue_keeps_the_places_of_others():
+def test_moving_the_venue_keeps_places_of_other_apps():
     record = captured("event-all-location-types.json")
     ours = dataclasses.replace(as_ours(read(record)), venue=Venue(name="Hall", locality="Linz", country="AT"))
     written = write_event(ours, record)
@@ -136,7 +136,7 @@ def test_moving_the_venue_keeps_the_places_of_others():
     assert written["locations"][1:] == record["locations"][1:]
 
 
-def test_country_that_is_not_known_is_not_invented():
+def test_an_unknown_country_is_not_made_up():
     """Without a country an address is invalid by the Lexicon, so only coordinates are written, or nothing."""
     nowhere = dataclasses.replace(OURS, venue=Venue(name="Park", street="Ring 1"))
     assert "locations" not in write_event(nowhere, None)
@@ -146,21 +146,21 @@ def test_country_that_is_not_known_is_not_invented():
     ]
 
 
-def test_cancelling_changes_the_status_alone():
+def test_cancelling_changes_only_the_status():
     before = write_event(OURS, None)
     after = write_event(dataclasses.replace(OURS, status=EventStatus.CANCELLED), before)
     assert after["status"] == f"{EVENT}#cancelled"
     assert {k: v for k, v in after.items() if k != "status"} == {k: v for k, v in before.items() if k != "status"}
 
 
-def test_no_null_is_ever_written():
+def test_null_is_never_written():
     before = write_event(OURS, None)
     after = write_event(dataclasses.replace(OURS, ends_at=None), before)
     assert "endsAt" not in after
     assert None not in after.values()
 
 
-def test_public_join_link_comes_and_goes():
+def test_a_public_join_link_is_added_and_removed():
     online = dataclasses.replace(OURS, mode=Mode.ONLINE, venue=Venue(), online_url="https://video.example/1")
     written = write_event(online, None)
     assert read(written).online_url == "https://video.example/1"
@@ -169,19 +169,19 @@ def test_public_join_link_comes_and_goes():
     assert is_up_to_date(dataclasses.replace(online, online_url=""), hidden)
 
 
-def test_our_side_as_the_reader_sees_it():
+def test_our_version_equals_what_a_reader_sees():
     base = write_event(OURS, None)
     edited = dataclasses.replace(OURS, title="Go in the park")
     assert ours_as_read(edited, base, rkey="self") == dataclasses.replace(read(base), name="Go in the park")
 
 
-def test_cid_is_that_of_the_bytes():
+def test_the_cid_is_that_of_the_bytes():
     written = encode_record(write_event(OURS, None))
     assert cbor.decode(written.body) == written.record
     assert str(written.cid).startswith("bafyrei")
 
 
-def test_online_events_have_no_place_left_over():
+def test_an_online_event_keeps_no_place_in_its_record():
     """The address from when the event was in person must not stay public after it moved online (invariant 3)."""
     online = dataclasses.replace(OURS, mode=Mode.ONLINE)
     before = write_event(OURS, None)
@@ -193,19 +193,19 @@ def test_online_events_have_no_place_left_over():
     assert "locations" not in write_event(online, None)
 
 
-def test_in_person_again_has_its_place_again():
+def test_an_event_in_person_again_has_its_place_again():
     online = write_event(dataclasses.replace(OURS, mode=Mode.ONLINE), write_event(OURS, None))
     assert read(write_event(OURS, online)).venues == read(write_event(OURS, None)).venues
 
 
-def test_a_place_that_came_with_an_online_event_stays():
+def test_a_place_that_another_app_gave_an_online_event_stays():
     """The other app published both, and our edit of the title does not concern the place (invariant 6)."""
     theirs = {**write_event(OURS, None), "mode": f"{EVENT}#virtual"}
     ours = dataclasses.replace(as_ours(read(theirs)), title="Go in the park")
     assert write_event(ours, theirs)["locations"] == theirs["locations"]
 
 
-def test_the_link_to_our_page_is_called_as_the_event_is():
+def test_the_link_to_our_page_has_the_events_name():
     """After a rename the link has the new name too. Other links keep theirs."""
     theirs = {"uri": "https://tickets.example/", "name": "Chess in the park"}
     before = write_event(OURS, None)
@@ -214,7 +214,7 @@ def test_the_link_to_our_page_is_called_as_the_event_is():
     assert after["uris"] == [{"uri": OURS.page_url, "name": "Go in the park"}, theirs]
 
 
-def test_what_somebody_else_calls_our_page_stays():
+def test_another_apps_name_for_our_page_stays():
     """A record that this site has never written links to our page under its own label."""
     theirs = {"$type": EVENT, "name": "Chess", "createdAt": "2026-01-01T00:00:00Z"}
     theirs["uris"] = [{"uri": OURS.page_url, "name": "Register here"}]
@@ -222,7 +222,7 @@ def test_what_somebody_else_calls_our_page_stays():
 
 
 @needs("fixtures")
-def test_renaming_keeps_a_description_that_is_longer_than_what_is_shown():
+def test_renaming_keeps_a_description_longer_than_what_is_shown():
     record = {**captured("smokesignal-style-event-atmosphereconf-2026.json"), "description": "long " * 5_000}
     ours = dataclasses.replace(as_ours(read(record)), title="Renamed")
     written = write_event(ours, record)

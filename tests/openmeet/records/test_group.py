@@ -79,7 +79,7 @@ def out(share: Share = Share.ALL, **more: Any) -> GroupOut:
 
 
 @pytest.mark.parametrize("role", GroupRole)
-def test_every_role_has_its_value_or_none(role):
+def test_every_role_has_its_value_or_no_record(role):
     """Members come back with the same role. Other people are in no record."""
     value = VALUE_OF[role]
     if role not in INSIDE:
@@ -91,7 +91,7 @@ def test_every_role_has_its_value_or_none(role):
 
 
 @pytest.mark.parametrize("value", ["", None, 7, ["x"], f"{GROUP}#pending", f"{GROUP}#emperor", "#banned", "left"])
-def test_a_role_that_is_none_gives_no_more_than_belonging(value):
+def test_an_unknown_role_means_plain_membership(value):
     assert role_of(value) is GroupRole.MEMBER
 
 
@@ -99,7 +99,7 @@ def test_a_role_that_is_none_gives_no_more_than_belonging(value):
 @pytest.mark.parametrize("level", PromotionLevel)
 @pytest.mark.parametrize("is_wanted", [True, False])
 @pytest.mark.parametrize("is_elsewhere", [True, False])
-def test_every_cell_of_what_the_network_gets_of_a_group(visibility, level, is_wanted, is_elsewhere):
+def test_every_combination_of_what_is_published_of_a_group(visibility, level, is_wanted, is_elsewhere):
     """Only a public group whose owner wants it published, and only as much as its level allows."""
     one = group(visibility=visibility.value, promotion_level=level.value, sync_enabled="on" if is_wanted else "")
     one = replace(one, network=GroupPublication(record_uri=URI, is_read_only=is_elsewhere))
@@ -113,7 +113,7 @@ def test_every_cell_of_what_the_network_gets_of_a_group(visibility, level, is_wa
     assert set(BY_LEVEL) == {(each, other) for each in GroupVisibility for other in PromotionLevel}
 
 
-def test_what_is_written_is_read_back_and_written_once():
+def test_a_written_record_is_read_back_and_not_written_again():
     ours = out(backup_admins=(BEN,), predecessor=Reference(URI, CID))
     record = write_group(ours, None)
     validate_record(Catalog(), GROUP, record)
@@ -125,12 +125,12 @@ def test_what_is_written_is_read_back_and_written_once():
     assert write_group(ours, record) == record
 
 
-def test_the_least_is_a_name_and_a_page():
+def test_a_minimal_group_record_has_a_name_and_a_page():
     record = write_group(out(Share.LEAST, backup_admins=(BEN,)), write_group(out(), None))
     assert set(record) == {"$type", "name", "website", "promotion", "createdAt"}
 
 
-def test_what_others_added_stays():
+def test_fields_of_other_apps_stay():
     before = write_group(out(), None)
     before |= {"com.example.color": "red"}
     before["roles"] = [{**before["roles"][0], "com.example.badge": "gold"}, {"name": "com.example#cook"}]
@@ -141,7 +141,7 @@ def test_what_others_added_stays():
     assert write_former(URI, after) == {**after, "successor": URI}
 
 
-def test_statements_are_read_as_they_were_written():
+def test_membership_records_are_read_back_as_written():
     said = write_membership(URI, NOW, None)
     accepted = write_acceptance(URI, BEN, SAID, f"{GROUP}#admin", NOW, None)
     event = Reference(f"at://{BEN}/community.lexicon.calendar.event/3mfyouzqqu327", CID)
@@ -173,7 +173,7 @@ def test_statements_are_read_as_they_were_written():
         (MEMBERSHIP, BEN, {"$type": str(ACCEPTANCE)}),
     ],
 )
-def test_who_may_not_say_it_says_nothing(collection, did, changes):
+def test_a_statement_by_the_wrong_author_is_ignored(collection, did, changes):
     """Whose statement it is follows from the repository, whatever the record says."""
     written = {
         ACCEPTANCE: write_acceptance(URI, BEN, SAID, f"{GROUP}#owner", NOW, None),
@@ -185,12 +185,12 @@ def test_who_may_not_say_it_says_nothing(collection, did, changes):
 
 
 @pytest.mark.parametrize("record", [None, [], {}, {"name": " "}, {"name": 3}, {"name": "x", "$type": "com.example.x"}])
-def test_what_is_no_group_makes_no_row(record):
+def test_an_invalid_group_record_makes_no_row(record):
     with pytest.raises(Unmappable):
         read_group(GROUP, record)
 
 
-def test_hostile_values_are_passed_over():
+def test_hostile_values_are_ignored():
     read = read_group(
         GROUP,
         {
@@ -214,7 +214,7 @@ def test_hostile_values_are_passed_over():
     )
 
 
-def test_an_event_names_its_group_and_no_other_apps_words_are_lost():
+def test_an_event_names_its_group_and_keeps_fields_of_other_apps():
     record = {"name": "Tea"}
     put_link(record, URI)
     record["openmeet.lexicon.groupLink"]["com.example.x"] = 1

@@ -31,7 +31,7 @@ def inspected(name: str) -> list[InspectedRecord]:
 
 
 @needs("fixtures")
-def test_every_captured_file_is_expected():
+def test_every_captured_file_is_listed():
     assert {path.name for path in fixture_path("data/calendar-records").iterdir()} == set(EXPECTED)
 
 
@@ -47,7 +47,7 @@ def test_captured_file(name):
 
 @needs("fixtures")
 @pytest.mark.parametrize("name", ["atmo-rsvp-event-game-night.json", "smokesignal-legacy-event.json"])
-def test_cid_is_recomputed(name):
+def test_the_cid_is_recomputed(name):
     """The bytes that we encode from the JSON equal those in the repository."""
     assert inspected(name)[0].cid == inspected(name)[0].cid_claimed
 
@@ -102,13 +102,13 @@ def test_records_of_groups_and_series_are_understood(uri, record, kind, fields):
         ({"$type": "openmeet.lexicon.series", "name": "Tea"}, "time zone"),
     ],
 )
-def test_what_is_no_such_record_says_why(record, why):
+def test_an_unknown_record_states_the_reason(record, why):
     (one,) = inspect_file(msgspec.json.encode(record), now=NOW)
     assert one.understood_as == ""
     assert why in one.problem
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
-def test_what_is_not_json_is_refused(content):
+def test_invalid_json_is_refused(content):
     with pytest.raises(InvalidInput):
         inspect_file(content, now=NOW)

@@ -38,7 +38,7 @@ def test_the_series_is_read_and_the_rest_kept_with_a_reason() -> None:
         {"seriesSlug": "tea", "isRecurring": False},
     ],
 )
-def test_what_names_no_series_is_no_hint_and_no_failure(meta: object) -> None:
+def test_metadata_without_a_series_is_neither_a_hint_nor_a_failure(meta: object) -> None:
     assert series_name(meta) == ""
     read, _ = notes_on(meta)
     assert read == []

@@ -126,7 +126,7 @@ def written_twice(ours: Publishable, record: Any) -> Any:
 
 
 @given(st.data(), foreign_records())
-def test_other_edits_leave_lists_byte_for_byte(data: st.DataObject, record: dict[str, Any]) -> None:
+def test_other_edits_keep_lists_byte_for_byte(data: st.DataObject, record: dict[str, Any]) -> None:
     """However often title, text or time are edited, places and links are written back unchanged."""
     lists = {key: cbor.encode(record[key]) for key in ("locations", "location", "uris") if key in record}
     ours = as_ours(read(record))
@@ -138,7 +138,7 @@ def test_other_edits_leave_lists_byte_for_byte(data: st.DataObject, record: dict
 
 
 @given(st.data(), foreign_records())
-def test_edits_are_written_once_and_later_edits_of_text_touch_no_list(
+def test_edits_are_written_once_and_later_text_edits_change_no_list(
     data: st.DataObject, record: dict[str, Any]
 ) -> None:
     """Writing our own output again changes nothing, and a later edit of the title changes only the title."""
@@ -153,7 +153,7 @@ def test_edits_are_written_once_and_later_edits_of_text_touch_no_list(
 
 
 @given(st.data(), foreign_records())
-def test_of_a_list_only_our_own_entries_ever_change(data: st.DataObject, record: dict[str, Any]) -> None:
+def test_only_our_own_entries_of_a_list_ever_change(data: st.DataObject, record: dict[str, Any]) -> None:
     """Entries that the event's venue and link were not read from are still there after any edits, in their order."""
     seen = read_event(EVENT, record, rkey="self", indexed_at=NOW)
     key = "locations" if "locations" in record else "location"
@@ -173,7 +173,7 @@ def test_of_a_list_only_our_own_entries_ever_change(data: st.DataObject, record:
         assert all(any(place == one for one in rest) for place in theirs)
 
 
-def test_a_venue_that_cannot_be_written_takes_away_one_place_once() -> None:
+def test_a_venue_that_cannot_be_written_removes_one_place_once() -> None:
     """Hall A was replaced here by a park without a country. Hall B stays however often the event is edited."""
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
@@ -185,7 +185,7 @@ def test_a_venue_that_cannot_be_written_takes_away_one_place_once() -> None:
         assert record["locations"] == [HALL_B]
 
 
-def test_a_venue_that_can_be_written_later_stands_before_the_places_of_others() -> None:
+def test_a_venue_that_can_be_written_later_comes_before_other_places() -> None:
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
     record = written_twice(ours, record)
@@ -194,7 +194,7 @@ def test_a_venue_that_can_be_written_later_stands_before_the_places_of_others() 
     assert record[ORIGIN_KEY].keys() == {"$type", "instance", "eventId", "version"}
 
 
-def test_what_another_app_put_first_is_ours_once_the_event_has_it() -> None:
+def test_an_entry_that_another_app_put_first_is_ours_once_the_event_has_it() -> None:
     """The entry noted in our mark no longer applies once another entry is the first that can be read."""
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
@@ -203,7 +203,7 @@ def test_what_another_app_put_first_is_ours_once_the_event_has_it() -> None:
     assert [place["name"] for place in written_twice(adopted, record)["locations"]] == ["Club", "Hall B"]
 
 
-def test_our_place_is_found_by_its_value_where_another_app_moved_it() -> None:
+def test_our_place_is_found_by_its_value_after_another_app_moved_it() -> None:
     base: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A]}
     now: Any = {**base, "locations": [HALL_C, HALL_A]}
     ours = dataclasses.replace(as_ours(read(base)), venue=WRITABLE)
@@ -211,7 +211,7 @@ def test_our_place_is_found_by_its_value_where_another_app_moved_it() -> None:
     assert [place["name"] for place in written["locations"]] == ["Club", "Hall C"]
 
 
-def test_our_mark_counts_although_another_app_stripped_it() -> None:
+def test_our_mark_counts_although_another_app_removed_it() -> None:
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
     written = written_twice(ours, record)
@@ -220,7 +220,7 @@ def test_our_mark_counts_although_another_app_stripped_it() -> None:
     assert write_event(renamed, stripped, Earlier(stripped, written))["locations"] == [HALL_B]
 
 
-def test_our_link_is_taken_away_although_another_app_put_one_before_it() -> None:
+def test_our_link_is_removed_although_another_app_put_one_before_it() -> None:
     """A link for attendees only must not stay public because it is no longer the first one."""
     base: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#virtual", "locations": [ZOOM]}
     now: Any = {**base, "locations": [JITSI, ZOOM]}
@@ -228,7 +228,7 @@ def test_our_link_is_taken_away_although_another_app_put_one_before_it() -> None
     assert write_event(hidden, now, Earlier(agreed=base))["locations"] == [JITSI]
 
 
-def test_taking_our_link_away_takes_no_second_one() -> None:
+def test_removing_our_link_removes_no_second_one() -> None:
     """Once our link is gone, the other app's link is the first one. The next edit does not mistake it for ours."""
     record: Any = {
         "$type": EVENT,
@@ -252,7 +252,7 @@ def test_removing_the_link_from_a_hybrid_record_without_a_mode_is_one_write() ->
 
 
 @pytest.mark.parametrize("venue", VENUES)
-def test_our_note_says_nothing_that_the_record_does_not(venue: Venue) -> None:
+def test_our_note_reveals_nothing_that_is_not_in_the_record(venue: Venue) -> None:
     """The mark contains digests, but no place name and no URL."""
     record: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#hybrid", "locations": [HALL_A, HALL_B, ZOOM, JITSI]}
     ours = dataclasses.replace(as_ours(read(record)), venue=venue, online_url="")
@@ -260,7 +260,7 @@ def test_our_note_says_nothing_that_the_record_does_not(venue: Venue) -> None:
     assert not any(word in mark for word in ("Hall", "Park", "Club", "zoom", "jitsi"))
 
 
-def test_ours_alone_needs_no_note() -> None:
+def test_a_single_entry_of_ours_needs_no_note() -> None:
     assert write_event(OURS, None)[ORIGIN_KEY] == {
         "$type": ORIGIN_KEY,
         "instance": "https://meet.example",
@@ -270,7 +270,7 @@ def test_ours_alone_needs_no_note() -> None:
 
 
 @pytest.mark.parametrize("place", [HALL_A, {"$type": "community.lexicon.location.fsq", "name": "Cafe"}])
-def test_a_place_like_ours_that_another_app_put_there_stays(place: Any) -> None:
+def test_an_equal_place_of_another_app_stays(place: Any) -> None:
     """Moved online, our place is removed. Back in person the event has the other app's place, and online again that
     place is still there.
     """
@@ -285,7 +285,7 @@ CAFE = {"$type": ADDRESS, "country": "AT", "name": "Café"}
 
 
 @pytest.mark.parametrize("agreed", [[HALL_A], []])
-def test_our_place_stands_beside_one_that_another_app_put_in_its_stead(agreed: list[Any]) -> None:
+def test_our_place_is_written_next_to_another_apps_replacement(agreed: list[Any]) -> None:
     """Both sides changed the place: ours comes first, then theirs. It is written once, and the next edit finds it
     again.
     """
@@ -304,7 +304,7 @@ def test_our_place_stands_beside_one_that_another_app_put_in_its_stead(agreed: l
     assert [one.name for one in ours_as_read(ours, theirs, rkey="3mqdau33ozs2n").venues][:1] == ["Hall B"]
 
 
-def test_what_another_app_says_of_our_place_is_still_ours() -> None:
+def test_our_place_stays_ours_after_another_apps_edit() -> None:
     """The other app added a street: the entry is updated, not duplicated."""
     base = {"$type": EVENT, "name": "Chess", "locations": [HALL_A]}
     theirs = {**base, "locations": [{**HALL_A, "street": "Ring 1"}]}

@@ -27,11 +27,11 @@ def answer(**fields: object) -> dict[str, object]:
     return {"$type": RSVP, "subject": {"uri": EVENT_URI, "cid": CID}, "status": f"{RSVP}#going", **fields}
 
 
-def test_record_key_follows_from_the_event():
+def test_the_record_key_is_derived_from_the_event():
     assert record_key_for(parse_at_uri(EVENT_URI)) == "axesruraj3rsw"
 
 
-def test_record_key_wants_a_did():
+def test_the_record_key_needs_a_did():
     with pytest.raises(Malformed):
         record_key_for(parse_at_uri("at://ana.example/community.lexicon.calendar.event/3mqdau33ozs2n"))
 
@@ -61,7 +61,7 @@ def test_captured_answers():
         (None, RsvpRecordStatus.GOING),
     ],
 )
-def test_words_of_every_app(status, expected):
+def test_statuses_of_every_app_are_read(status, expected):
     assert read_rsvp(RSVP, answer(status=status), rkey="x").answer is expected
 
 
@@ -76,12 +76,12 @@ def test_words_of_every_app(status, expected):
         {"uri": 5},
     ],
 )
-def test_answer_to_no_event_is_kept_raw(subject):
+def test_an_answer_to_no_event_is_kept_raw(subject):
     with pytest.raises(Unmappable):
         read_rsvp(RSVP, answer(subject=subject), rkey="x")
 
 
-def test_precedence_is_created_then_key_time_then_key():
+def test_precedence_is_created_at_then_key_time_then_key():
     """The order depends only on the records that exist. An impossible ``createdAt`` counts as missing."""
     older = read_rsvp(RSVP, answer(createdAt="2026-01-01T00:00:00Z"), rkey="zz").precedence
     newer = read_rsvp(RSVP, answer(createdAt="2026-01-02T00:00:00Z"), rkey="aa").precedence
@@ -90,7 +90,7 @@ def test_precedence_is_created_then_key_time_then_key():
     assert plain < keyed < older < newer
 
 
-def test_table_of_what_is_published():
+def test_every_combination_of_what_is_published_of_an_answer():
     for wanted in WISHES:
         assert (
             status_token(AttendanceStatus.ATTENDING, wanted)
@@ -117,7 +117,7 @@ def test_new_answer_is_valid():
     validate_record(Catalog(), RSVP, record)
 
 
-def test_same_answer_does_not_refresh_the_subject():
+def test_the_same_answer_does_not_refresh_the_subject():
     before = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, said_at=NOW, previous=None)
     other = CID[:-1] + "m"
     assert write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=other, said_at=NOW, previous=before) == before
@@ -125,7 +125,7 @@ def test_same_answer_does_not_refresh_the_subject():
     assert changed["subject"] == {"uri": EVENT_URI, "cid": other}
 
 
-def test_foreign_keys_and_created_survive():
+def test_unknown_keys_and_created_at_are_kept():
     before = {"subject": {"uri": EVENT_URI}, "status": "maybe", "createdAt": "2026-01-01T00:00:00Z", "emoji": "🎉"}
     after = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, said_at=NOW, previous=before)
     assert (after["emoji"], after["createdAt"], after["$type"]) == ("🎉", "2026-01-01T00:00:00Z", RSVP)

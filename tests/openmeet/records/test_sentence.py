@@ -39,7 +39,7 @@ def read(record: dict) -> str:
     return read_event(EVENT, record, rkey="x", indexed_at=NOW).event.description
 
 
-def test_it_is_written_after_the_text_and_read_without_it():
+def test_the_sentence_is_appended_and_removed_when_read():
     record = write_event(ours(), None)
     assert record["description"] == f"Bring a cup.\n\n{WEEKLY}"
     assert read(record) == "Bring a cup."
@@ -48,13 +48,13 @@ def test_it_is_written_after_the_text_and_read_without_it():
     assert is_up_to_date(ours(), record)
 
 
-def test_without_a_text_it_is_all_there_is():
+def test_without_a_description_the_sentence_is_all_of_it():
     record = write_event(ours(""), None)
     assert (record["description"], read(record)) == (WEEKLY, "")
     assert is_up_to_date(ours(""), record)
 
 
-def test_another_rule_changes_the_sentence_and_nothing_else():
+def test_another_rule_changes_only_the_sentence():
     before = write_event(ours(), None) | {"facets": [{"index": {"byteStart": 0, "byteEnd": 5}}]}
     daily = f"Every day at 18:00. All dates: {URL}"
     after = write_event(ours(sentence=daily, version=2), before)
@@ -65,7 +65,7 @@ def test_another_rule_changes_the_sentence_and_nothing_else():
     assert read(after) == "Bring a cup."
 
 
-def test_one_that_somebody_altered_is_the_authors_text_and_none_is_added_again():
+def test_an_altered_sentence_becomes_the_authors_text_and_is_not_added_again():
     before = write_event(ours(), None)
     altered = f"Bring a cup.\n\nEvery Saturday! All dates: {URL}"
     theirs = before | {"description": altered}
@@ -76,12 +76,12 @@ def test_one_that_somebody_altered_is_the_authors_text_and_none_is_added_again()
     assert is_up_to_date(ours("Bring two cups.", version=2), after)
 
 
-def test_one_that_somebody_took_away_stays_away():
+def test_a_removed_sentence_is_not_added_again():
     theirs = write_event(ours(), None) | {"description": "Bring a cup."}
     assert is_up_to_date(ours(), theirs)
 
 
-def test_it_is_known_where_another_app_has_stripped_our_mark():
+def test_the_sentence_is_recognised_without_our_mark():
     """The text that we wrote is stored with the publication."""
     written = write_event(ours(), None)
     theirs = {name: value for name, value in written.items() if name != ORIGIN_KEY}
@@ -89,7 +89,7 @@ def test_it_is_known_where_another_app_has_stripped_our_mark():
     assert again["description"] == f"Bring two cups.\n\n{WEEKLY}"
 
 
-def test_who_leaves_the_series_leaves_sentence_and_link():
+def test_an_event_that_leaves_the_series_loses_sentence_and_link():
     before = write_event(ours(), None)
     after = write_event(ours(series=None, version=2), before)
     assert after["description"] == "Bring a cup."
@@ -97,7 +97,7 @@ def test_who_leaves_the_series_leaves_sentence_and_link():
     assert "sentence" not in after[ORIGIN_KEY]
 
 
-def test_what_others_added_to_the_link_stays():
+def test_fields_that_others_added_to_the_link_stay():
     before = write_event(ours(), None)
     before[SERIES_LINK_KEY]["com.example.seat"] = 4
     after = write_event(ours(title="More games", version=2), before)

@@ -20,12 +20,12 @@ STARTS_AT = Instant(from_datetime(datetime.fromisoformat("2027-01-04T18:00:00+09
 
 
 @pytest.mark.parametrize("minutes", [2**31, 2**53 - 1, -(2**53), 2**63 - 1, 3660 * 24 * 60 + 1, 0, True, "60", None])
-def test_length_that_no_event_has_is_none(minutes: object):
+def test_an_impossible_length_counts_as_missing(minutes: object):
     """A length that no time interval can hold counts as missing, like an invalid one."""
     assert read_series(SERIES, {**WEEKLY, "durationMinutes": minutes}).timing.length is None
 
 
-def test_length_of_up_to_ten_years_is_taken():
+def test_a_length_of_up_to_ten_years_is_accepted():
     assert read_series(SERIES, {**WEEKLY, "durationMinutes": 3660 * 24 * 60}).timing.length == timedelta(days=3660)
 
 

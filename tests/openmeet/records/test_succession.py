@@ -23,14 +23,14 @@ def said(**fields: object) -> dict:
     return {SUCCESSION_KEY: {"$type": SUCCESSION_KEY, **fields}}
 
 
-def test_the_old_record_stays_as_it_was_and_says_where_it_goes_on():
+def test_the_old_record_is_unchanged_but_for_its_successor():
     record = {"name": "Tea", "com.example.color": "red", **said(**{"com.example.mood": "sad"})}
     after = write_former(NEXT, record)
     assert after == record | said(**{"com.example.mood": "sad", "successor": NEXT})
     assert write_former(NEXT, after) == after
 
 
-def test_the_new_record_names_the_latest_before_it_and_is_nobodys_past():
+def test_the_new_record_names_its_latest_predecessor():
     record = {"name": "Tea", **said(successor=URIS[3], other=1)}
     put_predecessors(record, Predecessors(tuple(URIS), frozenset(URIS)))
     assert record == {"name": "Tea", **said(other=1, predecessors=URIS[-MOST_PREDECESSORS:])}
@@ -38,14 +38,14 @@ def test_the_new_record_names_the_latest_before_it_and_is_nobodys_past():
     assert record == {"name": "Tea", **said(other=1)}
 
 
-def test_nothing_is_said_of_what_never_changed_hands():
+def test_an_event_that_never_changed_hands_has_neither_field():
     record: dict = {"name": "Tea"}
     put_predecessors(record, Predecessors())
     assert record == {"name": "Tea"}
 
 
 @pytest.mark.parametrize(("written", "stays"), [(said(successor=NEXT), False), ({}, True)])
-def test_a_successor_that_another_installation_named_stays(written: dict, stays: bool):
+def test_a_successor_named_by_another_installation_stays(written: dict, stays: bool):
     record = {"name": "Tea", **said(successor=NEXT)}
     put_predecessors(record, Predecessors(), written)
     assert (record.get(SUCCESSION_KEY, {}).get("successor") == NEXT) is stays
@@ -68,11 +68,11 @@ def test_every_spelling_is_read(key: str):
         {"successor": f"at://did:plc:{'a' * 24}", "predecessors": [f"at://did:plc:{'a' * 24}/{SERIES}/tea"]},
     ],
 )
-def test_what_names_no_record_of_an_event_says_nothing(value: object):
+def test_values_that_are_not_event_uris_are_ignored(value: object):
     assert read_succession({SUCCESSION_KEY: value}) == RecordSuccession()
 
 
-def test_the_object_is_known_to_the_reader_and_to_the_lexicons():
+def test_the_object_is_in_the_reader_and_in_the_lexicons():
     record = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00Z", **said(successor=NEXT)}
     notes = read_event(EVENT, record, rkey="", indexed_at=Instant(0)).notes
     assert SUCCESSION_KEY not in str(notes)

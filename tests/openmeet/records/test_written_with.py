@@ -26,7 +26,7 @@ def test_a_record_names_its_app(record: dict, name: str) -> None:
     assert app_of(EVENT, record) == name
 
 
-def test_the_older_collection_is_of_one_app() -> None:
+def test_the_older_collection_belongs_to_one_app() -> None:
     assert app_of(LEGACY_EVENT, {}) == "Smoke Signal"
 
 
@@ -48,17 +48,17 @@ def test_the_older_collection_is_of_one_app() -> None:
         None,
     ],
 )
-def test_what_is_no_host_or_only_looks_like_a_known_one_is_no_known_app(said: object) -> None:
+def test_an_invalid_or_lookalike_host_is_not_a_known_app(said: object) -> None:
     assert app_of(EVENT, {"createdWith": said}) in {"", "notsmokesignal.events.example"}
 
 
-def test_of_the_links_only_the_first_are_looked_at() -> None:
+def test_only_the_first_links_are_checked() -> None:
     links = [{"uri": f"https://example.org/{n}"} for n in range(MOST_LINKS)]
     assert app_of(EVENT, {"uris": [*links, {"uri": "https://smokesignal.events/1"}]}) == ""
 
 
 @needs("fixtures")
-def test_real_records_name_theirs() -> None:
+def test_real_records_name_their_app() -> None:
     names = {}
     for name in ("atmo-rsvp-event-game-night", "smokesignal-legacy-event"):
         value = json.loads(fixture_path(f"data/calendar-records/{name}.json").read_text())

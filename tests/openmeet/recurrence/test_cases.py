@@ -62,7 +62,7 @@ def written(case: dict[str, Any], occurrence: expansion.Occurrence) -> str:
 
 @needs("fixtures")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_case(case: dict[str, Any]) -> None:
+def test_each_case_has_the_expected_dates(case: dict[str, Any]) -> None:
     want = wanted(case)
     if "expected_error" in want:
         with pytest.raises(RuleRefused) as refused:
@@ -76,7 +76,7 @@ def test_case(case: dict[str, Any]) -> None:
 
 @needs("fixtures")
 @pytest.mark.parametrize("case", [case for case in CASES if "expected" in wanted(case)], ids=lambda case: case["name"])
-def test_windows_add_up(case: dict[str, Any]) -> None:
+def test_adjacent_windows_add_up(case: dict[str, Any]) -> None:
     made, start, end = pattern_of(case), bound(case, "from"), bound(case, "to")
     whole = expansion.between(made, start, end)
     assert whole == sorted(set(whole))
@@ -114,7 +114,7 @@ def test_the_zone_of_this_machine_does_not_matter(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("years", [30, 150])
-def test_a_window_far_away(years: int) -> None:
+def test_a_window_far_in_the_future(years: int) -> None:
     made = pattern(wall("2001-01-02T19:00"), "America/New_York", parse_rule("FREQ=DAILY"))
     start = instant_of(wall(f"{2001 + years}-01-01"), "UTC")
     found = expansion.between(made, start, Instant(start + 7 * DAY))

@@ -46,7 +46,7 @@ def pattern(rule: str, *left_out: str, start: datetime = START) -> Pattern:
         ("FREQ=WEEKLY;BYDAY=TU", ["2026-12-23T18:00"], "FREQ=WEEKLY;BYDAY=WE", ["2026-12-23T18:00"]),
     ],
 )
-def test_what_is_off_stays_off(old: str, off: list[str], new: str, still: list[str]) -> None:
+def test_excluded_dates_stay_excluded(old: str, off: list[str], new: str, still: list[str]) -> None:
     """Nothing else is excluded: each excluded date of the new rule corresponds to an excluded one of the old rule."""
     made = pattern(new)
     assert [at.isoformat(timespec="minutes") for at in carry_over_exclusions(pattern(old, *off), made)] == still

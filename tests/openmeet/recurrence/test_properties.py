@@ -92,7 +92,9 @@ def is_in(day: date, start: date, parts: dict[str, Any]) -> bool:
     window=st.tuples(st.dates(FIRST, LAST), st.dates(FIRST, LAST)),
     count=st.none() | st.integers(1, 30),
 )
-def test_as_the_calendar_says(parts: dict[str, Any], start: date, window: tuple[date, date], count: int | None) -> None:
+def test_dates_equal_those_of_the_calendar_model(
+    parts: dict[str, Any], start: date, window: tuple[date, date], count: int | None
+) -> None:
     text = text_of(parts) + (f";COUNT={count}" if count else "")
     made = pattern(datetime.combine(start, datetime.min.time().replace(hour=12)), "UTC", parse_rule(text))
     days = [FIRST + timedelta(n) for n in range((LAST - FIRST).days + 1)]
@@ -139,7 +141,7 @@ PIECES = [
 
 @settings(max_examples=examples(500), deadline=None)
 @given(text=st.text(max_size=60) | st.lists(st.sampled_from(PIECES), max_size=6).map(";".join))
-def test_anything_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         rule = parse_rule(text)
     except RuleRefused as refused:
@@ -160,7 +162,7 @@ def test_anything_is_read_or_refused(text: str) -> None:
     hour=st.sampled_from([0, 2, 3, 23]),
     zone=st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Apia", "America/St_Johns"]),
 )
-def test_walking_names_the_dates_that_are_named_at_once(
+def test_walking_gives_the_same_dates_as_expanding_at_once(
     parts: dict[str, Any],
     start: date,
     window: tuple[date, date],

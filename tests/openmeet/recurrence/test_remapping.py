@@ -25,12 +25,12 @@ def test_another_weekday_is_the_same_meeting() -> None:
     assert list(remap(new, old).values()) == old
 
 
-def test_every_second_week_leaves_the_others_without_a_place() -> None:
+def test_every_second_week_leaves_the_other_dates_without_a_place() -> None:
     old, new = weekly(TUESDAY, 6), weekly(TUESDAY, 3, 14)
     assert [remap(old, new)[date] for date in old] == [new[0], None, new[1], None, new[2], None]
 
 
-def test_two_on_one_day() -> None:
+def test_two_dates_on_one_day() -> None:
     morning, evening = TUESDAY.replace(hour=9), TUESDAY.replace(hour=18)
     assert remap([morning, evening], [morning.replace(hour=10), evening.replace(hour=19)]) == {
         morning: morning.replace(hour=10),
@@ -38,7 +38,7 @@ def test_two_on_one_day() -> None:
     }
 
 
-def test_one_date_alone() -> None:
+def test_a_single_date() -> None:
     assert remap([TUESDAY], [TUESDAY + timedelta(days=2)]) == {TUESDAY: TUESDAY + timedelta(days=2)}
     assert remap([TUESDAY], [TUESDAY + timedelta(days=5)]) == {TUESDAY: None}
     assert remap([TUESDAY], []) == {TUESDAY: None}
@@ -47,7 +47,7 @@ def test_one_date_alone() -> None:
 _DATES = st.lists(st.integers(0, 400).map(lambda hours: TUESDAY + timedelta(hours=hours * 3)), max_size=15, unique=True)
 
 
-def test_a_date_apart_takes_no_meetings_place() -> None:
+def test_a_date_outside_the_rule_takes_no_dates_place() -> None:
     tuesdays, wednesdays, thursdays = (weekly(TUESDAY + timedelta(days=days), 3) for days in range(3))
     found = remap([*tuesdays, *wednesdays], thursdays, apart=tuesdays)
     assert found == dict(zip(wednesdays, thursdays, strict=True)) | dict.fromkeys(tuesdays)
@@ -58,7 +58,7 @@ def test_a_date_apart_takes_no_meetings_place() -> None:
 
 
 @given(old=_DATES, apart=_DATES, new=_DATES)
-def test_dates_apart_get_nothing_but_their_own_day(
+def test_a_date_outside_the_rule_is_matched_only_on_its_own_day(
     old: list[datetime], apart: list[datetime], new: list[datetime]
 ) -> None:
     """Dates outside the rule only match a new date on the same day, and only if no date of the old rule matches it."""
@@ -73,7 +73,7 @@ def test_dates_apart_get_nothing_but_their_own_day(
 
 
 @given(old=_DATES, new=_DATES)
-def test_nobody_is_sent_to_two_meetings_nor_two_meetings_to_one(old: list[datetime], new: list[datetime]) -> None:
+def test_dates_are_matched_one_to_one(old: list[datetime], new: list[datetime]) -> None:
     found = remap(old, new)
     assert found.keys() == set(old)
     given_ = [date for date in found.values() if date is not None]

@@ -55,7 +55,7 @@ def test_two_rules_with_one_sentence_have_the_same_dates() -> None:
         assert dates == known, f"{sentence!r}: {text} and {rule}"
 
 
-def test_no_sentence_stumbles() -> None:
+def test_sentences_have_clean_punctuation() -> None:
     """There are no doubled or trailing commas and spaces, whatever follows."""
     for rule in rules(4):
         for is_all_day in (False, True):
@@ -127,7 +127,7 @@ def test_wording(rule: str, sentence: str) -> None:
 
 
 @pytest.mark.parametrize("is_all_day", [False, True])
-def test_nothing_is_said_outside_a_message(*, is_all_day: bool) -> None:
+def test_every_word_is_inside_a_message(*, is_all_day: bool) -> None:
     """The pseudo-locale puts brackets around each message, so the first and last characters must be those of the
     outermost message.
     """
@@ -168,7 +168,7 @@ def at(*texts: str) -> list[datetime]:
         (None, ["2026-03-10T18:00"], [], "10 March 2026 at 18:00"),
     ],
 )
-def test_single_dates_are_those_there_are_with_their_times(
+def test_single_dates_are_listed_with_their_times(
     rule: str | None, left_out: list[str], added: list[str], sentence: str
 ) -> None:
     """A date with a different time is shown with that time, and an excluded date is not listed as one that takes place."""

@@ -43,14 +43,14 @@ WEEKLY: dict[str, Any] = {"frequency": "weekly"}
     ],
     ids=str,
 )
-def test_what_is_no_such_object_is_refused(changes: dict[str, Any], code: str, part: str) -> None:
+def test_invalid_objects_are_refused(changes: dict[str, Any], code: str, part: str) -> None:
     """Unknown members are not ignored, and a string cannot add a part to the rule."""
     with pytest.raises(RuleRefused) as refused:
         from_json(WEEKLY | changes)
     assert (refused.value.code, refused.value.part) == (code, part)
 
 
-def test_days_are_read_in_either_case() -> None:
+def test_days_are_read_in_any_case() -> None:
     """As in the text form of RFC 5545."""
     assert str(from_json({"frequency": "MONTHLY", "byDay": [{"day": "Tu", "nthOfPeriod": -1}]})) == (
         "FREQ=MONTHLY;BYDAY=-1TU"

@@ -35,7 +35,7 @@ def test_the_instant_of_a_wall_clock_time(local, zone, utc):
 @pytest.mark.parametrize(
     "text", ["", "2026-07-04", "2026-07-04T18:00Z", "2026-02-30T18:00", "18:00", "2026-07-04T24:01", "1850-01-01T10:00"]
 )
-def test_what_is_no_wall_clock_time_names_its_field(text):
+def test_an_invalid_wall_clock_time_names_its_field(text):
     with pytest.raises(InvalidInput) as raised:
         wall_time.parse_local(text, "starts")
     assert raised.value.field == "starts"
@@ -50,7 +50,7 @@ def test_zones(name, known):
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "localtime", "+99:00", "../../etc/passwd"])
-def test_a_stored_zone_that_is_not_known_any_more_is_shown_in_utc(name):
+def test_an_unknown_stored_zone_is_shown_in_utc(name):
     """Zone files differ between machines, and one event must not break pages that list many."""
     moment = instant("2026-07-04T16:00:00Z")
     assert wall_time.local_of(moment, name).isoformat() == "2026-07-04T16:00:00+00:00"

@@ -67,7 +67,7 @@ def of_preview(made: Pattern) -> RuleErrorCode | None:
     ],
 )
 @pytest.mark.parametrize("left_out", [(), A_THOUSAND], ids=["nothing left out", "a thousand left out"])
-def test_a_hostile_rule_is_answered_within_the_bound(text, refused, left_out, steps):
+def test_a_hostile_rule_stays_within_the_bound(text, refused, left_out, steps):
     """These rules took between 0.3 and 17 seconds on the event loop before there was a bound."""
     assert of_preview(pattern(START, "Europe/Berlin", parse_rule(text), left_out=left_out)) is refused
     assert 0 < steps() <= MOST_OF_A_PREVIEW
@@ -117,7 +117,7 @@ def test_no_rule_takes_more(text: str, has_exceptions: bool) -> None:
     assert taken[0] <= MOST_OF_A_PREVIEW, text
 
 
-def test_a_sweep_over_too_many_dates_is_refused_with_a_reason() -> None:
+def test_expanding_too_many_dates_is_refused_with_a_reason() -> None:
     made = pattern(START, "UTC", parse_rule(f"FREQ=DAILY;{EVERY_HALF_HOUR}"))
     with pytest.raises(RuleRefused) as refused:
         expansion.between(made, NOW, instant_of(local("2120-01-01T00:00"), "UTC"))
@@ -126,7 +126,7 @@ def test_a_sweep_over_too_many_dates_is_refused_with_a_reason() -> None:
     assert len(expansion.between(made, NOW, instant_of(local("2120-01-01T00:00"), "UTC"), limit=30)) == 30
 
 
-def test_positions_choose_of_whole_weeks_also_in_the_first() -> None:
+def test_bysetpos_counts_from_the_whole_first_week() -> None:
     """Regression: the first week was counted only from the start, so its second time was wrong."""
     made = pattern(local("2025-05-24T02:30"), "UTC", parse_rule("FREQ=WEEKLY;BYDAY=FR,SA;BYHOUR=4,20;BYSETPOS=2"))
     found = expansion.following(made, instant_of(local("2025-05-20T00:00"), "UTC"), 3)
@@ -137,14 +137,14 @@ def test_positions_choose_of_whole_weeks_also_in_the_first() -> None:
     ]
 
 
-def test_one_weekday_and_one_of_the_month_are_both_dates() -> None:
+def test_a_plain_and_an_ordinal_weekday_combine() -> None:
     """Every Monday and the second Tuesday. Regression: the combination had no dates at all."""
     made = pattern(local("2027-03-01T18:00"), "UTC", parse_rule("FREQ=MONTHLY;BYDAY=MO,2TU"))
     found = expansion.following(made, NOW, 6)
     assert [one.original.day for one in found] == [1, 8, 9, 15, 22, 29]
 
 
-def test_the_times_that_clocks_skip_are_the_same_dates_as_before() -> None:
+def test_dates_in_skipped_hours_keep_their_names() -> None:
     """They can be excluded by the time that the clocks showed or by the name of the date."""
     for left_out in (local("2027-03-28T02:30"), local("2027-03-28T03:30")):
         made = pattern(local("2027-03-27T02:30"), "Europe/Berlin", parse_rule("FREQ=DAILY"), left_out=[left_out])
@@ -162,7 +162,7 @@ def test_the_last_of_many_dates_is_found_from_the_end(steps) -> None:
     assert steps() < 40_000
 
 
-def test_an_hour_that_comes_twice_is_one_date() -> None:
+def test_a_repeated_hour_is_one_date() -> None:
     """Regression: a start that was given as an instant in the repeated hour became a second date."""
     start = parse_date("20261025T013000Z", "Europe/Berlin")
     made = pattern(start, "Europe/Berlin", parse_rule("FREQ=DAILY;COUNT=3"))

@@ -48,7 +48,7 @@ async def _part(tx: Transaction, who: str, ana: Caller, ben: Caller) -> None:
 
 
 @WHO
-async def test_nobody_is_asked_to_host_together(db: Database, who: str) -> None:
+async def test_blocked_people_cannot_be_asked_to_co_host(db: Database, who: str) -> None:
     async with db.transaction() as tx:
         ana, ben = await _two(tx)
         event = await event_by(tx, ana)
@@ -69,7 +69,7 @@ async def test_nobody_is_asked_to_host_together(db: Database, who: str) -> None:
 
 
 @WHO
-async def test_a_letter_that_invites_into_a_group_is_not_written(db: Database, who: str) -> None:
+async def test_no_group_invitation_is_sent_between_blocked_people(db: Database, who: str) -> None:
     async with db.transaction() as tx:
         ana, ben = await _two(tx)
         group = await group_by(tx, ana)
@@ -84,7 +84,7 @@ async def test_a_letter_that_invites_into_a_group_is_not_written(db: Database, w
 
 
 @WHO
-async def test_nothing_is_handed_over_between_them(db: Database, who: str) -> None:
+async def test_nothing_is_handed_over_between_blocked_people(db: Database, who: str) -> None:
     async with db.transaction() as tx:
         ana, ben = await _two(tx)
         group = await group_by(tx, ana)
@@ -103,7 +103,7 @@ async def test_nothing_is_handed_over_between_them(db: Database, who: str) -> No
 
 
 @WHO
-async def test_an_invitation_reaches_nobody_who_keeps_the_host_away(db: Database, who: str) -> None:
+async def test_an_invitation_does_not_reach_somebody_who_blocks_the_host(db: Database, who: str) -> None:
     """The host cannot tell whether the address is known here: the invitation is stored, but shown to nobody."""
     async with db.transaction() as tx:
         ana, ben = await _two(tx)

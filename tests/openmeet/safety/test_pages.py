@@ -35,7 +35,7 @@ async def page_of_only_attendee(host: httpx.AsyncClient, event: str, tab: str) -
     return (await host.get(path)).text
 
 
-async def test_a_host_blocks_somebody_who_answered_from_the_page_of_their_answer(site: Site) -> None:
+async def test_a_host_blocks_somebody_from_the_page_of_their_answer(site: Site) -> None:
     async with site.browser() as ana, site.browser() as ben:
         await sign_up(ana, "ana@example.org", "Ana")
         await sign_up(ben, "ben@example.org", "Ben")
@@ -51,7 +51,7 @@ async def test_a_host_blocks_somebody_who_answered_from_the_page_of_their_answer
         assert "Nobody yet" in (await ana.get(f"{event}/attendees?tab=going")).text
 
 
-async def test_an_invited_address_leads_to_nobody_before_they_answer_also_after_a_no(site: Site) -> None:
+async def test_an_invited_address_reveals_nobody_before_they_answer(site: Site) -> None:
     async with site.browser() as ana, site.browser() as ben:
         await sign_up(ana, "ana@example.org", "Ana")
         await sign_up(ben, "ben@example.org", "Benjamin")
@@ -73,7 +73,7 @@ async def test_an_invited_address_leads_to_nobody_before_they_answer_also_after_
         assert who not in (await ana.get(f"{event}/attendees?tab=out&q=Benjamin")).text
 
 
-async def test_members_keep_each_other_away_from_the_list_of_members(site: Site) -> None:
+async def test_members_block_each_other_from_the_list_of_members(site: Site) -> None:
     async with site.browser() as ana, site.browser() as ben:
         await sign_up(ana, "ana@example.org", "Ana")
         await sign_up(ben, "ben@example.org", "Ben")
@@ -95,7 +95,7 @@ async def test_members_keep_each_other_away_from_the_list_of_members(site: Site)
         assert "Block Ben" in (await ana.get(away)).text
 
 
-async def test_who_reported_something_is_told_what_happens_next_and_what_they_can_do(site: Site) -> None:
+async def test_after_reporting_people_are_told_what_happens_next(site: Site) -> None:
     async with site.browser() as ana, site.browser() as ben:
         await sign_up(ana, "ana@example.org", "Ana")
         await sign_up(ben, "ben@example.org", "Ben")

@@ -37,7 +37,7 @@ async def kinds(reader, who):
     return [one.kind.name for one in await newest(reader, who.user_id, 50)]
 
 
-async def test_who_is_blocked_loses_their_place_to_the_next_and_cannot_come_back(db):
+async def test_a_blocked_person_loses_their_place_to_the_next_one(db):
     """Their answer ends, and the place is offered to the next person on the waitlist without a reason. After they are
     unblocked they can answer again, at the end of the waitlist.
     """
@@ -62,7 +62,7 @@ async def test_who_is_blocked_loses_their_place_to_the_next_and_cannot_come_back
         assert await status(tx, event, ben) is AttendanceStatus.WAITLISTED
 
 
-async def test_what_is_over_and_what_others_host_stays(db, clock):
+async def test_past_events_and_those_of_other_hosts_stay(db, clock):
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, "Ana", "Ben", "Cleo")
         over, other = (
@@ -94,7 +94,7 @@ async def test_a_record_of_somebody_blocked_takes_no_place(db):
         assert saved.status is AttendanceStatus.DECLINED
 
 
-async def test_who_is_blocked_gets_into_no_group_of_theirs_by_any_door(db):
+async def test_a_blocked_person_cannot_join_a_group_of_the_blocker_in_any_way(db):
     async with db.transaction() as tx:
         ana, ben = await people(tx, "Ana", "Ben")
         group = await group_by(tx, ana)
@@ -108,7 +108,7 @@ async def test_who_is_blocked_gets_into_no_group_of_theirs_by_any_door(db):
         await groups.join(tx, ben, group.slug)
 
 
-async def test_nobody_is_written_to_by_whom_they_keep_away_but_always_told_what_concerns_them(db):
+async def test_blocked_people_cannot_notify_but_important_changes_are_told(db):
     """Announcements and answers of people they block or mute do not notify them. The cancellation of an event they go
     to does.
     """
@@ -135,7 +135,7 @@ async def test_nobody_is_written_to_by_whom_they_keep_away_but_always_told_what_
         assert from_host.user_id == ana.user_id
 
 
-async def test_nobody_reports_what_is_theirs_or_what_they_do_not_see(db):
+async def test_nobody_reports_their_own_or_invisible_things(db):
     async with db.transaction() as tx:
         ana, ben = await people(tx, "Ana", "Ben")
         event, private = await event_by(tx, ana), await event_by(tx, ana, visibility="private")
@@ -152,7 +152,7 @@ async def test_nobody_reports_what_is_theirs_or_what_they_do_not_see(db):
             await actions.mute(tx, ben, Subject(Thing.GROUP, group.id))
 
 
-async def test_two_who_are_one_keep_away_whom_either_did(db):
+async def test_merged_people_block_everyone_that_either_blocked(db):
     async with db.transaction() as tx:
         old, ana, ben, cleo = await people(tx, "Old", "Ana", "Ben", "Cleo")
         await actions.block(tx, old, ben.user_id)

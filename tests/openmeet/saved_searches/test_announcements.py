@@ -71,7 +71,7 @@ async def heard(db: Database, clock: HandClock, who: Caller) -> list[tuple[str, 
 COMING = {"starts": "2026-12-04T18:00", "ends": "2026-12-04T20:00"}
 
 
-async def test_what_is_new_and_fits_is_told_once(db: Database, clock: HandClock) -> None:
+async def test_a_new_matching_event_is_announced_once(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
         await event_by(tx, host, title="Old jazz", **COMING)
@@ -95,7 +95,7 @@ async def test_what_is_new_and_fits_is_told_once(db: Database, clock: HandClock)
         assert await reader.fetch("select event_id from saved_search_queue order by event_id") == []
 
 
-async def test_nothing_is_told_before_its_time_and_nothing_that_is_not_public(db: Database, clock: HandClock) -> None:
+async def test_nothing_is_announced_early_or_if_it_is_not_public(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         host, ana = await person(tx, "Hanna"), await looking_for(tx, "Ana", q="jazz")
         group = await group_by(tx, host, visibility="private")
@@ -119,7 +119,7 @@ async def test_nothing_is_told_before_its_time_and_nothing_that_is_not_public(db
     assert {title for _, title in await heard(db, clock, ana)} == {"Jazz by link", "Jazz made"}
 
 
-async def test_what_waits_for_a_moderator_is_told_when_it_is_shown(db: Database, clock: HandClock) -> None:
+async def test_an_event_held_by_moderation_is_announced_once_it_is_shown(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         host, mo, ana = await person(tx, "Hanna"), await person(tx, "Mo"), await looking_for(tx, "Ana", q="jazz")
     clock.turn(MINUTE)
@@ -136,7 +136,7 @@ async def test_what_waits_for_a_moderator_is_told_when_it_is_shown(db: Database,
     assert await heard(db, clock, ana) == [("jazz", "Jazz night")]
 
 
-async def test_who_keeps_the_host_away_or_has_muted_them_is_told_nothing(db: Database, clock: HandClock) -> None:
+async def test_people_who_block_or_mute_the_host_are_not_notified(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
         people = [await looking_for(tx, name, q="jazz") for name in ("Ana", "Ben", "Cleo", "Dan")]
@@ -150,7 +150,7 @@ async def test_who_keeps_the_host_away_or_has_muted_them_is_told_nothing(db: Dat
     assert [len(await heard(db, clock, one)) for one in (*people, host)] == [0, 0, 0, 1, 0]
 
 
-async def test_of_a_series_the_first_date_speaks_for_all(db: Database, clock: HandClock) -> None:
+async def test_only_the_first_date_of_a_series_is_announced(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         host, ana = await person(tx, "Hanna"), await looking_for(tx, "Ana", q="practice")
     clock.turn(MINUTE)
@@ -161,7 +161,7 @@ async def test_of_a_series_the_first_date_speaks_for_all(db: Database, clock: Ha
     assert len(await heard(db, clock, ana)) == 1
 
 
-async def test_who_follows_a_host_hears_of_what_is_new_once(
+async def test_followers_of_a_host_are_notified_once(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of public events, including those that the host co-hosts, and once per series. A matching saved search does not
@@ -202,9 +202,7 @@ async def test_who_follows_a_host_hears_of_what_is_new_once(
     assert titles == [every, [], ["Practice", "Together"], every, every]
 
 
-async def test_the_longest_text_is_compared_with_every_search_that_shares_a_word(
-    db: Database, clock: HandClock
-) -> None:
+async def test_the_longest_text_is_compared_with_every_search_sharing_a_word(db: Database, clock: HandClock) -> None:
     words = [f"{number:x}z" for number in range(4_000)]
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
@@ -216,7 +214,7 @@ async def test_the_longest_text_is_compared_with_every_search_that_shares_a_word
     assert [len(await heard(db, clock, one)) for one in (first, last)] == [1, 1]
 
 
-async def test_what_is_switched_off_is_silent_and_begins_anew(db: Database, clock: HandClock) -> None:
+async def test_a_search_that_is_switched_off_is_silent_and_starts_anew(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         host, ana = await person(tx, "Hanna"), await looking_for(tx, "Ana", q="jazz")
         (kept,) = await queries.of_person(tx, ana.user_id)
@@ -251,7 +249,7 @@ async def test_what_is_switched_off_is_silent_and_begins_anew(db: Database, cloc
         ({"q": "jazz", "from": "soon"}, InvalidForm),
     ],
 )
-async def test_what_nearly_everything_would_fit_is_not_kept(
+async def test_a_search_that_nearly_everything_matches_is_refused(
     db: Database, typed: dict[str, str], failure: type[Exception]
 ) -> None:
     async with db.transaction() as tx:
@@ -261,7 +259,7 @@ async def test_what_nearly_everything_would_fit_is_not_kept(
         assert await queries.of_person(tx, ana.user_id) == []
 
 
-async def test_there_is_an_end_to_the_number_of_searches(db: Database) -> None:
+async def test_the_number_of_searches_is_limited(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         for number in range(MAX_SEARCHES):
@@ -271,7 +269,7 @@ async def test_there_is_an_end_to_the_number_of_searches(db: Database) -> None:
         await actions.save(tx, ana, {"q": "word1"})
 
 
-async def test_whose_account_is_gone_looks_for_nothing_and_follows_nobody(db: Database) -> None:
+async def test_deleted_accounts_have_no_searches_and_follow_nobody(db: Database) -> None:
     async with db.transaction() as tx:
         host, ana, ben = await person(tx, "Hanna"), await person(tx, "Ana"), await person(tx, "Ben")
         await event_by(tx, host, **COMING)
@@ -287,7 +285,7 @@ async def test_whose_account_is_gone_looks_for_nothing_and_follows_nobody(db: Da
         assert len(await reader.fetch("select user_id from profile_followers order by user_id")) == 1
 
 
-async def test_an_event_that_is_changed_so_that_it_fits_is_told_once(db: Database, clock: HandClock) -> None:
+async def test_an_event_edited_so_that_it_matches_is_announced_once(db: Database, clock: HandClock) -> None:
     """It is not announced to searches that it matched before, nor after further changes, nor to followers of its host."""
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
@@ -315,7 +313,7 @@ async def test_an_event_that_is_changed_so_that_it_fits_is_told_once(db: Databas
         assert await reader.fetch("select event_id from saved_search_queue order by event_id") == []
 
 
-async def test_what_is_no_other_event_is_not_compared(db: Database, clock: HandClock) -> None:
+async def test_edits_that_searches_ignore_cause_no_comparison(db: Database, clock: HandClock) -> None:
     """Changes of a limit or a cancellation, which searches do not consider."""
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
@@ -328,9 +326,7 @@ async def test_what_is_no_other_event_is_not_compared(db: Database, clock: HandC
         assert await tx.fetch("select event_id from saved_search_queue order by event_id") == []
 
 
-async def test_no_search_near_a_point_tells_of_what_is_for_a_group_or_of_a_point_that_is_kept(
-    db: Database, clock: HandClock
-) -> None:
+async def test_a_search_near_a_point_reveals_no_restricted_address(db: Database, clock: HandClock) -> None:
     """Saved searches around ever smaller circles must not reveal an address, not even to members of the group."""
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")

@@ -33,7 +33,7 @@ async def _facts(reader) -> dict[str, SearchFacts]:
     }
 
 
-async def test_what_fits_is_what_a_search_finds(make_database: MakeDatabase) -> None:
+async def test_an_event_matches_exactly_if_the_search_finds_it(make_database: MakeDatabase) -> None:
     db = await make_database("openmeet", transaction_seconds=120.0)
     chosen = random.Random("fits")
     async with db.transaction() as tx:
@@ -65,11 +65,11 @@ async def test_what_fits_is_what_a_search_finds(make_database: MakeDatabase) -> 
         (SearchQuery(mode=Mode.ONLINE), ()),
     ],
 )
-def test_the_key_of_a_search_is_the_rarest_thing_it_asks_for(wanted: SearchQuery, key: tuple[str, ...]) -> None:
+def test_the_key_of_a_search_is_its_rarest_condition(wanted: SearchQuery, key: tuple[str, ...]) -> None:
     assert matching.keys_of(wanted) == key
 
 
-def test_a_place_has_few_keys_however_wide_the_search_is() -> None:
+def test_an_area_has_few_keys_however_wide_it_is() -> None:
     """There is one key for each cell that the area touches. So the keys by which an event is looked up and the cost of
     storing a search are both limited.
     """
@@ -78,7 +78,7 @@ def test_a_place_has_few_keys_however_wide_the_search_is() -> None:
         assert 1 <= len(keys) <= 110, (within, len(keys))
 
 
-def test_a_long_text_has_a_bounded_number_of_keys() -> None:
+def test_a_long_text_has_a_limited_number_of_keys() -> None:
     words = " ".join(f"{number:x}wordlonger{number}" for number in range(800))
     keys = matching.keys_in(SearchFacts(f" {words} ", Mode.ONLINE, RecordOrigin.HERE, "2027-01-01T00:00:00", None))
     assert len(keys) < 6 * 800

@@ -14,7 +14,7 @@ async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
     return site_on(await make_sqlite("openmeet"), clock)
 
 
-async def test_a_search_is_kept_from_its_results_silenced_and_removed(site: Site) -> None:
+async def test_a_search_is_saved_from_its_results_muted_and_removed(site: Site) -> None:
     async with site.browser() as ana:
         asked = "/?q=jazz&category=music"
         assert "/sign-in?next=/%3Fq%3Djazz%26category%3Dmusic" in (await ana.get(asked)).text
@@ -39,7 +39,7 @@ async def test_a_search_is_kept_from_its_results_silenced_and_removed(site: Site
 
 
 @pytest.mark.parametrize("asked", ["/", "/?mode=online", "/?q=%3F%3F", "/?from=soon"])
-async def test_what_cannot_be_kept_is_not_offered(site: Site, asked: str) -> None:
+async def test_a_search_that_cannot_be_saved_is_not_offered(site: Site, asked: str) -> None:
     async with site.browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")
         assert "/my/searches" not in (await ana.get(asked)).text

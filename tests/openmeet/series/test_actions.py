@@ -78,7 +78,7 @@ async def locked(tx: Transaction, caller: Caller, series: Series) -> Series:
     return await actions.lock_managed(tx, caller, series.slug)
 
 
-async def test_a_series_has_its_next_two_months_as_events(db: Database) -> None:
+async def test_a_series_stores_its_next_two_months_as_events(db: Database) -> None:
     async with db.transaction() as tx:
         _, series = await begin(tx)
         found = await dates(tx, series)
@@ -91,13 +91,13 @@ async def test_a_series_has_its_next_two_months_as_events(db: Database) -> None:
 @pytest.mark.parametrize(
     ("rule", "count"), [("FREQ=DAILY", WINDOW_MOST), ("FREQ=YEARLY", 2), ("FREQ=DAILY;COUNT=1", 1)]
 )
-async def test_how_many_are_stored(db: Database, rule: str, count: int) -> None:
+async def test_how_many_dates_are_stored(db: Database, rule: str, count: int) -> None:
     async with db.transaction() as tx:
         _, series = await begin(tx, rule)
         assert len(await dates(tx, series)) == count
 
 
-async def test_a_far_date_becomes_an_event_once_however_many_open_it(db: Database) -> None:
+async def test_a_far_date_is_stored_once_however_many_open_it(db: Database) -> None:
     async with db.transaction() as tx:
         _, series = await begin(tx)
 
@@ -117,7 +117,7 @@ async def test_a_far_date_becomes_an_event_once_however_many_open_it(db: Databas
         assert len(await dates(tx, series)) == 10
 
 
-async def test_the_window_moves_with_the_clock_and_is_looked_at_once_a_day(db: Database, clock: HandClock) -> None:
+async def test_the_window_moves_with_the_clock_and_is_checked_once_a_day(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         _, series = await begin(tx)
     assert await tasks.roll_windows(db, clock.now()) == (0, 0)
@@ -128,7 +128,7 @@ async def test_the_window_moves_with_the_clock_and_is_looked_at_once_a_day(db: D
         assert len(await dates(tx, series)) == 11
 
 
-async def test_the_next_date_enqueues_a_record_and_then_the_one_behind_it(db: Database, clock: HandClock) -> None:
+async def test_the_next_date_enqueues_a_record_and_then_the_one_after_it(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         assert [event.is_published_by_policy for event in await dates(tx, series)] == [True, *[False] * 8]
@@ -146,14 +146,14 @@ async def test_the_next_date_enqueues_a_record_and_then_the_one_behind_it(db: Da
 @pytest.mark.parametrize(
     ("policy", "count"), [(PublishPolicy.NONE, 0), (PublishPolicy.WINDOW, 9), (PublishPolicy.NEXT, 1)]
 )
-async def test_what_a_policy_publishes(db: Database, policy: PublishPolicy, count: int) -> None:
+async def test_what_each_policy_publishes(db: Database, policy: PublishPolicy, count: int) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         series = await actions.create(tx, ana, Content("Practice"), weekly(), policy=policy)
         assert sum(event.is_published_by_policy for event in await dates(tx, series)) == count
 
 
-async def test_one_form_makes_one_series(db: Database) -> None:
+async def test_one_form_creates_one_series(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         first = await actions.create(tx, ana, Content("Practice"), weekly(), submission_key="k")
@@ -162,7 +162,7 @@ async def test_one_form_makes_one_series(db: Database) -> None:
         assert len(await queries.of_owner(tx, ana.user_id)) == 1
 
 
-async def test_the_key_of_a_series_that_was_edited_since_is_refused_with_something_else_in_it(db: Database) -> None:
+async def test_a_key_is_refused_for_another_body_even_after_an_edit(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         first = await actions.create(tx, ana, Content("Practice"), weekly(), submission_key="k")
@@ -174,14 +174,14 @@ async def test_the_key_of_a_series_that_was_edited_since_is_refused_with_somethi
         assert (again.id, again.content.title, again.revision) == (first.id, "Rehearsal", edited.revision)
 
 
-async def test_a_rule_that_names_no_date_makes_nothing(db: Database) -> None:
+async def test_a_rule_without_dates_creates_nothing(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         with pytest.raises(RuleRefused):
             await actions.create(tx, ana, Content("Never"), weekly("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"))
 
 
-async def test_an_edit_of_all_leaves_what_one_date_has_of_its_own(db: Database) -> None:
+async def test_an_edit_of_all_keeps_what_a_date_has_of_its_own(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         second = (await dates(tx, series))[1]
@@ -203,7 +203,7 @@ async def test_an_edit_of_all_leaves_what_one_date_has_of_its_own(db: Database) 
     assert (found[1].content.capacity, found[0].content.capacity) == (20, None)
 
 
-async def test_single_changes_can_be_dropped(db: Database) -> None:
+async def test_changes_of_single_dates_can_be_dropped(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         first = (await dates(tx, series))[0]
@@ -229,7 +229,7 @@ async def test_an_edit_of_one_date_is_an_exception(db: Database) -> None:
     assert event.starts_local == "2026-12-08T20:00:00"
 
 
-async def test_another_hour_for_all_keeps_addresses_and_answers(db: Database) -> None:
+async def test_another_hour_for_all_keeps_urls_and_answers(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -248,7 +248,7 @@ async def test_another_hour_for_all_keeps_addresses_and_answers(db: Database) ->
     assert len(told) == 1
 
 
-async def test_another_weekday_takes_the_answers_along(db: Database) -> None:
+async def test_answers_move_to_another_weekday(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -266,7 +266,7 @@ async def test_another_weekday_takes_the_answers_along(db: Database) -> None:
         assert await find_attendance(tx, before[1].id, ben.user_id) is not None
 
 
-async def test_a_rule_that_meets_less_often_keeps_answered_dates_as_exceptions(db: Database) -> None:
+async def test_a_less_frequent_rule_keeps_answered_dates_as_exceptions(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -294,7 +294,7 @@ async def test_a_rule_that_meets_less_often_keeps_answered_dates_as_exceptions(d
         assert names(await dates(tx, series)) == names(before)
 
 
-async def test_this_and_following_makes_two_linked_series(db: Database) -> None:
+async def test_editing_this_and_following_makes_two_linked_series(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx, WEEKLY + ";COUNT=8")
         ben = await person(tx, "Ben")
@@ -327,7 +327,7 @@ async def test_this_and_following_makes_two_linked_series(db: Database) -> None:
             assert [event.is_published_by_policy for event in await dates(tx, series_)].count(True) == 1
 
 
-async def test_the_first_date_has_nothing_before_it(db: Database) -> None:
+async def test_the_first_date_cannot_be_split_off(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         series = await locked(tx, ana, series)
@@ -337,7 +337,7 @@ async def test_the_first_date_has_nothing_before_it(db: Database) -> None:
         assert refused.value.name == "FirstDate"
 
 
-async def test_past_dates_stay_as_they_were(db: Database, clock: HandClock) -> None:
+async def test_past_dates_do_not_change(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
     clock.turn(10 * DAY)
@@ -353,7 +353,7 @@ async def test_past_dates_stay_as_they_were(db: Database, clock: HandClock) -> N
     assert {(event.title, event.starts_local[11:16]) for event in found[1:]} == {("Other", "19:00")}
 
 
-async def test_cancel_one_a_range_and_all_and_bring_them_back(db: Database) -> None:
+async def test_one_date_a_range_and_all_are_cancelled_and_reinstated(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -381,7 +381,7 @@ async def test_cancel_one_a_range_and_all_and_bring_them_back(db: Database) -> N
         assert (back, cancelled) == (8, ["2026-12-01", "2027-06-01"]), "those called off one by one stay so"
 
 
-async def test_pause_makes_no_new_dates(db: Database, clock: HandClock) -> None:
+async def test_a_paused_series_gets_no_new_dates(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         await actions.pause(tx, await locked(tx, ana, series), "summer")
@@ -393,7 +393,7 @@ async def test_pause_makes_no_new_dates(db: Database, clock: HandClock) -> None:
         assert len(await dates(tx, series)) == 13
 
 
-async def test_a_date_that_was_removed_does_not_come_back(db: Database, clock: HandClock) -> None:
+async def test_a_removed_date_does_not_come_back(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         series = await cancel_dates.remove_dates(tx, await locked(tx, ana, series), ["2026-12-22T18:00:00"])
@@ -444,7 +444,7 @@ async def test_private_dates_enqueue_nothing_for_the_network(db: Database) -> No
         assert ana.user_id == found[0].author_id
 
 
-async def test_propagating_is_one_notice_per_person(db: Database) -> None:
+async def test_propagating_sends_one_notification_per_person(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx, "FREQ=DAILY;COUNT=20")
         people = [await person(tx, f"P{number}") for number in range(3)]

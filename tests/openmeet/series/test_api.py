@@ -11,7 +11,7 @@ from openmeet.recurrence import expansion
 from tests.openmeet.series.by_api import FIRST, PRACTICE, SECOND, THIRD, ask, dates, make, notification_count
 
 
-async def test_a_series_made_is_read_back(client, ana):
+async def test_a_created_series_is_read_back(client, ana):
     made = await client.post("/api/series", json=PRACTICE, headers=ana)
     shown = made.json()
     assert made.status_code == 201
@@ -40,7 +40,7 @@ async def test_no_transaction_waits_for_the_first_dates(client, ana, monkeypatch
     assert computed_within == [False, False]
 
 
-async def test_a_rule_as_an_object_is_the_same_rule(client, ana):
+async def test_a_rule_as_an_object_equals_the_same_rule_as_text(client, ana):
     structured = {"frequency": "monthly", "byDay": [{"day": "tu", "nthOfPeriod": 1}], "count": 4}
     made = await make(client, ana, recurrence=structured, rdates=["2026-03-20T18:00"], exdates=["2026-04-07T18:00"])
     assert made["rule"] == "FREQ=MONTHLY;BYDAY=1TU;COUNT=4"
@@ -77,13 +77,13 @@ async def test_a_rule_as_an_object_is_the_same_rule(client, ana):
         "no country",
     ],
 )
-async def test_what_is_wrong_is_named(client, ana, changes, field, name):
+async def test_errors_are_named(client, ana, changes, field, name):
     answer = await client.post("/api/series", json=PRACTICE | changes, headers=ana)
     assert (answer.status_code, answer.json()["title"]) == (400, name)
     assert list(answer.json()["fields"]) == [field]
 
 
-async def test_everything_that_is_wrong_is_named_at_once(client, ana):
+async def test_all_errors_are_named_at_once(client, ana):
     wrong = {"title": "", "capacity": -1, "recurrence": "FREQ=HOURLY", "exdates": ["soon"]}
     answer = await client.post("/api/series", json=PRACTICE | wrong, headers=ana)
     assert (answer.status_code, set(answer.json()["fields"])) == (400, set(wrong))
@@ -92,7 +92,7 @@ async def test_everything_that_is_wrong_is_named_at_once(client, ana):
     assert set(named) == {"title", "capacity", "recurrence", "timeZone"}
 
 
-async def test_the_same_key_makes_one_series_and_another_body_is_refused(client, ana):
+async def test_the_same_key_creates_one_series_and_another_body_is_refused(client, ana):
     headers = ana | {"idempotency-key": "k"}
     first, again, other = [
         await client.post("/api/series", json=PRACTICE | {"title": title}, headers=headers)
@@ -102,7 +102,7 @@ async def test_the_same_key_makes_one_series_and_another_body_is_refused(client,
     assert (other.status_code, other.json()["title"]) == (422, "KeyReused")
 
 
-async def test_a_preview_saves_nothing_and_names_dates_that_do_not_exist(client, ana):
+async def test_a_preview_saves_nothing_and_names_missing_dates(client, ana):
     body = {"startsLocal": "2026-01-31T02:30", "timeZone": "Europe/Berlin", "recurrence": "FREQ=MONTHLY"}
     shown = (await client.post("/api/series/preview", json=body)).json()
     assert [one["originalDate"][:10] for one in shown["dates"]][:2] == ["2026-03-31", "2026-05-31"]
@@ -113,7 +113,7 @@ async def test_a_preview_saves_nothing_and_names_dates_that_do_not_exist(client,
     assert (await client.get("/api/series", headers=ana)).json()["series"] == []
 
 
-async def test_a_preview_offers_a_start_that_fits(client):
+async def test_a_preview_suggests_a_start_that_fits(client):
     body = {
         "startsLocal": "2026-03-02T18:00",
         "timeZone": "Europe/Berlin",
@@ -127,7 +127,7 @@ async def test_a_preview_offers_a_start_that_fits(client):
     assert (shown["isEndless"], len(shown["dates"])) == (True, 4), "a century is looked at"
 
 
-async def test_stored_and_computed_dates_stand_in_one_list(client, ana):
+async def test_stored_and_computed_dates_are_in_one_list(client, ana):
     made = await make(client, ana)
     found = await dates(client, made, limit="20")
     assert [one["isStored"] for one in found] == [True] * 9 + [False] * 11
@@ -145,7 +145,7 @@ async def test_pages_of_dates_follow_one_another(client, ana):
     assert both == [one["originalDate"] for one in await dates(client, made, limit="8")]
 
 
-async def test_a_cursor_leads_through_dates_that_begin_at_one_time(client, ana):
+async def test_a_cursor_continues_among_dates_with_the_same_start(client, ana):
     """``next`` alone, an instant, would lead to the first of these dates again and again."""
     made = await make(client, ana, recurrence="FREQ=WEEKLY;COUNT=4")
     path = f"/api/series/{made['slug']}/dates"
@@ -171,7 +171,7 @@ async def test_a_far_date_is_stored_once_however_many_open_it(client, ana):
     assert (await client.get(f"/api/events/{slugs.pop()}")).json()["startsAt"] == "2027-03-02T17:00:00Z"
 
 
-async def test_addresses_of_dates_lead_on_after_a_split_another_day_and_a_deletion(client, ana):
+async def test_urls_of_dates_work_after_a_split_a_move_and_a_deletion(client, ana):
     made = await make(client, ana)
     path = f"/api/series/{made['slug']}/dates"
     before = (await client.post(f"{path}/2026-04-07T18:00:00")).json()
@@ -189,12 +189,12 @@ async def test_addresses_of_dates_lead_on_after_a_split_another_day_and_a_deleti
 
 
 @pytest.mark.parametrize("date", ["2027-03-03T18:00:00", "2126-03-05T18:00:00", "never"])
-async def test_what_is_no_date_cannot_be_opened(client, ana, date):
+async def test_a_time_that_is_not_a_date_cannot_be_opened(client, ana, date):
     made = await make(client, ana)
     assert (await client.post(f"/api/series/{made['slug']}/dates/{date}")).status_code == 404
 
 
-async def test_a_date_too_far_ahead_says_from_when_on_it_has_a_page(client, ana):
+async def test_a_date_too_far_ahead_says_when_it_gets_a_page(client, ana):
     """The problem names the limit and the day from which the page exists. Something that is not a date is just not
     found.
     """
@@ -207,7 +207,7 @@ async def test_a_date_too_far_ahead_says_from_when_on_it_has_a_page(client, ana)
     assert (absent.status_code, absent.json()["title"]) == (404, "NotFound")
 
 
-async def test_nobody_opens_dates_of_a_series_that_rests(client, ana):
+async def test_dates_of_an_inactive_series_cannot_be_opened(client, ana):
     made = await make(client, ana)
     assert (await ask(client, ana, made, "pause", {"reason": "summer"})).json()["status"] == "paused"
     assert len(await dates(client, made, limit="20")) == 9
@@ -216,7 +216,7 @@ async def test_nobody_opens_dates_of_a_series_that_rests(client, ana):
     assert (await client.post(f"/api/series/{made['slug']}/dates/2027-03-02T18:00")).status_code == 200
 
 
-async def test_a_private_series_is_absent_for_others_until_they_answer(client, ana, ben):
+async def test_a_private_series_is_hidden_from_others_until_they_answer(client, ana, ben):
     made = await make(client, ana, visibility="private")
     path = f"/api/series/{made['slug']}"
     refused = [
@@ -230,7 +230,7 @@ async def test_a_private_series_is_absent_for_others_until_they_answer(client, a
     assert (await client.get(path, headers=ana)).status_code == 200
 
 
-async def test_a_plan_says_what_the_edit_does_and_saves_nothing(client, ana, ben):
+async def test_a_plan_describes_the_edit_and_saves_nothing(client, ana, ben):
     made = await make(client, ana)
     third = (await dates(client, made))[2]
     await client.put(f"/api/events/{third['slug']}/answer", json={"reply": "going"}, headers=ben)
@@ -253,7 +253,7 @@ async def test_a_plan_says_what_the_edit_does_and_saves_nothing(client, ana, ben
     assert (await client.get(f"/api/series/{made['slug']}")).json()["continuedBy"] == [behind["slug"]]
 
 
-async def test_an_edit_of_one_date_keeps_the_others(client, ana):
+async def test_an_edit_of_one_date_changes_no_others(client, ana):
     made = await make(client, ana)
     body = {"scope": "this", "originalDate": "2027-03-02T18:00", "capacity": 12, "venue": {"name": "The barn"}}
     done = await ask(client, ana, made, "edit", body)
@@ -262,7 +262,7 @@ async def test_an_edit_of_one_date_keeps_the_others(client, ana):
     assert (found["differsIn"], found["capacity"]) == (["capacity", "venue"], 12)
 
 
-async def test_an_edit_of_all_with_another_rule_says_who_is_stranded(client, ana, ben):
+async def test_an_edit_of_all_with_another_rule_lists_stranded_dates(client, ana, ben):
     made = await make(client, ana)
     second = (await dates(client, made))[1]
     await client.put(f"/api/events/{second['slug']}/answer", json={"reply": "going"}, headers=ben)
@@ -274,7 +274,7 @@ async def test_an_edit_of_all_with_another_rule_says_who_is_stranded(client, ana
     assert [one["originalDate"] for one in await dates(client, made, limit="3")] == [FIRST, SECOND, THIRD]
 
 
-async def test_another_rule_begins_on_a_day_that_it_names(client, ana):
+async def test_another_rule_begins_on_one_of_its_days(client, ana):
     made = await make(client, ana)
     await ask(client, ana, made, "edit", {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"})
     assert [one["originalDate"] for one in await dates(client, made, limit="2")] == [
@@ -283,7 +283,7 @@ async def test_another_rule_begins_on_a_day_that_it_names(client, ana):
     ]
 
 
-async def test_an_edit_of_what_has_changed_meanwhile_is_refused(client, ana):
+async def test_an_edit_of_an_outdated_version_is_refused(client, ana):
     made = await make(client, ana)
     stale = {"if-match": f'"{made["revision"]}"'}
     assert (await ask(client, ana, made, "edit", {"scope": "all", "title": "Other"}, **stale)).status_code == 200
@@ -299,7 +299,7 @@ async def test_only_the_host_edits(client, ana, ben, verb):
     assert (await ask(client, ben, made, verb, {"scope": "all", "title": "Mine"})).status_code == 403
 
 
-async def test_cancel_one_a_range_and_all_and_bring_them_back(client, ana):
+async def test_one_date_a_range_and_all_are_cancelled_and_reinstated(client, ana):
     made = await make(client, ana)
 
     async def cancelled() -> list[str]:
@@ -325,7 +325,7 @@ async def test_a_removed_date_stays_away(client, ana):
 
 
 @pytest.mark.parametrize(("wish", "status"), [("true", 200), ("false", 410)])
-async def test_delete_says_what_becomes_of_the_dates(client, ana, wish, status):
+async def test_deleting_says_what_happens_to_the_dates(client, ana, wish, status):
     made = await make(client, ana)
     first = (await dates(client, made))[0]
     path = f"/api/series/{made['slug']}"
@@ -346,7 +346,7 @@ async def test_follow_and_unfollow(client, ana, ben):
     assert (await client.get(path, headers=ben)).json()["isFollowing"] is False
 
 
-async def test_one_answer_for_every_date_says_what_became_of_each(client, ana, ben):
+async def test_one_answer_to_all_dates_reports_the_result_for_each(client, ana, ben):
     made = await make(client, ana)
     for_one = {"scope": "this", "originalDate": SECOND, "capacity": 1}
     await ask(client, ana, made, "edit", for_one)
@@ -404,7 +404,7 @@ async def test_an_event_becomes_one_more_date(client, ana):
     assert (taken.status_code, taken.json()["title"]) == (422, "DateTaken")
 
 
-async def test_past_dates_are_in_the_list_when_asked_for(client, ana, site):
+async def test_past_dates_are_listed_on_request(client, ana, site):
     made = await make(client, ana, publish=PublishPolicy.NONE.value)
     site.clock.turn(10 * DAY)
     assert (await dates(client, made, limit="1"))[0]["originalDate"] == THIRD
@@ -414,7 +414,7 @@ async def test_past_dates_are_in_the_list_when_asked_for(client, ana, site):
 
 @pytest.mark.parametrize("verb", ["reinstate", "resume"])
 @pytest.mark.parametrize("stop", ["cancel", "pause"])
-async def test_a_series_that_goes_on_in_silence_tells_nobody(client, ana, ben, stop, verb):
+async def test_a_series_resumed_silently_notifies_nobody(client, ana, ben, stop, verb):
     """Neither attendees nor followers are notified. If a message is given, both are."""
     made = await make(client, ana)
     opened = await client.post(f"/api/series/{made['slug']}/dates/{FIRST}", headers=ana)

@@ -34,7 +34,7 @@ async def hosted_by(tx, who, events) -> list[bool]:
     return [await seeing.role_of(tx, event, who.user_id) is EventRole.CO_HOST for event in events]
 
 
-async def test_every_date_that_is_there_and_every_one_that_is_made(db, clock):
+async def test_co_hosts_host_every_existing_and_new_date(db, clock):
     async with db.transaction() as tx:
         ana, ben, series = await together(tx)
         before = await dates(tx, series)
@@ -49,7 +49,7 @@ async def test_every_date_that_is_there_and_every_one_that_is_made(db, clock):
         assert await hosted_by(tx, ben, [far]) == [True]
 
 
-async def test_a_private_series_is_there_for_them_and_its_rule_stays_the_authors(db):
+async def test_a_private_series_is_visible_to_co_hosts_but_its_rule_is_not_theirs(db):
     async with db.transaction() as tx:
         ana, ben, series = await together(tx, visibility=Visibility.PRIVATE)
         eve = await person(tx, "Eve")
@@ -62,7 +62,7 @@ async def test_a_private_series_is_there_for_them_and_its_rule_stays_the_authors
         await locked(tx, ana, series)
 
 
-async def test_it_goes_along_when_the_series_is_split(db, clock):
+async def test_co_hosts_stay_when_the_series_is_split(db, clock):
     async with db.transaction() as tx:
         ana, ben, series = await together(tx)
         other = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Concert")
@@ -74,7 +74,7 @@ async def test_it_goes_along_when_the_series_is_split(db, clock):
 
 
 @pytest.mark.parametrize("how", ["left", "removed"])
-async def test_it_ends_for_all_dates_at_once(db, clock, how):
+async def test_co_hosting_ends_for_all_dates_at_once(db, clock, how):
     async with db.transaction() as tx:
         ana, ben, series = await together(tx)
         third = (await dates(tx, series))[2]
@@ -89,7 +89,7 @@ async def test_it_ends_for_all_dates_at_once(db, clock, how):
         assert not any(await hosted_by(tx, ben, await materialize.store_window(tx, await locked(tx, ana, series))))
 
 
-async def test_who_hosted_one_date_can_be_asked_for_all_and_an_event_alone_has_no_others(db):
+async def test_a_co_host_of_one_date_can_be_asked_for_all(db):
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -106,7 +106,7 @@ async def test_who_hosted_one_date_can_be_asked_for_all_and_an_event_alone_has_n
         assert list(wrong.value.problems) == ["for_series"]
 
 
-async def test_whose_series_it_becomes_hosts_it_as_its_author(db, clock):
+async def test_a_new_owner_hosts_the_series_as_its_author(db, clock):
     async with db.transaction() as tx:
         ana, ben, series = await together(tx)
         await follow(tx, series.id, ben.user_id, notifies=True)

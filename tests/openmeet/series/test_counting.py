@@ -36,7 +36,7 @@ async def edit(tx, ana, series, what):
 
 
 @pytest.mark.parametrize(("what", "mailed"), [("description", []), ("start", ["Ben", "Cleo"])])
-async def test_who_is_told_and_who_is_mailed_are_counted_apart(practice_db, what, mailed):
+async def test_notified_and_mailed_people_are_counted_separately(practice_db, what, mailed):
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo, dan, eve = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve")]
@@ -53,7 +53,7 @@ async def test_who_is_told_and_who_is_mailed_are_counted_apart(practice_db, what
         assert await mails(tx) == mailed
 
 
-async def test_only_those_whose_own_date_moves_are_mailed(practice_db):
+async def test_only_people_whose_date_moves_are_mailed(practice_db):
     """A date with its own time stays when the others move, so a person who goes only to that date gets no e-mail."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
@@ -74,7 +74,7 @@ async def test_only_those_whose_own_date_moves_are_mailed(practice_db):
         assert await mails(tx) == ["Cleo"]
 
 
-async def test_other_dates_that_did_not_move_are_not_said_to_have(practice_db):
+async def test_dates_that_did_not_move_are_not_reported_as_moved(practice_db):
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -87,7 +87,7 @@ async def test_other_dates_that_did_not_move_are_not_said_to_have(practice_db):
     )
 
 
-async def test_the_form_and_the_api_say_both(client, ana, ben):
+async def test_the_form_and_the_api_show_both_numbers(client, ana, ben):
     made = await make(client, ana)
     second = (await dates_by_api(client, made))[1]
     await client.put(f"/api/events/{second['slug']}/answer", json={"reply": "going"}, headers=ben)

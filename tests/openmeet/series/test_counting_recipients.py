@@ -161,7 +161,7 @@ def _said(change: OccurrenceChange) -> OccurrenceChange:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("whose", ["public", "private", "of a private group"])
-async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str, seed: int):
+async def test_as_many_people_are_counted_as_are_found_one_by_one(practice_db: Database, whose: str, seed: int):
     crowd = Crowd(seed)
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, visibility=Visibility.PUBLIC if whose == "public" else Visibility.PRIVATE)
@@ -214,7 +214,9 @@ async def effect_one_by_one(
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("visibility", [Visibility.PUBLIC, Visibility.PRIVATE])
-async def test_an_act_reaches_as_many_as_are_found_one_by_one(practice_db: Database, visibility: Visibility, seed: int):
+async def test_an_action_reaches_as_many_as_are_found_one_by_one(
+    practice_db: Database, visibility: Visibility, seed: int
+):
     """Cancelling and deleting: all dates, one, and none."""
     crowd = Crowd(seed)
     async with practice_db.transaction() as tx:
@@ -234,7 +236,7 @@ async def test_an_act_reaches_as_many_as_are_found_one_by_one(practice_db: Datab
         assert len(seen) > 2, "the cases differ"
 
 
-async def test_one_statement_however_many_follow(practice_db: Database):
+async def test_counting_takes_one_statement_however_many_follow(practice_db: Database):
     """The series is locked meanwhile, so people are counted, not read."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)

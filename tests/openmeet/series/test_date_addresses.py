@@ -41,7 +41,7 @@ async def test_after_a_change_of_time_old_names_lead_to_the_same_days(practice_d
             assert (await opened(tx, series, name)).id == before.id
 
 
-async def test_after_another_day_stored_dates_are_found_by_their_former_names(practice_db: Database) -> None:
+async def test_after_another_weekday_stored_dates_are_found_by_old_names(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         before = await opened(tx, series, STORED)
@@ -49,7 +49,7 @@ async def test_after_another_day_stored_dates_are_found_by_their_former_names(pr
         assert (await opened(tx, moved, STORED)).id == before.id
 
 
-async def test_after_another_day_dates_that_were_never_stored_are_found_by_their_former_names(
+async def test_after_another_weekday_unstored_dates_are_found_by_old_names(
     practice_db: Database,
 ) -> None:
     async with practice_db.transaction() as tx:
@@ -63,7 +63,7 @@ async def test_after_another_day_dates_that_were_never_stored_are_found_by_their
         assert names([await opened(tx, series, "2027-11-30T18:00:00")]) == ["2027-11-29T19:00:00"]
 
 
-async def test_after_a_split_and_another_day_old_names_lead_to_the_part_that_goes_on(practice_db: Database) -> None:
+async def test_after_a_split_and_another_weekday_old_names_lead_to_the_new_part(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         new = await split(tx, await locked(tx, ana, series), "2026-12-01T18:00:00", "Rehearsal")
@@ -75,7 +75,7 @@ async def test_after_a_split_and_another_day_old_names_lead_to_the_part_that_goe
             await opened(tx, series, "2027-11-27T18:00:00")
 
 
-async def test_names_of_a_part_that_was_split_off_and_taken_back_lead_to_the_series(practice_db: Database) -> None:
+async def test_names_of_a_part_whose_split_was_undone_lead_to_the_series(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         own = await locked(tx, ana, series)
@@ -92,7 +92,7 @@ async def test_names_of_a_part_that_was_split_off_and_taken_back_lead_to_the_ser
         assert names([await opened(tx, series, COMPUTED)]) == [COMPUTED]
 
 
-async def test_after_a_split_old_names_lead_into_the_part_that_goes_on(practice_db: Database) -> None:
+async def test_after_a_split_old_names_lead_to_the_new_part(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         before = await opened(tx, series, STORED)
@@ -109,7 +109,7 @@ async def test_after_a_split_old_names_lead_into_the_part_that_goes_on(practice_
         assert (await opened(tx, series, STORED)).id == before.id
 
 
-async def test_nothing_is_found_that_never_was_a_date_or_was_taken_out(practice_db: Database) -> None:
+async def test_removed_dates_and_times_that_never_were_dates_are_not_found(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         for name in ("2026-12-09T18:00:00", "1999-01-05T18:00:00", "9999-12-28T18:00:00", "0001-01-01T00:00:00"):
@@ -122,7 +122,7 @@ async def test_nothing_is_found_that_never_was_a_date_or_was_taken_out(practice_
         assert len(await dates(tx, series)) <= count, "looking stores nothing"
 
 
-async def test_of_several_dates_of_a_day_the_nearest_is_opened_and_one_taken_out_is_none(practice_db: Database) -> None:
+async def test_of_several_dates_on_a_day_the_nearest_is_opened(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana = await person(tx, "Ana")
         out = "2027-11-23T10:00:00"
@@ -135,7 +135,7 @@ async def test_of_several_dates_of_a_day_the_nearest_is_opened_and_one_taken_out
         assert names([await opened(tx, series, "2027-11-30T12:00:00")]) == ["2027-11-30T10:00:00"]
 
 
-async def test_of_a_deleted_series_kept_dates_are_found_and_private_ones_by_nobody_else(practice_db: Database) -> None:
+async def test_kept_dates_of_a_deleted_series_are_found_unless_private(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -150,7 +150,7 @@ async def test_of_a_deleted_series_kept_dates_are_found_and_private_ones_by_nobo
         assert (await opened(tx, series, STORED, ana.user_id)).id == kept.id
 
 
-async def test_the_part_that_goes_on_is_found_only_by_who_sees_it(practice_db: Database) -> None:
+async def test_the_new_part_is_found_only_by_people_who_see_it(practice_db: Database) -> None:
     """A split with another visibility: a part that continued as private, or as unlisted after a public one, cannot be
     reached from the first part.
     """
@@ -168,7 +168,7 @@ async def test_the_part_that_goes_on_is_found_only_by_who_sees_it(practice_db: D
             assert new.content.visibility is visibility
 
 
-async def test_a_series_that_is_split_undone_and_split_again_is_found_by_its_first_address(
+async def test_a_series_split_undone_and_split_again_is_found_by_its_first_url(
     practice_db: Database, clock: HandClock
 ) -> None:
     async with practice_db.transaction() as tx:

@@ -9,7 +9,7 @@ from tests.openmeet.series.by_api import FIRST, SECOND, THIRD, ask, dates, make,
 from tests.openmeet.site_under_test import api_session
 
 
-async def test_a_range_of_plain_days_includes_its_last_day(client, ana):
+async def test_a_range_of_days_includes_its_last_day(client, ana):
     """If ``toDate`` is a day, that whole day is included, as people mean "until the 17th"."""
     made = await make(client, ana)
     for first in (FIRST, FIRST[:10]):
@@ -39,14 +39,14 @@ async def test_a_range_of_plain_days_includes_its_last_day(client, ana):
     ],
 )
 @pytest.mark.parametrize("verb", ["cancel", "reinstate"])
-async def test_what_is_wrong_with_a_range_is_said(client, ana, verb, body, field, why):
+async def test_errors_in_a_range_are_explained(client, ana, verb, body, field, why):
     made = await make(client, ana)
     refused = await ask(client, ana, made, verb, body)
     assert refused.status_code == 400
     assert refused.json()["fields"] == {field: why}
 
 
-async def test_what_is_cancelled_is_not_cancelled_again(client, ana, ben):
+async def test_cancelled_dates_are_not_cancelled_again(client, ana, ben):
     """A second cancellation neither counts nor e-mails about dates that are already cancelled, and keeps the reason
     that people read.
     """
@@ -106,7 +106,7 @@ async def test_a_paused_series_is_not_paused_again(client, ana, ben):
     assert (await ask(client, ana, made, "resume")).json()["revision"] == resumed["revision"]
 
 
-async def test_bringing_back_stores_no_date_that_takes_place_anyway(client, ana):
+async def test_reinstating_stores_no_date_that_takes_place_anyway(client, ana):
     made = await make(client, ana)
     far = "2027-03-02T18:00:00"
     assert (await ask(client, ana, made, "reinstate", {"dates": [far]})).json()["datesChanged"] == 0
@@ -115,7 +115,7 @@ async def test_bringing_back_stores_no_date_that_takes_place_anyway(client, ana)
     assert (await ask(client, ana, made, "reinstate", {"dates": ["2027-03-03T18:00:00"]})).status_code == 404
 
 
-async def test_a_date_is_moved_into_the_past_or_far_away_only_on_purpose(client, ana, site):
+async def test_moving_a_date_into_the_past_or_far_away_needs_confirmation(client, ana, site):
     """A wrong year needs a confirmation. No date is moved to a time at which it could not be opened."""
     made = await make(client, ana)
     for scope in ("this", "following", "all"):
@@ -136,7 +136,7 @@ async def test_a_date_is_moved_into_the_past_or_far_away_only_on_purpose(client,
     assert (await ask(client, ana, made, "edit", hour)).status_code == 200
 
 
-async def test_another_rule_brings_no_week_back_that_is_off(client, ana):
+async def test_another_rule_restores_no_cancelled_week(client, ana):
     """A date that was excluded or deleted on its own stays excluded, under another rule, at another hour, and after a
     split.
     """
@@ -179,7 +179,7 @@ async def test_another_rule_brings_no_week_back_that_is_off(client, ana):
     ],
     ids=str,
 )
-async def test_what_a_plan_counts_is_what_happens(client, ana, ben, site, change):
+async def test_a_plan_counts_what_happens(client, ana, ben, site, change):
     """Changed, deleted, left-over and new dates are afterwards exactly as the plan said, and so are the people who were
     notified.
     """
@@ -210,7 +210,7 @@ async def test_what_a_plan_counts_is_what_happens(client, ana, ben, site, change
     )
 
 
-async def test_only_dates_are_removed_and_only_near_and_real_times_added(client, ana):
+async def test_only_dates_can_be_removed_and_only_near_ones_added(client, ana):
     """Removing something that is not a date leaves no trace in the rule. A wrong year does not add a date in the next
     century.
     """
@@ -227,7 +227,7 @@ async def test_only_dates_are_removed_and_only_near_and_real_times_added(client,
     )
 
 
-async def test_a_range_stores_no_date_that_is_over(client, ana):
+async def test_a_range_stores_no_past_dates(client, ana):
     """A series may have begun years before it was created here. Cancelling all of it creates no dates in the past."""
     made = await make(client, ana, startsLocal="2020-03-03T18:00", endsLocal="2020-03-03T20:00")
     done = await ask(client, ana, made, "cancel", {"fromDate": "2020-01-01", "toDate": "2026-03-17"})

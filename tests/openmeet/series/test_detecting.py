@@ -88,7 +88,7 @@ async def places(db: Database) -> dict[str, str | None]:
     return {row["title"]: row["original_date"] if row["series_id"] else None for row in rows}
 
 
-async def test_what_is_found_makes_nothing_until_its_author_says_so(
+async def test_a_detected_series_creates_nothing_until_its_author_confirms(
     db: Database, ana: Caller, clock: HandClock
 ) -> None:
     """The detected series is read-only and consists of existing events. Moving windows, running jobs and opening a date
@@ -116,7 +116,7 @@ async def test_what_is_found_makes_nothing_until_its_author_says_so(
     assert await records(db) == before
 
 
-async def test_the_yes_makes_it_a_series_like_any_other(db: Database, ana: Caller) -> None:
+async def test_confirming_makes_it_an_ordinary_series(db: Database, ana: Caller) -> None:
     """It has the inferred rule and its coming dates. Confirming twice is the same as once, and undoing removes only
     what the confirmation created.
     """
@@ -146,7 +146,7 @@ async def test_the_yes_makes_it_a_series_like_any_other(db: Database, ana: Calle
     assert (await records(db))[:8] == before[:8]
 
 
-async def test_the_no_stands_and_can_be_taken_back(db: Database, ana: Caller) -> None:
+async def test_refusing_is_permanent_and_can_be_undone(db: Database, ana: Caller) -> None:
     """The events stay single ones whatever is found later. All of it can be undone, without a trace in the events."""
     await take(db, *weekly(6))
     before = await records(db)
@@ -168,7 +168,7 @@ async def test_the_no_stands_and_can_be_taken_back(db: Database, ana: Caller) ->
     assert (await records(db))[:6] == before[:6]
 
 
-async def test_new_events_are_looked_through_again(db: Database, ana: Caller) -> None:
+async def test_new_events_are_searched_again(db: Database, ana: Caller) -> None:
     """There are too few events at first, then a possible series, then a certain one. An event that its author deletes
     is no longer a date.
     """
@@ -192,7 +192,7 @@ async def test_new_events_are_looked_through_again(db: Database, ana: Caller) ->
         assert (await queries.by_id(reader, surely.series_id)).deleted_at is not None
 
 
-async def test_what_the_author_writes_later_joins_the_accepted_series(db: Database, ana: Caller) -> None:
+async def test_later_events_of_the_author_join_the_confirmed_series(db: Database, ana: Caller) -> None:
     """The author continues with single events in another app. An event on a free date of the rule joins the series."""
     await take(db, *weekly(6))
     (one,) = await looked(db, ana)
@@ -204,7 +204,7 @@ async def test_what_the_author_writes_later_joins_the_accepted_series(db: Databa
     assert (await places(db))["Tea 6"] == "2026-02-17T19:00:00"
 
 
-async def test_switched_off_nothing_is_found(db: Database, ana: Caller) -> None:
+async def test_nothing_is_detected_while_it_is_switched_off(db: Database, ana: Caller) -> None:
     await take(db, *weekly(6))
     async with db.transaction() as tx:
         await flags.switch(tx, Flag.DETECTION, is_on=False, changed_by="test")
@@ -214,7 +214,7 @@ async def test_switched_off_nothing_is_found(db: Database, ana: Caller) -> None:
     assert [one.state for one in await looked(db, ana)] == [S.LINKED]
 
 
-async def test_events_of_somebody_here_are_looked_through_once_it_is_quiet(
+async def test_events_of_users_are_searched_once_they_stop_changing(
     db: Database, ana: Caller, clock: HandClock
 ) -> None:
     """A stranger with only one event causes no detection."""
@@ -267,7 +267,7 @@ async def test_only_its_author_decides(db: Database, ana: Caller) -> None:
         assert await detection_queries.of_person(reader, ben.user_id) == []
 
 
-async def test_the_page_asks_and_takes_back(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_the_page_asks_and_undoes(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """The detected series in words, with its dates; confirmed, then undone."""
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
@@ -291,7 +291,7 @@ async def test_the_page_asks_and_takes_back(make_sqlite: MakeDatabase, clock: Ha
             assert "/my/series/found" in (await browser.get("/my/series")).text
 
 
-async def test_programs_say_it_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_the_api_does_the_same(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """The same with the JSON API. Detections that are not the caller's are not found."""
     db = await make_sqlite("openmeet", clock=clock)
     site = site_on(db, clock)
@@ -320,7 +320,7 @@ def named(number: int, at_: str, title: str, series: str = "tea-nights", **field
     return event(1, f"old{number}", 1 + number, title, startsAt=at_, openMeetMeta=meta)
 
 
-async def test_records_that_name_their_series_are_one_for_certain(db: Database, ana: Caller) -> None:
+async def test_records_that_name_their_series_are_certain(db: Database, ana: Caller) -> None:
     """Two events suffice, also with different names and no interval. An event that names another series, or says that
     it does not repeat, is not a date of it.
     """
@@ -357,7 +357,7 @@ async def test_records_that_name_their_series_are_one_for_certain(db: Database, 
     assert still.state is S.REFUSED
 
 
-async def test_records_that_name_their_series_have_its_rule_where_one_fits(db: Database, ana: Caller) -> None:
+async def test_records_that_name_their_series_get_a_rule_if_one_fits(db: Database, ana: Caller) -> None:
     """One date does not fit the rule, and is still a date of the series."""
     dates = [named(n, at(one), f"Evening of {n}") for n, one in enumerate(dates_of(WEEKLY, 6))]
     await take(db, *dates, named(9, "2026-01-10T09:00:00Z", "In the morning"))
@@ -366,7 +366,7 @@ async def test_records_that_name_their_series_have_its_rule_where_one_fits(db: D
     assert [one.isoformat() for one in one.found.pattern.added] == ["2026-01-10T10:00:00"]
 
 
-async def test_a_series_that_was_refused_is_not_asked_about_by_its_other_name(db: Database, ana: Caller) -> None:
+async def test_a_refused_series_is_not_suggested_again_by_its_name(db: Database, ana: Caller) -> None:
     """It was found by its dates and refused. That its records name a series later changes nothing."""
     await take(db, *weekly(6))
     (one,) = await looked(db, ana)
@@ -380,7 +380,7 @@ async def test_a_series_that_was_refused_is_not_asked_about_by_its_other_name(db
     assert [(found.id, found.state) for found in await looked(db, ana)] == [(one.id, S.REFUSED)]
 
 
-async def test_switched_on_again_what_came_meanwhile_is_looked_through(db: Database, ana: Caller):
+async def test_after_switching_on_again_missed_events_are_searched(db: Database, ana: Caller):
     """Events of strangers have jobs of their own kind."""
     async with db.transaction() as tx:
         await flag_effects.switch(tx, Flag.DETECTION, is_on=False, changed_by="a test")

@@ -77,7 +77,7 @@ async def left_behind(db: Database) -> dict[str, int]:
         return {name: (await reader.fetch_one(f"select count(*) as n from {name}"))["n"] for name in tables}
 
 
-async def test_a_strangers_weekly_dates_are_a_read_only_series(db: Database, clock: HandClock) -> None:
+async def test_a_strangers_weekly_dates_become_a_read_only_series(db: Database, clock: HandClock) -> None:
     """Nothing is generated, published or notified. No record, revision or URL of an event changes, and a second run
     does nothing.
     """
@@ -98,7 +98,7 @@ async def test_a_strangers_weekly_dates_are_a_read_only_series(db: Database, clo
         assert await queries.by_id(reader, one.series_id) == series
 
 
-async def test_one_job_per_stranger_and_interval(db: Database, clock: HandClock) -> None:
+async def test_one_job_is_enqueued_per_stranger_and_interval(db: Database, clock: HandClock) -> None:
     """However often the stranger writes, and none for a single event. Events after the interval cause a new job."""
     first, *others = weekly(8)
     await take(db, first)
@@ -116,7 +116,7 @@ async def test_one_job_per_stranger_and_interval(db: Database, clock: HandClock)
 
 
 @needs("fixtures")
-async def test_a_real_repository_with_irregular_dates_stays_as_it_is(db: Database, clock: HandClock) -> None:
+async def test_irregular_events_of_a_real_repository_stay_single(db: Database, clock: HandClock) -> None:
     """The complete path yields neither a series nor a suggestion."""
     kept = json.loads(fixture_path("data/calendar-records/repo-events-irregular-monthly.json").read_text())["records"]
     await take_known(
@@ -131,7 +131,7 @@ async def test_a_real_repository_with_irregular_dates_stays_as_it_is(db: Databas
     assert not any((await places(db)).values())
 
 
-async def test_who_signs_in_decides(db: Database, clock: HandClock) -> None:
+async def test_the_author_decides_after_signing_in(db: Database, clock: HandClock) -> None:
     """The detection row passes to the author who signs in: they confirm and undo. Until then nobody else can decide."""
     await take_known(db, *weekly(8))
     (one,) = await search(db, clock)
@@ -151,7 +151,7 @@ async def test_who_signs_in_decides(db: Database, clock: HandClock) -> None:
     assert (await records(db))[:8] == before[:8]
 
 
-async def test_a_claim_by_somebody_who_is_here_brings_the_series_along(db: Database, clock: HandClock) -> None:
+async def test_claiming_an_account_brings_the_series_along(db: Database, clock: HandClock) -> None:
     await take_known(db, *weekly(8))
     (one,) = await search(db, clock)
     shadow = await author_of(db)
@@ -189,7 +189,7 @@ async def test_a_series_is_hidden_with_its_events(make_sqlite: MakeDatabase, clo
 
 @pytest.mark.usefixtures("on")
 @pytest.mark.parametrize("is_named_later", [True, False])
-async def test_the_authors_own_word_goes_before_what_was_inferred(
+async def test_the_authors_series_record_overrules_detection(
     db: Database, clock: HandClock, *, is_named_later: bool
 ) -> None:
     """A series record appears and events name it: they become its dates, and the inferred series gives them up."""
@@ -211,7 +211,7 @@ async def test_the_authors_own_word_goes_before_what_was_inferred(
     assert await search(db, clock) == []
 
 
-async def test_what_its_author_deletes_is_no_date_and_an_erased_account_leaves_nothing(
+async def test_deleted_events_leave_the_series_and_erased_accounts_leave_nothing(
     db: Database, clock: HandClock
 ) -> None:
     tea = weekly(8)
@@ -228,7 +228,7 @@ async def test_what_its_author_deletes_is_no_date_and_an_erased_account_leaves_n
         assert (await queries.by_id(reader, one.series_id)).content.title == ""
 
 
-def test_names_made_to_be_compared_slowly_are_compared_a_bounded_number_of_times() -> None:
+def test_names_that_are_slow_to_compare_are_compared_a_limited_number_of_times() -> None:
     """The names are anagrams, which cannot be told apart by their letters alone."""
     chance = random.Random(1)
     letters = list("ab" * 90)
@@ -250,7 +250,7 @@ def test_names_made_to_be_compared_slowly_are_compared_a_bounded_number_of_times
     assert 0 < len(lengths) <= detection.MOST_COMPARED
 
 
-async def test_a_stranger_is_looked_through_in_part(db: Database, clock: HandClock) -> None:
+async def test_only_the_newest_events_of_a_stranger_are_searched(db: Database, clock: HandClock) -> None:
     """For a stranger only the newest events are searched. For a person who signs in the limit is higher."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(detection_queries, "MOST_EVENTS_OF_STRANGER", 4)

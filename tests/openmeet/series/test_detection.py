@@ -75,7 +75,7 @@ def test_a_regular_series_is_found_with_its_rule(rule: str, number: int) -> None
     ),
     data=st.data(),
 )
-def test_series_are_found_in_noise(rule, number, left_out, moved, noise, data) -> None:
+def test_series_are_found_among_other_events(rule, number, left_out, moved, noise, data) -> None:
     """One date is missing, one begins a little later, other events lie in between, and the order is random: the same
     dates are found.
     """
@@ -95,14 +95,14 @@ def test_series_are_found_in_noise(rule, number, left_out, moved, noise, data) -
 
 @settings(max_examples=60)
 @given(st.permutations([9, 12, 19, 24, 33, 38, 45]), st.integers(0, 6))
-def test_what_comes_irregularly_is_no_series(gaps: list[int], shift: int) -> None:
+def test_irregular_events_are_not_a_series(gaps: list[int], shift: int) -> None:
     """The same name and place, at intervals that no rule has."""
     days = [date(2026, 1, 5) + timedelta(days=shift + sum(gaps[:n])) for n in range(len(gaps) + 1)]
     sightings = [seen(n, "Jam session", wall(day.year, day.month, day.day, 20)) for n, day in enumerate(days)]
     assert [one for one in find(sightings, [BERLIN]) if one.confidence >= CERTAIN] == []
 
 
-def test_other_names_and_places_are_other_series() -> None:
+def test_other_names_and_places_are_separate_series() -> None:
     tuesdays, fridays = dates_of(RULES[1], 5), dates_of("FREQ=WEEKLY;BYDAY=FR", 5)
     one = [seen(n, "Chess night", at) for n, at in enumerate(tuesdays)]
     two = [seen(10 + n, "Chess night", at, "Café") for n, at in enumerate(fridays)]
@@ -120,11 +120,11 @@ def test_other_names_and_places_are_other_series() -> None:
         (["12", "13"], "13"),
     ],
 )
-def test_a_series_is_called_what_its_dates_have_in_common(titles: list[str], called: str) -> None:
+def test_a_series_has_the_common_name_of_its_dates(titles: list[str], called: str) -> None:
     assert detection.title_of(titles) == called
 
 
-def test_two_are_no_series_and_three_are_said_with_their_doubt() -> None:
+def test_two_events_are_no_series_and_three_an_uncertain_one() -> None:
     """Three dates four weeks apart could also be monthly: not certain enough to be shown as a series."""
     days = [wall(2026, 2, 3, 19), wall(2026, 3, 3, 19), wall(2026, 3, 31, 19)]
     assert find([seen(n, "Tea", at) for n, at in enumerate(days[:2])]) == []
@@ -136,7 +136,7 @@ def test_two_are_no_series_and_three_are_said_with_their_doubt() -> None:
     assert str(doubtful.rule) == "FREQ=MONTHLY;BYMONTHDAY=2"
 
 
-def test_a_rule_of_which_half_the_dates_are_missing_is_none() -> None:
+def test_a_rule_with_half_its_dates_missing_is_not_accepted() -> None:
     """Two Tuesdays and a Sunday do not mean every Tuesday and Sunday, and every other week does not mean every week."""
     some = [wall(2026, 3, 10, 19), wall(2026, 3, 17, 19), wall(2026, 3, 29, 19)]
     assert find([seen(n, "Choir", at) for n, at in enumerate(some)], [BERLIN]) == []
@@ -145,7 +145,7 @@ def test_a_rule_of_which_half_the_dates_are_missing_is_none() -> None:
     assert found.rule.interval == 2
 
 
-def test_many_events_of_one_author_are_looked_through() -> None:
+def test_many_events_of_one_author_can_be_searched() -> None:
     """Two thousand events, five of which are a series. It is found, and the work is limited by the words that names
     share.
     """
@@ -169,7 +169,7 @@ def test_many_events_of_one_author_are_looked_through() -> None:
 
 
 @needs("fixtures")
-def test_a_real_repository_with_irregular_dates_stays_as_it_is() -> None:
+def test_irregular_dates_of_a_real_repository_are_not_a_series() -> None:
     """A user group that meets around the end of most months, without a rule: neither a series nor a suggestion."""
     records = json.loads(fixture_path("data/calendar-records/repo-events-irregular-monthly.json").read_text())[
         "records"

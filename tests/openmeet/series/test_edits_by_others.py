@@ -126,7 +126,7 @@ WHOLE = [change_all, move_all, change_rule, cancel_all, remove_one, add_one, pau
 
 
 @pytest.mark.parametrize("act", WHOLE)
-async def test_what_others_do_to_a_series_waits_with_every_date_until_the_owner_says_so(
+async def test_an_edit_by_others_waits_for_the_owner_with_every_date(
     practice_db: Database, act: Callable[[Transaction, Series], Awaitable[None]]
 ) -> None:
     """The dates' records mention the series, so they wait too. Here the edit applies at once, and the owner is
@@ -145,7 +145,7 @@ async def test_what_others_do_to_a_series_waits_with_every_date_until_the_owner_
 
 
 @pytest.mark.parametrize("act", [*WHOLE, change_one, cancel_one])
-async def test_what_the_owner_does_is_published_at_once(
+async def test_an_edit_by_the_owner_is_published_at_once(
     practice_db: Database, act: Callable[[Transaction, Series], Awaitable[None]]
 ) -> None:
     async with practice_db.transaction() as tx:
@@ -156,7 +156,7 @@ async def test_what_the_owner_does_is_published_at_once(
 
 
 @pytest.mark.parametrize("act", [change_one, cancel_one])
-async def test_one_date_that_others_change_waits_alone(
+async def test_a_single_date_changed_by_others_waits_alone(
     practice_db: Database, act: Callable[[Transaction, Series], Awaitable[None]]
 ) -> None:
     async with practice_db.transaction() as tx:
@@ -170,7 +170,7 @@ async def test_one_date_that_others_change_waits_alone(
         assert await going_out(tx, series) == whole
 
 
-async def test_dates_that_come_later_wait_with_the_series(practice_db: Database, clock: HandClock) -> None:
+async def test_dates_added_later_wait_with_the_series(practice_db: Database, clock: HandClock) -> None:
     """The date that the clock stores, the one that somebody opens, and the one that becomes next when another is over."""
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx, PublishPolicy.NEXT)
@@ -193,7 +193,7 @@ async def test_dates_that_come_later_wait_with_the_series(practice_db: Database,
         assert not later.needs_author_approval
 
 
-async def test_a_split_by_others_waits_in_both_halves(practice_db: Database) -> None:
+async def test_a_split_by_others_waits_in_both_parts(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         behind = await split(tx, await locked(tx, ben, series), THIRD, "By another")
@@ -219,7 +219,7 @@ async def test_others_cannot_publish_by_undoing(practice_db: Database) -> None:
         assert await going_out(tx, series) == set()
 
 
-async def test_the_owner_undoes_what_others_did_and_all_is_as_it_was(practice_db: Database) -> None:
+async def test_the_owner_can_undo_what_others_did(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         for act in (change_all, cancel_all):
@@ -232,7 +232,7 @@ async def test_the_owner_undoes_what_others_did_and_all_is_as_it_was(practice_db
         assert await going_out(tx, series) == await everything(tx, series)
 
 
-async def test_an_edit_of_one_date_by_the_owner_is_no_yes_to_the_series(practice_db: Database) -> None:
+async def test_an_owners_edit_of_one_date_does_not_approve_the_series(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         await change_all(tx, await locked(tx, ben, series))
@@ -242,7 +242,7 @@ async def test_an_edit_of_one_date_by_the_owner_is_no_yes_to_the_series(practice
         assert await going_out(tx, series) == await everything(tx, series)
 
 
-async def test_dates_that_stay_when_others_delete_the_series_wait(practice_db: Database) -> None:
+async def test_dates_kept_when_others_delete_the_series_wait(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         _, ben, series = await running_together(tx, PublishPolicy.NONE)
         left = await dates(tx, series)
@@ -253,7 +253,7 @@ async def test_dates_that_stay_when_others_delete_the_series_wait(practice_db: D
             assert not isinstance(await decide(tx, job, Switchboard()), PublishEvent)
 
 
-async def test_who_lets_others_publish_has_it_at_once_and_sees_each_use(practice_db: Database) -> None:
+async def test_an_owner_who_lets_others_publish_sees_each_use(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         await publication_consent.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
@@ -267,7 +267,7 @@ async def test_who_lets_others_publish_has_it_at_once_and_sees_each_use(practice
         assert await going_out(tx, series) == set()
 
 
-async def test_dates_that_are_out_pass_to_the_new_host_and_their_records_stay(practice_db: Database) -> None:
+async def test_published_dates_pass_to_the_new_host_and_their_records_stay(practice_db: Database) -> None:
     """The dates need no consent. The record in the old host's repository is queued there as the former record."""
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
@@ -283,7 +283,7 @@ async def test_dates_that_are_out_pass_to_the_new_host_and_their_records_stay(pr
         assert (former["user_id"], former["uri"]) == (ana.user_id, uri)
 
 
-async def test_who_stays_silent_does_so_before_those_who_answered_not_before_the_owner(practice_db: Database) -> None:
+async def test_a_silent_edit_still_notifies_the_owner(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         cleo = await person(tx, "Cleo")
@@ -293,7 +293,7 @@ async def test_who_stays_silent_does_so_before_those_who_answered_not_before_the
         assert kinds.EVENT_CHANGED not in await kinds_received(tx, ben)
 
 
-async def test_the_page_says_what_waits_and_the_owner_has_the_button(practice_db: Database, clock: HandClock) -> None:
+async def test_the_page_shows_what_waits_and_the_owner_has_the_button(practice_db: Database, clock: HandClock) -> None:
     site = site_on(practice_db, clock)
     async with practice_db.transaction() as tx:
         _, ben, series = await running_together(tx)

@@ -28,7 +28,7 @@ async def ana(site):
         yield browser
 
 
-async def test_a_series_is_followed_in_feed_readers(site, ana):
+async def test_a_series_can_be_followed_in_feed_readers(site, ana):
     """Cancelled dates are marked, and removed and private ones are missing. The host gets the same file as everybody."""
     path = await make(ana, online_url="https://meet.example/secret", mode="hybrid")
     known = await only(site)
@@ -60,7 +60,7 @@ async def test_a_series_is_followed_in_feed_readers(site, ana):
     assert links == {"alternate": f"http://openmeet.test{path}", "self": f"http://openmeet.test{path}.atom"}
 
 
-async def test_a_change_is_a_new_file_by_its_tag_and_by_its_date(site, ana):
+async def test_a_change_gives_a_new_etag_and_date(site, ana):
     path = await make(ana)
     before = await ana.get(f"{path}.json")
     site.clock.turn(DAY // 24)
@@ -84,7 +84,7 @@ async def split_at(browser, path: str, date: str, **changes: str) -> str:
     return answer.headers["location"]
 
 
-async def test_who_follows_a_series_goes_on_with_what_it_was_split_into(site, ana):
+async def test_the_calendar_continues_with_the_parts_of_a_split_series(site, ana):
     """The first part's file has every date once: its own up to the split, then those of the later parts, in all
     formats.
     """
@@ -118,7 +118,7 @@ async def test_who_follows_a_series_goes_on_with_what_it_was_split_into(site, an
 
 
 @pytest.mark.parametrize("visibility", ["private", "unlisted"])
-async def test_what_goes_on_for_fewer_people_is_told_to_nobody_else(site, ana, visibility):
+async def test_a_part_for_fewer_people_is_shown_to_nobody_else(site, ana, visibility):
     path = await make(ana)
     inner = await split_at(ana, path, THIRD, title="Inner circle", visibility=visibility)
     async with site.browser() as anybody:
@@ -131,7 +131,7 @@ async def test_what_goes_on_for_fewer_people_is_told_to_nobody_else(site, ana, v
     assert "Inner circle" in (await ana.get(f"{path}.ics")).text
 
 
-async def test_a_series_that_rests_has_its_stored_dates_in_a_calendar_and_no_more(site, ana):
+async def test_an_inactive_series_has_only_its_stored_dates_in_a_calendar(site, ana):
     path = await make(ana)
     await ana.post(f"{path}/pause", data={"reason": "Summer"})
     days = [day for day, _, _ in starts_in((await ana.get(f"{path}.ics")).content)]
@@ -140,7 +140,7 @@ async def test_a_series_that_rests_has_its_stored_dates_in_a_calendar_and_no_mor
     assert len(starts_in((await ana.get(f"{path}.ics")).content)) == 17
 
 
-async def test_dates_before_a_cancellation_took_place(site, ana):
+async def test_dates_before_a_cancellation_stay_confirmed(site, ana):
     """The calendar of a cancelled series keeps past and reinstated dates as confirmed."""
     path = await make(ana)
     site.clock.turn(5 * DAY)
@@ -151,7 +151,7 @@ async def test_dates_before_a_cancellation_took_place(site, ana):
     assert len(statuses) == 9
 
 
-async def test_a_cancelled_series_begins_with_a_date_that_there_is(site, ana):
+async def test_a_cancelled_series_begins_with_an_existing_date(site, ana):
     """The first date of the rule was never created. The series has an extra date before it."""
     path = await make(ana)
     await ana.post(f"{path}/extra-date", data={"extra": "2026-03-05T10:00"})

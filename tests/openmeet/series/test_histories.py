@@ -391,5 +391,5 @@ class Histories(OnDatabases):
 
 
 @pytest.mark.hypothesis
-def test_histories(fresh: Fresh, engine: Engine) -> None:
+def test_random_histories_match_the_model(fresh: Fresh, engine: Engine) -> None:
     run_histories(Histories, fresh, engine, steps=20)

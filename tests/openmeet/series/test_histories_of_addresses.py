@@ -158,5 +158,5 @@ class Addresses(OnDatabases):
 
 
 @pytest.mark.hypothesis
-def test_histories_of_addresses(fresh: Fresh, engine: Engine) -> None:
+def test_random_histories_keep_urls_of_dates(fresh: Fresh, engine: Engine) -> None:
     run_histories(Addresses, fresh, engine, steps=8)

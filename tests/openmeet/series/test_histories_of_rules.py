@@ -302,18 +302,18 @@ class Rules(OnDatabases):
 
 
 @pytest.mark.hypothesis
-def test_histories_of_rules(fresh: Fresh, engine: Engine) -> None:
+def test_random_histories_of_rules_match_the_model(fresh: Fresh, engine: Engine) -> None:
     run_histories(Rules, fresh, engine, steps=15)
 
 
-def test_the_plain_model_imports_nothing_of_ours() -> None:
+def test_the_plain_model_imports_none_of_our_code() -> None:
     tree = ast.parse(Path(plain_repetition.__file__).read_text(encoding="utf-8"))
     modules = {one.module for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)}
     modules |= {name.name for one in ast.walk(tree) if isinstance(one, ast.Import) for name in one.names}
     assert {module.split(".")[0] for module in modules if module} <= sys.stdlib_module_names
 
 
-def test_a_date_that_an_older_rule_left_behind_says_what_all_say(fresh: Fresh) -> None:
+def test_a_left_over_date_follows_edits_of_all_dates(fresh: Fresh) -> None:
     """Ben goes to a Monday that is no longer in any rule. A new title for all dates applies to it as well, and it keeps
     its own hour.
     """

@@ -80,7 +80,7 @@ async def confirmed(browser: httpx.AsyncClient, path: str, typed: dict[str, str]
     return asked.text
 
 
-async def test_dates_are_cancelled_brought_back_and_removed_after_the_effect_was_said(site, ana, ben) -> None:
+async def test_dates_are_cancelled_reinstated_and_removed_after_a_confirmation(site, ana, ben) -> None:
     path = await made(ana)
     series = await series_at(site, path)
     page = await ana.get(f"{path}/manage")
@@ -99,7 +99,7 @@ async def test_dates_are_cancelled_brought_back_and_removed_after_the_effect_was
     assert THIRD not in await dates(site, series)
 
 
-async def test_each_date_says_who_comes_and_what_is_not_as_the_others(ana, ben) -> None:
+async def test_each_date_shows_who_comes_and_what_differs(ana, ben) -> None:
     """How many people come, the limit and the waitlist. Full and cancelled dates are marked."""
     path = await made(ana, capacity="1")
     for name in (FIRST, SECOND):
@@ -121,7 +121,7 @@ async def test_each_date_says_who_comes_and_what_is_not_as_the_others(ana, ben) 
     assert said[THIRD] == "Tue 17 Mar, 18:00 0 of 1 going Open Tue 17 Mar, 18:00"
 
 
-async def test_a_range_of_any_length_is_done_whole_or_refused_at_its_field(site, ana) -> None:
+async def test_a_range_is_processed_completely_or_refused_at_its_field(site, ana) -> None:
     """The form carries the first and the last date. More than five hundred dates, including ticked ones outside the
     range, are too many.
     """
@@ -144,7 +144,7 @@ async def test_a_range_of_any_length_is_done_whole_or_refused_at_its_field(site,
     assert list(await dates(site, series))[:1] > ["2027-07-15T18:00:00"]
 
 
-async def test_a_range_that_has_other_dates_by_now_is_shown_again(site, ana) -> None:
+async def test_a_range_whose_dates_changed_is_shown_again(site, ana) -> None:
     """What is confirmed is exactly what was shown."""
     path = await made(ana)
     series = await series_at(site, path)
@@ -168,14 +168,14 @@ async def test_a_range_that_has_other_dates_by_now_is_shown_again(site, ana) -> 
     ],
     ids=["none", "no act", "half a range", "backwards"],
 )
-async def test_what_is_missing_stands_beside_its_field(ana, typed, sentence) -> None:
+async def test_a_missing_value_is_reported_next_to_its_field(ana, typed, sentence) -> None:
     path = await made(ana)
     answer = await ana.post(f"{path}/manage", data=typed)
     assert answer.status_code == 400
     assert sentence in answer.text
 
 
-async def test_an_extra_date(site, ana) -> None:
+async def test_an_extra_date_is_added(site, ana) -> None:
     path = await made(ana)
     wrong = await ana.post(f"{path}/extra-date", data={"extra": FIRST[:16]})
     assert wrong.status_code == 400
@@ -185,7 +185,7 @@ async def test_an_extra_date(site, ana) -> None:
     assert "2026-03-05T19:00:00" in await dates(site, await series_at(site, path))
 
 
-async def test_undo_stands_on_the_page_for_ten_minutes_and_for_the_host_alone(site, ana, ben, clock) -> None:
+async def test_undo_is_offered_to_the_host_for_ten_minutes(site, ana, ben, clock) -> None:
     path = await made(ana)
     await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"})
     shown = (await ana.get(path)).text
@@ -203,7 +203,7 @@ async def test_undo_stands_on_the_page_for_ten_minutes_and_for_the_host_alone(si
     assert (late.status_code, "There’s nothing to undo" in late.text) == (422, True)
 
 
-async def test_undo_of_a_split_stands_on_the_half_that_was_made(site, ana) -> None:
+async def test_undo_of_a_split_is_offered_on_the_new_part(site, ana) -> None:
     path = await made(ana)
     shown = (await ana.get(f"{path}/edit", params={"date": THIRD})).text
     typed = inputs_of(shown) | {"title": "Spring practice", "time_zone": "Europe/Berlin", "scope": "following"}
@@ -218,7 +218,7 @@ async def test_undo_of_a_split_stands_on_the_half_that_was_made(site, ana) -> No
     assert len(await dates(site, await series_at(site, path))) == 9
 
 
-async def test_going_to_all_says_what_is_limited_and_ends_with_one_click(site, ana, ben) -> None:
+async def test_going_to_all_mentions_limits_and_ends_with_one_click(site, ana, ben) -> None:
     path = await made(ana, capacity="1")
     page = (await ben.get(path)).text
     assert "Also dates with limited places" in page
@@ -232,7 +232,7 @@ async def test_going_to_all_says_what_is_limited_and_ends_with_one_click(site, a
     assert "Going to all" in (await ben.get(path)).text
 
 
-async def test_dates_are_answered_in_the_list(ana, ben) -> None:
+async def test_dates_can_be_answered_in_the_list(ana, ben) -> None:
     path = await made(ana)
     slug = path.removeprefix("/series/")
     shown = (await ben.get(path)).text
@@ -252,7 +252,7 @@ async def test_dates_are_answered_in_the_list(ana, ben) -> None:
     assert elsewhere.headers["location"] == "/series/..%2F..%2Fx%3Fy%3D%2F%2Fevil.example"
 
 
-async def test_following_in_silence_and_the_list_of_followers(ana, ben) -> None:
+async def test_following_silently_and_the_list_of_followers(ana, ben) -> None:
     path = await made(ana)
     await ben.post(f"{path}/follow", data={"follow": "yes"})
     await ben.post(f"{path}/follow", data={"follow": "silent"})
@@ -264,7 +264,7 @@ async def test_following_in_silence_and_the_list_of_followers(ana, ben) -> None:
     assert (await ben.get(f"{path}/followers")).status_code == 403
 
 
-async def test_an_event_comes_again_at_its_old_address(site, ana) -> None:
+async def test_an_event_is_repeated_under_its_old_url(site, ana) -> None:
     event = await made(ana, repeats="", submission="one")
     assert event.startswith("/events/")
     assert "Repeat this event" in (await ana.get(event)).text
@@ -292,7 +292,7 @@ async def test_an_event_joins_a_series(site, ana) -> None:
     assert "2026-03-06T20:00:00" in await dates(site, await series_at(site, path))
 
 
-async def test_the_preview_marks_what_one_has_on_already(ana, ben) -> None:
+async def test_the_preview_marks_conflicts_with_ones_own_events(ana, ben) -> None:
     await made(ana, repeats="", submission="three", title="Dentist", starts="2026-03-10T19:00", ends="2026-03-10T19:30")
     shown = (await ana.post("/events/new", data=WEEKLY | {"preview": "yes"})).text
     assert "Tue 10 Mar 2026, 18:00 <span" in shown
@@ -300,7 +300,7 @@ async def test_the_preview_marks_what_one_has_on_already(ana, ben) -> None:
     assert "You have:" not in (await ben.post("/events/new", data=WEEKLY | {"preview": "yes"})).text
 
 
-async def test_a_series_is_handed_over_with_a_yes(site, ana, ben) -> None:
+async def test_a_series_is_handed_over_with_a_confirmation(site, ana, ben) -> None:
     path = await made(ana)
     await ben.post(f"{path}/follow", data={"follow": "yes"})
     page = (await ana.get(f"{path}/hand-over")).text
@@ -320,14 +320,14 @@ async def test_a_series_is_handed_over_with_a_yes(site, ana, ben) -> None:
 
 
 @pytest.mark.parametrize("where", ["manage", "followers", "hand-over", "add-event"])
-async def test_hosts_pages_are_for_hosts(ana, ben, where) -> None:
+async def test_host_pages_are_for_hosts_only(ana, ben, where) -> None:
     path = await made(ana)
     assert (await ben.get(f"{path}/{where}")).status_code == 403
     private = await made(ana, visibility="private", submission="private")
     assert (await ben.get(f"{private}/{where}")).status_code == 404
 
 
-async def test_a_date_is_moved_into_the_past_only_on_purpose(site, ana) -> None:
+async def test_moving_a_date_into_the_past_needs_confirmation(site, ana) -> None:
     """The form asks once, and the confirmation is carried along to the question about the scope of the edit."""
     path = await made(ana)
     shown = (await ana.get(f"{path}/edit", params={"date": SECOND})).text
@@ -345,7 +345,7 @@ async def test_a_date_is_moved_into_the_past_only_on_purpose(site, ana) -> None:
     assert "A date can be moved at most 5 years ahead." in far.text
 
 
-async def test_a_place_that_is_held_is_taken_and_nobody_goes_there_yet(site, ana, ben) -> None:
+async def test_a_held_place_counts_as_taken_but_not_as_going(site, ana, ben) -> None:
     path = await made(ana, capacity="2")
     first = (await ben.get(f"{path}/dates/{FIRST}")).headers["location"]
     slug = EventSlug(first.removeprefix("/events/"))

@@ -66,7 +66,7 @@ async def site(make_sqlite, clock):
     ],
     ids=lambda value: str(value)[:50] if isinstance(value, dict) else value,
 )
-async def test_each_is_refused_at_its_field_and_leaves_nothing(site, changes, field):
+async def test_hostile_input_is_refused_at_its_field_and_leaves_nothing(site, changes, field):
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         await client.get("/api/me", headers=ana)
@@ -79,7 +79,7 @@ async def test_each_is_refused_at_its_field_and_leaves_nothing(site, changes, fi
     assert await every_row(site.db, "sqlite") == before
 
 
-async def test_a_rule_that_names_every_day_of_a_year_in_a_hard_way_is_answered_in_a_moment(site):
+async def test_a_complicated_daily_rule_is_answered_quickly(site):
     """All lists are full. A naive expansion would take minutes."""
     rule = (
         f"FREQ=YEARLY;BYYEARDAY={MANY};BYMONTH=1,2,3,4,5,6,7,8,9,10,11,12;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR="
@@ -93,7 +93,7 @@ async def test_a_rule_that_names_every_day_of_a_year_in_a_hard_way_is_answered_i
     assert answer.status_code == 200, answer.text
 
 
-async def test_two_splits_at_once_are_one_split(site):
+async def test_of_two_concurrent_splits_one_is_made(site):
     """Both hosts saw the undivided series. The second request sees the result of the first."""
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
@@ -113,7 +113,7 @@ async def test_two_splits_at_once_are_one_split(site):
     assert len(halves) == 2
 
 
-async def test_a_split_where_no_date_is_is_refused(site):
+async def test_a_split_at_a_time_without_a_date_is_refused(site):
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         path = (await client.post("/api/series", json=PRACTICE, headers=ana)).headers["location"]
@@ -125,7 +125,7 @@ async def test_a_split_where_no_date_is_is_refused(site):
         assert await every_row(site.db, "sqlite") == before
 
 
-async def test_one_address_cannot_have_rules_explained_without_end(make_sqlite, clock):
+async def test_one_client_cannot_request_explanations_of_rules_without_limit(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet"), clock, api_requests_per_minute=10)
     async with site.browser() as client:
         answers = [await client.post("/api/series/preview", json=TIMING) for _ in range(3)]
@@ -136,7 +136,7 @@ async def test_one_address_cannot_have_rules_explained_without_end(make_sqlite, 
         assert (await client.post("/api/series/preview", json=TIMING)).status_code == 200
 
 
-async def test_what_a_rule_means_is_computed_in_a_worker_process(make_sqlite, clock):
+async def test_rules_are_computed_in_a_worker_process(make_sqlite, clock):
     """Some rules take a third of a second, and anybody can ask for them."""
     pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=PATIENCE_SECONDS)))
     site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
@@ -158,7 +158,7 @@ FORM = {
 }
 
 
-async def test_what_a_form_asks_for_is_computed_in_a_worker_process_too(make_sqlite, clock):
+async def test_rules_of_forms_are_computed_in_a_worker_process_too(make_sqlite, clock):
     """The preview of a new event, the check when it is sent, and the form of a series. The work counts against the
     person who asks.
     """
@@ -190,7 +190,7 @@ async def test_what_a_form_asks_for_is_computed_in_a_worker_process_too(make_sql
         await pool.close()
 
 
-async def test_a_form_whose_rule_takes_too_long_is_shown_without_its_dates(make_sqlite, clock):
+async def test_a_form_with_a_slow_rule_is_shown_without_dates(make_sqlite, clock):
     """The typed text stays, and nothing is created."""
     pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=0.001)))
     site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
@@ -208,7 +208,7 @@ async def test_a_form_whose_rule_takes_too_long_is_shown_without_its_dates(make_
         await pool.close()
 
 
-async def test_a_rule_that_never_comes_or_too_rarely_is_said_to_be_so(site):
+async def test_rules_without_dates_or_with_rare_ones_are_explained(site):
     rule = "FREQ=DAILY;INTERVAL=1000;BYMONTHDAY=31;BYDAY=MO;BYMONTH=12"
     async with site.browser() as client:
         answer = await client.post("/api/series/preview", json=TIMING | {"recurrence": rule})

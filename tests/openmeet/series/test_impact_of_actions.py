@@ -15,7 +15,7 @@ ACTS = {
 
 
 @pytest.mark.parametrize("act", ACTS)
-async def test_a_plan_counts_what_the_act_does_and_does_nothing(client, ana, ben, act) -> None:
+async def test_a_plan_counts_what_an_action_does_and_changes_nothing(client, ana, ben, act) -> None:
     """Dates, answers to them, dates that differ on purpose, and the people who are reached."""
     body, wanted = ACTS[act]
     verb = act.partition(" ")[0]
@@ -38,7 +38,7 @@ async def test_a_plan_counts_what_the_act_does_and_does_nothing(client, ana, ben
         assert done.json()["datesChanged"] == shown["dates"]
 
 
-async def test_what_goes_with_a_series_is_said_on_its_page_and_by_the_api(site, client, ana, ben) -> None:
+async def test_what_is_deleted_with_a_series_is_shown_on_its_page_and_in_the_api(site, client, ana, ben) -> None:
     made = await make(client, ana)
     opened = await client.post(f"/api/series/{made['slug']}/dates/{FIRST}", headers=ana)
     await client.put(f"/api/events/{opened.json()['slug']}/answer", json={"reply": "going"}, headers=ben)
@@ -54,7 +54,7 @@ async def test_what_goes_with_a_series_is_said_on_its_page_and_by_the_api(site, 
     assert "1 answer goes with them. 1 person is notified." in page
 
 
-async def test_what_deleting_a_group_does_is_counted(client, ana, ben) -> None:
+async def test_the_effect_of_deleting_a_group_is_counted(client, ana, ben) -> None:
     group = (await client.post("/api/groups", json={"name": "Chess", "timeZone": "Europe/Berlin"}, headers=ana)).json()
     await client.put(f"/api/groups/{group['slug']}/membership", json={}, headers=ben)
     await make(client, ana, group=group["slug"])

@@ -38,7 +38,7 @@ async def join(tx: Transaction, series: Series, name: str, role: GroupRole) -> C
     ("visibility", "effective"),
     [("public", Visibility.PUBLIC), ("unlisted", Visibility.UNLISTED), ("private", Visibility.PRIVATE)],
 )
-async def test_dates_belong_to_the_group_and_are_as_visible(
+async def test_dates_belong_to_the_group_and_have_its_visibility(
     practice_db: Database, visibility: str, effective: Visibility
 ) -> None:
     async with practice_db.transaction() as tx:
@@ -55,7 +55,7 @@ async def test_dates_belong_to_the_group_and_are_as_visible(
 
 
 @pytest.mark.parametrize("role", [role for role in GroupRole if role is not GroupRole.OWNER])
-async def test_who_may_change_it_is_in_the_groups_table(practice_db: Database, role: GroupRole) -> None:
+async def test_the_groups_table_says_who_may_change_it(practice_db: Database, role: GroupRole) -> None:
     async with practice_db.transaction() as tx:
         _, series = await series_in(tx, "private")
         ben = await join(tx, series, "Ben", role)
@@ -67,7 +67,7 @@ async def test_who_may_change_it_is_in_the_groups_table(practice_db: Database, r
                 await locked(tx, ben, series)
 
 
-async def test_followers_hear_of_a_private_series_while_they_are_in_the_group(practice_db: Database) -> None:
+async def test_followers_are_notified_of_a_private_series_while_they_are_members(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await series_in(tx, "private")
         ben, cleo = await join(tx, series, "Ben", GroupRole.MEMBER), await join(tx, series, "Cleo", GroupRole.MEMBER)
@@ -83,7 +83,7 @@ async def test_followers_hear_of_a_private_series_while_they_are_in_the_group(pr
         assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == ([kinds.EVENT_CANCELLED], [])
 
 
-async def test_events_join_series_of_their_own_group_only(practice_db: Database) -> None:
+async def test_events_can_only_join_series_of_their_own_group(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         other = await person(tx, "Olga")
@@ -98,7 +98,7 @@ async def test_events_join_series_of_their_own_group_only(practice_db: Database)
             await gather.add(tx, other, series, date.slug)
 
 
-async def test_it_is_offered_to_those_who_may_host_in_the_group(practice_db: Database) -> None:
+async def test_it_can_be_offered_to_people_who_may_host_in_the_group(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await series_in(tx, "private")
         member, moderator = (
@@ -117,7 +117,7 @@ async def test_it_is_offered_to_those_who_may_host_in_the_group(practice_db: Dat
         assert ana.user_id in {one.user_id for one in await follower_queries.followers(tx, series.id)}
 
 
-async def test_who_may_host_there_no_more_takes_nothing_over(practice_db: Database) -> None:
+async def test_somebody_who_may_no_longer_host_there_cannot_take_it_over(practice_db: Database) -> None:
     """The series was offered to a moderator, who was removed from the group before they accepted."""
     async with practice_db.transaction() as tx:
         ana, series = await series_in(tx, "public")
@@ -131,7 +131,7 @@ async def test_who_may_host_there_no_more_takes_nothing_over(practice_db: Databa
         assert (await locked(tx, ana, series)).owner_id == ana.user_id
 
 
-async def test_its_page_and_those_of_its_dates_lead_to_the_group(site: Site) -> None:
+async def test_its_page_and_those_of_its_dates_link_to_the_group(site: Site) -> None:
     async with site.db.transaction() as tx:
         _, series = await series_in(tx, "public")
         assert series.group is not None

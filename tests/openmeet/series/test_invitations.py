@@ -35,7 +35,7 @@ async def statuses(tx, who, events) -> set[AttendanceStatus | None]:
     return {await status_of(tx, event, who) for event in events}
 
 
-async def test_one_letter_is_for_all_dates_and_for_those_that_are_made_later(db, clock):
+async def test_one_invitation_covers_all_dates_including_later_ones(db, clock):
     async with db.transaction() as tx:
         ana, ben, series = await invited(tx)
         first = await dates(tx, series)
@@ -54,7 +54,7 @@ async def test_one_letter_is_for_all_dates_and_for_those_that_are_made_later(db,
         assert await kinds_received(tx, ben) == [kinds.INVITED]
 
 
-async def test_what_was_said_to_one_date_stays(db):
+async def test_an_answer_to_one_date_stays(db):
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -66,7 +66,7 @@ async def test_what_was_said_to_one_date_stays(db):
     assert found[:3] == [S.ATTENDING, S.INTERESTED, S.INVITED]
 
 
-async def test_it_goes_along_with_a_split_and_comes_back_with_its_undo(db, clock):
+async def test_invitations_follow_a_split_and_its_undo(db, clock):
     async with db.transaction() as tx:
         ana, ben, series = await invited(tx)
         other = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Concert")
@@ -90,7 +90,7 @@ async def test_undoing_a_split_loses_no_invitation(db):
         assert await status_of(tx, far, ben) is S.INVITED
 
 
-async def test_whom_the_host_removes_is_invited_to_no_further_date(db, clock):
+async def test_a_removed_person_is_not_invited_to_further_dates(db, clock):
     async with db.transaction() as tx:
         ana, ben, series = await invited(tx)
         second = (await dates(tx, series))[1]
@@ -102,7 +102,7 @@ async def test_whom_the_host_removes_is_invited_to_no_further_date(db, clock):
         assert await statuses(tx, ben, made) == {None}
 
 
-async def test_somebody_without_an_account_is_asked_too_and_never_shown(db):
+async def test_somebody_without_an_account_is_invited_too_and_never_shown(db):
     async with db.transaction() as tx:
         ana, series = await begin(tx, visibility=Visibility.PRIVATE)
         first, *rest = await dates(tx, series)
@@ -114,7 +114,7 @@ async def test_somebody_without_an_account_is_asked_too_and_never_shown(db):
             assert (found.status, found.is_private) == (S.INVITED, True)
 
 
-async def test_an_event_alone_has_no_other_dates(db):
+async def test_a_single_event_has_no_other_dates(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         alone = await event_by(tx, ana, starts="2027-07-04T18:00", ends="2027-07-04T20:00")

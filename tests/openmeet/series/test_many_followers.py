@@ -91,7 +91,7 @@ async def mails(reader: Reader) -> list[str]:
     return [row["user_id"] for row in rows]
 
 
-async def test_an_edit_notifies_the_first_and_enqueues_the_others(practice_db: Database) -> None:
+async def test_an_edit_notifies_the_first_people_and_enqueues_the_rest(practice_db: Database) -> None:
     """Everybody is notified once and gets one e-mail, however often the job is delivered."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
@@ -109,7 +109,7 @@ async def test_an_edit_notifies_the_first_and_enqueues_the_others(practice_db: D
         assert len(await mails(reader)) == CROWD
 
 
-async def test_who_answered_several_dates_and_follows_gets_one_mail(practice_db: Database) -> None:
+async def test_an_attendee_of_several_dates_who_follows_gets_one_mail(practice_db: Database) -> None:
     """Also if one of their dates is changed and another one is deleted."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
@@ -168,7 +168,7 @@ async def test_a_handler_that_dies_notifies_everybody_exactly_once(
         assert len(await mails(reader)) == CROWD
 
 
-async def test_undone_in_time_it_is_told_to_nobody_else(practice_db: Database, clock: HandClock) -> None:
+async def test_an_edit_undone_in_time_notifies_nobody_else(practice_db: Database, clock: HandClock) -> None:
     """People who were notified of the edit, or have answered since, are told that it was undone. The others are not
     notified.
     """
@@ -189,7 +189,7 @@ async def test_undone_in_time_it_is_told_to_nobody_else(practice_db: Database, c
         assert await kinds_received(reader, eve) == [kinds.EVENT_CHANGED]
 
 
-async def test_undone_when_everybody_knows_everybody_hears_of_it(practice_db: Database) -> None:
+async def test_an_undo_after_everybody_was_notified_notifies_everybody(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         people = await crowd(tx, series)
@@ -202,7 +202,7 @@ async def test_undone_when_everybody_knows_everybody_hears_of_it(practice_db: Da
         assert await news_of(reader, people) == [[kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]] * CROWD
 
 
-async def test_nobody_hears_of_a_later_act_before_an_earlier_one(practice_db: Database) -> None:
+async def test_later_actions_are_not_notified_before_earlier_ones(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         people = await crowd(tx, series)
@@ -214,7 +214,7 @@ async def test_nobody_hears_of_a_later_act_before_an_earlier_one(practice_db: Da
         assert await news_of(reader, people) == [[kinds.EVENT_CHANGED, kinds.EVENT_CANCELLED]] * CROWD
 
 
-async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practice_db: Database) -> None:
+async def test_concurrent_notifications_of_one_person_wait_for_each_other(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         bea, ben = await person(tx, "Bea"), await person(tx, "Ben")
@@ -250,7 +250,7 @@ async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) ->
         assert (await reader.fetch(waiting))[0]["n"] == 0
 
 
-async def test_a_line_longer_than_one_transaction_reaches_moves_up_whole(
+async def test_a_waitlist_longer_than_one_transaction_handles_moves_up_completely(
     practice_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They move up in order after the limit was removed."""
@@ -298,7 +298,7 @@ async def counted(tx: Transaction, act: Callable[[Transaction, Series], Awaitabl
 
 
 @pytest.mark.parametrize("act", ACTS)
-async def test_an_act_takes_as_many_statements_for_a_crowd_as_for_a_few(practice_db: Database, act: str) -> None:
+async def test_an_action_takes_as_many_statements_for_a_crowd_as_for_a_few(practice_db: Database, act: str) -> None:
     async with practice_db.transaction() as tx:
         few = await counted(tx, ACTS[act], 10)
         many = await counted(tx, ACTS[act], 100)

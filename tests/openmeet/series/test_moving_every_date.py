@@ -45,7 +45,7 @@ def test_the_last_date_stays_the_last(end: str, hours: int) -> None:
     st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Tokyo"]),
     SHIFTS,
 )
-def test_all_dates_move_by_as_much(
+def test_all_dates_move_by_the_same_amount(
     freq: str, interval: int, days: list[str], end: str, zone: str, by: timedelta
 ) -> None:
     """Also for every second week and across the boundary of a week."""

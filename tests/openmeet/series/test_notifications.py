@@ -57,7 +57,7 @@ async def test_one_edit_of_all_dates_is_one_mail_for_each(practice_db: Database)
         assert await kinds_received(tx, dan) == []
 
 
-async def test_who_goes_to_several_dates_hears_when_each_of_theirs_is(practice_db: Database) -> None:
+async def test_attendees_of_several_dates_are_told_about_each_of_theirs(practice_db: Database) -> None:
     """Only about their own dates. If there are very many, the next ones are listed with the number of the rest.
     Followers are told about all.
     """
@@ -84,7 +84,7 @@ async def test_who_goes_to_several_dates_hears_when_each_of_theirs_is(practice_d
     assert all_of_them.after.endswith(f"; and {len(found) - 1 - notify.NAMED} more. From now on: every day at 20:00.")
 
 
-async def test_a_rule_with_other_dates_is_one_mail_for_a_follower_too(practice_db: Database) -> None:
+async def test_a_changed_rule_is_one_mail_for_a_follower_too(practice_db: Database) -> None:
     """Dates changed, deleted and added by one edit are one notification."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
@@ -97,7 +97,7 @@ async def test_a_rule_with_other_dates_is_one_mail_for_a_follower_too(practice_d
         assert await mails(tx) == ["Cleo", "Cleo"]
 
 
-async def test_a_silent_edit_tells_nobody_and_still_fills_seats(practice_db: Database) -> None:
+async def test_a_silent_edit_notifies_nobody_and_still_fills_seats(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, capacity=1)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
@@ -110,7 +110,7 @@ async def test_a_silent_edit_tells_nobody_and_still_fills_seats(practice_db: Dat
         assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == ([], [])
 
 
-async def test_followers_hear_of_dates_cancelled_and_brought_back(practice_db: Database) -> None:
+async def test_followers_are_notified_of_cancelled_and_reinstated_dates(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -121,7 +121,7 @@ async def test_followers_hear_of_dates_cancelled_and_brought_back(practice_db: D
         assert await kinds_received(tx, ben) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
 
 
-async def test_a_pause_is_told_with_its_reason(practice_db: Database) -> None:
+async def test_a_pause_is_notified_with_its_reason(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
@@ -136,7 +136,7 @@ async def test_a_pause_is_told_with_its_reason(practice_db: Database) -> None:
             assert await kinds_received(tx, who) == [kinds.SERIES_PAUSED, kinds.SERIES_RESUMED]
 
 
-async def test_dates_that_the_clock_adds_are_told_to_followers_once(practice_db: Database, clock: HandClock) -> None:
+async def test_dates_added_by_the_clock_are_notified_to_followers_once(practice_db: Database, clock: HandClock) -> None:
     async with practice_db.transaction() as tx:
         _, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -149,7 +149,7 @@ async def test_dates_that_the_clock_adds_are_told_to_followers_once(practice_db:
         assert await kinds_received(reader, ben) == [kinds.NEW_DATE]
 
 
-async def test_a_follower_who_may_not_see_a_private_series_hears_nothing(practice_db: Database) -> None:
+async def test_a_follower_who_cannot_see_a_private_series_is_not_notified(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -165,7 +165,7 @@ async def rules_told(reader: Reader, who: Caller) -> list[str]:
     return ["" if repeats is None else describe(repeats.pattern) for repeats in told]
 
 
-async def test_a_new_rule_is_put_into_words(practice_db: Database, clock: HandClock) -> None:
+async def test_a_new_rule_is_described_in_words(practice_db: Database, clock: HandClock) -> None:
     """Attendees whose dates move and followers read it on the page and in the e-mail. The undo states the previous
     rule.
     """
@@ -190,7 +190,7 @@ async def test_a_new_rule_is_put_into_words(practice_db: Database, clock: HandCl
         assert (await rules_told(tx, ben))[-1] == "Every Tuesday at 18:00"
 
 
-async def test_what_is_no_other_rule_says_none(practice_db: Database) -> None:
+async def test_edits_that_keep_the_rule_describe_none(practice_db: Database) -> None:
     """Another text, or the same days under new names after a split."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=8")

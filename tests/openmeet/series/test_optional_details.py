@@ -43,7 +43,7 @@ async def event_of(client: httpx.AsyncClient, date: dict, who: dict[str, str]) -
     return (await client.get(f"/api/events/{date['slug']}", headers=who)).json()
 
 
-async def test_each_date_says_it_and_may_differ(client, ana):
+async def test_each_date_has_the_details_and_may_differ(client, ana):
     """A date keeps its own tags when the series gets another price."""
     series = await make(client, ana, **SAID)
     first, second = (await dates(client, series, ana, limit="2"))[:2]
@@ -61,7 +61,7 @@ async def test_each_date_says_it_and_may_differ(client, ana):
     assert [(event["tags"], event["price"]) for event in after] == [(["go"], "Free"), (["chess"], "Free")]
 
 
-async def test_a_date_that_meets_elsewhere_keeps_its_point(client, ana):
+async def test_a_date_with_its_own_place_keeps_its_coordinates(client, ana):
     """The series moves, and a date with its own place does not. Edits of other fields leave its coordinates alone."""
     series = await make(client, ana, **SAID)
     first, second = (await dates(client, series, ana, limit="2"))[:2]
@@ -77,7 +77,7 @@ async def test_a_date_that_meets_elsewhere_keeps_its_point(client, ana):
     assert [(await event_of(client, date, ana))["venue"] for date in (first, second)] == [lake, hall]
 
 
-async def test_strangers_read_only_the_town(client, ana):
+async def test_strangers_see_only_the_town(client, ana):
     """In the series' JSON, page and calendar file. The host can read all of it."""
     series = await make(client, ana, **SAID)
     path = f"/series/{series['slug']}"
@@ -90,7 +90,7 @@ async def test_strangers_read_only_the_town(client, ana):
     assert "Wien" in (await client.get(f"{path}.ics")).text
 
 
-async def test_whole_days_stay_whole_over_a_change_of_the_clocks(client, ana):
+async def test_all_day_dates_stay_all_day_across_a_clock_change(client, ana):
     """The last Sunday of March has 23 hours in Berlin. It is still a whole day, and does not count as a changed date."""
     whole = {"startsLocal": "2026-03-22", "endsLocal": "2026-03-22", "isAllDay": True}
     series = await make(client, ana, **PRACTICE | whole | {"recurrence": "FREQ=WEEKLY;BYDAY=SU"})
@@ -106,6 +106,6 @@ async def test_whole_days_stay_whole_over_a_change_of_the_clocks(client, ana):
     assert "DTEND;VALUE=DATE:20260323" in file
 
 
-async def test_the_calendar_of_a_series_has_the_point_that_is_for_everybody(client, ana):
+async def test_the_calendar_of_a_series_has_public_coordinates(client, ana):
     series = await make(client, ana, **SAID | {"placeAudience": "everyone"})
     assert "\r\nGEO:48.217391;16.372746\r\n" in (await client.get(f"/series/{series['slug']}.ics")).text

@@ -94,7 +94,7 @@ async def stored(site: Site, series: Series) -> list[tuple[str, str, str]]:
     ]
 
 
-async def test_a_point_alone_is_a_place_for_those_who_may_know_it(
+async def test_coordinates_alone_are_a_place_for_people_who_may_know_it(
     ana: httpx.AsyncClient, ben: httpx.AsyncClient
 ) -> None:
     at, point = "mlat=48.217391&amp;mlon=16.372746", {"venue_name": "", "point": "48.217391, 16.372746"}
@@ -109,7 +109,7 @@ async def test_a_point_alone_is_a_place_for_those_who_may_know_it(
     assert at not in (await ana.get(online)).text
 
 
-async def test_days_that_do_not_exist_are_named_before_saving(ana: httpx.AsyncClient) -> None:
+async def test_days_that_do_not_exist_are_listed_before_saving(ana: httpx.AsyncClient) -> None:
     monthly = FORM | {"starts": "2026-03-31T18:00", "ends": "", "repeats": "FREQ=MONTHLY", "preview": "yes"}
     assert (
         "doesn’t exist in April 2026, June 2026, September 2026" in (await ana.post("/events/new", data=monthly)).text
@@ -139,19 +139,19 @@ async def test_a_custom_rule_with_an_end(ana: httpx.AsyncClient, site: Site) -> 
     ],
     ids=["hourly", "no last day", "no number"],
 )
-async def test_what_is_wrong_stands_beside_its_field(ana: httpx.AsyncClient, changes, sentence) -> None:
+async def test_errors_are_reported_next_to_their_fields(ana: httpx.AsyncClient, changes, sentence) -> None:
     shown = await ana.post("/events/new", data=FORM | changes)
     assert shown.status_code == 400
     assert sentence in shown.text
     assert inputs_of(shown.text)["venue_name"] == "The hall"
 
 
-async def test_one_form_makes_one_series_and_without_a_rule_an_event(ana: httpx.AsyncClient) -> None:
+async def test_one_form_creates_one_series_or_without_a_rule_one_event(ana: httpx.AsyncClient) -> None:
     assert await make(ana) == await make(ana)
     assert (await make(ana, repeats="", submission="other")).startswith("/events/practice")
 
 
-async def test_who_makes_something_public_lands_on_it_and_is_asked_there_about_other_apps(
+async def test_after_creating_something_public_the_host_is_asked_about_other_apps(
     ana: httpx.AsyncClient, ben: httpx.AsyncClient, site: Site, publishing: Publishing
 ) -> None:
     """The question is on the page of each public series and event of theirs until they answer, and on nobody else's."""
@@ -175,7 +175,7 @@ async def test_who_makes_something_public_lands_on_it_and_is_asked_there_about_o
         assert question not in (await ana.get(one)).text
 
 
-async def test_a_draft_from_before_signing_in_keeps_the_rule(site: Site) -> None:
+async def test_a_draft_written_before_signing_in_keeps_its_rule(site: Site) -> None:
     async with site.browser() as browser:
         assert (await browser.post("/events/new", data=FORM)).status_code == 303
         await sign_up(browser, "cleo@example.org", "Cleo")
@@ -183,7 +183,7 @@ async def test_a_draft_from_before_signing_in_keeps_the_rule(site: Site) -> None
     assert 'value="FREQ=WEEKLY;BYDAY=TU" checked' in shown
 
 
-async def test_the_page_shows_rule_dates_and_the_way_to_far_ones(ana: httpx.AsyncClient, site: Site) -> None:
+async def test_the_page_shows_the_rule_dates_and_a_way_to_later_ones(ana: httpx.AsyncClient, site: Site) -> None:
     path = await make(ana)
     shown = await ana.get(path)
     assert h1_of(shown.text) == "Practice"
@@ -199,7 +199,7 @@ async def test_the_page_shows_rule_dates_and_the_way_to_far_ones(ana: httpx.Asyn
     assert len(await stored(site, await only(site))) == 10
 
 
-async def test_dates_too_far_ahead_lead_nowhere_and_the_page_says_why(ana, ben, site: Site) -> None:
+async def test_dates_too_far_ahead_have_no_link_and_the_page_says_why(ana, ben, site: Site) -> None:
     """The page has no links that would answer 404. The URL of such a date says from which day it exists, and the host
     reads how to change one.
     """
@@ -241,7 +241,7 @@ def said_about_answers(page: str) -> str:
     return " ".join(found[0].split()) if found else ""
 
 
-async def test_what_somebody_goes_to_is_counted_and_never_called_every_date(ana, ben, site: Site) -> None:
+async def test_the_page_counts_ones_answered_dates_correctly(ana, ben, site: Site) -> None:
     """ "Going to all" leaves out dates with limited places. A person who goes to none of them is not told that they go."""
     path = await make(ana, capacity="9")
     await ben.post(f"{path}/answer", data={"reply": "going"})
@@ -262,7 +262,7 @@ async def test_what_somebody_goes_to_is_counted_and_never_called_every_date(ana,
     assert {word for word in ("every date", "Every date") if word in every} == set()
 
 
-async def test_waitlists_and_hosts_who_decide_are_counted_apart(ana, ben, site: Site) -> None:
+async def test_waitlists_and_pending_requests_are_counted_separately(ana, ben, site: Site) -> None:
     path = await make(ana, capacity="1")
     await ana.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
     said = await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
@@ -272,7 +272,7 @@ async def test_waitlists_and_hosts_who_decide_are_counted_apart(ana, ben, site: 
     )
 
 
-async def test_dates_that_somebody_may_not_see_or_that_are_cancelled_are_not_counted(ana, ben, site: Site) -> None:
+async def test_hidden_and_cancelled_dates_are_not_counted(ana, ben, site: Site) -> None:
     path = await make(ana)
     await ben.post(f"{path}/answer", data={"reply": "going"})
     async with site.db.transaction() as tx:
@@ -287,7 +287,7 @@ async def test_dates_that_somebody_may_not_see_or_that_are_cancelled_are_not_cou
     assert said_about_answers((await ben.get(path)).text).startswith("You’re going to all of the next 8 dates.")
 
 
-async def test_the_scope_is_asked_after_the_edit_with_its_consequences(ana, ben, site: Site) -> None:
+async def test_the_scope_is_asked_after_an_edit_with_its_consequences(ana, ben, site: Site) -> None:
     path = await make(ana)
     await ben.post(f"{path}/answer", data={"reply": "going"})
     form = await form_at(ana, path, SECOND)
@@ -314,7 +314,7 @@ async def test_the_scope_is_asked_after_the_edit_with_its_consequences(ana, ben,
     assert "Notifications, 1 unread" in (await ben.get("/")).text
 
 
-async def test_another_time_for_all_dates_keeps_their_addresses(ana, site: Site) -> None:
+async def test_another_time_for_all_dates_keeps_their_urls(ana, site: Site) -> None:
     path = await make(ana)
     form = await form_at(ana, path, FIRST)
     moved = form | {"starts": "2026-03-03T19:00", "ends": "2026-03-03T21:30", "scope": "all"}
@@ -325,7 +325,7 @@ async def test_another_time_for_all_dates_keeps_their_addresses(ana, site: Site)
     assert len(await stored(site, await only(site))) == 9
 
 
-async def test_another_rule_is_for_more_than_one_date(ana, site: Site) -> None:
+async def test_another_rule_needs_a_scope_of_several_dates(ana, site: Site) -> None:
     path = await make(ana)
     form = await form_at(ana, path, SECOND) | {"repeats": "FREQ=WEEKLY;BYDAY=WE"}
     asked = (await ana.post(f"{path}/edit", data=form)).text
@@ -335,7 +335,7 @@ async def test_another_rule_is_for_more_than_one_date(ana, site: Site) -> None:
     assert [name[:10] for name, _, _ in await stored(site, await only(site))][:2] == ["2026-03-04", "2026-03-11"]
 
 
-async def test_one_form_makes_one_series_and_asks_before_it_makes_another(ana: httpx.AsyncClient, site: Site) -> None:
+async def test_one_form_creates_one_series_and_asks_before_creating_another(ana: httpx.AsyncClient, site: Site) -> None:
     path = await make(ana)
     assert await make(ana) == path
     asked = await ana.post("/events/new", data=FORM | {"title": "Choir"})
@@ -349,7 +349,7 @@ async def test_one_form_makes_one_series_and_asks_before_it_makes_another(ana: h
 
 
 @pytest.mark.parametrize("chosen", ["FREQ=WEEKLY;INTERVAL=2", "FREQ=MONTHLY"])
-async def test_a_rule_chosen_before_there_was_a_start_is_unchanged_by_another_title(
+async def test_another_title_does_not_change_a_rule_chosen_without_a_start(
     ana: httpx.AsyncClient, site: Site, chosen: str
 ) -> None:
     path = await make(ana, repeats=chosen)
@@ -361,7 +361,7 @@ async def test_a_rule_chosen_before_there_was_a_start_is_unchanged_by_another_ti
     assert [title for _, title, _ in await stored(site, await only(site))][:2] == ["Rehearsal", "Practice"]
 
 
-async def test_a_form_opened_before_another_edit_is_shown_again(ana, site: Site) -> None:
+async def test_an_outdated_form_is_shown_again(ana, site: Site) -> None:
     path = await make(ana)
     form = await form_at(ana, path, FIRST)
     await ana.post(f"{path}/edit", data=form | {"title": "First", "scope": "all"})
@@ -378,7 +378,7 @@ async def test_an_unchanged_form_changes_nothing(ana, site: Site) -> None:
     assert (await only(site)).revision == 1
 
 
-async def test_cancel_some_then_all_and_bring_back(ana, site: Site) -> None:
+async def test_some_dates_then_all_are_cancelled_and_reinstated(ana, site: Site) -> None:
     path = await make(ana)
     page = await ana.get(f"{path}/cancel")
     assert f'name="date_{SECOND}"' in page.text
@@ -406,12 +406,12 @@ async def test_pause_and_delete(ana, site: Site) -> None:
 
 
 @pytest.mark.parametrize("page", ["edit", "cancel", "pause", "delete"])
-async def test_only_the_host_gets_these_pages(ana, ben, page: str) -> None:
+async def test_only_hosts_get_these_pages(ana, ben, page: str) -> None:
     path = await make(ana)
     assert (await ben.get(f"{path}/{page}")).status_code == 403
 
 
-async def test_the_feed_says_what_the_page_says(ana, site: Site) -> None:
+async def test_the_feed_contains_what_the_page_shows(ana, site: Site) -> None:
     path = await make(ana, online_url="https://meet.example/secret", mode="hybrid")
     known = await only(site)
     async with site.db.transaction() as tx:
@@ -450,7 +450,7 @@ async def test_the_feed_is_sent_again_only_when_it_changed(ana, site: Site) -> N
     assert (await ana.get(f"{path}.ics", headers={"if-none-match": tag})).status_code == 200
 
 
-async def test_private_series_have_no_page_and_no_feed_for_others(ana, ben) -> None:
+async def test_a_private_series_has_no_page_and_no_feed_for_others(ana, ben) -> None:
     path = await make(ana, visibility="private")
     for address in (path, f"{path}.ics", f"{path}.atom", f"{path}.json", f"{path}/dates/{FIRST}"):
         assert (await ben.get(address)).status_code == 404
@@ -460,7 +460,7 @@ async def test_private_series_have_no_page_and_no_feed_for_others(ana, ben) -> N
     assert ".atom" not in (await ana.get(path)).text
 
 
-async def test_looking_at_the_form_of_a_series_locks_nothing(site: Site, ana, monkeypatch: pytest.MonkeyPatch):
+async def test_viewing_the_form_of_a_series_takes_no_lock(site: Site, ana, monkeypatch: pytest.MonkeyPatch):
     """Storing dates and reading answers take that lock. Viewing a page must neither wait for it nor hold it."""
     made = await ana.post("/events/new", data=FORM)
     (slug,) = re.findall(r"/series/([\w-]+)", made.headers["location"])

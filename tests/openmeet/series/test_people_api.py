@@ -17,7 +17,7 @@ async def path(client: httpx.AsyncClient, ana: dict[str, str]) -> str:
     return made.headers["location"]
 
 
-async def test_what_was_done_last_can_be_undone_and_is_shown_to_who_may(client, ana, ben, path) -> None:
+async def test_the_last_action_can_be_undone_and_is_shown_to_hosts(client, ana, ben, path) -> None:
     assert (await client.get(path, headers=ana)).json()["canUndo"] is None
     await client.post(f"{path}/cancel", json={"dates": [SECOND], "reason": "ill"}, headers=ana)
     offered = (await client.get(path, headers=ana)).json()["canUndo"]
@@ -32,7 +32,7 @@ async def test_what_was_done_last_can_be_undone_and_is_shown_to_who_may(client, 
     assert (again.status_code, again.json()["title"]) == (422, "NothingToUndo")
 
 
-async def test_an_extra_date_is_taken_once(client, ana, path) -> None:
+async def test_an_extra_date_is_accepted_once(client, ana, path) -> None:
     wanted = {"startsLocal": "2026-03-05T19:00"}
     added = await client.post(f"{path}/dates", json=wanted, headers=ana)
     assert (added.status_code, added.json()["rdates"]) == (200, ["2026-03-05T19:00:00"])
@@ -42,7 +42,7 @@ async def test_an_extra_date_is_taken_once(client, ana, path) -> None:
     assert wrong.status_code == 400
 
 
-async def test_followers_come_in_pages(client, ana, ben, path) -> None:
+async def test_followers_are_listed_page_by_page(client, ana, ben, path) -> None:
     cleo = await api_session(client, "cleo@example.org", "Cleo")
     for who in (ben, cleo):
         await client.put(f"{path}/follow", json={"notifies": who is ben}, headers=who)
@@ -54,7 +54,7 @@ async def test_followers_come_in_pages(client, ana, ben, path) -> None:
     assert (await client.get(f"{path}/followers", headers=ben)).status_code == 403
 
 
-async def test_going_to_all_stands_until_it_is_withdrawn(client, ben, path) -> None:
+async def test_going_to_all_lasts_until_it_is_withdrawn(client, ben, path) -> None:
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
     shown = (await client.get(path, headers=ben)).json()
     assert shown["isGoingToAll"] is True
@@ -68,7 +68,7 @@ async def test_going_to_all_stands_until_it_is_withdrawn(client, ben, path) -> N
     assert (await client.get(path, headers=ben)).json()["isGoingToAll"] is False
 
 
-async def test_a_cursor_of_names_leads_through_any_name(client, ana, path) -> None:
+async def test_a_cursor_continues_after_any_name(client, ana, path) -> None:
     names = ["Ångström 100% + 1", "Bea", "Bea", "日本 🎲"]
     for number, name in enumerate(names):
         one = await api_session(client, f"heir{number}@example.org", name)
@@ -100,7 +100,7 @@ async def test_an_offer_is_for_one_person(client, ana, ben, path) -> None:
     assert (await client.get(path, headers=ana)).json()["canEdit"] is False
 
 
-async def test_who_handed_over_hears_that_it_was_taken(client, ana, ben, path) -> None:
+async def test_the_former_owner_is_told_that_the_offer_was_accepted(client, ana, ben, path) -> None:
     """Nobody else is notified. The new owner can edit the series with all coming dates, and hand it on."""
     await client.put(f"{path}/follow", json={}, headers=ben)
     to = (await client.get(f"{path}/heirs", headers=ana)).json()["people"][0]["userId"]
@@ -117,7 +117,7 @@ async def test_who_handed_over_hears_that_it_was_taken(client, ana, ben, path) -
     assert [one["name"] for one in (await client.get(f"{path}/heirs", headers=ben)).json()["people"]] == ["Ana"]
 
 
-async def test_what_came_between_an_offer_and_a_yes_is_looked_at(client, ana, ben, path) -> None:
+async def test_blocks_made_after_an_offer_prevent_its_acceptance(client, ana, ben, path) -> None:
     """If one of them has blocked the other by then, the handover fails in both directions."""
     await client.put(f"{path}/follow", json={}, headers=ben)
     to = (await client.get(f"{path}/heirs", headers=ana)).json()["people"][0]["userId"]
@@ -129,7 +129,7 @@ async def test_what_came_between_an_offer_and_a_yes_is_looked_at(client, ana, be
     assert (await client.get(path, headers=ana)).json()["canEdit"] is True
 
 
-async def test_what_one_is_offered_is_listed_until_one_says_no_and_then_the_host_hears(client, ana, ben, path) -> None:
+async def test_a_refused_offer_is_no_longer_listed_and_the_host_is_told(client, ana, ben, path) -> None:
     await client.put(f"{path}/follow", json={}, headers=ben)
     to = (await client.get(f"{path}/heirs", headers=ana)).json()["people"][0]["userId"]
     await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
@@ -148,7 +148,7 @@ async def test_what_one_is_offered_is_listed_until_one_says_no_and_then_the_host
     assert len((await client.get("/api/notifications", headers=ana)).json()["items"]) == 1
 
 
-async def test_who_handed_over_a_private_series_hosts_it_beside(client, ana, ben) -> None:
+async def test_the_former_owner_of_a_private_series_becomes_a_co_host(client, ana, ben) -> None:
     """As for a single event. For a public series they only follow the dates."""
     made = await client.post("/api/series", json=PRACTICE | {"visibility": "private"}, headers=ana)
     assert made.status_code == 201, made.text

@@ -30,7 +30,7 @@ async def shown(reader, series):
     return [one.content.picture for one in await dates(reader, series)]
 
 
-async def test_coming_dates_show_it_but_for_those_with_one_of_their_own(practice_db):
+async def test_coming_dates_show_it_unless_they_have_their_own(practice_db):
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, picture=OLD)
         ben = await person(tx, "Ben")
@@ -70,7 +70,7 @@ async def test_its_record_and_those_of_its_dates_are_enqueued_again(practice_db)
         }
 
 
-async def test_it_is_taken_back_and_the_file_is_there_for_that(practice_db, tmp_path, clock):
+async def test_it_can_be_undone_and_the_file_is_kept_for_that(practice_db, tmp_path, clock):
     store = open_folder(tmp_path / "media")
     async with practice_db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -94,7 +94,7 @@ async def test_it_is_taken_back_and_the_file_is_there_for_that(practice_db, tmp_
     assert await media.forget_unused(practice_db, store) == 1
 
 
-async def test_who_may_not_change_the_series_puts_up_nothing(practice_db):
+async def test_only_hosts_can_upload_a_picture(practice_db):
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         eve = await person(tx, "Eve")
@@ -138,7 +138,7 @@ async def test_by_pages(make_sqlite, tmp_path, clock):
         assert "event-picture" not in (await eve.get(f"/series/{series.slug}")).text
 
 
-async def test_whoever_passes_on_a_link_shows_its_picture_unless_it_is_private(make_sqlite, tmp_path, clock):
+async def test_shared_links_show_the_picture_unless_it_is_private(make_sqlite, tmp_path, clock):
     site = site_on(await make_sqlite("openmeet"), clock, pictures=open_folder(tmp_path / "media"))
     async with site.browser() as ana, site.browser() as nobody:
         await sign_up(ana, "ana@example.org", "Ana")

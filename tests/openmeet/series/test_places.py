@@ -29,7 +29,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet")
 
 
-async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: Database) -> None:
+async def test_settings_of_a_series_apply_to_its_dates_and_survive_a_split(db: Database) -> None:
     """Except for a date with its own settings. Answers stay where they are, with all their details."""
     async with db.transaction() as tx:
         ana, series = await begin(tx)
@@ -54,7 +54,7 @@ async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: D
         assert await answers.by_id(tx, mine.id) == mine
 
 
-async def test_a_date_that_an_older_rule_left_behind_takes_the_place_of_no_other(db: Database) -> None:
+async def test_a_left_over_date_does_not_take_another_dates_place(db: Database) -> None:
     """Tuesdays and Wednesdays, then only Wednesdays, then Thursdays: people who go on a Wednesday move to the Thursday
     after it.
     """
@@ -88,7 +88,7 @@ def original_of(event: Event) -> str:
     return event.place_in_series.original_date
 
 
-async def test_what_was_said_once_counts_for_every_date(db: Database) -> None:
+async def test_one_answer_to_the_questions_counts_for_every_date(db: Database) -> None:
     """A standing RSVP answers the host's questions once, at the first date. Without those answers no date accepts it."""
     async with db.transaction() as tx:
         ana, series = await begin(tx)

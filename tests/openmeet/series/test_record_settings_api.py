@@ -109,7 +109,7 @@ async def test_syncing_answers_how_each_record_stands(site: Site):
         assert (stands["kind"], stands["slug"], stands["state"], stands["recordUri"]) == ("event", slug, "due", None)
 
 
-async def test_forcing_takes_up_what_was_taken_back(site: Site):
+async def test_forcing_publishes_what_was_retracted(site: Site):
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         slug = (await browser.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
@@ -125,7 +125,7 @@ async def test_forcing_takes_up_what_was_taken_back(site: Site):
             assert (publication.state, publication.is_withdrawn) == expected
 
 
-async def test_answers_are_looked_at_for_their_owner_and_for_hosts(site: Site):
+async def test_answers_are_shown_to_their_owner_and_to_hosts(site: Site):
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         slug = (await browser.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
@@ -137,7 +137,7 @@ async def test_answers_are_looked_at_for_their_owner_and_for_hosts(site: Site):
         assert hosts == {"mine": None, "states": [{"state": "due", "answers": 1}], "comparing": 0}
 
 
-async def test_a_series_is_meant_by_its_own_address_and_by_its_dates(site: Site):
+async def test_a_series_can_be_named_by_its_url_and_by_its_dates(site: Site):
     """Its policy says which dates have records. A setting for all dates applies to coming and new ones."""
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
@@ -252,7 +252,7 @@ async def test_the_page_of_a_series_leads_to_the_consent_that_its_record_needs(s
         assert 'name="feature"' not in await page_with(Feature.CALENDAR, is_on=False)
 
 
-async def test_what_another_app_wrote_is_imported_and_not_withheld(site: Site):
+async def test_imported_records_are_shown_as_imported(site: Site):
     """Events and answers have their URI. What is changed here afterwards is published like anything else."""
     record = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
     reply = rsvp(1, "yes", 2, record.uri)

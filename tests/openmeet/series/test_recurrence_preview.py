@@ -16,7 +16,7 @@ from tests.openmeet.site_under_test import Site, inputs_of
 __all__ = ["ana", "site"]
 
 
-async def test_whole_days_come_back_as_days_and_are_previewed_as_days(ana: httpx.AsyncClient) -> None:
+async def test_all_day_dates_are_previewed_as_days(ana: httpx.AsyncClient) -> None:
     """With a script the browser sends only days. Without one it also sends times, which are ignored."""
     days = FORM | {"all_day": "yes", "starts": "2026-03-03", "ends": "2026-03-04", "preview": "yes"}
     for sent in (days, days | {"starts": "2026-03-03T18:00", "ends": "2026-03-04T20:00"}):
@@ -31,7 +31,7 @@ async def test_whole_days_come_back_as_days_and_are_previewed_as_days(ana: httpx
     assert 'type="datetime-local" value="2026-03-03T00:00"' in again, "a browser would drop a day without a time"
 
 
-async def test_the_dates_follow_what_is_typed(ana: httpx.AsyncClient) -> None:
+async def test_the_dates_follow_the_typed_values(ana: httpx.AsyncClient) -> None:
     """The fragment is built from the form's fields. If one is invalid or missing it shows the choices without dates."""
     fields = {name: FORM[name] for name in ("starts", "ends", "time_zone", "repeats")}
     shown = await ana.get("/recurrence/preview", params=fields)
@@ -51,7 +51,7 @@ async def test_the_dates_follow_what_is_typed(ana: httpx.AsyncClient) -> None:
         assert 'id="repeats"' in shown.text
 
 
-async def test_the_preview_shows_sentence_and_dates_and_keeps_what_was_typed(ana: httpx.AsyncClient) -> None:
+async def test_the_preview_shows_sentence_and_dates_and_keeps_typed_values(ana: httpx.AsyncClient) -> None:
     shown = await ana.post("/events/new", data=FORM | {"description": "Bring a stand", "preview": "yes"})
     assert shown.status_code == 200
     assert "<strong>Every Tuesday at 18:00, with no end</strong>" in shown.text
@@ -75,7 +75,7 @@ def rows_of(html: str) -> list[tuple[str, bool, str]]:
     ]
 
 
-async def test_the_end_is_said_in_words(ana: httpx.AsyncClient) -> None:
+async def test_the_end_is_described_in_words(ana: httpx.AsyncClient) -> None:
     fields = {name: FORM[name] for name in ("starts", "ends", "time_zone", "repeats")}
     for end, sentence in (
         ({"ends_how": "after", "ends_after": "10"}, "Every Tuesday at 18:00, 10 dates, the last on 5 May 2026"),
@@ -91,7 +91,7 @@ async def test_the_end_is_said_in_words(ana: httpx.AsyncClient) -> None:
         assert f"<strong>{sentence}</strong>" in shown, end
 
 
-async def test_a_date_is_skipped_and_put_back_before_the_series_exists(ana: httpx.AsyncClient, site: Site) -> None:
+async def test_a_date_is_skipped_and_restored_before_the_series_exists(ana: httpx.AsyncClient, site: Site) -> None:
     """Buttons of the form suffice. The typed text stays, and the series leaves the date out."""
     sent = FORM | {"description": "Bring a stand", "ends_how": "after", "ends_after": "4"}
     first = (await ana.post("/events/new", data=sent | {"preview": "yes"})).text
@@ -123,7 +123,7 @@ async def test_a_date_is_skipped_and_put_back_before_the_series_exists(ana: http
     assert [one.event.starts_local[:10] for one in dates] == ["2026-03-03", "2026-03-17", "2026-03-24"]
 
 
-async def test_a_draft_previews_and_skips_and_is_published_only_when_told(ana: httpx.AsyncClient) -> None:
+async def test_a_draft_is_published_only_on_request(ana: httpx.AsyncClient) -> None:
     """Regression: the preview button of a draft once published it."""
     begun = await ana.post("/events/new", data=FORM | {"save": "draft"})
     path = begun.headers["location"]
@@ -136,7 +136,7 @@ async def test_a_draft_previews_and_skips_and_is_published_only_when_told(ana: h
     assert inputs_of((await ana.get(path)).text)["skipped"] == "2026-03-10"
 
 
-async def test_what_a_stranger_sends_as_skipped_days_is_bounded(ana: httpx.AsyncClient) -> None:
+async def test_the_number_of_skipped_days_is_limited(ana: httpx.AsyncClient) -> None:
     fields = {name: FORM[name] for name in ("starts", "ends", "time_zone")} | {"repeats": "FREQ=DAILY"}
     day = date(2026, 3, 4)
     many = ",".join((day + timedelta(days=number)).isoformat() for number in range(500))
@@ -156,7 +156,7 @@ async def test_dates_of_a_series_are_not_skipped_in_its_form(ana: httpx.AsyncCli
     assert "Tue 10 Mar 2026" in shown
 
 
-async def test_public_holidays_are_named_by_the_country_of_the_place_or_the_zone(ana: httpx.AsyncClient) -> None:
+async def test_public_holidays_are_those_of_the_places_country_or_the_zones(ana: httpx.AsyncClient) -> None:
     fields = {"starts": "2026-12-18T18:00", "time_zone": "Europe/Berlin", "repeats": "FREQ=WEEKLY;BYDAY=FR"}
     english = (await ana.get("/recurrence/preview", params=fields)).text
     assert re.findall(r'<span class="chip hold">(.*?)</span>', english)[:2] == ["Christmas Day", "New Year&#39;s Day"]
@@ -169,7 +169,7 @@ async def test_public_holidays_are_named_by_the_country_of_the_place_or_the_zone
     assert "chip hold" not in nowhere
 
 
-def test_the_calendars_of_holidays_are_loaded_by_no_process_that_answers() -> None:
+def test_the_web_process_does_not_load_holiday_calendars() -> None:
     """They take most of a second and 20 MB, so worker processes load them on first use."""
     code = "import sys, openmeet.app, openmeet.web.series.recurrence_form; sys.exit('holidays' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -61,7 +61,7 @@ def found_names(one: Detection) -> list[str]:
     return [at.isoformat() for _, at in one.found.dates]
 
 
-async def test_what_the_author_writes_later_joins_the_half_that_has_the_date(db: Database, ana: Caller) -> None:
+async def test_later_events_of_the_author_join_the_part_with_that_date(db: Database, ana: Caller) -> None:
     """Also after a split: a date beyond the stored ones, and one that the first part had before."""
     await take(db, *weekly(6))
     (one,) = await looked(db, ana)
@@ -75,7 +75,7 @@ async def test_what_the_author_writes_later_joins_the_half_that_has_the_date(db:
         assert "Tea 6" in [event.title for event in await found_ones(reader, series.id)]
 
 
-async def test_every_half_gives_back_what_was_found(db: Database, ana: Caller) -> None:
+async def test_every_part_gives_back_its_detected_events(db: Database, ana: Caller) -> None:
     """Also a part that was split again and moved. The events get their earlier names back; added dates with answers
     stay, and the rest is deleted.
     """
@@ -105,7 +105,7 @@ async def test_every_half_gives_back_what_was_found(db: Database, ana: Caller) -
         assert await follower_queries.following(reader, series.id, cleo.user_id) is not None
 
 
-async def test_the_no_after_a_yes_leaves_single_events_alone(db: Database, ana: Caller) -> None:
+async def test_refusing_after_confirming_leaves_single_events(db: Database, ana: Caller) -> None:
     """None of the events stays in a part of the series."""
     one, series = await accepted(db, ana)
     await halved(db, ana, series)
@@ -116,7 +116,7 @@ async def test_the_no_after_a_yes_leaves_single_events_alone(db: Database, ana: 
     assert rows == []
 
 
-async def test_a_half_that_somebody_else_hosts_stays_theirs(db: Database, ana: Caller) -> None:
+async def test_a_part_hosted_by_somebody_else_stays_theirs(db: Database, ana: Caller) -> None:
     """It keeps its dates. The remaining events are detected again, and the author is told so."""
     one, series = await accepted(db, ana)
     half = await halved(db, ana, series)
@@ -136,7 +136,7 @@ async def test_a_half_that_somebody_else_hosts_stays_theirs(db: Database, ana: C
         assert names(await found_ones(reader, series.id)) == found_names(one)[:9]
 
 
-async def test_what_was_given_away_is_not_taken_back(db: Database, ana: Caller) -> None:
+async def test_a_series_that_was_handed_over_is_not_undone(db: Database, ana: Caller) -> None:
     """The whole series belongs to somebody else, and the author is told whom to ask."""
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
@@ -152,7 +152,9 @@ async def test_what_was_given_away_is_not_taken_back(db: Database, ana: Caller) 
 
 
 @pytest.mark.parametrize("keeps_events", [True, False])
-async def test_of_a_deleted_series_what_is_there_is_found_again(db: Database, ana: Caller, keeps_events: bool) -> None:
+async def test_a_deleted_series_comes_back_with_its_remaining_events(
+    db: Database, ana: Caller, keeps_events: bool
+) -> None:
     """The series comes back under its URL, with the events that still exist."""
     one, series = await accepted(db, ana)
     half = await halved(db, ana, series)
@@ -168,7 +170,7 @@ async def test_of_a_deleted_series_what_is_there_is_found_again(db: Database, an
         assert names(await found_ones(reader, series.id)) == found_names(one)[: 12 if keeps_events else 8]
 
 
-async def test_where_nothing_is_left_there_is_nothing_to_show(db: Database, ana: Caller) -> None:
+async def test_a_series_without_events_is_no_longer_shown(db: Database, ana: Caller) -> None:
     """All events were deleted where they came from. After the next detection the author is no longer asked, and a
     confirmation before that is refused with the reason.
     """
@@ -187,7 +189,7 @@ async def test_where_nothing_is_left_there_is_nothing_to_show(db: Database, ana:
     assert await looked(db, ana) == []
 
 
-async def test_what_was_only_suggested_is_a_suggestion_again(db: Database, ana: Caller) -> None:
+async def test_a_suggestion_becomes_a_suggestion_again(db: Database, ana: Caller) -> None:
     """Its events are single ones again, as before the author was asked. They are not shown as a series, because that
     was uncertain.
     """
@@ -202,7 +204,7 @@ async def test_what_was_only_suggested_is_a_suggestion_again(db: Database, ana: 
     assert [(again.id, again.state) for again in await looked(db, ana)] == [(one.id, DetectionState.SUGGESTED)]
 
 
-async def test_a_date_that_stays_makes_way_for_what_was_found(db: Database, ana: Caller) -> None:
+async def test_an_extra_date_at_the_time_of_a_detected_one_is_kept(db: Database, ana: Caller) -> None:
     """A detected date was moved, an extra date was added at its old time, and somebody answered that. Both remain
     dates.
     """
@@ -222,7 +224,7 @@ async def test_a_date_that_stays_makes_way_for_what_was_found(db: Database, ana:
     assert everything[extra.id] == "2026-03-10T19:01:00"
 
 
-async def test_a_deleted_date_holds_no_name_against_what_was_found(db: Database, ana: Caller) -> None:
+async def test_a_deleted_extra_date_does_not_block_a_detected_one(db: Database, ana: Caller) -> None:
     """The same, but the extra date has been removed again."""
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
@@ -235,7 +237,7 @@ async def test_a_deleted_date_holds_no_name_against_what_was_found(db: Database,
         assert names(await found_ones(reader, series.id)) == found_names(one)
 
 
-async def test_an_event_that_was_added_stands_by_itself_again(db: Database, ana: Caller) -> None:
+async def test_an_added_event_becomes_a_single_one_again(db: Database, ana: Caller) -> None:
     """It was the author's event before it joined the series, and it stays even if nobody answered it."""
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:

@@ -93,7 +93,7 @@ ASKED = {
 
 @pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-async def test_no_question_walks_a_whole_table(practice_db: Database, asked: str) -> None:
+async def test_no_query_scans_a_whole_table(practice_db: Database, asked: str) -> None:
     """On PostgreSQL, whose planner can be told to avoid sequential scans: a scan is left only where no index would
     help.
     """

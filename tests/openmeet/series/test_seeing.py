@@ -40,7 +40,7 @@ async def made_private(tx: Transaction, host: Caller, series: Series) -> None:
     await actions.apply(tx, now, plan_all(now, template, now.timing, await date_queries.stored(tx, now.id), tx.now))
 
 
-async def test_each_of_several_is_seen_as_it_is_alone(practice_db: Database) -> None:
+async def test_each_series_is_visible_as_it_is_alone(practice_db: Database) -> None:
     """Members, guests and co-hosts see it. People who left its group or are blocked by its host do not."""
     async with practice_db.transaction() as tx:
         ana, ben, eve = [await person(tx, name) for name in ("Ana", "Ben", "Eve")]
@@ -89,7 +89,7 @@ async def test_many_offers_take_as_many_statements_as_one(practice_db: Database)
         assert many.statements == few.statements <= 5
 
 
-async def test_what_one_sees_no_more_is_offered_nowhere(site: Site) -> None:
+async def test_a_series_that_one_no_longer_sees_is_offered_nowhere(site: Site) -> None:
     """Neither the page nor the API of one's series lists it, and no response reveals that it exists."""
     async with site.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

@@ -14,7 +14,7 @@ async def two_dates(client, ana, **changes: object) -> tuple[dict, str, str]:
     return made, f"/api/events/{first['slug']}", f"/api/events/{second['slug']}"
 
 
-async def test_how_people_get_into_all_dates_is_saved_on_what_was_read(client, ana):
+async def test_admission_settings_for_all_dates_need_the_etag_that_was_read(client, ana):
     """Whether they were read at a date without settings of its own, at another date, or before there were any."""
     _, first, second = await two_dates(client, ana)
     nothing = (await client.get(f"{first}/joining", headers=ana)).headers["etag"]
@@ -41,7 +41,7 @@ async def test_how_people_get_into_all_dates_is_saved_on_what_was_read(client, a
     assert (again.status_code, again.json()["maxParty"]) == (200, 4)
 
 
-async def test_own_settings_that_came_and_went_are_not_those_that_were_read(client, ana):
+async def test_replaced_settings_do_not_match_an_old_etag(client, ana):
     """A date's own settings are replaced by those for all dates and set again: their revision starts again, but their
     ETag differs.
     """
@@ -54,7 +54,7 @@ async def test_own_settings_that_came_and_went_are_not_those_that_were_read(clie
     assert (await client.get(f"{first}/joining", headers=ana)).json()["maxParty"] == 4
 
 
-async def test_two_who_save_for_all_dates_at_once_are_one_who_did_and_one_who_hears(client, ana):
+async def test_of_two_concurrent_edits_for_all_dates_one_is_refused(client, ana):
     """Two people save at different dates with the same ETag: one request succeeds and the other gets 412."""
     _, first, second = await two_dates(client, ana)
     tag = (await client.get(f"{first}/joining", headers=ana)).headers["etag"]
@@ -71,7 +71,7 @@ async def test_two_who_save_for_all_dates_at_once_are_one_who_did_and_one_who_he
     assert (await client.get(f"{first}/joining", headers=ana)).json()["maxParty"] == kept
 
 
-async def test_the_form_for_all_dates_is_saved_on_what_it_showed(site, client, ana):
+async def test_the_form_for_all_dates_detects_a_change_since_it_was_shown(site, client, ana):
     """The typed text is kept, and saving again stores it."""
     _, first, second = await two_dates(client, ana)
     async with site.browser() as browser:
@@ -87,7 +87,7 @@ async def test_the_form_for_all_dates_is_saved_on_what_it_showed(site, client, a
     assert (await client.get(f"{second}/joining", headers=ana)).json()["maxParty"] == 5
 
 
-async def test_which_dates_are_published_is_saved_on_what_was_read(client, ana):
+async def test_the_choice_of_published_dates_needs_the_etag_that_was_read(client, ana):
     """The choice belongs to the series, so an ETag read at one date is stale after a change at another."""
     _, first, second = await two_dates(client, ana)
     tag = (await client.get(f"{first}/bluesky-settings", headers=ana)).headers["etag"]
@@ -115,7 +115,7 @@ async def test_which_dates_are_published_is_saved_on_what_was_read(client, ana):
     assert after.status_code == 200
 
 
-async def test_the_page_of_a_record_keeps_a_choice_made_at_another_date(site, client, ana):
+async def test_the_record_page_keeps_a_choice_made_at_another_date(site, client, ana):
     """It sends the choice of published dates with every save."""
     _, first, second = await two_dates(client, ana)
     async with site.browser() as browser:

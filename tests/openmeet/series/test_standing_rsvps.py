@@ -26,7 +26,7 @@ class Killed(BaseException):
 GOING, WAITING, NOT_GOING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.DECLINED
 
 
-async def test_who_goes_to_all_goes_to_later_dates_and_the_host_is_not_told_again(
+async def test_standing_rsvps_apply_to_later_dates_without_telling_the_host_again(
     practice_db: Database, clock: HandClock
 ) -> None:
     async with practice_db.transaction() as tx:
@@ -46,7 +46,7 @@ async def test_who_goes_to_all_goes_to_later_dates_and_the_host_is_not_told_agai
         assert await kinds_received(tx, ana) == [kinds.NEW_ANSWER] * told
 
 
-async def test_limits_are_exact_and_who_said_so_first_comes_first(practice_db: Database) -> None:
+async def test_limits_are_exact_and_the_earliest_standing_rsvp_comes_first(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         _, series = await begin(tx, capacity=2)
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan")]
@@ -58,7 +58,7 @@ async def test_limits_are_exact_and_who_said_so_first_comes_first(practice_db: D
         assert [await status_of(tx, far, one) for one in (*people, careful)] == [GOING, GOING, WAITING, None]
 
 
-async def test_many_who_open_a_date_at_once_make_each_answer_once(practice_db: Database) -> None:
+async def test_concurrent_opening_of_a_date_creates_each_answer_once(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         _, series = await begin(tx, capacity=1)
         people = [await person(tx, name) for name in ("Ben", "Cleo")]
@@ -79,7 +79,7 @@ async def test_many_who_open_a_date_at_once_make_each_answer_once(practice_db: D
 
 
 @pytest.mark.parametrize("withdraws", [True, False])
-async def test_it_ends_with_one_click(practice_db: Database, *, withdraws: bool) -> None:
+async def test_a_standing_rsvp_ends_with_one_click(practice_db: Database, *, withdraws: bool) -> None:
     async with practice_db.transaction() as tx:
         _, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -92,7 +92,7 @@ async def test_it_ends_with_one_click(practice_db: Database, *, withdraws: bool)
         assert await status_of(tx, far, ben) is None
 
 
-async def test_a_date_declined_by_itself_stays_so_and_any_other_answer_to_all_ends_it(practice_db: Database) -> None:
+async def test_another_answer_to_one_date_stays_and_one_to_all_ends_it(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         _, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -105,7 +105,7 @@ async def test_a_date_declined_by_itself_stays_so_and_any_other_answer_to_all_en
         assert await follower_queries.standing_rsvp_of(tx, series.id, ben.user_id) is None
 
 
-async def test_who_goes_to_all_goes_to_the_half_that_is_split_off(practice_db: Database) -> None:
+async def test_standing_rsvps_apply_to_a_part_that_is_split_off(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -115,7 +115,7 @@ async def test_who_goes_to_all_goes_to_the_half_that_is_split_off(practice_db: D
         assert (far.title, await status_of(tx, far, ben)) == ("Winter practice", GOING)
 
 
-async def test_standing_rsvps_to_a_new_date_are_applied_by_a_job_in_their_order(
+async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """People who have since answered that date differently or ended their standing RSVP are left alone, and a second
@@ -178,7 +178,7 @@ async def test_a_handler_that_dies_still_notifies_everybody(
         assert [await status_of(reader, far, one) for one in people] == [GOING] * 5
 
 
-async def test_places_that_are_limited_by_way_count_as_limited(practice_db: Database) -> None:
+async def test_a_limit_for_one_way_of_attending_counts_as_limited(practice_db: Database) -> None:
     """A hybrid series with 5 places in person: a standing RSVP that leaves out limited dates answers neither existing
     nor new ones.
     """

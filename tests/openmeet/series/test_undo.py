@@ -78,7 +78,7 @@ ACTS: dict[str, Act] = {
 
 
 @pytest.mark.parametrize("act", ACTS)
-async def test_everything_is_as_it_was(practice_db: Database, act: str) -> None:
+async def test_undo_restores_everything(practice_db: Database, act: str) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -101,7 +101,7 @@ async def test_everything_is_as_it_was(practice_db: Database, act: str) -> None:
         assert rows[0]["n"] == 1, "one date is published, as before"
 
 
-async def test_an_event_that_was_added_stands_by_itself_again(practice_db: Database) -> None:
+async def test_an_added_event_becomes_a_single_one_again(practice_db: Database) -> None:
     """It keeps its text, answers and record. Only the newest action is undone, and the earlier one is not dropped
     silently.
     """
@@ -139,7 +139,7 @@ async def _heard_by(db: Database, *people: Caller) -> list[list[NotificationKind
         return [await kinds_received(reader, who) for who in people]
 
 
-async def test_resuming_is_undone_too(practice_db: Database) -> None:
+async def test_resuming_can_be_undone(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
@@ -153,7 +153,7 @@ async def test_resuming_is_undone_too(practice_db: Database) -> None:
         assert [event.is_cancelled for event in await dates(tx, series)] == [False, True, *[False] * 7]
 
 
-async def test_the_same_people_hear_of_it_unless_the_act_was_silent(practice_db: Database) -> None:
+async def test_the_same_people_are_notified_unless_the_action_was_silent(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
@@ -168,7 +168,7 @@ async def test_the_same_people_hear_of_it_unless_the_act_was_silent(practice_db:
         assert len(await kinds_received(tx, ben)) == 2
 
 
-async def test_after_ten_minutes_it_is_too_late(practice_db: Database, clock: HandClock) -> None:
+async def test_after_ten_minutes_undo_is_refused(practice_db: Database, clock: HandClock) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         await retitle(tx, await locked(tx, ana, series), "Rehearsal")
@@ -194,7 +194,7 @@ async def test_a_later_edit_of_one_date_is_not_lost(practice_db: Database) -> No
     assert refused.value.why == SeriesReason.DATE_CHANGED_SINCE(date="Tue 1 Dec")
 
 
-async def test_only_the_last_act_is_undone(practice_db: Database) -> None:
+async def test_only_the_last_action_is_undone(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         await retitle(tx, await locked(tx, ana, series), "Rehearsal")
@@ -207,7 +207,7 @@ async def test_only_the_last_act_is_undone(practice_db: Database) -> None:
         assert refused.value.name == "ChangedSince"
 
 
-async def test_an_answer_to_a_date_that_would_go_is_not_lost(practice_db: Database) -> None:
+async def test_an_answer_to_a_date_that_would_disappear_is_not_lost(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
@@ -224,7 +224,7 @@ async def test_an_answer_to_a_date_that_would_go_is_not_lost(practice_db: Databa
         assert "2026-12-03T19:00:00" not in names(await dates(tx, series))
 
 
-async def test_a_split_undone_keeps_dates_opened_and_people_who_came_since(practice_db: Database) -> None:
+async def test_undoing_a_split_keeps_dates_opened_and_people_who_came_since(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -242,7 +242,7 @@ async def test_a_split_undone_keeps_dates_opened_and_people_who_came_since(pract
         assert gone.deleted_at is not None
 
 
-async def test_an_act_on_the_half_that_was_split_off_comes_first(practice_db: Database) -> None:
+async def test_an_action_on_the_new_part_has_to_be_undone_first(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         behind = await split(tx, await locked(tx, ana, series), FOURTH, "Winter practice")
@@ -252,7 +252,7 @@ async def test_an_act_on_the_half_that_was_split_off_comes_first(practice_db: Da
         assert refused.value.name == "ChangedSince"
 
 
-async def test_after_a_cancelled_date_the_record_of_the_next_is_enqueued(practice_db: Database) -> None:
+async def test_after_a_cancelled_date_the_next_record_is_enqueued(practice_db: Database) -> None:
     """When the date is cancelled on its event page or in the series, the next one that takes place is published."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
@@ -266,9 +266,7 @@ async def test_after_a_cancelled_date_the_record_of_the_next_is_enqueued(practic
         assert [event.is_published_by_policy for event in await dates(tx, series)][:2] == [True, False]
 
 
-async def test_a_date_that_is_over_is_completed_and_the_next_enqueues_the_record(
-    practice_db: Database, clock: HandClock
-) -> None:
+async def test_a_past_date_is_completed_and_the_next_record_enqueued(practice_db: Database, clock: HandClock) -> None:
     async with practice_db.transaction() as tx:
         await begin(tx)
     assert await tasks.complete_dates(practice_db) == 0
@@ -281,7 +279,7 @@ async def test_a_date_that_is_over_is_completed_and_the_next_enqueues_the_record
         assert rows[1]["is_published_by_policy"] == 1
 
 
-async def test_a_far_date_that_was_cancelled_takes_place_again(practice_db: Database) -> None:
+async def test_undo_reinstates_a_far_date_that_was_cancelled(practice_db: Database) -> None:
     """The cancellation itself stored the date. After the undo it is as if it had never been cancelled."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
@@ -294,7 +292,9 @@ async def test_a_far_date_that_was_cancelled_takes_place_again(practice_db: Data
 
 
 @pytest.mark.parametrize("stop", ["pause", "cancel"])
-async def test_dates_that_going_on_has_made_go_with_it(practice_db: Database, clock: HandClock, stop: str) -> None:
+async def test_undoing_a_resume_removes_the_dates_it_created(
+    practice_db: Database, clock: HandClock, stop: str
+) -> None:
     """A series that is paused or cancelled again has only the dates that it had before."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)

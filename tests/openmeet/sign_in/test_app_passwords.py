@@ -30,7 +30,7 @@ async def is_leaving(door: Door) -> bool:
         return await erasure_requests.find(reader, identity.user_id) is not None
 
 
-async def test_it_does_not_delete_the_account(door: Door) -> None:
+async def test_an_app_password_cannot_delete_the_account(door: Door) -> None:
     """Neither on the page nor in the API, however recent the sign-in is. The account's own password does."""
     weak = await app_password(door)
     async with door.browser() as browser:
@@ -51,7 +51,7 @@ async def test_it_does_not_delete_the_account(door: Door) -> None:
     assert await is_leaving(door)
 
 
-async def test_it_adds_no_other_way_to_sign_in(door: Door) -> None:
+async def test_an_app_password_cannot_add_another_way_to_sign_in(door: Door) -> None:
     """Otherwise a holder of the app password could add their own e-mail address, and sign in with more rights later."""
     weak = await app_password(door)
     async with door.browser() as browser:
@@ -68,5 +68,5 @@ async def test_it_adds_no_other_way_to_sign_in(door: Door) -> None:
 
 
 @pytest.mark.parametrize("access", ["opaque", "", "a.b.c", "e30.e30.e30"])
-def test_what_a_server_does_not_say_is_not_taken_for_granted(access: str) -> None:
+def test_missing_server_information_grants_nothing(access: str) -> None:
     assert BearerTokens(Did("did:plc:" + "a" * 24), access, "").may_be_of_app_password

@@ -42,7 +42,7 @@ async def act(door: Door) -> None:
     await agent.query("com.atproto.server.getSession")
 
 
-def test_document_is_what_the_profile_asks_for():
+def test_the_client_metadata_meets_the_profile():
     """Read with our own server's parser. All URLs in it belong to the one origin."""
     app = app_of("https://meet.example", "Meet")
     assert app is not None
@@ -57,13 +57,13 @@ def test_document_is_what_the_profile_asks_for():
     assert parse_client_id(laptop.client_id).startswith("http://localhost?")
 
 
-async def test_laptop_serves_no_document(door: Door):
+async def test_a_laptop_serves_no_client_metadata(door: Door):
     async with door.browser() as browser:
         assert (await browser.get("/client-metadata.json")).status_code == 404
         assert (await browser.get("/jwks.json")).status_code == 404
 
 
-async def test_keys_are_rotated_under_open_sessions(served: Door):
+async def test_keys_are_rotated_while_sessions_are_open(served: Door):
     """A new key is published before it is used, a session keeps its original key, and a key that no session needs is
     removed.
     """

@@ -53,7 +53,7 @@ def wrong(challenge):
     return right(challenge)[::-1] + "X"
 
 
-async def test_the_right_code_makes_a_person_and_a_session(db):
+async def test_the_right_code_creates_a_person_and_a_session(db):
     challenge = await ask(db, display_name="Ana", next_path="/events/new")
     answered = await answer(db, challenge, right(challenge))
     async with db.reader() as reader:
@@ -64,7 +64,7 @@ async def test_the_right_code_makes_a_person_and_a_session(db):
     assert (answered.next_path, answered.is_new) == ("/events/new", False)
 
 
-async def test_somebody_known_is_the_same_person_again(db):
+async def test_a_known_address_signs_in_the_same_person(db):
     first = await ask(db, display_name="Ana")
     one = await answer(db, first, right(first))
     second = await ask(db, display_name="Somebody else")
@@ -83,7 +83,7 @@ async def test_a_code_works_once(db):
     assert (await answer(db, challenge, right(challenge))).session is None
 
 
-async def test_simultaneous_right_answers_open_one_session(db):
+async def test_concurrent_right_answers_open_one_session(db):
     challenge = await ask(db)
     answers = await asyncio.gather(*(answer(db, challenge, right(challenge)) for _ in range(4)))
     assert len([one for one in answers if one.session]) == 1
@@ -95,14 +95,14 @@ async def test_a_code_works_for_half_an_hour(db, clock):
     assert (await answer(db, challenge, right(challenge))).session is None
 
 
-async def test_after_five_wrong_tries_the_right_code_does_not_help(db):
+async def test_after_five_wrong_tries_the_right_code_is_refused(db):
     challenge = await ask(db)
     left = [(await answer(db, challenge, wrong(challenge))).tries_left for _ in range(CODE_TRIES)]
     assert left == [4, 3, 2, 1, 0]
     assert (await answer(db, challenge, right(challenge))).session is None
 
 
-async def test_a_mailbox_gets_few_and_one_of_them_always_works(db, clock):
+async def test_a_mailbox_gets_few_codes_and_one_of_them_always_works(db, clock):
     """A stranger who keeps requesting codes causes no further e-mails, and takes nothing away from the owner of the
     mailbox.
     """
@@ -139,12 +139,12 @@ async def test_a_mailbox_is_not_filled_and_has_a_working_code_at_any_time(db, cl
     assert (await ask(db)).is_mailed
 
 
-async def test_simultaneous_requests_send_no_more(db):
+async def test_concurrent_requests_send_no_more_codes(db):
     asked = await asyncio.gather(*(ask(db) for _ in range(4 * MAX_MAILED)))
     assert 1 <= len([one for one in asked if one.is_mailed]) <= MAX_MAILED
 
 
-async def test_an_address_has_twenty_guesses_a_day_whatever_was_asked(db, clock):
+async def test_an_address_has_twenty_guesses_a_day(db, clock):
     """From any number of IP addresses and challenges, one after the other or concurrently. After that even the right
     code is refused.
     """
@@ -159,7 +159,7 @@ async def test_an_address_has_twenty_guesses_a_day_whatever_was_asked(db, clock)
     assert (await answer(db, fresh, right(fresh))).session is not None
 
 
-async def test_right_codes_are_no_guesses(db):
+async def test_right_codes_do_not_count_as_guesses(db):
     for _ in range(CODE_TRIES_A_DAY + 1):
         challenge = await ask(db)
         assert (await answer(db, challenge, right(challenge))).session is not None
@@ -170,7 +170,7 @@ async def follow(db, challenge, browser=BROWSER, token=None):
         return await actions.follow_link(tx, CODE_KEY, token or model.link_token(CODE_KEY, challenge.id), browser)
 
 
-async def test_the_link_opens_a_session_in_the_browser_that_asked_and_nowhere_else(db):
+async def test_the_link_works_only_in_the_browser_that_requested_it(db):
     challenge = await ask(db, display_name="Ana", next_path="/events/new", browser=BROWSER)
     for other in ("", "another browser", challenge.id):
         assert (await follow(db, challenge, other)).session is None
@@ -181,7 +181,7 @@ async def test_the_link_opens_a_session_in_the_browser_that_asked_and_nowhere_el
     assert (await follow(db, challenge)).session is None
 
 
-async def test_the_link_goes_on_when_guesses_are_used_up(db):
+async def test_the_link_works_after_all_guesses_are_used(db):
     """A link whose e-mail was caused by a stranger's request signs in the owner's browser, which requested a code too,
     and not the stranger's.
     """
@@ -196,24 +196,24 @@ async def test_the_link_goes_on_when_guesses_are_used_up(db):
 
 
 @pytest.mark.parametrize("forged", ["", ".", "x.y", "{id}", "{id}.", "{id}.AAAA", "{id}.é"])
-async def test_a_link_cannot_be_made_up(db, forged):
+async def test_a_link_cannot_be_forged(db, forged):
     challenge = await ask(db, browser=BROWSER)
     assert (await follow(db, challenge, token=forged.format(id=challenge.id) or "x")).session is None
 
 
-async def test_a_link_ends_with_its_code(db, clock):
+async def test_a_link_expires_with_its_code(db, clock):
     challenge = await ask(db, browser=BROWSER)
     clock.turn(30 * MINUTE)
     assert (await follow(db, challenge)).session is None
 
 
-async def test_simultaneous_uses_of_a_link_and_its_code_open_one_session(db):
+async def test_concurrent_uses_of_a_link_and_its_code_open_one_session(db):
     challenge = await ask(db, browser=BROWSER)
     uses = [follow(db, challenge), follow(db, challenge), answer(db, challenge, right(challenge))]
     assert len([one for one in await asyncio.gather(*uses) if one.session]) == 1
 
 
-async def test_a_session_token_of_one_kind_does_not_work_as_the_other(db):
+async def test_a_session_token_works_only_for_its_transport(db):
     challenge = await ask(db)
     session = (await answer(db, challenge, right(challenge), SessionTransport.API)).session
     async with db.reader() as reader:
@@ -221,7 +221,7 @@ async def test_a_session_token_of_one_kind_does_not_work_as_the_other(db):
         assert await queries.holder(reader, model.hash_token(session.token), SessionTransport.API) is not None
 
 
-async def test_a_session_ends(db, clock):
+async def test_a_session_can_be_ended(db, clock):
     challenge = await ask(db)
     session = (await answer(db, challenge, right(challenge))).session
     clock.turn(SESSION_LIFE)
@@ -230,7 +230,7 @@ async def test_a_session_ends(db, clock):
     assert await actions.forget_expired(db) == 3
 
 
-async def test_neither_code_nor_token_is_in_the_database(make_sqlite):
+async def test_neither_codes_nor_tokens_are_in_the_database(make_sqlite):
     """Invariant 8: no column of any table contains the values themselves."""
     db = await make_sqlite("openmeet")
     challenge = await ask(db)
@@ -246,7 +246,7 @@ async def test_neither_code_nor_token_is_in_the_database(make_sqlite):
     assert session.token not in everything
 
 
-async def test_the_letter_carries_the_code_until_it_is_used(db):
+async def test_the_mail_contains_the_code_until_it_is_used(db):
     challenge = await ask(db)
     compose = code_composer(CODE_KEY, "OpenMeet", "https://meet.example")
     due = DueEmail(CODE_MAIL, EMAIL, challenge.id, 1)
@@ -268,7 +268,7 @@ async def test_the_letter_carries_the_code_until_it_is_used(db):
         ("ana@bücher.example", "ana@xn--bcher-kva.example"),
     ],
 )
-def test_an_address_has_one_spelling(typed, kept):
+def test_an_address_is_normalised(typed, kept):
     assert model.check_email(typed) == kept
 
 
@@ -291,7 +291,7 @@ def test_an_address_has_one_spelling(typed, kept):
         "аna@example.org",
     ],
 )
-def test_what_is_no_address_is_refused(typed):
+def test_an_invalid_address_is_refused(typed):
     """In particular addresses that the mailer would refuse later: the code would stay in the queue for ever."""
     with pytest.raises(InvalidForm):
         model.check_email(typed)
@@ -337,7 +337,7 @@ async def test_links_in_browsers(make_sqlite, clock):
         assert (await other.get("/sign-in/link/made-up")).status_code == 410
 
 
-async def test_a_page_says_when_guesses_are_used_up(make_sqlite, clock):
+async def test_a_page_says_when_all_guesses_are_used(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet"), clock, dev_mode=True)
     async with site.browser() as browser:
         asked = [await browser.post("/sign-in", data={"identifier": EMAIL}) for _ in range(5)]
@@ -355,7 +355,7 @@ async def test_a_page_says_when_guesses_are_used_up(make_sqlite, clock):
 
 
 @pytest.mark.parametrize(("said", "kept"), [("Europe/Lisbon", "Europe/Lisbon"), ("Mars/Olympus", None)])
-async def test_a_newcomer_has_the_zone_of_their_browser_and_keeps_what_they_chose_since(make_sqlite, clock, said, kept):
+async def test_a_newcomer_gets_the_browsers_zone_and_keeps_a_later_choice(make_sqlite, clock, said, kept):
     site = site_on(await make_sqlite("openmeet"), clock)
     for zone in (said, "Asia/Tokyo"):
         async with site.browser() as browser:
@@ -368,7 +368,7 @@ async def test_a_newcomer_has_the_zone_of_their_browser_and_keeps_what_they_chos
             assert (await by_email(reader, EMAIL)).time_zone == kept
 
 
-async def test_a_code_goes_before_mails_that_have_been_due_longer(db, clock):
+async def test_a_code_is_sent_before_mails_that_have_waited_longer(db, clock):
     """A person who wants to sign in is waiting for the code. A thousand notifications can wait."""
     async with db.transaction() as tx:
         await enqueue_emails(tx, "news", [(f"person {number}", "e", tx.now) for number in range(30)])

@@ -30,7 +30,7 @@ async def kept(deployment: Deployment) -> Door:
     return door
 
 
-async def test_kept_repository_becomes_theirs(kept: Door):
+async def test_a_custodial_repository_becomes_its_persons_own(kept: Door):
     deployment = kept.deployment
     ana = await deployment.person("Ana")
     identity = await deployment.identity(ana.user_id)

@@ -6,7 +6,7 @@ from tests.openmeet.groups.people import group_by
 from tests.openmeet.sign_in.doorway import Door
 
 
-async def test_an_account_that_nobody_here_knows_is_followed_by_its_name(door: Door) -> None:
+async def test_an_unknown_account_is_followed_by_its_handle(door: Door) -> None:
     await door.deployment.account("ana")
     await door.deployment.account("ben")
     async with door.browser() as browser:

@@ -57,7 +57,7 @@ async def come_back(browser: httpx.AsyncClient, hostile: Hostile) -> httpx.Respo
     return await browser.get("/sign-in/callback?" + urlencode(asked))
 
 
-async def test_server_speaks_for_its_own_accounts_alone(
+async def test_a_server_can_only_speak_for_its_own_accounts(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
     """It names somebody whose account is elsewhere: nobody is signed in, and its tokens are revoked."""
@@ -87,7 +87,7 @@ async def test_server_speaks_for_its_own_accounts_alone(
             assert [row["did"] for row in await reader.fetch("select did from repository_sessions")] == [EVE]
 
 
-async def test_account_that_moved_takes_no_token_along(
+async def test_no_token_follows_an_account_that_moved(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
     """A server that is down ends no session. An account that has moved does, and no token is sent to either server."""
@@ -117,9 +117,7 @@ async def test_account_that_moved_takes_no_token_along(
         assert "Sign in there again" in (await b.get("/settings/identity")).text
 
 
-async def test_documents_that_break_the_profile_lead_nowhere(
-    deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
-):
+async def test_invalid_metadata_prevents_sign_in(deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile):
     """Another issuer, two servers, no PKCE, somebody else's PDS: the page says that one cannot sign in at this server."""
     db = await make_sqlite("openmeet", clock=deployment.clock)
     async with door_with(deployment, db, {EVE: document(EVE, hostile.url)}) as door, door.browser() as b:
@@ -145,7 +143,7 @@ async def test_documents_that_break_the_profile_lead_nowhere(
             assert hostile.sent == []
 
 
-async def test_document_that_points_inside_is_not_followed(
+async def test_metadata_that_points_to_private_addresses_is_not_followed(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
     """In production no request is sent to a PDS at a private address, an IP literal or plain http, whoever names it."""
@@ -177,7 +175,7 @@ async def test_document_that_points_inside_is_not_followed(
         ("/settings/delete", None, None, False),
     ],
 )
-async def test_only_a_server_that_was_told_to_ask_proves_who_is_there(
+async def test_only_a_server_that_was_told_to_prompt_gives_proof(
     deployment: Deployment,
     hostile: Hostile,
     next_path: str,

@@ -98,7 +98,7 @@ async def test_accounts_are_connected_switched_and_disconnected(door_on_each: Do
         assert (await browser.post(f"{HERE}/switch", data={"did": ana.did})).status_code == 404
 
 
-async def test_only_way_in_is_not_disconnected(door: Door):
+async def test_the_only_way_to_sign_in_cannot_be_disconnected(door: Door):
     await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
@@ -107,7 +107,7 @@ async def test_only_way_in_is_not_disconnected(door: Door):
         assert await door.session("ana") is not None
 
 
-async def test_account_of_somebody_here_waits_for_their_yes(door: Door):
+async def test_linking_another_users_account_waits_for_confirmation(door: Door):
     """Linking an account that another user of this site has leads to the question whether both are the same person."""
     await door.deployment.account("ana")
     async with door.browser() as first, door.browser() as second:
@@ -122,7 +122,7 @@ async def test_account_of_somebody_here_waits_for_their_yes(door: Door):
         assert identity.user_id != bob["id"]
 
 
-async def test_what_is_not_allowed_waits_and_goes_out_once_it_is(door: Door):
+async def test_a_forbidden_record_waits_and_is_sent_once_it_is_allowed(door: Door):
     """The person unticked events, so the event is blocked with an explanation. After they allow it, it is due again."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -143,7 +143,7 @@ async def test_what_is_not_allowed_waits_and_goes_out_once_it_is(door: Door):
         assert (await status_of(door, event)).state is PublicationState.PUBLISHED
 
 
-async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_end_it(door: Door):
+async def test_signing_out_says_that_publishing_continues_and_how_to_end_it(door: Door):
     """What was due is still published afterwards. After "Sign out everywhere" the page no longer says so, and nothing
     is published.
     """
@@ -206,7 +206,7 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: D
     assert (await status_of(door, event)).state is PublicationState.BLOCKED
 
 
-async def test_who_signs_out_while_a_token_is_spent_is_signed_out(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
+async def test_signing_out_during_a_refresh_ends_the_new_session(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
     """The server has issued new tokens that are no longer wanted here: they are revoked and not stored."""
     door = door_on_each
     await door.deployment.account("ana")
@@ -234,7 +234,7 @@ async def test_who_signs_out_while_a_token_is_spent_is_signed_out(door_on_each: 
 
 
 @pytest.mark.parametrize("revokes", [True, False])
-async def test_a_program_chooses_whether_the_servers_sign_it_out(door_on_each: Door, revokes: bool):
+async def test_an_api_client_can_choose_to_end_the_server_session(door_on_each: Door, revokes: bool):
     """With ``DELETE /api/session?revoke=true``. Without it the session at the server stays, as for a browser."""
     door = door_on_each
     await door.deployment.account("ana")
@@ -256,7 +256,7 @@ async def test_a_program_chooses_whether_the_servers_sign_it_out(door_on_each: D
     assert await ended_at_server(door, before) is revokes
 
 
-async def test_a_server_that_is_away_keeps_nobody_signed_in(door: Door):
+async def test_a_server_that_is_down_does_not_prevent_signing_out(door: Door):
     """The session here ends before the server is called."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -268,7 +268,7 @@ async def test_a_server_that_is_away_keeps_nobody_signed_in(door: Door):
     assert await door.session("ana") is None
 
 
-async def test_credentials_of_an_account_that_is_let_go_are_not_at_hand(door: Door):
+async def test_credentials_of_a_disconnected_account_are_not_used(door: Door):
     for name in ("ana", "work"):
         await door.deployment.account(name)
     async with door.browser() as browser:
@@ -282,7 +282,7 @@ async def test_credentials_of_an_account_that_is_let_go_are_not_at_hand(door: Do
         assert await credentials_cache.get(door.network, ana.user_id, ana.did, version) is None
 
 
-async def test_a_session_that_nobody_can_read_any_more_is_begun_anew(door_on_each: Door):
+async def test_a_session_that_cannot_be_unsealed_is_replaced(door_on_each: Door):
     """After its sealing key is gone, the page says so and offers a new sign-in, whatever was allowed before."""
     door = door_on_each
     await door.deployment.account("ana")
@@ -294,7 +294,7 @@ async def test_a_session_that_nobody_can_read_any_more_is_begun_anew(door_on_eac
         assert "Sign in there again" in (await browser.get(HERE)).text
 
 
-async def test_sessions_by_app_password_are_kept_alive_too(door_on_each: Door):
+async def test_app_password_sessions_are_refreshed_too(door_on_each: Door):
     """Those of people who publish, but not those of custodial accounts, which the site can sign in again by itself."""
     door = door_on_each
     deployment = replace(door.deployment, db=door.db, network=door.network)
@@ -307,7 +307,7 @@ async def test_sessions_by_app_password_are_kept_alive_too(door_on_each: Door):
     assert await session_tasks.keep_alive(door.db, door.network) == 0
 
 
-async def test_sessions_at_a_server_that_is_away_hold_up_no_others(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
+async def test_sessions_at_a_server_that_is_down_delay_no_others(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
     """However many there are: sessions that were tried go to the end of the queue."""
     door = door_on_each
     deployment = replace(door.deployment, db=door.db, network=door.network)
@@ -335,7 +335,7 @@ async def _version(door: Door, who: Caller) -> int:
     return found.version
 
 
-async def test_sessions_are_kept_alive_while_they_are_needed(door_on_each: Door):
+async def test_sessions_are_refreshed_while_they_are_needed(door_on_each: Door):
     """For people who publish: refreshed daily, for as long as their server allows. A session that has ended is marked
     as such and forgotten.
     """
@@ -366,7 +366,7 @@ async def test_sessions_are_kept_alive_while_they_are_needed(door_on_each: Door)
     assert (await door.session("ana"), await door.session("bob")) == (None, None)
 
 
-async def test_old_seals_are_renewed(door_on_each: Door):
+async def test_old_seals_are_replaced(door_on_each: Door):
     """After a rotation every session is sealed with the newest key, so that the previous one can be dropped."""
     door = door_on_each
     await door.deployment.account("ana")
@@ -380,7 +380,7 @@ async def test_old_seals_are_renewed(door_on_each: Door):
     assert session_sealing.unseal(alone, await door.stored("ana")).key is not None
 
 
-async def test_every_sealed_column_is_among_them(door_on_each: Door):
+async def test_every_sealed_column_is_resealed(door_on_each: Door):
     """A column whose name says that it is sealed and that is not resealed would become unreadable with the old key."""
     door = door_on_each
     of_key = [column for _, column in columns_of_code_key(CODE_KEY)]
@@ -401,7 +401,7 @@ async def test_every_sealed_column_is_among_them(door_on_each: Door):
     assert known <= found
 
 
-async def test_account_that_rests_publishes_when_it_is_back(door: Door):
+async def test_a_deactivated_account_publishes_once_it_is_active_again(door: Door):
     """While it is deactivated (``#account``) nothing is sent. Once it is active again, what waited is sent."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -423,7 +423,7 @@ async def test_account_that_rests_publishes_when_it_is_back(door: Door):
     assert (await status_of(door, event)).state is PublicationState.PUBLISHED
 
 
-async def test_kept_account_that_was_taken_along_is_kept_no_more(door: Door):
+async def test_a_custodial_account_that_moved_is_no_longer_custodial(door: Door):
     """A custodial account that has moved elsewhere: its password is forgotten and never sent to the new server."""
     ana = await door.deployment.person("Ana")
     deployment = door.deployment

@@ -29,7 +29,7 @@ async def test_one_address_cannot_mail_many_strangers(site, clock):
         assert (await ask(browser, 0)).status_code == 303
 
 
-async def test_guessing_at_codes_ends(site):
+async def test_guessing_codes_is_stopped(site):
     async with site.browser() as browser:
         statuses = {
             (await browser.post("/api/session", json={"challengeId": f"c{number}", "code": "000000"})).status_code
@@ -38,7 +38,7 @@ async def test_guessing_at_codes_ends(site):
     assert statuses == {400, 429}
 
 
-async def test_a_handles_password_cannot_be_tried_for_ever(site, clock):
+async def test_guessing_a_handles_password_is_limited(site, clock):
     """Every try counts, whatever its result. Here no server can be reached."""
     async with network_of_nobody(clock, InProcessCache(clock)) as network, site.browser() as browser:
         change_services(site.app, network=network)
@@ -49,7 +49,7 @@ async def test_a_handles_password_cannot_be_tried_for_ever(site, clock):
     assert [status == 429 for status in statuses] == [False] * PASSWORDS_OF_ONE.points + [True]
 
 
-async def test_development_has_no_such_limits(make_sqlite, clock):
+async def test_development_has_no_limits(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet"), clock, dev_mode=True)
     async with site.browser() as browser:
         assert {(await ask(browser, number)).status_code for number in range(CODES.points + 1)} == {303}

@@ -23,7 +23,7 @@ def an_event() -> dict[str, object]:
 
 
 @pytest.mark.parametrize("way", ["handle", "at handle", "did", "server"])
-async def test_is_let_in_however_they_say_who_they_are(door: Door, way: str):
+async def test_handle_did_and_server_url_sign_in_the_same_person(door: Door, way: str):
     """With the handle, the DID or the URL of the PDS: the same person, with a session that is bound to a key of ours."""
     await door.deployment.account("ana")
     did = (await door.deployment.network.handles.identify("ana.town.test")).did  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ async def test_is_let_in_however_they_say_who_they_are(door: Door, way: str):
     assert grant_state(session, Feature.SERIES) is GrantState.NOT_ASKED
 
 
-async def test_agent_writes_refreshes_and_writes_again(door_on_each: Door):
+async def test_an_agent_writes_refreshes_and_writes_again(door_on_each: Door):
     """DPoP proofs have nonces from the first request on. An expiring token is replaced before it is used."""
     door = door_on_each
     await door.deployment.account("ana")
@@ -72,7 +72,7 @@ async def test_agent_writes_refreshes_and_writes_again(door_on_each: Door):
         )
 
 
-async def test_answer_begun_before_signing_in_is_given(door_on_each: Door):
+async def test_an_answer_begun_before_signing_in_is_saved(door_on_each: Door):
     """The click that started the sign-in is completed. A URL that somebody sent does nothing."""
     door = door_on_each
     await door.deployment.account("ana")
@@ -93,7 +93,7 @@ async def test_answer_begun_before_signing_in_is_given(door_on_each: Door):
     assert [row["user_id"] for row in rows] == [(await door.identity("ana")).user_id]
 
 
-async def test_api_answers_the_address_and_redirects_browsers(door: Door):
+async def test_the_api_returns_the_url_and_redirects_browsers(door: Door):
     """``/api/auth/login-bsky`` returns the URL to programs and redirects browsers. The way back is the same."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -119,7 +119,7 @@ async def test_api_answers_the_address_and_redirects_browsers(door: Door):
         assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["handle"])
 
 
-async def test_way_to_ones_server_is_told_anew_each_time(door: Door):
+async def test_the_sign_in_url_is_never_cached(door: Door):
     """The URL works once and comes with a cookie, so it is never cached, and no conditional request gets a 304."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -137,7 +137,7 @@ async def test_way_to_ones_server_is_told_anew_each_time(door: Door):
                 assert "openmeet_authorizing" in again.headers["set-cookie"]
 
 
-async def test_names_that_lead_nowhere_say_so(door: Door):
+async def test_names_that_do_not_resolve_are_reported(door: Door):
     async with door.browser() as browser:
         for typed, status, words in (
             ("nobody.town.test", 400, "We found nobody called nobody.town.test"),
@@ -154,7 +154,7 @@ async def test_names_that_lead_nowhere_say_so(door: Door):
             assert "openmeet_session" not in answer.headers.get("set-cookie", "")
 
 
-async def test_pds_that_is_down_says_so(door: Door):
+async def test_a_pds_that_is_down_is_reported(door: Door):
     """The page says that the server is down and keeps what was typed, and nothing is stored."""
     await door.deployment.account("ana")
     await door.network.handles.identify("ana.town.test")  # type: ignore[arg-type]
@@ -175,7 +175,7 @@ class _Down:
         raise RemoteSlow(f"{urlsplit(url).hostname} did not answer in time.")
 
 
-async def test_no_is_an_answer(door: Door):
+async def test_refusing_is_handled(door: Door):
     """A person who refuses gets a short message, and no user is created."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -188,7 +188,7 @@ async def test_no_is_an_answer(door: Door):
         assert await reader.fetch("select 1 from users") == []
 
 
-async def test_way_back_is_this_browsers_once_and_in_time(door_on_each: Door):
+async def test_a_state_works_once_in_its_browser_and_in_time(door_on_each: Door):
     """A state from another browser, and one that is used, unknown or expired, signs nobody in."""
     door = door_on_each
     await door.deployment.account("ana")
@@ -210,7 +210,7 @@ async def test_way_back_is_this_browsers_once_and_in_time(door_on_each: Door):
 
 
 @pytest.mark.parametrize("issuer", ["https://evil.example", ""])
-async def test_answer_of_another_server_is_not_used(door: Door, issuer: str):
+async def test_a_response_of_another_server_is_not_used(door: Door, issuer: str):
     """Mix-up attack: a code that comes with another issuer or none is not used, and the state is consumed."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -225,7 +225,7 @@ async def test_answer_of_another_server_is_not_used(door: Door, issuer: str):
         assert await reader.fetch("select 1 from users") == []
 
 
-async def test_code_of_another_sign_in_is_refused(door: Door):
+async def test_a_code_of_another_sign_in_is_refused(door: Door):
     """A code is used with the state of another sign-in, whose PKCE challenge and key do not match."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -237,7 +237,7 @@ async def test_code_of_another_sign_in_is_refused(door: Door):
         assert (answer.status_code, "didn’t let us in" in answer.text) == (400, True)
 
 
-async def test_less_than_asked_is_enough(door: Door):
+async def test_partial_permissions_are_accepted(door: Door):
     """A person who unticks events is signed in, and the refusal is stored."""
     await door.deployment.account("ana")
     async with door.browser() as browser:
@@ -258,7 +258,7 @@ async def test_less_than_asked_is_enough(door: Door):
     assert grant_state(session, Feature.GROUPS) is GrantState.NOT_ASKED
 
 
-async def test_signing_out_everywhere_ends_it_at_the_server(door: Door):
+async def test_signing_out_everywhere_ends_the_server_session(door: Door):
     """The session is revoked at the server, the row is deleted, and this browser and all others are signed out."""
     await door.deployment.account("ana")
     async with door.browser() as browser, door.browser() as other:
@@ -278,7 +278,9 @@ async def test_signing_out_everywhere_ends_it_at_the_server(door: Door):
         await agent.query("com.atproto.server.getSession")
 
 
-async def test_neither_database_nor_log_opens_a_repository(door_on_each: Door, capsys: pytest.CaptureFixture[str]):
+async def test_neither_database_nor_log_gives_access_to_a_repository(
+    door_on_each: Door, capsys: pytest.CaptureFixture[str]
+):
     """Tokens, keys, verifiers, codes and states are in no row and no log line, neither during a sign-in nor after it."""
     door = door_on_each
     await door.deployment.account("ana")
@@ -317,7 +319,7 @@ async def test_neither_database_nor_log_opens_a_repository(door_on_each: Door, c
     assert [secret for secret in secrets if secret in everything] == []
 
 
-async def test_newer_session_ends_the_one_before(door: Door):
+async def test_a_newer_session_ends_the_previous_one(door: Door):
     """A person who signs in again has one session at their server, not two."""
     await door.deployment.account("ana")
     async with door.browser() as browser:

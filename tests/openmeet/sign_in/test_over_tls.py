@@ -87,7 +87,7 @@ async def agreed_at_the_pds(where: str, certificate: Certificate) -> str:
     return await allow(where, "ana.town.test", PASSWORD, trust=certificate.trusting())
 
 
-async def test_signing_in_publishing_and_new_keys_over_https(street: Street, believed: Certificate):
+async def test_signing_in_publishing_and_key_rotation_over_https(street: Street, believed: Certificate):
     """A key that comes into use during a sign-in breaks nothing: each session keeps its original key."""
     door = await street.open(believed)
     clock = door.deployment.clock
@@ -131,7 +131,7 @@ async def test_signing_in_publishing_and_new_keys_over_https(street: Street, bel
         assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
 
 
-async def test_a_site_whose_certificate_nobody_believes_is_nobody(street: Street, tmp_path: Path):
+async def test_a_site_with_an_untrusted_certificate_cannot_sign_in_anybody(street: Street, tmp_path: Path):
     """The PDS cannot read its client metadata, so nobody can sign in. The person is told, and nothing is stored."""
     strange = make_certificate(tmp_path / "strange", "127.0.0.1")
     door = await street.open(strange)

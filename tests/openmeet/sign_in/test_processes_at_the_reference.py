@@ -92,7 +92,7 @@ async def shared(
 
 
 @pytest.mark.parametrize("kind", PdsSessionKind)
-async def test_one_refresh_token_is_spent_once_at_the_reference(shared: Shared, kind: PdsSessionKind):
+async def test_a_refresh_token_is_used_once_at_the_reference(shared: Shared, kind: PdsSessionKind):
     """Three processes come at the same moment: one refreshes, the others use its result, and the session remains valid."""
     before = await shared.let_in(kind)
     async with (
@@ -111,7 +111,7 @@ async def test_one_refresh_token_is_spent_once_at_the_reference(shared: Shared, 
 
 
 @pytest.mark.parametrize("kind", PdsSessionKind)
-async def test_a_process_that_dies_with_a_spent_token_at_the_reference(shared: Shared, kind: PdsSessionKind):
+async def test_a_process_that_dies_with_a_used_token_at_the_reference(shared: Shared, kind: PdsSessionKind):
     """The reference accepts the used refresh token of a password session for a while longer, but ends an OAuth session."""
     before = await shared.let_in(kind)
     async with shared.worker(before.did, "dies") as dying:

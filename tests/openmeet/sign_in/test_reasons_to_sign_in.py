@@ -4,7 +4,7 @@ from openmeet.domain.events import actions as events
 from tests.openmeet.site_under_test import event_by, person, site_on
 
 
-async def test_the_event_stands_above_the_form(make_sqlite, clock):
+async def test_the_event_is_shown_above_the_form(make_sqlite, clock):
     """Also on the way to pages below the event's URL. Other URLs show no event."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
@@ -17,7 +17,7 @@ async def test_the_event_stands_above_the_form(make_sqlite, clock):
             assert "sign-in-event" not in (await browser.get("/sign-in", params={"next": path})).text
 
 
-async def test_hidden_events_are_not_named(make_sqlite, clock):
+async def test_hidden_events_are_not_mentioned(make_sqlite, clock):
     """This covers private and removed ones. Knowing the URL is not enough."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:

@@ -109,7 +109,7 @@ def shown_in(page: httpx.Response) -> str:
     return html.unescape(private)
 
 
-async def test_the_key_that_is_shown_moves_the_account_while_its_server_is_off(home: Home, tmp_path: Path):
+async def test_the_key_moves_the_account_while_its_server_is_down(home: Home, tmp_path: Path):
     """From the page into a file, from the file to the directory and to another server. The old server is not involved."""
     deployment = home.deployment
     browser = await home.taken_over()
@@ -150,7 +150,7 @@ async def test_the_key_that_is_shown_moves_the_account_while_its_server_is_off(h
     assert old not in now["rotationKeys"]
 
 
-async def test_our_copy_is_erased_once_it_is_kept(home: Home):
+async def test_our_copy_is_deleted_once_the_person_keeps_the_key(home: Home):
     browser = await home.taken_over()
     private = shown_in(await browser.get(PATH))
     assert ">Save it</a>" in (await browser.get("/settings/identity")).text
@@ -167,7 +167,7 @@ async def test_our_copy_is_erased_once_it_is_kept(home: Home):
     assert ">Save it</a>" not in (await browser.get("/settings/identity")).text
 
 
-async def test_nobody_sees_it_before_and_nobody_else_at_all(home: Home, capsys: pytest.CaptureFixture[str]):
+async def test_only_its_owner_sees_the_key_and_only_after_the_takeover(home: Home, capsys: pytest.CaptureFixture[str]):
     """Its person does not see it while the account is custodial. Other people never do, and it is in no page, feed,
     export, row or log line.
     """
@@ -205,7 +205,7 @@ async def test_nobody_sees_it_before_and_nobody_else_at_all(home: Home, capsys: 
     assert [form for form in forms if form in everything] == []
 
 
-async def test_who_does_not_keep_it_has_thirty_days(home: Home):
+async def test_a_key_that_is_not_kept_is_deleted_after_thirty_days(home: Home):
     browser = await home.taken_over()
     home.deployment.clock.turn(30 * DAY - HOUR)
     assert await recovery_keys.erase_overdue(home.door.db) == 0
@@ -217,13 +217,13 @@ async def test_who_does_not_keep_it_has_thirty_days(home: Home):
     await browser.aclose()
 
 
-async def test_a_kept_account_keeps_its_key_however_long(home: Home):
+async def test_a_custodial_account_keeps_its_key_without_limit(home: Home):
     home.deployment.clock.turn(400 * DAY)
     assert await recovery_keys.erase_overdue(home.door.db) == 0
     assert len(await home.rows()) == 1
 
 
-async def test_it_opens_after_a_rotation_of_sealing_keys_and_after_a_merge(home: Home):
+async def test_it_can_be_unsealed_after_a_key_rotation_and_a_merge(home: Home):
     """It is sealed for its public key, so neither a new sealing key nor a merge with another person changes that."""
     rotated = replace(home.door.network, sealer=Sealer([b"n" * 32, bytes(32)]))
     columns = [one for one in sealed_columns(rotated.tenant) if one.table == "recovery_keys"]
@@ -248,7 +248,7 @@ async def test_it_opens_after_a_rotation_of_sealing_keys_and_after_a_merge(home:
     assert await home.rows() == []
 
 
-async def test_a_key_that_the_identity_lists_no_more_is_not_shown(home: Home):
+async def test_a_key_that_the_identity_no_longer_lists_is_not_shown(home: Home):
     browser = await home.taken_over()
     async with home.door.db.reader() as reader:
         waiting = await recovery_key_queries.waiting(reader, home.ana)
@@ -268,7 +268,7 @@ async def test_a_key_that_the_identity_lists_no_more_is_not_shown(home: Home):
     assert public in await home.door.network.dids.rotation_keys(home.did)
 
 
-async def test_a_directory_that_does_not_answer_hides_no_key(home: Home):
+async def test_a_directory_that_is_down_hides_no_key(home: Home):
     settings = DidSettings(f"http://127.0.0.1:{free_port()}", is_development=True)
     away = DidResolver(home.deployment.network.http, home.deployment.clock, settings)
     network = replace(home.door.network, dids=away)
@@ -280,7 +280,7 @@ async def test_a_directory_that_does_not_answer_hides_no_key(home: Home):
     await away.close()
 
 
-async def test_an_account_that_was_made_without_one_is_told_where_to_make_it(home: Home):
+async def test_an_account_without_a_key_is_told_where_to_make_one(home: Home):
     async with home.door.db.transaction() as tx:
         await recovery_key_queries.erase_of(tx, home.did)
     browser = await home.browser(home.ana)
@@ -291,7 +291,7 @@ async def test_an_account_that_was_made_without_one_is_told_where_to_make_it(hom
     assert done.headers["location"] == "/settings/identity"
 
 
-async def test_it_is_not_lost_by_disconnecting_and_goes_with_the_account(home: Home):
+async def test_the_key_survives_disconnecting_and_is_deleted_with_the_account(home: Home):
     await home.taken_over()
     with pytest.raises(Refused, match=IdentityReason.RECOVERY_KEY_WAITS):
         async with home.door.db.transaction() as tx:
@@ -302,7 +302,7 @@ async def test_it_is_not_lost_by_disconnecting_and_goes_with_the_account(home: H
     assert await home.rows() == []
 
 
-async def test_who_took_the_account_along_by_other_means_gets_it_too(home: Home):
+async def test_somebody_who_took_the_account_over_elsewhere_gets_it_too(home: Home):
     identity = await home.deployment.identity(home.ana)
     async with home.door.db.transaction() as tx:
         await follow(tx, identity, pds_url="https://elsewhere.example", status="active")
@@ -312,7 +312,7 @@ async def test_who_took_the_account_along_by_other_means_gets_it_too(home: Home)
     ) in await home.door.network.dids.rotation_keys(home.did)
 
 
-async def test_repositories_of_groups_get_none(home: Home):
+async def test_group_repositories_get_no_key(home: Home):
     """Nobody takes those over, so the key would stay here for ever."""
     async with home.door.db.transaction() as tx:
         holder = await users.create_shadow(tx, display_name="The club")
@@ -325,7 +325,7 @@ async def test_repositories_of_groups_get_none(home: Home):
     )
 
 
-async def test_another_handle_after_a_refusal_makes_one_key_and_the_right_one(home: Home):
+async def test_a_second_handle_after_a_refusal_makes_one_valid_key(home: Home):
     """The first handle was taken. The key made for that try is deleted, and the account lists the key that is stored."""
     await home.deployment.account("taken")
     cleo = await home.person("Cleo")
@@ -342,7 +342,7 @@ async def test_another_handle_after_a_refusal_makes_one_key_and_the_right_one(ho
     assert (await home.door.network.dids.rotation_keys(identity.did))[0] == row["public_key"]
 
 
-async def test_an_answer_that_is_lost_makes_no_second_key(home: Home):
+async def test_a_lost_response_makes_no_second_key(home: Home):
     """The server made the account and its response was lost. The stored key is the one that the account was made with."""
     cleo = await home.person("Cleo")
     async with home.door.db.transaction() as tx:

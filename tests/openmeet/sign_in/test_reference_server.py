@@ -20,7 +20,7 @@ pytestmark = needs("reference", "chromium")
 EVENT = "community.lexicon.calendar.event"
 
 
-async def test_somebody_of_the_reference_is_let_in_by_a_click(far: Far):
+async def test_somebody_with_an_account_at_the_reference_signs_in_with_a_click(far: Far):
     """A signed-out person on a phone answers "going", consents at their server and comes back with the answer recorded.
     Then the site publishes, refreshes the session, and signs them out.
     """

@@ -88,7 +88,7 @@ async def shared(
         await emptied.give_back(url, schema, "openmeet")
 
 
-async def test_one_refresh_token_is_spent_once(shared: Shared):
+async def test_a_refresh_token_is_used_once(shared: Shared):
     """The token has expired and three processes come at the same moment: one refreshes, all of them act, and the
     session remains valid.
     """
@@ -115,7 +115,7 @@ async def test_one_refresh_token_is_spent_once(shared: Shared):
     assert (await agent.query("com.atproto.server.getSession"))["did"] == before.did
 
 
-async def test_process_that_dies_with_a_spent_token_costs_a_sign_in(shared: Shared):
+async def test_a_process_that_dies_with_a_used_token_requires_a_new_sign_in(shared: Shared):
     """The server has responded and nothing was stored. The next process finds the session ended, reports that, and
     loses nothing else.
     """

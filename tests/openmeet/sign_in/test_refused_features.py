@@ -86,7 +86,7 @@ async def states(door: Door, made: dict[PublicationKind, list[str]]) -> dict[Pub
 
 
 @pytest.mark.parametrize("refused", OPTIONAL)
-async def test_a_refused_one_disables_only_that(door: Door, refused: Feature):
+async def test_a_refused_permission_disables_only_its_feature(door: Door, refused: Feature):
     """The rest is written. The refused kind waits with its reason, and the page offers it again. Once allowed, it is
     sent by itself.
     """
@@ -129,7 +129,7 @@ async def test_a_refused_one_disables_only_that(door: Door, refused: Feature):
         assert all(PublicationState.BLOCKED not in some for some in after.values())
 
 
-async def test_signing_in_by_the_address_of_the_server_takes_nothing_granted_away(door_on_each: Door):
+async def test_signing_in_by_server_url_removes_no_permission(door_on_each: Door):
     """With the server's URL the account is known only afterwards. Fewer permissions were requested, but none was
     refused.
     """
@@ -153,7 +153,7 @@ async def test_signing_in_by_the_address_of_the_server_takes_nothing_granted_awa
     assert (await client.query("com.atproto.server.getSession"))["did"] == kept.did
 
 
-async def test_what_was_granted_in_a_session_that_is_over_was_not_refused(door_on_each: Door):
+async def test_a_permission_of_an_ended_session_does_not_count_as_refused(door_on_each: Door):
     """The server ended the session with more permissions, and the person signed in again by the server's URL. The
     permission is requested when it is needed.
     """

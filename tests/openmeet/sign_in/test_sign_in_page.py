@@ -9,7 +9,7 @@ from tests.openmeet.site_under_test import event_by, person, sign_up, signed_in,
 
 
 @pytest.mark.parametrize("typed", ["", "ana", "ana@", "@"])
-async def test_what_is_no_address_is_said_beside_the_field(make_sqlite, clock, typed: str):
+async def test_an_invalid_address_is_reported_next_to_the_field(make_sqlite, clock, typed: str):
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         shown = await browser.post("/sign-in", data={"identifier": typed, "next": "/home"})
@@ -17,7 +17,7 @@ async def test_what_is_no_address_is_said_beside_the_field(make_sqlite, clock, t
     assert f'value="{typed}"' in shown.text
 
 
-async def test_new_people_give_their_name_after_the_code(make_sqlite, clock):
+async def test_newcomers_enter_their_name_after_the_code(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         entered = await sign_up(browser, "ana@example.org", "Ana", next_path="/groups")
@@ -28,14 +28,14 @@ async def test_new_people_give_their_name_after_the_code(make_sqlite, clock):
     assert found.display_name == "Ana"
 
 
-async def test_the_old_address_of_sign_up_leads_to_the_one_page(make_sqlite, clock):
+async def test_the_old_sign_up_url_leads_to_the_one_page(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         led = await browser.get("/sign-up", params={"next": "/groups"})
         assert (led.status_code, led.headers["location"]) == (303, "/sign-in?next=%2Fgroups")
 
 
-async def test_a_form_without_a_session_keeps_what_was_typed(make_sqlite, clock):
+async def test_a_form_without_a_session_keeps_the_typed_text(make_sqlite, clock):
     """Repeated fields and quotes stay as they were, but passwords are dropped. Sent again with a session, the form is
     saved.
     """

@@ -50,7 +50,7 @@ PAGES = pytest.mark.parametrize("path", ["/dev/mail", "/dev/components"])
 
 @PAGES
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "127.0.0.1:8000", "[::1]:8000", "meet.localhost"])
-async def test_names_of_this_machine_show_it(transport: httpx.ASGITransport, host: str, path: str):
+async def test_local_host_names_show_it(transport: httpx.ASGITransport, host: str, path: str):
     assert await status_under(transport, host, path) == 200
 
 
@@ -58,9 +58,7 @@ async def test_names_of_this_machine_show_it(transport: httpx.ASGITransport, hos
 @pytest.mark.parametrize(
     "host", ["evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example", "192.168.1.2", "[", "a@b"]
 )
-async def test_a_name_of_somebody_elses_that_leads_here_shows_nothing(
-    transport: httpx.ASGITransport, host: str, path: str
-):
+async def test_a_foreign_name_that_resolves_here_shows_nothing(transport: httpx.ASGITransport, host: str, path: str):
     """DNS rebinding: a page whose name now resolves to this machine still sends its own host name."""
     assert await status_under(transport, host, path) == 404
 
@@ -73,7 +71,7 @@ async def test_components_are_shown_in_each_language(transport: httpx.ASGITransp
     assert (shown.status_code, f'<html lang="{language}"' in shown.text) == (200, True)
 
 
-async def test_an_e_mail_is_shown_with_its_own_styles_alone(transport: httpx.ASGITransport) -> None:
+async def test_an_e_mail_is_shown_with_only_its_own_styles(transport: httpx.ASGITransport) -> None:
     """To this machine only, like the list. Scripts and remote pictures are blocked."""
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         (path,) = re.findall(r'href="(/dev/mail/[^"]+)"', (await client.get("/dev/mail")).text)

@@ -38,7 +38,7 @@ async def ana(client):
     return await api_session(client, "ana@example.org", "Ana")
 
 
-async def test_what_is_known_is_not_sent_again(client, ana):
+async def test_unchanged_content_is_not_sent_again(client, ana):
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     read = await client.get(path)
     again = await client.get(path, headers={"if-none-match": f'"x", W/{read.headers["etag"]}'})
@@ -61,7 +61,7 @@ async def test_what_is_known_is_not_sent_again(client, ana):
         ("/api/groups/{group}", {"name": "Players", "timeZone": "Europe/Berlin"}),
     ],
 )
-async def test_an_edit_of_what_changed_meanwhile_is_refused(client, ana, path, body):
+async def test_an_edit_of_an_outdated_version_is_refused(client, ana, path, body):
     """The ETag of a GET response allows one edit and no second one."""
     slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
     group = (await client.post("/api/groups", json={"name": "A", "timeZone": "Europe/Berlin"}, headers=ana)).json()
@@ -77,26 +77,26 @@ async def test_an_edit_of_what_changed_meanwhile_is_refused(client, ana, path, b
     assert (await client.put(path, json=body, headers=ana | {"if-match": "*"})).status_code == HTTPStatus.OK
 
 
-async def test_a_first_answer_matches_nothing(client, ana):
+async def test_a_first_response_matches_nothing(client, ana):
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     answer = await client.put(f"{path}/answer", json={"reply": "going"}, headers=ana | {"if-match": '"1"'})
     assert answer.status_code == HTTPStatus.PRECONDITION_FAILED
 
 
-async def test_without_a_condition_the_newest_version_is_changed(client, ana):
+async def test_without_a_condition_the_newest_version_is_edited(client, ana):
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     for title in ("Chess", "Go"):
         assert (await client.put(path, json=EVENT | {"title": title}, headers=ana)).json()["title"] == title
 
 
-def test_no_operation_demands_a_condition():
+def test_no_operation_requires_a_condition():
     """Decision 0054: clients could not know which operations demanded a condition."""
     for one in operations():
         assert HTTPStatus.PRECONDITION_REQUIRED not in one.failures
         assert not any(each.name == "If-Match" and each.is_required for each in one.parameters), one.name
 
 
-def test_whatever_can_be_read_and_edited_takes_a_condition():
+def test_everything_readable_and_editable_accepts_a_condition():
     """Every PUT, PATCH or DELETE of a URL that has GET documents IF_MATCH and 412 (``site.etags``)."""
     readable = {one.path for one in operations() if one.method == "GET"}
     edits = [one for one in operations() if one.path in readable and one.method in {"PUT", "PATCH", "DELETE"}]

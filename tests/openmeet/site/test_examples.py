@@ -22,7 +22,7 @@ async def site(make_sqlite, clock):
     return site_on(await make_sqlite("openmeet"), clock)
 
 
-async def test_no_example_is_refused_for_what_it_says(site):
+async def test_no_example_is_refused_for_its_content(site):
     """Sent by the host of an event, a series and a group. A request may be refused because of their state, but not
     because of the example's content.
     """

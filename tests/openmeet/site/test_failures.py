@@ -5,7 +5,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import sign_up, site_on
 
 
-async def test_what_broke_is_told_once_with_its_number(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_an_internal_error_is_reported_once_with_its_id(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """It also says what to do. The id is for people who report the problem."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
@@ -18,7 +18,7 @@ async def test_what_broke_is_told_once_with_its_number(make_sqlite: MakeDatabase
         assert answer.text.count("quote") == 1
 
 
-async def test_a_form_that_is_too_large_says_so_and_where_its_text_is(
+async def test_a_form_that_is_too_large_is_explained_and_its_text_kept(
     make_sqlite: MakeDatabase, clock: HandClock
 ) -> None:
     """In the reader's language: for the whole form, for a single field, and for other messages of lower layers."""

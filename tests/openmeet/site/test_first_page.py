@@ -12,7 +12,7 @@ async def site(make_sqlite, clock):
     return site_on(await make_sqlite("openmeet"), clock)
 
 
-async def test_home_of_an_empty_site_says_why_it_is_empty(site):
+async def test_the_empty_site_says_why_it_is_empty(site):
     async with site.browser() as browser:
         answer = await browser.get("/")
     assert answer.status_code == 200
@@ -36,7 +36,7 @@ async def test_sign_up_leads_to_a_session(site):
     assert "ana@example.org" in page.text
 
 
-async def test_an_absent_page_is_404_in_the_frame(site):
+async def test_a_missing_page_is_404_in_the_usual_frame(site):
     async with site.browser() as browser:
         answer = await browser.get("/nowhere")
     assert answer.status_code == 404
@@ -46,7 +46,7 @@ async def test_an_absent_page_is_404_in_the_frame(site):
 @pytest.mark.parametrize(
     "path", ["/mail/answer/cut", "/mail/ticket/cut", "/mail/stop/cut", "/answers/confirm/cut", "/co-hosting/cut"]
 )
-async def test_a_broken_link_of_a_letter_says_how_to_go_on(site, path):
+async def test_a_broken_link_from_a_mail_explains_what_to_do(site, path):
     async with site.browser() as browser:
         answer = await browser.get(path)
     assert (answer.status_code, h1_of(answer.text)) == (404, "This link doesn’t work")

@@ -29,14 +29,14 @@ def request(**headers: str) -> Request:
         ("UTC", "UTC"),
     ],
 )
-def test_a_zone_is_named_beside_a_time(zone, words):
+def test_a_time_is_shown_with_its_zone(zone, words):
     assert formatting.zone_label(datetime(2026, 7, 4, 18, tzinfo=ZoneInfo(zone)), zone) == words
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0, "just now"), (-59, "just now"), (-60, "1 minute ago"), (-7200, "2 hours ago")]
 )
-def test_how_long_ago_is_said_in_words(seconds, words):
+def test_relative_times_are_in_words(seconds, words):
     now = from_datetime(datetime(2026, 7, 4, 18, tzinfo=BERLIN))
     assert formatting.ago(now + seconds * SECOND, now) == words
 
@@ -47,7 +47,7 @@ def test_instants_are_written_in_utc():
     assert formatting.iso(from_datetime(moment.replace(microsecond=5000))) == "2026-07-04T16:00:00.005Z"
 
 
-def test_a_span_names_the_second_day_only_when_there_is_one():
+def test_a_time_span_names_the_second_day_only_if_there_is_one():
     starts = datetime(2026, 7, 4, 18, tzinfo=BERLIN)
     assert formatting.span(starts, starts.replace(hour=20)) == "Saturday 4 July 2026, 18:00–20:00"
     assert (
@@ -69,7 +69,7 @@ def test_a_span_names_the_second_day_only_when_there_is_one():
         ("a\nb", "<p>a<br>\nb</p>"),
     ],
 )
-def test_peoples_texts_become_harmless_html(text, html):
+def test_text_from_people_becomes_harmless_html(text, html):
     assert markdown.html_of(text).strip() == html
 
 
@@ -136,7 +136,7 @@ def test_a_form_from_elsewhere_is_refused(headers):
         {"host": "other.test:443", "origin": "https://other.test"},
     ],
 )
-def test_a_form_of_ours_is_taken(headers):
+def test_a_form_of_ours_is_accepted(headers):
     forms.require_same_origin(request(**{"host": "openmeet.test", **headers}), "https://openmeet.test")
 
 
@@ -159,7 +159,7 @@ def test_ports_are_part_of_an_origin(public_url, host, origin, is_taken):
             forms.require_same_origin(sent, public_url)
 
 
-def test_if_match_names_a_revision():
+def test_if_match_contains_a_revision():
     assert etags.expected_revision(request()) is None
     assert etags.expected_revision(request(if_match="*")) is None
     assert etags.expected_revision(request(if_match='"7"')) == 7

@@ -103,7 +103,7 @@ async def token_of(db: Database, who: Caller) -> str:
         return (await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)).token
 
 
-async def test_an_open_page_hears_of_an_answer_and_of_its_notification(db: Database, clock: HandClock) -> None:
+async def test_an_open_page_receives_an_answer_and_its_notification(db: Database, clock: HandClock) -> None:
     ana, ben, event = await host_and_guest(db)
     token = await token_of(db, ana)
     site = site_on(db, clock)
@@ -119,7 +119,7 @@ async def test_an_open_page_hears_of_an_answer_and_of_its_notification(db: Datab
         assert told["event"][0] == await fingerprint(db, event)
 
 
-async def test_what_changed_before_the_stream_was_open_is_told_at_once(db: Database, clock: HandClock) -> None:
+async def test_changes_made_before_the_stream_was_open_are_sent_at_once(db: Database, clock: HandClock) -> None:
     """Between rendering and connecting, and while the connection was lost."""
     ana, ben, event = await host_and_guest(db)
     token = await token_of(db, ana)
@@ -141,7 +141,7 @@ async def test_what_changed_before_the_stream_was_open_is_told_at_once(db: Datab
             assert await page.next() == ("", "", {})
 
 
-async def test_a_page_is_told_only_about_events_that_its_reader_sees(db: Database, clock: HandClock) -> None:
+async def test_a_page_receives_only_events_that_its_reader_sees(db: Database, clock: HandClock) -> None:
     _, ben, event = await host_and_guest(db, visibility="private")
     site = site_on(db, clock)
     async with signed_in(site, ben.user_id) as browser:
@@ -151,7 +151,7 @@ async def test_a_page_is_told_only_about_events_that_its_reader_sees(db: Databas
         assert (await stranger.get("/live", headers={"accept": "text/event-stream"})).status_code in {303, 401}
 
 
-async def test_somebody_may_go_from_page_to_page_quickly(db: Database, clock: HandClock) -> None:
+async def test_a_person_can_change_pages_quickly(db: Database, clock: HandClock) -> None:
     """The server notices late that a page was left, but early enough to accept the person's next page."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -165,7 +165,7 @@ async def test_somebody_may_go_from_page_to_page_quickly(db: Database, clock: Ha
                     assert (await page.next())[1] == "top"
 
 
-async def test_one_person_has_so_many_streams(db: Database, clock: HandClock) -> None:
+async def test_the_number_of_streams_per_person_is_limited(db: Database, clock: HandClock) -> None:
     ana, _, _ = await host_and_guest(db)
     site = site_on(db, clock)
     places = [site.app.state.services.live_pages.places.take(ana.user_id, 100) for _ in range(PER_READER)]
@@ -222,7 +222,7 @@ async def crowd_about(db: Database, host: Caller, event: Event) -> AsyncIterator
         await crowd.leave()
 
 
-async def test_a_crowd_is_told_little_by_little(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_pages_are_notified_in_small_groups(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each notified page reloads, so they are notified in small groups, each once."""
     monkeypatch.setattr(live_pages, "MOST_NOTIFIED_AT_ONCE", 2)
     monkeypatch.setattr(live_pages, "LOOK_SECONDS", 3_600.0)
@@ -237,9 +237,7 @@ async def test_a_crowd_is_told_little_by_little(db: Database, monkeypatch: pytes
         assert told == [2, 4, 5, 5]
 
 
-async def test_pages_that_join_all_the_time_do_not_keep_others_waiting(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pages_that_keep_joining_do_not_delay_others(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy site other pages connect while some are being notified."""
     monkeypatch.setattr(live_pages, "LOOK_SECONDS", 0.05)
     query = still_open
@@ -261,7 +259,7 @@ async def test_pages_that_join_all_the_time_do_not_keep_others_waiting(
         assert crowd.told == 1
 
 
-async def test_a_failure_ends_the_streams_and_the_next_ones_are_fed(db: Database, clock: HandClock) -> None:
+async def test_a_failure_ends_the_streams_and_later_ones_work(db: Database, clock: HandClock) -> None:
     """Browsers reconnect. A page whose stream has silently stopped would look up to date."""
     ana, _, _ = await host_and_guest(db)
     token = await token_of(db, ana)
@@ -286,7 +284,7 @@ async def test_a_failure_ends_the_streams_and_the_next_ones_are_fed(db: Database
                 await page.until("top")
 
 
-async def test_a_stop_ends_all_streams(db: Database, clock: HandClock) -> None:
+async def test_stopping_ends_all_streams(db: Database, clock: HandClock) -> None:
     ana, _, _ = await host_and_guest(db)
     token = await token_of(db, ana)
     site = site_on(db, clock)

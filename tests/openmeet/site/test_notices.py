@@ -18,7 +18,7 @@ from openmeet.web.site import notices
         ("dates_answered", (0, 8), "Saved. Below you see which dates you can answer."),
     ],
 )
-def test_what_was_packed_is_said(name: str, numbers: tuple[int, ...], words: str) -> None:
+def test_a_packed_notice_is_shown(name: str, numbers: tuple[int, ...], words: str) -> None:
     assert notices.sentence(notices.packed(name, numbers)) == words
 
 
@@ -37,11 +37,11 @@ def test_what_was_packed_is_said(name: str, numbers: tuple[int, ...], words: str
         ".",
     ],
 )
-def test_anything_else_says_nothing(value: str) -> None:
+def test_any_other_cookie_shows_nothing(value: str) -> None:
     assert not notices.sentence(value)
 
 
-def test_a_call_with_the_wrong_numbers_is_a_mistake_of_ours() -> None:
+def test_a_call_with_the_wrong_numbers_raises_an_error() -> None:
     with pytest.raises(ValueError, match="-1"):
         notices.packed("answers_declined", (-1,))
     with pytest.raises(ValueError, match="1"):

@@ -5,7 +5,7 @@ import re
 from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
 
 
-async def test_the_manifest_names_icons_that_are_there(make_sqlite, clock):
+async def test_the_manifest_names_existing_icons(make_sqlite, clock):
     """The manifest is in the reader's language, and each icon is a file of this release."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
@@ -17,7 +17,7 @@ async def test_the_manifest_names_icons_that_are_there(make_sqlite, clock):
             assert (answer.status_code, answer.headers["content-type"]) == (200, icon["type"])
 
 
-async def test_the_service_worker_knows_the_files_of_this_release(make_sqlite, clock):
+async def test_the_service_worker_lists_the_files_of_this_release(make_sqlite, clock):
     """Browsers check it for changes each time, because its URL never changes."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
@@ -29,7 +29,7 @@ async def test_the_service_worker_knows_the_files_of_this_release(make_sqlite, c
             assert (await browser.get(path)).status_code == 200
 
 
-async def test_home_names_what_to_keep_for_when_there_is_no_connection(make_sqlite, clock):
+async def test_home_lists_the_pages_to_keep_for_offline_use(make_sqlite, clock):
     """The week with its events, tickets of events that the person goes to and check-in lists of events that they host;
     nothing of other people.
     """

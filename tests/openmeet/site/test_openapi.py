@@ -48,7 +48,7 @@ def test_every_name_is_lower_camel_case(made):
     assert not wrong, 'not lowerCamelCase; give the struct rename="camel": ' + ", ".join(wrong)
 
 
-def test_every_address_is_of_words_and_dashes(made):
+def test_every_url_consists_of_words_and_dashes(made):
     for path in made["paths"]:
         assert all(SEGMENT.fullmatch(part) for part in path.removeprefix("/").split("/")), path
 
@@ -66,7 +66,7 @@ def examples(made: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
                     yield where, content["schema"], content["example"]
 
 
-def test_every_body_answer_problem_and_parameter_has_an_example_that_validates(made):
+def test_every_body_problem_and_parameter_has_a_valid_example(made):
     """People read examples and tools use them, so one that does not match its schema misleads both."""
     wrong = []
     found = list(examples(made))
@@ -77,7 +77,7 @@ def test_every_body_answer_problem_and_parameter_has_an_example_that_validates(m
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_operation_says_what_it_needs_and_how_it_fails(made):
+def test_every_operation_states_requirements_and_failures(made):
     """A summary, a tag, security requirements, and a problem document for every failure."""
     for path, methods in made["paths"].items():
         for method, one in methods.items():
@@ -99,12 +99,12 @@ def test_every_operation_says_what_it_needs_and_how_it_fails(made):
             assert in_path == set(re.findall(r"\{(\w+)\}", path)), where
 
 
-def test_no_two_shapes_share_a_name(made):
+def test_no_two_schemas_share_a_name(made):
     """Two structs with the same name would be distinguished by their modules, which clients should not have to know."""
     wrong = [name for name in made["components"]["schemas"] if "_" in name]
     assert not wrong, "rename one of each: " + ", ".join(wrong)
 
 
-def test_a_field_without_an_example_is_an_error_that_says_where_to_add_it():
+def test_a_field_without_an_example_is_reported_with_its_place():
     with pytest.raises(NoExample, match=r"'neverHeardOf'.*openmeet/web/api/examples\.py"):
         example_of(str, "neverHeardOf")

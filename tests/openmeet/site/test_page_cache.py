@@ -73,7 +73,7 @@ async def fresh(site: Site, path: str) -> str:
         return (await visitor.get(path)).text
 
 
-async def test_after_every_change_the_next_visitor_sees_it(site: Site, ana: httpx.AsyncClient) -> None:
+async def test_the_next_visitor_sees_every_change(site: Site, ana: httpx.AsyncClient) -> None:
     walk = await made_event(ana)
     async with site.browser() as visitor, site.browser() as ben:
         await sign_up(ben, "ben@example.org", "Ben")
@@ -118,7 +118,7 @@ async def test_cached_pages_contain_nothing_random(site: Site, ana: httpx.AsyncC
         }
 
 
-async def test_nobody_sees_the_page_of_somebody_who_is_signed_in(site: Site, ana: httpx.AsyncClient) -> None:
+async def test_nobody_sees_the_page_of_a_signed_in_person(site: Site, ana: httpx.AsyncClient) -> None:
     walk = await made_event(ana)
     assert "/sign-out" in (await ana.get(walk)).text
     async with site.browser() as visitor:
@@ -127,7 +127,7 @@ async def test_nobody_sees_the_page_of_somebody_who_is_signed_in(site: Site, ana
     assert "/sign-out" in (await ana.get(walk)).text
 
 
-async def test_each_language_and_each_search_has_its_own(site: Site, ana: httpx.AsyncClient) -> None:
+async def test_each_language_and_each_search_is_cached_separately(site: Site, ana: httpx.AsyncClient) -> None:
     await made_event(ana)
     async with site.browser() as visitor:
         for _ in range(2):
@@ -149,7 +149,7 @@ async def test_it_is_compressed_for_those_who_accept_it(site: Site, ana: httpx.A
             assert folded.text == plain.text
 
 
-async def test_words_about_the_time_go_on(site: Site, ana: httpx.AsyncClient, clock: HandClock) -> None:
+async def test_relative_times_stay_current(site: Site, ana: httpx.AsyncClient, clock: HandClock) -> None:
     walk = await made_event(ana)
     async with site.browser() as visitor:
         before = (await visitor.get(walk)).text
@@ -185,7 +185,7 @@ async def db(make_database: MakeDatabase) -> Database:
     return await make_database("openmeet")
 
 
-async def test_many_who_come_at_once_wait_for_one_rendering(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_concurrent_visitors_wait_for_one_rendering(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     db = await make_sqlite("openmeet")
     cache, rendering = PageCache(), Rendering()
     async with AsyncExitStack() as stack:
@@ -197,9 +197,7 @@ async def test_many_who_come_at_once_wait_for_one_rendering(make_sqlite: MakeDat
     assert rendering.calls == 1
 
 
-async def test_those_who_waited_share_a_rendering_although_others_write_all_the_time(
-    db: Database, clock: HandClock
-) -> None:
+async def test_waiting_visitors_share_a_rendering_despite_constant_writes(db: Database, clock: HandClock) -> None:
     """The rendering that had already started may be too old for them. The next one is not, whatever is committed later,
     and they all get that one.
     """
@@ -217,7 +215,7 @@ async def test_those_who_waited_share_a_rendering_although_others_write_all_the_
     assert calls <= 2
 
 
-async def test_a_commit_while_it_is_rendered_makes_it_an_old_one(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_a_commit_during_rendering_makes_the_page_outdated(make_database: MakeDatabase, clock: HandClock) -> None:
     db = await make_database("openmeet")
     cache, rendering = PageCache(), Rendering()
     first = asyncio.create_task(cache.answer(request_for(), db, clock, rendering))
@@ -239,7 +237,7 @@ async def test_a_commit_while_it_is_rendered_makes_it_an_old_one(make_database: 
         ({}, "q=" + "a" * 300, {}),
     ],
 )
-async def test_what_is_for_one_visitor_is_not_cached(
+async def test_personal_responses_are_not_cached(
     db: Database, clock: HandClock, answer: dict[str, object], query: str, headers: dict[str, str]
 ) -> None:
     cache, rendering = PageCache(), Rendering(**answer)
@@ -260,7 +258,7 @@ async def test_a_failure_is_not_cached(db: Database, clock: HandClock) -> None:
     assert (await cache.answer(request_for(), db, clock, rendering)).body == b"<p>1</p>"
 
 
-async def test_strangers_cannot_fill_it(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_visitors_cannot_fill_the_cache(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     db = await make_sqlite("openmeet")
     cache = PageCache(max_bytes=100_000)
     rendered: list[str] = []

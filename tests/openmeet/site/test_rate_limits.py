@@ -42,7 +42,7 @@ async def test_an_address_that_asks_for_very_many_pages_waits_and_others_do_not(
         assert await statuses(one, 1) == [200]
 
 
-async def test_the_page_says_when_to_come_back_and_leads_there(limited: Site, clock: HandClock):
+async def test_the_page_says_when_to_retry_and_links_there(limited: Site, clock: HandClock):
     async with browser_at(limited, "203.0.113.1") as browser:
         await statuses(browser, LIMIT)
         clock.turn(20 * SECOND)
@@ -63,7 +63,7 @@ async def test_every_kind_of_page_is_counted(limited: Site, path: str):
         assert await statuses(browser, 1, path) == [429]
 
 
-async def test_no_page_is_forgotten(limited: Site):
+async def test_every_page_route_is_counted(limited: Site):
     """Every route that serves a page, a feed or a picture counts."""
     counted = {route.path for route in (*open_pages(), *embeds(), *pages(), *pictures())}
     not_counted = {
@@ -75,7 +75,7 @@ async def test_no_page_is_forgotten(limited: Site):
     assert not_counted == {"/client-metadata.json", "/jwks.json", "/{path:path}"}
 
 
-async def test_one_household_with_many_addresses_is_one_client(limited: Site):
+async def test_a_household_with_many_addresses_is_one_client(limited: Site):
     seen = []
     for number in range(LIMIT + 1):
         async with browser_at(limited, f"2001:db8::{number}") as browser:
@@ -83,7 +83,7 @@ async def test_one_household_with_many_addresses_is_one_client(limited: Site):
     assert seen == [200] * LIMIT + [429]
 
 
-async def test_a_proxy_that_nobody_configured_is_not_taken_for_one_client(limited: Site):
+async def test_an_unconfigured_proxy_does_not_count_as_one_client(limited: Site):
     """All visitors seem to come from its address, so a limit would lock all of them out."""
     async with browser_at(limited, "10.0.0.7") as proxy:
         assert await statuses(proxy, LIMIT + 2, **{"x-forwarded-for": "203.0.113.5"}) == [200] * (LIMIT + 2)
@@ -91,7 +91,7 @@ async def test_a_proxy_that_nobody_configured_is_not_taken_for_one_client(limite
         assert await statuses(stranger, LIMIT + 1, **{"x-forwarded-for": "203.0.113.5"}) == [200] * LIMIT + [429]
 
 
-async def test_nothing_of_the_database_is_asked_for_what_is_refused(limited: Site, monkeypatch: pytest.MonkeyPatch):
+async def test_refused_requests_run_no_queries(limited: Site, monkeypatch: pytest.MonkeyPatch):
     async with browser_at(limited, "203.0.113.1") as browser:
         await statuses(browser, LIMIT)
 
@@ -103,7 +103,7 @@ async def test_nothing_of_the_database_is_asked_for_what_is_refused(limited: Sit
         assert await statuses(browser, 2) == [429, 429]
 
 
-async def test_pictures_have_room_for_pages_full_of_them(limited: Site):
+async def test_the_limit_for_pictures_allows_pages_full_of_them(limited: Site):
     async with browser_at(limited, "203.0.113.1") as browser:
         path = f"/media/{'0' * 32}/nothing"
         assert await statuses(browser, 20 * LIMIT + 1, path) == [404] * (20 * LIMIT) + [429]
@@ -111,7 +111,7 @@ async def test_pictures_have_room_for_pages_full_of_them(limited: Site):
 
 
 @pytest.mark.parametrize(("dev_limits", "last"), [(False, 200), (True, 429)])
-async def test_in_development_limits_hold_where_somebody_asks_for_them(
+async def test_development_limits_apply_if_configured(
     make_sqlite: MakeDatabase, clock: HandClock, dev_limits: bool, last: int
 ):
     db = await make_sqlite("openmeet", clock=clock)

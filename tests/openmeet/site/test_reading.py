@@ -56,7 +56,7 @@ async def planted(site: Site) -> Planted:
 
 
 @pytest.mark.parametrize("viewer", [HOST, NOBODY])
-async def test_no_address_needs_to_write(site: Site, planted: Planted, viewer: Viewer) -> None:
+async def test_no_get_route_needs_to_write(site: Site, planted: Planted, viewer: Viewer) -> None:
     async with looking_as(site, planted, viewer) as client:
         # A person's first request of a day stores that they were here, whatever it requests.
         for first in ("/", "/api/me/profile"):
@@ -76,7 +76,7 @@ async def test_no_address_needs_to_write(site: Site, planted: Planted, viewer: V
     assert opened > (150 if viewer is HOST else 30), "the addresses lead nowhere"
 
 
-async def test_what_writes_is_refused(site: Site, planted: Planted) -> None:
+async def test_writes_are_refused(site: Site, planted: Planted) -> None:
     """The database of the test above does refuse writes."""
     change_services(site.app, tenant=replace(site.app.state.services.tenant, database=ReadOnly(site.db)))
     async with looking_as(site, planted, HOST) as client:

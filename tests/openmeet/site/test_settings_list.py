@@ -31,7 +31,7 @@ async def test_every_row_leads_to_a_page_that_leads_back(site: Site) -> None:
             assert h1_of(shown.text) != "Settings", path
 
 
-async def test_a_row_says_how_things_are_now(site: Site) -> None:
+async def test_a_row_shows_the_current_value(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
     async with signed_in(site, ana.user_id) as browser:
@@ -41,7 +41,7 @@ async def test_a_row_says_how_things_are_now(site: Site) -> None:
         assert "1 person blocked" in (await browser.get("/settings")).text
 
 
-async def test_the_row_of_notifications_says_by_which_ways_they_come(site: Site) -> None:
+async def test_the_row_of_notifications_lists_their_channels(site: Site) -> None:
     async with site.browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")
         assert "Here and by e-mail" in (await ana.get("/settings")).text
@@ -54,7 +54,7 @@ async def test_the_row_of_notifications_says_by_which_ways_they_come(site: Site)
     assert '<strong>Notifications</strong> <span class="hint">Off</span>' in listed
 
 
-async def test_a_session_is_ended_where_it_is_not_needed(site: Site) -> None:
+async def test_a_session_can_be_ended_from_the_list(site: Site) -> None:
     """Another browser's session ends at once, other people's sessions cannot be ended, and ending one's own leads to
     the front page.
     """

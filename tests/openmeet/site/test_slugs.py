@@ -25,7 +25,7 @@ from openmeet.domain.slugs import new_slug, words_of
         ("☀\ufe0f Tag 1\ufe0f\u20e3", "tag-1"),
     ],
 )
-def test_words_of_a_title(title: str, words: str):
+def test_slugs_contain_the_words_of_the_title(title: str, words: str):
     assert words_of(title, otherwise="event") == words
 
 

@@ -15,7 +15,7 @@ from openmeet.web.site.subscribe_links import subscription
         "https://town.example/calendars/s3cret-_.ics",
     ],
 )
-def test_each_service_gets_the_very_address_and_each_name(address: str) -> None:
+def test_each_service_gets_the_exact_url_and_name(address: str) -> None:
     """Google takes the URL as ``webcal:``, Outlook unchanged. The URL's own query stays inside the parameter."""
     name = "Käse & Wein #1"
     to = subscription(address, name)

@@ -47,20 +47,20 @@ def test_no_text_holds_everybody_up(piece: str, length: int) -> None:
 
 @pytest.mark.parametrize("head", ["https://a", "https://a(", "see https://a) https://b"])
 @pytest.mark.parametrize("piece", [")", "().", ").", "]", "'", "(", "a)", "/https://a)"])
-def test_a_long_address_is_looked_over_a_few_times_and_not_once_per_character(head: str, piece: str) -> None:
+def test_a_long_url_is_scanned_only_a_few_times(head: str, piece: str) -> None:
     """Counts the characters that string methods scan. Before, 20,000 brackets after a URL caused 400 million."""
     text = head + (piece * 19_000)[:19_000]
     assert scanned_by(lambda: html_of(text)) < 200 * len(text)
 
 
-def test_summaries_of_many_hostile_texts_cost_little_together() -> None:
+def test_summaries_of_many_hostile_texts_are_cheap() -> None:
     """A front page shows twenty summaries, and one person can write twenty hostile texts."""
     for piece in ("[[a](", "*_", "*a", "&"):
         texts = [f"{number} " + piece * 2000 for number in range(20)]
         assert calls_of(lambda: [summary_of(text) for text in texts]) < 200_000, piece  # noqa: B023
 
 
-def test_a_summary_of_many_links_has_their_words() -> None:
+def test_a_summary_of_many_links_has_their_texts() -> None:
     assert summary_of("One [two](https://a.example) three") == "One two three"
     assert summary_of("[] " * 50 + "end", 1000).endswith("[] end")
 
@@ -96,11 +96,11 @@ def scanned_by(work: Callable[[], object]) -> int:
     return scanned
 
 
-def test_a_text_of_brackets_is_shown_as_it_is() -> None:
+def test_a_text_of_brackets_is_shown_unchanged() -> None:
     assert html_of("[" * 500) == f"<p>{'[' * 500}</p>"
 
 
-def test_a_text_that_is_too_long_for_markdown_keeps_its_paragraphs_and_no_markup() -> None:
+def test_a_text_too_long_for_markdown_keeps_only_its_paragraphs() -> None:
     shown = html_of("<b>one</b>\ntwo\n\n*three*\n\n" + "x" * 30_000)
     assert shown.startswith("<p>&lt;b&gt;one&lt;/b&gt;<br>two</p><p>*three*</p>")
 
@@ -140,7 +140,7 @@ def test_nothing_in_a_text_runs_or_loads(text: str) -> None:
         ("می\u200cخواهم", "می\u200cخواهم"),
     ],
 )
-def test_a_line_hides_nothing_and_turns_nothing_round(text: str, line: str) -> None:
+def test_a_line_contains_no_invisible_or_reversing_characters(text: str, line: str) -> None:
     assert one_line(text) == line
 
 
@@ -152,12 +152,12 @@ def test_a_line_hides_nothing_and_turns_nothing_round(text: str, line: str) -> N
         ("*at http://example.org!*", "http://example.org"),
     ],
 )
-def test_a_bare_address_is_a_link_without_what_ends_the_sentence(text: str, address: str) -> None:
+def test_a_bare_url_becomes_a_link_without_trailing_punctuation(text: str, address: str) -> None:
     assert f'<a href="{address}" rel="nofollow ugc noopener">{address}</a>' in html_of(text)
 
 
 @pytest.mark.parametrize("text", ["`https://example.org`", "https://", "https://...", "ftp://example.org"])
-def test_what_is_code_or_no_web_address_is_no_link(text: str) -> None:
+def test_code_and_non_web_urls_are_not_linked(text: str) -> None:
     assert "<a" not in html_of(text)
 
 
@@ -165,7 +165,7 @@ def test_a_link_is_not_linked_again() -> None:
     assert html_of("[https://example.org](https://example.net)").count("<a") == 1
 
 
-def test_bullets_and_numbers_stand_where_the_words_of_their_list_begin() -> None:
+def test_list_markers_are_next_to_their_text() -> None:
     shown = html_of("- شاي\n- قهوة\n\n> مرحبا\n\n1. tea")
     assert (
         shown.count('<ul dir="auto">') == shown.count('<ol dir="auto">') == shown.count('<blockquote dir="auto">') == 1

@@ -38,7 +38,7 @@ def refusal(*tenants: dict[str, object], **changes: object) -> str:
     return str(refused.value)
 
 
-def test_without_tables_there_is_one_community_as_ever():
+def test_without_tables_there_is_one_community():
     """An installation that names no communities is read as before there could be several."""
     found = read_tenants(TOWN, {})
     assert list(found) == ["default"]
@@ -46,7 +46,7 @@ def test_without_tables_there_is_one_community_as_ever():
     assert found["default"].broker_name == "openmeet"
 
 
-def test_a_community_takes_over_what_is_the_installations():
+def test_a_community_inherits_the_installations_settings():
     found = checked(read(VILLAGE, firehose_urls=["wss://pds.town.net"]))
     village = found["village"]
     assert village.site_name == "The village"
@@ -56,7 +56,7 @@ def test_a_community_takes_over_what_is_the_installations():
     assert village.installation_database_url == found["default"].installation_database_url
 
 
-def test_a_community_takes_over_nothing_that_would_let_another_in():
+def test_a_community_inherits_nothing_that_grants_access():
     """It has its own files, queue and users. Operators and moderators of the default site have no rights there."""
     village = checked(read(VILLAGE))["village"]
     assert village.data_directory == Path("/srv/town/tenants/village")
@@ -66,13 +66,13 @@ def test_a_community_takes_over_nothing_that_would_let_another_in():
     assert village.operators == ()
 
 
-def test_a_postgresql_installation_gives_each_a_schema():
+def test_a_postgresql_installation_gives_each_community_a_schema():
     found = checked(read({**VILLAGE, "name": "north-side"}, database_url="postgresql://db.town.net/openmeet"))
     assert found["north-side"].database_url == "postgresql://db.town.net/openmeet"
     assert found["north-side"].database_schema == "tenant_north_side"
 
 
-def test_mail_comes_in_the_communitys_name():
+def test_mail_is_sent_in_the_communitys_name():
     """Its e-mails come from the installation's address, without the default site's name and reply address."""
     assert read(VILLAGE)["village"].mail_from == "no-reply@town.net"
     own = read({**VILLAGE, "mail_from": "Us <us@village.net>"}, mail_reply_to="town@town.net")["village"]
@@ -105,11 +105,11 @@ def test_a_password_for_one_server_is_not_shown_to_another():
         ({"name": "default"}, "Two communities are called 'default'"),
     ],
 )
-def test_what_is_shared_or_means_nothing_is_refused_with_a_sentence(own: dict[str, Any], sentence: str):
+def test_shared_or_meaningless_settings_are_refused_with_an_explanation(own: dict[str, Any], sentence: str):
     assert sentence in refusal({**VILLAGE, **own})
 
 
-def test_two_schemas_of_one_database_are_two_places_and_one_schema_is_one():
+def test_two_schemas_are_separate_and_one_cannot_be_shared():
     url = "postgresql://me:secret@db.town.net/openmeet"
     hamlet = {"name": "hamlet", "public_url": "https://hamlet.town.net"}
     same = {**hamlet, "database_url": "postgresql://db.town.net:5432/openmeet", "database_schema": "tenant_village"}
@@ -117,22 +117,22 @@ def test_two_schemas_of_one_database_are_two_places_and_one_schema_is_one():
     assert "village and hamlet have the same database" in refusal(VILLAGE, same, database_url=url)
 
 
-def test_every_problem_is_said_at_once():
+def test_all_problems_are_reported_at_once():
     said = refusal({**VILLAGE, "colour": "red"}, {"name": "hamlet"})
     assert "colour" in said
     assert "Community hamlet in the settings has no public_url" in said
 
 
-def test_names_are_given_once():
+def test_names_are_unique():
     assert "Two communities are called 'village'" in refusal(VILLAGE, {**VILLAGE, "public_url": "https://b.net"})
 
 
-def test_proxies_that_name_communities_must_stand_in_front():
+def test_proxies_that_select_communities_must_be_configured_as_proxies():
     assert "OPENMEET_PROXIES_NAME_TENANT is set and" in refusal(VILLAGE, proxies_name_tenant=True)
     checked(read(VILLAGE, proxies_name_tenant=True, trusted_proxy_hops=1))
 
 
-def test_what_is_no_table_is_refused():
+def test_invalid_tables_are_refused():
     with pytest.raises(SettingsRefused, match=r"\[\[openmeet.tenants\]\]"):
         read_tenants({**TOWN, "tenants": {"village": VILLAGE}}, {})
 
@@ -140,13 +140,13 @@ def test_what_is_no_table_is_refused():
 LISTED = '[{ name = "village", public_url = "https://village.town.net", site_name = "The village" }]'
 
 
-def test_the_environment_names_the_same_communities_as_the_file():
+def test_the_environment_can_list_the_same_communities():
     """For containers, which have no settings file: the same tables give the same settings."""
     assert repr(read_tenants(TOWN, {VARIABLE: LISTED})) == repr(read(VILLAGE))
     assert list(read_tenants(TOWN, {VARIABLE: " "})) == ["default"]
 
 
-def test_a_list_may_have_lines_and_a_community_secrets_of_its_own():
+def test_a_list_can_have_lines_and_a_community_its_own_secrets():
     text = """[
       { name = "village", public_url = "https://village.net", mail_url = "smtp://v:secret@mail.village.net" },
       { name = "hamlet", public_url = "https://hamlet.net", operators = ["mayor@hamlet.net"] },
@@ -167,12 +167,12 @@ def test_a_list_may_have_lines_and_a_community_secrets_of_its_own():
         f'{LISTED}\nsite_name = "more than a list"',
     ],
 )
-def test_what_is_no_list_of_tables_is_refused_with_an_example(text: str):
+def test_an_invalid_list_of_tables_is_refused_with_an_example(text: str):
     with pytest.raises(SettingsRefused, match=r"OPENMEET_TENANTS must be a TOML list of tables, like \[\{ name"):
         read_tenants(TOWN, {VARIABLE: text})
 
 
-def test_two_places_do_not_name_different_communities():
+def test_file_and_environment_must_not_list_different_communities():
     """A community that is named only in the ignored place would be missing for the consumer."""
     hamlet = {"name": "hamlet", "public_url": "https://hamlet.town.net"}
     with pytest.raises(SettingsRefused, match="both name communities, and not the same"):

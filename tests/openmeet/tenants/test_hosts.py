@@ -44,7 +44,7 @@ def browser(*, proxies_name_tenant: bool = False) -> httpx.AsyncClient:
         ("village.town.net@meet.town.net", "default"),
     ],
 )
-async def test_the_host_decides(host: str, name: str):
+async def test_the_host_name_selects_the_site(host: str, name: str):
     """Port and spelling do not matter. An unknown name leads to the default site."""
     assert (await browser().get("/", headers={"host": host})).text == name
 
@@ -60,31 +60,31 @@ async def test_the_host_decides(host: str, name: str):
         ("/api/events", {"authorization": "Bearer abc", "cookie": "openmeet_session=abc"}),
     ],
 )
-async def test_a_strangers_word_for_a_community_is_passed_over(path: str, headers: dict[str, str]):
+async def test_a_community_header_without_a_token_is_ignored(path: str, headers: dict[str, str]):
     found = await browser().get(path, headers={**headers, "x-tenant-id": "village"})
     assert found.text == "default"
 
 
-async def test_with_a_token_a_program_names_its_community():
+async def test_a_client_with_a_token_can_select_its_community():
     """The site that the header names then checks the token itself."""
     headers = {"authorization": "bearer abc", "x-tenant-id": "village"}
     assert (await browser().get("/api/events", headers=headers)).text == "village"
 
 
-async def test_a_token_for_a_community_that_is_none_is_as_good_as_unknown():
+async def test_a_token_for_an_unknown_community_is_invalid():
     headers = {"authorization": "Bearer abc", "x-tenant-id": "hamlet"}
     found = await browser().get("/api/events", headers=headers)
     assert found.status_code == 401
     assert found.json()["title"] == "InvalidToken"
 
 
-async def test_a_proxy_of_the_operators_names_any():
+async def test_the_operators_proxy_can_select_any_community():
     async with browser(proxies_name_tenant=True) as through:
         assert (await through.get("/", headers={"x-tenant-id": "village"})).text == "village"
         assert (await through.get("/", headers={"x-tenant-id": "hamlet"})).status_code == 404
         assert (await through.get("/", headers={"host": "village.town.net"})).text == "village"
 
 
-def test_a_host_without_a_name_has_none():
+def test_an_empty_host_name_selects_none():
     assert host_name("") == ""
     assert host_name(":80") == ""

@@ -40,7 +40,7 @@ async def test_topics_become_searches_and_groups_are_followed(site):
     assert [one.group.id for one in followed] == [group.id]
 
 
-async def test_whoever_chooses_nothing_goes_on(site):
+async def test_choosing_nothing_continues(site):
     """Nothing is stored, and the next URL must be on this site."""
     async with site.browser() as browser:
         await sign_up(browser, "ida@example.org", "Ida")
@@ -49,7 +49,7 @@ async def test_whoever_chooses_nothing_goes_on(site):
     assert await _searches(site) == []
 
 
-async def test_a_new_person_without_a_name_is_asked_what_they_like_next(site):
+async def test_a_new_person_without_a_name_is_asked_for_interests_next(site):
     """Unless they came for something, in which case they continue with that."""
     async with site.browser() as browser:
         await sign_up(browser, "ida@example.org", "Ida")

@@ -30,5 +30,5 @@ from openmeet.domain.users.first_name import first_name
         ("", ""),
     ],
 )
-def test_the_first_name(name: str, called: str) -> None:
+def test_first_names_are_recognised(name: str, called: str) -> None:
     assert first_name(name) == called

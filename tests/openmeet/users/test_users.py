@@ -16,7 +16,7 @@ async def db(make_database):
     return await make_database("openmeet")
 
 
-async def test_an_address_belongs_to_one_person_however_they_race(db):
+async def test_an_address_belongs_to_one_person_despite_concurrency(db):
     async def sign_up():
         async with db.transaction() as tx:
             return await actions.create_person(tx, email="ana@example.org")
@@ -24,12 +24,12 @@ async def test_an_address_belongs_to_one_person_however_they_race(db):
     assert len(set(await asyncio.gather(*(sign_up() for _ in range(5))))) == 1
 
 
-async def test_people_without_an_address_are_different_people(db):
+async def test_people_without_an_address_are_separate_people(db):
     async with db.transaction() as tx:
         assert await actions.create_person(tx) != await actions.create_person(tx)
 
 
-async def test_a_claimed_shadow_is_the_same_row(db):
+async def test_a_claimed_shadow_account_keeps_its_row(db):
     async with db.transaction() as tx:
         shadow = await actions.create_shadow(tx)
         assert await actions.claim_shadow(tx, shadow, display_name="carla.example.org")
@@ -38,7 +38,7 @@ async def test_a_claimed_shadow_is_the_same_row(db):
     assert (user.kind, user.display_name) == (UserKind.PERSON, "carla.example.org")
 
 
-async def test_a_shadow_cannot_have_an_address(db):
+async def test_a_shadow_account_cannot_have_an_address(db):
     async with db.transaction() as tx:
         shadow = await actions.create_shadow(tx)
     give = "update users set email = 'x@example.org' where id = :id"
@@ -46,7 +46,7 @@ async def test_a_shadow_cannot_have_an_address(db):
         await db.write(lambda writer: writer.execute(give, id=shadow))
 
 
-async def test_a_profile_is_replaced_and_counted(db):
+async def test_a_profile_is_replaced_and_its_revision_incremented(db):
     async with db.transaction() as tx:
         user_id = await actions.create_person(tx, display_name="Ana")
         user = await actions.edit_profile(tx, user_id, Profile("Ana B", "Hello", "Europe/Berlin"))
@@ -58,11 +58,11 @@ async def test_a_profile_is_replaced_and_counted(db):
 @pytest.mark.parametrize(
     ("typed", "kept"), [("  Ana   B ", "Ana B"), ("A\u202ena\x00", "Ana"), ("李", "李"), ("أنا", "أنا")]
 )
-def test_names_are_tidied(typed, kept):
+def test_names_are_normalised(typed, kept):
     assert actions.check_name(typed) == kept
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "\u200b\u202e", "x" * 65])
-def test_what_is_no_name_is_refused(typed):
+def test_an_invalid_name_is_refused(typed):
     with pytest.raises(InvalidForm):
         actions.check_name(typed)

@@ -16,7 +16,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
     return site_on(await make_database("openmeet"), clock)
 
 
-async def test_who_has_no_zone_is_asked_until_they_say(site: Site) -> None:
+async def test_people_without_a_zone_are_asked_until_they_choose_one(site: Site) -> None:
     """The rest of the profile stays, and an invalid zone is refused. E-mails always name the event's zone."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -48,7 +48,7 @@ async def make(client, who, **changes: object):
     return answer
 
 
-async def test_an_event_made_is_read_back_as_declared(client, ana):
+async def test_a_created_event_is_read_back_as_documented(client, ana):
     made = await make(client, ana)
     shown = msgspec.json.decode(made.content, type=EventDetail)
     assert (shown.starts_at, shown.starts_local, shown.revision) == ("2026-07-04T16:00:00Z", "2026-07-04T18:00:00", 1)
@@ -59,13 +59,13 @@ async def test_an_event_made_is_read_back_as_declared(client, ana):
     assert re.fullmatch(r'"1-[0-9a-f]{16}"', read.headers["etag"])
 
 
-async def test_the_host_sees_how_publishing_stands(client, ana):
+async def test_the_host_sees_the_state_of_publishing(client, ana):
     made = await make(client, ana)
     detail = (await client.get(made.headers["location"], headers=ana)).json()
     assert detail["publication"]["state"] == "due"
 
 
-async def test_the_same_idempotency_key_makes_one_event(client, ana):
+async def test_the_same_idempotency_key_creates_one_event(client, ana):
     headers = ana | {"idempotency-key": "k1"}
     first = await client.post("/api/events", json=EVENT, headers=headers)
     second = await client.post("/api/events", json=EVENT, headers=headers)
@@ -80,7 +80,7 @@ async def test_the_same_idempotency_key_with_another_body_is_refused(client, ana
     assert (second.status_code, second.json()["title"]) == (422, "KeyReused")
 
 
-async def test_a_start_in_the_past_must_be_meant(client, ana):
+async def test_a_start_in_the_past_needs_confirmation(client, ana):
     """Neither a new event nor an edit gets a start in the past by mistake. An event that has begun can still be edited."""
     past = {"startsLocal": "2025-07-04T18:00", "endsLocal": None}
     refused = await client.post("/api/events", json=EVENT | past, headers=ana)
@@ -124,13 +124,13 @@ async def test_bad_input_names_its_field(client, ana, change, field):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"title": NaN}', b'{"a":1,"a":2}', b"\xff", b'{"unknown": 1}'])
-async def test_what_is_no_event_is_refused(client, ana, body):
+async def test_an_invalid_event_is_refused(client, ana, body):
     answer = await client.post("/api/events", content=body, headers=ana | {"content-type": "application/json"})
     assert answer.status_code == 400
 
 
 @pytest.mark.parametrize(("change", "words"), [({"mode": "x"}, "in_person"), ({"visibility": "x"}, "unlisted")])
-async def test_a_word_outside_of_a_closed_set_is_answered_with_the_set(client, ana, change, words):
+async def test_an_unknown_enum_value_is_answered_with_the_known_ones(client, ana, change, words):
     answer = await client.post("/api/events", json=EVENT | change, headers=ana)
     assert words in answer.json()["detail"]
 
@@ -138,18 +138,18 @@ async def test_a_word_outside_of_a_closed_set_is_answered_with_the_set(client, a
 @pytest.mark.parametrize(
     ("path", "known"), [("/api/events?form=2026-07-04", "q, from, to, uri"), ("/api/me?full=1", "takes none")]
 )
-async def test_an_unknown_parameter_is_refused_with_those_that_are_known(client, ana, path, known):
+async def test_an_unknown_parameter_is_answered_with_the_known_ones(client, ana, path, known):
     answer = await client.get(path, headers=ana)
     assert answer.status_code == 400
     assert known in answer.json()["detail"]
 
 
-async def test_without_a_session_nothing_is_made(client):
+async def test_nothing_is_created_without_a_session(client):
     answer = await client.post("/api/events", json=EVENT)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
-async def test_an_unknown_token_is_an_error_also_where_none_is_needed(client):
+async def test_an_unknown_token_is_refused_even_if_none_is_needed(client):
     answer = await client.get("/api/events", headers={"authorization": "Bearer nonsense"})
     assert (answer.status_code, answer.json()["title"]) == (401, "InvalidToken")
 
@@ -160,7 +160,7 @@ async def test_a_cookie_opens_no_api(client, ana):
     assert answer.status_code == 401
 
 
-async def test_answers_and_the_waitlist(client, ana, ben):
+async def test_answering_and_the_waitlist(client, ana, ben):
     cleo = await api_session(client, "cleo@example.org", "Cleo")
     made = await make(client, ana, capacity=1)
     path = made.headers["location"]
@@ -181,7 +181,7 @@ async def test_answers_and_the_waitlist(client, ana, ben):
     assert taken.json()["status"] == "attending"
 
 
-async def test_the_join_link_is_for_people_who_go(client, ana, ben):
+async def test_the_join_link_is_for_attendees(client, ana, ben):
     made = await make(client, ana, mode="online", onlineUrl="https://meet.example/secret")
     path = made.headers["location"]
     assert (await client.get(path)).json()["onlineUrl"] is None
@@ -193,7 +193,7 @@ async def test_the_join_link_is_for_people_who_go(client, ana, ben):
     assert (await client.get(path, headers=ana)).json()["onlineUrl"] == "https://meet.example/secret"
 
 
-async def test_cancel_bring_back_delete(client, ana, ben):
+async def test_an_event_is_cancelled_reinstated_and_deleted(client, ana, ben):
     path = (await make(client, ana)).headers["location"]
     assert (await client.post(f"{path}/cancel", json={"reason": "Rain"}, headers=ben)).status_code == 403
     assert (await client.post(f"{path}/cancel", json={"reason": "Rain"}, headers=ana)).json()["status"] == "cancelled"
@@ -204,7 +204,7 @@ async def test_cancel_bring_back_delete(client, ana, ben):
 
 
 @pytest.mark.parametrize("visibility", ["unlisted", "private"])
-async def test_what_is_not_public_is_in_no_list_and_no_search(client, ana, visibility):
+async def test_private_events_are_in_no_list_and_no_search(client, ana, visibility):
     path = (await make(client, ana, title="Secret supper", visibility=visibility)).headers["location"]
     assert "Secret" not in (await client.get("/api/events")).text
     assert "Secret" not in (await client.get("/api/events?q=supper")).text
@@ -213,7 +213,7 @@ async def test_what_is_not_public_is_in_no_list_and_no_search(client, ana, visib
     assert (await client.get(path, headers=ana)).status_code == HTTPStatus.OK
 
 
-async def test_pages_of_a_list_hold_every_event_once_in_order(client, ana):
+async def test_pages_of_a_list_contain_every_event_once_in_order(client, ana):
     for hour in (9, 9, 9, 10, 11, 12, 13):
         await make(client, ana, startsLocal=f"2026-07-04T{hour:02}:00", endsLocal=None)
     seen, cursor = [], ""
@@ -240,7 +240,7 @@ async def test_pages_of_a_list_hold_every_event_once_in_order(client, ana):
         "q=" + "x" * 201,
     ],
 )
-async def test_odd_questions_are_refused(client, query):
+async def test_invalid_queries_are_refused(client, query):
     assert (await client.get(f"/api/events?{query}")).status_code == 400
 
 
@@ -264,7 +264,7 @@ async def test_search_by_text_and_day(client, ana, query, found):
     assert bool((await client.get(f"/api/events?{query}")).json()["events"]) is found
 
 
-async def test_my_events_by_what_i_have_to_do_with_them(client, ana, ben, clock):
+async def test_my_events_are_listed_by_ones_role(client, ana, ben, clock):
     path = (await make(client, ana, capacity=1)).headers["location"]
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ana)
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
@@ -292,7 +292,7 @@ async def test_my_events_by_what_i_have_to_do_with_them(client, ana, ben, clock)
     assert await titles(ana, "hosting") == []
 
 
-async def test_a_closed_session_does_not_work_any_more(client, ana):
+async def test_a_closed_session_no_longer_works(client, ana):
     assert (await client.get("/api/session", headers=ana)).json()["displayName"] == "Ana"
     assert (await client.delete("/api/session", headers=ana)).status_code == 204
     assert (await client.get("/api/session", headers=ana)).status_code == 401
@@ -305,7 +305,7 @@ async def test_the_profile_is_replaced(client, ana):
     assert (await client.put("/api/me", json={"displayName": "A", "timeZone": "Moon"}, headers=ana)).status_code == 400
 
 
-async def test_every_operation_is_documented_and_every_documented_one_answers(site, client):
+async def test_operations_and_documentation_match(site, client):
     document = (await client.get("/api/openapi.json")).json()
     documented = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert documented == {(one.method, one.path) for one in operations()}
@@ -318,7 +318,7 @@ async def test_every_operation_is_documented_and_every_documented_one_answers(si
     assert routed == documented
 
 
-async def test_every_reference_of_the_document_leads_somewhere(client):
+async def test_every_reference_in_the_document_resolves(client):
     text = (await client.get("/api/openapi.json")).text
     document = json.loads(text)
     for name in re.findall(r'"#/components/schemas/([^"]+)"', text):

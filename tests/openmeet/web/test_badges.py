@@ -36,7 +36,7 @@ def card(text: str, title: str) -> list[str]:
     return badges_in(found.split("</article>")[0])
 
 
-async def test_a_mixed_list_says_of_each_where_it_is_from(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_a_mixed_list_shows_the_origin_of_each_event(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """The app is named if it is known, and so is whether the host is a member. If all events were made here, there is
     no badge.
     """
@@ -62,7 +62,7 @@ async def test_a_mixed_list_says_of_each_where_it_is_from(make_sqlite: MakeDatab
         assert card(mixed, "Copy") == ["From another app", "Not by a member"], "it only says that it is ours"
 
 
-async def test_pages_say_it_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_pages_show_the_origin_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """Pages of an imported event, of one made here and of a detected series. A draft has no badge."""
     db = await make_sqlite("openmeet", clock=clock)
     await take_known(db, *weekly(16))

@@ -30,7 +30,7 @@ def everywhere(path: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("visibility", "status"), [("public", 410), ("unlisted", 404), ("private", 404)])
-async def test_a_series_that_was_deleted_says_so_everywhere_if_it_was_public(site, ana, visibility, status):
+async def test_a_deleted_series_is_gone_everywhere_if_it_was_public(site, ana, visibility, status):
     path = await make(ana, visibility=visibility)
     assert (await ana.post(f"{path}/delete", data={"dates": "delete"})).status_code == 303
     async with site.browser() as anybody:
@@ -47,7 +47,7 @@ async def test_a_series_that_was_deleted_says_so_everywhere_if_it_was_public(sit
 
 
 @pytest.mark.parametrize(("visibility", "status"), [("public", 410), ("unlisted", 404), ("private", 404)])
-async def test_a_group_that_was_deleted_says_so_everywhere_if_it_was_public(site, ana, visibility, status):
+async def test_a_deleted_group_is_gone_everywhere_if_it_was_public(site, ana, visibility, status):
     path = await made(ana, visibility=visibility)
     slug = GroupSlug(path.rpartition("/")[2])
     async with site.db.transaction() as tx:

@@ -33,7 +33,7 @@ async def test_the_next_step_of_an_empty_search_finds_something(make_sqlite: Mak
             assert '<h3><a href="/events/' in (await anybody.get(path)).text
 
 
-async def test_each_filter_is_removed_by_one_tap(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_each_filter_can_be_removed_with_one_tap(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_sqlite("openmeet"), clock)
     filters = {
         "from": "2026-07-01",

@@ -20,7 +20,7 @@ def entry_in(file: bytes):
     return entry
 
 
-async def test_the_link_on_the_page_gives_the_event_with_what_its_reader_may_know(site):
+async def test_the_link_on_the_page_gives_a_file_for_its_reader(site):
     secret = {"street": "Geheimgasse 7", "place_audience": "attendees", "capacity": "1"}
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -57,7 +57,7 @@ async def test_the_link_on_the_page_gives_the_event_with_what_its_reader_may_kno
         assert b"meet.example" not in going.content, "the link to join stands in no file"
 
 
-async def test_a_private_event_is_a_file_for_nobody_else(site):
+async def test_nobody_else_gets_the_file_of_a_private_event(site):
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), visibility="private")
     async with site.browser() as stranger:

@@ -8,7 +8,7 @@ from tests.openmeet.site_under_test import details, person, sign_up, site_on
 
 
 @pytest.mark.parametrize(("visibility", "is_named"), [("public", True), ("private", False)])
-async def test_a_group_is_named_to_those_who_see_it(make_sqlite, clock, visibility, is_named):
+async def test_a_group_is_named_only_to_people_who_see_it(make_sqlite, clock, visibility, is_named):
     """The page of an event in a public group names the group. For strangers an event in a private group does not exist,
     and neither does the group's name.
     """

@@ -42,7 +42,7 @@ async def made(client: httpx.AsyncClient, path: str, body: dict, who: dict[str, 
     return answer.json()
 
 
-async def test_a_date_names_its_series_its_original_date_and_what_differs(client, ana) -> None:
+async def test_a_date_names_its_series_its_original_date_and_its_differences(client, ana) -> None:
     group = await made(client, "/api/groups", {"name": "Choir", "timeZone": "UTC"}, ana)
     series = await made(client, "/api/series", PRACTICE | {"group": group["slug"]}, ana)
     date = (await client.post(f"/api/series/{series['slug']}/dates/{SECOND}", headers=ana)).json()
@@ -75,7 +75,7 @@ async def test_a_date_names_its_series_its_original_date_and_what_differs(client
     assert listed[date["slug"]]["series"] == before["series"]
 
 
-async def test_changes_answer_what_a_read_answers(client, ana) -> None:
+async def test_changes_return_what_a_read_returns(client, ana) -> None:
     """Creating, editing, cancelling, reinstating and copying all return the same shape, with series, group and source."""
     group = await made(client, "/api/groups", {"name": "Choir", "timeZone": "UTC"}, ana)
     body = {"title": "Tea", "startsLocal": "2026-03-10T19:30", "timeZone": "UTC"}
@@ -98,7 +98,7 @@ async def test_changes_answer_what_a_read_answers(client, ana) -> None:
     assert published == (await client.get(f"/api/events/{copied['slug']}", headers=ana)).json()
 
 
-async def test_an_event_of_its_own_names_no_series(client, ana) -> None:
+async def test_a_single_event_names_no_series(client, ana) -> None:
     body = {"title": "Tea", "startsLocal": "2026-03-10T19:30", "timeZone": "UTC"}
     event = await made(client, "/api/events", body, ana)
     shown = (await client.get(f"/api/events/{event['slug']}")).json()
@@ -110,7 +110,7 @@ async def test_an_event_of_its_own_names_no_series(client, ana) -> None:
     )
 
 
-async def test_a_series_or_group_that_the_reader_may_not_see_is_not_named(client, ana, site: Site) -> None:
+async def test_a_series_or_group_hidden_from_the_reader_is_not_named(client, ana, site: Site) -> None:
     group = await made(client, "/api/groups", {"name": "Inner circle", "timeZone": "UTC", "visibility": "private"}, ana)
     event = await made(
         client,
@@ -154,7 +154,7 @@ async def test_a_series_or_group_that_the_reader_may_not_see_is_not_named(client
     assert (told["title"], told["series"], told["originalDate"]) == ("Practice", None, None)
 
 
-async def test_ones_own_events_are_by_default_those_one_hosts_and_goes_to(client, ana) -> None:
+async def test_my_events_default_to_those_one_hosts_and_goes_to(client, ana) -> None:
     ben = await api_session(client, "ben@example.org", "Ben")
     slugs = {}
     for title, who, more in (

@@ -53,7 +53,7 @@ async def put_at(tx, event, place):
         ("🇩🇪 한국어 모임", ("한국어", "모임", "🇩🇪"), ("일본어",)),
     ],
 )
-async def test_words_of_every_script_are_found(db, title, found_by, not_by):
+async def test_words_in_every_script_are_found(db, title, found_by, not_by):
     async with db.transaction() as tx:
         await event_by(tx, await person(tx, "Ana"), title=title)
         assert {word: await titles(tx, word) for word in found_by} == {word: [title] for word in found_by}
@@ -68,7 +68,7 @@ async def test_words_of_every_script_are_found(db, title, found_by, not_by):
         "; drop table events; --", "\u202etea", "\u0300" * 50, "x" * 200, "東" * 200, "🎉" * 200, "\ufffd", "te\u00ada",
     ],
 )  # fmt: skip
-async def test_no_sign_means_anything_to_an_engine(db, query):
+async def test_punctuation_has_no_special_meaning(db, query):
     """All letters and digits of a query are searched for, and nothing else in it has an effect."""
     async with db.transaction() as tx:
         await event_by(tx, await person(tx, "Ana"), title="Tea")
@@ -79,7 +79,7 @@ async def test_no_sign_means_anything_to_an_engine(db, query):
 PLAIN_TEA = {"t=tea", '"tea', 'tea"', "tea*", "^tea", "tea:*", "tea)", "-tea", "\u202etea", "te\u00ada"}
 
 
-async def test_titles_come_first_and_cursors_hold_while_events_are_added(db):
+async def test_title_matches_come_first_and_cursors_stay_valid(db):
     wanted = SearchQuery(("jazz",))
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -96,7 +96,7 @@ async def test_titles_come_first_and_cursors_hold_while_events_are_added(db):
     assert seen == ["Jazz 1", "Jazz 3", "Jazz 5", "Concert 1", "Concert 3", "Concert 5"]
 
 
-async def test_the_index_follows_every_change(db):
+async def test_the_index_is_updated_by_every_change(db):
     """Events are renamed, cancelled and deleted here, and brought, changed and deleted by the network."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -116,7 +116,7 @@ async def test_the_index_follows_every_change(db):
         assert [row[0] for row in await tx.fetch("select search_words from events where search_words <> ''")] == []
 
 
-async def test_what_is_not_public_is_found_by_nobody_else(db):
+async def test_nobody_else_finds_private_events(db):
     """As a control, the same words find public events."""
     secret = {"title": "Zanzibar", "description": "zanzibar", "tags": "zanzibar"}
     async with db.transaction() as tx:
@@ -136,7 +136,7 @@ async def test_what_is_not_public_is_found_by_nobody_else(db):
         assert await titles(tx, "zanzibar", of_groups_of=ben.user_id) == []
 
 
-async def test_filters_narrow_and_apply_together(db):
+async def test_filters_combine(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await event_by(tx, ana, title="Choir", categories="music", tags="a_b", languages="de", access="step_free")
@@ -157,7 +157,7 @@ async def test_filters_narrow_and_apply_together(db):
             assert [event.title for event in found] == expected, typed
 
 
-async def test_near_is_measured_over_the_ground_and_never_by_a_hidden_address(db):
+async def test_distance_is_measured_on_the_globe_and_never_to_a_hidden_address(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         for title, place in (("Berlin", BERLIN), ("Potsdam", POTSDAM), ("East", ("-17", "179.99")), ("None", ("", ""))):
@@ -183,12 +183,12 @@ async def test_near_is_measured_over_the_ground_and_never_by_a_hidden_address(db
         ({"near": "1,2", "within": "10"}, "Nothing nearby", "/?near=1%2C2&within=40"),
     ],
 )
-def test_an_empty_answer_says_why_and_offers_one_step(typed, heading, path):
+def test_an_empty_result_says_why_and_offers_one_step(typed, heading, path):
     said = next_steps(typed)[0]
     assert (said.heading, said.path) == (heading, path)
 
 
-async def test_one_letter_is_no_mark_of_the_index(db):
+async def test_single_letters_do_not_match_marks_of_the_index(db):
     """The index has every title word again with "t=" in front and every topic with "k=". Queries for these letters must
     not match them.
     """
@@ -205,5 +205,5 @@ async def test_one_letter_is_no_mark_of_the_index(db):
     assert found == {letter: [] for letter in "mogshr"} | {"t": ["Tea", "Kites"], "k": ["Kites"], "j": ["Jazz"]}
 
 
-def test_of_many_short_beginnings_the_first_four_count():
+def test_of_many_short_prefixes_the_first_four_count():
     assert query_terms("a b cc jazz d e tea") == ("a", "b", "cc", "jazz", "d", "tea")

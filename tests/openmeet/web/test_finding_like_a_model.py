@@ -133,7 +133,7 @@ def some_question(chosen: random.Random, today: date) -> SearchQuery:
 
 # Tiny limits for rows per step, steps and index keys, so that every kind of step is taken.
 @pytest.mark.parametrize(("some", "walks", "first", "most"), [(500, 4, 4, 256), (3, 0, 1, 8), (2, 1, 40, 1_000)])
-async def test_every_page_of_every_question_is_that_of_the_model(db, monkeypatch, some, walks, first, most):
+async def test_every_page_of_every_search_equals_the_models(db, monkeypatch, some, walks, first, most):
     chosen = random.Random(f"{some} {walks}")
     for name, number in (("_SOME", some), ("_SCANS", walks), ("_FIRST", first), ("_MOST", most)):
         monkeypatch.setattr(index_scan, name, number)

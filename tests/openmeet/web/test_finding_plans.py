@@ -79,7 +79,7 @@ async def many_events(tx: Transaction) -> None:
     await tx.execute("analyze events")
 
 
-async def test_every_statement_of_a_search_has_an_index(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_statement_of_a_search_uses_an_index(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """For every kind of search. Sequential scans are disabled on PostgreSQL, because with so few rows they would be
     cheaper.
     """

@@ -93,7 +93,7 @@ async def crowd(tx: Transaction) -> None:
     await tx.execute("analyze events")
 
 
-async def test_what_nearly_never_stands_together_is_not_read(db: Database) -> None:
+async def test_rare_combinations_of_common_words_are_cheap(db: Database) -> None:
     async with db.transaction() as tx:
         await crowd(tx)
     async with db.reader() as reader:

@@ -66,7 +66,7 @@ async def test_endings_and_typing_errors_are_forgiven(site: Site) -> None:
         assert await found(site, words) == expected, words
 
 
-async def test_what_is_found_is_not_mended_and_what_is_like_nothing_stays_unfound(site: Site) -> None:
+async def test_only_unsuccessful_searches_are_corrected(site: Site) -> None:
     async with site.browser() as anybody:
         exact = (await anybody.get("/", params={"q": "concert"})).text
         near = (await anybody.get("/", params={"q": "concerts"})).text
@@ -76,7 +76,7 @@ async def test_what_is_found_is_not_mended_and_what_is_like_nothing_stays_unfoun
     assert "Nothing matches" in nothing
 
 
-async def test_programs_and_feeds_find_what_the_page_finds(site: Site) -> None:
+async def test_api_and_feeds_find_what_the_page_finds(site: Site) -> None:
     async with site.browser() as anybody:
         said = (await anybody.get("/api/events", params={"q": "philosohpy"})).json()
         exact = (await anybody.get("/api/events", params={"q": "philosophy"})).json()
@@ -91,7 +91,7 @@ async def test_programs_and_feeds_find_what_the_page_finds(site: Site) -> None:
     assert len(other_app["events"]) == 1
 
 
-async def test_a_mended_search_goes_on_page_by_page(site: Site) -> None:
+async def test_a_corrected_search_continues_page_by_page(site: Site) -> None:
     async with site.db.transaction() as tx:
         bo = await person(tx, "Bo")
         for number in range(3):
@@ -117,7 +117,7 @@ async def test_hosts_and_groups_are_found_by_name(site: Site) -> None:
     assert await named(site, "zi") == []
 
 
-async def test_private_events_lend_no_words(site: Site) -> None:
+async def test_private_events_suggest_no_corrections(site: Site) -> None:
     """Otherwise a corrected word would reveal that such an event exists."""
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"q": "zirkuss"})).text
@@ -129,7 +129,7 @@ def _corrected(names: known_names.KnownNames, words: list[str]) -> list[str] | N
     return None if found is None else [form for one in found for form in one.forms]
 
 
-def test_mending_is_bounded() -> None:
+def test_correcting_is_bounded() -> None:
     """Long words have no variants, and short ones are not corrected."""
     names = known_names.names_in([("a" * 500 + " abcd", "", None)], {})
     assert _corrected(names, ["b" * 500]) is None
@@ -139,7 +139,7 @@ def test_mending_is_bounded() -> None:
     assert sum(map(len, names.spelled.variants.values())) < 10
 
 
-async def test_the_name_of_a_host_finds_what_they_host(site: Site) -> None:
+async def test_the_name_of_a_host_finds_their_events(site: Site) -> None:
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"q": "Lindqvist"})).text
         group = (await anybody.get("/", params={"q": "north"})).text
@@ -153,7 +153,7 @@ async def test_the_name_of_a_host_finds_what_they_host(site: Site) -> None:
     assert "You might like these" in nobody
 
 
-async def test_compounds_and_umlauts_are_one_word_or_two(site: Site) -> None:
+async def test_compounds_and_umlauts_match_as_one_word_or_two(site: Site) -> None:
     async with site.db.transaction() as tx:
         bo = await person(tx, "Bo")
         await event_by(tx, bo, title="Weinprobe im Hof")
@@ -175,7 +175,7 @@ async def test_compounds_and_umlauts_are_one_word_or_two(site: Site) -> None:
     assert "Nothing for “Früstück”. These match “Frühstück”." in other
 
 
-async def test_a_word_that_nothing_has_is_left_out_on_the_page_alone(site: Site) -> None:
+async def test_an_unknown_word_is_dropped_on_the_page_only(site: Site) -> None:
     async with site.browser() as anybody:
         page = unescape((await anybody.get("/", params={"q": "xylophone jazz"})).text)
         feed = (await anybody.get("/events.json", params={"q": "xylophone jazz"})).json()
@@ -189,14 +189,14 @@ async def test_names_are_found_despite_typing_errors(site: Site) -> None:
     assert await named(site, "phlosophers nort") == ["Philosophers of the north"]
 
 
-async def test_groups_are_named_by_their_names_alone(site: Site) -> None:
+async def test_groups_are_found_only_by_their_names(site: Site) -> None:
     async with site.db.transaction() as tx:
         bo = await person(tx, "Bo")
         await groups.create(tx, bo, GroupDetails("Choir", "Europe/Berlin", description="We meet in Wedding."))
     assert await named(site, "wedding") == []
 
 
-async def test_words_for_a_topic_lead_to_it(site: Site) -> None:
+async def test_words_for_a_topic_link_to_it(site: Site) -> None:
     async with site.db.transaction() as tx:
         bo = await person(tx, "Bo")
         await event_by(tx, bo, title="Catan", categories="games")
@@ -208,7 +208,7 @@ async def test_words_for_a_topic_lead_to_it(site: Site) -> None:
         assert "Catan" in page.partition('id="others"')[2]
 
 
-def test_with_two_errors_the_beginning_is_right() -> None:
+def test_with_two_errors_the_beginning_must_be_right() -> None:
     names = known_names.names_in([("letters by hand", "", None)], {})
     assert _corrected(names, ["klettern"]) is None
     assert _corrected(names, ["lettrrs"]) == ["letters"]

@@ -59,7 +59,7 @@ async def network(tx) -> Caller:
     return ana
 
 
-async def test_each_place_shows_what_the_rule_says(site: Site) -> None:
+async def test_each_list_shows_what_the_rule_says(site: Site) -> None:
     async with site.db.transaction() as tx:
         await network(tx)
         slugs = {row["slug"]: row["title"] for row in await tx.fetch("select slug, title from events order by id")}
@@ -77,7 +77,7 @@ async def test_each_place_shows_what_the_rule_says(site: Site) -> None:
     }
 
 
-async def test_nobody_is_woken_by_somebody_whom_nobody_here_knows(site: Site, clock: HandClock) -> None:
+async def test_strangers_on_the_network_notify_nobody(site: Site, clock: HandClock) -> None:
     async with site.db.transaction() as tx:
         dan = await person(tx, "Dan")
         await alerts.save(tx, dan, {"q": "by"})
@@ -93,7 +93,7 @@ async def test_nobody_is_woken_by_somebody_whom_nobody_here_knows(site: Site, cl
 
 
 @pytest.mark.parametrize(("choice", "stand"), [("nothing", ["Made here"]), ("everything", EVERYTHING)])
-async def test_a_site_may_show_more_or_less(make_database: MakeDatabase, clock: HandClock, choice: str, stand) -> None:
+async def test_a_site_can_show_more_or_less(make_database: MakeDatabase, clock: HandClock, choice: str, stand) -> None:
     """On its pages and in notifications. A search finds everything in any case."""
     site = site_on(await make_database("openmeet"), clock, network_shown=choice)
     async with site.db.transaction() as tx:
@@ -118,9 +118,7 @@ async def test_a_site_may_show_more_or_less(make_database: MakeDatabase, clock: 
     assert {row["title"] for row in rows if row["id"] in told} == set(stand)
 
 
-async def test_what_is_near_a_point_may_stand_beside_what_is_familiar(
-    make_database: MakeDatabase, clock: HandClock
-) -> None:
+async def test_a_site_can_also_show_what_is_near_a_point(make_database: MakeDatabase, clock: HandClock) -> None:
     """On its pages, on each page of the list, and in notifications."""
     near = "48.21, 16.37, 20"
     site = site_on(await make_database("openmeet"), clock, network_near=near)
@@ -153,7 +151,7 @@ async def test_what_is_near_a_point_may_stand_beside_what_is_familiar(
     assert {row["title"] for row in rows if row["id"] in told} == stand - {"Made here"}
 
 
-async def test_its_pages_follow_each_other_without_gap_or_double(site: Site) -> None:
+async def test_its_pages_have_no_gaps_or_duplicates(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await network(tx)
         for hour in range(14, 19):

@@ -104,7 +104,7 @@ def place_of(event: Event) -> str:
     return event.place_in_series.original_date
 
 
-async def test_dates_that_a_reader_may_not_see_are_not_in_their_file(db: Database, clock: HandClock) -> None:
+async def test_dates_hidden_from_a_reader_are_not_in_their_file(db: Database, clock: HandClock) -> None:
     """However long ago they were. For people who may see them they are in the file for a year."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -125,7 +125,7 @@ async def test_dates_that_a_reader_may_not_see_are_not_in_their_file(db: Databas
         assert (inner.starts_at in {at.timestamp() * 1e6 for _, at in shown_in(mine)}) == (days == 0)
 
 
-async def test_a_series_of_fewer_people_is_told_to_these_alone(db: Database) -> None:
+async def test_a_restricted_series_is_only_in_the_files_of_people_who_see_it(db: Database) -> None:
     """A date of it that is public stands alone, and reveals nothing about the others."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -148,7 +148,7 @@ async def test_a_series_of_fewer_people_is_told_to_these_alone(db: Database) -> 
         assert b"RRULE:FREQ=WEEKLY" not in await file_for(tx, group, kept_away)
 
 
-async def test_what_ended_long_ago_is_not_told(db: Database, clock: HandClock) -> None:
+async def test_series_that_ended_long_ago_are_left_out(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -174,7 +174,7 @@ async def test_many_series_are_read_by_as_many_statements_as_one(db: Database) -
     assert counts[0] == counts[1]
 
 
-async def test_hidden_dates_of_long_ago_are_read_no_more_and_the_rule_does_not_name_them(
+async def test_hidden_dates_of_long_ago_are_neither_read_nor_excluded_by_the_rule(
     db: Database, clock: HandClock
 ) -> None:
     """Nor does it name dates that were cancelled then: the rule in the file starts a year ago."""
@@ -197,7 +197,7 @@ async def test_hidden_dates_of_long_ago_are_read_no_more_and_the_rule_does_not_n
     assert b"EXDATE" not in file
 
 
-async def test_of_too_many_dates_the_past_of_a_series_is_left_out_with_its_rule(
+async def test_with_too_many_dates_the_past_of_a_series_is_left_out(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With too many series the oldest become single dates. A date that is hidden from the reader is in no file."""

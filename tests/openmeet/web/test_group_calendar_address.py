@@ -70,7 +70,7 @@ async def answers(site, address: str) -> int:
     return got.status_code
 
 
-async def test_a_member_has_an_address_that_they_make_anew_and_close(site, ana, ben):
+async def test_a_member_has_a_url_that_can_be_renewed_and_closed(site, ana, ben):
     path = await private_group(site, ana)
     await let_in(site, path, "ben@example.org", "Ben")
     assert await address_in(ben, path) == ""
@@ -97,7 +97,7 @@ async def test_a_member_has_an_address_that_they_make_anew_and_close(site, ana, 
 
 
 @pytest.mark.parametrize("how", ["left", "removed", "banned", "deleted"])
-async def test_it_ends_with_the_membership(site, ana, ben, how):
+async def test_the_url_stops_with_the_membership(site, ana, ben, how):
     """It stops working at once. A person who comes back has none until they create another."""
     path = await private_group(site, ana)
     await let_in(site, path, "ben@example.org", "Ben")
@@ -127,7 +127,7 @@ async def test_it_ends_with_the_membership(site, ana, ben, how):
         assert [await answers(site, one) for one in (before, after)] == [404, 200]
 
 
-async def test_programs_have_it_too(site, ana):
+async def test_the_api_offers_it_too(site, ana):
     path = await private_group(site, ana)
     api = f"/api{path}/calendar-feed"
     async with site.browser() as browser:

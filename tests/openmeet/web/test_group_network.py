@@ -55,7 +55,7 @@ async def publications_of(site: Site, kind: PublicationKind) -> int:
         return len(await reader.fetch("select subject_id from publications where kind = :kind", kind=kind))
 
 
-async def test_a_member_says_yes_and_takes_it_back(site: Site):
+async def test_a_member_consents_and_withdraws(site: Site):
     group, _, ben = await planted(site)
     assert await publications_of(site, PublicationKind.MEMBERSHIP) == 0
     async with signed_in(site, ben.user_id) as browser:
@@ -81,7 +81,7 @@ async def test_a_member_says_yes_and_takes_it_back(site: Site):
         assert put.json()["share"] == "all"
 
 
-async def test_who_has_not_agreed_or_is_in_a_group_that_is_not_published_is_offered_nothing(site: Site):
+async def test_without_consent_or_a_published_group_nothing_is_offered(site: Site):
     group, ana, ben = await planted(site, promotion_level="members")
     async with signed_in(site, ben.user_id) as browser:
         assert "Show it to everyone" not in (await browser.get(f"/groups/{group.slug}/network")).text
@@ -91,7 +91,7 @@ async def test_who_has_not_agreed_or_is_in_a_group_that_is_not_published_is_offe
         assert "agree to sync" in shown
 
 
-async def test_strangers_find_no_such_page(site: Site):
+async def test_strangers_do_not_find_the_page(site: Site):
     group, _, _ = await planted(site)
     async with site.db.transaction() as tx:
         cleo = await person(tx, "Cleo")
@@ -119,7 +119,7 @@ async def test_only_the_owner_decides_whether_the_group_is_published(site: Site)
         assert (await browser.put(path, json=kept, headers=headers)).json()["syncEnabled"] is True
 
 
-async def test_a_group_from_elsewhere_is_shown_and_asked_by_a_public_record(site: Site):
+async def test_a_remote_group_is_shown_and_joined_by_a_public_record(site: Site):
     _, _, ben = await planted(site)
     uri = f"at://{DID}/{GROUP}/chess"
     async with site.db.transaction() as tx:

@@ -38,7 +38,7 @@ async def ben(site):
         yield browser
 
 
-async def test_a_group_is_made_found_joined_and_left(ana, ben):
+async def test_a_group_is_created_found_joined_and_left(ana, ben):
     path = await made(ana, description="We *play*.", locality="Berlin")
     page = await text_of(ana, path)
     assert h1_of(page) == "Chess club"
@@ -60,7 +60,7 @@ async def test_a_group_is_made_found_joined_and_left(ana, ben):
     assert "You’re not in a group yet" in await text_of(ben, "/groups?which=mine")
 
 
-async def test_a_form_that_is_wrong_keeps_what_was_typed(ana):
+async def test_an_invalid_form_keeps_the_typed_text(ana):
     form = inputs_of((await ana.get("/groups/new")).text)
     wrong = form | NEW | {"name": "", "description": "We play.", "join_policy": "request", "join_question": "Why?"}
     answer = await ana.post("/groups/new", data=wrong)
@@ -70,7 +70,7 @@ async def test_a_form_that_is_wrong_keeps_what_was_typed(ana):
     assert 'value="Why?"' in answer.text
 
 
-async def test_one_form_makes_one_group(ana):
+async def test_one_form_creates_one_group(ana):
     form = inputs_of((await ana.get("/groups/new")).text) | NEW
     first, again = [(await ana.post("/groups/new", data=form)) for _ in range(2)]
     assert first.headers["location"] == again.headers["location"]
@@ -78,7 +78,7 @@ async def test_one_form_makes_one_group(ana):
     assert (other.status_code, first.headers["location"] in other.text) == (422, True)
 
 
-async def test_asking_with_a_question_is_decided_one_by_one_and_together(site, ana, ben):
+async def test_requests_with_an_answer_are_decided_singly_and_together(site, ana, ben):
     path = await made(ana, join_policy="request", join_question="What do you play?")
     unanswered = await ben.post(f"{path}/join", data={"answer": " "})
     assert (unanswered.status_code, 'href="#answer"' in unanswered.text) == (400, True)
@@ -103,7 +103,7 @@ async def test_asking_with_a_question_is_decided_one_by_one_and_together(site, a
     assert "That’s already been decided." in await text_of(ana, late.headers["location"])
 
 
-async def test_roles_removal_and_bans_by_their_buttons(site, ana, ben):
+async def test_roles_removals_and_bans_by_buttons(site, ana, ben):
     path = await made(ana)
     await press(ben, f"{path}/join")
     them = await user_id(site, "ben@example.org")
@@ -127,7 +127,7 @@ async def test_roles_removal_and_bans_by_their_buttons(site, ana, ben):
         assert line in re.sub(r"<[^>]+>", "", log)
 
 
-async def test_a_link_is_made_opened_by_a_scanner_accepted_and_taken_back(site, ana, ben):
+async def test_an_invitation_link_is_created_opened_accepted_and_revoked(site, ana, ben):
     """Opening the page behind a link changes nothing, whoever opens it. A banned person cannot join by any link."""
     path = await made(ana, join_policy="invite", visibility="private")
     assert (await ana.post(f"{path}/invitations/link", data={"uses": "0", "days": "x"})).status_code == 400
@@ -154,7 +154,7 @@ async def test_a_link_is_made_opened_by_a_scanner_accepted_and_taken_back(site, 
     assert (await ben.get(link)).status_code == 404
 
 
-async def test_mails_are_looked_at_before_they_are_sent_and_can_be_declined(site, ana):
+async def test_invitation_mails_are_previewed_and_can_be_declined(site, ana):
     path = await made(ana)
     first = await ana.post(f"{path}/invitations/mail", data={"emails": "Cleo <cleo@example.org>, dan@"})
     assert (first.status_code, "1 e-mail" in first.text, "dan@" in first.text) == (200, True, True)
@@ -181,7 +181,7 @@ async def test_mails_are_looked_at_before_they_are_sent_and_can_be_declined(site
         assert (await cleo.get(door)).status_code == 404
 
 
-async def test_one_click_in_a_mail_program_is_a_no_to_the_group(site, ana):
+async def test_one_click_in_a_mail_program_declines_the_group(site, ana):
     """Without origin or cookies, and answered without a redirect (RFC 8058)."""
     path = await made(ana)
     await press(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
@@ -200,7 +200,7 @@ async def test_one_click_in_a_mail_program_is_a_no_to_the_group(site, ana):
     assert 'value="send"' not in again.text
 
 
-async def test_one_click_counts_after_the_invitation_was_taken_back(site, ana):
+async def test_one_click_counts_after_the_invitation_was_revoked(site, ana):
     """The e-mail still exists, and the refusal also covers the group's next invitation."""
     path = await made(ana)
     await press(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
@@ -215,7 +215,7 @@ async def test_one_click_counts_after_the_invitation_was_taken_back(site, ana):
     assert 'value="send"' not in again.text
 
 
-async def test_settings_are_saved_and_somebody_elses_change_is_shown(ana):
+async def test_settings_are_saved_and_concurrent_changes_shown(ana):
     path = await made(ana)
     form = inputs_of(await text_of(ana, f"{path}/settings")) | {"time_zone": "Europe/Berlin"}
     saved = await press(
@@ -234,7 +234,7 @@ async def test_settings_are_saved_and_somebody_elses_change_is_shown(ana):
     assert refused.status_code == 422
 
 
-async def test_an_address_of_ones_choice(ana):
+async def test_a_group_can_choose_its_slug(ana):
     path = await made(ana)
     wrong = await ana.post(f"{path}/address", data={"address": "No good!"})
     assert (wrong.status_code, "No good!" in wrong.text) == (400, True)
@@ -242,7 +242,7 @@ async def test_an_address_of_ones_choice(ana):
     assert (await ana.get(path)).headers["location"] == "/groups/chess-club"
 
 
-async def test_announcements_are_for_those_inside(ana, ben):
+async def test_announcements_are_for_members(ana, ben):
     path = await made(ana)
     form = inputs_of(await text_of(ana, path))
     assert (await ana.post(f"{path}/announcements", data={"text": " "})).status_code == 400
@@ -330,7 +330,7 @@ async def foreign_event(tx, title: str):
     await events.note_record(tx, event_id, uri=uri, cid="c", did=DID)
 
 
-async def test_events_in_list_month_and_feeds_with_those_of_whom_it_follows(site, ana, ben):
+async def test_lists_and_feeds_include_events_of_followed_groups(site, ana, ben):
     """Members see the group's own events, strangers see public ones, and feeds never contain more than strangers see.
     Foreign events are marked.
     """
@@ -388,7 +388,7 @@ async def test_events_in_list_month_and_feeds_with_those_of_whom_it_follows(site
     assert "Simultan" not in await text_of(ben, path)
 
 
-async def test_past_dates_stand_where_nothing_is_planned(site, clock, ana):
+async def test_past_dates_are_shown_if_nothing_is_planned(site, clock, ana):
     path = await made(ana)
     assert "No dates yet" in await text_of(ana, path)
     group = await group_at(site, path)
@@ -403,7 +403,7 @@ async def test_past_dates_stand_where_nothing_is_planned(site, clock, ana):
     assert "Board games" in await text_of(ana, f"{path}/events?view=past")
 
 
-async def test_deleting_says_what_becomes_of_events_and_wants_the_name(site, ana, ben):
+async def test_deleting_shows_the_consequences_and_asks_for_the_name(site, ana, ben):
     path = await made(ana)
     await press(ben, f"{path}/join")
     group = await group_at(site, path)
@@ -438,7 +438,7 @@ GROUP_ROUTES = [
 
 
 @pytest.mark.parametrize("who", ["nobody", "stranger", "banned", "left"])
-async def test_a_private_group_looks_absent_at_every_address_with_every_method(site, ana, ben, who):
+async def test_a_private_group_looks_absent_at_every_url_with_every_method(site, ana, ben, who):
     """For outsiders, pages and buttons respond as for a group that does not exist, and mention nothing of it."""
     path = await made(ana, visibility="private", join_policy="request")
     if who in {"banned", "left"}:

@@ -156,7 +156,7 @@ def what_ends_it(series):
 
 
 @pytest.mark.parametrize("role", [*GroupRole, None])
-async def test_what_somebody_made_in_the_group_asks_for_their_role_of_now(make_sqlite, clock, role):
+async def test_continuing_ones_own_work_needs_the_present_role(make_sqlite, clock, role):
     """People who may create events in the group can continue with theirs. Those who may no longer do so can only end
     them.
     """

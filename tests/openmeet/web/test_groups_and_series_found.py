@@ -37,7 +37,7 @@ def group(author: int, name: str, at: int = 1) -> RecordMessage:
     return message(Change(did(author), GROUP, "chess", rev(at), value))
 
 
-async def test_groups_kept_elsewhere_are_found_by_search_and_by_source(db: Database, clock: HandClock) -> None:
+async def test_remote_groups_are_found_by_search_and_by_source(db: Database, clock: HandClock) -> None:
     """They are not in the unfiltered list, nor found while the account that holds them waits for moderation or is
     hidden.
     """
@@ -104,14 +104,14 @@ async def test_series_are_found_by_search_and_listed(db: Database, clock: HandCl
         assert ">Games<" in text, "its author is a member now"
 
 
-async def test_the_search_leads_to_groups_and_series(db: Database, clock: HandClock) -> None:
+async def test_the_search_links_to_groups_and_series(db: Database, clock: HandClock) -> None:
     async with site_on(db, clock).browser() as browser:
         text = (await browser.get("/?q=chess")).text
     assert 'href="/groups?q=chess"' in text
     assert 'href="/series?q=chess"' in text
 
 
-async def test_groups_members_and_series_say_which_record_they_are(db: Database, clock: HandClock) -> None:
+async def test_groups_members_and_series_name_their_record(db: Database, clock: HandClock) -> None:
     """Kind, URI, repository, version and sync time. If something was made here and has no record, only the kind."""
     far = group(2, "Chess far away")
     games = series(1, name="Games far away")

@@ -54,7 +54,7 @@ async def person_id(client, who) -> str:
     return (await client.get("/api/me", headers=who)).json()["id"]
 
 
-async def test_a_group_is_made_changed_with_its_tag_and_found_at_both_addresses(client, ana):
+async def test_a_group_is_created_changed_with_its_etag_and_found_at_both_urls(client, ana):
     path = await make(client, ana)
     shown = await client.get(path)
     assert (shown.json()["joinPolicy"], shown.json()["members"], shown.json()["ownerId"]) == ("open", 1, None)
@@ -66,7 +66,7 @@ async def test_a_group_is_made_changed_with_its_tag_and_found_at_both_addresses(
     assert (late.status_code, late.headers["content-type"]) == (412, "application/problem+json")
 
 
-async def test_lists_go_on_at_their_cursor(client, ana):
+async def test_lists_continue_at_their_cursor(client, ana):
     for name in ("Bridge", "Chess", "Dominoes"):
         await make(client, ana, name=name)
     first = (await client.get("/api/groups?limit=2")).json()
@@ -76,7 +76,7 @@ async def test_lists_go_on_at_their_cursor(client, ana):
     assert [one["name"] for one in (await client.get("/api/groups?q=chess")).json()["groups"]] == ["Chess"]
 
 
-async def test_asking_deciding_and_leaving(client, ana, ben):
+async def test_requesting_deciding_and_leaving(client, ana, ben):
     path = await make(client, ana, joinPolicy="request", joinQuestion="Why us?")
     assert (await client.put(f"{path}/membership", json={}, headers=ben)).status_code == 400
     asked = await client.put(f"{path}/membership", json={"answer": "I play."}, headers=ben)
@@ -92,7 +92,7 @@ async def test_asking_deciding_and_leaving(client, ana, ben):
     assert (await client.delete(f"{path}/membership", headers=ana)).status_code == 422
 
 
-async def test_a_link_roles_bans_and_handing_over(client, ana, ben):
+async def test_links_roles_bans_and_handing_over(client, ana, ben):
     path = await make(client, ana, joinPolicy="invite", visibility="private")
     assert (await client.get(path, headers=ben)).status_code == 404
     link = (await client.post(f"{path}/invitations", json={"uses": 1}, headers=ana)).json()
@@ -177,7 +177,7 @@ def says_the_secret(text: str, slugs: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("was_member", [False, True], ids=["stranger", "sent away"])
-async def test_a_secret_of_members_is_nowhere_for_others(site, client, ana, was_member):
+async def test_a_members_secret_is_nowhere_for_others(site, client, ana, was_member):
     """People outside the groups, and people who were removed after answering, find no trace of it at any URL."""
     hidden = {case: await hide(client, ana, *visibilities) for case, visibilities in CASES.items()}
     slugs = [slug for _, slug in hidden.values()]
@@ -203,7 +203,7 @@ async def test_a_secret_of_members_is_nowhere_for_others(site, client, ana, was_
         assert found == []
 
 
-async def test_announcing_following_and_the_switch(client, ana, ben):
+async def test_announcing_following_and_switching_off(client, ana, ben):
     path = await make(client, ana)
     said = await client.post(f"{path}/announcements", json={"text": "Bring boards."}, headers=ana)
     assert (said.status_code, said.json()["authorName"]) == (201, "Ana")
@@ -221,7 +221,7 @@ async def test_announcing_following_and_the_switch(client, ana, ben):
     assert (await client.delete(f"{path}/announcements/{said.json()['id']}", headers=ana)).status_code == 404
 
 
-async def test_invitations_by_mail_are_previewed_listed_revoked_and_declined(client, ana, ben):
+async def test_mail_invitations_are_previewed_listed_revoked_and_declined(client, ana, ben):
     path = await make(client, ana, joinPolicy="invite")
     wanted = {"emails": ["cleo@example.org", "dan@", "Frida Holm"], "isPreview": True}
     seen = (await client.post(f"{path}/mail-invitations", json=wanted, headers=ana)).json()

@@ -51,7 +51,7 @@ async def test_strangers_sign_in_first(site: Site) -> None:
     assert (shown.status_code, shown.headers["location"]) == (303, "/sign-in?next=%2Fhome")
 
 
-async def test_what_waits_has_its_buttons_and_is_gone_once_answered(site: Site) -> None:
+async def test_pending_requests_have_buttons_and_disappear_once_answered(site: Site) -> None:
     """An invitation, a held place, and people who ask to join. Cancelled events and waitlist entries are not listed."""
     async with site.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -99,7 +99,7 @@ async def test_events_of_ones_groups_are_shown_until_they_are_answered(site: Sit
     assert "From your groups" not in await home_of(site, ana)
 
 
-async def test_somebody_new_sees_what_is_coming_up(site: Site) -> None:
+async def test_newcomers_see_what_is_coming_up(site: Site) -> None:
     async with site.db.transaction() as tx:
         await event_by(tx, await person(tx, "Ana"), title="Walk")
         newcomer = await person(tx, "Nina")
@@ -108,7 +108,7 @@ async def test_somebody_new_sees_what_is_coming_up(site: Site) -> None:
     assert "Walk" in page
 
 
-async def test_what_can_no_longer_be_answered_does_not_wait(site: Site, clock: HandClock) -> None:
+async def test_requests_that_can_no_longer_be_answered_are_not_listed(site: Site, clock: HandClock) -> None:
     """Invitations to events that no longer accept answers, however many there are."""
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
@@ -124,7 +124,7 @@ async def test_what_can_no_longer_be_answered_does_not_wait(site: Site, clock: H
     assert [title for title, _ in waiting_in(await home_of(site, ben))] == ["Open"]
 
 
-async def test_a_cancelled_event_says_so_once(site: Site) -> None:
+async def test_a_cancelled_event_is_mentioned_once(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         walk = await event_by(tx, ana, title="Walk")
@@ -136,7 +136,7 @@ async def test_a_cancelled_event_says_so_once(site: Site) -> None:
     assert ">You were going.</h2>" in shown
 
 
-async def test_what_one_may_not_see_does_not_wait(site: Site) -> None:
+async def test_requests_that_one_may_not_see_are_not_listed(site: Site) -> None:
     """An invitation by somebody whom the person has blocked is not listed, as in the list of their own events."""
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]

@@ -30,7 +30,7 @@ async def asked_for(site: Site) -> Event:
     return event
 
 
-async def test_requests_editing_and_hosting_are_said_once(site: Site) -> None:
+async def test_requests_editing_and_hosting_appear_once(site: Site) -> None:
     """Requests are above the list of people and can be decided there. Only the bar has a button for editing."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -41,7 +41,7 @@ async def test_requests_editing_and_hosting_are_said_once(site: Site) -> None:
     assert page.count("You host this") == 1
 
 
-async def test_a_host_has_the_link_to_share_and_nobody_else_has(site: Site) -> None:
+async def test_only_a_host_has_the_link_to_share(site: Site) -> None:
     async with site.browser() as browser, site.browser() as anybody:
         await sign_up(browser, "ana@example.org", "Ana")
         event = await asked_for(site)

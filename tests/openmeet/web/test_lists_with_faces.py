@@ -112,7 +112,7 @@ async def test_no_card_has_more_than_two_badges(site: Site) -> None:
     assert len(badges) == MOST_BADGES
 
 
-async def test_of_several_dates_the_first_says_that_they_repeat(site: Site) -> None:
+async def test_only_the_first_of_several_dates_is_shown_as_repeating(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         timing = Timing(pattern(datetime(2026, 3, 3, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY;COUNT=3")), None)  # noqa: DTZ001  # wall time is naive
@@ -122,7 +122,7 @@ async def test_of_several_dates_the_first_says_that_they_repeat(site: Site) -> N
     assert [OF_A_SERIES in card_of(one, facts).badges for one in dates] == [True, False, False]
 
 
-async def test_groups_in_a_list_have_a_cover_a_line_and_a_place(site: Site) -> None:
+async def test_groups_in_a_list_have_a_cover_a_text_and_a_place(site: Site) -> None:
     """The country is shown by its name, and only if there is no town."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -36,7 +36,7 @@ async def told(site, name):
                 await notifications.notify(tx, kinds.EVENT_CHANGED, event.id, to, said, revision=revision + 2)
 
 
-async def test_all_news_are_reached_by_the_api(site):
+async def test_all_notifications_can_be_read_with_the_api(site):
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         await told(site, "Ana")
@@ -51,7 +51,7 @@ async def test_all_news_are_reached_by_the_api(site):
         assert (made_up.status_code, made_up.json()["title"]) == (400, "InvalidCursor")
 
 
-async def test_all_news_are_reached_by_page(site):
+async def test_all_notifications_can_be_read_on_pages(site):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         await told(site, "Ana")
@@ -65,7 +65,7 @@ async def test_all_news_are_reached_by_page(site):
         assert "Back to the newest" in text
 
 
-async def test_everybody_who_answered_is_reached(site, monkeypatch):
+async def test_all_attendees_can_be_listed(site, monkeypatch):
     """People on the waitlist come after those who go, on several pages as on one."""
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Tea", capacity="3")
@@ -88,7 +88,7 @@ async def test_everybody_who_answered_is_reached(site, monkeypatch):
         assert (await client.get(path, params={"cursor": "bm8"}, headers=ana)).status_code == 400
 
 
-async def test_where_one_is_can_be_said_to_the_search_by_one_tap(site):
+async def test_one_tap_searches_near_ones_location(site):
     """The search is for the neighbourhood, which is in the URL. The browser's location is not requested before the tap."""
     async with site.browser() as browser:
         text = (await browser.get("/")).text

@@ -46,7 +46,7 @@ def daily(rule: str = DAILY, start: datetime = FIRST) -> Timing:
     return Timing(pattern(start, ZONE, parse_rule(rule)), timedelta(hours=1))
 
 
-async def test_a_daily_series_is_one_line_of_every_list(site: Site) -> None:
+async def test_a_daily_series_is_one_row_of_every_list(site: Site) -> None:
     """On the front page, in a search and on its host's page: its next date, and a link to the others."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -65,7 +65,7 @@ async def test_a_daily_series_is_one_line_of_every_list(site: Site) -> None:
         assert len((await nobody.get("/api/events")).json()["events"]) == 13
 
 
-async def test_what_goes_on_counts_no_dates(site: Site) -> None:
+async def test_an_endless_series_shows_no_number_of_dates(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await actions.create(tx, ana, Content("Morning swim"), daily())
@@ -74,7 +74,7 @@ async def test_what_goes_on_counts_no_dates(site: Site) -> None:
     assert "and more dates" in page
 
 
-async def test_a_series_of_the_network_is_one_line_with_the_dates_that_are_there(site: Site) -> None:
+async def test_a_detected_series_is_one_row_with_its_existing_dates(site: Site) -> None:
     """Detected from single events. It has no stored window, so the rows alone show which dates exist; the front page is
     the same for everybody.
     """
@@ -91,7 +91,7 @@ async def test_a_series_of_the_network_is_one_line_with_the_dates_that_are_there
     assert "and 3 more dates" in page.text
 
 
-async def test_a_group_shows_it_once_and_its_month_in_full(site: Site) -> None:
+async def test_a_group_lists_it_once_and_shows_its_whole_month(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -114,7 +114,7 @@ async def test_a_group_shows_it_once_and_its_month_in_full(site: Site) -> None:
     assert month.count("Morning swim") == 35
 
 
-async def test_a_cancelled_date_stands_for_its_series_only_where_no_other_takes_place(site: Site) -> None:
+async def test_a_cancelled_date_represents_its_series_only_if_no_other_takes_place(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         series = await actions.create(tx, ana, Content("Morning swim"), daily("FREQ=DAILY;COUNT=2"))
@@ -148,7 +148,7 @@ async def some_series(tx, chosen: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_pages_hold_of_each_series_its_best_date_and_each_once(site: Site, monkeypatch, seed: int) -> None:
+async def test_pages_contain_the_best_date_of_each_series_once(site: Site, monkeypatch, seed: int) -> None:
     """For every kind of search: the result is that of single dates with only the first date of each series, in whatever
     steps it is read.
     """
@@ -180,7 +180,7 @@ async def test_pages_hold_of_each_series_its_best_date_and_each_once(site: Site,
                 assert found == expected, wanted
 
 
-async def test_the_other_dates_are_met_by_an_index(site: Site) -> None:
+async def test_the_other_dates_are_counted_with_an_index(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         for number in range(20):

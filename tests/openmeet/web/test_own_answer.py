@@ -10,7 +10,7 @@ OPTIONAL = RegistrationQuestion("q1", "Do you bring a lantern?")
 REQUIRED = RegistrationQuestion("q2", "What do you eat?", is_required=True)
 
 
-async def test_nothing_is_held_or_waited_for_at_what_is_cancelled(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_a_cancelled_event_shows_no_held_place_or_waitlist(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """Neither on the event page nor in the list of one's own events."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as host, site.browser() as first, site.browser() as second, site.browser() as third:
@@ -36,7 +36,7 @@ async def test_nothing_is_held_or_waited_for_at_what_is_cancelled(make_sqlite: M
         assert "held for you" not in (await second.get("/my/events?tab=waiting")).text
 
 
-async def test_cancelling_what_nobody_answered_tells_nobody(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_cancelling_an_unanswered_event_notifies_nobody(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as host:
         await sign_up(host, "hanna@example.org", "Hanna")
@@ -46,9 +46,7 @@ async def test_cancelling_what_nobody_answered_tells_nobody(make_sqlite: MakeDat
         assert "nobody gets a notification" in (await host.get(cancelled.headers["location"])).text
 
 
-async def test_questions_that_may_be_left_open_are_offered_after_the_click(
-    make_sqlite: MakeDatabase, clock: HandClock
-) -> None:
+async def test_optional_questions_are_asked_after_the_click(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """Strangers are not told that questions come before they can answer."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     lantern = await _asking(site, OPTIONAL)

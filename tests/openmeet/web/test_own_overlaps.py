@@ -5,7 +5,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
 
 
-async def test_the_page_names_what_one_goes_to_at_the_same_time(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_the_page_names_ones_other_events_at_the_same_time(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         host = await person(tx, "Hanna Host")
@@ -27,9 +27,7 @@ async def test_the_page_names_what_one_goes_to_at_the_same_time(make_sqlite: Mak
         assert "At the same time you have" not in (await stranger.get(f"/events/{games.slug}")).text
 
 
-async def test_undo_stands_once_in_the_message_and_in_the_card_when_that_is_gone(
-    make_sqlite: MakeDatabase, clock: HandClock
-) -> None:
+async def test_undo_is_shown_once(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         games = await event_by(tx, await person(tx, "Hanna Host"), title="Games")

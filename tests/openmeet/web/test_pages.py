@@ -42,7 +42,7 @@ async def host_event(site, **typed: str):
         return host, await event_by(tx, host, **typed)
 
 
-async def test_a_draft_written_before_signing_in_survives_sign_up(browser):
+async def test_a_draft_written_before_signing_in_survives_signing_up(browser):
     form = inputs_of((await browser.get("/events/new")).text)
     sent = await browser.post("/events/new", data=form | TYPED | {"description": "Bring cake"})
     assert sent.headers["location"] == "/sign-in?next=/events/new"
@@ -56,7 +56,7 @@ async def test_a_draft_written_before_signing_in_survives_sign_up(browser):
     assert "Here is the event you began" not in (await browser.get("/events/new")).text
 
 
-async def test_the_country_offered_by_the_form_is_a_name_and_no_place_by_itself(browser):
+async def test_the_preselected_country_is_not_a_place_by_itself(browser):
     await sign_up(browser, "ana@example.org", "Ana")
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
     here = await browser.post("/events/new", data=form | {"locality": "Bonn", "country": "DE"})
@@ -68,7 +68,7 @@ async def test_the_country_offered_by_the_form_is_a_name_and_no_place_by_itself(
     assert '<p class="fact-main">Place to be announced</p>' in (await browser.get(nowhere.headers["location"])).text
 
 
-async def test_sending_a_form_twice_makes_one_event(browser):
+async def test_sending_a_form_twice_creates_one_event(browser):
     await sign_up(browser, "ana@example.org", "Ana")
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
     first = await browser.post("/events/new", data=form)
@@ -76,7 +76,7 @@ async def test_sending_a_form_twice_makes_one_event(browser):
     assert first.headers["location"] == second.headers["location"]
 
 
-async def test_what_was_typed_is_kept_and_each_problem_stands_at_its_field(browser):
+async def test_typed_text_is_kept_and_each_error_is_at_its_field(browser):
     typed = TYPED | {"ends": "2026-07-04T17:00", "description": "<b>Long</b> text", "capacity": "many"}
     answer = await browser.post("/events/new", data=typed)
     assert answer.status_code == 400
@@ -87,14 +87,14 @@ async def test_what_was_typed_is_kept_and_each_problem_stands_at_its_field(brows
     assert inputs_of(answer.text)["capacity"] == "many"
 
 
-async def test_a_form_shown_again_for_its_mistakes_still_makes_one_event(browser):
+async def test_a_corrected_form_still_creates_one_event(browser):
     await sign_up(browser, "ana@example.org", "Ana")
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
     again = await browser.post("/events/new", data=form | {"title": ""})
     assert inputs_of(again.text)["submission"] == form["submission"]
 
 
-async def test_a_form_changed_after_it_made_an_event_says_so_and_can_make_another(browser):
+async def test_a_form_changed_after_creating_an_event_can_create_another(browser):
     await sign_up(browser, "ana@example.org", "Ana")
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
     path = (await browser.post("/events/new", data=form)).headers["location"]
@@ -107,7 +107,7 @@ async def test_a_form_changed_after_it_made_an_event_says_so_and_can_make_anothe
     assert other.headers["location"] != path
 
 
-async def test_a_start_that_is_over_is_asked_about_once(browser):
+async def test_a_start_in_the_past_is_asked_about_once(browser):
     """The form asks once, keeps what was typed, and accepts the same start the second time. Another start in the past
     is asked about again.
     """
@@ -125,7 +125,7 @@ async def test_a_start_that_is_over_is_asked_about_once(browser):
     assert (await browser.post(f"{made.headers['location']}/edit", data=TYPED | edit)).status_code == 303
 
 
-async def test_an_error_elsewhere_says_nothing_about_a_start_that_is_over(browser):
+async def test_another_error_does_not_confirm_a_start_in_the_past(browser):
     """An error in the title is not a confirmation of the start, and a confirmation applies to that one start only."""
     await sign_up(browser, "ana@example.org", "Ana")
     over, earlier = TYPED | {"starts": "2025-07-04T18:00", "ends": ""}, {"starts": "2024-07-04T18:00"}
@@ -144,7 +144,7 @@ async def test_an_error_elsewhere_says_nothing_about_a_start_that_is_over(browse
     assert made.status_code == 303
 
 
-async def test_the_event_page_says_when_where_and_who(site, browser):
+async def test_the_event_page_shows_when_where_and_who(site, browser):
     host, event = await host_event(site)
     async with site.db.transaction() as tx:
         await attendance.answer(tx, await person(tx, "Greta Guest"), event.slug, RsvpReply.GOING)
@@ -172,14 +172,14 @@ async def test_answering_without_a_session_leads_through_sign_in_and_back(site, 
     assert "You’re going." in (await browser.get(back.headers["location"])).text
 
 
-async def test_an_address_alone_answers_nothing(site, browser):
+async def test_opening_a_url_answers_nothing(site, browser):
     _, event = await host_event(site)
     back = await sign_up(browser, "ben@example.org", "Ben", next_path=f"/events/{event.slug}?reply=going")
     assert "Almost done: press “I’m going”." in (await browser.get(back.headers["location"])).text
     assert "You’re going." not in (await browser.get(f"/events/{event.slug}")).text
 
 
-async def test_a_full_event_offers_the_waitlist_and_says_the_place_in_it(site, browser):
+async def test_a_full_event_offers_the_waitlist_and_shows_ones_position(site, browser):
     _, event = await host_event(site, capacity="1")
     async with site.db.transaction() as tx:
         await attendance.answer(tx, await person(tx, "Greta"), event.slug, RsvpReply.GOING)
@@ -207,7 +207,7 @@ async def test_a_cancelled_event_stays_visible_with_its_reason(site, browser):
     assert "<s>Board games</s>" in (await browser.get("/")).text
 
 
-async def test_a_removed_public_event_is_gone_and_a_removed_private_one_never_was(site, browser):
+async def test_a_deleted_public_event_is_gone_and_a_private_one_absent(site, browser):
     host, public = await host_event(site)
     async with site.db.transaction() as tx:
         private = await event_by(tx, host, visibility="private")
@@ -225,7 +225,7 @@ async def test_a_removed_public_event_is_gone_and_a_removed_private_one_never_wa
     assert (await browser.get(f"/api/events/{private.slug}")).status_code == 404
 
 
-async def test_who_had_to_do_with_a_removed_private_event_reads_which_it_was(site, browser):
+async def test_attendees_of_a_deleted_private_event_read_which_it_was(site, browser):
     await sign_up(browser, "ana@example.org", "Ana")
     async with site.db.transaction() as tx:
         host = await person(tx, "Hanna Host")
@@ -239,7 +239,7 @@ async def test_who_had_to_do_with_a_removed_private_event_reads_which_it_was(sit
     assert "The host deleted “Board games”." in gone.text
 
 
-async def test_absent_and_private_look_the_same(site, browser):
+async def test_absent_and_private_events_look_the_same(site, browser):
     _, event = await host_event(site, visibility="private")
 
     def essence(text):
@@ -251,7 +251,7 @@ async def test_absent_and_private_look_the_same(site, browser):
     assert essence(hidden.text) == essence(absent.text)
 
 
-async def test_a_held_event_is_its_authors_alone(site, browser):
+async def test_a_held_event_is_visible_to_its_author_only(site, browser):
     async with site.db.transaction() as tx:
         host = await person(tx, "Hanna Host")
         event = await event_by(tx, host)
@@ -260,7 +260,7 @@ async def test_a_held_event_is_its_authors_alone(site, browser):
     assert "Board games" not in (await browser.get("/")).text
 
 
-async def test_editing_shows_what_is_kept_and_a_stale_form_keeps_what_was_typed(browser):
+async def test_editing_shows_stored_values_and_a_stale_form_keeps_typed_ones(browser):
     await sign_up(browser, "ana@example.org", "Ana")
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
     path = (await browser.post("/events/new", data=form)).headers["location"]
@@ -273,7 +273,7 @@ async def test_editing_shows_what_is_kept_and_a_stale_form_keeps_what_was_typed(
     assert h1_of((await browser.get(path)).text) == "Chess"
 
 
-async def test_a_stale_form_says_what_differs_and_sent_again_it_is_saved(browser):
+async def test_a_stale_form_shows_the_differences_and_can_be_saved_again(browser):
     """The conflict page shows, field by field, what the other tab saved. Saving again is the decision for one's own
     version.
     """
@@ -294,7 +294,7 @@ async def test_a_stale_form_says_what_differs_and_sent_again_it_is_saved(browser
     assert h1_of((await browser.get(path)).text) == "Go"
 
 
-async def test_fewer_places_than_people_are_said_when_they_are_saved(site, browser):
+async def test_saving_fewer_places_than_attendees_is_mentioned(site, browser):
     await sign_up(browser, "ana@example.org", "Ana")
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
     path = (await browser.post("/events/new", data=form)).headers["location"]
@@ -309,7 +309,7 @@ async def test_fewer_places_than_people_are_said_when_they_are_saved(site, brows
     assert "Saved.</p>" in (await browser.get(path)).text
 
 
-async def test_the_title_of_a_form_with_problems_says_so(browser):
+async def test_the_title_of_an_invalid_form_says_so(browser):
     """A screen reader reads the title first when a page loads."""
     typed = TYPED | {"title": ""}
     assert "<title>Error: New event" in (await browser.post("/events/new", data=typed)).text
@@ -323,7 +323,7 @@ async def test_somebody_else_cannot_open_the_edit_form(site, browser):
     assert (await browser.post(f"/events/{event.slug}/delete", data={"x": "y"})).status_code == 403
 
 
-async def test_my_events_open_where_there_is_something_and_say_how_much(browser):
+async def test_my_events_opens_the_first_tab_with_events_and_shows_counts(browser):
     await sign_up(browser, "ana@example.org", "Ana")
     assert "Nothing planned yet" in (await browser.get("/my/events")).text
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
@@ -350,7 +350,7 @@ async def test_next_never_leads_to_another_site(browser, target):
     assert answer.headers["location"] == "/"
 
 
-async def test_news_say_who_answered_what(site, browser):
+async def test_notifications_say_who_answered_what(site, browser):
     await sign_up(browser, "ana@example.org", "Ana")
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
     path = (await browser.post("/events/new", data=form)).headers["location"]
@@ -359,7 +359,7 @@ async def test_news_say_who_answered_what(site, browser):
     assert f'Greta said maybe to <a href="{path}">Board games</a>.' in (await browser.get("/notifications")).text
 
 
-async def test_news_say_from_when_to_when_and_why(site, browser):
+async def test_notifications_say_old_and_new_times_and_why(site, browser):
     await sign_up(browser, "ben@example.org", "Ben")
     host, event = await host_event(site)
     await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
@@ -371,7 +371,7 @@ async def test_news_say_from_when_to_when_and_why(site, browser):
     assert "is cancelled: The roof leaks" in page
 
 
-async def test_news_of_another_change_say_which_parts_and_not_what_they_are(site, browser):
+async def test_notifications_of_other_changes_name_the_fields_but_no_values(site, browser):
     await sign_up(browser, "ben@example.org", "Ben")
     host, event = await host_event(site)
     await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
@@ -382,7 +382,7 @@ async def test_news_of_another_change_say_which_parts_and_not_what_they_are(site
     assert "Sesame" not in page
 
 
-async def test_nobody_stands_among_those_offered_a_place_and_among_those_waiting(site, browser):
+async def test_nobody_is_listed_as_offered_a_place_and_as_waiting(site, browser):
     await sign_up(browser, "ana@example.org", "Ana")
     form = inputs_of((await browser.get("/events/new")).text) | TYPED | {"capacity": "1"}
     path = (await browser.post("/events/new", data=form)).headers["location"]
@@ -400,7 +400,7 @@ async def test_nobody_stands_among_those_offered_a_place_and_among_those_waiting
     assert people == [("A place is held for", "Cleo"), ("On the waitlist", "Dora")]
 
 
-async def test_names_of_those_who_come_along_are_not_called_optional(site, browser):
+async def test_names_of_companions_are_not_called_optional(site, browser):
     await sign_up(browser, "ben@example.org", "Ben")
     host, event = await host_event(site)
     async with site.db.transaction() as tx:
@@ -413,7 +413,7 @@ async def test_names_of_those_who_come_along_are_not_called_optional(site, brows
     assert "optional" not in label
 
 
-async def test_news_tells_once_and_links_to_the_event(site, browser):
+async def test_notifications_appear_once_and_link_to_the_event(site, browser):
     await sign_up(browser, "ben@example.org", "Ben")
     host, event = await host_event(site)
     await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
@@ -430,7 +430,7 @@ async def test_news_tells_once_and_links_to_the_event(site, browser):
     assert "Mark all as read" not in (await browser.get("/notifications")).text
 
 
-async def test_news_that_came_after_the_list_was_shown_stay_new(site, browser):
+async def test_notifications_that_came_after_the_list_was_shown_stay_new(site, browser):
     await sign_up(browser, "ben@example.org", "Ben")
     host, event = await host_event(site)
     await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
@@ -446,7 +446,7 @@ async def test_news_that_came_after_the_list_was_shown_stay_new(site, browser):
         assert (await browser.post("/notifications", data={"until": wrong})).status_code == 400
 
 
-async def test_a_date_that_is_none_is_a_problem_and_no_empty_list(browser):
+async def test_an_invalid_date_is_an_error_and_not_an_empty_list(browser):
     """A search that was not carried out must not look like one without results."""
     answer = await browser.get("/", params={"from": "2026-02-30"})
     assert answer.status_code == 400
@@ -454,7 +454,7 @@ async def test_a_date_that_is_none_is_a_problem_and_no_empty_list(browser):
     assert "Nothing matches" not in answer.text
 
 
-async def test_pages_of_somebody_signed_in_are_kept_nowhere(browser):
+async def test_pages_of_signed_in_people_are_not_cached(browser):
     assert (await browser.get("/")).headers["cache-control"] == "private, no-cache"
     await sign_up(browser, "ana@example.org", "Ana")
     assert (await browser.get("/")).headers["cache-control"] == "no-store"
@@ -478,7 +478,7 @@ async def test_every_page_has_one_h1_and_a_main_landmark(browser, path):
     assert '<html lang="en" dir="ltr">' in page
 
 
-async def test_the_form_offers_countries_and_remembers_the_last(browser):
+async def test_the_form_offers_countries_and_remembers_the_last_one(browser):
     """For a new person the field is empty, and says what that means. After their first event it has that event's
     country.
     """

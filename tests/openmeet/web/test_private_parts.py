@@ -78,7 +78,7 @@ async def test_nobody_who_is_not_going_finds_them(site):
     assert "The link to join is shown to people who are going." in page
 
 
-async def test_the_same_probe_finds_them_for_everybody(site):
+async def test_the_same_search_finds_them_if_they_are_public(site):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, **EVENT)
@@ -90,7 +90,7 @@ async def test_the_same_probe_finds_them_for_everybody(site):
     assert "street" in found["/api/events?q=Geheimgasse"]
 
 
-async def test_who_is_going_finds_them_on_the_page_and_by_the_api(site):
+async def test_attendees_find_them_on_the_page_and_in_the_api(site):
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), **EVENT)
     async with site.browser() as guest:
@@ -111,7 +111,7 @@ async def test_who_is_going_finds_them_on_the_page_and_by_the_api(site):
     assert not (shown["hidesDoor"])
 
 
-async def test_who_waits_for_a_place_waits_for_the_address(site):
+async def test_people_on_the_waitlist_do_not_see_the_address(site):
     async with site.db.transaction() as tx:
         ana, cleo = await person(tx, "Ana"), await person(tx, "Cleo")
         event = await event_by(tx, ana, **EVENT, capacity="1")
@@ -127,7 +127,7 @@ def json_ld_of(page: str) -> dict:
     return json.loads(block)
 
 
-async def test_machines_read_what_everybody_knows_whoever_looks(site):
+async def test_structured_data_and_cards_contain_only_public_parts(site):
     """When the host opens the page, its structured data and its card still contain only what strangers may know."""
     hostile = "</script><script>alert(1)</script> & <b>"
     async with site.browser() as host:
@@ -151,7 +151,7 @@ async def test_machines_read_what_everybody_knows_whoever_looks(site):
 
 
 @pytest.mark.parametrize("visibility", ["unlisted", "private"])
-async def test_what_is_not_public_has_no_card(site, visibility):
+async def test_an_event_that_is_not_public_has_no_card(site, visibility):
     async with site.browser() as host:
         await sign_up(host, "ana@example.org", "Ana")
         async with site.db.transaction() as tx:
@@ -190,7 +190,7 @@ async def leaving(db, event, owner) -> dict[str, set[str]]:
     return {place: {name for name, secret in SECRETS.items() if secret in text} for place, text in texts.items()}
 
 
-async def test_what_leaves_by_itself_says_what_everybody_knows(make_database):
+async def test_outgoing_content_contains_only_public_parts(make_database):
     """Also in what is sent to the host's own webhook, because it is stored and passed on."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
@@ -202,7 +202,7 @@ async def test_what_leaves_by_itself_says_what_everybody_knows(make_database):
     assert found == {"webhook": set(SECRETS), "calendar": {"street", "flat", "north", "east"}}
 
 
-async def test_a_point_that_was_typed_is_found_nearby_and_stays_with_copies(site):
+async def test_typed_coordinates_are_found_nearby_and_copied(site):
     """In the form: invalid coordinates are reported at their field and kept, valid ones make the event findable nearby
     and are copied with it.
     """

@@ -45,7 +45,7 @@ async def chips(deployment: Deployment, who: Caller, event: Event) -> set[str]:
     return {words for words in (WAITING, HERE, ON_ITS_WAY_BACK) if words in page}
 
 
-async def test_who_was_never_asked_waits_for_nothing(deployment: Deployment):
+async def test_without_a_decision_nothing_is_shown_as_waiting(deployment: Deployment):
     """Before the publisher has run, the row says ``due``, but the page says what will happen."""
     ana, ben = await deployment.person("Ana", agrees=False), await deployment.person("Ben", agrees=False)
     event = await deployment.event(ana)
@@ -54,7 +54,7 @@ async def test_who_was_never_asked_waits_for_nothing(deployment: Deployment):
     assert await chips(deployment, ben, event) == {HERE}
 
 
-async def test_after_the_yes_it_waits(deployment: Deployment):
+async def test_after_consenting_the_event_waits(deployment: Deployment):
     """The repository is being created, and public content waits for it."""
     ana = await deployment.person(agrees=False)
     event = await deployment.event(ana)
@@ -64,7 +64,7 @@ async def test_after_the_yes_it_waits(deployment: Deployment):
     assert await chips(deployment, ana, event) == {WAITING}
 
 
-async def test_unlisted_events_are_only_here_with_the_yes_too(deployment: Deployment):
+async def test_unlisted_events_are_only_here_even_with_consent(deployment: Deployment):
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, visibility="unlisted")
     await deployment.answer(ben, event.slug)
@@ -72,7 +72,7 @@ async def test_unlisted_events_are_only_here_with_the_yes_too(deployment: Deploy
     assert await chips(deployment, ben, event) == {HERE}
 
 
-async def test_what_must_vanish_is_being_taken_back(deployment: Deployment):
+async def test_what_must_be_retracted_is_shown_as_being_removed(deployment: Deployment):
     """The event was made unlisted or consent was withdrawn, and the publisher has not run yet. Nothing is shown as
     waiting.
     """
@@ -87,7 +87,7 @@ async def test_what_must_vanish_is_being_taken_back(deployment: Deployment):
     assert await chips(deployment, ben, event) == {ON_ITS_WAY_BACK}
 
 
-async def test_what_was_recalled_is_being_taken_back(deployment: Deployment):
+async def test_what_was_unpublished_is_shown_as_being_removed(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -96,7 +96,7 @@ async def test_what_was_recalled_is_being_taken_back(deployment: Deployment):
     assert await chips(deployment, ana, event) == {ON_ITS_WAY_BACK}
 
 
-async def test_what_another_app_wrote_is_not_only_here(deployment: Deployment):
+async def test_imported_records_are_not_shown_as_only_here(deployment: Deployment):
     """For people who came with records of their own: their event and answer show where they are, and when the version
     here differs.
     """
@@ -118,7 +118,7 @@ async def test_what_another_app_wrote_is_not_only_here(deployment: Deployment):
     assert page.count("Changed only here</span>") == 2
 
 
-async def test_who_wants_no_events_published_waits_for_nothing(deployment: Deployment):
+async def test_without_consent_for_events_nothing_is_shown_as_waiting(deployment: Deployment):
     """With consent given: the publisher has run, and the event stays here until its host decides otherwise."""
     ana = await deployment.connected("ana")
     for wanted, words in ((False, HERE), (True, WAITING)):
@@ -131,7 +131,7 @@ async def test_who_wants_no_events_published_waits_for_nothing(deployment: Deplo
         assert await chips(deployment, ana, event) == {words}
 
 
-async def test_what_is_changed_in_another_apps_event_is_changed_only_here(deployment: Deployment):
+async def test_edits_of_another_apps_event_are_shown_as_only_here(deployment: Deployment):
     """If its author does not want events published, nothing waits for their PDS."""
     ana = await deployment.connected("ana")
     async with deployment.db.transaction() as tx:

@@ -29,7 +29,7 @@ async def all_of(reader, wanted, *, limit=2):
     return [event.title for event in seen]
 
 
-async def test_every_coming_event_once_soonest_first(db):
+async def test_every_coming_event_is_listed_once_soonest_first(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         for number in (3, 1, 2, 2, 2):
@@ -58,7 +58,7 @@ async def test_words_and_days_narrow_the_list(db):
         ("2026-12-06T23:30", "Etc/GMT+12"),
     ],
 )
-async def test_an_event_is_found_on_the_day_of_its_heading(db, starts, zone):
+async def test_an_event_is_found_on_the_day_in_its_heading(db, starts, zone):
     """Days are those at the event's place, however far that is from UTC."""
     day = date(2026, 12, 6)
     async with db.transaction() as tx:
@@ -70,13 +70,13 @@ async def test_an_event_is_found_on_the_day_of_its_heading(db, starts, zone):
 
 
 @pytest.mark.parametrize("word", ["zurich", "ZÜRICH", "Zu\u0308rich", "orsted", "strasse"])
-async def test_neither_case_nor_marks_hide_an_event(db, word):
+async def test_case_and_accents_do_not_matter(db, word):
     async with db.transaction() as tx:
         await event_by(tx, await person(tx, "Ana"), title="Ørsted in Zürich", venue_name="Straße 1")
         assert await all_of(tx, SearchQuery((word,))) == ["Ørsted in Zürich"]
 
 
-async def test_what_is_over_removed_undated_or_not_public_is_not_coming(db, clock):
+async def test_past_deleted_undated_and_private_events_are_not_coming(db, clock):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await event_by(tx, ana, visibility="unlisted")
@@ -120,7 +120,7 @@ async def test_my_lists_page_by_page(db, clock):
         assert {which: count for which, count in counts.items() if count} == {Mine.PAST: 3}
 
 
-async def test_events_of_news_come_in_one_statement(db):
+async def test_events_of_notifications_are_read_in_one_statement(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)

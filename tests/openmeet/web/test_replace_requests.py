@@ -51,7 +51,7 @@ async def test_a_private_group_stays_private(client, ana):
     assert await replaced(client, ana, path, GROUP | opened, CLOSED_GROUP) == opened
 
 
-async def test_names_that_hosts_alone_see_stay_theirs(client, ana):
+async def test_names_visible_to_hosts_only_stay_so(client, ana):
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"] + "/joining"
     assert await replaced(client, ana, path, CLOSED_LIST, CLOSED_LIST) == CLOSED_LIST
     assert await replaced(client, ana, path, {"maxParty": 2}, CLOSED_LIST) == CLOSED_LIST

@@ -17,7 +17,7 @@ from openmeet.web.attendance.resume_click import path_of
         ({"party": "", "mode": "", "other": "x"}, {}),
     ],
 )
-def test_a_box_that_is_not_ticked_is_kept_and_empty_fields_are_not(typed, kept):
+def test_an_unticked_box_is_kept_and_empty_fields_are_not(typed, kept):
     """Otherwise an answer would be shared although its author unticked that."""
     path = path_of(EventSlug("tea"), RsvpReply.GOING, typed)
     found = {name: values[0] for name, values in parse_qs(urlsplit(path).query, keep_blank_values=True).items()}

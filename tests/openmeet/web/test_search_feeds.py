@@ -36,7 +36,7 @@ async def some_events(site) -> None:
             await event_by(tx, ana, title="Zanzibar", categories="music", visibility=visibility)
 
 
-async def test_a_search_is_followed_in_three_forms(site, browser):
+async def test_a_search_can_be_followed_in_three_formats(site, browser):
     """Each found event is in the feed once, with what the format requires. The query is the same as the page's."""
     await some_events(site)
     page = (await browser.get("/?category=music")).text
@@ -80,7 +80,7 @@ async def test_a_search_is_followed_in_three_forms(site, browser):
     assert "content_text" in item
 
 
-async def test_the_name_of_a_search_is_in_words_of_its_reader(site, browser):
+async def test_the_name_of_a_search_is_in_the_readers_language(site, browser):
     browser.headers["accept-language"] = "de"
     for asked, name in (
         ("from=2027-03-01&to=2027-03-01", "Montag, 1.\xa0März 2027"),
@@ -92,14 +92,14 @@ async def test_the_name_of_a_search_is_in_words_of_its_reader(site, browser):
         assert feed.findtext(f"{ATOM}title") == f"Events: {name}"
 
 
-async def test_without_a_query_all_that_comes_up_is_followed(site, browser):
+async def test_without_a_query_all_coming_events_are_followed(site, browser):
     await some_events(site)
     feed = ET.fromstring((await browser.get("/events.atom")).content)  # our own output
     titles = {entry.findtext(f"{ATOM}title") for entry in feed.findall(f"{ATOM}entry")}
     assert titles == {"Choir & <tea>", "Chess"}
 
 
-async def test_a_search_that_is_not_understood_has_no_feed(site, browser):
+async def test_an_invalid_search_has_no_feed(site, browser):
     """The error says what is wrong. "My groups" has no feed, because programs read feeds without a session."""
     for query in ("from=yesterday", "groups=mine", "near=here"):
         for kind in ("ics", "atom", "json"):
@@ -107,7 +107,7 @@ async def test_a_search_that_is_not_understood_has_no_feed(site, browser):
         assert "/events.atom" not in (await browser.get(f"/?{query}")).text
 
 
-async def test_what_is_withdrawn_is_noticed_by_the_date_too_the_next_day_at_the_latest(site, browser, clock):
+async def test_a_removed_event_changes_the_date_header_within_a_day(site, browser, clock):
     """The removed event was the newest, so the remaining ones have an earlier or equal date."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -123,7 +123,7 @@ async def test_what_is_withdrawn_is_noticed_by_the_date_too_the_next_day_at_the_
     assert [item["title"] for item in again.json()["items"]] == ["Stays"]
 
 
-async def test_topics_on_a_page_lead_to_their_search(site, browser):
+async def test_topics_on_a_page_link_to_their_search(site, browser):
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), title="Choir", categories="music", tags="c&a, rock'n roll")
     page = (await browser.get(f"/events/{event.slug}")).text
@@ -133,7 +133,7 @@ async def test_topics_on_a_page_lead_to_their_search(site, browser):
         assert "Choir" in (await browser.get(path)).text
 
 
-async def test_an_empty_feed_is_a_valid_one(site, browser):
+async def test_an_empty_feed_is_valid(site, browser):
     found = json.loads((await browser.get("/events.json?q=nothing")).content)
     assert found["items"] == []
     feed = ET.fromstring((await browser.get("/events.atom?q=nothing")).content)  # our own output

@@ -28,7 +28,7 @@ async def listed(site) -> list[str]:
     return [one.text.removeprefix(ORIGIN) for one in found.iter() if one.tag.endswith("}loc") and one.text]
 
 
-async def test_public_events_and_groups_are_in_it_and_nothing_else(site, clock):
+async def test_only_public_events_and_groups_are_in_the_sitemap(site, clock):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         stranger = Caller(await users.create_shadow(tx), "")

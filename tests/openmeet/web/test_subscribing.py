@@ -64,7 +64,7 @@ async def made(browser: httpx.AsyncClient, path: str, **typed: str) -> str:
     return answer.headers["location"]
 
 
-async def test_series_group_person_and_search_have_the_links_and_their_files_the_interval(site, ana) -> None:
+async def test_every_public_page_has_the_links_and_its_files_the_interval(site, ana) -> None:
     series = await made(ana, "/events/new", **PRACTICE)
     group = await made(ana, "/groups/new", name="Choir", time_zone="UTC", visibility="public", join_policy="open")
     person = next(one for one in links_in((await ana.get(series)).text) if one.startswith("/people/"))
@@ -80,7 +80,7 @@ async def test_series_group_person_and_search_have_the_links_and_their_files_the
         must_subscribe((await stranger.get("/?q=practice+%26")).text, f"{ORIGIN}/events.ics?q=practice+%26")
 
 
-async def test_public_feeds_may_be_kept_for_a_quarter_of_an_hour_and_own_ones_by_nobody_else(site, ana) -> None:
+async def test_public_feeds_may_be_cached_and_personal_ones_may_not(site, ana) -> None:
     series = await made(ana, "/events/new", **PRACTICE)
     group = await made(ana, "/groups/new", name="Choir", time_zone="UTC", visibility="public", join_policy="open")
     person = next(one for one in links_in((await ana.get(series)).text) if one.startswith("/people/"))
@@ -100,7 +100,7 @@ async def test_public_feeds_may_be_kept_for_a_quarter_of_an_hour_and_own_ones_by
         assert (await program.get(feed)).headers["cache-control"] == "private, no-cache"
 
 
-async def test_secret_addresses_have_the_links_and_no_file_says_them(site, ana) -> None:
+async def test_secret_urls_have_the_links_but_are_in_no_file(site, ana) -> None:
     await ana.post("/settings/calendars/feed", data={"act": "open"})
     page = (await ana.get("/settings/calendars")).text
     (feed,) = set(re.findall(r'value="([^"]+\.ics)"', page))

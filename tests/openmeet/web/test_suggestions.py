@@ -59,7 +59,7 @@ async def suggested(site: Site, who: Caller) -> list[tuple[str, str]]:
     ]
 
 
-async def test_each_suggestion_says_why(site: Site) -> None:
+async def test_each_suggestion_has_its_reason(site: Site) -> None:
     """The strongest reason is shown. Answered, own, cancelled, hidden and past events are not suggested."""
     async with site.db.transaction() as tx:
         ana, ben, cleo, dora, me = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dora", "Me")]
@@ -108,7 +108,7 @@ async def test_followed_groups_and_distance(site: Site) -> None:
     ]
 
 
-async def test_people_one_has_blocked_suggest_nothing(site: Site) -> None:
+async def test_blocked_people_cause_no_suggestions(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, me = [await person(tx, name) for name in ("Ana", "Me")]
         await follow(tx, me, ana)
@@ -122,7 +122,7 @@ async def test_people_one_has_blocked_suggest_nothing(site: Site) -> None:
     assert await suggested(site, me) == []
 
 
-async def test_the_switch(site: Site) -> None:
+async def test_suggestions_can_be_switched_off(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, me = [await person(tx, name) for name in ("Ana", "Me")]
         await follow(tx, me, ana)
@@ -156,7 +156,7 @@ async def test_suggestions_take_as_many_statements_for_a_hundred_follows_as_for_
     assert asked[0] == asked[1]
 
 
-async def test_the_event_page_shows_what_is_like_it(site: Site) -> None:
+async def test_the_event_page_shows_similar_events(site: Site) -> None:
     """First by the same host, then on the same topic. An event that is not public has no such list."""
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]

@@ -55,7 +55,7 @@ def without_fieldset(html: str) -> str:
     return found[1] + found[2]
 
 
-async def test_a_stranger_s_view_is_what_strangers_get(site: Site) -> None:
+async def test_the_stranger_view_is_what_strangers_get(site: Site) -> None:
     async with site.browser() as host, site.browser() as anybody:
         await sign_up(host, "ana@example.org", "Ana")
         event = await hosted(site)
@@ -67,7 +67,7 @@ async def test_a_stranger_s_view_is_what_strangers_get(site: Site) -> None:
         assert 'href="/sign-in"' in seen
 
 
-async def test_a_guest_s_view_has_what_guests_know_and_no_more(site: Site) -> None:
+async def test_the_guest_view_has_exactly_what_guests_know(site: Site) -> None:
     async with site.browser() as host:
         await sign_up(host, "ana@example.org", "Ana")
         event = await hosted(site)
@@ -88,7 +88,7 @@ async def test_a_guest_s_view_has_what_guests_know_and_no_more(site: Site) -> No
     assert "My ticket" in guest
 
 
-async def test_nothing_can_be_sent_and_nothing_was_written(site: Site) -> None:
+async def test_nothing_can_be_sent_and_nothing_is_stored(site: Site) -> None:
     """Every button is in a disabled fieldset or leads to another page, and the guest is not stored."""
     async with site.browser() as host:
         await sign_up(host, "ana@example.org", "Ana")
@@ -114,7 +114,7 @@ async def _rows(site: Site) -> list[int]:
 
 
 @pytest.mark.parametrize("who", ["guest", "stranger"])
-async def test_nobody_else_sees_an_event_by_asking_for_another_view(site: Site, who: str) -> None:
+async def test_other_people_cannot_use_another_view(site: Site, who: str) -> None:
     """The parameter is for hosts. Others get their usual page."""
     async with site.browser() as host, site.browser() as anybody:
         await sign_up(host, "ana@example.org", "Ana")
@@ -132,7 +132,7 @@ async def test_nobody_else_sees_an_event_by_asking_for_another_view(site: Site, 
                 assert "viewing-as" not in page
 
 
-async def test_what_strangers_do_not_find_the_host_does_not_find_as_one(site: Site) -> None:
+async def test_in_the_stranger_view_hidden_events_are_absent_for_the_host_too(site: Site) -> None:
     async with site.browser() as host:
         await sign_up(host, "ana@example.org", "Ana")
         event = await hosted(site, visibility="private")
@@ -149,7 +149,7 @@ async def made(browser: httpx.AsyncClient, path: str, data: dict[str, str]) -> s
     return answer.headers["location"]
 
 
-async def test_a_series_and_a_group_have_a_stranger_s_view(site: Site) -> None:
+async def test_a_series_and_a_group_have_a_stranger_view(site: Site) -> None:
     async with site.browser() as host, site.browser() as anybody:
         await sign_up(host, "ana@example.org", "Ana")
         weekly = {

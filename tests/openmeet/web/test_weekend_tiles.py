@@ -26,7 +26,7 @@ def listed() -> list[list[ListedDay]]:
     ]
 
 
-def test_three_leave_the_list():
+def test_three_events_are_removed_from_the_list():
     parts = listed()
     assert [card.slug for card in take_weekend(parts, NOW, "Europe/Berlin")] == ["a", "b", "c"]
     assert [(one.key, [card.slug for card in one.items]) for one in parts[0]] == [
@@ -37,7 +37,7 @@ def test_three_leave_the_list():
 
 
 @pytest.mark.parametrize("gone", ["cancelled", "absent"])
-def test_fewer_stay_in_the_list(gone: str):
+def test_fewer_events_stay_in_the_list(gone: str):
     parts = listed()
     (saturday, sunday) = parts[0][1:3]
     sunday.items = []
@@ -51,7 +51,7 @@ def test_the_link_leads_to_both_days():
     assert weekend_path(NOW, "Europe/Berlin") == "/?from=2026-03-07&to=2026-03-08"
 
 
-def test_what_is_chosen_stands_in_front():
+def test_active_filters_come_first():
     """On a phone only the first filters of the line are visible. A source can only be removed, so it is among the other
     filters.
     """

@@ -95,7 +95,7 @@ async def test_the_host_gets_messages_with_edits_and_removals(talk):
     assert (data["message"]["text"], data["message"]["removedBy"]) == ("", "author")
 
 
-async def test_access_is_asked_when_a_message_is_sent(talk):
+async def test_access_is_checked_when_a_message_is_sent(talk):
     """Not when it was written: a co-host who was removed in between gets nothing."""
     slug = EventSlug(talk.path.rpartition("/")[2])
     async with talk.db.transaction() as tx:
@@ -112,7 +112,7 @@ async def test_access_is_asked_when_a_message_is_sent(talk):
     assert len(await talk.deliver()) == 1
 
 
-async def test_held_messages_and_rooms_of_hosts_are_not_sent(talk):
+async def test_held_messages_and_host_rooms_are_not_sent(talk):
     await talk.says(talk.ben, "See https://spam.example")
     async with talk.db.transaction() as tx:
         hosts = await room_of(tx, talk.ana, about_id(talk.room.event_id), RoomKind.HOSTS)
@@ -121,7 +121,7 @@ async def test_held_messages_and_rooms_of_hosts_are_not_sent(talk):
     assert talk.stage.receiver.heard == []
 
 
-async def test_a_chat_that_not_everybody_may_read_is_not_sent(talk):
+async def test_a_restricted_chat_is_not_sent(talk):
     """Whether access was restricted before or after the message was written."""
     await talk.says(talk.ana, "For everybody")
     async with talk.db.transaction() as tx:

@@ -51,13 +51,13 @@ def is_signed(headers: dict[str, str], body: bytes, secret: str) -> bool:
 
 
 @pytest.mark.parametrize("url", INSIDE)
-def test_no_spelling_of_an_address_is_a_name(url: str) -> None:
+def test_numeric_addresses_are_refused_in_every_spelling(url: str) -> None:
     with pytest.raises(InvalidForm) as refused:
         check_url(url, PUBLIC)
     assert list(refused.value.problems) == ["url"]
 
 
-async def test_no_redirect_is_followed(stage, client, ana) -> None:
+async def test_redirects_are_not_followed(stage, client, ana) -> None:
     """A redirect, for example to an internal address, counts as a failure, and nothing is sent to it."""
 
     async def lead_away(_: Request) -> Response:
@@ -73,7 +73,7 @@ async def test_no_redirect_is_followed(stage, client, ana) -> None:
     assert (one["state"], one["status"], stage.receiver.heard) == ("waiting", 307, [])
 
 
-async def test_after_gone_nothing_is_tried_again(stage, client, ana) -> None:
+async def test_after_410_nothing_is_retried(stage, client, ana) -> None:
     """Neither the rejected message nor those that were waiting are sent later."""
     webhook = await registered(client, stage, ana)
     stage.receiver.status = 503
@@ -90,7 +90,7 @@ async def test_after_gone_nothing_is_tried_again(stage, client, ana) -> None:
     assert {one["state"] for one in await deliveries(client, ana, webhook)} == {"failed", "dropped"}
 
 
-async def test_another_secret_signs_from_then_on(stage, client, ana, ben) -> None:
+async def test_a_new_secret_signs_from_then_on(stage, client, ana, ben) -> None:
     """Waiting messages are signed with it too, and signatures with the old one are invalid. It is shown once, to its
     owner only.
     """
@@ -110,7 +110,7 @@ async def test_another_secret_signs_from_then_on(stage, client, ana, ben) -> Non
     assert secret not in (await client.get(path, headers=ana)).text
 
 
-async def test_the_page_gives_another_secret(stage, client) -> None:
+async def test_the_page_creates_a_new_secret(stage, client) -> None:
     await sign_up(client, "ana@example.org", "Ana")
     made = await client.post("/settings/webhooks", data={"url": stage.receiver.url, "kind_event": "on", "group": ""})
     (row,) = await rows(stage.site.db, "select id from webhooks")

@@ -63,7 +63,7 @@ async def elsewhere():
     await serving.stop()
 
 
-async def test_who_is_slow_holds_nobody_up(stage, client, ana, elsewhere) -> None:
+async def test_slow_servers_delay_nobody(stage, client, ana, elsewhere) -> None:
     """Servers that are silent or never finish fail after ten seconds, and others receive their messages meanwhile."""
     _, url = elsewhere
     slow = [await registered(client, stage, ana, url=f"{url}/{name}") for name in ("silent", "dripping")]
@@ -82,7 +82,7 @@ async def test_who_is_slow_holds_nobody_up(stage, client, ana, elsewhere) -> Non
         assert (one["state"], one["why"]) == ("waiting", "127.0.0.1 didn’t answer in time.")
 
 
-async def test_an_answer_without_end_is_not_read(stage, client, ana, elsewhere) -> None:
+async def test_an_endless_response_is_not_read(stage, client, ana, elsewhere) -> None:
     server, url = elsewhere
     webhook = await registered(client, stage, ana, url=f"{url}/endless")
     await client.post("/api/events", json=EVENT, headers=ana)
@@ -110,7 +110,7 @@ class Rebinding(AbstractResolver):
         pass
 
 
-async def test_a_name_is_looked_up_each_time_and_leads_nowhere_inside(stage, client, ana) -> None:
+async def test_a_name_is_resolved_each_time_and_never_to_a_private_address(stage, client, ana) -> None:
     names = Rebinding()
     http = HttpClient(PUBLIC, resolver=names)
     webhook = await registered(client, stage, ana, url="https://hook.example/hook")
@@ -124,7 +124,7 @@ async def test_a_name_is_looked_up_each_time_and_leads_nowhere_inside(stage, cli
     await http.close()
 
 
-async def test_a_copied_message_can_be_told_from_a_new_one(stage, client, ana) -> None:
+async def test_a_replayed_message_can_be_recognised(stage, client, ana) -> None:
     """The id and the time are signed. A replayed message has the same id, and with another time its signature is
     invalid.
     """

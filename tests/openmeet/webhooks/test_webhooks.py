@@ -126,7 +126,7 @@ async def rows(db: Database, sql: str) -> list[Any]:
         return list(await reader.fetch(sql))
 
 
-async def test_a_message_is_signed_as_standard_webhooks_says(stage, client, ana):
+async def test_messages_are_signed_according_to_standard_webhooks(stage, client, ana):
     """Computed here from the text of the specification: HMAC-SHA256 over id, timestamp and body, with the secret's bytes."""
     webhook = await registered(client, stage, ana)
     await client.post("/api/events", json=EVENT, headers=ana)
@@ -145,7 +145,7 @@ async def test_a_message_is_signed_as_standard_webhooks_says(stage, client, ana)
     )
 
 
-async def test_events_answers_and_the_end_are_told_as_they_are_when_sent(stage, client, ana, ben):
+async def test_messages_contain_the_state_at_the_time_of_sending(stage, client, ana, ben):
     """Two changes before the first delivery are one message, and a later change is another one."""
     await registered(client, stage, ana)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
@@ -162,7 +162,7 @@ async def test_events_answers_and_the_end_are_told_as_they_are_when_sent(stage, 
     assert told == [("event.changed", "Chess"), ("answer.changed", "attending"), ("event.changed", True)]
 
 
-async def test_an_address_that_does_not_answer_delays_no_other(stage, client, ana, ben):
+async def test_an_address_that_does_not_respond_delays_no_other(stage, client, ana, ben):
     """The jobs of each address are a separate partition, however they were enqueued."""
     ids = {(await registered(client, stage, who))["id"] for who in (ana, ben)}
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
@@ -173,7 +173,7 @@ async def test_an_address_that_does_not_answer_delays_no_other(stage, client, an
     assert {row["partition"] for row in queued} == ids
 
 
-async def test_what_does_not_concern_one_is_not_told(stage, client, ana, ben):
+async def test_events_of_others_are_not_sent(stage, client, ana, ben):
     """Ben's webhook is told about his answer and nothing else of Ana's event, not even that it was changed or deleted."""
     await registered(client, stage, ben)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
@@ -186,7 +186,7 @@ async def test_what_does_not_concern_one_is_not_told(stage, client, ana, ben):
     ]
 
 
-async def test_what_became_private_meanwhile_is_not_told(stage, client, ana, ben):
+async def test_an_event_made_private_meanwhile_is_not_sent(stage, client, ana, ben):
     """This is decided when the message is sent: in the meantime the host hid the event from those who had answered, or
     it was deleted.
     """
@@ -199,7 +199,7 @@ async def test_what_became_private_meanwhile_is_not_told(stage, client, ana, ben
     assert [one["state"] for one in await deliveries(client, ben, webhook)] == ["dropped"]
 
 
-async def test_a_group_is_told_about_while_its_owner_runs_it(stage, client, ana, ben):
+async def test_a_groups_changes_are_sent_while_the_owner_runs_it(stage, client, ana, ben):
     """Events and people of the group. After Ana has handed it over and left, her webhook gets nothing about it."""
     group = (
         await client.post("/api/groups", json={"name": "Players", "timeZone": "Europe/Berlin"}, headers=ana)
@@ -227,7 +227,7 @@ async def test_a_group_is_told_about_while_its_owner_runs_it(stage, client, ana,
     assert stage.receiver.heard == []
 
 
-async def test_series_and_groups_are_told_with_their_end(stage, client, ana):
+async def test_series_and_groups_are_sent_including_their_deletion(stage, client, ana):
     """Messages contain what strangers may see. The link for joining is not sent, whoever registered the webhook."""
     kinds = ["series.changed", "group.changed"]
     await registered(client, stage, ana, kinds=kinds)
@@ -261,7 +261,7 @@ async def test_series_and_groups_are_told_with_their_end(stage, client, ana):
     assert not any(b"secret-room" in body for _, body in stage.receiver.heard)
 
 
-async def test_who_attends_privately_is_told_of_and_not_named(stage, client, ana, ben):
+async def test_private_attendees_are_sent_without_their_name(stage, client, ana, ben):
     """The host can read the name on the page, but the webhook does not get it. People are told about their own answers."""
     await registered(client, stage, ana)
     await registered(client, stage, ben)
@@ -276,7 +276,7 @@ async def test_who_attends_privately_is_told_of_and_not_named(stage, client, ana
     assert sum(one["personId"] is None for one in told) == 1
 
 
-async def test_whom_a_host_invited_by_an_address_is_not_named_before_they_answer(stage, client, ana, ben):
+async def test_invited_addresses_are_not_named_before_they_answer(stage, client, ana, ben):
     """No message reveals whose address it is, or whether the person has an account here."""
     await registered(client, stage, ana)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
@@ -291,7 +291,7 @@ async def test_whom_a_host_invited_by_an_address_is_not_named_before_they_answer
     assert stage.receiver.messages()[-1]["data"]["displayName"] == "Ben"
 
 
-async def test_what_arrives_in_another_order_can_be_put_in_order(stage, client, ana, ben):
+async def test_messages_that_arrive_out_of_order_can_be_sorted(stage, client, ana, ben):
     """By the revision of events and of answers."""
     await registered(client, stage, ana)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
@@ -304,7 +304,7 @@ async def test_what_arrives_in_another_order_can_be_put_in_order(stage, client, 
         assert first["revision"] < second["revision"], kind
 
 
-async def test_who_hosts_it_too_is_told_of_events_and_answers(stage, client, ana, ben):
+async def test_co_hosts_are_sent_events_and_answers(stage, client, ana, ben):
     await registered(client, stage, ben)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     async with stage.site.db.transaction() as tx:
@@ -318,7 +318,7 @@ async def test_who_hosts_it_too_is_told_of_events_and_answers(stage, client, ana
     assert {one["type"] for one in stage.receiver.messages()} == {"event.changed", "answer.changed"}
 
 
-async def test_a_failure_is_tried_again_under_the_same_identifier(stage, client, ana):
+async def test_a_failure_is_retried_under_the_same_id(stage, client, ana):
     webhook = await registered(client, stage, ana)
     await client.post("/api/events", json=EVENT, headers=ana)
     stage.receiver.status = 500
@@ -335,7 +335,7 @@ async def test_a_failure_is_tried_again_under_the_same_identifier(stage, client,
     assert (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()["failingSince"] is None
 
 
-async def test_one_message_is_given_up_after_a_day_and_can_be_sent_again(stage, client, ana):
+async def test_a_message_is_given_up_after_a_day_and_can_be_sent_again(stage, client, ana):
     webhook = await registered(client, stage, ana)
     await client.post("/api/events", json=EVENT, headers=ana)
     stage.receiver.status = 500
@@ -352,7 +352,7 @@ async def test_one_message_is_given_up_after_a_day_and_can_be_sent_again(stage, 
     assert (one["state"], one["tries"]) == ("failed", MAX_TRIES)
 
 
-async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_is_told(stage, client, ana):
+async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_told(stage, client, ana):
     webhook = await registered(client, stage, ana)
     stage.receiver.status = 500
     for day in range(5):
@@ -375,7 +375,7 @@ async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_is_t
     assert stage.receiver.heard == [], "off means off"
 
 
-async def test_gone_means_gone(stage, client, ana):
+async def test_status_410_switches_off(stage, client, ana):
     """Status 410 switches the webhook off."""
     webhook = await registered(client, stage, ana)
     await client.post("/api/events", json=EVENT, headers=ana)
@@ -384,7 +384,7 @@ async def test_gone_means_gone(stage, client, ana):
     assert (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()["isOn"] is False
 
 
-async def test_switched_on_again_what_was_missed_can_be_sent_again(stage, client, ana):
+async def test_after_switching_on_again_missed_messages_can_be_sent(stage, client, ana):
     webhook = await registered(client, stage, ana)
     path = f"/api/webhooks/{webhook['id']}"
     await client.post("/api/events", json=EVENT, headers=ana)
@@ -401,7 +401,7 @@ async def test_switched_on_again_what_was_missed_can_be_sent_again(stage, client
     assert [one["state"] for one in await deliveries(client, ana, webhook)] == ["arrived"]
 
 
-async def test_nothing_leads_into_the_private_network(stage, client, ana):
+async def test_private_addresses_are_refused(stage, client, ana):
     """Refused at registration, and again when a name later resolves to an internal address (invariant 7)."""
     settings = replace(stage.site.app.state.services.settings, allow_private_addresses=False)
     change_services(stage.site.app, settings=settings)
@@ -425,7 +425,7 @@ async def test_nothing_leads_into_the_private_network(stage, client, ana):
     assert "doesn’t lead to a public address" in one["why"]
 
 
-async def test_a_secret_is_shown_once_and_kept_sealed(stage, client, ana):
+async def test_a_secret_is_shown_once_and_stored_sealed(stage, client, ana):
     webhook = await registered(client, stage, ana)
     secret = base64.b64decode(webhook["secret"].removeprefix("whsec_"))
     (row,) = await rows(stage.site.db, "select * from webhooks")
@@ -434,14 +434,14 @@ async def test_a_secret_is_shown_once_and_kept_sealed(stage, client, ana):
     assert "secret" not in shown + (await client.get("/api/webhooks", headers=ana)).text
 
 
-async def test_somebody_elses_webhook_is_not_there(stage, client, ana, ben):
+async def test_somebody_elses_webhook_is_not_found(stage, client, ana, ben):
     webhook = await registered(client, stage, ana)
     path = f"/api/webhooks/{webhook['id']}"
     for method, address in (("GET", path), ("DELETE", path), ("POST", f"{path}/ping"), ("GET", f"{path}/deliveries")):
         assert (await client.request(method, address, headers=ben)).status_code == HTTPStatus.NOT_FOUND
 
 
-async def test_the_list_of_deliveries_has_pages_and_an_end(stage, client, ana):
+async def test_the_list_of_deliveries_has_pages_and_a_limit(stage, client, ana):
     webhook = await registered(client, stage, ana)
     for _ in range(5):
         await client.post(f"/api/webhooks/{webhook['id']}/ping", headers=ana)
@@ -462,7 +462,7 @@ async def test_the_list_of_deliveries_has_pages_and_an_end(stage, client, ana):
     assert await forget_old_deliveries(stage.site.db) == 5
 
 
-async def test_the_page_registers_tries_switches_and_removes(stage, client):
+async def test_the_page_registers_tests_switches_and_removes_webhooks(stage, client):
     await sign_up(client, "ana@example.org", "Ana")
     path = "/settings/webhooks"
     refused = await client.post(path, data={"url": "ftp://example.org", "kind_event": "on"})

@@ -30,7 +30,7 @@ async def records_of(site, path):
     return re.findall(r'<link rel="alternate" href="(at://[^"]*)">', head)
 
 
-async def test_events(site):
+async def test_events_link_to_their_record(site):
     """There is no link before the record exists. An event that is not public has none, even if it once had a record."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -47,7 +47,7 @@ async def test_events(site):
 
 
 @pytest.mark.parametrize(("visibility", "found"), [(Visibility.PUBLIC, 1), (Visibility.UNLISTED, 0)])
-async def test_series(site, visibility, found):
+async def test_series_link_to_their_record(site, visibility, found):
     async with site.db.transaction() as tx:
         _, series = await begin(tx, visibility=visibility)
     assert await records_of(site, f"/series/{series.slug}") == []
@@ -58,7 +58,7 @@ async def test_series(site, visibility, found):
 
 
 @pytest.mark.parametrize(("visibility", "found"), [("public", 1), ("unlisted", 0)])
-async def test_groups(site, visibility, found):
+async def test_groups_link_to_their_record(site, visibility, found):
     uri = f"at://{DID}/openmeet.lexicon.group/3mqdau33ozs22"
     async with site.db.transaction() as tx:
         group = await group_by(tx, await person(tx, "Ana"), visibility=visibility)

@@ -24,7 +24,7 @@ async def answers(tx, event, name, reply=RsvpReply.GOING, wishes=None, *, did=No
     return who, mine
 
 
-async def test_who_has_a_record_is_named_and_everybody_is_counted(site, client, people, clock):
+async def test_people_with_a_record_are_named_and_everybody_is_counted(site, client, people, clock):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="3")
@@ -62,7 +62,7 @@ async def test_who_has_a_record_is_named_and_everybody_is_counted(site, client, 
     assert await refused(client, "listAnswers", event=page + "x") == (400, "EventNotFound")
 
 
-async def test_what_only_hosts_see_is_not_listed(site, client, people):
+async def test_restricted_answers_are_not_listed(site, client, people):
     """Private answers, answers that the host has not accepted, and lists that only hosts or attendees may see."""
     going, private, waiting = (people.account(name) for name in ("going", "private", "waiting"))
     async with site.db.transaction() as tx:

@@ -26,7 +26,7 @@ async def page(site):
     return ana, f"{ORIGIN}/events/{event.slug}"
 
 
-async def test_tokens_that_are_no_good(client, people, clock):
+async def test_invalid_tokens_are_refused(client, people, clock):
     ana = people.account("ana")
     now = clock.now() // SECOND
     for changes, error in (
@@ -44,13 +44,13 @@ async def test_tokens_that_are_no_good(client, people, clock):
         assert await refused(client, "listEvents", token=people.token(ana, "listEvents", **changes)) == (401, error)
 
 
-async def test_a_token_is_good_once(client, people):
+async def test_a_token_can_be_used_once(client, people):
     token = people.token(people.account("ana"), "listEvents")
     await ask(client, "listEvents", token=token)
     assert await refused(client, "listEvents", token=token) == (401, "BadJwt")
 
 
-async def test_the_bare_did_may_be_switched_off(make_sqlite, clock, people):
+async def test_the_bare_did_can_be_switched_off(make_sqlite, clock, people):
     db = await make_sqlite("openmeet")
     did = did_of(ORIGIN)
     for bare, status in ((True, 200), (False, 401)):
@@ -60,7 +60,7 @@ async def test_the_bare_did_may_be_switched_off(make_sqlite, clock, people):
             assert (await answer_of(client, "listEvents", token=token)).status_code == status
 
 
-async def test_other_credentials_are_refused_not_passed_over(site, client, page):
+async def test_other_credentials_are_refused_and_not_ignored(site, client, page):
     """A caller that sends other credentials expects to be recognised, so it gets an error."""
     ana, _ = page
     async with site.db.transaction() as tx:
@@ -71,14 +71,14 @@ async def test_other_credentials_are_refused_not_passed_over(site, client, page)
         assert "www-authenticate" in answer.headers
 
 
-async def test_without_a_way_to_keys_there_are_strangers_only(make_sqlite, clock, people):
+async def test_without_key_resolution_there_are_only_anonymous_callers(make_sqlite, clock, people):
     async with app(site_on(await make_sqlite("openmeet"), clock)) as client:
         assert (await ask(client, "listEvents"))["events"] == []
         token = people.token(people.account("ana"), "listEvents")
         assert await refused(client, "listEvents", token=token) == (401, "AuthenticationRequired")
 
 
-async def test_each_sees_with_their_own_eyes(site, client, people, page):
+async def test_each_caller_sees_what_they_may_see(site, client, people, page):
     """The host, recognised by their DID, sees the event. Another person, an unknown DID and an anonymous caller do not."""
     ana, uri = page
     async with site.db.transaction() as tx:
@@ -91,7 +91,7 @@ async def test_each_sees_with_their_own_eyes(site, client, people, page):
     assert await refused(client, "getEvent", uri=uri) == (400, "EventNotFound")
 
 
-async def test_who_never_signed_in_here_is_a_stranger(site, client, people, page):
+async def test_somebody_who_never_signed_in_here_is_a_stranger(site, client, people, page):
     """A shadow account has no role. What is known about a DID passes to its owner when they claim it."""
     ana, uri = page
     async with site.db.transaction() as tx:

@@ -45,7 +45,7 @@ async def test_permission_sets_hold_every_query_and_our_own_collections(name, wr
     assert found == {"rpc": queries} | ({"repo": ours} if writes else {})
 
 
-async def test_names_and_verbs(client):
+async def test_names_and_http_methods(client):
     for path, status, error in (
         ("/xrpc/openmeet.lexicon.nothing", 501, "MethodNotImplemented"),
         ("/xrpc/com.atproto.repo.getRecord", 501, "MethodNotImplemented"),
@@ -63,7 +63,7 @@ async def test_names_and_verbs(client):
     assert (head.status_code, head.content) == (200, b"")
 
 
-async def test_scripts_of_any_origin_may_ask_and_read_errors(client):
+async def test_scripts_of_any_origin_can_call_and_read_errors(client):
     asked = {
         "access-control-request-method": "GET",
         "access-control-request-headers": "authorization,atproto-accept-labelers",
@@ -80,7 +80,7 @@ async def test_scripts_of_any_origin_may_ask_and_read_errors(client):
     assert "access-control-allow-origin" not in (await client.get("/")).headers
 
 
-async def test_what_is_known_is_not_sent_again(make_site):
+async def test_unchanged_content_is_not_sent_again(make_site):
     site = make_site()
     async with app(site) as client:
         first = await client.get(LIST)
@@ -95,14 +95,14 @@ async def test_what_is_known_is_not_sent_again(make_site):
         assert (changed.status_code, len(changed.json()["events"])) == (200, 1)
 
 
-async def test_answers_for_one_caller_are_kept_by_nobody_else(client, people):
+async def test_responses_for_one_caller_are_not_cached_for_others(client, people):
     token = people.token(people.account("somebody"), "listEvents")
     answer = await client.get(LIST, headers={"authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "private, no-cache")
     assert answer.headers["vary"] == "authorization"
 
 
-async def test_the_operators_spelling_is_known_beside_ours(make_site):
+async def test_the_operators_namespace_works_in_addition_to_ours(make_site):
     async with app(make_site(lexicon_authority="org.example.events")) as client:
         for nsid in ("org.example.events.listEvents", "openmeet.lexicon.listEvents", "net.openmeet.listEvents"):
             assert (await client.get(f"/xrpc/{nsid}")).status_code == 200
@@ -132,7 +132,7 @@ async def test_limits_count_addresses_and_callers(make_site, people):
         assert int(refused.headers["retry-after"]) > 0
 
 
-async def test_nothing_of_a_session_counts_here(make_site):
+async def test_session_cookies_do_not_authenticate(make_site):
     """A browser's session cookie does not authenticate a call, because a script of another app could send it too."""
     site = make_site()
     async with site.db.transaction() as tx:

@@ -26,7 +26,7 @@ def titles(found):
     return [one["title"] for one in found]
 
 
-async def test_one_event_by_its_page_and_by_its_record(site, client):
+async def test_an_event_is_found_by_its_page_and_by_its_record(site, client):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Tea & cake", point="52.52, 13.405", country="DE")
@@ -44,7 +44,7 @@ async def test_one_event_by_its_page_and_by_its_record(site, client):
     assert "viewer" not in found
 
 
-async def test_other_addresses_lead_nowhere(site, client):
+async def test_other_uris_find_nothing(site, client):
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"))
     for address in (
@@ -61,7 +61,7 @@ async def test_other_addresses_lead_nowhere(site, client):
     assert await refused(client, "getEvent") == (400, "InvalidRequest")
 
 
-async def test_private_and_absent_are_the_same_to_strangers(site, client):
+async def test_strangers_cannot_tell_private_events_from_absent_ones(site, client):
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), visibility="private")
         uri = await with_record(tx, event)
@@ -70,7 +70,7 @@ async def test_private_and_absent_are_the_same_to_strangers(site, client):
     assert (await ask(client, "listActorEvents", actor=DID))["events"] == []
 
 
-async def test_what_stands_behind_a_threshold_stays_there(site, client):
+async def test_restricted_details_are_left_out(site, client):
     """Only attendees get the exact address, the link for joining and the entrance note."""
     async with site.db.transaction() as tx:
         event = await event_by(
@@ -88,7 +88,7 @@ async def test_what_stands_behind_a_threshold_stays_there(site, client):
     assert "secret" not in str(found).lower()
 
 
-async def test_by_time(site, client):
+async def test_events_by_time(site, client):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         for day in ("02-01", "04-01", "05-01", "06-01"):
@@ -102,7 +102,7 @@ async def test_by_time(site, client):
     assert titles((await ask(client, "listEvents", since="2026-01-01T00:00:00Z"))["events"])[0] == "02-01"
 
 
-async def test_by_place_words_and_topics(site, client):
+async def test_events_by_place_words_and_topics(site, client):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await event_by(tx, ana, title="Jazz here", point="52.52, 13.405", categories="music", tags="swing")
@@ -116,7 +116,7 @@ async def test_by_place_words_and_topics(site, client):
     assert (await ask(client, "listEvents", source="atproto"))["events"] == []
 
 
-async def test_what_the_lexicon_refuses(client):
+async def test_invalid_parameters_are_refused(client):
     for parameters in (
         {"limit": "0"},
         {"limit": "101"},
@@ -136,13 +136,13 @@ async def test_what_the_lexicon_refuses(client):
         assert await refused(client, "listEvents", **parameters) == (400, "InvalidRequest"), parameters
 
 
-async def test_cursors_that_were_made_up(client):
+async def test_forged_cursors_are_refused(client):
     for cursor in ("made-up", "MTIz", "x" * 400, "LTE", "é"):
         assert await refused(client, "listEvents", cursor=cursor) == (400, "InvalidCursor")
         assert await refused(client, "listActorEvents", actor=DID, cursor=cursor) == (400, "InvalidCursor")
 
 
-async def test_pages_hold_while_events_come_and_go(site, client):
+async def test_pages_are_stable_while_events_are_added_and_removed(site, client):
     """Whatever is added before the cursor or removed after it, the remaining events are returned once, in order."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -186,7 +186,7 @@ async def test_events_of_a_repository(site, client):
     assert await refused(client, "listActorEvents") == (400, "InvalidRequest")
 
 
-async def test_a_large_repository_is_read_in_the_order_of_its_index(site):
+async def test_a_large_repository_is_read_by_its_index(site):
     """In both directions and from any cursor. Bitmap scans are disabled, because for a handful of rows PostgreSQL would
     prefer one and sort.
     """

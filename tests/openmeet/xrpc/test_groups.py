@@ -12,7 +12,7 @@ RECORD = "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/openmeet.lexicon.group/3mqdau33o
 CID = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
 
 
-async def test_a_group_and_its_events_as_strangers_and_members_see_them(site, client, people):
+async def test_strangers_and_members_see_a_group_and_its_events(site, client, people):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, name="Chess club", description="We play.")
@@ -36,7 +36,7 @@ async def test_a_group_and_its_events_as_strangers_and_members_see_them(site, cl
     assert await refused(client, "listGroupEvents", group=page, cursor="made-up") == (400, "InvalidCursor")
 
 
-async def test_earlier_addresses_and_its_record_lead_to_the_group(site, client):
+async def test_former_slugs_and_its_record_lead_to_the_group(site, client):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -50,7 +50,7 @@ async def test_earlier_addresses_and_its_record_lead_to_the_group(site, client):
     assert event["group"]["uri"] == RECORD
 
 
-async def test_private_and_absent_groups_are_the_same(site, client, people):
+async def test_private_and_absent_groups_look_the_same(site, client, people):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, visibility="private")

@@ -112,7 +112,7 @@ async def label(site, one: Account, *, is_negated: bool = False, value: str = "s
         assert await labels.put(tx, said)
 
 
-async def test_every_view_leaves_out_what_is_a_labelled_accounts(site, client, account):
+async def test_no_view_contains_anything_of_a_labelled_account(site, client, account):
     everything = dict.fromkeys(views(account), True)
     async with site.browser() as stranger:
         assert await shown(stranger, account) == everything
@@ -139,7 +139,7 @@ async def test_every_view_leaves_out_what_is_a_labelled_accounts(site, client, a
 
 
 @pytest.mark.parametrize("thing", [Thing.PERSON, Thing.DID])
-async def test_a_moderators_trust_shows_all_of_it(site, account, thing):
+async def test_a_moderators_trust_shows_all_of_it_again(site, account, thing):
     await label(site, account)
     subject = Subject(thing, account.did if thing is Thing.DID else account.ana.user_id)
     async with site.db.transaction() as tx:

@@ -15,7 +15,7 @@ GROUP = f"at://{DID}/openmeet.lexicon.group/3mqdau33ozs2n"
 CID = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
 
 
-async def test_there_and_back(site, client):
+async def test_page_and_record_resolve_to_each_other(site, client):
     async with site.db.transaction() as tx:
         ana, series = await begin(tx)
         event = await event_by(tx, ana)
@@ -36,7 +36,7 @@ async def test_there_and_back(site, client):
             assert await ask(client, "resolveUri", uri=rest["uri"]) == {"url": url, **rest}
 
 
-async def test_what_is_not_there_or_not_theirs(site, client, people):
+async def test_absent_and_restricted_things_do_not_resolve(site, client, people):
     async with site.db.transaction() as tx:
         ana, bo = await person(tx, "Ana"), await person(tx, "Bo")
         event = await event_by(tx, ana, visibility="private")

@@ -10,7 +10,7 @@ from tests.openmeet.xrpc.asking import all_of, ask, refused
 RECORD = "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/openmeet.lexicon.series/3mqdau33ozs2n"
 
 
-async def test_dates_that_are_stored_and_dates_that_follow_from_the_rule(site, client, clock):
+async def test_stored_and_computed_dates_are_listed(site, client, clock):
     """Each date once and in order, for any page size. The rule is returned as a sentence and as RFC 5545 text."""
     clock.turn(NOW - clock.now())
     async with site.db.transaction() as tx:
@@ -46,7 +46,7 @@ async def test_dates_that_are_stored_and_dates_that_follow_from_the_rule(site, c
         assert [one["recurrenceId"] for one in found] == names
 
 
-async def test_dates_of_a_time(site, client, clock):
+async def test_dates_within_a_period(site, client, clock):
     clock.turn(NOW - clock.now())
     async with site.db.transaction() as tx:
         _, series = await begin(tx)
@@ -62,7 +62,7 @@ async def test_dates_of_a_time(site, client, clock):
     assert await refused(client, "listSeriesEvents", series=f"{page}x") == (400, "SeriesNotFound")
 
 
-async def test_dates_at_the_same_moment_are_met_once(site, client, clock):
+async def test_dates_at_the_same_moment_are_returned_once(site, client, clock):
     """One date was moved to the time of another, and the cursor distinguishes them."""
     clock.turn(NOW - clock.now())
     async with site.db.transaction() as tx:
@@ -73,7 +73,7 @@ async def test_dates_at_the_same_moment_are_met_once(site, client, clock):
     assert [one["recurrenceId"][:10] for one in found] == ["2026-11-24", "2026-12-01", "2026-12-08", "2026-12-15"]
 
 
-async def test_a_private_series_is_its_hosts(site, client, clock, people):
+async def test_a_private_series_is_visible_to_its_host(site, client, clock, people):
     clock.turn(NOW - clock.now())
     async with site.db.transaction() as tx:
         ana, series = await begin(tx, visibility=Visibility.PRIVATE)

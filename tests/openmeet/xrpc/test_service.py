@@ -24,7 +24,7 @@ from tests.openmeet.xrpc.asking import app
         ("https://[2001:db8::1]", None),
     ],
 )
-def test_did_of_an_address(address, did):
+def test_the_did_is_derived_from_the_url(address, did):
     assert did_of(address) == did
     if did is None:
         assert document_of(address) is None
@@ -34,7 +34,7 @@ def test_did_of_an_address(address, did):
         assert names_of(address, bare=False) == (f"{did}#openmeet",)
 
 
-def test_the_document_leads_back_to_the_site():
+def test_the_document_refers_to_the_site():
     for address, endpoint in (
         ("https://a.example", "https://a.example"),
         ("http://127.0.0.1:99", "http://localhost:99"),
@@ -44,7 +44,7 @@ def test_the_document_leads_back_to_the_site():
         assert parse_did_document(document_of(address), did).service("openmeet") == endpoint
 
 
-async def test_it_is_served_and_may_be_kept_for_a_while(make_sqlite, clock):
+async def test_the_document_is_served_and_can_be_cached(make_sqlite, clock):
     db = await make_sqlite("openmeet")
     async with app(site_on(db, clock)) as client:
         answer = await client.get("/.well-known/did.json")
