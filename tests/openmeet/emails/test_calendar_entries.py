@@ -76,7 +76,7 @@ async def practice(post: Post):
     return ana, ben, series, calendar
 
 
-async def test_after_a_split_each_date_stands_there_once(post: Post, practice) -> None:
+async def test_after_a_split_each_date_has_one_entry(post: Post, practice) -> None:
     """The entries of the new series replace the old ones, for every date that the person goes to."""
     ana, _, series, calendar = practice
     async with post.db.transaction() as tx:
@@ -93,7 +93,7 @@ async def test_after_a_split_each_date_stands_there_once(post: Post, practice) -
     assert not [1 for start, _ in calendar.shown() if start[11:16] == "18:30" and start[:10] > starts[0][:10]]
 
 
-async def test_a_split_that_is_undone_leaves_what_was_before(post: Post, practice) -> None:
+async def test_an_undone_split_restores_the_entries(post: Post, practice) -> None:
     ana, _, series, calendar = practice
     before = calendar.shown()
     async with post.db.transaction() as tx:
@@ -122,7 +122,7 @@ async def test_another_weekday_leaves_no_entry_on_the_old_one(post: Post, practi
     assert days <= there
 
 
-async def test_a_date_that_leaves_its_series_ends_its_entry_with_the_next_mail(post: Post, practice) -> None:
+async def test_a_date_that_leaves_its_series_replaces_its_entry(post: Post, practice) -> None:
     """Deleting a series but keeping its dates sends no e-mail. The reminder replaces the date's entry by one with the
     new UID.
     """

@@ -75,7 +75,7 @@ async def lines(post, who):
     return [f"{item.before}{item.title}{item.after}" for one, item in shown if one.kind.subject == "room"]
 
 
-async def test_who_is_mentioned_or_answered_hears_of_it_and_nobody_else(post, talk):
+async def test_only_mentioned_or_answered_people_are_notified(post, talk):
     event, room, _ana, ben, cleo = talk
     first = await say_and_notify(post, ben, room, "Who has the *key*, @cleo?")
     await say_and_notify(post, cleo, room, "I have", reply_to=first.id)
@@ -92,7 +92,7 @@ async def test_who_is_mentioned_or_answered_hears_of_it_and_nobody_else(post, ta
     assert link_to(to_cleo, "/events/") == f"/events/{event.slug}/chat"
 
 
-async def test_the_job_run_again_tells_nobody_twice(post, talk):
+async def test_repeating_the_job_notifies_nobody_twice(post, talk):
     _, room, ana, ben, _ = talk
     await say_and_notify(post, ana, room, "@ben hello")
     async with post.db.transaction() as tx:
@@ -102,7 +102,7 @@ async def test_the_job_run_again_tells_nobody_twice(post, talk):
     assert await mails(post) == [("ben@example.org", "You’re mentioned: Board games")]
 
 
-async def test_who_reads_it_in_time_gets_no_mail(post, talk):
+async def test_reading_it_in_time_prevents_the_e_mail(post, talk):
     _, room, ana, ben, _ = talk
     one = await say_and_notify(post, ana, room, "@ben hello")
     async with post.db.reader() as reader:
@@ -115,7 +115,7 @@ async def test_who_reads_it_in_time_gets_no_mail(post, talk):
     assert await mails(post) == []
 
 
-async def test_who_looks_at_the_room_is_told_nothing_unless_it_stays_unread(post, talk):
+async def test_people_in_the_room_are_notified_only_if_it_stays_unread(post, talk):
     _, room, ana, ben, _ = talk
     async with post.db.transaction() as tx:
         await readers.mark_read(tx, ben, room.id, 1)
@@ -126,7 +126,7 @@ async def test_who_looks_at_the_room_is_told_nothing_unless_it_stays_unread(post
 
 
 @pytest.mark.parametrize("how", ["left", "banned", "removed", "taken_back", "held", "room_gone"])
-async def test_what_somebody_may_no_longer_read_is_neither_mailed_nor_shown(post, talk, how):
+async def test_messages_that_became_unreadable_are_not_mailed_or_shown(post, talk, how):
     event, room, ana, ben, cleo = talk
     one = await say_and_notify(post, cleo, room, "@ben psst")
     assert len(await lines(post, ben)) == 1
@@ -149,7 +149,7 @@ async def test_what_somebody_may_no_longer_read_is_neither_mailed_nor_shown(post
     assert await lines(post, ben) == (banned if how == "banned" else [])
 
 
-async def test_a_held_message_is_told_when_it_is_released(post, talk):
+async def test_a_held_message_notifies_when_it_is_released(post, talk):
     _, room, ana, ben, cleo = talk
     async with post.db.transaction() as tx:
         await rooms.change_settings(tx, ana, room.id, RoomSettings(holds_messages=True))
@@ -161,7 +161,7 @@ async def test_a_held_message_is_told_when_it_is_released(post, talk):
     assert len(await lines(post, ben)) == 1
 
 
-async def test_a_mention_added_by_an_edit_tells_who_is_new(post, talk):
+async def test_an_edit_notifies_newly_mentioned_people(post, talk):
     _, room, ana, ben, cleo = talk
     one = await say_and_notify(post, ana, room, "@ben hello")
     async with post.db.transaction() as tx:
@@ -180,7 +180,7 @@ async def test_a_mention_added_by_an_edit_tells_who_is_new(post, talk):
         (NotificationLevel.ALL, True, False, False),
     ],
 )
-async def test_each_level_hears_what_it_says(post, talk, level, muted, plain, mention):
+async def test_each_level_gets_its_notifications(post, talk, level, muted, plain, mention):
     _, room, ana, ben, _ = talk
     async with post.db.transaction() as tx:
         until = Instant(tx.now + DAY) if muted else None
@@ -212,7 +212,7 @@ async def test_all_messages_come_in_one_bundle_until_they_are_read(post, talk):
     assert await mails(post) == [("ben@example.org", f"New messages: {event.title}")]
 
 
-async def test_unread_rooms_are_in_the_digest_of_who_wants_it(post, talk):
+async def test_unread_rooms_are_in_the_digest_by_choice(post, talk):
     event, room, ana, ben, cleo = talk
     async with post.db.transaction() as tx:
         await notifications.choose(tx, ben.user_id, {NotificationTopic.ROOMS: frozenset({Channel.DIGEST})})
@@ -227,7 +227,7 @@ async def test_unread_rooms_are_in_the_digest_of_who_wants_it(post, talk):
     assert f"{event.title}\n\nNew messages. 1 message that you haven’t read." in text_of(mail)
 
 
-async def test_questions_reach_the_hosts_and_answers_whoever_asked(post, talk):
+async def test_questions_reach_the_hosts_and_answers_the_asker(post, talk):
     event, _, ana, ben, _ = talk
     async with post.db.transaction() as tx:
         room = await room_of(tx, ben, about(event), RoomKind.DIRECT, with_user_id=ben.user_id)
@@ -271,7 +271,7 @@ async def test_one_click_mutes_the_chat(post, talk):
     assert mine.level is NotificationLevel.NONE
 
 
-async def test_what_was_said_long_ago_is_no_news(post, talk):
+async def test_old_messages_are_not_mailed(post, talk):
     _, room, ana, ben, _ = talk
     async with post.db.transaction() as tx:
         await say(tx, ana, room, "@ben hello")
@@ -281,7 +281,7 @@ async def test_what_was_said_long_ago_is_no_news(post, talk):
     assert await mails(post) == []
 
 
-async def test_a_blocked_or_muted_author_tells_them_nothing(post, talk):
+async def test_blocked_and_muted_authors_cause_no_notification(post, talk):
     _, room, _ana, ben, cleo = talk
     async with post.db.transaction() as tx:
         await tx.execute(
@@ -301,7 +301,7 @@ async def said_in(post, room, who):
     return [(one.name, one.message.body) for one in page.messages]
 
 
-async def test_a_mail_is_written_back_to_without_signing_in(post, talk):
+async def test_an_e_mail_can_be_answered_without_signing_in(post, talk):
     _, room, ana, ben, _ = talk
     await say_and_notify(post, ana, room, "@ben who has the <key>?")
     post.site.clock.turn(HOUR)
@@ -324,7 +324,7 @@ async def test_a_mail_is_written_back_to_without_signing_in(post, talk):
     assert await said_in(post, room, ana) == [("Ana", "@ben who has the <key>?"), ("Ben", "I have")]
 
 
-async def test_a_mail_that_is_written_back_to_says_when_a_moderator_looks_first(post, talk):
+async def test_the_reply_page_says_when_a_moderator_looks_first(post, talk):
     _, room, ana, _, cleo = talk
     await say_and_notify(post, ana, room, "@ben where do we get the key?")
     post.site.clock.turn(HOUR)
@@ -341,7 +341,7 @@ async def test_a_mail_that_is_written_back_to_says_when_a_moderator_looks_first(
 
 
 @pytest.mark.parametrize("how", ["a week later", "revoked", "left", "muted"])
-async def test_a_link_that_writes_back_ends(post, talk, how):
+async def test_a_reply_link_expires(post, talk, how):
     event, room, ana, ben, _ = talk
     await say_and_notify(post, ana, room, "@ben hello")
     post.site.clock.turn(HOUR)
@@ -389,7 +389,7 @@ async def test_a_guest_without_an_account_reads_writes_and_is_mailed(post, talk)
         assert (await nobody.get(f"{path}/chat")).status_code == 404
 
 
-async def test_a_mention_waits_for_somebody_who_never_signed_in_here(post, talk):
+async def test_a_mention_waits_until_the_person_signs_in(post, talk):
     """A person known only from another app cannot read or write and gets no e-mail. They find the mention when they
     sign in.
     """
@@ -412,7 +412,7 @@ async def test_a_mention_waits_for_somebody_who_never_signed_in_here(post, talk)
     assert (mine.room.id, mine.mentioned, mine.last_message_id) == (room.id, 1, one.id)
 
 
-async def test_hosts_are_called_by_everyone_who_writes(post, talk):
+async def test_anyone_can_mention_the_hosts(post, talk):
     """Anyone can mention @hosts, but within ten minutes a second mention is plain text."""
     event, room, ana, ben, cleo = talk
     await say_and_notify(post, ben, room, "@hosts where is the door?")
@@ -424,7 +424,7 @@ async def test_hosts_are_called_by_everyone_who_writes(post, talk):
     assert len(await lines(post, ana)) == 2
 
 
-async def test_a_host_calls_everyone_once_an_hour(post, talk):
+async def test_a_host_can_mention_everyone_once_an_hour(post, talk):
     event, room, ana, ben, cleo = talk
     await say_and_notify(post, ben, room, "@everyone hello")
     assert await lines(post, cleo) == []

@@ -52,7 +52,7 @@ async def reports(post, who, one, *, to_site):
         await sanctions.report(tx, who, one.id, ReportReason.ABUSE, "He insults us", to_tenant=to_site)
 
 
-async def test_the_author_hears_why_and_objects_and_the_hosts_decide(post, talk):
+async def test_the_author_learns_why_and_objects_and_hosts_decide(post, talk):
     event, room, ana, ben, cleo, _ = talk
     one = await say_and_notify(post, ben, room, "You fools")
     page, order = f"/chat/messages/{one.id}", f"/events/{event.slug}/chat/moderation"
@@ -100,7 +100,7 @@ async def test_the_author_hears_why_and_objects_and_the_hosts_decide(post, talk)
     assert page in link_to(mail, page)
 
 
-async def test_the_author_hears_of_every_removal_once(post, talk):
+async def test_the_author_is_told_of_every_removal_once(post, talk):
     event, room, ana, ben, _, _ = talk
     one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}"
@@ -120,7 +120,7 @@ async def test_the_author_hears_of_every_removal_once(post, talk):
             assert await mails(post) == [("ben@example.org", f"Your message is back: {event.title}")]
 
 
-async def test_who_was_banned_still_reads_why_and_objects(post, talk):
+async def test_a_banned_person_can_still_read_why_and_object(post, talk):
     event, room, ana, ben, _, _ = talk
     one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}"
@@ -139,7 +139,7 @@ async def test_who_was_banned_still_reads_why_and_objects(post, talk):
         assert (await author.post(f"{page}/object", data={"words": "Please"})).status_code == 303
 
 
-async def test_who_is_muted_hears_why_until_when_and_where_to_object(post, talk):
+async def test_a_muted_person_is_told_why_and_until_when(post, talk):
     event, _, ana, ben, _, _ = talk
     page = f"/events/{event.slug}/chat"
     async with signed_in(post, ana) as host:
@@ -160,7 +160,7 @@ async def test_who_is_muted_hears_why_until_when_and_where_to_object(post, talk)
     assert await lines(post, ben) == []  # it has expired
 
 
-async def test_a_later_decision_replaces_the_one_before_and_its_end_is_told(post, talk):
+async def test_a_later_decision_replaces_the_earlier_one(post, talk):
     event, room, ana, ben, _, mod = talk
     mute, ban = sanctions.SanctionKind.MUTE, sanctions.SanctionKind.BAN
     async with post.db.transaction() as tx:
@@ -181,7 +181,7 @@ async def test_a_later_decision_replaces_the_one_before_and_its_end_is_told(post
         assert (shown.status_code, "Insults" in shown.text, 'href="/help"' in shown.text) == (403, True, True)
 
 
-async def test_a_guest_who_is_muted_reads_why_by_the_link_of_the_mail(post, talk):
+async def test_a_muted_guest_reads_why_through_the_e_mails_link(post, talk):
     event, room, ana, *_ = talk
     async with post.db.transaction() as tx:
         guest = await guests.find_or_make(tx, email="gil@example.org", display_name="Gil")
@@ -199,7 +199,7 @@ async def _mails_after(post, wait):
     return await post.deliver()
 
 
-async def test_after_30_days_there_is_nothing_to_object_to(post, talk):
+async def test_objections_end_after_30_days(post, talk):
     _, room, ana, ben, _, _ = talk
     one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}"
@@ -211,7 +211,7 @@ async def test_after_30_days_there_is_nothing_to_object_to(post, talk):
         assert (await author.post(f"{page}/object", data={"words": "Please"})).status_code == 422
 
 
-async def test_a_message_is_reported_by_page_to_whom_one_chooses(post, talk):
+async def test_a_message_is_reported_to_the_chosen_recipients(post, talk):
     event, room, ana, ben, cleo, mod = talk
     one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}/report"
@@ -276,7 +276,7 @@ async def test_the_community_decides_and_hosts_cannot_undo_it(post, talk):
         assert await access(reader, room.id, ana.user_id) is Access.MODERATE
 
 
-async def test_the_community_dismisses_and_sees_nothing_that_was_not_reported_to_it(post, talk):
+async def test_the_community_sees_only_what_was_reported_to_it(post, talk):
     _, room, _, ben, cleo, mod = talk
     one, other = await say_and_notify(post, ben, room, "Fools"), await say_and_notify(post, ben, room, "Hello")
     await reports(post, cleo, one, to_site=True)

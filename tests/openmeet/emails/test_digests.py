@@ -14,7 +14,7 @@ from tests.openmeet.site_under_test import event_by, person
 
 
 @pytest.mark.parametrize("later", [Hours("UTC", digest_hour=20), Hours("America/Los_Angeles", digest_hour=9)])
-async def test_another_hour_or_zone_makes_another_digest(post: Post, later: Hours) -> None:
+async def test_a_changed_hour_or_zone_repeats_nothing(post: Post, later: Hours) -> None:
     """A person who already has today's digest and chooses a later hour, or moves to a zone further west, gets only what
     came since.
     """
@@ -43,7 +43,7 @@ async def test_another_hour_or_zone_makes_another_digest(post: Post, later: Hour
     assert first["Message-ID"] != second["Message-ID"]
 
 
-async def test_a_reminder_comes_before_what_begins_with_the_digest(post: Post) -> None:
+async def test_a_digest_reminds_before_the_event(post: Post) -> None:
     """A person who gets reminders in the six o'clock digest is reminded of an event at six a day before."""
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

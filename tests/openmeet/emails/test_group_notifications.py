@@ -58,7 +58,7 @@ async def page_of(post, who) -> str:
         return (await browser.get("/notifications")).text
 
 
-async def test_an_announcement_reaches_everybody_inside_who_listens(post, club):
+async def test_an_announcement_reaches_members_who_want_it(post, club):
     group, ana, ben, cleo = club
     async with post.db.transaction() as tx:
         dan = await member(tx, group, ana, "Dan")
@@ -78,7 +78,7 @@ async def test_an_announcement_reaches_everybody_inside_who_listens(post, club):
     assert "Ana writes in" not in await page_of(post, eve)
 
 
-async def test_what_was_removed_or_left_meanwhile_is_neither_mailed_nor_shown(post, club):
+async def test_removed_announcements_and_former_members_get_no_e_mail(post, club):
     group, ana, ben, cleo = club
     said = await does(post, announcements.announce, ana, group.slug, "Nonsense")
     await does(post, announcements.announce, ana, group.slug, "Sense")
@@ -90,7 +90,7 @@ async def test_what_was_removed_or_left_meanwhile_is_neither_mailed_nor_shown(po
     assert "Nonsense" not in await page_of(post, ben)
 
 
-async def test_requests_are_bundled_for_those_who_decide_and_decisions_reach_who_asked(post, club):
+async def test_requests_are_bundled_and_decisions_are_mailed(post, club):
     """Three join requests within half an hour make one e-mail to each person who can decide. A request already decided
     is left out.
     """
@@ -117,7 +117,7 @@ async def test_requests_are_bundled_for_those_who_decide_and_decisions_reach_who
     assert [(to, subject) for to, subject, _ in await mails(post)] == [("dan@example.org", "You’re in: Chess club")]
 
 
-async def test_a_role_that_changed_and_changed_back_is_no_news_by_mail(post, club):
+async def test_a_role_changed_and_changed_back_is_not_mailed(post, club):
     group, ana, _, cleo = club
     await does(post, administration.change_role, ana, group.slug, cleo.user_id, GroupRole.MODERATOR)
     assert [(to, subject) for to, subject, _ in await mails(post)] == [
@@ -130,7 +130,7 @@ async def test_a_role_that_changed_and_changed_back_is_no_news_by_mail(post, clu
     assert "an admin" not in text
 
 
-async def test_an_offer_is_mailed_while_it_stands(post, club):
+async def test_an_offer_is_mailed_while_it_is_open(post, club):
     group, ana, ben, cleo = club
     await does(post, ownership.offer, ana, group.slug, ben.user_id)
     await does(post, ownership.offer, ana, group.slug, cleo.user_id)
@@ -154,7 +154,7 @@ async def test_each_kind_can_be_switched_off_by_itself(post, club):
     assert "Ana writes in" in await page_of(post, ben)
 
 
-async def test_new_events_are_told_once_to_whom_they_are_for(post, club):
+async def test_new_events_are_announced_once_to_the_right_people(post, club):
     """Members are told about all new events, followers about public ones. Nobody is told about older events or those
     not yet visible.
     """
@@ -182,7 +182,7 @@ async def test_new_events_are_told_once_to_whom_they_are_for(post, club):
     assert await announce_group_events(post.db) == 1
 
 
-async def test_of_a_series_the_first_date_speaks_for_all(post, club):
+async def test_a_series_is_announced_by_its_first_date(post, club):
     group, _, ben, cleo = club
     timing = Timing(pattern(datetime(2026, 3, 10, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY")), None)  # noqa: DTZ001  # wall time is naive
     async with post.db.transaction() as tx:

@@ -42,7 +42,7 @@ def entries_of(mail) -> dict[str, str]:
     return {str(one["DTSTART"].dt.date()): str(one["STATUS"]) for one in read.walk("VEVENT")}
 
 
-async def test_a_date_that_comes_by_the_clock_brings_its_entry_once(post: Post, practice) -> None:
+async def test_a_date_added_by_the_clock_is_mailed_once(post: Post, practice) -> None:
     *_, series = practice
     async with post.db.reader() as reader:
         before = {event.id for event in await dates(reader, series)}
@@ -68,7 +68,7 @@ async def test_a_date_that_comes_by_the_clock_brings_its_entry_once(post: Post, 
     assert await post.deliver() == []
 
 
-async def test_another_rule_is_one_letter_with_what_ends_and_what_comes(post: Post, practice) -> None:
+async def test_a_changed_rule_is_one_e_mail_with_old_and_new_dates(post: Post, practice) -> None:
     ana, _, _, series = practice
     async with post.db.transaction() as tx:
         held = await locked(tx, ana, series)
@@ -83,7 +83,7 @@ async def test_another_rule_is_one_letter_with_what_ends_and_what_comes(post: Po
     assert list(entries_of(mails[0]).values()) == ["CONFIRMED"] * len(coming)
 
 
-async def test_a_date_that_the_host_adds_brings_its_entry(post: Post, practice) -> None:
+async def test_a_date_added_by_the_host_is_mailed(post: Post, practice) -> None:
     ana, _, _, series = practice
     async with post.db.transaction() as tx:
         await cancel_dates.add_date(tx, await locked(tx, ana, series), "2026-11-28T15:00:00")
@@ -92,7 +92,7 @@ async def test_a_date_that_the_host_adds_brings_its_entry(post: Post, practice) 
     assert entries_of(mail)["2026-11-28"] == "CONFIRMED"
 
 
-async def test_who_wants_no_such_news_gets_none(post: Post, practice) -> None:
+async def test_e_mail_about_new_dates_can_be_switched_off(post: Post, practice) -> None:
     """The topic can be switched off, and so can the notifications of the series that the person follows."""
     _, ben, _, series = practice
     async with post.db.transaction() as tx:
@@ -106,7 +106,7 @@ async def test_who_wants_no_such_news_gets_none(post: Post, practice) -> None:
     assert [one["To"] for one in await post.deliver()] == ["cleo@example.org"]
 
 
-async def test_who_goes_no_more_is_told_of_none(post: Post, practice) -> None:
+async def test_people_who_left_the_series_hear_of_no_new_dates(post: Post, practice) -> None:
     _, ben, _, series = practice
     async with post.db.transaction() as tx:
         await standing_rsvps.stop(tx, ben, series.slug, withdraws=False)

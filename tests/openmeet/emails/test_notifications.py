@@ -87,7 +87,7 @@ async def test_a_move_is_mailed_at_once_with_the_old_and_the_new_time(post, even
     assert entry["DTSTART"].dt.isoformat() == "2026-07-05T19:00:00+02:00"
 
 
-async def test_another_place_is_mailed_at_once(post, evening):
+async def test_a_new_place_is_mailed_at_once(post, evening):
     ana, *_, event = evening
     await revise(post, ana, event, venue_name="Café Mitte")
     mail, _ = await post.deliver()
@@ -95,21 +95,21 @@ async def test_another_place_is_mailed_at_once(post, evening):
     assert "Where: Café Mitte, Berlin (was: Town library, Berlin)" in text_of(mail)
 
 
-async def test_another_description_is_not_mailed(post, evening):
+async def test_a_new_description_is_not_mailed(post, evening):
     ana, *_, event = evening
     await revise(post, ana, event, description="Bring your favourite.")
     post.site.clock.turn(DAY)
     assert await post.deliver() == []
 
 
-async def test_moved_there_and_back_is_no_news(post, evening):
+async def test_moving_there_and_back_is_not_mailed(post, evening):
     ana, *_, event = evening
     await revise(post, ana, event, starts="2026-07-05T19:00", ends="2026-07-05T21:00")
     await revise(post, ana, event)
     assert await post.deliver() == []
 
 
-async def test_a_cancellation_takes_the_event_out_of_calendars(post, evening):
+async def test_a_cancellation_removes_the_event_from_calendars(post, evening):
     """The e-mail has METHOD:CANCEL with the same UID and a higher SEQUENCE than any earlier file."""
     ana, *_, event = evening
     await revise(post, ana, event, venue_name="Café Mitte")
@@ -134,7 +134,7 @@ async def test_the_subject_tells_the_dates_of_a_series_apart(post):
     assert mail["Subject"] == "Cancelled: Practice, Tue 24 Nov"
 
 
-async def test_cancelled_and_back_on_is_one_mail_with_what_is_true(post, evening):
+async def test_cancelling_and_restoring_is_one_e_mail(post, evening):
     ana, *_, event = evening
     await cancel(post, ana, event)
     async with post.db.transaction() as tx:
@@ -144,7 +144,7 @@ async def test_cancelled_and_back_on_is_one_mail_with_what_is_true(post, evening
     assert "Cancelled" not in text_of(mail)
 
 
-async def test_a_removed_event_is_named_and_has_no_page(post, evening):
+async def test_the_e_mail_about_a_deleted_event_has_no_link(post, evening):
     ana, *_, event = evening
     async with post.db.transaction() as tx:
         await event_hosting.delete(tx, ana, event.slug)
@@ -154,7 +154,7 @@ async def test_a_removed_event_is_named_and_has_no_page(post, evening):
     assert calendar(mail)[1]["METHOD"] == "CANCEL"
 
 
-async def test_an_offered_place_is_mailed_while_it_is_true(post):
+async def test_an_offer_is_mailed_while_it_is_open(post):
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="1")
@@ -169,7 +169,7 @@ async def test_an_offered_place_is_mailed_while_it_is_true(post):
     assert "Ben isn’t going." in text_of(mails["ana@example.org"])
 
 
-async def test_a_place_that_is_withdrawn_is_mailed_to_whom_it_was_offered(post):
+async def test_a_withdrawn_offer_is_mailed(post):
     """The e-mail is sent at once, as the offer was, so that nobody plans with a place that no longer exists."""
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -186,7 +186,7 @@ async def test_a_place_that_is_withdrawn_is_mailed_to_whom_it_was_offered(post):
         assert "You’re on the waitlist" in words
 
 
-async def test_an_offer_that_never_left_is_not_taken_back_by_mail(post):
+async def test_an_unsent_offer_is_not_withdrawn_by_e_mail(post):
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="1")
@@ -197,7 +197,7 @@ async def test_an_offer_that_never_left_is_not_taken_back_by_mail(post):
     assert "cleo@example.org" not in [one["To"] for one in await post.deliver()]
 
 
-async def test_who_is_let_in_and_offered_a_place_is_not_told_that_it_is_full(post):
+async def test_approval_and_an_offer_make_one_e_mail(post):
     """A host approves a person while the event is full and raises the limit a minute later. One e-mail says what is
     true by then.
     """
@@ -235,7 +235,7 @@ async def test_answers_are_bundled_for_the_host(post, evening):
     assert await post.deliver() == []
 
 
-async def test_the_headers_say_who_writes_and_how_to_stop(post, evening):
+async def test_the_headers_have_sender_and_unsubscribe_link(post, evening):
     ana, *_, event = evening
     await cancel(post, ana, event)
     mail, _ = await post.deliver()
@@ -248,7 +248,7 @@ async def test_the_headers_say_who_writes_and_how_to_stop(post, evening):
     assert mail["Message-ID"].endswith("@openmeet.test>")
 
 
-async def test_a_lost_answer_repeats_the_same_mail_under_the_same_name(post, evening):
+async def test_a_lost_acknowledgement_repeats_the_same_e_mail(post, evening):
     """A lost acknowledgement sends the same e-mail once more with the same Message-ID (invariant 10). It does not
     include later news.
     """
@@ -268,7 +268,7 @@ async def test_a_lost_answer_repeats_the_same_mail_under_the_same_name(post, eve
     assert len(set(ids)) == 2
 
 
-async def test_what_was_switched_off_meanwhile_is_not_sent(post, evening):
+async def test_a_topic_switched_off_meanwhile_is_not_mailed(post, evening):
     ana, ben, _, event = evening
     await cancel(post, ana, event)
     async with post.db.transaction() as tx:
@@ -295,7 +295,7 @@ async def test_a_digest_has_every_event_of_the_day_once(post, evening):
     assert await post.deliver() == []
 
 
-async def test_private_events_are_told_to_those_who_are_invited_alone(post, evening):
+async def test_private_events_are_mailed_to_invited_people_only(post, evening):
     """A person who can no longer see an event when the e-mail is sent is told nothing about it (invariant 3)."""
     ana, ben, _, event = evening
     await revise(post, ana, event, starts="2026-07-05T19:00", ends="2026-07-05T21:00", visibility="private")
@@ -304,7 +304,7 @@ async def test_private_events_are_told_to_those_who_are_invited_alone(post, even
     assert tos(await post.deliver()) == ["cleo@example.org"]
 
 
-async def test_the_join_link_goes_to_those_who_may_see_it(post):
+async def test_the_join_link_is_mailed_only_to_people_who_can_see_it(post):
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, mode="hybrid", online_url="https://call.example.org/secret")
@@ -324,7 +324,7 @@ async def test_the_join_link_goes_to_those_who_may_see_it(post):
     assert "https://call.example.org/secret" not in links_of(cleo_has)
 
 
-async def test_names_and_titles_can_neither_break_out_nor_pretend(post, evening):
+async def test_names_and_titles_are_escaped(post, evening):
     """HTML shows markup as typed, and a line break in a title cannot start a header or a line of its own."""
     ana, *_, event = evening
     await revise(post, ana, event, title="<b>Tea</b> & more", starts="2026-07-05T19:00", ends="2026-07-05T21:00")
@@ -353,7 +353,7 @@ async def test_nobody_without_a_confirmed_address_is_mailed(post, evening):
     assert tos(news) == ["ben@example.org", "cleo@example.org"]
 
 
-async def test_text_alone_says_everything(post, evening):
+async def test_the_plain_text_is_complete(post, evening):
     """The plain text has every link and every sentence of the HTML."""
     ana, *_, event = evening
     await revise(post, ana, event, starts="2026-07-05T19:00", ends="2026-07-05T21:00")
@@ -366,7 +366,7 @@ async def test_text_alone_says_everything(post, evening):
         assert (await by_slug(reader, event.slug)).slug in text
 
 
-async def test_a_new_date_of_a_followed_series_is_one_mail_per_person(post, evening):
+async def test_new_dates_of_a_followed_series_are_one_e_mail(post, evening):
     """However many dates a change adds, each follower gets one e-mail with the earliest one and the number of others."""
     ana, ben, _, _ = evening
     async with post.db.transaction() as tx:
@@ -379,7 +379,7 @@ async def test_a_new_date_of_a_followed_series_is_one_mail_per_person(post, even
     assert "A series that you follow has a new date. There are 2 more new dates." in text_of(mail)
 
 
-async def test_who_is_checked_in_hears_of_a_change_like_everybody(post, evening):
+async def test_checked_in_people_are_told_about_changes(post, evening):
     """Check-in opens a day before the event, so checked-in people are told about changes until it is over."""
     ana, ben, _, event = evening
     post.site.clock.turn(event.starts_at - post.site.clock.now() - HOUR)
@@ -394,7 +394,7 @@ async def test_who_is_checked_in_hears_of_a_change_like_everybody(post, evening)
 
 
 @pytest.mark.parametrize("act", [event_hosting.delete, cancelling])
-async def test_what_is_over_is_not_said_not_to_take_place(post, evening, act):
+async def test_cancelling_a_past_event_sends_no_e_mail(post, evening, act):
     """A host who cancels or deletes an event after it is over sends no e-mail."""
     ana, *_, event = evening
     post.site.clock.turn(event.starts_at - post.site.clock.now() + DAY)
@@ -404,7 +404,7 @@ async def test_what_is_over_is_not_said_not_to_take_place(post, evening, act):
     assert await post.deliver() == []
 
 
-async def test_a_reminder_has_the_event_for_calendars(post, evening):
+async def test_a_reminder_has_a_calendar_file(post, evening):
     *_, event = evening
     post.site.clock.turn(event.starts_at - post.site.clock.now() - DAY)
     assert await remind(post.db) == 2
@@ -414,7 +414,7 @@ async def test_a_reminder_has_the_event_for_calendars(post, evening):
     assert calendar(mail)[1]["METHOD"] == "PUBLISH"
 
 
-async def test_a_reminder_that_waited_for_a_cancellation_says_that(post, evening):
+async def test_a_cancellation_replaces_a_queued_reminder(post, evening):
     """If an event is cancelled while a reminder is queued, the e-mail reports the cancellation instead."""
     ana, *_, event = evening
     post.site.clock.turn(event.starts_at - post.site.clock.now() - DAY)
@@ -425,7 +425,7 @@ async def test_a_reminder_that_waited_for_a_cancellation_says_that(post, evening
     assert [mail["Subject"] for mail in (*mails, *await post.deliver())] == ["Cancelled: Board games, Sat 4 Jul"] * 2
 
 
-async def test_an_invitation_to_a_series_is_one_letter_that_names_the_other_dates(post):
+async def test_a_series_invitation_is_one_e_mail(post):
     async with post.db.transaction() as tx:
         ana, series = await begin(tx, "FREQ=WEEKLY;COUNT=30", visibility=Visibility.PRIVATE)
         first = (await dates(tx, series))[0]

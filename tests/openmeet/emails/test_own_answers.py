@@ -22,7 +22,7 @@ async def mails_to(post: Post, address: str):
     return [one for one in await post.deliver() if one["To"] == address]
 
 
-async def test_a_guest_has_words_to_press_and_one_click_that_stops_it_all(post: Post) -> None:
+async def test_a_guests_e_mail_has_buttons_and_an_unsubscribe_link(post: Post) -> None:
     """A guest's e-mail has buttons for the answers. Its unsubscribe link stops all e-mails about the RSVP, because
     guests have no settings page.
     """
@@ -52,7 +52,7 @@ async def test_a_guest_has_words_to_press_and_one_click_that_stops_it_all(post: 
     assert await mails_to(post, GUEST) == []
 
 
-async def test_mails_about_one_event_are_shown_together(post: Post) -> None:
+async def test_e_mails_about_one_event_form_a_thread(post: Post) -> None:
     """They refer to one Message-ID that no e-mail has. It differs for e-mails about another event."""
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -70,7 +70,7 @@ async def test_mails_about_one_event_are_shown_together(post: Post) -> None:
     assert not {*threads} & {mail["Message-ID"] for mail in mails}
 
 
-async def test_a_guest_who_only_waited_has_the_entry_taken_away_too(post: Post) -> None:
+async def test_a_waitlisted_guests_entry_is_cancelled_too(post: Post) -> None:
     """The guest's calendar entry was tentative. A cancellation removes it, because guests have no other page to look
     at.
     """
@@ -90,7 +90,7 @@ async def test_a_guest_who_only_waited_has_the_entry_taken_away_too(post: Post) 
         assert (mail["Subject"], calendar_of(mail).get_param("method")) == (subject, method)
 
 
-async def test_whoever_withdrew_finds_the_answer_behind_the_link_to_the_ticket(post: Post) -> None:
+async def test_after_withdrawing_the_ticket_link_leads_to_the_answer(post: Post) -> None:
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
         event = await event_by(tx, await person(tx, "Gerd"))

@@ -69,7 +69,7 @@ async def test_answering_without_signing_in(post, evening):
         assert (await anybody.get("/my/events")).status_code in {303, 401}
 
 
-async def test_the_news_of_a_move_asks_whether_the_new_time_works(post, evening):
+async def test_the_e_mail_about_a_move_asks_whether_the_new_time_works(post, evening):
     """The e-mail has a button for each answer. After confirming, the page says that the person is going."""
     _, _, _, mail = evening
     asked = {reply: link_to(mail, f"?reply={reply}") for reply in ("going", "interested", "declined")}

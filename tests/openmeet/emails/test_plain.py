@@ -32,7 +32,7 @@ def test_only_links_of_the_site_become_links() -> None:
     ]
 
 
-def test_what_people_wrote_is_no_markup() -> None:
+def test_text_by_people_is_not_markup() -> None:
     html = with_html(OutgoingEmail("ben@example.org", "An <i>invitation</i>", TEXT), SITE).html
     assert "Ana &lt;b&gt; invites you to Tea &amp; Cake." in html
     assert "<title>An &lt;i&gt;invitation&lt;/i&gt;</title>" in html
@@ -40,7 +40,7 @@ def test_what_people_wrote_is_no_markup() -> None:
     assert html.count('class="button"') == 1
 
 
-def test_a_letter_that_has_its_own_html_keeps_it() -> None:
+def test_an_e_mail_with_html_keeps_it() -> None:
     letter = OutgoingEmail("ben@example.org", "News", TEXT, html="<p>Ours</p>")
     assert with_html(letter, SITE) == letter
 

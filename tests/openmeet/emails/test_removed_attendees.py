@@ -55,7 +55,7 @@ async def revised(post: Post, ana, event):
         )
 
 
-async def test_it_is_mailed_with_the_end_of_the_entry_and_nothing_private(post: Post, supper) -> None:
+async def test_the_e_mail_cancels_the_entry_and_reveals_nothing(post: Post, supper) -> None:
     ana, ben, event = supper
     await remove(post, ana, ben, event)
     await revised(post, ana, event)
@@ -77,14 +77,14 @@ async def test_it_is_mailed_with_the_end_of_the_entry_and_nothing_private(post: 
     assert await post.deliver() == []
 
 
-def test_of_an_entry_name_and_time_stay_alone() -> None:
+def test_the_cancelled_entry_has_name_and_time_only() -> None:
     start = Pattern(datetime.fromisoformat("2026-07-04T18:00"), "UTC")
     entry = WrittenEvent("a@x", start, None, "Quiet supper", Instant(0), is_cancelled=True, sequence=3)
     said = {"description": "Zq", "location": "Zq", "url": "Zq", "comment": "Zq", "categories": ("Zq",)}
     assert name_and_time_only(replace(entry, **said, coordinates=(1.0, 2.0))) == entry
 
 
-async def test_news_tell_it_and_lead_nowhere(post: Post, supper) -> None:
+async def test_the_notification_says_so_without_a_link(post: Post, supper) -> None:
     ana, ben, event = supper
     await remove(post, ana, ben, event)
     await revised(post, ana, event)
@@ -102,7 +102,7 @@ async def test_news_tell_it_and_lead_nowhere(post: Post, supper) -> None:
         assert told["sentence"].startswith(said)
 
 
-async def test_who_has_the_place_back_reads_nothing_of_a_no(post: Post, supper) -> None:
+async def test_an_undone_removal_is_not_mailed(post: Post, supper) -> None:
     """If the removal is undone before the e-mail is sent, no e-mail is sent. If it is undone later, the person can see
     the event again.
     """

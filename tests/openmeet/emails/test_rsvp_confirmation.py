@@ -37,7 +37,7 @@ async def to_ben(post: Post):
     return [one for one in await post.deliver() if one["To"] == "ben@example.org"]
 
 
-async def test_going_brings_the_entry_once(post: Post, evening) -> None:
+async def test_going_sends_the_entry_once(post: Post, evening) -> None:
     """The e-mail says where and when, how to change the answer, and attaches a file that later e-mails update."""
     ana, ben, event = evening
     await say(post, ben, event)
@@ -57,7 +57,7 @@ async def test_going_brings_the_entry_once(post: Post, evening) -> None:
     assert (last["UID"], last["STATUS"]) == (first["UID"], "CANCELLED")
 
 
-async def test_saying_no_takes_the_entry_away_and_yes_brings_it_back(post: Post, evening) -> None:
+async def test_declining_cancels_the_entry_and_accepting_restores_it(post: Post, evening) -> None:
     """METHOD:CANCEL has the same UID with the same SEQUENCE and a later stamp (RFC 5546, section 2.1.5), so that the
     host's changes take precedence.
     """
@@ -84,7 +84,7 @@ async def test_saying_no_takes_the_entry_away_and_yes_brings_it_back(post: Post,
 
 
 @pytest.mark.parametrize("reply", [RsvpReply.DECLINED, RsvpReply.INTERESTED])
-async def test_what_was_taken_back_meanwhile_is_not_mailed(post: Post, evening, reply: RsvpReply) -> None:
+async def test_an_answer_withdrawn_meanwhile_is_not_mailed(post: Post, evening, reply: RsvpReply) -> None:
     _, ben, event = evening
     await say(post, ben, event)
     await say(post, ben, event, reply)
@@ -115,7 +115,7 @@ async def test_it_is_switched_off_by_the_settings_and_by_its_own_link(post: Post
     assert await to_ben(post) == []
 
 
-async def test_hosts_get_none(post: Post, evening) -> None:
+async def test_hosts_get_no_entry(post: Post, evening) -> None:
     """Hosts have the event in their calendar already."""
     ana, _, event = evening
     await say(post, ana, event)
@@ -136,7 +136,7 @@ async def turned(post: Post) -> list[tuple[str, str | None]]:
 ENDED = [("You’re not going: Board games, Sat 4 Jul", "CANCEL")]
 
 
-async def test_an_entry_is_ended_however_they_came_to_say_no(post: Post, evening) -> None:
+async def test_an_entry_is_cancelled_however_the_person_declined(post: Post, evening) -> None:
     """The entry is cancelled once, even if the person said maybe first or said yes again for a minute."""
     _, ben, event = evening
     await say(post, ben, event)
@@ -150,7 +150,7 @@ async def test_an_entry_is_ended_however_they_came_to_say_no(post: Post, evening
     assert await turned(post) == []
 
 
-async def test_the_end_is_the_same_at_every_attempt(post: Post, evening) -> None:
+async def test_the_cancellation_is_the_same_at_every_attempt(post: Post, evening) -> None:
     _, ben, event = evening
     await say(post, ben, event)
     await turned(post)
@@ -162,7 +162,7 @@ async def test_the_end_is_the_same_at_every_attempt(post: Post, evening) -> None
     assert await turned(post) == ENDED
 
 
-async def test_who_was_only_interested_has_an_entry_once_a_mail_brought_it(post: Post, evening) -> None:
+async def test_interested_people_have_an_entry_only_if_it_was_mailed(post: Post, evening) -> None:
     ana, ben, event = evening
     await say(post, ben, event, RsvpReply.INTERESTED)
     await say(post, ben, event, RsvpReply.DECLINED)
@@ -175,7 +175,7 @@ async def test_who_was_only_interested_has_an_entry_once_a_mail_brought_it(post:
     assert await turned(post) == [("You’re not going: Board games, Sun 5 Jul", "CANCEL")]
 
 
-async def test_whom_the_host_sends_away_has_the_entry_taken_away_with_that_news(post: Post, evening) -> None:
+async def test_the_removal_e_mail_cancels_the_entry(post: Post, evening) -> None:
     ana, ben, event = evening
     await say(post, ben, event)
     await turned(post)
@@ -186,7 +186,7 @@ async def test_whom_the_host_sends_away_has_the_entry_taken_away_with_that_news(
     assert await turned(post) == [("No place: Board games, Sat 4 Jul", "CANCEL")]
 
 
-async def test_who_has_the_place_back_hears_of_it_if_they_heard_of_the_no(post: Post, evening) -> None:
+async def test_an_undone_removal_is_mailed_if_the_removal_was(post: Post, evening) -> None:
     """The e-mail has the calendar entry that was cancelled before. If the host undoes the removal at once, no e-mail is
     sent.
     """
@@ -215,7 +215,7 @@ async def test_who_has_the_place_back_hears_of_it_if_they_heard_of_the_no(post: 
     assert found == [kinds.ANSWER_APPROVED, kinds.ANSWER_DECLINED]
 
 
-async def test_who_says_no_by_a_record_has_the_entry_taken_away(post: Post, evening) -> None:
+async def test_declining_by_record_cancels_the_entry(post: Post, evening) -> None:
     """Deleting the record works too: an entry that this site sent is cancelled by this site."""
     _, ben, event = evening
     uri = "at://did:plc:ben/community.lexicon.calendar.rsvp/1"
@@ -232,7 +232,7 @@ async def test_who_says_no_by_a_record_has_the_entry_taken_away(post: Post, even
         assert await turned(post) == ENDED
 
 
-async def test_one_date_after_all_leaves_the_end_of_the_others(post: Post) -> None:
+async def test_returning_to_one_date_cancels_only_the_others(post: Post) -> None:
     """A person who leaves a whole series and then goes to one date, before the e-mail is sent, keeps that date alone."""
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
@@ -252,7 +252,7 @@ async def test_one_date_after_all_leaves_the_end_of_the_others(post: Post) -> No
     assert await turned(post) == [("You’re going: Practice, Tue 24 Nov", "PUBLISH")]
 
 
-async def test_going_to_a_whole_series_is_one_mail_with_every_entry(post: Post) -> None:
+async def test_going_to_a_whole_series_is_one_e_mail(post: Post) -> None:
     """Leaving the whole series sends one e-mail that cancels every entry. A change undone at once is not mailed."""
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
@@ -287,7 +287,7 @@ async def test_going_to_a_whole_series_is_one_mail_with_every_entry(post: Post) 
     assert seen[0][2] < seen[1][2]
 
 
-async def test_saying_no_to_one_date_of_a_series_ends_that_entry_alone(post: Post) -> None:
+async def test_declining_one_date_cancels_only_that_entry(post: Post) -> None:
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
         _, series = await begin(tx)

@@ -29,7 +29,7 @@ async def _found(post: Post, *, at_once: bool = False) -> Caller:
     return ana
 
 
-async def test_it_waits_for_the_digest_and_says_which_search_it_fits(post: Post) -> None:
+async def test_a_match_waits_for_the_digest_and_names_its_search(post: Post) -> None:
     await _found(post)
     post.site.clock.turn(HOUR)
     assert await post.deliver() == []
@@ -63,7 +63,7 @@ async def test_one_click_stops_one_search(post: Post) -> None:
         }
 
 
-async def test_what_was_found_for_a_search_that_is_gone_is_not_mailed(post: Post) -> None:
+async def test_matches_of_a_deleted_search_are_not_mailed(post: Post) -> None:
     ana = await _found(post)
     async with post.db.transaction() as tx:
         for one in await queries.of_person(tx, ana.user_id):

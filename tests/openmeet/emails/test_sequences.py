@@ -132,7 +132,7 @@ ACTS: tuple[Act, ...] = (
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_no_number_goes_back_and_all_files_say_the_same(db: Database, clock: HandClock, seed: int) -> None:
+async def test_sequences_never_decrease_and_agree_in_all_files(db: Database, clock: HandClock, seed: int) -> None:
     """A date's SEQUENCE never decreases and is not below that of its series. It increases whenever the file says
     something new.
     """
@@ -182,7 +182,7 @@ async def test_no_number_goes_back_and_all_files_say_the_same(db: Database, cloc
         highest |= now
 
 
-async def test_who_has_left_and_come_again_hears_of_a_cancellation_by_any_file(db: Database, clock: HandClock) -> None:
+async def test_a_cancellation_has_the_same_sequence_in_every_file(db: Database, clock: HandClock) -> None:
     """The series file, the date's file and the e-mail have the same SEQUENCE, which is higher than any sent before."""
     async with db.transaction() as tx:
         _, series = await begin(tx)

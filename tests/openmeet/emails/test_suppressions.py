@@ -61,7 +61,7 @@ async def everything(post: Post, ana, title: str) -> list[str]:
 
 
 @pytest.mark.parametrize("first", ["guest", "co-host", "invited"])
-async def test_one_click_ends_all_that_others_cause(post: Post, evening, first: str) -> None:
+async def test_one_click_stops_all_e_mail_caused_by_others(post: Post, evening, first: str) -> None:
     """A mail program's one-click POST to the URL in the header works without a referrer or redirect. Repeating it
     changes nothing.
     """
@@ -108,7 +108,7 @@ async def test_opening_the_link_changes_nothing(post: Post, evening) -> None:
         assert not await email_suppressions.is_suppressed(reader, CODE_KEY, EVE)
 
 
-async def test_the_link_is_for_nothing_else_and_cannot_be_made(post: Post, evening) -> None:
+async def test_the_link_has_one_purpose_and_cannot_be_forged(post: Post, evening) -> None:
     """It does not confirm an answer, and a confirmation link does not unsubscribe. Nobody can forge a link for another
     address.
     """
@@ -135,7 +135,7 @@ async def test_the_link_is_for_nothing_else_and_cannot_be_made(post: Post, eveni
         assert await reader.fetch("select address_hash from email_suppressions order by address_hash") == []
 
 
-async def test_what_they_asked_for_themselves_goes_on(post: Post, evening) -> None:
+async def test_e_mail_that_the_person_asked_for_continues(post: Post, evening) -> None:
     """People who have answered an event are still told about it. People who sign up are no longer strangers."""
     _, event = evening
     await answer_by_mail(post, event)
@@ -151,7 +151,7 @@ async def test_what_they_asked_for_themselves_goes_on(post: Post, evening) -> No
         assert not await email_suppressions.is_suppressed(reader, CODE_KEY, EVE)
 
 
-async def test_the_address_is_nowhere_in_what_is_kept(post: Post) -> None:
+async def test_the_address_is_not_stored(post: Post) -> None:
     """Neither the address is stored nor a hash that a person who knows the address could compute."""
     async with post.db.transaction() as tx:
         await email_suppressions.opt_out(tx, CODE_KEY, "Zqeve@Example.org ")
@@ -170,7 +170,7 @@ def _unkeyed(address: str) -> str:
     return hashlib.sha256(b"left alone\x00" + address.encode()).hexdigest()
 
 
-async def test_what_was_stored_without_a_key_still_counts_and_gets_one(post: Post) -> None:
+async def test_unkeyed_hashes_still_count_and_become_keyed(post: Post) -> None:
     """In both tables, an unkeyed hash counts before and after the key is made and becomes a keyed one. The key is made
     once.
     """

@@ -71,7 +71,7 @@ async def test_addresses_that_a_host_typed_are_named_until_the_invitation_is_wit
     assert [source for source, _, _ in await known_to(post, ana)] == ["guest_list"]
 
 
-async def test_of_people_who_answered_a_host_reads_the_number_alone(post: Post):
+async def test_hosts_see_only_the_number_of_unreachable_attendees(post: Post):
     """Hosts see neither names nor addresses, because nobody but the owner should know that their e-mail address fails."""
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -93,7 +93,7 @@ async def test_of_people_who_answered_a_host_reads_the_number_alone(post: Post):
     assert await known_to(post, ana) == [("person", (), 1)]
 
 
-async def test_whose_an_address_is_stays_unknown(post: Post):
+async def test_the_owner_of_an_address_stays_unknown(post: Post):
     """An account invited by address is shown by that address until the person answers."""
     async with post.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
@@ -120,7 +120,7 @@ async def test_only_hosts_read_it_and_only_until_the_event_is_over(post: Post):
     assert await known_to(post, ana) == []
 
 
-async def test_in_groups_those_who_invite_read_it(post: Post):
+async def test_in_groups_people_who_can_invite_see_it(post: Post):
     async with post.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -136,7 +136,7 @@ async def test_in_groups_those_who_invite_read_it(post: Post):
     assert await known_to(post, cleo) == []
 
 
-async def test_a_host_dismisses_what_is_about_their_events_alone(post: Post):
+async def test_hosts_dismiss_only_reports_about_their_events(post: Post):
     async with post.db.transaction() as tx:
         ana, eve = [await person(tx, name) for name in ("Ana", "Eve")]
         event = await event_by(tx, ana)

@@ -87,7 +87,7 @@ async def test_every_kind_can_be_framed_and_everything_else_cannot(site: Site, v
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], path
 
 
-async def test_embeds_have_no_form_and_ask_nobody_else(site: Site, visitor: httpx.AsyncClient) -> None:
+async def test_embeds_have_no_forms_and_load_nothing_from_other_hosts(site: Site, visitor: httpx.AsyncClient) -> None:
     for page in (await things(site)).values():
         text = (await visitor.get(f"/embed{page}")).text
         assert "<form" not in text
@@ -135,7 +135,7 @@ async def test_a_deleted_event_says_so_in_its_frame(site: Site, visitor: httpx.A
     assert (answer.status_code, "Nothing to show" in answer.text) == (410, True)
 
 
-async def test_embeds_are_cached_until_a_commit_and_know_nobody(site: Site, visitor: httpx.AsyncClient) -> None:
+async def test_embeds_are_cached_and_the_same_for_everyone(site: Site, visitor: httpx.AsyncClient) -> None:
     async with site.browser() as host:
         await sign_up(host, "zoe@example.org", "Zoe")
         walk = (await host.post("/events/new", data=EVENT)).headers["location"].partition("?")[0]
@@ -192,7 +192,7 @@ async def test_hostile_parameters_fall_back(site: Site, ana: Caller, visitor: ht
         assert re.fullmatch(r":root\{--round:\d{1,2}px\}", style), style
 
 
-async def test_a_search_that_makes_no_sense_says_so_in_the_frame(visitor: httpx.AsyncClient) -> None:
+async def test_an_invalid_search_is_reported_in_the_frame(visitor: httpx.AsyncClient) -> None:
     answer = await visitor.get("/embed/search?from=yesterday")
     assert (answer.status_code, "Nothing to show" in answer.text) == (400, True)
 
@@ -244,7 +244,7 @@ async def test_the_builder_of_a_search_keeps_the_search(site: Site, ana: Caller,
     assert "/embed/search?q=walk&amp;events=3" in text
 
 
-async def test_pages_lead_to_the_builder(site: Site, visitor: httpx.AsyncClient) -> None:
+async def test_pages_link_to_the_builder(site: Site, visitor: httpx.AsyncClient) -> None:
     pages = await things(site)
     for page in pages.values():
         shown = f"{page}/share" if page.startswith("/events/") else page

@@ -93,7 +93,7 @@ async def test_a_late_scheduler_still_leaves_time_to_retract(deployment: Deploym
     assert await take_due(deployment.db, erasing_in(tmp_path)) == 1
 
 
-async def test_records_out_of_reach_are_shown_before_and_mailed_at_last(deployment: Deployment, tmp_path: Path) -> None:
+async def test_records_without_access_are_shown_and_mailed(deployment: Deployment, tmp_path: Path) -> None:
     """Records on an account server without access are shown in advance and listed in the last e-mail. Signing in keeps
     the account and sends none.
     """
@@ -123,9 +123,7 @@ async def test_records_out_of_reach_are_shown_before_and_mailed_at_last(deployme
     assert await deletion_composer("Town", "https://meet.example")(deployment.db, due) is None
 
 
-async def test_the_custodial_account_is_deleted_and_a_server_that_is_away_holds_up_nothing(
-    deployment: Deployment, tmp_path: Path
-) -> None:
+async def test_an_unreachable_server_does_not_delay_the_deletion(deployment: Deployment, tmp_path: Path) -> None:
     """The data here is deleted at once. The custodial account is deleted as soon as its server responds."""
     ana = await deployment.person()
     did = (await deployment.identity(ana.user_id)).did
@@ -181,7 +179,7 @@ async def test_an_account_whose_creation_was_not_answered_is_found_by_its_handle
     assert not await is_there(deployment, did)
 
 
-async def test_a_handle_that_is_somebody_elses_by_now_is_left_alone(deployment: Deployment, tmp_path: Path) -> None:
+async def test_a_handle_with_a_new_owner_is_not_deleted(deployment: Deployment, tmp_path: Path) -> None:
     await deployment.account("cleo")
     async with deployment.db.transaction() as tx:
         await jobs.enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, "cleo.town.test")
@@ -203,7 +201,7 @@ async def test_a_handle_that_is_somebody_elses_by_now_is_left_alone(deployment: 
     assert (await deployment.identity(ben.user_id)).handle == "ben.town.test"
 
 
-async def test_an_account_that_its_server_makes_late_is_deleted(deployment: Deployment, tmp_path: Path) -> None:
+async def test_an_account_created_late_is_deleted(deployment: Deployment, tmp_path: Path) -> None:
     """The create request was still running while the data here was deleted, and its response was lost. At first the
     handle does not resolve.
     """
@@ -223,7 +221,7 @@ async def test_an_account_that_its_server_makes_late_is_deleted(deployment: Depl
     assert not await is_there(deployment, did)
 
 
-async def test_an_account_with_a_handle_that_was_given_up_is_deleted(deployment: Deployment) -> None:
+async def test_an_account_with_an_abandoned_handle_is_deleted(deployment: Deployment) -> None:
     """The creation was never acknowledged, and the person has chosen another handle since. Their present account stays."""
     async with deployment.db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
@@ -255,7 +253,7 @@ async def agreed(deployment: Deployment, handle: str, user_id: UserId | None = N
     return ana
 
 
-async def test_a_handle_that_is_chosen_again_has_the_account_that_was_made_for_it(deployment: Deployment) -> None:
+async def test_a_handle_chosen_again_keeps_its_account(deployment: Deployment) -> None:
     """The creation was never acknowledged. The person chose another handle and then the first one again, before it was
     deleted.
     """
@@ -282,7 +280,7 @@ async def test_a_handle_that_is_chosen_again_has_the_account_that_was_made_for_i
     assert (used["public_key"], used["did"]) == (key["public_key"], identity.did)
 
 
-async def test_after_a_refused_handle_another_one_waits_for_nothing(deployment: Deployment) -> None:
+async def test_after_a_refused_handle_another_one_is_created_at_once(deployment: Deployment) -> None:
     """No account was created because the handle was taken or not allowed, so there is none to delete first."""
     await deployment.account("cleo")
     ana = await agreed(deployment, "cleo.town.test")
@@ -319,9 +317,7 @@ async def made_late(deployment: Deployment, handle: str, email: str) -> str:
     return str(made["did"])
 
 
-async def test_an_account_that_is_made_after_its_person_was_deleted_is_deleted(
-    deployment: Deployment, tmp_path: Path
-) -> None:
+async def test_an_account_created_after_the_erasure_is_deleted(deployment: Deployment, tmp_path: Path) -> None:
     """The create request was still running while the rows were deleted."""
     async with deployment.db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
@@ -343,7 +339,7 @@ async def test_an_account_that_is_made_after_its_person_was_deleted_is_deleted(
         assert await reader.fetch("select did from identities") == []
 
 
-async def test_a_group_without_other_members_takes_its_account_along(deployment: Deployment, tmp_path: Path) -> None:
+async def test_a_group_without_other_members_loses_its_account(deployment: Deployment, tmp_path: Path) -> None:
     """The same happens with a group that its owner deleted, when its texts are erased."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana = await deployment.person("Ana")

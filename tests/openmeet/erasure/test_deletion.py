@@ -63,7 +63,7 @@ async def comes_back(db: Database, who: Caller) -> None:
         await open_session(tx, who.user_id, SessionTransport.BROWSER)
 
 
-async def test_hidden_at_once_and_back_by_signing_in(db: Database, tmp_path: Path, clock: HandClock) -> None:
+async def test_a_leaving_person_is_hidden_until_they_sign_in(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """Sessions end, and a second request changes nothing. After signing in, everything is as before."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -99,13 +99,13 @@ async def test_a_co_host_has_no_profile_while_leaving(db: Database) -> None:
         assert await profiles.host(reader, ben.user_id) is not None
 
 
-async def test_nobody_asks_for_somebody_who_is_not_there(db: Database) -> None:
+async def test_deletion_needs_an_existing_account(db: Database) -> None:
     with pytest.raises(NotFound):
         await asks(db, Caller("nobody", ""))
 
 
 @pytest.mark.parametrize("who", ["", " ", "@", "handle.invalid", "@Handle.Invalid"])
-async def test_what_names_nobody_finds_nobody(db: Database, who: str) -> None:
+async def test_an_unknown_handle_finds_no_account(db: Database, who: str) -> None:
     """No account is found, although there is one without a handle or with an unproven one."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -116,7 +116,7 @@ async def test_what_names_nobody_finds_nobody(db: Database, who: str) -> None:
         assert (await actions.find(tx, DID)).id == ana.user_id
 
 
-async def test_near_the_end_it_is_handed_over_or_cancelled(db: Database, tmp_path: Path, clock: HandClock) -> None:
+async def test_near_the_end_events_are_handed_over_or_cancelled(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """Events without a co-host are cancelled, others go to a co-host. Answers to other events end. Groups pass on, and
     end if nobody is left.
     """
@@ -196,7 +196,7 @@ async def test_signing_in_on_the_last_day_keeps_the_account(db: Database, tmp_pa
         assert (await events.by_slug(reader, tea.slug)).is_cancelled
 
 
-async def test_an_interrupted_erasure_goes_on(
+async def test_an_interrupted_erasure_resumes(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Erasure resumes wherever it stopped. Each step can be repeated, and other people's erasures do not wait."""
@@ -229,7 +229,7 @@ async def test_an_interrupted_erasure_goes_on(
         assert await erasure_requests.find(reader, ana.user_id) is None
 
 
-async def test_an_interrupted_ending_goes_on(
+async def test_an_interrupted_ending_resumes(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If it stopped after groups were passed on, the next run still cancels events and withdraws answers."""
@@ -284,7 +284,7 @@ async def test_an_event_that_cannot_be_ended_stops_nothing(
 
 
 @pytest.mark.parametrize("what", ["event", "answer"])
-async def test_what_the_database_could_not_do_is_done_at_the_next_turn(
+async def test_a_failed_transaction_is_repeated_in_the_next_run(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """A transaction timed out or lost a conflict. Nobody has been told yet, so the end waits for the next run."""
@@ -323,7 +323,7 @@ async def test_what_the_database_could_not_do_is_done_at_the_next_turn(
         ("_withdraw_answers", {"answer", "standing answer"}),
     ],
 )
-async def test_signing_in_while_the_end_is_under_way_keeps_the_account(
+async def test_signing_in_during_the_end_keeps_the_account(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch, moment: str, kept: set[str]
 ) -> None:
     """A person who signs in between the reading of requests and the deletion is not deleted, and keeps what has not
@@ -369,7 +369,7 @@ async def test_signing_in_while_the_end_is_under_way_keeps_the_account(
     assert await person_erasure.erase(db, erasing_in(tmp_path), ana.user_id) is None
 
 
-async def test_those_who_wait_do_not_hold_up_others(
+async def test_waiting_requests_do_not_delay_others(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any number of requests that have ended and wait for their day do not delay the next one."""
@@ -406,7 +406,7 @@ async def test_a_request_in_a_restored_backup_deletes_nobody_at_once(
         assert (await users.by_id(reader, ben.user_id)).display_name == ""
 
 
-async def test_messages_about_a_did_are_discarded_also_after_an_interruption(
+async def test_messages_are_discarded_even_after_an_interruption(
     db: Database, tmp_path: Path, clock: HandClock
 ) -> None:
     """Data outside the database is deleted, although the row that names the DID is gone by then."""

@@ -24,9 +24,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet", clock=clock)
 
 
-async def test_who_inherits_an_event_or_series_hears_of_it_and_is_not_leaving(
-    db: Database, tmp_path: Path, clock: HandClock
-) -> None:
+async def test_the_heir_is_told_and_is_not_leaving(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """The co-host who stays inherits, although the one who is also leaving became a co-host first."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -47,7 +45,9 @@ async def test_who_inherits_an_event_or_series_hears_of_it_and_is_not_leaving(
     assert [EVENT_INHERITED in row["particulars"] for row in rows] == [True]
 
 
-async def test_a_group_does_not_list_or_pass_to_who_is_leaving(db: Database, tmp_path: Path, clock: HandClock) -> None:
+async def test_a_group_neither_lists_nor_passes_to_a_leaving_member(
+    db: Database, tmp_path: Path, clock: HandClock
+) -> None:
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         choir = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))

@@ -141,7 +141,7 @@ async def run(db: Database, folder: Path, number: int, *, is_after: bool, clock:
 
 
 @pytest.mark.parametrize("is_after", [False, True])
-async def test_killed_at_any_commit_it_ends_as_if_nothing_had_happened(
+async def test_a_deletion_killed_at_any_commit_completes(
     make_sqlite: SqliteFiles, tmp_path: Path, clock: HandClock, is_after: bool
 ) -> None:
     began = clock.now()

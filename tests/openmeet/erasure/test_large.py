@@ -105,7 +105,7 @@ async def test_no_transaction_is_longer_for_more_rows(
         assert row["left_over"] == 0
 
 
-async def test_what_is_found_by_a_part_of_a_text_is_looked_for_slice_by_slice(
+async def test_text_searches_run_in_slices(
     make_database: MakeDatabase, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other people's notifications, jobs and labels that name the person are deleted, wherever in the table they are.

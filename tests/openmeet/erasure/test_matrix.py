@@ -36,9 +36,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet", clock=clock)
 
 
-async def test_words_and_name_are_taken_back_while_there_is_time(
-    db: Database, tmp_path: Path, clock: HandClock
-) -> None:
+async def test_messages_and_name_are_retracted_before_the_end(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """Messages and the name are retracted two days before the end, while the Matrix account is still known. People who
     never consented have none.
     """
@@ -65,7 +63,7 @@ async def test_words_and_name_are_taken_back_while_there_is_time(
     await _homeserver_answers(db, ana)
 
 
-async def test_nothing_stays_where_the_homeserver_was_there(db: Database, tmp_path: Path, clock: HandClock) -> None:
+async def test_nothing_remains_if_the_homeserver_was_available(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """Nothing remains of people who only linked an account, either."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -82,9 +80,7 @@ async def test_nothing_stays_where_the_homeserver_was_there(db: Database, tmp_pa
         assert await reader.fetch("select user_id from matrix_people") == []
 
 
-async def test_what_somebody_wrote_before_they_linked_their_account_is_emptied(
-    db: Database, tmp_path: Path, clock: HandClock
-) -> None:
+async def test_messages_from_before_the_link_are_emptied(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """Messages sent before the account was linked are emptied too. Those of other people on Matrix stay."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

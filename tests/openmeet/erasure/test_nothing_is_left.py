@@ -198,7 +198,7 @@ async def plant(db: Database, schema: Schema, who: UserId) -> Planted:
     return done
 
 
-async def test_nothing_planted_is_left(
+async def test_no_planted_string_is_left(
     db: Database, schema: Schema, engine: Engine, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """None is left in any column, in any file of an SQLite database, or in a dump of a PostgreSQL database."""
@@ -238,7 +238,7 @@ async def test_nothing_planted_is_left(
     assert MARK.encode() not in kept.replace(f"{MARK}-chat_messages-external_id".encode(), b"")
 
 
-async def test_the_row_that_stays_says_nothing(db: Database, tmp_path: Path) -> None:
+async def test_the_remaining_row_is_blank(db: Database, tmp_path: Path) -> None:
     """Every personal column of the remaining row, numbers included, has the value of a user who never chose anything."""
     async with db.transaction() as tx:
         goes = (await person(tx, "Ana")).user_id

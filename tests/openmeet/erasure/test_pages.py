@@ -23,7 +23,7 @@ async def asked(site: Site, user_id: str):
         return await erasure_requests.find(reader, user_id)
 
 
-async def test_what_happens_is_shown_and_then_done(site: Site) -> None:
+async def test_the_page_shows_what_will_happen(site: Site) -> None:
     """An event that begins before the deletion is cancelled now, and the browser is signed out."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -43,7 +43,7 @@ async def test_what_happens_is_shown_and_then_done(site: Site) -> None:
         assert not (await events.by_slug(reader, later.slug)).is_cancelled
 
 
-async def test_a_wrong_confirmation_and_an_old_proof_delete_nothing(site: Site, clock: HandClock) -> None:
+async def test_deletion_needs_the_confirmation_and_a_recent_sign_in(site: Site, clock: HandClock) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
     async with signed_in(site, ana.user_id) as browser:
@@ -56,7 +56,7 @@ async def test_a_wrong_confirmation_and_an_old_proof_delete_nothing(site: Site, 
     assert await asked(site, ana.user_id) is None
 
 
-async def test_what_to_type_is_asked_for_by_its_name(site: Site) -> None:
+async def test_people_without_a_handle_type_something_else(site: Site) -> None:
     """A person without an account on the network has no handle to type, so the page asks for something else."""
     async with site.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -91,7 +91,7 @@ async def test_signing_in_again_leads_back(site: Site, clock: HandClock) -> None
         assert (await browser.post("/sign-out", data={"next": "https://evil.example/"})).headers["location"] == "/"
 
 
-async def test_programs_with_a_session_can_and_tokens_cannot(site: Site, clock: HandClock) -> None:
+async def test_the_api_needs_a_session_instead_of_a_token(site: Site, clock: HandClock) -> None:
     """A repeated request is refused, as the person is signed out by then. A request without ``confirm`` does nothing."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -115,7 +115,7 @@ async def test_programs_with_a_session_can_and_tokens_cannot(site: Site, clock: 
     assert await asked(site, ana.user_id) is not None
 
 
-async def test_an_old_session_of_a_program_is_no_proof(site: Site, clock: HandClock) -> None:
+async def test_an_old_api_session_is_not_enough(site: Site, clock: HandClock) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         session = await open_session(tx, ana.user_id, SessionTransport.API)

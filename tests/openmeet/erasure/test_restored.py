@@ -82,7 +82,7 @@ async def test_merged_accounts_are_merged_again_after_a_restore(db: Database, tm
     assert set(ledger.people()) == {ana.user_id, ben.user_id, cleo.user_id}
 
 
-async def test_one_that_fails_stops_no_other(
+async def test_one_failure_stops_no_other(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refused merge and a failed deletion are counted, and running again does the rest. Other requests in the backup
@@ -121,9 +121,7 @@ async def test_one_that_fails_stops_no_other(
     assert names == ["Ana", "Ben", "", "", "", "Fay"]
 
 
-async def test_a_request_that_is_younger_than_the_backup_is_made_again(
-    db: Database, tmp_path: Path, clock: HandClock
-) -> None:
+async def test_a_request_newer_than_the_backup_is_made_again(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """The request gets a new grace period. One that was withdrawn is not made again, even after asking, returning and
     asking again.
     """

@@ -51,7 +51,9 @@ async def cells_with(db: Database, engine: Engine, text: str) -> list[tuple[str,
     ]
 
 
-async def test_a_deleted_event_loses_its_texts_after_its_time(db: Database, engine: Engine, clock: HandClock) -> None:
+async def test_a_deleted_event_loses_its_texts_after_the_retention_period(
+    db: Database, engine: Engine, clock: HandClock
+) -> None:
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(
@@ -78,7 +80,7 @@ async def test_a_deleted_event_loses_its_texts_after_its_time(db: Database, engi
     assert answered["n"] == 1
 
 
-async def test_texts_of_answers_go_after_the_event(db: Database, engine: Engine, clock: HandClock) -> None:
+async def test_texts_of_answers_are_deleted_after_the_event(db: Database, engine: Engine, clock: HandClock) -> None:
     """The answer itself stays, because hosts may know how many people came."""
     async with db.transaction() as tx:
         ana, ben, cleo = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Cleo")
@@ -108,7 +110,9 @@ async def test_texts_of_answers_go_after_the_event(db: Database, engine: Engine,
     assert [(row["status"], row["party"]) for row in rows] == [("attending", 2), ("declined", 1)]
 
 
-async def test_addresses_that_hosts_typed_go_after_the_event(db: Database, engine: Engine, clock: HandClock) -> None:
+async def test_addresses_typed_by_hosts_are_deleted_after_the_event(
+    db: Database, engine: Engine, clock: HandClock
+) -> None:
     """They also go with a deleted event. The host still cannot see whose address it was."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -131,7 +135,7 @@ async def test_addresses_that_hosts_typed_go_after_the_event(db: Database, engin
     assert (await purge_expired(db, TIMES))["invited"] == 0
 
 
-async def test_a_deleted_series_and_group_lose_theirs(db: Database, engine: Engine, clock: HandClock) -> None:
+async def test_a_deleted_series_and_group_lose_their_texts(db: Database, engine: Engine, clock: HandClock) -> None:
     """The row remains for the code, so that a page can say that the series or group is gone."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -156,7 +160,7 @@ async def test_a_deleted_series_and_group_lose_theirs(db: Database, engine: Engi
         assert await event_queries.by_slug(reader, practice.slug) is None
 
 
-async def test_lists_of_people_go_after_the_event(db: Database, clock: HandClock) -> None:
+async def test_lists_of_people_are_deleted_after_the_event(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         tea = await event_by(tx, ana, starts="2026-03-04T18:00", ends="2026-03-04T20:00")
@@ -184,7 +188,7 @@ async def test_lists_of_people_go_after_the_event(db: Database, clock: HandClock
         assert (len(contacts), len(names)) == left
 
 
-async def test_old_dead_letters_go(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_old_dead_letters_are_deleted(make_database: MakeDatabase, clock: HandClock) -> None:
     """Dead letters older than the retention period are deleted, and newer ones stay."""
     queue = EmbeddedQueue(await make_database("groundwork.queue", clock=clock), clock)
     for number in range(3):
@@ -198,7 +202,9 @@ async def test_old_dead_letters_go(make_database: MakeDatabase, clock: HandClock
     assert len(await dead_letters.show(queue)) == 2
 
 
-async def test_many_go_in_batches(db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_rows_are_deleted_in_batches(
+    db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However many rows there are, each transaction takes a few."""
     monkeypatch.setattr(retention, "BATCH", 2)
     async with db.transaction() as tx:

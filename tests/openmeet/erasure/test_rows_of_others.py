@@ -33,7 +33,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet", clock=clock)
 
 
-async def test_what_names_them_in_logs_and_jobs_goes(db: Database, tmp_path: Path, clock: HandClock) -> None:
+async def test_references_in_logs_and_jobs_are_deleted(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """The DID is removed from the log of a group that followed it, and the person's sign-in code is deleted, but nobody
     else's.
     """
@@ -58,7 +58,7 @@ async def test_what_names_them_in_logs_and_jobs_goes(db: Database, tmp_path: Pat
     assert len([subject for subject in codes if "diana@example.org" in subject]) == 1
 
 
-async def test_an_invitation_to_their_address_goes(
+async def test_an_invitation_to_their_address_is_deleted(
     db: Database, engine: Engine, tmp_path: Path, clock: HandClock
 ) -> None:
     """An invitation in a separate row is deleted too. It exists if the person had answered already, which the host may
@@ -76,9 +76,7 @@ async def test_an_invitation_to_their_address_goes(
     assert _tables_with(await everything(db, engine), "ana@example.org") == []
 
 
-async def test_rows_of_others_with_an_address_that_was_theirs_once_stay(
-    db: Database, tmp_path: Path, clock: HandClock
-) -> None:
+async def test_rows_of_a_former_owner_of_the_address_stay(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """Ben was invited under an address that is now Ana's. He keeps his answer, his co-hosting and his place in the
     series, without the address.
     """

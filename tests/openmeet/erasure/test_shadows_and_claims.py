@@ -35,7 +35,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet", clock=clock)
 
 
-async def test_a_shadow_who_is_a_member_goes_whole(db: Database, tmp_path: Path) -> None:
+async def test_a_shadow_member_is_deleted_completely(db: Database, tmp_path: Path) -> None:
     """Membership, answer and name are deleted. The group and the event stay, with one person less."""
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
@@ -59,7 +59,7 @@ async def test_a_shadow_who_is_a_member_goes_whole(db: Database, tmp_path: Path)
         assert (await group_queries.by_id(reader, choir.id)).owner_id == ben.user_id
 
 
-async def test_a_claim_ends_with_the_account_that_it_is_about(db: Database, tmp_path: Path, clock: HandClock) -> None:
+async def test_a_claim_ends_with_its_account(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """Confirming a claim that was proven before the request keeps the account, as signing in does. Once rows are being
     deleted, there is nothing to merge.
     """

@@ -82,7 +82,7 @@ async def test_an_interrupted_request_is_finished_by_the_next_turn(db: Database,
         assert not (await events.by_slug(reader, later.slug)).is_cancelled
 
 
-async def test_who_came_back_keeps_their_events(db: Database, tmp_path: Path) -> None:
+async def test_returning_people_keep_their_events(db: Database, tmp_path: Path) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         soon = await event_by(tx, ana, **SOON)
@@ -94,7 +94,7 @@ async def test_who_came_back_keeps_their_events(db: Database, tmp_path: Path) ->
         assert not (await events.by_slug(reader, soon.slug)).is_cancelled
 
 
-async def test_one_that_the_database_could_not_end_holds_up_no_other(
+async def test_a_failed_request_does_not_delay_others(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request is stored all the same, and the next run does the rest."""

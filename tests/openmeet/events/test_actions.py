@@ -75,7 +75,7 @@ async def test_an_edit_raises_the_revision_and_enqueues_again(db):
     assert edited.slug == event.slug
 
 
-async def test_an_edit_that_changes_nothing_is_no_edit(db):
+async def test_an_edit_without_changes_makes_no_revision(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -108,7 +108,7 @@ async def test_somebody_elses_private_event_does_not_exist(db):
             await actions.cancel(tx, ben, event.slug, "")
 
 
-async def test_cancelled_and_brought_back_it_is_as_before(db):
+async def test_a_restored_event_is_as_before(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -207,7 +207,7 @@ async def test_an_edit_that_leaves_the_start_keeps_its_original_spelling(db):
     assert moved.starts_text == ""
 
 
-async def test_an_edit_may_narrow_here_what_stays_a_public_record(db):
+async def test_visibility_can_be_restricted_while_the_record_stays_public(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
@@ -216,7 +216,7 @@ async def test_an_edit_may_narrow_here_what_stays_a_public_record(db):
     assert (narrowed.visibility, narrowed.record_uri) == (Visibility.PRIVATE, URI)
 
 
-def test_an_address_is_readable_and_cannot_be_guessed():
+def test_a_slug_is_readable_and_cannot_be_guessed():
     first, second = new_slug("Café – Straße & Co."), new_slug("Café – Straße & Co.")
     assert first.startswith("cafe-strasse-co-")
     assert first != second
@@ -235,7 +235,7 @@ async def test_a_form_sent_twice_at_the_same_moment_makes_one_event(db):
     assert first.id == second.id
 
 
-async def test_an_address_from_before_it_was_online_is_found_and_told_to_nobody(db):
+async def test_the_address_of_an_event_moved_online_is_hidden(db):
     """The host keeps the typed address in case the event becomes in-person again. Search and the API do not show it
     (invariant 3).
     """

@@ -31,14 +31,14 @@ async def landed(browser, **typed: str) -> str:
         (FORM["repeats"], "private", "Your series is ready."),
     ],
 )
-async def test_what_is_up_is_said_to_be(site, repeats, visibility, words):
+async def test_a_published_event_is_said_to_be_public(site, repeats, visibility, words):
     async with site.browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")
         assert words in await landed(ana, repeats=repeats, visibility=visibility)
 
 
 @pytest.mark.parametrize("repeats", ["", FORM["repeats"]])
-async def test_what_waits_for_a_moderator_is_not_up(site, repeats):
+async def test_a_held_event_is_not_called_public(site, repeats):
     async with site.db.transaction() as tx:
         mo = await person(tx, "Mo")
         await policy.change(tx, ModerationPolicy(holds_first_events=True), by=mo.user_id)

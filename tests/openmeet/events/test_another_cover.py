@@ -32,7 +32,7 @@ async def test_shuffling_shows_the_next_cover_and_keeps_what_was_typed(make_sqli
     assert event.content.cover_shuffle == 2
 
 
-async def test_a_shuffle_that_is_no_number_is_refused_in_words(make_sqlite, clock):
+async def test_an_invalid_shuffle_is_refused(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -94,7 +94,7 @@ def judged(typed: dict[str, str]) -> Details | dict[str, str]:
 
 @settings(max_examples=examples(150), deadline=None)
 @given(TYPED)
-def test_it_is_an_event_or_each_problem_stands_at_a_field(typed):
+def test_any_input_is_an_event_or_errors_at_fields(typed):
     """Converting an event to form input and back changes nothing, so saving an unedited form keeps the event as it is."""
     details = judged(typed)
     if not isinstance(details, Details):
@@ -114,7 +114,7 @@ def test_a_draft_keeps_every_character(typed):
 
 
 @given(st.text(max_size=80))
-def test_an_address_has_letters_digits_and_hyphens_of_whatever_script(title):
+def test_a_slug_has_letters_digits_and_hyphens_of_any_script(title):
     slug = new_slug(title)
     assert regex.fullmatch(r"(\p{L}\p{M}*|[\p{N}-])+", slug)
     assert len(slug) <= 60
@@ -134,12 +134,12 @@ def test_an_address_has_letters_digits_and_hyphens_of_whatever_script(title):
         ("a/../b?c#d", "a-b-c-d-"),
     ],
 )
-def test_addresses_of_titles_in_every_script(title, begins):
+def test_titles_in_every_script_have_slugs(title, begins):
     assert new_slug(title).startswith(begins)
 
 
 @given(NASTY | st.text(alphabet="<>\"'&[]()!`*_-=:/ script onerror javascript", max_size=80))
-def test_no_description_runs_anything(text):
+def test_no_description_runs_a_script(text):
     html = html_of(text)
     assert "<script" not in html.lower()
     assert not regex.search(r"<[^>]*\son\w+\s*=", html, regex.IGNORECASE)

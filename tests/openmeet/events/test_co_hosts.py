@@ -85,7 +85,7 @@ LETTERS = {
 
 @pytest.mark.parametrize("act", EventPermission)
 @pytest.mark.parametrize("role", EventRole)
-def test_the_table_of_who_may_do_what(role, act):
+def test_permissions_are_as_in_the_table(role, act):
     expected = LETTERS[role] in TABLE[act]
     assert permissions.may(role, act) is expected
     if expected:
@@ -95,7 +95,7 @@ def test_the_table_of_who_may_do_what(role, act):
             permissions.require_permission(role, act)
 
 
-async def test_who_is_invited_hosts_nothing_before_the_yes(db):
+async def test_an_invited_person_is_no_host_before_accepting(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, visibility="private")
@@ -111,7 +111,7 @@ async def test_who_is_invited_hosts_nothing_before_the_yes(db):
     assert [one.title for one in hosted] == ["Ours"]
 
 
-async def test_what_a_co_host_may_and_may_not(db):
+async def test_co_hosts_have_limited_permissions(db):
     async with db.transaction() as tx:
         _, ben, event = await hosting_together(tx)
         await event_hosting.cancel(tx, ben, event.slug, "Rain")
@@ -126,7 +126,7 @@ async def test_what_a_co_host_may_and_may_not(db):
                 await forbidden
 
 
-async def test_a_draft_is_written_together_and_published_by_its_author(db):
+async def test_co_hosts_edit_a_draft_and_its_author_publishes_it(db):
     async with db.transaction() as tx:
         ana, ben, draft = await hosting_together(tx, draft=True)
         await drafts.keep(tx, ben, draft.slug, Submission(title="Chess"), {})
@@ -138,7 +138,7 @@ async def test_a_draft_is_written_together_and_published_by_its_author(db):
     assert not event.is_draft
 
 
-async def test_who_left_or_was_taken_away_is_out(db):
+async def test_former_co_hosts_have_no_access(db):
     async with db.transaction() as tx:
         ana, ben, event = await hosting_together(tx, visibility="private")
         await co_hosts.leave(tx, ben, event.slug)
@@ -153,7 +153,7 @@ async def test_who_left_or_was_taken_away_is_out(db):
             await co_hosts.accept(tx, ben, again.id)
 
 
-async def test_an_invitation_that_is_over_or_somebody_elses_opens_nothing(db, clock):
+async def test_expired_and_foreign_invitations_give_no_access(db, clock):
     async with db.transaction() as tx:
         ana, ben, eve = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Eve")
         event = await event_by(tx, ana)
@@ -171,7 +171,7 @@ async def test_an_invitation_that_is_over_or_somebody_elses_opens_nothing(db, cl
                 await co_hosts.accept(tx, somebody, one.id)
 
 
-async def test_a_link_that_is_passed_on_makes_nobody_a_host_and_tells_nobody_of_a_private_event(site):
+async def test_a_forwarded_invitation_gives_and_reveals_nothing(site):
     async with site.browser() as client, site.browser() as ben, site.browser() as eve, site.browser() as nobody:
         ana = await api_session(client, "ana@example.org", "Ana")
         wanted = {"title": "Surprise party", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
@@ -200,7 +200,7 @@ async def test_a_link_that_is_passed_on_makes_nobody_a_host_and_tells_nobody_of_
         assert (await ben.get(f"{path.removeprefix('/api')}/edit")).status_code == 200
 
 
-async def test_an_invitation_by_mail_from_somebody_kept_away_is_not_listed(db):
+async def test_an_e_mail_invitation_by_a_blocked_person_is_not_listed(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
@@ -210,7 +210,7 @@ async def test_an_invitation_by_mail_from_somebody_kept_away_is_not_listed(db):
         assert await asked_of(tx, ben.user_id, CODE_KEY) == ([], None)
 
 
-async def test_who_is_known_by_a_record_only_is_not_invited(db):
+async def test_people_known_only_by_a_record_cannot_be_invited(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -225,7 +225,7 @@ async def test_who_is_known_by_a_record_only_is_not_invited(db):
     assert wrong.value.problems["whom"] == EventReason.UNKNOWN_HANDLE()
 
 
-async def test_a_co_hosts_edit_holds_here_and_waits_for_the_author_on_the_network(db):
+async def test_a_co_hosts_edit_needs_the_authors_consent_to_be_published(db):
     """The decision uses the present state: nothing is written to the author's repository until they agree (invariant
     5).
     """
@@ -245,7 +245,7 @@ async def test_a_co_hosts_edit_holds_here_and_waits_for_the_author_on_the_networ
     assert not isinstance(after, DoNothing)
 
 
-async def test_all_hosts_hear_of_answers_and_of_what_the_others_did(db, clock):
+async def test_all_hosts_are_notified_of_answers_and_changes(db, clock):
     """Nobody is told about their own actions, and people who left are told nothing."""
     async with db.transaction() as tx:
         ana, ben, event = await hosting_together(tx)
@@ -267,7 +267,7 @@ async def test_all_hosts_hear_of_answers_and_of_what_the_others_did(db, clock):
     assert heard == [{cancelled, bens, gils}, {gils}, set(), {cancelled}]
 
 
-async def test_the_authors_own_edit_is_a_yes(db):
+async def test_the_authors_own_edit_counts_as_consent(db):
     async with db.transaction() as tx:
         ana, ben, event = await hosting_together(tx)
         await actions.revise(tx, ben, event.slug, details(title="By Ben"))
@@ -275,7 +275,7 @@ async def test_the_authors_own_edit_is_a_yes(db):
     assert not mine.needs_author_approval
 
 
-async def test_twenty_at_once_are_never_more_than_there_may_be(db):
+async def test_concurrent_invitations_do_not_exceed_the_limit(db):
     """The event row is locked before the co-hosts are counted."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -295,7 +295,7 @@ async def test_twenty_at_once_are_never_more_than_there_may_be(db):
     assert sum(done) == 5
 
 
-async def test_the_letter_says_what_it_is_about_and_nothing_once_it_is_decided(db):
+async def test_the_invitation_e_mail_is_not_sent_once_decided(db):
     compose = co_host_composer(CODE_KEY, "OpenMeet", "https://meet.example")
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -368,7 +368,7 @@ async def test_the_whole_way_by_the_api(site):
         assert (await client.put(path, json=wanted, headers=ben)).status_code == 403
 
 
-async def test_who_is_asked_by_handle_reads_it_among_their_events(site):
+async def test_an_invitation_by_handle_is_listed_with_the_events(site):
     async with site.browser() as client, site.browser() as ben:
         ana = await api_session(client, "ana@example.org", "Ana")
         await sign_up(ben, "ben@example.org", "Ben")

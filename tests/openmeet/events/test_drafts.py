@@ -51,7 +51,7 @@ async def status_of(reader, event):
     return (await publication_status.statuses(reader, publications.PublicationKind.EVENT, [event.id]))[event.id]
 
 
-async def test_half_an_event_is_a_draft_and_comes_back_as_it_was_typed(browser):
+async def test_a_draft_keeps_incomplete_input(browser):
     """Invalid input is kept as well, and the page reports it only when the draft is published."""
     form = inputs_of((await browser.get("/events/new")).text)
     saved = await browser.post(
@@ -100,7 +100,7 @@ async def test_only_a_published_event_enqueues_its_record(db):
     assert (shown.is_draft, shown.is_held, shown.title) == (False, False, "Board games")
 
 
-async def test_nothing_but_publishing_shows_a_draft(db):
+async def test_only_publishing_makes_a_draft_visible(db):
     """Releasing held events or noting a record leaves a draft as it is, and a check constraint refuses everything else."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -114,7 +114,7 @@ async def test_nothing_but_publishing_shows_a_draft(db):
             await tx.execute("update events set is_held = 0 where id = :id", id=draft.id)
 
 
-async def test_others_neither_see_nor_publish_it(db):
+async def test_others_cannot_see_or_publish_a_draft(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         draft = await drafts.begin(tx, ana, FULL, {})
@@ -129,7 +129,7 @@ async def test_others_neither_see_nor_publish_it(db):
             await drafts.keep(tx, ana, event.slug, FULL, {})
 
 
-async def test_the_clock_publishes_it_at_its_time_and_once(db, clock):
+async def test_a_scheduled_draft_is_published_once_at_its_time(db, clock):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         draft = await drafts.begin(tx, ana, FULL, {})
@@ -144,7 +144,7 @@ async def test_the_clock_publishes_it_at_its_time_and_once(db, clock):
     assert publication.state is publications.PublicationState.DUE
 
 
-async def test_what_is_over_by_then_stays_a_draft_and_says_why(browser, site, clock):
+async def test_a_draft_that_is_over_stays_a_draft_and_says_why(browser, site, clock):
     form = inputs_of((await browser.get("/events/new")).text)
     saved = await browser.post("/events/new", data=form | TYPED | {"save": "draft"})
     path = saved.headers["location"]
@@ -159,7 +159,7 @@ async def test_what_is_over_by_then_stays_a_draft_and_says_why(browser, site, cl
 
 
 @pytest.mark.parametrize("moment", ["", "yesterday", "2020-01-01T10:00", "2026-07-04T18:00"])
-async def test_a_time_to_publish_lies_between_now_and_the_start(browser, moment):
+async def test_the_publishing_time_is_between_now_and_the_start(browser, moment):
     form = inputs_of((await browser.get("/events/new")).text)
     saved = await browser.post("/events/new", data=form | TYPED | {"save": "draft"})
     page = inputs_of((await browser.get(saved.headers["location"])).text)
@@ -168,7 +168,7 @@ async def test_a_time_to_publish_lies_between_now_and_the_start(browser, moment)
     assert 'id="publish_at-problem"' in answer.text
 
 
-async def test_an_event_is_a_draft_again_only_while_nobody_has_answered(db):
+async def test_an_event_with_answers_cannot_become_a_draft_again(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
@@ -181,7 +181,7 @@ async def test_an_event_is_a_draft_again_only_while_nobody_has_answered(db):
     assert (again.is_draft, again.title, again.revision) == (False, event.title, 3)
 
 
-async def test_a_copy_says_everything_but_the_dates(browser):
+async def test_a_copy_has_everything_but_the_dates(browser):
     """Details for some people only are copied too. The copy is a separate event with its own URL."""
     form = inputs_of((await browser.get("/events/new")).text)
     made = await browser.post("/events/new", data=form | TYPED | {"door_note": "Ring twice", "tags": "chess"})
@@ -195,7 +195,7 @@ async def test_a_copy_says_everything_but_the_dates(browser):
 
 
 @pytest.mark.parametrize("way", ["once", "draft", "weekly"])
-async def test_a_copy_lets_people_in_as_the_original_does(site, browser, way):
+async def test_a_copy_has_the_registration_settings(site, browser, way):
     """Approval, limits and questions are copied, whether the copy is published at once, saved as a draft or made a
     series.
     """
@@ -226,7 +226,7 @@ async def test_a_copy_lets_people_in_as_the_original_does(site, browser, way):
     assert found == replace(asked, revision=1)
 
 
-async def test_the_form_of_a_copy_that_comes_again_leaves_what_was_set_meanwhile(site, browser):
+async def test_repeating_the_copy_form_keeps_later_settings(site, browser):
     form = inputs_of((await browser.get("/events/new")).text)
     path = (await browser.post("/events/new", data=form | TYPED)).headers["location"]
     async with site.db.transaction() as tx:
@@ -243,7 +243,7 @@ async def test_the_form_of_a_copy_that_comes_again_leaves_what_was_set_meanwhile
         assert await registration.of_event(reader, copy) == chosen
 
 
-async def test_a_copy_of_a_date_has_what_holds_for_its_series(site):
+async def test_a_copy_of_a_date_has_the_settings_of_its_series(site):
     """Settings of a series apply to its dates. A copy of a date is a single event, so they become its own settings."""
     async with site.browser() as client:
         headers = await api_session(client, "ana@example.org", "Ana")
@@ -263,7 +263,7 @@ async def test_a_copy_of_a_date_has_what_holds_for_its_series(site):
             assert (await registration.of_event(reader, copy)).needs_approval
 
 
-async def test_a_stranger_copies_nothing(site, browser):
+async def test_strangers_cannot_copy_an_event(site, browser):
     form = inputs_of((await browser.get("/events/new")).text)
     made = await browser.post("/events/new", data=form | TYPED)
     async with site.browser() as stranger:
@@ -297,7 +297,7 @@ async def test_the_whole_life_of_a_draft_by_the_api(site):
         assert (await client.get(path)).status_code == 404
 
 
-async def test_what_was_never_a_draft_is_published_already(site):
+async def test_an_event_that_was_never_a_draft_is_already_published(site):
     async with site.browser() as client:
         headers = await api_session(client, "ana@example.org", "Ana")
         wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
@@ -308,7 +308,7 @@ async def test_what_was_never_a_draft_is_published_already(site):
 
 @pytest.mark.parametrize("way", ["page", "api"])
 @pytest.mark.parametrize("is_in_group", [True, False], ids=["in a group", "alone"])
-async def test_a_draft_that_comes_again_becomes_a_series(site, browser, way, is_in_group):
+async def test_a_recurring_draft_becomes_a_series(site, browser, way, is_in_group):
     """It also works in a group, by form and API, and after an edit by API. A draft of a series is published by hand."""
     headers = await api_session(browser, "ana@example.org", "Ana")
     group = {"slug": ""}

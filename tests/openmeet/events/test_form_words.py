@@ -3,7 +3,7 @@
 from openmeet.web.events.forms import section_summaries
 
 
-def test_an_empty_form_says_what_holds_without_a_word():
+def test_an_empty_form_shows_the_defaults():
     words = section_summaries({"visibility": "public", "time_zone": "Europe/Berlin", "place_audience": "everyone"})
     assert words == {
         "clock": "Europe/Berlin",
@@ -16,7 +16,7 @@ def test_an_empty_form_says_what_holds_without_a_word():
     }
 
 
-def test_what_is_set_is_said():
+def test_the_summaries_show_what_is_set():
     """The summaries include unsaved choices, and use the singular for one place."""
     words = section_summaries(
         {
@@ -48,7 +48,7 @@ def test_what_is_set_is_said():
     }
 
 
-def test_what_is_long_is_cut_between_words():
+def test_long_summaries_are_cut_between_words():
     said = section_summaries({"access_note": "word " * 40})["accessibility"]
     assert said.endswith("word …")
     assert len(said) <= 62

@@ -84,7 +84,7 @@ async def test_a_draft_in_the_group_is_not_published_by_the_clock(db, clock, way
     assert (event.is_draft, event.publish_at) == (True, None)
 
 
-async def test_what_belonged_to_a_group_that_is_deleted_is_its_hosts(db):
+async def test_events_of_a_deleted_group_belong_to_their_hosts(db):
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
         draft = await drafts.begin(tx, mo, FULL, {}, group=group_events.of_event(group))
@@ -96,7 +96,7 @@ async def test_what_belonged_to_a_group_that_is_deleted_is_its_hosts(db):
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_series_in_the_group_says_nothing_new(db, way):
+async def test_a_series_in_the_group_can_only_be_cancelled(db, way):
     """No edits, added or restored dates, and no event of the group can become a series. Cancelling stays possible."""
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
@@ -120,7 +120,7 @@ async def test_a_series_in_the_group_says_nothing_new(db, way):
 @pytest.mark.parametrize(
     ("way", "may_edit"), [("banned", False), ("removed", False), ("left", False), ("demoted", True)]
 )
-async def test_a_single_event_is_its_authors_while_they_are_in_the_group(db, way, may_edit):
+async def test_members_can_edit_their_own_single_events(db, way, may_edit):
     """A member without the right to create events can own one that was handed over to them. Former members can only
     cancel.
     """
@@ -137,7 +137,7 @@ async def test_a_single_event_is_its_authors_while_they_are_in_the_group(db, way
     assert cancelled.is_cancelled
 
 
-async def test_the_form_keeps_what_was_typed_and_the_clock_says_why(make_sqlite, clock):
+async def test_the_form_keeps_the_input_and_the_draft_says_why(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.browser() as browser:
         await sign_up(browser, "mo@example.org", "Mo")

@@ -49,10 +49,10 @@ def test_a_point_is_found(typed):
         "https://osm.example/" + "x" * 2_000 + "#map=1/2/3",
     ],
 )
-def test_what_is_no_point_is_none(typed):
+def test_anything_else_is_not_a_point(typed):
     assert point_in(typed) is None
 
 
 @given(st.floats(-90, 90).map(lambda x: f"{x:.9f}"), st.floats(-180, 180).map(lambda x: f"{x:.9f}"))
-def test_what_is_shown_in_the_form_is_read_as_it_was(latitude, longitude):
+def test_a_point_shown_in_the_form_is_read_back(latitude, longitude):
     assert point_in(point_text(latitude, longitude)) == (latitude, longitude)

@@ -74,7 +74,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("has_column", [False, True])
-def test_a_field_is_a_row_and_its_templates(tmp_path: Path, *, has_column: bool) -> None:
+def test_a_new_field_touches_few_files(tmp_path: Path, *, has_column: bool) -> None:
     section = SECTION.search((ROOT / "docs" / "changing.md").read_text(encoding="utf-8"))
     assert section is not None
     blocks = [re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in BLOCK.findall(section[1])]

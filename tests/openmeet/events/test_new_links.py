@@ -69,7 +69,7 @@ async def test_a_new_link_for_an_event(site):
         assert (await stranger.get("/events/never-there")).status_code == 404
 
 
-async def test_a_new_link_for_a_series_is_one_for_its_dates_too(site):
+async def test_a_new_link_for_a_series_changes_its_dates_too(site):
     async with site.browser() as host, site.browser() as stranger:
         ana = await api_session(host, "ana@example.org", "Ana")
         made = await host.post("/api/series", json=PRACTICE | {"visibility": "unlisted"}, headers=ana)
@@ -107,7 +107,7 @@ async def test_a_new_link_for_a_group_ends_every_earlier_one(site):
 
 
 @pytest.mark.parametrize("kind", ["events", "series"])
-async def test_what_everybody_finds_gets_no_new_link(site, kind: str):
+async def test_public_events_get_no_new_link(site, kind: str):
     body = EVENT | {"visibility": "public"} if kind == "events" else PRACTICE
     async with site.browser() as host:
         ana = await api_session(host, "ana@example.org", "Ana")

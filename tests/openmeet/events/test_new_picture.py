@@ -26,7 +26,7 @@ async def ana(site):
         yield browser
 
 
-async def test_it_is_there_with_the_event(ana):
+async def test_a_new_event_has_its_picture(ana):
     assert 'enctype="multipart/form-data"' in (await ana.get("/events/new")).text
     made = await ana.post("/events/new", data=ONCE | WORDS, files=FILE)
     assert made.status_code == 303, made.text
@@ -36,7 +36,7 @@ async def test_it_is_there_with_the_event(ana):
     assert again.headers["location"] == made.headers["location"], "one form, one event"
 
 
-async def test_every_date_of_a_new_series_has_it(ana):
+async def test_every_date_of_a_new_series_has_its_picture(ana):
     made = await ana.post("/events/new", data=FORM | WORDS, files=FILE)
     first = re.search(r'href="(/events/practice[^"]+)"', (await ana.get(made.headers["location"])).text)
     assert first
@@ -47,7 +47,7 @@ async def test_every_date_of_a_new_series_has_it(ana):
     ("wrong", "said"),
     [({"title": ""}, "title"), ({"alt": " "}, "Describe the picture"), ({"preview": "yes"}, "")],
 )
-async def test_it_outlasts_what_is_wrong_elsewhere(ana, wrong, said):
+async def test_a_picture_is_kept_when_another_field_is_invalid(ana, wrong, said):
     answer = await ana.post("/events/new", data=ONCE | WORDS | wrong, files=FILE)
     assert answer.status_code == (200 if "preview" in wrong else 400)
     assert said in answer.text
@@ -57,7 +57,7 @@ async def test_it_outlasts_what_is_wrong_elsewhere(ana, wrong, said):
     assert 'alt="A red square"' in (await ana.get(made.headers["location"])).text
 
 
-async def test_a_draft_has_it_too(ana):
+async def test_a_draft_has_its_picture(ana):
     made = await ana.post("/events/new", data=ONCE | WORDS | {"title": "", "save": "draft"}, files=FILE)
     assert made.status_code == 303
     assert 'alt="A red square"' in (await ana.get(made.headers["location"].removesuffix("/draft"))).text
@@ -71,14 +71,14 @@ async def test_a_draft_has_it_too(ana):
         ({}, {"picture": ("a.png", b"nonsense", "image/png")}),
     ],
 )
-async def test_what_is_no_picture_of_theirs_is_said_at_the_field(ana, sent, files):
+async def test_an_invalid_picture_is_reported_at_the_field(ana, sent, files):
     answer = await ana.post("/events/new", data=ONCE | WORDS | sent, files=files)
     assert answer.status_code == 400
     assert 'href="#picture"' in answer.text
     assert inputs_of(answer.text)["title"] == "Practice"
 
 
-async def test_a_picture_that_somebody_else_sent_is_not_theirs_to_use(site, ana):
+async def test_another_persons_picture_cannot_be_used(site, ana):
     sent = await ana.post("/events/new", data=ONCE | WORDS | {"title": ""}, files=FILE)
     key = inputs_of(sent.text)["picture_key"]
     async with site.browser() as eve:
@@ -86,7 +86,7 @@ async def test_a_picture_that_somebody_else_sent_is_not_theirs_to_use(site, ana)
         assert (await eve.post("/events/new", data=ONCE | WORDS | {"picture_key": key})).status_code == 400
 
 
-async def test_where_nobody_has_said_a_zone_the_form_asks_for_it_without_a_script_too(site, ana):
+async def test_without_a_known_zone_the_form_asks_for_it(site, ana):
     asked = re.compile(r'<details class="fold" id="fold-clock" open>')
     assert asked.search((await ana.get("/events/new")).text)
     async with site.db.transaction() as tx:

@@ -41,7 +41,7 @@ def problems_of(**typed: str) -> dict[str, str]:
     return wrong.value.problems
 
 
-async def test_everything_that_was_said_is_kept_as_it_was_said(make_database):
+async def test_all_details_are_stored_and_read_back(make_database):
     """The row returns the details that were stored, and the form shows the normalised input."""
     db = await make_database("openmeet")
     said = details(**EVERYTHING)
@@ -92,7 +92,7 @@ def test_boxes_of_a_form_add_up_to_lists():
         ("online_url_from", "99999"),
     ],
 )
-def test_what_is_wrong_is_said_at_its_field(field, text):
+def test_errors_are_shown_at_their_field(field, text):
     assert list(problems_of(**{field: text})) == [field]
 
 
@@ -112,7 +112,7 @@ def test_a_tag_has_one_spelling(text):
         assert vocabulary.tags_in(vocabulary.joined((tag,))) == (tag,)
 
 
-def test_whole_days_last_from_midnight_to_the_midnight_after():
+def test_all_day_events_last_from_midnight_to_midnight():
     said = details(all_day="yes", starts="2026-07-04T18:00", ends="2026-07-05")
     assert said.starts_local == "2026-07-04T00:00:00"
     assert said.ends_at - said.starts_at == 2 * DAY
@@ -137,7 +137,7 @@ def test_one_day_needs_no_end():
         ({"all_day": "yes", "starts": "2026-07-04", "ends": ""}, ("Saturday 4 July", "")),
     ],
 )
-def test_the_time_of_day_has_a_line_of_its_own_on_one_day(typed, lines):
+def test_the_time_of_day_is_on_a_separate_line(typed, lines):
     day, clock = (
         Markup(part).striptags() for part in time_and_place.tagged_in_two(details(**typed), details().starts_at)
     )
@@ -153,34 +153,34 @@ def test_the_time_of_day_has_a_line_of_its_own_on_one_day(typed, lines):
         (date(2027, 1, 2), date(2026, 12, 31), "Thursday 31 December 2026"),
     ],
 )
-def test_a_day_has_its_year_only_where_it_is_neither_this_one_nor_near(today, day, words):
+def test_a_date_has_its_year_only_if_it_is_not_near(today, day, words):
     assert formatting.day(day, today) == words
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-07-04", 24)])
-def test_a_day_is_a_day_however_long_the_clocks_make_it(day, hours):
+def test_a_day_with_a_clock_change_is_one_day(day, hours):
     said = details(all_day="yes", starts=day, ends="")
     assert (said.ends_at - said.starts_at) * 24 // DAY == hours
     assert length_of(said) == DAY
 
 
-def test_a_day_that_begins_at_no_midnight_is_no_mistake():
+def test_a_day_without_midnight_is_valid():
     """In Beirut clocks go forward at midnight, so the day begins at one o'clock. It is still that day."""
     said = details(all_day="yes", starts="2026-03-29", ends="", time_zone="Asia/Beirut")
     assert time_and_place.days_of(said) == (date(2026, 3, 29), date(2026, 3, 29))
 
 
-def test_the_last_day_is_not_before_the_first():
+def test_the_last_day_cannot_be_before_the_first():
     assert "ends" in problems_of(all_day="yes", starts="2026-07-04", ends="2026-07-03")
 
 
-def test_today_is_not_over(clock):
+def test_an_all_day_event_today_is_not_over(clock):
     """An all-day event that began today needs no confirmation, unlike an event with a start time in the past."""
     said = details(all_day="yes", starts="2026-07-04", ends="")
     assert not rules.starts_in_the_past(said, None, said.starts_at + DAY // 2)
     assert rules.starts_in_the_past(said, None, said.starts_at + 2 * DAY)
 
 
-def test_who_sees_the_address_is_everybody_and_who_gets_in_is_told_to_attendees_unless_said_otherwise():
+def test_the_address_is_public_and_the_access_note_is_for_attendees_by_default():
     said = details()
     assert (said.content.place_audience, said.content.door_audience) == (Audience.EVERYONE, Audience.ATTENDEES)

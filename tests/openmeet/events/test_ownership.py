@@ -54,7 +54,7 @@ async def beside(tx: Transaction, event: Event, author: Caller, who: Caller) -> 
     return row
 
 
-async def test_offered_and_accepted_it_is_theirs_and_both_host_it(db: Database):
+async def test_accepting_an_offer_transfers_the_event(db: Database):
     async with db.transaction() as tx:
         ana, ben, event, row = await begin(tx)
         await actions.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
@@ -84,7 +84,7 @@ async def refusal(tx: Transaction, who: Caller, event: Event, row: str) -> type[
     return None
 
 
-async def test_who_may_not_and_what_cannot_be_handed_over(db: Database):
+async def test_invalid_offers_are_refused(db: Database):
     async with db.transaction() as tx:
         ana, ben, event, row = await begin(tx)
         cleo = await person(tx, "Cleo")
@@ -100,7 +100,7 @@ async def test_who_may_not_and_what_cannot_be_handed_over(db: Database):
 
 
 @pytest.mark.parametrize("by", ["owner", "heir"])
-async def test_an_offer_that_is_dropped_gives_nothing(db: Database, by: str):
+async def test_a_withdrawn_offer_cannot_be_accepted(db: Database, by: str):
     async with db.transaction() as tx:
         ana, ben, event, row = await begin(tx)
         await ownership.offer(tx, ana, event.slug, row)
@@ -109,7 +109,7 @@ async def test_an_offer_that_is_dropped_gives_nothing(db: Database, by: str):
             await ownership.accept(tx, ben, event.slug)
 
 
-async def test_who_leaves_and_comes_back_is_offered_nothing_any_more(db: Database):
+async def test_leaving_ends_the_offer(db: Database):
     async with db.transaction() as tx:
         ana, ben, event, row = await begin(tx)
         await ownership.offer(tx, ana, event.slug, row)
@@ -120,7 +120,7 @@ async def test_who_leaves_and_comes_back_is_offered_nothing_any_more(db: Databas
             await ownership.accept(tx, ben, event.slug)
 
 
-async def test_whose_account_goes_leaves_it_to_who_hosts_it_for_longest(db: Database):
+async def test_a_deleted_authors_event_goes_to_the_longest_co_host(db: Database):
     """Running it again changes nothing. An event without co-hosts stays with its author."""
     async with db.transaction() as tx:
         ana, ben, event, _ = await begin(tx)
@@ -137,7 +137,7 @@ async def test_whose_account_goes_leaves_it_to_who_hosts_it_for_longest(db: Data
         assert (await by_id(tx, event.id)).author_id == cleo.user_id
 
 
-async def test_the_page_offers_and_takes_over(db: Database, clock: HandClock):
+async def test_an_event_is_offered_and_accepted_on_its_page(db: Database, clock: HandClock):
     """One click offers and one accepts. The co-host finds the offer in the list of hosts. Both records lead to the
     event and the new record.
     """

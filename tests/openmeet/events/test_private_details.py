@@ -40,7 +40,7 @@ def test_each_part_is_shown_to_its_audience_and_to_hosts(audience, is_going, is_
 
 
 @pytest.mark.parametrize("part", ["place_audience", "online_url_audience", "door_audience"])
-def test_each_part_has_an_audience_of_its_own(part):
+def test_each_part_has_a_separate_audience(part):
     everywhere = dict.fromkeys(("place_audience", "online_url_audience", "door_audience"), Audience.EVERYONE)
     event = saying(**{**everywhere, part: Audience.ATTENDEES})
     seen = private_details(event, None, is_going=False, now=START)
@@ -68,7 +68,7 @@ def test_without_a_start_a_link_with_a_time_waits():
     assert private_details(event, GUEST, is_going=True, now=START).join_url == ""
 
 
-def test_what_was_typed_for_another_mode_stays_with_the_host():
+def test_details_for_another_mode_are_for_the_host_only():
     online = saying(mode=Mode.ONLINE)
     assert private_details(online, GUEST, is_going=True, now=START).place == Venue()
     assert private_details(online, HOST, is_going=False, now=START).place == EXACT
@@ -77,5 +77,5 @@ def test_what_was_typed_for_another_mode_stays_with_the_host():
     assert private_details(in_person, HOST, is_going=False, now=START).join_url == EVENT.content.online_url
 
 
-def test_a_stranger_is_no_host_of_an_event_without_one():
+def test_signed_out_people_do_not_see_the_link():
     assert private_details(EVENT, None, is_going=False, now=START).hides_link

@@ -62,7 +62,7 @@ def group_of(level, kind, tells):
     return None if level is None else GroupOfEvent(GroupId("g"), kind, level, announces_events=tells)
 
 
-def test_the_table_has_every_cell():
+def test_the_table_is_complete():
     assert set(TABLE) == {(None, None), *itertools.product(PromotionLevel, GroupVisibility)}
     assert set(publication.BY_LEVEL) == set(PromotionLevel)
     assert set(publication.BY_DETAIL) == set(Detail)
@@ -81,7 +81,7 @@ def test_the_narrowest_of_all_wins(level, kind, chosen, tells):
 
 
 @pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
-def test_answers_go_out_only_where_everything_does(level, kind, chosen, tells):
+def test_answers_are_published_only_for_fully_published_events(level, kind, chosen, tells):
     """Answers are published only for fully published events, and never for restricted events, whatever the owners
     switched on.
     """
@@ -91,7 +91,7 @@ def test_answers_go_out_only_where_everything_does(level, kind, chosen, tells):
         assert are_rsvps_publishable(event) is (everything and record.takes_answers), record
 
 
-async def test_statements_choose_as_the_table_does(make_database):
+async def test_the_sql_condition_agrees_with_the_table(make_database):
     """Every cell of the table is inserted as a row on both engines. The SQL condition selects the events that the rule
     would publish.
     """
@@ -155,7 +155,7 @@ def record_of(event, previous=None):
     return write_event(ours, previous)
 
 
-async def test_a_minimal_record_has_name_time_note_and_link_and_nothing_else(db):
+async def test_a_minimal_record_has_four_fields(db):
     """As a control, the same event of a group that publishes in full has all of the fields."""
     full = record_of(await event_in(db, "public"))
     assert [secret in str(full) for secret in SECRETS] == [True] * len(SECRETS)
@@ -179,7 +179,7 @@ async def test_a_minimal_record_has_name_time_note_and_link_and_nothing_else(db)
     assert (reach_of(event), are_rsvps_publishable(event)) == (MINIMAL, False)
 
 
-async def test_cutting_down_takes_out_what_was_ours_and_leaves_what_is_others(db):
+async def test_reducing_a_record_keeps_unknown_fields(db):
     """From full to minimal and back, unknown fields and unknown places stay, and nothing of ours is left in between."""
     full = record_of(await event_in(db, "public"))
     foreign = {"$type": "community.lexicon.location.address", "country": "FR", "name": "Another app's"}

@@ -35,7 +35,7 @@ async def test_a_public_event_of_somebody_with_their_own_repository_waits(db):
         assert not await is_held_at_first(tx, ana.user_id, UNLISTED)
 
 
-async def test_nothing_waits_for_people_who_did_not_agree_or_have_no_repository_of_their_own(db):
+async def test_only_people_with_their_own_repository_wait(db):
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         assert not await is_held_at_first(tx, ben.user_id, PUBLIC)

@@ -48,7 +48,7 @@ def test_each_wrong_field_is_named(field, value):
 
 
 @pytest.mark.parametrize("field", ["starts", "ends"])
-def test_a_time_that_the_clock_skips_is_refused_with_the_one_that_follows(field):
+def test_a_skipped_local_time_is_refused_with_a_suggestion(field):
     """On 28 March 2027 Berlin's clocks skip from 02:00 to 03:00. The error message suggests the next valid time."""
     typed = {"starts": "2027-03-28T01:00", field: "2027-03-28T02:30"}
     with pytest.raises(InvalidForm) as raised:
@@ -57,7 +57,7 @@ def test_a_time_that_the_clock_skips_is_refused_with_the_one_that_follows(field)
     assert raised.value.why == EventReason.SKIPPED_TIME(time="02:30", instead="03:30")
 
 
-def test_everything_wrong_is_said_at_once():
+def test_all_errors_are_reported_at_once():
     with pytest.raises(InvalidForm) as raised:
         rules.check(Submission(capacity="x", mode="y"))
     assert set(raised.value.problems) == {"title", "starts", "time_zone", "capacity", "mode"}
@@ -77,12 +77,12 @@ def test_ends_is_compared_as_an_instant_not_as_a_wall_clock():
 
 
 @pytest.mark.parametrize("country", ["", "DE", "de", "Germany", "Deutschland", "Österreich", "USA", "uk"])
-def test_countries_are_understood_as_people_type_them(country: str):
+def test_countries_are_recognised_as_people_type_them(country: str):
     assert rules.check(Submission(**GOOD, country=country)).content.venue.country == country
 
 
 @pytest.mark.parametrize("country", ["Atlantis", "XX", "ZZ", "12"])
-def test_a_country_that_nobody_knows_is_refused_at_its_field(country: str):
+def test_an_unknown_country_is_refused_at_its_field(country: str):
     """No record can be written without the country code, so the place would silently stay unpublished."""
     with pytest.raises(InvalidForm) as wrong:
         rules.check(Submission(**GOOD, country=country))

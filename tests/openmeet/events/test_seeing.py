@@ -40,7 +40,7 @@ def of_group(visibility: GroupVisibility) -> GroupOfEvent:
 
 @pytest.mark.parametrize("chosen", Visibility)
 @pytest.mark.parametrize("visibility", GroupVisibility)
-def test_the_narrower_wins_in_every_cell(visibility, chosen):
+def test_the_narrower_visibility_wins_in_every_cell(visibility, chosen):
     assert narrowed(chosen, of_group(visibility)) is CELLS[visibility, chosen]
     assert narrowed(chosen, None) is chosen
 
@@ -56,7 +56,7 @@ async def event_in(tx, host, group, **typed: str):
 
 @pytest.mark.parametrize("has_rsvp_access", [False, True], ids=["uninvited", "invited"])
 @pytest.mark.parametrize("role", [*GroupRole, None])
-async def test_who_sees_an_event_for_members(make_sqlite, role, has_rsvp_access):
+async def test_members_and_invited_people_see_an_event_for_members(make_sqlite, role, has_rsvp_access):
     """Members and people with an invitation see the event, even if never in the group. Former members do not."""
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
@@ -83,7 +83,7 @@ async def event_outside(make_sqlite):
         return await event_by(tx, await person(tx, "Ana"), visibility="private")
 
 
-async def test_what_is_read_is_what_the_group_is_now(db):
+async def test_visibility_follows_the_groups_current_state(db):
     """The group's visibility is read together with the event, so it can never be stale."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -95,7 +95,7 @@ async def test_what_is_read_is_what_the_group_is_now(db):
     assert (after.visibility, after.content.visibility) == (PRIVATE, PUBLIC)
 
 
-async def test_a_group_that_closes_has_its_records_looked_at_again(db):
+async def test_a_group_that_becomes_private_rechecks_its_records(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         group = await group_by(tx, ana)
@@ -111,7 +111,7 @@ async def test_a_group_that_closes_has_its_records_looked_at_again(db):
             assert publication.state is publications.PublicationState.DUE
 
 
-async def test_who_leaves_sees_the_members_events_no_more(db):
+async def test_former_members_no_longer_see_the_members_events(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, visibility="private")
@@ -156,7 +156,7 @@ async def test_who_may_make_events_in_a_group(db, role):
             await group_events.group_for(tx, group.slug, ben.user_id)
 
 
-async def test_events_outlive_their_group_and_nobody_sees_more_of_them(db):
+async def test_a_deleted_groups_events_stay_as_restricted_as_before(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, visibility="private")

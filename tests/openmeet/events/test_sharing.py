@@ -22,7 +22,7 @@ def _link(page: str, host: str) -> dict[str, list[str]]:
     return parse_qs(urlsplit(address).query)
 
 
-async def test_an_event_is_shared_by_its_address_and_by_calendars(site):
+async def test_the_page_has_the_url_and_calendar_links(site):
     """The calendar links contain instants, so they are correct in every zone."""
     async with site.db.transaction() as tx:
         event = await event_by(
@@ -46,7 +46,7 @@ async def test_an_event_is_shared_by_its_address_and_by_calendars(site):
     assert _link(page, "outlook.live.com")["startdt"] == ["2026-07-04T16:00:00+00:00"]
 
 
-async def test_the_address_that_only_guests_may_know_is_in_no_link(site):
+async def test_an_address_for_attendees_is_in_no_link(site):
     """It appears when the viewer is going."""
     async with site.db.transaction() as tx:
         event = await event_by(
@@ -60,7 +60,7 @@ async def test_the_address_that_only_guests_may_know_is_in_no_link(site):
         assert "Secret+street" in (await browser.get(path)).text
 
 
-async def test_a_private_event_is_shared_by_nobody_who_may_not_see_it(site):
+async def test_a_private_event_has_no_sharing_page_for_strangers(site):
     """People who can see it read that the link lets nobody else in."""
     async with site.browser() as ana, site.browser() as stranger:
         await sign_up(ana, "ana@example.org", "Ana")

@@ -21,7 +21,7 @@ async def turn(db: Database, flag: Flag, *, is_on: bool, by: str = "Ana", why: s
         return await switch(tx, flag, is_on=is_on, changed_by=by, why=why)
 
 
-async def test_untouched_flags_are_as_the_table_says(db: Database):
+async def test_unchanged_flags_have_their_defaults(db: Database):
     async with db.reader() as reader:
         switched_on = await flags.switches(reader)
     assert {flag: flag in switched_on for flag in Flag} == dict(DEFAULTS)
@@ -42,7 +42,7 @@ async def test_each_flag_is_switched_alone_and_back(db: Database, flag: Flag):
         assert await flags.switches(reader) == UNTOUCHED
 
 
-async def test_what_stands_so_already_leaves_no_line(db: Database):
+async def test_switching_to_the_same_value_is_not_logged(db: Database):
     assert not await turn(db, Flag.EVENTS_IN, is_on=True)
     assert await turn(db, Flag.EVENTS_IN, is_on=False)
     assert not await turn(db, Flag.EVENTS_IN, is_on=False, by="Ben")
@@ -50,14 +50,14 @@ async def test_what_stands_so_already_leaves_no_line(db: Database):
         assert [one.changed_by for one in await flags.changes(reader)] == ["Ana"]
 
 
-async def test_two_who_switch_at_once_leave_one_line(db: Database):
+async def test_concurrent_equal_switches_are_logged_once(db: Database):
     done = await asyncio.gather(*(turn(db, Flag.GROUPS, is_on=True, by=f"operator {n}") for n in range(4)))
     assert sum(done) == 1
     async with db.reader() as reader:
         assert len(await flags.changes(reader)) == 1
 
 
-async def test_flags_of_one_tenant_are_not_those_of_another(make_database: MakeDatabase):
+async def test_tenants_have_separate_flags(make_database: MakeDatabase):
     """A flag is a row in one tenant's database (invariant 5)."""
     one, other = await make_database("openmeet"), await make_database("openmeet")
     await turn(one, Flag.RSVPS_OUT, is_on=False)
@@ -65,7 +65,7 @@ async def test_flags_of_one_tenant_are_not_those_of_another(make_database: MakeD
         assert await flags.switches(reader) == UNTOUCHED
 
 
-async def test_a_switchboard_is_behind_by_its_bound_and_no_more(db: Database, clock: HandClock):
+async def test_a_switchboard_is_at_most_max_age_old(db: Database, clock: HandClock):
     board = Switchboard()
     async with db.reader() as reader:
         assert await board.is_on(reader, Flag.EVENTS_OUT)
@@ -78,7 +78,7 @@ async def test_a_switchboard_is_behind_by_its_bound_and_no_more(db: Database, cl
         assert not await board.is_on(reader, Flag.EVENTS_OUT)
 
 
-async def test_a_switchboard_never_says_an_old_no(db: Database):
+async def test_a_switchboard_never_returns_an_old_off(db: Database):
     """The switchboard may return an old "on", but never an old "off", because records that were skipped while a flag was
     off are read only once when it is switched on.
     """
@@ -91,7 +91,7 @@ async def test_a_switchboard_never_says_an_old_no(db: Database):
         assert await board.is_on(reader, Flag.EVENTS_OUT)
 
 
-async def test_a_switchboard_asks_the_database_once_in_its_bound(db: Database, clock: HandClock):
+async def test_a_switchboard_reads_the_database_once_per_max_age(db: Database, clock: HandClock):
     board = Switchboard()
     async with db.reader() as reader:
         await board.switches(reader)
@@ -106,7 +106,7 @@ class _OnlyTime:
         self.now = now
 
 
-async def test_a_flag_of_a_later_version_is_passed_over(db: Database):
+async def test_a_flag_of_a_later_version_is_ignored(db: Database):
     async with db.transaction() as tx:
         await tx.execute(
             "insert into feature_flags (name, is_on, changed_at) values ('of-tomorrow', 1, :now)", now=tx.now
