@@ -41,7 +41,7 @@ def test_it_opens_after_several_failures_in_a_row_and_for_this_server_alone(circ
 @pytest.mark.parametrize(
     "answer", [None, NotFound("nothing"), RemoteFailed("odd", status=404)], ids=["well", "no", "odd"]
 )
-def test_whoever_answers_is_not_away(circuits: Circuits, answer: Exception | None):
+def test_any_response_counts_as_reachable(circuits: Circuits, answer: Exception | None):
     fail(circuits, OPENS_AFTER - 1)
     circuits.note(HERE, answer)  # type: ignore[arg-type]
     fail(circuits, OPENS_AFTER - 1)

@@ -203,7 +203,7 @@ async def test_a_second_directory_is_asked_about_whom_the_first_does_not_know(ht
         await resolver.close()
 
 
-async def test_nobody_waits_for_what_is_known(http, clock, directory):
+async def test_known_makes_no_request(http, clock, directory):
     """``known`` makes no request. It returns nothing for an identity that is unknown, doubted or too old."""
     async with serve({"GET /{did}": directory}) as url:
         resolver = DidResolver(http, clock, DidSettings(url))

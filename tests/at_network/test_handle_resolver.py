@@ -195,7 +195,7 @@ async def test_development_resolves_through_a_pds(world):
     assert world.names.asked == []
 
 
-async def test_what_the_pds_does_not_know_is_looked_up(world):
+async def test_handle_unknown_to_the_pds_is_resolved(world):
     resolver = world.make(HandleSettings(is_development=True, through_pds=(world.pds,)))
     world.names.records = {RECORD: [f'"did={DID}"']}
     assert await resolver.resolve(ALICE) == DID

@@ -66,26 +66,26 @@ async def test_only_exactly_the_domain_speaks_for_it(scene: Scene, domain: str) 
     assert scene.publisher.names.asked == ["_lexicon.lab.uni.edu"]
 
 
-async def test_two_authorities_are_none(scene: Scene) -> None:
+async def test_two_authorities_are_refused(scene: Scene) -> None:
     scene.publisher.publish(DOCUMENT)
     records = scene.publisher.names.records["_lexicon.lab.uni.edu"]
     scene.publisher.names.records = {"_lexicon.lab.uni.edu": [*records, '"did=did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"']}
     assert isinstance(await refusal(scene), NotFound)
 
 
-async def test_what_is_not_there_is_proven_absent(scene: Scene) -> None:
+async def test_missing_lexicon_is_proven_absent(scene: Scene) -> None:
     scene.publisher.publish(DOCUMENT)
     assert isinstance(await refusal(scene, Nsid("edu.uni.lab.other")), NotFound)
 
 
-async def test_a_record_that_is_no_lexicon_is_none(scene: Scene) -> None:
+async def test_record_that_is_not_a_lexicon_is_refused(scene: Scene) -> None:
     scene.publisher.publish({**DOCUMENT, "lexicon": 2})
     failure = await refusal(scene)
     assert isinstance(failure, NotFound)
     assert "not a Lexicon" in failure.why
 
 
-async def test_what_somebody_else_signed_proves_nothing(scene: Scene) -> None:
+async def test_lexicon_signed_by_another_account_is_refused(scene: Scene) -> None:
     scene.publisher.publish(DOCUMENT)
     scene.publisher.signing_key = K256PrivateKey.from_random(b"x" * 64)
     failure = await refusal(scene)
@@ -103,7 +103,7 @@ async def test_a_key_that_was_changed_is_asked_for_once(scene: Scene) -> None:
     assert (await scene.resolver.resolve(Nsid("edu.uni.lab.second"))).document.id == "edu.uni.lab.second"
 
 
-async def test_what_was_known_outlives_an_authority_that_is_down(scene: Scene) -> None:
+async def test_known_lexicon_is_used_while_its_authority_is_down(scene: Scene) -> None:
     scene.publisher.publish(DOCUMENT)
     await scene.resolver.resolve(NOTE)
     scene.publisher.is_down = True

@@ -16,7 +16,7 @@ def test_bucket():
 
 @pytest.mark.parametrize("name", BUCKET)
 @pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "9" * 20, "٣"])
-def test_unreadable_bucket_is_none(name, text):
+def test_unreadable_rate_limit_headers_are_ignored(name, text):
     assert read_pace({**BUCKET, name: text}) is None
 
 

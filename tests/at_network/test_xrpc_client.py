@@ -109,7 +109,7 @@ async def test_stream(client, server):
 
 
 @pytest.mark.parametrize(("status", "state"), [(200, CircuitState.CLOSED), (503, CircuitState.OPEN)])
-async def test_what_came_of_a_stream_decides_about_the_circuit(http, clock, url, server, status, state):
+async def test_outcome_of_a_stream_closes_or_opens_the_circuit(http, clock, url, server, status, state):
     """The outcome of a streamed response closes or opens the circuit: if reading a repository works, everybody may call
     the server again.
     """
@@ -191,7 +191,7 @@ async def test_page_of_a_proxy_is_an_error_too(client, server):
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", '{"a":1,"a":2}'])
-async def test_success_that_is_no_object_is_a_failure(client, server, body):
+async def test_success_without_a_json_object_is_a_failure(client, server, body):
     server.answer = lambda _request: web.Response(text=body)
     with pytest.raises(RemoteFailed):
         await client.query("com.example.get")

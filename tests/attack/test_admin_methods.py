@@ -18,7 +18,7 @@ def basic(name: str, password: str) -> dict[str, str]:
     return {"authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
 
 
-async def test_nobody_else_asks_what_is_for_operators(deployment: Deployment) -> None:
+async def test_operator_methods_refuse_everybody_else(deployment: Deployment) -> None:
     ada = await deployment.sign_up("ada")
     password = (await ada.post(f"{SERVER}.createAppPassword", {"name": "phone"})).json()["password"]
     app = deployment.person(await deployment.sign_in(ada.did, password))

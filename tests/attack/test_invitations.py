@@ -44,7 +44,7 @@ async def test_an_address_is_not_invited_to_everything(make_sqlite: MakeDatabase
     assert (len(jobs), len(invited)) == (INVITATIONS_TO_ADDRESS.points, 2)
 
 
-async def test_nobody_invites_very_many_people(
+async def test_number_of_invitations_is_limited(
     make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limits, "INVITATIONS_BY_PERSON", Limit("invitations_by_person", 5, 86_400))

@@ -33,7 +33,7 @@ async def test_a_canary_is_served_while_everything_is_attacked(tmp_path: Path) -
     assert report.served >= 5 * overload.SHORT.rounds
 
 
-def test_what_a_process_once_held_and_who_is_below_it_are_seen() -> None:
+def test_peak_memory_and_child_processes_are_measured() -> None:
     """The peak memory of a process and its children are measured, so a bomb that ended before the check still counts."""
     command = [sys.executable, "-c", _HOLDING]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -28,7 +28,7 @@ async def test_a_form_of_no_version_changes_nothing(make_sqlite: MakeDatabase, c
         assert "Board games" in (await browser.get(page)).text
 
 
-async def test_an_oversized_form_key_is_no_obstacle(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_oversized_form_key_does_not_break_a_form(make_database: MakeDatabase, clock: HandClock) -> None:
     """An oversized form key does not break a form, although a PostgreSQL index cannot hold keys of many incompressible
     kilobytes.
     """
@@ -40,7 +40,7 @@ async def test_an_oversized_form_key_is_no_obstacle(make_database: MakeDatabase,
 
 
 @pytest.mark.parametrize("zone", ["+24:00", "+99:99", "-99:00", "+٠٢:00", "localtime", "Factory", "../UTC"])
-async def test_a_zone_that_is_none_is_named(make_sqlite: MakeDatabase, clock: HandClock, zone: str) -> None:
+async def test_unknown_time_zone_is_named(make_sqlite: MakeDatabase, clock: HandClock, zone: str) -> None:
     async with site_on(await make_sqlite("openmeet"), clock).browser() as browser:
         answer = await browser.post("/events/new", data={**_FORM, "time_zone": zone})
     assert answer.status_code == 400
@@ -57,9 +57,7 @@ async def test_an_event_in_any_script_is_made_and_found(make_sqlite: MakeDatabas
         assert (await browser.get(httpx.URL(made.json()["url"]).raw_path.decode())).status_code == 200
 
 
-async def test_what_is_wrong_with_a_body_does_not_tell_that_a_private_event_exists(
-    make_sqlite: MakeDatabase, clock: HandClock
-) -> None:
+async def test_body_errors_do_not_reveal_private_events(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), visibility="private")

@@ -93,7 +93,7 @@ async def left_of(db: Database, scene: Scene) -> list[str]:
         return [one for one in _OWN if await reader.fetch(one, ben=scene.ben.user_id)]
 
 
-async def test_whoever_is_welcome_gets_everywhere(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_unblocked_person_can_do_everything(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """All requests succeed for somebody who is not blocked. Otherwise the refusals below would prove nothing."""
     db = await make_sqlite("openmeet", clock=clock)
     scene = await scene_on(db)
@@ -103,7 +103,7 @@ async def test_whoever_is_welcome_gets_everywhere(make_sqlite: MakeDatabase, clo
             assert answer.status_code == 303, (path, answer.status_code)
 
 
-async def test_who_is_blocked_gets_nowhere(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_blocked_person_can_do_nothing(make_database: MakeDatabase, clock: HandClock) -> None:
     db = await make_database("openmeet", clock=clock)
     scene = await scene_on(db)
     async with db.transaction() as tx:
@@ -118,7 +118,7 @@ async def test_who_is_blocked_gets_nowhere(make_database: MakeDatabase, clock: H
             assert await left_of(db, scene) == [], path
 
 
-async def test_who_is_banned_gets_nowhere(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_banned_person_can_do_nothing(make_database: MakeDatabase, clock: HandClock) -> None:
     """Everything that a banned person tries is refused, even where the group is public. Earlier answers stay until a
     host removes them.
     """

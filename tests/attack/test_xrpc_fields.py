@@ -151,7 +151,7 @@ async def rows(deployment: Deployment) -> dict[str, int]:
     return {row["name"]: await deployment.count(row["name"]) for row in names}
 
 
-async def test_what_a_lexicon_refuses_changes_nothing(deployment: Deployment) -> None:
+async def test_input_refused_by_a_lexicon_changes_nothing(deployment: Deployment) -> None:
     ada = await deployment.sign_up("ada")
     asked: list[tuple[str, Method, bytes | None, str]] = []
     for nsid, method in sorted(table(deployment.pds.registry, deployment.pds.labels).methods.items()):

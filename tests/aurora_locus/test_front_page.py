@@ -57,7 +57,7 @@ async def test_other_pages_lead_there(browser: Visitor) -> None:
     assert '<a class="button" href="/">' in lost.text
 
 
-async def test_who_is_signed_in_gets_the_way_to_their_account(deployment: Deployment, browser: Visitor) -> None:
+async def test_signed_in_visitor_gets_a_link_to_their_account(deployment: Deployment, browser: Visitor) -> None:
     await deployment.sign_up("ada")
     await browser.sign_in("ada")
     answer = await browser.get("/")

@@ -39,7 +39,7 @@ def test_statements_and_violations_are_read(tmp_path: Path):
     assert found.constraints == ['duplicate key value violates unique constraint "places_pkey"']
 
 
-def test_what_is_gone_is_named(tmp_path: Path):
+def test_removed_cases_and_statements_are_listed(tmp_path: Path):
     before = Inventory(["f.py::test_a", "f.py::test_b[1]", "f.py::test_b[2]"], ["select 1", "select 2"], ["x"])
     inventory.write(before, tmp_path / "before.json")
     assert inventory.read(tmp_path / "before.json") == before

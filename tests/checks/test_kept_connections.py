@@ -68,7 +68,7 @@ def test_a_closed_database_answers_nobody(loop: KeptLoop, postgres_url: str, clo
     run(loop, closed())
 
 
-def test_nobody_is_answered_by_what_knows_tables_that_were_changed(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_connections_that_know_old_tables_are_not_reused(loop: KeptLoop, postgres_url: str, clock: HandClock):
     async def changing() -> None:
         forget(postgres_url)
 
@@ -108,7 +108,7 @@ def test_timers_and_tasks_of_a_test_end_with_it(loop: KeptLoop):
     assert not loop._scheduled
 
 
-def test_what_a_cancelled_task_begins_ends_with_the_test(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_task_started_by_a_cancelled_task_ends_with_the_test(loop: KeptLoop, postgres_url: str, clock: HandClock):
     """Tasks that a cancelled task starts end with the test. One that holds a connection would disturb the next test
     when it is garbage-collected.
     """
@@ -135,7 +135,7 @@ def test_what_a_cancelled_task_begins_ends_with_the_test(loop: KeptLoop, postgre
     assert [task.done() and (task.cancelled() or task.exception() is not None) for task in begun] == [True, True]
 
 
-def test_nobody_reads_what_comes_for_a_test_that_has_ended(loop: KeptLoop):
+def test_data_for_an_ended_test_is_not_read(loop: KeptLoop):
     heard: list[str] = []
     ours, theirs = socket.socketpair()
     with ours, theirs:

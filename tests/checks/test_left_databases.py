@@ -13,7 +13,7 @@ async def there(connection: asyncpg.Connection) -> set[str]:
     return {row["datname"] for row in await connection.fetch("select datname from pg_database")}
 
 
-async def test_of_a_process_that_has_gone_and_nobody_uses(postgres_url: str):
+async def test_only_unused_databases_of_dead_processes_are_dropped(postgres_url: str):
     """Of four databases, only one is dropped: its process has ended and nobody is connected to it. The others have a
     connection, a living process or a different name.
     """

@@ -29,7 +29,7 @@ async def test_it_is_found(pause) -> None:
     assert max(pauses.taken()) > LONGEST_SECONDS
 
 
-def test_work_is_none() -> None:
+def test_work_does_not_count_as_a_pause() -> None:
     """Work does not count, however long it takes; here the loop waits for a thread. A separate loop keeps timers of
     other tests out.
     """

@@ -7,7 +7,7 @@ import pytest
 from checks import quick
 
 
-def test_what_reaches_a_change_is_found_through_any_number_of_imports():
+def test_tests_are_found_through_any_number_of_imports():
     graph: dict[str, set[str]] = {"a": set(), "b": {"a"}, "c": {"b"}, "d": {"e"}, "e": {"d"}}
     assert quick.reached({"a"}, graph) == ["a", "b", "c"]
     assert quick.reached({"e"}, graph) == ["e", "d"]
@@ -28,7 +28,7 @@ def test_a_fixture_of_a_folder_chooses_the_tests_in_it():
     assert len(files) < 3 * len(there)
 
 
-def test_what_was_changed_itself_comes_first():
+def test_changed_tests_come_first():
     assert quick.chosen({"tests/at_protocol/syntax/test_tid.py"}) == ["tests/at_protocol/syntax/test_tid.py"]
 
 

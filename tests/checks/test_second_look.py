@@ -25,7 +25,7 @@ def stories(count: int) -> str:
     return "".join(ONCE.format(number=number) for number in range(count))
 
 
-def test_what_passes_alone_is_named_and_the_run_counts(tmp_path: Path):
+def test_test_that_passes_alone_is_named_and_the_run_succeeds(tmp_path: Path):
     done = run(tmp_path, NAME, stories(3) + "def test_fine():\n    pass\n")
     assert done.returncode == 0
     assert "0 failed, 1 passed, 0 skipped, 3 unsteady" in done.stdout
@@ -40,7 +40,7 @@ def test_what_passes_alone_is_named_and_the_run_counts(tmp_path: Path):
     assert all("AssertionError: the first time" in file.read_text() for file in files)
 
 
-def test_what_fails_again_fails_the_run(tmp_path: Path):
+def test_test_that_fails_again_fails_the_run(tmp_path: Path):
     done = run(tmp_path, NAME, stories(1) + ALWAYS)
     assert done.returncode == 1
     assert f"FAILED again, alone: {NAME}::test_always" in done.stdout
@@ -56,13 +56,13 @@ def test_seven_failures_are_not_looked_at_twice(tmp_path: Path):
     assert not (tmp_path / second_look.FOLDER).exists()
 
 
-def test_what_searches_for_rare_failures_is_not_looked_at_twice(tmp_path: Path):
+def test_simulations_are_not_repeated(tmp_path: Path):
     done = run(tmp_path, "tests/simulation/test_story.py", stories(1))
     assert done.returncode == 1
     assert "UNSTEADY" not in done.stdout
 
 
-def test_beside_a_worker_that_died_nothing_is_looked_at_twice(tmp_path: Path):
+def test_nothing_is_repeated_after_a_worker_died(tmp_path: Path):
     done = run(tmp_path, NAME, stories(1) + "def test_last():\n    import os\n    os._exit(0)\n")
     assert done.returncode == 1
     assert "UNSTEADY" not in done.stdout

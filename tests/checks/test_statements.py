@@ -156,7 +156,7 @@ async def test_on_postgresql(found: list[Found], schema: str, postgres_url: str)
     assert wrong == []
 
 
-async def test_of_a_statement_in_parts_the_tables(found: list[Found], schema: str, tmp_path: Path):
+async def test_tables_of_a_partial_statement_are_checked(found: list[Found], schema: str, tmp_path: Path):
     await migrate(f"sqlite://{tmp_path / 'all.db'}", "", schema)
     connection = sqlite3.connect(tmp_path / "all.db")
     known = {row[0] for row in connection.execute("select name from sqlite_master")} | SHARED_BY_PARTS

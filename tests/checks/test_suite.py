@@ -33,7 +33,7 @@ def test_the_order_of_sets_is_the_same_in_every_run(tmp_path: Path):
     assert run(tmp_path, "tests/other/test_story.py", told).returncode == 0
 
 
-def test_what_is_imported_is_compiled_once(tmp_path: Path):
+def test_imported_modules_are_compiled_once(tmp_path: Path):
     """Even if the environment forbids it, because workers and hundreds of programs import the same modules."""
     assert run(tmp_path, "tests/other/test_story.py", "def test_it():\n    pass\n").returncode == 0
     assert list((tmp_path / "tests/other/__pycache__").iterdir())
@@ -144,7 +144,7 @@ def test_a_worker_that_hangs_is_ended_and_says_where(tmp_path: Path, monkeypatch
     assert 'test_it.py", line 5 in test_it' in (tmp_path / "worker-0.log").read_text()
 
 
-def test_what_fails_after_the_last_test_fails_the_run(tmp_path: Path):
+def test_failure_after_the_last_test_fails_the_run(tmp_path: Path):
     """A session fixture whose teardown fails makes the run fail."""
     story = """
 import pytest
@@ -174,7 +174,7 @@ def test_every_file_of_a_group_is_there():
     assert [file for file in suite.TOGETHER if not (ROOT / file).is_file()] == []
 
 
-def test_what_was_recorded_counts_more_than_an_estimate():
+def test_recorded_duration_is_preferred_to_an_estimate():
     file = "tests/system/test_up.py"
     assert suite.plan([file], {}, 2)[0].seconds == suite.LONG_SECONDS
     assert suite.plan([file], {file: 7.0}, 2)[0].seconds == 7.0
@@ -206,7 +206,7 @@ def test_it():
 """
 
 
-def test_what_a_run_cost_is_recorded_and_compared_when_asked(tmp_path: Path):
+def test_cost_of_a_run_is_recorded_and_compared_on_request(tmp_path: Path):
     """The cost of a run is recorded, and compared only with the option. It is processor time, so neither waiting nor a
     busy machine counts.
     """

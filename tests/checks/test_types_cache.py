@@ -35,7 +35,7 @@ def test_forgotten_when_something_came(cache: Path, monkeypatch: pytest.MonkeyPa
     assert not kept.exists()
 
 
-def test_one_that_says_nothing_of_what_was_installed_is_forgotten(cache: Path) -> None:
+def test_cache_without_a_package_list_is_discarded(cache: Path) -> None:
     cache.mkdir()
     kept = remember(cache)
     types_cache.forget_if_stale()

@@ -303,7 +303,7 @@ async def test_each_rule_fires_for_its_reason_alone(installation: Installation, 
 
 
 @pytest.mark.parametrize("expression", ["up == 0", "avg(x) > 1", "x > 1 or y > 1", "rate(x[5m]) >"])
-def test_what_the_evaluator_does_not_know_is_an_error(expression: str):
+def test_unknown_syntax_is_an_error(expression: str):
     """Unknown syntax is an error, so that a rule cannot pass because it was not understood."""
     with pytest.raises((SyntaxError, ValueError, IndexError)):
         evaluate(expression, [scrape(0.0, b"x 2\n"), scrape(60.0, b"x 3\n")])

@@ -19,7 +19,7 @@ def test_they_are_eleven_in_order() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}: {row[1]}")
-def test_what_is_named_exists(row: list[str]) -> None:
+def test_named_files_and_tests_exist(row: list[str]) -> None:
     """Each invariant names at least one source file and one test, and all of them exist."""
     _, _, held_by, attacked_by = row
     code, tests = CODE.findall(held_by), TEST.findall(attacked_by)

@@ -13,7 +13,7 @@ ROWS = rows("security.md")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][:60])
-def test_what_is_named_exists(row: list[str]) -> None:
+def test_named_files_and_tests_exist(row: list[str]) -> None:
     """Each threat names an entry point, at least one file that defends it and one test that attacks it."""
     _, door, held_by, attacked_by = row
     code, tests = CODE.findall(held_by), TEST.findall(attacked_by)

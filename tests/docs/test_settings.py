@@ -24,5 +24,5 @@ def test_every_setting_is_listed_with_default_and_meaning(prefix: str) -> None:
     assert documented == in_code
 
 
-def test_what_a_community_may_say_is_listed() -> None:
+def test_settings_of_a_community_are_listed() -> None:
     assert {bare(row[0]) for row in section("settings.md", "Several communities")} == OWN

@@ -11,7 +11,7 @@ ROWS = rows("specs.md")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_what_is_named_exists(row: list[str]) -> None:
+def test_named_files_and_tests_exist(row: list[str]) -> None:
     """A "yes" names code and a test, a "partial" says what is missing, and a "no" names nothing."""
     _, held, where, shown_by = row
     code, tests = re.findall(r"`(src/[^`]+)`", where), re.findall(r"`(tests/[^`]+)`", shown_by)

@@ -15,7 +15,7 @@ def test_only_the_owner_may_read_it_and_nothing_else_is_left(tmp_path: Path) -> 
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_who_comes_second_finds_what_the_first_has_written(tmp_path: Path) -> None:
+def test_second_writer_keeps_the_file_of_the_first(tmp_path: Path) -> None:
     path = tmp_path / "key"
     private_file.write_once(path, b"one")
     private_file.write_once(path, b"two")

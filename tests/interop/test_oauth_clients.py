@@ -45,7 +45,7 @@ async def line_of(process: asyncio.subprocess.Process) -> str:
 
 @needs("node")
 @pytest.mark.usefixtures("node_modules")
-async def test_official_client_is_let_in_acts_refreshes_and_leaves(network: Network) -> None:
+async def test_official_client_signs_in_acts_refreshes_and_signs_out(network: Network) -> None:
     """The official client discovers the server, pushes the request, proves its key and redeems the code. What was not
     granted is refused, and after sign-out everything ends.
     """

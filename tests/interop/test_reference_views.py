@@ -207,7 +207,7 @@ async def test_views_are_completed_as_the_reference_does(make_sqlite: MakeDataba
         await two.same(f"{FEED}.getPostThread", uri=f"at://{BEN}/{FEED}.post/other")
 
 
-async def test_what_is_passed_on_and_what_is_refused(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
+async def test_same_calls_are_forwarded_and_refused(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
     """The same calls get the same status and error name, and the services receive the same claims."""
     async with _opened(make_sqlite, tmp_path) as two, open_stranger() as notes:
         notes.answer("com.example.notes.getThing", {"thing": 1})

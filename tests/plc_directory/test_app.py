@@ -224,7 +224,7 @@ async def test_export_pages_by_number_and_by_time(directory: Client, clock: Hand
         ("after", "9" * 5000),
     ],
 )
-async def test_export_refuses_what_is_no_page(directory: Client, name: str, value: str) -> None:
+async def test_export_refuses_invalid_pages(directory: Client, name: str, value: str) -> None:
     """An invalid page size or cursor is refused with 400, however many digits it has."""
     assert (await directory.http.get("/export", params={name: value})).status_code == 400
 

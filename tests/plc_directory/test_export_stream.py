@@ -73,7 +73,7 @@ async def farewell(socket: ClientConnection) -> tuple[int, str]:
     return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
-async def test_what_came_and_what_comes(directory: Directory) -> None:
+async def test_past_and_live_operations_join_without_a_gap(directory: Directory) -> None:
     """The stream has the same lines as the paged export, with no gap or repetition where past and live operations meet."""
     await directory.register("a", "b", "c")
     async with directory.stream("?cursor=1") as socket:
@@ -134,7 +134,7 @@ async def test_nonsense_is_refused_before_the_upgrade(directory: Directory, curs
     assert refused.value.response.status_code == 400
 
 
-async def test_who_does_not_read_is_cut_off(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_subscriber_that_does_not_read_is_disconnected(make_database: MakeDatabase, clock: HandClock) -> None:
     """A subscriber that does not read is disconnected after the send timeout, once the socket buffers are full."""
     db = await make_database("plc_directory", clock=clock)
     large = msgspec.json.encode({"padding": "x" * 4_000_000}).decode()

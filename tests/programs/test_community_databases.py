@@ -99,7 +99,7 @@ async def test_a_server_that_accepts_and_says_nothing_holds_nobody_up(
             assert not await until_opened(village, stop)
 
 
-async def test_a_file_that_is_no_database_is_one_communitys_trouble(tmp_path: Path, clock: HandClock) -> None:
+async def test_file_that_is_not_a_database_affects_one_community(tmp_path: Path, clock: HandClock) -> None:
     """A file that is not a database affects only its community. It is tried again, and works once the right file is in
     its place.
     """
@@ -144,7 +144,7 @@ async def test_a_community_whose_files_are_away_stops_nobody_else(tmp_path: Path
         assert (await run_checks(checks_of([village.tenant]))).is_ready
 
 
-async def test_where_none_answers_the_start_says_so(tmp_path: Path, clock: HandClock) -> None:
+async def test_start_fails_if_no_database_answers(tmp_path: Path, clock: HandClock) -> None:
     """If no database answers, the start fails with a message, so that the operator or service manager learns of it."""
     away = f"postgresql://me@{HOST}:{free_port()}/nothing"
     found = settings_of(tmp_path, village=away, database_url=f"{away}2")

@@ -25,7 +25,7 @@ def test_every_look_and_scene_can_be_drawn_and_shows_something() -> None:
         assert _colours(scene(kind, "0")) > 20, kind
 
 
-def test_what_is_drawn_depends_on_the_seed_alone() -> None:
+def test_pictures_depend_only_on_the_seed() -> None:
     look = LOOKS[PEOPLE[0]]
     assert look is not None
     assert portrait(look, "Eva") == portrait(look, "Eva") != portrait(look, "Nora")

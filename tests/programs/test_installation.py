@@ -68,7 +68,7 @@ async def test_keys_are_derived_for_each_and_the_default_ones_stay(both: Install
     assert village.ingestion_context.erasure_keys != deployment.ingestion_context.erasure_keys
 
 
-async def test_what_was_handed_out_is_known_by_the_key_before(tmp_path: Path, clock: HandClock) -> None:
+async def test_tokens_of_the_previous_key_stay_valid(tmp_path: Path, clock: HandClock) -> None:
     """After a new key is put in front, as the operators' handbook says, it makes new tokens, and tokens of the previous
     key stay valid.
     """
@@ -97,7 +97,7 @@ async def test_a_community_that_has_no_key_of_a_server_takes_nobodys_away(tmp_pa
         }
 
 
-async def test_what_is_sealed_for_one_opens_for_no_other(both: Installation) -> None:
+async def test_sealed_value_opens_for_its_community_only(both: Installation) -> None:
     deployment, village = two(both)
     purposes = [session_sealing.purpose_of(one.network.tenant, DID) for one in (deployment, village)]
     sealed = deployment.network.sealer.seal(b"tokens", purposes[0])

@@ -203,7 +203,7 @@ async def test_killed_at_any_line_and_gone_on_with(region: Region, ana: str) -> 
     assert "Traceback" not in region.servers["one"].said() + region.servers["two"].said()
 
 
-async def test_what_is_missing_or_refused_is_said(region: Region) -> None:
+async def test_missing_or_refused_input_is_reported(region: Region) -> None:
     """Missing or refused input is reported in a sentence, with status 2 for wrong arguments and 1 for a refusal or no
     response; never a traceback.
     """

@@ -198,7 +198,9 @@ def openmeet(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 
 
 @needs("reference")
-async def test_to_the_reference_pds_by_the_command(countryside: Countryside, clock: HandClock, tmp_path: Path) -> None:
+async def test_recovery_to_the_reference_pds_by_the_command(
+    countryside: Countryside, clock: HandClock, tmp_path: Path
+) -> None:
     """The reference PDS takes the account in, with ``openmeet pds recovery-key`` and then ``openmeet pds recover``."""
     key_file = tmp_path / "key.txt"
     made = await asyncio.to_thread(openmeet, "recovery-key", str(key_file), "--json")

@@ -33,7 +33,7 @@ async def test_each_is_what_it_answers_as(deployment: Deployment):
 
 
 @pytest.mark.parametrize("url", ["pds.example", "ftp://pds.example", "https://pds.example/xrpc"])
-async def test_what_is_no_address_is_refused_by_name(url: str):
+async def test_invalid_address_is_named_in_the_refusal(url: str):
     with pytest.raises(InvalidInput, match=f"--source {url}"):
         await ask(url)
 

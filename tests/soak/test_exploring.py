@@ -26,7 +26,7 @@ def test_a_failing_property_becomes_a_row_with_its_example(tmp_path: Path):
     assert len((tmp_path / "soak.md").read_text().splitlines()) == 2
 
 
-def test_a_run_that_could_not_run_is_no_success(tmp_path: Path):
+def test_run_without_property_tests_fails(tmp_path: Path):
     """A run that could not run any property test is not a success."""
     with pytest.raises(AssertionError, match="pytest ended with"):
         asyncio.run(explore(tmp_path, 7, "tests/checks/test_suite.py"))

@@ -106,7 +106,7 @@ async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) 
     assert len(await journey.old_deployment.directory.log(journey.did)) == 2
 
 
-async def test_what_is_written_meanwhile_comes_along(journey: Journey) -> None:
+async def test_changes_made_during_the_move_are_moved_too(journey: Journey) -> None:
     """Records that are written, changed or deleted at the old server between two attempts are moved too."""
     await migrate.bring(await journey.move())
     await write(journey.ana, "later")

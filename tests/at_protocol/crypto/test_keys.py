@@ -103,7 +103,7 @@ def test_sign_and_verify(curve, entropy, content):
 
 
 @curves
-def test_what_is_nearly_a_signature(curve):
+def test_almost_valid_signatures_are_refused(curve):
     """High-S, DER, 63-byte and 65-byte signatures, zeros and out-of-range numbers do not verify."""
     private = PRIVATE[curve].from_random(ENTROPY)
     signature = private.sign(b"x")
@@ -130,7 +130,7 @@ def test_what_is_nearly_a_signature(curve):
 @curves
 @settings(max_examples=30)
 @given(signature=st.binary(max_size=80) | st.binary(min_size=64, max_size=64))
-def test_garbage_is_no_signature(curve, signature):
+def test_garbage_signature_is_refused(curve, signature):
     public = PRIVATE[curve].from_random(ENTROPY).public
     assert not public.verify(b"x", signature)
     assert not public.verify(b"x", signature, allow_high_s=True)
@@ -218,7 +218,7 @@ GOOD = "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"
         "z" + "2" * 10_000,
     ],
 )
-def test_texts_that_are_no_multikey(text):
+def test_invalid_multikeys_are_refused(text):
     """A text with a wrong base, alphabet, length or curve, or that is not a point, is refused. A megabyte of digits is
     not even converted.
     """

@@ -25,7 +25,7 @@ def test_there_and_back(kind: type[PrivateKey], begins: str, secret: bytes) -> N
     ["", "z", "hello", "zQ3shXjHeiBuRCKmM36cuYnm7YEMzhGnCmCyW92sRJ9pribSF", "z0OIl", "z42tmxhUUtkFLGHmKqPQcBQxMgFJfV"],
     ids=["nothing", "z", "words", "a public key", "no base58", "cut off"],
 )
-def test_what_is_no_private_key_is_refused_and_not_repeated(text: str) -> None:
+def test_invalid_private_key_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(Malformed) as refused:
         parse_private_multikey(text)
     assert len(text) < 3 or text not in str(refused.value)

@@ -111,7 +111,7 @@ PART = base64url.encode(b"{}")
         f"{PART}.{base64url.encode(b'x' * 20_000)}.AA",
     ],
 )
-def test_what_is_no_token(text):
+def test_malformed_tokens_are_refused(text):
     """A token with padding, spaces, stray bits, non-object parts, duplicate members, deep nesting or a large size is
     refused.
     """
@@ -154,7 +154,7 @@ GOOD = jwk.to_jwk(p256.P256PrivateKey.from_random(ENTROPY).public)
         {"d": "AA"},
     ],
 )
-def test_what_is_no_public_key(change):
+def test_unusable_public_keys_are_refused(change):
     """Other key types and curves, coordinates off the curve or too short, and private keys are refused."""
     with pytest.raises(Malformed) as raised:
         jwk.from_jwk({**GOOD, **change})

@@ -46,7 +46,7 @@ def test_written_as_it_was(value):
         {"size": None},
     ],
 )
-def test_what_claims_to_be_a_blob_must_be_one(change):
+def test_invalid_blob_reference_is_refused(change):
     with pytest.raises(Malformed) as raised:
         find_blobs({"a": [{**TYPED, **change}]})
     assert raised.value.kind == "blob"

@@ -166,7 +166,7 @@ def test_stray_bits_are_read_and_not_written(text):
         {"$bytes": None},
     ],
 )
-def test_what_only_looks_like_a_link_or_bytes_is_refused(document):
+def test_malformed_links_and_bytes_are_refused(document):
     with pytest.raises(Malformed):
         json_form.from_json({"a": [document]})
 

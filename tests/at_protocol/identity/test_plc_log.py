@@ -97,7 +97,7 @@ def test_updates_by_any_rotation_key(directory):
 
 
 @pytest.mark.parametrize("key", [STRANGER, SIGNING])
-def test_nobody_else_signs(directory, key):
+def test_other_keys_cannot_sign(directory, key):
     """A signature by any other key is refused, even by the account's own signing key."""
     assert directory.refusal(sign(_operation(cid_of(GENESIS)), key), START + 1) is PlcRefusal.INVALID_SIGNATURE
 

@@ -149,7 +149,7 @@ def test_legacy_operation_in_todays_form():
 
 
 @needs("fixtures")
-def test_what_an_identity_is_after_its_log():
+def test_state_after_a_log_is_that_of_its_last_operation():
     """The state after a log is that of its last operation, and none after a tombstone."""
     audit = _load("valid", "log_bskyapp.json")
     state = plc_log.current(_entries(audit))

@@ -78,11 +78,11 @@ def test_a_document_is_read_with_what_it_refers_to() -> None:
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_what_is_no_publication(changes: dict[str, Any]) -> None:
+def test_invalid_publications_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(Malformed):
         read_publication(NOTE, {**DOCUMENT, **changes})
 
 
-def test_a_record_that_is_no_object() -> None:
+def test_record_that_is_not_an_object() -> None:
     with pytest.raises(Malformed):
         read_publication(NOTE, ["x"])

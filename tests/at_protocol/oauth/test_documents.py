@@ -68,7 +68,7 @@ def test_documents_of_real_resources(name):
     assert parse_resource(document, document["resource"]) == document["authorization_servers"][0]
 
 
-def test_what_we_say_of_ourselves_is_what_we_would_believe():
+def test_our_own_metadata_is_valid():
     found = parse_server(describe_server("https://pds.test", "https://pds.test"), "https://pds.test")
     assert found.protected_resources == ("https://pds.test",)
     resource = describe_resource("https://pds.test", "https://pds.test")
@@ -268,13 +268,13 @@ INCLUSION = parse_permission(f"include:{GROUP}.auth?aud=did:web:api.example.com%
         ({"resource": "future", "x": 1}, []),
     ],
 )
-def test_what_a_set_may_give(entry, scopes):
+def test_permission_set_grants_only_its_namespace(entry, scopes):
     assert isinstance(INCLUSION, Inclusion)
     found = expand(INCLUSION, permission_set({"type": "permission", **entry}))
     assert [each.scope() for each in found] == scopes
 
 
-def test_an_audience_that_nobody_names_is_none():
+def test_missing_audience_grants_nothing():
     inclusion = parse_permission(f"include:{GROUP}.auth")
     assert isinstance(inclusion, Inclusion)
     entry = {"type": "permission", "resource": "rpc", "lxm": [f"{GROUP}.get"], "inheritAud": True}

@@ -126,12 +126,12 @@ def test_one_spelling_of_an_address(spelling, normal):
 
 
 @pytest.mark.parametrize("verifier", ["a" * 42, "a" * 129, "a" * 42 + "é", "a" * 42 + " ", ""])
-def test_verifiers_that_are_none(verifier):
+def test_invalid_verifiers_are_refused(verifier):
     with pytest.raises(Malformed):
         pkce.challenge_of(verifier)
 
 
 @pytest.mark.parametrize("challenge", ["a" * 42, "a" * 44, "a" * 42 + "=", ""])
-def test_challenges_that_are_none(challenge):
+def test_invalid_challenges_are_refused(challenge):
     with pytest.raises(Malformed):
         pkce.parse_challenge(challenge)

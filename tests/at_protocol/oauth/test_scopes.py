@@ -52,7 +52,7 @@ def test_published_permissions_are_understood_and_written_again(text):
 
 @needs("fixtures")
 @pytest.mark.parametrize("text", lines("permission_scopes_invalid.txt"))
-def test_what_is_no_permission_permits_nothing(text):
+def test_invalid_permissions_grant_nothing(text):
     """Each invalid line is refused as a whole, and grants nothing besides ``atproto``."""
     with pytest.raises(Malformed):
         parse_permission(text)

@@ -27,7 +27,7 @@ def test_applying_the_diff_gives_the_new_tree(before, after):
     assert old.root == new.root
 
 
-def test_what_is_shared_is_not_read():
+def test_shared_subtrees_are_not_read():
     """The diff for one change among 3,000 keys reads only two paths from root to leaf."""
     repository = Repository(random_content(3000, 1))
     old = repository.root

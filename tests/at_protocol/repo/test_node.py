@@ -174,6 +174,6 @@ def test_links_in_pre_order_are_those_of_the_parsed_node():
 
 
 @pytest.mark.parametrize("block", [b"", b"\xa0", b"\x01", cbor.encode({"e": [{"v": 1}], "l": None}), EMPTY_NODE + b"x"])
-def test_links_of_what_is_no_node_are_refused(block: bytes):
+def test_links_of_an_invalid_node_are_refused(block: bytes):
     with pytest.raises(Malformed):
         links_of(block)

@@ -67,7 +67,7 @@ def test_a_proof_is_small():
     assert len(car.read(_proof("com.example.thing/155")).blocks) <= 10
 
 
-def test_a_proof_for_another_path_is_no_proof():
+def test_proof_for_another_path_proves_nothing():
     """A proof for one path does not prove another path."""
     with pytest.raises(Malformed, match="missing"):
         _verify(_proof("com.example.thing/010"), "com.example.thing/299")

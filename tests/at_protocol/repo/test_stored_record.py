@@ -21,7 +21,7 @@ def test_odd_records_are_read_and_their_flaw_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_what_cannot_be_read_is_told_and_raises_nothing(name: str) -> None:
+def test_unreadable_record_is_reported_without_raising(name: str) -> None:
     record = read_stored(cid_of(UNREADABLE[name]), UNREADABLE[name])
     assert record.fields is None
     assert record.flaw

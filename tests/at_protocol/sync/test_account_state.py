@@ -128,7 +128,7 @@ def test_a_commit_lost_on_the_wire_is_noticed_and_repaired():
     assert (outcome.verdict, outcome.state.sync) == (SyncVerdict.APPLY, SyncState.SYNCHRONIZED)
 
 
-def test_what_is_older_than_the_fetched_repository_is_dropped():
+def test_messages_older_than_the_fetched_repository_are_dropped():
     author, state = _synchronized()
     held = author.write(_edits(2))
     fetched = author.commit

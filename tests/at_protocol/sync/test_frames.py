@@ -19,7 +19,7 @@ from at_protocol.sync.events import AccountMessage, CommitMessage, IdentityMessa
 
 
 @needs("fixtures")
-def test_what_was_captured():
+def test_kinds_of_captured_frames():
     kinds = [type(events.read(frame)) for frame in captured.frames()]
     assert len(kinds) == 82
     assert (kinds.count(CommitMessage), kinds.count(IdentityMessage), kinds.count(AccountMessage)) == (80, 1, 1)

@@ -31,12 +31,12 @@ def test_captured_frames_say_what_captured_lines_say():
 
 
 @needs("fixtures")
-def test_who_has_seen_a_part_of_a_commit_gets_all_of_it_again():
+def test_partly_received_commit_is_sent_again_completely():
     (message,) = (message for message in captured.commits() if len(message.operations) == 3)
     cursors = [json.loads(line.text)["cursor"] for line in lines_of(message)]
     assert cursors == [message.seq - 1, message.seq - 1, message.seq]
 
 
-def test_what_is_not_told():
+def test_messages_without_an_event():
     assert lines_of(InfoMessage("OutdatedCursor")) == []
     assert lines_of(SyncMessage(1, "did:web:a.example", "2026-01-01T00:00:00.000Z", "3mptbyp63ih2m", b"")) == []

@@ -58,12 +58,12 @@ def test_every_field_is_signed_also_what_nobody_knows():
         {"exp": 5},
     ],
 )
-def test_what_is_no_label(wrong):
+def test_invalid_labels_are_refused(wrong):
     with pytest.raises(Malformed):
         read_label(signed(**wrong))
 
 
-def test_what_is_not_even_a_map():
+def test_labels_that_are_not_a_map_are_refused():
     unsigned = {name: value for name, value in signed().items() if name != "sig"}
     for value in (None, "spam", [], unsigned):
         with pytest.raises(Malformed):

@@ -206,7 +206,7 @@ def test_a_deletion_of_what_is_still_there():
 
 
 @pytest.mark.parametrize("rev", ["", "yesterday", "zzzzzzzzzzzzz", "3migo7fijwi2k "])
-def test_revs_that_are_none(rev):
+def test_invalid_revs_are_refused(rev):
     message = Author().write(("com.example.thing/a", {"x": 1}))
     assert _our_refusal(replace(message, rev=rev)) is RejectionReason.BAD_REV
 

@@ -74,7 +74,7 @@ def test_later_than_a_rev_from_a_host_with_a_fast_clock():
 
 
 @pytest.mark.parametrize("microseconds, clock_id", [(-1, 0), (MAX_MICROSECONDS + 1, 0), (0, 1024), (0, -1)])
-def test_what_does_not_fit_is_misuse(microseconds, clock_id):
+def test_out_of_range_values_are_misuse(microseconds, clock_id):
     with pytest.raises(Misuse):
         from_microseconds(microseconds, clock_id)
 

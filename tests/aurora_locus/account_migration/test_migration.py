@@ -182,7 +182,7 @@ async def test_given_up_before_the_code_nothing_has_changed(ada: Leaving) -> Non
     assert (await there.get(f"{SERVER}.checkAccountStatus")).json()["indexedRecords"] == 3
 
 
-async def test_what_cannot_be_is_said_at_its_field(ada: Leaving) -> None:
+async def test_invalid_value_is_reported_at_its_field(ada: Leaving) -> None:
     await ada.new.sign_up("ben", handle="ben.new.test")
     cases = [
         ({"target": ada.old.settings.url}, "target", "already on this server"),

@@ -41,7 +41,7 @@ ATTACKS = {
 }
 
 
-async def test_nobody_sees_one_without_signing_in(deployment: Deployment) -> None:
+async def test_pages_require_signing_in(deployment: Deployment) -> None:
     stranger = visitor(deployment)
     for path in (*DELICATE, *OTHERS):
         answer = await stranger.get(path)
@@ -77,7 +77,7 @@ async def test_the_page_of_app_passwords_says_what_they_may_do(deployment: Deplo
     assert "neither change" not in page
 
 
-async def test_what_is_delicate_wants_the_password_shown_lately(deployment: Deployment, ada: Ada) -> None:
+async def test_sensitive_actions_require_a_recent_password(deployment: Deployment, ada: Ada) -> None:
     token = token_in(await ada.browser.get("/account"))
     # In steps, so that the session is used and stays.
     for _ in range(2):

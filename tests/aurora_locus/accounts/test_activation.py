@@ -81,7 +81,7 @@ async def test_owner_cannot_lift_what_the_host_decided(deployment: Deployment) -
     assert (refreshed.status_code, refreshed.json()["error"]) == (401, "AccountTakedown")
 
 
-async def test_what_another_process_decided_is_seen_soon(deployment: Deployment) -> None:
+async def test_changes_by_another_process_are_seen_soon(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     assert (await ana.get(f"{SERVER}.getSession")).status_code == 200
     await deployment.db.write(lambda w: w.execute("update repositories set status = 'takendown'"))

@@ -58,7 +58,7 @@ async def test_scope_survives_refreshing(deployment: Deployment, privileged: boo
     assert scope_of(ana) == "com.atproto.access"
 
 
-async def test_what_an_app_may_and_may_not(deployment: Deployment) -> None:
+async def test_permissions_of_an_app_password(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     for privileged in (False, True):
         app = await app_of(deployment, ana, await make(ana, f"app {privileged}", privileged=privileged))

@@ -42,7 +42,7 @@ async def test_unusable_header_is_refused(deployment: Deployment, header: bytes)
 
 
 @UNUSABLE
-async def test_unusable_header_is_no_hindrance_where_anybody_may_ask(deployment: Deployment, header: bytes) -> None:
+async def test_unusable_header_is_ignored_by_public_methods(deployment: Deployment, header: bytes) -> None:
     """An unusable header does not matter to public methods, as at the reference: a client that signs in again may still
     send the expired token.
     """
@@ -97,12 +97,12 @@ async def test_invite_for_nobody_lets_nobody_in(deployment: Deployment, uses: in
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidInviteCode")
 
 
-async def test_administration_is_no_account(deployment: Deployment) -> None:
+async def test_administrator_cannot_act_as_an_account(deployment: Deployment) -> None:
     answer = await deployment.administration.get(f"{SERVER}.getSession")
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidToken")
 
 
-async def test_account_is_no_administration(deployment: Deployment) -> None:
+async def test_account_cannot_act_as_administrator(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     answer = await ana.post(f"{SERVER}.createInviteCode", {"useCount": 1})
     assert (answer.status_code, answer.json()["error"]) == (401, "AuthenticationRequired")
@@ -123,7 +123,7 @@ async def test_answer_to_somebody_is_kept_by_no_shared_cache(deployment: Deploym
     assert "cache-control" not in (await deployment.stranger.get(f"{SERVER}.describeServer")).headers
 
 
-async def test_service_token_is_no_session(deployment: Deployment) -> None:
+async def test_service_token_opens_no_session(deployment: Deployment) -> None:
     """A service token opens no session, even if it is well-formed and signed by the account's own key."""
     ana = await deployment.sign_up("ana")
     key = await deployment.pds.registry.repositories.keys.signing_key(ana.did)

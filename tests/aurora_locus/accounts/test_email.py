@@ -49,7 +49,7 @@ async def test_token_confirms_once(deployment: Deployment) -> None:
     assert named(await confirm(ana, token)) == (400, "InvalidToken")
 
 
-async def test_of_many_uses_at_once_one_counts(deployment: Deployment) -> None:
+async def test_token_used_concurrently_works_once(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     token = await ask(deployment, ana)
     assert statuses(await together(*(confirm(ana, token) for _ in range(5)))) == [200, 400, 400, 400, 400]
@@ -144,7 +144,7 @@ async def test_address_of_somebody_else_is_refused_and_costs_no_token(deployment
 
 
 @pytest.mark.parametrize("email", ["", "ana", "a\x00b@example.org", "a@b", "ana@example.org\nBcc: x@example.org"])
-async def test_what_is_no_address_is_refused(deployment: Deployment, email: str) -> None:
+async def test_invalid_address_is_refused(deployment: Deployment, email: str) -> None:
     ana = await deployment.sign_up("ana")
     assert named(await ana.post(UPDATE, {"email": email})) == (400, "InvalidRequest")
     assert named(await confirm(ana, "AAAAA-AAAAA", email)) == (400, "InvalidEmail")

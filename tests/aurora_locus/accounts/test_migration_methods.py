@@ -66,7 +66,7 @@ async def test_identity_that_moved_is_told(deployment: Deployment) -> None:
     assert (await status(ana))["validDid"] is False
 
 
-async def test_what_cannot_be_known_is_not_told(deployment: Deployment) -> None:
+async def test_unknown_state_is_not_reported(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     deployment.directory.is_down = True
     answer = await ana.get(CHECK)

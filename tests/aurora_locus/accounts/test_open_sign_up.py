@@ -61,7 +61,7 @@ async def test_account_nobody_invited_waits_for_the_mail(deployment: Deployment,
     assert await deletion.delete_forgotten(deployment.pds.registry) == 0
 
 
-async def test_who_never_confirms_is_removed_with_the_identity(deployment: Deployment, in_public: Registry) -> None:
+async def test_unconfirmed_account_is_removed_with_its_identity(deployment: Deployment, in_public: Registry) -> None:
     """An account that is never confirmed is removed with its identity. Nobody was told of it, nobody else holds a key,
     and its name is free at once.
     """

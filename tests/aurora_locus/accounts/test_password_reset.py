@@ -114,7 +114,7 @@ async def test_expired_token_resets_nothing(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("email", [ANAS, "nobody@example.org", "", "a\x00b", "no address"])
 @pytest.mark.usefixtures("refusals_take_their_time")
-async def test_nobody_is_told_which_addresses_exist(deployment: Deployment, email: str) -> None:
+async def test_response_does_not_reveal_which_addresses_exist(deployment: Deployment, email: str) -> None:
     """The response does not reveal which addresses have accounts, and never takes less time than for one that has."""
     await deployment.sign_up("ana")
     started = asyncio.get_running_loop().time()

@@ -33,7 +33,7 @@ async def app_of(deployment: Deployment, person: Person) -> Person:
     return deployment.person(await deployment.sign_in(person.did, password))
 
 
-async def test_what_is_put_replaces_what_was_there(deployment: Deployment) -> None:
+async def test_new_preferences_replace_the_old_ones(deployment: Deployment) -> None:
     """New preferences replace the old ones, in order and with unknown ones unchanged; those of others stay."""
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert await get(ana) == []
@@ -68,7 +68,7 @@ async def test_age_is_not_for_app_passwords(deployment: Deployment) -> None:
     assert await get(ana) == [AGE, LABELS]
 
 
-async def test_what_the_server_works_out_is_not_taken(deployment: Deployment) -> None:
+async def test_computed_preferences_are_not_accepted(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     assert named(await put(ana, DECLARED, ADULT)) == (200, "")
     assert await get(ana) == [ADULT]

@@ -48,12 +48,12 @@ def test_short_secret_of_an_old_installation_is_used() -> None:
     assert short.read_access(short.access(ANA, SessionScope.FULL, NOON), NOON).did == ANA
 
 
-def test_refresh_token_is_no_access_token() -> None:
+def test_refresh_token_is_refused_as_access_token() -> None:
     token = tokens.refresh(ANA, "row", NOON, Instant(NOON + REFRESH_LIFETIME))
     refused(lambda: tokens.read_access(token, NOON), "InvalidToken")
 
 
-def test_access_token_is_no_refresh_token() -> None:
+def test_access_token_is_refused_as_refresh_token() -> None:
     refused(lambda: tokens.read_refresh(tokens.access(ANA, SessionScope.FULL, NOON), NOON), "InvalidToken")
 
 

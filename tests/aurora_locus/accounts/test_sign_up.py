@@ -72,7 +72,7 @@ async def test_invalid_fields_leave_nothing(deployment: Deployment, change: dict
     assert await deployment.count("accounts") == 0
 
 
-async def test_servers_own_key_is_no_recovery_key(deployment: Deployment) -> None:
+async def test_servers_own_key_is_refused_as_recovery_key(deployment: Deployment) -> None:
     ours = format_did_key(deployment.pds.registry.rotation_key.public)
     assert (await deployment.ask_to_sign_up("ana", recoveryKey=ours)).status_code == 400
 
@@ -88,16 +88,16 @@ async def _exactly_one(deployment: Deployment, wishes: list[dict[str, Any]], err
     assert "intended" not in await deployment.operation_states()
 
 
-async def test_one_of_those_who_race_for_a_handle_wins(deployment: Deployment) -> None:
+async def test_concurrent_sign_ups_for_a_handle_leave_one_account(deployment: Deployment) -> None:
     """One of several concurrent sign-ups for a handle succeeds, and the others leave no identity behind."""
     await _exactly_one(deployment, [{"handle": "ana.test"}] * 5, "HandleNotAvailable")
 
 
-async def test_one_of_those_who_race_for_an_address_wins(deployment: Deployment) -> None:
+async def test_concurrent_sign_ups_for_an_address_leave_one_account(deployment: Deployment) -> None:
     await _exactly_one(deployment, [{"email": "ana@example.org"}] * 5, "InvalidRequest")
 
 
-async def test_one_of_those_who_race_for_the_last_invite_wins(make_deployment: MakeDeployment) -> None:
+async def test_concurrent_sign_ups_with_one_invite_leave_one_account(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment(invite_required=True)
     code = (await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
     await _exactly_one(deployment, [{"inviteCode": code}] * 5, "InvalidInviteCode")
@@ -134,7 +134,7 @@ async def test_directory_that_is_down_fails_the_sign_up_cleanly(deployment: Depl
     await deployment.sign_up("ana")
 
 
-async def test_lost_answer_of_the_directory_is_no_failure(deployment: Deployment) -> None:
+async def test_lost_response_of_the_directory_does_not_fail_the_sign_up(deployment: Deployment) -> None:
     deployment.directory.loses_answers = True
     ana = await deployment.sign_up("ana")
     assert len(await deployment.directory.log(ana.did)) == 1

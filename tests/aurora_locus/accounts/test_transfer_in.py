@@ -94,7 +94,7 @@ async def test_expired_token_makes_nothing(deployment: Deployment, vera: Travell
     assert await deployment.count("accounts") == 0
 
 
-async def test_token_without_a_method_is_none(vera: Traveller) -> None:
+async def test_token_without_a_method_is_refused(vera: Traveller) -> None:
     assert (await vera.ask(vera.token(method=None))).status_code == 401
 
 
@@ -136,7 +136,7 @@ async def test_second_attempt_is_told_to_sign_in(deployment: Deployment, vera: T
     assert named(await back.post(ACTIVATE)) == (200, "")
 
 
-async def test_of_two_attempts_at_once_one_is_told_to_sign_in(deployment: Deployment, vera: Traveller) -> None:
+async def test_second_of_two_concurrent_attempts_is_told_to_sign_in(deployment: Deployment, vera: Traveller) -> None:
     answers = await together(*(vera.ask(email=f"vera{n}@example.org") for n in range(4)))
     assert sorted(named(answer) for answer in answers) == [(200, ""), *[(400, "AlreadyExists")] * 3]
     assert await deployment.count("accounts") == 1

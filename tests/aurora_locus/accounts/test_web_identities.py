@@ -100,7 +100,7 @@ async def test_identity_of_a_deleted_account_is_never_given_again(deployment: De
     ],
     ids=["another name", "deeper", "elsewhere"],
 )
-async def test_what_is_not_the_handles_is_not_made(
+async def test_identity_under_another_name_is_refused(
     deployment: Deployment, changes: dict[str, Any], answer: tuple[int, str]
 ) -> None:
     assert named(await deployment.ask_to_sign_up("ana", **changes)) == answer

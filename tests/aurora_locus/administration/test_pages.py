@@ -109,7 +109,7 @@ async def test_forms_want_a_reason_and_a_yes(deployment: Deployment) -> None:
 
 
 @sqlite_only
-async def test_nobody_else_gets_in(deployment: Deployment) -> None:
+async def test_strangers_and_accounts_do_not_get_in(deployment: Deployment) -> None:
     """Strangers and accounts are redirected to the operators' sign-in page, and from there back."""
     ana = await deployment.sign_up("ana")
     browser = visitor(deployment)
@@ -149,7 +149,7 @@ async def test_form_of_another_site_or_visit_does_nothing(deployment: Deployment
 
 @sqlite_only
 @pytest.mark.parametrize("role", OperatorRole, ids=str)
-async def test_what_each_role_may_do_on_pages(deployment: Deployment, role: OperatorRole) -> None:
+async def test_pages_are_open_to_the_roles_of_the_table(deployment: Deployment, role: OperatorRole) -> None:
     """The pages and forms of each action are open exactly to the roles in the table."""
     ana = await deployment.sign_up("ana")
     await employ(deployment, "somebody", role)

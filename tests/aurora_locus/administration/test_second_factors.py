@@ -10,7 +10,7 @@ from tests.aurora_locus.moderation.operators import acts
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_who_lost_every_second_factor_gets_in_with_the_password(deployment: Deployment) -> None:
+async def test_lost_second_factors_can_be_removed_by_a_superadmin(deployment: Deployment) -> None:
     """A superadmin removes the second factors of somebody who lost them all, who then gets in with the password.
     Without second factors the action is not offered.
     """

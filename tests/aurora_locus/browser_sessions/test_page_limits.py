@@ -40,7 +40,7 @@ async def test_flood_of_one_address_is_refused_and_others_are_served(make_deploy
     assert (await get(deployment, "/sign-in", "203.1.2.3")).status_code == 200
 
 
-async def test_what_one_client_can_vary_is_counted_together(make_deployment: MakeDeployment) -> None:
+async def test_variations_by_one_client_count_together(make_deployment: MakeDeployment) -> None:
     """New cookies, forms, unknown queries and the addresses of one IPv6 network count together."""
     deployment = await make_deployment(rate_limits_enabled=True, trusted_proxy_hops=1)
     for number in range(len(PATHS) - 1):

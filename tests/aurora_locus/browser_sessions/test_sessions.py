@@ -202,7 +202,7 @@ async def test_an_app_password_opens_no_page(deployment: Deployment) -> None:
     await browser.http.aclose()
 
 
-async def test_what_has_ended_is_forgotten(deployment: Deployment, ada: Visitor) -> None:
+async def test_ended_sessions_are_deleted(deployment: Deployment, ada: Visitor) -> None:
     assert await deployment.db.write(sweep) == 0
     deployment.clock.turn(EPHEMERAL + SECOND)
     assert await deployment.db.write(sweep) == 1

@@ -69,7 +69,7 @@ async def test_news_that_nobody_reads_is_announced_every_twenty_minutes_at_most(
     assert 3 <= len(relays.asked) <= 4
 
 
-async def test_who_reads_is_not_asked(
+async def test_relays_that_are_reading_are_not_asked(
     relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path, ada: Hosted
 ):
     requests = crawling(relays, repositories, tmp_path)
@@ -118,9 +118,7 @@ async def test_restarts_do_not_ask_again(relays: Relays, repositories: Repositor
 @pytest.mark.parametrize(
     "left", [b"", b"{", b"[]", b'{"https://one.example": "x"}', b"\xff", b'{"https://one.example": 1e400}']
 )
-async def test_memory_that_cannot_be_read_is_none(
-    relays: Relays, repositories: Repositories, tmp_path: Path, left: bytes
-):
+async def test_unreadable_state_counts_as_none(relays: Relays, repositories: Repositories, tmp_path: Path, left: bytes):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "crawl_requests.json").write_bytes(left)
     await crawling(relays, repositories, tmp_path).ask_due()

@@ -181,7 +181,7 @@ async def test_invalid_options_are_refused_before_the_upgrade(deployment: Deploy
 
 
 @pytest.mark.parametrize("size", ["", "-1", "abc", "0"])
-async def test_nonsense_as_a_size_is_no_limit(deployment: Deployment, size: str) -> None:
+async def test_invalid_size_is_ignored(deployment: Deployment, size: str) -> None:
     await deployment.sign_up("ana")
     async with subscribe(deployment, cursor=0, maxMessageSizeBytes=size) as socket:
         assert len(await take(socket, 2)) == 2
@@ -220,7 +220,7 @@ async def test_streams_of_one_address_are_counted_together(
             assert answer.value.response.status_code == 429
 
 
-async def test_what_is_taken_down_is_left_out(deployment: Deployment) -> None:
+async def test_records_that_were_taken_down_are_left_out(deployment: Deployment) -> None:
     """Records that were taken down, alone or with their account, are left out; deletions and other records are sent.
     Once the takedown is lifted, they are sent again. The signed stream contains them all, because its signatures cover
     them.

@@ -74,7 +74,7 @@ def test_moving_away_is_signed() -> None:
         {"alsoKnownAs": [f"at://{number}.example" for number in range(50)]},
     ],
 )
-def test_what_the_directory_would_not_take_is_not_signed(wishes: dict[str, Any]) -> None:
+def test_operation_that_the_directory_would_refuse_is_not_signed(wishes: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="directory would not accept"):
         change(**wishes)
 
@@ -130,7 +130,7 @@ def test_slash_at_the_end_of_the_server_is_the_same_server() -> None:
         lambda document: {**document, "alsoKnownAs": ["at://" + "a" * 5000]},
     ],
 )
-def test_what_is_no_operation(spoil: Callable[[dict[str, Any]], object]) -> None:
+def test_malformed_operations_are_refused(spoil: Callable[[dict[str, Any]], object]) -> None:
     with pytest.raises(InvalidInput, match="not a did:plc operation"):
         parse_submitted(spoil(plc_operation.to_json(GENESIS)))
 

@@ -57,7 +57,7 @@ async def test_old_handle_is_kept_for_who_had_it(deployment: Deployment) -> None
     assert (await rename(again, "ana.test")).status_code == 200
 
 
-async def test_one_of_those_who_race_for_a_handle_gets_it(deployment: Deployment) -> None:
+async def test_concurrent_changes_to_a_handle_succeed_once(deployment: Deployment) -> None:
     """One of several concurrent requests for a handle gets it. For the others the directory has the old handle again."""
     people = [await deployment.sign_up(name) for name in ("ana", "ben", "cleo")]
     answers = await together(*(rename(person, "popular.test") for person in people))

@@ -119,7 +119,7 @@ async def test_another_passphrase_is_refused_and_the_right_one_opens(tmp_path: P
 
 
 @pytest.mark.parametrize("url", ["ftp://somewhere/x", "s3://", "https://bucket.example/x"])
-def test_places_that_are_none(url: str):
+def test_invalid_places_are_refused(url: str):
     with pytest.raises(InvalidInput, match="s3://bucket/folder"):
         open_place(url, Bucket(""))
 

@@ -36,7 +36,7 @@ async def reopen(url: str, clock: HandClock, folder: Path) -> tuple[Database, Re
     return db, await open_repositories(db, await open_live(db), keys, blobs, clock, clock_id=3)
 
 
-async def test_what_was_backed_up_is_there_and_can_be_written(
+async def test_restored_data_is_complete_and_writable(
     repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     """A restored PDS has all records, blobs and keys, also under other sealing keys, is consistent, and can be written
@@ -177,7 +177,7 @@ async def test_backup_of_a_newer_program_is_refused(
         await restore.restore(vault, replace(made, revision="9999"), target_of(place.other, tmp_path), clock)
 
 
-async def test_bucket_to_bucket(
+async def test_bucket_to_sqlite_file(
     repositories: Repositories,
     ada: Hosted,
     db: Database,

@@ -56,7 +56,7 @@ async def test_every_identity_names_the_new_key_in_the_old_ones_place(make_deplo
     )
 
 
-async def test_what_is_interrupted_goes_on_with_the_same_key(make_deployment: MakeDeployment) -> None:
+async def test_interrupted_rotation_continues_with_the_same_key(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment()
     registry = deployment.pds.registry
     for name in ("ana", "ben", "cleo"):

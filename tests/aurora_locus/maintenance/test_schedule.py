@@ -162,7 +162,7 @@ async def test_an_older_program_refuses_a_newer_database(place: Place, clock: Ha
     ("changes", "named"),
     [({"backup_url": ""}, "PDS_BACKUP_URL"), ({"backup_passphrase": Secret("")}, "PDS_BACKUP_PASSPHRASE")],
 )
-async def test_what_is_not_set_is_named(tmp_path: Path, changes: dict[str, object], named: str):
+async def test_missing_setting_is_named(tmp_path: Path, changes: dict[str, object], named: str):
     with pytest.raises(SettingsRefused, match=named):
         await configured.vault(replace(settings_for("", tmp_path), **changes), make=True)
 
@@ -209,7 +209,7 @@ async def test_session_of_a_move_outlives_an_old_key(ada: Hosted, db: Database):
     assert (await reseal(db, Sealer([new, old])))[1] == 0
 
 
-def test_whatever_is_sealed_is_resealed():
+def test_every_sealed_value_is_resealed():
     """Every module that seals values is in the list for resealing."""
     package = Path(aurora_locus.__file__).parent
     here = Path(resealing.__file__)

@@ -34,7 +34,7 @@ async def test_act_is_noted_with_who_and_why_and_what_changed(deployment: Deploy
         "delete from audit_log where 1 = 0 or actor = 'admin'",
     ],
 )
-async def test_nobody_changes_or_removes_what_stands_there(deployment: Deployment, tampering: str) -> None:
+async def test_entries_cannot_be_changed_or_deleted(deployment: Deployment, tampering: str) -> None:
     """The database refuses to change or delete entries, even with its password."""
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
@@ -64,7 +64,7 @@ async def test_emptying_is_refused_as_well(deployment: Deployment) -> None:
     assert await acts(deployment) == ["subject.take_down"]
 
 
-async def test_what_fails_is_not_noted_and_what_cannot_be_noted_is_not_done(deployment: Deployment) -> None:
+async def test_action_and_log_entry_succeed_or_fail_together(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     registry = deployment.pds.registry
     with pytest.raises(NotFound):

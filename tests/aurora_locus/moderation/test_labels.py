@@ -73,7 +73,7 @@ async def test_label_expires(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_what_is_no_label_and_no_question(deployment: Deployment) -> None:
+async def test_invalid_labels_and_queries_are_refused(deployment: Deployment) -> None:
     for subject, value in (("ana.test", "spam"), ("at://ana.test/org.example.note/x", "spam"), ("at://did:plc:x", "spam"), ("did:web:a.example", ""), ("did:web:a.example", "x" * 129)):  # fmt: skip
         with pytest.raises(InvalidInput):
             await put(deployment, subject, value)

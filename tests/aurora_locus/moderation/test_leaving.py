@@ -18,7 +18,7 @@ async def sign_in(deployment: Deployment, person: Person, password: str = "passw
     return await deployment.stranger.post(f"{SERVER}.createSession", wish)
 
 
-async def test_who_was_taken_down_may_leave(deployment: Deployment) -> None:
+async def test_account_that_was_taken_down_may_leave(deployment: Deployment) -> None:
     """An account that was taken down may leave, with its repository, its preferences and a token for its next server."""
     ana = await deployment.sign_up("ana")
     await write_note(ana)
@@ -77,7 +77,7 @@ async def test_asking_for_it_is_nothing_special_otherwise(deployment: Deployment
     assert await write_note(back)
 
 
-async def test_who_was_taken_down_saves_everything_on_the_page_too(deployment: Deployment) -> None:
+async def test_account_that_was_taken_down_can_export_on_the_page(deployment: Deployment) -> None:
     """On the pages, an account that was taken down can export everything. Signing in leads to the one page that
     remains; every other page says why, and links there.
     """

@@ -45,7 +45,7 @@ async def test_report_is_kept_as_it_was_made(deployment: Deployment) -> None:
     assert "reason" not in whole
 
 
-async def test_who_was_taken_down_appeals(deployment: Deployment) -> None:
+async def test_account_that_was_taken_down_can_appeal(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
     leaving = deployment.person(await sign_in(deployment, ana))
@@ -54,7 +54,7 @@ async def test_who_was_taken_down_appeals(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_what_is_no_report(deployment: Deployment) -> None:
+async def test_invalid_reports_are_refused(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     assert (await report(deployment.stranger, account(ana))).json()["error"] == "AuthMissing"
     for body in (

@@ -155,7 +155,7 @@ async def test_blob_is_served_no_longer(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_what_is_not_here_is_not_decided(deployment: Deployment) -> None:
+async def test_decisions_about_unknown_content_are_refused(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     cid = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
     nobody = {"$type": "com.atproto.admin.defs#repoRef", "did": "did:plc:ragtjsm2j2vknwkz3zp4oxrd"}

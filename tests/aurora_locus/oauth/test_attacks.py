@@ -114,7 +114,7 @@ async def test_no_is_no(deployment: Deployment) -> None:
     assert await deployment.count("oauth_codes") == 0
 
 
-async def test_nobody_grants_more_than_was_asked_or_for_another(deployment: Deployment) -> None:
+async def test_consent_is_limited_to_the_request_and_its_account(deployment: Deployment) -> None:
     ana, ben, app = await deployment.sign_up("ana"), await deployment.sign_up("ben"), App(deployment)
     uri = await app.pushed(login_hint="@ANA.test")
     for did, scopes in (
@@ -198,7 +198,7 @@ async def test_invented_tokens_end_nothing(deployment: Deployment) -> None:
     assert (await app.refresh(tokens.refresh_token)).status_code == 200
 
 
-async def test_nobody_revokes_for_others(deployment: Deployment) -> None:
+async def test_token_of_another_client_cannot_be_revoked(deployment: Deployment) -> None:
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     assert (await App(deployment).revoke(tokens.refresh_token)).status_code == 200

@@ -47,7 +47,7 @@ def test_every_scope_is_told_once_and_only_who_one_is_must_stay(sets: dict[str, 
     assert len({each.sentence for each in told}) >= len(told) - 1
 
 
-def test_what_an_app_could_take_stands_out(sets: dict[str, PermissionSetType]) -> None:
+def test_dangerous_permissions_are_highlighted(sets: dict[str, PermissionSetType]) -> None:
     grave = {each.scope for group in describe_scopes(SCOPES, sets) for each in group.permissions if each.is_grave}
     assert grave == {
         "repo:*",
@@ -111,7 +111,7 @@ def test_words_of_strangers_stay_one_plain_line(title: str, shown: str) -> None:
     assert all(line.isprintable() and len(line) <= 300 for line in told.details)
 
 
-def test_what_means_nothing_is_not_told() -> None:
+def test_scopes_without_effect_are_not_shown() -> None:
     assert [group.topic for group in describe_scopes(["atproto", "openid", "repo:com.example.*"], {})] == [
         ScopeTopic.IDENTIFY
     ]
@@ -156,7 +156,7 @@ def test_every_scope_is_among_the_abilities(sets: dict[str, PermissionSetType]) 
     ],
     ids=["nothing", "posts", "nearly everything"],
 )
-def test_what_an_app_could_not_do_follows_from_its_scopes(scopes: list[str], said: str) -> None:
+def test_limits_of_an_app_are_derived_from_its_scopes(scopes: list[str], said: str) -> None:
     """What an app cannot do is derived from its scopes; no scope includes the password."""
     told = inabilities(scopes, {})
     assert said in told.lower()

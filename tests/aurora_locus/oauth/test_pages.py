@@ -97,7 +97,7 @@ async def test_sign_in_and_allow(deployment: Deployment, ada: Visitor, app: App)
     assert set(tokens.json()["scope"].split()) == set(SCOPE.split())
 
 
-async def test_what_is_unticked_is_not_granted(ada: Visitor, app: App) -> None:
+async def test_unticked_scopes_are_not_granted(ada: Visitor, app: App) -> None:
     page = await sign_in(ada, await open_page(ada, app))
     told = await approve(ada, page, app, "blob:image/*", "account:email")
     granted = (await app.spend(told["code"])).json()["scope"].split()
@@ -322,7 +322,7 @@ async def test_another_browser_gets_nothing_of_the_request(deployment: Deploymen
     ],
     ids=["nothing", "half", "twice", "unknown", "beyond", "not pushed"],
 )
-async def test_what_is_not_proven_is_a_page_and_never_a_redirect(ada: Visitor, query: str) -> None:
+async def test_unproven_request_gets_a_page_and_no_redirect(ada: Visitor, query: str) -> None:
     answer = await ada.get(f"{AUTHORIZE}?{query}")
     assert answer.status_code == 400
     assert heading_of(answer) == "This request can’t be answered"

@@ -140,7 +140,7 @@ async def test_the_account_and_the_identity(deployment: Deployment) -> None:
     assert named(answer) == MISSING
 
 
-async def test_what_no_app_does_for_anybody(deployment: Deployment) -> None:
+async def test_account_methods_are_refused_to_apps(deployment: Deployment) -> None:
     """No app may change passwords, address, invites, activation or deletion, whatever was granted; these are for the
     account's own page.
     """

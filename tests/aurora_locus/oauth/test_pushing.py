@@ -66,7 +66,7 @@ async def test_a_browser_may_ask_from_anywhere(deployment: Deployment) -> None:
     assert (await deployment.http.get(PAR)).status_code == 405
 
 
-async def test_what_is_wrong_with_a_request_is_said_in_oauths_words(deployment: Deployment) -> None:
+async def test_invalid_request_gets_the_oauth_error(deployment: Deployment) -> None:
     app = App(deployment)
     await app.push()
     refusals: dict[str, tuple[dict[str, str | None], tuple[int, str]]] = {
@@ -108,7 +108,7 @@ async def test_what_is_wrong_with_a_request_is_said_in_oauths_words(deployment: 
     assert found == {name: expected for name, (_, expected) in refusals.items()}
 
 
-async def test_openid_is_no_scope_here(deployment: Deployment) -> None:
+async def test_openid_scope_is_ignored(deployment: Deployment) -> None:
     """``openid`` may be declared but has no meaning here; it is left out of the request and not shown for consent."""
     scope = "atproto openid repo:com.example.* repo:org.example.note"
     app = App(deployment, client_id=localhost_id(scope), scope=scope)

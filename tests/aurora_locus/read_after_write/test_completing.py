@@ -305,7 +305,7 @@ async def test_posts_that_came_with_a_repository_are_not_new(scene: Scene) -> No
     [{}, {"feed": None}, {"feed": [{}]}, {"feed": [{"post": None}]}, {"feed": [[]]}, [], "x", {"feed": {"a": 1}}],
     ids=str,
 )
-async def test_what_is_no_feed_is_left_alone(scene: Scene, body: Any) -> None:
+async def test_response_that_is_not_a_feed_is_passed_on(scene: Scene, body: Any) -> None:
     """A response that is not a feed is passed on unchanged, so that an app view's mistake is not ours."""
     await scene.post("hello")
     scene.answers(f"{FEED}.getTimeline", body)
@@ -336,7 +336,7 @@ async def test_a_deleted_post_is_not_shown(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("accepted", ["gzip", "identity"])
-async def test_what_was_completed_is_folded_for_those_who_read_that(scene: Scene, accepted: str) -> None:
+async def test_completed_response_is_compressed_if_accepted(scene: Scene, accepted: str) -> None:
     await scene.post("hello")
     scene.answers(f"{FEED}.getTimeline", {"feed": [scene.theirs(f"post {n}", n) for n in range(2, 40)]})
     headers = {**scene.ana.headers, "accept-encoding": accepted}
@@ -350,7 +350,7 @@ async def test_what_was_completed_is_folded_for_those_who_read_that(scene: Scene
     [b"", b"{", b"<html>", b"\xff\xfe", b'{"feed":' * 5000 + b"1" + b"}" * 5000, b'{"feed":[NaN]}'],
     ids=["nothing", "cut", "page", "bytes", "nested", "no number"],
 )
-async def test_what_is_no_json_is_left_alone(scene: Scene, body: bytes) -> None:
+async def test_response_that_is_not_json_is_passed_on(scene: Scene, body: bytes) -> None:
     """A response that is not JSON is passed on unchanged, so that the caller sees that the app view is broken."""
     await scene.post("hello")
 

@@ -271,7 +271,7 @@ async def test_letters_on_their_way_are_good(deployment: Deployment, successor: 
     assert (await call(successor, "com.atproto.server.createSession", wish))[0] == 200
 
 
-async def test_who_left_for_a_while_comes_back_and_writes(deployment: Deployment, successor: str) -> None:
+async def test_deactivated_account_comes_back_and_writes(deployment: Deployment, successor: str) -> None:
     """An account that was deactivated comes back and writes. Its imported signing key signs the new commit, which
     follows the old one and is announced after all earlier events.
     """

@@ -117,7 +117,7 @@ async def test_new_commit_is_ours_and_follows_the_files(mover: Hosted, clock: Ha
     assert ahead < made.rev < far
 
 
-async def test_what_is_gone_at_the_source_is_removed(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_records_missing_in_the_file_are_removed(mover: Hosted, clock: HandClock, tmp_path: Path):
     """Records missing in the file are removed: after creations, changes and deletions, index, tree and blocks are the
     file's.
     """
@@ -144,7 +144,7 @@ async def test_one_content_under_several_paths(mover: Hosted, clock: HandClock, 
     await require_consistent(mover)
 
 
-async def test_what_came_since_is_completed_by_what_is_here(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_diff_is_completed_by_existing_blocks(mover: Hosted, clock: HandClock, tmp_path: Path):
     names = [f"k{number:03}" for number in range(100)]
     before = file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3))
     await bring(mover, before, tmp_path)
@@ -255,7 +255,7 @@ async def test_nothing_of_a_file_stays_on_the_disk(mover: Hosted, clock: HandClo
     assert list(folder.iterdir()) == []
 
 
-async def test_caller_who_hangs_up_is_no_harm(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_disconnected_caller_leaves_a_whole_repository(mover: Hosted, clock: HandClock, tmp_path: Path):
     """If the caller disconnects at any moment, the repository is completely the old one or the new one."""
     data = file_of(mover.did, notes(*map(str, range(200))), from_microseconds(clock.now(), 3))
     for turns in range(0, 60, 3):

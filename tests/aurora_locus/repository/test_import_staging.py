@@ -47,7 +47,7 @@ async def test_interrupted_import_leaves_the_state_before(
     assert set((await require_consistent(mover)).entries) == {f"{NOTE}/a"}
 
 
-async def test_what_a_crash_left_is_collected_at_the_next_start(
+async def test_leftovers_of_a_crash_are_removed_at_the_next_start(
     db: Database, mover: Hosted, clock: HandClock, tmp_path: Path
 ):
     """The leftovers of a crash are removed at the next start: blocks were stored and the process died. The repository
@@ -76,7 +76,7 @@ async def cut_off(mover: Hosted, head: Head, made: Commit) -> None:
     await db.write(lambda w: import_writer.stage_records(w, made, [change]))
 
 
-async def test_what_a_crash_left_is_swept_by_the_clock(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_leftovers_of_a_crash_are_removed_by_the_scheduler(mover: Hosted, clock: HandClock, tmp_path: Path):
     """The leftovers of a crash are removed by the scheduler of another process, page by page. An import that is running
     is not touched.
     """

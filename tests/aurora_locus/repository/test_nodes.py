@@ -32,7 +32,7 @@ def test_is_bounded():
     assert 0 < len(cache) < 200
 
 
-def test_what_is_used_stays():
+def test_used_nodes_stay_cached():
     cache = NodeCache(100_000)
     kept = node(0)
     cache[kept.cid] = kept

@@ -100,7 +100,7 @@ async def test_others_go_on_when_the_holder_dies(process: Process, pds_url: str,
     assert len(await verify_log(one.db, ada.did, ada.key.public, clock.now())) == 2
 
 
-async def test_who_queues_comes_before_who_does_not(process: Process, pds_url: str) -> None:
+async def test_queued_writers_go_first(process: Process, pds_url: str) -> None:
     """Queued writers go first, so a process that never lost cannot keep moving the head ahead of one that queues."""
     one, other = await process(), await process()
     ada = await Hosted.make(one, "ada")
@@ -189,7 +189,7 @@ async def test_connection_that_was_closed_meanwhile_is_replaced(process: Process
         pass
 
 
-async def test_what_another_process_wrote_is_seen_before_its_news_come(process: Process) -> None:
+async def test_write_by_another_process_is_seen_before_its_notification(process: Process) -> None:
     """A write by another process is seen before its notification arrives, so that no response is about an old head."""
     one, other = await process(), await process()
     ada = await Hosted.make(one, "ada")

@@ -392,7 +392,7 @@ async def test_ring_that_cannot_read_what_it_lacks_lets_live_subscribers_go(
 @pytest.mark.parametrize(
     "text", ["abc", "--1", "-", "1.5", " 1", "-9999999999999999", "1e3", "٣", "9" * 17, str(2**53)]
 )
-def test_what_is_no_cursor(text: str):
+def test_invalid_cursors_are_refused(text: str):
     refused = parse_cursor([text])
     assert isinstance(refused, StreamError)
     assert refused.error == "InvalidRequest"

@@ -58,7 +58,7 @@ async def test_the_letter_leads_to_a_new_password_and_ends_the_old_one(
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "a@b@c"])
-async def test_what_is_no_address_is_said_so(browser: Visitor, email: str) -> None:
+async def test_invalid_address_is_reported(browser: Visitor, email: str) -> None:
     answer = await browser.send("/reset-password", {"email": email})
     assert answer.status_code == 400
     assert set(problems_in(answer)) == {"email"}

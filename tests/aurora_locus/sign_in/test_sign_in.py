@@ -50,7 +50,7 @@ async def test_unknown_name_and_wrong_password_are_told_alike(browser: Visitor) 
     assert without_token(wrong.text) == without_token(unknown.text).replace("eve.test", "ada.test")
 
 
-async def test_what_was_typed_is_kept_and_the_password_is_not(browser: Visitor) -> None:
+async def test_typed_name_is_kept_but_not_the_password(browser: Visitor) -> None:
     answer = await browser.send(
         "/sign-in", {"identifier": 'ada"><script>', "password": "s3cret-typed", "remember": "yes", "next": "/x?y=1"}
     )

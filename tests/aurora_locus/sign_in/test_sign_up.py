@@ -43,7 +43,7 @@ async def test_a_new_account_is_signed_in_and_announced(deployment: Deployment, 
     ],
     ids=lambda value: str(value)[:24],
 )
-async def test_what_is_wrong_is_said_beside_its_field(browser: Visitor, change: dict[str, str], field: str) -> None:
+async def test_errors_are_shown_next_to_their_fields(browser: Visitor, change: dict[str, str], field: str) -> None:
     """Each error is shown next to its field, and all other input is kept."""
     answer = await browser.send("/sign-up", {**WISH, **change})
     assert answer.status_code == 400
@@ -60,7 +60,7 @@ async def test_a_handle_is_understood_as_people_write_it(browser: Visitor, name:
     assert "@ada.test" in (await browser.get("/sign-in/accounts")).text
 
 
-async def test_what_somebody_has_is_told(deployment: Deployment, browser: Visitor) -> None:
+async def test_taken_names_are_reported(deployment: Deployment, browser: Visitor) -> None:
     await deployment.sign_up("ada")
     assert set(problems_in(await browser.send("/sign-up", {**WISH, "email": "other@example.org"}))) == {"name"}
     assert set(problems_in(await browser.send("/sign-up", {**WISH, "name": "other"}))) == {"email"}

@@ -79,7 +79,7 @@ async def test_the_token_of_another_browser_is_refused(deployment: Deployment, b
     "where",
     ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/\t/evil.example"],
 )
-async def test_nobody_is_led_elsewhere(browser: Visitor, where: str) -> None:
+async def test_redirect_after_signing_in_stays_on_this_site(browser: Visitor, where: str) -> None:
     """The page after signing in is one of ours, whatever the link said."""
     answer = await browser.send("/sign-in", {**FORM, "next": where})
     assert answer.status_code == 303

@@ -145,7 +145,7 @@ async def test_only_listed_headers_cross(ana: Person, stranger: Stranger) -> Non
 
 
 @pytest.mark.parametrize("nsid", sorted(PROTECTED))
-async def test_what_is_done_here_never_leaves(ana: Person, stranger: Stranger, nsid: str) -> None:
+async def test_methods_handled_here_are_never_forwarded(ana: Person, stranger: Stranger, nsid: str) -> None:
     """Methods that this server handles are never forwarded, in any case of letters, because a service that ignores case
     would execute them.
     """
@@ -155,7 +155,7 @@ async def test_what_is_done_here_never_leaves(ana: Person, stranger: Stranger, n
     assert stranger.asked == []
 
 
-async def test_what_is_here_is_answered_here(ana: Person, stranger: Stranger) -> None:
+async def test_local_methods_are_answered_locally(ana: Person, stranger: Stranger) -> None:
     """Local methods are answered locally, whatever the header says: for repositories, sessions and preferences of its
     accounts this server is the authority.
     """
@@ -197,7 +197,9 @@ async def test_other_schemes_are_no_services(ana: Person, endpoint: str) -> None
         refused(await ask(ana, THING, f"{stranger.did}#notes"), 400, "InvalidRequest")
 
 
-async def test_nobody_is_asked_without_an_account(deployment: Deployment, ana: Person, stranger: Stranger) -> None:
+async def test_calls_without_a_session_are_not_forwarded(
+    deployment: Deployment, ana: Person, stranger: Stranger
+) -> None:
     to = f"{stranger.did}#notes"
     refused(await ask(deployment.stranger, THING, to), 401, "AuthMissing")
     refused(await ask(deployment.stranger.bearing("x.y.z"), THING, to), 400, "InvalidToken")
@@ -266,7 +268,7 @@ async def test_redirects_and_pages_are_no_answers(ana: Person, stranger: Strange
         refused(await ask(ana, THING, f"{stranger.did}#notes"), 502, "UpstreamFailure")
 
 
-async def test_nobody_at_the_address(ana: Person) -> None:
+async def test_service_that_does_not_listen(ana: Person) -> None:
     async with open_stranger(endpoint="http://127.0.0.1:1") as stranger:
         refused(await ask(ana, THING, f"{stranger.did}#notes"), 502, "UpstreamFailure")
 
@@ -311,7 +313,7 @@ async def test_compressed_answers_cross_as_they_are(ana: Person, stranger: Stran
     assert answer.json() == {"a": "b"}
 
 
-async def test_whoever_hangs_up_ends_the_call(ana: Person, deployment: Deployment, stranger: Stranger) -> None:
+async def test_disconnecting_ends_the_call(ana: Person, deployment: Deployment, stranger: Stranger) -> None:
     arrived, ended = asyncio.Event(), asyncio.Event()
 
     async def answering(request: Request) -> Response:
@@ -438,7 +440,7 @@ async def test_a_handle_that_the_network_cannot_tell_is_as_the_app_view_saw_it(
         refused(await deployment.http.get(resolve), 502, "UpstreamFailure")
 
 
-async def test_who_was_taken_down_may_object(make_deployment: MakeDeployment) -> None:
+async def test_account_that_was_taken_down_may_report(make_deployment: MakeDeployment) -> None:
     """An account that was taken down may send a report to the moderation service, and nothing else."""
     async with open_stranger(services=("atproto_labeler",)) as moderation:
         moderation.answer(REPORT, {"id": 1})

@@ -155,7 +155,7 @@ async def test_operations_that_would_break_the_account_do_not_reach_the_director
     assert await deployment.announced(ana.did) == announced
 
 
-async def test_what_the_directory_refuses_is_told_and_not_announced(deployment: Deployment) -> None:
+async def test_operation_refused_by_the_directory_is_reported_and_not_announced(deployment: Deployment) -> None:
     """An operation that the directory refuses is reported and not announced; here it is well-formed but signed by a key
     without authority.
     """

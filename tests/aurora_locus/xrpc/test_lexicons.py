@@ -74,7 +74,7 @@ async def test_an_unknown_type_is_written_as_before(deployment: Deployment, publ
     assert (await write(ana, NOTE, {}, validate=True)).status_code == 400
 
 
-async def test_nobody_waits_for_an_authority_that_says_nothing(engine: str) -> None:
+async def test_write_waits_only_briefly_for_a_silent_authority(engine: str) -> None:
     """A write waits only a moment for an authority that does not respond; later writes use the result, if there is one
     by then.
     """
@@ -114,7 +114,7 @@ async def test_a_newer_version_replaces_the_older(deployment: Deployment, publis
     assert (await write(ana, NOTE, {"text": "too long"})).status_code == 200
 
 
-async def test_what_is_built_in_is_never_replaced(deployment: Deployment, publisher: Publisher) -> None:
+async def test_built_in_lexicons_are_never_replaced(deployment: Deployment, publisher: Publisher) -> None:
     publisher.publish(lexicon("app.bsky.feed.like", {}))
     ana = await deployment.sign_up("ana")
     assert (await write(ana, "app.bsky.feed.like", {"subject": 1})).status_code == 400

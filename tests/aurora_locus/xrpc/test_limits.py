@@ -211,7 +211,7 @@ async def test_body_beyond_the_cap_is_not_read(deployment: Deployment) -> None:
         ("reserveSigningKey", {}, 20),
     ],
 )
-async def test_what_anybody_may_ask_is_limited_per_address(
+async def test_public_methods_are_limited_per_address(
     public_deployment: Deployment, name: str, body: dict[str, str], allowed: int
 ) -> None:
     answers = [await public_deployment.stranger.post(f"{SERVER}.{name}", body) for _ in range(allowed + 1)]

@@ -74,7 +74,7 @@ async def test_integral_float_is_stored_as_integer(as_ada: Client, stranger: Cli
              '{"a":{"$link":"nonsense"}}', '{"a":{"$bytes":"***"}}', '"text"', '{"$type":"org.example.other"}',
              '{"$type":7}', "[" * 100 + "]" * 100]
 )  # fmt: skip
-async def test_what_is_no_record_is_refused(as_ada: Client, ada: Hosted, text: str):
+async def test_value_that_is_not_a_record_is_refused(as_ada: Client, ada: Hosted, text: str):
     body = f'{{"repo":"{ada.did}","collection":"{NOTE}","rkey":"f","validate":false,"record":{text}}}'
     headers = {**as_ada.headers, "content-type": "application/json; charset=utf-8"}
     answer = await as_ada.http.post(f"/xrpc/{REPO}.createRecord", content=body, headers=headers)
@@ -116,7 +116,7 @@ async def test_demanding_validation_of_an_unknown_type_is_refused(as_ada: Client
     refused(await as_ada.post(f"{REPO}.createRecord", record(ada.did, validate=True)), "InvalidRequest")
 
 
-async def test_key_that_is_no_tid_is_accepted_for_an_rsvp_unless_validation_is_demanded(as_ada: Client, ada: Hosted):
+async def test_rsvp_key_must_be_a_tid_only_if_validation_is_required(as_ada: Client, ada: Hosted):
     """An RSVP may have a key that is not a TID unless validation is required, because most apps write such keys."""
     subject = {"uri": f"at://{ada.did}/org.example.x/1", "cid": str(Cid.for_cbor(b"x"))}
     value = {"status": f"{RSVP}#going", "subject": subject, "createdAt": "2026-01-01T00:00:00Z"}

@@ -86,7 +86,7 @@ async def test_export_comes_in_an_order_that_can_be_checked_as_it_arrives(strang
     ]
 
 
-async def test_what_came_since_a_rev(stranger: Client, ada: Hosted, clock: HandClock):
+async def test_diff_since_a_rev(stranger: Client, ada: Hosted, clock: HandClock):
     """The diff since a rev, added to the earlier state, gives the whole repository. A block that was deleted and
     written again counts as new.
     """

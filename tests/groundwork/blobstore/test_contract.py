@@ -78,7 +78,7 @@ async def test_reading_is_piecewise(store: BlobStore):
     assert [len(piece) async for piece in store.read("a")] == [PIECE_BYTES] * 3 + [1]
 
 
-async def test_what_is_absent_is_not_found(store: BlobStore):
+async def test_absent_blob_is_not_found(store: BlobStore):
     with pytest.raises(NotFound):
         await store.size("a")
     with pytest.raises(NotFound):
@@ -184,7 +184,7 @@ async def test_a_full_disk_is_unavailable(disk: DiskBlobStore):
             await upload.keep("a")
 
 
-async def test_what_a_crash_left_is_removed_when_it_is_old(tmp_path):
+async def test_old_leftovers_of_a_crash_are_removed(tmp_path):
     store = DiskBlobStore(tmp_path)
     old, fresh = tmp_path / "incoming" / "old", tmp_path / "incoming" / "fresh"
     old.touch()

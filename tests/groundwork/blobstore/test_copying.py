@@ -74,7 +74,7 @@ async def test_an_interrupted_copy_goes_on(folder: BlobStore, make_bucket: MakeB
     assert await all_of(bucket) == kept
 
 
-async def test_what_goes_meanwhile_is_left_out(folder: BlobStore, make_bucket: MakeBucket) -> None:
+async def test_values_deleted_during_a_copy_are_left_out(folder: BlobStore, make_bucket: MakeBucket) -> None:
     """Values that are deleted during a copy are left out, because the scheduler keeps removing unused ones."""
 
     class Vanishing:
@@ -91,7 +91,7 @@ async def test_what_goes_meanwhile_is_left_out(folder: BlobStore, make_bucket: M
     assert (copied.sent, copied.gone) == (59, 1)
 
 
-async def test_only_what_was_copied_is_removed(folder: BlobStore, make_bucket: MakeBucket) -> None:
+async def test_only_copied_values_are_removed(folder: BlobStore, make_bucket: MakeBucket) -> None:
     """Only copied values are removed, neither those missing in the bucket nor those of another size."""
     bucket = open_bucket(make_bucket())
     await copy_missing(folder, bucket, nothing)

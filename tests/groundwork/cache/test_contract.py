@@ -34,7 +34,7 @@ async def test_gives_back_what_was_put(cache: Cache):
     assert await cache.get("k") is None
 
 
-async def test_of_many_only_one_puts_first(cache: Cache):
+async def test_only_one_concurrent_put_is_first(cache: Cache):
     """Only one of many concurrent puts is the first, so that a replayed proof passes once."""
     stored = await asyncio.gather(*(cache.put_if_absent("k", bytes([n]), ttl_seconds=60) for n in range(20)))
     assert sum(stored) == 1

@@ -60,7 +60,7 @@ async def test_it_is_done_in_the_context_of_whoever_asked(db):
     assert not transaction_is_open()
 
 
-async def test_what_it_raises_rolls_back(db):
+async def test_exception_rolls_back(db):
     async def work(tx: Transaction) -> None:
         await tx.execute(INSERT, id=1, name="hall")
         raise LookupError("nobody there")

@@ -19,7 +19,7 @@ async def test_everybody_has_a_turn_in_the_order_of_arrival(db):
     assert await kept(db) == (list(range(120)), 120)
 
 
-async def test_what_fails_is_undone_alone(db):
+async def test_failure_is_undone_alone(db):
     """A failure is undone alone: a refusal, a failing statement and a failure that is ignored harm no neighbour and
     keep no row.
     """

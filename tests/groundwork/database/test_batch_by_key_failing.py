@@ -50,7 +50,7 @@ async def test_work_is_done_in_the_name_of_who_brought_it(db):
     assert await asyncio.gather(*map(bring, names)) == [((name, True), False) for name in names]
 
 
-async def test_who_waits_together_shares_a_transaction(db):
+async def test_waiting_members_share_a_transaction(db):
     async def work(tx: Transaction) -> int:
         row = await tx.fetch_one("select cast(txid_current() as bigint) as number")
         return int(row["number"]) if row else 0
@@ -79,7 +79,7 @@ async def test_the_row_is_asked_for_once_and_again_after_an_undone_part(db):
     assert [one for one in said if isinstance(one, bool)] == [False, True, True]
 
 
-async def test_who_is_refused_before_writing_is_left_out_and_later_makes_all_be_done_again(db):
+async def test_early_refusal_is_left_out_and_late_failure_repeats_all(db):
     """A member refused before it writes is left out. If one fails later, all are repeated once with a savepoint each
     and committed once; a member that fails alone is not repeated.
     """
@@ -178,7 +178,7 @@ async def test_neighbours_of_a_lost_connection_are_kept(db):
     assert await kept(db) == ([0, 1, 2], 3)
 
 
-async def test_who_loses_a_deadlock_is_done_again(db):
+async def test_loser_of_a_deadlock_is_run_again(db):
     """The loser of a deadlock is run again without the rest of the group noticing."""
     runs: list[int] = []
     other_has_roof, part_has_hall, other_is_done = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -215,7 +215,7 @@ async def test_who_loses_a_deadlock_is_done_again(db):
     assert (await kept(db), len(runs)) == (([50, 51], 2), 2)
 
 
-async def test_who_has_gone_before_their_turn_is_left_out(db):
+async def test_member_cancelled_before_its_turn_is_left_out(db):
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(tx: Transaction) -> int:

@@ -121,7 +121,7 @@ async def test_one_moment_although_somebody_writes(
     await db.close()
 
 
-async def test_whoever_is_cancelled_while_it_copies_leaves_no_copy(
+async def test_cancelled_copy_leaves_no_file(
     places: Callable[[Engine], Place], clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """A copy that is cancelled leaves no file, because it contains all secrets."""

@@ -60,7 +60,7 @@ async def test_rows_are_written_as_they_would_be_one_by_one(db):
     ]
 
 
-async def test_one_that_cannot_be_written_leaves_none(db):
+async def test_unwritable_row_leaves_none(db):
     statement = insert_rows_sql("places", {"id": "bigint", "name": "text"})
     with pytest.raises(UniqueViolated):
         async with db.transaction() as tx:
@@ -75,7 +75,7 @@ async def test_rows_may_be_looked_for(db):
     assert sorted(row["id"] for row in found) == [1, 2]
 
 
-async def test_one_that_fails_leaves_none(db):
+async def test_failing_row_leaves_none(db):
     statement = insert_rows_sql("places", {"id": "bigint", "name": "text"})
     with pytest.raises(UniqueViolated):
         async with db.transaction() as tx:
@@ -85,7 +85,7 @@ async def test_one_that_fails_leaves_none(db):
 
 
 @pytest.mark.parametrize("name", ["half \ud800", "nothing \0"])
-async def test_what_cannot_be_stored_is_refused(db, name):
+async def test_unstorable_value_is_refused(db, name):
     with pytest.raises(InvalidInput):
         async with db.transaction() as tx:
             await fetch_each(tx, PUT, [place(3, "garden"), place(4, name)], ending="")

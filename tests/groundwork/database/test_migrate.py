@@ -131,7 +131,7 @@ async def test_processes_that_migrate_at_once_wait_for_each_other(place, package
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-async def test_nobody_comes_between_two_revisions(place, package, tmp_path):
+async def test_no_other_process_migrates_between_two_revisions(place, package, tmp_path):
     """No other process can migrate between two revisions; PostgreSQL has a lock for that. Otherwise both would apply
     the second revision.
     """

@@ -26,7 +26,7 @@ async def scarce_url(postgres_url: str) -> AsyncIterator[str]:
     await connection.close()
 
 
-async def test_one_that_becomes_free_is_taken(scarce_url: str):
+async def test_freed_connection_is_taken(scarce_url: str):
     """A connection that becomes free is taken, at the start and when a pool grows."""
     other = await asyncpg.connect(scarce_url)
     opening = asyncio.create_task(open_database(scarce_url, clock=SystemClock()))
@@ -50,7 +50,7 @@ async def _one_is_read(db: postgres.PostgresDatabase) -> int:
     return int(row["one"])
 
 
-async def test_what_is_missing_is_said(scarce_url: str, monkeypatch: pytest.MonkeyPatch):
+async def test_lack_of_connections_is_reported(scarce_url: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(postgres, "_ACQUIRE_SECONDS", 0.3)
     other = await asyncpg.connect(scarce_url)
     with pytest.raises(DatabaseUnavailable, match="no connection left"):

@@ -152,7 +152,7 @@ async def test_connections_that_the_server_closed_meanwhile_are_left_out(make_da
 
 
 @pytest.mark.usefixtures("new_connections")
-async def test_whoever_begins_while_the_database_is_cut_off_is_told_so(postgres_url: str, clock: HandClock):
+async def test_transaction_begun_during_a_disconnect_gets_that_error(postgres_url: str, clock: HandClock):
     """A transaction that begins while the database is cut off gets that error, not the one about the pool that was
     closed.
     """

@@ -29,7 +29,7 @@ async def test_it_sees_what_was_committed_before(db):
     assert await db.read(names) == ["hall", "garden"]
 
 
-async def test_what_it_returns_and_raises_reaches_the_caller(db):
+async def test_result_and_exception_reach_the_caller(db):
     assert await db.read(lambda r: r.fetch_one("select name from places where id = :id", id=9)) is None
     with pytest.raises(ZeroDivisionError):
         await db.read(lambda _: 1 // 0)
@@ -71,7 +71,7 @@ async def test_many_at_once_are_each_answered(db):
     assert answers == list(range(200))
 
 
-async def test_one_that_nobody_waits_for_keeps_nobody_waiting(db):
+async def test_abandoned_read_delays_nobody(db):
     leaving = [asyncio.create_task(db.read(names)) for _ in range(50)]
     await asyncio.sleep(0)
     for task in leaving:

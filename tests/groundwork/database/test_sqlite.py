@@ -308,7 +308,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("lines", [1, 150, 400])
-def test_what_was_acknowledged_survives_kill(tmp_path, lines):
+def test_acknowledged_writes_survive_a_kill(tmp_path, lines):
     """Acknowledged writes survive a kill: the process is killed while twenty callers write, and every number that it
     printed is stored (invariant 1).
     """
@@ -332,7 +332,7 @@ def test_what_was_acknowledged_survives_kill(tmp_path, lines):
     assert set(acknowledged) <= stored
 
 
-async def test_nobody_else_on_the_machine_may_read_it(tmp_path):
+async def test_file_is_unreadable_to_other_users(tmp_path):
     """Other users of the machine cannot read the file, whether it is created by opening, by migrating or as the copy
     for a backup.
     """

@@ -344,7 +344,7 @@ async def test_the_largest_numbers_are_kept(db):
     assert await names(db) == ["first", "last"]
 
 
-async def test_a_call_after_the_commit_that_raises_stops_no_other(db):
+async def test_failing_after_commit_callback_stops_no_other(db):
     """An ``after_commit`` callback that raises stops no other one. The commit stands and is acknowledged, and the
     loop's exception handler gets the error.
     """

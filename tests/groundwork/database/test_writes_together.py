@@ -44,7 +44,7 @@ async def test_each_is_done_with_parameters_of_its_own(db):
         assert [row["note"] for row in await reader.fetch("select note from visits")] == [":id at noon"]
 
 
-async def test_one_that_fails_leaves_none(db):
+async def test_failing_row_leaves_none(db):
     with pytest.raises(UniqueViolated):
         async with db.transaction() as tx:
             await execute_together(

@@ -44,7 +44,7 @@ def test_no_wrapping_of_an_address_is_public(address):
 
 
 @given(st.ip_addresses())
-def test_whatever_python_calls_private_is_not_public(address):
+def test_addresses_private_to_python_are_not_public(address):
     if address.is_private or address.is_link_local or address.is_multicast or address.is_loopback:
         assert not is_public(str(address))
 

@@ -102,7 +102,7 @@ async def test_a_body_that_drips_on_after_its_response_is_not_waited_for(monkeyp
     assert bytes(collecting.received).startswith(b"HTTP/1.1 413 ")
 
 
-async def test_who_sends_all_before_reading_gets_the_response() -> None:
+async def test_client_that_sends_all_before_reading_gets_the_response() -> None:
     async with serving(_refuse) as server, httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
         for _ in range(2):
             assert (await http.post("/", content=b"x" * 10_000_000)).status_code == 413
@@ -151,7 +151,7 @@ async def test_requests_that_never_come_to_an_end_are_let_go(
     assert bool(received) is bool(answer)
 
 
-async def test_who_waits_to_be_asked_for_a_body_is_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_that_waits_for_100_continue_is_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A late body is not slow if the program reads it late and the sender waits for ``Expect: 100-continue``."""
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(bounded_heads, name, 0.05)

@@ -306,7 +306,7 @@ async def test_a_broken_answer_is_a_failure(server, client):
         await client.get(f"{server.url}/cut")
 
 
-async def test_nobody_there_is_a_failure(client):
+async def test_unreachable_server_is_a_failure(client):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(RemoteFailed, match="cannot be reached"):
@@ -425,7 +425,7 @@ async def test_certificates_are_checked_against_ssl_cert_file(tmp_path, monkeypa
             assert (await knowing.get(url)).body == b"ok"
 
 
-async def test_what_one_server_alone_is_sent():
+async def test_header_for_one_server_is_not_sent_to_another():
     """A header for one server is not sent to another one after a redirect."""
     async with (
         serving(Application(ROUTES, Metrics("test"))) as ours,

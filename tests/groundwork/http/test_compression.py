@@ -43,7 +43,7 @@ from groundwork.telemetry.metrics import Metrics
         (b"*", False),
     ],
 )
-def test_who_reads_it(header: bytes | None, *, accepts: bool) -> None:
+def test_clients_that_accept_compression(header: bytes | None, *, accepts: bool) -> None:
     assert accepts_gzip(header) is accepts
 
 
@@ -93,7 +93,7 @@ async def test_cached_bodies_hold_what_was_compressed() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 5000, 1_000_000])
-async def test_what_is_folded_unfolds(size: int) -> None:
+async def test_compressed_body_decompresses(size: int) -> None:
     body = b"{}" * (size // 2)
     folded = await compress_gzip(body)
     assert gzip.decompress(folded) == body
@@ -166,7 +166,7 @@ async def test_a_coding_that_the_client_refuses_is_not_used(site: httpx.AsyncCli
 
 
 @pytest.mark.parametrize("path", ["picture", "live", "broken"])
-async def test_what_gains_nothing_stays_as_it_is(site: httpx.AsyncClient, path: str) -> None:
+async def test_responses_that_gain_nothing_are_not_compressed(site: httpx.AsyncClient, path: str) -> None:
     """Responses that gain nothing are not compressed: pictures, event streams, and short ones such as errors."""
     answer = await site.get(f"/{path}", headers={"accept-encoding": "gzip"})
     assert "content-encoding" not in answer.headers

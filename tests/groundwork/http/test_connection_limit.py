@@ -108,7 +108,7 @@ async def until_done(server: Serving, expected: int) -> None:
 
 
 @pytest.mark.parametrize("sent", HOLDING.values(), ids=HOLDING)
-async def test_who_keeps_a_server_waiting_makes_room_for_new_clients(sent: bytes) -> None:
+async def test_idle_clients_make_room_for_new_ones(sent: bytes) -> None:
     """Clients that keep the server waiting make room for new ones. The newest clients are served, and no more
     connections than allowed stay open.
     """

@@ -78,7 +78,7 @@ async def within(what: Awaitable[object]) -> None:
 
 
 @pytest.mark.parametrize("request_", HOLDING_REQUESTS.values(), ids=HOLDING_REQUESTS)
-async def test_who_holds_a_connection_does_not_hold_up_the_stop(request_: bytes) -> None:
+async def test_held_connections_do_not_delay_the_stop(request_: bytes) -> None:
     app = Held()
     serving = await serve(app, "127.0.0.1", 0, grace_seconds=1)
     async with connected(serving, request_) as reader:
@@ -118,7 +118,7 @@ async def test_a_stop_does_not_wait_for_clients_who_ask_nothing(monkeypatch: pyt
     assert max(slept, default=0) < 0.1, slept
 
 
-async def test_who_connects_while_the_server_stops_is_let_go_too() -> None:
+async def test_connections_made_during_the_stop_are_closed() -> None:
     """A connection that the system accepted during the stop, but the server has not seen, is closed with the others."""
     serving = await serve(Held(), "127.0.0.1", 0)
     with socket.create_connection((serving.host, serving.port)) as late:

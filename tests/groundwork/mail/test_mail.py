@@ -145,7 +145,7 @@ async def test_the_mailbox_is_opened_by_url_and_survives_a_restart(tmp_path):
     assert len(await again.newest()) == 1  # type: ignore[attr-defined]  # every one here has it
 
 
-async def test_where_no_server_is_named_nothing_counts_as_sent():
+async def test_without_a_server_nothing_counts_as_sent():
     with pytest.raises(Unavailable, match="No mail server"):
         await open_mailer("", SENDER, HandClock(NOW)).send(MAIL)
 
@@ -227,7 +227,7 @@ async def test_a_lost_answer_is_not_a_refusal(mailer, inbox):
     assert len(inbox.received) == 1
 
 
-async def test_nobody_there_is_tried_again(port):
+async def test_unreachable_server_is_retried(port):
     mailer = SmtpMailer(SmtpServer("127.0.0.1", 1, uses_tls=False), SENDER, HandClock(NOW))
     with pytest.raises(RemoteFailed):
         await mailer.send(MAIL)

@@ -197,7 +197,7 @@ async def test_nothing_waits_for_a_slow_partition_or_another_kind(db: Database):
     assert (await found(db, "s2")).state is JobState.COMPLETED
 
 
-async def test_what_has_begun_is_finished_when_it_stops(db: Database):
+async def test_running_jobs_are_finished_when_it_stops(db: Database):
     begun, stop, wake = asyncio.Event(), asyncio.Event(), new_wakeup()
     release = asyncio.Event()
 

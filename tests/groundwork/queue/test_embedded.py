@@ -10,7 +10,7 @@ from groundwork.queue.contract import Message, QueueFull
 from groundwork.queue.open_ import open_embedded, open_queue
 
 
-async def test_what_was_published_is_there_after_a_restart(tmp_path: Path, clock: HandClock):
+async def test_published_messages_survive_a_restart(tmp_path: Path, clock: HandClock):
     """Messages and leases survive a restart: what a dead process held is delivered again only when its lease ends."""
     url = f"sqlite://{tmp_path}/"
     queue = await open_embedded(url, "queue", clock)

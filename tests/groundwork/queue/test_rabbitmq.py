@@ -128,7 +128,7 @@ async def test_a_redelivered_message_counts_as_attempted(worker):
     assert delivery.attempts == 1
 
 
-async def test_what_the_broker_rejects_is_a_dead_letter_with_a_reason(worker):
+async def test_rejected_message_is_a_dead_letter_with_a_reason(worker):
     """A message that a foreign consumer rejects becomes a dead letter with a reason, is listed and can be retried."""
     queue = worker()
     await queue.publish([message(1)])
@@ -229,7 +229,7 @@ async def test_a_worker_is_given_no_more_than_it_can_hold(worker):
             await asyncio.sleep(0.01)
 
 
-async def test_what_is_handed_out_too_often_is_a_dead_letter_with_a_reason(worker):
+async def test_message_delivered_too_often_is_a_dead_letter_with_a_reason(worker):
     """The broker turns a message that was delivered too often into a dead letter with a reason; here each worker that
     takes it dies.
     """
@@ -285,7 +285,7 @@ async def test_a_message_that_waits_for_its_next_try_survives_its_worker(worker,
     assert inherited.message == message(1)
 
 
-async def test_what_nobody_takes_expires(clock: HandClock):
+async def test_untaken_messages_expire(clock: HandClock):
     """Messages that nobody takes expire without any of our programs: waiting ones become dead letters, and dead letters
     are deleted.
     """

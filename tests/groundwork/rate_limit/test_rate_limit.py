@@ -109,7 +109,7 @@ async def test_the_tightest_is_told_and_the_longest_is_waited_for(counters: Coun
     assert refused.value.after_seconds == 86_400 - 301
 
 
-async def test_what_is_told_says_when_to_come_back():
+async def test_refusal_says_when_to_come_back():
     """The refusal says when to come back, in words that people use and never too early."""
     for window, turned, told in (
         (300, 0, "at most 1 in 5 minutes. Try again in 5 minutes."),

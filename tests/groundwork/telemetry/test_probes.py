@@ -82,7 +82,7 @@ async def test_an_outcome_that_is_too_old_is_a_failure(disk: Disk, now: list[flo
     assert probes.outcomes()["writes"].outcome == "no result for 26 s"
 
 
-async def test_what_does_not_answer_is_given_up_and_told(monkeypatch: pytest.MonkeyPatch, now: list[float]):
+async def test_unresponsive_probe_is_given_up_and_reported(monkeypatch: pytest.MonkeyPatch, now: list[float]):
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.01)
 
     async def hang() -> None:
@@ -105,7 +105,7 @@ async def test_metrics_say_whether_and_when(disk: Disk, now: list[float]):
     assert 'test_probe_tried_timestamp_seconds{probe="writes"} ' in text
 
 
-async def test_one_that_hangs_holds_up_no_other(disk: Disk):
+async def test_hanging_probe_delays_no_other(disk: Disk):
     async def hang() -> None:
         if disk.tries > 1:
             await asyncio.Event().wait()
@@ -131,7 +131,7 @@ async def answer_of(probes: Probes, serving_: list[tuple[str, ...]], path: str) 
         return answer.status, await answer.json()
 
 
-async def test_what_a_probe_looks_at_is_not_looked_at_again(disk: Disk, now: list[float]):
+async def test_status_uses_the_result_of_the_probe(disk: Disk, now: list[float]):
     """The status uses the probe's result and does not check again, so nobody waits for a slow database on a busy
     machine.
     """
@@ -181,7 +181,7 @@ async def test_ready_tells_the_truth_and_alive_is_not_asked_for_it(disk: Disk, n
         (("pictures", "writes of village"), 200, "degraded"),
     ],
 )
-async def test_what_is_served_without_it_is_degraded_and_not_closed(
+async def test_failed_optional_part_degrades_the_status(
     broken: tuple[str, ...], status: int, word: str, now: list[float]
 ):
     """With a failed optional part the status is degraded, not down: two communities with databases of their own, and a

@@ -70,7 +70,7 @@ def test_shapes_of_secrets_are_hidden_in_any_text(text, secret):
         "ana.example.org",
     ],
 )
-def test_what_operators_need_stays_readable(text):
+def test_information_for_operators_is_not_redacted(text):
     assert redact(text) == text
 
 

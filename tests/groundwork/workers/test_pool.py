@@ -201,7 +201,7 @@ async def test_memory_is_bounded(pool: WorkerPool) -> None:
         (jobs.die, StopReason.CRASH),
     ],
 )
-async def test_what_else_stops_a_job(pool: WorkerPool, job: object, reason: StopReason) -> None:
+async def test_other_limits_stop_a_job(pool: WorkerPool, job: object, reason: StopReason) -> None:
     """Deep nesting, a result that is too long, or a decoder that crashes stops the job but not the pool."""
     with pytest.raises(JobStopped) as stopped:
         await pool.run(job, limits=JobLimits(result_bytes=2 * 1024 * 1024))  # type: ignore[arg-type]
@@ -209,7 +209,7 @@ async def test_what_else_stops_a_job(pool: WorkerPool, job: object, reason: Stop
     assert await pool.run(partial(jobs.add, 1, 1)) == 2
 
 
-async def test_nobody_takes_every_process(pool: WorkerPool) -> None:
+async def test_one_person_cannot_occupy_every_process(pool: WorkerPool) -> None:
     """One person cannot occupy every process: while they keep one busy and have more waiting, another person goes
     first.
     """

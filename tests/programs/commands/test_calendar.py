@@ -39,13 +39,13 @@ def test_for_programs(name: str) -> None:
 
 
 @needs("fixtures")
-def test_what_is_odd_is_said() -> None:
+def test_oddities_are_reported() -> None:
     said = _inspect(fixture_path("data/ics/apple-lf-allday-duration.ics")).stdout
     assert "(without UID)" in said
     assert "(Europe/London, because no zone is given)" in said
 
 
-def test_what_is_no_calendar(tmp_path: Path) -> None:
+def test_file_that_is_not_a_calendar(tmp_path: Path) -> None:
     file = tmp_path / "page.ics"
     file.write_text("<html>")
     for more in ((), ("--json",)):
@@ -54,7 +54,7 @@ def test_what_is_no_calendar(tmp_path: Path) -> None:
         assert "BEGIN:VCALENDAR is missing" in result.output
 
 
-def test_what_is_wrong_with_a_start_is_said_as_it_is(tmp_path: Path) -> None:
+def test_errors_of_a_start_are_told_apart(tmp_path: Path) -> None:
     """An unreadable start is reported differently from a missing one, and an unknown time zone differently from none."""
     file = tmp_path / "odd.ics"
     starts = ("DTSTART:20261301T000000", "SUMMARY:Nothing", "DTSTART;TZID=Mars:20261201T100000")

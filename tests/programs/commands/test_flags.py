@@ -48,7 +48,7 @@ async def test_a_flag_is_switched_off_and_on_and_says_who_did_it(tmp_path: Path)
         assert [row["subject"] for row in queued] == [did]
 
 
-def test_a_flag_that_is_none_is_misuse_and_the_names_are_shown(tmp_path: Path):
+def test_unknown_flag_is_misuse_and_the_names_are_shown(tmp_path: Path):
     refused = openmeet({"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}, "on", "everything")
     assert refused.returncode == 2
     assert "series-lexicon" in refused.stderr

@@ -37,7 +37,7 @@ def test_names_are_those_of_the_operators_authority(tmp_path: Path) -> None:
         ((), "--account"),
     ],
 )
-def test_what_is_misused(tmp_path: Path, arguments: tuple[str, ...], why: str) -> None:
+def test_wrong_arguments_are_misuse(tmp_path: Path, arguments: tuple[str, ...], why: str) -> None:
     misused = run(tmp_path, "publish", *arguments)
     assert (misused.exit_code, misused.stdout) == (2, "")
     assert why in misused.stderr
@@ -89,7 +89,7 @@ async def test_under_names_that_no_domain_has_it_says_so(network: Network, tmp_p
     assert "OPENMEET_LEXICON_AUTHORITY" in done.said
 
 
-async def test_who_may_not_is_told_in_a_sentence(network: Network, tmp_path: Path) -> None:
+async def test_failed_sign_in_is_reported_in_a_sentence(network: Network, tmp_path: Path) -> None:
     account = await network.sign_up("not-lexicons")
     environment = environment_of(network, tmp_path, OPENMEET_LEXICON_PASSWORD="not the password")
     for name, why in ((account.handle, "password"), ("nobody-at-all.test", "nobody-at-all.test")):

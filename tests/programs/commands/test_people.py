@@ -150,7 +150,7 @@ async def test_somebody_known_from_the_network_is_found_by_did_and_handle(
         assert await reader.fetch("select did from identities") == []
 
 
-async def test_what_names_nobody_deletes_nobody(environment: dict[str, str], platform: Platform) -> None:
+async def test_name_that_matches_nobody_deletes_nobody(environment: dict[str, str], platform: Platform) -> None:
     """A name that matches nobody deletes nobody, although accounts whose handle was never verified have an empty
     handle.
     """
@@ -164,7 +164,7 @@ async def test_what_names_nobody_deletes_nobody(environment: dict[str, str], pla
         assert len(await reader.fetch("select did from identities")) == 1
 
 
-async def test_who_it_is_is_shown_before_anything_happens(environment: dict[str, str], platform: Platform) -> None:
+async def test_account_is_shown_before_anything_happens(environment: dict[str, str], platform: Platform) -> None:
     """Before anything happens the command shows name, account, counts and part of the e-mail address. Without a yes
     nothing is deleted or hidden.
     """
@@ -213,7 +213,7 @@ async def test_after_a_restore_the_ledger_is_applied(environment: dict[str, str]
     assert erase(environment, "erase-again").stdout.startswith("1 person in the ledger, 0 of them")
 
 
-async def test_what_cannot_be_applied_is_named(environment: dict[str, str], platform: Platform) -> None:
+async def test_entries_that_cannot_be_applied_are_listed(environment: dict[str, str], platform: Platform) -> None:
     """Entries that cannot be applied are listed by number, and the exit status tells scripts."""
     async with platform.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

@@ -70,7 +70,7 @@ def test_whole_days() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_what_is_refused(arguments: tuple[str, ...], code: str) -> None:
+def test_invalid_rules_are_refused(arguments: tuple[str, ...], code: str) -> None:
     result = _run(*arguments)
     assert result.exit_code == 1
     assert result.stderr.startswith(f"{code}: ")

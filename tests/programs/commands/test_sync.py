@@ -76,7 +76,7 @@ async def test_a_did_that_nobody_can_resolve_is_refused_at_once(tmp_path: Path, 
         assert "The publisher will read" in words or "will read it whole" in words
 
 
-async def test_where_nobody_can_tell_the_publisher_finds_out(tmp_path: Path):
+async def test_unresolved_did_is_queued_while_the_directory_is_down(tmp_path: Path):
     """If the directory is down, the request is queued and the command says so; the publisher resolves the DID later."""
     status, words, queued = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "read", KNOWN)
     assert (status, queued) == (0, [KNOWN])

@@ -159,7 +159,7 @@ async def test_a_good_host_is_good(host: Host) -> None:
         ),
     ],
 )
-async def test_what_a_front_does_instead(host: Host, put: dict[str, ASGIApp], about: str, words: str) -> None:
+async def test_faults_of_a_front_are_found(host: Host, put: dict[str, ASGIApp], about: str, words: str) -> None:
     host.front.instead |= put
     finding = (await host.findings())[about]
     assert finding.verdict is CheckVerdict.WRONG
@@ -223,7 +223,7 @@ async def test_relays_are_not_asked_about_this_machine(host: Host) -> None:
 @pytest.mark.parametrize(
     "address", ["ftp://pds.example.org", "http://pds.example.org", "https://pds.example.org/x", ""]
 )
-def test_what_is_no_server(address: str) -> None:
+def test_address_without_a_server(address: str) -> None:
     with pytest.raises(InvalidInput):
         target(address, SystemClock())
 

@@ -66,7 +66,7 @@ async def test_a_code_works_once(deployment: Deployment, ada: Person) -> None:
     assert replayed.json()["error"] == "InvalidToken"
 
 
-async def test_of_many_who_bring_one_code_at_once_one_gets_in(deployment: Deployment, ada: Person) -> None:
+async def test_code_used_concurrently_works_once(deployment: Deployment, ada: Person) -> None:
     secret = await set_up(deployment, ada.did)
     now = code(deployment, secret)
     assert statuses(await together(*(sign_in(deployment, now) for _ in range(5)))) == [200, 400, 400, 400, 400]
@@ -103,7 +103,7 @@ async def test_codes_are_not_found_by_trying(deployment: Deployment, ada: Person
     assert (await sign_in(deployment, code(deployment, secret))).status_code == 200
 
 
-async def test_being_asked_for_a_code_is_no_wrong_password(deployment: Deployment, ada: Person) -> None:
+async def test_being_asked_for_a_code_does_not_count_as_a_wrong_password(deployment: Deployment, ada: Person) -> None:
     """Being asked for a code does not count as a wrong password; otherwise sign-ins with a second factor would lock the
     account.
     """

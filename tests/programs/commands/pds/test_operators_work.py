@@ -140,7 +140,7 @@ async def test_event_log(deployment: Deployment) -> None:
     assert (damaged.status, damaged.json["wrong"]) == (1, [{"seq": 2, "why": "carries the number 1"}])
 
 
-async def test_what_cannot_be_reached_is_told(deployment: Deployment) -> None:
+async def test_failures_to_connect_are_reported(deployment: Deployment) -> None:
     wrong = await openmeet(deployment, "account", "list", PDS_ADMIN_PASSWORD="wrong")
     assert (wrong.status, wrong.err.endswith("Wrong administration password.\n")) == (1, True)
     nobody = await openmeet(deployment, "account", "list", "--url", "http://127.0.0.1:1", url=False)
