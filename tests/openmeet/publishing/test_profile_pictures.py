@@ -23,7 +23,7 @@ from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, signed_in
 from tests.worker_pool import POOL
 
 _FETCH = "/settings/picture/from-profile"
-_BUTTON = "Use the picture of my profile"
+_BUTTON = "Use my profile picture"
 
 
 @asynccontextmanager

@@ -340,7 +340,7 @@ async def test_one_form_creates_one_series_and_asks_before_creating_another(ana:
     assert await make(ana) == path
     asked = await ana.post("/events/new", data=FORM | {"title": "Choir"})
     assert asked.status_code == 422
-    assert f'This form has already created <a href="{path}">a series</a>.' in asked.text
+    assert f'You already created <a href="{path}">a series</a> with this form.' in asked.text
     form = inputs_of(asked.text)
     assert form["title"] == "Choir"
     assert form["submission"] != FORM["submission"]

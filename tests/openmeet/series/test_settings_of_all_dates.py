@@ -124,5 +124,5 @@ async def test_the_record_page_keeps_a_choice_made_at_another_date(site, client,
         form = inputs_of((await browser.get(page)).text) | {"publishes": "full", "policy": "next", "scope": "event"}
         await client.post(f"{second}/bluesky-settings", json={"seriesPolicy": "window"}, headers=ana)
         stale = await browser.post(page, data=form)
-        assert (stale.status_code, "was changed since you opened it" in stale.text) == (412, True)
+        assert (stale.status_code, "has been changed since you opened it" in stale.text) == (412, True)
     assert (await client.get(f"{first}/bluesky-settings", headers=ana)).json()["seriesPolicy"] == "window"

@@ -6,10 +6,10 @@ from typing import Final
 from openmeet.i18n.reasons.message import Message, mark, plural
 
 MESSAGES: Final[Mapping[str, Message]] = {
-    "attendance.no_such_event": mark("There is no such event."),
+    "attendance.no_such_event": mark("This event doesn’t exist."),
     "attendance.event_removed": mark("This event has been removed."),
     "attendance.not_welcome": mark("You can’t answer this event."),
-    "attendance.no_such_answer": mark("There is no such answer."),
+    "attendance.no_such_answer": mark("This answer doesn’t exist."),
     "attendance.date_of_series": mark("A date of a series can’t be a draft. Cancel it, or delete it."),
     "attendance.already_answered": mark(
         "Somebody has answered already. Cancel the event instead, so that they get an e-mail."
@@ -25,7 +25,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.too_many_invitations": mark(
         "An event sends at most %(most)s invitations a day. Share its link instead."
     ),
-    "attendance.invalid_cursor": mark("This cursor wasn’t made here. Start again without one."),
+    "attendance.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "attendance.no_group": mark("This event is in no group, so it has no members."),
     "attendance.too_many_questions": mark("At most %(most)s questions."),
     "attendance.question_too_long": mark("A question has at most %(most)s characters."),
@@ -33,7 +33,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.too_many_choices": mark("At most %(max_choices)s answers of %(max_choice)s characters each."),
     "attendance.question_needed": mark("Write the question that these are answers to."),
     "attendance.no_choice_of_attendance": mark(
-        "This event is either in person or online, so there’s nothing to choose."
+        "This event is either in person or online, so you don’t have to choose."
     ),
     "attendance.names_missing": mark("Name everyone who comes with you."),
     "attendance.too_many_names": mark("There are more names than people. Check how many are coming."),
@@ -62,10 +62,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "There are %(places)s places online: come with fewer people.",
         by="places",
     ),
-    "attendance.place_kept": mark("There aren’t enough free places for that. You keep the place that you have."),
-    "attendance.offer_kept": mark(
-        "There aren’t enough free places for that. What was offered to you is still held for you."
-    ),
+    "attendance.place_kept": mark("There aren’t enough free places for that. You keep the place you have."),
+    "attendance.offer_kept": mark("There aren’t enough free places for that. We’re still holding what we offered you."),
     "attendance.check_in_needs_date": mark("Check-in opens a day before the start, and this event has no date yet."),
     "attendance.check_in_not_yet": mark("Check-in opens a day before the start: %(opens)s."),
     "attendance.check_in_over": mark("Check-in closed a week after the end: %(closed)s."),

@@ -6,8 +6,8 @@ from typing import Final
 from openmeet.i18n.reasons.message import Message, mark, plural
 
 MESSAGES: Final[Mapping[str, Message]] = {
-    "chat.no_such_room": mark("There is no such chat."),
-    "chat.no_such_message": mark("There is no such message."),
+    "chat.no_such_room": mark("This chat doesn’t exist."),
+    "chat.no_such_message": mark("This message doesn’t exist."),
     "chat.no_such_subject": mark("There’s nothing here that can have a chat."),
     "chat.moderators_only": mark("Only hosts can do this."),
     "chat.read_only": mark("You can read this chat, but not write in it."),
@@ -21,8 +21,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.too_many_lines": mark("At most %(most)s lines."),
     "chat.too_many_mentions": mark("Mention at most %(most)s people in one message."),
     "chat.unreadable_text": mark("The text contains characters that can’t be shown. Remove them and send it again."),
-    "chat.client_id_invalid": mark("Use 1 to %(most)s letters, digits or any of - _ . : here."),
-    "chat.client_id_reused": mark("This id was already used for another message. Choose a new one."),
+    "chat.client_id_invalid": mark("Use 1 to %(most)s letters, digits or these characters: - _ . :"),
+    "chat.client_id_reused": mark("You already used this id for another message. Choose a new one."),
     "chat.no_such_date": mark("The series has no such date. Write it like 2026-03-03T18:00:00."),
     "chat.no_dates_here": mark("Only the chat of a series has dates."),
     "chat.reply_elsewhere": mark("The message you’re replying to isn’t in this chat."),
@@ -86,7 +86,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.not_a_poll": mark("This message isn’t a poll."),
     "chat.poll_closed": mark("This poll has ended."),
     "chat.moment_over": mark("This time is in the past. Choose a later one."),
-    "chat.no_such_member": mark("There is no such person."),
+    "chat.no_such_member": mark("This person doesn’t exist."),
     "chat.runs_the_room": mark("Hosts can’t be muted or banned from their own chat."),
     "chat.malformed_instant": mark("Write an instant like 2027-03-02T17:00:00Z."),
     "chat.malformed_number": mark("Enter a whole number."),

@@ -9,13 +9,13 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.events
     "event.cannot_take_over": mark("You can’t take this event over."),
     "event.cannot_host": mark("You can’t host this event."),
-    "event.cannot_be_asked": mark("They can’t be asked to host this event."),
-    "event.no_such_event": mark("There is no such event."),
-    "event.key_reused": mark("This key has already created a different event. Use a new key for another event."),
+    "event.cannot_be_asked": mark("You can’t ask them to host this event."),
+    "event.no_such_event": mark("This event doesn’t exist."),
+    "event.key_reused": mark("You already created a different event with this key. Use a new key for another event."),
     "event.being_created": mark("This event is already being created. Try again."),
     "event.cannot_cancel_draft": mark("Nobody else can see a draft. Delete it instead."),
     "event.dates_conflict": mark("The event would end before it starts. Choose the other time, too, or edit both."),
-    "event.changed_since_opened": mark("This event was changed since you opened it."),
+    "event.changed_since_opened": mark("This event has been changed since you opened it."),
     "event.no_record_elsewhere": mark("No other app has a copy of this event."),
     "event.public_here": mark("The event is public here. Choose who can see it first."),
     "event.new_link_of_public": mark("Everyone can find this event. Choose who sees it first."),
@@ -25,16 +25,16 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.too_many_hosts": mark("An event has at most %(most)s co-hosts."),
     "event.you_host_already": mark("You host this event already."),
     "event.not_a_host": mark("You don’t host this event."),
-    "event.no_such_co_host": mark("This event has no such co-host."),
+    "event.no_such_co_host": mark("They don’t co-host this event."),
     "event.too_many_invitations": mark("At most %(most)s invitations by e-mail a day."),
     "event.unknown_handle": mark("Nobody with this account name has signed in here yet. Invite them by e-mail."),
-    "event.they_host_already": mark("They host this event already."),
+    "event.they_host_already": mark("They already host this event."),
     "event.declined_to_host": mark("They said no. Talk to them, and invite them by e-mail if they changed their mind."),
     "event.invitation_to_other_address": mark(
-        "This invitation went to a different address. Sign in with the one that got the e-mail."
+        "This invitation went to a different address. Sign in with the address that got the e-mail."
     ),
     "event.record_not_deleted": mark("No other app has deleted this event from your account."),
-    "event.form_used": mark("This form has already created an event."),
+    "event.form_used": mark("You already created an event with this form."),
     "event.start_in_past": mark("Its start is in the past."),
     "event.not_published": mark("We couldn’t publish it on time. %(reason)s"),
     "event.not_a_draft": mark("This event is published already."),
@@ -48,7 +48,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.unknown_language": mark("We don’t know the language “%(text)s”. Write it like English, Deutsch or fr."),
     "event.too_many_languages": mark("At most %(most)s languages."),
     "event.malformed_point": mark(
-        "We couldn’t find a point on the map in this. Write it like 52.52, 13.405 (latitude first), or paste a link from a map that has such numbers in it."
+        "We couldn’t find a point on the map in this. Write it like 52.52, 13.405 (latitude first), or paste a map link that has numbers like that in it."
     ),
     "event.not_offered": mark("Nobody is offering you this event, or not any more."),
     "event.date_of_series": mark("It’s a date of a series. Hand the whole series over."),
@@ -125,15 +125,15 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "host_message.not_published": mark("Nobody else can see this event yet, so there’s nobody to write to."),
     "host_message.too_many_messages": mark("An event sends at most %(most)s messages a day."),
     "host_message.nobody_to_reach": mark("Nobody would get this message."),
-    "host_message.no_such_message": mark("This event has no such message."),
+    "host_message.no_such_message": mark("This message isn’t part of this event."),
     "host_message.already_sent": mark("It’s already been sent."),
-    "host_message.no_such_event": mark("There is no such event."),
+    "host_message.no_such_event": mark("This event doesn’t exist."),
     "host_message.text_too_long": mark("At most %(most)s characters. This has %(length)s."),
     "host_message.audience_needed": mark("Choose who gets it."),
     "host_message.moment_too_far": mark("Choose a time within a year."),
     "host_message.malformed_instant": mark("Write an instant like 2027-03-02T17:00:00Z."),
     "host_message.already_written": mark(
-        "This form has already sent a message, shown below. Send it again to send a second one."
+        "You already sent a message with this form, shown below. Send it again to send a second one."
     ),
     # reasons of openmeet.domain.check_in
     "check_in.wrong_ticket": mark("This isn’t a ticket for this event."),
@@ -148,20 +148,20 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "place.several": mark("Several places have this name: %(choices)s."),
     "place.name_too_long": mark("A name has at most %(most)s characters."),
-    "place.no_such_place": mark("There is no place with this number."),
+    "place.no_such_place": mark("This place number doesn’t exist."),
     # reasons of openmeet.domain.media
     "media.too_narrow": mark("This picture is too narrow. Send a wider one."),
     "media.too_large": mark("A picture has at most %(most)s MB."),
     "media.unreadable": mark("We can’t read this picture. Send a JPEG, PNG, WebP or GIF."),
     "media.too_many_pictures": mark("At most %(most)s pictures a day."),
     "media.too_many_pixels": mark("A picture has at most %(most)s million pixels."),
-    "media.no_such_picture": mark("There is no such picture."),
+    "media.no_such_picture": mark("This picture doesn’t exist."),
     "media.alt_needed": mark("Describe the picture for people who can’t see it."),
     "media.alt_too_long": mark("At most %(most)s characters."),
     "media.upload_expected": mark("Send a form with a file."),
     "media.unstorable_character": mark("The form contains a character that we can’t store."),
     "media.keeps_no_pictures": mark("This site can’t store pictures right now."),
-    "media.too_many_cards": mark("Too many pictures are being drawn. Try again in a few seconds."),
+    "media.too_many_cards": mark("We’re drawing too many pictures right now. Try again in a few seconds."),
     # reasons of openmeet.domain.search
     "search.query_too_long": mark("At most %(most)s characters."),
     "search.last_day_before_first": mark("This day is before the first one."),

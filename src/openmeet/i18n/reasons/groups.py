@@ -6,13 +6,15 @@ from typing import Final
 from openmeet.i18n.reasons.message import Message, mark
 
 MESSAGES: Final[Mapping[str, Message]] = {
-    "group.changed_since_opened": mark("This group was changed since you opened it."),
+    "group.changed_since_opened": mark("This group has been changed since you opened it."),
     "group.only_owner_sets_level": mark(
         "Only the group’s owner can decide what other apps learn about members-only events."
     ),
     "group.only_owner_publishes": mark("Only the group’s owner can decide whether other apps show the group."),
     "group.not_public": mark("Only a public group can choose its address. Other addresses have to be hard to guess."),
-    "group.malformed_address": mark("Use 3 to %(most)s letters a to z, digits, and single hyphens between them."),
+    "group.malformed_address": mark(
+        "Use 3 to %(most)s letters a to z, digits or single hyphens. Hyphens can’t be at the start or end."
+    ),
     "group.address_taken": mark("This address is taken. Choose another."),
     "group.being_created": mark("This group is already being created. Try again."),
     "group.link_uses_out_of_range": mark("A link can let in 1 to %(most)s people."),
@@ -21,7 +23,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.too_many_invitations": mark(
         "A group sends at most %(most)s invitations by e-mail a day. Today %(left_today)s are left. Share a link instead."
     ),
-    "group.no_such_invitation": mark("There is no such invitation."),
+    "group.no_such_invitation": mark("This invitation doesn’t exist."),
     "group.invitation_over": mark("This invitation no longer works."),
     "group.malformed_did": mark("We found no account with this name. Check the spelling."),
     "group.follows_too_many": mark("A group follows at most %(most)s others."),
@@ -29,7 +31,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.text_needed": mark("Write what you want to tell them."),
     "group.text_too_long": mark("At most %(most)s characters. This has %(length)s."),
     "group.too_many_announcements": mark("A group announces at most %(most)s things a day. Wait until tomorrow."),
-    "group.no_such_announcement": mark("There is no such announcement."),
+    "group.no_such_announcement": mark("This announcement doesn’t exist."),
     "group.public_group": mark("Everyone can find this group. Choose who sees it first."),
     "group.absence_out_of_range": mark("Choose from %(shortest_absence)s to %(longest_absence)s days."),
     "group.wait_out_of_range": mark("Choose from %(shortest_wait)s to %(longest_wait)s days."),
@@ -40,11 +42,11 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.asked_already": mark("Another person has asked already."),
     "group.owner_is_here": mark("The owner was here not long ago. Talk to them."),
     "group.only_parties_end_request": mark("Only the owner and the person who asked can end this."),
-    "group.not_next_in_line": mark("This needs a higher role. Ask somebody who is %(value)s."),
+    "group.not_next_in_line": mark("You need a higher role for this. Ask somebody who is %(value)s."),
     "group.no_picture": mark("This group has no picture yet."),
     "group.has_repository": mark("This group already has its own account."),
     "group.kept_elsewhere": mark("This group is stored elsewhere and only shown here."),
-    "group.no_such_group": mark("There is no such group."),
+    "group.no_such_group": mark("This group doesn’t exist."),
     "group.role_too_high": mark("You can only decide about people whose role is below yours."),
     "group.not_a_role": mark("Choose one of the roles admin, moderator, member."),
     "group.hand_over_instead": mark("A group has one owner. Hand it over instead."),
@@ -55,7 +57,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.not_asked": mark("Ask to take this group over first."),
     "group.owner_is_back": mark("The owner has been here since you asked. Talk to them."),
     "group.still_waiting": mark("The owner still has time to say no."),
-    "group.nothing_to_take_back": mark("This group wasn’t taken over from you."),
+    "group.nothing_to_take_back": mark("Nobody took this group over from you."),
     "group.invitation_only": mark("People need an invitation to join this group."),
     "group.addresses_needed": mark("Paste the addresses of those you want to invite."),
     "group.no_address_found": mark(
@@ -93,10 +95,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.cannot_offer": mark("You can’t offer it to them."),
     "group.cannot_name": mark("You can’t choose this person."),
     "group.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
-    "group.invalid_cursor": mark("This cursor wasn’t made here. Start again without one."),
+    "group.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "group.yes_needed": mark("Confirm that you want it, or go back."),
-    "group.no_such_page": mark("There is no such page."),
-    "group.no_such_address": mark("This calendar no longer has that address."),
+    "group.no_such_page": mark("This page doesn’t exist."),
+    "group.no_such_address": mark("The calendar is no longer at that address."),
     "group.name_needed": mark("Give the group a name."),
     "group.description_too_long": mark("A description has at most %(most)s characters."),
     "group.question_too_long": mark("A question has at most %(most)s characters."),
@@ -114,7 +116,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.changed_while_open": mark(
         "This group was changed after you opened this form. What you typed is still here. Fields that differ show the current version beside them. Save again to use yours."
     ),
-    "group.key_reused": mark("This key has already created a different group. Use a new key for another group."),
+    "group.key_reused": mark("You already created a different group with this key. Use a new key for another group."),
     "group.already_announced": mark(
         "You’ve already sent a different announcement with this form. Send it again to announce both."
     ),

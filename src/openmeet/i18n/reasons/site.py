@@ -9,7 +9,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons that several packages use
     "general.choose_from": mark("Choose from: %(choices)s."),
     "general.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
-    "general.invalid_cursor": mark("This cursor wasn’t made here. Start again without one."),
+    "general.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "general.choose_one": mark("Choose one of: %(choices)s."),
     # reasons of groundwork.errors
     "failure.invalid_input": mark("What was sent can’t be read."),
@@ -35,14 +35,14 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.web.site
     "site.authentication_required": mark("Sign in first."),
     "site.nothing_here": mark("There is nothing at this address."),
-    "site.no_such_community": mark("There is no such community here."),
+    "site.no_such_community": mark("This community doesn’t exist here."),
     "site.invalid_token": mark("This token is unknown or has expired. Open a new session."),
     "site.reads_no_files": mark("This site isn’t reading files right now."),
     "site.accounts_joined": mark("Your accounts were joined a moment ago, so nothing was saved. Try again."),
     "site.too_many_streams": mark("Too many pages are open. Close some, or try again later."),
     "site.link_ended": mark("This link doesn’t work any more. Ask a host for the new one."),
     "site.form_too_large": mark(
-        "There is too much in this form to keep it. Sign in in another tab, then send it from here again."
+        "There’s too much in this form for us to keep. Sign in in another tab, then send it again from here."
     ),
     # reasons of openmeet.web.api
     "api.not_for_services": mark("A service can’t do this."),
@@ -52,15 +52,15 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "api.credential_lacks_scope": mark("This credential can’t do that: it lacks the scope %(needed)s."),
     "api.no_version_in_form": mark("This form doesn’t say which version it was opened for."),
     "api.unknown_version": mark("If-Match names no version that this server sent."),
-    "api.nothing_to_match": mark("There is nothing here yet that If-Match could name."),
+    "api.nothing_to_match": mark("Nothing exists here yet, so there’s nothing for If-Match to match."),
     "api.changed_since_read": mark("It was changed since you read it. Read it again, then change it."),
     "api.malformed_key": mark("A key has 1 to %(most)s visible characters."),
     "api.in_progress": mark("This request is already being processed. Try again in a moment."),
-    "api.key_reused": mark("This key was already used for another request. Use a new key for each request."),
+    "api.key_reused": mark("You already used this key for another request. Use a new key for each request."),
     "api.answer_not_kept": mark("This request was already processed. Its answer is no longer stored."),
     "api.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
-    "api.unknown_parameter": mark("There is no parameter %(parameter)s here. Choose from: %(known)s."),
-    "api.takes_no_parameters": mark("There is no parameter %(parameter)s here. This operation takes none."),
+    "api.unknown_parameter": mark("There’s no parameter %(parameter)s here. Choose from: %(known)s."),
+    "api.takes_no_parameters": mark("There’s no parameter %(parameter)s here. This operation doesn’t take any."),
     "api.unknown_token": mark("This token is unknown, has expired or was revoked."),
     "api.unknown_credential": mark("This credential is unknown or was revoked."),
     # reasons of openmeet.web.admin
@@ -73,12 +73,12 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "webhook.no_such_webhook": mark("You have no such webhook."),
     "webhook.off": mark("This webhook is off. Switch it on first."),
     "webhook.still_waiting": mark("It’s already on its way."),
-    "webhook.no_such_delivery": mark("There is no such delivery."),
+    "webhook.no_such_delivery": mark("This delivery doesn’t exist."),
     "webhook.url_needed": mark("Enter the address that gets the messages."),
     "webhook.url_too_long": mark("An address has at most %(most)s characters."),
     "webhook.malformed_url": mark("An address has no spaces or special characters. Write a space as %%20."),
     "webhook.kinds_needed": mark("Choose at least one of: %(kinds)s."),
-    "webhook.invalid_cursor": mark("This cursor wasn’t made here. Start again without one."),
+    "webhook.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "webhook.calls_no_addresses": mark("This site isn’t calling other addresses right now."),
     "webhook.kind_needed": mark("Tick at least one."),
     "webhook.switched_off_by_owner": mark("You switched it off."),
@@ -87,7 +87,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "webhook.answered_with_status": mark("The address answered with status %(status)s."),
     "webhook.unknown_button": mark("Choose one of the buttons."),
     # reasons of openmeet.domain.notifications
-    "notification.no_such_person": mark("There is no such person."),
+    "notification.no_such_person": mark("This person doesn’t exist."),
     "notification.zone_needed": mark("Choose a time zone from the list."),
     "notification.malformed_time": mark("Write a time like 22:00."),
     "notification.times_incomplete": mark("Fill in both times, or neither."),
@@ -96,29 +96,31 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.moderation
     "moderation.decided_meanwhile": mark("Somebody else decided this just now. Take another look."),
     "moderation.nothing_reported": mark("Nothing is reported about it any more."),
-    "moderation.no_such_action": mark("There is no such operation."),
+    "moderation.no_such_action": mark("This operation doesn’t exist."),
     "moderation.already_undone": mark("This was undone already."),
     "moderation.decided_since": mark("Somebody else has already decided this. Take another look before you decide."),
     "moderation.changed_since": mark("It was changed again since. Change it by hand."),
     "moderation.reason_needed": mark("Choose what is wrong with it."),
-    "moderation.nothing_to_change": mark("There is nothing to do: it’s like that already."),
+    "moderation.nothing_to_change": mark("There’s nothing to do. It’s already set like that."),
     "moderation.text_needed": mark("Say in a few words what is wrong."),
     "moderation.explanation_needed": mark("Say why. The owner will see it."),
     "moderation.reason_too_long": mark("At most %(most)s characters."),
     "moderation.malformed_pds": mark("Write the address of a PDS, like https://pds.example."),
     "moderation.not_mutable": mark("People and groups can be muted."),
-    "moderation.changed_since_opened": mark("This was changed since you opened it. Read it again, then change it."),
+    "moderation.changed_since_opened": mark(
+        "This has been changed since you opened it. Read it again, then change it."
+    ),
     "moderation.moderators_only": mark("This is for the moderators of this site."),
     "moderation.text_too_long": mark("At most %(most)s characters."),
-    "moderation.no_such_subject": mark("There is no such item."),
-    "moderation.invalid_cursor": mark("This cursor wasn’t made here."),
+    "moderation.no_such_subject": mark("This item doesn’t exist."),
+    "moderation.invalid_cursor": mark("This cursor isn’t from this site."),
     "moderation.malformed_subject": mark(
         "Write a DID, like did:plc:…, or the address of a PDS, like https://pds.example."
     ),
     "moderation.nothing_here": mark("There is nothing at this address."),
     "moderation.number_out_of_range": mark("Enter a whole number from %(least)s to %(most)s."),
     # reasons of openmeet.domain.moderation_effects
-    "moderation_effects.no_such_subject": mark("There is no such item."),
+    "moderation_effects.no_such_subject": mark("This item doesn’t exist."),
 }
 
 # Sentences from lower packages that pages show.

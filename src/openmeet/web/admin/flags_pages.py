@@ -52,8 +52,8 @@ FOLLOWS: Final = {
         lazy("Events published for a series are written again, without its rule."),
     ),
     Flag.DETECTION: (
-        lazy("We look for series among single events again."),
-        lazy("We don’t look for series. Those already found stay."),
+        lazy("We’ll look for series among single events again."),
+        lazy("We don’t look for series any more. Those already found stay."),
     ),
     Flag.GROUPS: (
         lazy("Public groups become records with the events that are theirs, and records of groups are read."),

@@ -60,7 +60,7 @@ def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
     if geocoder is None or geocoder.state != "fails":
         return []
     title = gettext("%(name)s doesn’t answer", name=geocoder.host)
-    detail = gettext("Towns are found without it, streets and venues aren’t. %(reason)s", reason=geocoder.failure)
+    detail = gettext("Without it, people can find towns but not streets or venues. %(reason)s", reason=geocoder.failure)
     return [OperatorNeed("globe", title, "#parts", detail)]
 
 
@@ -100,7 +100,7 @@ def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list
     ]
     if count := len(found.failing_servers):
         title = ngettext("%(number)s server fails", "%(number)s servers fail", count)
-        needs.append(OperatorNeed("globe", title, "#servers", gettext("We keep trying.")))
+        needs.append(OperatorNeed("globe", title, "#servers", gettext("We’ll keep trying.")))
     if count := sum(one.number for one in found.publications if one.state == PublicationState.REFUSED):
         title = ngettext("%(number)s record was refused", "%(number)s records were refused", count)
         needs.append(OperatorNeed("box", title, "#publications", gettext("Their owners see why.")))

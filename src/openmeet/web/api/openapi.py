@@ -71,7 +71,7 @@ _PROBLEMS: Final = {
     400: ("InvalidRequest", "Give the event a title."),
     401: ("AuthenticationRequired", "Sign in first."),
     403: ("Forbidden", "Only the host may do this."),
-    404: ("NotFound", "There is no such event."),
+    404: ("NotFound", "This event doesn’t exist."),
     409: ("InvalidSwap", "It has changed since."),
     410: ("NotFound", "The host deleted this event."),
     412: ("InvalidSwap", "This is not the newest version any more. Read it again, then change it."),

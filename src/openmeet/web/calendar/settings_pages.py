@@ -56,7 +56,7 @@ _HEALTH_LABELS = {
     FeedHealth.FILE: lazy("From a file, so it isn’t updated"),
     FeedHealth.FRESH: lazy("Updated every few hours"),
     FeedHealth.FAILING: lazy("We couldn’t read it, but we’ll try again"),
-    FeedHealth.GIVEN_UP: lazy("We couldn’t read it several times, so we stopped trying"),
+    FeedHealth.GIVEN_UP: lazy("We couldn’t read it several times, so we’ve stopped trying"),
 }
 _ADVICE = {
     FeedFailure.GONE: lazy(
@@ -67,12 +67,10 @@ _ADVICE = {
         "This address now leads somewhere else. Look up the calendar’s address again and add that one."
     ),
     FeedFailure.TOO_LARGE: lazy(
-        "This calendar is larger than we can read. Share fewer years of it there, then choose “Update now”."
+        "This calendar is too big for us to read. Share fewer years of it there, then choose “Update now”."
     ),
     FeedFailure.TOO_MUCH_WORK: (
-        lazy(
-            "This calendar takes too long to read. Remove long series or old years from it there, then choose “Update now”."
-        )
+        lazy("This calendar takes too long to read. Remove long series or old years there, then choose “Update now”.")
     ),
     FeedFailure.ADDRESS_LOST: lazy("Choose “Remove” and add its address again."),
 }

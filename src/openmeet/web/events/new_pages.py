@@ -65,10 +65,10 @@ LINK_TIMES = (
 
 # After browser Back and changed fields, the user may want either a second event or an edit of the first.
 _MADE_ALREADY = lazy(
-    'This form has already created <a href="/events/%(slug)s">an event</a>. Edit that one, or send this again to create another.'
+    'You already created <a href="/events/%(slug)s">an event</a> with this form. Edit that one, or send this again to create another.'
 )
 _SERIES_MADE_ALREADY = lazy(
-    'This form has already created <a href="/series/%(slug)s">a series</a>. Edit that one, or send this again to create another.'
+    'You already created <a href="/series/%(slug)s">a series</a> with this form. Edit that one, or send this again to create another.'
 )
 
 

@@ -47,7 +47,7 @@ LABELS = {
 }
 
 _MADE_ALREADY = lazy(
-    'This form has already created <a href="/groups/%(slug)s">a group</a>. Edit that one, or send this again to create another.'
+    'You already created <a href="/groups/%(slug)s">a group</a> with this form. Edit that one, or send this again to create another.'
 )
 
 

@@ -121,8 +121,8 @@ def _wait_sentence(seconds: int, *, is_read: bool) -> str:
     if seconds == 1:
         wait = gettext("a second")
     if is_read:
-        return gettext("We got a lot of requests from your connection. Try again in %(wait)s.", wait=wait)
+        return gettext("We’ve had a lot of requests from your connection. Try again in %(wait)s.", wait=wait)
     return gettext(
-        "We got a lot of requests from your connection, so nothing was saved. Go back and send it again in %(wait)s.",
+        "We’ve had a lot of requests from your connection, so nothing was saved. Go back and send it again in %(wait)s.",
         wait=wait,
     )

@@ -44,7 +44,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "search_on": lazy("You’ll get news about new matches from now on."),
     "search_off": lazy("You won’t get any more news about this search."),
     "search_removed": lazy("The search is removed."),
-    "made_before": lazy("This form has already created this. Here it is as it is now. Nothing was created twice."),
+    "made_before": lazy("You already sent this form. Here’s how things are now. Nothing was created twice."),
     "event_held": lazy(
         "Saved as a draft: your server hasn’t answered yet. We’ll keep trying, and you can try again, too."
     ),
@@ -86,7 +86,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "dates_reinstated": lazy("They take place after all."),
     "dates_removed": lazy("Removed. The series skips these dates from now on."),
     "date_added": lazy("The date is added."),
-    "series_undone": lazy("Undone. Everything is as it was before."),
+    "series_undone": lazy("Undone. Everything’s back to how it was."),
     "series_agreed": lazy("Agreed. The changes are on their way to other apps."),
     "series_offered": lazy("Offered. It stays yours until they say yes."),
     "event_offered": lazy("Offered. It stays yours until they say yes."),
@@ -96,7 +96,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "series_paused": lazy("Paused: no new dates until you resume it. People who answered or follow it are notified."),
     "series_resumed": lazy("The series continues."),
     "series_deleted": lazy("The series is deleted."),
-    "people_kept": lazy("They’re on your list. Nobody has got an e-mail."),
+    "people_kept": lazy("They’re on your list. Nobody has been e-mailed."),
     "people_invited": lazy("The e-mail is on its way. Everyone gets it once."),
     "joined": lazy("You’re in."),
     "calendar_added": lazy("Added. Its events are in your calendar now."),
@@ -104,13 +104,13 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "week_saved": lazy("Saved. Weeks in your calendar now start on that day."),
     "calendar_saved": lazy("Saved."),
     "calendar_removed": lazy("The calendar and its events are removed."),
-    "calendar_read": lazy("We tried to read the calendar. The result is next to its name."),
+    "calendar_read": lazy("We’ve tried to read the calendar. The result is next to its name."),
     "feed_open": lazy("Here is your address. Keep it to yourself."),
     "feed_renewed": lazy("The old address no longer works. Subscribe to the new one."),
     "feed_closed": lazy("The address no longer works."),
     "followed": lazy("You follow this series."),
     "unfollowed": lazy("You no longer follow it."),
-    "co_host_invited": lazy("They’re invited, and host it once they say yes."),
+    "co_host_invited": lazy("They’re invited. They’ll be a host once they say yes."),
     "co_host_accepted": lazy("You host this event, too."),
     "co_host_declined": lazy("Noted: you’re not hosting it."),
     "co_host_left": lazy("You no longer host it."),
@@ -197,7 +197,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "dead_letters_delivered": lazy("Delivered again. What still can’t be applied comes back here."),
     "dead_letters_forgotten": lazy("Deleted."),
     "records_read_again": lazy(
-        "We’re reading their accounts, or the events they answer, again. What can be read now leaves this list."
+        "We’re reading their accounts, or the events they answer, again. Anything we can read now leaves this list."
     ),
     "flag_switched": lazy("Switched. It takes effect within seconds."),
     "flag_stood_so": lazy("It was already like that."),
