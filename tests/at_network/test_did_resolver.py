@@ -185,7 +185,7 @@ async def test_slow_directory_is_slow(http, clock, monkeypatch):
             await DidResolver(http, clock, DidSettings(url)).resolve(DID)
 
 
-async def test_a_second_directory_is_asked_about_whom_the_first_does_not_know(http, clock, directory):
+async def test_second_directory_is_asked_about_dids_unknown_to_the_first(http, clock, directory):
     """A second directory is asked only about DIDs that the first does not know. A tombstone or failure of the first is
     final.
     """

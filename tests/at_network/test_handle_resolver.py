@@ -107,7 +107,7 @@ async def test_dns_wins(world):
 
 
 @pytest.mark.parametrize("texts", [[f'"did={DID}"', f'"did={OTHER}"'], ['"did= spaced"'], ['"did="']])
-async def test_a_domain_that_contradicts_itself_names_nobody(world, texts):
+async def test_contradictory_claims_of_a_domain_are_a_failure(world, texts):
     """Two DNS claims, or an invalid one, are a failure that HTTPS does not override."""
     world.names.records = {RECORD: texts}
     world.https = lambda: web.Response(text=DID)
@@ -132,7 +132,7 @@ async def test_nobody_there(world, answer):
     await missing(world)
 
 
-async def test_domain_without_machines_names_nobody(world):
+async def test_domain_without_an_address_has_no_account(world):
     """A name without an address means that there is no such account."""
     world.hosts.unknown = frozenset({ALICE})
     world.names.hosts = frozenset()
@@ -246,7 +246,7 @@ async def test_known_handle_survives_an_outage(world):
     assert await world.resolver.resolve(ALICE) == DID
 
 
-async def test_both_ways_are_told_apart_and_never_from_a_cache(world):
+async def test_both_ways_are_reported_separately_and_never_from_a_cache(world):
     """For somebody setting up a handle, the result of each way is reported separately, never from the cache, with
     failures as values.
     """

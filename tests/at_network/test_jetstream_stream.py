@@ -9,7 +9,7 @@ from at_network.jetstream_stream import read_lines, subscribe_url
 from groundwork.errors import RemoteFailed, RemoteSlow
 
 
-async def test_a_server_that_answers_no_ping_is_let_go(http, monkeypatch):
+async def test_server_that_answers_no_ping_is_disconnected(http, monkeypatch):
     """A server that sends no lines is pinged. It is dropped if it does not answer, and read on if it does."""
     monkeypatch.setattr(jetstream_stream, "HEARTBEAT_SECONDS", 0.1)
     pinged = []

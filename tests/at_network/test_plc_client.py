@@ -97,7 +97,7 @@ async def test_lost_question_is_a_failure(plc, directory):
         await plc.submit(DID, FIRST)
 
 
-async def test_lost_update_is_told_by_the_newest_operation(plc, directory):
+async def test_lost_update_is_recognized_by_the_newest_operation(plc, directory):
     """After a lost response only the newest operation counts: an older operation of ours does not prove that the new
     one was accepted.
     """

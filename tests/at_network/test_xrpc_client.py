@@ -125,7 +125,7 @@ async def test_outcome_of_a_stream_closes_or_opens_the_circuit(http, clock, url,
     assert circuits.state_of(url) is state
 
 
-async def test_a_stream_that_nobody_answers_opens_the_circuit(http, clock):
+async def test_stream_to_an_unreachable_server_opens_the_circuit(http, clock):
     """A stream to a server that does not listen opens the circuit like any other failed call."""
     nowhere = "http://127.0.0.1:1"
     circuits = Circuits(clock)

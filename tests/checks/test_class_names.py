@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 _BY_ITSELF = "openmeet_client"
 
 
-def test_no_class_name_stands_twice():
+def test_class_names_are_unique():
     homes = defaultdict(list)
     for path in sorted((ROOT / "src").rglob("*.py")):
         if _BY_ITSELF in path.parts:

@@ -55,7 +55,7 @@ def test_databases_of_one_test_share_no_connection(loop: KeptLoop, postgres_url:
     assert run(loop, two()) != first
 
 
-def test_a_closed_database_answers_nobody(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_closed_database_refuses_queries(loop: KeptLoop, postgres_url: str, clock: HandClock):
     """A closed database refuses queries, even though its connections are kept for the next one."""
 
     async def closed() -> None:

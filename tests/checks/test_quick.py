@@ -48,7 +48,7 @@ def test_no_file_starts_that_would_not_end_in_time():
     assert quick.in_time([str(number) for number in range(50)], {}, 100.0) == [str(number) for number in range(6)]
 
 
-def test_an_import_is_found_wherever_it_stands(tmp_path: Path):
+def test_imports_are_found_in_every_form(tmp_path: Path):
     """An import is found in brackets, inside a function, next to others, and as a string that names the module to
     patch.
     """

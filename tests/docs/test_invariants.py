@@ -13,7 +13,7 @@ TEST = re.compile(r"`(tests/[^`]+)`")
 ROWS = rows("invariants.md")
 
 
-def test_they_are_eleven_in_order() -> None:
+def test_eleven_invariants_are_listed_in_order() -> None:
     """The eleven invariants are listed in order. Several rows of one invariant follow each other."""
     assert [number for number, _ in groupby(ROWS, key=lambda row: row[0])] == [str(number) for number in range(1, 12)]
 
@@ -29,7 +29,7 @@ def test_named_files_and_tests_exist(row: list[str]) -> None:
     assert [name for name in tests if not exists(name)] == []
 
 
-def test_every_number_cited_in_the_code_stands_here() -> None:
+def test_every_invariant_cited_in_the_code_is_listed() -> None:
     """Every invariant that the code cites by number is in the table."""
     numbers = {number for number, *_ in ROWS}
     for path in (ROOT / "src").rglob("*.py"):

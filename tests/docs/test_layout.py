@@ -88,7 +88,7 @@ def test_every_package_has_its_place_among_the_servers() -> None:
     assert {one.name for one in packages()} == contract("packages")
 
 
-def test_every_room_has_its_place_in_the_order_of_layers() -> None:
+def test_every_package_is_in_the_order_of_layers() -> None:
     """Every package of a layered package is in the import contract, so that adding one requires saying who may import
     it.
     """

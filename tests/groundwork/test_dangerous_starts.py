@@ -52,7 +52,7 @@ def test_a_laptop_may_do_all_of_it(host):
     assert dangers_of([host], dict.fromkeys(Danger, "X")) == []
 
 
-def test_all_dangers_are_told_at_once():
+def test_all_dangers_are_reported_at_once():
     assert len(dangers_of(["town.net"], dict.fromkeys(Danger, "X"))) == len(Danger)
 
 

@@ -95,7 +95,7 @@ def test_two_names_that_differ_are_refused():
         read({"PDS_RELAYS": "https://a.example", "PDS_CRAWLERS": "https://b.example"})
 
 
-def test_all_problems_are_told_at_once_by_name():
+def test_all_problems_are_reported_at_once_by_name():
     with pytest.raises(SettingsRefused) as refused:
         read(
             {"PDS_PORT": "many", "PDS_DEV_MODE": "perhaps", "PDS_PATIENCE": "5", "PDS_LIMIT": "big", "PDS_MODE": "odd"},

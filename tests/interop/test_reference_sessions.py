@@ -136,7 +136,7 @@ async def _first_frame(url: str, cursor: int) -> events.Message:
         return events.read((await socket.receive()).data)
 
 
-async def test_an_old_cursor_is_told_so_by_the_window_alone(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
+async def test_old_cursor_is_reported_by_the_window_alone(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
     """An old cursor is reported by the time window alone. The reference checks the time of the next event at the
     request, and so do we, whether or not events were deleted.
     """

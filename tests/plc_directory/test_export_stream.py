@@ -158,7 +158,7 @@ async def test_subscriber_that_does_not_read_is_disconnected(make_database: Make
             await take(socket, 7)
 
 
-async def test_a_silent_stream_is_pinged_and_a_dead_reader_let_go(
+async def test_silent_stream_is_pinged_and_a_dead_reader_disconnected(
     make_database: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "PING_SECONDS", 0.05)

@@ -21,7 +21,7 @@ def test_without_names_there_is_one_community(tmp_path: Path):
     assert found["default"].public_url == f"http://{HOST}:8080"
 
 
-def test_a_shell_gets_what_the_processes_are_told(tmp_path: Path):
+def test_shell_gets_the_environment_of_the_processes(tmp_path: Path):
     """One file, readable by its owner only, gives a shell the same environment, so that operators' commands find the
     cluster.
     """

@@ -112,7 +112,7 @@ async def test_file_that_is_not_a_database_affects_one_community(tmp_path: Path,
         assert await asyncio.wait_for(until_opened(late, asyncio.Event()), 30)
 
 
-async def test_a_community_whose_files_are_away_stops_nobody_else(tmp_path: Path, clock: HandClock) -> None:
+async def test_missing_files_of_a_community_affect_no_other(tmp_path: Path, clock: HandClock) -> None:
     """A community whose files are missing (database, queue, pictures, mailbox) stops nobody else. It works once its
     folder is back, and starts anew with the stream.
     """
@@ -157,7 +157,7 @@ async def test_start_fails_if_no_database_answers(tmp_path: Path, clock: HandClo
             pass
 
 
-async def test_a_database_that_cannot_be_meant_stops_the_start(tmp_path: Path, clock: HandClock) -> None:
+async def test_invalid_database_url_stops_the_start(tmp_path: Path, clock: HandClock) -> None:
     """A database URL that cannot be valid stops the start, because waiting does not help."""
     found = settings_of(tmp_path, village="mysql://db/village")
     with pytest.raises((Refused, ValueError)):

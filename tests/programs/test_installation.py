@@ -83,7 +83,7 @@ async def test_tokens_of_the_previous_key_stay_valid(tmp_path: Path, clock: Hand
             assert (one.code_key.newest, one.code_key.before) == (derived[0], (derived[1],))
 
 
-async def test_a_community_that_has_no_key_of_a_server_takes_nobodys_away(tmp_path: Path) -> None:
+async def test_community_without_a_key_removes_no_other_key(tmp_path: Path) -> None:
     """A community without a key for the PDS does not remove the default site's key, even if it names the installation's
     PDS itself.
     """

@@ -43,7 +43,7 @@ async def test_settings_that_cannot_be_used_are_told(tmp_path: Path, change: dic
     assert "Traceback" not in str(caught.value)
 
 
-async def test_mail_server_that_cannot_be_reached_is_told_at_the_start(tmp_path: Path) -> None:
+async def test_unreachable_mail_server_is_reported_at_the_start(tmp_path: Path) -> None:
     """An unreachable mail server is reported at the start, and the server starts anyway."""
     environment = {
         "PDS_DEV_MODE": "true",

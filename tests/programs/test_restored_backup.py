@@ -125,7 +125,7 @@ async def live(platform: Platform, backups: Backups, clock: HandClock) -> Town:
     return Town(ana, ben, cleo, dan, dora, eve, fay, gil, tea)
 
 
-async def test_a_role_that_starts_on_an_older_backup_brings_nobody_back(backups: Backups, clock: HandClock) -> None:
+async def test_role_that_starts_on_an_older_backup_revives_no_account(backups: Backups, clock: HandClock) -> None:
     """A role that starts on an older backup revives nobody, without any command. The deleted are hidden and cannot sign
     in, later requests are restored, and withdrawn ones stay withdrawn. The scheduler’s first run deletes the accounts.
     """

@@ -38,7 +38,7 @@ async def test_invalid_address_is_named_in_the_refusal(url: str):
         await ask(url)
 
 
-async def test_a_source_that_does_not_answer_is_said_at_once():
+async def test_unresponsive_source_is_reported_at_once():
     """A source that does not respond is reported at once: its kind is unknown, so nothing from it is trusted."""
     with pytest.raises(InvalidInput, match=r"does not answer: .* Start it first\."):
         await ask(f"http://127.0.0.1:{free_port()}")

@@ -137,7 +137,7 @@ def test_bytes_with_and_without_padding(text, content):
 
 
 @pytest.mark.parametrize("text", ["-_-_", "A", "AA=", "AA===", "AAAA=", "A A", "AA\n", "=", "====", "A=A=", "é"])
-def test_bytes_otherwise_are_refused(text):
+def test_malformed_bytes_are_refused(text):
     """Bytes in the URL alphabet, with wrong padding or with spaces are refused."""
     with pytest.raises(Malformed):
         json_form.from_json({"$bytes": text})

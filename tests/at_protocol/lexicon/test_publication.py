@@ -57,7 +57,7 @@ def test_one_did_is_the_authority() -> None:
     [[(b"did=did:plc:a",), (b"did=did:plc:b",)], [(b"did=x",)], [(b"did=\xff",)]],
     ids=["two", "none", "bytes"],
 )
-def test_a_domain_that_contradicts_itself_names_nobody(records: Any) -> None:
+def test_contradictory_claims_of_a_domain_are_a_failure(records: Any) -> None:
     with pytest.raises(Malformed):
         authority_from_txt(records)
 

@@ -214,7 +214,7 @@ def test_absent_null_and_empty():
     assert problem(catalog, {"must": "", "mustBeNamed": "", "optional": None}) is not None
 
 
-def test_default_does_not_stand_in_on_write():
+def test_default_does_not_replace_a_required_field_on_write():
     """A required field with a default must be written. A reader of an old record fills it in."""
     value = {"subject": {"uri": "at://did:plc:abc/community.lexicon.calendar.event/3kznmn7xqxl22", "cid": str(RAW)}}
     name = "community.lexicon.calendar.rsvp"

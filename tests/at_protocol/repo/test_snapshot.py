@@ -197,7 +197,7 @@ def test_refused(file):
 @pytest.mark.parametrize(
     "path", ["nocollection", "com.example.thing/", "com.example.thing/a/b", "com.example.thing/..", "com/a"]
 )
-def test_odd_paths_stand_apart(path):
+def test_odd_paths_are_reported_separately(path):
     """Odd paths are reported separately. The tree contains them, but nobody can request them."""
     snapshot = read_snapshot(_holding(b"\xa0", path))
     assert (snapshot.entries, snapshot.records, list(snapshot.odd_paths)) == ({}, {}, [path])

@@ -45,7 +45,7 @@ def test_every_operation_of_the_frames_is_there():
 
 
 @needs("fixtures")
-def test_records_have_the_cid_that_is_said():
+def test_records_have_the_announced_cid():
     """A record in JSON encodes to the block that was signed, so its CID is the announced one."""
     for line in _lines():
         event = jetstream.read(line)

@@ -67,7 +67,7 @@ REFUSED_NAMES = [
 ]
 
 
-async def test_a_name_that_cannot_be_is_told_at_its_field(deployment: Deployment, ada: Ada) -> None:
+async def test_invalid_name_is_reported_at_its_field(deployment: Deployment, ada: Ada) -> None:
     await deployment.sign_up("ben")
     for fields, field, said in REFUSED_NAMES:
         answer = await ada.browser.send("/account/handle", fields)

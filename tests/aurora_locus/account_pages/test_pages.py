@@ -148,7 +148,7 @@ async def test_no_page_shows_what_is_another_accounts(deployment: Deployment, ad
     await ben_browser.http.aclose()
 
 
-async def test_nothing_private_stands_in_an_address(deployment: Deployment, ada: Ada) -> None:
+async def test_urls_contain_nothing_private(deployment: Deployment, ada: Ada) -> None:
     """No URL, in a link or as the target of a form, contains an e-mail address, a code or a password."""
     await add_content(deployment, ada.app)
     places: list[str] = []

@@ -89,7 +89,7 @@ async def test_invite_for_everybody_is_refused(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("uses", [0, -1])
-async def test_invite_for_nobody_lets_nobody_in(deployment: Deployment, uses: int) -> None:
+async def test_invite_for_an_unknown_account_cannot_be_used(deployment: Deployment, uses: int) -> None:
     """An invite code for an unknown account is created, as by the reference, but cannot be used."""
     made = await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": uses})
     assert made.status_code == 200

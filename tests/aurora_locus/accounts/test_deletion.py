@@ -142,7 +142,7 @@ async def test_write_that_races_with_the_deletion_leaves_nothing(deployment: Dep
     assert await deployment.announced(ana.did) == ["account deleted"]
 
 
-async def test_account_that_nobody_came_back_to_is_deleted(deployment: Deployment) -> None:
+async def test_deactivated_account_is_deleted_after_its_time(deployment: Deployment) -> None:
     """A deactivated account is deleted at the time that its owner set, unless the owner came back or set none."""
     ana, ben, eva = [await deployment.sign_up(name) for name in ("ana", "ben", "eva")]
     until = format_datetime(deployment.clock.now() + 5 * DAY)

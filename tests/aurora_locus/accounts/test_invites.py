@@ -55,7 +55,7 @@ async def test_unreasonable_amounts_are_refused(deployment: Deployment, changes:
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("uses", [0, -1])
-async def test_a_code_for_nobody_invites_nobody(deployment: Deployment, uses: int) -> None:
+async def test_invite_for_an_unknown_account_is_useless(deployment: Deployment, uses: int) -> None:
     """An invite code for an unknown account invites nobody; the reference creates such codes."""
     made = await deployment.administration.post(MANY, {"codeCount": 1, "useCount": uses})
     (code,) = made.json()["codes"][0]["codes"]

@@ -35,7 +35,7 @@ def session_of(deployment: Deployment, made: CreatedAccount) -> Person:
     return Person(deployment.http, {"authorization": f"Bearer {made.tokens.access}"}, made.did)
 
 
-async def test_account_nobody_invited_waits_for_the_mail(deployment: Deployment, in_public: Registry) -> None:
+async def test_account_without_an_invite_waits_for_confirmation(deployment: Deployment, in_public: Registry) -> None:
     """An account without an invite can sign in but cannot write, be resolved or be activated. Confirming the address
     announces it once.
     """
@@ -92,7 +92,7 @@ async def test_identity_with_a_key_of_its_owner_outlives_the_account(
     assert await deployment.directory.living() == {made.did}
 
 
-async def test_operators_recovery_key_stands_between_and_keeps_nothing_alive(
+async def test_operators_recovery_key_is_second_and_keeps_no_identity(
     deployment: Deployment, in_public: Registry
 ) -> None:
     """The operator's recovery key is placed after the person's key and before the server's. An identity that only

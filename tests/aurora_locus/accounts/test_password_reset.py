@@ -89,7 +89,7 @@ async def test_bad_password_costs_no_token(deployment: Deployment) -> None:
     assert named(await reset(deployment, token)) == (200, "")
 
 
-async def test_strangers_who_ask_fill_no_mailbox_and_take_no_code_away(deployment: Deployment) -> None:
+async def test_reset_requests_of_strangers_are_limited_and_keep_the_code(deployment: Deployment) -> None:
     """Reset requests by strangers send at most one e-mail per hour, from however many addresses, and its code works all
     that time.
     """

@@ -40,7 +40,7 @@ async def test_people_type_their_names_as_they_like(deployment: Deployment, iden
 
 
 @pytest.mark.usefixtures("refusals_take_their_time")
-async def test_unknown_and_wrong_are_told_alike_and_cost_alike(
+async def test_unknown_and_wrong_get_the_same_response_and_cost(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unknown account and a wrong password get the same body and status, cost one hash, and take at least a third of

@@ -163,7 +163,7 @@ async def test_sign_up_that_is_still_running_is_left_alone(deployment: Deploymen
     assert await deployment.directory.living() == {ana.did}
 
 
-async def test_sign_up_right_after_the_start_is_not_taken_for_what_a_crash_left(deployment: Deployment) -> None:
+async def test_sign_up_right_after_the_start_is_not_a_crash_leftover(deployment: Deployment) -> None:
     """A sign-up right after the start is not treated as a crash leftover: the first cleanup only handles what existed
     before serving began, however long it takes.
     """
@@ -212,7 +212,7 @@ async def test_sign_up_that_was_given_up_meanwhile_makes_no_account(deployment: 
     await deployment.sign_up("ana")
 
 
-async def test_caller_who_is_gone_leaves_a_whole_account(deployment: Deployment) -> None:
+async def test_cancelled_request_leaves_a_complete_account(deployment: Deployment) -> None:
     """A cancelled request leaves a complete account: the identity of an account that is being stored is not ended."""
     reached, go_on = asyncio.Event(), asyncio.Event()
 

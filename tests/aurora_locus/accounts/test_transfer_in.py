@@ -40,7 +40,7 @@ async def vera(deployment: Deployment) -> Traveller:
     return await Traveller.born(deployment, "vera")
 
 
-async def test_arrives_hidden_and_nobody_is_told(deployment: Deployment, vera: Traveller) -> None:
+async def test_arrives_deactivated_and_unannounced(deployment: Deployment, vera: Traveller) -> None:
     """An account arrives deactivated, without an announcement and without a change to its identity."""
     person = await vera.arrive()
     assert person.did == vera.did
@@ -52,7 +52,7 @@ async def test_arrives_hidden_and_nobody_is_told(deployment: Deployment, vera: T
     assert named(resolved) == (400, "HandleNotFound")
 
 
-async def test_becomes_theirs_when_the_identity_says_so(deployment: Deployment, vera: Traveller) -> None:
+async def test_becomes_active_when_the_identity_points_here(deployment: Deployment, vera: Traveller) -> None:
     """The account becomes active when the identity points here. The old server is gone: a key of the person's own signs
     token and operation, and the account is announced once.
     """

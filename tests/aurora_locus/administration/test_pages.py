@@ -293,7 +293,7 @@ async def test_session_ends_by_itself_and_by_signing_out(deployment: Deployment)
     assert await deployment.count("operator_sessions") <= 2
 
 
-async def test_the_overview_begins_with_what_needs_somebody(deployment: Deployment) -> None:
+async def test_overview_starts_with_what_needs_attention(deployment: Deployment) -> None:
     """The overview starts with the number of things that need attention and lists each, until all are done."""
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana)

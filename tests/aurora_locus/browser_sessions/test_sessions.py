@@ -209,7 +209,7 @@ async def test_ended_sessions_are_deleted(deployment: Deployment, ada: Visitor) 
     assert await deployment.count("browser_sign_ins") == 0
 
 
-async def test_a_session_that_is_over_begins_under_another_name(deployment: Deployment, ada: Visitor) -> None:
+async def test_ended_session_continues_under_a_new_identifier(deployment: Deployment, ada: Visitor) -> None:
     """A session that is over continues under a new identifier, so that a form or an app's request opened before signing
     in again still belongs to this browser.
     """

@@ -21,5 +21,5 @@ async def test_a_silent_stream_is_kept_while_its_reader_answers(deployment: Depl
 
 
 @pytest.mark.parametrize("path", STREAMS)
-async def test_a_reader_that_answers_no_ping_is_let_go(deployment: Deployment, path: str) -> None:
+async def test_reader_that_answers_no_ping_is_disconnected(deployment: Deployment, path: str) -> None:
     await is_dropped_when_it_is_silent(deployment.url + path)

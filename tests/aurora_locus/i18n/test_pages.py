@@ -145,7 +145,7 @@ async def test_a_browser_chooses_its_language(deployment: Deployment) -> None:
     await browser.http.aclose()
 
 
-async def test_e_mails_are_in_the_language_of_whoever_asked(deployment: Deployment) -> None:
+async def test_e_mails_are_in_the_language_of_the_requester(deployment: Deployment) -> None:
     await deployment.sign_up("ada")
     browser = visitor(deployment)
     browser.sends["accept-language"] = "de"

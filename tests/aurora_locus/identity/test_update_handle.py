@@ -42,7 +42,7 @@ async def test_same_handle_is_only_announced(deployment: Deployment) -> None:
     assert (await deployment.announced(ana.did))[-1] == "identity ana.test"
 
 
-async def test_old_handle_is_kept_for_who_had_it(deployment: Deployment) -> None:
+async def test_old_handle_is_reserved_for_its_previous_owner(deployment: Deployment) -> None:
     """An old handle is reserved for its previous owner, who may come back, so nobody is impersonated on the day they
     leave it.
     """

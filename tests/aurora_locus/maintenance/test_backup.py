@@ -240,7 +240,7 @@ async def test_a_damaged_blob_is_found(
     assert "has no file" in report.findings[0].what
 
 
-async def test_a_file_that_is_missing_is_told_and_the_rest_is_kept(
+async def test_missing_file_is_reported_and_the_rest_is_backed_up(
     ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """A missing file is reported and the rest is backed up, because a damaged server needs a backup even more."""

@@ -38,7 +38,7 @@ async def findings(db: Database, person: Hosted) -> list[str]:
     return [one.what for one in report.findings]
 
 
-async def test_a_busy_server_is_whole(repositories: Repositories, ada: Hosted, ben: Hosted, db: Database):
+async def test_busy_server_has_no_damage(repositories: Repositories, ada: Hosted, ben: Hosted, db: Database):
     """A busy server without damage is reported as such, and everything is counted: creations, updates, deletions, the
     same record twice, pictures.
     """
@@ -128,7 +128,7 @@ async def test_a_blob_without_file_can_be_uploaded_again(ada: Hosted, db: Databa
     assert (report.findings, report.missing_blobs) == ([], 0)
 
 
-async def test_a_wrong_signature_is_found_and_signed_anew(ada: Hosted, db: Database):
+async def test_wrong_signature_is_found_and_replaced(ada: Hosted, db: Database):
     """A wrong signature is found and the head is signed again. The key in the database is not the one that signed, for
     example after an interrupted rotation.
     """

@@ -236,7 +236,7 @@ async def test_suspension_ends_by_itself(deployment: Deployment) -> None:
         )
 
 
-async def test_writing_anew_lifts_no_takedown(deployment: Deployment) -> None:
+async def test_writing_again_does_not_lift_a_takedown(deployment: Deployment) -> None:
     """Writing a record again, over the old one or after deleting it, does not lift its takedown. Lifting shows the
     current record.
     """
@@ -296,7 +296,7 @@ async def ask(person: Person, name: str, given: dict[str, Any]) -> httpx.Respons
 
 
 @sqlite_only
-async def test_moderation_service_is_let_in_where_moderators_are(make_deployment: MakeDeployment) -> None:
+async def test_moderation_service_may_call_the_methods_of_moderators(make_deployment: MakeDeployment) -> None:
     """The moderation service may call the methods for moderators, with a token for that method signed by its own key or
     its label key. All other methods are refused.
     """
@@ -364,7 +364,7 @@ async def test_used_token_opens_nothing_again(make_deployment: MakeDeployment) -
         assert named(await deployment.stranger.bearing(token).get(STATUS, did=ana.did)) == (401, "BadJwt")
 
 
-async def test_crash_between_key_and_signature_is_mended(
+async def test_crash_between_key_and_signature_is_repaired(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a crash between the key change and the new signature, the next start signs the head again, once."""

@@ -79,7 +79,7 @@ async def test_action_and_log_entry_succeed_or_fail_together(deployment: Deploym
     assert (await ana.get("com.atproto.server.getSession")).json()["active"] is True
 
 
-async def test_nothing_secret_stands_in_it(deployment: Deployment) -> None:
+async def test_log_contains_nothing_secret(deployment: Deployment) -> None:
     """The log contains no addresses, passwords or codes, because an append-only log can never be cleaned."""
     ana = await deployment.sign_up("ana")
     host = deployment.administration

@@ -48,7 +48,7 @@ async def test_a_code_is_bound_to_everything_that_it_was_made_for(deployment: De
     assert (await app.spend(code)).status_code == 200
 
 
-async def test_a_challenge_is_answered_once(deployment: Deployment) -> None:
+async def test_code_challenge_is_accepted_once(deployment: Deployment) -> None:
     """A code challenge is accepted once within a day, because its verifier is no longer secret. A careful client makes
     a new one for each request.
     """
@@ -72,7 +72,7 @@ async def test_codes_and_requests_do_not_wait_for_ever(deployment: Deployment) -
     assert refused.value.reason is Unusable.EXPIRED
 
 
-async def test_a_person_may_think_but_not_for_an_hour(deployment: Deployment) -> None:
+async def test_request_expires_within_an_hour(deployment: Deployment) -> None:
     """A person may take some time, but not an hour; each page gives five more minutes."""
     app = App(deployment)
     uri = await app.pushed()
@@ -100,7 +100,7 @@ async def test_a_request_belongs_to_one_client_and_one_browser(deployment: Deplo
     assert refused.value.reason is Unusable.UNKNOWN
 
 
-async def test_no_is_no(deployment: Deployment) -> None:
+async def test_refusal_is_reported_to_the_app(deployment: Deployment) -> None:
     """After a refusal the app gets the error with its state and our issuer, and nobody can consent afterwards."""
     ana, app, server = await deployment.sign_up("ana"), App(deployment), deployment.pds.authorization
     uri = await app.pushed(response_mode="fragment")
@@ -129,7 +129,7 @@ async def test_consent_is_limited_to_the_request_and_its_account(deployment: Dep
     assert (await app.spend((await app.approved(uri, ana.did, ("atproto",)))["code"])).json()["scope"] == "atproto"
 
 
-async def test_an_account_that_is_not_active_lets_nobody_in(deployment: Deployment) -> None:
+async def test_inactive_account_authorizes_no_app(deployment: Deployment) -> None:
     """An inactive account cannot authorize an app, neither by consent nor by an earlier code or token."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
@@ -159,7 +159,7 @@ async def test_another_password_ends_every_session(deployment: Deployment) -> No
     assert await works(app, (await app.let_in(ana.did)).access_token)
 
 
-async def test_a_person_sees_and_ends_what_was_let_in(deployment: Deployment) -> None:
+async def test_person_sees_and_ends_authorizations(deployment: Deployment) -> None:
     """A person sees and can end each authorization; the next request of that app is refused. Ending all of them makes
     every app ask again.
     """
@@ -187,7 +187,7 @@ async def test_a_refresh_token_in_other_hands_ends_the_session(deployment: Deplo
     assert named(await app.refresh(tokens.refresh_token)) == NO_GRANT
 
 
-async def test_invented_tokens_end_nothing(deployment: Deployment) -> None:
+async def test_made_up_token_ends_no_session(deployment: Deployment) -> None:
     """A made-up token does not end a session, even if it contains the session's identifier."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)

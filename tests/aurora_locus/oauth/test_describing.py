@@ -78,7 +78,7 @@ def test_words_name_what_is_touched() -> None:
         (("fr",), "Keep notes"),
     ],
 )
-def test_a_set_is_told_in_the_readers_language(locales: tuple[str, ...], title: str) -> None:
+def test_permission_set_is_described_in_the_readers_language(locales: tuple[str, ...], title: str) -> None:
     """A permission set is described in the reader's language (RFC 4647 lookup), followed by what it really grants."""
     given = {"type": "permission", "resource": "repo", "collection": ["org.example.myNote"]}
     words = {"de": "Notizen führen", "es": "Llevar notas"}

@@ -227,7 +227,7 @@ async def test_prompt_login_asks_for_the_password_of_whoever_is_signed_in(ada: V
     assert "code" in await approve(ada, await sign_in(ada, page), app)
 
 
-async def test_prompt_login_cannot_be_gone_round(ada: Visitor, app: App) -> None:
+async def test_prompt_login_cannot_be_bypassed(ada: Visitor, app: App) -> None:
     """prompt=login cannot be bypassed by a consent form of another request."""
     await ada.sign_in("ada")
     other = await open_page(ada, app)
@@ -254,7 +254,7 @@ async def test_prompt_select_account_asks_even_with_one(ada: Visitor, app: App) 
     assert heading_of(await open_page(ada, app, prompt="select_account")) == "Choose an account"
 
 
-async def test_prompt_create_begins_with_the_form_for_newcomers(deployment: Deployment, ada: Visitor, app: App) -> None:
+async def test_prompt_create_starts_with_the_sign_up_form(deployment: Deployment, ada: Visitor, app: App) -> None:
     """prompt=create starts with the sign-up form, which keeps what was typed after a mistake and leads to the consent
     page.
     """
@@ -288,7 +288,7 @@ async def test_a_second_factor_is_asked_for_on_the_way(deployment: Deployment, a
     assert "code" in await approve(ada, page, app)
 
 
-async def test_a_deactivated_account_lets_nobody_in(deployment: Deployment, ada: Visitor, app: App) -> None:
+async def test_deactivated_account_authorizes_no_app(deployment: Deployment, ada: Visitor, app: App) -> None:
     person = deployment.person(await deployment.sign_in("ada.test", "password of ada"))
     await ada.sign_in("ada")
     page = await open_page(ada, app)

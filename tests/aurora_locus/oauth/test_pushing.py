@@ -203,7 +203,7 @@ async def test_proofs_that_are_not_accepted(deployment: Deployment) -> None:
     assert named(await app.post(PAR, app.wish(), proof=good)) == (400, "invalid_dpop_proof")
 
 
-async def test_one_proof_and_no_more(deployment: Deployment) -> None:
+async def test_exactly_one_proof_is_accepted(deployment: Deployment) -> None:
     """Exactly one proof is accepted; two headers are refused (RFC 9449 section 4.3)."""
     app = App(deployment)
     await app.push()

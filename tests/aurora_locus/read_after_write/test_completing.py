@@ -134,7 +134,7 @@ async def test_posts_stand_where_their_time_belongs(scene: Scene) -> None:
     assert await scene.feed() == ["pinned", "new", "second", "reposted", "between", "first", "old"]
 
 
-async def test_each_post_stands_on_one_page(scene: Scene) -> None:
+async def test_each_post_is_on_one_page(scene: Scene) -> None:
     """Each post is on exactly one page: older than a page's end is on the next page, newer than a later page's start
     was on an earlier one.
     """
@@ -146,7 +146,7 @@ async def test_each_post_stands_on_one_page(scene: Scene) -> None:
     assert await scene.feed(cursor="x") == ["b", "1", "c"]
 
 
-async def test_a_post_that_is_there_already_stands_once(scene: Scene) -> None:
+async def test_known_post_is_shown_once(scene: Scene) -> None:
     written = await scene.post("hello")
     shown = scene.theirs("hello", 0)
     shown["post"]["uri"] = written["uri"]

@@ -293,7 +293,7 @@ async def test_running_server_is_left_alone(deployment: Deployment) -> None:
     assert "is in use: stop the reference PDS first" in said
 
 
-async def test_dry_run_beside_the_running_server_tells_the_same(deployment: Deployment, tmp_path: Path) -> None:
+async def test_dry_run_next_to_the_running_server_reports_the_same(deployment: Deployment, tmp_path: Path) -> None:
     """A dry run next to the running server reports the same. It reads a snapshot, and the server continues to write to
     its logs.
     """

@@ -119,7 +119,7 @@ async def test_account_is_not_shown_while_its_content_comes(mover: Hosted):
     await repositories.db.write(lambda w: hosting.activate(w, repositories, mover.did, None))
 
 
-async def test_import_begun_while_the_account_was_shown_does_not_begin(ada: Hosted):
+async def test_import_does_not_begin_once_the_account_is_active(ada: Hosted):
     """An import does not begin if the account was activated after it was planned, so nothing is stored where it would
     be visible.
     """

@@ -74,7 +74,7 @@ async def add_passkey(page: Page, name: str) -> None:
     await page.get_by_role("button", name="Add a passkey").click()
 
 
-async def test_a_passkey_is_made_and_opens_the_door(deployment: Deployment, browser: Browser) -> None:
+async def test_passkey_is_created_and_signs_in(deployment: Deployment, browser: Browser) -> None:
     """A passkey works as the second factor, as the proof before sensitive actions, and alone."""
     await deployment.sign_up("ada")
     context, page = await person(browser, deployment)

@@ -193,7 +193,7 @@ async def test_cursor_zero_on_an_empty_log_is_fine(repositories: Repositories):
     await subscriber.end()
 
 
-async def test_cursor_older_than_the_window_is_told_so(
+async def test_cursor_older_than_the_window_is_reported(
     db: Database, repositories: Repositories, ada: Hosted, clock: HandClock
 ):
     """A cursor older than the window gets OutdatedCursor and then the whole window. Cursor 0 gets it without the error,
@@ -362,7 +362,7 @@ async def test_store_that_stays_away_closes_the_socket(db: Database, clock: Hand
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_ring_that_cannot_read_what_it_lacks_lets_live_subscribers_go(
+async def test_ring_that_cannot_read_missing_frames_disconnects_subscribers(
     db: Database, repositories: Repositories, ada: Hosted
 ):
     """If the ring cannot read missing frames, live subscribers are disconnected. It reads them once the store is back,
@@ -465,7 +465,7 @@ async def test_deletion_drops_what_was_announced_before(
     await subscriber.end()
 
 
-async def test_event_of_a_transaction_that_fails_reaches_nobody(db: Database, repositories: Repositories, ada: Hosted):
+async def test_event_of_a_failed_transaction_is_not_sent(db: Database, repositories: Repositories, ada: Hosted):
     """The event of a failed transaction is not sent, and its number is given to the next event, so that numbers follow
     the commits.
     """

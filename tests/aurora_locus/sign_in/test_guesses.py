@@ -120,7 +120,7 @@ async def test_a_restart_gives_no_new_guesses(deployment: Deployment, ada: Perso
 
 
 @on_sqlite
-async def test_a_name_that_nobody_has_is_answered_alike(deployment: Deployment, ada: Person) -> None:
+async def test_unknown_name_gets_the_same_responses(deployment: Deployment, ada: Person) -> None:
     """An unknown name gets the same responses and the same limits, so guessing does not reveal which accounts exist."""
     known = [await attempt(deployment, "wrong") for _ in range(GUESSES + 1)]
     unknown = [await attempt(deployment, "wrong", identifier="nobody.test") for _ in range(GUESSES + 1)]
@@ -162,7 +162,7 @@ async def test_sessions_and_app_passwords_go_on(deployment: Deployment, ada: Per
 
 
 @on_sqlite
-async def test_a_key_that_lets_a_back_end_through_lets_nobody_guess(deployment: Deployment, ada: Person) -> None:
+async def test_key_of_a_back_end_does_not_allow_guessing(deployment: Deployment, ada: Person) -> None:
     """The key of a back end does not allow unlimited guesses, nor does an address without rate limits. Methods with
     Basic authentication are limited too.
     """
@@ -207,7 +207,7 @@ async def test_a_back_end_names_its_visitors(deployment: Deployment, ada: Person
     ids=["bare", "wrong", "other key", "moved", "bytes", "two hops", "for somebody", "other headers"],
 )
 @on_sqlite
-async def test_a_forged_address_is_nobodys(deployment: Deployment, ada: Person, forged: dict[str, str]) -> None:
+async def test_forged_address_header_does_not_help(deployment: Deployment, ada: Person, forged: dict[str, str]) -> None:
     """A forged address header does not help: whoever writes the owner's address into it is still a stranger."""
     assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 200
     await use_up(deployment)
@@ -261,7 +261,7 @@ async def test_a_proxy_that_was_not_configured_is_never_known(make_deployment: M
 
 
 @on_sqlite
-async def test_a_browser_that_was_theirs_lets_the_owner_in(
+async def test_owner_gets_in_with_a_browser_used_before(
     deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
     """A browser that the owner used before gets in, also with several accounts on it. A stranger's browser or a made-up
@@ -307,7 +307,7 @@ async def ask_for_link(who: Visitor, name: str = "ada.test") -> httpx.Response:
     return await who.send("/sign-in", {"identifier": name, "step": "mail-link"}, page="/sign-in?another")
 
 
-async def test_a_mailed_link_lets_the_owner_in_on_a_new_device(
+async def test_mailed_link_signs_the_owner_in_on_a_new_device(
     deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
     await use_up(deployment)
@@ -359,7 +359,7 @@ async def test_a_link_ends_and_has_guesses_of_its_own(deployment: Deployment, ad
     assert ada.did
 
 
-async def test_a_stranger_who_asks_for_links_takes_none_from_the_owner(
+async def test_links_requested_by_strangers_do_not_displace_the_owners(
     deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
     """Sign-in links requested by strangers do not displace the owner's: a mailbox gets few, and each stays valid,
@@ -380,7 +380,7 @@ async def test_a_stranger_who_asks_for_links_takes_none_from_the_owner(
 
 
 @on_sqlite
-async def test_a_new_password_begins_anew(deployment: Deployment, ada: Person) -> None:
+async def test_new_password_resets_the_counts(deployment: Deployment, ada: Person) -> None:
     """A new password resets the counts and the known addresses."""
     await attempt(deployment, RIGHT, address=OWNERS)
     await use_up(deployment)

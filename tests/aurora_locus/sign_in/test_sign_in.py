@@ -33,7 +33,7 @@ async def test_people_sign_in_by_what_they_remember(browser: Visitor, identifier
 
 
 @pytest.mark.usefixtures("refusals_take_their_time")
-async def test_unknown_name_and_wrong_password_are_told_alike(browser: Visitor) -> None:
+async def test_unknown_name_and_wrong_password_get_the_same_response(browser: Visitor) -> None:
     """An unknown name and a wrong password get the same text and status, never faster than the minimum time of a
     refusal.
     """

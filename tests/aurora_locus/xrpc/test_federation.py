@@ -150,7 +150,7 @@ async def test_the_only_host_is_itself(deployment: Deployment) -> None:
     refused(await deployment.stranger.get(f"{SYNC}.listHosts", cursor="1"), "InvalidRequest")
 
 
-async def test_operator_sees_who_reads_and_how_far(make_deployment: MakeDeployment) -> None:
+async def test_operator_sees_subscribers_and_their_lag(make_deployment: MakeDeployment) -> None:
     """The operator sees subscribers with their lag, and relays with what they report about this host."""
     async with open_relay() as relay:
         deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url, "http://127.0.0.1:1"))
@@ -211,7 +211,7 @@ async def test_operator_sees_which_accounts_a_relay_leaves_out(make_deployment: 
         await http.close()
 
 
-async def test_lag_is_told_in_events_and_seconds(deployment: Deployment) -> None:
+async def test_lag_is_shown_in_events_and_seconds(deployment: Deployment) -> None:
     """Lag is shown in events and seconds: here a subscriber has not received four events, the oldest ten seconds old."""
     await deployment.sign_up("ana")
     live = deployment.pds.live

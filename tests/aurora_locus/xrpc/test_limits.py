@@ -46,7 +46,7 @@ async def public_deployment(make_deployment: MakeDeployment) -> Deployment:
     return await make_deployment(**PUBLIC)
 
 
-async def test_limits_are_told_on_every_answer(public_deployment: Deployment) -> None:
+async def test_every_response_reports_the_limits(public_deployment: Deployment) -> None:
     """Every response reports the limits, even refusals, so that a client can slow down before it is stopped."""
     answer = await public_deployment.sign_in("nobody.test", "wrong")
     assert answer.status_code == 401
@@ -245,7 +245,7 @@ async def test_proxies_in_private_networks_tell_clients_apart(
     assert await ask("10.0.0.7, 9.9.9.9, 10.0.0.8") == 200
 
 
-async def test_five_thousand_behind_a_proxy_that_names_nobody_notice_nothing(
+async def test_five_thousand_people_behind_an_unconfigured_proxy_are_not_limited(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five thousand people behind an unconfigured proxy notice nothing. Everybody has the proxy's address, which gets a

@@ -281,7 +281,7 @@ async def test_bug_tells_nothing(served: str, as_ada: Client, ada: Hosted, monke
     assert "block" not in answer.text
 
 
-async def test_large_answers_are_folded_for_those_who_read_that(http: httpx.AsyncClient, as_ada: Client, ada: Hosted):
+async def test_large_responses_are_compressed_if_accepted(http: httpx.AsyncClient, as_ada: Client, ada: Hosted):
     """Large responses are compressed for clients that accept it; small ones and those for other clients are not. Caches
     are told what the response depends on.
     """

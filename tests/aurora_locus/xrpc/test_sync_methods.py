@@ -321,7 +321,9 @@ async def test_leaving_subscribers_are_forgotten(served: str, ada: Hosted):
             await asyncio.sleep(0)
 
 
-async def test_subscriber_that_stops_reading_is_cut_off_and_told_why(db: Database, clock: HandClock, tmp_path: Path):
+async def test_subscriber_that_stops_reading_is_disconnected_with_a_reason(
+    db: Database, clock: HandClock, tmp_path: Path
+):
     """A subscriber that stops reading is disconnected with a reason, over a real socket. Memory stays that of the ring,
     others get everything, and the slow one can reconnect.
     """

@@ -42,7 +42,7 @@ async def test_verbs_work_as_in_an_interactive_transaction(db):
     assert (await count(db), told) == (3, ["durable"])
 
 
-async def test_it_is_done_in_the_context_of_whoever_asked(db):
+async def test_work_runs_in_the_callers_context(db):
     """Work runs in the caller's context, so that the request id is in the log. What it sets there is not visible to
     others.
     """

@@ -36,7 +36,7 @@ async def is_waited_for(tx: Transaction) -> None:
         pass
 
 
-async def test_work_is_done_in_the_name_of_who_brought_it(db):
+async def test_work_runs_in_the_context_of_its_caller(db):
     """Work runs in the context of its caller and inside an open transaction; neither leaks to others."""
 
     async def work(_tx: Transaction) -> tuple[str, bool]:
@@ -118,7 +118,7 @@ async def test_early_refusal_is_left_out_and_late_failure_repeats_all(db):
     assert await kept(db) == ([1, 3, 4, 6], 4)
 
 
-async def test_a_held_row_is_nobody_elses(db):
+async def test_held_row_makes_others_wait(db):
     """While a row is held, another transaction waits until the first has ended and then sees its result."""
     order: list[str] = []
 

@@ -18,7 +18,7 @@ async def ticks(count: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_after_a_storm_what_was_said_is_what_is_stored(make_database: MakeDatabase, seed: int):
+async def test_after_a_storm_exactly_the_acknowledged_writes_are_stored(make_database: MakeDatabase, seed: int):
     """After a storm, acknowledged writes are stored and refused ones are not. ``after_commit`` was called exactly once
     for each stored one.
     """

@@ -205,7 +205,7 @@ async def test_xrpc_has_its_own_shape_and_statuses(server: Serving, session, whi
         assert json.loads(await response.read()) == {"error": error, "message": FAILURES[which].why}
 
 
-async def test_form_problems_stand_beside_their_fields(server: Serving, session):
+async def test_form_problems_are_listed_by_field(server: Serving, session):
     """Form problems are listed by field, under the names that clients of a JSON API use."""
     async with session.get(f"{server.url}/fail/form") as response:
         assert json.loads(await response.read())["fields"] == {

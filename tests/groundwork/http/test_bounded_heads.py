@@ -52,7 +52,7 @@ async def test_a_head_without_end_is_not_taken(start: bytes, more: bytes) -> Non
     assert sent < 20_000_000
 
 
-async def test_a_head_that_is_too_long_is_told_so() -> None:
+async def test_too_long_head_is_refused() -> None:
     async with serving(_echo_length) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"a" * MAX_HEAD_BYTES)
@@ -132,9 +132,7 @@ class Collecting(asyncio.Protocol):
     ],
     ids=["nothing", "half a head", "half a body", "half a second request"],
 )
-async def test_requests_that_never_come_to_an_end_are_let_go(
-    sent: bytes, answer: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_endless_requests_are_dropped(sent: bytes, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that never ends is dropped, even if it sends a byte now and then."""
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(bounded_heads, name, 0.05)

@@ -171,7 +171,7 @@ async def test_streams_take_half_of_the_connections() -> None:
 
 @of_addresses
 @pytest.mark.parametrize("sent", HOLDING.values(), ids=HOLDING)
-async def test_an_address_pushes_out_its_own_connections_and_nobody_elses(sent: bytes) -> None:
+async def test_address_replaces_only_its_own_connections(sent: bytes) -> None:
     """Beyond its share, each new connection of an address replaces one of its own, so others do not have to come first."""
     async with limited(of_address=4) as (server, _), clients(server, 2, GET) as others:
         for one in others:
@@ -264,7 +264,7 @@ async def test_counts_come_back_to_nothing() -> None:
 
 
 @pytest.mark.parametrize("rest", [b"", b"connection: close\r\n"], ids=["kept open", "to be closed"])
-async def test_an_answer_that_nobody_reads_is_let_go(rest: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unread_response_is_dropped(rest: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A response that the client does not read is dropped instead of being kept in memory until the client leaves."""
     for name in ("READING_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(bounded_heads, name, 0.05)

@@ -99,7 +99,7 @@ async def _read_to_the_end(reader: asyncio.StreamReader) -> None:
         return
 
 
-async def test_a_stop_does_not_wait_for_clients_who_ask_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stop_does_not_wait_for_idle_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop closes idle connections at once, without uvicorn's pause of a tenth of a second."""
     slept: list[float] = []
     sleep = asyncio.sleep

@@ -52,7 +52,7 @@ INJECTION = "=?utf-8?q?x=0D=0AReply-To:_eve@evil.example=0D=0A=0D=0AAll_is_hers.
 
 
 @pytest.mark.parametrize("before", ["", "Eve invites you: ", "Grüße von Eve: " + "viele " * 30])
-def test_encoded_words_that_somebody_wrote_begin_no_header(before):
+def test_encoded_words_of_users_start_no_header(before):
     """Encoded words in a user's text start no header, although Python decodes them and would write their line breaks
     (RFC 2047, section 5).
 

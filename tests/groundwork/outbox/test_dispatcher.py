@@ -224,7 +224,7 @@ async def test_a_dropped_job_is_gone_unless_it_is_being_delivered(db: Database):
         assert await jobs.find(tx, "kind", "t") is None
 
 
-async def test_a_selection_is_enqueued_again_whoever_has_it(db: Database):
+async def test_selected_jobs_are_enqueued_again_in_any_state(db: Database):
     """A selection is enqueued again in any state: a job that is being delivered is due once more, and a completed one
     is due again. Both have the selection's partition.
     """

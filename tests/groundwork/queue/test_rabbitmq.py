@@ -177,7 +177,7 @@ async def test_a_broker_that_is_away_is_unavailable(clock: HandClock):
     await queue.close()
 
 
-async def test_the_queues_are_what_they_are_said_to_be(worker):
+async def test_queues_have_the_documented_properties(worker):
     """The queues have the documented properties: a broker refuses to redeclare a queue or exchange differently, so the
     test tries the opposite of each.
     """

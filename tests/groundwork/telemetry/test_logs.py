@@ -102,7 +102,7 @@ def test_console_is_for_people(out):
     assert "hunter2" not in out.getvalue()
 
 
-def test_lines_that_find_no_room_cost_nobody_an_answer():
+def test_full_log_disk_fails_no_caller():
     """If the disk of the log is full, callers continue, including a library that reports its own failure."""
     with Path("/dev/full").open("w", buffering=1) as full:
         configure(LogFormat.JSON, stream=full)

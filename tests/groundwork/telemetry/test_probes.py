@@ -55,7 +55,7 @@ async def test_nothing_is_claimed_before_it_was_tried(disk: Disk, now: list[floa
     assert probes_over(disk, Metrics("test"), now).outcomes() == {"writes": ProbeResult("not tried yet", None)}
 
 
-async def test_the_last_outcome_is_told_with_its_age(disk: Disk, now: list[float]):
+async def test_last_outcome_is_reported_with_its_age(disk: Disk, now: list[float]):
     probes = probes_over(disk, Metrics("test"), now)
     await probes.try_all()
     now[0] += 3

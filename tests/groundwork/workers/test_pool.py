@@ -268,7 +268,7 @@ async def test_an_allowance_is_used_up_and_comes_back() -> None:
         await pool.close()
 
 
-async def test_a_caller_who_goes_takes_the_job_along(pool: WorkerPool, tmp_path: Path) -> None:
+async def test_job_ends_with_its_caller(pool: WorkerPool, tmp_path: Path) -> None:
     """If the caller goes away, the process of the job is killed."""
     path = tmp_path / "pid"
     task = asyncio.create_task(pool.run(partial(jobs.write_pid, str(path))))

@@ -18,7 +18,7 @@ def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.Complet
     return STARTER.run("flags", *arguments, environment=environment)
 
 
-async def test_a_flag_is_switched_off_and_on_and_says_who_did_it(tmp_path: Path):
+async def test_flag_is_switched_off_and_on_and_shows_who_did_it(tmp_path: Path):
     """A flag is switched off and on, and shows who did it. Switching ingestion on enqueues a read of every known
     repository.
     """

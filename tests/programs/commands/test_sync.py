@@ -60,7 +60,7 @@ async def said(tmp_path: Path, plc_url: str, *arguments: str) -> tuple[int, str,
 
 
 @pytest.mark.parametrize("verb", ["read", "reset"])
-async def test_a_did_that_nobody_can_resolve_is_refused_at_once(tmp_path: Path, verb: str):
+async def test_unresolvable_did_is_refused_at_once(tmp_path: Path, verb: str):
     async with Directory({KNOWN: {"id": KNOWN}}) as directory:
         status, words, queued = await said(tmp_path, directory.url, verb, UNKNOWN)
         assert (status, queued) == (1, [])
@@ -83,7 +83,7 @@ async def test_unresolved_did_is_queued_while_the_directory_is_down(tmp_path: Pa
     assert f"Could not check whether {KNOWN} exists" in words
 
 
-async def test_nothing_is_compared_where_one_of_the_dids_is_nobodys(tmp_path: Path):
+async def test_nothing_is_compared_if_a_did_does_not_exist(tmp_path: Path):
     """Nothing is compared if one of the DIDs does not exist, as for a read. If nobody can tell, the comparison itself
     says what it could not read.
     """
