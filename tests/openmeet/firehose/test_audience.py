@@ -57,7 +57,7 @@ async def reading_since(tenant: Tenant) -> int:
     return found.revision
 
 
-async def test_one_that_was_away_is_new_when_it_comes_back(make_database: MakeDatabase, clock: HandClock):
+async def test_a_community_that_was_removed_is_new_when_it_returns(make_database: MakeDatabase, clock: HandClock):
     """While it was not configured, nothing was kept for it."""
     installation, town, village = await hearing(make_database)
     await delivery.ensure_default_interests(installation, [town, village])

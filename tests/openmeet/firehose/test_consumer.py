@@ -65,7 +65,7 @@ async def test_every_captured_commit_is_verified(bench: Bench):
         assert await cursors.rejected(reader) == []
 
 
-async def test_what_concerns_nobody_is_not_decoded(bench: Bench):
+async def test_irrelevant_frames_are_not_decoded(bench: Bench):
     """No identity is resolved and nothing is enqueued, but the cursor moves."""
     frames = captured_frames()
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
@@ -75,7 +75,7 @@ async def test_what_concerns_nobody_is_not_decoded(bench: Bench):
     assert (await bench.queue.depth()).waiting == 0
 
 
-async def test_an_account_met_in_the_middle_of_its_history_is_read(bench: Bench):
+async def test_a_newly_seen_account_is_read(bench: Bench):
     frames = captured_frames()
     bench.interested_in(*everybody())
     async with Relay(frames, sequences(frames)) as relay:
@@ -86,7 +86,7 @@ async def test_an_account_met_in_the_middle_of_its_history_is_read(bench: Bench)
     assert len({hint.did for hint in hints}) == len(hints)
 
 
-async def test_bad_frames_are_kept_and_the_stream_goes_on(bench: Bench):
+async def test_bad_frames_are_kept_and_the_stream_continues(bench: Bench):
     """A flipped bit, garbage, and a commit under another account's name are each refused, and the others are processed."""
     frames = captured_frames()
     numbers = sequences(frames)
@@ -165,7 +165,7 @@ async def test_unknown_cursor_stops_the_source(bench: Bench):
     assert "cursor" in source.reason
 
 
-async def test_key_that_rotated_is_asked_for_once_more(bench: Bench):
+async def test_a_rotated_key_is_resolved_again(bench: Bench):
     """A stale DID document is refreshed before a signature is rejected."""
     frames = captured_frames()
     commit = next(frame for frame in frames if glance(frame).kind == "#commit")
@@ -226,7 +226,7 @@ async def test_a_number_far_ahead_does_not_make_later_frames_old(bench: Bench):
     assert "far beyond" in kept[0].reason
 
 
-async def test_a_gap_that_the_next_connection_begins_with_is_believed(bench: Bench):
+async def test_a_gap_at_the_start_of_a_connection_is_accepted(bench: Bench):
     """A relay whose retention no longer reaches back to our cursor starts far ahead every time."""
     far = [MAX_JUMP * 5, MAX_JUMP * 5 + 1]
     bench.interested_in(*everybody())
@@ -235,7 +235,7 @@ async def test_a_gap_that_the_next_connection_begins_with_is_believed(bench: Ben
         assert relay.connections == 2
 
 
-async def test_numbers_of_a_clock_may_have_any_gap_up_to_now(bench: Bench):
+async def test_clock_based_numbers_can_have_any_gap_up_to_now(bench: Bench):
     """Some servers number frames by the clock. A quiet hour is not a jump, but a number from tomorrow is."""
     now = int(bench.clock.now())
     numbers = [now - 2 * HOUR, now - HOUR, now]

@@ -25,7 +25,7 @@ async def waiting(queues: dict[str, EmbeddedQueue]) -> dict[str, int]:
     return {name: (await queue.depth()).waiting for name, queue in queues.items()}
 
 
-async def test_a_message_is_put_once_into_the_queue_of_each_that_wants_it(make_sqlite: MakeDatabase, clock: HandClock):
+async def test_each_interested_community_gets_a_message_once(make_sqlite: MakeDatabase, clock: HandClock):
     """The village follows one author only. Everyone gets account moves and deletions, and a second source repeats
     nothing.
     """
@@ -52,9 +52,7 @@ class Away(EmbeddedQueue):
         await super().publish(messages)
 
 
-async def test_what_one_queue_does_not_confirm_is_not_repeated_to_the_others(
-    make_sqlite: MakeDatabase, clock: HandClock
-):
+async def test_a_queue_that_does_not_confirm_causes_no_repeats_elsewhere(make_sqlite: MakeDatabase, clock: HandClock):
     queues = await queues_of(make_sqlite, clock, ["hamlet", "town"])
     queues["village"] = Away(await make_sqlite("groundwork.queue"), clock)
     delivering = TenantQueues(queues, counting(Metrics("openmeet")), sleep=at_once)

@@ -38,7 +38,7 @@ async def followed(bench: Bench) -> set[str]:
     return known.followed | set(known.dids)
 
 
-async def test_only_whom_something_refers_to_is_followed_on(bench: Bench, community: Database):
+async def test_only_referenced_repositories_stay_followed(bench: Bench, community: Database):
     async with bench.db.reader() as reader:
         known = await sources.load(reader)
     assert await expire(bench.db, [community], known) == 0, "they were seen a moment ago"
@@ -48,7 +48,7 @@ async def test_only_whom_something_refers_to_is_followed_on(bench: Bench, commun
     assert known.followed | set(known.dids) == {did(1)}, "the running consumer knows"
 
 
-async def test_any_community_may_refer_to_them(bench: Bench, community: Database, make_sqlite: MakeDatabase):
+async def test_a_reference_in_any_community_is_enough(bench: Bench, community: Database, make_sqlite: MakeDatabase):
     """A row in any community is enough: another one has an event by author 3."""
     other = await make_sqlite("openmeet", clock=bench.clock)
     await take(other, event(3, "tea", 1))
@@ -59,7 +59,7 @@ async def test_any_community_may_refer_to_them(bench: Bench, community: Database
     assert await followed(bench) == {did(1), did(3)}
 
 
-async def test_where_a_community_is_away_nobody_expires(bench: Bench, community: Database):
+async def test_nobody_expires_while_a_community_is_unreachable(bench: Bench, community: Database):
     """If a community's database is away, it might refer to anybody."""
     bench.clock.turn(KEPT_FOR + DAY)
     async with bench.db.reader() as reader:

@@ -68,7 +68,7 @@ async def heard_before(bench: Bench, url: str, seq: int, *dids: str) -> None:
     bench.consumer.interests.followed.update([*dids, ELSEWHERE])
 
 
-async def test_a_pds_that_has_forgotten_enqueues_reads_of_those_heard_through_it(bench: Bench):
+async def test_a_gap_at_a_pds_enqueues_reads_of_its_repositories(bench: Bench):
     """Repositories seen through another source lost nothing."""
     first, second = list(captured_documents())[:2]
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
@@ -78,7 +78,7 @@ async def test_a_pds_that_has_forgotten_enqueues_reads_of_those_heard_through_it
     assert await queued(bench) == sorted([first, second])
 
 
-async def test_a_relay_that_has_forgotten_enqueues_reads_of_everybody_followed(bench: Bench):
+async def test_a_gap_at_a_relay_enqueues_reads_of_everybody_followed(bench: Bench):
     first, second = list(captured_documents())[:2]
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
     async with Forgetful([numbered(50)], [50]) as relay:
@@ -97,7 +97,7 @@ async def test_a_source_that_was_never_read_enqueues_nothing(bench: Bench):
     assert await queued(bench) == []
 
 
-async def test_a_jump_that_is_believed_enqueues_reads(bench: Bench):
+async def test_an_accepted_jump_enqueues_reads(bench: Bench):
     """Frames skipped by the jump are lost, just as those that an outdated-cursor notice reports."""
     far = MAX_JUMP * 5
     bench.interested_in(*everybody())

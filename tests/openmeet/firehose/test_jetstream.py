@@ -121,7 +121,7 @@ def dictionary_of(folder: Path) -> Path:
 
 
 @needs("fixtures")
-def test_captured_lines_have_the_cids_that_they_name():
+def test_captured_lines_match_their_cids():
     """84 lines of the public network are all accepted, and three operations of one commit keep their order."""
     lines = [read_line(line) for line in captured()]
     assert [line.refusal for line in lines if line is not None and line.refusal] == []
@@ -131,7 +131,7 @@ def test_captured_lines_have_the_cids_that_they_name():
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_every_way_of_packing(bench: Bench, way: str, tmp_path: Path):
+async def test_every_encoding_is_read(bench: Bench, way: str, tmp_path: Path):
     """The encodings are plain text, permessage-deflate without a dictionary, and zstd if the operator configured one."""
     bench.interested_in(("collection", EVENT))
     path = dictionary_of(tmp_path)
@@ -169,7 +169,7 @@ async def test_wrong_lines_are_kept_and_the_stream_goes_on(bench: Bench):
 
 
 @pytest.mark.parametrize("number", [9 * 10**18, AT + 2 * HOUR])
-async def test_a_number_from_a_time_to_come_is_no_place_to_resume_at(bench: Bench, number: int):
+async def test_a_cursor_in_the_future_is_not_stored(bench: Bench, number: int):
     """A cursor in the far future would be sent after every restart and hide every gap. The line is processed, but the
     cursor stays.
     """
@@ -184,7 +184,7 @@ async def test_a_number_from_a_time_to_come_is_no_place_to_resume_at(bench: Benc
     assert len(await messages_of(bench)) == 3
 
 
-async def test_a_line_that_inflates_beyond_measure_ends_the_connection(bench: Bench):
+async def test_a_decompression_bomb_ends_the_connection(bench: Bench):
     """A hundred megabytes of zeros compress to a hundred kilobytes. The socket stops unpacking, and the source is
     reported as failing.
     """
@@ -218,7 +218,7 @@ async def _is_asked(server: Server, times: int) -> bool:
     return len(server.queries) == times
 
 
-async def test_authors_met_here_are_followed_after_a_restart(bench: Bench):
+async def test_known_authors_are_followed_after_a_restart(bench: Bench):
     """Account lines concern us if we have events of that account, and that knowledge survives in the database."""
     bench.interested_in(("collection", EVENT))
     at = AT
@@ -236,7 +236,7 @@ async def test_authors_met_here_are_followed_after_a_restart(bench: Bench):
     assert [(hint.did, hint.status) for hint in hints] == [(AUTHOR, "deleted")]
 
 
-async def test_absence_longer_than_its_memory_enqueues_reads(bench: Bench):
+async def test_an_absence_longer_than_the_retention_enqueues_reads(bench: Bench):
     """No line reports the gap, so every followed repository is read whole."""
     bench.interested_in(("collection", EVENT), ("did", AUTHOR))
     at = AT
@@ -268,7 +268,7 @@ class _Restarts(Server):
         return socket
 
 
-async def test_a_consumer_that_runs_on_makes_good_what_it_was_cut_off_from(bench: Bench):
+async def test_a_long_disconnection_enqueues_reads(bench: Bench):
     """The same happens when the process keeps running and only the connection was down, for a day and a half."""
     bench.interested_in(("collection", EVENT), ("did", AUTHOR))
     at = AT
@@ -285,7 +285,7 @@ async def test_a_consumer_that_runs_on_makes_good_what_it_was_cut_off_from(bench
     assert [(hint.did, hint.kind) for hint in hints] == [(AUTHOR, HintKind.REPOSITORY)]
 
 
-def test_a_line_that_claims_to_be_huge_is_not_unpacked(tmp_path: Path):
+def test_a_huge_line_is_not_decompressed(tmp_path: Path):
     """A small frame that decompresses to far more than allowed is refused, and so are invalid zstd data and a missing
     dictionary.
     """
@@ -316,7 +316,7 @@ async def test_our_own_pds_in_jetstreams_shape(deployment: Deployment):
     await _listen(deployment, "select 1 from events where removed_at is not null and record_uri = :uri", made["uri"])
 
 
-async def test_unsigned_word_about_a_signed_record_is_proven(deployment: Deployment):
+async def test_an_unsigned_deletion_of_a_signed_record_is_verified(deployment: Deployment):
     """The firehose brought an event. A Jetstream server's claim that it was deleted is not believed until the PDS has
     been asked.
     """
@@ -361,7 +361,7 @@ async def _listen(deployment: Deployment, question: str, uri: object) -> None:
         await following
 
 
-async def test_state_of_a_source_that_is_away(bench: Bench):
+async def test_an_unreachable_source_is_failing(bench: Bench):
     """The source is shown as failing, with the reason, and is retried."""
 
     async def look() -> bool:
@@ -372,7 +372,7 @@ async def test_state_of_a_source_that_is_away(bench: Bench):
     await follow_until(bench, "http://127.0.0.1:1", look)
 
 
-async def test_authors_whom_nobody_can_resolve_delay_no_line(bench: Bench):
+async def test_unresolvable_authors_delay_no_line(bench: Bench):
     """The author of a line is not resolved, so neither one whose server hangs nor the others delay it."""
     lines = [event_line(f"Tea {number}", AT + number).replace(AUTHOR, _author(number)) for number in range(200)]
     bench.directory.hanging = {_author(number) for number in range(200)}

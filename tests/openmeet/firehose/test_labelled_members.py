@@ -6,7 +6,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
 
 
-async def test_what_a_labelled_member_edits_goes_on_into_their_repository(deployment: Deployment) -> None:
+async def test_a_labelled_members_edits_are_still_published(deployment: Deployment) -> None:
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()

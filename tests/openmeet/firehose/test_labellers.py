@@ -102,7 +102,7 @@ async def bench(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[
 
 
 @pytest.mark.parametrize("value", sorted(labels.HIDING))
-async def test_an_event_is_gone_while_a_label_on_it_holds(bench, value):
+async def test_a_label_hides_an_event_while_it_is_valid(bench, value):
     event = await bench.event()
     await bench.hear(bench.labeller.label(URI, value))
     assert not await bench.shown(event)
@@ -111,7 +111,7 @@ async def test_an_event_is_gone_while_a_label_on_it_holds(bench, value):
     assert bench.counted("kept") == 2
 
 
-async def test_a_label_on_an_account_holds_what_it_hosts_also_what_comes_later(bench):
+async def test_a_label_on_an_account_hides_all_its_events(bench):
     await bench.hear(bench.labeller.label(DID))
     event = await bench.event()
     assert not await bench.shown(event)
@@ -119,7 +119,7 @@ async def test_a_label_on_an_account_holds_what_it_hosts_also_what_comes_later(b
     assert await bench.shown(event)
 
 
-async def test_other_words_warn_and_hide_nothing(bench):
+async def test_other_labels_only_warn(bench):
     event = await bench.event()
     await bench.hear(bench.labeller.label(URI, "rude"), bench.labeller.label(DID, "!warn"))
     assert await bench.shown(event)
@@ -130,7 +130,7 @@ async def test_other_words_warn_and_hide_nothing(bench):
         }
 
 
-async def test_a_member_of_ours_is_held_with_events_and_series_that_nobody_published(bench):
+async def test_a_label_hides_a_members_unpublished_events_too(bench):
     """The host still sees it, and other people's data is not affected."""
     async with bench.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -149,7 +149,7 @@ async def test_a_member_of_ours_is_held_with_events_and_series_that_nobody_publi
         assert (await series_queries.by_id(reader, weekly.id)).is_hidden
 
 
-async def test_whoever_signs_for_another_or_speaks_for_another_is_not_believed(bench):
+async def test_invalid_labels_are_ignored(bench):
     """A wrong key, another source, a changed value, a missing signature, or a time in the future: none hides anything,
     and all are counted.
     """
@@ -172,7 +172,7 @@ async def test_whoever_signs_for_another_or_speaks_for_another_is_not_believed(b
     assert not await bench.shown(event)
 
 
-async def test_frames_that_are_none_do_not_stop_the_stream(bench):
+async def test_invalid_frames_do_not_stop_the_stream(bench):
     event, speaker = await bench.event(), bench.labeller
     speaker.said += [
         b"\xff",
@@ -184,7 +184,7 @@ async def test_frames_that_are_none_do_not_stop_the_stream(bench):
     assert bench.counted("refused") == 2
 
 
-async def test_a_subject_that_no_index_takes_stops_nothing(bench):
+async def test_a_subject_too_long_for_an_index_stops_nothing(bench):
     """Subjects have the maximum length of the protocol and do not compress."""
     event, speaker = await bench.event(), bench.labeller
     letters = "".join(chr(97 + (number * number * 31 + number // 7) % 26) for number in range(2_000))
@@ -193,7 +193,7 @@ async def test_a_subject_that_no_index_takes_stops_nothing(bench):
     assert (bench.counted("refused"), bench.counted("kept")) == (1, 1)
 
 
-async def test_what_is_told_again_changes_nothing(bench):
+async def test_repeated_labels_change_nothing(bench):
     """The labeller repeats its whole history on each connection, with new numbers too. Labels that were negated stay
     negated.
     """
@@ -208,7 +208,7 @@ async def test_what_is_told_again_changes_nothing(bench):
     assert await cursor_of(bench.labelling, LABELLER) == 3
 
 
-async def test_a_label_ends_when_it_said_that_it_would(bench):
+async def test_a_label_expires(bench):
     event, speaker = await bench.event(), bench.labeller
     spam = speaker.label(URI, exp=format_datetime(bench.clock.now() + HOUR))
     await bench.hear(spam)
@@ -221,13 +221,13 @@ async def test_a_label_ends_when_it_said_that_it_would(bench):
     assert await bench.shown(event)
 
 
-async def test_a_label_that_had_ended_before_it_was_heard_hides_nothing(bench):
+async def test_an_expired_label_hides_nothing(bench):
     event, speaker = await bench.event(), bench.labeller
     await bench.hear(speaker.label(URI, exp=format_datetime(bench.clock.now() - MINUTE)))
     assert await bench.shown(event)
 
 
-async def test_a_label_about_one_version_is_about_no_other(bench):
+async def test_a_label_on_one_version_affects_no_other(bench):
     event, speaker = await bench.event(), bench.labeller
     this = "bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
     await bench.hear(speaker.label(URI, cid=this))
@@ -240,7 +240,7 @@ async def test_a_label_about_one_version_is_about_no_other(bench):
     assert await bench.shown(event)
 
 
-async def test_a_moderators_word_is_stronger_and_can_be_taken_back(bench):
+async def test_a_moderators_decision_overrides_a_label(bench):
     event, speaker = await bench.event(), bench.labeller
     await bench.hear(speaker.label(URI), speaker.label(DID))
     async with bench.db.transaction() as tx:
@@ -263,7 +263,7 @@ async def test_a_moderators_word_is_stronger_and_can_be_taken_back(bench):
     assert await bench.shown(event)
 
 
-async def test_whom_the_settings_name_no_more_hides_nothing_any_more(bench):
+async def test_a_removed_labeller_hides_nothing(bench):
     event, speaker = await bench.event(), bench.labeller
     await bench.hear(speaker.label(URI))
     stop = asyncio.Event()
@@ -275,7 +275,7 @@ async def test_whom_the_settings_name_no_more_hides_nothing_any_more(bench):
     assert await cursor_of(bench.labelling, LABELLER) == -1
 
 
-async def test_however_much_a_labeller_said_it_is_forgotten_in_pieces_and_holds_up_nobody(bench, monkeypatch):
+async def test_a_removed_labellers_labels_are_deleted_in_batches(bench, monkeypatch):
     """Labels of a removed labeller are deleted in batches, one per transaction. Its replacement is read before the
     first batch is done.
     """
@@ -313,7 +313,7 @@ async def test_however_much_a_labeller_said_it_is_forgotten_in_pieces_and_holds_
     assert await cursor_of(bench.labelling, gone) == -1
 
 
-async def test_whoever_is_chosen_again_while_being_forgotten_is_read_from_the_beginning(bench):
+async def test_a_labeller_added_again_is_read_from_the_beginning(bench):
     event, speaker = await bench.event(), bench.labeller
     await bench.hear(speaker.label(URI))
     async with bench.db.transaction() as tx:
@@ -324,14 +324,14 @@ async def test_whoever_is_chosen_again_while_being_forgotten_is_read_from_the_be
     assert not await bench.shown(event)
 
 
-async def test_what_concerns_nobody_here_is_not_kept(bench):
+async def test_irrelevant_labels_are_not_stored(bench):
     await bench.hear(bench.labeller.label(f"at://{DID}/app.bsky.feed.post/3l3qo2vutsw2b"))
     async with bench.db.reader() as reader:
         assert await reader.fetch("select * from labels") == []
     assert bench.counted("elsewhere") == 1
 
 
-async def test_a_new_key_is_asked_for(bench):
+async def test_a_new_signing_key_is_resolved(bench):
     """The labeller signs with a new key. Its labels are believed once its DID document has that key."""
     event, speaker = await bench.event(), bench.labeller
     await bench.hear(speaker.label(DID, "rude"))
@@ -343,7 +343,7 @@ async def test_a_new_key_is_asked_for(bench):
     assert bench.counted("refused") == 0
 
 
-async def test_a_labeller_that_knows_no_such_place_is_left_alone(bench):
+async def test_a_labeller_that_rejects_the_cursor_is_not_retried(bench):
     bench.labeller.refusal = frames.encode_error("FutureCursor", "Ahead of every label.")
     await asyncio.wait_for(labelers.follow_labeler(bench.labelling, LABELLER, asyncio.Event()), 20)
     async with bench.db.reader() as reader:
@@ -361,7 +361,7 @@ async def stands(bench, state: str) -> bool:
     return one is not None and one.state == state
 
 
-async def test_one_that_cannot_be_read_says_so_until_it_can(bench):
+async def test_an_unreadable_labeller_is_reported_until_it_recovers(bench):
     """This also holds if it has nothing new to send afterwards. The time shown is that of the first failure, whatever
     was tried since.
     """
@@ -396,7 +396,7 @@ async def test_one_that_cannot_be_read_says_so_until_it_can(bench):
         await following
 
 
-async def test_what_our_own_server_labels(bench, make_sqlite, tmp_path: Path):
+async def test_labels_of_our_own_server_are_applied(bench, make_sqlite, tmp_path: Path):
     """Aurora Locus applies and negates a label, live, signed with the key in its own DID document."""
     event, port, did = await bench.event(), free_port(), Did("did:plc:aurorauroraaurorauroraau")
     settings = PdsSettings(

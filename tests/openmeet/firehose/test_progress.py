@@ -19,7 +19,7 @@ async def started(bench: Bench, *urls: str) -> list[int | None]:
         return [await cursors.add_source(tx, url) for url in urls]
 
 
-async def test_a_source_that_is_not_named_any_more_is_not_shown(bench: Bench):
+async def test_a_removed_source_is_not_listed(bench: Bench):
     await started(bench, ONE, OTHER)
     await started(bench, OTHER)
     assert await shown(bench) == [OTHER]
@@ -27,7 +27,7 @@ async def test_a_source_that_is_not_named_any_more_is_not_shown(bench: Bench):
     assert await shown(bench) == []
 
 
-async def test_a_source_that_is_named_again_goes_on_where_it_was(bench: Bench):
+async def test_a_source_that_is_added_again_resumes_at_its_cursor(bench: Bench):
     await started(bench, ONE)
     async with bench.db.transaction() as tx:
         await cursors.advance(tx, ONE, 7, {}, ())

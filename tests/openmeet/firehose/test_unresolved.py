@@ -134,7 +134,7 @@ async def test_a_host_that_never_answers_delays_nobody_else(bench: Bench):
     assert await number(bench, "unresolved_repositories") == 1
 
 
-async def test_a_signature_that_fails_is_looked_into_beside_the_stream(bench: Bench):
+async def test_a_failed_signature_does_not_delay_the_stream(bench: Bench):
     """The directory does not respond for the author whose key may have changed. Everybody after them is applied."""
     good = commits()
     did = glance(good[0]).did
@@ -173,7 +173,7 @@ async def test_a_repository_is_read_when_its_identity_can_be_resolved(bench: Ben
     assert late not in bench.consumer.unresolved
 
 
-async def test_a_retry_that_fails_waits_longer_and_ends_some_day(bench: Bench):
+async def test_failed_retries_back_off_and_end(bench: Bench):
     late = Did(glance(commits()[0]).did)
     bench.directory.failing = {late}
     bench.consumer.unresolved.add(late, "wss://relay.example", "away", bench.clock.now())
@@ -188,7 +188,7 @@ async def test_a_retry_that_fails_waits_longer_and_ends_some_day(bench: Bench):
     assert await number(bench, "unresolved_repositories") == 0
 
 
-async def test_a_restart_remembers_whom_it_drops(bench: Bench):
+async def test_a_restart_remembers_dropped_authors(bench: Bench):
     """A new process does not resolve the authors again before they are due."""
     good = commits()[:2]
     late = Did(glance(good[0]).did)
@@ -206,7 +206,7 @@ async def test_a_restart_remembers_whom_it_drops(bench: Bench):
     assert bench.directory.asked[late] == 1
 
 
-async def test_rows_are_capped_and_the_oldest_go(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+async def test_rows_are_capped_and_the_oldest_are_deleted(bench: Bench, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(unresolved, "MAX_PER_SOURCE", 10)
     later = bench.consumer.unresolved
     dids = [bad_did(number) for number in range(25)]
@@ -220,7 +220,7 @@ async def test_rows_are_capped_and_the_oldest_go(bench: Bench, monkeypatch: pyte
     assert dids[15] in later
 
 
-async def test_too_many_frames_of_one_author_wait_no_longer(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+async def test_an_author_with_too_many_frames_is_read_later(bench: Bench, monkeypatch: pytest.MonkeyPatch):
     """Memory next to the stream is bounded. An author who fills it is read later instead of waiting for a lookup."""
     monkeypatch.setattr(lookups, "MAX_FRAMES_OF_DID", 5)
     did = bad_did(1)

@@ -16,19 +16,19 @@ from tests.patience import PATIENCE_SECONDS
 from tests.simulation.relay import Relay
 
 
-def test_pdses_are_read_from_the_beginning_and_relays_from_now_on():
+def test_a_pds_is_read_from_the_beginning_and_a_relay_from_now():
     assert list(upstreams(["wss://pds.example"], ["wss://relay.example"], relays_from_the_start=False)) == [
         Upstream("wss://pds.example", "pds.example:443", first_cursor=0),
         Upstream("wss://relay.example", None, first_cursor=None),
     ]
 
 
-def test_a_relays_memory_is_read_on_request():
+def test_a_relays_history_is_read_on_request():
     (relay,) = upstreams([], ["wss://relay.example"], relays_from_the_start=True)
     assert relay.first_cursor == 0
 
 
-def test_a_pds_behind_a_proxy_speaks_under_its_public_name():
+def test_a_pds_behind_a_proxy_has_its_public_name():
     (pds,) = upstreams(["ws://127.0.0.1:3001=http://localhost:3000"], [], relays_from_the_start=False)
     assert (pds.url, pds.sender) == ("ws://127.0.0.1:3001", "localhost:3000")
 
@@ -48,7 +48,7 @@ def test_spellings_of_one_host_are_one_host(one: str, other: str):
 
 
 @pytest.mark.parametrize("text", ["pds.example", "ftp://pds.example", "https://", "https://a:b", "https://a/b", ""])
-def test_what_is_no_address_is_refused(text: str):
+def test_invalid_urls_are_refused(text: str):
     with pytest.raises(Malformed):
         authority(text)
 
@@ -91,7 +91,7 @@ async def test_commits_from_another_host_are_refused_and_kept(bench: Bench):
 
 
 @needs("fixtures")
-async def test_an_account_that_moved_here_a_moment_ago_is_believed(bench: Bench):
+async def test_an_account_that_has_just_moved_is_accepted(bench: Bench):
     """The DID document is refreshed once before the sender is rejected."""
     commit = next(frame for frame in captured_frames() if glance(frame).kind == "#commit")
     did = glance(commit).did
@@ -111,7 +111,7 @@ async def test_an_account_that_moved_here_a_moment_ago_is_believed(bench: Bench)
 
 
 @needs("fixtures")
-async def test_a_relay_met_for_the_first_time_is_read_from_now_on(bench: Bench):
+async def test_a_new_relay_is_read_from_now(bench: Bench):
     """The first connection has no cursor, and the first frame received sets the stored one."""
     commit = next(frame for frame in captured_frames() if glance(frame).kind == "#commit")
     async with Relay([commit], [glance(commit).seq]) as relay:

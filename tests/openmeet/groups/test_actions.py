@@ -46,7 +46,7 @@ async def acts(db, group):
         return [line.act for line in reversed(await invitation_queries.logged(reader, group.id, limit=50))]
 
 
-async def test_who_makes_a_group_owns_it(db):
+async def test_the_creator_owns_the_group(db):
     ana, group = await club(db)
     async with db.reader() as reader:
         assert await role(reader, group, ana) is GroupRole.OWNER
@@ -54,7 +54,7 @@ async def test_who_makes_a_group_owns_it(db):
     assert await acts(db, group) == [GroupLogAction.CREATED]
 
 
-async def test_one_form_makes_one_group(db):
+async def test_one_form_creates_one_group(db):
     ana = await stranger(db, "Ana")
     async with db.transaction() as tx:
         first = await actions.create(tx, ana, details(), submission_key="k")
@@ -64,7 +64,7 @@ async def test_one_form_makes_one_group(db):
             await actions.create(tx, ana, details(name="Go club"), submission_key="k")
 
 
-async def test_a_form_that_comes_again_after_its_group_was_edited_finds_the_group_as_it_is(db):
+async def test_a_repeated_form_does_not_undo_an_edit(db):
     ana = await stranger(db, "Ana")
     async with db.transaction() as tx:
         first = await actions.create(tx, ana, details(), submission_key="k")
@@ -89,7 +89,7 @@ async def test_joining_from_many_tabs_is_one_membership(db):
     assert await acts(db, group) == [GroupLogAction.CREATED, GroupLogAction.JOINED]
 
 
-async def test_a_request_waits_for_a_yes_and_says_by_whom(db):
+async def test_a_request_waits_and_the_log_says_who_approved(db):
     ana, group = await club(db, join_policy="request", join_question="Why us?")
     ben = await stranger(db)
     with pytest.raises(InvalidForm):
@@ -104,7 +104,7 @@ async def test_a_request_waits_for_a_yes_and_says_by_whom(db):
     assert await acts(db, group) == [GroupLogAction.CREATED, GroupLogAction.ASKED, GroupLogAction.APPROVED]
 
 
-async def test_many_requests_are_decided_at_once_and_only_requests(db):
+async def test_a_bulk_decision_affects_only_requests(db):
     """A bulk decision skips people who no longer have a request."""
     ana, group = await club(db, join_policy="request")
     people = [await stranger(db, name) for name in ("Ben", "Cleo", "Dan")]
@@ -157,7 +157,7 @@ async def test_the_last_use_of_a_link_goes_to_one_of_many(db):
 
 
 @pytest.mark.parametrize("how", ["over", "revoked", "deleted"])
-async def test_an_invitation_ends(db, clock, how):
+async def test_an_invitation_expires(db, clock, how):
     ana, group = await club(db)
     ben = await stranger(db)
     async with db.transaction() as tx:
@@ -191,7 +191,7 @@ async def test_an_invitation_by_mail_is_enqueued_and_carries_a_link_that_works(d
     assert await compose(db, due) is None
 
 
-async def test_a_group_is_no_mail_cannon(db):
+async def test_invitation_e_mails_are_limited(db):
     ana, group = await club(db)
     async with db.transaction() as tx:
         many = " ".join(f"p{number}@example.org" for number in range(MAX_MAILS_A_DAY))
@@ -201,7 +201,7 @@ async def test_a_group_is_no_mail_cannon(db):
             await administration.invite_by_mail(tx, KEY, ana, group.slug, "more@example.org")
 
 
-async def test_an_address_is_written_to_once_and_never_after_a_no(db, clock):
+async def test_an_address_gets_one_e_mail_and_none_after_declining(db, clock):
     """Repeating the address sends no second e-mail, and a person who declined gets none, even after the first
     invitation expires.
     """
@@ -223,7 +223,7 @@ async def test_an_address_is_written_to_once_and_never_after_a_no(db, clock):
     assert (later.fresh, later.known, later.wrong) == (("cleo@example.org",), ("ben@example.org",), ("nonsense@", "@"))
 
 
-async def test_who_is_in_already_gets_no_letter_and_nobody_is_told_so(db):
+async def test_members_get_no_invitation_e_mail_and_the_host_does_not_notice(db):
     """No e-mail is written. The preview is the same as for a stranger's address."""
     ana, group = await club(db)
     await someone(db, group, ana, "Ben")
@@ -236,7 +236,7 @@ async def test_who_is_in_already_gets_no_letter_and_nobody_is_told_so(db):
     assert await invitation_composer(KEY, "Town", "https://town.example")(db, due) is None
 
 
-async def test_a_link_lasts_as_long_as_was_said(db, clock):
+async def test_a_link_expires_at_its_time(db, clock):
     ana, group = await club(db)
     ben = await stranger(db)
     async with db.transaction() as tx:
@@ -251,7 +251,7 @@ async def test_a_link_lasts_as_long_as_was_said(db, clock):
             await administration.accept(tx, ben, link.id)
 
 
-async def test_banned_people_stay_out_until_they_are_not(db):
+async def test_banned_people_stay_out_until_the_ban_is_lifted(db):
     ana, group = await club(db)
     ben = await someone(db, group, ana, "Ben")
     async with db.transaction() as tx:
@@ -266,7 +266,7 @@ async def test_banned_people_stay_out_until_they_are_not(db):
         assert (await actions.join(tx, ben, group.slug)).role is GroupRole.MEMBER
 
 
-async def test_admins_do_not_touch_their_equals(db):
+async def test_admins_cannot_change_other_admins(db):
     ana, group = await club(db)
     ben = await someone(db, group, ana, "Ben", GroupRole.ADMIN)
     cleo = await someone(db, group, ana, "Cleo", GroupRole.ADMIN)
@@ -280,7 +280,7 @@ async def test_admins_do_not_touch_their_equals(db):
                 await act(tx)
 
 
-async def test_a_new_name_gives_a_new_address_and_the_old_one_leads_there(db):
+async def test_renaming_changes_the_slug_and_redirects_the_old_one(db):
     ana, group = await club(db)
     async with db.transaction() as tx:
         _, after = await actions.edit(tx, ana, group.slug, details(name="Go club"), expected_revision=1)
@@ -292,7 +292,7 @@ async def test_a_new_name_gives_a_new_address_and_the_old_one_leads_there(db):
 
 
 @pytest.mark.parametrize("length", [5, 8, 10])
-async def test_an_address_of_any_age_follows_the_name_and_stays_while_the_name_does(db, length):
+async def test_old_slugs_stay_until_the_name_changes(db, length):
     """Earlier versions made shorter URLs. A hidden group keeps its unguessable one until its name changes."""
     ana, group = await club(db, visibility="unlisted")
     slug = f"chess-club-{'abcdefghjk'[:length]}"
@@ -304,7 +304,7 @@ async def test_an_address_of_any_age_follows_the_name_and_stays_while_the_name_d
         assert other.slug.startswith("go-club-")
 
 
-async def test_a_chosen_address_that_ends_in_a_word_of_ten_letters_stays(db):
+async def test_a_chosen_slug_that_ends_in_ten_letters_stays(db):
     ana, group = await club(db)
     async with db.transaction() as tx:
         chosen = await actions.choose_address(tx, ana, group.slug, "games-department")
@@ -359,7 +359,7 @@ async def test_followed_accounts(db):
             await administration.follow(tx, ana, group.slug, "not a did")
 
 
-async def test_an_address_is_chosen_by_public_groups_only_and_never_twice(db):
+async def test_only_public_groups_choose_a_slug_and_none_is_reused(db):
     """Old URLs redirect and are never reused. A hidden group gets a URL that cannot be guessed."""
     ana, group = await club(db)
     async with db.transaction() as tx:
@@ -381,7 +381,7 @@ async def test_an_address_is_chosen_by_public_groups_only_and_never_twice(db):
             await actions.choose_address(tx, ana, hidden.slug, "go-players")
 
 
-async def test_the_log_says_what_was_done_and_holds_no_address(db):
+async def test_the_log_has_every_action_and_no_address(db):
     ana, group = await club(db)
     async with db.transaction() as tx:
         await actions.edit(tx, ana, group.slug, details(name="Go club"))
@@ -405,7 +405,7 @@ async def test_the_log_says_what_was_done_and_holds_no_address(db):
     assert older == lines[2:4]
 
 
-async def test_who_is_followed_is_read(db):
+async def test_following_a_did_enqueues_a_read(db):
     """A read of an unknown DID's repository is enqueued. An invalid DID is refused at the field."""
     ana, group = await club(db)
     async with db.transaction() as tx:

@@ -14,7 +14,7 @@ async def db(make_database):
     return await make_database("openmeet")
 
 
-async def test_nothing_names_the_one_any_more(db, engine):
+async def test_nothing_refers_to_the_merged_user(db, engine):
     """Every column that refers to people is checked, and the merged user is in none of the group tables."""
     async with db.transaction() as tx:
         old, ana, ben = [await person(tx, name) for name in ("Old", "Ana", "Ben")]
@@ -59,7 +59,7 @@ async def test_nothing_names_the_one_any_more(db, engine):
         (GroupRole.MEMBER, GroupRole.LEFT, GroupRole.MEMBER),
     ],
 )
-async def test_the_more_trusted_standing_stays_and_a_ban_does(db, one, other, stays):
+async def test_the_higher_role_stays_and_so_does_a_ban(db, one, other, stays):
     async with db.transaction() as tx:
         owner = await person(tx, "Olga")
         group = await group_by(tx, owner)

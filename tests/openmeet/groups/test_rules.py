@@ -75,7 +75,7 @@ def group(**typed: str) -> Group:
 
 @pytest.mark.parametrize("action", GroupPermission)
 @pytest.mark.parametrize("role", [*GroupRole, None])
-def test_every_role_with_every_action(role, action):
+def test_every_role_has_its_permissions(role, action):
     """For each pair the code agrees with the table above."""
     is_allowed = LETTERS[role] in TABLE[action]
     assert rules.may(role, action) is is_allowed
@@ -88,19 +88,19 @@ def test_every_role_with_every_action(role, action):
 
 @pytest.mark.parametrize("role", [*GroupRole, None])
 @pytest.mark.parametrize("visibility", GroupVisibility)
-def test_a_private_group_is_there_for_those_inside(visibility, role):
+def test_a_private_group_is_visible_to_members_only(visibility, role):
     is_seen = visibility is not GroupVisibility.PRIVATE or role in INSIDE
     assert rules.may_see(group(visibility=visibility), role) is is_seen
 
 
 @pytest.mark.parametrize("role", [*GroupRole, None])
-def test_a_deleted_group_is_there_for_nobody(role):
+def test_a_deleted_group_is_visible_to_nobody(role):
     assert not rules.may_see(replace(group(), deleted_at=NOW), role)
 
 
 @pytest.mark.parametrize("other", GroupRole)
 @pytest.mark.parametrize("role", GroupRole)
-def test_nobody_decides_about_their_equals(role, other):
+def test_people_decide_about_lower_roles_only(role, other):
     """People decide about lower roles only, and people outside the group about nobody."""
     order = "imao"
     mine, theirs = order.find(LETTERS[role]), order.find(LETTERS[other])
@@ -122,7 +122,7 @@ JOINING = {
 
 @pytest.mark.parametrize("before", [*GroupRole, None])
 @pytest.mark.parametrize("policy", JoinPolicy)
-def test_where_joining_leads(policy, before):
+def test_joining_follows_the_policy(policy, before):
     """Members stay as they are, banned people never get in, and others follow the join policy."""
     expected = before if before in INSIDE else JOINING.get((policy, before))
     if expected is None:
@@ -133,7 +133,7 @@ def test_where_joining_leads(policy, before):
 
 
 @pytest.mark.parametrize("before", [*GroupRole, None])
-def test_an_invitation_lets_in_everybody_but_the_banned(before):
+def test_an_invitation_admits_everybody_but_banned_people(before):
     if before is GroupRole.BANNED:
         with pytest.raises(Refused):
             rules.role_after_accepting(before)
@@ -149,7 +149,7 @@ def test_the_owner_cannot_leave():
 
 @pytest.mark.parametrize("wanted", GroupRole)
 @pytest.mark.parametrize("role", [GroupRole.OWNER, GroupRole.ADMIN])
-def test_roles_are_given_from_above_and_ownership_never(role, wanted):
+def test_roles_are_given_by_higher_roles_and_ownership_never(role, wanted):
     allowed = {GroupRole.OWNER: "ami", GroupRole.ADMIN: "mi"}[role]
     if LETTERS[wanted] in allowed:
         rules.require_grantable(role, wanted)
@@ -158,7 +158,7 @@ def test_roles_are_given_from_above_and_ownership_never(role, wanted):
             rules.require_grantable(role, wanted)
 
 
-def test_a_question_is_answered_where_one_is_asked():
+def test_the_groups_question_must_be_answered():
     asking = group(join_policy="request", join_question="Why us?")
     with pytest.raises(InvalidForm):
         rules.check_answer(asking, "  ")
@@ -191,7 +191,7 @@ def test_a_group_is_taken_over_when_the_owner_stays_away():
     rules.require_succession_over(asked(14), BEN, owner_seen_at=Instant(NOW - 99 * DAY), now=NOW, wait=14 * DAY)
 
 
-def test_only_the_owner_before_takes_it_back():
+def test_only_the_previous_owner_can_take_the_group_back():
     line = GroupLogEntry("1", ANA, BEN, GroupLogAction.TAKEN_OVER, GroupRole.OWNER, GroupRole.ADMIN, NOW)
     inside = new_membership(NOW, GroupId("g"), ANA, GroupRole.ADMIN)
     rules.require_returnable(line, ANA, inside)
@@ -205,7 +205,7 @@ def test_only_the_owner_before_takes_it_back():
             rules.require_returnable(last, who, mine)
 
 
-def test_a_link_made_up_is_none():
+def test_a_forged_link_is_invalid():
     invitation_id = InvitationId("01890000-0000-7000-8000-000000000000")
     token = rules.token_of(KEY, invitation_id)
     assert rules.invitation_in(KEY, token) == invitation_id

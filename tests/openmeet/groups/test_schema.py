@@ -31,7 +31,7 @@ async def columns(tx, engine, table: str) -> dict[str, str | None]:
     return {row["name"]: row["filled"] for row in rows}
 
 
-async def test_names_and_defaults(db, engine):
+async def test_the_schema_has_its_names_and_defaults(db, engine):
     async with db.transaction() as tx:
         groups = await columns(tx, engine, "groups")
         members = await columns(tx, engine, "group_members")
@@ -45,7 +45,7 @@ async def test_names_and_defaults(db, engine):
     ("column", "wrong"),
     [("promotion_level", "'loud'"), ("absence_days", "59"), ("wait_days", "6"), ("sync_enabled", "2")],
 )
-async def test_the_database_refuses_what_no_group_can_be(db, column, wrong):
+async def test_the_database_refuses_invalid_groups(db, column, wrong):
     async with db.transaction() as tx:
         await group_by(tx, await person(tx, "Ana"))
     with pytest.raises(CheckViolated):

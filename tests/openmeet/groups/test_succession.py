@@ -64,7 +64,7 @@ async def letters(db):
     return [kind for kind in kinds if kind in {SUCCESSION_MAIL, LAST_CALL_MAIL}]
 
 
-async def test_a_group_is_owned_by_whom_it_is_offered_to_once_they_say_yes(db, club):
+async def test_accepting_an_offer_transfers_the_group(db, club):
     group, ana, ben, cleo, _ = club
     with pytest.raises(Refused):
         await does(db, actions.leave, ana, group.slug)
@@ -85,7 +85,7 @@ async def test_a_group_is_owned_by_whom_it_is_offered_to_once_they_say_yes(db, c
 
 
 @pytest.mark.parametrize("how", ["declined", "taken back", "left", "to somebody else"])
-async def test_an_offer_ends(db, club, how):
+async def test_an_offer_ends_in_each_of_these_ways(db, club, how):
     group, ana, ben, cleo, _ = club
     await does(db, ownership.offer, ana, group.slug, ben.user_id)
     match how:
@@ -102,7 +102,7 @@ async def test_an_offer_ends(db, club, how):
     assert await owner_of(db, group) == ana.user_id
 
 
-async def test_offers_go_to_people_inside_and_come_from_the_owner(db, club):
+async def test_only_owners_offer_and_only_to_members(db, club):
     group, ana, ben, cleo, _ = club
     async with db.transaction() as tx:
         eve = await person(tx, "Eve")
@@ -149,7 +149,7 @@ async def test_the_backup_admin_takes_over_by_the_clock(db, club, clock):
         await does(db, ownership.take_back, cleo, group.slug)
 
 
-async def test_a_letter_to_the_owner_says_by_whom_until_when_and_how_to_keep_it(db, club, clock):
+async def test_the_e_mail_to_the_owner_explains_how_to_keep_the_group(db, club, clock):
     group, ana, _, cleo, _ = club
     await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(60 * DAY)
@@ -166,7 +166,7 @@ async def test_a_letter_to_the_owner_says_by_whom_until_when_and_how_to_keep_it(
     assert await compose(db, DueEmail(LAST_CALL_MAIL, ana.user_id, group.id, 3)) is None
 
 
-async def test_an_owner_who_is_seen_keeps_the_group(db, club, clock):
+async def test_an_active_owner_keeps_the_group(db, club, clock):
     """Any activity after the first e-mail cancels the succession in the next run. The owner does not have to press a
     button.
     """
@@ -219,7 +219,7 @@ async def test_a_backup_admin_who_left_takes_over_nothing(db, club, clock):
     assert await run_successions(db) == 0
 
 
-async def test_what_the_clock_does_is_no_trace_of_the_successor(db, club, clock):
+async def test_a_succession_is_not_activity_of_the_successor(db, club, clock):
     """Becoming the owner of one group by succession does not count as activity in the person's own groups."""
     group, ana, _, cleo, dan = club
     async with db.transaction() as tx:
@@ -235,7 +235,7 @@ async def test_what_the_clock_does_is_no_trace_of_the_successor(db, club, clock)
     assert await owner_of(db, own) == dan.user_id
 
 
-async def test_without_a_backup_whoever_ranks_highest_asks(db, club, clock):
+async def test_without_a_backup_admin_the_highest_role_can_ask(db, club, clock):
     group, _, ben, cleo, dan = club
     with pytest.raises(Refused) as refused:
         await does(db, ownership.ask, ben, group.slug)
@@ -270,7 +270,7 @@ async def test_an_owner_who_says_no_keeps_the_group(db, club, clock):
 @pytest.mark.parametrize(
     ("absence", "wait", "field"), [(59, 14, "absence_days"), (731, 14, "absence_days"), (90, 6, "wait_days")]
 )
-async def test_an_arrangement_has_bounds(db, club, absence, wait, field):
+async def test_absence_and_waiting_periods_are_limited(db, club, absence, wait, field):
     group, ana, ben, _, _ = club
     with pytest.raises(InvalidForm) as wrong:
         await does(db, ownership.arrange, ana, group.slug, ben.user_id, absence_days=absence, wait_days=wait)
@@ -279,7 +279,7 @@ async def test_an_arrangement_has_bounds(db, club, absence, wait, field):
         await does(db, ownership.arrange, ben, group.slug, ben.user_id, absence_days=60, wait_days=7)
 
 
-async def test_an_account_that_goes_leaves_every_group_with_an_owner(db, club):
+async def test_deleting_an_account_leaves_every_group_with_an_owner(db, club):
     """Groups pass to the backup admin, or else to the highest-ranking and longest member. A group without other members
     is deleted.
     """
@@ -299,7 +299,7 @@ async def test_an_account_that_goes_leaves_every_group_with_an_owner(db, club):
     assert await owner_of(db, group) == ben.user_id
 
 
-async def test_owner_and_heir_at_the_same_moment_leave_one_owner(db, club):
+async def test_concurrent_ownership_changes_leave_one_owner(db, club):
     """Accepting, offering to another, leaving and deleting the account run concurrently. One owner is left, who is a
     member.
     """
@@ -322,7 +322,7 @@ async def test_owner_and_heir_at_the_same_moment_leave_one_owner(db, club):
 
 
 @pytest.mark.parametrize("reachable", [False, True], ids=["known by the DID alone", "with an e-mail address"])
-async def test_an_owner_whose_repository_is_deleted_keeps_what_they_can_still_sign_in_for(db, club, reachable):
+async def test_a_deleted_repository_ends_ownership_only_without_another_sign_in(db, club, reachable):
     """A person with another way to sign in keeps their groups. If AT Protocol was the only way, the groups pass on at
     once.
     """

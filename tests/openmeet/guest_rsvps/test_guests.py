@@ -77,7 +77,7 @@ async def answers(site, event):
         return await lists.attendees(reader, event.id, list(S), limit=9, with_private=True)
 
 
-async def test_a_link_confirms_and_another_one_changes(site, event):
+async def test_one_link_confirms_and_another_changes_the_answer(site, event):
     """Opening the link changes nothing, pressing the button does. Afterwards the answer has its own page that needs no
     sign-in.
     """
@@ -103,7 +103,7 @@ async def test_a_link_confirms_and_another_one_changes(site, event):
         assert [one.status for one in await answers(site, event)] == [S.DECLINED]
 
 
-async def test_a_guest_is_told_where_to_go_once_it_is_sure_that_they_come(site, clock):
+async def test_the_address_is_sent_to_confirmed_guests(site, clock):
     """The address is on the page behind their link and in an e-mail. People on the waitlist are not told."""
     secret = {"place_audience": "attendees", "street": "Geheimgasse 7", "door_note": "Ring twice"}
     online = {"mode": "hybrid", "online_url": "https://meet.example/room", "door_audience": "attendees"}
@@ -153,7 +153,7 @@ async def test_known_and_unknown_addresses_are_treated_alike(site, event):
     assert strip.sub("", first.text) == strip.sub("", second.text)
 
 
-async def test_whoever_has_an_account_answers_as_themselves(site, event):
+async def test_a_guest_with_an_account_answers_as_that_account(site, event):
     async with site.browser() as browser:
         await ask(browser, event, email="ana@example.org", display_name="Not Ana")
         (letter,) = await letters(site)
@@ -162,7 +162,7 @@ async def test_whoever_has_an_account_answers_as_themselves(site, event):
     assert (one.display_name, one.is_guest) == ("Ana", False)
 
 
-async def test_who_signs_up_later_finds_their_answer(site, event):
+async def test_a_guest_who_signs_up_later_has_their_answer(site, event):
     async with site.browser() as browser:
         await ask(browser, event)
         (letter,) = await letters(site)
@@ -176,7 +176,7 @@ async def test_who_signs_up_later_finds_their_answer(site, event):
         assert (await queries.find(reader, event.id, user.id)).is_private
 
 
-async def test_a_guest_hears_that_it_is_cancelled_and_nothing_of_them_is_published(site, event):
+async def test_guests_are_told_of_a_cancellation_and_never_published(site, event):
     async with site.browser() as browser:
         await ask(browser, event)
         (letter,) = await letters(site)
@@ -197,7 +197,7 @@ async def test_a_guest_hears_that_it_is_cancelled_and_nothing_of_them_is_publish
         assert isinstance(await eligibility.decide(reader, queued, Switchboard()), Withhold)
 
 
-async def test_links_end_and_made_up_ones_open_nothing(site, event, clock):
+async def test_links_expire_and_forged_ones_are_refused(site, event, clock):
     async with site.browser() as browser:
         await ask(browser, event)
         (letter,) = await letters(site)
@@ -211,7 +211,7 @@ async def test_links_end_and_made_up_ones_open_nothing(site, event, clock):
     assert await answers(site, event) == []
 
 
-async def test_an_address_gets_few_letters_and_a_client_sends_few(site, event):
+async def test_e_mails_are_limited_per_address_and_client(site, event):
     async with site.browser() as browser:
         asked = [(await ask(browser, event)).status_code for _ in range(6)]
         others = [(await ask(browser, event, email=f"e{n}@example.org")).status_code for n in range(16)]
@@ -219,7 +219,7 @@ async def test_an_address_gets_few_letters_and_a_client_sends_few(site, event):
     assert others == [303] * 14 + [429] * 2
 
 
-async def test_an_address_gets_twenty_a_day(site, event, clock):
+async def test_an_address_gets_at_most_twenty_e_mails_a_day(site, event, clock):
     """The limit counts all requests for an address, whoever makes them."""
     async with site.browser() as browser:
         statuses = []
@@ -229,7 +229,7 @@ async def test_an_address_gets_twenty_a_day(site, event, clock):
     assert statuses == [303] * 20 + [429] * 26
 
 
-async def test_what_was_typed_stays_when_something_is_wrong(site, event):
+async def test_input_is_kept_if_something_is_invalid(site, event):
     async with site.browser() as browser:
         answer = await ask(browser, event, email="nonsense", display_name="Eve Long")
     assert answer.status_code == 400
@@ -237,7 +237,7 @@ async def test_what_was_typed_stays_when_something_is_wrong(site, event):
     assert 'value="Eve Long"' in answer.text
 
 
-async def test_private_events_and_those_without_guests_take_none(site):
+async def test_private_events_and_those_that_exclude_guests_accept_none(site):
     async with site.db.transaction() as tx:
         hidden = await event_by(tx, await person(tx, "Ana"), visibility="private")
     async with site.browser() as browser:
@@ -262,7 +262,7 @@ def test_tokens_are_for_one_answer():
     assert actions.answer_in(SigningKey(b"x" * 32), token) is None
 
 
-async def test_addresses_are_forgotten_when_they_are_of_no_use_any_more(make_database, clock):
+async def test_unused_addresses_are_deleted(make_database, clock):
     """Hosts still see the names. Addresses of guests with a later event and of people who declined a group are kept."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:

@@ -20,7 +20,7 @@ async def site(make_sqlite, clock):
     return site_on(await make_sqlite("openmeet", clock=clock), clock, run_by="Verein Musterkiez", contact="a@kiez.test")
 
 
-async def test_every_question_is_one_page_that_help_leads_to(site):
+async def test_every_question_has_a_page_linked_from_help(site):
     """Each question has a page, which links to the other questions."""
     async with site.browser() as browser:
         listed = (await browser.get("/help")).text
@@ -33,7 +33,7 @@ async def test_every_question_is_one_page_that_help_leads_to(site):
         assert (await browser.get("/help/nothing")).status_code == 404
 
 
-async def test_statements_name_who_runs_the_site(site):
+async def test_the_legal_pages_name_the_operator(site):
     async with site.browser() as browser:
         for path in ("/about", "/terms", "/privacy", "/accessibility"):
             answer = await browser.get(path)
@@ -42,7 +42,7 @@ async def test_statements_name_who_runs_the_site(site):
             assert 'href="mailto:a@kiez.test"' in answer.text
 
 
-async def test_the_operators_own_text_replaces_the_general_one(make_sqlite, clock, tmp_path: Path):
+async def test_the_operators_text_replaces_the_default(make_sqlite, clock, tmp_path: Path):
     """The text is shown in the reader's language if it exists. It is Markdown without HTML."""
     (tmp_path / "terms.md").write_text("Be **nice**. <script>alert(1)</script>", "utf-8")
     (tmp_path / "terms.de.md").write_text("Seid **nett**.", "utf-8")
@@ -58,7 +58,7 @@ async def test_the_operators_own_text_replaces_the_general_one(make_sqlite, cloc
     assert "no trackers" in general
 
 
-async def test_the_status_says_what_is_late(site, clock):
+async def test_the_status_shows_late_records(site, clock):
     """A record counts as late when it has been due for longer than the retries take."""
     async with site.browser() as browser:
         assert "Everything is on time" in (await browser.get("/status")).text
@@ -74,7 +74,7 @@ async def test_the_status_says_what_is_late(site, clock):
         assert "Some things are late" in (await browser.get("/status")).text
 
 
-async def test_the_status_says_whether_reading_from_other_servers_is_late(site, make_sqlite, clock):
+async def test_the_status_shows_late_sources(site, make_sqlite, clock):
     """A source counts as late when it has failed for longer than the retries take. A quiet source is on time."""
     installation = await make_sqlite("openmeet.network.firehose", clock=clock)
     async with installation.transaction() as tx:
@@ -91,7 +91,7 @@ async def test_the_status_says_whether_reading_from_other_servers_is_late(site, 
         assert "Some things are late" in (await browser.get("/status")).text
 
 
-async def test_a_page_that_is_not_there_leads_back(site):
+async def test_a_missing_page_links_back(site):
     """It links to the page of this site that the visitor came from, and never to another site."""
     async with site.browser() as browser:
         ours = await browser.get("/nowhere", headers={"referer": f"{ORIGIN}/help?x=1"})
@@ -101,7 +101,7 @@ async def test_a_page_that_is_not_there_leads_back(site):
     assert "evil.test" not in theirs.text
 
 
-async def test_a_deleted_event_has_a_page_of_its_own(site):
+async def test_a_deleted_event_has_a_page_that_says_so(site):
     """The event was public, so its existence is not a secret."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

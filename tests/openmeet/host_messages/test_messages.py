@@ -87,7 +87,7 @@ async def readers_of_messages(reader, people) -> set[str]:
         (["going", "interested", "waiting"], {"Gil", "Ida", "Wim"}),
     ],
 )
-async def test_it_reaches_those_it_is_for_and_the_preview_counts_them(db, addressees, reached):
+async def test_a_message_reaches_its_recipients_as_counted_in_the_preview(db, addressees, reached):
     """It never reaches people who declined, people known only by a record, or the host."""
     async with db.transaction() as tx:
         event, people = await town(tx)
@@ -99,7 +99,7 @@ async def test_it_reaches_those_it_is_for_and_the_preview_counts_them(db, addres
     assert found == reached
 
 
-async def test_who_cannot_be_reached_is_counted_apart(db):
+async def test_unreachable_people_are_counted_separately(db):
     """Counted separately: names added by the host, people known only by a record, and people who switched messages off."""
     async with db.transaction() as tx:
         event, people = await town(tx, capacity="3")
@@ -116,7 +116,7 @@ async def test_who_cannot_be_reached_is_counted_apart(db):
 
 
 @pytest.mark.parametrize("addressees", [["attended"], ["going"], ["going", "attended"]])
-async def test_who_is_there_is_among_those_going_and_can_be_told_apart(db, addressees):
+async def test_checked_in_people_can_be_addressed_separately(db, addressees):
     """People who are checked in early get messages for those going, once, and can also be addressed separately."""
     async with db.transaction() as tx:
         event, people = await town(tx)
@@ -126,7 +126,7 @@ async def test_who_is_there_is_among_those_going_and_can_be_told_apart(db, addre
         assert await readers_of_messages(tx, people) == {"Gil"}
 
 
-def test_only_who_is_there_stands_in_two_kinds_of_addressees():
+def test_only_checked_in_people_are_in_two_groups_of_recipients():
     every = [status for one in Addressees for status in statuses_of([one])]
     assert [one for one in set(every) if every.count(one) > 1] == [AttendanceStatus.ATTENDED]
     assert sorted(set(every)) == sorted(statuses_of(Addressees))
@@ -152,7 +152,7 @@ async def test_one_message_is_one_mail_with_all_its_words(db):
     assert "Bring a torch." in letter.html
 
 
-async def test_the_clock_sends_it_once_to_whoever_it_is_then(db, clock):
+async def test_a_scheduled_message_is_sent_once_to_current_recipients(db, clock):
     async with db.transaction() as tx:
         event, people = await town(tx, capacity="")
         waits = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
@@ -166,7 +166,7 @@ async def test_the_clock_sends_it_once_to_whoever_it_is_then(db, clock):
         assert (await queries.by_id(reader, waits.id)).recipients == 3
 
 
-async def test_what_was_written_for_an_event_that_takes_place_is_not_sent_about_a_cancelled_one(db, clock):
+async def test_a_scheduled_message_is_not_sent_after_a_cancellation(db, clock):
     async with db.transaction() as tx:
         event, people = await town(tx)
         waits = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
@@ -186,7 +186,7 @@ async def test_what_was_written_for_an_event_that_takes_place_is_not_sent_about_
 
 
 @pytest.mark.parametrize("what", ["removed", "blocked", "hidden"])
-async def test_words_of_who_may_not_write_any_more_are_not_sent(db, clock, what):
+async def test_a_scheduled_message_by_a_former_host_is_not_sent(db, clock, what):
     """A scheduled message is not sent if its author left or was blocked, or a moderator has hidden the event."""
     async with db.transaction() as tx:
         event, people = await town(tx)
@@ -221,7 +221,7 @@ async def test_the_same_form_at_another_time_is_another_message(db):
                 await write(other)
 
 
-async def test_there_are_only_so_many_a_day(db, clock):
+async def test_messages_per_day_are_limited(db, clock):
     async with db.transaction() as tx:
         event, people = await town(tx)
         for _ in range(MAX_A_DAY):
@@ -233,7 +233,7 @@ async def test_there_are_only_so_many_a_day(db, clock):
         await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"])
 
 
-async def test_only_hosts_write(db):
+async def test_only_hosts_can_write_messages(db):
     async with db.transaction() as tx:
         event, people = await town(tx)
         with pytest.raises(Forbidden):
@@ -251,7 +251,7 @@ async def test_only_hosts_write(db):
         (TEXT, ["going"], 400 * DAY, "send_at"),
     ],
 )
-async def test_what_is_wrong_is_said_at_its_field(make_sqlite, text, addressees, ahead, field):
+async def test_errors_are_shown_at_their_field(make_sqlite, text, addressees, ahead, field):
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         event, people = await town(tx)
@@ -261,7 +261,7 @@ async def test_what_is_wrong_is_said_at_its_field(make_sqlite, text, addressees,
     assert list(wrong.value.problems) == [field]
 
 
-async def test_the_page_shows_how_many_before_anything_is_sent(site):
+async def test_the_page_shows_the_number_before_sending(site):
     async with site.browser() as ana, site.browser() as gil:
         await sign_up(ana, "ana@example.org", "Ana")
         async with site.db.transaction() as tx:
@@ -284,7 +284,7 @@ async def test_the_page_shows_how_many_before_anything_is_sent(site):
         assert "Ana writes about" in (await gil.get("/notifications")).text
 
 
-async def test_the_preview_is_the_mail_that_is_sent_then(site):
+async def test_the_preview_is_the_e_mail(site):
     """The preview shows the e-mail's body word for word, with inactive links."""
     async with site.browser() as ana, site.browser() as gil:
         await sign_up(ana, "ana@example.org", "Ana")

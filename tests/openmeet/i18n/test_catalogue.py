@@ -88,7 +88,7 @@ def test_the_pseudo_locale_is_not_offered() -> None:
     assert pseudo.TAG not in catalogue.available()
 
 
-def test_a_language_is_spoken_until_its_end() -> None:
+def test_a_language_applies_until_its_block_ends() -> None:
     with speaking(pseudo.TAG):
         assert gettext("Save") == "[Šàvë]"
         with speaking("en"):

@@ -124,7 +124,7 @@ async def test_the_api_speaks_the_language_that_it_saved(mailing: Mailing, add_l
         assert refused.json()["fields"]["language"] == "Choisissez une langue dans la liste."
 
 
-async def test_each_is_written_to_in_the_language_that_they_chose(mailing: Mailing, add_language: AddLanguage) -> None:
+async def test_everyone_gets_e_mail_in_their_chosen_language(mailing: Mailing, add_language: AddLanguage) -> None:
     add_language("fr", _FRENCH)
     async with mailing.site.db.transaction() as tx:
         host, ana, ben = await person(tx, "Host"), await person(tx, "Ana"), await person(tx, "Ben")
@@ -143,9 +143,7 @@ async def test_each_is_written_to_in_the_language_that_they_chose(mailing: Maili
     assert '<html lang="fr" dir="ltr">' in french.html
 
 
-async def test_a_guest_is_written_to_in_the_language_in_which_they_answered(
-    mailing: Mailing, add_language: AddLanguage
-) -> None:
+async def test_guests_get_e_mail_in_the_language_of_their_answer(mailing: Mailing, add_language: AddLanguage) -> None:
     add_language("fr", _FRENCH)
     async with mailing.site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"))
@@ -169,16 +167,14 @@ async def test_a_guest_is_written_to_in_the_language_in_which_they_answered(
     assert found["max@example.org"] == "You’re going: Board games, Sat 4 Jul"
 
 
-async def test_a_code_has_the_language_of_the_page_on_which_it_is_typed(
-    mailing: Mailing, add_language: AddLanguage
-) -> None:
+async def test_a_code_e_mail_has_the_language_of_its_page(mailing: Mailing, add_language: AddLanguage) -> None:
     add_language("fr", _FRENCH)
     async with mailing.site.browser() as browser:
         await browser.post("/sign-in", data={"identifier": "eve@example.org"}, headers=FRENCH)
     assert (await mailing.subjects())["eve@example.org"].startswith("Votre code : ")
 
 
-async def test_of_whom_nothing_is_known_gets_the_language_of_the_site(
+async def test_the_default_is_the_language_of_the_site(
     make_database: MakeDatabase, clock: HandClock, add_language: AddLanguage
 ) -> None:
     """So does a person whose chosen language no longer exists."""

@@ -81,7 +81,7 @@ def test_no_template_has_bare_words() -> None:
     assert found == {}
 
 
-async def test_every_kind_of_mail_shows_messages_alone(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_every_kind_of_e_mail_is_fully_translated(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """Every kind of e-mail is composed in the pseudo-locale, for a person without a language."""
     site = site_on(await make_sqlite("openmeet"), clock, language=pseudo.TAG)
     made = composers(EmailContext(CODE_KEY, "OpenMeet", ORIGIN, pseudo.TAG))
@@ -178,7 +178,7 @@ async def present(make_sqlite: MakeDatabase, clock: HandClock) -> Present:
     )
 
 
-async def test_every_kind_of_notification_shows_messages_alone(present: Present) -> None:
+async def test_every_kind_of_notification_is_fully_translated(present: Present) -> None:
     """On the page and in e-mails, with and without a date, a name and a reason."""
     found = {}
     with speaking(pseudo.TAG):
@@ -206,7 +206,7 @@ def _written(kind: NotificationKind[Any], payload: Payload, present: Present) ->
             yield from (words for one in point.changes for words in (one.label, one.was, one.now))
 
 
-async def test_sentences_are_apart(present: Present) -> None:
+async def test_sentences_are_separated_by_one_space(present: Present) -> None:
     """Each sentence is on its own line of the template and is followed by a single space in the output."""
     with speaking(SOURCE):
         for kind in KINDS.values():

@@ -102,7 +102,7 @@ async def test_no_page_shows_five_digits_in_a_row(site: Site, language: str) -> 
 
 
 @pytest.mark.parametrize(("language", "number"), [("en", "20,000"), ("de", "20.000")])
-def test_numbers_in_messages_are_by_locale(language: str, number: str) -> None:
+def test_numbers_in_messages_are_formatted_by_locale(language: str, number: str) -> None:
     environment = jinja2.Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
     speak(environment)
     source = (

@@ -39,12 +39,12 @@ def test_bare_words_are_found() -> None:
     assert bare(templates.parse(source)) == {"Shown", "Bare words", "Your name"}
 
 
-def test_words_outside_of_the_marks_are_found() -> None:
+def test_untranslated_words_are_found() -> None:
     page = '<p>[Šàvë <b>Ana [ît]</b>] now</p><a aria-label="Open">[Öpëñ]</a><time>Monday</time><p>Sat 4 Jul · 18:00</p>'
     assert unmarked(page, re.compile("Ana")) == {"now", "Open"}
 
 
-async def test_pages_show_messages_alone(make_sqlite: MakeDatabase, clock) -> None:
+async def test_pages_are_fully_translated(make_sqlite: MakeDatabase, clock) -> None:
     found: dict[str, set[str]] = {}
     opened = 0
     async with publishing_to_nobody(clock) as publishing:

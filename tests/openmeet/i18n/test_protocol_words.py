@@ -22,7 +22,7 @@ _OF_OPENMEET: Final = re.compile(
 _OF_AURORA_LOCUS: Final = re.compile(r"administration/|moderation/|site/times")
 
 
-def test_people_read_no_word_of_the_protocol() -> None:
+def test_pages_for_everybody_use_no_protocol_terms() -> None:
     assert list(offenders(OPENMEET, _OF_OPENMEET)) == []
     assert list(offenders(AURORA_LOCUS, _OF_AURORA_LOCUS)) == []
 

@@ -33,7 +33,7 @@ def test_codes_are_plain() -> None:
     assert odd == []
 
 
-def test_numbers_that_choose_a_form_are_named_in_it() -> None:
+def test_plural_messages_contain_their_number() -> None:
     odd = [
         code
         for code, message in MESSAGES.items()

@@ -83,7 +83,7 @@ def test_a_file_of_dense_rules_takes_little_memory() -> None:
     assert peak < 30_000_000
 
 
-def test_the_bound_is_of_the_file_and_not_of_each_calendar_in_it(steps: Callable[[], int]) -> None:
+def test_the_limit_applies_to_the_whole_file(steps: Callable[[], int]) -> None:
     """The limit applies to the whole file, because it can contain thousands of calendars."""
     data = b"".join(calendar_of(event(uid, f"RRULE:{EVERY_HALF_HOUR}")) for uid in range(900))
     assert len(read_file(data, NOW, "UTC").dates) == MOST_DATES
@@ -98,7 +98,7 @@ def test_the_earliest_dates_are_kept_whatever_comes_first_in_the_file() -> None:
     assert len(found.dates) == MOST_DATES
 
 
-def test_one_event_cannot_take_the_place_of_all_others() -> None:
+def test_one_event_cannot_crowd_out_all_others() -> None:
     """Each rule gives a limited number of dates."""
     calendars = read_calendars(calendar_of(event("a", f"RRULE:{EVERY_HALF_HOUR}"), event("b")))
     bounds = Bounds()
@@ -109,7 +109,7 @@ def test_one_event_cannot_take_the_place_of_all_others() -> None:
     assert not bounds.is_whole
 
 
-def test_an_ordinary_file_is_whole() -> None:
+def test_an_ordinary_file_is_read_completely() -> None:
     """Two hundred weekly events, a year ahead, are all kept without a warning."""
     data = calendar_of(*(event(uid, "RRULE:FREQ=WEEKLY;COUNT=20") for uid in range(200)))
     found = read_file(data, NOW, "UTC")
@@ -160,14 +160,14 @@ def test_folded_lines_are_joined_whatever_ends_them(end: str) -> None:
     assert calendar.lines == ["SUMMARY:oneüothree", "X-A:1"]
 
 
-def test_doubts_about_one_event_are_bounded() -> None:
+def test_warnings_about_one_event_are_bounded() -> None:
     """A long list of bad dates used to give one warning each."""
     data = calendar_of(event("a", *(f"EXDATE:18000101T1{number % 10}0000Z" for number in range(500))))
     (found,) = read_calendars(data)[0].events
     assert 0 < len(found.warnings) <= MAX_EVENT_WARNINGS
 
 
-def test_what_is_said_about_a_file_is_not_as_long_as_its_lines() -> None:
+def test_warnings_do_not_quote_whole_lines() -> None:
     """A warning quotes only the beginning of a value, for example of a number with 20,000 digits, and only once."""
     long = "9" * 20_000
     head = "BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Choir\r\nDTSTART:20261101T100000Z\r\n"
@@ -183,7 +183,7 @@ def test_what_is_said_about_a_file_is_not_as_long_as_its_lines() -> None:
         assert all(len(one) <= 500 for one in said), [len(one) for one in said]
 
 
-def test_changes_that_are_brought_in_are_bounded() -> None:
+def test_imported_changes_are_bounded() -> None:
     """Each change became a separate value on every page that shows the file."""
 
     def change(number: int, parameters: str = "") -> str:
@@ -213,7 +213,7 @@ def test_changes_that_are_brought_in_are_bounded() -> None:
     assert len(ranged.changes) == MOST_RANGES
 
 
-def test_markup_that_never_ends_is_read_once() -> None:
+def test_unterminated_markup_is_read_once() -> None:
     """Every "<" used to search the rest of the text for its end: 400,000 of them took minutes."""
     node = (
         '{"@type": "Event", "name": "Choir", "startDate": "2027-03-02T18:00", "description": "' + "< " * 200_000 + '"}'

@@ -28,7 +28,7 @@ TEAMS = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_x/0?context=y"
         ("https://www.meetup.com/choir/events/1", False),
     ],
 )
-def test_calls_are_known_by_their_addresses(address: str, expected: bool) -> None:  # a table
+def test_calls_are_recognised_by_their_urls(address: str, expected: bool) -> None:  # a table
     assert is_call(address) is expected
 
 
@@ -46,7 +46,7 @@ def test_the_operators_own_hosts_are_calls_too() -> None:
     assert [is_call(one, own) for one in others] == [False] * 3
 
 
-def test_the_first_place_that_has_one_is_believed() -> None:
+def test_the_first_field_with_a_call_link_wins() -> None:
     conferences = [("AUDIO", "tel:+49301"), ("AUDIO,VIDEO", ZOOM)]
     own = call_of([MEET], conferences, "", "", f"or {TEAMS}")
     assert own is not None
@@ -117,7 +117,7 @@ One tap mobile
     ],
     ids=["google", "teams", "zoom", "lines"],
 )
-def test_what_belongs_to_a_call_leaves_the_text(text: str, address: str, kept: str, secrets: list[str]) -> None:
+def test_lines_that_belong_to_a_call_are_removed(text: str, address: str, kept: str, secrets: list[str]) -> None:
     rest, cut = without_call(text, address)
     assert rest == kept
     for secret in secrets:
@@ -125,13 +125,13 @@ def test_what_belongs_to_a_call_leaves_the_text(text: str, address: str, kept: s
         assert any(secret in line for line in cut), secret
 
 
-def test_a_text_without_one_stays_byte_for_byte() -> None:
+def test_a_text_without_a_call_stays_unchanged() -> None:
     text = "Time: 18:00\n\n\n\nPIN: bring yours\n---\n"
     assert without_call(text.strip(), MEET) == ("Time: 18:00\n\nPIN: bring yours\n---", ())
     assert call_of([], [], "", "", text) is None
 
 
-def test_a_hostile_text_is_looked_through_once() -> None:
+def test_a_hostile_text_is_searched_once() -> None:
     rest, cut = without_call("PIN: 1\n" * 50_000 + f"Join with Google Meet\n{MEET}", MEET)
     assert rest == ""
     assert len(cut) == 50_002

@@ -39,7 +39,7 @@ def event(text: str) -> WrittenEvent:
 
 
 @pytest.mark.parametrize("text", HARD)
-def test_every_text_property_comes_back(text: str) -> None:
+def test_every_text_property_is_read_back(text: str) -> None:
     file = write_calendar([event(text)], name=text, properties={"X-WR-CALDESC": text})
     (calendar,) = read_calendars(file)
     assert calendar.warnings == []
@@ -65,7 +65,7 @@ def test_another_library_reads_the_same(text: str) -> None:
 @given(text=st.text(st.sampled_from('\\nN,;:"^ a\n')))
 @example(text="x\\N")
 @example(text="\\\\N\\n\n\\")
-def test_any_text_is_one_line_and_comes_back(text: str) -> None:
+def test_any_text_is_one_line_and_is_read_back(text: str) -> None:
     value = escaped(text)
     assert "\n" not in value
     assert unescaped(value) == text
@@ -76,12 +76,12 @@ def test_a_line_of_a_file_has_no_control_characters() -> None:
     assert escaped("one\r\ntwo\rthree\nfour") == "one\\ntwo\\nthree\\nfour"
 
 
-def test_what_is_no_escape_stays() -> None:
+def test_backslashes_that_escape_nothing_stay() -> None:
     """Programs that do not escape text write paths and patterns as they are."""
     assert unescaped("C:\\temp \\d \\") == "C:\\temp \\d \\"
 
 
-def test_zones_are_known_by_what_their_names_mean() -> None:
+def test_escaped_and_quoted_zone_names_match() -> None:
     r"""Exchange escapes the commas of a TZID where it is defined and quotes the TZID where it is used. RFC 6868 uses
     carets there.
     """

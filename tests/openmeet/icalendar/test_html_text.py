@@ -19,7 +19,7 @@ from openmeet.i18n.markdown import html_of
         ('<a href="https://x.example">x</a>', True),
     ],
 )
-def test_html_is_what_has_a_known_tag(text: str, expected: bool) -> None:  # a table
+def test_text_with_a_known_tag_is_html(text: str, expected: bool) -> None:  # a table
     assert is_html(text) is expected
 
 
@@ -50,7 +50,7 @@ def test_html_is_what_has_a_known_tag(text: str, expected: bool) -> None:  # a t
         ("<b></b><i> </i>", ""),
     ],
 )
-def test_what_becomes_of_it(html: str, text: str) -> None:
+def test_html_becomes_markdown(html: str, text: str) -> None:
     assert markdown_of(html) == text
 
 
@@ -61,7 +61,7 @@ def test_text_that_looks_like_markdown_or_html_is_shown_as_it_was_written() -> N
     assert "&amp;amp;" in shown
 
 
-def test_a_link_that_goes_through_somebody_is_one_to_its_target_only_if_that_is_an_address() -> None:
+def test_redirect_links_are_replaced_by_valid_targets() -> None:
     safe = "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Fx.example%2Fy&data=1"
     assert target_of(safe) == "https://x.example/y"
     for bad in (
@@ -85,5 +85,5 @@ def test_a_link_that_goes_through_somebody_is_one_to_its_target_only_if_that_is_
     ],
     ids=["nested", "formatting", "lists", "links", "angles", "fences"],
 )
-def test_hostile_html_becomes_a_text_that_is_not_much_longer(html: str) -> None:
+def test_hostile_html_gives_bounded_text(html: str) -> None:
     assert len(markdown_of(html)) <= 8 * 60_000

@@ -117,7 +117,7 @@ def event_of(*lines: str, around: str = "") -> ReadEvent:
 START = "DTSTART:20260704T180000Z"
 
 
-def test_one_bad_event_costs_no_other() -> None:
+def test_a_bad_event_does_not_affect_the_others() -> None:
     calendar = calendar_of(
         "BEGIN:VEVENT", "UID:a", "SUMMARY:No start", "END:VEVENT",
         "BEGIN:VEVENT", "UID:b", "DTSTART:nonsense", "END:VEVENT",
@@ -148,7 +148,7 @@ def test_line_breaks_cannot_be_put_into_a_title() -> None:
     assert event.description == "one\ntwo"
 
 
-def test_html_is_not_read() -> None:
+def test_html_alternatives_are_ignored() -> None:
     event = event_of("UID:a", START, "SUMMARY:x", "X-ALT-DESC;FMTTYPE=text/html:<script>alert(1)</script>")
     assert "alert" not in repr(event)
 
@@ -161,7 +161,7 @@ def test_no_uid_gives_the_same_one_every_time() -> None:
     assert not first.has_own_uid
 
 
-def test_dates_left_out_in_utc_by_day_and_in_another_zone() -> None:
+def test_excluded_dates_can_be_in_utc_by_day_or_in_another_zone() -> None:
     event = event_of(
         "UID:a",
         "DTSTART;TZID=Europe/Berlin:20260106T180000",
@@ -173,19 +173,19 @@ def test_dates_left_out_in_utc_by_day_and_in_another_zone() -> None:
     assert [local_of(one.starts_at, "UTC").day for one in instances([event], *WINDOW)] == [6, 3]
 
 
-def test_an_end_before_the_start_is_left_out() -> None:
+def test_an_end_before_the_start_is_ignored() -> None:
     event = event_of("UID:a", START, "DTEND:20260704T170000Z")
     assert event.length is None
     assert event.warnings
 
 
-def test_changes_without_their_series_stand_alone() -> None:
+def test_changes_without_their_series_are_single_events() -> None:
     event = event_of("UID:a", START, "RECURRENCE-ID:20260703T180000Z")
     (one,) = instances([event], *WINDOW)
     assert one.starts_at == at("2026-07-04T18:00:00Z")
 
 
-def test_a_change_named_in_utc_finds_its_date() -> None:
+def test_a_change_identified_in_utc_finds_its_date() -> None:
     calendar = calendar_of(
         "BEGIN:VEVENT", "UID:a", "DTSTART;TZID=Europe/Berlin:20260707T180000", "RRULE:FREQ=WEEKLY;COUNT=2", "END:VEVENT",
         "BEGIN:VEVENT", "UID:a", "RECURRENCE-ID:20260714T160000Z", "DTSTART:20260715T160000Z", "END:VEVENT",
@@ -216,7 +216,7 @@ def test_names_of_zones(tzid: str, zone: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"<html></html>", b"BEGIN:VEVENT\r\nEND:VEVENT", b"\x00" * 1000], ids=range(4))
-def test_what_is_no_calendar(data: bytes) -> None:
+def test_other_files_are_refused(data: bytes) -> None:
     with pytest.raises(InvalidInput):
         read_calendars(data)
 
@@ -266,7 +266,7 @@ def test_anything_is_read_or_refused(pieces: list[bytes], end: bytes) -> None:
         instances(calendar.events, *WINDOW)
 
 
-def test_a_change_that_names_a_day_alone_is_about_the_date_of_that_day() -> None:
+def test_a_change_identified_by_day_applies_to_that_date() -> None:
     """RECURRENCE-ID;VALUE=DATE in a series with times is not allowed, but programs write it."""
     lines = (
         "BEGIN:VCALENDAR",

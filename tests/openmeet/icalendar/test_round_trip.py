@@ -72,7 +72,7 @@ def submissions(draw: st.DrawFn) -> Submission:
     status=EventStatus.CANCELLED,
     reason="C:\\New",
 )
-def test_any_event_comes_back_as_far_as_everybody_may_know_it(
+def test_any_event_survives_a_round_trip(
     typed: Submission,
     status: EventStatus,
     reason: str,

@@ -147,7 +147,7 @@ def test_lines_are_folded_and_ended() -> None:
     assert b"\n" not in data.replace(b"\r\n", b"")
 
 
-def test_nothing_can_be_put_between_the_lines() -> None:
+def test_no_text_can_inject_a_line() -> None:
     made = pattern(at("2026-07-04T18:00"), "UTC")
     event = written(made, location="here\r\nATTENDEE:mailto:x@example.org\nEND:VEVENT")
     lines = write_calendar([event], name="x\r\nMETHOD:REQUEST").split(b"\r\n")
@@ -184,7 +184,7 @@ def test_a_zone_is_right_for_years(zone: str) -> None:
         assert moment.replace(tzinfo=defined).utcoffset() == moment.replace(tzinfo=ZoneInfo(zone)).utcoffset(), moment
 
 
-def test_onsets_are_written_in_the_clock_before_the_change() -> None:
+def test_onsets_are_written_in_the_previous_offset() -> None:
     lines = vtimezone("Europe/Berlin", 2026, 2026)
     summer = lines[lines.index("BEGIN:DAYLIGHT") :]
     assert summer[1:5] == [

@@ -34,7 +34,7 @@ async def jobs(db: Database, kind: JobKind) -> list[str]:
     return [row["subject"] for row in rows]
 
 
-async def test_unknown_did_is_a_shadow_once(db: Database):
+async def test_an_unknown_did_creates_one_shadow(db: Database):
     """A person known only by DID has no address and no role. The identity is resolved outside the transaction."""
     async with db.transaction() as tx:
         first = await actions.person_for_did(tx, did(1))
@@ -45,7 +45,7 @@ async def test_unknown_did_is_a_shadow_once(db: Database):
     assert await jobs(db, JobKind.REFRESH_IDENTITY) == [did(1)]
 
 
-async def test_owner_of_a_shadow_keeps_what_it_had(db: Database):
+async def test_signing_in_keeps_what_the_shadow_had(db: Database):
     """Signing in claims the shadow's row: it is the same person, with everything that was seen of them."""
     async with db.transaction() as tx:
         shadow = await actions.person_for_did(tx, did(1))
@@ -57,7 +57,7 @@ async def test_owner_of_a_shadow_keeps_what_it_had(db: Database):
     assert user.kind is UserKind.PERSON
 
 
-async def test_no_is_the_default_and_a_no_is_an_answer(db: Database):
+async def test_the_default_is_no_and_a_no_is_stored(db: Database):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         before = await queries.consent(tx, ana.user_id)
@@ -68,7 +68,7 @@ async def test_no_is_the_default_and_a_no_is_an_answer(db: Database):
     assert await jobs(db, JobKind.CUSTODIAL_ACCOUNT) == []
 
 
-async def test_yes_enqueues_a_repository_to_those_who_have_none(db: Database):
+async def test_consent_enqueues_a_repository_for_people_without_one(db: Database):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await actions.agree(tx, ana.user_id, handle=HANDLE)
@@ -89,7 +89,7 @@ async def test_consent_can_be_withdrawn_and_given_again(db: Database):
             assert (consent.is_given, consent.handle) == (given, HANDLE)
 
 
-async def test_frames_faster_than_the_answer_make_no_second_person(db: Database):
+async def test_early_frames_make_no_second_person(db: Database):
     """The new account's first frames arrive before the response and create a shadow for its DID. The response assigns
     the DID to the person.
     """
@@ -106,25 +106,25 @@ async def test_frames_faster_than_the_answer_make_no_second_person(db: Database)
 
 
 @pytest.mark.parametrize("name", ["Ana", "Ängström Ö.", "李小龍", "", "x", "A" * 80, "--", "Ana  of   Vienna"])
-def test_suggested_handles_are_handles(name: str):
+def test_suggested_handles_are_valid(name: str):
     domain = ".town.test"
     suggested = suggest_handle(name, "0195f3a0-1111-7000-8000-000000000001", domain)
     assert check_handle(suggested, domain) == suggested
 
 
-def test_a_suggested_handle_keeps_letters_that_have_marks():
+def test_a_suggested_handle_keeps_accented_letters():
     assert suggest_handle("Søren Ørsted Łuk", "0195f3a0", ".town.test") == "soren-orsted-luk.town.test"
 
 
 @pytest.mark.parametrize(
     "typed", ["", "a", "ana.other.test", "ana..town.test", "a_b", "ana.b.town.test", "x" * 40, "@"]
 )
-def test_what_is_no_handle_here(typed: str):
+def test_invalid_handles_are_refused(typed: str):
     with pytest.raises(InvalidInput):
         check_handle(typed, ".town.test")
 
 
-def test_handle_may_be_typed_short_or_whole():
+def test_a_handle_can_be_typed_short_or_in_full():
     assert check_handle("Ana", ".town.test") == check_handle("@ana.town.test", ".town.test") == "ana.town.test"
 
 
@@ -136,5 +136,5 @@ def test_handle_may_be_typed_short_or_whole():
         ("http://localhost:3000", "no-mail.invalid"),
     ],
 )
-def test_addresses_that_nothing_is_delivered_to(url: str, domain: str):
+def test_undeliverable_addresses_are_recognised(url: str, domain: str):
     assert mail_domain_of(url) == domain

@@ -34,7 +34,7 @@ def site(deployment: Deployment) -> Site:
     return Site(app, deployment.db, deployment.clock)
 
 
-async def test_a_yes_answers_what_was_shown_and_a_no_takes_it_back(site: Site, deployment: Deployment):
+async def test_consent_refers_to_the_notice_and_can_be_withdrawn(site: Site, deployment: Deployment):
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         read = await browser.get(PATH, headers=ana)
@@ -53,7 +53,7 @@ async def test_a_yes_answers_what_was_shown_and_a_no_takes_it_back(site: Site, d
         assert (taken_back.status_code, taken_back.json()["isGiven"]) == (200, False)
 
 
-async def test_no_yes_without_having_read_what_it_means(site: Site, deployment: Deployment):
+async def test_consent_needs_the_current_notice(site: Site, deployment: Deployment):
     """Without the notice, without its revision, with an old revision or with an invalid handle, nothing is published or
     created.
     """
@@ -76,7 +76,7 @@ async def test_no_yes_without_having_read_what_it_means(site: Site, deployment: 
         assert await reader.fetch("select subject from outbox_jobs where kind = 'custodial_account'") == []
 
 
-async def test_a_no_while_a_yes_is_under_way_stays(site: Site, monkeypatch: pytest.MonkeyPatch):
+async def test_a_concurrent_no_wins_over_a_yes(site: Site, monkeypatch: pytest.MonkeyPatch):
     """The PDS is asked about the handle before anything is written, so a no that arrives meanwhile is newer and wins."""
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
@@ -93,7 +93,7 @@ async def test_a_no_while_a_yes_is_under_way_stays(site: Site, monkeypatch: pyte
         assert (await browser.get(PATH, headers=ana)).json()["isGiven"] is False
 
 
-async def test_a_token_needs_the_scope_for_it(site: Site):
+async def test_a_token_needs_the_consent_scope(site: Site):
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         for scopes, status in ((["read", "profile:write"], 403), (["read", "publishing:consent"], 200)):

@@ -15,7 +15,7 @@ from tests.openmeet.deployment import Deployment
         (False, True, PdsSessionKind.PASSWORD),
     ],
 )
-async def test_what_was_granted_is_not_exchanged_for_full_access(
+async def test_a_password_sign_in_keeps_the_oauth_grant(
     deployment: Deployment, is_over: bool, at_another_server: bool, kept: PdsSessionKind
 ):
     """A live OAuth grant is kept. An expired one or one from another server is replaced."""

@@ -44,7 +44,7 @@ async def publish(browser: httpx.AsyncClient, **fields: str) -> httpx.Response:
     return await browser.post("/settings/publishing", data=fields)
 
 
-async def test_says_what_would_be_published_before_the_yes(site: Site):
+async def test_the_page_shows_what_would_be_published(site: Site):
     """The page shows the records, the handle and the notice, and the default is no."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -57,7 +57,7 @@ async def test_says_what_would_be_published_before_the_yes(site: Site):
     assert (inputs["handle"], inputs["publish"]) == ("ana.town.test", "no")
 
 
-async def test_yes_makes_the_repository_and_the_page_says_so(site: Site, deployment: Deployment):
+async def test_consent_creates_the_repository_and_the_page_says_so(site: Site, deployment: Deployment):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         answer = await publish(browser, publish="yes", handle="ana")
@@ -71,7 +71,7 @@ async def test_yes_makes_the_repository_and_the_page_says_so(site: Site, deploym
         assert "Show your public events in other apps, too?" in (await browser.get("/settings/publishing")).text
 
 
-async def test_how_much_is_published_and_how_much_is_being_taken_back(site: Site, deployment: Deployment):
+async def test_the_page_counts_published_and_retracted_records(site: Site, deployment: Deployment):
     """The numbers on the page agree with the repository."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -98,7 +98,7 @@ async def slugs(deployment: Deployment) -> list[str]:
         return [row["slug"] for row in await reader.fetch("select slug from events order by id")]
 
 
-async def test_what_is_on_the_network_already_is_not_published_again(deployment: Deployment):
+async def test_records_already_on_the_network_are_not_republished(deployment: Deployment):
     """Consent writes a record that another app of theirs wrote only if it was changed here."""
     async with deployment.db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
@@ -115,7 +115,7 @@ async def test_what_is_on_the_network_already_is_not_published_again(deployment:
     assert [(one.events, one.answers) for one in (before, changed, answered)] == [(0, 0), (1, 0), (1, 1)]
 
 
-async def test_nothing_chosen_is_a_no(site: Site, deployment: Deployment):
+async def test_no_choice_means_no(site: Site, deployment: Deployment):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         assert (await publish(browser, handle="ana")).status_code == 303
@@ -124,7 +124,7 @@ async def test_nothing_chosen_is_a_no(site: Site, deployment: Deployment):
         assert await reader.fetch("select did from identities") == []
 
 
-async def test_handle_of_somebody_else_is_refused_beside_the_field(site: Site, deployment: Deployment):
+async def test_a_taken_handle_is_refused_at_the_field(site: Site, deployment: Deployment):
     await deployment.account("ben")
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -136,7 +136,7 @@ async def test_handle_of_somebody_else_is_refused_beside_the_field(site: Site, d
         assert answer.status_code == 400
 
 
-async def test_handle_taken_meanwhile_is_said_and_another_can_be_chosen(site: Site, deployment: Deployment):
+async def test_a_handle_taken_meanwhile_can_be_replaced(site: Site, deployment: Deployment):
     """If the handle was taken between the consent and the account creation, the page says so and asks for another one."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -150,7 +150,7 @@ async def test_handle_taken_meanwhile_is_said_and_another_can_be_chosen(site: Si
         assert "ana-two.town.test" in (await browser.get("/settings/publishing")).text
 
 
-async def test_next_leads_back_and_never_elsewhere(site: Site):
+async def test_next_leads_back_and_never_to_another_site(site: Site):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         there = await publish(browser, publish="no", next="/events/tea")
@@ -159,7 +159,7 @@ async def test_next_leads_back_and_never_elsewhere(site: Site):
     assert elsewhere.headers["location"].startswith("/settings/publishing")
 
 
-async def test_nobody_signed_in_is_sent_to_sign_in(site: Site):
+async def test_signed_out_people_are_sent_to_sign_in(site: Site):
     async with site.browser() as browser:
         answer = await browser.get("/settings/publishing")
     assert answer.status_code == 303

@@ -24,7 +24,7 @@ async def waiting(db: Database, user_id: UserId) -> recovery_key_queries.Waiting
         return await recovery_key_queries.waiting(reader, user_id)
 
 
-async def test_from_making_to_erasing(deployment: Deployment, make_database: MakeDatabase):
+async def test_the_life_of_a_recovery_key(deployment: Deployment, make_database: MakeDatabase):
     db = await make_database("openmeet", clock=deployment.clock)
     async with db.transaction() as tx:
         ana = (await person(tx, "Ana")).user_id

@@ -75,7 +75,7 @@ async def replace(db: Database, before: SealedSession, name: str) -> bool:
         )
 
 
-async def test_one_refreshes_at_a_time_and_only_what_it_leased(db: Database, network: NetworkClients, clock):
+async def test_only_the_lease_holder_refreshes_a_session(db: Database, network: NetworkClients, clock):
     """A lease belongs to one worker until it expires. Without it nothing can be stored, and an old version cannot be
     leased.
     """
@@ -93,7 +93,7 @@ async def test_one_refreshes_at_a_time_and_only_what_it_leased(db: Database, net
     assert (after.sealed, after.version) == (b"second", before.version + 1)
 
 
-async def test_new_sign_in_ends_every_lease(db: Database, network: NetworkClients):
+async def test_a_new_sign_in_ends_every_lease(db: Database, network: NetworkClients):
     """Tokens of a session that was replaced meanwhile do not overwrite the new ones."""
     await connected(db, network)
     before = await stored(db)
@@ -103,7 +103,7 @@ async def test_new_sign_in_ends_every_lease(db: Database, network: NetworkClient
     assert (await stored(db)).version > before.version
 
 
-async def test_session_made_again_has_no_version_of_the_one_before(db: Database, network: NetworkClients, clock):
+async def test_a_new_session_does_not_reuse_versions(db: Database, network: NetworkClients, clock):
     """A caller that still holds the ended session cannot use it as the new one."""
     await connected(db, network)
     before = await stored(db)
@@ -114,7 +114,7 @@ async def test_session_made_again_has_no_version_of_the_one_before(db: Database,
     assert (await stored(db)).version != before.version
 
 
-async def test_tokens_open_for_their_tenant_and_did_alone(db: Database, network: NetworkClients, clock):
+async def test_tokens_can_be_decrypted_only_for_their_tenant_and_did(db: Database, network: NetworkClients, clock):
     """A row copied to another person or tenant cannot be decrypted, and no token is stored in it in plain text."""
     identity = await connected(db, network)
     row = await stored(db)
@@ -128,7 +128,7 @@ async def test_tokens_open_for_their_tenant_and_did_alone(db: Database, network:
             await agents.agent_for(db, other, identity)
 
 
-async def test_key_is_rotated_under_open_sessions(db: Database, network: NetworkClients, clock):
+async def test_the_key_can_be_rotated_under_open_sessions(db: Database, network: NetworkClients, clock):
     """With a new key in front, old sessions can still be opened, and new ones need the new key only."""
     identity = await connected(db, network)
     async with network_of_nobody(clock, network.cache, sealer=Sealer([b"n" * 32, bytes(32)])) as rotated:
@@ -137,9 +137,7 @@ async def test_key_is_rotated_under_open_sessions(db: Database, network: Network
         assert not rotated.sealer.is_stale(session_sealing.seal(rotated, identity.did, "a", "b"))
 
 
-async def test_cache_holds_what_the_contract_says_and_nothing_readable(
-    db: Database, network: NetworkClients, cache: Cache
-):
+async def test_the_cache_holds_only_ciphertext(db: Database, network: NetworkClients, cache: Cache):
     """The cache holds ciphertext under the user's key. Inside are DID, handle and both tokens, for an hour at most."""
     identity = await connected(db, network)
     await agents.agent_for_user(db, network, identity.user_id)
@@ -153,7 +151,7 @@ async def test_cache_holds_what_the_contract_says_and_nothing_readable(
     assert credentials_cache.TTL_SECONDS <= 3600
 
 
-async def test_cache_is_believed_for_the_stored_version_alone(db: Database, network: NetworkClients, cache: Cache):
+async def test_the_cache_counts_only_for_the_stored_version(db: Database, network: NetworkClients, cache: Cache):
     """A stale or foreign cache entry changes nothing, and a missing one is replaced by the stored row."""
     identity = await connected(db, network)
     row = await stored(db)
@@ -166,7 +164,7 @@ async def test_cache_is_believed_for_the_stored_version_alone(db: Database, netw
     assert (await sessions.open_session(db, network, identity)).access == "an access token"
 
 
-async def test_signed_out_is_signed_out_whatever_the_cache_says(db: Database, network: NetworkClients, cache: Cache):
+async def test_signing_out_beats_the_cache(db: Database, network: NetworkClients, cache: Cache):
     identity = await connected(db, network)
     await sessions.open_session(db, network, identity)
     async with db.transaction() as tx:
@@ -176,7 +174,7 @@ async def test_signed_out_is_signed_out_whatever_the_cache_says(db: Database, ne
         await agents.agent_for_user(db, network, identity.user_id)
 
 
-async def test_cache_that_is_away_costs_nothing(db: Database, clock):
+async def test_an_unreachable_cache_changes_nothing(db: Database, clock):
     """Without Redis people can publish as before."""
     away = open_cache("redis://127.0.0.1:1/0", prefix="x", clock=clock)
     async with network_of_nobody(clock, away) as network:
@@ -185,7 +183,7 @@ async def test_cache_that_is_away_costs_nothing(db: Database, clock):
     await away.close()
 
 
-async def test_nobody_acts_for_an_account_that_is_not_active(db: Database, network: NetworkClients):
+async def test_inactive_accounts_sessions_are_not_used(db: Database, network: NetworkClients):
     """A deactivated account's session is not used until the account is active again."""
     identity = await connected(db, network)
     for status, is_open in (("deactivated", False), ("active", True)):
@@ -199,7 +197,7 @@ async def test_nobody_acts_for_an_account_that_is_not_active(db: Database, netwo
 
 
 @needs("redis")
-async def test_what_stands_in_redis(db: Database, clock):
+async def test_redis_holds_one_encrypted_key_per_user(db: Database, clock):
     """Redis has one encrypted key per tenant and user that expires within an hour. Without it everybody stays signed
     in.
     """
@@ -221,7 +219,7 @@ async def test_what_stands_in_redis(db: Database, clock):
     await cache.close()
 
 
-async def test_who_hangs_up_leaves_nothing_behind(db: Database, network: NetworkClients):
+async def test_a_cancelled_refresh_leaves_nothing_behind(db: Database, network: NetworkClients):
     """The caller is cancelled while the server cannot be reached. No exception is left unhandled, and the session can
     be refreshed again.
     """

@@ -186,7 +186,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 @pytest.mark.parametrize("told", TOLD)
 @pytest.mark.parametrize("is_over", [False, True], ids=["ahead", "over in part"])
-async def test_what_follows_goes_on_as_its_file_says(
+async def test_changes_to_following_dates_are_imported(
     db: Database, clock: HandClock, told: str, *, is_over: bool
 ) -> None:
     """Each date is where a calendar program shows it, whether dates are over or not."""
@@ -216,7 +216,7 @@ async def test_what_follows_goes_on_as_its_file_says(
     ],
     ids=["another day of the month", "several times a day", "behind the last day of the month", "whole days"],
 )
-async def test_what_no_rule_can_say_is_said_before(
+async def test_the_preview_warns_about_changes_that_no_rule_expresses(
     db: Database, clock: HandClock, rule: str, original: str, starts: str
 ) -> None:
     """The date named in the file is moved. The preview says that the dates after it stay."""

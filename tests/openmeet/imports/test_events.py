@@ -126,7 +126,7 @@ async def test_a_calendar_becomes_drafts_and_a_series_that_only_its_host_sees(db
     assert told["found"] == 0
 
 
-async def test_twice_changes_nothing(db: Database) -> None:
+async def test_importing_twice_changes_nothing(db: Database) -> None:
     """Importing the same file, confirming the same import again, or changing one event elsewhere creates nothing new."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -140,7 +140,7 @@ async def test_twice_changes_nothing(db: Database) -> None:
     assert len((await brought(db, ben, CHOIR)).made) == 3
 
 
-async def test_only_what_was_chosen(db: Database) -> None:
+async def test_only_chosen_events_are_imported(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     import_id = await kept(db, ana, CHOIR)
@@ -148,7 +148,7 @@ async def test_only_what_was_chosen(db: Database) -> None:
     assert len(outcome.made) == 1
 
 
-async def test_what_we_wrote_ourselves_comes_back_the_same(db: Database, clock: HandClock) -> None:
+async def test_our_own_file_survives_a_round_trip(db: Database, clock: HandClock) -> None:
     """A series with changes, exported, imported by another person and exported again is the same. At home it is
     recognised.
     """
@@ -223,6 +223,6 @@ def test_a_hundred_thousand_lines_are_bounded() -> None:
         b"\x00\xff" * 100,
     ],
 )
-def test_what_is_no_calendar(content: bytes) -> None:
+def test_other_files_are_refused(content: bytes) -> None:
     with pytest.raises(InvalidInput):
         parse_calendar(content, "UTC")

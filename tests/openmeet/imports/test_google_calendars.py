@@ -74,7 +74,7 @@ def test_texts_calls_and_places() -> None:
     assert three.typed.venue_name == "Room 5"
 
 
-async def test_the_call_is_for_those_who_go_and_stands_nowhere_else(site: Site) -> None:
+async def test_the_call_link_is_for_attendees_only(site: Site) -> None:
     async with site.browser() as ana:
         headers = await api_session(ana, "ana@example.org", "Ana")
         sent = await ana.post("/api/imports", content=FILE, headers=headers | {"content-type": "text/calendar"})
@@ -123,9 +123,7 @@ async def test_a_file_is_posted_as_it_is_with_a_line_folded_within_a_character(s
         ).status_code == 401
 
 
-async def test_calls_on_the_operators_own_server_are_links_to_join(
-    make_database: MakeDatabase, clock: HandClock
-) -> None:
+async def test_calls_on_configured_hosts_become_join_links(make_database: MakeDatabase, clock: HandClock) -> None:
     """A link becomes a join link if the operator configured its host. Otherwise it stays in the text."""
     file = FILE.replace(b"https://us02web.zoom.us/j/86012345678", b"https://meet.choir.example/Practice")
     assert file != FILE

@@ -35,7 +35,7 @@ async def send(browser: httpx.AsyncClient) -> httpx.Response:
     return await browser.post("/import", files={"file": ("mine.ics", BOMB.encode(), "text/calendar")})
 
 
-async def test_a_file_that_takes_too_much_is_answered_with_what_to_do(
+async def test_an_expensive_file_gets_a_helpful_error(
     make_sqlite: MakeDatabase, clock: HandClock, strict: WorkerPool
 ) -> None:
     """The page shows the error at the field and the API returns a problem. Nothing of the file is kept."""
@@ -55,9 +55,7 @@ async def test_a_file_that_takes_too_much_is_answered_with_what_to_do(
         assert await reader.fetch("select 1 from imports") == []
 
 
-async def test_who_has_used_up_their_allowance_is_told_when_to_come_back(
-    make_sqlite: MakeDatabase, clock: HandClock
-) -> None:
+async def test_a_used_up_allowance_says_when_to_retry(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """The failure is TooMany, with the time to retry."""
     pool = WorkerPool(PoolLimits(cpu_seconds_per_person=0.0001))
     site = site_on(await make_sqlite("openmeet", clock=clock), clock, workers=pool)
@@ -73,7 +71,7 @@ async def test_who_has_used_up_their_allowance_is_told_when_to_come_back(
         await pool.close()
 
 
-async def test_a_full_queue_says_when_to_come_back_and_the_site_goes_on(
+async def test_a_full_queue_says_when_to_retry_and_the_site_responds(
     make_sqlite: MakeDatabase, clock: HandClock
 ) -> None:
     """While every process is busy with endless work, pages are served and nothing runs on the event loop."""

@@ -19,7 +19,7 @@ def file_of(uid: str, title: str = "Café talk", start: str = "20260704T180000Z"
     return "\r\n".join([*lines, "END:VEVENT", "END:VCALENDAR", ""])
 
 
-async def test_the_page_of_an_event_that_is_here_looks_like_it(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_the_page_of_an_existing_event_is_recognised(make_database: MakeDatabase, clock: HandClock) -> None:
     db = await make_database("openmeet", clock=clock)
     typed = Submission(title="  CAFÉ talk", starts="2026-07-04T20:00", time_zone="Europe/Berlin")
     async with db.transaction() as tx:
@@ -37,7 +37,7 @@ async def test_the_page_of_an_event_that_is_here_looks_like_it(make_database: Ma
         assert await queries.own_starting(tx, ana.user_id, []) == []
 
 
-async def test_it_is_left_unticked_and_may_be_chosen(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_a_lookalike_is_unticked_but_can_be_chosen(make_database: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -57,7 +57,9 @@ async def test_it_is_left_unticked_and_may_be_chosen(make_database: MakeDatabase
         assert "1 event created" in (await browser.get(again)).text
 
 
-async def test_programs_are_told_and_choose_too(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_the_api_reports_lookalikes_and_lets_clients_choose(
+    make_database: MakeDatabase, clock: HandClock
+) -> None:
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
@@ -80,9 +82,7 @@ async def test_programs_are_told_and_choose_too(make_database: MakeDatabase, clo
         assert len(outcome["made"]) == 1
 
 
-async def test_what_one_hosts_beside_its_author_looks_like_it_too(
-    make_database: MakeDatabase, clock: HandClock
-) -> None:
+async def test_a_co_hosts_events_are_compared_too(make_database: MakeDatabase, clock: HandClock) -> None:
     """A co-host's events are compared too, from the time they accept until they leave."""
     db = await make_database("openmeet", clock=clock)
     found = ImportedEvent("one@x", Submission(title="Tea", starts="2026-07-04T20:00", time_zone="Europe/Berlin"), "")
@@ -97,7 +97,7 @@ async def test_what_one_hosts_beside_its_author_looks_like_it_too(
         assert await lookalikes(tx, ben.user_id, [found]) == {}
 
 
-async def test_what_stands_twice_in_a_file_is_made_once(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_a_duplicate_in_a_file_is_imported_once(make_database: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_database("openmeet", clock=clock), clock)
     entries = [file_of(uid).split("\r\n")[1:-2] for uid in ("one@x", "two@y")]
     whole = "\r\n".join(["BEGIN:VCALENDAR", *entries[0], *entries[1], "END:VCALENDAR", ""])

@@ -18,7 +18,7 @@ TWO = "\r\n".join(
 )
 
 
-async def test_what_was_brought_in_is_named_by_its_title(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_imported_events_are_listed_by_title(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -55,7 +55,7 @@ STRANGE = "\r\n".join(
 )
 
 
-async def test_an_unknown_zone_is_pointed_out_and_chosen(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_an_unknown_zone_is_shown_and_can_be_chosen(make_database: MakeDatabase, clock: HandClock) -> None:
     """Each event shows the unknown zone and how it is read. The choice applies to these events only, and no others are
     shifted.
     """
@@ -88,7 +88,7 @@ async def test_an_unknown_zone_is_pointed_out_and_chosen(make_database: MakeData
     assert made[0].ends_at - made[0].starts_at == 2 * 3600 * 1_000_000
 
 
-async def test_a_list_without_addresses_is_kept_by_names(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_a_list_without_addresses_is_kept_by_name(make_database: MakeDatabase, clock: HandClock) -> None:
     """The preview says that none of them will get e-mail. The list shows their names, and offers no message."""
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.browser() as browser:

@@ -58,7 +58,7 @@ async def waiting(db: Database, what: What, target: str) -> list[PersonId]:
         return [one.id for one in await queries.waiting(reader, what, target, 100)]
 
 
-async def test_a_list_is_kept_and_nobody_is_told(db: Database) -> None:
+async def test_keeping_a_list_tells_nobody(db: Database) -> None:
     """Keeping the list twice changes nothing, and it creates no e-mail, attendance or user."""
     host, event = await hosted(db)
     import_id = await kept(db, host, What.GUESTS, event.id)
@@ -70,7 +70,7 @@ async def test_a_list_is_kept_and_nobody_is_told(db: Database) -> None:
     assert [await count(db, table) for table in ("outbox_jobs", "attendances", "users", "notifications")] == before
 
 
-async def test_one_letter_that_was_read_before(db: Database) -> None:
+async def test_one_e_mail_is_sent_after_its_review(db: Database) -> None:
     """The host confirms the number shown. Confirming twice at once sends once, and nobody is invited again."""
     host, event = await hosted(db)
     await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id))
@@ -100,7 +100,7 @@ async def test_one_letter_that_was_read_before(db: Database) -> None:
             await people.invite(tx, host, What.GUESTS, event.slug, message="", expected=0)
 
 
-async def test_in_by_their_own_yes_alone(db: Database) -> None:
+async def test_people_join_only_by_accepting(db: Database) -> None:
     """They become a guest of a private event or a member of a private group, once. A person who declined gets no more
     e-mail.
     """
@@ -142,7 +142,7 @@ async def test_in_by_their_own_yes_alone(db: Database) -> None:
     assert membership.role is GroupRole.MEMBER
 
 
-async def test_a_list_is_its_hosts(db: Database) -> None:
+async def test_a_list_is_private_to_its_host(db: Database) -> None:
     host, event = await hosted(db)
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
@@ -152,7 +152,7 @@ async def test_a_list_is_its_hosts(db: Database) -> None:
         await people.keep(db, WORKERS, ben, await kept(db, host, What.GUESTS, event.id))
 
 
-def test_links_that_were_made_up() -> None:
+def test_forged_links_are_refused() -> None:
     token = people.token_of(CODE_KEY, PersonId("0198a3c2-7b1e-7c40-9d5e-2f6a1b8c4d01"))
     assert people.person_in(CODE_KEY, token)
     for wrong in ("", "x", token[:-1] + ("0" if token[-1] != "0" else "1"), token.replace("0198", "0199")):
@@ -254,9 +254,7 @@ STATUSES = (
 )
 
 
-async def test_who_said_no_there_is_asked_only_where_the_host_ticks_them(
-    make_sqlite: MakeDatabase, clock: HandClock
-) -> None:
+async def test_people_who_declined_are_invited_only_if_ticked(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """On the page and by API, the ticked people are invited. Without a selection the status decides."""
     site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
 
@@ -287,7 +285,7 @@ async def test_who_said_no_there_is_asked_only_where_the_host_ticks_them(
             assert await listed() == names
 
 
-async def test_yes_and_no_by_the_api(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_invitations_are_accepted_and_declined_by_api(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """Accepting needs a signed-in person, declining only the token. Opening the link changes nothing."""
     site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     host, event = await hosted(site.db)

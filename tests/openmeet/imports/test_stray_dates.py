@@ -70,7 +70,7 @@ async def dates_of(db: Database, path: str) -> list[Event]:
         return [held.event for held in await date_queries.stored(reader, series.id)]
 
 
-def test_dates_without_their_series_are_understood_as_one_series_of_these_dates() -> None:
+def test_dates_without_a_master_become_one_series() -> None:
     whole = parse_calendar(FEED, "UTC")
     (found,) = whole.events
     assert found.when == "2 March 2027 at 18:00 and on 9 March 2027, 16 March 2027 and 23 March 2027"
@@ -84,7 +84,7 @@ def test_dates_without_their_series_are_understood_as_one_series_of_these_dates(
     ]
 
 
-async def test_every_date_of_a_feed_arrives_and_twice_changes_nothing(db: Database) -> None:
+async def test_every_date_of_a_feed_is_imported_once(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     outcome = await brought(db, ana, FEED)
@@ -104,7 +104,7 @@ async def test_every_date_of_a_feed_arrives_and_twice_changes_nothing(db: Databa
     assert (again.made, again.known) == ([], 1)
 
 
-async def test_the_dates_of_a_feed_that_are_all_called_off_stay_so(db: Database) -> None:
+async def test_cancelled_dates_of_a_feed_stay_cancelled(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     off = file_of(*(entry(day, "STATUS:CANCELLED", "COMMENT:No room.") for day in ("20270302", "20270309")))
@@ -113,7 +113,7 @@ async def test_the_dates_of_a_feed_that_are_all_called_off_stay_so(db: Database)
     assert [(one.is_cancelled, one.status_reason) for one in dates] == [(True, "No room.")] * 2
 
 
-async def test_a_single_event_that_is_called_off_stays_so_when_it_is_published(db: Database) -> None:
+async def test_a_cancelled_single_event_stays_cancelled_when_published(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     tea = ["BEGIN:VEVENT", "UID:tea", "DTSTART:20270701T150000Z", "SUMMARY:Tea", "STATUS:CANCELLED"]

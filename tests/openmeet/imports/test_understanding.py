@@ -27,7 +27,7 @@ MEETUP = (
 )
 
 
-def test_a_list_of_luma() -> None:
+def test_a_luma_list_is_read() -> None:
     """Addresses are normalised and unique. People without one are listed with the reason."""
     found = parse_list(LUMA.encode())
     assert found.service == "Luma"
@@ -42,14 +42,14 @@ def test_a_list_of_luma() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_list_of_eventbrite(encoding: str) -> None:
+def test_an_eventbrite_list_is_read(encoding: str) -> None:
     found = parse_list(EVENTBRITE.encode(encoding))
     assert (found.service, [row.email for row in found.usable]) == ("Eventbrite", ["ana@example.org"])
     assert found.usable[0].name == "Ana Silva"
     assert found.usable[0].status == "Attending"
 
 
-def test_a_list_of_meetup_has_no_addresses() -> None:
+def test_a_meetup_list_has_no_addresses() -> None:
     """The preview says so, and people are identified by name."""
     found = parse_list(MEETUP.encode())
     assert found.service == "Meetup"
@@ -58,7 +58,7 @@ def test_a_list_of_meetup_has_no_addresses() -> None:
     assert "get no e-mail" in found.warnings[0]
 
 
-def test_who_has_no_address_is_known_by_name_once() -> None:
+def test_people_without_an_address_are_identified_by_name() -> None:
     """A row without name and address is skipped. A repeated name without an address is one person, and never merged
     with one that has an address.
     """
@@ -79,7 +79,7 @@ def test_columns_can_be_chosen() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xff\xfe"])
-def test_what_is_no_list(data: bytes) -> None:
+def test_other_files_are_refused(data: bytes) -> None:
     with pytest.raises(InvalidInput):
         parse_list(data)
 
@@ -122,7 +122,7 @@ EVENT = {
 
 
 @pytest.mark.parametrize("node", [EVENT, [EVENT], {"@graph": [{"@type": "WebPage"}, EVENT]}])
-def test_the_page_of_an_event(node: object) -> None:
+def test_an_event_page_is_read(node: object) -> None:
     """Times are in the importer's zone if it has the same offset, the place is split into its parts, and the text has
     no markup.
     """
@@ -168,7 +168,7 @@ def test_pages_without_an_event(data: bytes) -> None:
         parse_page(data, "https://a.example/", "UTC")
 
 
-def test_a_hostile_page_does_no_harm() -> None:
+def test_a_hostile_page_is_harmless() -> None:
     """Wrong types, scripts in texts and endless lists are dropped."""
     odd = {
         "@type": "Event",

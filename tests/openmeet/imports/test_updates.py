@@ -76,7 +76,7 @@ async def shown(client, ana, path: str) -> dict:
     return (await client.get(f"/api{path}", headers=ana)).json()
 
 
-async def test_differences_are_shown_and_taken_where_they_are_named(client, ana) -> None:
+async def test_differences_are_shown_and_applied_if_named(client, ana) -> None:
     made = (await bring(client, ana, FILE))["made"]
     tea, choir, _ = made
     assert all(not one["differences"] for one in (await look(client, ana, FILE))["events"]), (
@@ -114,7 +114,7 @@ async def test_differences_are_shown_and_taken_where_they_are_named(client, ana)
     assert not any(one["differences"] for one in (await look(client, ana, CHANGED))["events"])
 
 
-async def test_only_what_changed_in_the_file_counts_and_where_both_changed_it_is_said(client, ana) -> None:
+async def test_only_changes_in_the_file_count_and_conflicts_are_shown(client, ana) -> None:
     tea = (await bring(client, ana, FILE))["made"][0]
     body = {
         "title": "Tea for two",
@@ -166,7 +166,7 @@ async def test_the_rule_that_a_host_changed_here_stays_until_the_schedule_change
     assert {one["field"]: one["isEditedHere"] for one in found["choir"]["differences"]} == {"rule": True}
 
 
-async def test_what_was_imported_before_this_was_kept_is_compared_with_what_is_here(site: Site, client, ana) -> None:
+async def test_older_imports_are_compared_with_the_current_event(site: Site, client, ana) -> None:
     await bring(client, ana, FILE)
     async with site.db.transaction() as tx:
         await tx.execute("update imported_events set said = ''")
@@ -174,7 +174,7 @@ async def test_what_was_imported_before_this_was_kept_is_compared_with_what_is_h
     assert {one["field"] for one in found["tea"]["differences"]} == {"title", "starts", "ends"}
 
 
-async def test_a_published_event_keeps_what_no_file_says_and_its_guests_hear_of_it(client, ana) -> None:
+async def test_an_update_keeps_other_fields_and_notifies_guests(client, ana) -> None:
     tea = (await bring(client, ana, FILE, events=["tea"]))["made"][0]
     slug = tea.rpartition("/")[2]
     published = await client.post(f"/api/events/{slug}/publish", json={}, headers=ana)
@@ -200,7 +200,7 @@ async def test_a_published_event_keeps_what_no_file_says_and_its_guests_hear_of_
     assert (await shown(client, ana, tea))["status"] == "cancelled"
 
 
-async def test_single_dates_are_taken_and_others_people_s_files_change_nothing(client, ana) -> None:
+async def test_single_dates_are_updated_by_their_owner_only(client, ana) -> None:
     choir = (await bring(client, ana, FILE, events=["choir"]))["made"][0]
     override = """BEGIN:VEVENT
 UID:choir
@@ -230,7 +230,7 @@ END:VCALENDAR"""
     assert not [one for one in (await look(client, ana, more))["events"] if one["differences"]]
 
 
-async def test_the_page_shows_them_and_takes_what_is_ticked(site: Site, client) -> None:
+async def test_the_page_shows_differences_and_applies_ticked_ones(site: Site, client) -> None:
     await sign_up(client, "ana@example.org", "Ana")
 
     async def sent(file: str) -> str:

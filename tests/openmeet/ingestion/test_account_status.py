@@ -70,7 +70,7 @@ async def test_events_of_an_inactive_author_are_in_no_list(db: Database, status:
         assert await coming(reader, SearchQuery(), None, 10) == [before]
 
 
-async def test_hidden_event_is_in_nobodys_list_but_its_authors(db: Database):
+async def test_a_hidden_event_is_listed_for_its_author_only(db: Database):
     event_here, people = await full_house(db)
     async with db.transaction() as tx:
         await attendance.answer(tx, people[0], event_here.slug, RsvpReply.GOING)
@@ -81,7 +81,7 @@ async def test_hidden_event_is_in_nobodys_list_but_its_authors(db: Database):
     assert [one.id for one in hosted] == [event_here.id]
 
 
-async def test_nobody_answers_to_a_hidden_event(db: Database):
+async def test_a_hidden_event_takes_no_answers(db: Database):
     tea, people = await full_house(db)
     await say(db, 9, "takendown")
     with pytest.raises(NotFound):
@@ -103,7 +103,7 @@ async def test_answers_of_an_inactive_account_do_not_count(db: Database, status:
     assert await counts_of(db, TEA) == RsvpCounts(going=1, interested=1, seats=1)
 
 
-async def test_an_answer_that_has_no_record_there_is_shown(db: Database):
+async def test_an_answer_given_here_is_still_shown(db: Database):
     """An answer given here only does not depend on the status of the author's account."""
     tea, people = await full_house(db)
     async with db.transaction() as tx:
@@ -112,7 +112,7 @@ async def test_an_answer_that_has_no_record_there_is_shown(db: Database):
     assert await counts_of(db, URI) == RsvpCounts(going=1, seats=1)
 
 
-async def test_hiding_takes_no_seat(db: Database):
+async def test_hiding_an_answer_keeps_its_seat_reserved(db: Database):
     """The seat stays reserved, so nobody moves up and there are not too many after the return (invariant 4)."""
     tea, people = await full_house(db)
     for number in range(PLACES):
@@ -127,7 +127,7 @@ async def test_hiding_takes_no_seat(db: Database):
     assert list((await statuses(db)).values()).count("attending") == PLACES
 
 
-async def test_hidden_answers_are_confirmed_by_nobody(db: Database):
+async def test_hidden_answers_are_not_confirmed(db: Database):
     """The host cannot see them, so approving everyone does not include them."""
     tea, _ = await full_house(db)
     await take(db, rsvp(6, "one", 1, URI), rsvp(7, "one", 2, URI))
@@ -137,7 +137,7 @@ async def test_hidden_answers_are_confirmed_by_nobody(db: Database):
         assert (await host_decisions.approve(tx, host, tea.slug)).seated == 1
 
 
-async def test_who_is_away_is_asked_about_once_a_day(db: Database, clock: HandClock):
+async def test_inactive_accounts_are_checked_once_a_day(db: Database, clock: HandClock):
     """A return that no stream announced is found all the same."""
     await take(db, event(1, "tea", 1))
     await say(db, 1, "deactivated")

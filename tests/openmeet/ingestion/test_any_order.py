@@ -81,7 +81,7 @@ async def test_any_order_ends_in_the_same_view(make_sqlite: MakeDatabase, seed: 
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_unsigned_words_between_change_nothing(make_sqlite: MakeDatabase, seed: int):
+async def test_unsigned_messages_change_nothing(make_sqlite: MakeDatabase, seed: int):
     """True and false unsigned messages before, between and after the signed ones do not change the view."""
     chance = random.Random(seed)
     db = await make_sqlite("openmeet")

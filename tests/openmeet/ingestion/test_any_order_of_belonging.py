@@ -161,7 +161,7 @@ async def test_parallel_processors_end_in_the_same_belonging(make_database: Make
     assert await view_of(db) == belonging(changes), f"seed {seed}"
 
 
-def test_the_histories_have_what_they_attack():
+def test_the_histories_cover_all_cases():
     """Series with dates, members confirmed by both sides in every role, and events of groups, also with other hosts."""
     views = [belonging(history(random.Random(seed), 70)) for seed in range(25)]
     assert min(sum(map(len, (view.groups, view.series, view.members))) for view in views) > 0

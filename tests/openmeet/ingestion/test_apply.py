@@ -16,14 +16,14 @@ TEA = f"at://{did(1)}/{EVENT}/tea"
 WALK = f"at://{did(1)}/{EVENT}/walk"
 
 
-async def test_event_and_answer_arrive(db: Database):
+async def test_an_event_and_its_rsvp_are_applied(db: Database):
     assert await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA)) == [IngestResult.APPLIED, IngestResult.APPLIED]
     view = await view_of(db)
     assert view.events == {TEA: "Tea"}
     assert view.answers == {(did(2), TEA): "going"}
 
 
-async def test_answer_before_its_event_counts_once(db: Database):
+async def test_an_rsvp_before_its_event_counts_once(db: Database):
     """The RSVP is parked and the event is requested once. Both orders end in the same state."""
     assert await take(db, rsvp(2, "one", 2, TEA), rsvp(3, "one", 2, TEA)) == [IngestResult.PARKED, IngestResult.PARKED]
     async with db.reader() as reader:
@@ -47,13 +47,13 @@ async def test_delete_before_create_wins_by_its_rev(db: Database):
     assert (await view_of(db)).events == {}
 
 
-async def test_deleted_and_made_again(db: Database):
+async def test_a_deleted_record_can_be_created_again(db: Database):
     tea = event(1, "tea", 1)
     await take(db, tea, deleted(tea, 2), event(1, "tea", 3, "Again"))
     assert (await view_of(db)).events == {TEA: "Again"}
 
 
-async def test_deleting_one_answer_touches_only_it(db: Database):
+async def test_deleting_one_rsvp_leaves_the_others(db: Database):
     """Another RSVP of the same person and the same key of another person stay (invariant 9)."""
     one = rsvp(2, "one", 3, TEA)
     await take(db, event(1, "tea", 1), event(1, "walk", 2), one, rsvp(2, "two", 4, WALK), rsvp(3, "one", 5, TEA))
@@ -70,13 +70,13 @@ async def test_deleting_the_effective_answer_uncovers_the_next(db: Database):
     assert (await view_of(db)).answers == {(did(2), TEA): "interested"}
 
 
-async def test_answer_that_moves_to_another_event(db: Database):
+async def test_an_rsvp_can_move_to_another_event(db: Database):
     await take(db, event(1, "tea", 1), event(1, "walk", 2), rsvp(2, "one", 3, TEA))
     await take(db, rsvp(2, "one", 4, WALK))
     assert (await view_of(db)).answers == {(did(2), WALK): "going"}
 
 
-async def test_what_cannot_be_mapped_is_kept_with_its_reason(db: Database):
+async def test_an_unmappable_record_is_kept_with_its_reason(db: Database):
     odd = event(1, "tea", 1, startsAt="1800-01-01T00:00:00Z")
     assert await take(db, odd) == [IngestResult.RAW]
     async with db.reader() as reader:
@@ -95,7 +95,7 @@ async def test_same_key_and_same_bytes_under_two_authors_are_two_events(db: Data
     assert len((await view_of(db)).events) == 2
 
 
-async def test_unverified_never_overrules_verified(db: Database):
+async def test_an_unverified_message_never_overrides_a_verified_one(db: Database):
     await take(db, event(1, "tea", 1, "Signed"))
     hearsay = event(1, "tea", 2, "Hearsay")
     doubtful = type(hearsay)(
@@ -105,7 +105,7 @@ async def test_unverified_never_overrules_verified(db: Database):
     assert await take(db, hearsay) == [IngestResult.APPLIED]
 
 
-async def test_at_or_below_the_floor_is_history(db: Database):
+async def test_messages_at_or_below_the_floor_are_ignored(db: Database):
     """After a complete read, late messages about records that it did not contain are ignored."""
     tea = event(1, "tea", 1)
     async with db.transaction() as tx:
@@ -131,7 +131,7 @@ async def test_parked_answers_are_capped_and_expire(db: Database, clock: HandClo
         assert await seen.expire_parked(tx) == 1
 
 
-async def test_answer_to_an_uri_that_no_index_holds_is_kept_with_its_reason(db: Database):
+async def test_an_rsvp_with_an_overlong_uri_is_kept_with_its_reason(db: Database):
     """The at-uri syntax allows 8 kB, but a PostgreSQL index entry has room for 2.7 kB."""
     host = "".join(f"{number:03d}" for number in range(1000))
     odd = rsvp(2, "one", 1, f"at://did:web:{host[:1900]}.example/{EVENT}/tea")
@@ -143,13 +143,13 @@ async def test_answer_to_an_uri_that_no_index_holds_is_kept_with_its_reason(db: 
     assert kept.reason == RecordReason.SUBJECT_TOO_LONG(most=1024)
 
 
-async def test_answer_to_the_longest_uri_that_can_be_is_taken(db: Database):
+async def test_an_rsvp_with_the_longest_possible_uri_is_applied(db: Database):
     host = ".".join("".join(f"{number:02d}" for number in range(30)) for _ in range(4))
     about = f"at://did:web:{host}/{EVENT}/{'k' * 512}"
     assert await take(db, rsvp(2, "one", 1, about)) == [IngestResult.PARKED]
 
 
-async def test_whole_days_of_another_installation_stay_whole_until_their_author_moves_them(db: Database):
+async def test_remote_all_day_events_stay_all_day_until_moved(db: Database):
     """The row follows the record, version after version."""
     days = {"startsAt": "2026-07-03T22:00:00Z", "endsAt": "2026-07-05T22:00:00Z", "timezone": "Europe/Berlin"}
     whole = {**days, DETAILS_KEY: {"isAllDay": True}}

@@ -69,7 +69,7 @@ async def queued(deployment: Deployment, did: Did) -> dict[str, str]:
     return {row["kind"]: row["state"] for row in rows if row["kind"] in {"backfill", "reconcile"}}
 
 
-async def test_comparing_goes_past_it_and_ends(deployment: Deployment, cleo: Did):
+async def test_a_comparison_continues_past_a_bad_record(deployment: Deployment, cleo: Did):
     """The other records are repaired and the job completes every day. The bad one is reported once, and repaired when
     it is healed.
     """
@@ -100,7 +100,7 @@ async def test_comparing_goes_past_it_and_ends(deployment: Deployment, cleo: Did
     assert (clean.repaired, clean.unrepaired, clean.failed) == ([], [], [])
 
 
-async def test_what_cannot_be_mended_keeps_nothing_else_from_it(deployment: Deployment, cleo: Did):
+async def test_an_unrepairable_record_does_not_block_others(deployment: Deployment, cleo: Did):
     """A row lost its record and cannot be recreated. All others are repaired, and an operator can retry it."""
     for key in KEYS:
         await write(deployment, cleo, key)
@@ -129,7 +129,7 @@ async def test_what_cannot_be_mended_keeps_nothing_else_from_it(deployment: Depl
     assert len((await view_of(deployment.db)).answers) == len(KEYS) + 1
 
 
-async def test_the_operator_has_it_read_again(deployment: Deployment, cleo: Did):
+async def test_an_operator_can_retry_a_quarantined_record(deployment: Deployment, cleo: Did):
     """Before it is healed, a retry fails for the same reason. Afterwards it is applied, and the read counts as
     complete.
     """
@@ -154,7 +154,7 @@ async def test_the_operator_has_it_read_again(deployment: Deployment, cleo: Did)
     assert (row["floor_rev"] != "", row["missed_rev"]) == (True, "")
 
 
-async def test_a_missed_rev_is_reached_past_it(deployment: Deployment, cleo: Did):
+async def test_a_read_past_a_bad_record_reaches_the_missed_rev(deployment: Deployment, cleo: Did):
     """The read counts as complete and is not repeated because of this record."""
     await write(deployment, cleo, "a")
     await poison(deployment.db, "events", key_of("a"))
@@ -166,7 +166,7 @@ async def test_a_missed_rev_is_reached_past_it(deployment: Deployment, cleo: Did
     assert await keys_aside(deployment.db) == [key_of("a")]
 
 
-async def test_whoever_waits_is_told(deployment: Deployment, cleo: Did):
+async def test_the_result_reports_quarantined_records(deployment: Deployment, cleo: Did):
     """The read ends and reports the number of quarantined records until they are applied."""
     async with deployment.db.transaction() as tx:
         await backfill_progress.ask(tx, cleo)
@@ -183,7 +183,7 @@ async def test_whoever_waits_is_told(deployment: Deployment, cleo: Did):
             await heal(deployment.db, "events", key_of("a"))
 
 
-async def test_an_answer_of_somebody_else_that_waited_holds_up_no_event(deployment: Deployment, cleo: Did):
+async def test_a_failing_waiting_rsvp_does_not_block_its_event(deployment: Deployment, cleo: Did):
     """The event and all others are applied. RSVPs that waited for it count, except the failing one, which counts once
     it is healed.
     """
@@ -218,7 +218,7 @@ async def test_an_answer_of_somebody_else_that_waited_holds_up_no_event(deployme
     assert await counted() == {one.did for one in waiting}
 
 
-async def test_with_the_account_it_goes(deployment: Deployment, cleo: Did):
+async def test_quarantined_records_are_erased_with_the_account(deployment: Deployment, cleo: Did):
     await write(deployment, cleo, "a")
     await poison(deployment.db, "events", key_of("a"))
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)

@@ -165,7 +165,7 @@ async def statements_of(db: Database, messages: list[RecordMessage]) -> int:
     return counting.statements
 
 
-async def test_two_hundred_strangers_are_a_few_statements(db: Database):
+async def test_two_hundred_strangers_take_few_statements(db: Database):
     """Two hundred answers take as many statements as twenty, also when they are changed or deleted."""
 
     def crowd(first: int, number: int, at: int = 0, word: str = "going") -> list[RecordMessage]:
@@ -188,7 +188,7 @@ async def test_two_hundred_strangers_are_a_few_statements(db: Database):
             assert of_more <= of_less + 2
 
 
-async def test_a_host_who_hears_of_each_of_many_strangers_costs_a_few_statements(db: Database):
+async def test_notifying_a_host_of_many_strangers_takes_few_statements(db: Database):
     """A hundred answers to one event take as many statements as ten, and each makes a notification."""
     async with db.transaction() as tx:
         host = await person(tx, "Hedi")

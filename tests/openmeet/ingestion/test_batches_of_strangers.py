@@ -257,7 +257,7 @@ async def test_every_line_is_as_one_by_one_on_both_engines(make_database: MakeDa
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_processors_side_by_side_write_the_same_lines(make_database: MakeDatabase, seed: int):
+async def test_parallel_processors_write_the_same_rows(make_database: MakeDatabase, seed: int):
     """Each processor has a share of the people, in the order of their messages. All write to the same events."""
     chance = random.Random(seed)
     messages = history(chance, 150)
@@ -285,7 +285,7 @@ def hash_of(message: RecordMessage) -> int:
     return sum(message.did.encode())
 
 
-async def test_who_leaves_in_a_batch_lets_in_who_waits(make_database: MakeDatabase):
+async def test_leaving_in_a_batch_frees_places_for_the_waitlist(make_database: MakeDatabase):
     """Strangers hold two seats and others wait. One declines, one deletes their answer, and one who waits gives up."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
@@ -318,7 +318,7 @@ async def test_who_leaves_in_a_batch_lets_in_who_waits(make_database: MakeDataba
     assert await seats_hold(db)
 
 
-async def test_what_a_record_covered_counts_when_that_is_deleted(make_database: MakeDatabase, clock: HandClock):
+async def test_deleting_the_effective_record_uncovers_the_other(make_database: MakeDatabase, clock: HandClock):
     """Of two records by one person, the batch deletes the one that counts, both, or the other one."""
     db = await make_database("openmeet", clock=clock)
     await take(db, OF_A_STRANGER)
@@ -361,7 +361,7 @@ async def test_another_did_of_the_same_stranger_still_counts(make_database: Make
 
 
 @pytest.mark.parametrize("is_deleted", [False, True])
-async def test_who_has_an_account_without_that_did_gets_their_letter(make_database: MakeDatabase, is_deleted: bool):
+async def test_an_account_without_the_did_gets_a_cancellation(make_database: MakeDatabase, is_deleted: bool):
     """Their record no longer says that they are going, so the calendar entry that they got by e-mail is cancelled."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:

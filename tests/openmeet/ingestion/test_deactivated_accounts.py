@@ -53,7 +53,7 @@ async def test_answer_of_a_deactivated_account_counts_again_after_activation(dep
     assert await numbers(deployment, tea.slug) == "<strong>1</strong> going"
 
 
-async def test_a_deactivated_repository_is_not_read_and_nothing_is_given_up(deployment: Deployment):
+async def test_a_deactivated_repository_is_not_read(deployment: Deployment):
     """Reading a repository while it is not served changes nothing, because absence must be proven."""
     cleo = await deployment.connected()
     tea = await deployment.event(cleo)

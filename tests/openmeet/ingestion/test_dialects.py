@@ -116,7 +116,7 @@ UNMAPPABLE = {
 
 
 @pytest.mark.parametrize("case", UNMAPPABLE)
-async def test_what_makes_no_row_says_why(db: Database, case: str):
+async def test_a_record_without_a_row_has_a_reason(db: Database, case: str):
     """The record is stored with the reason, without an event or an RSVP."""
     value = UNMAPPABLE[case]
     is_answer = isinstance(value, dict) and "status" in value
@@ -140,7 +140,7 @@ NEAR = {
 
 
 @pytest.mark.parametrize("case", NEAR)
-async def test_what_only_json_can_hold_is_read(db: Database, case: str):
+async def test_records_that_only_json_can_hold_are_read(db: Database, case: str):
     """An aggregator's JSON that is not valid in a repository still gives an event, with the nearest value that can be
     stored.
     """

@@ -19,7 +19,7 @@ async def at_once(_seconds: float) -> None:
     """Stand in for a sleep function and return at once."""
 
 
-async def test_by_collection_where_the_host_has_it(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+async def test_accounts_are_discovered_by_collection(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     """A real PDS lists them in pages, and no account has to be described."""
     await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
@@ -74,7 +74,7 @@ async def serving(plain: Plain) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 501])
-async def test_account_by_account_where_it_has_not(deployment: Deployment, status: int):
+async def test_accounts_are_discovered_one_by_one_otherwise(deployment: Deployment, status: int):
     """All active accounts are found across pages. One that cannot be described or has an invalid DID does not stop the
     rest.
     """
@@ -85,7 +85,7 @@ async def test_account_by_account_where_it_has_not(deployment: Deployment, statu
     assert plain.asked == 11
 
 
-async def test_a_host_is_asked_at_the_pace_that_it_bears(deployment: Deployment):
+async def test_discovery_respects_the_hosts_budget(deployment: Deployment):
     """When the budget is used up the next call waits, and no account is left out."""
     waited: list[float] = []
     left = [3]

@@ -61,7 +61,7 @@ async def ben(db: Database) -> Caller:
     return ben
 
 
-async def test_attendees_hear_what_the_author_does_elsewhere(db: Database, ben: Caller) -> None:
+async def test_attendees_are_notified_of_remote_changes(db: Database, ben: Caller) -> None:
     """Moving, cancelling, restoring and deleting each notify once, however often the message arrives. A new text alone
     does not.
     """
@@ -80,14 +80,14 @@ async def test_attendees_hear_what_the_author_does_elsewhere(db: Database, ben: 
     assert await news_of(db, ben) == ["event_changed", "event_cancelled", "event_reinstated", "event_deleted"]
 
 
-async def test_what_is_over_or_was_never_here_is_no_news(db: Database, ben: Caller, clock: HandClock) -> None:
+async def test_past_and_unknown_events_notify_nobody(db: Database, ben: Caller, clock: HandClock) -> None:
     clock.turn(60 * DAY)
     await take(db, event(2, "tea", 2, startsAt="2026-04-01T20:00:00Z"), event(2, "other", 3, startsAt=SOON))
     await take(db, deleted(event(2, "tea", 2), 4))
     assert await news_of(db, ben) == []
 
 
-async def test_a_removed_event_says_so_and_is_in_no_list(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_a_removed_event_is_gone_and_in_no_list(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """Attendees get 410 on its page, and it is no longer in their list."""
     db = await make_sqlite("openmeet", clock=clock)
     await take_known(db, event(2, "tea", 1, name="Zanzibar evening", startsAt=SOON))
@@ -112,7 +112,7 @@ async def test_a_removed_event_says_so_and_is_in_no_list(make_sqlite: MakeDataba
             assert "Zanzibar evening" not in (await browser.get(path)).text, path
 
 
-async def test_nothing_of_a_deleted_account_is_in_found_series(db: Database, engine: Engine) -> None:
+async def test_a_deleted_account_leaves_nothing_in_detected_series(db: Database, engine: Engine) -> None:
     """Their events, and the series found among them, are deleted. The whole database is searched afterwards."""
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="zanzibar.example", pds_url="")
@@ -127,7 +127,7 @@ async def test_nothing_of_a_deleted_account_is_in_found_series(db: Database, eng
     assert traces(await everything(db, engine), ("Zanzibar", "zanzibar", did(1))) == []
 
 
-async def test_the_author_chooses_who_sees_it_here_and_the_record_is_another_question(deployment: Deployment) -> None:
+async def test_restricting_an_event_here_keeps_its_public_record(deployment: Deployment) -> None:
     """After signing in, the author can restrict who sees it here. The record stays in their repository until they
     retract it on a separate page.
     """

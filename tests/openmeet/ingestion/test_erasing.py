@@ -134,7 +134,7 @@ async def test_nothing_of_a_stranger_is_found_in_any_table(db: Database, engine:
     assert {row["did"] for row in rows["records"]} == {did(2)}
 
 
-async def test_what_remains_is_a_hash_of_each_uri_with_its_rev(db: Database, engine: Engine):
+async def test_only_hashes_of_the_uris_remain(db: Database, engine: Engine):
     """Four hashes remain: those of the three URIs, and one of the DID for the erasure itself."""
     await leave_traces(db)
     revs = {row["uri"]: row["rev"] for row in (await everything(db, engine))["records"] if row["did"] == did(1)}
@@ -145,7 +145,7 @@ async def test_what_remains_is_a_hash_of_each_uri_with_its_rev(db: Database, eng
     assert all(len(bytes(row["hash"])) == 32 for row in kept)
 
 
-async def test_late_and_repeated_messages_bring_nothing_back(db: Database, engine: Engine):
+async def test_late_and_repeated_messages_restore_nothing(db: Database, engine: Engine):
     """This holds for known messages and for ones from before the deletion that arrive only now."""
     await leave_traces(db)
     await erase(db)
@@ -154,7 +154,7 @@ async def test_late_and_repeated_messages_bring_nothing_back(db: Database, engin
     assert traces(await everything(db, engine), MARKS) == []
 
 
-async def test_an_account_that_comes_back_writes_anew(db: Database, clock: HandClock):
+async def test_an_account_that_returns_can_write_again(db: Database, clock: HandClock):
     """A deletion can be reversed within days, and what the account writes afterwards counts."""
     await leave_traces(db)
     await erase(db)
@@ -167,7 +167,7 @@ async def test_an_account_that_comes_back_writes_anew(db: Database, clock: HandC
     assert await take(db, again) == [IngestResult.APPLIED]
 
 
-async def test_barriers_of_older_keys_hold(db: Database):
+async def test_markers_with_older_keys_still_work(db: Database):
     """Erasure markers still work after the sealing keys were rotated."""
     await leave_traces(db)
     async with db.transaction() as tx:
@@ -175,7 +175,7 @@ async def test_barriers_of_older_keys_hold(db: Database):
     assert await take(db, event(1, "tea", 1, "Zanzibar evening")) == [IngestResult.KNOWN]
 
 
-async def test_erasing_twice_is_erasing_once(db: Database, engine: Engine):
+async def test_erasing_twice_changes_nothing(db: Database, engine: Engine):
     await leave_traces(db)
     await erase(db)
     once = await everything(db, engine)
@@ -198,7 +198,7 @@ async def test_the_seat_of_a_deleted_account_is_free(db: Database):
     assert after[people[0].user_id] == "declined"
 
 
-async def test_what_people_here_made_and_answered_stays_theirs(db: Database, engine: Engine):
+async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
     """An event of a person with an account here only loses its record, and its publication loses every copy of the
     content.
     """
@@ -236,9 +236,7 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
     assert (await statuses(db))[user_id] == "attending"
 
 
-async def test_dead_letters_of_the_account_are_forgotten_and_no_others(
-    db: Database, make_database: MakeDatabase, clock: HandClock
-):
+async def test_only_the_accounts_dead_letters_are_deleted(db: Database, make_database: MakeDatabase, clock: HandClock):
     queue = EmbeddedQueue(await make_database("groundwork.queue"), clock)
     for number in range(250):
         await queue.publish([Message("event.create", did(number % 2), b"x", f"m{number}")])
@@ -249,7 +247,7 @@ async def test_dead_letters_of_the_account_are_forgotten_and_no_others(
     assert {letter.message.partition for letter in await queue.dead_letters(1000)} == {did(0)}
 
 
-async def test_what_waits_of_a_deleted_account_is_deleted_and_what_it_wrote_since_is_not(
+async def test_queued_messages_of_a_deleted_account_are_deleted(
     db: Database, make_database: MakeDatabase, clock: HandClock
 ):
     """This holds while the workers are stopped too. The account's next message is delivered in order."""
@@ -268,7 +266,7 @@ async def test_what_waits_of_a_deleted_account_is_deleted_and_what_it_wrote_sinc
     assert [decode(one.message.body).rev for one in await queue.lease(9, 60)] == [late]
 
 
-async def test_a_message_that_fails_after_the_erasure_does_not_stay(
+async def test_a_message_that_fails_after_the_erasure_is_deleted(
     db: Database, make_database: MakeDatabase, clock: HandClock
 ):
     """The message was waiting in RabbitMQ. Messages by other accounts, and later ones by the same account, stay."""
@@ -359,7 +357,7 @@ async def _answers_to_tea(db: Database) -> list[tuple[str | None, str, str | Non
     return [tuple(row) for row in rows]
 
 
-async def test_answers_of_strangers_to_an_event_that_is_erased_wait(db: Database):
+async def test_strangers_answers_to_an_erased_event_wait(db: Database):
     """The event is gone, so they answer nothing. If the account starts anew and writes the event again, they count
     again.
     """
@@ -380,7 +378,7 @@ async def test_answers_of_strangers_to_an_event_that_is_erased_wait(db: Database
     assert ("Tea again", "attending", yes) in await _answers_to_tea(db)
 
 
-async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_records_are_taken_back(db: Database):
+async def test_local_answers_to_an_erased_event_stay_without_records(db: Database):
     """The answers belong to their authors. Their records are retracted, because the URI might belong to another event
     some day.
     """

@@ -80,7 +80,7 @@ async def wrote(db: Database, did: Did) -> None:
 
 @pytest.mark.usefixtures("new_connections")
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0])
-async def test_all_of_it_goes_and_nothing_of_another(db: Database, clock: HandClock, pair: tuple[str, str]) -> None:
+async def test_only_this_repository_is_erased(db: Database, clock: HandClock, pair: tuple[str, str]) -> None:
     gone, other = map(parse_did, pair)
     # This runs before any connection has a plan for these columns.
     async with db.transaction() as tx:
@@ -115,7 +115,7 @@ def _statements(engine: Engine) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("what", list(_statements("sqlite")))
-async def test_it_is_found_without_reading_through_any_table(db: Database, what: str) -> None:
+async def test_its_rows_are_found_without_a_table_scan(db: Database, what: str) -> None:
     async with db.transaction() as tx:
         statement, index = _statements(tx.engine)[what]
         found = await plan(tx, statement, did=PAIRS[0][0])

@@ -59,7 +59,7 @@ async def switched(db: Database, flag: Flag) -> Counting:
 
 
 @pytest.mark.parametrize(("flag", "which"), [(Flag.EVENTS_IN, 0), (Flag.DETECTION, 1), (Flag.SERIES_LEXICON, 2)])
-async def test_a_flag_is_switched_on_however_many_are_known(db: Database, flag: Flag, which: int) -> None:
+async def test_switching_on_takes_a_constant_number_of_statements(db: Database, flag: Flag, which: int) -> None:
     people = await known(db, range(1, 3))
     few = await switched(db, flag)
     people += await known(db, range(3, 13))

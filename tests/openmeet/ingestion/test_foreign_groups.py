@@ -102,7 +102,7 @@ async def membership_of(db: Database, one: Group, who: Caller) -> Membership | N
         return await queries.find_member(reader, one.id, who.user_id)
 
 
-async def test_a_group_of_others_is_read_and_only_shown(db: Database):
+async def test_a_remote_group_is_read_only(db: Database):
     await take(db, group(1, description="We meet.", joining=f"{GROUP}#open", location={"locality": "Graz"}))
     one = await known(db)
     assert one is not None
@@ -122,7 +122,7 @@ async def test_a_group_of_others_is_read_and_only_shown(db: Database):
     assert gone.deleted_at is not None
 
 
-async def test_a_name_that_crowds_use_has_addresses_for_all(db: Database):
+async def test_a_popular_name_has_enough_slugs(db: Database):
     """Ten random characters do not collide among ten thousand groups of one name."""
     await take(db, group(1))
     one = await known(db)
@@ -131,7 +131,7 @@ async def test_a_name_that_crowds_use_has_addresses_for_all(db: Database):
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-async def test_membership_is_where_both_sides_agree_in_any_order(db: Database, order):
+async def test_membership_needs_both_sides_in_any_order(db: Database, order):
     """The group decides the role, and here it is only a label: everybody is an ordinary member."""
     all_of_it = [group(1), said(1), accepted(1, role=GroupRole.ADMIN)]
     await take(db, *(all_of_it[number] for number in order))
@@ -139,7 +139,7 @@ async def test_membership_is_where_both_sides_agree_in_any_order(db: Database, o
 
 
 @pytest.mark.parametrize("role", INSIDE)
-async def test_no_role_from_elsewhere_allows_anything_here(db: Database, role: GroupRole):
+async def test_remote_roles_give_no_permissions_here(db: Database, role: GroupRole):
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(2), handle="ben.example", pds_url="https://pds.example")
     ben = Caller(user_id, "Ben")
@@ -172,7 +172,7 @@ async def test_one_sides_word_makes_nobody_a_member(db: Database):
 
 
 @pytest.mark.parametrize("who", ["member", "group", "both"])
-async def test_either_side_ends_it(db: Database, who: str):
+async def test_either_side_can_end_a_membership(db: Database, who: str):
     await take(db, group(1), said(1), accepted(1))
     assert await members(db) == [(GroupRole.MEMBER, GroupRole.MEMBER)]
     if who != "group":
@@ -184,7 +184,7 @@ async def test_either_side_ends_it(db: Database, who: str):
     assert await members(db) == [(GroupRole.MEMBER, GroupRole.MEMBER)]
 
 
-async def test_an_acceptance_that_names_somebody_else_now_frees_whom_it_named(db: Database):
+async def test_an_acceptance_changed_to_another_member_ends_the_first(db: Database):
     await take(db, group(1), said(1), said(1, author=3), accepted(1))
     moved = accepted(2, member=3)
     await take(db, message(Change(did(1), ACCEPTANCE, "a2", rev(3), {"group": URI, "member": did(3)})), moved)
@@ -197,7 +197,7 @@ async def test_an_acceptance_that_names_somebody_else_now_frees_whom_it_named(db
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-async def test_an_event_is_a_groups_where_both_say_so(db: Database, order):
+async def test_an_event_belongs_to_a_group_if_both_sides_say_so(db: Database, order):
     made = event(2, "tea", 1, "Tea", **{GROUP_LINK_KEY: {"group": URI}})
     all_of_it = [group(1), made, listed(2, made.uri)]
     await take(db, *(all_of_it[number] for number in order))
@@ -215,7 +215,7 @@ async def test_an_event_is_a_groups_where_both_say_so(db: Database, order):
     assert kept.group is None
 
 
-async def test_one_sides_word_makes_no_event_a_groups(db: Database):
+async def test_one_sides_word_adds_no_event_to_a_group(db: Database):
     """Neither the event's record nor the group's is enough, and neither is a listing by a stranger."""
     claims = event(2, "claims", 1, "Tea", **{GROUP_LINK_KEY: {"group": URI}})
     listed_only = event(3, "listed", 1, "Go")
@@ -238,9 +238,7 @@ OLD = f"at://{did(9)}/{GROUP}/chess"
 
 @pytest.mark.parametrize("way", ["successor", "backup", "neither"])
 @pytest.mark.parametrize("old_first", [True, False])
-async def test_a_group_goes_on_where_the_old_record_or_its_backup_admin_says_so(
-    db: Database, way: str, old_first: bool
-):
+async def test_a_group_is_succeeded_by_its_record_or_backup_admin(db: Database, way: str, old_first: bool):
     """Memberships of the old group then count for the new one. Anybody else's claim to succeed it is ignored."""
     fields = {"successor": {"successor": URI}, "backup": {"backupAdmins": [did(1)]}, "neither": {}}[way]
     old = group(1, author=9, **fields)
@@ -249,7 +247,7 @@ async def test_a_group_goes_on_where_the_old_record_or_its_backup_admin_says_so(
     assert await members(db) == ([] if way == "neither" else [(GroupRole.MEMBER, GroupRole.MEMBER)])
 
 
-async def test_a_statement_about_a_group_of_ours_is_a_request(db: Database):
+async def test_a_membership_record_for_a_local_group_is_a_request(db: Database):
     """Strangers wait for approval, people who sign in here join an open group, and banned people stay out."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -276,7 +274,7 @@ async def test_a_statement_about_a_group_of_ours_is_a_request(db: Database):
     assert (await membership_of(db, ours, dora)).role is GroupRole.LEFT
 
 
-async def test_whoever_deletes_their_membership_record_leaves_as_by_the_button(db: Database):
+async def test_deleting_the_membership_record_leaves_the_group(db: Database):
     """The job that frees the person's places at the group's events is enqueued."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -308,7 +306,7 @@ async def test_a_crowd_of_new_identities_does_not_fill_a_group(db: Database, mon
         assert len(await membership_queries.ids_in_roles(reader, ours.id, INSIDE, only_notified=False)) == 1
 
 
-async def test_a_group_of_nobody_here_is_in_no_list(db: Database):
+async def test_a_group_without_local_members_is_not_listed(db: Database):
     """Anybody can write records, so a group is listed once a person who signs in here asks to join it."""
     await take(db, group(1))
     async with db.transaction() as tx:
@@ -329,7 +327,7 @@ async def test_a_group_of_nobody_here_is_in_no_list(db: Database):
 
 
 @pytest.mark.parametrize("fields", [{"name": ""}, {"name": 7}, {"$type": "com.example.group"}])
-async def test_what_is_no_group_is_kept_raw(db: Database, fields):
+async def test_an_invalid_group_is_kept_raw(db: Database, fields):
     assert await take(db, group(1, **fields)) == [IngestResult.RAW]
     assert await known(db) is None
     async with db.reader() as reader:
@@ -337,7 +335,7 @@ async def test_what_is_no_group_is_kept_raw(db: Database, fields):
     assert raw.reason
 
 
-async def test_an_erased_account_takes_its_group_and_its_words_along(db: Database):
+async def test_erasing_an_account_erases_its_group_and_statements(db: Database):
     await take(db, group(1), said(1), accepted(1))
     for _ in range(2):  # twice, because a crash can repeat it
         async with db.transaction() as tx:

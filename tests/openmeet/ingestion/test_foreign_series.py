@@ -81,7 +81,7 @@ async def test_a_series_and_its_dates_in_any_order(db: Database):
 
 
 @pytest.mark.usefixtures("on")
-async def test_it_makes_no_date_of_its_own(db: Database):
+async def test_a_remote_series_creates_no_dates(db: Database):
     await take(db, series(1))
     found, names = await known(db)
     assert names == []
@@ -94,7 +94,7 @@ async def test_it_makes_no_date_of_its_own(db: Database):
 
 
 @pytest.mark.usefixtures("on")
-async def test_another_rule_is_taken_over_and_what_is_gone_leaves_single_events(db: Database):
+async def test_a_changed_rule_is_adopted_and_removed_dates_become_single_events(db: Database):
     weekly = series(2)
     await take(db, date("a", 1, "2026-03-07"), weekly, series(3, rrule=["FREQ=MONTHLY"], name="Big games"))
     found, names = await known(db)
@@ -152,7 +152,7 @@ async def test_without_the_flag_nothing_is_read(db: Database):
 
 
 @pytest.mark.usefixtures("on")
-async def test_a_rule_in_an_events_record_makes_it_the_first_of_a_series(db: Database):
+async def test_a_rule_in_an_event_record_starts_a_series(db: Database):
     tea = event(
         1,
         "tea",
@@ -202,7 +202,7 @@ async def shown(db: Database) -> list[tuple[str, list[str]]]:
 
 @pytest.mark.usefixtures("on")
 @pytest.mark.parametrize("first", ["series", "date", "date without a link"])
-async def test_a_rule_beside_a_named_series_makes_no_second_one(db: Database, first: str):
+async def test_a_rule_next_to_a_series_link_makes_no_second_series(db: Database, first: str):
     weekly = series(2, rrule=["FREQ=WEEKLY;COUNT=10"], exdate=[])
     named = ruled("a", 3, "2026-03-07", is_named=True)
     said = {
@@ -235,7 +235,7 @@ async def test_a_rule_that_moves_on_to_the_next_date_stays_one_series(db: Databa
 
 
 @pytest.mark.usefixtures("on")
-async def test_a_rule_that_is_taken_out_leaves_a_single_event(db: Database):
+async def test_removing_the_rule_leaves_a_single_event(db: Database):
     await take(db, ruled("a", 1, "2026-03-07"))
     assert len(await shown(db)) == 1
     await take(db, ruled("a", 2, "2026-03-07", has_rule=False))
@@ -244,7 +244,7 @@ async def test_a_rule_that_is_taken_out_leaves_a_single_event(db: Database):
 
 @pytest.mark.usefixtures("on")
 @pytest.mark.parametrize("is_alone", [True, False])
-async def test_a_series_goes_with_the_record_whose_rule_began_it(db: Database, *, is_alone: bool):
+async def test_a_series_is_deleted_with_the_record_that_started_it(db: Database, *, is_alone: bool):
     """It comes back under the same URL if the record does."""
     weekly, other = ruled("a", 1, "2026-03-07"), event(2, "walk", 1)
     await take(db, weekly, other)
@@ -267,7 +267,7 @@ async def pay_claimed_dates(db: Database) -> int:
 
 
 @pytest.mark.usefixtures("on")
-async def test_dates_behind_many_other_events_are_found_piece_by_piece(db: Database, monkeypatch: pytest.MonkeyPatch):
+async def test_dates_behind_many_other_events_are_found_in_batches(db: Database, monkeypatch: pytest.MonkeyPatch):
     """An author has more events than one transaction reads. The newest are checked at once and the others by a job, in
     order and in batches.
     """
@@ -325,7 +325,7 @@ def days(first: int, count: int) -> list[str]:
 
 
 @pytest.mark.usefixtures("on")
-async def test_dates_deleted_together_make_the_others_be_read_once(db: Database):
+async def test_deleting_several_dates_reads_the_others_once(db: Database):
     """The number of other dates does not matter, since none of them claims a deleted one."""
     await take(db, series(1), series(1, collection="net.openmeet.series"))
     older = f"at://{did(1)}/net.openmeet.series/weekly"
@@ -348,7 +348,7 @@ def of_series(key: str, rkey: str, at: int, day: str) -> RecordMessage:
 
 
 @pytest.mark.usefixtures("on")
-async def test_series_that_come_together_make_the_events_be_read_once(db: Database):
+async def test_several_series_in_a_batch_read_the_events_once(db: Database):
     """This holds for any number of series by one author in a batch. Each gets its dates, earlier ones and those in the
     batch.
     """
@@ -381,13 +381,13 @@ async def test_dates_of_one_batch_that_go_and_move_leave_them_to_others_that_cla
 
 
 @pytest.mark.usefixtures("on")
-async def test_who_has_few_events_enqueues_nothing(db: Database):
+async def test_authors_with_few_events_need_no_job(db: Database):
     await take(db, series(1), date("a", 2, "2026-03-07"))
     assert await pay_claimed_dates(db) == 0
 
 
 @pytest.mark.usefixtures("on")
-async def test_a_series_that_is_gone_by_then_gets_no_dates(db: Database, monkeypatch: pytest.MonkeyPatch):
+async def test_a_series_deleted_meanwhile_gets_no_dates(db: Database, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(remote_series, "PIECE", 1)
     weekly = series(2)
     await take(db, date("a", 1, "2026-03-07"), event(1, "b", 1, "Tea"), weekly)

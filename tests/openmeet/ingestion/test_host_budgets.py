@@ -18,7 +18,7 @@ from tests.openmeet.ingestion.network import event_value
 THREE = Limit("records_asked_of_host", 3, 60)
 
 
-async def test_what_is_over_a_hosts_budget_is_due_later(deployment: Deployment):
+async def test_requests_over_a_hosts_budget_are_scheduled_for_later(deployment: Deployment):
     """Both kinds of job, and two programs with shared counters, use one budget. Everything is requested in the end."""
     await deployment.connected("cleo")
     app = await deployment.stranger("cleo")

@@ -66,7 +66,7 @@ SPAM = {
 @pytest.mark.parametrize(
     ("engine", "kind"), [*(("sqlite", kind) for kind in SPAM), ("postgresql", next(iter(SPAM)))], indirect=["engine"]
 )
-async def test_a_thousand_events_of_new_authors_reach_nobody_and_an_honest_one_is_found(db, clock, kind):
+async def test_a_burst_by_new_authors_is_held_and_an_honest_event_shown(db, clock, kind):
     """With default settings a burst is held, and an honest author on another host, met in the same minute, is shown.
 
     If the burst consists of unknown hosts, the honest author's host is one that was met before.
@@ -124,7 +124,7 @@ async def test_a_newcomer_waits_a_while_and_is_then_shown_at_once(db, clock):
     assert await found(db) == ["First", "Second"]
 
 
-async def test_who_is_known_here_does_not_wait(db, clock):
+async def test_known_authors_do_not_wait(db, clock):
     """Authors are known if a group follows them, a moderator trusts them, or the operator named their PDS."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -137,7 +137,7 @@ async def test_who_is_known_here_does_not_wait(db, clock):
     assert await found(db) == ["Of 1", "Of 2", "Of 3"]
 
 
-async def test_who_becomes_known_while_they_wait_is_shown_without_counting(db, clock):
+async def test_authors_who_become_known_are_shown_at_once(db, clock):
     await receive(db, [event_of(1, f"e{number}") for number in range(60)])
     await live_at(db, {1: TOWN})
     async with db.transaction() as tx:
@@ -148,7 +148,7 @@ async def test_who_becomes_known_while_they_wait_is_shown_without_counting(db, c
     assert (await intake.decide_due(db))["shown"] == 1
 
 
-async def test_somebody_met_before_shows_so_many_an_hour(db, clock):
+async def test_known_accounts_have_an_hourly_limit(db, clock):
     async with db.transaction() as tx:
         await policy.change(tx, ModerationPolicy(most_events_of_author=3), by=None)
     await receive(db, [event_of(1, "first")])
@@ -164,7 +164,7 @@ async def test_somebody_met_before_shows_so_many_an_hour(db, clock):
     assert len(await found(db)) == 4
 
 
-async def test_the_same_messages_again_and_newer_versions_count_nothing(db, clock):
+async def test_repeated_messages_and_newer_versions_do_not_count(db, clock):
     async with db.transaction() as tx:
         await policy.change(tx, ModerationPolicy(most_events_of_author=2), by=None)
     first = event_of(1, "a")
@@ -176,7 +176,7 @@ async def test_the_same_messages_again_and_newer_versions_count_nothing(db, cloc
     assert (await intake.decide_due(db))["shown"] == 1
 
 
-async def test_nobody_waits_for_ever_for_a_host_that_does_not_answer(db, clock):
+async def test_the_wait_for_an_unresponsive_host_ends(db, clock):
     await receive(db, [event_of(1, "a")])
     clock.turn(30 * MINUTE)
     assert (await intake.decide_due(db)).total() == 0
@@ -184,7 +184,7 @@ async def test_nobody_waits_for_ever_for_a_host_that_does_not_answer(db, clock):
     assert (await intake.decide_due(db))["shown"] == 1
 
 
-async def test_what_a_moderator_decided_about_is_left_alone(db, clock):
+async def test_moderators_decisions_are_kept(db, clock):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
         await actions.decide(tx, mo.user_id, Subject(Thing.DID, did_of(1)), SubjectVisibility.HIDDEN, "spam")
@@ -197,7 +197,7 @@ async def test_what_a_moderator_decided_about_is_left_alone(db, clock):
         assert (await visibility.of(reader, did_of(1))).state is SubjectVisibility.HIDDEN
 
 
-async def test_a_batch_asks_as_many_questions_however_many_authors_it_brings(db, monkeypatch):
+async def test_the_number_of_queries_does_not_depend_on_the_authors(db, monkeypatch):
     """The number of queries does not depend on the number of messages, and no query scans a table."""
     await receive(db, [event_of(number, "a") for number in range(40)])
     uris = {did_of(number): [f"at://{did_of(number)}/{EVENT}/b"] for number in range(40)}
@@ -261,7 +261,7 @@ async def live_here(db, here: IngestionContext, *numbers: int):
 
 
 @pytest.mark.parametrize("is_known_first", [True, False])
-async def test_a_thousand_events_of_a_new_account_here_reach_nobody(db, clock, is_known_first):
+async def test_a_burst_by_a_new_local_account_is_held(db, clock, is_known_first):
     """Anybody can sign up on the operator's own PDS. Events at a human rate are shown at once, and those of an old
     account always.
     """
@@ -282,7 +282,7 @@ async def test_a_thousand_events_of_a_new_account_here_reach_nobody(db, clock, i
         assert len(await found(db, "coffee")) == 40
 
 
-async def test_up_to_the_number_a_new_account_here_does_not_wait(db, clock):
+async def test_a_new_local_account_within_the_limit_does_not_wait(db, clock):
     here = IngestionContext(HERE.instance, trusted_origins=frozenset({OURS}))
     await receive(db, [event_of(1, "first")], here)
     await live_here(db, here, 1)

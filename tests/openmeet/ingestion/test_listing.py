@@ -105,7 +105,7 @@ async def test_only_our_collections_are_read(deployment: Deployment, monkeypatch
     assert (await _repository(deployment, did))[0] > floor
 
 
-async def test_what_is_known_is_not_proven_again(deployment: Deployment):
+async def test_known_records_are_not_proven_again(deployment: Deployment):
     """A second read requests the list and what has changed."""
     did, _uris = await _write(deployment, 5)
     asked: list[str] = []
@@ -122,7 +122,7 @@ async def test_what_is_known_is_not_proven_again(deployment: Deployment):
     assert len(asked) - first == listed
 
 
-async def test_neighbours_of_a_proven_record_are_not_asked_for(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+async def test_neighbours_of_a_proven_record_need_no_request(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     """The tree nodes that prove one record also prove its neighbours, whose content was listed. Discarded content is
     downloaded.
     """
@@ -145,7 +145,7 @@ async def test_neighbours_of_a_proven_record_are_not_asked_for(deployment: Deplo
     assert len(listed.cids) == len(uris)
 
 
-async def test_listed_content_that_is_not_the_records_is_not_believed(deployment: Deployment):
+async def test_listed_content_must_match_the_record(deployment: Deployment):
     """A list is unsigned. If the content under a URI differs, the record is downloaded with its proof. Absence is
     proven too.
     """
@@ -158,7 +158,7 @@ async def test_listed_content_that_is_not_the_records_is_not_believed(deployment
     assert [one.operation for one in proofs.messages].count(RecordOperation.DELETE) == 1
 
 
-async def test_a_host_is_asked_within_its_budget_and_what_was_taken_stays(
+async def test_reads_respect_the_hosts_budget_and_keep_progress(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
     """The rest is scheduled for when the host may be asked again, and does not count as a failure."""
@@ -221,7 +221,7 @@ async def _more(deployment: Deployment, did: str) -> str:
     return str((await app.procedure("com.atproto.repo.createRecord", wish))["uri"])
 
 
-async def test_whole_repositories_are_read_in_no_thread_of_ours(
+async def test_whole_repositories_are_decoded_in_worker_processes(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
     """Neither the blocks nor the tree are decoded in this process."""
@@ -239,7 +239,7 @@ async def test_whole_repositories_are_read_in_no_thread_of_ours(
     assert await _titles(deployment) == dict.fromkeys(uris, True)
 
 
-async def test_repository_that_takes_too_much_is_listed(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+async def test_an_expensive_repository_is_listed_instead(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     """The worker that reads it is stopped, and its calendar is read record by record."""
     did, uris = await _write(deployment, 3)
     monkeypatch.setattr(read, "limits_of", lambda _size: JobLimits(wall_seconds=0.0))
@@ -250,7 +250,7 @@ async def test_repository_that_takes_too_much_is_listed(deployment: Deployment, 
     assert await _titles(deployment) == dict.fromkeys(uris, True)
 
 
-async def test_a_robots_calendar_is_not_read(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+async def test_an_implausibly_large_calendar_is_not_read(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     """It has more records than any person. None is applied, because a part would look complete."""
     did, _ = await _write(deployment, 3)
     monkeypatch.setattr(listing, "PAGE", 1)
@@ -259,7 +259,7 @@ async def test_a_robots_calendar_is_not_read(deployment: Deployment, monkeypatch
         await listing.list_records(deployment.network, parse_did(did), [EVENT])
 
 
-async def test_chosen_collections_are_read_and_nothing_else(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+async def test_only_chosen_collections_are_read(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     """Records in these collections are applied and deleted ones removed. It does not count as a complete read, and the
     state of one stays.
     """
@@ -291,7 +291,7 @@ async def test_chosen_collections_are_read_and_nothing_else(deployment: Deployme
     assert await _answers(deployment) == 0
 
 
-def test_a_collection_that_is_not_read_is_refused_with_those_that_are():
+def test_an_unknown_collection_is_refused_with_the_valid_ones():
     """The request is refused before any server is asked, and names the collections that can be read."""
     assert chosen_collections([RSVP, EVENT, RSVP]) == (EVENT, RSVP)
     assert chosen_collections([]) == ()

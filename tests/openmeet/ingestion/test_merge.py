@@ -49,17 +49,17 @@ def merged(ours: NetworkEvent, theirs: NetworkEvent, facts: MergeInput = FACTS) 
     return MERGE_RULE.merge(BASE, MERGE_RULE.edits_between(BASE, ours), theirs, facts)
 
 
-def test_one_side_alone_is_taken_without_a_word():
+def test_a_change_on_one_side_is_applied_silently():
     assert merged(BASE, changed(name="Coffee")) == MergeResult(changed(name="Coffee"), ())
     assert merged(changed(name="Coffee"), BASE) == MergeResult(changed(name="Coffee"), ())
 
 
-def test_different_fields_add_up():
+def test_changes_to_different_fields_are_combined():
     result = merged(changed(name="Coffee"), changed(description="No cups.", status=EventStatus.CANCELLED))
     assert result == MergeResult(changed(name="Coffee", description="No cups.", status=EventStatus.CANCELLED), ())
 
 
-def test_same_change_on_both_sides_is_no_conflict():
+def test_the_same_change_on_both_sides_is_no_conflict():
     assert merged(changed(name="Coffee"), changed(name="Coffee")) == MergeResult(changed(name="Coffee"), ())
 
 
@@ -94,7 +94,7 @@ def test_more_restrictive_status_wins(ours: EventStatus, theirs: EventStatus, wi
     assert merged(changed(status=ours), changed(status=theirs)).value.status is wins
 
 
-def test_different_parts_of_a_place_add_up():
+def test_changes_to_different_parts_of_a_place_are_combined():
     ours = changed(venues=(Venue(name="Park", street="Ring 1"),))
     theirs = changed(venues=(Venue(name="Park", locality="Wien"),))
     result = merged(ours, theirs)
@@ -123,7 +123,7 @@ PARK, HALL, CAFE, KIOSK = (Venue(name=name) for name in ("Park", "Hall", "Café"
         ((PARK, KIOSK), (HALL, KIOSK), (CAFE,), (HALL, CAFE)),
     ],
 )
-def test_places_of_both_sides_are_a_list(facts: MergeInput, was: tuple, ours: tuple, theirs: tuple, both: tuple):
+def test_places_of_both_sides_are_kept(facts: MergeInput, was: tuple, ours: tuple, theirs: tuple, both: tuple):
     """Places added on either side are kept and removed ones are dropped. Ours come first, and both changes are
     recorded.
     """
@@ -136,7 +136,7 @@ def test_places_of_both_sides_are_a_list(facts: MergeInput, was: tuple, ours: tu
     assert (decision.ours, decision.theirs) == tuple("; ".join(one.name for one in some) for some in (ours, theirs))
 
 
-def test_a_side_that_says_nowhere_is_no_place_to_add():
+def test_an_empty_place_is_not_added():
     result = merged(changed(venues=()), changed(venues=(CAFE,)), EARLIER)
     assert result.decisions[0].policy is MergeReason.MOST_RECENT
 
@@ -160,7 +160,7 @@ events = st.builds(
 
 @given(ours=events, theirs=events)
 @settings(max_examples=examples(200), deadline=None)
-def test_every_value_is_somebodys(ours: NetworkEvent, theirs: NetworkEvent):
+def test_every_merged_value_comes_from_a_side(ours: NetworkEvent, theirs: NetworkEvent):
     """Each field has our value or theirs, or both for places. A losing value is always recorded. If one side is
     unchanged, the other wins.
     """
@@ -178,7 +178,7 @@ def test_every_value_is_somebodys(ours: NetworkEvent, theirs: NetworkEvent):
 
 @given(ours=events, theirs=st.lists(events, min_size=1, max_size=4))
 @settings(max_examples=examples(100), deadline=None)
-def test_only_the_newest_of_theirs_counts(ours: NetworkEvent, theirs: list[NetworkEvent]):
+def test_only_their_newest_version_counts(ours: NetworkEvent, theirs: list[NetworkEvent]):
     """However many versions there were, the result is that of the last one. It needs three stored values and no
     intermediate steps.
     """
@@ -198,7 +198,7 @@ versions = st.builds(changed, starts_at=moments, ends_at=moments)
 
 @given(base=versions, ours=versions, theirs=versions, origin=st.sampled_from(RecordOrigin))
 @settings(max_examples=examples(300), deadline=None)
-def test_no_end_before_the_beginning(
+def test_the_end_is_never_before_the_start(
     base: NetworkEvent, ours: NetworkEvent, theirs: NetworkEvent, origin: RecordOrigin
 ):
     """One side moved the event, the other set its length. The end is not before the start, and the dropped value is
@@ -239,7 +239,7 @@ def test_a_move_elsewhere_gives_way_to_an_end_here_that_it_contradicts():
 
 @given(event=events)
 @settings(max_examples=50, deadline=None)
-def test_what_is_stored_comes_back(event: NetworkEvent):
+def test_stored_values_are_read_back(event: NetworkEvent):
     assert MERGE_RULE.decode(MERGE_RULE.encode(event)) == event
     edits = MERGE_RULE.edits_between(BASE, event)
     assert MERGE_RULE.decode_edits(encode_edits(edits)) == edits

@@ -91,13 +91,13 @@ async def test_taking_theirs_is_an_edit_that_is_published(db: Database):
     assert (publication.state, publication.revision) == (PublicationState.DUE, after.revision)
 
 
-async def test_a_decision_can_be_turned_round_again(db: Database):
+async def test_a_decision_can_be_reversed_again(db: Database):
     ana, tea = await both_edited(db)
     await choose(db, ana, tea, "name", MergeSide.THEIRS)
     assert (await choose(db, ana, tea, "name", MergeSide.OURS)).title == "Ours"
 
 
-async def test_keeping_what_stands_makes_no_revision(db: Database):
+async def test_keeping_the_current_value_makes_no_revision(db: Database):
     ana, tea = await both_edited(db)
     async with db.reader() as reader:
         before = await by_slug(reader, tea.slug)
@@ -106,7 +106,7 @@ async def test_keeping_what_stands_makes_no_revision(db: Database):
     assert (await decisions(db, ana, tea))["name"].choice is MergeSide.OURS
 
 
-async def test_a_time_comes_back_whole(db: Database):
+async def test_a_restored_time_is_consistent(db: Database):
     """Instant, text and local time are consistent after the host's own time is restored."""
     ana, tea = await both_edited(db)
     async with db.reader() as reader:
@@ -132,7 +132,7 @@ async def test_a_choice_survives_the_next_version_from_elsewhere(db: Database):
     assert (after.title, after.content.description) == ("Theirs", "More")
 
 
-async def test_dates_that_would_not_fit_are_refused_and_nothing_changes(db: Database):
+async def test_inconsistent_dates_are_refused(db: Database):
     ana, tea = await both_edited(db)
     async with db.transaction() as tx:
         early = details(title="Ours", starts="2026-07-04T09:00", ends="2026-07-04T10:00")
@@ -142,7 +142,7 @@ async def test_dates_that_would_not_fit_are_refused_and_nothing_changes(db: Data
     assert (await decisions(db, ana, tea))["starts_at"].choice is None
 
 
-async def test_attendees_hear_of_it(db: Database):
+async def test_attendees_are_notified_of_a_reversal(db: Database):
     ana, tea = await both_edited(db)
     ben = await person(db, "Ben")
     async with db.transaction() as tx:
@@ -159,7 +159,7 @@ async def test_attendees_hear_of_it(db: Database):
     assert [row["kind"] for row in told] == ["event_changed"]
 
 
-async def test_what_nobody_can_turn_round_waits_for_nobody(db: Database):
+async def test_irreversible_decisions_are_not_open(db: Database):
     """Decisions about an event are open until the host decides. Those about an RSVP are never open, because its author
     cannot reverse them.
     """
@@ -217,7 +217,7 @@ async def test_page_and_buttons(db: Database, clock: HandClock):
         ].state is PublicationState.DUE
 
 
-async def test_the_same_by_the_api(db: Database, clock: HandClock):
+async def test_decisions_are_reviewed_by_api(db: Database, clock: HandClock):
     ana, tea = await both_edited(db)
     async with db.transaction() as tx:
         session = await sign_in.open_session(tx, ana.user_id, SessionTransport.API)

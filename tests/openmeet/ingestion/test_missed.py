@@ -35,7 +35,7 @@ async def _is_behind(db: Database, who: Did) -> bool:
         return await repository_state.is_behind(reader, who)
 
 
-async def test_only_a_read_that_reaches_it_takes_the_mark_off(db: Database):
+async def test_only_a_read_that_reaches_the_missed_rev_clears_it(db: Database):
     """The greatest rev counts, in whatever order they arrive. If none is known, any read clears the mark."""
     async with db.transaction() as tx:
         await repository_state.note_missed(tx, [(did(1), rev(7)), (did(1), rev(5)), (did(2), None)])
@@ -48,7 +48,7 @@ async def test_only_a_read_that_reaches_it_takes_the_mark_off(db: Database):
     assert not await _is_behind(db, did(1))
 
 
-async def test_so_many_revs_of_one_repository_are_kept(db: Database):
+async def test_the_number_of_revs_kept_per_repository_is_limited(db: Database):
     """The first ones of a batch are kept, and a known rev takes no additional room."""
     async with db.transaction() as tx:
         await repository_state.note_missed(tx, [(did(number % 2), rev(number)) for number in range(96)])
@@ -69,7 +69,7 @@ async def test_a_new_epoch_forgets_what_was_missed_before(db: Database):
     assert not await _is_behind(db, did(1))
 
 
-def test_a_hint_travels_with_its_rev_and_those_of_before_have_none():
+def test_hints_with_and_without_a_rev_are_read():
     """A hint is stored with its rev. Messages without one, queued by the previous version, are still read."""
     hint = Hint(did(1), HintKind.REPOSITORY, "said", 7, rev(3))
     assert decode(encode(hint)) == hint
@@ -103,7 +103,7 @@ async def _listen(deployment: Deployment, *hints: Hint) -> None:
     await deployment.ingest()
 
 
-async def test_who_rests_is_read_when_they_are_back(deployment: Deployment):
+async def test_a_deactivated_account_is_read_when_it_returns(deployment: Deployment):
     """The gap was noticed while the account was deactivated. The read is queued again when it is active."""
     who, app = await _account(deployment)
     uri = await _write(app, who)
@@ -122,7 +122,7 @@ async def test_who_rests_is_read_when_they_are_back(deployment: Deployment):
     assert await _uris(deployment) == [uri]
 
 
-async def test_an_old_state_is_not_enough(deployment: Deployment):
+async def test_a_read_of_an_old_state_is_repeated(deployment: Deployment):
     """A read that does not reach a known commit is applied, and repeated later."""
     who, app = await _account(deployment)
     uri = await _write(app, who)
@@ -143,7 +143,7 @@ async def test_an_old_state_is_not_enough(deployment: Deployment):
     assert job.state is JobState.COMPLETED
 
 
-async def test_a_repository_that_went_back_to_the_tree_that_is_known_is_read(deployment: Deployment):
+async def test_a_repository_reset_to_its_known_tree_is_read(deployment: Deployment):
     """The record is known by another route, because the stream lost it.
 
     Importing an older copy without it leads back to the last known tree, and the new commit shows that something was
@@ -206,7 +206,7 @@ async def host() -> AsyncIterator[_Host]:
     await runner.cleanup()
 
 
-async def test_who_begins_anew_while_they_are_erased_is_read(deployment: Deployment, host: _Host):
+async def test_an_account_restarted_during_its_erasure_is_read(deployment: Deployment, host: _Host):
     """Messages of the new account that arrived before the old one was erased were deleted with it."""
     who = did(3)
     document = {

@@ -75,7 +75,7 @@ async def published(deployment: Deployment, who: Caller, **typed: str) -> Event:
     return event
 
 
-async def test_what_was_published_after_the_backup_is_the_events_again(deployment: Deployment):
+async def test_records_published_after_the_backup_are_reattached(deployment: Deployment):
     """There is no second event or record. Edits after the backup are read from the record, and publishing continues."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await published(deployment, ana)
@@ -102,7 +102,7 @@ async def test_what_was_published_after_the_backup_is_the_events_again(deploymen
     assert theirs["subject"]["uri"] == before["uri"]
 
 
-async def test_what_was_edited_after_the_restore_stands(deployment: Deployment):
+async def test_edits_after_the_restore_win(deployment: Deployment):
     """The counter in the mark says which side is newer. Here it is the row."""
     ana = await deployment.person("Ana")
     event = await published(deployment, ana)
@@ -120,7 +120,7 @@ async def test_what_was_edited_after_the_restore_stands(deployment: Deployment):
 
 
 @pytest.mark.parametrize("case", ["a copy beside the record", "somebody else's", "of a private event", "taken back"])
-async def test_a_mark_alone_is_a_claim(deployment: Deployment, case: str):
+async def test_a_copied_mark_attaches_nothing(deployment: Deployment, case: str):
     """Such a record becomes an event of its author, and the event that the mark names does not change."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await published(deployment, ana)
@@ -151,7 +151,7 @@ async def test_a_mark_alone_is_a_claim(deployment: Deployment, case: str):
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == publication.uri
 
 
-async def test_an_old_message_of_what_was_taken_back_finds_nothing_again(deployment: Deployment):
+async def test_an_old_message_does_not_reattach_a_retracted_record(deployment: Deployment):
     """A complete read removed the tombstone. When the record's first message is repeated, it is ignored (invariant 10)."""
     ana = await deployment.person("Ana")
     event = await published(deployment, ana)

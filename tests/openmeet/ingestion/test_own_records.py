@@ -116,7 +116,7 @@ async def state(db: Database, kind: PublicationKind, subject: str) -> Publicatio
         return (await publication_status.statuses(reader, kind, [subject]))[subject].state
 
 
-async def test_their_edit_of_a_group_is_adopted_and_enqueues_nothing(db: Database):
+async def test_a_remote_edit_of_a_group_is_adopted(db: Database):
     _, group, record = await group_out(db)
     edited = said(GROUP_URI, 1, record | {"description": "New.", "joining": f"{GROUP}#invite"})
     assert await take(db, edited) == [IngestResult.APPLIED]
@@ -127,7 +127,7 @@ async def test_their_edit_of_a_group_is_adopted_and_enqueues_nothing(db: Databas
     assert (await group_now(db, group)).revision == after.revision
 
 
-async def test_a_host_may_have_it_the_other_way(db: Database):
+async def test_a_host_can_reverse_a_merge_decision(db: Database):
     """Hosts of a group and of a series can reverse the decision. Nobody else sees or makes it."""
     ana, group, record = await group_out(db)
     async with db.transaction() as tx:
@@ -150,7 +150,7 @@ async def test_a_host_may_have_it_the_other_way(db: Database):
     assert one.choice is MergeSide.THEIRS
 
 
-async def test_a_host_may_have_the_rule_of_a_series_the_other_way(db: Database):
+async def test_a_host_can_reverse_a_decision_about_a_rule(db: Database):
     ana, series, record = await series_out(db)
     async with db.transaction() as tx:
         locked = await actions.lock_managed(tx, ana, series.slug)
@@ -177,7 +177,7 @@ async def test_a_host_may_have_the_rule_of_a_series_the_other_way(db: Database):
     assert format_rule(rule) == "FREQ=WEEKLY;COUNT=4"
 
 
-async def test_what_does_not_fit_together_is_not_taken(db: Database):
+async def test_a_merge_beyond_the_limits_is_not_applied(db: Database):
     """A thousand exceptions of theirs and one of ours exceed the limit of a series."""
     ana, series, record = await series_out(db)
     async with db.transaction() as tx:
@@ -204,7 +204,7 @@ async def test_a_series_that_passed_to_somebody_else_is_not_changed_by_its_first
     assert (await series_now(db, series)).content.title == "Tea"
 
 
-async def test_a_record_that_the_group_had_before_says_nothing_of_it_any_more(db: Database):
+async def test_a_groups_former_record_has_no_effect(db: Database):
     """The same holds for the membership records next to it."""
     ana, group, record = await group_out(db)
     async with db.transaction() as tx:
@@ -218,7 +218,7 @@ async def test_a_record_that_the_group_had_before_says_nothing_of_it_any_more(db
 
 
 @pytest.mark.parametrize("what", ["group", "series"])
-async def test_deleted_elsewhere_nothing_here_is_lost(db: Database, what: str):
+async def test_a_remote_deletion_loses_nothing_here(db: Database, what: str):
     if what == "group":
         _, group, record = await group_out(db)
         await take(db, deleted(said(GROUP_URI, 1, record), 2))
@@ -288,7 +288,7 @@ async def test_the_later_of_two_roles_stands_and_both_are_on_record(db: Database
 
 
 @pytest.mark.parametrize("author", [2, 3])
-async def test_nobody_elses_repository_gives_roles(db: Database, author: int):
+async def test_only_the_groups_repository_assigns_roles(db: Database, author: int):
     """Neither the member's own repository nor a stranger's can assign a role."""
     _, ben, group, record = await with_member(db)
     forged = f"at://{did(author)}/{ACCEPTANCE}/a"
@@ -296,7 +296,7 @@ async def test_nobody_elses_repository_gives_roles(db: Database, author: int):
     assert (await member(db, group, ben)).role is GroupRole.MEMBER
 
 
-async def test_who_was_banned_stays_out_whatever_the_repository_says(db: Database):
+async def test_a_ban_beats_the_repository(db: Database):
     ana, ben, group, record = await with_member(db)
     async with db.transaction() as tx:
         await administration.ban(tx, ana, group.slug, ben.user_id)
@@ -306,7 +306,7 @@ async def test_who_was_banned_stays_out_whatever_the_repository_says(db: Databas
     assert (await member(db, group, ben)).role is GroupRole.BANNED
 
 
-async def test_decisions_about_members_are_shown_and_not_turned_round(db: Database):
+async def test_decisions_about_members_cannot_be_reversed(db: Database):
     ana, _, group, record = await with_member(db)
     await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.OWNER]}))
     async with db.transaction() as tx:
@@ -367,7 +367,7 @@ async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
         assert (await browser.get(f"{api}/merged", headers=await token_of(db, eve))).status_code in {403, 404}
 
 
-async def test_a_series_record_that_was_deleted_comes_again_by_a_tick(db: Database, clock: HandClock):
+async def test_a_deleted_series_record_can_be_published_again(db: Database, clock: HandClock):
     """The page about publishing and the API show its status."""
     ana, series, record = await series_out(db)
     await take(db, deleted(said(SERIES_URI, 1, record), 2))

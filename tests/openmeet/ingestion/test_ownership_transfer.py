@@ -101,7 +101,7 @@ async def test_in_any_order_one_event_and_one_answer_each(make_sqlite: MakeDatab
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_parallel_processors_end_in_the_same(make_database: MakeDatabase, seed: int):
+async def test_parallel_processors_end_in_the_same_state(make_database: MakeDatabase, seed: int):
     db = await make_database("openmeet")
     messages, counting = history(random.Random(seed))
     await asyncio.gather(*(deliver(db, list(messages), random.Random(seed * 10 + n)) for n in range(3)))
@@ -109,7 +109,7 @@ async def test_parallel_processors_end_in_the_same(make_database: MakeDatabase, 
 
 
 @pytest.mark.parametrize("missing", ["successor", "predecessors"])
-async def test_one_side_alone_takes_nothing_and_gives_nothing_away(db: Database, missing: str):
+async def test_one_sides_record_transfers_nothing(db: Database, missing: str):
     """Nobody can take over the answers to another person's event, or give it their own."""
     answer = rsvp(2, "a", 5, OLD)
     await take(
@@ -126,7 +126,7 @@ async def test_one_side_alone_takes_nothing_and_gives_nothing_away(db: Database,
     assert answered["record_uri"] == OLD
 
 
-async def test_after_the_step_the_old_record_is_its_owners_alone(db: Database):
+async def test_after_the_transfer_the_old_record_has_no_effect(db: Database):
     """Editing the old record changes nothing and deleting it removes nothing. Deleting the new one removes the event."""
     old = event(0, "tea", 60, **LEADS)
     new = event(1, "walk", 50, "Walk", **FOLLOWS)

@@ -77,7 +77,7 @@ async def recheck(db: Database) -> None:
 
 
 @pytest.mark.parametrize("word", WORDS)
-async def test_a_record_lets_nobody_in(db, clock, word):
+async def test_a_record_gives_nobody_access(db, clock, word):
     """In one message alone and in a batch with strangers; for a person who is known here and one who comes later."""
     site = site_on(db, clock)
     async with db.transaction() as tx:
@@ -100,7 +100,7 @@ async def test_a_record_lets_nobody_in(db, clock, word):
             assert (await browser.get(f"/events/{event.slug}")).status_code == 404
 
 
-async def test_members_alone_answer_their_groups_private_events(db):
+async def test_only_members_can_answer_their_groups_private_events(db):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         group = await group_by(tx, ana, name="Club", visibility="private")
@@ -117,7 +117,7 @@ async def test_members_alone_answer_their_groups_private_events(db):
     assert inside.status is AttendanceStatus.ATTENDING
 
 
-async def test_what_waited_counts_when_the_event_is_opened(db):
+async def test_waiting_answers_count_when_the_event_becomes_public(db):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         event = await private_event(tx, ana)
@@ -137,7 +137,7 @@ async def test_what_waited_counts_when_the_event_is_opened(db):
     assert await rows(db, event) == 2
 
 
-async def test_who_answered_while_it_was_public_stays(db, clock):
+async def test_people_who_answered_while_it_was_public_stay(db, clock):
     site = site_on(db, clock)
     async with db.transaction() as tx:
         ana, cleo, bo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO), await known(tx, "Bo", 3)

@@ -50,7 +50,7 @@ _WAITS_FOR_US = "select 1 from pg_locks where not granted and pg_backend_pid() =
 
 
 @pytest.mark.parametrize("engine", ["postgresql"])  # SQLite has a single writer
-async def test_what_a_hint_locks_comes_in_the_order_of_batches(
+async def test_a_hint_locks_rows_in_the_order_of_batches(
     make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock
 ):
     """A hint locks RSVPs before events and no row of the records next to it. Otherwise two processors could deadlock."""
@@ -94,12 +94,12 @@ async def test_a_batch_is_applied_and_acknowledged(db: Database, processor: Proc
         (40, 0, 1.0, 40),
     ],
 )
-def test_a_batch_is_as_large_as_fits_into_a_transaction(limit, taken, seconds, expected):
+def test_the_batch_size_adapts_to_the_transaction_time(limit, taken, seconds, expected):
     """The limit follows the pace of the previous batch, grows by doubling, and does not change when the queue is empty."""
     assert next_limit(limit, taken, seconds) == expected
 
 
-async def test_what_nobody_can_read_is_buried_with_its_reason(db: Database, processor: Processor):
+async def test_an_unreadable_message_becomes_a_dead_letter(db: Database, processor: Processor):
     await processor.queue.publish([Message("event.create", "did:x", b"\xff", "bad")])
     await publish(processor, event(1, "tea", 1))
     await run_once(processor)
@@ -108,7 +108,7 @@ async def test_what_nobody_can_read_is_buried_with_its_reason(db: Database, proc
     assert len((await view_of(db)).events) == 1
 
 
-async def test_rev_from_the_future_is_buried(processor: Processor):
+async def test_a_rev_from_the_future_becomes_a_dead_letter(processor: Processor):
     await publish(processor, event(1, "tea", 100_000))
     await run_once(processor)
     letters = await dead_letters.show(processor.queue)
@@ -117,7 +117,7 @@ async def test_rev_from_the_future_is_buried(processor: Processor):
     assert await dead_letters.discard(processor.queue, [letters[0].letter_id]) == 1
 
 
-async def test_one_bad_message_does_no_harm_to_its_neighbours(
+async def test_a_bad_message_does_not_affect_the_others(
     db: Database, processor: Processor, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ):
     """A message that cannot be applied is retried several times alone and then becomes a dead letter. The others are
@@ -151,7 +151,7 @@ async def test_one_bad_message_does_no_harm_to_its_neighbours(
         (HintKind.REPOSITORY, JobKind.BACKFILL),
     ],
 )
-async def test_hints_ask_and_change_nothing(db: Database, processor: Processor, kind: HintKind, job: JobKind):
+async def test_hints_only_trigger_a_fetch(db: Database, processor: Processor, kind: HintKind, job: JobKind):
     """``#account deleted`` from a stream deletes nothing. The account's own PDS is asked."""
     await publish(processor, event(1, "tea", 1))
     await run_once(processor)

@@ -45,7 +45,7 @@ async def name_of(deployment: Deployment, did: str) -> str:
         return (await shown_names(reader, [row["user_id"]]))[row["user_id"]]
 
 
-async def test_a_stranger_is_shown_by_the_name_of_their_profile_and_follows_it(deployment: Deployment):
+async def test_a_strangers_name_follows_their_profile(deployment: Deployment):
     """The name is fetched when they are first seen, and updated when they change it. Without one, the handle is shown."""
     did, app = await stranger(deployment, "zoe", "Zoe of the Sea")
     assert await name_of(deployment, did) == "Zoe of the Sea"
@@ -58,19 +58,19 @@ async def test_a_stranger_is_shown_by_the_name_of_their_profile_and_follows_it(d
 
 
 @pytest.mark.parametrize("said", [None, "", " \u200b\u202e ", 7, {"text": "Zoe"}])
-async def test_what_is_no_name_is_none(deployment: Deployment, said: object):
+async def test_an_invalid_name_is_ignored(deployment: Deployment, said: object):
     did, _ = await stranger(deployment, "zoe", said)
     assert await name_of(deployment, did) == "@zoe.town.test"
 
 
-async def test_a_name_is_one_line_without_treachery(deployment: Deployment):
+async def test_a_name_is_one_line_without_control_characters(deployment: Deployment):
     did, _ = await stranger(deployment, "zoe", "Zoe\n\u202eeoZ " + "x" * 1_000)
     name = await name_of(deployment, did)
     assert name.startswith("Zoe eoZ x")
     assert len(name) <= MAX_NAME
 
 
-async def test_a_server_that_fails_leaves_the_name(deployment: Deployment):
+async def test_a_failing_server_keeps_the_name(deployment: Deployment):
     """A failed fetch neither removes the name nor repeats the rest."""
     did, _ = await stranger(deployment, "zoe", "Zoe")
     deployment.proxy.stops = lambda request: web.Response(status=500) if request.path.endswith("getRecord") else None

@@ -41,7 +41,7 @@ async def history(db: Database, author: int = 1) -> tuple[str, bool]:
     ("table", "keys"),
     [("events", "a"), ("events", "d"), ("events", "g"), ("events", "ag"), ("records", "cde"), ("records", "abcdefg")],
 )
-async def test_all_others_are_taken(db: Database, table: str, keys: str):
+async def test_all_other_records_are_applied(db: Database, table: str, keys: str):
     """The bad records can be anywhere and fail in any table. They leave nothing here, and each has a reason."""
     for key in keys:
         await poison(db, table, key)
@@ -57,7 +57,7 @@ async def test_all_others_are_taken(db: Database, table: str, keys: str):
     assert [row["rkey"] for row in kept] == [key for key in KEYS if key not in keys]
 
 
-async def test_what_is_well_makes_history(db: Database):
+async def test_a_read_without_failures_is_complete(db: Database):
     """As a control: without a bad record the floor rises and nothing is quarantined."""
     assert (await read(db, 1, *TEAS)).failed == []
     assert await history(db) == (rev(1), True)
@@ -65,7 +65,7 @@ async def test_what_is_well_makes_history(db: Database):
 
 
 @pytest.mark.parametrize("statements", [REFUSE, REFER], ids=["refused", "foreign key"])
-async def test_an_answer_is_put_aside_alone(db: Database, statements: dict[str, str]):
+async def test_only_the_bad_rsvp_is_quarantined(db: Database, statements: dict[str, str]):
     """The event in the same repository is applied, and the other RSVPs count."""
     tea = event(1, "tea", 0)
     others = [event(2, f"x{number}", 0, f"Other {number}") for number in range(3)]
@@ -95,7 +95,7 @@ async def test_rsvps_to_a_quarantined_event_wait_for_it(db: Database):
     assert set((await view_of(db)).answers) == {(did(1), cake.uri), (did(1), tea.uri)}
 
 
-async def test_a_series_is_put_aside_alone(db: Database, clock: HandClock):
+async def test_only_the_bad_series_is_quarantined(db: Database, clock: HandClock):
     async with db.transaction() as tx:
         await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
     clock.turn(MAX_AGE)
@@ -113,7 +113,7 @@ async def test_a_series_is_put_aside_alone(db: Database, clock: HandClock):
     assert await aside(db) == []
 
 
-async def test_what_is_gone_goes_beside_it(db: Database):
+async def test_deletions_are_applied_next_to_a_bad_record(db: Database):
     """A quarantined record is not treated as deleted: its older version stays, while deleted ones go. A deletion can
     fail too.
     """
@@ -132,7 +132,7 @@ async def test_what_is_gone_goes_beside_it(db: Database):
     assert (await aside(db), await history(db)) == ([], (rev(1), True))
 
 
-async def test_healed_it_is_as_if_it_had_been_well(db: Database, make_database: MakeDatabase, clock: HandClock):
+async def test_a_healed_record_is_applied_as_at_first(db: Database, make_database: MakeDatabase, clock: HandClock):
     """The next read applies it with the same rev. Then old messages are ignored, as they would have been at first."""
     await poison(db, "records", "c")
     answers = [rsvp(1, f"r{key}", 0, tea.uri) for key, tea in zip(KEYS, TEAS, strict=True)]
@@ -151,7 +151,7 @@ async def test_healed_it_is_as_if_it_had_been_well(db: Database, make_database: 
     assert len(await titles(db)) == len(KEYS)
 
 
-async def test_what_came_since_is_shown_no_more(db: Database):
+async def test_a_newer_version_clears_the_quarantine(db: Database):
     """The author wrote the record again and the stream brought it, so no operator has to look."""
     await poison(db, "events", "c")
     await read(db, 1, *TEAS)
@@ -165,7 +165,7 @@ async def test_what_came_since_is_shown_no_more(db: Database):
         assert await quarantine.delete_obsolete(tx) == 0
 
 
-async def test_only_what_was_read_can_have_healed(db: Database):
+async def test_only_a_read_of_the_record_clears_its_quarantine(db: Database):
     """A read of some collections says nothing about the others, and a read of another repository nothing about this
     one.
     """
@@ -191,7 +191,7 @@ SLOW = {
 }
 
 
-async def test_a_slow_database_is_no_records_fault(make_database: MakeDatabase, clock: HandClock):
+async def test_a_slow_database_quarantines_nothing(make_database: MakeDatabase, clock: HandClock):
     """The read fails as a whole and is retried. Nothing is quarantined."""
     db = await make_database("openmeet", clock=clock, transaction_seconds=0.5)
     await poison(db, "events", "c", SLOW)
@@ -212,7 +212,7 @@ LOST = {
 
 @pytest.mark.parametrize("engine", ["postgresql"])
 @pytest.mark.parametrize("code", LOST)
-async def test_a_lost_race_is_no_records_fault(db: Database, code: str):
+async def test_a_lost_race_quarantines_nothing(db: Database, code: str):
     """SQLite has a single writer, so there are no races."""
     await poison(db, "events", "c", {"postgresql": LOST[code]})
     with pytest.raises(TransactionConflict):
@@ -220,7 +220,7 @@ async def test_a_lost_race_is_no_records_fault(db: Database, code: str):
     assert await aside(db) == []
 
 
-async def test_where_everything_fails_the_reading_fails(db: Database):
+async def test_if_every_record_fails_the_read_fails(db: Database):
     """Above the limit the cause is not a single record: an operator sees one failed job instead of thousands of rows."""
     number = retry.MOST_QUARANTINED + 1
     teas = [event(1, f"bad{one}", 0) for one in range(number)]

@@ -57,7 +57,7 @@ async def run_until_idle(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("way", ["stream", "fetched"])
-async def test_a_bad_answer_that_waited_holds_up_no_event(deployment: Deployment, cleo: Did, way: str):
+async def test_a_bad_waiting_rsvp_does_not_block_its_event(deployment: Deployment, cleo: Did, way: str):
     """The event is applied, other RSVPs count, and the failing one has a reason. Once healed and retried, it counts and
     leaves the list.
     """
@@ -89,7 +89,7 @@ async def test_a_bad_answer_that_waited_holds_up_no_event(deployment: Deployment
     assert await is_quiet(deployment)
 
 
-async def test_an_answer_that_is_gone_leaves_the_list(deployment: Deployment, cleo: Did):
+async def test_a_deleted_rsvp_leaves_the_list(deployment: Deployment, cleo: Did):
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     (bad,) = [rsvp(3, "late", 1, uri)]
     await take(deployment.db, bad)
@@ -105,7 +105,7 @@ async def test_an_answer_that_is_gone_leaves_the_list(deployment: Deployment, cl
         assert await quarantine.delete_obsolete(tx) == 1
 
 
-async def test_where_everybodys_answer_fails_a_person_sees_the_job(deployment: Deployment, cleo: Did):
+async def test_if_every_rsvp_fails_the_job_fails(deployment: Deployment, cleo: Did):
     """Above the limit the job fails instead of quarantining single answers."""
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     one_more = MOST_QUARANTINED + 1
@@ -134,7 +134,7 @@ async def not_fetched(deployment: Deployment, cleo: Did) -> str:
     return uri
 
 
-async def test_an_event_that_cannot_be_fetched_is_put_aside(deployment: Deployment, cleo: Did):
+async def test_an_event_that_cannot_be_applied_is_quarantined(deployment: Deployment, cleo: Did):
     """Its RSVPs wait. Once the event is applied, by whatever route, it leaves the list and they count."""
     uri = await not_fetched(deployment, cleo)
     (one,) = await aside(deployment.db)
@@ -146,7 +146,7 @@ async def test_an_event_that_cannot_be_fetched_is_put_aside(deployment: Deployme
     assert await counted(deployment, uri, cleo) == {did(2)}
 
 
-async def test_an_event_that_was_put_aside_is_taken_when_it_is_read_again(deployment: Deployment, cleo: Did):
+async def test_a_quarantined_event_is_applied_when_read_again(deployment: Deployment, cleo: Did):
     uri = await not_fetched(deployment, cleo)
     await heal(deployment.db, "events", key_of("a"))
     async with deployment.db.transaction() as tx:
@@ -157,7 +157,7 @@ async def test_an_event_that_was_put_aside_is_taken_when_it_is_read_again(deploy
         assert await reader.fetch("select uri from quarantined_records") == []
 
 
-async def test_fetched_again_it_leaves_the_list_by_itself(deployment: Deployment, cleo: Did):
+async def test_a_successful_fetch_clears_the_quarantine(deployment: Deployment, cleo: Did):
     uri = await not_fetched(deployment, cleo)
     await heal(deployment.db, "events", key_of("a"))
     async with deployment.db.transaction() as tx:
@@ -168,7 +168,7 @@ async def test_fetched_again_it_leaves_the_list_by_itself(deployment: Deployment
     assert await counted(deployment, uri, cleo) == {did(2)}
 
 
-async def test_what_was_given_up_and_has_come_waits_for_nobody(deployment: Deployment):
+async def test_an_event_that_arrives_clears_its_failed_job(deployment: Deployment):
     """The job that fetches an event failed, and then the stream brings the event. Failed jobs of other events stay."""
     tea, cake = event(1, "tea", 2), event(1, "cake", 2)
     await take(deployment.db, rsvp(2, "one", 1, tea.uri), rsvp(2, "two", 1, cake.uri))
@@ -184,7 +184,7 @@ async def test_what_was_given_up_and_has_come_waits_for_nobody(deployment: Deplo
     assert (found.state, found.why) == (JobState.COMPLETED, None)
 
 
-async def test_a_bad_event_on_the_stream_is_tried_and_buried_as_before(deployment: Deployment, cleo: Did):
+async def test_a_bad_event_on_the_stream_becomes_a_dead_letter(deployment: Deployment, cleo: Did):
     """It fails even without the RSVPs that wait for it, so the event itself is bad."""
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     await take(deployment.db, rsvp(2, "good", 1, uri))

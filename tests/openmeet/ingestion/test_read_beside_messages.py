@@ -47,7 +47,7 @@ async def deployment(
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-async def test_what_an_older_message_changes_meanwhile_is_compared_again(deployment: Deployment, is_there: bool):
+async def test_records_changed_by_an_older_message_are_compared_again(deployment: Deployment, is_there: bool):
     """The record is edited and changed back, or written and deleted. The message about the first step arrives after the
     comparison.
     """
@@ -82,7 +82,7 @@ async def test_what_an_older_message_changes_meanwhile_is_compared_again(deploym
     assert (await view_of(deployment.db)).events == expected
 
 
-async def test_a_reading_waits_for_an_older_message_that_is_being_applied(deployment: Deployment):
+async def test_a_read_waits_for_an_uncommitted_older_message(deployment: Deployment):
     """The comparison sees no change, because the message is not committed yet. The read must not count as complete
     before it is.
     """

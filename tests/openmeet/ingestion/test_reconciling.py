@@ -144,7 +144,7 @@ MADE: dict[str, tuple[Callable[[Scene], Awaitable[str]], set[Discrepancy]]] = {
 
 
 @pytest.mark.parametrize("case", MADE)
-async def test_found_mended_and_counted(scene: Scene, case: str):
+async def test_discrepancies_are_found_repaired_and_counted(scene: Scene, case: str):
     """A dry run finds the discrepancy and changes nothing, the next run repairs it, and the third finds nothing."""
     make, kinds = MADE[case]
     uri = await make(scene)
@@ -165,7 +165,7 @@ async def test_found_mended_and_counted(scene: Scene, case: str):
     assert all(one.repaired_at is not None and one.times == 1 for one in newest)
 
 
-async def test_differences_name_their_fields_and_each_record_is_proven(scene: Scene):
+async def test_discrepancies_name_their_fields_and_records_are_proven(scene: Scene):
     """As in the operator's command, every record is read again at the host's pace, with progress."""
     await _change_row(scene)
     waited: list[float] = []
@@ -190,7 +190,7 @@ async def test_differences_name_their_fields_and_each_record_is_proven(scene: Sc
     assert (await deployment.record(scene.uri))["name"] == "Not what it says", "what was typed here is published again"
 
 
-async def test_an_imported_row_is_mended_by_its_record(scene: Scene):
+async def test_an_imported_row_is_repaired_from_its_record(scene: Scene):
     uri = await _change_imported(scene)
     (found,) = (await scene.reconcile()).repaired
     assert (found.uri, found.fields) == (uri, ("title",))
@@ -199,7 +199,7 @@ async def test_an_imported_row_is_mended_by_its_record(scene: Scene):
     assert row["title"] == OTHER["name"]
 
 
-async def test_an_edit_on_its_way_is_no_difference(scene: Scene):
+async def test_a_pending_edit_is_not_a_discrepancy(scene: Scene):
     """The row differs from the record because somebody has just edited it here."""
     deployment = scene.deployment
     await deployment.revise(scene.ana, scene.tea.slug, title="Tea later")
@@ -210,7 +210,7 @@ async def test_an_edit_on_its_way_is_no_difference(scene: Scene):
     assert row["title"] == "Tea later"
 
 
-async def test_what_was_deleted_elsewhere_is_asked_about_once(scene: Scene):
+async def test_the_host_is_asked_once_about_a_deleted_record(scene: Scene):
     """The event was made here, so its host decides."""
     await _delete(scene)
     await scene.reconcile()
@@ -232,7 +232,7 @@ async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
     assert (found.records, found.repaired, found.unrepaired) == (None, (), ())
 
 
-def test_what_is_newer_than_the_read_disagrees_with_nothing():
+def test_a_record_newer_than_the_read_is_not_a_discrepancy():
     """It is still on its way."""
     kept = {
         "at://a/e/1": KeptRecord("new", "5", RecordState.MAPPED),

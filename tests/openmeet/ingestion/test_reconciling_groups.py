@@ -100,7 +100,7 @@ async def scene(deployment: Deployment) -> Scene:
     return made
 
 
-async def test_what_was_agreed_is_lost(scene: Scene):
+async def test_a_lost_agreed_version_is_restored(scene: Scene):
     for kind in KINDS:
         await scene.do("update publications set base_cid = 'bafyelse' where uri = :uri", uri=scene.uris[kind])
     await scene.mended({kind: {Discrepancy.PUBLICATION_DIFFERS} for kind in KINDS})

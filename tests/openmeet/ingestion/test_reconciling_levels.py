@@ -79,7 +79,7 @@ async def published(deployment: Deployment, host: Caller, level: str, typed: dic
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("case", EVENTS)
-async def test_what_a_record_leaves_out_is_no_difference(deployment: Deployment, case: str, level: str):
+async def test_omitted_fields_are_not_discrepancies(deployment: Deployment, case: str, level: str):
     """However much of the event is published, nothing is found and nothing is written again."""
     cleo = await deployment.connected("cleo")
     _, uri = await published(deployment, cleo, level, EVENTS[case])
@@ -91,7 +91,7 @@ async def test_what_a_record_leaves_out_is_no_difference(deployment: Deployment,
 
 
 @pytest.mark.parametrize("level", LEVELS)
-async def test_what_a_record_says_wrongly_is_found(deployment: Deployment, level: str):
+async def test_wrong_values_are_discrepancies(deployment: Deployment, level: str):
     """Name and time are compared at every level, and the rest if it is published. The repair writes what was typed
     here.
     """
@@ -113,7 +113,7 @@ async def test_what_a_record_says_wrongly_is_found(deployment: Deployment, level
 
 @pytest.mark.parametrize("policy", [PublishPolicy.NEXT, PublishPolicy.WINDOW])
 @pytest.mark.parametrize("flags", [(), (Flag.NATIVE_RECURRENCE,), (Flag.NATIVE_RECURRENCE, Flag.SERIES_LEXICON)])
-async def test_dates_that_tell_their_rule_are_no_difference(
+async def test_dates_with_a_rule_are_not_discrepancies(
     deployment: Deployment, flags: tuple[Flag, ...], policy: PublishPolicy
 ):
     await turn(deployment, *flags)
@@ -127,7 +127,7 @@ async def test_dates_that_tell_their_rule_are_no_difference(
     assert await records(deployment, ana, EVENT) == before
 
 
-async def test_a_date_that_tells_its_rule_and_says_another_name_is_found(deployment: Deployment):
+async def test_a_date_with_a_rule_and_another_name_is_a_discrepancy(deployment: Deployment):
     await turn(deployment, Flag.NATIVE_RECURRENCE)
     ana, series = await make(deployment)
     await let(deployment, ana, series, PublishPolicy.NEXT)
@@ -140,7 +140,7 @@ async def test_a_date_that_tells_its_rule_and_says_another_name_is_found(deploym
 
 
 @pytest.mark.parametrize("level", ["members", "public"])
-async def test_a_group_that_lets_out_the_least_is_no_difference(deployment: Deployment, level: str):
+async def test_a_minimal_group_record_is_not_a_discrepancy(deployment: Deployment, level: str):
     await turn(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     group = await found_group(deployment, ana, promotion_level=level, join_question="Why?", locality="Wien")
@@ -152,7 +152,7 @@ async def test_a_group_that_lets_out_the_least_is_no_difference(deployment: Depl
     assert (kind, set(fields)) == (Discrepancy.ROW_DIFFERS, {"name"} | ({"locality"} if level == "public" else set()))
 
 
-async def test_a_series_and_a_member_that_are_said_wrongly_are_found(deployment: Deployment):
+async def test_wrong_series_and_members_are_discrepancies(deployment: Deployment):
     """The rule in the series' own record and the role given by the group are repaired by writing them again."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
     ana, series = await make(deployment)

@@ -15,7 +15,7 @@ async def db(make_database: MakeDatabase) -> Database:
     return await make_database("openmeet")
 
 
-async def test_answers_that_name_the_record_go_along(db: Database):
+async def test_answers_to_the_record_move_to_the_new_event(db: Database):
     """The answers move to the new event. The first one keeps their people as known guests without a record."""
     tea = event(0, "tea", 1)
     going, maybe = rsvp(1, "a", 2, tea.uri), rsvp(2, "b", 3, tea.uri, "interested")

@@ -32,7 +32,7 @@ async def written_ahead(deployment: Deployment) -> str:
     return did
 
 
-async def test_somebody_who_signs_in_waits_and_is_told_why(deployment: Deployment):
+async def test_a_person_whose_server_is_ahead_is_told_why(deployment: Deployment):
     """Otherwise the repository would count as read while empty, and hide everything later. It is read once the time has
     come.
     """
@@ -51,7 +51,7 @@ async def test_somebody_who_signs_in_waits_and_is_told_why(deployment: Deploymen
 
 
 @pytest.mark.parametrize("is_large", [False, True])
-async def test_neither_a_read_nor_a_comparison_takes_it(
+async def test_reads_and_comparisons_ignore_a_rev_ahead(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, is_large: bool
 ):
     """It does not matter whether it is read whole or, because it is large, record by record."""

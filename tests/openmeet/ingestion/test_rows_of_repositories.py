@@ -72,7 +72,7 @@ async def test_decisions_about_records_of_one_repository(db: Database):
             assert [one.uri for one in found] == [answer.uri]
 
 
-async def test_what_is_asked_of_decisions_reads_none_of_the_repositorys_records(db: Database):
+async def test_queries_about_decisions_read_no_records(db: Database):
     """A hint about a person with ten thousand records reads only their decisions, which are few."""
     async with db.transaction() as tx:
         found = await plan(tx, merge_decisions.MISSED[tx.engine], did=SHORT, field=FIELD, rev=rev(5))
@@ -109,7 +109,7 @@ async def test_rows_without_a_record_in_one_repository(db: Database, clock: Hand
     assert {did: sorted(row["uri"] for row in rows) for did, rows in found.items()} == expected
 
 
-async def test_rows_without_a_record_are_found_without_reading_through_any_table(db: Database):
+async def test_rows_without_a_record_are_found_without_a_table_scan(db: Database):
     async with db.transaction() as tx:
         found = await plan(tx, RECORDLESS[tx.engine], did=SHORT)
     assert [line for line in found.splitlines() if "Seq Scan" in line or line.startswith("SCAN")] == []

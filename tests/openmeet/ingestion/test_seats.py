@@ -58,7 +58,7 @@ async def statuses(db: Database) -> dict[UserId, str]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_never_more_than_there_are(make_sqlite: MakeDatabase, seed: int):
+async def test_seats_are_never_oversold(make_sqlite: MakeDatabase, seed: int):
     """Answers from the network and from here, changed answers and replays, in any order."""
     chance = random.Random(seed)
     db = await make_sqlite("openmeet")
@@ -87,7 +87,7 @@ async def test_never_more_than_there_are(make_sqlite: MakeDatabase, seed: int):
 
 
 @pytest.mark.parametrize("is_edited_here", [True, False], ids=["edited here", "never edited here"])
-async def test_seats_left_while_the_event_was_gone_are_given_when_it_is_back(db: Database, is_edited_here: bool):
+async def test_seats_freed_while_the_event_was_gone_are_offered_later(db: Database, is_edited_here: bool):
     """An event from another app is deleted, and two attendees decline meanwhile. When a copy returns, the waitlist gets
     their seats.
     """

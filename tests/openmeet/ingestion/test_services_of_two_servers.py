@@ -149,7 +149,7 @@ def answer_to(uri: str, cid: str, word: str) -> dict[str, Any]:
 
 
 @HOMES
-async def test_what_is_handed_in_and_taken_back_agrees_with_the_servers(service: Service, host_at: str, guest_at: str):
+async def test_submissions_and_withdrawals_agree_with_the_servers(service: Service, host_at: str, guest_at: str):
     """The service's word is used first. Once a server was asked, its word counts until it changes."""
     host, guest = await service.account("ana", host_at), await service.account("gus", guest_at)
     tea, mine = f"at://{host}/{EVENT}/3kaaaaaaaaa22", f"at://{guest}/{RSVP}/3kaaaaaaaaa33"

@@ -32,7 +32,7 @@ async def hand_in(db: Database) -> list[tuple[str, str]]:
     return [(one.uri.rpartition("/")[2], one.outcome) for one in results]
 
 
-async def test_a_bad_answer_that_waited_fails_no_batch(db: Database):
+async def test_a_bad_waiting_rsvp_fails_no_batch(db: Database):
     """Its event is applied with the others, and the response about that event says which RSVP failed."""
     await take(db, rsvp(2, "good", 1, uri_of("b")), rsvp(3, "late", 1, uri_of("b")))
     await poison(db, "attendances", "late")
@@ -46,7 +46,7 @@ async def test_a_bad_answer_that_waited_fails_no_batch(db: Database):
     assert await aside(db) == []
 
 
-async def test_a_bad_event_is_refused_alone_and_put_aside(db: Database):
+async def test_only_the_bad_event_of_a_batch_is_quarantined(db: Database):
     """The responses are in the order of submission. Submitted again when it is healed, the event is applied and leaves
     the list.
     """
@@ -60,7 +60,7 @@ async def test_a_bad_event_is_refused_alone_and_put_aside(db: Database):
     assert await aside(db) == []
 
 
-async def test_one_bad_answer_keeps_nobody_else_waiting(db: Database):
+async def test_a_bad_rsvp_does_not_block_other_waiting_ones(db: Database):
     """A person gets access and their answer fails. The other answers that waited for that event count."""
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", 9), await known(tx, "Cleo", 1)

@@ -21,7 +21,7 @@ async def turn(db: Database, clock: HandClock, flag: Flag, *, is_on: bool) -> No
     clock.turn(MAX_AGE)
 
 
-async def test_events_are_not_taken_and_answers_are(db: Database, clock: HandClock):
+async def test_events_can_be_switched_off_without_answers(db: Database, clock: HandClock):
     await take(db, event(1, "tea", 1))
     await turn(db, clock, Flag.EVENTS_IN, is_on=False)
     assert await take(db, event(1, "walk", 2), rsvp(2, "one", 3, TEA)) == [
@@ -32,7 +32,7 @@ async def test_events_are_not_taken_and_answers_are(db: Database, clock: HandClo
     assert (view.events, view.answers) == ({TEA: "Tea"}, {(did(2), TEA): "going"})
 
 
-async def test_answers_are_not_taken_and_events_are(db: Database, clock: HandClock):
+async def test_answers_can_be_switched_off_without_events(db: Database, clock: HandClock):
     await turn(db, clock, Flag.RSVPS_IN, is_on=False)
     assert await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA)) == [
         IngestResult.APPLIED,
@@ -42,7 +42,7 @@ async def test_answers_are_not_taken_and_events_are(db: Database, clock: HandClo
     assert (view.events, view.answers) == ({TEA: "Tea"}, {})
 
 
-async def test_what_is_gone_is_gone(db: Database, clock: HandClock):
+async def test_deletions_are_still_applied(db: Database, clock: HandClock):
     tea = event(1, "tea", 1)
     await take(db, tea)
     await turn(db, clock, Flag.EVENTS_IN, is_on=False)
@@ -50,7 +50,7 @@ async def test_what_is_gone_is_gone(db: Database, clock: HandClock):
     assert (await view_of(db)).events == {}
 
 
-async def test_what_was_passed_over_is_read_afterwards(deployment: Deployment):
+async def test_skipped_records_are_read_afterwards(deployment: Deployment):
     """This holds even if the repository was read whole meanwhile and has not changed since."""
     cleo = await deployment.connected("cleo")
     await deployment.deliver_jobs()
@@ -68,7 +68,7 @@ async def test_what_was_passed_over_is_read_afterwards(deployment: Deployment):
     assert list((await view_of(deployment.db)).events.values()) == ["Tea"]
 
 
-async def test_what_was_passed_over_is_read_by_who_has_just_asked(deployment: Deployment):
+async def test_switching_on_reads_with_fresh_flags(deployment: Deployment):
     """Switching a flag on reads every repository once, without relying on an earlier answer about the flag."""
     cleo = await deployment.connected("cleo")
     await deployment.deliver_jobs()
@@ -82,7 +82,7 @@ async def test_what_was_passed_over_is_read_by_who_has_just_asked(deployment: De
     assert list((await view_of(deployment.db)).events.values()) == ["Tea"]
 
 
-async def test_our_own_records_are_read_all_the_same(deployment: Deployment):
+async def test_our_own_records_are_still_read(deployment: Deployment):
     """Another app's change to our record must be known before we write it again (invariant 6)."""
     cleo = await deployment.connected("cleo")
     made = await deployment.event(cleo)

@@ -48,18 +48,18 @@ async def paid(deployment: Deployment, kind: JobKind, subject: str) -> tuple[str
         (JobKind.FETCH_SUBJECT, "at://did:example:nobody/community.lexicon.calendar.event/3kaaaaaaaaa22"),
     ],
 )
-async def test_a_stranger_whom_nobody_can_find_wakes_nobody(deployment: Deployment, kind: JobKind, subject: str):
+async def test_an_unresolvable_stranger_is_only_counted(deployment: Deployment, kind: JobKind, subject: str):
     """The job completes and the counter increases."""
     assert await paid(deployment, kind, subject) == ("completed", [kind])
 
 
 @pytest.mark.parametrize("did", [NOBODY, "did:example:nobody", "did:web:evil..example"])
-async def test_a_repository_that_can_be_nowhere_wakes_nobody(deployment: Deployment, did: str):
+async def test_an_unreachable_repository_fails_no_job(deployment: Deployment, did: str):
     """The DID was submitted by another system. No server has that repository, as if its server were gone for good."""
     assert await paid(deployment, JobKind.BACKFILL, did) == ("completed", [])
 
 
-async def test_what_names_no_record_is_no_stranger(deployment: Deployment):
+async def test_an_invalid_uri_fails_the_job(deployment: Deployment):
     """Nobody had to be resolved: the job should not exist, so it fails and an operator sees it."""
     assert await paid(deployment, JobKind.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event") == (
         "failed",
@@ -67,7 +67,7 @@ async def test_what_names_no_record_is_no_stranger(deployment: Deployment):
     )
 
 
-async def test_somebody_who_signs_in_here_and_cannot_be_found_is_for_a_person_to_look_at(deployment: Deployment):
+async def test_an_unresolvable_local_person_fails_the_job(deployment: Deployment):
     """Their records can no longer be maintained, so the job fails."""
     ana = await deployment.person(agrees=False)
     async with deployment.db.transaction() as tx:

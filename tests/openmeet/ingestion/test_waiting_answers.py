@@ -64,7 +64,7 @@ async def run_waiting_answers(db: Database) -> list[UserId]:
     return [UserId(row["subject"]) for row in rows]
 
 
-async def test_who_joins_a_group_counts_at_its_private_events(db):
+async def test_joining_a_group_counts_answers_to_its_private_events(db):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         group = await group_by(tx, ana, visibility="private")
@@ -81,7 +81,7 @@ async def test_who_joins_a_group_counts_at_its_private_events(db):
     assert await run_waiting_answers(db) == []
 
 
-async def test_who_joins_is_in_where_only_members_come(db):
+async def test_joining_seats_people_at_members_only_events(db):
     """A waiting answer takes a place, or the end of the waitlist if there is none."""
     async with db.transaction() as tx:
         ana, cleo, dora = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO), await known(tx, "Dora", 2)
@@ -100,7 +100,7 @@ async def test_who_joins_is_in_where_only_members_come(db):
 
 
 @pytest.mark.parametrize("visibility", ["public", "private"])
-async def test_who_hosts_it_too_waits_for_nobodys_approval(db, visibility):
+async def test_co_hosts_need_no_approval(db, visibility):
     """A private event was not open to them before. At a public one they waited for approval."""
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
@@ -117,7 +117,7 @@ async def test_who_hosts_it_too_waits_for_nobodys_approval(db, visibility):
     assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
 
 
-async def test_an_invitation_by_address_decides_about_no_answer(db):
+async def test_an_invitation_by_address_changes_no_answer(db):
     """Seating people by their address would reveal who owns it, so the host decides about their existing answer in the
     list.
     """
@@ -136,7 +136,7 @@ async def test_an_invitation_by_address_decides_about_no_answer(db):
     assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
 
 
-async def test_an_approval_that_is_not_about_who_they_are_stays_the_hosts(db):
+async def test_joining_a_group_does_not_replace_approval(db):
     """Joining a group changes nothing at an event where the host approves every answer."""
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)

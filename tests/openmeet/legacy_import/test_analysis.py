@@ -84,7 +84,7 @@ async def test_an_exception_is_modified_in_what_differs(tmp_path: Path) -> None:
     assert oddities(plan) == {Oddity.EXCEPTION_SAYS_THE_SAME}
 
 
-async def test_a_split_point_is_a_second_series_that_is_linked(tmp_path: Path) -> None:
+async def test_a_split_becomes_a_second_linked_series(tmp_path: Path) -> None:
     """Dates go to the part that covers their time, people follow both parts, and the first one ends before the split."""
     legacy = small()
     parent = weekly(legacy, FIRST)
@@ -114,7 +114,7 @@ async def test_a_split_point_is_a_second_series_that_is_linked(tmp_path: Path) -
     assert oddities(plan) == {Oddity.ENDED_BY_SPLIT}
 
 
-async def test_without_recurrence_columns_every_event_stands_alone(tmp_path: Path) -> None:
+async def test_without_recurrence_columns_every_event_is_single(tmp_path: Path) -> None:
     legacy = small()
     event(legacy)
     event(legacy)
@@ -129,7 +129,7 @@ async def test_without_recurrence_columns_every_event_stands_alone(tmp_path: Pat
     assert not plan.odd
 
 
-async def test_columns_in_snake_case_are_the_same_database(tmp_path: Path) -> None:
+async def test_snake_case_columns_are_recognised(tmp_path: Path) -> None:
     legacy = legacy_site(40, seed=3)
     camel = await plan_of(legacy, tmp_path)
     for table, rows in list(legacy.tables.items()):
@@ -168,7 +168,7 @@ async def test_rules_are_translated(tmp_path: Path, rule: Any, text: str) -> Non
     assert not plan.odd
 
 
-async def test_end_of_a_rule_may_stand_in_columns_of_its_own(tmp_path: Path) -> None:
+async def test_the_end_of_a_rule_can_be_in_separate_columns(tmp_path: Path) -> None:
     legacy = small()
     weekly(legacy, FIRST, rule={"freq": "WEEKLY"}, recurrenceCount=4)
     weekly(legacy, FIRST, rule={"freq": "WEEKLY", "count": 9}, recurrenceUntil="2025-05-01 16:00:00")
@@ -197,7 +197,7 @@ async def test_a_rule_that_is_refused_loses_no_date(tmp_path: Path) -> None:
     assert "UNSUPPORTED_FREQ" in plan.odd[0].sentence
 
 
-async def test_every_oddity_that_a_database_can_have_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_every_oddity_is_reported_and_nothing_is_lost(tmp_path: Path) -> None:
     """A missing parent, a cycle, a duplicate date, a date off the rule and overlapping splits are each reported once.
     Every event is kept.
     """
@@ -271,7 +271,7 @@ async def test_answers_are_sorted_out(tmp_path: Path) -> None:
         ("published", "public", "gone", Visibility.PRIVATE),
     ],
 )
-async def test_nobody_sees_more_than_before(
+async def test_visibility_is_not_widened(
     tmp_path: Path, status: str, visibility: str | None, group: str | None, expected: Visibility
 ) -> None:
     legacy = small()
@@ -333,14 +333,14 @@ def test_every_oddity_has_words() -> None:
     ["", "not json\n", '{"table": "events"}\n', '["events"]\n', '{"table": "users", "row": {"id": 1}}\n',
      '{"table": "users", "row": {"id": 1}}\n{"table": "events", "row": {"id": "x"}}\n'],
 )  # fmt: skip
-async def test_what_is_no_dump_is_refused(tmp_path: Path, text: str) -> None:
+async def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "old.jsonl"
     file.write_text(text)
     with pytest.raises(InvalidInput):
         await read_old(Dump(file))
 
 
-async def test_what_cannot_be_read_is_said_with_its_row_and_stops_nothing_else(tmp_path: Path) -> None:
+async def test_unreadable_values_are_reported_with_their_row(tmp_path: Path) -> None:
     """A bad date, number or identifier counts as missing in its row only. A row without an id is left out."""
     legacy = small()
     good = event(legacy)

@@ -69,7 +69,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet", clock=clock)
 
 
-async def test_everything_is_there_and_nobody_is_told(db: Database, tmp_path: Path) -> None:
+async def test_everything_is_imported_and_nobody_is_notified(db: Database, tmp_path: Path) -> None:
     """The counts in the database match the generator's, and no e-mail, notification or record is queued."""
     legacy = legacy_site(150, seed=7)
     plan = await plan_of(legacy, tmp_path)
@@ -88,7 +88,7 @@ async def test_everything_is_there_and_nobody_is_told(db: Database, tmp_path: Pa
     assert row["found"] == 0
 
 
-async def test_again_changes_nothing(db: Database, tmp_path: Path) -> None:
+async def test_importing_again_changes_nothing(db: Database, tmp_path: Path) -> None:
     plan = await plan_of(legacy_site(60, seed=2), tmp_path)
     await import_legacy(db, SOURCE, "UTC", plan, quiet)
     before = await contents(db)
@@ -115,7 +115,7 @@ class Stumbling:
                 raise KeyboardInterrupt
 
 
-async def test_an_interrupted_run_goes_on(db: Database, tmp_path: Path) -> None:
+async def test_an_interrupted_import_can_be_continued(db: Database, tmp_path: Path) -> None:
     """An import killed before its second commit, then before the third one of the rest and so on, ends with the same
     counts.
     """
@@ -132,7 +132,7 @@ async def test_an_interrupted_run_goes_on(db: Database, tmp_path: Path) -> None:
     assert differences(plan.counts(), await found(db)) == {}
 
 
-async def test_whoever_was_deleted_here_is_not_brought_back(db: Database, tmp_path: Path, clock: HandClock) -> None:
+async def test_erased_people_are_not_imported_again(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """Their old row is mapped to an erased user, which does not prevent a rollback either."""
     plan = await plan_of(legacy_site(30, seed=7), tmp_path)
     await import_legacy(db, SOURCE, "UTC", plan, quiet)
@@ -150,7 +150,7 @@ async def test_whoever_was_deleted_here_is_not_brought_back(db: Database, tmp_pa
     assert (await contents(db))["users"] == people
 
 
-async def test_what_it_looks_like_afterwards(db: Database, tmp_path: Path) -> None:
+async def test_urls_rooms_and_status_are_preserved(db: Database, tmp_path: Path) -> None:
     """URLs, rooms, status and waitlist are as before, and the series is linked to the one that was split off."""
     legacy = legacy_site(0, people=4)
     for table in ("events", "eventAttendees"):
@@ -194,7 +194,7 @@ def rows_with(rows: object) -> list:
     return [row for row in rows if row[0] is not None]  # type: ignore[attr-defined]
 
 
-async def test_who_is_here_already_stays_who_they_are(db: Database, tmp_path: Path) -> None:
+async def test_existing_people_and_urls_are_kept(db: Database, tmp_path: Path) -> None:
     """A person with the same e-mail address is the same user, and an event with the same URL keeps it."""
     async with db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="person1@old.example")
@@ -213,7 +213,7 @@ async def test_who_is_here_already_stays_who_they_are(db: Database, tmp_path: Pa
     assert rows[1]["slug"] != "shared"
 
 
-async def test_a_run_can_be_taken_back(db: Database, tmp_path: Path) -> None:
+async def test_an_import_can_be_rolled_back(db: Database, tmp_path: Path) -> None:
     """After the rollback nothing is left, and the database can be imported again."""
     before = await contents(db)
     plan = await plan_of(legacy_site(60, seed=5), tmp_path)
@@ -224,7 +224,7 @@ async def test_a_run_can_be_taken_back(db: Database, tmp_path: Path) -> None:
     assert differences(plan.counts(), await found(db)) == {}
 
 
-async def test_what_people_built_upon_is_not_taken_back(db: Database, tmp_path: Path) -> None:
+async def test_rows_in_use_are_not_rolled_back(db: Database, tmp_path: Path) -> None:
     legacy = legacy_site(0, people=2)
     legacy.tables["events"].clear()
     event(legacy, slug="next-year", startDate="2027-01-05 18:00:00", endDate=None)
