@@ -6,7 +6,7 @@ from dataclasses import replace
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import notify, queries, registration, rules, save_rsvp, waitlist
+from openmeet.domain.attendance import notify, queries, registration, replies, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.audience import ATTENDEES, EventNotice
 from openmeet.domain.attendance.model import (
     NO_DETAILS,
@@ -22,7 +22,6 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.notify import (
     change_payload,
     earlier_start,
-    host_notification_writes,
     hosts_of,
     notify_hosts,
     notify_of_foreign,
@@ -31,7 +30,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.attendance.response_details import merge_details
 from openmeet.domain.attendance.rules import EventRelationship
-from openmeet.domain.attendance.save_rsvp import RsvpChange
+from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
 from openmeet.domain.attendance.transitions import (
     ACTION_OF_RECORD,
     ACTION_OF_REPLY,
@@ -83,8 +82,49 @@ async def answer(
     locked = await save_rsvp.lock_for_reply(tx, slug, caller.user_id)
     if locked is None:
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
-    event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
+    event, registration_settings = locked.event, locked.registration_settings
     action = ACTION_OF_REPLY[reply]
+    relationship = await _require_may_reply(tx, caller, locked, action)
+    details = merge_details(
+        event,
+        registration_settings,
+        locked.mine or await _details_of_last_date(tx, event, registration_settings, caller),
+        rsvp_request,
+        is_going=action is AttendanceAction.GOING,
+    )
+    mine, decided = await replies.decide(tx, locked, action, relationship, details)
+    if mine is not None and not save_rsvp.is_changed(event, mine, decided, details):
+        return mine
+    change = RsvpChange(
+        event,
+        caller.user_id,
+        mine,
+        decided,
+        details,
+        source=RsvpSource.HERE,
+        through=through,
+        actor_id=caller.user_id,
+        answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
+        is_reply=True,
+    )
+    saved = await replies.save(
+        tx,
+        locked,
+        change,
+        notifies_hosts=notifies_hosts,
+        extra_writes=notify.calendar_email(tx, event, caller, mine, decided) if is_single else (),
+    )
+    if save_rsvp.may_move_waitlist(mine, saved):
+        await waitlist.fill(tx, event, registration_settings)
+        return await queries.by_id(tx, saved.id) or saved
+    return saved
+
+
+async def _require_may_reply(
+    tx: Transaction, caller: Caller, locked: LockedEvent, action: AttendanceAction
+) -> EventRelationship:
+    """Check that the caller can reply, and return their relationship to the event. Raises NotFound, Refused."""
+    event, mine = locked.event, locked.mine
     # A person can always withdraw an existing RSVP, even if they can no longer see the event.
     is_withdrawing = action is AttendanceAction.DECLINE and rules.rsvp_gives_access(mine)
     if not is_withdrawing and not await may_see(
@@ -97,67 +137,10 @@ async def answer(
         raise Refused(AttendanceReason.NOT_WELCOME, name="NotWelcome")
     relationship = EventRelationship(
         is_host=caller.user_id in locked.hosts,
-        is_member=await is_member(tx, event, registration_settings, caller.user_id),
+        is_member=await is_member(tx, event, locked.registration_settings, caller.user_id),
     )
-    rules.require_open(event, registration_settings, mine, action, relationship, tx.now)
-    details = merge_details(
-        event,
-        registration_settings,
-        mine or await _details_of_last_date(tx, event, registration_settings, caller),
-        rsvp_request,
-        is_going=action is AttendanceAction.GOING,
-    )
-    has_room = action is AttendanceAction.GOING and await save_rsvp.expire_offers_and_check_room(
-        tx, event, registration_settings, mine, details, known=locked.seats
-    )
-    # If offers have just expired, this RSVP may have moved, either off the waitlist or to its head.
-    mine = await queries.by_id(tx, mine.id) if mine is not None and locked.seats.has_expired_offers else mine
-    decided = rules.decide(
-        event, registration_settings, mine, action, relationship=relationship, has_room=has_room, now=tx.now
-    )
-    save_rsvp.require_room_for_change(mine, decided, details, has_room=has_room, now=tx.now)
-    if mine is not None and not save_rsvp.is_changed(event, mine, decided, details):
-        return mine
-    notifies = (
-        notifies_hosts and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
-    )
-    notification_writes = (
-        await host_notification_writes(tx, event, locked.hosts, caller.user_id, decided.status) if notifies else ()
-    )
-    saved = await save_rsvp.save_decision(
-        tx,
-        RsvpChange(
-            event,
-            caller.user_id,
-            mine,
-            decided,
-            details,
-            source=RsvpSource.HERE,
-            through=through,
-            actor_id=caller.user_id,
-            answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
-            is_reply=True,
-        ),
-        enqueues_new_record=True,
-        has_webhooks=locked.has_webhooks,
-        last_number=locked.seats.last_number,
-        extra_writes=[
-            *(notification_writes or ()),
-            *(notify.calendar_email(tx, event, caller, mine, decided) if is_single else ()),
-        ],
-    )
-    if mine is not None and (
-        mine.status is not saved.status
-        or mine.is_private is not saved.is_private
-        or mine.skips_record is not saved.skips_record
-    ):
-        await save_rsvp.enqueue_record(tx, saved)
-    if notification_writes is None:  # needs more than one statement, see ``host_notification_writes``
-        await notify_hosts(tx, event, locked.hosts, caller.user_id, saved.status)
-    if save_rsvp.may_move_waitlist(mine, saved):
-        await waitlist.fill(tx, event, registration_settings)
-        return await queries.by_id(tx, saved.id) or saved
-    return saved
+    rules.require_open(event, locked.registration_settings, mine, action, relationship, tx.now)
+    return relationship
 
 
 async def apply_from_network(
