@@ -1,5 +1,6 @@
 """Page of a series, its calendar file and feeds, and the URLs of dates that are not stored yet."""
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -11,9 +12,11 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.answer_lists import cases_of
+from openmeet.domain.attendance.answer_state import AnswerCase
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import seeing
+from openmeet.domain.events.model import EventId
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
@@ -26,6 +29,7 @@ from openmeet.domain.series import actions, agenda, date_queries, follower_queri
 from openmeet.domain.series import (
     undo as undoing,
 )
+from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import Series, SeriesSlug, SeriesStatus
@@ -73,96 +77,119 @@ async def show_series(request: Request) -> Response:
             return await new_links.follow(reader, LinkKind.SERIES, _slug(request), viewer)
         series = await agenda.visible(reader, _slug(request), viewer)
         coming = await agenda.coming(reader, series, viewer, limit=SHOWN + 1)
-        start = _start(request, series)
-        lines = coming
-        if start is not None:
-            end = Instant(start + _AS_LONG_AS_ANYTHING)
-            lines = await agenda.between(reader, series, viewer, start, end, limit=SHOWN + 1)
-        past = await agenda.past(reader, series, viewer, limit=PAST_SHOWN)
-        follows = None if viewer is None else await follower_queries.following(reader, series.id, viewer)
-        names = await shown_names(reader, [series.owner_id])
-        group = await _group(reader, series, viewer)
-        going = None if viewer is None else await follower_queries.standing_rsvp_of(reader, series.id, viewer)
-        limited_ids = await registration.limited_among(reader, [line.event for line in coming if line.event])
-        limits_new = await date_queries.limits_new_dates(reader, series)
-        answered = None if viewer is None else (await date_queries.of_series(reader, [series.id], viewer))[series.id]
-        can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
-        can_end = not series.is_read_only and await agenda.may_host(reader, series, viewer)
-        undo = await undoing.open_undo(reader, series) if can_edit else None
-        waits = can_edit and await _waits_for_its_owner(reader, series)
-        offer = await ownership.offered(reader, series.id) if viewer else None
-        split = None if series.split_from is None else await queries.by_id(reader, series.split_from)
-        origin = await splits.visible_part(reader, series, split, viewer)
-        behind = await splits.visible_continuations(reader, series, viewer)
-        has_record = can_edit and series.record_uri is not None
-        merged = await merge_decisions.count(reader, series.record_uri or "") if has_record else 0
-        is_public = series.visibility is Visibility.PUBLIC and not series.is_hidden and bool(coming)
-        host_path = await path_of_host(reader, series.owner_id, is_public=is_public)
-        kept_back = await _kept_back(reader, series) if can_edit else None
-        asks_to_publish = await _asks_to_publish(reader, request, series, viewer)
-        labelled = await labels.hiding(reader, None, series.owner_id) if can_edit and series.is_hidden else []
-        stored = [line.event for line in lines[:SHOWN] if line.event is not None and not line.event.is_cancelled]
-        cases = await cases_of(
-            reader,
-            stored,
-            viewer,
-            mine={line.event.id: line.mine for line in lines if line.event is not None and line.mine is not None},
-            counts={line.event.id: line.counts for line in lines if line.event is not None},
-            hosted=await seeing.run_among(reader, stored, viewer),
+        context = (
+            await _dates_context(reader, request, series, viewer, coming)
+            | await _people_context(reader, series, viewer, is_listed=bool(coming))
+            | await _hosting_context(reader, series, viewer)
+            | {
+                "public_url": services(request).settings.public_url,
+                "group": await _group(reader, series, viewer),
+                "cover": cover_for(series.content),
+                "badges": (await badges.of_each_series(reader, [series], services(request).settings.public_url))[0],
+                # Detected among single events and not confirmed by their author.
+                "is_inferred": series.is_read_only and series.record_uri is None,
+                "asks_to_publish": await _asks_to_publish(reader, request, series, viewer),
+                **await _halves_context(reader, series, viewer),
+            }
         )
-        shown_badges = await badges.of_each_series(reader, [series], services(request).settings.public_url)
-        portraits = await portraits_of(reader, viewer, [series.owner_id])
-        now = reader.now
+    return page(request, "series/series.html", context)
+
+
+async def _dates_context(
+    reader: Reader, request: Request, series: Series, viewer: UserId | None, coming: list[AgendaOccurrence]
+) -> dict[str, object]:
+    """The dates, and the viewer's answers to them. ``coming`` are the next dates, one more than the page shows."""
+    start = _start(request, series)
+    lines = coming
+    if start is not None:
+        end = Instant(start + _AS_LONG_AS_ANYTHING)
+        lines = await agenda.between(reader, series, viewer, start, end, limit=SHOWN + 1)
+    past = await agenda.past(reader, series, viewer, limit=PAST_SHOWN)
+    going = None if viewer is None else await follower_queries.standing_rsvp_of(reader, series.id, viewer)
+    limits_new = await date_queries.limits_new_dates(reader, series)
+    cases = await _cases(reader, lines, viewer)
+    covers_all = None if limits_new and going and not going.with_limited else going
     soonest = view.next_of(coming)
+    mine = soonest.mine.status if soonest and soonest.mine else None
     more = ""
     if len(lines) > SHOWN:
         more = f"/series/{quote(series.slug)}?from={formatting.iso(lines[SHOWN].details.starts_at)}#dates"
-    mine = soonest.mine.status if soonest and soonest.mine else None
-    context = view.view_of(
+    return view.view_of(
         series,
         coming[:SHOWN],
         is_host=viewer == series.owner_id,
-        limited_ids=limited_ids,
+        limited_ids=await registration.limited_among(reader, [line.event for line in coming if line.event]),
         limits_new=limits_new,
     ) | {
-        "public_url": services(request).settings.public_url,
-        "host": names[series.owner_id],
-        "host_path": host_path,
-        "group": group,
-        "cover": cover_for(series.content),
-        "rows": view.rows_of(
-            series, lines[:SHOWN], now, None if limits_new and going and not going.with_limited else going, cases
-        ),
-        "host_face": avatar_of(series.owner_id, names[series.owner_id], portraits),
-        "past": view.rows_of(series, past, now),
+        "rows": view.rows_of(series, lines[:SHOWN], reader.now, covers_all, cases),
+        "past": view.rows_of(series, past, reader.now),
         "more": more,
         "is_later": start is not None,
         "unread_day": request.query_params.get("from", "") if start is None else "",
         "soonest": soonest,
         "soonest_when": when_label(soonest) if soonest else "",
-        "next_row": view.rows_of(series, [soonest], now)[0] if soonest else None,
+        "next_row": view.rows_of(series, [soonest], reader.now)[0] if soonest else None,
         "soonest_path": address_of(series, soonest) if soonest else "",
         "is_going": mine is AttendanceStatus.ATTENDING,
         "going": RsvpReply.GOING.value,
-        "following": follows,
+        "following": None if viewer is None else await follower_queries.following(reader, series.id, viewer),
         "standing_rsvp": going,
-        "my_dates": answered,
-        "can_edit": can_edit,
-        "can_end": can_end,
-        "badges": shown_badges[0],
-        "kept_back": kept_back,
-        # Detected among single events and not confirmed by their author.
-        "is_inferred": series.is_read_only and series.record_uri is None,
-        "labelled": labelled,
-        "asks_to_publish": asks_to_publish,
-        "undo": None if undo is None else view.undo_of(undo, series),
-        "waits": waits,
-        "merged": merged,
-        "is_offered_to_me": offer is not None and offer.to_id == viewer,
-        "origin": origin,
-        "behind": behind,
+        "my_dates": None if viewer is None else (await date_queries.of_series(reader, [series.id], viewer))[series.id],
     }
-    return page(request, "series/series.html", context)
+
+
+async def _cases(reader: Reader, lines: list[AgendaOccurrence], viewer: UserId | None) -> Mapping[EventId, AnswerCase]:
+    """The input of the answer bar of each stored date on the page."""
+    stored = [line.event for line in lines[:SHOWN] if line.event is not None and not line.event.is_cancelled]
+    return await cases_of(
+        reader,
+        stored,
+        viewer,
+        mine={line.event.id: line.mine for line in lines if line.event is not None and line.mine is not None},
+        counts={line.event.id: line.counts for line in lines if line.event is not None},
+        hosted=await seeing.run_among(reader, stored, viewer),
+    )
+
+
+async def _people_context(
+    reader: Reader, series: Series, viewer: UserId | None, *, is_listed: bool
+) -> dict[str, object]:
+    """The host, and whether the series is offered to the viewer. ``is_listed`` is True if the series has upcoming dates."""
+    name = (await shown_names(reader, [series.owner_id]))[series.owner_id]
+    portraits = await portraits_of(reader, viewer, [series.owner_id])
+    offer = await ownership.offered(reader, series.id) if viewer else None
+    is_public = series.visibility is Visibility.PUBLIC and not series.is_hidden and is_listed
+    return {
+        "host": name,
+        "host_path": await path_of_host(reader, series.owner_id, is_public=is_public),
+        "host_face": avatar_of(series.owner_id, name, portraits),
+        "is_offered_to_me": offer is not None and offer.to_id == viewer,
+    }
+
+
+async def _hosting_context(reader: Reader, series: Series, viewer: UserId | None) -> dict[str, object]:
+    """What hosts can do, and what only they see."""
+    can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
+    undo = await undoing.open_undo(reader, series) if can_edit else None
+    has_record = can_edit and series.record_uri is not None
+    return {
+        "can_edit": can_edit,
+        "can_end": not series.is_read_only and await agenda.may_host(reader, series, viewer),
+        "undo": None if undo is None else view.undo_of(undo, series),
+        "waits": can_edit and await _waits_for_its_owner(reader, series),
+        "merged": await merge_decisions.count(reader, series.record_uri or "") if has_record else 0,
+        "kept_back": await _kept_back(reader, series) if can_edit else None,
+        "labelled": await labels.hiding(reader, None, series.owner_id) if can_edit and series.is_hidden else [],
+    }
+
+
+async def _halves_context(reader: Reader, series: Series, viewer: UserId | None) -> dict[str, object]:
+    """The series that this one was split from, and those that were split from it."""
+    split = None if series.split_from is None else await queries.by_id(reader, series.split_from)
+    return {
+        "origin": await splits.visible_part(reader, series, split, viewer),
+        "behind": await splits.visible_continuations(reader, series, viewer),
+    }
 
 
 async def _viewer(reader: Reader, request: Request) -> UserId | None:
