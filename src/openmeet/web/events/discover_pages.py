@@ -1,13 +1,16 @@
 """Discover: the front page and the search, as a list or on a map. The URL contains the whole search."""
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Unavailable
 from groundwork.geo_points import Near
 from groundwork.http.forms import Typed, typed_again
@@ -16,6 +19,8 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.trust import FrontPageChoice
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
 from openmeet.domain.search import event_lists, forgiving, front_page, query, search
+from openmeet.domain.search.event_lists import EventCursor
+from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.web.events import discover, search_hints
@@ -39,21 +44,84 @@ def routes() -> list[Route]:
     return [Route("/", show_discover, methods=["GET"])]
 
 
+@dataclass(frozen=True, slots=True)
+class SubmittedSearch:
+    """The search in the URL. ``typed`` has the fields, ``shown`` also their problems. ``choices`` are the places that the name of the
+    place can mean, if there are several. ``view`` is ``map`` or empty, ``after`` the end of the page before.
+    """
+
+    typed: dict[str, str]
+    shown: Typed
+    choices: places.PlaceLinks
+    view: str
+    after: EventCursor | None
+    viewer: UserId | None
+
+    @property
+    def is_search(self) -> bool:
+        """Whether any field is filled in. Otherwise this is the front page."""
+        return any(self.typed.values())
+
+    @property
+    def is_first_page(self) -> bool:
+        return self.after is None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """A page of events. ``wanted`` is the search that found them, which can differ from the one that was asked for.
+
+    ``parts`` has the events by part and day. ``mended`` has the corrected search words, ``forgiven`` the words to show to the reader. ``cursor``
+    leads to the next page; empty on the last one.
+    """
+
+    wanted: search.SearchQuery
+    events: list[Event]
+    parts: list[list[ListedDay]]
+    distances: Mapping[EventId, map_pages.Distance]
+    named: list[NamedLink]
+    forgiven: str
+    mended: str
+    cursor: str
+
+
 async def show_discover(request: Request) -> Response:
+    asked = await _submitted(request)
+    if isinstance(asked, Response):
+        return asked
+    shown = asked.shown
+    found: FoundPage | None = None
+    others: list[OtherEvent] = []
+    others_heading = ""
+    empty: query.Empty | None = None
+    async with database_of(request).reader() as reader:
+        now = reader.now
+        me = await user_by_id(reader, asked.viewer) if asked.viewer else None
+        zone = (me.time_zone if me else None) or services(request).settings.time_zone
+        if not shown.problems and not asked.choices.links:
+            try:
+                wanted = replace(query.wanted_of(asked.typed, asked.viewer), once_per_series=True)
+            except InvalidForm as wrong:
+                shown = typed_again(shown.values, wrong)
+            else:
+                found = await _found(request, reader, asked, wanted, zone)
+        if found is not None and asked.is_search and not found.events and asked.is_first_page:
+            others_heading, others = await search_hints.other_events(request, reader, found.wanted, found.named)
+            empty = await search_hints.next_step(reader, asked.typed, found.wanted, is_name=bool(found.named))
+    context = (
+        _form_context(request, asked, found, now, zone)
+        | _events_context(request, asked, found, now, zone)
+        | {"typed": shown, "empty": empty, "others": others, "others_heading": others_heading}
+    )
+    return page(request, "events/home.html", context, status=400 if shown.problems else 200)
+
+
+async def _submitted(request: Request) -> SubmittedSearch | Response:
+    """Read the search from the URL, or redirect to the only place that the name can mean."""
     typed = {name: request.query_params.get(name, "") for name in query.FIELDS}
     view = MAP if request.query_params.get("view", "") == MAP else ""
     choices = places.PlaceLinks()
-    caller = caller_or_none(request)
-    after = event_lists.unpack(request.query_params.get("after", ""))
-    groups: list[list[ListedDay]] = []
-    events: list[Event] = []
-    distances: dict[EventId, map_pages.Distance] = {}
-    named: list[NamedLink] = []
-    others: list[OtherEvent] = []
-    empty: query.Empty | None = None
-    forgiven = mended = more = others_heading = ""
     shown = Typed(typed)
-    public_url, viewer_id = services(request).settings.public_url, caller.user_id if caller else None
     try:
         typed = places.add_point(request, typed)
         shown = Typed(typed | {"near": query.near_name(typed)})
@@ -67,113 +135,126 @@ async def show_discover(request: Request) -> Response:
             shown = Typed(typed, {"near": later.why})
     except Unavailable as later:
         shown = Typed(typed, {"near": later.why})
-    async with database_of(request).reader() as reader:
-        now = reader.now
-        me = await user_by_id(reader, viewer_id) if viewer_id else None
-        zone = (me.time_zone if me else None) or services(request).settings.time_zone
-        wanted: search.SearchQuery | None = None
-        if not shown.problems and not choices.links:
-            try:
-                wanted = replace(query.wanted_of(typed, viewer_id), once_per_series=True)
-            except InvalidForm as wrong:
-                shown = typed_again(shown.values, wrong)
-        if wanted is not None:
-            if any(typed.values()):
-                if wanted.words and after is None:
-                    named = await search_hints.named_links(request, reader, wanted, typed, zone)
-                answer = await forgiving.coming(
-                    database_of(request),
-                    reader,
-                    wanted,
-                    after,
-                    PAGE_SIZE + 1,
-                    is_name=any(one.is_place for one in named),
-                    may_drop_words=True,
-                )
-                found, forgiven = answer.events, answer.shown
-                if not found and wanted.words and after is None:
-                    more_named, forgiven = await search_hints.corrected_links(
-                        request, reader, wanted, typed, zone, named
-                    )
-                    named += more_named
-                wanted, mended = answer.wanted, " ".join(answer.wanted.words) if answer.is_corrected else ""
-            else:
-                found = await front_page.coming(
-                    reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True
-                )
-            events = found[:PAGE_SIZE]
-            further = await further_dates(reader, events)
-            distances = map_pages.distances(events, wanted.near) if wanted.near is not None else distances
-            labels = {event_id: one.label for event_id, one in distances.items()}
-            # Each part is grouped by day. The second part starts again with its soonest event.
-            for part in (0, 1):
-                some = [event for event in events if search.position_in(wanted, event).part == part]
-                groups.append(await day_cards(reader, public_url, viewer_id, some, further=further, distances=labels))
-            if len(found) > PAGE_SIZE:
-                cursor = event_lists.pack(search.position_in(wanted, events[-1]))
-                more = discover.path_of(typed | ({"q": mended} if mended else {}), view, after=cursor)
-            if any(typed.values()) and not events and after is None:
-                others_heading, others = await search_hints.other_events(request, reader, wanted, named)
-                empty = await search_hints.next_step(reader, typed, wanted, is_name=bool(named))
-    cards = [dated_card for part in groups for dated_card in dated(part)]
-    is_by_distance = bool(view and distances)
+    caller = caller_or_none(request)
+    after = event_lists.unpack(request.query_params.get("after", ""))
+    return SubmittedSearch(typed, shown, choices, view, after, caller.user_id if caller else None)
+
+
+async def _found(
+    request: Request, reader: Reader, asked: SubmittedSearch, wanted: search.SearchQuery, zone: str
+) -> FoundPage:
+    """Read one page of events: of the search, or of the front page if nothing was typed."""
+    named: list[NamedLink] = []
+    forgiven = mended = cursor = ""
+    if asked.is_search:
+        if wanted.words and asked.is_first_page:
+            named = await search_hints.named_links(request, reader, wanted, asked.typed, zone)
+        answer = await forgiving.coming(
+            database_of(request),
+            reader,
+            wanted,
+            asked.after,
+            PAGE_SIZE + 1,
+            is_name=any(one.is_place for one in named),
+            may_drop_words=True,
+        )
+        found, forgiven = answer.events, answer.shown
+        if not found and wanted.words and asked.is_first_page:
+            more_named, forgiven = await search_hints.corrected_links(request, reader, wanted, asked.typed, zone, named)
+            named += more_named
+        wanted, mended = answer.wanted, " ".join(answer.wanted.words) if answer.is_corrected else ""
+    else:
+        found = await front_page.coming(
+            reader, wanted.viewer, shown_of(request), asked.after, PAGE_SIZE + 1, once_per_series=True
+        )
+    events = found[:PAGE_SIZE]
+    further = await further_dates(reader, events)
+    distances = map_pages.distances(events, wanted.near) if wanted.near is not None else {}
+    labels = {event_id: one.label for event_id, one in distances.items()}
+    public_url = services(request).settings.public_url
+    parts = []
+    # Each part is grouped by day. The second part starts again with its soonest event.
+    for part in (0, 1):
+        some = [event for event in events if search.position_in(wanted, event).part == part]
+        parts.append(await day_cards(reader, public_url, asked.viewer, some, further=further, distances=labels))
+    if len(found) > PAGE_SIZE:
+        cursor = event_lists.pack(search.position_in(wanted, events[-1]))
+    return FoundPage(wanted, events, parts, distances, named, forgiven, mended, cursor)
+
+
+def _events_context(
+    request: Request, asked: SubmittedSearch, found: FoundPage | None, now: Instant, zone: str
+) -> dict[str, object]:
+    """The part of the context that is about the events of the page."""
+    parts = found.parts if found else []
+    events = list(found.events) if found else []
+    cards = [dated_card for part in parts for dated_card in dated(part)]
+    distances = found.distances if found else {}
+    is_by_distance = bool(asked.view and distances)
     if is_by_distance:
         # Pins and rows must have the same order.
         events.sort(key=lambda event: distances[event.id].kilometres if event.id in distances else math.inf)
         order: dict[str, int] = {event.slug: number for number, event in enumerate(events)}
         cards.sort(key=lambda dated_card: order[dated_card[1].slug])
-    asked = query.asked_again(typed)
-    is_search = any(typed.values())
-    # Private results have no feed, because feed readers have no session.
-    follows = wanted is not None and wanted.of_groups_of is None
-    begins = not (caller or is_search or after or view)
-    collage = discover.collage(groups) if begins else []
+    begins = asked.viewer is None and not asked.is_search and asked.is_first_page and not asked.view
     events_by_slug: dict[str, Event] = {event.slug: event for event in events}
-    context = {
-        "collage": collage,
+    near = found.wanted.near if found else None
+    more = ""
+    if found is not None and found.cursor:
+        typed = asked.typed | ({"q": found.mended} if found.mended else {})
+        more = discover.path_of(typed, asked.view, after=found.cursor)
+    return {
+        "collage": discover.collage(parts) if begins else [],
         "weekend": [
             OtherEvent(card, day_in_row(events_by_slug[card.slug], now))
-            for card in (discover.take_weekend(groups, now, zone) if begins else ())
+            for card in (discover.take_weekend(parts, now, zone) if begins else ())
         ],
         "weekend_path": discover.weekend_path(now, zone),
-        "feeds": {"name": query.name_of(typed), "query": f"?{asked}" if asked else ""} if follows else None,
-        "typed": shown,
-        "heading": _heading(typed, is_map=bool(view)),
-        "parts_found": groups,
+        "parts_found": parts,
         "rows": cards if is_by_distance else None,
         "dated": dated,
         "is_found": bool(events),
-        "found_words": ""
-        if after
-        else _count_label(
-            len(events), wanted.near if wanted else None, has_more=bool(more), is_by_distance=is_by_distance
-        ),
+        "found_words": _count_label(len(events), near, has_more=bool(more), is_by_distance=is_by_distance)
+        if asked.is_first_page
+        else "",
         "more": more,
-        "named": named,
-        "forgiven": forgiven,
-        "is_search": is_search,
-        "view": view,
+        "named": found.named if found else [],
+        "forgiven": found.forgiven if found else "",
+        "map": map_pages.of_search(request, events, near, query.asked_again(asked.typed))
+        if asked.view and found is not None
+        else None,
+    }
+
+
+def _form_context(
+    request: Request, asked: SubmittedSearch, found: FoundPage | None, now: Instant, zone: str
+) -> dict[str, object]:
+    """The part of the context that is about the search: its form, chips and links."""
+    typed, wanted = asked.typed, found.wanted if found else None
+    again = query.asked_again(typed)
+    # Private results have no feed, because feed readers have no session.
+    follows = wanted is not None and wanted.of_groups_of is None
+    return {
+        "feeds": {"name": query.name_of(typed), "query": f"?{again}" if again else ""} if follows else None,
+        "heading": _heading(typed, is_map=bool(asked.view)),
+        "is_search": asked.is_search,
+        "view": asked.view,
         "list_path": discover.path_of(typed, ""),
         "map_path": discover.path_of(typed, MAP),
-        "map": map_pages.of_search(request, events, wanted.near, asked) if view and wanted is not None else None,
         "is_everything": shown_of(request).choice is FrontPageChoice.EVERYTHING,
         "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and typed[name].strip()),
-        "empty": empty,
-        "others": others,
-        "others_heading": others_heading,
         "picture": _NOTHING.path,
-        "chips": discover.chips(typed, now, zone, view=view, is_valid=wanted is not None),
+        "chips": discover.chips(typed, now, zone, view=asked.view, is_valid=wanted is not None),
         "categories": [(one.value, CATEGORY_LABELS[one]) for one in Category],
         "access_features": [(one.value, ACCESS_LABELS[one]) for one in AccessFeature],
         "modes": list(query.MODE_LABELS.items()),
         "sources": list(query.SOURCE_LABELS.items()),
-        "is_later": after is not None,
+        "is_later": not asked.is_first_page,
         "is_answered": wanted is not None,
         "may_be_kept": wanted is not None and wanted.of_groups_of is None and query.is_specific(wanted),
-        "asked": asked,
-        "places": choices,
+        "asked": again,
+        "places": asked.choices,
     }
-    return page(request, "events/home.html", context, status=400 if shown.problems else 200)
 
 
 def _heading(typed: dict[str, str], *, is_map: bool) -> str:
