@@ -20,9 +20,11 @@ from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
     AttendanceStatus,
+    RsvpCounts,
     RsvpReply,
     RsvpSource,
 )
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.reactions import newest_pin
@@ -61,7 +63,7 @@ from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard
 from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import Within, within
-from openmeet.web.events.view import paths_of_hosts
+from openmeet.web.events.view import EventPeople, EventViewer, RequestedReply, paths_of_hosts
 from openmeet.web.events.view_conflicts import meanwhile
 from openmeet.web.media.urls import record_picture
 from openmeet.web.site import viewing_as
@@ -147,118 +149,148 @@ async def _view_as(reader: Reader, request: Request, event: Event, other: OtherV
 async def _event_context(
     reader: Reader, request: Request, event: Event, caller: Caller | None, mine: Attendance | None
 ) -> dict[str, object]:
-    counts = (await counts_shown(reader, [event.id]))[event.id]
     registration_settings = await registration.of_event(reader, event)
-    is_hosting = await host_decisions.may_host(reader, event, caller)
-    attendees = await lists.attendees(
-        reader,
-        event.id,
-        SHOWN,
-        limit=view.SHOWN_PEOPLE,
-        viewer=caller.user_id if caller else None,
-        with_private=is_hosting,
-    )
-    hosting = await co_host_queries.of_event(reader, event.id, [CoHostState.ACCEPTED])
-    co_hosts = [one.user_id for one in hosting if one.user_id is not None]
-    names = await shown_names(reader, [event.author_id, *co_hosts, *(one.user_id for one in attendees)])
-    viewer = caller.user_id if caller else None
-    portraits = await portraits_of(reader, viewer, [event.author_id, *(one.user_id for one in attendees)])
-    asked = request.query_params.get("reply", "")
-    group = await groups.by_id(reader, event.group.id) if event.group else None
-    role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
-    context = view.view_of(
-        event,
-        caller,
-        host=names[event.author_id],
-        mine=mine,
-        counts=counts,
-        attendees=attendees,
-        names=names,
-        portraits=portraits,
-        wanted=asked if asked in set(RsvpReply) else "",
-        now=reader.now,
-        # An invited attendee may be allowed to see the event but not its group.
-        group=group if group is not None and group_rules.may_see(group, role) else None,
-        co_hosts=[names[user_id] for user_id in co_hosts],
-        role=await seeing.role_of(reader, event, viewer),
-        private=await seeing.private_details_for(
-            reader, event, viewer, is_going=mine is not None and mine.status in SEATED
-        ),
-        registration_settings=registration_settings,
-        is_hosting=is_hosting,
-        undo=undo if (undo := request.query_params.get("undo", "")) in set(RsvpReply) else "",
-    )
-    public_url = services(request).settings.public_url
-    # Only the viewer's own RSVP has been loaded so far.
-    nobody_else = not await attendance.has_rsvps(reader, event.id, except_id=mine.id if mine else None)
-    address = structured_data.address_of(event, public_url)
-    is_fresh = bool(context["is_host"] and context["can_answer"]) and nobody_else and not event.is_hidden
-    context |= {
-        "may_unpublish": not event.is_draft and nobody_else and mine is None,
-        # The host sees suggested next steps until somebody else has answered.
-        "is_fresh": is_fresh,
-        "live_state": fingerprint_of(services(request).code_key, event, counts) if caller else "",
-        "address": address,
-        "public_url": public_url,
-        "card": card_picture_of(event),
-        "json_ld": structured_data.json_ld(event, names[event.author_id], public_url),
-    }
+    viewer = await _viewer_of(reader, event, caller, mine)
+    people = await _people_of(reader, event, viewer)
+    series = await within(reader, event, viewer.user_id)
+    context = view.view_of(event, viewer, people, registration_settings, _requested(request), reader.now)
+    context |= await _sharing_context(reader, request, event, viewer, people)
     from_record = await picture_of(reader, event) if services(request).record_pictures is not None else None
     if from_record is not None:
         context["picture"] = record_picture(f"/events/{event.slug}", from_record)
-    sync = await _sync_context(reader, event, caller, mine)
-    series = await within(reader, event, caller.user_id if caller else None)
     is_seen_by_all = event.visibility is Visibility.PUBLIC and not (event.is_held or event.is_hidden)
-    paths = await paths_of_hosts(reader, [event.author_id, *co_hosts], is_public=is_seen_by_all)
+    paths = await paths_of_hosts(reader, [event.author_id, *people.co_host_ids], is_public=is_seen_by_all)
     says_no = mine is not None and mine.status is AttendanceStatus.DECLINED
     bar = await answer_view.for_page(
         reader,
         event,
         mine,
-        viewer,
+        viewer.user_id,
         registration_settings,
         PageFacts(
-            host=names[event.author_id],
-            counts=counts,
-            is_hosting=is_hosting,
+            host=people.names[event.author_id],
+            counts=people.counts,
+            is_hosting=viewer.is_hosting,
             join_url=str(context["join_url"]),
             directions_url=str(context["directions_url"]),
             edit_path=_edit_path(event, series, context) if context["can_edit"] else "",
-            group_path=f"/groups/{quote(group.slug)}" if group is not None and context["group"] else "",
+            group_path=f"/groups/{quote(viewer.group.slug)}" if viewer.group is not None else "",
             next_path=series.behind.path if series is not None and series.behind is not None else "",
         ),
-        wanted=asked,
+        wanted=request.query_params.get("reply", ""),
     )
     return (
         context
-        | sync
+        | await _sync_context(reader, event, caller, mine)
+        | await _hosting_context(reader, event, viewer, people.counts, registration_settings)
         | {
             "series": series,
-            "pin": await _pin_of(reader, event, viewer),
+            "pin": await _pin_of(reader, event, viewer.user_id),
             "suggests_following": await _suggests_following(reader, event, mine) if series else False,
-            "meanwhile": [] if says_no else await meanwhile(reader, event, viewer),
+            "meanwhile": [] if says_no else await meanwhile(reader, event, viewer.user_id),
             "bar": bar,
-            "asking": await oldest_join_requests(reader, [event], caller.user_id, registration_settings)
-            if is_hosting and caller is not None and counts.unconfirmed
-            else [],
-            "lately": activity_view.parts_of(
-                await activity_view.since_yesterday(reader, [event.id], event.time_zone), counts.unconfirmed
-            )
-            if is_hosting and not event.is_draft
-            else [],
-            "places_left": lists.places_left(event, counts),
-            "new_time": lists.new_time_sentence(counts.going, await lists.people_asked_again(reader, event))
-            if is_hosting and context["can_answer"]
-            else "",
-            "related": [] if is_hosting else await _related(reader, request, event, viewer),
+            "places_left": lists.places_left(event, people.counts),
+            "related": [] if viewer.is_hosting else await _related(reader, request, event, viewer.user_id),
             "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),
             "labelled": await labels.hiding(reader, event.record_uri, event.author_id) if event.is_hidden else [],
             "host_path": paths[event.author_id],
-            "badges": [] if event.is_draft else await badges.of_event(reader, event, public_url),
-            "co_host_paths": [paths[user_id] for user_id in co_hosts],
+            "badges": []
+            if event.is_draft
+            else await badges.of_event(reader, event, services(request).settings.public_url),
+            "co_host_paths": [paths[user_id] for user_id in people.co_host_ids],
         }
     )
+
+
+async def _viewer_of(reader: Reader, event: Event, caller: Caller | None, mine: Attendance | None) -> EventViewer:
+    user_id = caller.user_id if caller else None
+    group = await groups.by_id(reader, event.group.id) if event.group else None
+    role_in_group = await groups.role_in(reader, event.group.id, user_id) if event.group else None
+    return EventViewer(
+        caller,
+        mine,
+        role=await seeing.role_of(reader, event, user_id),
+        is_hosting=await host_decisions.may_host(reader, event, caller),
+        private=await seeing.private_details_for(
+            reader, event, user_id, is_going=mine is not None and mine.status in SEATED
+        ),
+        # An invited attendee may be allowed to see the event but not its group.
+        group=group if group is not None and group_rules.may_see(group, role_in_group) else None,
+    )
+
+
+async def _people_of(reader: Reader, event: Event, viewer: EventViewer) -> EventPeople:
+    counts = (await counts_shown(reader, [event.id]))[event.id]
+    attendees = await lists.attendees(
+        reader,
+        event.id,
+        SHOWN,
+        limit=view.SHOWN_PEOPLE,
+        viewer=viewer.user_id,
+        with_private=viewer.is_hosting,
+    )
+    hosting = await co_host_queries.of_event(reader, event.id, [CoHostState.ACCEPTED])
+    co_hosts = [one.user_id for one in hosting if one.user_id is not None]
+    names = await shown_names(reader, [event.author_id, *co_hosts, *(one.user_id for one in attendees)])
+    portraits = await portraits_of(reader, viewer.user_id, [event.author_id, *(one.user_id for one in attendees)])
+    return EventPeople(counts, attendees, co_hosts, names, portraits)
+
+
+def _requested(request: Request) -> RequestedReply:
+    """The replies in the URL; others are ignored."""
+    wanted, undo = request.query_params.get("reply", ""), request.query_params.get("undo", "")
+    return RequestedReply(wanted if wanted in set(RsvpReply) else "", undo if undo in set(RsvpReply) else "")
+
+
+async def _sharing_context(
+    reader: Reader,
+    request: Request,
+    event: Event,
+    viewer: EventViewer,
+    people: EventPeople,
+) -> dict[str, object]:
+    """The address of the event, what search engines and other sites read, and the first steps after creating it."""
+    public_url = services(request).settings.public_url
+    # Only the viewer's own RSVP has been loaded so far.
+    own = viewer.mine.id if viewer.mine else None
+    nobody_else = not await attendance.has_rsvps(reader, event.id, except_id=own)
+    is_host = viewer.user_id == event.author_id
+    return {
+        "may_unpublish": not event.is_draft and nobody_else and viewer.mine is None,
+        # The host sees suggested next steps until somebody else has answered.
+        "is_fresh": is_host and view.takes_answers(event, reader.now) and nobody_else and not event.is_hidden,
+        "live_state": fingerprint_of(services(request).code_key, event, people.counts) if viewer.caller else "",
+        "address": structured_data.address_of(event, public_url),
+        "public_url": public_url,
+        "card": card_picture_of(event),
+        "json_ld": structured_data.json_ld(event, people.names[event.author_id], public_url),
+    }
+
+
+async def _hosting_context(
+    reader: Reader,
+    event: Event,
+    viewer: EventViewer,
+    counts: RsvpCounts,
+    registration_settings: RegistrationSettings,
+) -> dict[str, object]:
+    """What only hosts see: open requests, the latest changes, and who has confirmed a new time."""
+    if not viewer.is_hosting or viewer.caller is None:
+        return {"asking": [], "lately": [], "new_time": ""}
+    lately = []
+    if not event.is_draft:
+        changes = await activity_view.since_yesterday(reader, [event.id], event.time_zone)
+        lately = activity_view.parts_of(changes, counts.unconfirmed)
+    return {
+        "asking": await oldest_join_requests(reader, [event], viewer.caller.user_id, registration_settings)
+        if counts.unconfirmed
+        else [],
+        "lately": lately,
+        "new_time": lists.new_time_sentence(counts.going, await lists.people_asked_again(reader, event))
+        if view.takes_answers(event, reader.now)
+        else "",
+    }
 
 
 def _edit_path(event: Event, series: Within | None, context: Mapping[str, object]) -> str:

@@ -12,7 +12,7 @@ from openmeet.domain.attendance.answer_state import REPLY_OF_STATUS
 from openmeet.domain.attendance.faces import sees_who_comes
 from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpCounts, RsvpReply
-from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import permissions, time_and_place
 from openmeet.domain.events.disclosure import NOTHING_PRIVATE, PrivateDetails
@@ -89,46 +89,72 @@ _GROUPS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class EventViewer:
+    """Who looks at the page of an event, and what they may know.
+
+    ``role`` is their role in hosting, ``is_hosting`` is True if they decide about answers. ``private`` has the details that they may see,
+    ``group`` is None if they may not see the group of the event.
+    """
+
+    caller: Caller | None
+    mine: Attendance | None = None
+    role: EventRole = EventRole.NOBODY
+    is_hosting: bool = False
+    private: PrivateDetails = NOTHING_PRIVATE
+    group: Group | None = None
+
+    @property
+    def user_id(self) -> UserId | None:
+        return self.caller.user_id if self.caller else None
+
+
+@dataclass(frozen=True, slots=True)
+class EventPeople:
+    """The people on the page of an event. ``names`` has those of the author, the co-hosts and the attendees."""
+
+    counts: RsvpCounts
+    attendees: Sequence[Attendee]
+    co_host_ids: Sequence[UserId]
+    names: Mapping[UserId, str]
+    portraits: Portraits
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedReply:
+    """What the URL asks for: a reply to preselect, and the reply that an undo button gives. Empty without one."""
+
+    wanted: str = ""
+    undo: str = ""
+
+
 def view_of(
     event: Event,
-    caller: Caller | None,
-    *,
-    host: str,
-    mine: Attendance | None,
-    counts: RsvpCounts,
-    attendees: Sequence[Attendee],
-    names: Mapping[UserId, str],
-    portraits: Portraits,
-    wanted: str,
+    viewer: EventViewer,
+    people: EventPeople,
+    registration_settings: RegistrationSettings,
+    requested: RequestedReply,
     now: Instant,
-    group: Group | None = None,
-    private: PrivateDetails = NOTHING_PRIVATE,
-    co_hosts: Sequence[str] = (),
-    role: EventRole = EventRole.NOBODY,
-    registration_settings: RegistrationSettings = DEFAULT,
-    is_hosting: bool = False,
-    undo: str = "",
 ) -> dict[str, object]:
-    """The template's context without the answer bar, hosting and publication status. ``private`` has the details that
-    this viewer may know.
-    """
-    viewer = caller.user_id if caller else None
-    is_host = viewer == event.author_id
-    can_answer = not event.is_cancelled and not event.is_over(now) and not event.is_held
+    """The template's context without the answer bar, hosting and publication status."""
+    mine, role, private, is_hosting = viewer.mine, viewer.role, viewer.private, viewer.is_hosting
+    names, counts = people.names, people.counts
+    host = names[event.author_id]
+    can_answer = takes_answers(event, now)
     says_yes = mine is not None and REPLY_OF_STATUS.get(mine.status) is RsvpReply.GOING
     sees_list = is_hosting or sees_who_comes(registration_settings, is_going=mine is not None and mine.is_seated)
     return {
         "event": event,
         "host": host,
-        "host_face": avatar_of(event.author_id, host, portraits),
-        "is_host": is_host,
-        "co_hosts": co_hosts,
+        "host_face": avatar_of(event.author_id, host, people.portraits),
+        "is_host": viewer.user_id == event.author_id,
+        "co_hosts": [names[user_id] for user_id in people.co_host_ids],
         "is_co_host": role is EventRole.CO_HOST,
         "can_edit": permissions.may(role, EventPermission.EDIT) and not event.is_read_only,
         "is_former": role is EventRole.FORMER,
         "can_cancel": permissions.may(role, EventPermission.CANCEL) and not event.is_read_only,
         "can_delete": permissions.may(role, EventPermission.DELETE) and not event.is_read_only,
-        "group": group,
+        "group": viewer.group,
         "publish_at_words": _publish_at_label(event),
         "summary": f"{time_and_place.start_label(event)} · {place_label(event)}. {summary_of(event.content.description)}".strip(),
         "cover": (cover := cover_for(event.content)),
@@ -146,14 +172,14 @@ def view_of(
         "counts": counts,
         "mine": mine,
         "can_answer": can_answer,
-        "wanted": wanted,
+        "wanted": requested.wanted,
         "asked_first": registration_settings.questions if can_answer and not is_hosting and not says_yes else (),
         # Required questions come before the RSVP; optional ones can be answered afterwards.
         "unanswered": mine is not None
         and says_yes
         and can_answer
         and any(not mine.form_responses.get(one.id) for one in registration_settings.questions),
-        "people": _people(attendees, names, portraits, counts, viewer, is_host=is_hosting) if sees_list else [],
+        "people": _people(people, viewer.user_id, is_host=is_hosting) if sees_list else [],
         "sees_list": sees_list,
         "list_audience": registration_settings.list_audience.value,
         "is_hosting": is_hosting,
@@ -162,11 +188,16 @@ def view_of(
         "takes_guests": can_answer
         and registration_settings.takes_guests
         and event.visibility is not Visibility.PRIVATE,
-        "undo": undo if mine is not None and can_answer else "",
+        "undo": requested.undo if mine is not None and can_answer else "",
         "limits": rules.limits_of(event, registration_settings),
         # A record that another app deleted no longer has a URI.
         "record_uri": None if event.is_without_record else event.record_uri,
     }
+
+
+def takes_answers(event: Event, now: Instant) -> bool:
+    """Whether people can still answer."""
+    return not event.is_cancelled and not event.is_over(now) and not event.is_held
 
 
 def directions_to(place: Venue) -> str:
@@ -248,15 +279,8 @@ def _chips(event: Event, now: Instant) -> list[Chip]:
     return found
 
 
-def _people(
-    attendees: Sequence[Attendee],
-    names: Mapping[UserId, str],
-    portraits: Portraits,
-    counts: RsvpCounts,
-    viewer: UserId | None,
-    *,
-    is_host: bool,
-) -> list[AttendeeGroupView]:
+def _people(people: EventPeople, viewer: UserId | None, *, is_host: bool) -> list[AttendeeGroupView]:
+    counts = people.counts
     totals = {
         _GROUPS[AttendanceStatus.ATTENDING]: counts.going,
         _GROUPS[AttendanceStatus.INTERESTED]: counts.interested,
@@ -268,17 +292,17 @@ def _people(
         # Hosts see these people above the list, with the decision buttons.
         totals[_GROUPS[AttendanceStatus.PENDING]] = 0
     shown: dict[LazyText, list[AttendeeView]] = {words: [] for words in totals}
-    for one in attendees:
+    for one in people.attendees:
         is_offered = one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None
         shown[_OFFERED if is_offered else _GROUPS[one.status]].append(
-            _person(one, names[one.user_id], portraits, viewer)
+            _person(one, people.names[one.user_id], people.portraits, viewer)
         )
     found = []
     for words, total in totals.items():
-        people = shown[words] if total else []
-        more = max(0, total - sum(1 + person.guests for person in people))
-        if people or more:
-            found.append(AttendeeGroupView(words, people, more))
+        listed = shown[words] if total else []
+        more = max(0, total - sum(1 + person.guests for person in listed))
+        if listed or more:
+            found.append(AttendeeGroupView(words, listed, more))
     return found
 
 
