@@ -132,14 +132,14 @@ async def give_up(context: MigrationContext, did: Did) -> None:
         return
     if move.stage is MoveStage.FINISHING and web_identities.is_ours(context.registry, did):
         if await web_moves.names_destination(context.registry, move):
-            raise Refused(mark("Your name already leads to the other server. The move can’t be stopped any more."))
+            raise Refused(mark("Your name already points to the other server. The move can’t be stopped any more."))
     elif move.stage is MoveStage.FINISHING:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
         if (await own_identity.newest(context.registry, did)).cid == plc_operation.cid_of(operation):
-            raise Refused(mark("Your name already leads to the other server. The move can’t be stopped any more."))
+            raise Refused(mark("Your name already points to the other server. The move can’t be stopped any more."))
     async with context.registry.db.transaction() as tx:
         if not await moves.give_up(tx, move):
-            raise Refused(mark("The move has gone on in the meantime. See where it is now."))
+            raise Refused(mark("The move has continued in the meantime. See where it is now."))
 
 
 async def client(

@@ -125,10 +125,10 @@ def _choice_label(days: int | None) -> str:
     if days is None:
         return gettext("Keep everything until I come back")
     if days == 365:
-        return gettext("Delete everything if I’m not back after a year")
+        return gettext("Delete everything if I’m not back within a year")
     return ngettext(
-        "Delete everything if I’m not back after %(number)s day",
-        "Delete everything if I’m not back after %(number)s days",
+        "Delete everything if I’m not back within %(number)s day",
+        "Delete everything if I’m not back within %(number)s days",
         days,
     )
 

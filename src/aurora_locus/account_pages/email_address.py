@@ -68,7 +68,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
             )
             return go(PATH, flash="email_changed")
         case _:
-            raise InvalidInput("", mark("Choose one of the buttons."))
+            raise InvalidInput("", mark("Press one of the buttons."))
 
 
 def _context(request: Request, account: Account) -> dict[str, object]:

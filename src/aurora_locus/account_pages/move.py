@@ -66,13 +66,13 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
             await actions.give_up(context, account.did)
             return "move_given_up"
         case _:
-            raise InvalidInput("", mark("Choose one of the buttons."))
+            raise InvalidInput("", mark("Press one of the buttons."))
 
 
 def _wanted(form: dict[str, str]) -> MoveRequest:
     names = {
         "target": mark("Where do you want to go?"),
-        "handle": mark("Choose a name there."),
+        "handle": mark("Choose a name on the other server."),
         "email": mark("Type your e-mail address."),
     }
     problems = {name: why for name, why in names.items() if not form.get(name, "").strip()}

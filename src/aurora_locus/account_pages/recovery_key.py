@@ -74,13 +74,13 @@ async def _set(request: Request, account: Account, form: dict[str, str]) -> None
     removed = {key for key in present if form.get(f"remove-{key}") and key != servers}
     wanted = form.get("public_key", "").strip()
     if not wanted and not removed:
-        raise InvalidInput("public_key", mark("Make a key first, or paste the public part of one."))
+        raise InvalidInput("public_key", mark("Create a key first, or paste the public part of one."))
     first = [_checked(wanted)] if wanted else []
     keys = [*first, *(key for key in present if key not in removed and key not in first)]
     if len(keys) > MAX_OWN_ROTATION_KEYS:
         raise Refused(
             said(
-                "An identity has at most %(max_own_rotation_keys)s keys. Remove one with this form.",
+                "An identity can have up to %(max_own_rotation_keys)s keys. Use this form to remove one first.",
                 max_own_rotation_keys=MAX_OWN_ROTATION_KEYS,
             )
         )

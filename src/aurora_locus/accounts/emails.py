@@ -38,7 +38,7 @@ _WISHES = {
     TokenPurpose.PLC_OPERATION: lazy(
         "With this code you change the keys of @%(handle)s on %(server)s, or move the account to another server:"
     ),
-    TokenPurpose.SIGN_IN: lazy("Your password for @%(handle)s on %(server)s was right. This code signs you in:"),
+    TokenPurpose.SIGN_IN: lazy("Your password for @%(handle)s on %(server)s was correct. Sign in with this code:"),
 }
 
 
@@ -92,13 +92,17 @@ def compose_link(email: TokenEmail, number: str, token: str, hostname: str, url:
     """
     parts = (
         gettext(
-            "Somebody typed too many wrong passwords for @%(handle)s on %(server)s. Where you’re signed in, nothing changes.",
+            "Somebody typed too many wrong passwords for @%(handle)s on %(server)s. Nothing changes where you’re "
+            "already signed in.",
             handle=email.handle,
             server=hostname,
         ),
         gettext("To sign in on a new device, open this link there and type your password:"),
         f"    {url}/sign-in?link={token}",
-        gettext("The link works for 24 hours, and only with your password. If you don’t want to sign in, do nothing."),
+        gettext(
+            "The link works for 24 hours, and only with your password. If you weren’t trying to sign in, ignore "
+            "this e-mail."
+        ),
     )
     subject = gettext("Your link to sign in on %(server)s", server=hostname)
     return Mail(_address(email), subject, _text(parts), message_id=f"<{number}@{hostname}>")
@@ -117,7 +121,7 @@ def compose(email: TokenEmail, number: str, token: str, hostname: str, url: str)
         gettext("It works once, for an hour.")
         if email.purpose is TokenPurpose.RESET_PASSWORD
         else gettext("It works once, for 15 minutes."),
-        gettext("You didn’t ask for it? Then do nothing, and don’t give the code to anybody."),
+        gettext("Didn’t ask for this? Ignore this e-mail, and don’t give the code to anybody."),
     )
     return Mail(_address(email), str(_SUBJECTS[email.purpose]), _text(parts), message_id=f"<{number}@{hostname}>")
 

@@ -58,7 +58,7 @@ async def _store(
         if account.handle != handle:
             queries.require_not_kept(w, handle, did, registry.handle_quarantine)
             if not queries.set_handle(w, did, handle, account.handle):
-                raise Conflict(mark("This account got another name at the same time. Look at it again."))
+                raise Conflict(mark("This account was renamed at the same time. Look at it again."))
             w.after_commit(lambda: registry.repositories.forget_head(did))
         if operation is not None:
             plc_updates.mark_applied(w, did, operation)

@@ -66,7 +66,7 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
         return IdentityClaim(document.pds, None if key is None else format_did_key(key), None)
     newest = await registry.directory.last(did)
     if isinstance(newest, Tombstone):
-        raise IdentityEnded(mark("This identity has ended in the directory."))
+        raise IdentityEnded(mark("This identity has been deactivated in the directory."))
     operation = plc_operation.normalised(newest)
     service = operation.services.get(PDS_SERVICE)
     return IdentityClaim(

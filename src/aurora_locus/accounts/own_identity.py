@@ -59,7 +59,7 @@ def is_plc(did: Did) -> bool:
 def require_plc(did: Did) -> None:
     """Raise Refused for identities without operations. Owners of a did:web edit their document themselves."""
     if not is_plc(did):
-        raise Refused(mark("This works only for did:plc identities. Yours changes where its document is kept."))
+        raise Refused(mark("This only works for did:plc identities. Change yours where its document is hosted."))
 
 
 async def newest(registry: Registry, did: Did) -> Newest:
@@ -70,7 +70,7 @@ async def newest(registry: Registry, did: Did) -> Newest:
     """
     operation = await registry.directory.last(did)
     if isinstance(operation, Tombstone):
-        raise Refused(mark("This identity has ended in the directory."))
+        raise Refused(mark("This identity has been deactivated in the directory."))
     return Newest(plc_operation.normalised(operation), plc_operation.cid_of(operation))
 
 

@@ -42,7 +42,7 @@ def require_acceptable(password: str) -> None:
     if len(password) > MAX_NEW_LENGTH:
         raise InvalidInput(
             "password",
-            said("A password has at most %(max_new_length)s characters.", max_new_length=MAX_NEW_LENGTH),
+            said("A password can have up to %(max_new_length)s characters.", max_new_length=MAX_NEW_LENGTH),
             name="InvalidPassword",
         )
 

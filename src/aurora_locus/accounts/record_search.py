@@ -76,7 +76,7 @@ async def find(
         names = [name for name in names if name >= place.collection]
     wanted = words.strip().casefold()
     if len(wanted) > MAX_WORDS_LENGTH:
-        raise InvalidInput("q", said("Search for at most %(most)s characters.", most=MAX_WORDS_LENGTH))
+        raise InvalidInput("q", said("Search for up to %(most)s characters.", most=MAX_WORDS_LENGTH))
     found: list[RecordMatch] = []
     looked_at = 0
     for name in names:
@@ -137,7 +137,7 @@ def _collection(text: str) -> Nsid:
     try:
         return parse_nsid(text)
     except Malformed as error:
-        raise InvalidInput("collection", said("This isn’t the name of a kind: %(why)s.", why=error.why)) from None
+        raise InvalidInput("collection", said("This isn’t a valid kind: %(why)s.", why=error.why)) from None
 
 
 def _place(cursor: str) -> _Place | None:

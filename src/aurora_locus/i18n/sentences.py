@@ -52,7 +52,7 @@ _OF_OTHERS = (
     mark("This form was sent from another site. Open the page here and send it again."),
     mark("This address expects a form."),
     mark("The form contains an unreadable character."),
-    mark("An e-mail address looks like name@example.org."),
+    mark("Type an e-mail address like name@example.org."),
     mark("The e-mail address is too long."),
     mark("The part before the @ isn’t valid in an e-mail address."),
     mark("The part after the @ must be a domain."),

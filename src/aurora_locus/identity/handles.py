@@ -76,11 +76,11 @@ def require_registrable(
     label = handle.removesuffix(domain)
     if "." in label:
         raise InvalidInput(
-            "handle", said("Choose one name without dots before %(domain)s.", domain=domain), name="InvalidHandle"
+            "handle", said("Your name can’t have dots before %(domain)s.", domain=domain), name="InvalidHandle"
         )
     if not MIN_LABEL <= len(label) <= MAX_LABEL:
         why = said(
-            "The name before %(domain)s has %(min_label)s to %(max_label)s characters.",
+            "The name before %(domain)s must have %(min_label)s to %(max_label)s characters.",
             domain=domain,
             min_label=MIN_LABEL,
             max_label=MAX_LABEL,

@@ -250,7 +250,7 @@ async def _newest(directory: Directory, did: Did) -> tuple[PlcOperation, Cid]:
     """
     newest = await directory.last(did)
     if isinstance(newest, Tombstone):
-        raise Refused(mark("This identity has ended in the directory."))
+        raise Refused(mark("This identity has been deactivated in the directory."))
     return plc_operation.normalised(newest), plc_operation.cid_of(newest)
 
 

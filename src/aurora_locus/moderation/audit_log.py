@@ -96,7 +96,7 @@ def _row(
 ) -> dict[str, object]:
     audit.by.require(act)
     if len(audit.reason) > MAX_REASON:
-        raise InvalidInput("reason", said("A reason has at most %(max_reason)s characters.", max_reason=MAX_REASON))
+        raise InvalidInput("reason", said("A reason can have up to %(max_reason)s characters.", max_reason=MAX_REASON))
     return {
         "id": new_id(now),
         "at": now,

@@ -108,12 +108,12 @@ async def put(
     _require_subject(subject)
     if not value or len(value.encode()) > MAX_VALUE_BYTES or not value.isprintable():
         raise InvalidInput(
-            "value", said("A label's value has 1 to %(max_value_bytes)s bytes.", max_value_bytes=MAX_VALUE_BYTES)
+            "value", said("A label's value must have 1 to %(max_value_bytes)s bytes.", max_value_bytes=MAX_VALUE_BYTES)
         )
 
     def work(w: Writer) -> None:
         if expires_at is not None and expires_at <= w.now:
-            raise InvalidInput("expires", mark("Choose an end in the future for the label."))
+            raise InvalidInput("expires", mark("Choose an end date in the future for the label."))
         exp = None if expires_at is None else format_datetime(expires_at)
         after = {"value": value, "negated": negate} | ({} if cid is None else {"cid": cid})
         audit_log.append(w, audit, OperatorAction.LABEL, subject, after=after)
@@ -145,7 +145,7 @@ async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: i
     """
     if not patterns or len(patterns) > MAX_PATTERNS:
         raise InvalidInput(
-            "uriPatterns", said("Ask for 1 to %(max_patterns)s patterns at once.", max_patterns=MAX_PATTERNS)
+            "uriPatterns", said("Ask for 1 to %(max_patterns)s patterns at a time.", max_patterns=MAX_PATTERNS)
         )
     clauses, values = [], {}
     for number, pattern in enumerate(patterns):
@@ -190,10 +190,10 @@ def _require_subject(subject: str) -> None:
         parse_did(uri.authority)
     except Malformed as error:
         raise InvalidInput(
-            "subject", said("A label is about a DID, or a record by its DID: %(why)s.", why=error.why)
+            "subject", said("A label applies to a DID, or to a record addressed by DID: %(why)s.", why=error.why)
         ) from None
     if uri.collection is None or uri.rkey is None:
-        raise InvalidInput("subject", mark("An account is labelled by its DID, a record by at://did/collection/key."))
+        raise InvalidInput("subject", mark("Label an account by its DID, or a record by at://did/collection/key."))
 
 
 def _label(row: Row) -> Label:

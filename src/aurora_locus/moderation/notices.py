@@ -31,10 +31,10 @@ from groundwork.uuid7 import new_id
 MAX_SUBJECT = 200
 MAX_CONTENT = 100_000
 NO_SUBJECT = mark("A message about your account")
-FACTORS_REMOVED = mark("Your password is enough to sign in again")
+FACTORS_REMOVED = mark("Two-step sign-in is off")
 FACTORS_REMOVED_TEXT = mark(
-    "The people who run this server removed the second step of your sign-in, as you asked them to. Set it up again under Security. "
-    "If you didn’t ask for this, change your password and write to them."
+    "The people who run this server turned off two-step sign-in for you, as you asked. You can set it up again "
+    "under Security. If you didn’t ask for this, change your password and write to them."
 )
 
 _TAG = re.compile(r"<[a-zA-Z/!]")
@@ -55,10 +55,13 @@ async def write_to(registry: Registry, audit: AuditContext, did: Did, subject: s
     """
     await require_reachable(registry, did)
     if not content.strip() or len(content) > MAX_CONTENT:
-        raise InvalidInput("content", said("An e-mail has 1 to %(max_content)s characters.", max_content=MAX_CONTENT))
+        raise InvalidInput(
+            "content", said("An e-mail must have 1 to %(max_content)s characters.", max_content=MAX_CONTENT)
+        )
     if len(subject) > MAX_SUBJECT or not subject.isprintable():
         raise InvalidInput(
-            "subject", said("A subject is one line of at most %(max_subject)s characters.", max_subject=MAX_SUBJECT)
+            "subject",
+            said("The subject must be one line of up to %(max_subject)s characters.", max_subject=MAX_SUBJECT),
         )
     async with registry.db.transaction() as tx:
         await _enqueue(tx, did, subject or NO_SUBJECT, content)
@@ -77,7 +80,7 @@ async def remove_second_factors(registry: Registry, audit: AuditContext, did: Di
             raise absent()
         await audit_log.append_to(tx, audit, OperatorAction.REMOVE_SECOND_FACTORS, did)
         if not await factors.remove_all(tx, did):
-            raise Refused(mark("This account signs in with its password alone already."), name="InvalidRequest")
+            raise Refused(mark("This account already signs in with its password alone."), name="InvalidRequest")
         if account.email is not None and registry.sends_mail:
             await _enqueue(tx, did, FACTORS_REMOVED, FACTORS_REMOVED_TEXT)
 

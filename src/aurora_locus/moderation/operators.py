@@ -95,7 +95,7 @@ async def add(
             "name", mark("Choose a name of 2 to 32 lower-case letters, digits and hyphens. Some names are reserved.")
         )
     if not password and not did:
-        raise InvalidInput("password", mark("Give a password, or the DID of the operator’s account."))
+        raise InvalidInput("password", mark("Type a password, or the DID of the operator’s account."))
     account = None if not did else _did(did)
     password_hash = None
     if password:

@@ -89,7 +89,7 @@ async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsRepor
     if len(tool) > MAX_TOOL_BYTES:
         raise InvalidInput(
             "modTool",
-            said("A tool describes itself in at most %(max_tool_bytes)s bytes.", max_tool_bytes=MAX_TOOL_BYTES),
+            said("A tool's description can have up to %(max_tool_bytes)s bytes.", max_tool_bytes=MAX_TOOL_BYTES),
         )
     values = {
         "reported_by": by,
@@ -157,7 +157,7 @@ async def work_on(registry: Registry, audit: AuditContext, number: int, state: R
         before = ReportState(row["state"])
         after = state or before
         if before is after and not audit.reason.strip():
-            raise InvalidInput("note", mark("Write a note, or choose another state."))
+            raise InvalidInput("note", mark("Write a note, or choose another status."))
         if before is ReportState.ESCALATED and after is not before and audit.by.role is OperatorRole.MODERATOR:
             raise Forbidden(mark("An escalated report waits for an admin."))
         noted = AuditContext(audit.by, audit.reason, number)
@@ -182,14 +182,12 @@ def _subject(value: Mapping[str, Any]) -> tuple[Did, str | None, str | None]:
             case "com.atproto.repo.strongRef":
                 uri = parse_at_uri(value["uri"])
                 if uri.collection is None or uri.rkey is None:
-                    raise InvalidInput("subject", mark("Name one record: at://did/collection/key."))
+                    raise InvalidInput("subject", mark("Enter one record: at://did/collection/key."))
                 return parse_did(uri.authority), value["uri"], value["cid"]
             case other:
-                raise InvalidInput(
-                    "subject", said("Reports are about accounts and records, not about %(other)s.", other=other)
-                )
+                raise InvalidInput("subject", said("You can report accounts and records, not %(other)s.", other=other))
     except Malformed:
-        raise InvalidInput("subject", mark("Name the account or record by its DID.")) from None
+        raise InvalidInput("subject", mark("Use the DID to identify the account or record.")) from None
 
 
 def _report(row: Row) -> PdsReport:

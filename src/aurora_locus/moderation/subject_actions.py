@@ -43,7 +43,7 @@ async def decide_account(registry: Registry, audit: AuditContext, did: Did, wish
 
     def work(w: Writer) -> None:
         if wish.suspended_until is not None and wish.suspended_until <= w.now:
-            raise InvalidInput("until", mark("Choose an end in the future for the suspension."))
+            raise InvalidInput("until", mark("Choose an end date in the future for the suspension."))
         before = takedowns.decisions(w, did)
         acts = _make(w, did, wish)
         after = takedowns.decisions(w, did)

@@ -57,7 +57,7 @@ def parse_subject(value: Mapping[str, Any]) -> Subject:
         case other:
             raise InvalidInput(
                 "subject",
-                said("This server decides about accounts, records and files, not about %(other)s.", other=other),
+                said("This server moderates accounts, records and files, not %(other)s.", other=other),
             )
 
 
@@ -65,7 +65,7 @@ def record_at(uri: str) -> RecordSubject:
     """Parse an AT URI with a DID as a record. Raises InvalidInput."""
     parsed = parse_at_uri(uri)
     if not parsed.authority.startswith("did:") or parsed.collection is None or parsed.rkey is None:
-        raise InvalidInput("subject", mark("Name the record by its DID: at://did/collection/key."))
+        raise InvalidInput("subject", mark("Use the DID to identify the record: at://did/collection/key."))
     return RecordSubject(Did(parsed.authority), parsed.collection, parsed.rkey)
 
 

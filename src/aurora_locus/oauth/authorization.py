@@ -90,12 +90,10 @@ async def approve(
     """
     granted = [scope for scope in request.scopes if scope in set(granted_scopes)]
     if set(granted_scopes) - set(granted) or ATPROTO not in granted:
-        raise InvalidInput(
-            "scope", mark("You can only allow what the app asked for, and it always learns who you are.")
-        )
+        raise InvalidInput("scope", mark("You can only allow what the app asked for. It always sees who you are."))
     account = await accounts.find(tx, did)
     if account is None or account.status is not HostingStatus.ACTIVE:
-        raise Forbidden(mark("This account is paused, so it can’t let apps in. Bring it back first."))
+        raise Forbidden(mark("This account is paused, so it can’t give apps access. Bring it back first."))
     if request.login_hint not in (None, account.did, account.handle):
         raise Refused(
             said(
@@ -180,8 +178,8 @@ def hash_of(secret: str) -> bytes:
 
 
 _SENTENCES = {
-    Unusable.UNKNOWN: mark("This request has ended. Go back to the app and start again."),
-    Unusable.EXPIRED: mark("This request has waited too long. Go back to the app and start again."),
+    Unusable.UNKNOWN: mark("This request is no longer valid. Go back to the app and start again."),
+    Unusable.EXPIRED: mark("This request has expired. Go back to the app and start again."),
     Unusable.ANSWERED: mark("You’ve already answered this request. Go back to the app."),
     Unusable.ANOTHER_CLIENT: mark("This request belongs to another app. Go back to yours and start again."),
     Unusable.ANOTHER_BROWSER: mark(

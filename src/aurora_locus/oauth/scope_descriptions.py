@@ -50,14 +50,14 @@ class ScopeTopic(StrEnum):
 
 
 TITLES: Mapping[ScopeTopic, LazyText] = {
-    ScopeTopic.IDENTIFY: lazy("Know who you are"),
+    ScopeTopic.IDENTIFY: lazy("See who you are"),
     ScopeTopic.SETS: lazy("Use a feature of an app"),
     ScopeTopic.RECORDS: lazy("Write in your account"),
     ScopeTopic.FILES: lazy("Upload files"),
     ScopeTopic.SERVICES: lazy("Use other services in your name"),
     ScopeTopic.ACCOUNT: lazy("Your account here"),
     ScopeTopic.IDENTITY: lazy("Change your identity"),
-    ScopeTopic.EVERYTHING: lazy("Act for you nearly everywhere"),
+    ScopeTopic.EVERYTHING: lazy("Act for you almost everywhere"),
 }
 # The author's description of a permission set is shown next to our own text, as one line of about the same length.
 _MAX_TITLE, _MAX_DETAIL = 80, 300
@@ -214,7 +214,7 @@ def sentence_of(permission: Permission) -> str:
         case RpcPermission():
             where = gettext("any service") if permission.audience == ANY else _host_of(permission.audience)
             if ANY in permission.methods:
-                return gettext("do anything at %(where)s in your name", where=where)
+                return gettext("do anything on %(where)s in your name", where=where)
             what = _listed([_spoken(each) for each in permission.methods])
             return gettext("use %(where)s in your name: %(what)s", where=where, what=what)
         case BlobPermission():
@@ -325,11 +325,11 @@ def _files(accept: Sequence[str]) -> str:
 def _note_of(permission: Permission) -> str:
     match permission:
         case BlobPermission():
-            return gettext("What your posts and events show is public.")
+            return gettext("Everything in your posts and events is public.")
         case IdentityPermission(attribute="handle"):
-            return gettext("With this, an app can take your name away from you.")
+            return gettext("This lets an app take your name away from you.")
         case IdentityPermission():
-            return gettext("With this, an app can take away your name, or your whole account.")
+            return gettext("This lets an app take your name, or your whole account, away from you.")
         case (
             RepoPermission()
             | Transition.GENERIC

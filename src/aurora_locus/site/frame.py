@@ -37,7 +37,7 @@ FLASH_MESSAGES = {
     "welcome": mark("Welcome. Your account is ready."),
     "email_sent": mark("An e-mail is on its way."),
     "email_confirmed": mark("Your e-mail address is confirmed."),
-    "password_changed": mark("Your password is changed. Sign in with the new one."),
+    "password_changed": mark("Your password has been changed. Sign in with the new one."),
 }
 _STYLES = ("tokens.css", "sky.css", "base.css", "forms.css", "frame.css", "inputs.css")
 _FLASH_COOKIE = "aurora_flash"

@@ -18,7 +18,7 @@ def parse_address(text: str) -> EmailAddress:
     stripped = text.strip()
     local, at, domain = stripped.rpartition("@")
     if not at or not local or not domain:
-        raise ValueError("An e-mail address looks like name@example.org.")
+        raise ValueError("Type an e-mail address like name@example.org.")
     if len(stripped.encode()) > 254:  # RFC 5321 4.5.3.1.3: a path has at most 256 octets, including its brackets
         raise ValueError("The e-mail address is too long.")
     if not _LOCAL.fullmatch(local) or local.startswith(".") or local.endswith(".") or ".." in local:

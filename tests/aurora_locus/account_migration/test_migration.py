@@ -158,7 +158,7 @@ async def test_it_goes_on_after_the_directory_was_away(ada: Leaving) -> None:
     before = len(await ada.old.directory.log(ada.ada.did))
     assert (await ada.browser.send("/account/move", {"act": "finish", "token": token})).status_code == 303
     stopped = await ada.until(MoveStage.FINISHING, problem=True)
-    assert "It stopped:" in (await ada.browser.get("/account/move")).text
+    assert "The move stopped:" in (await ada.browser.get("/account/move")).text
     assert stopped.operation is not None
     ada.new.directory.is_down = False
     assert (await ada.browser.send("/account/move", {"act": "again"})).status_code == 303

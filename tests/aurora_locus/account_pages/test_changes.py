@@ -188,7 +188,7 @@ async def test_records_are_found_and_shown_as_they_are_kept(ada: Ada) -> None:
     record = (await ada.browser.get(link)).text
     assert "Note 17 &lt;b&gt;bold" in record
     assert f"at://{ada.app.did}/org.example.note/" in record
-    assert "Nothing has these words" in (await ada.browser.get("/account/records", q="zzz")).text
+    assert "Nothing contains these words" in (await ada.browser.get("/account/records", q="zzz")).text
 
 
 async def test_the_archive_is_saved_from_the_page(deployment: Deployment, ada: Ada, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ async def test_an_app_is_seen_in_words_and_shut_out(deployment: Deployment, ada:
     tokens = await app.let_in(ada.app.did)
     page = await ada.browser.get("/account/apps")
     assert "http://localhost?scope=atproto" in page.text
-    assert "Know who you are" in page.text
+    assert "See who you are" in page.text
     (name,) = re.findall(r'name="app" value="([^"]+)"', page.text)
     assert (await ada.browser.send("/account/apps", {"app": name})).status_code == 303
     assert named(await app.refresh(tokens.refresh_token)) == (400, "invalid_grant")

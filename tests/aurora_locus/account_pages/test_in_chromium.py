@@ -74,18 +74,18 @@ async def test_pages_are_fit_to_be_used(
             match path:
                 case "made app password":
                     await page.goto("/account/app-passwords")
-                    await page.get_by_label("What is it for?").fill("Phone")
-                    await page.get_by_role("button", name="Make a password").click()
+                    await page.get_by_label("What’s it for?").fill("Phone")
+                    await page.get_by_role("button", name="Create a password").click()
                     await page.get_by_role("heading", name="The password for Phone").wait_for()
                 case "made key":
                     await page.goto("/account/recovery-key")
-                    await page.get_by_role("button", name="Make a key").click()
+                    await page.get_by_role("button", name="Create a key").click()
                     await page.get_by_role("heading", name="Your private key").wait_for()
                     await page.get_by_label("I’ve put the private key").check()
                 case "wrong name":
                     await page.goto("/account/handle")
                     await page.get_by_role("textbox", name="Name", exact=True).fill("a")
-                    await page.get_by_role("button", name="Take this name").click()
+                    await page.get_by_role("button", name="Use this name").click()
                     await page.get_by_role("heading", name="One thing needs your attention").wait_for()
                     found[:] = [line for line in found if "status of 400" not in line]
                 case _:
@@ -135,10 +135,10 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
         page = await signed_in(browser, old, viewport=PHONE, accept_downloads=True)
         page.context.on("request", lambda one: sent.append(one))  # noqa: PLW0108 - it takes no methods of built-in types
         await page.goto("/account/recovery-key")
-        assert await page.get_by_text("Nobody but this server can change your identity").is_visible()
+        assert await page.get_by_text("Only this server can change your identity").is_visible()
         await page.get_by_role("button", name="Send me a code").click()
         await page.get_by_text("An e-mail with a code is on its way").wait_for()
-        await page.get_by_role("button", name="Make a key").click()
+        await page.get_by_role("button", name="Create a key").click()
         private = await page.locator("[data-private]").inner_text()
         public = await page.get_by_label("Public key").input_value()
 
@@ -153,7 +153,7 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
         await download.save_as(key_file)
         await page.get_by_label("I’ve put the private key").check()
         await page.get_by_role("button", name="Change the keys").click()
-        await page.get_by_text("The keys of your identity are changed").wait_for()
+        await page.get_by_text("Your identity’s keys have been changed").wait_for()
         assert await page.locator(".keys code").all_inner_texts() == [
             public,
             format_did_key(old.pds.registry.rotation_key.public),
@@ -197,7 +197,7 @@ async def test_without_scripts_the_page_says_how_a_key_is_made(
         page = await signed_in(browser, deployment, java_script_enabled=False)
         await page.goto("/account/recovery-key")
         assert await page.get_by_text("openmeet pds recovery-key FILE").is_visible()
-        assert not await page.get_by_role("button", name="Make a key").is_visible()
+        assert not await page.get_by_role("button", name="Create a key").is_visible()
         await page.get_by_role("button", name="Send me a code").click()
         await page.get_by_label("Public key").fill("z42tmine")
         await page.get_by_role("button", name="Change the keys").click()

@@ -96,7 +96,7 @@ async def test_without_script_a_report_is_worked_on_to_its_end(deployment: Deplo
     await page.get_by_text("Done, and noted in the audit log.").wait_for()
     await page.goto("/admin/reports/1")
     await page.get_by_text("Sells watches.").wait_for()
-    await page.get_by_label("State").select_option("resolved")
+    await page.get_by_label("Status").select_option("resolved")
     await page.get_by_role("button", name="Save").click()
     await page.get_by_text("Saved.").wait_for()
     await page.goto("/admin/reports")

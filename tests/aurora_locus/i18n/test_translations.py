@@ -32,8 +32,8 @@ def test_dates_and_amounts_are_german() -> None:
 
 
 def test_a_refusal_is_german_on_pages_and_english_for_programs() -> None:
-    plain, filled = "This name is reserved. Choose another one.", said("Give a number from 1 to %(most)s.", most=9)
-    assert (explain(plain), explain(filled)) == (plain, "Give a number from 1 to 9.")
+    plain, filled = "This name is reserved. Choose another one.", said("Type a number from 1 to %(most)s.", most=9)
+    assert (explain(plain), explain(filled)) == (plain, "Type a number from 1 to 9.")
     with speaking("de"):
         assert (explain(plain), explain(filled)) == (
             "Dieser Name ist reserviert. Wähle einen anderen.",

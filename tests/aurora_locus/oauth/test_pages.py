@@ -147,7 +147,7 @@ async def test_identity_stands_out(ada: Visitor, app: App) -> None:
     grave = page.text[page.text.index('class="is-grave"') :]
     assert "Change your identity" in grave
     assert "Be careful" in grave
-    assert "take away your name, or your whole account" in grave
+    assert "take your name, or your whole account, away" in grave
 
 
 async def test_forms_may_lead_to_the_app_and_nowhere_else(ada: Visitor, app: App) -> None:
@@ -295,8 +295,8 @@ async def test_deactivated_account_authorizes_no_app(deployment: Deployment, ada
     await person.post(f"{SERVER}.deactivateAccount", {})
     late = await send(ada, page, "approve", **ticked_in(page))
     assert late.status_code == 403
-    assert heading_of(late) == "This account can’t let apps in"
-    assert heading_of(await open_page(ada, app)) == "This account can’t let apps in"
+    assert heading_of(late) == "This account can’t give apps access"
+    assert heading_of(await open_page(ada, app)) == "This account can’t give apps access"
 
 
 async def test_another_browser_gets_nothing_of_the_request(deployment: Deployment, ada: Visitor, app: App) -> None:
@@ -341,7 +341,7 @@ async def test_a_tab_that_was_closed_for_six_minutes(deployment: Deployment, ada
     deployment.clock.turn(INACTIVITY + MINUTE)
     late = await ada.get(page.url.raw_path.decode())
     assert late.status_code == 400
-    assert "waited too long" in late.text
+    assert "has expired" in late.text
     pressed = await send(ada, page, "approve", **ticked_in(page))
     assert pressed.status_code == 400
     assert heading_of(pressed) == "This request can’t be answered"

@@ -128,7 +128,7 @@ async def test_one_device_has_one_passkey(deployment: Deployment, browser: Brows
     await add_passkey(page, "My phone")
     await page.get_by_role("heading", name="Your recovery codes").wait_for()
     await add_passkey(page, "My phone again")
-    await page.get_by_text("No passkey was made").wait_for()
+    await page.get_by_text("No passkey was created").wait_for()
     assert await deployment.count("passkeys") == 1
     await context.close()
 
@@ -186,7 +186,7 @@ async def test_a_device_that_does_not_know_who_holds_it_is_not_taken(deployment:
     await authenticator(context, page, hasUserVerification=False, isUserVerified=False)
     await sign_in(page)
     await add_passkey(page, "My key")
-    await page.get_by_text("No passkey was made").wait_for()
+    await page.get_by_text("No passkey was created").wait_for()
     assert await deployment.count("passkeys") == 0
     await context.close()
 

@@ -48,7 +48,7 @@ async def test_the_letter_leads_to_a_new_password_and_ends_the_old_one(
     assert f'value="{token}"' in short.text
     saved = await browser.send("/reset-password/code", {"code": token, "password": "a new password"})
     assert saved.status_code == 303
-    assert "Your password is changed" in (await browser.get(saved.headers["location"])).text
+    assert "Your password has been changed" in (await browser.get(saved.headers["location"])).text
     assert not await other.is_signed_in()
     assert (await deployment.sign_in("ada.test", "password of ada")).status_code == 401
     assert (await deployment.sign_in("ada.test", "a new password")).status_code == 200

@@ -55,7 +55,7 @@ async def send_code(registry: Registry, did: Did) -> None:
     codes.
     """
     if (await find(registry, did)).mail_since is None:
-        raise Refused(mark("This account doesn’t take codes by e-mail."))
+        raise Refused(mark("Codes by e-mail are off for this account."))
     limits = [(effective(registry, limit), did) for limit in SIGN_IN_EMAIL]
     await spend(registry.counters, limits, now=registry.clock.now())
     async with registry.db.transaction() as tx:
@@ -85,7 +85,7 @@ async def require(registry: Registry, proof: ProvenAccount, token: str | None) -
             await send_code(registry, did)
         why = mark("We e-mailed you a code. Sign in again with it.")
     elif factors.totp_since is not None:
-        why = mark("Sign in again, with a code of your authenticator app.")
+        why = mark("Sign in again with a code from your authenticator app.")
     else:
         why = mark("This account signs in with a passkey, which only a browser can ask for. Use an app password here.")
     raise NotSignedIn(why, name=FACTOR_WANTED)

@@ -116,7 +116,7 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
     if count is not None and count[0] >= MAX_PASSKEYS:
         raise InvalidInput(
             "name",
-            said("An account has at most %(max_passkeys)s passkeys. Remove one first.", max_passkeys=MAX_PASSKEYS),
+            said("An account can have up to %(max_passkeys)s passkeys. Remove one first.", max_passkeys=MAX_PASSKEYS),
         )
     challenge = _challenge_in(answer)
     if challenge is None or not challenges.spend(w, party.keys, party.browser_id, challenge):

@@ -84,7 +84,7 @@ async def _restore(registry: Registry, audit: AuditContext, did: Did, _form: Map
 async def _suspend(registry: Registry, audit: AuditContext, did: Did, form: Mapping[str, str]) -> None:
     days = form.get("days", "")
     if days not in SUSPENSIONS:
-        raise InvalidInput("days", mark("Choose for how long."))
+        raise InvalidInput("days", mark("Choose how long."))
     until = Instant(registry.clock.now() + int(days) * DAY) if days != "0" else None
     await subject_actions.decide_account(
         registry, audit, did, SubjectStatusRequest(suspended=True, suspended_until=until)
@@ -145,7 +145,7 @@ def _bytes(typed: str) -> int | None:
     try:
         return parse_bytes(typed) if typed else None
     except ValueError:
-        raise InvalidInput("quota", mark("Give a size like 500 MB or 2 GB, or nothing.")) from None
+        raise InvalidInput("quota", mark("Type a size like 500 MB or 2 GB, or leave this empty.")) from None
 
 
 async def _delete(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:
@@ -160,10 +160,10 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             OperatorAction.TAKE_DOWN,
             lazy("Take down"),
             lazy(
-                "Nobody sees this account any more, and its owner is signed out everywhere. They can still download "
-                "everything, appeal and move away."
+                "Nobody can see this account any more, and its owner is signed out everywhere. They can still "
+                "download everything, appeal and move away."
             ),
-            lazy("Restore brings it back as its owner left it. They sign in again."),
+            lazy("Restoring brings it back as its owner left it. They have to sign in again."),
             _take_down,
             ("reference",),
             confirmation=lazy("Yes, take down @%(handle)s"),
@@ -172,7 +172,7 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             "restore",
             OperatorAction.RESTORE,
             lazy("Restore"),
-            lazy("The takedown is lifted. Other decisions about the account stay."),
+            lazy("The takedown is lifted. Other decisions about the account still apply."),
             lazy("You can take it down again."),
             _restore,
         ),
@@ -180,8 +180,8 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             "suspend",
             OperatorAction.SUSPEND,
             lazy("Suspend"),
-            lazy("Like a takedown, but for a limited time. Other servers learn that it’s a suspension."),
-            lazy("It ends on time, or when an operator ends it."),
+            lazy("Like a takedown, but for a limited time. Other servers see that it’s a suspension."),
+            lazy("It ends on its own, or when an operator ends it."),
             _suspend,
             ("days",),
             confirmation=lazy("Yes, suspend @%(handle)s"),
@@ -223,7 +223,7 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             "disable-invites",
             OperatorAction.DISABLE_INVITES,
             lazy("Disable its invites"),
-            lazy("Nobody can sign up with a code of this account."),
+            lazy("Nobody can sign up with this account’s codes."),
             lazy("If you enable its invites, the same codes work again."),
             _disable_invites,
             confirmation=lazy("Yes, disable the invites of @%(handle)s"),
@@ -241,7 +241,7 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             OperatorAction.SEND_EMAIL,
             lazy("Write to its owner"),
             lazy("The e-mail goes to the account’s address. We don’t keep its text."),
-            lazy("A sent e-mail can’t be recalled."),
+            lazy("You can’t unsend an e-mail."),
             _write,
             ("subject", "content"),
         ),
@@ -250,27 +250,26 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             OperatorAction.SEND_RESET,
             lazy("Send a password reset"),
             lazy("Its owner gets an e-mail with a code that works for 15 minutes. Nothing changes until they use it."),
-            lazy("An unused code expires."),
+            lazy("Unused codes expire."),
             _send_reset,
         ),
         AccountAction(
             "remove-second-factors",
             OperatorAction.REMOVE_SECOND_FACTORS,
-            lazy("Remove the second step of signing in"),
+            lazy("Turn off two-step sign-in"),
             lazy(
-                "For somebody who lost their phone, passkeys and recovery codes. The password "
-                "alone is enough then, and its owner gets an e-mail. Make sure that it’s really "
-                "the owner who’s asking."
+                "For people who lost their phone, passkeys and recovery codes. After this, the password alone is "
+                "enough, and the owner gets an e-mail. Make sure it’s really the owner who’s asking."
             ),
             lazy("Only its owner can set it up again."),
             _remove_second_factors,
-            confirmation=lazy("Yes, remove the second step of @%(handle)s"),
+            confirmation=lazy("Yes, turn off two-step sign-in for @%(handle)s"),
         ),
         AccountAction(
             "change-email",
             OperatorAction.CHANGE_EMAIL,
             lazy("Change the address"),
-            lazy("All e-mail, also password resets, goes to the new address. It counts as not confirmed."),
+            lazy("All e-mail, including password resets, goes to the new address. That address isn’t confirmed yet."),
             lazy("You can change it back."),
             _change_email,
             ("email",),
@@ -280,7 +279,7 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             "change-handle",
             OperatorAction.CHANGE_HANDLE,
             lazy("Change the handle"),
-            lazy("The account gets another name, here and in all apps. The old one stays reserved for it."),
+            lazy("The account gets a new name, here and in all apps. The old one stays reserved for it."),
             lazy("You can change it back."),
             _change_handle,
             ("new_handle",),
@@ -290,8 +289,8 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             "set-quota",
             OperatorAction.SET_QUOTA,
             lazy("Change the space for files"),
-            lazy("How much this account can keep. What’s there already stays, even if it’s more."),
-            lazy("Leave it empty for the same as everybody else."),
+            lazy("How much this account can store. Existing files stay, even if they’re over the limit."),
+            lazy("Leave this empty to use the default."),
             _set_quota,
             ("quota",),
         ),
@@ -300,7 +299,8 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             OperatorAction.DELETE,
             lazy("Delete the account"),
             lazy(
-                "Posts, files, sessions and preferences are removed, and other servers are told. The identity stays its owner’s."
+                "Posts, files, sessions and preferences are deleted, and other servers are told. The owner keeps "
+                "the identity."
             ),
             lazy("This can’t be undone. A takedown can."),
             _delete,

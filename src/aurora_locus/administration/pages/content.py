@@ -75,7 +75,7 @@ def _wish(form: Mapping[str, str]) -> tuple[RecordSubject | BlobSubject, str | N
     """Return the subject, and the reference of its takedown, or None to lift it. Raises InvalidInput."""
     subject = _subject(form)
     if subject is None or isinstance(subject, AccountSubject):
-        raise InvalidInput("uri", mark("Name a record or a file."))
+        raise InvalidInput("uri", mark("Enter a record, or a file and its account."))
     if form.get("decision") == "lift":
         return subject, None
     if "sure" not in form:
@@ -88,7 +88,7 @@ def _expiry(form: Mapping[str, str], now: Instant) -> Instant | None:
     if not days:
         return None
     if not (days.isascii() and days.isdigit() and len(days) < 5 and int(days)):
-        raise InvalidInput("label_days", mark("Give a number of days, or nothing."))
+        raise InvalidInput("label_days", mark("Type a number of days, or leave this empty."))
     return Instant(now + int(days) * DAY)
 
 
@@ -110,7 +110,7 @@ async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, sta
             entries = await audit_log.page(reader, subject=name, limit=20)
         text = await written(request, subject)
         if decision is None:
-            problem = mark("We don’t have this, or no longer have it. You can still lift its takedown.")
+            problem = mark("We don’t have this any more, or never did. You can still lift its takedown.")
     context = {
         "typed": typed,
         "asked": asked,

@@ -91,5 +91,5 @@ def _code(form: dict[str, str]) -> str:
 def _number(form: dict[str, str], name: str, most: int) -> int:
     text = form.get(name, "").strip()
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
-        raise InvalidForm({name: said("Give a number from 1 to %(most)s.", most=most)})
+        raise InvalidForm({name: said("Type a number from 1 to %(most)s.", most=most)})
     return int(text)

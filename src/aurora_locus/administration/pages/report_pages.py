@@ -86,7 +86,7 @@ async def _report(request: Request, typed: Typed, *, status: int = 200) -> Respo
 
 def _state(text: str) -> ReportState | None:
     if text and text not in set(ReportState):
-        raise InvalidInput("state", mark("Choose one of the states."))
+        raise InvalidInput("state", mark("Choose a status."))
     return ReportState(text) if text else None
 
 
