@@ -37,6 +37,6 @@ def test_a_refusal_is_german_on_pages_and_english_for_programs() -> None:
     with speaking("de"):
         assert (explain(plain), explain(filled)) == (
             "Dieser Name ist reserviert. Wähle einen anderen.",
-            "Gib eine Zahl von 1 bis 9 an.",
+            "Gib eine Zahl von 1 bis 9 ein.",
         )
         assert explain("A sentence that is in no catalogue: 100 %") == "A sentence that is in no catalogue: 100 %"
