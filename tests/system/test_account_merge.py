@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from tests.interop.consent import allow
-from tests.openmeet.sign_in.doorway import where_of
+from tests.openmeet.sign_in.sign_in_site import where_of
 from tests.simulation.oracle import RSVP
 from tests.system.guests import account_on, password_of
 from tests.system.household import Up, get, running_up

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.interop.consent import allow
-from tests.openmeet.sign_in.doorway import where_of
+from tests.openmeet.sign_in.sign_in_site import where_of
 from tests.system.communities import running_communities
 from tests.system.guests import password_of
 from tests.system.household import get, running_up

@@ -67,7 +67,7 @@ async def later(tx: Transaction, who: Caller, event: Event) -> Event:
     return await event_hosting.revise(tx, who, event.slug, details(starts="2026-07-04T19:00", ends="2026-07-04T21:00"))
 
 
-async def pay_all(db: Database) -> None:
+async def deliver_all(db: Database) -> None:
     while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out.fan_out_handler(db, AUDIENCES))}):
         pass
 
@@ -83,11 +83,11 @@ async def test_a_change_notifies_the_first_and_enqueues_the_others(db: Database)
         ana, event, people = await evening(tx)
         await later(tx, ana, event)
     assert await kinds_received_by(db, people) == [[CHANGED]] * 3 + [[]] * 9
-    await pay_all(db)
+    await deliver_all(db)
     assert await kinds_received_by(db, people) == [[CHANGED]] * CROWD
     async with db.transaction() as tx:
         await tx.execute("update outbox_jobs set state = 'due' where kind = 'fan_out'")
-    await pay_all(db)
+    await deliver_all(db)
     assert await kinds_received_by(db, [*people, ana]) == [*[[CHANGED]] * CROWD, []]
     async with db.reader() as reader:
         assert len(await reader.fetch("select id from notification_emails")) == CROWD
@@ -101,7 +101,7 @@ async def test_changes_are_notified_in_order(db: Database) -> None:
     async with db.transaction() as tx:
         await event_hosting.cancel(tx, ana, event.slug, "ill")
     assert await kinds_received_by(db, people) == [[CHANGED]] * 3 + [[]] * 9
-    await pay_all(db)
+    await deliver_all(db)
     assert await kinds_received_by(db, people) == [[CHANGED, CANCELLED]] * CROWD
 
 
@@ -123,10 +123,10 @@ async def test_a_killed_handler_still_notifies_everybody_once(
     with monkeypatch.context() as patch:
         patch.setattr(fan_out, "notify_each", dying)
         with pytest.raises(Killed):
-            await pay_all(db)
+            await deliver_all(db)
     assert await kinds_received_by(db, people) == [[CHANGED]] * 7 + [[]] * 5
     clock.turn(11 * MINUTE)  # its lease expires
-    await pay_all(db)
+    await deliver_all(db)
     assert await kinds_received_by(db, people) == [[CHANGED]] * CROWD
 
 
@@ -137,7 +137,7 @@ async def test_an_attendee_merged_with_the_editor_is_not_notified(db: Database) 
         await later(tx, ana, event)
         last = people[-1]
         await fan_out.reassign(tx, ana.user_id, last.user_id)
-    await pay_all(db)
+    await deliver_all(db)
     assert await kinds_received_by(db, people) == [*[[CHANGED]] * (CROWD - 1), []]
 
 
@@ -159,7 +159,7 @@ async def test_notifications_of_an_erased_event_are_dropped(db: Database) -> Non
         notice = EventNotice(CHANGED.name, 2, kinds.DatesChanged(is_near=True), ana.user_id)
         await fan_out.insert(tx, ATTENDEES, new_id(tx.now), notice, UserId(""))
         await fan_out.insert(tx, ATTENDEES, event.id, notice, UserId(""))
-    await pay_all(db)
+    await deliver_all(db)
     async with db.reader() as reader:
         assert await reader.fetch("select id from fan_outs") == []
         assert (

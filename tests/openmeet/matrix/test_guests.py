@@ -131,7 +131,7 @@ async def test_slow_mode_moderation_and_limits_apply_to_guests(town: MirroredTow
     await town.read()
     assert (await town.texts())[-1] == "First"
     assert "Too soon" not in str(await zoe.events(room))
-    assert await told(zoe, room) == ["Slow mode is on. You can write again in 60 seconds."]
+    assert await redaction_reasons(zoe, room) == ["Slow mode is on. You can write again in 60 seconds."]
     town.clock.turn(61 * SECOND)
     async with town.db.transaction() as tx:
         await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(slow_seconds=0, holds_messages=True))
@@ -139,7 +139,7 @@ async def test_slow_mode_moderation_and_limits_apply_to_guests(town: MirroredTow
     await town.read()
     # It is held here, and nobody in Matrix can read it before a moderator has decided.
     assert "Look at this first" not in str(await zoe.events(room))
-    assert (await told(zoe, room))[-1] == "A moderator looks at this message before others see it."
+    assert (await redaction_reasons(zoe, room))[-1] == "A moderator looks at this message before others see it."
     async with town.db.reader() as reader:
         row = await reader.fetch_one(
             "select id from chat_messages where body = 'Look at this first' and held_at is not null"
@@ -160,7 +160,7 @@ async def test_slow_mode_moderation_and_limits_apply_to_guests(town: MirroredTow
     await limited.read()
     assert (await town.texts())[-1] == "Line 4"
     assert "Line 5" not in str(await zoe.events(room))
-    assert (await told(zoe, room))[-1] == "You’re writing very fast. Wait a moment, then send it again."
+    assert (await redaction_reasons(zoe, room))[-1] == "You’re writing very fast. Wait a moment, then send it again."
 
 
 async def test_a_guest_can_mention_only_publicly_known_attendees(town: MirroredTown, zoe: MatrixAccount) -> None:
@@ -188,7 +188,7 @@ async def test_a_guest_can_mention_only_publicly_known_attendees(town: MirroredT
     assert {one["user_id"] for one in told_of} == {town.ana.user_id, town.ben.user_id}
 
 
-async def told(account: MatrixAccount, room: str) -> list[str]:
+async def redaction_reasons(account: MatrixAccount, room: str) -> list[str]:
     """The reasons of redactions, as clients show them."""
     return [
         one["unsigned"]["redacted_because"]["content"].get("reason", "")

@@ -9,7 +9,7 @@ from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 
 @pytest.fixture
-async def told(make_sqlite, clock):
+async def with_one_notification(make_sqlite, clock):
     """A site with Ben, who has one unread notification about an event."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
@@ -23,19 +23,19 @@ async def told(make_sqlite, clock):
 @pytest.mark.parametrize(
     ("show", "is_there"), [("", True), ("unread", True), ("events", True), ("groups", False), ("chat", False)]
 )
-async def test_a_filter_shows_only_its_own_kinds(told, show: str, is_there: bool):
-    site, ben = told
+async def test_a_filter_shows_only_its_own_kinds(with_one_notification, show: str, is_there: bool):
+    site, ben = with_one_notification
     async with signed_in(site, ben.user_id) as browser:
         shown = (await browser.get("/notifications", params={"show": show} if show else {})).text
     assert ("Board games</a>" in shown) is is_there
     assert ("Show all notifications" in shown) is not is_there
 
 
-async def test_counts_include_only_unread_notifications(told):
+async def test_counts_include_only_unread_notifications(with_one_notification):
     """The filter "all" has no number, because the bell shows it. After reading, no filter has one, and the time of
     reading is shown.
     """
-    site, ben = told
+    site, ben = with_one_notification
     async with signed_in(site, ben.user_id) as browser:
         shown = (await browser.get("/notifications")).text
         assert shown.count('<span class="count">1<span class="hidden"> unread') == 2
@@ -48,7 +48,7 @@ async def test_counts_include_only_unread_notifications(told):
         assert "You’ve read everything" in (await browser.get("/notifications", params={"show": "unread"})).text
 
 
-async def test_an_unknown_filter_shows_everything(told):
-    site, ben = told
+async def test_an_unknown_filter_shows_everything(with_one_notification):
+    site, ben = with_one_notification
     async with signed_in(site, ben.user_id) as browser:
         assert "Board games</a>" in (await browser.get("/notifications", params={"show": "nonsense"})).text

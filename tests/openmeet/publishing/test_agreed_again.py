@@ -25,7 +25,7 @@ from tests.openmeet.publishing.test_answers_heard_late import (
     status,
     words_in,
 )
-from tests.openmeet.publishing.test_groups import found, let_in, records, records_in, revise, show, turn
+from tests.openmeet.publishing.test_groups import found, let_in, records, records_in, revise, show, switch_flag
 from tests.openmeet.publishing.test_series_records import make
 from tests.openmeet.publishing.test_where_they_answered import said_elsewhere
 from tests.openmeet.publishing.test_withdrawals import agree, withdraw
@@ -148,7 +148,7 @@ async def test_an_event_changed_without_consent_is_published_as_it_is(
 async def test_a_series_changed_without_consent_is_published_as_it_is(
     deployment: Deployment, *, is_delivered_between: bool
 ):
-    await turn(deployment, Flag.SERIES_LEXICON)
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
     ana, series = await make(deployment)
     ((uri, before),) = (await records(deployment, ana, SERIES)).items()
     assert "exdate" not in before
@@ -170,7 +170,7 @@ async def test_a_group_and_its_members_are_published_as_they_are_now(
     """After both have agreed again, the member's record and the group's record about the member name the group's
     present URI.
     """
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     cleo, ben = await deployment.connected("cleo"), await deployment.connected("ben")
     group = await found(deployment, cleo)
     await let_in(deployment, cleo, group, ben)

@@ -36,7 +36,7 @@ async def answered(deployment: Deployment) -> tuple[Caller, Event, str]:
     return ben, event, uri
 
 
-async def pay_all(deployment: Deployment) -> None:
+async def deliver_all(deployment: Deployment) -> None:
     while await deployment.deliver_publications():
         pass
 
@@ -51,10 +51,10 @@ async def test_answers_are_retracted_with_an_unlisted_event(deployment: Deployme
     """Who goes to an event that is not public is private (invariant 3). The answers are published again with the event."""
     ben, event, uri = await answered(deployment)
     await revise(deployment, ben, event, visibility="unlisted")
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await absent(deployment, uri)
     await revise(deployment, ben, event, visibility="public")
-    await pay_all(deployment)
+    await deliver_all(deployment)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
     assert (await deployment.record(row["record_uri"]))["subject"]["uri"] == (
@@ -66,7 +66,7 @@ async def test_answers_are_retracted_with_a_deleted_event(deployment: Deployment
     ben, event, uri = await answered(deployment)
     async with deployment.db.transaction() as tx:
         await event_hosting.delete(tx, ben, event.slug)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await absent(deployment, uri)
 
 
@@ -75,11 +75,11 @@ async def test_answers_are_retracted_if_the_host_withdraws_consent(deployment: D
     ben, event, uri = await answered(deployment)
     async with deployment.db.transaction() as tx:
         await identities.withdraw(tx, ben.user_id)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await absent(deployment, uri)
     async with deployment.db.transaction() as tx:
         await identities.agree(tx, ben.user_id, handle="ben.town.test")
-    await pay_all(deployment)
+    await deliver_all(deployment)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
     assert (await deployment.record(row["record_uri"]))["subject"]["uri"] == (
@@ -103,7 +103,7 @@ async def test_an_answer_that_is_being_sent_is_retracted_too(deployment: Deploym
     await revise(deployment, ben, event, visibility="unlisted")
     await write_record.write(deployment.publisher, client, held, decision)
     assert (await deployment.record(uri))["status"].endswith("#interested")
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await absent(deployment, uri)
 
 
@@ -125,7 +125,7 @@ async def test_an_event_can_be_public_again_before_the_answer_is_deleted(deploym
     for one in held:
         await store_outcome.forget_record(deployment.publisher, publication_leases.in_retracting_state(one))
     deployment.clock.turn(10 * MINUTE)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
     assert row["record_uri"] == uri
@@ -152,7 +152,7 @@ async def test_retracting_ends_when_nothing_is_pending(deployment: Deployment):
     await client.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
     await deployment.listen(ben.user_id)
     deployment.clock.turn(10 * MINUTE)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     (answer,) = held
     assert (await deployment.status_of(PublicationKind.RSVP, answer.subject_id)).uri is None
     assert await absent(deployment, uri)
@@ -164,7 +164,7 @@ async def test_an_answer_to_an_event_whose_record_was_restored_is_sent(deploymen
     """
     ben, cleo = await deployment.person("Ben"), await deployment.connected()
     event = await deployment.event(ben)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     value = await deployment.record(uri)
     value.pop("cid")
@@ -174,13 +174,13 @@ async def test_an_answer_to_an_event_whose_record_was_restored_is_sent(deploymen
     where = {"repo": did, "collection": collection, "rkey": rkey}
     await client.procedure("com.atproto.repo.deleteRecord", where)
     await deployment.listen(ben.user_id)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
     deployment.clock.turn(MINUTE)
     await client.procedure("com.atproto.repo.putRecord", {**where, "record": value})
     await deployment.listen(ben.user_id)
     deployment.clock.turn(10 * MINUTE)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     told = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     assert told is not None
     assert (await deployment.record(told))["subject"]["uri"] == uri

@@ -31,7 +31,7 @@ from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, details, open_deployment, records_listed
-from tests.openmeet.publishing.test_groups import deliver_publications, event_in, found, let_in, show, turn
+from tests.openmeet.publishing.test_groups import deliver_publications, event_in, found, let_in, show, switch_flag
 from tests.openmeet.publishing.test_moving_records import move, second_account
 
 
@@ -55,7 +55,7 @@ async def new_series(deployment: Deployment, host: Caller) -> None:
 
 async def one_of_each(deployment: Deployment) -> tuple[Caller, Did]:
     """A person, and the older one of their two accounts, which has a record of every kind."""
-    await turn(deployment, Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS)
     cleo, dan = await deployment.connected("cleo"), await deployment.connected("dan")
     account = (await deployment.identity(cleo.user_id)).did
     await deployment.event(cleo, title="Moved away")

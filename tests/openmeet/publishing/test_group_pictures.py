@@ -21,7 +21,7 @@ from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_groups import deliver_publications, found, records, revise, turn
+from tests.openmeet.publishing.test_groups import deliver_publications, found, records, revise, switch_flag
 from tests.openmeet.publishing.test_pictures import SECRET, blob, drawn
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site
 from tests.worker_pool import POOL, WORKERS
@@ -43,7 +43,7 @@ async def is_kept(deployment: Deployment, did: str, cid: str) -> bool:
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["with its first record", "later"])
 async def test_it_is_published_with_the_record_and_removed_at_narrower_levels(deployment: Deployment, is_first: bool):
-    await turn(deployment, Flag.GROUPS)
+    await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     did = (await deployment.identity(ana.user_id)).did
     group = await found(deployment, ana, **({"sync_enabled": ""} if is_first else {}))
@@ -78,7 +78,7 @@ async def test_it_is_published_with_the_record_and_removed_at_narrower_levels(de
 
 
 async def test_a_picture_removed_here_is_removed_there(deployment: Deployment):
-    await turn(deployment, Flag.GROUPS)
+    await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     group = await found(deployment, ana)
     await put_up(deployment, ana, group, "red")
@@ -93,7 +93,7 @@ async def test_a_picture_removed_here_is_removed_there(deployment: Deployment):
 
 
 async def test_a_remote_groups_picture_is_shown_to_people_who_see_the_group(deployment: Deployment, tmp_path):
-    await turn(deployment, Flag.GROUPS)
+    await switch_flag(deployment, Flag.GROUPS)
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     did = (await deployment.identity(cleo.user_id)).did

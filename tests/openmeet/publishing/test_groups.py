@@ -23,7 +23,7 @@ from tests.openmeet.deployment import INSTANCE, Deployment, details, records_lis
 from tests.openmeet.groups.people import details as group_details
 
 
-async def turn(deployment: Deployment, *flags: Flag, is_on: bool = True) -> None:
+async def switch_flag(deployment: Deployment, *flags: Flag, is_on: bool = True) -> None:
     for flag in flags:
         async with deployment.db.transaction() as tx:
             assert await switch(tx, flag, is_on=is_on, changed_by="a test")
@@ -96,7 +96,7 @@ async def test_a_group_record_needs_its_flag_and_is_written_when_it_is_switched_
     ana = await deployment.person("Ana")
     group = await found(deployment, ana)
     assert await records(deployment, ana, GROUP) == {}
-    await turn(deployment, Flag.GROUPS)
+    await switch_flag(deployment, Flag.GROUPS)
     await deliver_publications(deployment)
     ((uri, record),) = (await records(deployment, ana, GROUP)).items()
     assert (await now(deployment, group)).network.record_uri == uri
@@ -125,7 +125,7 @@ async def test_a_narrower_level_retracts_what_exceeds_it(deployment: Deployment,
     """The memberships and the records that assign events to the group are deleted too, before or together with the
     group.
     """
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
     await let_in(deployment, ana, group, ben)
@@ -146,7 +146,7 @@ async def test_a_narrower_level_retracts_what_exceeds_it(deployment: Deployment,
 
 async def test_nobody_is_named_without_their_own_consent(deployment: Deployment):
     """Neither the group's record nor their own names them, and withdrawing consent deletes both."""
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben, cleo = (
         await deployment.person("Ana"),
         await deployment.person("Ben"),
@@ -178,7 +178,7 @@ async def test_nobody_is_named_without_their_own_consent(deployment: Deployment)
 @pytest.mark.parametrize("way", ["leave", "remove", "ban", "consent"])
 async def test_people_who_are_out_are_no_longer_named(deployment: Deployment, way: str):
     """Whatever role they had."""
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, *others = [await deployment.person(name) for name in ("Ana", "Ben", "Cleo", "Dora")]
     roles = [GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER]
     group = await found(deployment, ana)
@@ -222,7 +222,7 @@ async def said_of_members(deployment: Deployment) -> list[str]:
 
 async def test_a_new_role_changes_only_the_groups_record(deployment: Deployment):
     """The member's own record does not change, and fields that another app added to the group's record stay."""
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
     await let_in(deployment, ana, group, ben)
@@ -236,7 +236,7 @@ async def test_a_new_role_changes_only_the_groups_record(deployment: Deployment)
 
 
 async def test_an_event_and_its_group_name_each_other(deployment: Deployment):
-    await turn(deployment, Flag.GROUPS)
+    await switch_flag(deployment, Flag.GROUPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
     await let_in(deployment, ana, group, ben, GroupRole.MODERATOR)
@@ -257,7 +257,7 @@ async def test_an_event_and_its_group_name_each_other(deployment: Deployment):
 
 async def test_a_groups_own_repository_holds_its_record_and_its_events(deployment: Deployment):
     """Records in the owner's repository link to the new ones, including those of published events."""
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
     await let_in(deployment, ana, group, ben)
@@ -285,7 +285,7 @@ async def test_a_groups_own_repository_holds_its_record_and_its_events(deploymen
 
 
 async def test_echoes_change_nothing_and_unknown_fields_stay(deployment: Deployment):
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
     await let_in(deployment, ana, group, ben)
@@ -311,7 +311,7 @@ async def test_echoes_change_nothing_and_unknown_fields_stay(deployment: Deploym
 
 async def test_deleting_ones_record_in_another_app_is_leaving(deployment: Deployment):
     """The group's record about them is deleted. An owner stays a member, but is no longer named."""
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
     await let_in(deployment, ana, group, ben)
@@ -336,7 +336,7 @@ async def test_after_a_change_of_owner_the_record_links_to_the_new_one(
     deployment: Deployment, role: GroupRole, owner_is: str
 ):
     """Whatever role the new owner had, and wherever the repository is. Members' records are updated in place."""
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana = await (deployment.person("Ana") if owner_is == "ours" else deployment.connected("ana"))
     ben, cleo = await deployment.person("Ben"), await deployment.person("Cleo")
     group = await found(deployment, ana)
@@ -371,7 +371,7 @@ async def test_the_group_continues_after_its_owners_account_is_deleted(deploymen
     """If the group has its own repository, nothing moves. Otherwise the new owner's repository takes over; the backup
     admin was chosen beforehand.
     """
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
     if has_account:

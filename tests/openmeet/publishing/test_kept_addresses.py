@@ -25,7 +25,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState, retr
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
 from tests.openmeet.publishing.test_any_history import START, watch
-from tests.openmeet.publishing.test_groups import found, now, records_in, turn
+from tests.openmeet.publishing.test_groups import found, now, records_in, switch_flag
 from tests.openmeet.publishing.test_series_records import make
 from tests.openmeet.publishing.test_withdrawals import agree, withdraw
 
@@ -126,7 +126,7 @@ class History:
 
 
 async def begin(deployment: Deployment) -> History:
-    await turn(deployment, Flag.SERIES_LEXICON, Flag.GROUPS)
+    await switch_flag(deployment, Flag.SERIES_LEXICON, Flag.GROUPS)
     owner, series = await make(deployment)
     group = await found(deployment, owner)
     async with deployment.db.transaction() as tx:

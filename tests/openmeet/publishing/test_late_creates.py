@@ -32,8 +32,8 @@ from openmeet.outbox.publications import PublicationKind, PublicationState, retr
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
 from tests.openmeet.publishing.test_late_echoes import (
+    deliver_all,
     is_delete,
-    pay_all,
     said,
     send_into_the_void,
     write_something,
@@ -73,7 +73,7 @@ async def taken_back(deployment: Deployment, cleo: Caller, **typed: str) -> Even
     event = await deployment.event(cleo, title="Tea", **typed)
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     return event
 
@@ -156,11 +156,11 @@ async def test_a_late_create_and_its_late_update_are_both_deleted(deployment: De
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
     create, deployment.proxy.on_their_way = deployment.proxy.on_their_way, []
-    await pay_all(deployment)
+    await deliver_all(deployment)
     await deployment.revise(cleo, event.slug, title="Coffee")
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Coffee", **UNLISTED)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await names(deployment) == []
     deployment.proxy.on_their_way = create + deployment.proxy.on_their_way
     assert await deployment.proxy.deliver() == [200, 200]
@@ -188,7 +188,7 @@ async def test_several_late_creates_of_one_commit_are_all_deleted(deployment: De
     await send_into_the_void(deployment)
     for event in events[:2]:
         await deployment.revise(cleo, event.slug, title=event.title, **UNLISTED)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert sorted(set(await deployment.proxy.deliver())) in ([200], [400], [200, 400])
     await run_until_idle(deployment, cleo)
     await deployment.deliver_jobs()
@@ -243,7 +243,7 @@ async def test_an_event_that_is_public_again_has_one_record(deployment: Deployme
     """The event is published under its old record key, so the earlier create that arrives late is refused."""
     event = await taken_back(deployment, cleo)
     await deployment.revise(cleo, event.slug, title="Tea", visibility="public")
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await deployment.proxy.deliver() == [400]
     assert await names(deployment) == ["Tea"]
     await run_until_idle(deployment, cleo)
@@ -268,7 +268,7 @@ async def test_a_late_earlier_answer_is_not_taken_for_another_apps(
     await send_into_the_void(deployment)
     async with deployment.db.transaction() as tx:
         await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
     async with deployment.db.transaction() as tx:
         await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
@@ -294,7 +294,7 @@ async def test_a_foreign_record_under_the_key_is_left_alone(deployment: Deployme
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     assert uri is not None
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     app = await deployment.stranger("cleo")
     value = {"$type": EVENT, "name": "Hers", "createdAt": "2026-01-01T00:00:00Z", "startsAt": "2037-01-01T00:00:00Z"}
     did, rkey = uri.split("/")[2], uri.split("/")[4]
@@ -369,7 +369,7 @@ async def test_a_repeated_echo_of_a_deleted_create_completes_nothing(deployment:
     assert old is not None
     async with deployment.db.transaction() as tx:
         await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     await run_until_idle(deployment, cleo)
     await write_something(deployment, cleo)
     async with deployment.db.transaction() as tx:
@@ -436,7 +436,7 @@ async def test_an_edit_made_while_the_record_was_deleted_is_not_lost(
     """
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     await deployment.listen(cleo.user_id)
     (record,) = [one for one in await records(deployment, EVENT) if one["value"]["name"] == "Tea"]
     await delete(deployment, record)
@@ -450,7 +450,7 @@ async def test_an_edit_made_while_the_record_was_deleted_is_not_lost(
     deployment.clock.turn(SECOND)
     await edit(deployment, record, name="Tea for all", theme="blue")
     await run_until_idle(deployment, cleo)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     await run_until_idle(deployment, cleo)
     assert await here(deployment) == [("Tea at ours", agrees)]
     there = [(one["value"]["name"], one["value"].get("theme")) for one in await records(deployment, EVENT)]

@@ -279,7 +279,7 @@ async def take_back_into_the_void(deployment: Deployment) -> None:
     deployment.clock.turn(2 * MINUTE)
 
 
-async def pay_all(deployment: Deployment) -> None:
+async def deliver_all(deployment: Deployment) -> None:
     """Deliver everything that falls due in the next minutes; sessions last longer than that."""
     for _ in range(4):
         await deployment.deliver_publications()
@@ -297,7 +297,7 @@ async def test_a_late_delete_does_not_remove_an_event_that_is_public_again(deplo
     await deployment.revise(cleo, event.slug, visibility="unlisted")
     await take_back_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, visibility="public")
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await deployment.proxy.deliver() == [400], "the record that it names has gone"
     await run_until_idle(deployment, cleo)
     async with deployment.db.reader() as reader:
@@ -322,7 +322,7 @@ async def test_a_late_delete_spares_the_answer_written_since(deployment: Deploym
     await take_back_into_the_void(deployment)
     async with deployment.db.transaction() as tx:
         await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await deployment.proxy.deliver() == [400]
     await run_until_idle(deployment, cleo)
     (after,) = await records(deployment, RSVP)
@@ -350,7 +350,7 @@ async def test_late_deletes_of_several_answers_spare_those_written_since(deploym
     async with deployment.db.transaction() as tx:
         for answer in answers:
             await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert set(await deployment.proxy.deliver()) == {400}
     await run_until_idle(deployment, cleo)
     assert {one["uri"] for one in await records(deployment, RSVP)} == before

@@ -11,7 +11,7 @@ from openmeet.network.records.collections import RSVP
 from openmeet.outbox.in_flight import forget_old
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_late_creates import cleo, deployment, on_one_engine
-from tests.openmeet.publishing.test_late_echoes import her_app, pay_all, said, send_into_the_void, write_something
+from tests.openmeet.publishing.test_late_echoes import deliver_all, her_app, said, send_into_the_void, write_something
 from tests.openmeet.publishing.test_withdrawals import records, run_until_idle
 
 __all__ = ["cleo", "deployment"]
@@ -37,10 +37,10 @@ async def test_a_late_update_to_an_earlier_answer_does_not_count(
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await send_into_the_void(deployment)
     if is_sent_again:
-        await pay_all(deployment)
+        await deliver_all(deployment)
         assert await said(deployment) == (["interested"], ["interested"])
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     (third,) = await records(deployment, RSVP)
     assert third["cid"] == first["cid"]
     assert await deployment.proxy.deliver() == [200]

@@ -137,7 +137,7 @@ async def test_a_record_in_the_groups_repository_waits_for_no_author(deployment:
             await host_beside(tx, event, ana, ben)
         else:
             await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, GroupRole.ADMIN))
-    await pay_all(deployment)
+    await deliver_all(deployment)
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     assert uri.split("/")[2] != (await deployment.identity(ana.user_id)).did
     assert not (await edit(deployment, ben, event, "Coffee")).needs_author_approval
@@ -159,21 +159,21 @@ async def test_a_series_edited_by_others_waits_for_its_owner(deployment: Deploym
         series = await series_actions.create(
             tx, ana, Content("Tea"), Timing(rule, timedelta(hours=2)), group=group_events.of_event(group)
         )
-    await pay_all(deployment)
+    await deliver_all(deployment)
     before = await repository(deployment, ana)
     assert {name for name, _ in before.values()} == {"Tea"}
     async with deployment.db.transaction() as tx:
         await retitle(tx, await series_actions.lock_managed(tx, ben, series.slug), "Coffee")
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await repository(deployment, ana) == before
     async with deployment.db.transaction() as tx:
         await record_settings.agree(tx, ana, series.slug)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     after = await repository(deployment, ana)
     assert (after.keys(), {name for name, _ in after.values()}) == (before.keys(), {"Coffee"})
 
 
-async def pay_all(deployment: Deployment) -> None:
+async def deliver_all(deployment: Deployment) -> None:
     while await deployment.deliver_publications():
         pass
 

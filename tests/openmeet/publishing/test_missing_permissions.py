@@ -13,7 +13,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import RecordStatus
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.groups.people import details as group_details
-from tests.openmeet.publishing.test_series_records import deliver_publications, make, records, turn
+from tests.openmeet.publishing.test_series_records import deliver_publications, make, records, switch_flag
 
 
 class _Server:
@@ -51,7 +51,7 @@ SHOWN = RecordStatus.NOT_ALLOWED()
 
 
 async def test_without_permission_for_series_its_dates_are_published(deployment: Deployment):
-    await turn(deployment, Flag.SERIES_LEXICON)
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
     await deployment.person("Ana")
     server = await behind(deployment, SERIES)
     ana, series = await make(deployment)
@@ -65,7 +65,7 @@ async def test_without_permission_for_series_its_dates_are_published(deployment:
 
 async def test_without_permission_for_groups_events_are_published(deployment: Deployment):
     """Even though all of them are due at once and would share one commit."""
-    await turn(deployment, Flag.GROUPS)
+    await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     server = await behind(deployment, GROUP)
     async with deployment.db.transaction() as tx:

@@ -32,7 +32,7 @@ from openmeet.web.atproto.move_records_pages import PATH
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, details
 from tests.openmeet.ingestion.network import did
-from tests.openmeet.publishing.test_groups import deliver_publications, records_in, turn
+from tests.openmeet.publishing.test_groups import deliver_publications, records_in, switch_flag
 from tests.openmeet.site_under_test import signed_in, site_on
 
 
@@ -136,7 +136,7 @@ async def test_after_moving_back_the_first_record_continues(deployment: Deployme
 
 
 async def test_a_series_moves_with_its_dates(deployment: Deployment):
-    await turn(deployment, Flag.SERIES_LEXICON)
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     start = parse_date("2026-03-07T18:00", "Europe/Vienna")

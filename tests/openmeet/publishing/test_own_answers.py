@@ -10,7 +10,7 @@ from openmeet.network.records.collections import RSVP
 from openmeet.network.records.rsvp import GOING, INTERESTED
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
-from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 from tests.openmeet.site_under_test import inputs_of
 
 HERE = "/me/atproto"
@@ -26,8 +26,8 @@ async def wide(
         yield opened
 
 
-async def answers(door: Door) -> list[str]:
-    async with door.db.reader() as reader:
+async def answers(site: SignInSite) -> list[str]:
+    async with site.db.reader() as reader:
         rows = await reader.fetch("select status from attendances where record_uri is not null order by id")
     return [row["status"] for row in rows]
 
@@ -49,11 +49,11 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deploymen
     fields stay.
     """
     uri, _ = await tea(wide)
-    door = door_to(wide, wide.db)
+    site = site_for(wide, wide.db)
     await wide.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        ana = await door.identity("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        ana = await site.identity("ana")
         stranger = await wide.stranger("ana")
         assert "checked" in (await browser.get(NEW)).text
         for _ in range(2):
@@ -61,14 +61,14 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deploymen
             assert (done.status_code, done.headers["location"]) == (303, HERE)
         page = (await browser.get(HERE)).text
         assert ("waiting to come back" in page, ">Going: Tea in the park</a>" in page) == (True, True)
-        assert await answers(door) == []
+        assert await answers(site) == []
         (record,) = (await stranger.query("com.atproto.repo.listRecords", {"repo": ana.did, "collection": RSVP}))[
             "records"
         ]
         assert (record["value"]["status"], record["value"]["subject"]["uri"]) == (GOING, uri)
         assert record["value"]["subject"]["cid"] == (await wide.record(uri))["cid"]
         await wide.listen(ana.user_id)
-        assert await answers(door) == ["attending"]
+        assert await answers(site) == ["attending"]
         assert "waiting to come back" not in (await browser.get(HERE)).text
 
         again = await browser.post(NEW, data={"event": uri, "answer": "interested"})
@@ -83,9 +83,9 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deploymen
         assert (await browser.post(f"{HERE}/answers/{rkey}", data={"answer": "interested"})).status_code == 303
         held = (await stranger.query("com.atproto.repo.getRecord", at))["value"]
         assert (held["status"], held["org.example.mood"]) == (INTERESTED, "calm")
-        assert await answers(door) == ["attending"]
+        assert await answers(site) == ["attending"]
         await wide.listen(ana.user_id)
-        assert await answers(door) == ["interested"]
+        assert await answers(site) == ["interested"]
 
         assert (await browser.post(f"{HERE}/answers/{rkey}/delete")).status_code == 303
         assert "deleted there, waiting to come back" in (await browser.get(HERE)).text
@@ -97,14 +97,14 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deploymen
 async def test_an_invalid_event_is_reported_next_to_the_field(deployment: Deployment):
     """Nothing is written, and nothing that was typed is lost. An event can be given by its page here or by its record."""
     uri, path = await tea(deployment)
-    door = door_to(deployment, deployment.db)
+    site = site_for(deployment, deployment.db)
     ben = await deployment.person("Cleo")
     secret = await deployment.event(ben, visibility="unlisted")
     await deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        ana = await door.identity("ana")
-        here = str(door.app.state.services.settings.public_url)
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        ana = await site.identity("ana")
+        here = str(site.app.state.services.settings.public_url)
         for wrong in ("", "tea", uri + "x", f"at://{ana.did}/{RSVP}/3kaaaaaaaaa22", f"{here}/events/{secret.slug}"):
             refused = await browser.post(NEW, data={"event": wrong, "answer": "going"})
             assert (refused.status_code, inputs_of(refused.text)["event"]) == (400, wrong), wrong
@@ -122,12 +122,12 @@ async def test_an_answer_cannot_be_changed_once_the_event_is_not_public(deployme
     deleted.
     """
     uri, _ = await tea(deployment)
-    door = door_to(deployment, deployment.db)
+    site = site_for(deployment, deployment.db)
     await deployment.account("ana")
     stranger = await deployment.stranger("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        ana = await door.identity("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        ana = await site.identity("ana")
         assert (await browser.post(NEW, data={"event": uri, "answer": "going"})).status_code == 303
         (record,) = (await stranger.query("com.atproto.repo.listRecords", {"repo": ana.did, "collection": RSVP}))[
             "records"

@@ -11,7 +11,7 @@ from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.own_records import repository
 from openmeet.network.records.collections import EVENT, RSVP
 from tests.openmeet.deployment import Deployment, records_listed
-from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 from tests.openmeet.sign_in.test_identity_page import link
 from tests.openmeet.site_under_test import inputs_of
 
@@ -26,24 +26,24 @@ TYPED = {
 
 
 @pytest.fixture
-async def door(deployment: Deployment) -> Door:
-    return door_to(deployment, deployment.db)
+async def site(deployment: Deployment) -> SignInSite:
+    return site_for(deployment, deployment.db)
 
 
-async def titles(door: Door) -> list[str]:
-    async with door.db.reader() as reader:
+async def titles(site: SignInSite) -> list[str]:
+    async with site.db.reader() as reader:
         return [row["title"] for row in await reader.fetch("select title from events where removed_at is null")]
 
 
-async def test_records_are_written_to_the_server_and_come_back(door: Door):
+async def test_records_are_written_to_the_server_and_come_back(site: SignInSite):
     """Creating, changing and deleting touch only the repository. The page marks records that have not come back yet,
     and unknown fields stay.
     """
-    deployment = door.deployment
+    deployment = site.deployment
     await deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        ana = await door.identity("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        ana = await site.identity("ana")
         assert "None yet" in (await browser.get(HERE)).text
         form = inputs_of((await browser.get(f"{HERE}/new")).text)
         for _ in range(2):  # the form is sent twice, but written once
@@ -51,11 +51,11 @@ async def test_records_are_written_to_the_server_and_come_back(door: Door):
             assert (done.status_code, done.headers["location"]) == (303, HERE)
         page = (await browser.get(HERE)).text
         assert (page.count("Tea in the park"), "waiting to come back" in page) == (2, True)  # the row and its button
-        assert await titles(door) == []
+        assert await titles(site) == []
         await deployment.listen(ana.user_id)
         page = (await browser.get(HERE)).text
         assert ("waiting to come back" in page, "/events/tea-in-the-park" in page) == (False, True)
-        assert await titles(door) == ["Tea in the park"]
+        assert await titles(site) == ["Tea in the park"]
 
         (rkey,) = set(re.findall(rf'{HERE}/([a-z2-7]{{13}})"', page))
         stranger = await deployment.stranger("ana")
@@ -70,17 +70,17 @@ async def test_records_are_written_to_the_server_and_come_back(door: Door):
         held = await stranger.query("com.atproto.repo.getRecord", uri)
         assert isinstance(held["value"], dict)
         assert (held["value"]["name"], held["value"]["org.example.mood"]) == ("Coffee in the park", "calm")
-        assert await titles(door) == ["Tea in the park"]
+        assert await titles(site) == ["Tea in the park"]
         assert "waiting to come back" in (await browser.get(HERE)).text
         await deployment.listen(ana.user_id)
-        assert await titles(door) == ["Coffee in the park"]
+        assert await titles(site) == ["Coffee in the park"]
 
         assert (await browser.post(f"{HERE}/{rkey}/delete")).status_code == 303
         assert "deleted there, waiting to come back" in (await browser.get(HERE)).text
-        assert await titles(door) == ["Coffee in the park"]
+        assert await titles(site) == ["Coffee in the park"]
         await deployment.listen(ana.user_id)
         assert "None yet" in (await browser.get(HERE)).text
-        assert await titles(door) == []
+        assert await titles(site) == []
 
 
 NEW = {
@@ -100,14 +100,16 @@ THEIRS = {
 }
 
 
-async def opened(door: Door, browser: httpx.AsyncClient, record: dict[str, object]) -> tuple[str, dict[str, str], Held]:
+async def opened(
+    site: SignInSite, browser: httpx.AsyncClient, record: dict[str, object]
+) -> tuple[str, dict[str, str], Held]:
     """A record that another app has written: the URL of its form, the form's fields as a browser sends them, and a
     function that reads the record.
     """
-    await door.deployment.account("ana")
-    await door.let_in(browser, "ana")
-    stranger = await door.deployment.stranger("ana")
-    uri = {"repo": (await door.identity("ana")).did, "collection": EVENT, "rkey": "3mqdau33ozs2n"}
+    await site.deployment.account("ana")
+    await site.sign_in_at_pds(browser, "ana")
+    stranger = await site.deployment.stranger("ana")
+    uri = {"repo": (await site.identity("ana")).did, "collection": EVENT, "rkey": "3mqdau33ozs2n"}
     await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": record, "validate": False})
     where = f"{HERE}/{uri['rkey']}"
     page = (await browser.get(where)).text
@@ -120,12 +122,12 @@ async def opened(door: Door, browser: httpx.AsyncClient, record: dict[str, objec
     return where, {**inputs_of(page), "description": html.unescape(text).replace("\n", "\r\n")}, held
 
 
-async def test_unchanged_form_fields_are_written_back_exactly(door: Door):
+async def test_unchanged_form_fields_are_written_back_exactly(site: SignInSite):
     """Fields that were not changed are written back exactly: the UTC offset and seconds of a date, text longer than
     pages show, and its facets.
     """
-    async with door.browser() as browser:
-        where, form, held = await opened(door, browser, THEIRS)
+    async with site.browser() as browser:
+        where, form, held = await opened(site, browser, THEIRS)
         for typed, record in (
             ({}, THEIRS),
             ({"name": "Coffee"}, {**THEIRS, "name": "Coffee"}),
@@ -142,15 +144,15 @@ async def test_unchanged_form_fields_are_written_back_exactly(door: Door):
     assert "facets" not in changed  # the facets belonged to the old text
 
 
-async def test_mode_and_status_are_chosen_from_lists(door: Door):
+async def test_mode_and_status_are_chosen_from_lists(site: SignInSite):
     """The form offers the values of the lexicon. An unknown value of another app is kept unless another one is chosen,
     and no value is made up.
     """
-    deployment = door.deployment
+    deployment = site.deployment
     await deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        ana = await door.identity("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        ana = await site.identity("ana")
         form = inputs_of((await browser.get(f"{HERE}/new")).text)
         await browser.post(f"{HERE}/new", data={**form, **TYPED, "mode": "virtual", "status": ""})
         uri = {"repo": ana.did, "collection": EVENT, "rkey": form["key"]}
@@ -173,29 +175,29 @@ async def test_mode_and_status_are_chosen_from_lists(door: Door):
         assert (held["mode"], held["status"]) == ("org.example#onboard", f"{EVENT}#cancelled")
 
 
-async def test_an_edit_of_a_record_that_changed_meanwhile_is_not_written(door: Door):
+async def test_an_edit_of_a_record_that_changed_meanwhile_is_not_written(site: SignInSite):
     """Another app changed the record while the form was open. Its change is kept, and so is the typed text."""
-    async with door.browser() as browser:
-        where, form, held = await opened(door, browser, THEIRS)
-        stranger = await door.deployment.stranger("ana")
+    async with site.browser() as browser:
+        where, form, held = await opened(site, browser, THEIRS)
+        stranger = await site.deployment.stranger("ana")
         theirs = {**THEIRS, "name": "Tea by the lake"}
-        uri = {"repo": (await door.identity("ana")).did, "collection": EVENT, "rkey": where.rpartition("/")[2]}
+        uri = {"repo": (await site.identity("ana")).did, "collection": EVENT, "rkey": where.rpartition("/")[2]}
         await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": theirs, "validate": False})
         refused = await browser.post(where, data={**form, "description": "Bring two cups."})
         assert (refused.status_code, "Bring two cups." in refused.text) == (409, True)
         assert await held() == theirs
 
 
-async def test_a_form_sent_again_after_browser_back_writes_its_present_content(door: Door):
+async def test_a_form_sent_again_after_browser_back_writes_its_present_content(site: SignInSite):
     """The form is sent, and after browser Back filled in differently and sent again. The page does not claim to have
     written what was not, and sending once more writes it.
     """
-    deployment = door.deployment
+    deployment = site.deployment
     await deployment.account("ana")
     stranger = await deployment.stranger("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        ana = await door.identity("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        ana = await site.identity("ana")
         form = inputs_of((await browser.get(f"{HERE}/new")).text)
         assert (await browser.post(f"{HERE}/new", data={**form, **TYPED})).status_code == 303
         again = await browser.post(f"{HERE}/new", data={**form, **TYPED, "name": "Cake in the park"})
@@ -208,16 +210,16 @@ async def test_a_form_sent_again_after_browser_back_writes_its_present_content(d
         assert sorted(one["value"]["name"] for one in records_listed(listed)) == ["Cake in the park", TYPED["name"]]
 
 
-async def test_records_without_a_possible_date_can_be_opened(door: Door):
+async def test_records_without_a_possible_date_can_be_opened(site: SignInSite):
     """A date to be announced stays open. For a record that is not an event the page says why, and lets it be deleted."""
-    async with door.browser() as browser:
+    async with site.browser() as browser:
         undated = {key: THEIRS[key] for key in THEIRS if key not in {"startsAt", "endsAt"}}
-        where, form, held = await opened(door, browser, undated)
+        where, form, held = await opened(site, browser, undated)
         assert (await browser.post(where, data={**form, "name": "Coffee"})).status_code == 303
         assert await held() == {**undated, "name": "Coffee"}
         await browser.post(f"{where}/delete")
-        stranger = await door.deployment.stranger("ana")
-        uri = {"repo": (await door.identity("ana")).did, "collection": EVENT, "rkey": where.rpartition("/")[2]}
+        stranger = await site.deployment.stranger("ana")
+        uri = {"repo": (await site.identity("ana")).did, "collection": EVENT, "rkey": where.rpartition("/")[2]}
         far = {**THEIRS, "startsAt": "4000-01-01T00:00:00Z"}
         await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": far, "validate": False})
         page = await browser.get(where)
@@ -226,13 +228,13 @@ async def test_records_without_a_possible_date_can_be_opened(door: Door):
         assert (await browser.post(f"{where}/delete")).status_code == 303
 
 
-async def test_a_failed_write_keeps_the_typed_text(door: Door):
+async def test_a_failed_write_keeps_the_typed_text(site: SignInSite):
     """Invalid times are reported next to their field. A missing permission can be granted in another window while the
     form stays open.
     """
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana", without=f"repo:{EVENT}")
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana", without=f"repo:{EVENT}")
         wrong = await browser.post(f"{HERE}/new", data={**TYPED, "ends": "2026-07-04T17:00"})
         assert (wrong.status_code, "The end is before the start" in wrong.text, "Bring a cup." in wrong.text) == (
             400,
@@ -247,16 +249,16 @@ async def test_a_failed_write_keeps_the_typed_text(door: Door):
         allowing = inputs_of((await browser.get(undeleted.headers["location"])).text)
         assert allowing["next"] == f"{HERE}/nothing"
         assert (await browser.get(f"{HERE}/nothing")).status_code == 404
-    listed = await repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)
+    listed = await repository.list_page(site.db, site.network, await site.identity("ana"), EVENT)
     assert listed == repository.OwnPage((), "")
 
 
-async def test_an_answer_without_permission_keeps_the_choice(door: Door):
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana", without=f"repo:{RSVP}")
+async def test_an_answer_without_permission_keeps_the_choice(site: SignInSite):
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana", without=f"repo:{RSVP}")
         await browser.post(f"{HERE}/new", data=TYPED)
-        (event,) = (await repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)).records
+        (event,) = (await repository.list_page(site.db, site.network, await site.identity("ana"), EVENT)).records
         refused = await browser.post(f"{HERE}/answers/new", data={"event": str(event.uri), "answer": "interested"})
         assert (refused.status_code, inputs_of(refused.text)["event"]) == (403, str(event.uri))
         assert re.search(r'value="interested"[^>]*checked', refused.text)
@@ -276,22 +278,22 @@ def followed(page: str, words: str) -> str:
     return html.unescape(found).partition("#")[0]
 
 
-async def test_all_records_are_listed_page_by_page(door: Door, monkeypatch: pytest.MonkeyPatch):
+async def test_all_records_are_listed_page_by_page(site: SignInSite, monkeypatch: pytest.MonkeyPatch):
     """Newest record keys first. A record that was deleted there but is still here keeps its place in the list, and so
     do the answers.
     """
     monkeypatch.setattr(repository, "PAGE", 3)
-    deployment = door.deployment
+    deployment = site.deployment
     await deployment.account("ana")
     stranger = await deployment.stranger("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        ana = await door.identity("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        ana = await site.identity("ana")
         keys = [f"3mqdau33ozs2{last}" for last in "cdefghij"]
         for number, key in enumerate(keys):
             uri = {"repo": ana.did, "collection": EVENT, "rkey": key}
             await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": {**NEW, "name": f"Tea {number}"}})
-        await backfill(door.db, door.network, deployment.processor.ingestion_context, ana.did)
+        await backfill(site.db, site.network, deployment.processor.ingestion_context, ana.did)
         for gone in (keys[7], keys[4], keys[3], keys[0]):
             await stranger.procedure(
                 "com.atproto.repo.deleteRecord", {"repo": ana.did, "collection": EVENT, "rkey": gone}
@@ -311,44 +313,44 @@ async def test_all_records_are_listed_page_by_page(door: Door, monkeypatch: pyte
         assert lines_of((await browser.get(f"{HERE}?events=nonsense")).text)[1].startswith("Tea 6")
 
 
-async def test_deleted_records_are_listed_on_their_own_pages(door: Door, monkeypatch: pytest.MonkeyPatch):
+async def test_deleted_records_are_listed_on_their_own_pages(site: SignInSite, monkeypatch: pytest.MonkeyPatch):
     """The page shows the newest of them, and older ones follow when those have left here, too. An unknown cursor starts
     with the newest.
     """
     monkeypatch.setattr(repository, "PAGE", 3)
-    await door.deployment.account("ana")
-    stranger = await door.deployment.stranger("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        ana = await door.identity("ana")
+    await site.deployment.account("ana")
+    stranger = await site.deployment.stranger("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        ana = await site.identity("ana")
         wishes = [{"repo": ana.did, "collection": EVENT, "rkey": f"3mqdau33ozs2{last}"} for last in "cdefg"]
         for number, wish in enumerate(wishes):
             record = {**NEW, "name": f"Tea {number}"}
             await stranger.procedure("com.atproto.repo.putRecord", {**wish, "record": record})
-        await backfill(door.db, door.network, door.deployment.processor.ingestion_context, ana.did)
+        await backfill(site.db, site.network, site.deployment.processor.ingestion_context, ana.did)
         for wish in wishes:
             await stranger.procedure("com.atproto.repo.deleteRecord", wish)
         for where in (HERE, f"{HERE}?events=nonsense", f"{HERE}?events=%00,3mqdau33ozs2c", f"{HERE}?events=a%20b,x"):
             page = await browser.get(where)
             assert [one[:5] for one in lines_of(page.text)] == ["Tea 4", "Tea 3", "Tea 2"], where
-        async with door.db.transaction() as tx:
+        async with site.db.transaction() as tx:
             await tx.execute(
                 "update records set standing = 'tombstone', cid = null, body = null where rkey > '3mqdau33ozs2d'"
             )
         assert [one[:5] for one in lines_of((await browser.get(HERE)).text)] == ["Tea 1", "Tea 0"]
 
 
-async def test_one_of_several_accounts_is_chosen(door: Door):
+async def test_one_of_several_accounts_is_chosen(site: SignInSite):
     """Records are listed, written, changed and deleted in the chosen account only. Somebody else's account is not
     offered.
     """
     for name in ("ana", "work", "dan"):
-        await door.deployment.account(name)
-    async with door.browser() as browser, door.browser() as dans:
-        await door.let_in(dans, "dan")
-        await door.let_in(browser, "ana")
-        await link(door, browser, "work")
-        ana, work, dan = [await door.identity(name) for name in ("ana", "work", "dan")]
+        await site.deployment.account(name)
+    async with site.browser() as browser, site.browser() as dans:
+        await site.sign_in_at_pds(dans, "dan")
+        await site.sign_in_at_pds(browser, "ana")
+        await link(site, browser, "work")
+        ana, work, dan = [await site.identity(name) for name in ("ana", "work", "dan")]
         assert (work.is_default, ana.user_id) == (True, work.user_id)
         of_ana = f"?account={ana.did.replace(':', '%3A')}"
         page = (await browser.get(HERE)).text

@@ -22,7 +22,7 @@ from tests.openmeet.deployment import INSTANCE, Deployment
 from tests.openmeet.site_under_test import api_session, site_on
 
 
-async def wish(deployment: Deployment, who: Caller, **wanted: object) -> None:
+async def change_preferences(deployment: Deployment, who: Caller, **wanted: object) -> None:
     async with deployment.db.transaction() as tx:
         before = await publication_consent.of_user(tx, who.user_id)
         await publication_consent.change(tx, who.user_id, replace(before, **wanted))
@@ -33,7 +33,7 @@ async def decide(deployment: Deployment, host: Caller, slug: str, record: Record
         await record_settings.change_event(tx, host, slug, record)
 
 
-async def pay_all(deployment: Deployment) -> None:
+async def deliver_all(deployment: Deployment) -> None:
     while await deployment.deliver_publications():
         pass
 
@@ -50,9 +50,9 @@ async def answered(deployment: Deployment, reply: RsvpReply = RsvpReply.GOING, *
     """Ana's event with Ben's answer, after all jobs have been delivered."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, **typed)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     answer = await deployment.answer(ben, event.slug, reply)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     return ana, ben, event, answer
 
 
@@ -77,12 +77,12 @@ async def test_opting_out_of_declined_answers_deletes_the_record(deployment: Dep
     """A later yes uses the same record key, so there is never a second record."""
     _, ben, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
-    await wish(deployment, ben, declined_as=DeclinedAs.NOTHING)
+    await change_preferences(deployment, ben, declined_as=DeclinedAs.NOTHING)
     await deployment.answer(ben, event.slug, RsvpReply.DECLINED)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await is_absent(deployment, uri)
     await deployment.answer(ben, event.slug, RsvpReply.GOING)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri == uri
     assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
 
@@ -90,11 +90,11 @@ async def test_opting_out_of_declined_answers_deletes_the_record(deployment: Dep
 async def test_a_changed_setting_changes_existing_records(deployment: Deployment):
     _, ben, _, answer = await answered(deployment, RsvpReply.DECLINED)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
-    await wish(deployment, ben, declined_as=DeclinedAs.NOTHING)
-    await pay_all(deployment)
+    await change_preferences(deployment, ben, declined_as=DeclinedAs.NOTHING)
+    await deliver_all(deployment)
     assert await is_absent(deployment, uri)
-    await wish(deployment, ben, declined_as=DeclinedAs.NOT_GOING)
-    await pay_all(deployment)
+    await change_preferences(deployment, ben, declined_as=DeclinedAs.NOT_GOING)
+    await deliver_all(deployment)
     assert (await deployment.record(uri))["status"] == f"{RSVP}#notgoing"
 
 
@@ -102,13 +102,13 @@ async def test_a_waitlist_place_is_published_only_on_request(deployment: Deploym
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, capacity="1")
     await deployment.answer(ana, event.slug)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     answer = await deployment.answer(ben, event.slug)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert answer.status.value == "waitlisted"
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
-    await wish(deployment, ben, waiting_as=WaitingAs.INTERESTED)
-    await pay_all(deployment)
+    await change_preferences(deployment, ben, waiting_as=WaitingAs.INTERESTED)
+    await deliver_all(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
     # The echo of that is not an answer of its own: Ben is still pending.
@@ -120,11 +120,11 @@ async def test_a_waitlist_place_is_published_only_on_request(deployment: Deploym
 async def test_people_who_opt_out_of_answers_have_none_published(deployment: Deployment):
     _, ben, _, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
-    await wish(deployment, ben, writes_answers=False)
-    await pay_all(deployment)
+    await change_preferences(deployment, ben, writes_answers=False)
+    await deliver_all(deployment)
     assert await is_absent(deployment, uri)
-    await wish(deployment, ben, writes_answers=True)
-    await pay_all(deployment)
+    await change_preferences(deployment, ben, writes_answers=True)
+    await deliver_all(deployment)
     assert not await is_absent(deployment, uri)
 
 
@@ -134,8 +134,8 @@ async def test_people_who_opt_out_of_events_have_none_published(deployment: Depl
         (await deployment.status_of(PublicationKind.EVENT, event.id)).uri,
         (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri,
     ]
-    await wish(deployment, ana, writes_events=False)
-    await pay_all(deployment)
+    await change_preferences(deployment, ana, writes_events=False)
+    await deliver_all(deployment)
     assert [await is_absent(deployment, uri) for uri in uris] == [True, True]
 
 
@@ -145,10 +145,10 @@ async def test_a_single_answer_can_be_kept_here(deployment: Deployment):
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     async with deployment.db.transaction() as tx:
         await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED, RsvpRequest(skips_record=True))
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
     await deployment.answer(ben, event.slug, RsvpReply.INTERESTED)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
 
 
@@ -164,10 +164,10 @@ async def test_a_single_answer_can_be_kept_here_with_the_api(deployment: Deploym
         path = f"/api/events/{event.slug}/answer"
         kept = await browser.put(path, json={"reply": "declined", "skipBlueskySync": True}, headers=ben)
         assert (kept.status_code, kept.json()["status"], kept.json()["id"]) == (200, "declined", answer.id), kept.text
-        await pay_all(deployment)
+        await deliver_all(deployment)
         assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
         await browser.put(path, json={"reply": "interested"}, headers=ben)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
 
 
@@ -178,7 +178,7 @@ async def test_unpublishing_an_event_retracts_the_answers_to_it(deployment: Depl
         (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri,
     ]
     await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_wanted=False))
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert [await is_absent(deployment, uri) for uri in uris] == [True, True]
 
 
@@ -186,7 +186,7 @@ async def test_a_host_can_keep_answers_off_the_network(deployment: Deployment):
     ana, _, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     await decide(deployment, ana, event.slug, replace(USUAL_RECORD, takes_answers=False))
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await is_absent(deployment, uri)
     assert not await is_absent(deployment, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri)
 
@@ -195,10 +195,10 @@ async def test_an_invitation_only_event_is_announced_minimally(deployment: Deplo
     """Only if its host asks for it, and the answers to it never are (invariants 3 and 11)."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, visibility="private", description="zugzwang", street="Hauptstraße 1")
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.WITHHELD
     await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
-    await pay_all(deployment)
+    await deliver_all(deployment)
     record = await deployment.record((await deployment.status_of(PublicationKind.EVENT, event.id)).uri)
     assert record["name"] == "Tea in the park"
     assert record["description"] == f"By invitation only. Who is invited sees more: {INSTANCE}/events/{event.slug}"
@@ -207,7 +207,7 @@ async def test_an_invitation_only_event_is_announced_minimally(deployment: Deplo
     async with deployment.db.transaction() as tx:
         await invitations.invite(tx, ana, event.slug, "ben@example.org")
     answer = await deployment.answer(ben, event.slug)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
 
 
@@ -217,10 +217,10 @@ async def test_an_event_made_private_is_retracted_even_if_it_was_announced(deplo
     event = await deployment.event(ana, visibility="private")
     await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
     await deployment.revise(ana, event.slug, visibility="public")
-    await pay_all(deployment)
+    await deliver_all(deployment)
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     await deployment.revise(ana, event.slug, visibility="private")
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert await is_absent(deployment, uri)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
 
@@ -237,11 +237,11 @@ async def test_a_public_event_can_be_reduced_and_restored(deployment: Deployment
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     answer_uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     await decide(deployment, ana, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert (await deployment.record(uri))["description"].startswith("More about it")
     assert await is_absent(deployment, answer_uri)
     await decide(deployment, ana, event.slug, USUAL_RECORD)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert (await deployment.record(uri))["description"] == "With scones"
     assert not await is_absent(deployment, answer_uri)
 
@@ -258,12 +258,12 @@ async def test_every_write_of_an_answer_is_counted(deployment: Deployment):
     _, ben, event, answer = await answered(deployment)
     async with deployment.db.transaction() as tx:
         await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
-    await pay_all(deployment)
+    await deliver_all(deployment)
     await deployment.answer(ben, event.slug, RsvpReply.INTERESTED)
-    await pay_all(deployment)
-    await wish(deployment, ben, declined_as=DeclinedAs.NOTHING)
+    await deliver_all(deployment)
+    await change_preferences(deployment, ben, declined_as=DeclinedAs.NOTHING)
     await deployment.answer(ben, event.slug, RsvpReply.DECLINED)
-    await pay_all(deployment)
+    await deliver_all(deployment)
     assert counted == [("create", "going"), ("update", "interested"), ("delete", "")]
     assert results == [("event", Result.SUCCESS), *[("rsvp", Result.SUCCESS)] * len(counted)]
 

@@ -31,7 +31,16 @@ from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
 from tests.openmeet.deployment import Deployment, details
 from tests.openmeet.publishing.test_group_pictures import put_up
-from tests.openmeet.publishing.test_groups import deliver_publications, found, let_in, now, records, revise, show, turn
+from tests.openmeet.publishing.test_groups import (
+    deliver_publications,
+    found,
+    let_in,
+    now,
+    records,
+    revise,
+    show,
+    switch_flag,
+)
 from tests.openmeet.publishing.test_pictures import drawn
 
 
@@ -70,7 +79,7 @@ async def person(deployment: Deployment, name: str) -> Caller:
 
 
 async def published_group(deployment: Deployment, **typed: str) -> tuple[Caller, Group, str]:
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, _ = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana, **typed)
     await deployment.listen(ana.user_id)
@@ -79,7 +88,7 @@ async def published_group(deployment: Deployment, **typed: str) -> tuple[Caller,
 
 
 async def published_series(deployment: Deployment, rule: str = "FREQ=WEEKLY;COUNT=10") -> tuple[Caller, Series, str]:
-    await turn(deployment, Flag.SERIES_LEXICON)
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
     ana, _ = await deployment.person("Ana"), await deployment.person("Ben")
     timing = Timing(
         pattern(parse_date("2026-03-07T18:00", "Europe/Vienna"), "Europe/Vienna", parse_rule(rule)), timedelta(hours=2)

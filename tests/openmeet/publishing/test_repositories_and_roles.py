@@ -33,7 +33,7 @@ from tests.openmeet.publishing.test_groups import (
     let_in,
     records,
     records_in,
-    turn,
+    switch_flag,
 )
 from tests.openmeet.publishing.test_groups import now as group_now
 from tests.openmeet.publishing.test_lent_accounts import host_beside
@@ -47,7 +47,7 @@ async def stage(deployment: Deployment, kind: str, owner: Caller, beside: Caller
     """An event of ``owner`` that ``beside`` co-hosts, and its record in a repository of this kind."""
     group = None
     if kind == "its group's":
-        await turn(deployment, Flag.GROUPS)
+        await switch_flag(deployment, Flag.GROUPS)
         founder = await deployment.person("Founder")
         group = await found(deployment, founder)
         await let_in(deployment, founder, group, owner, GroupRole.MODERATOR)
@@ -162,7 +162,7 @@ async def test_published_events_move_to_the_groups_new_repository(deployment: De
     """The old record links to the new one. If the event becomes less public before it has moved, the record stays where
     it was.
     """
-    await turn(deployment, Flag.GROUPS)
+    await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     group = await found(deployment, ana)
     event = await event_in(deployment, ana, group)
@@ -185,7 +185,7 @@ async def test_an_event_that_does_not_move_is_written_where_it_was(
     """A cancellation must not wait for a repository that is never created. This also holds if the old record, which
     says more than members may know, is deleted before it becomes the event's record again.
     """
-    await turn(deployment, Flag.GROUPS)
+    await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     group = await found(deployment, ana)
     event = await event_in(deployment, ana, group)

@@ -11,7 +11,7 @@ from tests.openmeet.deployment import Deployment
 from tests.openmeet.site_under_test import site_on
 
 
-async def tap(deployment: Deployment, who: Caller, path: str) -> str:
+async def press(deployment: Deployment, who: Caller, path: str) -> str:
     """Press a button on the event's page; return the page as it was before."""
     async with deployment.db.transaction() as tx:
         session = await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)
@@ -39,7 +39,7 @@ async def test_an_event_is_unpublished_and_published_again(deployment: Deploymen
     await deployment.deliver_publications()
     uri = (await deployment.status_of(PublicationKind.EVENT, tea.id)).uri
     assert uri is not None
-    await tap(deployment, cleo, f"/events/{tea.slug}/unpublish")
+    await press(deployment, cleo, f"/events/{tea.slug}/unpublish")
     await deployment.deliver_publications()
     assert not await is_there(deployment, uri)
     tea = await deployment.revise(cleo, tea.slug, title="Coffee")
@@ -50,7 +50,7 @@ async def test_an_event_is_unpublished_and_published_again(deployment: Deploymen
         PublicationState.RETRACTED,
     }
     deployment.clock.turn(HOUR)
-    shown = await tap(deployment, cleo, f"/events/{tea.slug}/publish")
+    shown = await press(deployment, cleo, f"/events/{tea.slug}/publish")
     assert "Sync it again" in shown
     await deployment.deliver_publications()
     again = (await deployment.status_of(PublicationKind.EVENT, tea.id)).uri
@@ -67,14 +67,14 @@ async def test_an_answer_is_unpublished_and_still_counts_here(deployment: Deploy
     uri = (await deployment.status_of(PublicationKind.RSVP, mine.id)).uri
     assert uri is not None
     await deployment.listen(cleo.user_id)
-    await tap(deployment, cleo, f"/events/{tea.slug}/answer/unpublish")
+    await press(deployment, cleo, f"/events/{tea.slug}/answer/unpublish")
     await deployment.deliver_publications()
     await deployment.listen(cleo.user_id)
     assert not await is_there(deployment, uri)
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select status from attendances where id = :id", id=mine.id)
     assert [row["status"] for row in rows] == ["attending"]
-    await tap(deployment, cleo, f"/events/{tea.slug}/answer/publish")
+    await press(deployment, cleo, f"/events/{tea.slug}/answer/publish")
     await deployment.deliver_publications()
     assert await is_there(deployment, uri)
 

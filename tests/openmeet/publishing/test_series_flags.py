@@ -44,7 +44,7 @@ async def wide(
         yield opened
 
 
-async def turn(deployment: Deployment, *flags: Flag) -> None:
+async def switch_flag(deployment: Deployment, *flags: Flag) -> None:
     async with deployment.db.transaction() as tx:
         for flag in flags:
             await switch(tx, flag, is_on=True, changed_by="a test")
@@ -115,7 +115,7 @@ async def read_by_rules(deployment: Deployment, who: Caller) -> dict[datetime, i
 )
 async def test_each_date_is_published_once(deployment: Deployment, policy: PublishPolicy, flags: tuple[Flag, ...]):
     """For every combination. The first record of a date names the series record, if there is one."""
-    await turn(deployment, *flags)
+    await switch_flag(deployment, *flags)
     ana, series = await make(deployment)
     if policy is not PublishPolicy.NEXT:
         async with deployment.db.transaction() as tx:
@@ -146,7 +146,7 @@ async def test_each_date_is_published_once_after_a_change_of_policy(wide: Deploy
     """When only the next date is to be published, dates that have their own record stay published, and the rule
     excludes them.
     """
-    await turn(wide, Flag.NATIVE_RECURRENCE)
+    await switch_flag(wide, Flag.NATIVE_RECURRENCE)
     ana, series = await make(wide)
     await deliver_publications(wide)
     for policy in (PublishPolicy.WINDOW, PublishPolicy.NEXT, PublishPolicy.WINDOW):
@@ -158,7 +158,7 @@ async def test_each_date_is_published_once_after_a_change_of_policy(wide: Deploy
 
 async def test_the_rule_moves_to_the_next_date(wide: Deployment):
     """The past date stays as a single event, without the rule."""
-    await turn(wide, Flag.NATIVE_RECURRENCE)
+    await switch_flag(wide, Flag.NATIVE_RECURRENCE)
     ana, _ = await make(wide)
     await deliver_publications(wide)
     wide.clock.turn(7 * DAY)
@@ -170,7 +170,7 @@ async def test_the_rule_moves_to_the_next_date(wide: Deployment):
 
 async def test_cancelled_and_moved_dates_are_not_in_the_rule(wide: Deployment):
     """The rule does not place a later date where it no longer is, and a moved date does not move the others."""
-    await turn(wide, Flag.NATIVE_RECURRENCE)
+    await switch_flag(wide, Flag.NATIVE_RECURRENCE)
     ana, series = await make(wide)
     await deliver_publications(wide)
     async with wide.db.reader() as reader:

@@ -29,7 +29,7 @@ TakesBack = Callable[..., Awaitable[object]]
 RULE = "FREQ=WEEKLY;COUNT=10"
 
 
-async def turn(deployment: Deployment, flag: Flag, *, is_on: bool = True) -> None:
+async def switch_flag(deployment: Deployment, flag: Flag, *, is_on: bool = True) -> None:
     async with deployment.db.transaction() as tx:
         assert await switch(tx, flag, is_on=is_on, changed_by="a test")
     deployment.clock.turn(MAX_AGE)
@@ -72,7 +72,7 @@ async def test_switched_on_the_series_record_is_written_and_named_by_its_date(de
         first = (await date_queries.stored(reader, series.id))[0].event
     answer = await deployment.answer(ben, first.slug, RsvpReply.GOING)
     await deliver_publications(deployment)
-    await turn(deployment, Flag.SERIES_LEXICON)
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
     await deliver_publications(deployment)
     ((series_uri, record),) = (await records(deployment, ana, SERIES)).items()
     assert {name: record[name] for name in ("name", "timezone", "dtstart", "durationMinutes", "rrule")} == {
@@ -98,7 +98,7 @@ async def test_switched_on_the_series_record_is_written_and_named_by_its_date(de
 
 
 async def test_exceptions_are_updated_and_fields_of_another_app_stay(deployment: Deployment):
-    await turn(deployment, Flag.SERIES_LEXICON)
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
     ana, series = await make(deployment)
     ((uri, record),) = (await records(deployment, ana, SERIES)).items()
     swap = record.pop("cid")
@@ -124,10 +124,10 @@ async def test_exceptions_are_updated_and_fields_of_another_app_stay(deployment:
 
 
 async def test_deleting_a_series_deletes_its_record_although_the_flag_is_off(deployment: Deployment):
-    await turn(deployment, Flag.SERIES_LEXICON)
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
     ana, series = await make(deployment)
     assert len(await records(deployment, ana, SERIES)) == 1
-    await turn(deployment, Flag.SERIES_LEXICON, is_on=False)
+    await switch_flag(deployment, Flag.SERIES_LEXICON, is_on=False)
     assert len(await records(deployment, ana, SERIES)) == 1
     async with deployment.db.transaction() as tx:
         await actions.delete(tx, await actions.lock_managed(tx, ana, series.slug), keeps_events=False)
@@ -142,7 +142,7 @@ async def test_the_record_of_a_detected_series_depends_on_its_authors_confirmati
     """The host no longer confirms the rule, so its record is deleted from their repository. It is created again when
     they confirm it again.
     """
-    await turn(deployment, Flag.SERIES_LEXICON)
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
     ana = await deployment.person("Ana")
     # The first event creates their repository.
     await deployment.event(ana, title="Something else")
@@ -172,9 +172,9 @@ async def test_the_next_dates_record_has_the_rule_while_that_is_switched_on(depl
     ana, _ = await make(deployment)
     ((uri, before),) = (await records(deployment, ana, EVENT)).items()
     assert "rrule" not in before
-    await turn(deployment, Flag.NATIVE_RECURRENCE)
+    await switch_flag(deployment, Flag.NATIVE_RECURRENCE)
     await deliver_publications(deployment)
     assert (await deployment.record(uri))["rrule"] == "FREQ=WEEKLY;UNTIL=20260509T160000Z"
-    await turn(deployment, Flag.NATIVE_RECURRENCE, is_on=False)
+    await switch_flag(deployment, Flag.NATIVE_RECURRENCE, is_on=False)
     await deliver_publications(deployment)
     assert "rrule" not in await deployment.record(uri)

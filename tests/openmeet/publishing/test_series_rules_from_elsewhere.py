@@ -16,7 +16,7 @@ from openmeet.network.records.collections import EVENT
 from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence.rule import format_rule
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_series_records import deliver_publications, make, records, turn
+from tests.openmeet.publishing.test_series_records import deliver_publications, make, records, switch_flag
 
 
 async def rewrite(deployment: Deployment, who: Caller, uri: str, **said: Any) -> None:
@@ -33,7 +33,7 @@ async def rewrite(deployment: Deployment, who: Caller, uri: str, **said: Any) ->
 
 
 async def with_rule(deployment: Deployment) -> tuple[Caller, Series, str]:
-    await turn(deployment, Flag.NATIVE_RECURRENCE)
+    await switch_flag(deployment, Flag.NATIVE_RECURRENCE)
     ana, series = await make(deployment)
     await deployment.listen(ana.user_id)
     ((uri, record),) = (await records(deployment, ana, EVENT)).items()
@@ -88,7 +88,7 @@ async def test_an_invalid_rule_is_kept_for_the_host_to_read(deployment: Deployme
 
 async def test_switched_off_the_rule_is_another_apps_field(deployment: Deployment):
     ana, series, uri = await with_rule(deployment)
-    await turn(deployment, Flag.NATIVE_RECURRENCE, is_on=False)
+    await switch_flag(deployment, Flag.NATIVE_RECURRENCE, is_on=False)
     await rewrite(deployment, ana, uri, rrule="FREQ=DAILY")
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;COUNT=10", [])
 

@@ -14,7 +14,7 @@ from tests.openmeet.deployment import Deployment, details
 from tests.openmeet.publishing.test_series_records import make
 
 
-async def turn(deployment: Deployment, flag: Flag, *, is_on: bool) -> None:
+async def switch_flag(deployment: Deployment, flag: Flag, *, is_on: bool) -> None:
     async with deployment.db.transaction() as tx:
         assert await switch(tx, flag, is_on=is_on, changed_by="a test")
     deployment.clock.turn(MAX_AGE)
@@ -22,13 +22,13 @@ async def turn(deployment: Deployment, flag: Flag, *, is_on: bool) -> None:
 
 async def test_events_wait_while_they_are_switched_off_and_are_sent_afterwards(deployment: Deployment):
     ana = await deployment.person()
-    await turn(deployment, Flag.EVENTS_OUT, is_on=False)
+    await switch_flag(deployment, Flag.EVENTS_OUT, is_on=False)
     event = await deployment.event(ana)
     await deployment.deliver_publications()
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.uri is None
     assert publication.shown(deployment.clock.now(), is_allowed=True) == RecordStatus.SWITCHED_OFF()
-    await turn(deployment, Flag.EVENTS_OUT, is_on=True)
+    await switch_flag(deployment, Flag.EVENTS_OUT, is_on=True)
     await deployment.deliver_publications()
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.state is PublicationState.PUBLISHED
@@ -38,7 +38,7 @@ async def test_events_wait_while_they_are_switched_off_and_are_sent_afterwards(d
 async def test_a_waiting_event_is_sent_although_its_handler_has_just_run(deployment: Deployment):
     """A publisher that ran just before the switch does not delay them by ten minutes."""
     ana = await deployment.person()
-    await turn(deployment, Flag.EVENTS_OUT, is_on=False)
+    await switch_flag(deployment, Flag.EVENTS_OUT, is_on=False)
     event = await deployment.event(ana)
     await deployment.deliver_publications()
     async with deployment.db.transaction() as tx:
@@ -52,8 +52,8 @@ async def test_series_are_sent_although_their_handler_has_just_run(deployment: D
     that ran just before must not skip them.
     """
     _, series = await make(deployment)
-    await turn(deployment, Flag.SERIES_LEXICON, is_on=True)
-    await turn(deployment, Flag.SERIES_LEXICON, is_on=False)
+    await switch_flag(deployment, Flag.SERIES_LEXICON, is_on=True)
+    await switch_flag(deployment, Flag.SERIES_LEXICON, is_on=False)
     await deployment.deliver_publications()
     async with deployment.db.transaction() as tx:
         assert await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
@@ -66,11 +66,11 @@ async def test_an_edit_waits_and_the_record_stays_as_it_was(deployment: Deployme
     event = await deployment.event(ana)
     await deployment.deliver_publications()
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
-    await turn(deployment, Flag.EVENTS_OUT, is_on=False)
+    await switch_flag(deployment, Flag.EVENTS_OUT, is_on=False)
     await deployment.revise(ana, event.slug, title="Coffee")
     await deployment.deliver_publications()
     assert (await deployment.record(uri))["name"] == "Tea in the park"
-    await turn(deployment, Flag.EVENTS_OUT, is_on=True)
+    await switch_flag(deployment, Flag.EVENTS_OUT, is_on=True)
     await deployment.deliver_publications()
     assert (await deployment.record(uri))["name"] == "Coffee"
 
@@ -81,7 +81,7 @@ async def test_a_private_event_is_retracted_although_publishing_is_off(deploymen
     event = await deployment.event(ana)
     await deployment.deliver_publications()
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
-    await turn(deployment, Flag.EVENTS_OUT, is_on=False)
+    await switch_flag(deployment, Flag.EVENTS_OUT, is_on=False)
     await deployment.revise(ana, event.slug, visibility="private")
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
@@ -92,14 +92,14 @@ async def test_a_private_event_is_retracted_although_publishing_is_off(deploymen
 async def test_answers_wait_while_events_are_sent(deployment: Deployment):
     """Each direction and kind has its own switch."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    await turn(deployment, Flag.RSVPS_OUT, is_on=False)
+    await switch_flag(deployment, Flag.RSVPS_OUT, is_on=False)
     event = await deployment.event(ana)
     answer = await deployment.answer(ben, event.slug, RsvpReply.GOING)
     await deployment.deliver_publications()
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
-    await turn(deployment, Flag.RSVPS_OUT, is_on=True)
+    await switch_flag(deployment, Flag.RSVPS_OUT, is_on=True)
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
 
@@ -109,7 +109,7 @@ async def test_nobody_waits_for_a_record_that_is_not_written(deployment: Deploym
     cleo = await deployment.connected()
     async with deployment.db.reader() as reader:
         assert await is_held_at_first(reader, cleo.user_id, details())
-    await turn(deployment, Flag.EVENTS_OUT, is_on=False)
+    await switch_flag(deployment, Flag.EVENTS_OUT, is_on=False)
     async with deployment.db.transaction() as tx:
         assert not await is_held_at_first(tx, cleo.user_id, details())
         event = await events.create(tx, cleo, details())

@@ -38,7 +38,7 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import SqliteFiles
 from tests.openmeet.deployment import Deployment, Fixed, heard_until, open_deployment, records_listed
-from tests.openmeet.publishing.test_groups import deliver_publications, found, let_in, now, show, turn
+from tests.openmeet.publishing.test_groups import deliver_publications, found, let_in, now, show, switch_flag
 from tests.openmeet.sign_in.test_refreshing_processes import line_of, tell
 from tests.parts import ROOT, needs
 from tests.simulation.reference_pds import ReferencePds
@@ -144,7 +144,7 @@ async def servers(make_sqlite: SqliteFiles, tmp_path: Path) -> AsyncIterator[Two
         reference = ReferencePds(tmp_path / "reference", deployment.plc_url)
         await reference.start()
         try:
-            await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+            await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
             yield TwoServers(deployment, reference, {}, url)
         finally:
             await reference.stop()

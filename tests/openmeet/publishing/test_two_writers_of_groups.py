@@ -24,7 +24,7 @@ from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.groups.people import details as group_details
-from tests.openmeet.publishing.test_groups import turn
+from tests.openmeet.publishing.test_groups import switch_flag
 from tests.openmeet.publishing.test_series_records import RULE
 from tests.openmeet.publishing.test_two_writers import Step, Writers, delivered, kept, orders, run_until_idle
 
@@ -83,7 +83,7 @@ async def _series(deployment: Deployment, cleo: Caller, name: str) -> str:
 @pytest.mark.parametrize("part", range(5))
 async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment, part: int):
     """In the end page and repository are equal, no manual edit is lost without a trace, and nobody writes any more."""
-    await turn(deployment, Flag.GROUPS, Flag.SERIES_LEXICON)
+    await switch_flag(deployment, Flag.GROUPS, Flag.SERIES_LEXICON)
     cleo = await deployment.connected("cleo")
     for number, order in enumerate([*orders()][part::5]):
         app = await deployment.stranger("cleo")

@@ -25,7 +25,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
-from tests.openmeet.publishing.test_groups import deliver_publications, found, let_in, records_in, turn
+from tests.openmeet.publishing.test_groups import deliver_publications, found, let_in, records_in, switch_flag
 from tests.openmeet.publishing.test_moving_records import second_account
 
 
@@ -130,7 +130,7 @@ async def test_an_answer_in_a_claimed_account_is_changed_there(deployment: Deplo
 
 
 async def test_a_membership_record_in_the_older_account_is_changed_there(deployment: Deployment):
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     hedi, cleo = await deployment.connected("hedi"), await deployment.connected("cleo")
     group = await found(deployment, hedi)
     await let_in(deployment, hedi, group, cleo)

@@ -77,7 +77,7 @@ async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Call
     return [Caller(UserId(str(one["id"])), str(one["name"])) for one in sorted(people, key=lambda one: str(one["id"]))]
 
 
-async def pay_all(db: Database) -> None:
+async def deliver_all(db: Database) -> None:
     while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out.fan_out_handler(db, AUDIENCES))}):
         pass
 
@@ -98,12 +98,12 @@ async def test_an_edit_notifies_the_first_people_and_enqueues_the_rest(practice_
         people = await crowd(tx, series)
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
         assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * 3 + [[]] * 9
-    await pay_all(practice_db)
+    await deliver_all(practice_db)
     async with practice_db.transaction() as tx:
         assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * CROWD
         assert await mails(tx) == [one.user_id for one in people]
         await tx.execute("update outbox_jobs set state = 'due' where kind = 'fan_out'")
-    await pay_all(practice_db)
+    await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [[kinds.EVENT_CHANGED]] * CROWD
         assert len(await mails(reader)) == CROWD
@@ -121,12 +121,12 @@ async def test_an_attendee_of_several_dates_who_follows_gets_one_mail(practice_d
         await tx.execute("delete from notification_emails")  # the host's e-mails about Ben's answers
         found = await dates(tx, series)
         await cancel_dates.remove_dates(tx, await locked(tx, ana, series), names(found[3:4]))
-    await pay_all(practice_db)
+    await deliver_all(practice_db)
     async with practice_db.transaction() as tx:
         await tx.execute("delete from notification_emails")
         await tx.execute("delete from attendances where user_id <> :ben", ben=ben.user_id)
         await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU")
-    await pay_all(practice_db)
+    await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert (await mails(reader)).count(ben.user_id) == 1
 
@@ -156,13 +156,13 @@ async def test_a_handler_that_dies_notifies_everybody_exactly_once(
     with monkeypatch.context() as patch:
         patch.setattr(fan_out, "notify_each", dying)
         with pytest.raises(Killed):
-            await pay_all(practice_db)
+            await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [
             [kinds.EVENT_CHANGED] if at < 3 + 4 * pieces else [] for at in range(CROWD)
         ]
     clock.turn(2 * MINUTE)  # so that its lease expires
-    await pay_all(practice_db)
+    await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [[kinds.EVENT_CHANGED]] * CROWD
         assert len(await mails(reader)) == CROWD
@@ -183,7 +183,7 @@ async def test_an_edit_undone_in_time_notifies_nobody_else(practice_db: Database
         eve = await person(tx, "Eve")
         await go(tx, eve, (await dates(tx, series))[0])
         await undo.undo(tx, await locked(tx, ana, series))
-    await pay_all(practice_db)
+    await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [[kinds.EVENT_CHANGED] * 2] * 3 + [[]] * 9
         assert await kinds_received(reader, eve) == [kinds.EVENT_CHANGED]
@@ -194,10 +194,10 @@ async def test_an_undo_after_everybody_was_notified_notifies_everybody(practice_
         ana, series = await begin(tx)
         people = await crowd(tx, series)
         await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
-    await pay_all(practice_db)
+    await deliver_all(practice_db)
     async with practice_db.transaction() as tx:
         await undo.undo(tx, await locked(tx, ana, series))
-    await pay_all(practice_db)
+    await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [[kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]] * CROWD
 
@@ -209,7 +209,7 @@ async def test_later_actions_are_not_notified_before_earlier_ones(practice_db: D
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
         await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
         assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * 3 + [[]] * 9
-    await pay_all(practice_db)
+    await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [[kinds.EVENT_CHANGED, kinds.EVENT_CANCELLED]] * CROWD
 
@@ -224,7 +224,7 @@ async def test_concurrent_notifications_of_one_person_wait_for_each_other(practi
         await fan_out.insert(tx, CONCERNED_BY_SERIES, series.id, SeriesNotice([news], by=ben.user_id), UserId(""))
         await reassign_series(tx, ana.user_id, bea.user_id)
         await fan_out.reassign(tx, ana.user_id, bea.user_id)
-    await pay_all(practice_db)
+    await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert (await kinds_received(reader, ana), await kinds_received(reader, bea)) == ([], [kinds.EVENT_CHANGED])
 

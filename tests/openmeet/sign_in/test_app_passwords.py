@@ -7,14 +7,14 @@ from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.did import Did
 from openmeet.domain.users import erasure_requests
 from tests.openmeet.deployment import Fixed
-from tests.openmeet.sign_in.doorway import PASSWORD, Door
+from tests.openmeet.sign_in.sign_in_site import PASSWORD, SignInSite
 
 HANDLE = "ana.town.test"
 
 
-async def app_password(door: Door) -> str:
+async def app_password(site: SignInSite) -> str:
     """An app password that Ana made at her account server."""
-    deployment = door.deployment
+    deployment = site.deployment
     await deployment.account("ana")
     tokens = await create_session(deployment.network.http, deployment.clock, deployment.pds_url, Did(HANDLE), PASSWORD)
     client = XrpcClient(
@@ -24,37 +24,37 @@ async def app_password(door: Door) -> str:
     return str(made["password"])
 
 
-async def is_leaving(door: Door) -> bool:
-    identity = await door.identity("ana")
-    async with door.db.reader() as reader:
+async def is_leaving(site: SignInSite) -> bool:
+    identity = await site.identity("ana")
+    async with site.db.reader() as reader:
         return await erasure_requests.find(reader, identity.user_id) is not None
 
 
-async def test_an_app_password_cannot_delete_the_account(door: Door) -> None:
+async def test_an_app_password_cannot_delete_the_account(site: SignInSite) -> None:
     """Neither on the page nor in the API, however recent the sign-in is. The account's own password does."""
-    weak = await app_password(door)
-    async with door.browser() as browser:
+    weak = await app_password(site)
+    async with site.browser() as browser:
         entered = await browser.post("/sign-in/handle", data={"handle": HANDLE, "password": weak})
         assert entered.status_code == 303
         shown = (await browser.get("/settings/delete")).text
         assert "app password" in shown
         assert 'name="confirm"' not in shown
         assert (await browser.post("/settings/delete", data={"confirm": HANDLE})).status_code == 400
-    assert not await is_leaving(door)
+    assert not await is_leaving(site)
     for password, status in ((weak, 403), (PASSWORD, 202)):
-        async with door.browser() as program:
+        async with site.browser() as program:
             opened = await program.post("/api/session", json={"handle": HANDLE, "password": password})
             program.headers["authorization"] = f"Bearer {opened.json()['token']}"
             answer = await program.request("DELETE", "/api/me", json={"confirm": HANDLE})
         assert answer.status_code == status, answer.text
         assert status == 202 or answer.json()["title"] == "ProofTooWeak"
-    assert await is_leaving(door)
+    assert await is_leaving(site)
 
 
-async def test_an_app_password_cannot_add_another_way_to_sign_in(door: Door) -> None:
+async def test_an_app_password_cannot_add_another_way_to_sign_in(site: SignInSite) -> None:
     """Otherwise a holder of the app password could add their own e-mail address, and sign in with more rights later."""
-    weak = await app_password(door)
-    async with door.browser() as browser:
+    weak = await app_password(site)
+    async with site.browser() as browser:
         await browser.post("/sign-in/handle", data={"handle": HANDLE, "password": weak})
         for path, typed in (
             ("/settings/join", {"email": "eve@example.org"}),

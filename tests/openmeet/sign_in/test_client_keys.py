@@ -14,31 +14,31 @@ from openmeet.network.repositories import agents, oauth_client_keys
 from openmeet.network.repositories.clients import OAuthApp, app_of
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 from tests.simulation.processes import free_port
 
 
 @pytest.fixture
-async def served(deployment: Deployment, make_database: MakeDatabase) -> AsyncIterator[Door]:
+async def served(deployment: Deployment, make_database: MakeDatabase) -> AsyncIterator[SignInSite]:
     """A site whose client metadata the PDS can fetch, as it could over https."""
     port = free_port()
     app = OAuthApp(f"http://127.0.0.1:{port}", "Meet", is_confidential=True)
-    door = door_to(deployment, await make_database("openmeet", clock=deployment.clock), app=app)
-    serving = await serve(door.app, "127.0.0.1", port)
-    yield door
-    await door.network.wait_for_refreshes()
+    site = site_for(deployment, await make_database("openmeet", clock=deployment.clock), app=app)
+    serving = await serve(site.app, "127.0.0.1", port)
+    yield site
+    await site.network.wait_for_refreshes()
     await serving.stop()
 
 
-async def key_ids(door: Door) -> list[str]:
-    async with door.browser() as browser:
+async def key_ids(site: SignInSite) -> list[str]:
+    async with site.browser() as browser:
         keys = (await browser.get("/jwks.json")).json()["keys"]
     assert all(set(key) == {"crv", "kty", "x", "y", "kid", "use", "alg"} for key in keys), "a secret is served"
     return [key["kid"] for key in keys]
 
 
-async def act(door: Door) -> None:
-    agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))
+async def act(site: SignInSite) -> None:
+    agent = await agents.agent_for(site.db, site.network, await site.identity("ana"))
     await agent.query("com.atproto.server.getSession")
 
 
@@ -57,13 +57,13 @@ def test_the_client_metadata_meets_the_profile():
     assert parse_client_id(laptop.client_id).startswith("http://localhost?")
 
 
-async def test_a_laptop_serves_no_client_metadata(door: Door):
-    async with door.browser() as browser:
+async def test_a_laptop_serves_no_client_metadata(site: SignInSite):
+    async with site.browser() as browser:
         assert (await browser.get("/client-metadata.json")).status_code == 404
         assert (await browser.get("/jwks.json")).status_code == 404
 
 
-async def test_keys_are_rotated_while_sessions_are_open(served: Door):
+async def test_keys_are_rotated_while_sessions_are_open(served: SignInSite):
     """A new key is published before it is used, a session keeps its original key, and a key that no session needs is
     removed.
     """
@@ -71,7 +71,7 @@ async def test_keys_are_rotated_while_sessions_are_open(served: Door):
     async with served.browser() as browser:
         assert (await browser.get("/client-metadata.json")).json()["client_id"].endswith("/client-metadata.json")
         (first,) = await key_ids(served)
-        await served.let_in(browser, "ana")
+        await served.sign_in_at_pds(browser, "ana")
         assert (await served.stored("ana")).client_key_id == first
         served.deployment.clock.turn(91 * DAY)
         assert await oauth_client_keys.rotate_when_due(served.db, served.network)
@@ -80,12 +80,12 @@ async def test_keys_are_rotated_while_sessions_are_open(served: Door):
         assert await key_ids(served) == [second, first]
         # The access token lives for one day, and the session would be refreshed in normal use; here it has been idle
         # for too long.
-        await served.let_in(browser, "ana")
+        await served.sign_in_at_pds(browser, "ana")
         assert (await served.stored("ana")).client_key_id == first
         served.deployment.clock.turn(20 * MINUTE)
         await act(served)
         served.deployment.clock.turn(HOUR)
-        await served.let_in(browser, "ana")
+        await served.sign_in_at_pds(browser, "ana")
         await served.network.wait_for_refreshes()
         assert (await served.stored("ana")).client_key_id == second
         served.deployment.clock.turn(20 * MINUTE)

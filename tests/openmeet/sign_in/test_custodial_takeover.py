@@ -16,7 +16,7 @@ from openmeet.network.repositories.consent import Publishing
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.interop.consent import allow
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 from tests.openmeet.site_under_test import change_services
 
 PATH = "/settings/identity/take-over"
@@ -24,13 +24,13 @@ NEW = "a password of her own"
 
 
 @pytest.fixture
-async def kept(deployment: Deployment) -> Door:
-    door = door_to(deployment, deployment.db)
-    change_services(door.app, publishing=Publishing(door.network, deployment.keeper))
-    return door
+async def kept(deployment: Deployment) -> SignInSite:
+    site = site_for(deployment, deployment.db)
+    change_services(site.app, publishing=Publishing(site.network, deployment.keeper))
+    return site
 
 
-async def test_a_custodial_repository_becomes_its_persons_own(kept: Door):
+async def test_a_custodial_repository_becomes_its_persons_own(kept: SignInSite):
     deployment = kept.deployment
     ana = await deployment.person("Ana")
     identity = await deployment.identity(ana.user_id)
@@ -60,7 +60,7 @@ async def test_a_custodial_repository_becomes_its_persons_own(kept: Door):
         event = await deployment.event(ana)
         await schedule.run_once(deployment.publisher)
         assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
-        where = await kept.leave(browser, "ana.town.test")
+        where = await kept.start_sign_in(browser, "ana.town.test")
         assert (await browser.get(await allow(where, "ana.town.test", NEW))).status_code == 303
         await schedule.run_once(deployment.publisher)
         assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED

@@ -3,21 +3,21 @@
 from openmeet.domain.groups import invitation_queries
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.sign_in.doorway import Door
+from tests.openmeet.sign_in.sign_in_site import SignInSite
 
 
-async def test_an_unknown_account_is_followed_by_its_handle(door: Door) -> None:
-    await door.deployment.account("ana")
-    await door.deployment.account("ben")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        me = await door.identity("ana")
-        async with door.db.transaction() as tx:
+async def test_an_unknown_account_is_followed_by_its_handle(site: SignInSite) -> None:
+    await site.deployment.account("ana")
+    await site.deployment.account("ben")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        me = await site.identity("ana")
+        async with site.db.transaction() as tx:
             group = await group_by(tx, Caller(me.user_id, "Ana"))
         path = f"/groups/{group.slug}/follows"
         unknown = await browser.post(path, data={"did": "nobody.town.test"})
         assert (unknown.status_code, "We found no account with this name" in unknown.text) == (400, True)
         assert (await browser.post(path, data={"did": "@Ben.town.test "})).status_code == 303
-    ben = await door.network.handles.identify("ben.town.test")  # type: ignore[arg-type]
-    async with door.db.reader() as reader:
+    ben = await site.network.handles.identify("ben.town.test")  # type: ignore[arg-type]
+    async with site.db.reader() as reader:
         assert [did for did, _ in await invitation_queries.followed(reader, group.id)] == [ben.did]

@@ -21,8 +21,8 @@ from openmeet.network.repositories import agents
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import did
-from tests.openmeet.sign_in.doorway import Door, door_to
 from tests.openmeet.sign_in.hostile import Hostile, hostile_server
+from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 from tests.simulation.directory import Directory
 
 KEY = k256.K256PrivateKey(b"k" * 32).public
@@ -40,14 +40,14 @@ async def hostile() -> AsyncIterator[Hostile]:
 
 
 @asynccontextmanager
-async def door_with(
+async def site_with(
     deployment: Deployment, db, documents: dict[str, dict[str, object]], **changes: object
-) -> AsyncIterator[Door]:
+) -> AsyncIterator[SignInSite]:
     """The site with another directory."""
     async with Directory(documents) as directory:
         dids = DidResolver(deployment.network.http, deployment.clock, DidSettings(directory.url, is_development=True))
         handles = HandleResolver(deployment.network.http, dids, deployment.clock, HandleSettings(is_development=True))
-        yield door_to(deployment, db, dids=dids, handles=handles, **changes)
+        yield site_for(deployment, db, dids=dids, handles=handles, **changes)
         await handles.close()
         await dids.close()
 
@@ -63,8 +63,8 @@ async def test_a_server_can_only_speak_for_its_own_accounts(
     """It names somebody whose account is elsewhere: nobody is signed in, and its tokens are revoked."""
     documents = {EVE: document(EVE, hostile.url), ANA: document(ANA, deployment.pds_url)}
     async with (
-        door_with(deployment, await make_sqlite("openmeet", clock=deployment.clock), documents) as door,
-        door.browser() as b,
+        site_with(deployment, await make_sqlite("openmeet", clock=deployment.clock), documents) as site,
+        site.browser() as b,
     ):
         for typed, subject, heading in (
             (hostile.url, ANA, "We stopped this sign-in"),
@@ -73,17 +73,17 @@ async def test_a_server_can_only_speak_for_its_own_accounts(
         ):
             hostile.sent.clear()
             hostile.subject = subject
-            await door.leave(b, typed)
+            await site.start_sign_in(b, typed)
             answer = await come_back(b, hostile)
             assert (answer.status_code, heading in answer.text) == (400, True), (typed, subject)
             assert hostile.tokens_sent() == ["refresh-2"]
-        async with door.db.reader() as reader:
+        async with site.db.reader() as reader:
             assert await reader.fetch("select 1 from users") == []
         # An honest response signs in its own account, although its handle does not resolve.
         hostile.subject = EVE
-        await door.leave(b, hostile.url)
+        await site.start_sign_in(b, hostile.url)
         assert (await come_back(b, hostile)).status_code == 303
-        async with door.db.reader() as reader:
+        async with site.db.reader() as reader:
             assert [row["did"] for row in await reader.fetch("select did from repository_sessions")] == [EVE]
 
 
@@ -93,15 +93,15 @@ async def test_no_token_follows_an_account_that_moved(
     """A server that is down ends no session. An account that has moved does, and no token is sent to either server."""
     documents = {EVE: document(EVE, hostile.url)}
     async with (
-        door_with(deployment, await make_sqlite("openmeet", clock=deployment.clock), documents) as door,
-        door.browser() as b,
+        site_with(deployment, await make_sqlite("openmeet", clock=deployment.clock), documents) as site,
+        site.browser() as b,
     ):
         hostile.subject = EVE
-        await door.leave(b, EVE)
+        await site.start_sign_in(b, EVE)
         await come_back(b, hostile)
-        async with door.db.reader() as reader:
+        async with site.db.reader() as reader:
             (row,) = await reader.fetch("select user_id from identities")
-        agent = await agents.agent_for_user(door.db, door.network, row["user_id"])
+        agent = await agents.agent_for_user(site.db, site.network, row["user_id"])
         # less than a minute is left, so it is refreshed whatever the jitter
         deployment.clock.turn(14 * MINUTE + 1 * SECOND)
         hostile.status = 503
@@ -120,7 +120,7 @@ async def test_no_token_follows_an_account_that_moved(
 async def test_invalid_metadata_prevents_sign_in(deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile):
     """Another issuer, two servers, no PKCE, somebody else's PDS: the page says that one cannot sign in at this server."""
     db = await make_sqlite("openmeet", clock=deployment.clock)
-    async with door_with(deployment, db, {EVE: document(EVE, hostile.url)}) as door, door.browser() as b:
+    async with site_with(deployment, db, {EVE: document(EVE, hostile.url)}) as site, site.browser() as b:
         for server, resource in (
             ({"issuer": f"{hostile.url}/"}, {}),
             ({"issuer": "https://pds.example"}, {}),
@@ -156,7 +156,7 @@ async def test_metadata_that_points_to_private_addresses_is_not_followed(
         ANA: document(ANA, inside),
         did(3): document(did(3), "https://localhost"),
     }
-    async with door_with(deployment, db, documents, servers=servers) as door, door.browser() as b:
+    async with site_with(deployment, db, documents, servers=servers) as site, site.browser() as b:
         for typed in (EVE, ANA, did(3), hostile.url, inside, "https://169.254.169.254"):
             answer = await b.post("/sign-in/network", data={"identifier": typed})
             assert answer.status_code == 400, typed
@@ -189,10 +189,10 @@ async def test_only_a_server_that_was_told_to_prompt_gives_proof(
     if prompts is None:
         hostile.leaves_out = "prompt_values_supported"
     async with (
-        door_with(deployment, deployment.db, {ANA: document(ANA, hostile.url)}) as door,
-        door.browser() as browser,
+        site_with(deployment, deployment.db, {ANA: document(ANA, hostile.url)}) as site,
+        site.browser() as browser,
     ):
-        await door.leave(browser, ANA, next_path=next_path)
+        await site.start_sign_in(browser, ANA, next_path=next_path)
         (pushed,) = [form for path, form in hostile.sent if path == "/oauth/par"]
         assert pushed.get("prompt") == asked
         assert (await come_back(browser, hostile)).status_code == 303

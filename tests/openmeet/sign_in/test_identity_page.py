@@ -37,60 +37,60 @@ from openmeet.outbox.reasons import PublicationReason
 from programs.resealing import columns_of_code_key, sealed_columns
 from tests.interop.consent import allow
 from tests.openmeet.deployment import details
-from tests.openmeet.sign_in.doorway import PASSWORD, Door, where_of
+from tests.openmeet.sign_in.sign_in_site import PASSWORD, SignInSite, where_of
 from tests.openmeet.site_under_test import CODE_KEY, sign_up
 
 HERE = "/settings/identity"
 
 
-async def link(door: Door, browser: httpx.AsyncClient, name: str) -> httpx.Response:
+async def link(site: SignInSite, browser: httpx.AsyncClient, name: str) -> httpx.Response:
     asked = await browser.post(f"{HERE}/link", data={"identifier": f"{name}.town.test"})
     assert asked.status_code == 200, asked.text
     return await browser.get(await allow(where_of(asked), f"{name}.town.test", PASSWORD))
 
 
-async def agreed(door: Door, user_id: UserId) -> Caller:
+async def agreed(site: SignInSite, user_id: UserId) -> Caller:
     """Make the person agree to publishing."""
-    async with door.db.transaction() as tx:
+    async with site.db.transaction() as tx:
         await actions.agree(tx, user_id, handle="ana.town.test")
     return Caller(user_id, "Ana")
 
 
-async def new_event(door: Door, host: Caller) -> Event:
-    async with door.db.transaction() as tx:
+async def new_event(site: SignInSite, host: Caller) -> Event:
+    async with site.db.transaction() as tx:
         return await events.create(tx, host, details())
 
 
-async def status_of(door: Door, event: Event) -> PublicationStatus:
-    async with door.db.reader() as reader:
+async def status_of(site: SignInSite, event: Event) -> PublicationStatus:
+    async with site.db.reader() as reader:
         return (await publication_status.statuses(reader, PublicationKind.EVENT, [event.id]))[event.id]
 
 
-def publisher_of(door: Door) -> Publisher:
-    return replace(door.deployment.publisher, db=door.db, network=door.network)
+def publisher_of(site: SignInSite) -> Publisher:
+    return replace(site.deployment.publisher, db=site.db, network=site.network)
 
 
-async def test_accounts_are_connected_switched_and_disconnected(door_on_each: Door):
+async def test_accounts_are_connected_switched_and_disconnected(site_on_each: SignInSite):
     """The newest one is used for new records. A disconnected one is signed out at its server and forgotten here."""
-    door = door_on_each
+    site = site_on_each
     for name in ("ana", "work"):
-        await door.deployment.account(name)
-    async with door.browser() as browser:
+        await site.deployment.account(name)
+    async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         assert "No account is connected" in (await browser.get(HERE)).text
         for name in ("ana", "work"):
-            back = await link(door, browser, name)
+            back = await link(site, browser, name)
             assert (back.status_code, back.headers["location"]) == (303, HERE)
-        ana, work = await door.identity("ana"), await door.identity("work")
+        ana, work = await site.identity("ana"), await site.identity("work")
         assert ana.user_id == work.user_id
         assert (ana.is_default, work.is_default) == (False, True)
         await browser.post(f"{HERE}/switch", data={"did": ana.did})
-        assert (await door.identity("ana")).is_default
-        agent = await agents.agent_for_user(door.db, door.network, ana.user_id)
+        assert (await site.identity("ana")).is_default
+        agent = await agents.agent_for_user(site.db, site.network, ana.user_id)
         assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
         gone = await browser.post(f"{HERE}/unlink", data={"did": ana.did})
         assert gone.status_code == 303
-        assert (await door.identity("work")).is_default
+        assert (await site.identity("work")).is_default
         page = (await browser.get(HERE)).text
         assert ("work.town.test" in page, "ana.town.test" in page) == (True, False)
         # Somebody else's account cannot be changed.
@@ -98,41 +98,41 @@ async def test_accounts_are_connected_switched_and_disconnected(door_on_each: Do
         assert (await browser.post(f"{HERE}/switch", data={"did": ana.did})).status_code == 404
 
 
-async def test_the_only_way_to_sign_in_cannot_be_disconnected(door: Door):
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        refused = await browser.post(f"{HERE}/unlink", data={"did": (await door.identity("ana")).did})
+async def test_the_only_way_to_sign_in_cannot_be_disconnected(site: SignInSite):
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        refused = await browser.post(f"{HERE}/unlink", data={"did": (await site.identity("ana")).did})
         assert (refused.status_code, "only way you have to sign in" in refused.text) == (422, True)
-        assert await door.session("ana") is not None
+        assert await site.session("ana") is not None
 
 
-async def test_linking_another_users_account_waits_for_confirmation(door: Door):
+async def test_linking_another_users_account_waits_for_confirmation(site: SignInSite):
     """Linking an account that another user of this site has leads to the question whether both are the same person."""
-    await door.deployment.account("ana")
-    async with door.browser() as first, door.browser() as second:
-        await door.let_in(first, "ana")
+    await site.deployment.account("ana")
+    async with site.browser() as first, site.browser() as second:
+        await site.sign_in_at_pds(first, "ana")
         await sign_up(second, "bob@example.org", "Bob")
-        back = await link(door, second, "ana")
+        back = await link(site, second, "ana")
         assert back.headers["location"].startswith("/settings/join/")
         # Not before that: this person must not write another person's records.
-        identity = await door.identity("ana")
-        async with door.db.reader() as reader:
+        identity = await site.identity("ana")
+        async with site.db.reader() as reader:
             (bob,) = await reader.fetch("select id from users where email = 'bob@example.org'")
         assert identity.user_id != bob["id"]
 
 
-async def test_a_forbidden_record_waits_and_is_sent_once_it_is_allowed(door: Door):
+async def test_a_forbidden_record_waits_and_is_sent_once_it_is_allowed(site: SignInSite):
     """The person unticked events, so the event is blocked with an explanation. After they allow it, it is due again."""
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana", without="repo:community.lexicon.calendar.event")
-        ana = await door.identity("ana")
-        caller = await agreed(door, ana.user_id)
-        publisher = publisher_of(door)
-        event = await new_event(door, caller)
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana", without="repo:community.lexicon.calendar.event")
+        ana = await site.identity("ana")
+        caller = await agreed(site, ana.user_id)
+        publisher = publisher_of(site)
+        event = await new_event(site, caller)
         await schedule.run_once(publisher)
-        grant_state = await status_of(door, event)
+        grant_state = await status_of(site, event)
         assert (grant_state.state, grant_state.reason) == (
             PublicationState.BLOCKED,
             PublicationReason.NOT_ALLOWED(),
@@ -140,58 +140,58 @@ async def test_a_forbidden_record_waits_and_is_sent_once_it_is_allowed(door: Doo
         asked = await browser.post(f"{HERE}/permit", data={"did": ana.did, "feature": "calendar"})
         await browser.get(await allow(where_of(asked), "ana.town.test", PASSWORD))
         await schedule.run_once(publisher)
-        assert (await status_of(door, event)).state is PublicationState.PUBLISHED
+        assert (await status_of(site, event)).state is PublicationState.PUBLISHED
 
 
-async def test_signing_out_says_that_publishing_continues_and_how_to_end_it(door: Door):
+async def test_signing_out_says_that_publishing_continues_and_how_to_end_it(site: SignInSite):
     """What was due is still published afterwards. After "Sign out everywhere" the page no longer says so, and nothing
     is published.
     """
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        caller = await agreed(door, (await door.identity("ana")).user_id)
-        event = await new_event(door, caller)
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        caller = await agreed(site, (await site.identity("ana")).user_id)
+        event = await new_event(site, caller)
         out = await browser.post("/sign-out")
         shown = (await browser.get(out.headers["location"])).text
         assert "Syncing goes on" in shown
         assert "Sign out here and at your servers" in shown
-        await schedule.run_once(publisher_of(door))
-        assert (await status_of(door, event)).state is PublicationState.PUBLISHED
-        await door.let_in(browser, "ana")
+        await schedule.run_once(publisher_of(site))
+        assert (await status_of(site, event)).state is PublicationState.PUBLISHED
+        await site.sign_in_at_pds(browser, "ana")
         out = await browser.post(f"{HERE}/sign-out-everywhere")
         assert "Syncing goes on" not in (await browser.get(out.headers["location"])).text
-        later = await new_event(door, caller)
-        await schedule.run_once(publisher_of(door))
-        assert (await status_of(door, later)).state is PublicationState.BLOCKED
+        later = await new_event(site, caller)
+        await schedule.run_once(publisher_of(site))
+        assert (await status_of(site, later)).state is PublicationState.BLOCKED
 
 
-async def ended_at_server(door: Door, before: session_sealing.PdsSession) -> bool:
+async def ended_at_server(site: SignInSite, before: session_sealing.PdsSession) -> bool:
     """True if the server no longer accepts the session's refresh token."""
     client = await oauth_client_keys.client_of_session(
-        door.db, door.network, client_id=before.stored.client_id, key_id=before.stored.client_key_id
+        site.db, site.network, client_id=before.stored.client_id, key_id=before.stored.client_key_id
     )
     assert before.key is not None
-    server = await door.network.servers.at(before.stored.issuer)
+    server = await site.network.servers.at(before.stored.issuer)
     try:
-        await door.network.oauth.refresh(server, client, before.key, before.refresh)
+        await site.network.oauth.refresh(server, client, before.key, before.refresh)
     except NotSignedIn:
         return True
     return False
 
 
-async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: Door):
+async def test_one_browser_is_signed_out_here_and_at_the_servers(site_on_each: SignInSite):
     """Chosen at the end of any page. The session is ended at the server, not only forgotten here. Another browser stays
     signed in, and what is due waits.
     """
-    door = door_on_each
-    await door.deployment.account("ana")
-    async with door.browser() as browser, door.browser() as other:
+    site = site_on_each
+    await site.deployment.account("ana")
+    async with site.browser() as browser, site.browser() as other:
         for one in (other, browser):
-            await door.let_in(one, "ana")
-        ana = await door.identity("ana")
-        before = session_sealing.unseal(door.network, await door.stored("ana"))
-        event = await new_event(door, await agreed(door, ana.user_id))
+            await site.sign_in_at_pds(one, "ana")
+        ana = await site.identity("ana")
+        before = session_sealing.unseal(site.network, await site.stored("ana"))
+        event = await new_event(site, await agreed(site, ana.user_id))
         for path in (HERE, "/my/series", "/"):
             assert 'name="revoke" value="true"' in (await browser.get(path)).text
         out = await browser.post("/sign-out", data={"revoke": "true"})
@@ -200,49 +200,51 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: D
         assert (await other.get(HERE)).status_code == 200
         # If no server session exists, there is nothing to choose.
         assert 'name="revoke"' not in (await other.get("/my/series")).text
-    assert await door.session("ana") is None
-    assert await ended_at_server(door, before)
-    await schedule.run_once(publisher_of(door))
-    assert (await status_of(door, event)).state is PublicationState.BLOCKED
+    assert await site.session("ana") is None
+    assert await ended_at_server(site, before)
+    await schedule.run_once(publisher_of(site))
+    assert (await status_of(site, event)).state is PublicationState.BLOCKED
 
 
-async def test_signing_out_during_a_refresh_ends_the_new_session(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
+async def test_signing_out_during_a_refresh_ends_the_new_session(
+    site_on_each: SignInSite, monkeypatch: pytest.MonkeyPatch
+):
     """The server has issued new tokens that are no longer wanted here: they are revoked and not stored."""
-    door = door_on_each
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-    ana = await door.identity("ana")
-    before = session_sealing.unseal(door.network, await door.stored("ana"))
-    ask, given = door.network.oauth.refresh, list[str]()
+    site = site_on_each
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+    ana = await site.identity("ana")
+    before = session_sealing.unseal(site.network, await site.stored("ana"))
+    ask, given = site.network.oauth.refresh, list[str]()
 
     async def ask_and_leave(_calls: object, *how: object):
         granted = await ask(*how)
         given.append(granted.refresh)
-        async with door.db.transaction() as tx:
+        async with site.db.transaction() as tx:
             # At some servers, revoking a token that has just been used ends nothing.
             await sessions.forget_all(tx, ana.user_id)
         return granted
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(door.network.oauth), "refresh", ask_and_leave)
+        patched.setattr(type(site.network.oauth), "refresh", ask_and_leave)
         with pytest.raises(NotSignedIn):
-            await sessions.renew(door.db, door.network, ana, before)
-    assert await door.session("ana") is None
+            await sessions.renew(site.db, site.network, ana, before)
+    assert await site.session("ana") is None
     (fresh,) = given
-    assert await ended_at_server(door, replace(before, refresh=fresh))
+    assert await ended_at_server(site, replace(before, refresh=fresh))
 
 
 @pytest.mark.parametrize("revokes", [True, False])
-async def test_an_api_client_can_choose_to_end_the_server_session(door_on_each: Door, revokes: bool):
+async def test_an_api_client_can_choose_to_end_the_server_session(site_on_each: SignInSite, revokes: bool):
     """With ``DELETE /api/session?revoke=true``. Without it the session at the server stays, as for a browser."""
-    door = door_on_each
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        ana = await door.identity("ana")
-        before = session_sealing.unseal(door.network, await door.stored("ana"))
-        async with door.db.transaction() as tx:
+    site = site_on_each
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        ana = await site.identity("ana")
+        before = session_sealing.unseal(site.network, await site.stored("ana"))
+        async with site.db.transaction() as tx:
             token = (await open_session(tx, ana.user_id, SessionTransport.API)).token
         bearer = {"authorization": f"Bearer {token}"}
         wrong = await browser.delete("/api/session", params={"revoke": "perhaps"}, headers=bearer)
@@ -252,75 +254,77 @@ async def test_an_api_client_can_choose_to_end_the_server_session(door_on_each: 
         assert (await browser.get("/api/session", headers=bearer)).status_code == 401
         # The browser has a session of its own here.
         assert (await browser.get(HERE)).status_code == 200
-    assert (await door.session("ana") is None) is revokes
-    assert await ended_at_server(door, before) is revokes
+    assert (await site.session("ana") is None) is revokes
+    assert await ended_at_server(site, before) is revokes
 
 
-async def test_a_server_that_is_down_does_not_prevent_signing_out(door: Door):
+async def test_a_server_that_is_down_does_not_prevent_signing_out(site: SignInSite):
     """The session here ends before the server is called."""
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        await door.deployment.pds_serving.stop()
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        await site.deployment.pds_serving.stop()
         out = await browser.post("/sign-out", data={"revoke": "true"})
         assert out.status_code == 303
         assert (await browser.get(HERE)).status_code != 200
-    assert await door.session("ana") is None
+    assert await site.session("ana") is None
 
 
-async def test_credentials_of_a_disconnected_account_are_not_used(door: Door):
+async def test_credentials_of_a_disconnected_account_are_not_used(site: SignInSite):
     for name in ("ana", "work"):
-        await door.deployment.account(name)
-    async with door.browser() as browser:
+        await site.deployment.account(name)
+    async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         for name in ("work", "ana"):
-            await link(door, browser, name)
-        ana, version = await door.identity("ana"), (await door.stored("ana")).version
-        await agents.agent_for(door.db, door.network, ana)
-        assert await credentials_cache.get(door.network, ana.user_id, ana.did, version) is not None
+            await link(site, browser, name)
+        ana, version = await site.identity("ana"), (await site.stored("ana")).version
+        await agents.agent_for(site.db, site.network, ana)
+        assert await credentials_cache.get(site.network, ana.user_id, ana.did, version) is not None
         await browser.post(f"{HERE}/unlink", data={"did": ana.did})
-        assert await credentials_cache.get(door.network, ana.user_id, ana.did, version) is None
+        assert await credentials_cache.get(site.network, ana.user_id, ana.did, version) is None
 
 
-async def test_a_session_that_cannot_be_unsealed_is_replaced(door_on_each: Door):
+async def test_a_session_that_cannot_be_unsealed_is_replaced(site_on_each: SignInSite):
     """After its sealing key is gone, the page says so and offers a new sign-in, whatever was allowed before."""
-    door = door_on_each
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
+    site = site_on_each
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
         assert "Sign in there again" not in (await browser.get(HERE)).text
-        async with door.db.transaction() as tx:
+        async with site.db.transaction() as tx:
             await tx.execute("update repository_sessions set sealed = :sealed", sealed=b"of another key")
         assert "Sign in there again" in (await browser.get(HERE)).text
 
 
-async def test_app_password_sessions_are_refreshed_too(door_on_each: Door):
+async def test_app_password_sessions_are_refreshed_too(site_on_each: SignInSite):
     """Those of people who publish, but not those of custodial accounts, which the site can sign in again by itself."""
-    door = door_on_each
-    deployment = replace(door.deployment, db=door.db, network=door.network)
+    site = site_on_each
+    deployment = replace(site.deployment, db=site.db, network=site.network)
     ana, kept = await deployment.connected("ana"), await deployment.person("Kim")
-    before = {one.user_id: await _version(door, one) for one in (ana, kept)}
+    before = {one.user_id: await _version(site, one) for one in (ana, kept)}
     deployment.clock.turn(2 * DAY)
-    assert await session_tasks.keep_alive(door.db, door.network) == 1
-    assert await _version(door, ana) == before[ana.user_id] + 1
-    assert await _version(door, kept) == before[kept.user_id]
-    assert await session_tasks.keep_alive(door.db, door.network) == 0
+    assert await session_tasks.keep_alive(site.db, site.network) == 1
+    assert await _version(site, ana) == before[ana.user_id] + 1
+    assert await _version(site, kept) == before[kept.user_id]
+    assert await session_tasks.keep_alive(site.db, site.network) == 0
 
 
-async def test_sessions_at_a_server_that_is_down_delay_no_others(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
+async def test_sessions_at_a_server_that_is_down_delay_no_others(
+    site_on_each: SignInSite, monkeypatch: pytest.MonkeyPatch
+):
     """However many there are: sessions that were tried go to the end of the queue."""
-    door = door_on_each
-    deployment = replace(door.deployment, db=door.db, network=door.network)
+    site = site_on_each
+    deployment = replace(site.deployment, db=site.db, network=site.network)
     people = [await deployment.connected("ana"), await deployment.connected("bob")]
-    async with door.db.reader() as reader:
+    async with site.db.reader() as reader:
         found = [(await session_queries.of_user(reader, who.user_id))[0] for who in people]
     away, there = sorted(found, key=lambda one: one.did)
-    async with door.db.transaction() as tx:
+    async with site.db.transaction() as tx:
         await session_queries.put(tx, NewSession(away.did, away.kind, "http://localhost:1", away.sealed))
     monkeypatch.setattr(session_tasks, "_BATCH", 1)
     deployment.clock.turn(2 * DAY)
-    assert [await session_tasks.keep_alive(door.db, door.network) for _ in range(2)] == [0, 1]
-    async with door.db.reader() as reader:
+    assert [await session_tasks.keep_alive(site.db, site.network) for _ in range(2)] == [0, 1]
+    async with site.db.reader() as reader:
         after = await session_queries.find(reader, there.did)
         left = await session_queries.find(reader, away.did)
     assert after is not None
@@ -329,65 +333,65 @@ async def test_sessions_at_a_server_that_is_down_delay_no_others(door_on_each: D
     assert not left.needs_login
 
 
-async def _version(door: Door, who: Caller) -> int:
-    async with door.db.reader() as reader:
+async def _version(site: SignInSite, who: Caller) -> int:
+    async with site.db.reader() as reader:
         (found,) = await session_queries.of_user(reader, who.user_id)
     return found.version
 
 
-async def test_sessions_are_refreshed_while_they_are_needed(door_on_each: Door):
+async def test_sessions_are_refreshed_while_they_are_needed(site_on_each: SignInSite):
     """For people who publish: refreshed daily, for as long as their server allows. A session that has ended is marked
     as such and forgotten.
     """
-    door = door_on_each
+    site = site_on_each
     for name in ("ana", "bob"):
-        await door.deployment.account(name)
-        async with door.browser() as browser:
-            await door.let_in(browser, name)
-    ana = await door.identity("ana")
-    async with door.db.transaction() as tx:
+        await site.deployment.account(name)
+        async with site.browser() as browser:
+            await site.sign_in_at_pds(browser, name)
+    ana = await site.identity("ana")
+    async with site.db.transaction() as tx:
         await actions.agree(tx, ana.user_id, handle=ana.handle)
-    assert await session_tasks.keep_alive(door.db, door.network) == 0
-    before = {name: (await door.stored(name)).version for name in ("ana", "bob")}
-    door.deployment.clock.turn(13 * DAY)  # a public client's refresh token lives 14 days
-    assert await session_tasks.keep_alive(door.db, door.network) == 1
-    assert await session_tasks.keep_alive(door.db, door.network) == 0
-    after = {name: (await door.stored(name)).version for name in ("ana", "bob")}
+    assert await session_tasks.keep_alive(site.db, site.network) == 0
+    before = {name: (await site.stored(name)).version for name in ("ana", "bob")}
+    site.deployment.clock.turn(13 * DAY)  # a public client's refresh token lives 14 days
+    assert await session_tasks.keep_alive(site.db, site.network) == 1
+    assert await session_tasks.keep_alive(site.db, site.network) == 0
+    after = {name: (await site.stored(name)).version for name in ("ana", "bob")}
     assert after == {"ana": before["ana"] + 1, "bob": before["bob"]}
-    agent = await agents.agent_for(door.db, door.network, ana)
+    agent = await agents.agent_for(site.db, site.network, ana)
     assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
-    await session_tasks.forget_over(door.db)
+    await session_tasks.forget_over(site.db)
     # the whole session of a public client ends after 14 days, however often it is refreshed
-    door.deployment.clock.turn(2 * DAY)
-    assert await session_tasks.keep_alive(door.db, door.network) == 0
-    assert (await door.stored("ana")).needs_login
-    door.deployment.clock.turn(180 * DAY)
-    await session_tasks.forget_over(door.db)
-    assert (await door.session("ana"), await door.session("bob")) == (None, None)
+    site.deployment.clock.turn(2 * DAY)
+    assert await session_tasks.keep_alive(site.db, site.network) == 0
+    assert (await site.stored("ana")).needs_login
+    site.deployment.clock.turn(180 * DAY)
+    await session_tasks.forget_over(site.db)
+    assert (await site.session("ana"), await site.session("bob")) == (None, None)
 
 
-async def test_old_seals_are_replaced(door_on_each: Door):
+async def test_old_seals_are_replaced(site_on_each: SignInSite):
     """After a rotation every session is sealed with the newest key, so that the previous one can be dropped."""
-    door = door_on_each
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-    rotated = replace(door.network, sealer=Sealer([b"n" * 32, bytes(32)]))
+    site = site_on_each
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+    rotated = replace(site.network, sealer=Sealer([b"n" * 32, bytes(32)]))
     columns = sealed_columns(rotated.tenant)
-    assert await reseal(door.db, rotated.sealer, columns) == (1, 1)
-    assert await reseal(door.db, rotated.sealer, columns) == (1, 0)
-    alone = replace(door.network, sealer=Sealer([b"n" * 32]))
-    assert session_sealing.unseal(alone, await door.stored("ana")).key is not None
+    assert await reseal(site.db, rotated.sealer, columns) == (1, 1)
+    assert await reseal(site.db, rotated.sealer, columns) == (1, 0)
+    alone = replace(site.network, sealer=Sealer([b"n" * 32]))
+    assert session_sealing.unseal(alone, await site.stored("ana")).key is not None
 
 
-async def test_every_sealed_column_is_resealed(door_on_each: Door):
+async def test_every_sealed_column_is_resealed(site_on_each: SignInSite):
     """A column whose name says that it is sealed and that is not resealed would become unreadable with the old key."""
-    door = door_on_each
+    site = site_on_each
     of_key = [column for _, column in columns_of_code_key(CODE_KEY)]
     known = {(one.table, one.column) for one in (*sealed_columns("any"), *of_key)}
     found = set()
-    async with door.db.reader() as reader:
-        if door.db.engine == "sqlite":
+    async with site.db.reader() as reader:
+        if site.db.engine == "sqlite":
             rows = await reader.fetch(
                 "select m.name as t, c.name as c from sqlite_schema m, pragma_table_info(m.name) c where m.type = 'table'"
             )
@@ -401,32 +405,32 @@ async def test_every_sealed_column_is_resealed(door_on_each: Door):
     assert known <= found
 
 
-async def test_a_deactivated_account_publishes_once_it_is_active_again(door: Door):
+async def test_a_deactivated_account_publishes_once_it_is_active_again(site: SignInSite):
     """While it is deactivated (``#account``) nothing is sent. Once it is active again, what waited is sent."""
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-    ana = await door.identity("ana")
-    caller = await agreed(door, ana.user_id)
-    stranger = await door.deployment.stranger("ana")
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+    ana = await site.identity("ana")
+    caller = await agreed(site, ana.user_id)
+    stranger = await site.deployment.stranger("ana")
     await stranger.procedure("com.atproto.server.deactivateAccount", {})
-    assert await identity_refresh.refresh(door.db, door.network, ana.did) == "deactivated"
-    event = await new_event(door, caller)
-    await schedule.run_once(publisher_of(door))
-    assert (await status_of(door, event)).state is PublicationState.BLOCKED
+    assert await identity_refresh.refresh(site.db, site.network, ana.did) == "deactivated"
+    event = await new_event(site, caller)
+    await schedule.run_once(publisher_of(site))
+    assert (await status_of(site, event)).state is PublicationState.BLOCKED
     await stranger.procedure("com.atproto.server.activateAccount")
-    await identity_refresh.refresh(door.db, door.network, ana.did)
-    assert (await status_of(door, event)).state is PublicationState.DUE
-    async with door.browser() as browser:  # its server ended our session together with all others
-        await door.let_in(browser, "ana")
-    await schedule.run_once(publisher_of(door))
-    assert (await status_of(door, event)).state is PublicationState.PUBLISHED
+    await identity_refresh.refresh(site.db, site.network, ana.did)
+    assert (await status_of(site, event)).state is PublicationState.DUE
+    async with site.browser() as browser:  # its server ended our session together with all others
+        await site.sign_in_at_pds(browser, "ana")
+    await schedule.run_once(publisher_of(site))
+    assert (await status_of(site, event)).state is PublicationState.PUBLISHED
 
 
-async def test_a_custodial_account_that_moved_is_no_longer_custodial(door: Door):
+async def test_a_custodial_account_that_moved_is_no_longer_custodial(site: SignInSite):
     """A custodial account that has moved elsewhere: its password is forgotten and never sent to the new server."""
-    ana = await door.deployment.person("Ana")
-    deployment = door.deployment
+    ana = await site.deployment.person("Ana")
+    deployment = site.deployment
     identity = await deployment.identity(ana.user_id)
     async with deployment.db.transaction() as tx:
         await follow(tx, identity, pds_url="https://elsewhere.example", status="active")

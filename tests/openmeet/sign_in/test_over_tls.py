@@ -22,25 +22,25 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
 from tests.interop.consent import allow
 from tests.openmeet.deployment import open_deployment
-from tests.openmeet.sign_in.doorway import PASSWORD, Door, door_to
+from tests.openmeet.sign_in.sign_in_site import PASSWORD, SignInSite, site_for
 from tests.simulation.processes import free_port
 from tests.tls import Certificate, make_certificate, tls_before
 
 
 @dataclass
-class Street:
+class TlsSites:
     """A PDS behind TLS, and a way to open sites behind TLS that use it."""
 
-    door: Door
+    site: SignInSite
     stack: AsyncExitStack
 
-    async def open(self, certificate: Certificate) -> Door:
+    async def open(self, certificate: Certificate) -> SignInSite:
         """Open the site on its own https origin with this certificate."""
         port, inner = free_port(), free_port()
         app = app_of(f"https://127.0.0.1:{port}", "Meet")
         assert app is not None
         assert app.is_confidential
-        made = door_to(self.door.deployment, self.door.db, app=app)
+        made = site_for(self.site.deployment, self.site.db, app=app)
         serving = await serve(made.app, "127.0.0.1", inner)
         self.stack.push_async_callback(serving.stop)
         self.stack.push_async_callback(made.network.wait_for_refreshes)
@@ -57,9 +57,9 @@ async def believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certifica
 
 
 @pytest.fixture
-async def street(
+async def tls_sites(
     make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, believed: Certificate
-) -> AsyncIterator[Street]:
+) -> AsyncIterator[TlsSites]:
     async with AsyncExitStack() as stack:
         port, inner = free_port(), free_port()
         await stack.enter_async_context(tls_before(inner, believed, on=port))
@@ -68,16 +68,16 @@ async def street(
             open_deployment(db, make_sqlite, clock, tmp_path, pds_port=inner, public_url=f"https://localhost:{port}")
         )
         await deployment.account("ana")
-        yield Street(door_to(deployment, db), stack)
+        yield TlsSites(site_for(deployment, db), stack)
 
 
 @asynccontextmanager
-async def browser_at(door: Door, certificate: Certificate) -> AsyncIterator[httpx.AsyncClient]:
+async def browser_at(site: SignInSite, certificate: Certificate) -> AsyncIterator[httpx.AsyncClient]:
     """A browser that connects over TLS, too."""
     async with httpx.AsyncClient(
-        base_url=door.origin,
+        base_url=site.origin,
         verify=certificate.trusting(),
-        headers={"origin": door.origin},
+        headers={"origin": site.origin},
         trust_env=False,
     ) as browser:
         yield browser
@@ -87,58 +87,58 @@ async def agreed_at_the_pds(where: str, certificate: Certificate) -> str:
     return await allow(where, "ana.town.test", PASSWORD, trust=certificate.trusting())
 
 
-async def test_signing_in_publishing_and_key_rotation_over_https(street: Street, believed: Certificate):
+async def test_signing_in_publishing_and_key_rotation_over_https(tls_sites: TlsSites, believed: Certificate):
     """A key that comes into use during a sign-in breaks nothing: each session keeps its original key."""
-    door = await street.open(believed)
-    clock = door.deployment.clock
-    async with browser_at(door, believed) as browser:
+    site = await tls_sites.open(believed)
+    clock = site.deployment.clock
+    async with browser_at(site, believed) as browser:
         document = (await browser.get("/client-metadata.json")).json()
-        assert document["client_id"] == f"{door.origin}/client-metadata.json"
+        assert document["client_id"] == f"{site.origin}/client-metadata.json"
         assert document["token_endpoint_auth_method"] == "private_key_jwt"
         (first,) = (await browser.get("/jwks.json")).json()["keys"]
         assert "d" not in first
         # The second key comes into use after Ana's browser has sent its request and before it brings back the code.
         clock.turn(HOUR)
-        await oauth_client_keys.add(door.db, door.network)
+        await oauth_client_keys.add(site.db, site.network)
         clock.turn(HOUR - MINUTE)
-        where = await door.leave(browser, "ana.town.test")
+        where = await site.start_sign_in(browser, "ana.town.test")
         clock.turn(2 * MINUTE)
         back = await agreed_at_the_pds(where, believed)
-        assert back.startswith(f"{door.origin}/sign-in/callback?")
+        assert back.startswith(f"{site.origin}/sign-in/callback?")
         assert (await browser.get(back)).status_code == 303
-        assert (await door.stored("ana")).client_key_id == first["kid"]
+        assert (await site.stored("ana")).client_key_id == first["kid"]
         # The session is refreshed and used to publish over https with that key, although new sessions already use a
         # newer one.
         clock.turn(20 * MINUTE)
-        ana = await door.identity("ana")
-        async with door.db.transaction() as tx:
+        ana = await site.identity("ana")
+        async with site.db.transaction() as tx:
             await identities.agree(tx, ana.user_id, handle=ana.handle)
-        event = await door.deployment.event(Caller(ana.user_id, "Ana"))
-        await door.deployment.deliver_publications()
-        published = await door.deployment.status_of(PublicationKind.EVENT, event.id)
+        event = await site.deployment.event(Caller(ana.user_id, "Ana"))
+        await site.deployment.deliver_publications()
+        published = await site.deployment.status_of(PublicationKind.EVENT, event.id)
         assert published.state is PublicationState.PUBLISHED
-        await door.deployment.listen(ana.user_id)
-        assert await door.deployment.status_of(PublicationKind.EVENT, event.id) == published
-        back = await agreed_at_the_pds(await door.leave(browser, "ana.town.test"), believed)
+        await site.deployment.listen(ana.user_id)
+        assert await site.deployment.status_of(PublicationKind.EVENT, event.id) == published
+        back = await agreed_at_the_pds(await site.start_sign_in(browser, "ana.town.test"), believed)
         assert (await browser.get(back)).status_code == 303
-        second = (await door.stored("ana")).client_key_id
+        second = (await site.stored("ana")).client_key_id
         assert second != first["kid"]
         # No session needs the first key any more, so it is removed, and Ana's session continues with the second.
         clock.turn(2 * DAY)
-        await oauth_client_keys.rotate_when_due(door.db, door.network)
+        await oauth_client_keys.rotate_when_due(site.db, site.network)
         assert [key["kid"] for key in (await browser.get("/jwks.json")).json()["keys"]] == [second]
-        agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))
+        agent = await agents.agent_for(site.db, site.network, await site.identity("ana"))
         assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
 
 
-async def test_a_site_with_an_untrusted_certificate_cannot_sign_in_anybody(street: Street, tmp_path: Path):
+async def test_a_site_with_an_untrusted_certificate_cannot_sign_in_anybody(tls_sites: TlsSites, tmp_path: Path):
     """The PDS cannot read its client metadata, so nobody can sign in. The person is told, and nothing is stored."""
     strange = make_certificate(tmp_path / "strange", "127.0.0.1")
-    door = await street.open(strange)
-    async with browser_at(door, strange) as browser:
+    site = await tls_sites.open(strange)
+    async with browser_at(site, strange) as browser:
         asked = await browser.post("/sign-in/network", data={"identifier": "ana.town.test", "next": "/"})
     assert asked.status_code in {422, 502}
     assert "http-equiv" not in asked.text
-    async with door.db.reader() as reader:
+    async with site.db.reader() as reader:
         for table in ("repository_sessions", "identities"):
             assert await reader.fetch(f"select 1 as one from {table}") == []

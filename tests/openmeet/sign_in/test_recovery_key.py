@@ -41,7 +41,7 @@ from programs import recovery_file
 from programs.recovery import RecoveryContext, RecoveryTarget, move
 from programs.resealing import sealed_columns
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 from tests.openmeet.site_under_test import change_services
 from tests.simulation.processes import free_port
 
@@ -54,27 +54,27 @@ NEW = {"password": "a password of her own", "again": "a password of her own"}
 class Home:
     """A site with a custodial repository for Ana, and browsers signed in there."""
 
-    door: Door
+    site: SignInSite
     deployment: Deployment
     ana: UserId
     did: Did
 
     async def browser(self, user_id: UserId) -> httpx.AsyncClient:
-        async with self.door.db.transaction() as tx:
+        async with self.site.db.transaction() as tx:
             opened = await sign_in.open_session(tx, user_id, SessionTransport.BROWSER)
-        transport = httpx.ASGITransport(app=self.door.app, raise_app_exceptions=True, client=("127.0.0.1", 5000))
+        transport = httpx.ASGITransport(app=self.site.app, raise_app_exceptions=True, client=("127.0.0.1", 5000))
         made = httpx.AsyncClient(
-            transport=transport, base_url=self.door.origin, headers={"origin": self.door.origin}, trust_env=False
+            transport=transport, base_url=self.site.origin, headers={"origin": self.site.origin}, trust_env=False
         )
         made.cookies.set("openmeet_session", opened.token)
         return made
 
     async def rows(self) -> list[dict]:
-        async with self.door.db.reader() as reader:
+        async with self.site.db.reader() as reader:
             return [dict(row) for row in await reader.fetch("select * from recovery_keys")]
 
     async def person(self, name: str) -> UserId:
-        async with self.door.db.transaction() as tx:
+        async with self.site.db.transaction() as tx:
             return await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org")
 
     @property
@@ -97,11 +97,11 @@ class Home:
 
 @pytest.fixture
 async def home(deployment: Deployment) -> AsyncIterator[Home]:
-    door = door_to(deployment, deployment.db)
-    change_services(door.app, publishing=Publishing(door.network, deployment.keeper))
+    site = site_for(deployment, deployment.db)
+    change_services(site.app, publishing=Publishing(site.network, deployment.keeper))
     ana = (await deployment.person("Ana")).user_id
-    yield Home(door, deployment, ana, (await deployment.identity(ana)).did)
-    await door.network.wait_for_refreshes()
+    yield Home(site, deployment, ana, (await deployment.identity(ana)).did)
+    await site.network.wait_for_refreshes()
 
 
 def shown_in(page: httpx.Response) -> str:
@@ -183,7 +183,7 @@ async def test_only_its_owner_sees_the_key_and_only_after_the_takeover(home: Hom
     assert [(await ben.get(path)).status_code for path in (PATH, f"{PATH}/file")] == [404, 404]
     await ben.post(PATH, data={"public_key": row["public_key"], "kept": "yes"})
     assert len(await home.rows()) == 1
-    async with home.door.browser() as stranger:
+    async with home.site.browser() as stranger:
         refused = [(await stranger.get(path)).status_code for path in (PATH, f"{PATH}/file")]
         assert refused == [303, 303]
         forged = await stranger.post(PATH, data={"kept": "yes"})
@@ -191,8 +191,8 @@ async def test_only_its_owner_sees_the_key_and_only_after_the_takeover(home: Hom
     number = parse_private_multikey(private).to_bytes()
     forms = [private, number.hex(), repr(number)[2:-1], base64.b64encode(number).decode().rstrip("=")]
     elsewhere = [(await browser.get(path)).text for path in ("/settings/identity", "/", TAKE_OVER, "/settings/data")]
-    elsewhere.append(repr(await document(home.door.db, home.ana, "https://meet.example")))
-    async with home.door.db.reader() as reader:
+    elsewhere.append(repr(await document(home.site.db, home.ana, "https://meet.example")))
+    async with home.site.db.reader() as reader:
         tables = await reader.fetch(
             "select name from sqlite_schema where type = 'table' and sql not like 'create virtual%'"
         )
@@ -208,9 +208,9 @@ async def test_only_its_owner_sees_the_key_and_only_after_the_takeover(home: Hom
 async def test_a_key_that_is_not_kept_is_deleted_after_thirty_days(home: Home):
     browser = await home.taken_over()
     home.deployment.clock.turn(30 * DAY - HOUR)
-    assert await recovery_keys.erase_overdue(home.door.db) == 0
+    assert await recovery_keys.erase_overdue(home.site.db) == 0
     home.deployment.clock.turn(2 * HOUR)
-    assert await recovery_keys.erase_overdue(home.door.db) == 1
+    assert await recovery_keys.erase_overdue(home.site.db) == 1
     assert await home.rows() == []
     again = await home.browser(home.ana)
     assert (await again.get(PATH)).status_code == 404
@@ -219,21 +219,21 @@ async def test_a_key_that_is_not_kept_is_deleted_after_thirty_days(home: Home):
 
 async def test_a_custodial_account_keeps_its_key_without_limit(home: Home):
     home.deployment.clock.turn(400 * DAY)
-    assert await recovery_keys.erase_overdue(home.door.db) == 0
+    assert await recovery_keys.erase_overdue(home.site.db) == 0
     assert len(await home.rows()) == 1
 
 
 async def test_it_can_be_unsealed_after_a_key_rotation_and_a_merge(home: Home):
     """It is sealed for its public key, so neither a new sealing key nor a merge with another person changes that."""
-    rotated = replace(home.door.network, sealer=Sealer([b"n" * 32, bytes(32)]))
+    rotated = replace(home.site.network, sealer=Sealer([b"n" * 32, bytes(32)]))
     columns = [one for one in sealed_columns(rotated.tenant) if one.table == "recovery_keys"]
-    assert await reseal(home.door.db, rotated.sealer, columns) == (1, 1)
+    assert await reseal(home.site.db, rotated.sealer, columns) == (1, 1)
     other = await home.person("Ana at work")
-    async with home.door.db.transaction() as tx:
+    async with home.site.db.transaction() as tx:
         await queries.release_custodial(tx, home.did)
         await tables.reassign_identities(tx, home.ana, other)
-    alone = replace(home.door.network, sealer=Sealer([b"n" * 32]))
-    async with home.door.db.reader() as reader:
+    alone = replace(home.site.network, sealer=Sealer([b"n" * 32]))
+    async with home.site.db.reader() as reader:
         assert await recovery_key_queries.waiting(reader, home.ana) is None
         waiting = await recovery_key_queries.waiting(reader, other)
     assert waiting is not None
@@ -250,13 +250,13 @@ async def test_it_can_be_unsealed_after_a_key_rotation_and_a_merge(home: Home):
 
 async def test_a_key_that_the_identity_no_longer_lists_is_not_shown(home: Home):
     browser = await home.taken_over()
-    async with home.door.db.reader() as reader:
+    async with home.site.db.reader() as reader:
         waiting = await recovery_key_queries.waiting(reader, home.ana)
     assert waiting is not None
     public = waiting.public_key
     other = P256PrivateKey.from_random(b"another" * 7)
-    async with home.door.db.transaction() as tx:
-        sealed = home.door.network.sealer.seal(other.to_bytes(), recovery_keys.purpose_of(format_did_key(other.public)))
+    async with home.site.db.transaction() as tx:
+        sealed = home.site.network.sealer.seal(other.to_bytes(), recovery_keys.purpose_of(format_did_key(other.public)))
         await tx.execute(
             "update recovery_keys set public_key = :key, sealed = :sealed",
             key=format_did_key(other.public),
@@ -265,15 +265,15 @@ async def test_a_key_that_the_identity_no_longer_lists_is_not_shown(home: Home):
     page = await browser.get(PATH)
     assert "can’t use it any more" in page.text
     assert 'id="private"' not in page.text
-    assert public in await home.door.network.dids.rotation_keys(home.did)
+    assert public in await home.site.network.dids.rotation_keys(home.did)
 
 
 async def test_a_directory_that_is_down_hides_no_key(home: Home):
     settings = DidSettings(f"http://127.0.0.1:{free_port()}", is_development=True)
     away = DidResolver(home.deployment.network.http, home.deployment.clock, settings)
-    network = replace(home.door.network, dids=away)
+    network = replace(home.site.network, dids=away)
     browser = await home.taken_over()
-    change_services(home.door.app, publishing=Publishing(network, home.deployment.keeper))
+    change_services(home.site.app, publishing=Publishing(network, home.deployment.keeper))
     page = await browser.get(PATH)
     assert "isn’t answering" in page.text
     assert shown_in(page) in (await browser.get(f"{PATH}/file")).text
@@ -281,7 +281,7 @@ async def test_a_directory_that_is_down_hides_no_key(home: Home):
 
 
 async def test_an_account_without_a_key_is_told_where_to_make_one(home: Home):
-    async with home.door.db.transaction() as tx:
+    async with home.site.db.transaction() as tx:
         await recovery_key_queries.erase_of(tx, home.did)
     browser = await home.browser(home.ana)
     page = await browser.get(TAKE_OVER)
@@ -294,33 +294,33 @@ async def test_an_account_without_a_key_is_told_where_to_make_one(home: Home):
 async def test_the_key_survives_disconnecting_and_is_deleted_with_the_account(home: Home):
     await home.taken_over()
     with pytest.raises(Refused, match=IdentityReason.RECOVERY_KEY_WAITS):
-        async with home.door.db.transaction() as tx:
+        async with home.site.db.transaction() as tx:
             await actions.unlink(tx, home.ana, home.did)
     assert len(await home.rows()) == 1
-    async with home.door.db.transaction() as tx:
+    async with home.site.db.transaction() as tx:
         await actions.erase(tx, home.did)
     assert await home.rows() == []
 
 
 async def test_somebody_who_took_the_account_over_elsewhere_gets_it_too(home: Home):
     identity = await home.deployment.identity(home.ana)
-    async with home.door.db.transaction() as tx:
+    async with home.site.db.transaction() as tx:
         await follow(tx, identity, pds_url="https://elsewhere.example", status="active")
     browser = await home.browser(home.ana)
     assert format_did_key(
         parse_private_multikey(shown_in(await browser.get(PATH))).public
-    ) in await home.door.network.dids.rotation_keys(home.did)
+    ) in await home.site.network.dids.rotation_keys(home.did)
 
 
 async def test_group_repositories_get_no_key(home: Home):
     """Nobody takes those over, so the key would stay here for ever."""
-    async with home.door.db.transaction() as tx:
+    async with home.site.db.transaction() as tx:
         holder = await users.create_shadow(tx, display_name="The club")
         await actions.agree(tx, holder, handle="club.town.test")
     await home.deployment.deliver_jobs()
     club = await home.deployment.identity(holder)
     assert [row["user_id"] for row in await home.rows()] == [home.ana]
-    assert await home.door.network.dids.rotation_keys(club.did) == (
+    assert await home.site.network.dids.rotation_keys(club.did) == (
         format_did_key(home.deployment.pds.registry.rotation_key.public),
     )
 
@@ -330,7 +330,7 @@ async def test_a_second_handle_after_a_refusal_makes_one_valid_key(home: Home):
     await home.deployment.account("taken")
     cleo = await home.person("Cleo")
     for handle in ("taken.town.test", "cleo.town.test"):
-        async with home.door.db.transaction() as tx:
+        async with home.site.db.transaction() as tx:
             await actions.agree(tx, cleo, handle=handle)
         await home.deployment.deliver_jobs()
     # The retry waits a minute because the first request might have succeeded.
@@ -339,13 +339,13 @@ async def test_a_second_handle_after_a_refusal_makes_one_valid_key(home: Home):
     (row,) = [row for row in await home.rows() if row["user_id"] == cleo]
     identity = await home.deployment.identity(cleo)
     assert row["did"] == identity.did
-    assert (await home.door.network.dids.rotation_keys(identity.did))[0] == row["public_key"]
+    assert (await home.site.network.dids.rotation_keys(identity.did))[0] == row["public_key"]
 
 
 async def test_a_lost_response_makes_no_second_key(home: Home):
     """The server made the account and its response was lost. The stored key is the one that the account was made with."""
     cleo = await home.person("Cleo")
-    async with home.door.db.transaction() as tx:
+    async with home.site.db.transaction() as tx:
         await actions.agree(tx, cleo, handle="cleo.town.test")
     home.deployment.proxy.loses = lambda request: request.path.endswith("createAccount")
     await home.deployment.deliver_jobs()
@@ -356,4 +356,4 @@ async def test_a_lost_response_makes_no_second_key(home: Home):
     identity = await home.deployment.identity(cleo)
     (after,) = [row for row in await home.rows() if row["user_id"] == cleo]
     assert (before["did"], after["did"], after["public_key"]) == (None, identity.did, before["public_key"])
-    assert (await home.door.network.dids.rotation_keys(identity.did))[0] == before["public_key"]
+    assert (await home.site.network.dids.rotation_keys(identity.did))[0] == before["public_key"]

@@ -16,7 +16,7 @@ from groundwork.database.open_ import open_database
 from openmeet.network.repositories import agents
 from tests.databases import sqlite_url
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 from tests.parts import ROOT
 
 PATIENCE_SECONDS = 120
@@ -46,12 +46,12 @@ async def worker(
 class Shared:
     """A site whose database other processes can open."""
 
-    door: Door
+    site: SignInSite
     url: str
     schema: str
 
     def worker(self, did: str, fault: str = "none") -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
-        clock, plc = self.door.deployment.clock, self.door.network.dids._settings.directory_url
+        clock, plc = self.site.deployment.clock, self.site.network.dids._settings.directory_url
         return worker((self.url, self.schema), plc, str(clock.now()), did, fault)
 
 
@@ -80,9 +80,9 @@ async def shared(
         emptied = request.getfixturevalue("emptied_schemas")
         schema = await emptied.borrow(url, "openmeet")
     db = await open_database(url, schema=schema, clock=deployment.clock)
-    door = door_to(deployment, db)
-    yield Shared(door, url, schema)
-    await door.network.wait_for_refreshes()
+    site = site_for(deployment, db)
+    yield Shared(site, url, schema)
+    await site.network.wait_for_refreshes()
     await db.close()
     if engine != "sqlite":
         await emptied.give_back(url, schema, "openmeet")
@@ -92,12 +92,12 @@ async def test_a_refresh_token_is_used_once(shared: Shared):
     """The token has expired and three processes come at the same moment: one refreshes, all of them act, and the
     session remains valid.
     """
-    door = shared.door
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-    before = await door.stored("ana")
-    door.deployment.clock.turn(20 * MINUTE)
+    site = shared.site
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+    before = await site.stored("ana")
+    site.deployment.clock.turn(20 * MINUTE)
     async with (
         shared.worker(before.did) as first,
         shared.worker(before.did) as second,
@@ -108,10 +108,10 @@ async def test_a_refresh_token_is_used_once(shared: Shared):
         for each in workers:
             tell(each)
         assert [await line_of(each) for each in workers] == [before.did] * 3
-    assert (await door.stored("ana")).version == before.version + 1
+    assert (await site.stored("ana")).version == before.version + 1
     # If a token had been used twice, the server would have ended the session.
-    door.deployment.clock.turn(20 * MINUTE)
-    agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))
+    site.deployment.clock.turn(20 * MINUTE)
+    agent = await agents.agent_for(site.db, site.network, await site.identity("ana"))
     assert (await agent.query("com.atproto.server.getSession"))["did"] == before.did
 
 
@@ -119,27 +119,27 @@ async def test_a_process_that_dies_with_a_used_token_requires_a_new_sign_in(shar
     """The server has responded and nothing was stored. The next process finds the session ended, reports that, and
     loses nothing else.
     """
-    door = shared.door
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        before = await door.stored("ana")
-        door.deployment.clock.turn(20 * MINUTE)
+    site = shared.site
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        before = await site.stored("ana")
+        site.deployment.clock.turn(20 * MINUTE)
         async with shared.worker(before.did, "dies") as dying:
             assert await line_of(dying) == "ready"
             tell(dying)
             async with asyncio.timeout(PATIENCE_SECONDS):
                 assert await dying.wait() == 9
-        left = await door.stored("ana")
+        left = await site.stored("ana")
         assert (left.version, left.sealed, left.needs_login) == (before.version, before.sealed, False)
-        door.deployment.clock.turn(61 * SECOND)  # so that the dead process's lease expires
+        site.deployment.clock.turn(61 * SECOND)  # so that the dead process's lease expires
         async with shared.worker(before.did) as heir:
             assert await line_of(heir) == "ready"
             tell(heir)
             assert (await line_of(heir)).split() == ["NotSignedIn", "invalid_grant"]
-        assert (await door.stored("ana")).needs_login
+        assert (await site.stored("ana")).needs_login
         # Nobody is signed out of the site, and the page says what to do.
         assert "Sign in there again" in (await browser.get("/settings/identity")).text
-        await door.let_in(browser, "ana")
-    agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))
+        await site.sign_in_at_pds(browser, "ana")
+    agent = await agents.agent_for(site.db, site.network, await site.identity("ana"))
     assert (await agent.query("com.atproto.server.getSession"))["did"] == before.did

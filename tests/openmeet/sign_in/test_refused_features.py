@@ -29,7 +29,7 @@ from openmeet.recurrence.rule import parse_rule
 from tests.interop.consent import allow
 from tests.openmeet.deployment import details
 from tests.openmeet.groups.people import details as group_details
-from tests.openmeet.sign_in.doorway import PASSWORD, Door, where_of
+from tests.openmeet.sign_in.sign_in_site import PASSWORD, SignInSite, where_of
 from tests.openmeet.sign_in.test_identity_page import HERE, publisher_of
 
 OPTIONAL = (Feature.SERIES, Feature.GROUPS, Feature.MEMBERSHIPS)
@@ -45,24 +45,24 @@ KINDS = {
 }
 
 
-async def permit(door: Door, browser: httpx.AsyncClient, feature: Feature, *, without: str = "") -> None:
-    did = (await door.identity("ana")).did
+async def permit(site: SignInSite, browser: httpx.AsyncClient, feature: Feature, *, without: str = "") -> None:
+    did = (await site.identity("ana")).did
     asked = await browser.post(f"{HERE}/permit", data={"did": did, "feature": feature.value})
     back = await browser.get(await allow(where_of(asked), "ana.town.test", PASSWORD, without=without))
     assert back.status_code == 303
 
 
-async def made_of_all(door: Door, ana: Caller) -> dict[PublicationKind, list[str]]:
+async def made_of_all(site: SignInSite, ana: Caller) -> dict[PublicationKind, list[str]]:
     """A single event, a series, a group and a membership: the ids, by kind, of everything that gets a record."""
     start = parse_date("2026-03-07T18:00", "Europe/Vienna")
     timing = Timing(pattern(start, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
-    async with door.db.transaction() as tx:
+    async with site.db.transaction() as tx:
         await events.create(tx, ana, details())
         await series_actions.create(tx, ana, details(description="Bring a cup.").content, timing)
         wish = group_details(country="DE", description="We meet.", sync_enabled="on")
         group = await groups.create(tx, ana, wish)
         await publication_settings.show_membership(tx, ana, group.slug, is_public=True)
-    async with door.db.reader() as reader:
+    async with site.db.reader() as reader:
         rows = await reader.fetch("select kind, subject_id from publications order by kind, subject_id")
     found: dict[PublicationKind, list[str]] = {}
     for row in rows:
@@ -70,12 +70,14 @@ async def made_of_all(door: Door, ana: Caller) -> dict[PublicationKind, list[str
     return found
 
 
-async def states(door: Door, made: dict[PublicationKind, list[str]]) -> dict[PublicationKind, set[PublicationState]]:
-    publisher = publisher_of(door)
+async def states(
+    site: SignInSite, made: dict[PublicationKind, list[str]]
+) -> dict[PublicationKind, set[PublicationState]]:
+    publisher = publisher_of(site)
     while await schedule.run_once(publisher):
         pass
     found: dict[PublicationKind, set[PublicationState]] = {}
-    async with door.db.reader() as reader:
+    async with site.db.reader() as reader:
         for kind, ids in made.items():
             publications_found = (await publication_status.statuses(reader, kind, ids)).values()
             found[kind] = {one.state for one in publications_found}
@@ -86,26 +88,26 @@ async def states(door: Door, made: dict[PublicationKind, list[str]]) -> dict[Pub
 
 
 @pytest.mark.parametrize("refused", OPTIONAL)
-async def test_a_refused_permission_disables_only_its_feature(door: Door, refused: Feature):
+async def test_a_refused_permission_disables_only_its_feature(site: SignInSite, refused: Feature):
     """The rest is written. The refused kind waits with its reason, and the page offers it again. Once allowed, it is
     sent by itself.
     """
     for flag in (Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS):
-        async with door.db.transaction() as tx:
+        async with site.db.transaction() as tx:
             await switch(tx, flag, is_on=True, changed_by="a test")
-    door.deployment.clock.turn(MAX_AGE)
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        identity = await door.identity("ana")
-        async with door.db.transaction() as tx:
+    site.deployment.clock.turn(MAX_AGE)
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        identity = await site.identity("ana")
+        async with site.db.transaction() as tx:
             await actions.agree(tx, identity.user_id, handle="ana.town.test")
-        await permit(door, browser, refused, without=REFUSED[refused])
+        await permit(site, browser, refused, without=REFUSED[refused])
         for feature in OPTIONAL:
             if feature is not refused:
-                await permit(door, browser, feature)
-        made = await made_of_all(door, Caller(identity.user_id, "Ana"))
-        found = await states(door, made)
+                await permit(site, browser, feature)
+        made = await made_of_all(site, Caller(identity.user_id, "Ana"))
+        found = await states(site, made)
         expected = {PublicationKind.EVENT: PublicationState.PUBLISHED} | {
             KINDS[feature]: PublicationState.BLOCKED if feature is refused else PublicationState.PUBLISHED
             for feature in OPTIONAL
@@ -122,52 +124,52 @@ async def test_a_refused_permission_disables_only_its_feature(door: Door, refuse
         page = (await browser.get(HERE)).text
         offered = re.findall(r'name="feature" value="(\w+)"', page)
         assert refused.value in offered
-        await permit(door, browser, refused)
-        after = await states(door, made)
+        await permit(site, browser, refused)
+        after = await states(site, made)
         wanted = {PublicationKind.EVENT, *KINDS.values()}
         assert {kind for kind in wanted if PublicationState.PUBLISHED in after[kind]} == wanted
         assert all(PublicationState.BLOCKED not in some for some in after.values())
 
 
-async def test_signing_in_by_server_url_removes_no_permission(door_on_each: Door):
+async def test_signing_in_by_server_url_removes_no_permission(site_on_each: SignInSite):
     """With the server's URL the account is known only afterwards. Fewer permissions were requested, but none was
     refused.
     """
-    door = door_on_each
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        await permit(door, browser, Feature.SERIES)
-        await permit(door, browser, Feature.GROUPS, without=REFUSED[Feature.GROUPS])
-    async with door.browser() as browser:
-        back = await door.let_in(browser, "ana", typed=door.deployment.pds_url)
+    site = site_on_each
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        await permit(site, browser, Feature.SERIES)
+        await permit(site, browser, Feature.GROUPS, without=REFUSED[Feature.GROUPS])
+    async with site.browser() as browser:
+        back = await site.sign_in_at_pds(browser, "ana", typed=site.deployment.pds_url)
         assert back.status_code == 303
         assert (await browser.get(HERE)).status_code == 200, "signed in all the same"
-    kept = await door.stored("ana")
+    kept = await site.stored("ana")
     assert [grant_state(kept, feature) for feature in OPTIONAL] == [
         GrantState.GRANTED,
         GrantState.REFUSED,
         GrantState.NOT_ASKED,
     ]
-    client = await agents.agent_for(door.db, door.network, await door.identity("ana"))
+    client = await agents.agent_for(site.db, site.network, await site.identity("ana"))
     assert (await client.query("com.atproto.server.getSession"))["did"] == kept.did
 
 
-async def test_a_permission_of_an_ended_session_does_not_count_as_refused(door_on_each: Door):
+async def test_a_permission_of_an_ended_session_does_not_count_as_refused(site_on_each: SignInSite):
     """The server ended the session with more permissions, and the person signed in again by the server's URL. The
     permission is requested when it is needed.
     """
-    door = door_on_each
-    await door.deployment.account("ana")
-    async with door.browser() as browser:
-        await door.let_in(browser, "ana")
-        await permit(door, browser, Feature.SERIES)
-        await permit(door, browser, Feature.GROUPS, without=REFUSED[Feature.GROUPS])
+    site = site_on_each
+    await site.deployment.account("ana")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        await permit(site, browser, Feature.SERIES)
+        await permit(site, browser, Feature.GROUPS, without=REFUSED[Feature.GROUPS])
         # The server ended it without telling us.
-        before = await door.stored("ana")
-        await give_back(door.db, door.network, before)
-        await door.let_in(browser, "ana", typed=door.deployment.pds_url)
-    after = await door.stored("ana")
+        before = await site.stored("ana")
+        await give_back(site.db, site.network, before)
+        await site.sign_in_at_pds(browser, "ana", typed=site.deployment.pds_url)
+    after = await site.stored("ana")
     assert (after.needs_login, after.sealed == before.sealed) == (False, False)
     assert [grant_state(after, feature) for feature in Feature] == [
         GrantState.GRANTED,

@@ -22,8 +22,8 @@ async def site(make_database, clock):
     return site_on(await make_database("openmeet"), clock)
 
 
-async def told(site, name):
-    """A person has read this many notifications about one event, several from the same moment."""
+async def add_notifications(site, name):
+    """Give a person this many read notifications about one event, several from the same moment."""
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Tea")
         row = await tx.fetch_one("select id from users where display_name = :name", name=name)
@@ -39,7 +39,7 @@ async def told(site, name):
 async def test_all_notifications_can_be_read_with_the_api(site):
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
-        await told(site, "Ana")
+        await add_notifications(site, "Ana")
         pages, cursor = [], ""
         while cursor is not None:
             answer = (await client.get("/api/notifications", params={"cursor": cursor}, headers=ana)).json()
@@ -54,7 +54,7 @@ async def test_all_notifications_can_be_read_with_the_api(site):
 async def test_all_notifications_can_be_read_on_pages(site):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
-        await told(site, "Ana")
+        await add_notifications(site, "Ana")
         path, seen = "/notifications", []
         while path:
             text = (await browser.get(path)).text

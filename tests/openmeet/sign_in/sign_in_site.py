@@ -31,7 +31,7 @@ PASSWORD = "a long password"
 
 
 @dataclass
-class Door:
+class SignInSite:
     """The site with its database, and the deployment behind it."""
 
     deployment: Deployment
@@ -53,13 +53,13 @@ class Door:
         ) as client:
             yield client
 
-    async def leave(self, browser: httpx.AsyncClient, identifier: str, *, next_path: str = "/") -> str:
+    async def start_sign_in(self, browser: httpx.AsyncClient, identifier: str, *, next_path: str = "/") -> str:
         """Enter a handle, DID or server on the sign-in page; return the URL that the site redirects to."""
         answer = await browser.post("/sign-in/network", data={"identifier": identifier, "next": next_path})
         assert answer.status_code == 200, answer.text
         return where_of(answer)
 
-    async def let_in(
+    async def sign_in_at_pds(
         self,
         browser: httpx.AsyncClient,
         name: str,
@@ -69,7 +69,7 @@ class Door:
         without: str = "",
     ) -> httpx.Response:
         """Sign in at the PDS and come back; return the site's response."""
-        where = await self.leave(browser, typed or f"{name}.town.test", next_path=next_path)
+        where = await self.start_sign_in(browser, typed or f"{name}.town.test", next_path=next_path)
         back = await allow(where, f"{name}.town.test", PASSWORD, without=without)
         return await browser.get(back)
 
@@ -100,14 +100,14 @@ def state_of(back: str) -> str:
     return state
 
 
-def door_to(deployment: Deployment, db: Database, *, app: OAuthApp | None = None, **changes: object) -> Door:
+def site_for(deployment: Deployment, db: Database, *, app: OAuthApp | None = None, **changes: object) -> SignInSite:
     """A site on this database that uses the deployment's PDS for sign-in, as the loopback client or as ``app``."""
     client = app or app_of(ORIGIN, "Meet")
     assert client is not None
     network = replace(deployment.network, app=client, cache=InProcessCache(deployment.clock), **changes)
     settings = replace(Settings(), public_url=client.origin, dev_mode=True)
-    site = create_app(
+    application = create_app(
         Services(settings, Tenant("default", db), CODE_KEY, clock=deployment.clock, network=network, workers=POOL),
         Metrics("openmeet"),
     )
-    return Door(deployment, db, network, site)
+    return SignInSite(deployment, db, network, application)
