@@ -12,7 +12,7 @@ from openmeet.domain.media.pictures import PORTRAIT_SIDES, blob_key, portrait_ke
 from openmeet.domain.media.portraits import CONTENT_TYPE
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.profiles import portraits
-from openmeet.web.media.picture_files import INERT, serve_picture
+from openmeet.web.media.picture_files import INERT, requested_size, serve_picture
 from openmeet.web.media.uploads import store_of
 from openmeet.web.site.session import person_of_cookie
 from openmeet.web.site.tenant_routing import database_of
@@ -45,6 +45,8 @@ async def show(request: Request) -> Response:
     key = request.path_params["key"]
     if _KEY.fullmatch(key) is None:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
+    # Checked before the store: an unknown size is 404 also on a site that stores no pictures.
+    requested_size(request)
     return await serve_picture(request, store_of(request), key, partial(blob_key, key), IMMUTABLE)
 
 
