@@ -144,7 +144,7 @@ async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> No
     overview = (await ada.browser.get("/account")).text
     assert f'Your account is now at <a href="{ada.new.settings.url}"' in overview
     assert not any(f'href="/account/{path}"' in overview for path in ("move", "deactivate", "recovery-key"))
-    assert "once it names this server again" in (await ada.browser.get("/account/deactivate")).text
+    assert "once your identity points back to this server" in (await ada.browser.get("/account/deactivate")).text
 
 
 async def test_it_goes_on_after_the_directory_was_away(ada: Leaving) -> None:
