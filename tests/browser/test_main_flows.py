@@ -44,7 +44,7 @@ async def test_an_event_begun_before_signing_up_is_created_after_it(browser, ope
         await page.get_by_label("Time zone").select_option("Europe/Berlin")
         await page.get_by_role("button", name="Continue").click()
         await sign_up(page, openmeet, "Ana", "ana@example.org")
-        await page.get_by_text("Here is the event you began").wait_for()
+        await page.get_by_text("Here’s the event you started").wait_for()
         assert await page.get_by_label("Title").input_value() == "Board games"
         await page.get_by_role("button", name="Create event").click()
         await page.get_by_role("heading", level=1, name="Board games").wait_for()

@@ -85,7 +85,7 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
         day = formatting.day(local_of(ends_at, group.details.time_zone))
         title = group.details.name
         if is_last:
-            subject = gettext("Last call: %(name)s takes over %(group)s", group=title, name=name)
+            subject = gettext("Last reminder: %(name)s takes over %(group)s", group=title, name=name)
         else:
             subject = gettext("%(name)s will take over %(group)s", name=name, group=title)
         if group.succession_plan.backup_admin_id == group.succession.successor_id:
@@ -106,7 +106,9 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
         parts = [
             happening,
             emails.link(gettext("Sign in to keep it"), page),
-            gettext("If you do nothing, it passes to them on %(day)s. You stay an admin and can undo this.", day=day),
+            gettext(
+                "If you do nothing, they become the owner on %(day)s. You stay an admin and can undo this.", day=day
+            ),
         ]
         return OutgoingEmail(owner.email, subject, "\n\n".join(parts) + "\n", thread=group.id)
 

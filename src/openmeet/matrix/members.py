@@ -30,7 +30,7 @@ _NOBODY: Final = 100
 _IN: Final = frozenset({"join", "invite", "knock"})
 # The reason that clients show to a removed person.
 _NO_LONGER: Final = lazy("You’re no longer in this chat on the site.")
-_NOT_INVITED: Final = lazy("Only people whom a host invited can be in this chat.")
+_NOT_INVITED: Final = lazy("Only people invited by a host can be in this chat.")
 _REMOVED: Final = lazy("A host removed you from this chat.")
 # The homeserver rejects our token.
 _OUR_FAULT: Final = frozenset({401})

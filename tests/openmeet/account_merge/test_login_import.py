@@ -123,7 +123,7 @@ async def test_an_import_resumes_when_the_pds_is_back(deployment: Deployment) ->
         finally:
             await back.stop()
         shown = (await browser.get("/my/reading")).text
-        assert "30 events and answers of yours are here" in shown
+        assert "You have 30 events and answers here" in shown
         assert 'http-equiv="refresh"' not in shown
         assert "/my/reading" not in (await browser.get("/my/events")).text
 

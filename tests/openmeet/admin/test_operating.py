@@ -139,7 +139,7 @@ async def test_labellers_are_listed_with_their_progress(bench: Bench):
     shown = (await bench.client.get("/operating")).text
     assert "did:web:good.example" in shown
     assert "read to 4711" in shown
-    assert "Its last label here came" in shown
+    assert "Last label received" in shown
     assert "It broke off." in shown
 
 
@@ -201,7 +201,7 @@ async def test_everything_that_needs_attention_is_listed(bench: Bench):
         "not called (circuit open)",
         "pds.away.example can’t be reached.",
         "repository’s version was kept",
-        "A record without its event or answer here",
+        "A record with no event or answer here",
         ">open<",
         uri,
     ):

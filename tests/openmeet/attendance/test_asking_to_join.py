@@ -140,7 +140,7 @@ async def test_approving_all_reports_each_result(site: Site) -> None:
         await ask(site, event, "Ben", "Cleo", "Dan")
         page = f"/events/{event.slug}/attendees"
         await ana.post(page, data={"act": "approve_all", "tab": "asking"})
-        assert "2 approved, 1 on the waitlist. We’re telling them." in (await ana.get(page)).text
+        assert "2 approved, 1 on the waitlist. We’re letting them know." in (await ana.get(page)).text
         assert "approved" not in (await ana.get(page)).text, "said once"
         # When the button is clicked a second time, nobody is left to approve.
         await ana.post(page, data={"act": "approve_all", "tab": "asking"})

@@ -43,13 +43,13 @@ async def test_the_form_asks_once_before_lowering_the_limit(site: Site) -> None:
         form = inputs_of((await browser.get(page)).text) | {"mode": "in_person", "time_zone": "Europe/Berlin"}
         asked = await browser.post(page, data={**form, "capacity": "3", "description": "Kept words"})
         assert asked.status_code == 400
-        assert "2 people have a place beyond that limit. They keep it, and nobody moves up" in asked.text
-        assert "1 party on the waitlist is larger than that" in asked.text
+        assert "2 people are over that limit. They keep their places, and nobody moves up" in asked.text
+        assert "1 party on the waitlist is too large" in asked.text
         assert "Kept words" in asked.text
         again = inputs_of(asked.text)
         # A different limit needs its own confirmation.
         asked = await browser.post(page, data={**form, **again, "capacity": "2"})
-        assert (asked.status_code, "3 people have a place beyond" in asked.text) == (400, True)
+        assert (asked.status_code, "3 people are over that limit" in asked.text) == (400, True)
         saved = await browser.post(page, data={**form, **inputs_of(asked.text), "capacity": "2"})
         assert (saved.status_code, "event_saved_full" in str(saved.headers)) == (303, True)
     async with site.db.reader() as reader:
@@ -70,13 +70,13 @@ async def test_an_error_in_another_field_confirms_nothing(site: Site) -> None:
         form = inputs_of((await browser.get(page)).text) | {"mode": "in_person", "time_zone": "Europe/Berlin"}
         over = {"capacity": "3", "starts": "2025-07-04T18:00", "ends": ""}
         untitled = await browser.post(page, data={**form, **over, "title": ""})
-        assert (untitled.status_code, "have a place beyond" in untitled.text) == (400, False)
+        assert (untitled.status_code, "are over that limit" in untitled.text) == (400, False)
         kept = {**form, **inputs_of(untitled.text), "title": event.title}
         asked = await browser.post(page, data=kept)
         assert (asked.status_code, "This start is in the past" in asked.text) == (400, True)
         kept = {**form, **inputs_of(asked.text)}
         asked = await browser.post(page, data=kept)
-        assert (asked.status_code, "2 people have a place beyond" in asked.text) == (400, True)
+        assert (asked.status_code, "2 people are over that limit" in asked.text) == (400, True)
         assert (await browser.post(page, data={**form, **inputs_of(asked.text)})).status_code == 303
 
 
@@ -103,7 +103,7 @@ async def test_a_limit_for_one_way_to_attend_needs_confirmation_too(site: Site) 
         form = {name: text for name, text in inputs_of((await browser.get(page)).text).items() if name != "next"}
         form |= {"limit_online": "4", "max_party": "9", "list_audience": "everyone", "scope": "event"}
         asked = await browser.post(page, data=form)
-        assert (asked.status_code, "1 person has a place beyond that limit." in asked.text) == (400, True)
+        assert (asked.status_code, "1 person is over that limit." in asked.text) == (400, True)
         saved = await browser.post(page, data={**form, "lowered": inputs_of(asked.text)["lowered"]})
     assert saved.status_code == 303, saved.text
     async with site.db.reader() as reader:
@@ -128,8 +128,8 @@ async def test_the_api_asks_before_lowering_the_limit(site: Site) -> None:
         asked = await api.put(path, json=lower, headers=ana)
         assert (asked.status_code, asked.json()["title"]) == (422, "LimitBelowPlaces")
         assert asked.json()["detail"] == (
-            "2 people have a place beyond that limit. They keep it, and nobody moves up until there is room again."
-            " 1 party on the waitlist is larger than that and can’t get places."
+            "2 people are over that limit. They keep their places, and nobody moves up until there’s room again."
+            " 1 party on the waitlist is too large and can’t get places."
             " Send it again with confirmLowerLimit=true if that is right."
         )
         kept = (await api.get(path)).json()

@@ -255,7 +255,7 @@ async def test_the_community_decides_and_hosts_cannot_undo_it(post, talk):
         assert "Ben" not in shown.partition("Reported 1 time")[2]
         assert (await moderator.post(desk, data={"act": "remove", "reason": ""})).status_code == 400
         assert (await moderator.post(desk, data={"act": "remove", "reason": "No insults"})).status_code == 303
-        assert "No message is reported" in (await moderator.get("/moderation/chat")).text
+        assert "No reported messages" in (await moderator.get("/moderation/chat")).text
         assert ">You fools<" in (await moderator.get(desk)).text
     page = f"/chat/messages/{one.id}"
     async with signed_in(post, ana) as host:
@@ -264,7 +264,7 @@ async def test_the_community_decides_and_hosts_cannot_undo_it(post, talk):
     async with signed_in(post, mod) as moderator:
         assert "It was a quote" in (await moderator.get("/moderation/chat")).text
         assert (await moderator.post(desk, data={"act": "restore"})).status_code == 303
-        assert "No message is reported" in (await moderator.get("/moderation/chat")).text
+        assert "No reported messages" in (await moderator.get("/moderation/chat")).text
         assert (await moderator.post(desk, data={"act": "ban", "reason": "No insults"})).status_code == 303
         async with post.db.reader() as reader:
             assert await access(reader, room.id, ana.user_id) is Access.NONE
@@ -286,7 +286,7 @@ async def test_the_community_sees_only_what_was_reported_to_it(post, talk):
         sent = await moderator.post(f"/moderation/chat/{other.id}", data={"act": "remove", "reason": "no"})
         assert sent.status_code == 404
         assert (await moderator.post(f"/moderation/chat/{one.id}", data={"act": "dismiss"})).status_code == 303
-        assert "No message is reported" in (await moderator.get("/moderation/chat")).text
+        assert "No reported messages" in (await moderator.get("/moderation/chat")).text
     async with signed_in(post, cleo) as nobody:
         assert (await nobody.get("/moderation/chat")).status_code == 403
         assert (await nobody.get(f"/moderation/chat/{one.id}")).status_code == 403

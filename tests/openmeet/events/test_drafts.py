@@ -151,7 +151,7 @@ async def test_a_draft_that_is_over_stays_a_draft_and_says_why(browser, site, cl
     later = inputs_of((await browser.get(path)).text) | TYPED | {"save": "later", "publish_at": "2026-07-04T17:00"}
     scheduled = await browser.post(path, data=later)
     assert scheduled.headers["location"] == path.removesuffix("/draft")
-    assert "We publish it on Saturday 4 July 2026, 17:00" in (await browser.get(scheduled.headers["location"])).text
+    assert "We’ll publish it on Saturday 4 July 2026, 17:00" in (await browser.get(scheduled.headers["location"])).text
     clock.turn(2 * 366 * 24 * HOUR)
     await sign_up(browser, "ana@example.org", "Ana")
     assert await drafts.publish_due(site.db) == 0

@@ -161,7 +161,7 @@ async def test_the_e_mail_to_the_owner_explains_how_to_keep_the_group(db, club, 
     assert f"https://town.example/groups/{group.slug}/ownership" in letter.text
     assert "Thursday 7 May 2026" in letter.text
     last = await compose(db, DueEmail(LAST_CALL_MAIL, ana.user_id, group.id, 3))
-    assert last.subject == "Last call: Cleo takes over Chess club"
+    assert last.subject == "Last reminder: Cleo takes over Chess club"
     await does(db, ownership.stop, ana, group.slug)
     assert await compose(db, DueEmail(LAST_CALL_MAIL, ana.user_id, group.id, 3)) is None
 

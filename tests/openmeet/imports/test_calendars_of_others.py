@@ -223,7 +223,7 @@ async def test_the_preview_warns_about_changes_that_no_rule_expresses(
     file = choir(rule, (FOLLOWING, original, starts)).replace(b"DURATION:PT2H\n", b"")
     ana = await begin(db, clock, instant_of(datetime.fromisoformat("2026-03-01T12:00"), "UTC"))
     (warning,) = parse_calendar(file, "UTC").events[0].warnings
-    assert "Only that date was moved" in warning
+    assert "We moved only that date" in warning
     (path,) = (await brought(db, ana, file, "UTC")).made
     at = datetime.strptime(starts.partition(":")[2][:8], "%Y%m%d").date()  # noqa: DTZ007  # a day
     async with db.transaction() as tx:

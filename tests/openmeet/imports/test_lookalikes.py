@@ -52,7 +52,7 @@ async def test_a_lookalike_is_unticked_but_can_be_chosen(make_database: MakeData
         again = await arrived("two@x")
         page = (await browser.get(again)).text
         assert 'name="event-0">' in page
-        assert 'it looks like <a href="/events/cafe-talk' in page
+        assert 'It looks like <a href="/events/cafe-talk' in page
         await browser.post(again, data={"event-0": "on"})
         assert "1 event created" in (await browser.get(again)).text
 

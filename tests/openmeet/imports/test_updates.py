@@ -252,5 +252,5 @@ async def test_the_page_shows_differences_and_applies_ticked_ones(site: Site, cl
     await client.post(again, data={"update-0": "yes"})
     done = (await client.get(again)).text
     assert "1 changed" in done
-    assert "Changed as in the file" in done
+    assert "Updated from the file" in done
     assert "Tea and cake" in done

@@ -139,7 +139,7 @@ async def test_slow_mode_moderation_and_limits_apply_to_guests(town: MirroredTow
     await town.read()
     # It is held here, and nobody in Matrix can read it before a moderator has decided.
     assert "Look at this first" not in str(await zoe.events(room))
-    assert (await redaction_reasons(zoe, room))[-1] == "A moderator looks at this message before others see it."
+    assert (await redaction_reasons(zoe, room))[-1] == "A moderator reviews this message before others see it."
     async with town.db.reader() as reader:
         row = await reader.fetch_one(
             "select id from chat_messages where body = 'Look at this first' and held_at is not null"

@@ -76,7 +76,7 @@ async def test_several_towns_are_offered_and_one_is_chosen_by_a_button(site: Sit
         )
         unknown = await browser.post("/events/new", data={**fields, "place": "Qqqqqq", "find_place": "yes"})
     assert (chosen["locality"], chosen["region"], chosen["country"]) == ("Springfield", "Illinois", "United States")
-    assert "No town has this name" in unknown.text
+    assert "find a town with this name" in unknown.text
 
 
 async def test_the_fragment_has_the_same_choices(site: Site) -> None:

@@ -60,14 +60,14 @@ async def test_a_postal_code_is_not_read_as_a_place_id(site: Site) -> None:
     async with site.browser() as browser:
         page = await browser.get("/", params={"near": "2950159"})
     assert page.status_code == 400
-    assert "No town has this name" in page.text
+    assert "find a town with this name" in page.text
 
 
 async def test_an_unknown_town_explains_what_to_type(site: Site) -> None:
     async with site.browser() as browser:
         page = await browser.get("/", params={"near": "Qqqqqq"})
     assert page.status_code == 400
-    assert "No town has this name" in page.text
+    assert "find a town with this name" in page.text
     assert 'value="Qqqqqq"' in page.text
 
 

@@ -208,12 +208,12 @@ async def test_dates_too_far_ahead_have_no_link_and_the_page_says_why(ana, ben, 
     assert "We couldn’t read “soon” as a date" in (await ben.get(f"{path}?from=soon")).text
     assert "Tue 3 Jun 2031" in shown
     assert f"{path}/dates/" not in shown
-    assert "A date gets its page up to 5 years ahead." in shown
-    assert "as soon as you change or cancel it" not in shown
-    assert "as soon as you change or cancel it" in (await ana.get(f"{path}?from=2031-06-01T00:00:00Z")).text
+    assert "Dates get their own page up to 5 years ahead." in shown
+    assert "as soon as you change or cancel them" not in shown
+    assert "as soon as you change or cancel them" in (await ana.get(f"{path}?from=2031-06-01T00:00:00Z")).text
     refused = await ben.get(f"{path}/dates/2031-06-03T18:00:00")
     assert (refused.status_code, "on Saturday 30 May 2026" in refused.text) == (404, True)
-    assert "A date gets its page" not in (await ben.get(path)).text
+    assert "Dates get their own page" not in (await ben.get(path)).text
 
 
 async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.AsyncClient) -> None:
@@ -247,7 +247,7 @@ async def test_the_page_counts_ones_answered_dates_correctly(ana, ben, site: Sit
     await ben.post(f"{path}/answer", data={"reply": "going"})
     none = (await ben.get(path)).text
     assert said_about_answers(none) == (
-        "You’re going to none of the next 9 dates. 9 have limited places: answer each on its page."
+        "You’re going to none of the next 9 dates. 9 have limited places. Answer each on its page."
         " New dates have limited places, so we won’t add them for you."
     )
     assert "Added for you later" not in none

@@ -110,6 +110,6 @@ async def test_a_page_says_what_is_done(practice_db: Database, clock: HandClock)
             in cancelling
         )
         assert (
-            "1 answer goes with them. 3 people are notified."
+            "1 answer will be deleted, too. 3 people are notified."
             in (await browser.get(f"/series/{series.slug}/delete")).text
         )

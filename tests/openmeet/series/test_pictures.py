@@ -121,7 +121,7 @@ async def test_by_pages(make_sqlite, tmp_path, clock):
             == 403
         )
         assert "Picture …" in (await ana.get(f"/series/{series.slug}")).text
-        assert "Every coming date shows it" in (await ana.get(path)).text
+        assert "Every upcoming date shows it" in (await ana.get(path)).text
         none = await ana.post(path, files={"picture": ("", b"", "")}, data={"alt": "Red"})
         assert (none.status_code, 'id="picture-problem"' in none.text) == (400, True)
         unsaid = await ana.post(path, files=file, data={"alt": " "})

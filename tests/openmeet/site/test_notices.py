@@ -8,10 +8,10 @@ from openmeet.web.site import notices
 @pytest.mark.parametrize(
     ("name", "numbers", "words"),
     [
-        ("answers_approved", (6, 2), "6 approved, 2 on the waitlist. We’re telling them."),
-        ("answers_approved", (0, 2), "2 on the waitlist. We’re telling them."),
+        ("answers_approved", (6, 2), "6 approved, 2 on the waitlist. We’re letting them know."),
+        ("answers_approved", (0, 2), "2 on the waitlist. We’re letting them know."),
         ("answers_approved", (0, 0), "Nobody was waiting for your answer any more."),
-        ("answers_declined", (1,), "1 declined. We’re telling them."),
+        ("answers_declined", (1,), "1 declined. We’re letting them know."),
         ("dates_answered", (5, 8), "You’re going to 5 of the next 8 dates."),
         ("dates_answered", (8, 8), "You’re going to all of the next 8 dates."),
         ("dates_answered", (1, 1), "You’re going to the next date."),

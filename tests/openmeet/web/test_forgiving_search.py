@@ -148,7 +148,7 @@ async def test_the_name_of_a_host_finds_their_events(site: Site) -> None:
     offered = page.partition("Events by Ana Lindqvist")[2]
     assert len(re.findall(r'<h3><a href="/events/', offered)) == 3
     assert "Secret Zirkus" not in offered
-    assert "No coming events with these words" in group
+    assert "No upcoming events with these words" in group
     assert "Nothing matches" in nobody
     assert "You might like these" in nobody
 

@@ -85,7 +85,7 @@ async def test_requests_with_an_answer_are_decided_singly_and_together(site, ana
     await press(ben, f"{path}/join", answer="Sicilian")
     mine = await text_of(ben, path)
     assert "You asked to join" in mine
-    assert "Asked on Sunday 1 March" in mine
+    assert "You asked on Sunday 1 March" in mine
     requests = await text_of(ana, f"{path}/requests")
     assert "Sicilian" in requests
     assert (await ben.get(f"{path}/requests")).status_code == 403
@@ -412,7 +412,7 @@ async def test_deleting_shows_the_consequences_and_asks_for_the_name(site, ana, 
         public = await events.create(tx, host, details(), group=of_event(group))
         inner = await events.create(tx, host, details(visibility="private"), group=of_event(group))
     asked = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", await text_of(ana, f"{path}/delete")))
-    assert "2 coming events stay with their hosts" in asked
+    assert "2 upcoming events stay with their hosts" in asked
     assert "Only members see 1 of them now" in asked
     assert (await ana.post(f"{path}/delete", data={"name": "chess"})).status_code == 400
     assert (await ben.post(f"{path}/delete", data={"name": "Chess club"})).status_code == 403

@@ -48,12 +48,12 @@ async def test_a_draft_written_before_signing_in_survives_signing_up(browser):
     assert sent.headers["location"] == "/sign-in?next=/events/new"
     back = await sign_up(browser, "ana@example.org", "Ana", next_path="/events/new")
     page = (await browser.get(back.headers["location"])).text
-    assert "Here is the event you began" in page
+    assert "Here’s the event you started" in page
     assert "Bring cake" in page
     made = await browser.post("/events/new", data=inputs_of(page) | TYPED)
     assert made.status_code == 303
     assert "Board games" in (await browser.get(made.headers["location"])).text
-    assert "Here is the event you began" not in (await browser.get("/events/new")).text
+    assert "Here’s the event you started" not in (await browser.get("/events/new")).text
 
 
 async def test_the_preselected_country_is_not_a_place_by_itself(browser):

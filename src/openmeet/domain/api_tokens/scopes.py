@@ -52,7 +52,7 @@ SCOPE_DESCRIPTIONS: Final = {
         "read them and copies may remain"
     ),
     TokenScope.WEBHOOKS: lazy("Register webhook addresses"),
-    TokenScope.MODERATION: lazy("Moderate this site, where you’re a moderator"),
+    TokenScope.MODERATION: lazy("Moderate this site, if you’re a moderator"),
     TokenScope.CALENDAR_ADDRESS: lazy(
         "View, renew and turn off the secret addresses of your calendar and your groups’ calendars"
     ),

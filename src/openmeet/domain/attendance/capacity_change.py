@@ -91,16 +91,16 @@ def describe(impact: CapacityImpact) -> str:
     if impact.over:
         sentences.append(
             ngettext(
-                "%(number)s person has a place beyond that limit. They keep it, and nobody moves up until there is room again.",
-                "%(number)s people have a place beyond that limit. They keep it, and nobody moves up until there is room again.",
+                "%(number)s person is over that limit. They keep their place, and nobody moves up until there’s room again.",
+                "%(number)s people are over that limit. They keep their places, and nobody moves up until there’s room again.",
                 impact.over,
             )
         )
     if impact.stuck:
         sentences.append(
             ngettext(
-                "%(number)s party on the waitlist is larger than that and can’t get places.",
-                "%(number)s parties on the waitlist are larger than that and can’t get places.",
+                "%(number)s party on the waitlist is too large and can’t get places.",
+                "%(number)s parties on the waitlist are too large and can’t get places.",
                 impact.stuck,
             )
         )

@@ -189,7 +189,7 @@ def _changes(
             current = rest
             findings.append(
                 gettext(
-                    "From %(day)s on it takes place at another time. Only that date was moved. Change the rule after the import.",
+                    "From %(day)s on, it takes place at a different time. We moved only that date. Change the rule after the import.",
                     day=day(name),
                 )
             )

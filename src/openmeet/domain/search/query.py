@@ -108,7 +108,7 @@ def is_specific(wanted: SearchQuery) -> bool:
 def name_of(typed: Mapping[str, str]) -> str:
     """The name of a valid search in a feed reader: ``Events: jazz, Music, Online``."""
     search_words = words_of(typed)
-    return gettext("Events: %(search)s", search=search_words) if search_words else gettext("Coming events")
+    return gettext("Events: %(search)s", search=search_words) if search_words else gettext("Upcoming events")
 
 
 def words_of(typed: Mapping[str, str]) -> str:
@@ -231,7 +231,7 @@ def _path(asked: str) -> str:
 def _anything(query: str, *, is_name: bool) -> Empty:
     if is_name:
         return Empty(
-            gettext("No coming events with these words"),
+            gettext("No upcoming events with these words"),
             gettext("See the places, people and groups above."),
             "/",
             gettext("Show all events"),
@@ -246,7 +246,7 @@ def _anything(query: str, *, is_name: bool) -> Empty:
     return Empty(
         gettext("Nothing matches"),
         gettext(
-            "No coming event has “%(query)s” in its title, text, tags or place. Fewer words may help.", query=query
+            "No upcoming event mentions “%(query)s” in its title, text, tags or place. Try fewer words.", query=query
         ),
         "/",
         gettext("Show all events"),

@@ -12,7 +12,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "user.unknown_language": mark("Choose a language from the list."),
     "user.changed_since_opened": mark("Your profile was changed since you read it. Read it again, then change it."),
     "user.name_needed": mark("Enter the name that others see."),
-    "user.name_too_long": mark("A name has at most %(most)s characters."),
+    "user.name_too_long": mark("A name can have up to %(most)s characters."),
     "user.email_in_use": mark("Somebody is signing up with this address right now. Try again in a moment."),
     "user.names_nobody": mark(
         "We can’t tell who that is. Enter an e-mail address, or a full name like ana.example.org."
@@ -22,7 +22,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "user.notice_needed": mark(
         "To say yes, send the notice back. Show the person the record, the handle and the notice first."
     ),
-    "user.version_needed": mark("A yes must answer what was shown. Send the ETag of the consent that you read."),
+    "user.version_needed": mark("Consent must match what was shown. Send the ETag of the consent text that you read."),
     "user.choice_changed_since_read": mark("Your choice was changed since you read it. Read it again, then answer."),
     "user.publishes_nothing": mark("This site isn’t syncing right now. Try again later."),
     "user.no_recovery_key": mark("There’s no recovery key waiting for you here."),
@@ -159,7 +159,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "data_export.not_an_export": mark("This isn’t an export. An export has one JSON object on each line."),
     "data_export.rows_in_a_circle": mark("Rows of %(label)s refer to each other in a cycle."),
     "data_export.incomplete": mark("The export is incomplete: its end or some rows are missing."),
-    "data_export.line_too_long": mark("A line of an export has at most %(most)s MB."),
+    "data_export.line_too_long": mark("A line of an export can have up to %(most)s MB."),
     "data_export.unknown_line": mark("Line %(number)s doesn’t belong to an export."),
     "data_export.unknown_table": mark("%(table)s doesn’t belong in an export."),
     "data_export.other_columns": mark("%(where)s has other columns than this table: %(columns)s."),

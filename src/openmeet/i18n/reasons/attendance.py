@@ -18,24 +18,24 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.answer_rejected": mark("You’ve declined this answer. Bring it back first."),
     "attendance.changed_since_opened": mark("Somebody else has saved these settings."),
     "attendance.name_needed": mark("Enter the name."),
-    "attendance.name_too_long": mark("A name has at most %(most)s characters."),
+    "attendance.name_too_long": mark("A name can have up to %(most)s characters."),
     "attendance.host_cannot_be_removed": mark("You host this event. To stay away yourself, say that you’re not going."),
     "attendance.not_a_date": mark("This event isn’t a date of a series."),
     "attendance.takes_no_answers": mark("This event no longer takes answers."),
     "attendance.too_many_invitations": mark(
-        "An event sends at most %(most)s invitations a day. Share its link instead."
+        "You can send up to %(most)s invitations a day for one event. Share its link instead."
     ),
     "attendance.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "attendance.no_group": mark("This event is in no group, so it has no members."),
     "attendance.too_many_questions": mark("At most %(most)s questions."),
-    "attendance.question_too_long": mark("A question has at most %(most)s characters."),
+    "attendance.question_too_long": mark("A question can have up to %(most)s characters."),
     "attendance.too_few_choices": mark("One choice isn’t enough. Give at least two, or none for free text."),
     "attendance.too_many_choices": mark("At most %(max_choices)s answers of %(max_choice)s characters each."),
     "attendance.question_needed": mark("Write the question that these are answers to."),
     "attendance.no_choice_of_attendance": mark(
         "This event is either in person or online, so you don’t have to choose."
     ),
-    "attendance.names_missing": mark("Name everyone who comes with you."),
+    "attendance.names_missing": mark("Enter the names of everyone coming with you."),
     "attendance.too_many_names": mark("There are more names than people. Check how many are coming."),
     "attendance.not_asked": mark("The host didn’t ask this question."),
     "attendance.text_too_long": mark("At most %(most)s characters."),

@@ -19,7 +19,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "calendar.malformed_instant": mark("Write an instant like 2027-03-02T17:00:00Z."),
     "calendar.year_out_of_range": mark("The year must be between %(first_year)s and %(last_year)s."),
     "calendar.malformed_window": mark("The end must be after the start, and no more than 366 days later."),
-    "calendar.malformed_time": mark("It ends after it begins, within 366 days."),
+    "calendar.malformed_time": mark("The end must be after the start, and no more than 366 days later."),
     "calendar.limit_not_a_number": mark("The limit must be a number from 1 to %(most)s."),
     "calendar.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "calendar.no_such_date_or_time": mark("This date or time doesn’t exist."),
@@ -77,7 +77,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "legacy_import.not_the_older_model": mark("This isn’t a database of the older model: nothing in %(tables)s."),
     "legacy_import.built_upon": mark("It can’t be undone any more. Since then, %(changes)s."),
     # reasons of openmeet.recurrence
-    "recurrence.too_long": mark("A rule has at most %(most)s characters."),
+    "recurrence.too_long": mark("A rule can have up to %(most)s characters."),
     "recurrence.empty": mark("The rule is empty. Write FREQ=WEEKLY, or leave it out."),
     "recurrence.frequency_missing": mark("The rule doesn’t say how often: FREQ is missing."),
     "recurrence.too_frequent": mark(
@@ -97,7 +97,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "recurrence.nth_weekday_too_high": mark("A month has at most five of each weekday."),
     "recurrence.part_not_allowed": mark("%(rule_part)s doesn’t go with FREQ=%(frequency)s."),
-    "recurrence.position_alone": mark("BYSETPOS chooses among what another BY… part names. Add one."),
+    "recurrence.position_alone": mark("BYSETPOS needs another BY… part to choose from. Add one."),
     "recurrence.too_many_a_day": mark("The rule has %(number)s times a day. It can have at most %(most)s."),
     "recurrence.too_many_steps": mark(
         "The rule has more dates than we can work out at once. Choose a shorter period, or simplify the rule."
@@ -108,7 +108,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "recurrence.ends_before_start": mark("The last day, %(last)s, is before the first date, %(first)s."),
     "recurrence.unknown_zone": mark("There is no time zone “%(zone)s”. Write it like Europe/Berlin."),
     "recurrence.hours_of_all_day": mark("Whole days have no hours. Leave BYHOUR and the like out."),
-    "recurrence.too_many_extra_dates": mark("At most %(most)s dates can be left out, and as many added."),
+    "recurrence.too_many_extra_dates": mark("Up to %(most)s dates can be left out, and up to %(most)s added."),
     "recurrence.malformed_date": mark(
         "“%(text)s” isn’t a date. Write 2026-12-24, 2026-12-24T18:00 or 20261224T170000Z."
     ),

@@ -22,7 +22,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.invitation_over": mark("This invitation no longer works."),
     "event.not_a_date": mark("This event isn’t a date of a series."),
     "event.invitee_needed": mark("Enter an e-mail address, or the account name of somebody who has been here."),
-    "event.too_many_hosts": mark("An event has at most %(most)s co-hosts."),
+    "event.too_many_hosts": mark("An event can have up to %(most)s co-hosts."),
     "event.you_host_already": mark("You host this event already."),
     "event.not_a_host": mark("You don’t host this event."),
     "event.no_such_co_host": mark("They don’t co-host this event."),
@@ -41,8 +41,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.text_too_long": mark("At most %(most)s characters."),
     "event.text_of_length_too_long": mark("At most %(most)s characters. This has %(length)s."),
     "event.title_needed": mark("Give the event a title."),
-    "event.title_too_long": mark("A title has at most %(most)s characters. This one has %(length)s."),
-    "event.description_too_long": mark("A description has at most %(most)s characters."),
+    "event.title_too_long": mark("A title can have up to %(most)s characters. This one has %(length)s."),
+    "event.description_too_long": mark("A description can have up to %(most)s characters."),
     "event.malformed_link": mark("A link starts with https:// or http:// and names a host."),
     "event.too_many_choices": mark("At most %(most)s."),
     "event.unknown_language": mark("We don’t know the language “%(text)s”. Write it like English, Deutsch or fr."),
@@ -50,7 +50,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.malformed_point": mark(
         "We couldn’t find a point on the map in this. Write it like 52.52, 13.405 (latitude first), or paste a map link that has numbers like that in it."
     ),
-    "event.not_offered": mark("Nobody is offering you this event, or not any more."),
+    "event.not_offered": mark("You don’t have an open offer for this event."),
     "event.date_of_series": mark("It’s a date of a series. Hand the whole series over."),
     "event.cannot_hand_over_draft": mark("Nobody else can see a draft. Publish it first."),
     "event.not_out_yet": mark("It’s still syncing to your account. Hand it over when that’s done."),
@@ -58,7 +58,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.not_in_its_group": mark(
         "You can no longer create events in this group. You can still make a copy outside the group."
     ),
-    "event.hosts_only": mark("Only those who host this event can change it."),
+    "event.hosts_only": mark("Only the hosts of this event can change it."),
     "event.may_not_see": mark("You can’t see all of this event."),
     "event.may_not_cancel": mark("You can’t cancel this event."),
     "event.may_not_decide_answers": mark("You can’t decide about answers to this event."),
@@ -83,7 +83,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.lasts_too_long": mark("The event would last more than a year. Check the end."),
     "event.last_day_before_first": mark("The last day is before the first. Choose a later one."),
     "event.too_many_tags": mark("At most %(most)s tags. These are %(number)s."),
-    "event.tag_too_long": mark("A tag has at most %(most)s characters. “%(tag)s…” is longer."),
+    "event.tag_too_long": mark("A tag can have up to %(most)s characters. “%(tag)s…” is longer."),
     "event.shuffle_out_of_range": mark("Choose a cover from 0 to %(most)s."),
     "event.capacity_out_of_range": mark(
         "The number of places must be a whole number from 1 to %(most)s. Leave it empty for no limit."
@@ -123,7 +123,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "host_message.text_needed": mark("Write something."),
     "host_message.moment_over": mark("This time is in the past. Send it now, or choose a later one."),
     "host_message.not_published": mark("Nobody else can see this event yet, so there’s nobody to write to."),
-    "host_message.too_many_messages": mark("An event sends at most %(most)s messages a day."),
+    "host_message.too_many_messages": mark("You can send up to %(most)s messages a day for one event."),
     "host_message.nobody_to_reach": mark("Nobody would get this message."),
     "host_message.no_such_message": mark("This message isn’t part of this event."),
     "host_message.already_sent": mark("It’s already been sent."),
@@ -144,17 +144,17 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "place.streets_not_asked": mark("We can’t look up streets right now. Try a town."),
     "place.not_ready": mark("The list of places is being prepared. Try again in a few seconds."),
     "place.unknown": mark(
-        "No town has this name. Try a larger town nearby, or latitude and longitude like 52.52, 13.40."
+        "We couldn’t find a town with this name. Try a larger town nearby, or latitude and longitude like 52.52, 13.40."
     ),
     "place.several": mark("Several places have this name: %(choices)s."),
-    "place.name_too_long": mark("A name has at most %(most)s characters."),
+    "place.name_too_long": mark("A name can have up to %(most)s characters."),
     "place.no_such_place": mark("This place number doesn’t exist."),
     # reasons of openmeet.domain.media
     "media.too_narrow": mark("This picture is too narrow. Send a wider one."),
-    "media.too_large": mark("A picture has at most %(most)s MB."),
+    "media.too_large": mark("A picture can have up to %(most)s MB."),
     "media.unreadable": mark("We can’t read this picture. Send a JPEG, PNG, WebP or GIF."),
     "media.too_many_pictures": mark("At most %(most)s pictures a day."),
-    "media.too_many_pixels": mark("A picture has at most %(most)s million pixels."),
+    "media.too_many_pixels": mark("A picture can have up to %(most)s million pixels."),
     "media.no_such_picture": mark("This picture doesn’t exist."),
     "media.alt_needed": mark("Describe the picture for people who can’t see it."),
     "media.alt_too_long": mark("At most %(most)s characters."),
@@ -166,7 +166,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "search.query_too_long": mark("At most %(most)s characters."),
     "search.last_day_before_first": mark("This day is before the first one."),
     "search.malformed_tag": mark("A tag needs letters or digits."),
-    "search.tag_too_long": mark("A tag has at most %(most)s characters."),
+    "search.tag_too_long": mark("A tag can have up to %(most)s characters."),
     "search.unknown_language": mark("Write the language like English, Deutsch or fr."),
     "search.distance_out_of_range": mark("Enter a whole number of kilometres from 1 to %(most)s."),
     "search.malformed_point": mark("Write latitude and longitude in degrees, like 52.52, 13.40."),

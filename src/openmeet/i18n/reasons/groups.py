@@ -21,16 +21,16 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.link_days_out_of_range": mark("A link works for 1 to %(most)s days."),
     "group.not_a_member": mark("This person isn’t in the group."),
     "group.too_many_invitations": mark(
-        "A group sends at most %(most)s invitations by e-mail a day. Today %(left_today)s are left. Share a link instead."
+        "A group can send up to %(most)s e-mail invitations a day, and %(left_today)s are left today. Share a link instead."
     ),
     "group.no_such_invitation": mark("This invitation doesn’t exist."),
     "group.invitation_over": mark("This invitation no longer works."),
     "group.malformed_did": mark("We found no account with this name. Check the spelling."),
-    "group.follows_too_many": mark("A group follows at most %(most)s others."),
+    "group.follows_too_many": mark("A group can follow up to %(most)s others."),
     "group.not_yourself": mark("You can’t remove yourself. Leave the group instead."),
     "group.text_needed": mark("Write what you want to tell them."),
     "group.text_too_long": mark("At most %(most)s characters. This has %(length)s."),
-    "group.too_many_announcements": mark("A group announces at most %(most)s things a day. Wait until tomorrow."),
+    "group.too_many_announcements": mark("A group can send up to %(most)s announcements a day. Try again tomorrow."),
     "group.no_such_announcement": mark("This announcement doesn’t exist."),
     "group.public_group": mark("Everyone can find this group. Choose who sees it first."),
     "group.absence_out_of_range": mark("Choose from %(shortest_absence)s to %(longest_absence)s days."),
@@ -59,9 +59,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.still_waiting": mark("The owner still has time to say no."),
     "group.nothing_to_take_back": mark("Nobody took this group over from you."),
     "group.invitation_only": mark("People need an invitation to join this group."),
-    "group.addresses_needed": mark("Paste the addresses of those you want to invite."),
+    "group.addresses_needed": mark("Paste the addresses of the people you want to invite."),
     "group.no_address_found": mark(
-        "Paste the addresses of those you want to invite. No address was found in “%(text)s”."
+        "Paste the addresses of the people you want to invite. We found no address in “%(text)s”."
     ),
     "group.malformed_addresses": mark("These aren’t e-mail addresses: %(addresses)s."),
     "group.may_not_view": mark("You can’t see this group."),
@@ -100,11 +100,11 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.no_such_page": mark("This page doesn’t exist."),
     "group.no_such_address": mark("The calendar is no longer at that address."),
     "group.name_needed": mark("Give the group a name."),
-    "group.description_too_long": mark("A description has at most %(most)s characters."),
-    "group.question_too_long": mark("A question has at most %(most)s characters."),
+    "group.description_too_long": mark("A description can have up to %(most)s characters."),
+    "group.question_too_long": mark("A question can have up to %(most)s characters."),
     "group.unknown_country": mark("We don’t know this country. Choose one from the list, or leave it empty."),
     "group.zone_needed": mark("Choose the group’s time zone, like Europe/Berlin."),
-    "group.name_too_long": mark("A name has at most %(most)s characters. This one has %(length)s."),
+    "group.name_too_long": mark("A name can have up to %(most)s characters. This one has %(length)s."),
     "group.too_many_addresses": mark("At most %(most)s addresses at once."),
     "group.number_out_of_range": mark("Write a whole number from 1 to %(most)s."),
     "group.too_many_requests": mark("At most %(most)s requests at once."),

@@ -21,7 +21,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "record.no_group_name": mark("The group has no name."),
     "record.no_group": mark("The record doesn’t name a group."),
     "record.not_groups_repository": mark(
-        "Only the repository that holds a group’s record may make statements for the group."
+        "Only the repository that holds a group’s record can make statements for the group."
     ),
     "record.no_matching_statement": mark("The acceptance doesn’t match a membership record of that person."),
     "record.lists_no_event": mark("What the group lists isn’t an event."),
@@ -143,9 +143,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "ingestion.not_a_record_uri": mark("This isn’t the URI of one record."),
     "ingestion.proof_without_record": mark("The proof doesn’t include the record."),
     "ingestion.rev_ahead": mark("The revision is more than five minutes in the future."),
-    "ingestion.outdated": mark(
-        "Older messages about this repository arrived while it was compared with what is known of it."
-    ),
+    "ingestion.outdated": mark("Older messages about this repository arrived while it was being compared."),
     "ingestion.no_rev": mark("The repository has an old format, without a revision."),
     "ingestion.not_served_completely": mark("The server sent an outdated repository."),
     "ingestion.clock_ahead": mark(
@@ -181,7 +179,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.answer_record_deleted": mark("The answer was deleted in another app."),
     "publication.record_missing": mark("The copy isn’t in the account any more."),
     "publication.series_record_deleted": mark("The series was deleted in another app."),
-    "publication.other_record_at_address": mark("Another app has put something else in this place."),
+    "publication.other_record_at_address": mark("Another app has saved something else in its place."),
     "publication.written_too_often": mark("Another app keeps changing this back."),
     "publication.changed_too_often": mark("It kept changing while we synced it."),
     "publication.slower_writes": mark("The account server asks us to slow down."),
@@ -210,8 +208,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.no_event_record": mark("The event isn’t in other apps yet."),
     "publication.series_deleted": mark("The series was deleted."),
     "publication.no_series": mark("Its author said that these single events aren’t a series."),
-    "publication.series_not_public": mark("Only a series whose dates are all public is synced as a series."),
-    "publication.no_date_published": mark("No date of this series is synced."),
+    "publication.series_not_public": mark("A series is synced as a series only if all its dates are public."),
+    "publication.no_date_published": mark("None of this series’ dates are synced."),
     "publication.no_new_record": mark("There’s no new copy yet."),
     "publication.not_for_everybody": mark("It’s no longer for everyone."),
     "publication.says_too_much": mark("The copy shows more than everyone can now see of the event."),
@@ -240,7 +238,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.answer_without_list": mark("The account server’s response didn’t include a list."),
     "publication.other_picture_stored": mark("The account server stored a different picture from the one we sent."),
     "publication.session_ended": mark("We were signed out and are signing in again."),
-    "publication.late_write": mark("An earlier request of ours arrived late, and is retracted first."),
+    "publication.late_write": mark("An earlier request arrived late. We’re retracting it first."),
     "publication.not_readable_back": mark("What the account server stored can’t be read back."),
     "publication.owner_must_sign_in_with_account": mark("The owner has to sign in with the account that has the copy."),
     "publication.owner_must_sign_in": mark("The owner must sign in again."),
@@ -249,7 +247,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.event_record_missing": mark("The event isn’t in its host’s account any more."),
     "publication_status.on_the_network": mark("Synced"),
     "publication_status.deleted_in_another_app": mark("Deleted in another app"),
-    "publication_status.changed_by_co_host": mark("Changed by a co-host, waiting for your yes"),
+    "publication_status.changed_by_co_host": mark("Changed by a co-host, waiting for your approval"),
     "publication_status.changed_only_here": mark("Changed only here"),
     "publication_status.only_here": mark("Only here"),
     "publication_status.waiting_for_pds": mark("Syncing"),
@@ -291,8 +289,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "You’ve already created a different event with this form. Change that one in your list, or save again to create another."
     ),
     # reasons of openmeet.web.xrpc
-    "xrpc.token_not_taken": mark("Ask without a token, or through your server (atproto-proxy)."),
-    "xrpc.query_by_get": mark("%(nsid)s is a query: ask with GET."),
+    "xrpc.token_not_taken": mark("Call this without a token, or through your server (atproto-proxy)."),
+    "xrpc.query_by_get": mark("%(nsid)s is a query: call it with GET."),
     "xrpc.malformed_method": mark("The path after /xrpc/ must be the NSID of a method."),
     "xrpc.query_too_long": mark("At most %(most)s characters."),
     "xrpc.malformed_tag": mark("A tag needs letters or digits."),

@@ -26,13 +26,13 @@ PATH: Final = "/operating/flags"
 # Consequences that an operator should know before switching.
 FOLLOWS: Final = {
     Flag.EVENTS_IN: (
-        lazy("Every repository that is known here is read, so that nothing is missing."),
+        lazy("All known repositories are read, so that nothing is missing."),
         lazy(
             "New and changed events from elsewhere are ignored. What’s here stays. What’s deleted there is deleted here, too."
         ),
     ),
     Flag.RSVPS_IN: (
-        lazy("Every repository that is known here is read, so that no answer is missing."),
+        lazy("All known repositories are read, so that no answer is missing."),
         lazy("Answers from other apps are ignored. Those already here stay, and people can still withdraw them."),
     ),
     Flag.EVENTS_OUT: (
@@ -44,23 +44,23 @@ FOLLOWS: Final = {
         lazy("New writes wait. Deletions are still written."),
     ),
     Flag.SERIES_LEXICON: (
-        lazy("Every series made here becomes a record, and records of series are read."),
+        lazy("Series created here are written as records, and records of series are read."),
         lazy("Series records are no longer written or read. Existing ones stay."),
     ),
     Flag.NATIVE_RECURRENCE: (
-        lazy("Events published for a series are written again, with its rule."),
-        lazy("Events published for a series are written again, without its rule."),
+        lazy("Published events of a series are rewritten, with its rule."),
+        lazy("Published events of a series are rewritten, without its rule."),
     ),
     Flag.DETECTION: (
         lazy("We’ll look for series among single events again."),
         lazy("We don’t look for series any more. Those already found stay."),
     ),
     Flag.GROUPS: (
-        lazy("Public groups become records with the events that are theirs, and records of groups are read."),
+        lazy("Public groups and their events are written as records, and records of groups are read."),
         lazy("Group records are no longer written or read. Existing ones stay."),
     ),
     Flag.MEMBERSHIPS: (
-        lazy("People who agreed appear as members of public groups in records, and such records are read."),
+        lazy("Members of public groups who agreed are written to records, and such records are read."),
         lazy("Membership records are no longer written or read. Existing ones stay."),
     ),
 }

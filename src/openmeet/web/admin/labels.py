@@ -13,13 +13,13 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 DISAGREEMENT_LABELS: Final = {
-    Discrepancy.RECORD_MISSING: lazy("A record there wasn’t known here"),
+    Discrepancy.RECORD_MISSING: lazy("A record that exists there is missing here"),
     Discrepancy.RECORD_DIFFERS: lazy("Different versions here and there"),
-    Discrepancy.RECORD_GONE: lazy("A record known here isn’t there"),
+    Discrepancy.RECORD_GONE: lazy("A record that exists here is missing there"),
     Discrepancy.PUBLICATION_LOST: lazy("What was published isn’t there"),
     Discrepancy.PUBLICATION_DIFFERS: lazy("What was published has been changed there"),
-    Discrepancy.ROW_MISSING: lazy("A record without its event or answer here"),
-    Discrepancy.ROW_WITHOUT_RECORD: lazy("An event or answer here whose record nobody knows"),
+    Discrepancy.ROW_MISSING: lazy("A record with no event or answer here"),
+    Discrepancy.ROW_WITHOUT_RECORD: lazy("An event or answer here with no known record"),
 }
 
 STEP_LABELS: Final = {
@@ -57,7 +57,7 @@ STATE_LABELS: Final[dict[str, LazyText]] = {
 SEEN_LABELS: Final = {
     RecordState.MAPPED: lazy("Understood"),
     RecordState.RAW: lazy("Kept as they are, because they aren’t events or answers"),
-    RecordState.PARKED: lazy("Answers that wait for their event"),
+    RecordState.PARKED: lazy("Answers waiting for their event"),
     RecordState.TOMBSTONE: lazy("Deleted"),
 }
 

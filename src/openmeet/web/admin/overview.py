@@ -99,7 +99,7 @@ def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list
         if job.state == JobState.FAILED
     ]
     if count := len(found.failing_servers):
-        title = ngettext("%(number)s server fails", "%(number)s servers fail", count)
+        title = ngettext("%(number)s server failing", "%(number)s servers failing", count)
         needs.append(OperatorNeed("globe", title, "#servers", gettext("We’ll keep trying.")))
     if count := sum(one.number for one in found.publications if one.state == PublicationState.REFUSED):
         title = ngettext("%(number)s record was refused", "%(number)s records were refused", count)
@@ -152,7 +152,7 @@ def parts_of(
         _part(
             gettext("Other servers"),
             len(found.failing_servers),
-            ngettext("%(number)s fails", "%(number)s fail", len(found.failing_servers)),
+            ngettext("%(number)s failing", "%(number)s failing", len(found.failing_servers)),
             gettext("Every server accepts what it’s sent."),
             "#servers",
         ),
@@ -174,14 +174,14 @@ def parts_of(
             gettext("Daily comparison"),
             opened,
             ngettext("%(number)s open", "%(number)s open", opened),
-            gettext("All repaired.") if disagreements else gettext("It found none in thirty days."),
+            gettext("All repaired.") if disagreements else gettext("It found none in 30 days."),
             "#disagreements",
         ),
         Part(
             gettext("Changed in two places"),
-            ngettext("%(number)s for its host to look at", "%(number)s for their hosts to look at", conflicts)
+            ngettext("%(number)s waiting for its host", "%(number)s waiting for their hosts", conflicts)
             if conflicts
-            else gettext("No decision waits for a host."),
+            else gettext("No decisions are waiting for a host."),
             path="#conflicts" if conflicts else "",
         ),
         *_geocoder_part(geocoder),

@@ -74,7 +74,7 @@ _ADVICE = {
     ),
     FeedFailure.ADDRESS_LOST: lazy("Choose “Remove” and add its address again."),
 }
-_FILE_ADVICE = lazy("Its later dates take too long to work out. Choose “Remove” and add a smaller file.")
+_FILE_ADVICE = lazy("Its later dates take too long to calculate. Choose “Remove” and add a smaller file.")
 
 
 def routes() -> list[Route]:

@@ -49,7 +49,7 @@ def _who(kind: RoomKind, room: Room | None, *, has_group: bool) -> list[str]:
         case RoomKind.DIRECT:
             return [gettext("You and all hosts can read this.")]
         case RoomKind.CHANNEL if chosen(AudienceSwitch.ANNOUNCEMENTS, "yes"):
-            return [gettext("Members of the group can read this. Only those who run the group can write.")]
+            return [gettext("Members of the group can read this. Only organisers can write.")]
         case RoomKind.CHANNEL:
             return [gettext("Members of the group can read and write here.")]
         case _:
@@ -59,7 +59,7 @@ def _who(kind: RoomKind, room: Room | None, *, has_group: bool) -> list[str]:
         facts = [
             gettext("Everyone going to a date, or who was there in the last 30 days, can write here.")
             if only_going
-            else gettext("Everyone who answered a coming date, or one in the last 30 days, can write here.")
+            else gettext("Everyone who answered an upcoming date, or one in the last 30 days, can write here.")
         ]
     else:
         facts = [
@@ -74,7 +74,7 @@ def _who(kind: RoomKind, room: Room | None, *, has_group: bool) -> list[str]:
     if kind is RoomKind.SERIES and not chosen(AudienceSwitch.FOLLOWERS, "none"):
         facts.append(gettext("Followers can read."))
     if chosen(AudienceSwitch.PENDING, "read"):
-        facts.append(gettext("People who are invited or wait for approval can read."))
+        facts.append(gettext("People who are invited or waiting for approval can read."))
     if chosen(AudienceSwitch.ANYBODY, "read"):
         facts.append(gettext("Anyone can read this, even without an account."))
     return facts

@@ -76,7 +76,7 @@ _VALUES: Final = {
     "read": lazy("read"),
     "none": lazy("don’t see it"),
     "no": lazy("All members"),
-    "yes": lazy("Only those who run the group"),
+    "yes": lazy("Only organisers"),
 }
 _HISTORIES: Final = {
     HistoryMode.ALL: lazy("All messages"),

@@ -309,7 +309,7 @@ def notice_sentence(details: Mapping[str, object]) -> str:
     """The sentence for a notice about a room, given its code."""
     if details.get("notice") == "history_changed":
         if details.get("history") == "all":
-            return gettext("From now on newcomers can read everything that is said here.")
+            return gettext("From now on, new people can read everything written here.")
         return gettext("From now on, new people see only messages sent after they join.")
     if details.get("notice") == "matrix_new_room":
         return gettext("This chat has a new room on Matrix.")
@@ -414,7 +414,7 @@ _ACT_LABELS: Final[Mapping[ModerationAct, LazyText]] = {
     ModerationAct.REMOVED: lazy("%(who)s removed a message by %(name)s."),
     ModerationAct.RESTORED: lazy("%(who)s brought back a message by %(name)s."),
     ModerationAct.HELD: lazy("%(who)s hid a message by %(name)s."),
-    ModerationAct.RELEASED: lazy("%(who)s showed a message by %(name)s."),
+    ModerationAct.RELEASED: lazy("%(who)s approved a message by %(name)s."),
     ModerationAct.MUTED: lazy("%(who)s muted %(name)s."),
     ModerationAct.UNMUTED: lazy("%(who)s let %(name)s write again."),
     ModerationAct.BANNED: lazy("%(who)s banned %(name)s."),
@@ -451,7 +451,7 @@ async def act_lines(reader: Reader, acts: Sequence[RoomAct]) -> list[ActLine]:
 def line_of(one: ShownMessage | None) -> str:
     """A message as one line with its author, for lists."""
     if one is None:
-        return gettext("Nothing said yet")
+        return gettext("No messages yet")
     if one.message.is_removed:
         return _removed_sentence(one)
     is_text = one.message.kind in WRITTEN

@@ -59,7 +59,7 @@ _EMPTY = {
     },
     Mine.HOSTING: {
         "heading": lazy("You’re not hosting anything"),
-        "text": lazy("Events you host show up here, with who is coming."),
+        "text": lazy("Events you host show up here, along with who’s coming."),
         "path": "/events/new",
         "action": lazy("Create an event"),
     },

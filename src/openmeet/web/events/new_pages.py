@@ -53,7 +53,7 @@ _PUBLISH_FIRST_SECONDS = 5.0
 
 # Hidden field that confirms a start in the past.
 PAST = "past"
-_DRAFT_NOTICE = lazy("Here is the event you began. Look it over, then create it.")
+_DRAFT_NOTICE = lazy("Here’s the event you started. Check it, then create it.")
 
 # Options for when the join link is shown, in minutes before the start.
 LINK_TIMES = (
@@ -258,7 +258,7 @@ async def show_copy(request: Request) -> Response:
         event = await copying.to_be_copied(reader, EventSlug(request.path_params["slug"]), caller)
     values = values_of_event(event) | {"starts": "", "ends": ""}
     values |= {"submission": secrets.token_urlsafe(16), "group": "", "copy_of": event.slug}
-    notice = gettext("A copy of “%(title)s”. Say when it starts.", title=event.title)
+    notice = gettext("A copy of “%(title)s”. When does it start?", title=event.title)
     repeats = await recurrence_preview.form_state(request, values)
     return form_page(request, Typed(values), event=None, notice=notice, repeats=repeats)
 

@@ -280,7 +280,7 @@ def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Grou
         return ""
     if mine.role is GroupRole.PENDING and mine.requested_at is not None:
         return gettext(
-            "Asked on %(group)s. The organisers decide, and we’ll let you know.",
+            "You asked on %(group)s. The organisers decide, and we’ll let you know.",
             group=day_label(mine.requested_at, group, now),
         )
     if mine.role is GroupRole.DECLINED and mine.decided_at is not None and mine.decided_by is not None:

@@ -31,21 +31,21 @@ QUESTIONS: Final = (
                 "[See your choice](/settings/publishing)."
             ),
             lazy(
-                "**Your events:** with sync, a public event is copied to your account, where other apps find it. Private and unlisted events are never copied."
+                "**Your events:** if you sync, every public event is copied to your account, where other apps find it. Private and unlisted events are never copied."
             ),
             lazy(
-                "**Your answers:** an answer is copied when you sync, the event is public and you have a place or said maybe. "
-                "Beside the buttons you see whether it will be shared, and under which name. You can switch it off for one event."
+                "**Your answers:** an answer is copied if you sync, the event is public, and you have a place or said maybe. "
+                "Next to the buttons, you see whether it will be shared and under which name. You can turn it off for a single event."
             ),
             lazy(
-                "**While you wait** for the host’s answer or for a place, other apps aren’t told. In your settings you can be shown as “maybe” instead."
+                "**While you wait** for the host’s answer or for a place, other apps don’t see your answer. In your settings, you can choose to show “maybe” instead."
             ),
             lazy(
                 "**When you change your mind,** the copy changes, too. You choose whether other apps see that you can’t go, or nothing at all."
             ),
             lazy(
                 "**Remove a copy:** open the event and choose “Stop sharing my answer”, or stop syncing altogether in your settings. "
-                "We remove what we copied. Other apps may have kept copies of their own, and nobody can call those back."
+                "We remove what we copied. Other apps may have kept their own copies, and nobody can remove those."
             ),
             lazy(
                 "**Never shared:** your e-mail address, your answers to a host’s questions, your chats, who you blocked, and your calendar."
@@ -80,7 +80,7 @@ QUESTIONS: Final = (
                 "hours to take it. We e-mail you either way."
             ),
             lazy("If a place is held for you, the page says until when. After that it goes to the next person."),
-            lazy("A group that answered together needs enough places for everyone."),
+            lazy("If you answered for several people, you move up once there are places for all of you."),
         ),
     ),
     Question(
@@ -137,9 +137,7 @@ QUESTIONS: Final = (
                 "[Choose your notifications](/settings/notifications): for every kind of news "
                 "you choose whether it comes by e-mail, here, or not at all."
             ),
-            lazy(
-                "E-mails with news end with a link that stops e-mails of that kind. You don’t have to sign in for it."
-            ),
+            lazy("Every e-mail with news ends with a link that stops e-mails of that kind. You don’t have to sign in."),
             lazy(
                 "News about cancelled and moved events is sent at once. Everything else is combined "
                 "and waits for the end of quiet hours."
@@ -152,10 +150,10 @@ QUESTIONS: Final = (
         lazy("What works without a connection?"),
         (
             lazy(
-                "After your first visit this device keeps your week, your tickets and the check-in lists that you opened."
+                "After your first visit, this device keeps your week, your tickets and the check-in lists you’ve opened."
             ),
             lazy(
-                "Answers you give and guests you check in without a connection wait on this device. They’re sent when you’re back, and the page says so."
+                "If you answer or check in guests while you’re offline, this device keeps it and sends it once you’re back online. The page tells you."
             ),
             lazy("When you sign out, all of it is removed from this device."),
         ),

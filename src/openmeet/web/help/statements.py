@@ -8,7 +8,7 @@ from openmeet.i18n.catalogue import LazyText, lazy
 
 ABOUT: Final = (
     lazy(
-        "Here people invite each other: to a walk, a concert, a neighbourhood meeting. Events are free to create and free to answer."
+        "People use this site to invite each other: to a walk, a concert, a neighbourhood meeting. Creating and answering events is free."
     ),
     lazy(
         "The site is part of the open social web. If you agree, your public events also show up in other apps, under a name that you keep "
@@ -56,7 +56,7 @@ PRIVACY: Final = (
         "**Who sees what:** hosts see the names and answers of their guests. Others see what the host’s settings say. Other guests never see your e-mail address."
     ),
     lazy(
-        "**What leaves the site:** e-mails that you asked for. Public things go to other apps only after you agree. [What is shared where](/help/sharing)."
+        "**What leaves the site:** the e-mails you asked for. Public things go to other apps only after you agree. [What is shared where](/help/sharing)."
     ),
     lazy(
         "**What we don’t do:** no advertisements, no trackers, no sale of data, no files loaded from other companies’ servers."
@@ -73,7 +73,7 @@ ACCESSIBILITY: Final = (
     lazy("Everyone should be able to answer an invitation. We follow the Web Content Accessibility Guidelines 2.2, level AA."),
     lazy("**What you can rely on:** all pages work with a keyboard and a screen reader, with large text, in light and dark, without scripts and on a small phone."),
     lazy("**How we know:** every page is checked by a program before each release, in both colour schemes and at two sizes."),
-    lazy("**What isn’t perfect:** pictures that people upload may lack a description, and so may the events of other apps. On the map, the list beside it has the same events."),
+    lazy("**What isn’t perfect:** pictures that people upload, and events from other apps, may have no description. If you can’t use the map, use the list next to it: it has the same events."),
     lazy("**Tell us** what doesn’t work for you, and on which page. We answer, and we look for another way until it works."),
 )  # fmt: skip
 

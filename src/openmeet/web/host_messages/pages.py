@@ -33,7 +33,7 @@ WORDS = {
 CHOICES = {
     Addressees.GOING: lazy("People who are going"),
     Addressees.INTERESTED: lazy("People who said maybe"),
-    Addressees.WAITING: lazy("People who wait for a place"),
+    Addressees.WAITING: lazy("People waiting for a place"),
     Addressees.ATTENDED: lazy("People who were there (checked in)"),
 }
 _STATES = {

@@ -189,11 +189,11 @@ async def lines(reader: Reader, entries: Sequence[LogEntry]) -> list[ModerationL
 RULE_LABELS: Final[Mapping[str, LazyText]] = {
     "holds_first_events": lazy("Review the first public event of new accounts"),
     "new_account_days": lazy("An account is new for"),
-    "new_author_minutes": lazy("A newcomer waits"),
+    "new_author_minutes": lazy("New people wait"),
     "most_events_of_author": lazy("Events of one author"),
     "most_authors_of_host": lazy("New authors of one host"),
     "most_events_of_host": lazy("Events of new authors of one host"),
-    "most_new_hosts": lazy("Hosts that nobody knew"),
+    "most_new_hosts": lazy("Unknown hosts"),
 }
 
 

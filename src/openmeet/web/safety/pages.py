@@ -36,7 +36,7 @@ _PLACES: Final = {
 _THING_CODES: Final = {Thing.EVENT: "event", Thing.SERIES: "series", Thing.GROUP: "group", Thing.PERSON: "person"}
 _FLASH: Final = {"block": "blocked", "unblock": "unblocked", "mute": "muted", "unmute": "unmuted"}
 _OUTCOMES: Final = {
-    None: lazy("A moderator looks at it."),
+    None: lazy("A moderator is looking at it."),
     ReportOutcome.ACTED: lazy("A moderator acted on it."),
     ReportOutcome.DISMISSED: lazy("A moderator found nothing against the rules."),
 }

@@ -291,7 +291,9 @@ def _counted(counted: EditConsequences) -> str:
     if counted.vanishing:
         words.append(
             ngettext(
-                "%(number)s date without answers goes", "%(number)s dates without answers go", len(counted.vanishing)
+                "%(number)s date without answers is removed",
+                "%(number)s dates without answers are removed",
+                len(counted.vanishing),
             )
         )
     if counted.made:

@@ -28,7 +28,7 @@ _HEADINGS = {
     422: lazy("That isn’t possible"),
     429: lazy("Wait a moment"),
     500: lazy("That didn’t work on our side"),
-    502: lazy("Another server gave a strange answer"),
+    502: lazy("Another server sent an unexpected response"),
     503: lazy("We can’t do this right now"),
     504: lazy("Another server took too long"),
 }

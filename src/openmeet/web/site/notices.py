@@ -27,21 +27,21 @@ def _dates_answered(going: int, dates: int) -> str:
 def _answers_approved(approved: int, waitlisted: int) -> str:
     if approved and waitlisted:
         return gettext(
-            "%(approved)s approved, %(waitlisted)s on the waitlist. We’re telling them.",
+            "%(approved)s approved, %(waitlisted)s on the waitlist. We’re letting them know.",
             approved=approved,
             waitlisted=waitlisted,
         )
     if approved:
-        return gettext("%(approved)s approved. We’re telling them.", approved=approved)
+        return gettext("%(approved)s approved. We’re letting them know.", approved=approved)
     if waitlisted:
-        return gettext("%(waitlisted)s on the waitlist. We’re telling them.", waitlisted=waitlisted)
+        return gettext("%(waitlisted)s on the waitlist. We’re letting them know.", waitlisted=waitlisted)
     return gettext("Nobody was waiting for your answer any more.")
 
 
 def _answers_declined(declined: int) -> str:
     if not declined:
         return gettext("There was nothing left to decline.")
-    return gettext("%(declined)s declined. We’re telling them.", declined=declined)
+    return gettext("%(declined)s declined. We’re letting them know.", declined=declined)
 
 
 NOTICES: Final[Mapping[str, tuple[int, Callable[..., str]]]] = {
