@@ -39,7 +39,7 @@ from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase, SqliteFiles
 from tests.openmeet.deployment import Deployment, open_deployment
 from tests.openmeet.erasure.erasing import erasing_in
-from tests.openmeet.publishing.test_groups import deliver_publications, found, records, turn
+from tests.openmeet.publishing.test_groups import deliver_publications, found, records, switch_flag
 
 GRACE = 14 * DAY
 
@@ -341,7 +341,7 @@ async def test_an_account_created_after_the_erasure_is_deleted(deployment: Deplo
 
 async def test_a_group_without_other_members_loses_its_account(deployment: Deployment, tmp_path: Path) -> None:
     """The same happens with a group that its owner deleted, when its texts are erased."""
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana = await deployment.person("Ana")
     group = await found(deployment, ana)
     async with deployment.db.transaction() as tx:

@@ -15,7 +15,7 @@ from openmeet.network.ingestion.reconcile import Reconciled, reconcile
 from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_groups import deliver_publications, event_in, found, let_in, now, show, turn
+from tests.openmeet.publishing.test_groups import deliver_publications, event_in, found, let_in, now, show, switch_flag
 from tests.openmeet.publishing.test_read_back import delete, put
 from tests.openmeet.publishing.test_series_records import make
 
@@ -72,7 +72,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(deployment: Deployment) -> Scene:
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
     ana, series = await make(deployment)
     ben = await deployment.person("Ben")
     group = await found(deployment, ana)

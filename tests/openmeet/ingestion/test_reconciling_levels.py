@@ -21,7 +21,7 @@ from tests.openmeet.publishing.test_events_of_groups import event_in_group
 from tests.openmeet.publishing.test_groups import deliver_publications, let_in, records, show
 from tests.openmeet.publishing.test_groups import found as found_group
 from tests.openmeet.publishing.test_publishing_choices import decide
-from tests.openmeet.publishing.test_series_flags import let, make, turn
+from tests.openmeet.publishing.test_series_flags import let, make, switch_flag
 
 # Every field of the form.
 EVERYTHING = {
@@ -116,7 +116,7 @@ async def test_wrong_values_are_discrepancies(deployment: Deployment, level: str
 async def test_dates_with_a_rule_are_not_discrepancies(
     deployment: Deployment, flags: tuple[Flag, ...], policy: PublishPolicy
 ):
-    await turn(deployment, *flags)
+    await switch_flag(deployment, *flags)
     ana, series = await make(deployment)
     await let(deployment, ana, series, policy)
     await compared(deployment, ana, is_dry_run=False)
@@ -128,7 +128,7 @@ async def test_dates_with_a_rule_are_not_discrepancies(
 
 
 async def test_a_date_with_a_rule_and_another_name_is_a_discrepancy(deployment: Deployment):
-    await turn(deployment, Flag.NATIVE_RECURRENCE)
+    await switch_flag(deployment, Flag.NATIVE_RECURRENCE)
     ana, series = await make(deployment)
     await let(deployment, ana, series, PublishPolicy.NEXT)
     await compared(deployment, ana, is_dry_run=False)
@@ -141,7 +141,7 @@ async def test_a_date_with_a_rule_and_another_name_is_a_discrepancy(deployment: 
 
 @pytest.mark.parametrize("level", ["members", "public"])
 async def test_a_minimal_group_record_is_not_a_discrepancy(deployment: Deployment, level: str):
-    await turn(deployment, Flag.GROUPS)
+    await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     group = await found_group(deployment, ana, promotion_level=level, join_question="Why?", locality="Wien")
     await compared(deployment, ana, is_dry_run=False)
@@ -154,7 +154,7 @@ async def test_a_minimal_group_record_is_not_a_discrepancy(deployment: Deploymen
 
 async def test_wrong_series_and_members_are_discrepancies(deployment: Deployment):
     """The rule in the series' own record and the role given by the group are repaired by writing them again."""
-    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
     ana, series = await make(deployment)
     ben = await deployment.person("Ben")
     group = await found_group(deployment, ana)

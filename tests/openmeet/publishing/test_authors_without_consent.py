@@ -17,7 +17,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import RecordStatus
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_edits_kept_here import revise, shown, tea_of_another_app
-from tests.openmeet.publishing.test_publishing_choices import wish
+from tests.openmeet.publishing.test_publishing_choices import change_preferences
 from tests.openmeet.publishing.test_withdrawals import agree, delete, edit, records, run_until_idle, withdraw
 
 
@@ -53,7 +53,7 @@ async def says(deployment: Deployment, cleo: Caller, word: str) -> None:
             await withdraw(deployment, cleo)
         case "no events":
             await agree(deployment, cleo)
-            await wish(deployment, cleo, writes_events=False)
+            await change_preferences(deployment, cleo, writes_events=False)
 
 
 @pytest.mark.parametrize("word", ["nothing", "no", "no events"])
@@ -78,7 +78,7 @@ async def test_the_record_stays_and_the_edit_waits_for_consent(deployment: Deplo
     assert said == RecordStatus.CHANGED_ONLY_HERE()
     assert (await shown(deployment, event)).title == "Tea at ours"
     await agree(deployment, cleo)
-    await wish(deployment, cleo, writes_events=True)
+    await change_preferences(deployment, cleo, writes_events=True)
     await run_until_idle(deployment, cleo)
     (there,) = await records(deployment, EVENT)
     assert there["uri"] == record["uri"]
