@@ -54,7 +54,7 @@ KEYWORDS: Final = {
     "pgettext": ((1, "c"), 2),
     "plazy": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
-    "said": None,
+    "localizable": None,
 }
 _OPTIONS: Final = {
     "silent": "false",

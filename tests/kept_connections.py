@@ -128,14 +128,14 @@ class KeptPool:
         self._loop.lent.remove(self)
 
 
-async def _lend(url: str, *, connections: int, hung_seconds: float) -> Any:
+async def _lend(url: str, *, connections: int, idle_seconds: float) -> Any:
     """Replacement for ``open_pool``."""
     loop = asyncio.get_running_loop()
     if not isinstance(loop, KeptLoop):
-        return await _open_pool(url, connections=connections, hung_seconds=hung_seconds)
-    key = url, connections, hung_seconds
+        return await _open_pool(url, connections=connections, idle_seconds=idle_seconds)
+    key = url, connections, idle_seconds
     free = loop.free.setdefault(key, [])
-    pool = free.pop() if free else await _open_pool(url, connections=connections, hung_seconds=hung_seconds)
+    pool = free.pop() if free else await _open_pool(url, connections=connections, idle_seconds=idle_seconds)
     loop.lent.append(KeptPool(loop, key, pool))
     return loop.lent[-1]
 

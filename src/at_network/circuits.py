@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from groundwork.clock import MINUTE, SECOND, Clock, Instant
-from groundwork.errors import Explanation, Failure, NotAsked, RemoteFailed, RemoteSlow, TooMany, reason_of
+from groundwork.errors import CircuitOpen, Explanation, Failure, RemoteFailed, RemoteSlow, TooMany, reason_of
 
 OPENS_AFTER: Final = 5
 FIRST_PAUSE: Final = 30 * SECOND
@@ -82,7 +82,7 @@ class Circuits:
         return [one.service for one in self._known.values() if one.state(now) is CircuitState.OPEN]
 
     def check(self, service: str) -> None:
-        """Call this before a request. Raises NotAsked if the request must not be sent. On a half-open circuit, the
+        """Call this before a request. Raises CircuitOpen if the request must not be sent. On a half-open circuit, the
         request is the probe.
         """
         circuit = self._known.get(service)
@@ -96,7 +96,9 @@ class Circuits:
                 self._trying_until[service] = Instant(now + _TRY_LASTS)
                 return
         host = service.partition("://")[2]
-        raise NotAsked(f"{host} does not answer. It will be tried again soon.", after_seconds=(again_at - now) / SECOND)
+        raise CircuitOpen(
+            f"{host} does not answer. It will be tried again soon.", after_seconds=(again_at - now) / SECOND
+        )
 
     def note(self, service: str, failure: Failure | None, *, account: str = "") -> None:
         """Call this after a request. ``failure`` is None if the server answered, even if it rejected the request."""

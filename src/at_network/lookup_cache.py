@@ -82,7 +82,7 @@ class LookupCache(Generic[K, V]):
         if age >= self._lifetimes.hard_seconds * SECOND:
             return None
         if age >= self._lifetimes.fresh_seconds * SECOND and not self._fails_now(entry, now):
-            self._ask_in_background(key)
+            self._refresh_in_background(key)
         return entry.value
 
     async def get(self, key: K) -> V:
@@ -93,7 +93,7 @@ class LookupCache(Generic[K, V]):
         entry = self._entries.get(key)
         if entry is not None and entry.failure is not None and self._fails_now(entry, self._clock.now()):
             return self._known(entry)
-        return await self._ask(key)
+        return await self._fetch_shared(key)
 
     async def refresh(self, key: K) -> V:
         """Refetch and return the value, unless the key was fetched a moment ago or its host was refreshed too often."""
@@ -108,7 +108,7 @@ class LookupCache(Generic[K, V]):
         if self._forced.get(window, 0) >= _FORCED_PER_HOST:
             return self._known(entry)
         self._forced[window] = self._forced.get(window, 0) + 1
-        return await self._ask(key)
+        return await self._fetch_shared(key)
 
     def recheck(self, key: K) -> None:
         """Revalidate the value before its next use, after a change was announced. If the fetch fails, the value stays
@@ -143,14 +143,14 @@ class LookupCache(Generic[K, V]):
             raise Unavailable("The known data is too old, and there were too many requests for it.")
         raise entry.failure.with_traceback(None)
 
-    async def _ask(self, key: K) -> V:
+    async def _fetch_shared(self, key: K) -> V:
         task = self._under_way.get(key)
         if task is None:
             task = self._start(key, None)
         # Shielded, so that one caller's deadline does not cancel the fetch for the others.
         return self._known(await asyncio.shield(task))
 
-    def _ask_in_background(self, key: K) -> None:
+    def _refresh_in_background(self, key: K) -> None:
         if key not in self._under_way:
             # No caller waits for this fetch, so it can run while the caller has a transaction open. It therefore gets
             # its own context.

@@ -127,7 +127,7 @@ class OAuthCalls:
     ) -> Tokens:
         """Get new tokens. This consumes the refresh token.
 
-        Raises NotSignedIn (``invalid_grant``) if the session is over, and NotAsked on an open circuit, in which case
+        Raises NotSignedIn (``invalid_grant``) if the session is over, and CircuitOpen on an open circuit, in which case
         nothing was consumed.
         """
         if self.circuits is not None:

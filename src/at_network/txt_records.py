@@ -24,16 +24,16 @@ class Dns:
 
         Raises RemoteFailed and RemoteSlow if no server answered.
         """
-        answer = await self._ask(name, dns.rdatatype.TXT)
+        answer = await self._resolve(name, dns.rdatatype.TXT)
         return [] if answer is None or answer.rrset is None else [record.strings for record in answer.rrset]
 
     async def has_address(self, name: str) -> bool:
         """Whether a DNS name has any A or AAAA record. Raises the same errors as ``txt``."""
-        if await self._ask(name, dns.rdatatype.A) is not None:
+        if await self._resolve(name, dns.rdatatype.A) is not None:
             return True
-        return await self._ask(name, dns.rdatatype.AAAA) is not None
+        return await self._resolve(name, dns.rdatatype.AAAA) is not None
 
-    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> dns.resolver.Answer | None:
+    async def _resolve(self, name: str, kind: dns.rdatatype.RdataType) -> dns.resolver.Answer | None:
         try:
             return await self._open().resolve(name, kind, lifetime=self._timeout_seconds, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):

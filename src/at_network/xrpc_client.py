@@ -76,7 +76,7 @@ class XrpcClient:
 
         ``paces`` holds the known write budgets. A procedure that would exceed the budget of ``account`` is not sent; it
         raises TooMany with the time to wait, as the server would. ``circuits`` are circuit breakers: on an open circuit
-        every call raises ``NotAsked`` at once.
+        every call raises ``CircuitOpen`` at once.
         """
         self.service = service.rstrip("/")
         self._paces = Paces() if paces is None else paces

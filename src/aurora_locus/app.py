@@ -59,7 +59,7 @@ from aurora_locus.oauth.routes import routes as oauth_routes
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.scheduled import run_housekeeping, run_identity_repairs
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from aurora_locus.sequencer.wakeup import run_wakeup
 from aurora_locus.settings import PdsSettings
 from aurora_locus.site.faults import pages_or
@@ -113,7 +113,7 @@ class AuroraLocus:
 
     app: Application
     registry: Registry
-    live: Live
+    live: LiveEvents
     metrics: Metrics
     authorization: AuthorizationServer
     labels: Labels
@@ -421,7 +421,9 @@ async def _dispatching(registry: Registry, deliveries: Mapping[str, JobDelivery]
         await _end(task)
 
 
-def _crawling(settings: PdsSettings, http: HttpClient, clock: Clock, live: Live, metrics: Metrics) -> CrawlRequests:
+def _crawling(
+    settings: PdsSettings, http: HttpClient, clock: Clock, live: LiveEvents, metrics: Metrics
+) -> CrawlRequests:
     outcomes = metrics.counter("crawl_requests", "Relays asked to read this server", ["outcome"])
     return CrawlRequests(
         over_http(http),
@@ -434,7 +436,7 @@ def _crawling(settings: PdsSettings, http: HttpClient, clock: Clock, live: Live,
     )
 
 
-def _measure(metrics: Metrics, live: Live) -> None:
+def _measure(metrics: Metrics, live: LiveEvents) -> None:
     metrics.gauge_of("sequencer_head_number", "Number of the newest event", lambda: live.buffer.head)
     metrics.gauge_of("firehose_subscribers", "Open firehose connections", lambda: len(live.listeners))
 

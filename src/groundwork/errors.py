@@ -45,7 +45,7 @@ def explanation(why: Why) -> Why:
     return Explanation(why.value) if isinstance(why, Reason) else why
 
 
-def packed(why: Explanation | Reason | None) -> str:
+def encode_explanation(why: Explanation | Reason | None) -> str:
     """Return the form stored in the database: JSON of code and parameters, empty for None. Sentences are not stored."""
     if why is None:
         return ""
@@ -53,8 +53,8 @@ def packed(why: Explanation | Reason | None) -> str:
     return msgspec.json.encode(_members(plain)).decode()
 
 
-def unpacked(text: str) -> Explanation | None:
-    """Parse the text that ``packed`` returned."""
+def decode_explanation(text: str) -> Explanation | None:
+    """Parse the text that ``encode_explanation`` returned."""
     return _of_members(msgspec.json.decode(text)) if text else None
 
 
@@ -211,7 +211,7 @@ class Unavailable(Failure):
         self.after_seconds = after_seconds
 
 
-class NotAsked(Unavailable):
+class CircuitOpen(Unavailable):
     """Another server was not called, because it keeps failing. ``after_seconds`` is when to retry."""
 
 
@@ -292,7 +292,7 @@ _REASON_OF_KIND: dict[type[Exception], FailureReason] = {
     TooMany: FailureReason.TOO_MANY,
     RemoteFailed: FailureReason.REMOTE_FAILED,
     RemoteSlow: FailureReason.REMOTE_SLOW,
-    NotAsked: FailureReason.NOT_ASKED,
+    CircuitOpen: FailureReason.NOT_ASKED,
     Unavailable: FailureReason.UNAVAILABLE,
 }
 

@@ -32,7 +32,7 @@ class Near:
     within_km: int
 
 
-def near_in(text: str) -> Near | None:
+def parse_near(text: str) -> Near | None:
     """Parse ``latitude, longitude, kilometres``; None for an empty text. Raises ValueError."""
     if not text.strip():
         return None

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import parse_did, supported_method
 from groundwork.blobstore.open_ import named_in
-from groundwork.geo_points import near_in
+from groundwork.geo_points import parse_near
 from groundwork.settings import too_small
 from groundwork.startup_checks import Danger, is_own_machine
 from openmeet.settings import LARGEST_CHAT_PICTURE, PREFIX, Settings
@@ -29,7 +29,9 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.fragment:
             found.append(f"{PREFIX}{name} must be http(s)://host[:port] without a path or a slash at the end.")
     if settings.map_tiles is not None and not settings.map_credit:
-        found.append(f"{PREFIX}MAP_TILES needs {PREFIX}MAP_CREDIT: who made the map, as its licence wants it.")
+        found.append(
+            f"{PREFIX}MAP_TILES needs {PREFIX}MAP_CREDIT: name the source of the map, as its licence requires."
+        )
     found += _geocoder(settings)
     found += [
         f"{PREFIX}{name} must be ws(s)://host[:port] without a path: {url} is not."
@@ -124,7 +126,7 @@ def _geocoder(settings: Settings) -> list[str]:
     wrong = {
         f"_URL needs {PREFIX}GEOCODER, photon or nominatim": not settings.geocoder,
         "_URL must be http(s)://host[:port] without a path": not _is_origin(settings.geocoder_url, {"http", "https"}),
-        "_CREDIT is needed: the licence of the data requires that its author is named": not settings.geocoder_credit,
+        "_CREDIT is needed: name the source of the data, as its licence requires": not settings.geocoder_credit,
         "_WHILE_TYPING works with Photon only: Nominatim forbids searches while people type": is_nominatim
         and settings.geocoder_while_typing,
         f" needs {PREFIX}CONTACT: Nominatim requires a contact address": is_nominatim and not settings.contact,
@@ -147,7 +149,7 @@ def _matrix(settings: Settings) -> list[str]:
 
 def _near(settings: Settings) -> list[str]:
     try:
-        near = near_in(settings.network_near)
+        near = parse_near(settings.network_near)
     except ValueError:
         return [f"{PREFIX}NETWORK_NEAR must be latitude, longitude and kilometres, like 48.21, 16.37, 50."]
     if near is not None and settings.network_shown != "familiar":

@@ -49,12 +49,12 @@ class Transport:
 
     async def get(self, path: str, shape: type[T], query: Query | None = None) -> T:
         """GET a resource. Like all methods here, raises Problem and NoAnswer."""
-        body, _ = await self._ask("GET", path, None, query, {})
+        body, _ = await self._send("GET", path, None, query, {})
         return msgspec.json.decode(body, type=shape)
 
     async def get_file(self, path: str) -> bytes:
         """GET a file as bytes."""
-        body, _ = await self._ask("GET", path, None, None, {})
+        body, _ = await self._send("GET", path, None, None, {})
         return body
 
     async def lines(self, path: str, query: Query | None = None) -> AsyncIterator[bytes]:
@@ -76,7 +76,7 @@ class Transport:
 
     async def get_revision(self, path: str, shape: type[T]) -> tuple[T, int | None]:
         """GET a resource whose body lacks its revision, and add the revision from the ETag."""
-        body, tag = await self._ask("GET", path, None, None, {})
+        body, tag = await self._send("GET", path, None, None, {})
         return msgspec.json.decode(body, type=shape), _revision(tag)
 
     async def change(
@@ -92,14 +92,14 @@ class Transport:
         self, method: str, path: str, shape: type[T], body: object = None, *, if_match: int | None = None
     ) -> tuple[T, int | None]:
         """Like :meth:`change`, and also return the new revision from the ETag."""
-        found, tag = await self._ask(method, path, body, None, _headers(if_match))
+        found, tag = await self._send(method, path, body, None, _headers(if_match))
         return msgspec.json.decode(found, type=shape), _revision(tag)
 
     async def act(
         self, method: str, path: str, body: object = None, *, query: Query | None = None, if_match: int | None = None
     ) -> None:
         """Like :meth:`change`, without reading the body of the response."""
-        await self._ask(method, path, body, query, _headers(if_match))
+        await self._send(method, path, body, query, _headers(if_match))
 
     async def pages(
         self, path: str, shape: type[T], next_of: Callable[[T], str | None], query: Query | None = None
@@ -145,7 +145,7 @@ class Transport:
                 raise NoAnswer(lost or "The stream ended.")
             await self._wait(min(_LONGEST_WAIT_SECONDS, pause * 2**failures))
 
-    async def _ask(
+    async def _send(
         self, method: str, path: str, body: object, query: Query | None, headers: Mapping[str, str]
     ) -> tuple[bytes, str]:
         # The body and the ETag.

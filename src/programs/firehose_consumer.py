@@ -53,7 +53,7 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
             settings.firehose_urls,
             settings.relay_urls,
             relays_from_the_start=settings.relays_from_the_start,
-            relay_care=LIGHT if settings.relay_checks == "light" else FULL,
+            relay_verification=LIGHT if settings.relay_checks == "light" else FULL,
         )
     )
     async with platform.installation.transaction() as tx:

@@ -77,7 +77,7 @@ async def run(http: HttpClient, state: MoveState, asked: MigrationOptions) -> No
     )
     with _shown() as on_progress:
         move = migrate.Migration(old, new, asked.state_file.absolute().parent, asked.directory, on_progress)
-        outcome = await migrate.bring(move)
+        outcome = await migrate.copy_account(move)
     _note(state, outcome)
     _keep(asked, state)
     _tell_of(outcome)

@@ -75,7 +75,7 @@ CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
     "old_claims": Chore(3600, lambda platform: claims.forget_old_claims(platform.db)),
     "repository_sessions": Chore(600, lambda platform: identities.keep_alive(platform.db, platform.network)),
-    "over_sessions": Chore(3600, lambda platform: identities.forget_over(platform.db)),
+    "over_sessions": Chore(3600, lambda platform: identities.delete_expired(platform.db)),
     "unkept_recovery_keys": Chore(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),
     "stale_seals": Chore(3600, reseal_stale),
     "address_key": Chore(3600, lambda platform: email_suppressions.ensure_key(platform.db, platform.code_key)),
@@ -164,8 +164,8 @@ async def _forget_circuits(db: Database) -> int:
 
 
 async def _read_calendars(platform: Platform, zone: str) -> int:
-    outgoing = CalendarFetcher(platform.network.http, platform.network.sealer)
-    return await calendars.refresh_due(platform.db, outgoing, platform.workers, zone)
+    fetcher = CalendarFetcher(platform.network.http, platform.network.sealer)
+    return await calendars.refresh_due(platform.db, fetcher, platform.workers, zone)
 
 
 async def _forget_imports(db: Database) -> int:

@@ -134,7 +134,7 @@ def show_streams(platform: Platform, live_rooms: LiveRooms, live_pages: LivePage
     open_now = metrics.gauge("live_streams", "Live streams of chats that are open", ["tenant"])
     open_now.labels(name).set_function(partial(_count, live_rooms))
     pages = metrics.gauge("live_pages", "Live streams of other pages that are open", ["tenant"])
-    pages.labels(name).set_function(lambda: live_pages.places.count)
+    pages.labels(name).set_function(lambda: live_pages.slots.count)
     most = metrics.gauge(
         "live_streams_limit", "How many live streams of either kind one process keeps open", ["tenant"]
     )
@@ -175,7 +175,7 @@ async def site(
         network=platform.network,
         publishing=Publishing(platform.network, await keeper_of(platform)),
         publisher=publisher(platform),
-        outgoing=CalendarFetcher(platform.network.http, platform.network.sealer),
+        calendar_fetcher=CalendarFetcher(platform.network.http, platform.network.sealer),
         sync_dependencies=SyncDependencies(platform.installation, platform.queue, platform.ingestion_context, others),
         service_callers=service_callers(platform.settings, platform.network),
         workers=platform.workers,

@@ -4,7 +4,7 @@ import pytest
 
 from at_network.circuits import FIRST_PAUSE, LONGEST_BUSY, LONGEST_PAUSE, OPENS_AFTER, Circuits, CircuitState
 from groundwork.clock import HOUR, MINUTE, SECOND, HandClock, Instant
-from groundwork.errors import NotAsked, NotFound, RemoteFailed, RemoteSlow, TooMany
+from groundwork.errors import CircuitOpen, NotFound, RemoteFailed, RemoteSlow, TooMany
 
 HERE, THERE = "https://a.example", "https://b.example"
 SLOW = RemoteSlow("a.example did not answer in time.")
@@ -31,7 +31,7 @@ def test_it_opens_after_several_failures_in_a_row_and_for_this_server_alone(circ
     fail(circuits, OPENS_AFTER - 1)
     circuits.check(HERE)
     fail(circuits, 1)
-    with pytest.raises(NotAsked) as refused:
+    with pytest.raises(CircuitOpen) as refused:
         circuits.check(HERE)
     assert refused.value.after_seconds == FIRST_PAUSE / SECOND
     circuits.check(THERE)
@@ -53,7 +53,7 @@ def test_one_call_tries_when_it_is_half_open(circuits: Circuits, clock: HandCloc
     clock.turn(FIRST_PAUSE)
     assert circuits.state_of(HERE) is CircuitState.HALF_OPEN
     circuits.check(HERE)
-    with pytest.raises(NotAsked):
+    with pytest.raises(CircuitOpen):
         circuits.check(HERE)
     circuits.note(HERE, None)
     assert circuits.state_of(HERE) is CircuitState.CLOSED

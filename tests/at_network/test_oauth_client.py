@@ -10,7 +10,7 @@ from at_network.oauth_client import OAuthCalls, OAuthClientIdentity, ServerNonce
 from at_protocol.crypto import p256
 from at_protocol.oauth.server_metadata import ServerMetadata, describe_server, parse_server
 from groundwork.clock import SECOND, HandClock
-from groundwork.errors import Failure, NotAsked, NotSignedIn, RemoteFailed, TooMany
+from groundwork.errors import CircuitOpen, Failure, NotSignedIn, RemoteFailed, TooMany
 from groundwork.http.client import HttpClient
 from groundwork.http.server import serving
 
@@ -56,7 +56,7 @@ async def test_a_server_that_fails_is_not_asked_for_tokens_until_it_may_be_tried
         for _ in range(OPENS_AFTER):
             assert isinstance(await refresh(), RemoteFailed)
         refused = await refresh()
-        assert isinstance(refused, NotAsked)
+        assert isinstance(refused, CircuitOpen)
         assert (refused.after_seconds, server.asked) == (FIRST_PAUSE / SECOND, OPENS_AFTER)
         # A person waiting in a browser is not refused because of failures that background programs had.
         with pytest.raises(RemoteFailed):

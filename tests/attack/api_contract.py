@@ -146,11 +146,11 @@ async def add_content(site: Site) -> Known:
         # Nothing is sent: the message is only queued, and no delivery runs here. Afterwards the site makes no outgoing
         # calls, as before.
         http = HttpClient(PUBLIC)
-        change_services(site.app, outgoing=CalendarFetcher(http, Sealer([b"s" * 32])))
+        change_services(site.app, calendar_fetcher=CalendarFetcher(http, Sealer([b"s" * 32])))
         hook = await made("/api/webhooks", {"url": "https://hooks.example.org/in", "kinds": ["event.changed"]})
         await made(f"/api/webhooks/{hook['id']}/ping", {})
         delivery = await listed(f"/api/webhooks/{hook['id']}/deliveries")
-        change_services(site.app, outgoing=None, places=open_world())
+        change_services(site.app, calendar_fetcher=None, places=open_world())
         await http.close()
         search = await made("/api/searches", {"query": "q=chess"})
         calendar = await made("/api/me/calendars", {"ics": _CALENDAR, "name": "Choir"})

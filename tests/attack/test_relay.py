@@ -7,7 +7,7 @@ import pytest
 
 from at_protocol.data import cbor
 from at_protocol.data.model import Value
-from at_protocol.sync.frames import encode_message, glance
+from at_protocol.sync.frames import encode_message, summarize
 from openmeet.network.firehose import cursors, repo_stream
 from tests.attack.garbage import SEED, Garbage
 from tests.openmeet.firehose.conftest import Bench, bench, captured_documents, captured_frames
@@ -33,7 +33,7 @@ def _account(number: int, **fields: Value) -> bytes:
 
 def _commit() -> tuple[dict[str, Value], bytes]:
     """The payload of a captured commit, and its frame."""
-    frame = next(frame for frame in captured_frames() if glance(frame).kind == "#commit" and len(frame) < 20_000)
+    frame = next(frame for frame in captured_frames() if summarize(frame).kind == "#commit" and len(frame) < 20_000)
     _, start = cbor.decode_first(frame)
     payload = cbor.decode(frame[start:])
     assert isinstance(payload, dict)
@@ -91,7 +91,7 @@ def _hostile(number: int) -> list[bytes]:
 async def test_no_frame_stops_the_stream(bench: Bench, index: int) -> None:
     """No hostile frame stops the stream: after two identical ones a good commit is still read."""
     good, frame = _commit()
-    number = glance(frame).seq
+    number = summarize(frame).seq
     bench.directory.documents = captured_documents()
     bench.interested_in(("did", str(good["repo"])), ("did", _DID), ("did", "did:plc:\x00bc"), ("did", "did:plc:\x00"))
     bad = _hostile(number - 1)[index]
@@ -106,7 +106,7 @@ async def test_random_frames_stop_nothing(bench: Bench) -> None:
     print(f"seed {SEED}")
     garbage = Garbage(SEED)
     good, frame = _commit()
-    number = glance(frame).seq
+    number = summarize(frame).seq
     bench.interested_in(("did", str(good["repo"])))
     frames = []
     for _ in range(300):
@@ -141,7 +141,7 @@ async def test_garbage_waits_for_room_like_everything_else(bench: Bench, monkeyp
 
     monkeypatch.setattr(repo_stream, "deque", Counted)
     _, frame = _commit()
-    number = glance(frame).seq
+    number = summarize(frame).seq
     async with Relay([*[b"\xff"] * 500, frame], [*[number - 1] * 500, number]) as relay:
         await follow_until(bench, relay.url, lambda source: source.cursor == number)
     assert most == 20

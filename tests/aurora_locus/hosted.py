@@ -142,4 +142,4 @@ def _verified(
 
 
 def _first(message: events.CommitMessage, key: PublicKey, now: int) -> verify.Verified:
-    return verify.verify_commit_message(message, key, now_us=now, care=verify.LENIENT)
+    return verify.verify_commit_message(message, key, now_us=now, verification=verify.LENIENT)

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 from aiohttp import ClientSession
 
-from at_protocol.sync.frames import glance
+from at_protocol.sync.frames import summarize
 from tests.bench.captured import EVENT
 from tests.bench.figure import Figure, Wrong, check
 from tests.bench.loop import run
@@ -114,7 +114,7 @@ async def _click(visitor: Visitor, socket: Any, database: "_Database", path: str
 
     async def frame() -> None:
         while True:
-            seen = glance(await asyncio.wait_for(socket.receive_bytes(), PATIENCE_SECONDS))
+            seen = summarize(await asyncio.wait_for(socket.receive_bytes(), PATIENCE_SECONDS))
             if any(one.startswith(RSVP) for one in seen.paths):
                 times.framed.append(perf_counter() - clicked)
                 return

@@ -22,11 +22,11 @@ def measure() -> Iterator[Figure]:
     frames = captured.frames()
     check(bool(frames), "the captured frames are missing: set OPENMEET_FIXTURES to their folder")
     read = [events.read(frame) for frame in frames]
-    glances = [framing.glance(frame) for frame in frames]
+    glances = [framing.summarize(frame) for frame in frames]
     check(_kinds_agree(glances, read), "a glance tells something else than reading the frame")
 
     def look() -> int:
-        return sum(_concerns_us(framing.glance(frame)) for frame in frames)
+        return sum(_concerns_us(framing.summarize(frame)) for frame in frames)
 
     note = f"{len(frames)} captured frames, {sum(map(len, frames)) // len(frames):,} bytes on average"
     per_second = rate(look) * len(frames)
@@ -58,7 +58,7 @@ def measure() -> Iterator[Figure]:
         refused = 0
         for message in commits:
             try:
-                verify_commit_message(message, keys[message.repo], now_us=CAPTURED_AT_US, care=LENIENT)
+                verify_commit_message(message, keys[message.repo], now_us=CAPTURED_AT_US, verification=LENIENT)
             except MessageRejected:
                 refused += 1
         return refused
@@ -70,11 +70,11 @@ def measure() -> Iterator[Figure]:
     yield Figure("verify commits: blocks, signature, inversion", rate(verify) * len(commits), "/s")
 
 
-def _concerns_us(glance: framing.Glance) -> bool:
+def _concerns_us(glance: framing.FrameSummary) -> bool:
     return any(path.startswith(CALENDAR) for path in glance.paths)
 
 
-def _kinds_agree(glances: list[framing.Glance], read: list[events.Message | None]) -> bool:
+def _kinds_agree(glances: list[framing.FrameSummary], read: list[events.Message | None]) -> bool:
     return all(
         not isinstance(message, CommitMessage)
         or (glance.did, glance.paths) == (message.repo, tuple(operation.path for operation in message.operations))

@@ -73,7 +73,7 @@ async def _watch(url: str) -> tuple[float, float, int]:
             db=db,
             http=http,
             clock=clock,
-            verifier=Verifier(dids, clock, care=LIGHT),
+            verifier=Verifier(dids, clock, verification=LIGHT),
             interests=interests_of(default_interests("main")),
             delivering=TenantQueues({"main": queue}, counts),
             counting=counts,

@@ -30,7 +30,7 @@ from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.guest_rsvps.actions import token_of
 from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.moderation import policy
-from openmeet.domain.moderation.model import ReportReason, Thing
+from openmeet.domain.moderation.model import ModeratedKind, ReportReason
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose, token_for
 from openmeet.domain.profiles import queries as following
 from openmeet.domain.safety import actions as safety
@@ -45,7 +45,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks import actions as webhooks
-from openmeet.domain.webhooks.model import HAPPENING_LABELS
+from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide, encode_edits
 from openmeet.outbox import email_suppressions
@@ -118,7 +118,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         await host_decisions.change_registration_settings(tx, ana, open_event.slug, asked)
         await access.make(tx, ana, NewToken("The club's website, and its newsletter", frozenset(TokenScope), None))
         address = "https://club.example/a/rather/long/address/that/nobody/would/type/by/hand"
-        kinds = frozenset(HAPPENING_LABELS)
+        kinds = frozenset(WEBHOOK_EVENT_LABELS)
         webhook, _ = await webhooks.register(
             tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=kinds, group_id=None
         )
@@ -160,7 +160,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         fresh = await event_by(tx, ana, title="Nobody answered yet")
         removed = await event_by(tx, ana, title="Taken away")
         await events.delete(tx, ana, removed.slug)
-        await safety.report(tx, ana, Thing.EVENT, cafe.slug, ReportReason.SPAM, "An ad.")
+        await safety.report(tx, ana, ModeratedKind.EVENT, cafe.slug, ReportReason.SPAM, "An ad.")
         room = await room_of(tx, ana, about(open_event))
         message = await say(tx, ana, room, f"{LONG}? https://example.org/{'w' * 80}")
         await say(tx, ana, room, "Tea for everybody", reply_to=message.id)

@@ -82,7 +82,7 @@ async def add_examples(tx: Transaction, ana: Caller) -> dict[str, str]:
     path = f"/groups/{group.slug}"
     for flag in (Flag.GROUPS, Flag.MEMBERSHIPS):
         await switch(tx, flag, is_on=True, changed_by="a test")
-    await identities.agree(tx, ana.user_id, handle="ana.town.test")
+    await identities.grant_consent(tx, ana.user_id, handle="ana.town.test")
     await publication_settings.show_membership(tx, ana, group.slug, is_public=True)
     did = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     uri = f"at://{did}/{GROUP}/3mfyouzqqu325"

@@ -10,7 +10,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.moderation import newcomers, policy, visibility
-from openmeet.domain.moderation.model import ModerationPolicy, ReportReason, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, ReportReason, Subject, SubjectVisibility
 from openmeet.domain.moderation.newcomers import EventCount
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.safety import actions as safety
@@ -40,23 +40,23 @@ async def add_examples(tx: Transaction, mo: Caller) -> dict[str, str]:
     own = await event_by(tx, mo, title="Tea of the moderator")
     words = "It sells something else than it says. " * 6
     for who in (ben, cleo):
-        await safety.report(tx, who, Thing.EVENT, event.slug, ReportReason.SPAM, words)
-        await safety.report(tx, who, Thing.GROUP, group.slug, ReportReason.MISLEADING, "")
-    await safety.report(tx, mo, Thing.PERSON, ana.user_id, ReportReason.ABUSE, "")
+        await safety.report(tx, who, ModeratedKind.EVENT, event.slug, ReportReason.SPAM, words)
+        await safety.report(tx, who, ModeratedKind.GROUP, group.slug, ReportReason.MISLEADING, "")
+    await safety.report(tx, mo, ModeratedKind.PERSON, ana.user_id, ReportReason.ABUSE, "")
     await safety.block(tx, mo, cleo.user_id)
-    await safety.mute(tx, mo, Subject(Thing.PERSON, ben.user_id))
-    await safety.mute(tx, mo, Subject(Thing.GROUP, group.id))
+    await safety.mute(tx, mo, Subject(ModeratedKind.PERSON, ben.user_id))
+    await safety.mute(tx, mo, Subject(ModeratedKind.GROUP, group.id))
     dids = [f"did:plc:{letter * 24}" for letter in "abc"]
     await newcomers.meet(tx, [EventCount(did, "spam.example", 9) for did in dids])
-    await visibility.hold(tx, [Subject(Thing.DID, did) for did in dids], SubjectVisibility.BURST)
-    await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
-    step = await actions.decide(tx, mo, Subject(Thing.DID, dids[0]), SubjectVisibility.HIDDEN, "")
+    await visibility.hold(tx, [Subject(ModeratedKind.DID, did) for did in dids], SubjectVisibility.BURST)
+    await visibility.hold(tx, [Subject(ModeratedKind.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
+    step = await actions.decide(tx, mo, Subject(ModeratedKind.DID, dids[0]), SubjectVisibility.HIDDEN, "")
     await actions.undo(tx, mo, step.act_id)
     await actions.decide(
-        tx, mo, Subject(Thing.HOST, "https://pds.spam.example"), SubjectVisibility.HIDDEN, "Nothing but spam."
+        tx, mo, Subject(ModeratedKind.HOST, "https://pds.spam.example"), SubjectVisibility.HIDDEN, "Nothing but spam."
     )
     await actions.decide(
-        tx, mo, Subject(Thing.EVENT, own.id), SubjectVisibility.HIDDEN, "An example of what hosts read."
+        tx, mo, Subject(ModeratedKind.EVENT, own.id), SubjectVisibility.HIDDEN, "An example of what hosts read."
     )
     await policy.change(tx, ModerationPolicy(holds_first_events=True), by=mo.user_id)
     return {

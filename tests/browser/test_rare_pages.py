@@ -36,7 +36,7 @@ async def test_an_import_is_fit_to_be_used(browser: Browser, openmeet: Deploymen
         file = {"name": "mine.ics", "mimeType": "text/calendar", "buffer": TWO.encode()}
         await page.locator("input[type=file]").first.set_input_files(file)
         await page.locator("form:has(input[type=file]) button[type=submit]").first.click()
-        await page.get_by_role("heading", name="What we understood").wait_for()
+        await page.get_by_role("heading", name="What we found").wait_for()
         path = page.url.removeprefix(openmeet.url)
         assert await found_on(browser, openmeet, {"an import": path}, token) == []
         await page.locator("main form button[type=submit]").first.click()

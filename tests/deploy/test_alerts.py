@@ -184,7 +184,7 @@ async def _follow_chats(here: Installation) -> None:
     live = LiveRooms()
     show_streams(here.platform, live, LivePages())
     for number in range(here.platform.settings.live_streams - 1):
-        live.places.take(str(number), here.platform.settings.live_streams)
+        live.slots.take(str(number), here.platform.settings.live_streams)
 
 
 async def _fall_silent(here: Installation) -> None:

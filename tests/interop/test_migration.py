@@ -207,7 +207,7 @@ async def moved(
     if interrupted:
         await copy.copy_repository(move.old, move.new, world.folder, move.on_progress)
         move = await world.move(old[0], new[0], old[1], new[1])
-    outcome = await migrate.bring(move)
+    outcome = await migrate.copy_account(move)
     assert (outcome.records, outcome.blobs_brought, outcome.preferences) == (91, 4, 2)
     assert (outcome.missing_blobs, outcome.differences) == ([], [])
     with pytest.raises(Failure):

@@ -106,7 +106,7 @@ class Deployment:
             user_id = await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org")
         if agrees:
             async with self.db.transaction() as tx:
-                await identities.agree(tx, user_id, handle=f"{name.lower()}.town.test")
+                await identities.grant_consent(tx, user_id, handle=f"{name.lower()}.town.test")
             await self.deliver_jobs()
         return Caller(user_id, name)
 
@@ -123,7 +123,7 @@ class Deployment:
             )
         ).user_id
         async with self.db.transaction() as tx:
-            await identities.agree(tx, user_id, handle=f"{name}.town.test")
+            await identities.grant_consent(tx, user_id, handle=f"{name}.town.test")
         return Caller(user_id, name)
 
     async def account(self, name: str) -> None:

@@ -26,7 +26,7 @@ from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
-from openmeet.domain.moderation.model import ReportReason, Subject, Thing
+from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject
 from openmeet.domain.places.gazetteer import MAX_CHOICES
 from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.safety import actions as safety
@@ -40,7 +40,7 @@ from openmeet.domain.series.splits import MOST_PARTS
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.webhooks import actions as webhooks
-from openmeet.domain.webhooks.model import Happening
+from openmeet.domain.webhooks.model import WebhookEvent
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import merge_decisions
@@ -104,7 +104,7 @@ BOUNDED = {
     "/api/chat/rooms/{room}/matrix/guests": {"guests": "at most 100 in a room"},
     "/api/me/matrix/rooms": {"rooms": "the most recent ones"},
     "/api/places": {"places": f"at most {MAX_CHOICES}"},
-    "/api/webhooks/{id}": {"kinds": f"of {len(Happening)} kinds"},
+    "/api/webhooks/{id}": {"kinds": f"of {len(WebhookEvent)} kinds"},
     "/api/sync/status": {
         "sources": "of the settings",
         "publications": "kinds and states",
@@ -180,8 +180,8 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
             await co_hosts.invite(tx, ben, theirs.slug, "ana@example.org")
             await attendance.answer(tx, other, events[0].slug, RsvpReply.GOING)
             await messages.write(tx, host, events[0].slug, f"Message {number}", ["going"])
-            await safety.report(tx, host, Thing.PERSON, other.user_id, ReportReason.SPAM, "")
-            await safety.mute(tx, host, Subject(Thing.PERSON, other.user_id))
+            await safety.report(tx, host, ModeratedKind.PERSON, other.user_id, ReportReason.SPAM, "")
+            await safety.mute(tx, host, Subject(ModeratedKind.PERSON, other.user_id))
         for reply in (RsvpReply.GOING, RsvpReply.DECLINED, RsvpReply.INTERESTED):
             mine = await attendance.answer(tx, host, theirs.slug, reply)
         for other in others:
@@ -215,7 +215,7 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
                 host,
                 Sealer([b"s" * 32]),
                 url=f"https://hook.example/{number}",
-                kinds=[Happening.EVENT],
+                kinds=[WebhookEvent.EVENT],
                 group_id=None,
             )
             await identity_queries.insert(

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from at_network.circuits import Circuits
 from groundwork.database.transaction import Database
-from groundwork.errors import RemoteSlow, unpacked
+from groundwork.errors import RemoteSlow, decode_explanation
 from openmeet.i18n.reasons.message import Plural
 from openmeet.i18n.reasons.messages import MESSAGES, explain
 from openmeet.network.ingestion import quarantine
@@ -23,7 +23,7 @@ from tests.openmeet.ingestion.view import take
 
 __all__ = ["deployment"]
 
-# Columns with a reason as ``packed`` stores it.
+# Columns with a reason as ``encode_explanation`` stores it.
 PACKED = {
     ("backfills", "reason"),
     ("chat_rooms", "matrix_error"),
@@ -69,7 +69,7 @@ async def sentences_in(db: Database) -> list[str]:
         for table, column in sorted(PACKED):
             for row in await reader.fetch(f"select {column} as said from {table} where {column} <> ''"):
                 try:
-                    explained = explain(unpacked(row["said"]))
+                    explained = explain(decode_explanation(row["said"]))
                 except (msgspec.DecodeError, KeyError, TypeError):
                     explained = ""
                 if not explained:

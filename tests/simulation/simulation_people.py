@@ -10,7 +10,7 @@ import httpx
 
 from at_network.migration import account, servers
 from at_network.migration.account import NewAccount
-from at_network.migration.migrate import Migration, bring, finish
+from at_network.migration.migrate import Migration, copy_account, finish
 from at_network.plc_client import PlcClient
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
@@ -176,7 +176,7 @@ class Application:
         new, _ = await account.sign_in_or_create(network.http, self.clock, old, to.url, wanted)
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
         move = Migration(old, new, folder, directory)
-        await bring(move)
+        await copy_account(move)
         await old.client.procedure("com.atproto.identity.requestPlcOperationSignature")
         await finish(move, await _mailed_token(self.home, email, self.clock))
         await self.http.aclose()

@@ -156,7 +156,7 @@ class Stage:
         self.note(f"{person.name} gives consent")
         person.consents.append((self.deployment.clock.now(), True))
         async with self.deployment.db.transaction() as tx:
-            await identities.agree(tx, person.caller.user_id, handle=person.name + HANDLE_DOMAIN)
+            await identities.grant_consent(tx, person.caller.user_id, handle=person.name + HANDLE_DOMAIN)
 
 
 def _dids(person: Person) -> list[str]:

@@ -84,8 +84,8 @@ def read_commits(frames: Iterable[bytes], did: str, key: PublicKey, now_us: int)
         message = events.read(frame)
         if not isinstance(message, CommitMessage) or message.repo != did:
             continue
-        care = {"care": LENIENT} if message.prev_data is None else {}
-        seen = verify_commit_message(message, key, now_us=now_us, known=known, **care)
+        verification = {"verification": LENIENT} if message.prev_data is None else {}
+        seen = verify_commit_message(message, key, now_us=now_us, known=known, **verification)
         for operation in seen.operations:
             if operation.cid is None:
                 del records[operation.path]

@@ -121,7 +121,7 @@ async def copy_blobs(
     turns = asyncio.Semaphore(_AT_ONCE)
     done = 0
 
-    async def bring(cid: Cid) -> None:
+    async def copy_blob(cid: Cid) -> None:
         nonlocal done
         async with turns:
             try:
@@ -135,7 +135,7 @@ async def copy_blobs(
     on_progress(Progress(MigrationStep.BLOBS, 0, len(wanted)))
     async with asyncio.TaskGroup() as group:
         for cid in wanted:
-            group.create_task(bring(cid))
+            group.create_task(copy_blob(cid))
     lost = len(outcome.missing_blobs)
     note = f"{outcome.blobs_brought} brought" + (f", {lost} no longer at the old server" if lost else "")
     on_progress(Progress(MigrationStep.BLOBS, len(wanted), len(wanted), is_complete=True, note=note))

@@ -1,6 +1,6 @@
 """All migration steps in order, up to the point where the owner has to act.
 
-``bring`` copies everything and changes nothing that others can see; it can be repeated. Then the owner requests a token
+``copy_account`` copies everything and changes nothing that others can see; it can be repeated. Then the owner requests a token
 by e-mail (``identity.ask_for_token``) or edits the did:web document, and ``finish`` completes the migration. Once the
 identity has changed, only the owner's own recovery key can undo the change, within 72 hours.
 """
@@ -27,7 +27,7 @@ class Migration:
     on_progress: OnProgress = no_progress
 
 
-async def bring(move: Migration) -> MigrationResult:
+async def copy_account(move: Migration) -> MigrationResult:
     """Copy the repository, blobs and preferences. If the account is already active at the new server, copy only missing
     blobs.
 

@@ -28,7 +28,7 @@ from at_protocol.lexicon.document import (
     full_reference,
 )
 from at_protocol.lexicon.scalars import (
-    Broken,
+    LexiconViolation,
     Strictness,
     blob_check,
     boolean_check,
@@ -117,13 +117,13 @@ def _record_check(inner: Check, nsid: str) -> Check:
         if type(value) is not dict:
             raise wrong_type("object", value)
         if value.get("$type") != nsid:
-            raise _at("$type", Broken(f"must be {nsid}", value.get("$type")))
+            raise _at("$type", LexiconViolation(f"must be {nsid}", value.get("$type")))
         inner(value, depth)
 
     return check
 
 
-def _at(place: str, broken: Broken) -> Broken:
+def _at(place: str, broken: LexiconViolation) -> LexiconViolation:
     broken.path.append(place)
     return broken
 
@@ -141,19 +141,19 @@ def _object_check(catalog: Catalog, definition: ObjectType, nsid: str, strictnes
         if type(value) is not dict:
             raise wrong_type("object", value)
         if depth > MAX_DEPTH:
-            raise Broken(f"nested deeper than {MAX_DEPTH}", "...")
+            raise LexiconViolation(f"nested deeper than {MAX_DEPTH}", "...")
         if value.get("$type") == "blob":
             raise wrong_type("object", value)
         for name in required:
             if name not in value:
-                raise _at(name, Broken("required, but missing", None))
+                raise _at(name, LexiconViolation("required, but missing", None))
         for name, inner in value.items():
             test = find(name)
             if test is None or (inner is None and name in nullable):
                 continue  # unknown fields are legal and kept
             try:
                 test(inner, depth + 1)
-            except Broken as broken:
+            except LexiconViolation as broken:
                 broken.path.append(name)
                 raise
 
@@ -175,15 +175,15 @@ def _array_check(definition: ArrayType, item: Check) -> Check:
         if type(value) is not list:
             raise wrong_type("array", value)
         if depth > MAX_DEPTH:
-            raise Broken(f"nested deeper than {MAX_DEPTH}", "...")
+            raise LexiconViolation(f"nested deeper than {MAX_DEPTH}", "...")
         if len(value) < low:
-            raise Broken(f"too short ({len(value)} < {low} elements)", value)
+            raise LexiconViolation(f"too short ({len(value)} < {low} elements)", value)
         if high is not None and len(value) > high:
-            raise Broken(f"too long ({len(value)} > {high} elements)", value)
+            raise LexiconViolation(f"too long ({len(value)} > {high} elements)", value)
         for index, inner in enumerate(value):
             try:
                 item(inner, depth + 1)
-            except Broken as broken:
+            except LexiconViolation as broken:
                 broken.path.append(index)
                 raise
 
@@ -200,10 +200,10 @@ def _ref_check(catalog: Catalog, reference: str, strictness: Strictness) -> Chec
             try:
                 found = compile_named(catalog, reference, strictness)
             except Malformed as failure:
-                raise Broken(f"{reference}: {failure.why}", reference) from failure
+                raise LexiconViolation(f"{reference}: {failure.why}", reference) from failure
         # A value behind a reference does not need a $type. A $type that differs from the schema's is an error.
         if tags_matter and type(value) is dict and value.get("$type", reference) not in (reference, "blob"):
-            raise _at("$type", Broken(f"must be {reference} or absent", value["$type"]))
+            raise _at("$type", LexiconViolation(f"must be {reference} or absent", value["$type"]))
         found(value, depth)
 
     return check
@@ -220,19 +220,19 @@ def union_check(catalog: Catalog, members: Iterable[str], strictness: Strictness
             raise wrong_type("object", value)
         name = value.get("$type")
         if type(name) is not str or not name:
-            raise _at("$type", Broken("a member of a union needs a $type", name))
+            raise _at("$type", LexiconViolation("a member of a union needs a $type", name))
         if name not in checks:
             if closed:
-                raise _at("$type", Broken("must be " + " or ".join(checks), name))
+                raise _at("$type", LexiconViolation("must be " + " or ".join(checks), name))
             if name.startswith("#") or name.endswith("#main") or name == "blob":
-                raise _at("$type", Broken("not a full type name", name))
+                raise _at("$type", LexiconViolation("not a full type name", name))
             return
         test = checks[name]
         if test is None:
             try:
                 test = checks[name] = compile_named(catalog, name, strictness)
             except Malformed as failure:
-                raise _at("$type", Broken(failure.why, name)) from failure
+                raise _at("$type", LexiconViolation(failure.why, name)) from failure
         test(value, depth)
 
     return check

@@ -1,6 +1,6 @@
 """Checks of scalar values: booleans, integers, strings, bytes, links, blobs, unknown objects.
 
-A check is a function of a value and its depth that returns None or raises ``Broken``. Every written record passes
+A check is a function of a value and its depth that returns None or raises ``LexiconViolation``. Every written record passes
 through these checks, so each is built once per definition with only the tests that the definition needs.
 """
 
@@ -31,7 +31,7 @@ class Strictness(Enum):
     BODY = "body"
 
 
-class Broken(Exception):
+class LexiconViolation(Exception):
     """A value breaks its definition. ``path`` is collected from the inside outwards while the checks return."""
 
     def __init__(self, why: str, value: object) -> None:
@@ -66,8 +66,8 @@ def name_of_type(value: object) -> str:
             return type(value).__name__
 
 
-def wrong_type(expected: str, value: object) -> Broken:
-    return Broken(f"expected {expected}, got {name_of_type(value)}", value)
+def wrong_type(expected: str, value: object) -> LexiconViolation:
+    return LexiconViolation(f"expected {expected}, got {name_of_type(value)}", value)
 
 
 def boolean_check(definition: BooleanType) -> Check:
@@ -77,7 +77,7 @@ def boolean_check(definition: BooleanType) -> Check:
         if type(value) is not bool:
             raise wrong_type("boolean", value)
         if const is not None and value is not const:
-            raise Broken(f"must be {str(const).lower()}", value)
+            raise LexiconViolation(f"must be {str(const).lower()}", value)
 
     return check
 
@@ -91,11 +91,11 @@ def integer_check(definition: IntegerType) -> Check:
         if type(value) is not int:  # exact, because bool is a subclass of int
             raise wrong_type("integer", value)
         if value < low:
-            raise Broken(f"too small ({value} < {low})", value)
+            raise LexiconViolation(f"too small ({value} < {low})", value)
         if value > high:
-            raise Broken(f"too large ({value} > {high})", value)
+            raise LexiconViolation(f"too large ({value} > {high})", value)
         if allowed is not None and value not in allowed:
-            raise Broken("must be " + " or ".join(map(str, allowed)), value)
+            raise LexiconViolation("must be " + " or ".join(map(str, allowed)), value)
 
     return check
 
@@ -158,9 +158,9 @@ def _length_test(low: int, high: int | None) -> Callable[[str], None]:
             return
         size = len(value.encode("utf-8", "surrogatepass"))
         if size < low:
-            raise Broken(f"too short ({size} < {low} bytes)", value)
+            raise LexiconViolation(f"too short ({size} < {low} bytes)", value)
         if high is not None and size > high:
-            raise Broken(f"too long ({size} > {high} bytes)", value)
+            raise LexiconViolation(f"too long ({size} > {high} bytes)", value)
 
     return test
 
@@ -171,9 +171,9 @@ def _grapheme_test(low: int, high: int | None) -> Callable[[str], None]:
             return
         count = count_graphemes(value)
         if count < low:
-            raise Broken(f"too short ({count} < {low} graphemes)", value)
+            raise LexiconViolation(f"too short ({count} < {low} graphemes)", value)
         if high is not None and count > high:
-            raise Broken(f"too long ({count} > {high} graphemes)", value)
+            raise LexiconViolation(f"too long ({count} > {high} graphemes)", value)
 
     return test
 
@@ -181,7 +181,7 @@ def _grapheme_test(low: int, high: int | None) -> Callable[[str], None]:
 def _choice_test(allowed: tuple[str, ...]) -> Callable[[str], None]:
     def test(value: str) -> None:
         if value not in allowed:
-            raise Broken("must be " + " or ".join(allowed), value)
+            raise LexiconViolation("must be " + " or ".join(allowed), value)
 
     return test
 
@@ -191,7 +191,7 @@ def _format_test(name: str, parse: Callable[[str], object]) -> Callable[[str], N
         try:
             parse(value)
         except Malformed as failure:
-            raise Broken(f"not a valid {name}: {failure.why}", value) from None
+            raise LexiconViolation(f"not a valid {name}: {failure.why}", value) from None
 
     return test
 
@@ -201,7 +201,7 @@ def constant_check(constant: str) -> Check:
 
     def check(value: object, _depth: int) -> None:
         if value != constant:
-            raise Broken(f"must be {constant}", value)
+            raise LexiconViolation(f"must be {constant}", value)
 
     return check
 
@@ -213,9 +213,9 @@ def bytes_check(definition: BytesType) -> Check:
         if type(value) is not bytes:
             raise wrong_type("bytes", value)
         if len(value) < low:
-            raise Broken(f"too short ({len(value)} < {low} bytes)", value)
+            raise LexiconViolation(f"too short ({len(value)} < {low} bytes)", value)
         if high is not None and len(value) > high:
-            raise Broken(f"too long ({len(value)} > {high} bytes)", value)
+            raise LexiconViolation(f"too long ({len(value)} > {high} bytes)", value)
 
     return check
 
@@ -240,23 +240,23 @@ def blob_check(definition: BlobType, strictness: Strictness) -> Check:
         if strictness is Strictness.SEEN and value.keys() == {"cid", "mimeType"}:
             # The legacy blob form, which does not state a size. New records must not contain it.
             if type(value["cid"]) is not str or type(value["mimeType"]) is not str:
-                raise Broken("not a legacy blob", value)
+                raise LexiconViolation("not a legacy blob", value)
             return
         if value.get("$type") != "blob":
             raise wrong_type("blob", value)
         mime_type, size = value.get("mimeType"), value.get("size")
         if type(value.get("ref")) is not Cid:
-            raise Broken("a blob needs a ref that is a link", value)
+            raise LexiconViolation("a blob needs a ref that is a link", value)
         if type(mime_type) is not str or not mime_type:
-            raise Broken("a blob needs a mimeType", value)
+            raise LexiconViolation("a blob needs a mimeType", value)
         if type(size) is not int or size < 0:
-            raise Broken("a blob needs a size of 0 or more bytes", value)
+            raise LexiconViolation("a blob needs a size of 0 or more bytes", value)
         if strictness is Strictness.WRITTEN and value.keys() != _BLOB_KEYS:
-            raise Broken("a blob must not have fields other than ref, mimeType and size", value)
+            raise LexiconViolation("a blob must not have fields other than ref, mimeType and size", value)
         if max_size is not None and size > max_size:
-            raise Broken(f"too large ({size} > {max_size} bytes)", value)
+            raise LexiconViolation(f"too large ({size} > {max_size} bytes)", value)
         if accept is not None and not accepts(accept, mime_type):
-            raise Broken(f"{mime_type} is not accepted here, only {', '.join(accept)}", value)
+            raise LexiconViolation(f"{mime_type} is not accepted here, only {', '.join(accept)}", value)
 
     return check
 

@@ -11,7 +11,7 @@ from at_protocol.failures import Malformed, Misuse
 from at_protocol.lexicon.catalog import Catalog, Check
 from at_protocol.lexicon.compiler import compile_field, compile_named
 from at_protocol.lexicon.document import Body, ObjectType, ProcedureType, RecordType, SubscriptionType, full_reference
-from at_protocol.lexicon.scalars import Broken, Strictness, name_of_type
+from at_protocol.lexicon.scalars import LexiconViolation, Strictness, name_of_type
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import parse_tid
@@ -106,7 +106,7 @@ def _kept(catalog: Catalog, nsid: str, part: str, build: Callable[[], Check]) ->
 def _run(check: Check, value: object, part: str) -> None:
     try:
         check(value, 0)
-    except Broken as broken:
+    except LexiconViolation as broken:
         path = "/".join([part, *(_escaped(step) for step in reversed(broken.path))])
         # A container is named and not printed, because it can be a megabyte, or nested deeper than repr can follow.
         shown = name_of_type(broken.value) if isinstance(broken.value, dict | list) else broken.value

@@ -22,10 +22,10 @@ from at_protocol.data.cid import Cid
 from at_protocol.sync.events import AccountMessage, CommitMessage, IdentityMessage, Sequenced, SyncMessage
 from at_protocol.sync.verify import (
     FULL,
-    Care,
     MessageRejected,
     RejectionReason,
     RepoHead,
+    VerificationLevel,
     Verified,
     verify_commit_message,
     verify_sync_message,
@@ -96,7 +96,7 @@ class StreamPosition:
 
 
 def receive(
-    state: AccountState, message: Sequenced, key: PublicKey, *, now_us: int, care: Care = FULL
+    state: AccountState, message: Sequenced, key: PublicKey, *, now_us: int, verification: VerificationLevel = FULL
 ) -> AccountChange:
     """Return the verdict on a message for an account in this state. Never raises, whatever the sender does."""
     match message:
@@ -105,14 +105,16 @@ def receive(
         case AccountMessage():
             return AccountChange(SyncVerdict.APPLY, replace(state, active=message.active, status=message.status))
         case CommitMessage():
-            return _commit(state, message, key, now_us, care)
+            return _commit(state, message, key, now_us, verification)
         case SyncMessage():
             return _sync(state, message, key, now_us)
         case _:
             assert_never(message)
 
 
-def _commit(state: AccountState, message: CommitMessage, key: PublicKey, now_us: int, care: Care) -> AccountChange:
+def _commit(
+    state: AccountState, message: CommitMessage, key: PublicKey, now_us: int, verification: VerificationLevel
+) -> AccountChange:
     if not state.active:
         return AccountChange(SyncVerdict.DROP, state)
     if state.sync is SyncState.IN_PROGRESS:
@@ -123,7 +125,7 @@ def _commit(state: AccountState, message: CommitMessage, key: PublicKey, now_us:
         # queued.
         return AccountChange(SyncVerdict.DROP if state.known else SyncVerdict.RESYNC, state)
     try:
-        verified = verify_commit_message(message, key, now_us=now_us, known=state.known, care=care)
+        verified = verify_commit_message(message, key, now_us=now_us, known=state.known, verification=verification)
     except MessageRejected as refusal:
         return _refused(state, refusal)
     return AccountChange(SyncVerdict.APPLY, replace(state, sync=SyncState.SYNCHRONIZED, known=verified.known), verified)

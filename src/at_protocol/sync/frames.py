@@ -67,7 +67,7 @@ class Unsequenced:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class FrameSummary:
     """Unverified summary of a frame: enough to decide whether to read it.
 
     ``kind`` is empty for errors and unknown frames. ``paths`` are the paths of a commit's operations.
@@ -147,7 +147,7 @@ def decode(data: bytes) -> Frame | ErrorFrame | UnknownFrame:
     return Frame(kind, payload)
 
 
-def glance(data: bytes) -> Glance:
+def summarize(data: bytes) -> FrameSummary:
     """Summarize a frame without checking it, more than ten times as fast as reading it.
 
     Use this only to decide whether to skip a frame; code that acts on a frame reads it with :func:`decode`. Raises
@@ -165,7 +165,7 @@ def glance(data: bytes) -> Glance:
     header, payload = items
     kind = header.get("t")
     if header.get("op") != 1 or not isinstance(kind, str):
-        return Glance("", "", 0, ())
+        return FrameSummary("", "", 0, ())
     did = payload.get("repo" if kind == "#commit" else "did", "")
     seq = payload.get("seq", 0)
     operations = payload.get("ops", ()) if kind == "#commit" else ()
@@ -182,7 +182,7 @@ def glance(data: bytes) -> Glance:
         or not all(isinstance(path, str) for path in paths)
     ):
         raise _bad(data[:32], "repo, seq or a path has the wrong type")
-    return Glance(kind, did, seq, paths)
+    return FrameSummary(kind, did, seq, paths)
 
 
 def _check_items(data: bytes) -> None:

@@ -94,7 +94,7 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
+class VerificationLevel:
     """How thoroughly commits are checked.
 
     ``inverts`` undoes the operations and compares the result with ``prevData``, so that no operation can be omitted. It
@@ -107,13 +107,18 @@ class Care:
     allows_legacy: bool = False
 
 
-FULL = Care()
-LIGHT = Care(inverts=False)
-LENIENT = Care(allows_legacy=True)
+FULL = VerificationLevel()
+LIGHT = VerificationLevel(inverts=False)
+LENIENT = VerificationLevel(allows_legacy=True)
 
 
 def verify_commit_message(
-    message: CommitMessage, key: PublicKey, *, now_us: int, known: RepoHead | None = None, care: Care = FULL
+    message: CommitMessage,
+    key: PublicKey,
+    *,
+    now_us: int,
+    known: RepoHead | None = None,
+    verification: VerificationLevel = FULL,
 ) -> Verified:
     """Verify a ``#commit``. ``known`` is None if the repository was never seen; any revision can then be the first.
 
@@ -132,8 +137,8 @@ def verify_commit_message(
             RejectionReason.BAD_OPERATIONS, message.repo, "two operations on one path cannot be undone"
         )
     operations = tuple(_operation(operation, blocks) for operation in message.operations)
-    _check_tree(message, commit, blocks, care)
-    if known is not None and not (message.prev_data is None and care.allows_legacy):
+    _check_tree(message, commit, blocks, verification)
+    if known is not None and not (message.prev_data is None and verification.allows_legacy):
         if message.since != known.rev:
             raise MessageRejected(RejectionReason.GAP, message.since, f"last known is {known.rev}")
         if message.prev_data is not None and message.prev_data != known.data:
@@ -209,7 +214,9 @@ def _operation(operation: RepoOperation, blocks: dict[Cid, bytes]) -> SeenOperat
     return SeenOperation(operation.action, collection, rkey, operation.cid, operation.prev, record)
 
 
-def _check_tree(message: CommitMessage, commit: Commit, blocks: dict[Cid, bytes], care: Care) -> None:
+def _check_tree(
+    message: CommitMessage, commit: Commit, blocks: dict[Cid, bytes], verification: VerificationLevel
+) -> None:
     """Compare the operations with the signed tree, forwards and, if enabled, backwards."""
     changes = [operation.change() for operation in message.operations]
     tree = Tree(commit.data, blocks.get, {})
@@ -219,13 +226,13 @@ def _check_tree(message: CommitMessage, commit: Commit, blocks: dict[Cid, bytes]
         raise MessageRejected(RejectionReason.WRONG_CLAIM, error.value, error.why) from error
     prev_data = message.prev_data
     if prev_data is None:
-        if care.allows_legacy:
+        if verification.allows_legacy:
             return
         if message.since is not None:
             raise MessageRejected(RejectionReason.NO_PREV_DATA, message.rev)
         prev_data = EMPTY_ROOT  # the first commit of a repository has no predecessor
     _check_prevs(message)
-    if not care.inverts:
+    if not verification.inverts:
         return
     try:
         check_inversion(tree, changes, prev_data)

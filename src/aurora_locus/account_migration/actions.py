@@ -17,7 +17,7 @@ from aurora_locus.account_migration.moves import MoveStage
 from aurora_locus.accounts import own_identity, service_tokens, web_identities
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_tokens import CREATE_ACCOUNT, ServiceTokenRequest
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.identity.plc_requests import parse_submitted
 from aurora_locus.jobs import PdsJobKind
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
@@ -68,7 +68,7 @@ async def begin(context: MigrationContext, did: Did, wanted: MoveRequest) -> Non
         # Revisions continue from an earlier migration, because the outbox does not enqueue a completed revision again.
         revision = 1 if earlier is None else earlier.revision + 1
         if not await moves.begin(tx, context.sealer, did, revision, target=target, handle=wanted.handle, tokens=tokens):
-            raise Refused(mark("A move is in its last step. Look again in a minute."))
+            raise Refused(mark("Your move is in its last step. Check again in a minute."))
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
@@ -109,7 +109,7 @@ async def _signed(context: MigrationContext, did: Did, what: str) -> None:
     async with context.registry.db.transaction() as tx:
         revision = await moves.store_signed_operation(tx, did, what)
         if revision is None:
-            raise Refused(mark("This move was stopped."))
+            raise Refused(mark("This move was cancelled."))
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
@@ -176,7 +176,7 @@ async def _account_there(context: MigrationContext, did: Did, target: str, wante
         why = (
             failure.why
             if isinstance(failure, RemoteFailed)
-            else said("There’s no server at %(target)s that you can move to.", target=target)
+            else localizable("There’s no server at %(target)s that you can move to.", target=target)
         )
         raise InvalidInput("target", why) from None
     try:

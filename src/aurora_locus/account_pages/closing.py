@@ -12,7 +12,7 @@ from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.catalogue import gettext, ngettext
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.repository.model import HostingStatus
@@ -21,7 +21,7 @@ from aurora_locus.site.frame import go, page
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput
-from groundwork.http.forms import EMPTY, Typed
+from groundwork.http.forms import EMPTY, FormState
 
 HIDE, DELETE = "/account/deactivate", "/account/delete"
 _HIDE_TEMPLATE, _DELETE_TEMPLATE = "account_pages/deactivate.html", "account_pages/delete.html"
@@ -43,7 +43,7 @@ def routes() -> list[Route]:
 async def show_deactivation(request: Request) -> Response:
     """The form that deactivates or reactivates the account."""
     account = await own_account(request, edge.proven_account_of(request).did)
-    return page(request, _HIDE_TEMPLATE, {**_context(account), "typed": Typed({"after": ""})})
+    return page(request, _HIDE_TEMPLATE, {**_context(account), "typed": FormState({"after": ""})})
 
 
 async def change_activation(request: Request) -> Response:
@@ -101,7 +101,7 @@ async def delete(request: Request) -> Response:
             return go(f"{DELETE}#code", flash="mail_sent")
         if form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
             raise InvalidInput(
-                "handle", said("Type %(handle)s to confirm that it’s this account.", handle=account.handle)
+                "handle", localizable("Type %(handle)s to confirm that it’s this account.", handle=account.handle)
             )
         await count(request, account.did, DELETE_ACCOUNT)
         await deletion.delete_own(

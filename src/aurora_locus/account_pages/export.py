@@ -22,7 +22,7 @@ def routes() -> list[Route]:
 
 async def show_export(request: Request) -> Response:
     """Show what the export contains, and its approximate size."""
-    registry, account = edge.registry_of(request), edge.proven_account_of(request, even_if_closed=True)
+    registry, account = edge.registry_of(request), edge.proven_account_of(request, allow_takendown=True)
     is_closed = account.status in OF_THE_HOST
     async with registry.db.reader() as reader:
         storage = await holdings.measure(reader, account.did)
@@ -32,7 +32,7 @@ async def show_export(request: Request) -> Response:
 async def send_export(request: Request) -> Response:
     """Stream the export while it is produced. Its length is not known in advance."""
     registry = edge.registry_of(request)
-    account = await own_account(request, edge.proven_account_of(request, even_if_closed=True).did)
+    account = await own_account(request, edge.proven_account_of(request, allow_takendown=True).did)
     await count(request, account.did, EXPORT)
     name = archive.file_name(account, registry.clock.now())
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}

@@ -16,7 +16,7 @@ from aurora_locus.site.amounts import number
 from aurora_locus.site.frame import page
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotSignedIn, kind_of
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 from groundwork.rate_limit.contract import Limit, spend
 
 # The field for the e-mailed token, in every form that asks for one.
@@ -64,5 +64,5 @@ def refused(
             problems = {field: too_often(failure)}
     # Status 401 would redirect to the sign-in page, but the person is already signed in.
     status = 400 if isinstance(failure, NotSignedIn) else kind_of(failure).http_status
-    typed = Typed({name: value for name, value in form.items() if name != TOKEN}, problems)
+    typed = FormState({name: value for name, value in form.items() if name != TOKEN}, problems)
     return page(request, template, {**context, "typed": typed}, status=status, headers=failure.headers)

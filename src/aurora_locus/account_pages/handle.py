@@ -15,11 +15,11 @@ from aurora_locus.accounts.limits import CHECK_HANDLE, UPDATE_HANDLE, UPDATE_HAN
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import said
+from aurora_locus.i18n.sentences import localizable
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import Failure, InvalidInput
-from groundwork.http.forms import EMPTY, Typed
+from groundwork.http.forms import EMPTY, FormState
 
 PATH = "/account/handle"
 _TEMPLATE = "account_pages/handle.html"
@@ -63,9 +63,9 @@ async def _look(request: Request, account: Account, form: dict[str, str]) -> Res
     try:
         handle = parse_handle(form.get("domain", "").strip().removeprefix("@").rstrip("."))
     except Malformed as error:
-        raise InvalidInput("domain", said("This isn’t a domain: %(why)s.", why=error.why)) from None
+        raise InvalidInput("domain", localizable("This isn’t a domain: %(why)s.", why=error.why)) from None
     ask: LookUpBothWays = request.app.state.look_up_both_ways
-    context = {**_context(request, account), "typed": Typed(form), "looked_up": handle, "ways": await ask(handle)}
+    context = {**_context(request, account), "typed": FormState(form), "looked_up": handle, "ways": await ask(handle)}
     return page(request, _TEMPLATE, context)
 
 

@@ -13,7 +13,7 @@ from aurora_locus.i18n.sentences import mark
 from aurora_locus.oauth.plain_names import KINDS
 from aurora_locus.site.frame import page
 from groundwork.errors import InvalidInput, NotFound, Why
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 
 PATH = "/account/records"
 
@@ -43,7 +43,7 @@ async def show_records(request: Request) -> Response:
     except InvalidInput as wrong:
         problems = {wrong.field: wrong.why}
     context = {
-        "typed": Typed(asked, problems),
+        "typed": FormState(asked, problems),
         "collections": collections,
         "found": found,
         "excerpts": [excerpt(one) for one in found.records],

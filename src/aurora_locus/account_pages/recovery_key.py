@@ -21,7 +21,7 @@ from aurora_locus.accounts.limits import REQUEST_SIGNATURE, UPDATE_HANDLE, UPDAT
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import explain, mark, said
+from aurora_locus.i18n.sentences import explain, localizable, mark
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import Failure, InvalidInput, Refused, Why
@@ -79,7 +79,7 @@ async def _set(request: Request, account: Account, form: dict[str, str]) -> None
     keys = [*first, *(key for key in present if key not in removed and key not in first)]
     if len(keys) > MAX_OWN_ROTATION_KEYS:
         raise Refused(
-            said(
+            localizable(
                 "An identity can have up to %(max_own_rotation_keys)s keys. Use this form to remove one first.",
                 max_own_rotation_keys=MAX_OWN_ROTATION_KEYS,
             )
@@ -94,7 +94,7 @@ def _checked(text: str) -> str:
     try:
         return format_did_key(parse_did_key(text))
     except Malformed as error:
-        why: Why = said("This isn’t a public key: %(why)s. It begins with did:key:.", why=error.why)
+        why: Why = localizable("This isn’t a public key: %(why)s. It begins with did:key:.", why=error.why)
         if text.startswith("z"):
             why = mark("This looks like a private key. Never share it. Paste only the public part (did:key:…) here.")
         raise InvalidInput("public_key", why) from None

@@ -15,7 +15,7 @@ from aurora_locus.accounts import invites, queries
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.identity.handles import taken
 from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import Failure, InvalidInput, Refused
@@ -88,7 +88,9 @@ def _recovery(registry: Registry, text: str | None) -> PublicKey | None:
     try:
         key = parse_did_key(text)
     except Malformed as error:
-        raise InvalidInput("recoveryKey", said("The recovery key isn’t a did:key: %(why)s.", why=error.why)) from error
+        raise InvalidInput(
+            "recoveryKey", localizable("The recovery key isn’t a did:key: %(why)s.", why=error.why)
+        ) from error
     if key in registry.own_keys:
         raise InvalidInput("recoveryKey", mark("This is the server’s own key. Use one that only you have."))
     return key

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.model import SessionScope
 from aurora_locus.accounts.passwords import Passwords
-from aurora_locus.i18n.sentences import said
+from aurora_locus.i18n.sentences import localizable
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, UniqueViolated, Writer
 from groundwork.errors import InvalidInput, Refused
@@ -64,7 +64,7 @@ async def create(
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise InvalidInput(
             "name",
-            said(
+            localizable(
                 "Give the app password a name of 1 to %(max_name_length)s printable characters.",
                 max_name_length=MAX_NAME_LENGTH,
             ),
@@ -88,7 +88,7 @@ async def create(
         return await db.write(work), password
     except UniqueViolated:
         raise Refused(
-            said("There is an app password with the name %(name)s already.", name=name), name="InvalidRequest"
+            localizable("There is an app password with the name %(name)s already.", name=name), name="InvalidRequest"
         ) from None
 
 

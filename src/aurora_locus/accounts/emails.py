@@ -32,11 +32,11 @@ _WISHES = {
     TokenPurpose.CONFIRM_EMAIL: lazy(
         "This code confirms that your e-mail address belongs to @%(handle)s on %(server)s:"
     ),
-    TokenPurpose.UPDATE_EMAIL: lazy("With this code you change the e-mail address of @%(handle)s on %(server)s:"),
-    TokenPurpose.RESET_PASSWORD: lazy("With this code you choose a new password for @%(handle)s on %(server)s:"),
-    TokenPurpose.DELETE_ACCOUNT: lazy("With this code you delete @%(handle)s on %(server)s for good:"),
+    TokenPurpose.UPDATE_EMAIL: lazy("Use this code to change the e-mail address of @%(handle)s on %(server)s:"),
+    TokenPurpose.RESET_PASSWORD: lazy("Use this code to choose a new password for @%(handle)s on %(server)s:"),
+    TokenPurpose.DELETE_ACCOUNT: lazy("Use this code to permanently delete @%(handle)s on %(server)s:"),
     TokenPurpose.PLC_OPERATION: lazy(
-        "With this code you change the keys of @%(handle)s on %(server)s, or move the account to another server:"
+        "Use this code to change the keys of @%(handle)s on %(server)s, or to move the account to another server:"
     ),
     TokenPurpose.SIGN_IN: lazy("Your password for @%(handle)s on %(server)s was correct. Sign in with this code:"),
 }

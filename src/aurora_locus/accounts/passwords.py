@@ -19,7 +19,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from at_protocol.syntax.did import Did
-from aurora_locus.i18n.sentences import said
+from aurora_locus.i18n.sentences import localizable
 from groundwork.errors import InvalidInput
 
 # New passwords are limited to less than what the check accepts, so that no password can lock its owner out.
@@ -36,13 +36,13 @@ def require_acceptable(password: str) -> None:
     if len(password) < MIN_LENGTH:
         raise InvalidInput(
             "password",
-            said("Choose a password of at least %(min_length)s characters.", min_length=MIN_LENGTH),
+            localizable("Choose a password of at least %(min_length)s characters.", min_length=MIN_LENGTH),
             name="InvalidPassword",
         )
     if len(password) > MAX_NEW_LENGTH:
         raise InvalidInput(
             "password",
-            said("A password can have up to %(max_new_length)s characters.", max_new_length=MAX_NEW_LENGTH),
+            localizable("A password can have up to %(max_new_length)s characters.", max_new_length=MAX_NEW_LENGTH),
             name="InvalidPassword",
         )
 

@@ -20,7 +20,7 @@ from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import RecordKey, parse_record_key
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Record
 from groundwork.database.transaction import Database
@@ -76,7 +76,7 @@ async def find(
         names = [name for name in names if name >= place.collection]
     wanted = words.strip().casefold()
     if len(wanted) > MAX_WORDS_LENGTH:
-        raise InvalidInput("q", said("Search for up to %(most)s characters.", most=MAX_WORDS_LENGTH))
+        raise InvalidInput("q", localizable("Search for up to %(most)s characters.", most=MAX_WORDS_LENGTH))
     found: list[RecordMatch] = []
     looked_at = 0
     for name in names:
@@ -137,7 +137,7 @@ def _collection(text: str) -> Nsid:
     try:
         return parse_nsid(text)
     except Malformed as error:
-        raise InvalidInput("collection", said("This isn’t a valid kind: %(why)s.", why=error.why)) from None
+        raise InvalidInput("collection", localizable("This isn’t a valid kind: %(why)s.", why=error.why)) from None
 
 
 def _place(cursor: str) -> _Place | None:

@@ -69,7 +69,7 @@ def done(w: Writer, did: Did, cids: Sequence[Cid], claimed_at: Instant) -> None:
     w.execute(_DONE, did=did, cids=[bytes(cid) for cid in cids], until=claimed_at + CLAIM)
 
 
-def take_back(w: Writer, did: Did, cid: Cid) -> None:
+def cancel_removal(w: Writer, did: Did, cid: Cid) -> None:
     """Cancel a removal because the blob was uploaded again. Raises Unavailable while its file is being removed."""
     w.execute(_TAKE_BACK, did=did, cid=bytes(cid), now=w.now)
     if w.fetch_one(_CLAIMED, did=did, cid=bytes(cid)) is not None:

@@ -145,7 +145,7 @@ async def upload(
 
 def _store(w: Writer, limits: UploadLimits, did: Did, cid: Cid, mime_type: str, size: int) -> queries.BlobRow:
     quotas.take_room(w, did, cid, size, limits.quota_bytes)
-    removals.take_back(w, did, cid)
+    removals.cancel_removal(w, did, cid)
     stored = queries.put(w, did, cid, mime_type, size)
     if stored.is_taken_down:  # it was taken down after the check
         raise Refused("This blob was taken down and cannot be uploaded again.", name="BlobTakendown")

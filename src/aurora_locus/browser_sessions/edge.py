@@ -64,25 +64,25 @@ def account_or_none(connection: HTTPConnection) -> SignedInAccount | None:
     return visit_of(connection).chosen
 
 
-def account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedInAccount:
+def account_of(connection: HTTPConnection, *, allow_takendown: bool = False) -> SignedInAccount:
     """Return the account that pages show. Raises NotSignedIn, which redirects to the sign-in page and back, and
-    Forbidden (``AccountTakedown``) for a taken-down account, unless ``even_if_closed`` says that its owner may still
+    Forbidden (``AccountTakedown``) for a taken-down account, unless ``allow_takendown`` says that its owner may still
     use the page.
     """
     found = account_or_none(connection)
     if found is None:
         raise NotSignedIn(mark("Sign in first."), name="AuthMissing")
-    if found.status in OF_THE_HOST and not even_if_closed:
+    if found.status in OF_THE_HOST and not allow_takendown:
         raise Forbidden(mark("This account has been taken down. You can still download everything."), name=CLOSED)
     return found
 
 
-def proven_account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedInAccount:
+def proven_account_of(connection: HTTPConnection, *, allow_takendown: bool = False) -> SignedInAccount:
     """Return the account that pages show, if its password was entered recently. Otherwise raises NotSignedIn, which
     redirects to the page that asks for the password, and back. Call it both when showing the form and when handling its
     POST.
     """
-    account = account_of(connection, even_if_closed=even_if_closed)
+    account = account_of(connection, allow_takendown=allow_takendown)
     if account.proven_at + PROOF_LASTS < registry_of(connection).clock.now():
         raise NotSignedIn(mark("Confirm it’s you."), name=PROOF_NEEDED)
     return account
@@ -197,14 +197,14 @@ async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *,
         accounts = await browser_sessions.signed_in(reader, visit.id_hash)
     _note(connection, accounts, did)
     _send(connection, browser_id, session_id)
-    return account_of(connection, even_if_closed=True)
+    return account_of(connection, allow_takendown=True)
 
 
 async def note_proof(connection: HTTPConnection) -> None:
     """Record that the owner of the chosen account has just entered the password (and second factor). Raises
     NotSignedIn.
     """
-    visit, account = visit_of(connection), account_of(connection, even_if_closed=True)
+    visit, account = visit_of(connection), account_of(connection, allow_takendown=True)
     if visit.id_hash is not None:
         id_hash, did = visit.id_hash, account.did
         await registry_of(connection).db.write(lambda w: browser_sessions.note_proof(w, id_hash, did))

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from groundwork.clock import HOUR, MINUTE, SECOND, Clock, Instant
 from groundwork.errors import Failure, TooMany
 from groundwork.http.client import HttpClient
@@ -69,7 +69,7 @@ class CrawlRequests:
         self,
         ask: Ask,
         clock: Clock,
-        live: Live,
+        live: LiveEvents,
         *,
         urls: Sequence[str],
         hostname: str,
@@ -87,7 +87,7 @@ class CrawlRequests:
 
     async def ask_due(self) -> None:
         """Send a request to each relay that is due."""
-        await self._ask(
+        await self._request_crawls(
             lambda relay, now: is_due(relay, now, head=self._live.buffer.head, is_read=bool(self._live.listeners))
         )
 
@@ -100,9 +100,9 @@ class CrawlRequests:
             soonest = min(relay.next_at for relay in self.relays)
             why = "Every relay was asked less than twenty minutes ago."
             raise TooMany(why, after_seconds=(soonest - now) / SECOND)
-        await self._ask(lambda relay, now: now >= relay.next_at)
+        await self._request_crawls(lambda relay, now: now >= relay.next_at)
 
-    async def _ask(self, wanted: Callable[[Relay, Instant], bool]) -> None:
+    async def _request_crawls(self, wanted: Callable[[Relay, Instant], bool]) -> None:
         async with self._asking:
             for index, relay in enumerate(self.relays):
                 if wanted(relay, self._clock.now()):

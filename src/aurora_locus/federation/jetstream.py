@@ -27,7 +27,7 @@ from aurora_locus.federation.jetstream_options import (
 from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.federation.taken_down import TakenDown
 from aurora_locus.sequencer import queries
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from aurora_locus.sequencer.retry import read_with_retry
 from aurora_locus.sequencer.subscription import AWAY, FAREWELL_SECONDS, StreamError, follow
 from groundwork.clock import SECOND, Instant
@@ -49,7 +49,7 @@ class Jetstream:
     """The WebSocket endpoint. Invalid options are refused with 400 before the upgrade, too many streams with 429."""
 
     def __init__(
-        self, db: Database, live: Live, places: StreamSlots, taken_down: TakenDown, *, is_served: bool
+        self, db: Database, live: LiveEvents, places: StreamSlots, taken_down: TakenDown, *, is_served: bool
     ) -> None:
         self._db = db
         self._live = live
@@ -116,7 +116,7 @@ class _JetstreamReader:
 
 
 async def _serve(
-    db: Database, live: Live, cursor: int | None, peer: str, reader: _JetstreamReader, receive: Receive
+    db: Database, live: LiveEvents, cursor: int | None, peer: str, reader: _JetstreamReader, receive: Receive
 ) -> None:
     async def feed() -> StreamError:
         await reader.ready.wait()
@@ -142,7 +142,7 @@ async def _serve(
         await asyncio.gather(feeding, listening, return_exceptions=True)
 
 
-async def _position(db: Database, live: Live, cursor: int | None) -> int | None:
+async def _position(db: Database, live: LiveEvents, cursor: int | None) -> int | None:
     """Return the start position of a subscriber; None means the current end. A cursor in the future means the current
     end, a very old one the oldest event.
     """

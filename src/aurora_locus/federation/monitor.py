@@ -6,7 +6,7 @@ from prometheus_client import Gauge
 
 from aurora_locus.federation.crawl_requests import TICK_SECONDS, CrawlRequests
 from aurora_locus.federation.status import lags, worst
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
 from groundwork.telemetry.logs import log
@@ -24,7 +24,13 @@ class FederationGauges:
 
 
 async def watch(
-    db: Database, live: Live, clock: Clock, crawling: CrawlRequests, gauges: FederationGauges, *, is_automatic: bool
+    db: Database,
+    live: LiveEvents,
+    clock: Clock,
+    crawling: CrawlRequests,
+    gauges: FederationGauges,
+    *,
+    is_automatic: bool,
 ) -> None:
     """Send due crawl requests (if ``is_automatic``) and measure lag, until cancelled."""
     while True:

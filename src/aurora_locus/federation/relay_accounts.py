@@ -80,7 +80,7 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
         async with db.reader() as reader:
             dids = await _due(reader, relay, Instant(clock.now() - ASKED_AGAIN))
         for did in dids:
-            answer = await _ask(http, relay, did)
+            answer = await _fetch_account(http, relay, did)
             if answer is None:
                 break  # the relay is down, so its other requests of this round would time out too
             answers.append(answer)
@@ -146,7 +146,7 @@ async def _due(reader: Reader, relay: str, before: Instant) -> list[str]:
     return [row["did"] for row in rows]
 
 
-async def _ask(http: HttpClient, relay: str, did: str) -> RelayAccount | None:
+async def _fetch_account(http: HttpClient, relay: str, did: str) -> RelayAccount | None:
     url = f"{relay}/xrpc/com.atproto.sync.getRepoStatus?did={quote(did, safe=':')}"
     try:
         answer = await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)

@@ -8,7 +8,7 @@ from typing import Any
 from aurora_locus.federation.crawl_requests import CrawlRequests, Relay
 from aurora_locus.federation.relay_accounts import accounts_on_relays
 from aurora_locus.sequencer import queries
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from groundwork.clock import SECOND, Clock
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
@@ -31,7 +31,7 @@ class Lag:
     seconds: float
 
 
-async def lags(db: Database, live: Live, clock: Clock) -> list[Lag]:
+async def lags(db: Database, live: LiveEvents, clock: Clock) -> list[Lag]:
     """Return the lag of every subscriber, in no particular order."""
     head = live.buffer.head
     behind = {listener.position for listener in live.listeners if listener.position < head}
@@ -51,7 +51,7 @@ async def lags(db: Database, live: Live, clock: Clock) -> list[Lag]:
 
 async def subscribers_and_relays(
     db: Database,
-    live: Live,
+    live: LiveEvents,
     clock: Clock,
     http: HttpClient,
     crawling: CrawlRequests,

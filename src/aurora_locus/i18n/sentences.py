@@ -15,7 +15,7 @@ def mark(sentence: str) -> str:
     return sentence
 
 
-def said(sentence: str, /, **params: object) -> Explanation:
+def localizable(sentence: str, /, **params: object) -> Explanation:
     """Make an explanation from a sentence with ``%(name)s`` placeholders. The English sentence is its code."""
     return Explanation(sentence, params)
 
@@ -26,9 +26,9 @@ def too_often(failure: Failure) -> Why:
         return failure.why
     minutes = math.ceil((failure.after_seconds or 1) / 60)
     if minutes >= _TWO_HOURS:
-        return said("You’ve tried too often. Try again in %(hours)s hours.", hours=math.ceil(minutes / 60))
+        return localizable("You’ve tried too often. Try again in %(hours)s hours.", hours=math.ceil(minutes / 60))
     if minutes > 1:
-        return said("You’ve tried too often. Try again in %(minutes)s minutes.", minutes=minutes)
+        return localizable("You’ve tried too often. Try again in %(minutes)s minutes.", minutes=minutes)
     return mark("You’ve tried too often. Try again in a minute.")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import Handle, parse_handle
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from groundwork.errors import InvalidInput, Refused
 
 MIN_LABEL = 3
@@ -46,7 +46,7 @@ def require_usable(text: str, *, is_development: bool) -> Handle:
         handle = parse_handle(text)
     except Malformed as error:
         raise InvalidInput(
-            "handle", said("This isn’t a valid name: %(why)s.", why=error.why), name="InvalidHandle"
+            "handle", localizable("This isn’t a valid name: %(why)s.", why=error.why), name="InvalidHandle"
         ) from error
     if handle.endswith(_DEAD_ENDS) or (handle.endswith(".test") and not is_development):
         raise InvalidInput(
@@ -70,16 +70,16 @@ def require_registrable(
     if domain is None:
         allowed = ", ".join(domains) or "none"
         raise Refused(
-            said("New accounts get a name under one of our domains: %(allowed)s.", allowed=allowed),
+            localizable("New accounts get a name under one of our domains: %(allowed)s.", allowed=allowed),
             name="UnsupportedDomain",
         )
     label = handle.removesuffix(domain)
     if "." in label:
         raise InvalidInput(
-            "handle", said("Your name can’t have dots before %(domain)s.", domain=domain), name="InvalidHandle"
+            "handle", localizable("Your name can’t have dots before %(domain)s.", domain=domain), name="InvalidHandle"
         )
     if not MIN_LABEL <= len(label) <= MAX_LABEL:
-        why = said(
+        why = localizable(
             "The name before %(domain)s must have %(min_label)s to %(max_label)s characters.",
             domain=domain,
             min_label=MIN_LABEL,

@@ -22,7 +22,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.i18n.sentences import mark
 from aurora_locus.sequencer import log as events
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Failure, NotFound, Refused, Unavailable
@@ -79,7 +79,7 @@ class PlcUpdateContext:
     db: Database
     directory: Directory
     rotation_key: PrivateKey
-    live: Live
+    live: LiveEvents
 
 
 def genesis(
@@ -187,7 +187,7 @@ async def repair(means: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperation
     return left
 
 
-def _abandon(w: Writer, live: Live, did: Did, operation: PlcOperation) -> None:
+def _abandon(w: Writer, live: LiveEvents, did: Did, operation: PlcOperation) -> None:
     # Only one of several concurrent repairs announces the change.
     if w.execute(_ABANDON, did=did, cid=str(plc_operation.cid_of(operation))) != 1 or operation.prev is None:
         return

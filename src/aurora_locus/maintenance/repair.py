@@ -18,7 +18,7 @@ from aurora_locus.blobs.uploads import object_name, quarantine_name
 from aurora_locus.maintenance.integrity import in_store
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Head, HostingStatus
-from aurora_locus.repository.rebuild import Whole, rebuild
+from aurora_locus.repository.rebuild import RepositoryContent, rebuild
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import not_hosted
 from groundwork.errors import Refused
@@ -61,7 +61,7 @@ async def repair(repositories: Repositories, did: Did) -> Repaired:
         entries = {path: cid for path, cid in sorted(named.items(), key=_by_bytes) if path in blobs}
         built = build(entries.items())
         nodes = built.blocks or {EMPTY_ROOT: EMPTY_NODE}
-        whole = Whole(entries, built.root, nodes, {path: cids for path, cids in blobs.items() if cids})
+        whole = RepositoryContent(entries, built.root, nodes, {path: cids for path, cids in blobs.items() if cids})
         made = await rebuild(repositories, head, whole)
     lost = tuple(path for path in named if path not in entries)
     return Repaired(len(entries), from_tree, lost, missing, str(made.rev))

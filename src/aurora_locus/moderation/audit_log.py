@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from aurora_locus.accounts.account_details import literally
-from aurora_locus.i18n.sentences import said
+from aurora_locus.i18n.sentences import localizable
 from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction, Writer
@@ -96,7 +96,9 @@ def _row(
 ) -> dict[str, object]:
     audit.by.require(act)
     if len(audit.reason) > MAX_REASON:
-        raise InvalidInput("reason", said("A reason can have up to %(max_reason)s characters.", max_reason=MAX_REASON))
+        raise InvalidInput(
+            "reason", localizable("A reason can have up to %(max_reason)s characters.", max_reason=MAX_REASON)
+        )
     return {
         "id": new_id(now),
         "at": now,

@@ -17,7 +17,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.account_details import literally
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from groundwork.clock import Instant
@@ -108,7 +108,8 @@ async def put(
     _require_subject(subject)
     if not value or len(value.encode()) > MAX_VALUE_BYTES or not value.isprintable():
         raise InvalidInput(
-            "value", said("A label's value must have 1 to %(max_value_bytes)s bytes.", max_value_bytes=MAX_VALUE_BYTES)
+            "value",
+            localizable("A label's value must have 1 to %(max_value_bytes)s bytes.", max_value_bytes=MAX_VALUE_BYTES),
         )
 
     def work(w: Writer) -> None:
@@ -145,7 +146,7 @@ async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: i
     """
     if not patterns or len(patterns) > MAX_PATTERNS:
         raise InvalidInput(
-            "uriPatterns", said("Ask for 1 to %(max_patterns)s patterns at a time.", max_patterns=MAX_PATTERNS)
+            "uriPatterns", localizable("Ask for 1 to %(max_patterns)s patterns at a time.", max_patterns=MAX_PATTERNS)
         )
     clauses, values = [], {}
     for number, pattern in enumerate(patterns):
@@ -190,7 +191,7 @@ def _require_subject(subject: str) -> None:
         parse_did(uri.authority)
     except Malformed as error:
         raise InvalidInput(
-            "subject", said("A label applies to a DID, or to a record addressed by DID: %(why)s.", why=error.why)
+            "subject", localizable("A label applies to a DID, or to a record addressed by DID: %(why)s.", why=error.why)
         ) from None
     if uri.collection is None or uri.rkey is None:
         raise InvalidInput("subject", mark("Label an account by its DID, or a record by at://did/collection/key."))

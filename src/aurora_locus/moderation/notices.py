@@ -14,7 +14,7 @@ from aurora_locus.accounts import queries
 from aurora_locus.accounts.emails import ANSWER_LOST
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import queries as factors
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.account_actions import absent, require_reachable
@@ -56,12 +56,12 @@ async def write_to(registry: Registry, audit: AuditContext, did: Did, subject: s
     await require_reachable(registry, did)
     if not content.strip() or len(content) > MAX_CONTENT:
         raise InvalidInput(
-            "content", said("An e-mail must have 1 to %(max_content)s characters.", max_content=MAX_CONTENT)
+            "content", localizable("An e-mail must have 1 to %(max_content)s characters.", max_content=MAX_CONTENT)
         )
     if len(subject) > MAX_SUBJECT or not subject.isprintable():
         raise InvalidInput(
             "subject",
-            said("The subject must be one line of up to %(max_subject)s characters.", max_subject=MAX_SUBJECT),
+            localizable("The subject must be one line of up to %(max_subject)s characters.", max_subject=MAX_SUBJECT),
         )
     async with registry.db.transaction() as tx:
         await _enqueue(tx, did, subject or NO_SUBJECT, content)

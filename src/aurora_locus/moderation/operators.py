@@ -12,7 +12,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.passwords import MAX_CHECKED_LENGTH, Passwords, require_acceptable
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext, OperatorAction, OperatorRole, PdsOperator
 from groundwork.clock import Instant
@@ -146,7 +146,7 @@ def _did(text: str) -> Did:
     try:
         return parse_did(text)
     except Malformed as error:
-        raise InvalidInput("did", said("This isn’t a DID: %(why)s.", why=error.why)) from None
+        raise InvalidInput("did", localizable("This isn’t a DID: %(why)s.", why=error.why)) from None
 
 
 def _known(row: Row) -> OperatorRow:

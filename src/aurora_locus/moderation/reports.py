@@ -15,7 +15,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole
 from groundwork.clock import Instant
@@ -89,7 +89,7 @@ async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsRepor
     if len(tool) > MAX_TOOL_BYTES:
         raise InvalidInput(
             "modTool",
-            said("A tool's description can have up to %(max_tool_bytes)s bytes.", max_tool_bytes=MAX_TOOL_BYTES),
+            localizable("A tool's description can have up to %(max_tool_bytes)s bytes.", max_tool_bytes=MAX_TOOL_BYTES),
         )
     values = {
         "reported_by": by,
@@ -185,7 +185,9 @@ def _subject(value: Mapping[str, Any]) -> tuple[Did, str | None, str | None]:
                     raise InvalidInput("subject", mark("Enter one record: at://did/collection/key."))
                 return parse_did(uri.authority), value["uri"], value["cid"]
             case other:
-                raise InvalidInput("subject", said("You can report accounts and records, not %(other)s.", other=other))
+                raise InvalidInput(
+                    "subject", localizable("You can report accounts and records, not %(other)s.", other=other)
+                )
     except Malformed:
         raise InvalidInput("subject", mark("Use the DID to identify the account or record.")) from None
 

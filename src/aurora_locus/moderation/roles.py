@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from aurora_locus.i18n.sentences import said
+from aurora_locus.i18n.sentences import localizable
 from groundwork.errors import Forbidden
 
 
@@ -106,7 +106,7 @@ class PdsOperator:
         """Raise Forbidden unless the role is sufficient. The message names the required role."""
         if not self.may(act):
             raise Forbidden(
-                said(
+                localizable(
                     "This needs the role %(needed)s. Yours is %(role)s.", needed=LEAST[act].value, role=self.role.value
                 )
             )

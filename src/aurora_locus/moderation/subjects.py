@@ -10,7 +10,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from groundwork.errors import InvalidInput
 
 
@@ -57,7 +57,7 @@ def parse_subject(value: Mapping[str, Any]) -> Subject:
         case other:
             raise InvalidInput(
                 "subject",
-                said("This server moderates accounts, records and files, not %(other)s.", other=other),
+                localizable("This server moderates accounts, records and files, not %(other)s.", other=other),
             )
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from at_protocol.oauth.permissions import ATPROTO
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries as accounts
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.oauth import codes, grants, requests, sessions
 from aurora_locus.oauth.model import AuthorizationRequest, ConnectedApp, RequestStage, RequestUnusable, Unusable
 from aurora_locus.oauth.server import AuthorizationServer
@@ -96,7 +96,7 @@ async def approve(
         raise Forbidden(mark("This account is paused, so it can’t give apps access. Bring it back first."))
     if request.login_hint not in (None, account.did, account.handle):
         raise Refused(
-            said(
+            localizable(
                 "The app asked for %(login_hint)s. Sign in with that account, or go back to the app.",
                 login_hint=request.login_hint,
             )

@@ -153,7 +153,7 @@ def abilities(
         lines.append((ScopeTopic.RECORDS, Ability(capital(_write(writings, what)), gettext("They’re public."))))
     # What matters most to people comes first. That the app learns who they are is obvious, so it comes last.
     lines.sort(key=lambda line: (not line[1].is_grave, list(ScopeTopic).index(line[0])))
-    who = gettext("It doesn’t learn your e-mail address.") if not read_grant(" ".join(scopes)).may_read_email() else ""
+    who = gettext("Your e-mail address isn’t included.") if not read_grant(" ".join(scopes)).may_read_email() else ""
     known = [Ability(capital(gettext("see your name and what is public about you")), who)] if ATPROTO in scopes else []
     return [ability for _, ability in lines] + known
 

@@ -48,7 +48,7 @@ _BLOB_BYTES_PER_BLOCK = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class New:
+class AdoptionTarget:
     """The server being built."""
 
     db: Database
@@ -174,7 +174,7 @@ async def _fill(
 
 
 @asynccontextmanager
-async def _new_server(settings: PdsSettings, clock: Clock) -> AsyncIterator[New]:
+async def _new_server(settings: PdsSettings, clock: Clock) -> AsyncIterator[AdoptionTarget]:
     """Create an empty database with its schema, the keys and a blob store. Raises Refused if the database already has
     accounts.
     """
@@ -188,13 +188,17 @@ async def _new_server(settings: PdsSettings, clock: Clock) -> AsyncIterator[New]
             raise Refused(f"The database {settings.database} already has accounts. Import into an empty one.")
         sealer = Sealer(list(server_keys.sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))
         tokens = EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS))
-        yield New(db, open_store(settings), sealer, SigningKeys(db, sealer), tokens)
+        yield AdoptionTarget(db, open_store(settings), sealer, SigningKeys(db, sealer), tokens)
     finally:
         await db.close()
 
 
 async def _take_account(
-    new: New, folder: OldFolder, accounts: sqlite3.Connection, store: sqlite3.Connection, person: ReferenceAccount
+    new: AdoptionTarget,
+    folder: OldFolder,
+    accounts: sqlite3.Connection,
+    store: sqlite3.Connection,
+    person: ReferenceAccount,
 ) -> repositories.ReadRepository:
     db, did = new.db, person.did
     reading = await asyncio.to_thread(repositories.read, store, person, folder.actor(did) / "key")
@@ -258,7 +262,7 @@ async def _keep_secrets(db: Database, sealer: Sealer, environment: Mapping[str, 
         await db.write(lambda w: server_keys.put(w, sealer, server_keys.ROTATION_KEY, key))
 
 
-async def _keep_reserved_keys(new: New, folder: OldFolder) -> None:
+async def _keep_reserved_keys(new: AdoptionTarget, folder: OldFolder) -> None:
     """Import the keys reserved for incoming accounts. Each file is named after the account, or after the key."""
     for file in sorted((folder.actors / _RESERVED).glob("*")):
         key = K256PrivateKey.from_bytes(file.read_bytes())

@@ -15,7 +15,7 @@ from aurora_locus.repository.import_check import Exchange
 from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.writer import Keeps, StaleHead
 from aurora_locus.sequencer import log
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from groundwork.database.transaction import Writer
 from groundwork.errors import Unavailable
 
@@ -89,7 +89,14 @@ def _go_on(w: Writer, made: Commit) -> None:
 
 
 def store(
-    w: Writer, live: Live, before: Head, made: Commit, plan: Exchange, changes: Sequence[RepoChange], *, keeps: Keeps
+    w: Writer,
+    live: LiveEvents,
+    before: Head,
+    made: Commit,
+    plan: Exchange,
+    changes: Sequence[RepoChange],
+    *,
+    keeps: Keeps,
 ) -> list[Cid]:
     """Apply the plan from the check, with the commit made for it. Return the blobs whose files must be removed.
 

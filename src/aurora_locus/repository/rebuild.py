@@ -40,7 +40,7 @@ _DROP_REFERENCES = "delete from blob_references where did = :did"
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class RepositoryContent:
     """The intended repository: ``entries`` by path, every node of their tree below ``root``, and the blob references of
     each record.
     """
@@ -51,7 +51,7 @@ class Whole:
     blobs: Mapping[str, frozenset[Cid]]
 
 
-async def rebuild(repositories: Repositories, head: Head, whole: Whole) -> Committed:
+async def rebuild(repositories: Repositories, head: Head, whole: RepositoryContent) -> Committed:
     """Replace the repository's content with a new commit. The caller holds its lock and has read ``head``.
 
     Raises Unavailable if it was written in the meantime.
@@ -72,7 +72,7 @@ async def rebuild(repositories: Repositories, head: Head, whole: Whole) -> Commi
     return Committed(made.cid, rev)
 
 
-def _store(w: Writer, repositories: Repositories, head: Head, made: Commit, whole: Whole) -> list[Cid]:
+def _store(w: Writer, repositories: Repositories, head: Head, made: Commit, whole: RepositoryContent) -> list[Cid]:
     did = head.did
     moved = w.execute(
         _MOVE_HEAD,
@@ -92,7 +92,7 @@ def _store(w: Writer, repositories: Repositories, head: Head, made: Commit, whol
     return []
 
 
-def _write_blocks(w: Writer, made: Commit, whole: Whole, *, keep_removed: bool) -> None:
+def _write_blocks(w: Writer, made: Commit, whole: RepositoryContent, *, keep_removed: bool) -> None:
     did = made.did
     new = {made.cid: made.block, **whole.nodes}
     w.execute_many(
@@ -113,7 +113,7 @@ def _write_blocks(w: Writer, made: Commit, whole: Whole, *, keep_removed: bool) 
         w.execute_many(_DROP_BLOCK, [{"did": did, "cid": row["cid"]} for row in gone])
 
 
-def _write_index(w: Writer, did: Did, rev: str, whole: Whole) -> None:
+def _write_index(w: Writer, did: Did, rev: str, whole: RepositoryContent) -> None:
     indexed = {f"{row['collection']}/{row['rkey']}": row["cid"] for row in w.fetch(_INDEXED, did=did)}
     w.execute_many(
         _PUT_RECORD,

@@ -18,7 +18,7 @@ from aurora_locus.repository.model import Head
 from aurora_locus.repository.nodes import NodeCache
 from aurora_locus.repository.statuses import not_hosted
 from aurora_locus.repository.turns import RepositoryTurns
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from groundwork.clock import Clock, Instant
 from groundwork.database.transaction import Database, Writer
 
@@ -31,7 +31,7 @@ class Repositories:
     def __init__(
         self,
         db: Database,
-        live: Live,
+        live: LiveEvents,
         keys: SigningKeys,
         blobs: BlobService,
         clock: Clock,
@@ -190,7 +190,7 @@ class Repositories:
 
 async def open_repositories(
     db: Database,
-    live: Live,
+    live: LiveEvents,
     keys: SigningKeys,
     blobs: BlobService,
     clock: Clock,

@@ -18,7 +18,7 @@ from at_protocol.syntax.tid import Tid
 from aurora_locus.blobs.references import add_references, collect, drop_references
 from aurora_locus.repository.model import Head
 from aurora_locus.sequencer import log
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from groundwork.database.transaction import PlainReader, Writer
 from groundwork.errors import Conflict
 
@@ -105,7 +105,7 @@ class Changeset:
     is_sent_as_sync: bool = False
 
 
-def store(w: Writer, live: Live, changes: Changeset, *, keeps: Keeps, queue: int | None) -> list[Cid]:
+def store(w: Writer, live: LiveEvents, changes: Changeset, *, keeps: Keeps, queue: int | None) -> list[Cid]:
     """Store the commit. Return the blobs whose files are to be removed once it is durable.
 
     ``keeps`` returns whether an export of the repository is running. ``queue`` is the advisory lock of queued writers,

@@ -18,7 +18,7 @@ from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import FLASH_MESSAGES, go, page, site_of
 from groundwork.database.transaction import Writer
 from groundwork.errors import InvalidForm, InvalidInput, TooMany
-from groundwork.http.forms import EMPTY, Typed, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
 FLASH_MESSAGES |= {
     "app_added": mark("From now on we ask for a code from your authenticator app."),
@@ -40,7 +40,7 @@ def routes(above: str) -> list[Route]:
             codes = await registry.db.write(lambda w: _confirmed(w, registry, did, typed))
         except (InvalidForm, TooMany) as wrong:
             problem = wrong.problems["code"] if isinstance(wrong, InvalidForm) else wrong.why
-            return await _app_page(request, Typed(form, {"code": problem}), above, status=400)
+            return await _app_page(request, FormState(form, {"code": problem}), above, status=400)
         return shown_once(request, codes) if codes else go(above, flash="app_added")
 
     async def show_passkey(request: Request) -> Response:
@@ -57,7 +57,7 @@ def routes(above: str) -> list[Route]:
         try:
             codes = await registry.db.write(work)
         except InvalidInput as wrong:
-            return await _passkey_page(request, typed_again(form, wrong), status=400)
+            return await _passkey_page(request, form_with_problems(form, wrong), status=400)
         return shown_once(request, codes) if codes else go(above, flash="passkey_added")
 
     return [
@@ -87,7 +87,7 @@ def _confirmed(w: Writer, registry: Registry, did: Did, typed: str) -> list[str]
     return [] if had_one else recovery_codes.renew(w, registry.factor_keys, did)
 
 
-async def _app_page(request: Request, typed: Typed, above: str, *, status: int = 200) -> Response:
+async def _app_page(request: Request, typed: FormState, above: str, *, status: int = 200) -> Response:
     account, registry, site = edge.proven_account_of(request), edge.registry_of(request), site_of(request)
     async with registry.db.reader() as reader:
         secret = await totp.pending(reader, registry.factor_keys, account.did)
@@ -105,7 +105,7 @@ async def _app_page(request: Request, typed: Typed, above: str, *, status: int =
     return page(request, "security_pages/app.html", context, status=status)
 
 
-async def _passkey_page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _passkey_page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     account, registry = edge.proven_account_of(request), edge.registry_of(request)
     async with registry.db.reader() as reader:
         have = await passkeys.of_account(reader, account.did)

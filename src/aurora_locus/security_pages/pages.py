@@ -15,7 +15,7 @@ from aurora_locus.security_pages import enrolment
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import FLASH_MESSAGES, go, page
 from groundwork.database.transaction import Writer
-from groundwork.http.forms import EMPTY, Typed
+from groundwork.http.forms import EMPTY, FormState
 
 PATH = "/account/security"
 
@@ -50,7 +50,9 @@ async def change(request: Request) -> Response:
             return go(PATH, flash="app_off")
         case "mail-on":
             if not account.email_is_confirmed:
-                return await _page(request, Typed({}, {"mail": mark("Confirm your e-mail address first.")}), status=400)
+                return await _page(
+                    request, FormState({}, {"mail": mark("Confirm your e-mail address first.")}), status=400
+                )
             codes = await registry.db.write(
                 lambda w: enrolment.first_codes(w, registry, did, lambda: queries.set_mail(w, did, is_on=True))
             )
@@ -85,7 +87,7 @@ def _bytes_of(text: str) -> bytes:
         return b""
 
 
-async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     account, registry = edge.proven_account_of(request), edge.registry_of(request)
     context = {
         "typed": typed,

@@ -37,7 +37,7 @@ class Listener(Protocol):
     def lose(self) -> None: ...
 
 
-class Live:
+class LiveEvents:
     """The live events of one process and log. Created by :func:`open_live`."""
 
     def __init__(self, db: Database, buffer: RingBuffer) -> None:
@@ -47,7 +47,7 @@ class Live:
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self._wake_is_due = False
-        self._look_again = False
+        self._reads_again = False
         self._foreign: list[Callable[[Did], None]] = []
         self._catching_up: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -66,9 +66,9 @@ class Live:
             self.buffer.append(seq, frame)
             self._wake_soon()
         elif seq > self.buffer.head:
-            self.look()
+            self.start_catch_up()
 
-    def look(self) -> None:
+    def start_catch_up(self) -> None:
         """Start reading new events of other processes in the background, unless this is closed."""
         if self._is_closed:
             return
@@ -77,7 +77,7 @@ class Live:
             self._catching_up = self._loop.create_task(self._catch_up(), context=Context())
         else:
             # The current read may have started too early to see the new events.
-            self._look_again = True
+            self._reads_again = True
 
     def when_foreign(self, call: Callable[[Did], None]) -> None:
         """Register a callback that is called for each event of another process, with the event's account."""
@@ -94,8 +94,8 @@ class Live:
 
     async def _catch_up(self) -> None:
         try:
-            while (page := await self._next_page()) or self._look_again:
-                self._look_again = False
+            while (page := await self._next_page()) or self._reads_again:
+                self._reads_again = False
                 deletes = False
                 for seq, did, frame in page:
                     if seq > self.buffer.head:  # announced while this page was being read
@@ -149,6 +149,6 @@ def _is_deletion(frame: bytes) -> bool:
     return isinstance(message, events.AccountMessage) and message.status == "deleted"
 
 
-async def open_live(db: Database, *, max_frames: int = 10_000, max_bytes: int = 64 << 20) -> Live:
+async def open_live(db: Database, *, max_frames: int = 10_000, max_bytes: int = 64 << 20) -> LiveEvents:
     """Open the live events at the current end of the log."""
-    return Live(db, RingBuffer(await queries.head(db), max_frames=max_frames, max_bytes=max_bytes))
+    return LiveEvents(db, RingBuffer(await queries.head(db), max_frames=max_frames, max_bytes=max_bytes))

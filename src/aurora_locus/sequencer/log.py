@@ -17,7 +17,7 @@ from at_protocol.sync.frames import Unsequenced
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from groundwork.database.transaction import Writer
 
 Kind = Literal["commit", "sync", "identity", "account"]
@@ -30,12 +30,12 @@ _CONTINUE = "update sequencer set last = :number where id = 1 and last <= :numbe
 _PURGE = "delete from events where did = :did returning seq"
 
 
-def append_commit(w: Writer, live: Live, did: Did, frame: Unsequenced) -> int:
+def append_commit(w: Writer, live: LiveEvents, did: Did, frame: Unsequenced) -> int:
     """Append a commit event. The frame is complete except for its number, which is returned."""
     return _append(w, live, did, "commit", frame)
 
 
-def append_sync(w: Writer, live: Live, commit: Commit) -> int:
+def append_sync(w: Writer, live: LiveEvents, commit: Commit) -> int:
     """Append a sync event: the state of a repository without its history (a new or returning account, a restore)."""
     if commit.rev is None:
         raise Misuse("a commit of version 2 is never announced")
@@ -44,13 +44,13 @@ def append_sync(w: Writer, live: Live, commit: Commit) -> int:
     return _append(w, live, commit.did, "sync", events.encode_unsequenced(message))
 
 
-def append_identity(w: Writer, live: Live, did: Did, handle: Handle | None) -> int:
+def append_identity(w: Writer, live: LiveEvents, did: Did, handle: Handle | None) -> int:
     """Append an identity event: the DID document or the handle may have changed. None leaves out the handle."""
     message = events.IdentityMessage(0, did, format_datetime(w.now), handle)
     return _append(w, live, did, "identity", events.encode_unsequenced(message))
 
 
-def append_account(w: Writer, live: Live, did: Did, status: str) -> int:
+def append_account(w: Writer, live: LiveEvents, did: Did, status: str) -> int:
     """Append an account event with ``"active"`` or the reason why the account is not active (``repositories.status``)."""
     active = status == "active"
     message = events.AccountMessage(0, did, format_datetime(w.now), active, None if active else status)
@@ -63,13 +63,13 @@ def continue_at(w: Writer, number: int) -> None:
         raise Misuse(f"the log has passed number {number}")
 
 
-def purge(w: Writer, live: Live, did: Did) -> None:
+def purge(w: Writer, live: LiveEvents, did: Did) -> None:
     """Delete earlier events of a deleted account. Call this before announcing the deletion."""
     gone = frozenset(row[0] for row in w.fetch(_PURGE, did=did))
     w.after_commit(lambda: live.forget(gone))
 
 
-def _append(w: Writer, live: Live, did: Did, kind: Kind, unsequenced: Unsequenced) -> int:
+def _append(w: Writer, live: LiveEvents, did: Did, kind: Kind, unsequenced: Unsequenced) -> int:
     numbered = w.fetch_one(_NEXT_NUMBER)
     if numbered is None:
         raise Misuse("the sequencer table has lost its row: the migrations have not run")

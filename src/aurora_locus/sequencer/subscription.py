@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from at_protocol.sync import events
 from aurora_locus.sequencer import queries, retention
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from aurora_locus.sequencer.retry import read_with_retry
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
@@ -90,7 +90,7 @@ def parse_cursor(texts: Sequence[str]) -> int | StreamError | None:
 
 async def follow(
     db: Database,
-    live: Live,
+    live: LiveEvents,
     cursor: int | None,
     peer: str,
     send: Send,
@@ -133,7 +133,7 @@ async def follow(
     return subscription.why
 
 
-async def _feed(db: Database, live: Live, subscription: StreamSubscription, send: Send) -> None:
+async def _feed(db: Database, live: LiveEvents, subscription: StreamSubscription, send: Send) -> None:
     """Send everything above the position, forever. Return when a live subscriber has fallen out of the ring."""
     buffer = live.buffer
     while True:

@@ -8,7 +8,7 @@ connection. On SQLite there is only polling, because a second process is just an
 import asyncio
 from collections.abc import Callable
 
-from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.live import LiveEvents
 from groundwork.database.notifications import listen
 from groundwork.database.open_ import POSTGRES
 
@@ -21,9 +21,9 @@ def channel(schema: str) -> str:
     return f"{schema}_events"
 
 
-async def run_wakeup(live: Live, database_url: str, schema: str) -> None:
+async def run_wakeup(live: LiveEvents, database_url: str, schema: str) -> None:
     """Wake subscribers for events of other processes, until cancelled."""
-    looking = asyncio.create_task(_look(live.look), name="pds log looking")
+    looking = asyncio.create_task(_look(live.start_catch_up), name="pds log looking")
     try:
         if database_url.startswith(POSTGRES):
             await listen(database_url, channel(schema), lambda payload: _listen(live, payload))
@@ -34,18 +34,18 @@ async def run_wakeup(live: Live, database_url: str, schema: str) -> None:
         await asyncio.gather(looking, return_exceptions=True)
 
 
-def _listen(live: Live, payload: str) -> None:
+def _listen(live: LiveEvents, payload: str) -> None:
     """Handle a notification. Without a number, events may have been announced that we missed."""
     if not payload:
-        live.look()
+        live.start_catch_up()
         return
     # Our own commits send notifications too. The in-process announcement is cheaper, so it gets a head start.
-    asyncio.get_running_loop().call_later(_HEAD_START_SECONDS, _look_for, live, int(payload))
+    asyncio.get_running_loop().call_later(_HEAD_START_SECONDS, _catch_up_to, live, int(payload))
 
 
-def _look_for(live: Live, number: int) -> None:
+def _catch_up_to(live: LiveEvents, number: int) -> None:
     if live.buffer.head < number:
-        live.look()
+        live.start_catch_up()
 
 
 async def _look(look: Callable[[], None]) -> None:

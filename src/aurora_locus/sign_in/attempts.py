@@ -23,7 +23,7 @@ from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.browser_sessions.edge import registry_of, source_here
 from aurora_locus.i18n.sentences import mark, too_often
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 from groundwork.rate_limit.contract import spend
 
 WRONG = mark("Name and password don’t match. Check both and try again.")
@@ -35,13 +35,13 @@ LINK = "link"
 
 
 async def check_password(
-    connection: HTTPConnection, form: dict[str, str], identifier: str, *, even_if_closed: bool = False
+    connection: HTTPConnection, form: dict[str, str], identifier: str, *, allow_takendown: bool = False
 ) -> Account:
     """Return the account for a form's identifier and password, optionally with an e-mailed link.
 
     Raises InvalidForm for missing or wrong input. An unknown name and a wrong password give the same message after the
     same time. Also raises TooMany, and NotSignedIn (``AccountTakedown``) for a taken-down account, unless
-    ``even_if_closed`` lets it sign in to export its data.
+    ``allow_takendown`` lets it sign in to export its data.
     """
     password = form.get("password", "")
     problems = {}
@@ -56,7 +56,7 @@ async def check_password(
     await _count_try(registry, identifier, source, link)
     try:
         proof = await password_guesses.authenticate(
-            registry, identifier, password, source, allow_takendown=even_if_closed, link=link
+            registry, identifier, password, source, allow_takendown=allow_takendown, link=link
         )
         if proof.app_password is not None:
             raise sessions.not_proven()
@@ -92,10 +92,10 @@ async def send_link(connection: HTTPConnection, identifier: str) -> None:
         raise InvalidForm({"identifier": too_often(refused)}) from None
 
 
-def used_up(form: dict[str, str], limit: TooMany) -> Typed:
+def used_up(form: dict[str, str], limit: TooMany) -> FormState:
     """Return the form again, with the options that are left after too many attempts."""
     why = USED_UP if isinstance(limit, password_guesses.GuessesUsedUp) else LATER
-    return Typed(form, {"password": why})
+    return FormState(form, {"password": why})
 
 
 async def _count_try(registry: Registry, identifier: str, source: SignInSource, link: SignInLink | None) -> None:

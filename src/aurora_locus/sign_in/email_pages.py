@@ -15,7 +15,7 @@ from aurora_locus.i18n.sentences import mark, too_often
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
-from groundwork.http.forms import EMPTY, Typed, local_path
+from groundwork.http.forms import EMPTY, FormState, local_path
 from groundwork.rate_limit.contract import spend
 
 
@@ -27,7 +27,7 @@ def routes(after: str) -> list[Route]:
     async def show_code(request: Request) -> Response:
         edge.account_of(request)
         code = request.query_params.get("code", "")
-        typed = Typed({"code": code}) if code else EMPTY
+        typed = FormState({"code": code}) if code else EMPTY
         return await _page(request, typed, local_path(request.query_params.get("next", ""), after))
 
     async def take_code(request: Request) -> Response:
@@ -39,7 +39,7 @@ def routes(after: str) -> list[Route]:
                 return go(f"/confirm-email?{urlencode({'next': next_path, 'sent': ''})}", flash="email_sent")
             await confirm(request, form.get("code", ""))
         except InvalidForm as wrong:
-            return await _page(request, Typed(form, wrong.problems), next_path, status=400)
+            return await _page(request, FormState(form, wrong.problems), next_path, status=400)
         return go(next_path, flash="email_confirmed")
 
     return [show("/confirm-email", show_code), take("/confirm-email", take_code)]
@@ -68,7 +68,7 @@ async def send_code(request: Request) -> None:
         raise InvalidForm({"code": too_often(refused)}) from None
 
 
-async def _page(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
     account = await email_changes.find_account(edge.registry_of(request), edge.account_of(request).did)
     context = {
         "typed": typed,

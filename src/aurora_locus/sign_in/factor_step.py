@@ -114,7 +114,7 @@ def any_passkey(connection: HTTPConnection) -> str:
 
 
 async def enter_by_passkey(
-    connection: HTTPConnection, answer: str, *, remember: bool, even_if_closed: bool = False
+    connection: HTTPConnection, answer: str, *, remember: bool, allow_takendown: bool = False
 ) -> SignedInAccount:
     """Sign in with only a passkey. The device verifies its user, so this counts as two factors.
 
@@ -126,7 +126,7 @@ async def enter_by_passkey(
         account = None if did is None else await queries.find(reader, did)
     if account is None:
         raise InvalidForm({"identifier": mark("We don’t know this passkey, or it took too long. Try again.")})
-    if account.status in OF_THE_HOST and not even_if_closed:
+    if account.status in OF_THE_HOST and not allow_takendown:
         raise NotSignedIn(mark("This account has been taken down."), name="AccountTakedown")
     return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
 

@@ -19,7 +19,7 @@ from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, NotSignedIn, TooMany
-from groundwork.http.forms import EMPTY, Typed, local_path, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path
 
 AFTER = "/account"
 
@@ -52,7 +52,7 @@ async def show_sign_in(request: Request) -> Response:
     next_path = local_path(request.query_params.get("next", ""), AFTER)
     if edge.account_or_none(request) is not None and not {"another", LINK} & set(request.query_params):
         return go(next_path)
-    typed = Typed({"identifier": request.query_params.get("identifier", "")})
+    typed = FormState({"identifier": request.query_params.get("identifier", "")})
     return await _form(request, typed, next_path, link=request.query_params.get(LINK, ""))
 
 
@@ -66,14 +66,14 @@ async def sign_in(request: Request) -> Response:
             return page(request, "sign_in/link_sent.html", {"next_path": next_path})
         if form.get("passkey"):
             await factor_step.enter_by_passkey(
-                request, form["passkey"], remember="remember" in form, even_if_closed=True
+                request, form["passkey"], remember="remember" in form, allow_takendown=True
             )
             return _signed_in(request, next_path)
-        account = await check_password(request, form, form.get("identifier", ""), even_if_closed=True)
+        account = await check_password(request, form, form.get("identifier", ""), allow_takendown=True)
     except InvalidForm as wrong:
-        return await _form(request, typed_again(form, wrong), next_path, status=400, link=link)
+        return await _form(request, form_with_problems(form, wrong), next_path, status=400, link=link)
     except NotSignedIn as closed:
-        return await _form(request, Typed(form, {"identifier": closed.why}), next_path, status=403, link=link)
+        return await _form(request, FormState(form, {"identifier": closed.why}), next_path, status=403, link=link)
     except TooMany as limit:
         return await _form(
             request, used_up(form, limit), next_path, status=429, headers=limit.headers, offers_link=True
@@ -102,14 +102,14 @@ async def take_factor(request: Request) -> Response:
             return go(f"/sign-in/factor?{urlencode({'ticket': text, 'next': next_path})}", flash="email_sent")
         await factor_step.take_factor(request, did, form)
     except InvalidForm as wrong:
-        return await _factor(request, typed_again(form, wrong), text, next_path, status=400)
+        return await _factor(request, form_with_problems(form, wrong), text, next_path, status=400)
     await edge.sign_in(request, did, Instant(ticket.valid_after), remember=ticket.remember)
     return _signed_in(request, next_path)
 
 
 async def show_accounts(request: Request) -> Response:
     """Show the accounts that are signed in on this browser."""
-    chosen = edge.account_of(request, even_if_closed=True)
+    chosen = edge.account_of(request, allow_takendown=True)
     next_path = local_path(request.query_params.get("next", ""), AFTER)
     context = {"accounts": edge.accounts_of(request), "chosen": chosen, "next_path": next_path}
     return page(request, "sign_in/accounts.html", context)
@@ -127,13 +127,13 @@ async def choose_account(request: Request) -> Response:
 
 async def show_proof(request: Request) -> Response:
     """Ask a signed-in person for the password and the second factor."""
-    edge.account_of(request, even_if_closed=True)
+    edge.account_of(request, allow_takendown=True)
     return await _proof(request, EMPTY, local_path(request.query_params.get("next", ""), AFTER))
 
 
 async def check_proof(request: Request) -> Response:
     """Check the password and the second factor that a signed-in person has entered again."""
-    account, form = edge.account_of(request, even_if_closed=True), posted(request)
+    account, form = edge.account_of(request, allow_takendown=True), posted(request)
     next_path = local_path(form.get("next", ""), AFTER)
     factors = await checking.find(edge.registry_of(request), account.did)
     try:
@@ -142,13 +142,13 @@ async def check_proof(request: Request) -> Response:
             return go(f"/sign-in/again?{urlencode({'next': next_path})}", flash="email_sent")
         # A passkey of a signed-in person counts as two factors.
         if not (factors.passkeys and form.get("passkey")):
-            await check_password(request, form, account.did, even_if_closed=True)
+            await check_password(request, form, account.did, allow_takendown=True)
         if factors.are_set:
             await factor_step.take_factor(request, account.did, form)
     except InvalidForm as wrong:
-        return await _proof(request, typed_again(form, wrong), next_path, status=400)
+        return await _proof(request, form_with_problems(form, wrong), next_path, status=400)
     except TooMany as limit:
-        return await _proof(request, Typed(form, {"password": too_often(limit)}), next_path, status=429)
+        return await _proof(request, FormState(form, {"password": too_often(limit)}), next_path, status=429)
     await edge.note_proof(request)
     return go(next_path)
 
@@ -163,13 +163,13 @@ async def sign_out(request: Request) -> Response:
 
 def _signed_in(request: Request, next_path: str) -> Response:
     """Redirect to the requested page; for the owner of a taken-down account, to the export, the only page that is left."""
-    is_closed = edge.account_of(request, even_if_closed=True).status in OF_THE_HOST
+    is_closed = edge.account_of(request, allow_takendown=True).status in OF_THE_HOST
     return go(EXPORT if is_closed else next_path, flash="signed_in")
 
 
 async def _form(
     request: Request,
-    typed: Typed,
+    typed: FormState,
     next_path: str,
     *,
     status: int = 200,
@@ -192,15 +192,15 @@ async def _form(
     return page(request, "sign_in/start.html", context, status=status, headers=headers)
 
 
-async def _factor(request: Request, typed: Typed, text: str, next_path: str, *, status: int = 200) -> Response:
+async def _factor(request: Request, typed: FormState, text: str, next_path: str, *, status: int = 200) -> Response:
     ticket = factor_step.read_ticket(request, text)
     view = await factor_step.view_of(request, Did(ticket.did))
     context = {"typed": typed, "fields": {"ticket": text, "next": next_path}, **view}
     return page(request, "sign_in/factor.html", context, status=status)
 
 
-async def _proof(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
-    account = edge.account_of(request, even_if_closed=True)
+async def _proof(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
+    account = edge.account_of(request, allow_takendown=True)
     view = await factor_step.view_of(request, account.did)
     context = {"typed": typed, "fields": {"next": next_path}, "account": account, **view}
     return page(request, "sign_in/again.html", context, status=status)

@@ -14,7 +14,7 @@ from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import InvalidInput, NotSignedIn, Refused, TooMany
 from groundwork.http.application import client_network
-from groundwork.http.forms import EMPTY, Typed
+from groundwork.http.forms import EMPTY, FormState
 from groundwork.mail.address import parse_address
 from groundwork.rate_limit.contract import Limit, spend
 
@@ -41,19 +41,19 @@ async def send_code(request: Request) -> Response:
     try:
         parse_address(email)
     except ValueError as error:
-        return _address(request, Typed(form, {"email": str(error)}), status=400)
+        return _address(request, FormState(form, {"email": str(error)}), status=400)
     try:
         await _count(registry, request, *REQUEST_PASSWORD_RESET)
         await password_reset.ask(registry, email)
     except (TooMany, Refused) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
-        return _address(request, Typed(form, {"email": too_often(refused)}), status=status)
+        return _address(request, FormState(form, {"email": too_often(refused)}), status=status)
     return go("/reset-password/code?sent")
 
 
 async def show_code(request: Request) -> Response:
     """Show the form for the code and the new password. The link in the e-mail contains the code."""
-    return _code(request, Typed({"code": request.query_params.get("code", "")}))
+    return _code(request, FormState({"code": request.query_params.get("code", "")}))
 
 
 async def choose_password(request: Request) -> Response:
@@ -66,16 +66,16 @@ async def choose_password(request: Request) -> Response:
     if not password:
         problems["password"] = mark("Choose a password.")
     if problems:
-        return _code(request, Typed(form, problems), status=400)
+        return _code(request, FormState(form, problems), status=400)
     try:
         await _count(registry, request, RESET_PASSWORD)
         await password_reset.reset(registry, code, password, lasting_source(request))
     except InvalidInput as wrong:
-        return _code(request, Typed(form, {"password": wrong.why}), status=400)
+        return _code(request, FormState(form, {"password": wrong.why}), status=400)
     except NotSignedIn as wrong:
-        return _code(request, Typed(form, {"code": wrong.why}), status=400)
+        return _code(request, FormState(form, {"code": wrong.why}), status=400)
     except TooMany as limit:
-        return _code(request, Typed(form, {"code": too_often(limit)}), status=429)
+        return _code(request, FormState(form, {"code": too_often(limit)}), status=429)
     return go("/sign-in?another", flash="password_changed")
 
 
@@ -84,9 +84,9 @@ async def _count(registry: Registry, request: Request, *limits: Limit) -> None:
     await spend(registry.counters, [(effective(registry, one), network) for one in limits], now=registry.clock.now())
 
 
-def _address(request: Request, typed: Typed, *, status: int = 200) -> Response:
+def _address(request: Request, typed: FormState, *, status: int = 200) -> Response:
     return page(request, "sign_in/forgotten.html", {"typed": typed}, status=status)
 
 
-def _code(request: Request, typed: Typed, *, status: int = 200) -> Response:
+def _code(request: Request, typed: FormState, *, status: int = 200) -> Response:
     return page(request, "sign_in/reset.html", {"typed": typed, "sent": "sent" in request.query_params}, status=status)

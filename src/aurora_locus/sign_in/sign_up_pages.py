@@ -13,14 +13,14 @@ from aurora_locus.sign_in.sign_up import sign_up
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import InvalidForm, TooMany
-from groundwork.http.forms import Typed, local_path, typed_again
+from groundwork.http.forms import FormState, form_with_problems, local_path
 
 
 def routes(after: str) -> list[Route]:
     """Routes of the sign-up form. ``after`` is the path to which people go next if they came without a destination."""
 
     async def show_form(request: Request) -> Response:
-        typed = Typed({"invite_code": request.query_params.get("invite", "")})
+        typed = FormState({"invite_code": request.query_params.get("invite", "")})
         return _form(request, typed, local_path(request.query_params.get("next", ""), after))
 
     async def create(request: Request) -> Response:
@@ -29,9 +29,9 @@ def routes(after: str) -> list[Route]:
         try:
             account = await sign_up(request, form)
         except InvalidForm as wrong:
-            return _form(request, typed_again(form, wrong), next_path, status=400)
+            return _form(request, form_with_problems(form, wrong), next_path, status=400)
         except TooMany as limit:
-            return _form(request, Typed(form, {"name": too_often(limit)}), next_path, status=429)
+            return _form(request, FormState(form, {"name": too_often(limit)}), next_path, status=429)
         if account.is_waiting:
             return go(f"/confirm-email?{urlencode({'next': next_path})}")
         return go(next_path, flash="welcome")
@@ -39,7 +39,7 @@ def routes(after: str) -> list[Route]:
     return [show("/sign-up", show_form), take("/sign-up", create)]
 
 
-def _form(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+def _form(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
     registry = edge.registry_of(request)
     context = {
         "typed": typed,

@@ -88,7 +88,9 @@ class Elsewhere:
         request = Request(scope["method"], path, sent_headers(headers), body if scope["method"] == "POST" else None)
         if is_completed:
             request = with_decodable_encoding(request)
-        return await self._ask(service, nsid, did, request, receive, query.decode("latin-1") if is_completed else None)
+        return await self._forward(
+            service, nsid, did, request, receive, query.decode("latin-1") if is_completed else None
+        )
 
     async def _require_caller(
         self, wanted: ServiceRef, nsid: Nsid, headers: Mapping[bytes, bytes], scope: Scope
@@ -100,7 +102,7 @@ class Elsewhere:
         require_allowed(nsid, scope_at_services(caller), (await self.host.repositories.head(caller.did)).status)
         return caller.did
 
-    async def _ask(
+    async def _forward(
         self,
         service: KnownService,
         nsid: Nsid,

@@ -97,17 +97,17 @@ class DiskBlobStore:
     """A blob store in a folder that contains ``blobs/`` and ``incoming/``, or in two folders given separately.
 
     Raises ValueError if the two are on different file systems, because an upload could then not be renamed atomically.
-    ``may_be_away`` means that the file system might be mounted later; the folders are then created with the first
+    ``may_be_unmounted`` means that the file system might be mounted later; the folders are then created with the first
     upload.
     """
 
     def __init__(
-        self, root: Path, *, blobs: Path | None = None, incoming: Path | None = None, may_be_away: bool = False
+        self, root: Path, *, blobs: Path | None = None, incoming: Path | None = None, may_be_unmounted: bool = False
     ) -> None:
         self._blobs = blobs or root / "blobs"
         self._incoming = incoming or root / "incoming"
         self._is_prepared = False
-        if not may_be_away:
+        if not may_be_unmounted:
             self._prepare()
 
     def _prepare(self) -> None:

@@ -49,7 +49,7 @@ def open_folder(folder: Path) -> BlobStore:
     """Open a folder that contains only blobs under their keys, and unfinished uploads in ``.incoming``. It is created
     when first needed.
     """
-    return DiskBlobStore(folder, blobs=folder, incoming=folder / ".incoming", may_be_away=True)
+    return DiskBlobStore(folder, blobs=folder, incoming=folder / ".incoming", may_be_unmounted=True)
 
 
 def open_bucket(bucket: Bucket) -> BlobStore:

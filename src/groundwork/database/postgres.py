@@ -451,9 +451,9 @@ def check_schema_name(schema: str) -> str:
     return schema
 
 
-def open_pool(url: str, *, connections: int, hung_seconds: float) -> "asyncpg.Pool[Any]":
+def open_pool(url: str, *, connections: int, idle_seconds: float) -> "asyncpg.Pool[Any]":
     """Return a pool, to be awaited, that can serve any schema of the database. If a process hangs, the server ends its
-    transaction after it has been idle for ``hung_seconds``.
+    transaction after it has been idle for ``idle_seconds``.
     """
     return asyncpg.create_pool(
         url,
@@ -470,7 +470,7 @@ def open_pool(url: str, *, connections: int, hung_seconds: float) -> "asyncpg.Po
             "max_parallel_workers_per_gather": "0",
             # With the default of 4 MB, a search for a common word cannot track single rows and reads whole pages.
             "work_mem": "32MB",
-            "idle_in_transaction_session_timeout": str(int(hung_seconds * 1000)),
+            "idle_in_transaction_session_timeout": str(int(idle_seconds * 1000)),
         },
     )
 
@@ -487,8 +487,8 @@ async def open_postgres(
     """Open a connection pool for one schema. Raises DatabaseUnavailable if the server does not answer."""
     check_schema_name(schema)
     try:
-        hung_seconds = max(transaction_seconds, reader_seconds) * 2
-        pool = await _retry_until_free(lambda: open_pool(url, connections=connections, hung_seconds=hung_seconds))
+        idle_seconds = max(transaction_seconds, reader_seconds) * 2
+        pool = await _retry_until_free(lambda: open_pool(url, connections=connections, idle_seconds=idle_seconds))
     except asyncpg.TooManyConnectionsError as failure:
         raise DatabaseUnavailable("the PostgreSQL server has no connection left (its max_connections)") from failure
     except (OSError, asyncpg.PostgresError) as failure:

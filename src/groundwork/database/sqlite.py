@@ -49,24 +49,24 @@ class SqliteTransaction:
         return "sqlite"
 
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[sqlite3.Row]:
-        rows: list[sqlite3.Row] = await self._ask(Verb.FETCH, sql, parameters)
+        rows: list[sqlite3.Row] = await self._run(Verb.FETCH, sql, parameters)
         return rows
 
     async def fetch_one(self, sql: str, /, **parameters: object) -> sqlite3.Row | None:
-        rows = await self._ask(Verb.FETCH, sql, parameters)
+        rows = await self._run(Verb.FETCH, sql, parameters)
         return rows[0] if rows else None
 
     async def execute(self, sql: str, /, **parameters: object) -> int:
-        touched: int = await self._ask(Verb.EXECUTE, sql, parameters)
+        touched: int = await self._run(Verb.EXECUTE, sql, parameters)
         return touched
 
     async def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
         if rows:
-            await self._ask(Verb.EXECUTE_MANY, sql, rows)
+            await self._run(Verb.EXECUTE_MANY, sql, rows)
 
     async def execute_together(self, writes: Sequence[tuple[str, Mapping[str, object]]]) -> None:
         """Run these statements one after another in one hop."""
-        await self._ask(Verb.EXECUTE_TOGETHER, "", writes)
+        await self._run(Verb.EXECUTE_TOGETHER, "", writes)
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         self._member.calls.append(call)
@@ -89,7 +89,7 @@ class SqliteTransaction:
             self.failure = why
         return self.failure
 
-    async def _ask(self, verb: Verb, sql: str, parameters: object) -> Any:
+    async def _run(self, verb: Verb, sql: str, parameters: object) -> Any:
         if self.failure is not None:
             raise self.failure
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

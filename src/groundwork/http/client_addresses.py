@@ -38,7 +38,7 @@ _PRIVATE = tuple(
 )
 
 
-def vouch(key: Secret, address: str) -> dict[str, str]:
+def signed_address_header(key: Secret, address: str) -> dict[str, str]:
     """Return the header with which a service sends its visitor's address to a server with the same key."""
     return {CLIENT_ADDRESS.decode(): f"{address} {_mac(key, address)}"}
 

@@ -21,7 +21,7 @@ MAX_FIELDS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class FormState:
     """The content of a form: the values in its fields, their problems, and values that someone else saved in the
     meantime.
 
@@ -43,7 +43,7 @@ class Typed:
         return self.others.get(name)
 
 
-EMPTY = Typed()
+EMPTY = FormState()
 
 
 def require_same_origin(request: Request, public_url: str) -> None:
@@ -100,7 +100,7 @@ def local_path(text: str, otherwise: str = "/") -> str:
     return otherwise if "\\" in text else text
 
 
-def typed_again(values: Mapping[str, str], wrong: InvalidInput) -> Typed:
+def form_with_problems(values: Mapping[str, str], wrong: InvalidInput) -> FormState:
     """Show a form again, with the typed values and their problems."""
     problems: Mapping[str, Why] = wrong.problems if isinstance(wrong, InvalidForm) else {wrong.field: wrong.why}
-    return Typed(values, problems)
+    return FormState(values, problems)

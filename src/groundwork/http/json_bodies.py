@@ -139,7 +139,7 @@ async def read_json(request: Request, shape: type[T], *, is_optional: bool = Fal
     return shape_json(parse_json(await request.body(), max_depth=max_depth), shape)
 
 
-async def keeping(request: Request, wanted: S, now: Mapping[str, object]) -> S:
+async def with_current_values(request: Request, wanted: S, now: Mapping[str, object]) -> S:
     """Complete a body with values of ``now`` for the fields that it leaves out, so that an omission never makes
     anything public.
     """

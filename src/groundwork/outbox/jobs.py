@@ -15,10 +15,10 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite, execute_each
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.errors import Explanation, FailureReason, unpacked
+from groundwork.errors import Explanation, FailureReason, decode_explanation
 from groundwork.outbox.wakeup import wake_dispatchers
 
-# If the code of a reason is a failure's name or type, this parameter holds the reason that may be stored, ``packed``.
+# If the code of a reason is a failure's name or type, this parameter holds the reason that may be stored, ``encode_explanation``.
 CAUSE: Final = "cause"
 
 
@@ -65,7 +65,7 @@ class Job:
         """The reason of the last failure, or None if the job has not failed."""
         cause = self.reason_params.get(CAUSE)
         if isinstance(cause, str):
-            return unpacked(cause)
+            return decode_explanation(cause)
         if "sentence" in self.reason_params:
             # Stored by an earlier version, which had no code for this reason.
             return FailureReason.UNFORESEEN(error=self.reason_code)

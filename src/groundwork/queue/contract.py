@@ -114,8 +114,8 @@ class Queue(Protocol):
         """Delete dead letters. Returns how many there were."""
         ...
 
-    async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:
-        """Delete the dead letters of a partition and its waiting messages whose body ``is_over`` accepts. Returns how
+    async def forget(self, partition: str, is_done: Callable[[bytes], bool], /) -> int:
+        """Delete the dead letters of a partition and its waiting messages whose body ``is_done`` accepts. Returns how
         many.
 
         A driver that cannot select single waiting messages leaves them; in a broker they expire.

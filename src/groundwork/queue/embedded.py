@@ -155,11 +155,11 @@ class EmbeddedQueue:
     async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
         return await self._database.write(lambda writer: len(writer.fetch(TAKE_DEAD, positions=_positions(letter_ids))))
 
-    async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:
+    async def forget(self, partition: str, is_done: Callable[[bytes], bool], /) -> int:
         def work(writer: Writer) -> int:
             _count(writer)
             rows = writer.fetch(WAITING, partition=partition)
-            over = [{"position": row["position"]} for row in rows if is_over(bytes(row["body"]))]
+            over = [{"position": row["position"]} for row in rows if is_done(bytes(row["body"]))]
             writer.execute_many(FORGET, over)
             _count(writer, waiting=-len(over))
             writer.execute(PROMOTE, now=self._clock.now(), partition=partition)

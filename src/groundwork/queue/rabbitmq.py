@@ -160,7 +160,7 @@ class RabbitQueue:
     async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
         return await self._take_dead(letter_ids, publish=False)
 
-    async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:  # noqa: ARG002 - waiting messages cannot be selected
+    async def forget(self, partition: str, is_done: Callable[[bytes], bool], /) -> int:  # noqa: ARG002 - waiting messages cannot be selected
         async with self._broker(), self._dead_messages() as found:
             theirs = [message for letter, message in found if letter.message.partition == partition]
             for message in theirs:

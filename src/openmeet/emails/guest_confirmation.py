@@ -38,7 +38,7 @@ def guest_composer(head: EmailContext) -> Composer:
         never = email_suppressions.url_of(head.key, head.public_url, asked.email)
         confirm = gettext("Confirm it here")
         page = f"{head.public_url}/answers/confirm/{actions.token_of(head.key, asked.id)}"
-        saying = _SAYS[asked.saying.reply].filled(title=title)
+        saying = _SAYS[asked.request.reply].filled(title=title)
         note = gettext("The link works for a day. An answer that isn’t confirmed is deleted.")
         mistyped = gettext(
             "If you didn’t answer on %(site)s, somebody mistyped their address. You don’t need to do anything.",

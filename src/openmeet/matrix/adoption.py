@@ -231,7 +231,7 @@ async def _mirror(tx: Transaction, room: Room, matrix_room: str | None, since: I
 
 async def _say_goodbye(bridge: Bridge, old: MatrixUser, matrix_room: str) -> None:
     with speaking(bridge.language):
-        text = gettext("This chat goes on in a new room. You get an invitation once you link your account on the site.")
+        text = gettext("This chat has moved to a new room. Link your account on the site to get an invitation.")
     body = {"msgtype": "m.notice", "body": text, "m.mentions": {}}
     try:
         await old.send(matrix_room, "m.room.message", f"om-{bridge.tenant}-moved", body)

@@ -5,7 +5,7 @@ withdrawn).
 import hashlib
 from typing import Final
 
-from groundwork.errors import RemoteFailed, unpacked
+from groundwork.errors import RemoteFailed, decode_explanation
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.chat import message_queries, mirroring
@@ -38,7 +38,9 @@ def call_handler(bridge: Bridge) -> JobHandler:
         try:
             match verb:
                 case "redact":
-                    await keeper.redact(room, event, f"om-{bridge.tenant}-redact-{event}", explain(unpacked(why)))
+                    await keeper.redact(
+                        room, event, f"om-{bridge.tenant}-redact-{event}", explain(decode_explanation(why))
+                    )
                 case "join":
                     await keeper.join(room)
                 case "picture":

@@ -112,14 +112,14 @@ class Homeserver:
         if body is not None:
             headers["content-type"] = "application/json"
             content = msgspec.json.encode(body)
-        answer = await self._ask(method, _with(url, query), headers, content, user, timeout_seconds, max_bytes)
+        answer = await self._send(method, _with(url, query), headers, content, user, timeout_seconds, max_bytes)
         return await _object_of(answer)
 
     async def upload(self, body: bytes, media_type: str, *, query: Mapping[str, str], user: str) -> str:
         """Upload a file and return its address (``POST /_matrix/media/v3/upload``). Raises the same errors as ``call``."""
         url = _with(f"{self._url}/_matrix/media/v3/upload", query)
         headers = {"content-type": media_type}
-        answer = await self._ask("POST", url, headers, body, user, _MEDIA_SECONDS, ANSWER_BYTES)
+        answer = await self._send("POST", url, headers, body, user, _MEDIA_SECONDS, ANSWER_BYTES)
         return _text(await _object_of(answer), "content_uri")
 
     async def download(self, uri: str, *, query: Mapping[str, str], user: str, max_bytes: int) -> bytes:
@@ -128,10 +128,10 @@ class Homeserver:
         """
         server, _, media = uri.removeprefix("mxc://").partition("/")
         at = f"{self._url}/_matrix/client/v1/media/download/{quote(server, safe='')}/{quote(media, safe='')}"
-        answer = await self._ask("GET", _with(at, query), {}, None, user, _MEDIA_SECONDS, max_bytes)
+        answer = await self._send("GET", _with(at, query), {}, None, user, _MEDIA_SECONDS, max_bytes)
         return answer.body
 
-    async def _ask(
+    async def _send(
         self,
         method: str,
         url: str,

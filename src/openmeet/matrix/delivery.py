@@ -117,7 +117,7 @@ class _EntryDelivery:
             return None
         try:
             match entry.kind:
-                case LogKind.SAID | LogKind.RESTORED:
+                case LogKind.POSTED | LogKind.RESTORED:
                     return await self._say(message)
                 case LogKind.EDITED:
                     return await self._edit(message)

@@ -6,7 +6,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from groundwork.errors import Explanation, Failure, Forbidden, NotFound, TooMany, packed
+from groundwork.errors import Explanation, Failure, Forbidden, NotFound, TooMany, encode_explanation
 from groundwork.outbox import jobs
 from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.chat import (
@@ -240,9 +240,9 @@ async def _redaction(
         return
     if _wrote(who, one):
         if who.caller is None:
-            await guest_messages.take_back(tx, who.address, one.id)
+            await guest_messages.retract(tx, who.address, one.id)
         else:
-            await messages.take_back(tx, who.caller, one.id)
+            await messages.retract(tx, who.caller, one.id)
     elif who.caller is not None and moderates:
         with speaking(bridge.language):
             reason = read.reason or gettext("Removed in Matrix")
@@ -271,4 +271,4 @@ async def _membership(tx: Transaction, room: Room, who: _Sender, read: content.I
 
 async def _undo(tx: Transaction, matrix_room: str, event_id: str, why: Explanation | None) -> None:
     """Redact an event. Clients show ``why`` to everybody in the room."""
-    await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"redact {matrix_room} {event_id} {packed(why)}".rstrip())
+    await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"redact {matrix_room} {event_id} {encode_explanation(why)}".rstrip())

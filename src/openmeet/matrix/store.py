@@ -11,7 +11,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Explanation, packed
+from groundwork.errors import Explanation, encode_explanation
 from openmeet.domain.chat import matrix_guests, mirroring, room_queries
 from openmeet.domain.chat.access import access_of_each, people_in_room_sql
 from openmeet.domain.chat.addresses import addresses_of
@@ -126,7 +126,7 @@ async def set_error(tx: Transaction, room_id: RoomId, why: Explanation | None) -
     """Store the last error; None clears it."""
     await tx.execute(
         "update chat_rooms set matrix_error = :error where id = :room and matrix_error <> :error",
-        error=packed(why),
+        error=encode_explanation(why),
         room=room_id,
     )
 

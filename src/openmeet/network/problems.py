@@ -8,7 +8,7 @@ from at_protocol.data import cbor, json_form
 from at_protocol.failures import Malformed
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Explanation, NotFound, unpacked
+from groundwork.errors import Explanation, NotFound, decode_explanation
 from groundwork.queue.contract import DeadLetter, Queue
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.dead_letters import DeadLetterView
@@ -93,7 +93,7 @@ async def failing_servers(reader: Reader) -> list[FailingServer]:
                 row["n"],
                 row["attempts"],
                 Instant(row["next_at"]) if circuit is None else circuit.open_until or reader.now,
-                unpacked(row["reason"]) if circuit is None else circuit.reason,
+                decode_explanation(row["reason"]) if circuit is None else circuit.reason,
                 CircuitState.CLOSED if circuit is None else circuit.state(reader.now),
             )
         )

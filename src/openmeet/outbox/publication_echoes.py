@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Transaction
-from groundwork.errors import packed
+from groundwork.errors import encode_explanation
 from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox import in_flight
 from openmeet.outbox.publication_leases import LeasedPublication
@@ -190,7 +190,7 @@ async def mark_lost(
         LOSE,
         uri=uri,
         rev=rev,
-        reason=packed(reason),
+        reason=encode_explanation(reason),
         is_due_again=int(is_due_again),
         edits=None if unsent is None else unsent.edits,
         merged=None if unsent is None else unsent.values,
@@ -213,7 +213,7 @@ async def enqueue_again(tx: Transaction, uri: str) -> bool:
 
 async def erase(tx: Transaction, did: str) -> None:
     """Mark all publications in a deleted account's repository as retracted and delete their stored records."""
-    await tx.execute(ERASE, did=did, reason=packed(PublicationReason.ACCOUNT_DELETED), now=tx.now)
+    await tx.execute(ERASE, did=did, reason=encode_explanation(PublicationReason.ACCOUNT_DELETED), now=tx.now)
     await in_flight.erase(tx, did)
 
 
@@ -268,7 +268,9 @@ async def wake_switched_off(tx: Transaction, kind: PublicationKind) -> int:
     """Make the publications of a kind due that waited while its flag was off. Returns how many."""
     tx.after_commit(wake_dispatchers)
     kinds = [kind, SUPERSEDED_KIND.get(kind, kind)]
-    return await tx.execute(_SWITCHED_OFF, kinds=kinds, reason=packed(PublicationReason.SWITCHED_OFF), now=tx.now)
+    return await tx.execute(
+        _SWITCHED_OFF, kinds=kinds, reason=encode_explanation(PublicationReason.SWITCHED_OFF), now=tx.now
+    )
 
 
 async def wake_waiting_of(tx: Transaction, user_id: str, kind: PublicationKind) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.errors import Explanation, Reason, packed, unpacked
+from groundwork.errors import Explanation, Reason, decode_explanation, encode_explanation
 from openmeet.outbox import in_flight
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState
@@ -217,7 +217,7 @@ async def set_published(
             cid=cid,
             body=body,
             rev=rev,
-            reason=packed(reason),
+            reason=encode_explanation(reason),
             now=tx.now,
         )
         == 1
@@ -249,7 +249,7 @@ async def set_state(
         lease=leased.lease,
         state=state,
         due_at=tx.now if due_at is None else due_at,
-        reason=packed(reason),
+        reason=encode_explanation(reason),
         now=tx.now,
         failed=int(failed),
         round=int(is_merge_round),
@@ -359,7 +359,7 @@ def publication_of(row: Row) -> LeasedPublication:
         row["attempts"],
         row["lease"],
         Instant(row["edited_at"]),
-        unpacked(row["reason"]),
+        decode_explanation(row["reason"]),
         bool(row["is_withdrawn"]),
         row["deleting_cid"],
     )

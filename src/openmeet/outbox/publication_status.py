@@ -6,7 +6,7 @@ from typing import Final
 
 from groundwork.clock import MINUTE, SECOND, Instant
 from groundwork.database.transaction import Reader, Row
-from groundwork.errors import Explanation, unpacked
+from groundwork.errors import Explanation, decode_explanation
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason, RecordStatus
 
@@ -151,7 +151,7 @@ def _status_of(row: Row) -> PublicationStatus:
         row["revision"],
         row["sent_revision"],
         row["uri"],
-        unpacked(row["reason"]),
+        decode_explanation(row["reason"]),
         Instant(row["due_at"]),
         Instant(row["changed_at"]),
         was_merged=bool(row["was_merged"]),

@@ -60,7 +60,7 @@ def erase(
                 " Add --now to delete everything that is known about them."
             )
         if not yes:
-            await _ask(platform, person, now=now, as_json=as_json)
+            await _confirm(platform, person, now=now, as_json=as_json)
         # The scheduler leaves the request alone while this command waits for account servers.
         grace = int((wait if now else platform.settings.erasure_grace) * SECOND)
         asked = await actions.begin(platform.db, person.id, grace)
@@ -122,7 +122,7 @@ def erase_again(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile =
     run_on_platform(settings_file, tenant, act)
 
 
-async def _ask(platform: Platform, person: User, *, now: bool, as_json: bool) -> None:
+async def _confirm(platform: Platform, person: User, *, now: bool, as_json: bool) -> None:
     """Show who will be deleted and ask for confirmation, because a handle may have had another owner when it was last
     read. Raises Refused unless the answer is yes.
     """

@@ -21,7 +21,7 @@ async def test_everything_comes_along(journey: Journey) -> None:
     records, blobs = await journey.repository(journey.old_deployment), await journey.blobs(journey.old_deployment)
     assert (len(records), len(blobs)) == (7, 3)
     move = await journey.move()
-    outcome = await migrate.bring(move)
+    outcome = await migrate.copy_account(move)
     assert (outcome.records, outcome.blobs_brought, outcome.preferences) == (7, 3, 1)
     assert (outcome.missing_blobs, outcome.differences) == ([], [])
     assert await journey.new_deployment.announced(journey.did) == []
@@ -63,14 +63,14 @@ async def write(person: Person, text: str = "after") -> Any:
 
 async def test_life_goes_on_at_the_new_server_only(journey: Journey) -> None:
     move = await journey.move()
-    await migrate.bring(move)
+    await migrate.copy_account(move)
     await migrate.finish(move, await journey.token(move))
     assert (await write(await signed_in(journey.new_deployment, "ana.two.test", NEW_PASSWORD))).status_code == 200
     refused = await write(await signed_in(journey.old_deployment, "ana.one.test"))
     assert (refused.status_code, refused.json()["error"]) == (400, "RepoDeactivated")
     again = await journey.move()
     with pytest.raises(Refused):
-        await migrate.bring(migrate.Migration(again.old, again.old, journey.folder))
+        await migrate.copy_account(migrate.Migration(again.old, again.old, journey.folder))
 
 
 STOPS = ["account", "repository", "blobs", "preferences", "token", "identity", "activation"]
@@ -84,7 +84,7 @@ async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) 
     if stop != "account":
         await copy.copy_repository(move.old, move.new, journey.folder, move.on_progress)
     if stop not in {"account", "repository"}:
-        outcome = await migrate.bring(move)
+        outcome = await migrate.copy_account(move)
         assert outcome.differences == []
     if stop in {"token", "identity", "activation"}:
         token = await journey.token(move)
@@ -97,7 +97,7 @@ async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) 
             records[uri] = (await journey.repository(journey.new_deployment))[uri]
 
     move = await journey.move()
-    await migrate.bring(move)
+    await migrate.copy_account(move)
     is_named = await identity.names_new_server(move.new)
     assert is_named == (stop in {"identity", "activation"})
     await migrate.finish(move, None if is_named else await journey.token(move))
@@ -108,7 +108,7 @@ async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) 
 
 async def test_changes_made_during_the_move_are_moved_too(journey: Journey) -> None:
     """Records that are written, changed or deleted at the old server between two attempts are moved too."""
-    await migrate.bring(await journey.move())
+    await migrate.copy_account(await journey.move())
     await write(journey.ana, "later")
     body = {"repo": journey.did, "collection": NOTE, "rkey": "note-0"}
     assert (await journey.ana.post("com.atproto.repo.deleteRecord", body)).status_code == 200
@@ -116,7 +116,7 @@ async def test_changes_made_during_the_move_are_moved_too(journey: Journey) -> N
     assert (await journey.ana.post("com.atproto.repo.putRecord", body)).status_code == 200
     expected = await journey.repository(journey.old_deployment)
     move = await journey.move()
-    assert (await migrate.bring(move)).differences == []
+    assert (await migrate.copy_account(move)).differences == []
     await migrate.finish(move, await journey.token(move))
     assert await journey.repository(journey.new_deployment) == expected
 
@@ -131,7 +131,7 @@ async def test_lost_blob_does_not_stop_the_move(journey: Journey) -> None:
         )
     )
     move = await journey.move()
-    outcome = await migrate.bring(move)
+    outcome = await migrate.copy_account(move)
     assert [str(cid) for cid in outcome.missing_blobs] == [first]
     await migrate.finish(move, await journey.token(move))
     assert len(await journey.blobs(journey.new_deployment)) == 2
@@ -149,7 +149,7 @@ async def test_own_rotation_key_stays_the_first(journey: Journey) -> None:
         "com.atproto.identity.signPlcOperation", {"token": token, "rotationKeys": [mine, *servers]}
     )
     await old.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": signed["operation"]})
-    await migrate.bring(move)
+    await migrate.copy_account(move)
     await migrate.finish(move, await journey.token(move))
     newest = (await journey.old_deployment.directory.log(journey.did))[-1]
     assert newest["rotationKeys"][0] == mine
@@ -168,7 +168,7 @@ async def test_wrong_order_is_refused_and_harms_nothing(journey: Journey) -> Non
         with pytest.raises(Failure):
             await call
     assert len(await journey.old_deployment.directory.log(journey.did)) == 1
-    await migrate.bring(move)
+    await migrate.copy_account(move)
     await migrate.finish(move, await journey.token(move))
 
 

@@ -43,7 +43,7 @@ def test_scenario_count():
 def test_relay_scenario(path):
     """Each message is dropped, rejected or forwarded, and changes the account, as the scenario says."""
     scenario: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    care = LENIENT if scenario["lenient"] else FULL
+    verification = LENIENT if scenario["lenient"] else FULL
     keys = {
         account["identity"]["did"]: parse_multikey(account["identity"]["keys"]["atproto"]["publicKeyMultibase"])
         for account in scenario["accounts"]
@@ -59,7 +59,7 @@ def test_relay_scenario(path):
         if not position.advance(message.seq):
             seen.append({"drop": True, "invalid": False, "update": False})
             continue
-        outcome = receive(states[did], message, keys[did], now_us=CAPTURED_AT_US, care=care)
+        outcome = receive(states[did], message, keys[did], now_us=CAPTURED_AT_US, verification=verification)
         before, states[did] = states[did], outcome.state
         seen.append(
             {

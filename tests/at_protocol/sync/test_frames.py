@@ -45,13 +45,13 @@ def test_captured_frame_is_written_byte_identically(number):
 def test_captured_frame_at_a_glance(number):
     """A quick look at a frame finds the same values as full decoding."""
     data = captured.frames()[number]
-    message, seen = events.read(data), frames.glance(data)
+    message, seen = events.read(data), frames.summarize(data)
     match message:
         case CommitMessage():
             paths = tuple(operation.path for operation in message.operations)
-            assert seen == frames.Glance("#commit", message.repo, message.seq, paths)
+            assert seen == frames.FrameSummary("#commit", message.repo, message.seq, paths)
         case IdentityMessage() | AccountMessage():
-            assert seen == frames.Glance(events.kind_of(message), message.did, message.seq, ())
+            assert seen == frames.FrameSummary(events.kind_of(message), message.did, message.seq, ())
         case _:
             pytest.fail("another kind")
 
@@ -115,7 +115,7 @@ def test_error_frames():
         "FutureCursor", "cursor in the future"
     )
     assert events.read(frames.encode_error("ConsumerTooSlow")) == frames.ErrorFrame("ConsumerTooSlow")
-    assert frames.glance(frames.encode_error("FutureCursor")).kind == ""
+    assert frames.summarize(frames.encode_error("FutureCursor")).kind == ""
 
 
 def _raw(*items: Any) -> bytes:
@@ -225,13 +225,13 @@ def test_broken_frames_are_refused(name):
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_glance_raises_nothing_else(name):
     with contextlib.suppress(Malformed):
-        frames.glance(BROKEN[name])
+        frames.summarize(BROKEN[name])
 
 
 @given(st.binary(max_size=100))
 def test_garbage_is_malformed(data):
     for start in (b"", cbor.encode(HEADER)):
-        for reader in (events.read, frames.glance):
+        for reader in (events.read, frames.summarize):
             try:
                 reader(start + data)
             except Malformed:
@@ -242,7 +242,7 @@ def test_garbage_is_malformed(data):
 def test_a_changed_byte_raises_nothing_else(data):
     frame = bytearray(events.encode(MESSAGES[0]))
     frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))
-    for reader in (events.read, frames.glance):
+    for reader in (events.read, frames.summarize):
         try:
             reader(bytes(frame))
         except Malformed:
@@ -254,7 +254,7 @@ def _list_head(count: int) -> bytes:
 
 
 @pytest.mark.parametrize("item", [b"\x00", b"\x80", b"\xa0", b"\x81\x00", b"\xa1\x60\x00"], ids=bytes.hex)
-@pytest.mark.parametrize("read", [frames.glance, frames.decode])
+@pytest.mark.parametrize("read", [frames.summarize, frames.decode])
 def test_megabytes_of_tiny_items_are_refused_before_they_are_decoded(read, item):
     """Megabytes of tiny items are refused before decoding. Each would become an object, costing seconds and hundreds of
     megabytes per frame.
@@ -275,13 +275,13 @@ def test_a_commit_of_two_hundred_operations_is_looked_at_and_one_more_is_not():
     operation = {"action": "create", "path": "com.example.thing/a", "cid": None}
     payload = {"repo": captured.DID, "seq": 1, "blocks": bytes(20_000)}
     whole = frames.encode_message("#commit", {**payload, "ops": [operation] * 200})
-    assert len(frames.glance(whole).paths) == 200
+    assert len(frames.summarize(whole).paths) == 200
     with pytest.raises(Malformed, match="at most 200 operations"):
-        frames.glance(frames.encode_message("#commit", {**payload, "ops": [operation] * 201}))
+        frames.summarize(frames.encode_message("#commit", {**payload, "ops": [operation] * 201}))
 
 
 @given(st.binary(max_size=40), st.integers(0, 255))
 def test_large_garbage_is_refused(garbage, filler):
     """Large garbage is refused like any other, when its items are counted."""
     with pytest.raises(Malformed):
-        frames.glance(garbage + bytes((filler,)) * 20_000)
+        frames.summarize(garbage + bytes((filler,)) * 20_000)

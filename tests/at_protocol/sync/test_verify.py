@@ -19,10 +19,10 @@ from at_protocol.sync.verify import (
     FULL,
     LENIENT,
     LIGHT,
-    Care,
     MessageRejected,
     RejectionReason,
     RepoHead,
+    VerificationLevel,
     Verified,
     verify_commit_message,
     verify_sync_message,
@@ -34,10 +34,12 @@ OTHER_CID = Cid.for_cbor(b"other")
 COMMITS = captured.commits()
 
 
-def _verify(message: CommitMessage, *, care: Care = FULL, known: RepoHead | None = None) -> Verified:
+def _verify(
+    message: CommitMessage, *, verification: VerificationLevel = FULL, known: RepoHead | None = None
+) -> Verified:
     """Verify with the captured key at the time of capture."""
     key = captured.keys()[message.repo]
-    return verify_commit_message(message, key, now_us=CAPTURED_AT_US, known=known, care=care)
+    return verify_commit_message(message, key, now_us=CAPTURED_AT_US, known=known, verification=verification)
 
 
 def _refusal(message: CommitMessage, **how: Any) -> RejectionReason:
@@ -65,7 +67,7 @@ class TestCaptured:
         assert verified.known == RepoHead(message.rev, verified.commit.data)
 
     def test_holds_in_light_mode(self, message):
-        assert _verify(message, care=LIGHT) == _verify(message)
+        assert _verify(message, verification=LIGHT) == _verify(message)
 
     def test_a_dropped_operation(self, message):
         assert _refusal(replace(message, operations=message.operations[1:])) is RejectionReason.NOT_INVERTIBLE
@@ -233,10 +235,10 @@ def test_light_mode_trusts_the_relay_with_completeness_only():
     author.write(("com.example.thing/a", {"x": 1}))
     message = author.write(("com.example.thing/b", {"x": 2}), ("com.example.thing/c", {"x": 3}))
     shorter = replace(message, operations=message.operations[1:])
-    assert len(_ours(shorter, care=LIGHT).operations) == 1
+    assert len(_ours(shorter, verification=LIGHT).operations) == 1
     assert _our_refusal(shorter) is RejectionReason.NOT_INVERTIBLE
     wrong = replace(message, operations=(replace(message.operations[0], path="com.example.thing/d"),))
-    assert _our_refusal(wrong, care=LIGHT) is RejectionReason.WRONG_CLAIM
+    assert _our_refusal(wrong, verification=LIGHT) is RejectionReason.WRONG_CLAIM
 
 
 def test_sync_message():
@@ -292,6 +294,6 @@ def test_commits_of_before_prev_data(path):
     message = events.from_payload("#commit", captured.from_json(body))
     assert isinstance(message, CommitMessage)
     with pytest.raises(MessageRejected) as refused:
-        verify_commit_message(message, KEY.public, now_us=CAPTURED_AT_US, care=LENIENT)
+        verify_commit_message(message, KEY.public, now_us=CAPTURED_AT_US, verification=LENIENT)
     assert refused.value.reason is RejectionReason.BAD_SIGNATURE
-    assert frames.glance(events.encode(message)).paths == tuple(operation.path for operation in message.operations)
+    assert frames.summarize(events.encode(message)).paths == tuple(operation.path for operation in message.operations)

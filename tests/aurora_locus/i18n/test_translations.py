@@ -1,7 +1,7 @@
 """The catalogue has no banned words, and a complete German translation with the same parameters and tags."""
 
 from aurora_locus.i18n.catalogue import CATALOGUE, speaking
-from aurora_locus.i18n.sentences import explain, said
+from aurora_locus.i18n.sentences import explain, localizable
 from aurora_locus.site import amounts, times
 from groundwork.clock import Instant
 from tests import translations
@@ -32,7 +32,10 @@ def test_dates_and_amounts_are_german() -> None:
 
 
 def test_a_refusal_is_german_on_pages_and_english_for_programs() -> None:
-    plain, filled = "This name is reserved. Choose another one.", said("Type a number from 1 to %(most)s.", most=9)
+    plain, filled = (
+        "This name is reserved. Choose another one.",
+        localizable("Type a number from 1 to %(most)s.", most=9),
+    )
     assert (explain(plain), explain(filled)) == (plain, "Type a number from 1 to 9.")
     with speaking("de"):
         assert (explain(plain), explain(filled)) == (

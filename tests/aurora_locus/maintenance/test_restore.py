@@ -86,7 +86,7 @@ async def test_a_follower_goes_on_with_its_cursor(
     seen = await frames_after(db)
     cursor = seen[-1][0]
     (*_, newest) = [m for m in await messages(db, ada.did) if isinstance(m, CommitMessage)]
-    known = verify.verify_commit_message(newest, ada.key.public, now_us=clock.now(), care=verify.LENIENT).known
+    known = verify.verify_commit_message(newest, ada.key.public, now_us=clock.now(), verification=verify.LENIENT).known
 
     clock.turn(MINUTE)
     await restore.restore(vault, await read_manifest(vault), target_of(place.other, tmp_path), clock)

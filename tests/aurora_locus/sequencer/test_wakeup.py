@@ -118,7 +118,7 @@ async def test_deletion_by_another_process_is_forgotten_here(
     await ben.create("his")
     before = repositories.live.buffer.head
     await db.write(lambda w: hosting.remove(w, other, ada.did))
-    repositories.live.look()
+    repositories.live.start_catch_up()
     async with asyncio.timeout(PATIENCE_SECONDS):
         await repositories.live.wait(before)
         while repositories.live._catching_up is not None:  # noqa: ASYNC110 - it tells nobody
@@ -133,11 +133,11 @@ async def test_closed_one_reads_no_more(
     other = await assemble(db, clock, tmp_path)
     before = other.live.buffer.head
     await ada.create("mine")
-    other.live.look()
+    other.live.start_catch_up()
     (reading,) = (task for task in asyncio.all_tasks() if task is other.live._catching_up)
     await other.close()
     assert reading.done()
-    other.live.look()
+    other.live.start_catch_up()
     other.live.announce(repositories.live.buffer.head + 10, b"")
     assert other.live._catching_up is None
     assert other.live.buffer.head == before

@@ -9,7 +9,7 @@ import pytest
 from aurora_locus.accounts import limits, password_guesses
 from aurora_locus.accounts.sign_in_links import MAX_OPEN
 from groundwork.clock import DAY
-from groundwork.http.client_addresses import FOR_SOMEBODY, vouch
+from groundwork.http.client_addresses import FOR_SOMEBODY, signed_address_header
 from groundwork.rate_limit.contract import Limit
 from groundwork.settings import Secret
 from tests.aurora_locus.conftest import MakeDeployment
@@ -181,12 +181,12 @@ async def test_a_back_end_names_its_visitors(deployment: Deployment, ada: Person
     """A back end with our key names its visitors: each has a separate count. The owner gets in from a known address
     although others used up the guesses.
     """
-    assert (await attempt(deployment, RIGHT, address="", **vouch(KEY, OWNERS))).status_code == 200
+    assert (await attempt(deployment, RIGHT, address="", **signed_address_header(KEY, OWNERS))).status_code == 200
     for number in range(GUESSES):
-        guess = await attempt(deployment, "wrong", address="", **vouch(KEY, f"192.0.2.{number}"))
+        guess = await attempt(deployment, "wrong", address="", **signed_address_header(KEY, f"192.0.2.{number}"))
         assert guess.status_code == 401
-    assert (await attempt(deployment, RIGHT, address="", **vouch(KEY, STRANGERS))).status_code == 429
-    assert (await attempt(deployment, RIGHT, address="", **vouch(KEY, OWNERS))).status_code == 200
+    assert (await attempt(deployment, RIGHT, address="", **signed_address_header(KEY, STRANGERS))).status_code == 429
+    assert (await attempt(deployment, RIGHT, address="", **signed_address_header(KEY, OWNERS))).status_code == 200
     # The same person without the back end.
     assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 200
     assert ada.did
@@ -197,8 +197,12 @@ async def test_a_back_end_names_its_visitors(deployment: Deployment, ada: Person
     [
         {"x-client-address": OWNERS},
         {"x-client-address": f"{OWNERS} {'0' * 64}"},
-        vouch(Secret("another key of that length"), OWNERS),
-        {"x-client-address": vouch(KEY, "198.51.100.8")["x-client-address"].replace("198.51.100.8", OWNERS)},
+        signed_address_header(Secret("another key of that length"), OWNERS),
+        {
+            "x-client-address": signed_address_header(KEY, "198.51.100.8")["x-client-address"].replace(
+                "198.51.100.8", OWNERS
+            )
+        },
         {"x-client-address": "\u00e9 x"},
         {"x-forwarded-for": f"{OWNERS}, {STRANGERS}"},
         {"x-forwarded-for": f"{STRANGERS}, {OWNERS}", "forwarded": "for=_visitor"},

@@ -21,7 +21,7 @@ from aurora_locus.accounts.limits import (
 )
 from aurora_locus.xrpc import gate
 from groundwork.clock import HOUR, MINUTE
-from groundwork.http.client_addresses import vouch
+from groundwork.http.client_addresses import signed_address_header
 from groundwork.rate_limit.contract import Limit
 from groundwork.settings import Secret
 from tests.aurora_locus.conftest import MakeDeployment
@@ -179,7 +179,7 @@ async def test_guesses_at_the_operators_password_have_no_bypass(make_deployment:
     answers = [await deployment.http.get(path, auth=auth, headers=headers) for _ in range(OPERATOR_SIGN_IN.points + 1)]
     assert [answer.status_code for answer in answers] == [401] * OPERATOR_SIGN_IN.points + [429]
     # A back end that identifies itself with the key continues; guesses of strangers do not count against it.
-    own = {**headers, **vouch(key, "openmeet")}
+    own = {**headers, **signed_address_header(key, "openmeet")}
     right = httpx.BasicAuth("admin", ADMIN_PASSWORD)
     assert (await deployment.http.get(path, auth=right, headers=own)).status_code == 200
 

@@ -12,7 +12,7 @@ from groundwork.http.client_addresses import (
     behind_private_proxies,
     is_from_this_machine,
     is_personal,
-    vouch,
+    signed_address_header,
     vouched_address,
     without_port,
 )
@@ -123,15 +123,20 @@ def test_which_requests_are_this_machines(
 
 
 def test_a_vouched_address_is_read_with_the_same_key_alone() -> None:
-    (value,) = vouch(KEY, PUBLIC).values()
+    (value,) = signed_address_header(KEY, PUBLIC).values()
     headers = {CLIENT_ADDRESS: value.encode()}
     assert vouched_address(KEY, headers) == PUBLIC
     assert vouched_address(Secret("another key of that length"), headers) == ""
     assert vouched_address(Secret(""), headers) == ""
-    assert vouched_address(Secret(""), {CLIENT_ADDRESS: vouch(Secret(""), PUBLIC)["x-client-address"].encode()}) == ""
+    assert (
+        vouched_address(
+            Secret(""), {CLIENT_ADDRESS: signed_address_header(Secret(""), PUBLIC)["x-client-address"].encode()}
+        )
+        == ""
+    )
     for forged in (b"", b" ", b"8.8.8.8", b"8.8.8.8 ", value.encode() + b"0", value.upper().encode(), b"\xff \xff"):
         assert vouched_address(KEY, {CLIENT_ADDRESS: forged}) == ""
-    long = vouch(KEY, "a" * 65)["x-client-address"].encode()
+    long = signed_address_header(KEY, "a" * 65)["x-client-address"].encode()
     assert vouched_address(KEY, {CLIENT_ADDRESS: long}) == ""
 
 

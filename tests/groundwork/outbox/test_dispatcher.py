@@ -10,7 +10,7 @@ from tests.patience import PATIENCE_SECONDS
 
 from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database
-from groundwork.errors import Explanation, NotAsked, RemoteFailed
+from groundwork.errors import CircuitOpen, Explanation, RemoteFailed
 from groundwork.outbox import dispatcher, jobs
 from groundwork.outbox.delivery import Completed, JobDelivery, JobFailed, NotAttempted, Result, RetryLater, one_by_one
 from groundwork.outbox.jobs import Job, JobState, Priority
@@ -119,7 +119,7 @@ async def test_a_server_that_is_not_asked_costs_no_attempt(db: Database, clock: 
     again. A bug after that is retried too.
     """
     await enqueue(db, "s")
-    raised: list[Exception] = [*(NotAsked("not asked", after_seconds=900) for _ in range(9)), KeyError("bug")]
+    raised: list[Exception] = [*(CircuitOpen("not asked", after_seconds=900) for _ in range(9)), KeyError("bug")]
 
     async def handle(_job: Job) -> None:
         if raised:

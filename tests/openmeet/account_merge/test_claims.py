@@ -19,7 +19,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
@@ -319,7 +319,7 @@ async def test_messages_during_the_merge_reach_the_person(db: Database, clock: H
         await tx.execute(
             "update events set record_uri = :uri, record_did = :did where id = :id", uri=uri, did=did(5), id=full.id
         )
-        await visibility.hold(tx, [Subject(Thing.DID, did(2))], SubjectVisibility.TRUSTED)
+        await visibility.hold(tx, [Subject(ModeratedKind.DID, did(2))], SubjectVisibility.TRUSTED)
     for who in range(6, 12):
         subjects = [f"at://{did(2)}/{EVENT}/e{who}-{index}" for index in range(6)]
         await take(db, *(event(2, about.rpartition("/")[2], who) for about in subjects))

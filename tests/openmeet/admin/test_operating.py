@@ -7,7 +7,7 @@ from pathlib import Path
 from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import SECOND
 from groundwork.database.transaction import DatabaseUnavailable
-from groundwork.errors import FailureReason, packed
+from groundwork.errors import FailureReason, encode_explanation
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.outbox.jobs import JobState
@@ -179,7 +179,7 @@ async def test_everything_that_needs_attention_is_listed(bench: Bench):
             values ('https://pds.away.example', 9, 1, :until, :reason, :now)
             """,
             until=tx.now + 60_000_000,
-            reason=packed(FailureReason.UNREACHABLE(host="pds.away.example")),
+            reason=encode_explanation(FailureReason.UNREACHABLE(host="pds.away.example")),
             now=tx.now,
         )
         await tx.execute(
@@ -190,7 +190,7 @@ async def test_everything_that_needs_attention_is_listed(bench: Bench):
               from users where email = :email
             """,
             email=OPERATOR,
-            reason=packed(FailureReason.UNREACHABLE(host="pds.away.example")),
+            reason=encode_explanation(FailureReason.UNREACHABLE(host="pds.away.example")),
             now=tx.now,
         )
     shown = (await bench.client.get("/operating")).text

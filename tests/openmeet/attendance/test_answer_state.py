@@ -338,4 +338,8 @@ def test_drafts_and_cancelled_events_take_no_new_answers() -> None:
 
 def test_the_button_that_shows_the_answer_is_not_among_the_other_replies() -> None:
     bar = bar_of(AnswerCase(event(), GOING, NOW))
-    assert (bar.is_state, bar.given, bar.others) == (True, RsvpReply.GOING, (RsvpReply.INTERESTED, RsvpReply.DECLINED))
+    assert (bar.shows_answer, bar.given, bar.others) == (
+        True,
+        RsvpReply.GOING,
+        (RsvpReply.INTERESTED, RsvpReply.DECLINED),
+    )

@@ -240,18 +240,18 @@ async def test_hosts_see_how_many_know_the_new_time(db: Database) -> None:
         cleo, dora = [await person(tx, name) for name in ("Cleo", "Dora")]
         await actions.answer(tx, one.ana, one.event.slug, GOING)
         await actions.answer(tx, cleo, one.event.slug, GOING, RsvpRequest(party=3))
-        assert await lists.people_asked_again(tx, one.event) == 0
+        assert await lists.count_new_time_unconfirmed(tx, one.event) == 0
         await STEPS["move"](tx, one)
         moved = await by_id(tx, one.event.id)
         assert moved is not None
-        assert await lists.people_asked_again(tx, moved) == 4
+        assert await lists.count_new_time_unconfirmed(tx, moved) == 4
         await actions.answer(tx, dora, one.event.slug, GOING)
         await actions.answer(tx, one.ben, one.event.slug, GOING)
-        assert await lists.people_asked_again(tx, moved) == 3
+        assert await lists.count_new_time_unconfirmed(tx, moved) == 3
         await actions.answer(tx, cleo, one.event.slug, DECLINED)
-        assert await lists.people_asked_again(tx, moved) == 0
-    assert lists.new_time_sentence(6, 3) == "3 of 6 said the new time works."
-    assert lists.new_time_sentence(4, 4) == "Nobody has said yet that the new time works."
+        assert await lists.count_new_time_unconfirmed(tx, moved) == 0
+    assert lists.new_time_sentence(6, 3) == "3 of 6 have confirmed the new time."
+    assert lists.new_time_sentence(4, 4) == "Nobody has confirmed the new time yet."
     assert lists.new_time_sentence(4, 0) == ""
 
 

@@ -103,7 +103,7 @@ async def elsewhere() -> AsyncIterator[Elsewhere]:
 
 
 @pytest.fixture
-async def outgoing() -> AsyncIterator[CalendarFetcher]:
+async def fetcher() -> AsyncIterator[CalendarFetcher]:
     http = HttpClient(DEVELOPMENT)
     yield CalendarFetcher(http, Sealer([bytes(32)]))
     await http.close()
@@ -119,12 +119,12 @@ async def titles(db: Database, who: Caller) -> list[tuple[EntryKind, str]]:
         return [(one.kind, one.title) for one in await all_of(reader, who.user_id, START, END)]
 
 
-async def add(db: Database, who: Caller, outgoing: CalendarFetcher, url: str, name: str = "") -> tuple[object, bool]:
+async def add(db: Database, who: Caller, fetcher: CalendarFetcher, url: str, name: str = "") -> tuple[object, bool]:
     async with db.reader() as reader:
         now = reader.now
-    offered = await subscriptions.look(outgoing, WORKERS, url, now, "Europe/Berlin")
+    offered = await subscriptions.look(fetcher, WORKERS, url, now, "Europe/Berlin")
     async with db.transaction() as tx:
-        return await subscriptions.subscribe(tx, who.user_id, offered, name, outgoing)
+        return await subscriptions.subscribe(tx, who.user_id, offered, name, fetcher)
 
 
 async def mine(db: Database, who: Caller) -> Subscribed:
@@ -223,13 +223,13 @@ async def test_a_copy_in_a_subscribed_calendar_is_not_a_conflict(db: Database) -
 
 
 async def test_a_subscribed_calendar_is_private_and_unique(
-    db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher
+    db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher
 ) -> None:
     """Only its owner sees a subscribed calendar. Subscribing twice makes one, and its URL is stored encrypted."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
-    _, is_new = await add(db, ana, outgoing, elsewhere.url)
-    _, is_new_again = await add(db, ana, outgoing, elsewhere.url)
+    _, is_new = await add(db, ana, fetcher, elsewhere.url)
+    _, is_new_again = await add(db, ana, fetcher, elsewhere.url)
     assert (is_new, is_new_again) == (True, False)
     found = await mine(db, ana)
     assert (found.name, found.host, found.dates, found.health) == ("Choir", "127.0.0.1", 5, FeedHealth.FRESH)
@@ -252,34 +252,34 @@ async def test_a_subscribed_calendar_is_private_and_unique(
 
 
 async def test_a_calendar_is_fetched_again_with_its_entity_tag(
-    db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
+    db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher, clock: HandClock
 ) -> None:
     """A calendar is not fetched before it is due. Unchanged responses cost nothing, and changes arrive."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-    await add(db, ana, outgoing, elsewhere.url)
-    assert await tasks.refresh_due(db, outgoing, POOL, "UTC") == 0
+    await add(db, ana, fetcher, elsewhere.url)
+    assert await tasks.refresh_due(db, fetcher, POOL, "UTC") == 0
     assert elsewhere.asked == [None]
     clock.turn(REFRESH_EVERY + HOUR)
-    assert await tasks.refresh_due(db, outgoing, POOL, "UTC") == 0
+    assert await tasks.refresh_due(db, fetcher, POOL, "UTC") == 0
     assert elsewhere.asked[1] is not None
     elsewhere.body = CHOIR.format(extra="in the new hall")
     clock.turn(REFRESH_EVERY + HOUR)
-    assert await asyncio.gather(*(tasks.refresh_due(db, outgoing, POOL, "UTC") for _ in range(2))) in ([1, 0], [0, 1])
+    assert await asyncio.gather(*(tasks.refresh_due(db, fetcher, POOL, "UTC") for _ in range(2))) in ([1, 0], [0, 1])
     assert (EntryKind.SUBSCRIBED, "Choir practice in the new hall") in await titles(db, ana)
 
 
 async def test_failures_back_off_and_keep_the_dates(
-    db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
+    db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher, clock: HandClock
 ) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-    await add(db, ana, outgoing, elsewhere.url)
+    await add(db, ana, fetcher, elsewhere.url)
     for number, breaks in enumerate(({"status": 500}, {"status": 200, "body": "<html>"}), 1):
         for name, value in breaks.items():  # type: ignore[attr-defined]  # JSON
             setattr(elsewhere, name, value)
         clock.turn(REFRESH_EVERY * 2**number)
-        await tasks.refresh_due(db, outgoing, POOL, "UTC")
+        await tasks.refresh_due(db, fetcher, POOL, "UTC")
         found = await mine(db, ana)
         assert (found.health, found.failures, found.dates) == (FeedHealth.FAILING, number, 5)
         assert found.problem
@@ -287,13 +287,13 @@ async def test_failures_back_off_and_keep_the_dates(
         assert found.next_fetch_at - clock.now() >= REFRESH_EVERY * 2 ** (number - 1)
     elsewhere.status = 410
     clock.turn(8 * DAY)
-    await tasks.refresh_due(db, outgoing, POOL, "UTC")
+    await tasks.refresh_due(db, fetcher, POOL, "UTC")
     assert (await mine(db, ana)).health is FeedHealth.GIVEN_UP
     assert len(await titles(db, ana)) == 5
     assert MOST_FAILURES > 3
 
 
-async def test_dates_move_on_with_the_clock(db: Database, outgoing: CalendarFetcher, clock: HandClock) -> None:
+async def test_dates_move_on_with_the_clock(db: Database, fetcher: CalendarFetcher, clock: HandClock) -> None:
     """A calendar uploaded as a file, which is never fetched again, still shows next year's dates next year."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -420,25 +420,25 @@ BOMB = "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\nDTSTART:20261101T100000Z\r\nRRUL
 
 
 async def test_an_expensive_calendar_is_suspended_until_its_owner_retries(
-    db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
+    db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher, clock: HandClock
 ) -> None:
     """It keeps its dates, says what happened, and is retried less and less often until it stops. A successful retry by
     its owner restores it.
     """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-    await add(db, ana, outgoing, elsewhere.url)
+    await add(db, ana, fetcher, elsewhere.url)
     elsewhere.body = BOMB
     strict = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
     try:
         for number in range(1, MOST_COSTLY_FAILURES + 1):
             clock.turn(LONGEST_PAUSE + HOUR)
-            assert await tasks.refresh_due(db, outgoing, strict, "UTC") == 0
+            assert await tasks.refresh_due(db, fetcher, strict, "UTC") == 0
             found = await mine(db, ana)
             assert (found.failures, found.reason, found.dates) == (number, FeedFailure.TOO_MUCH_WORK, 5)
         asked = len(elsewhere.asked)
         clock.turn(100 * DAY)
-        await tasks.refresh_due(db, outgoing, strict, "UTC")
+        await tasks.refresh_due(db, fetcher, strict, "UTC")
         assert (await mine(db, ana)).health is FeedHealth.GIVEN_UP
         assert len(elsewhere.asked) == asked
     finally:
@@ -447,34 +447,34 @@ async def test_an_expensive_calendar_is_suspended_until_its_owner_retries(
     async with db.reader() as reader:
         address = await queries.address(reader, ana.user_id, found.id)
     assert address is not None
-    assert await tasks.refresh(db, outgoing, WORKERS, address, "UTC")
+    assert await tasks.refresh(db, fetcher, WORKERS, address, "UTC")
     found = await mine(db, ana)
     assert (found.health, found.reason, found.failures) == (FeedHealth.FRESH, None, 0)
     assert found.next_fetch_at is not None
 
 
 async def test_a_used_up_allowance_does_not_suspend_the_calendar(
-    db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
+    db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher, clock: HandClock
 ) -> None:
     """When the owner's processing allowance is used up, the calendar is retried soon, without an error message."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-    await add(db, ana, outgoing, elsewhere.url)
+    await add(db, ana, fetcher, elsewhere.url)
     elsewhere.body = CHOIR.format(extra="changed")
     clock.turn(REFRESH_EVERY + HOUR)
     narrow = WorkerPool(PoolLimits(cpu_seconds_per_person=0.000_001))
     try:
         await narrow.run(jobs.pid, holders=[by_person(ana.user_id)])
-        assert await tasks.refresh_due(db, outgoing, narrow, "UTC") == 0
+        assert await tasks.refresh_due(db, fetcher, narrow, "UTC") == 0
     finally:
         await narrow.close()
     found = await mine(db, ana)
     assert (found.health, found.reason, found.failures) == (FeedHealth.FRESH, None, 0)
     clock.turn(HOUR)
-    assert await tasks.refresh_due(db, outgoing, POOL, "UTC") == 1
+    assert await tasks.refresh_due(db, fetcher, POOL, "UTC") == 1
 
 
-async def test_dates_that_cannot_be_recomputed_stay(db: Database, outgoing: CalendarFetcher, clock: HandClock) -> None:
+async def test_dates_that_cannot_be_recomputed_stay(db: Database, fetcher: CalendarFetcher, clock: HandClock) -> None:
     """If dates cannot be recomputed, the old ones stay. The owner is told, and it is not tried in every round."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

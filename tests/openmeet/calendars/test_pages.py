@@ -12,7 +12,7 @@ from groundwork.workers.pool import PoolLimits, WorkerPool
 from openmeet.domain.calendars.fetch import CalendarFetcher
 from tests.databases import MakeDatabase
 from tests.openmeet.calendars.full_month import calendar, full_month
-from tests.openmeet.calendars.test_calendar import BOMB, CHOIR, Elsewhere, elsewhere, outgoing
+from tests.openmeet.calendars.test_calendar import BOMB, CHOIR, Elsewhere, elsewhere, fetcher
 from tests.openmeet.site_under_test import (
     Site,
     api_session,
@@ -26,13 +26,13 @@ from tests.openmeet.site_under_test import (
     site_on,
 )
 
-__all__ = ["elsewhere", "outgoing"]
+__all__ = ["elsewhere", "fetcher"]
 
 
 @pytest.fixture
-async def site(make_sqlite: MakeDatabase, clock: HandClock, outgoing: CalendarFetcher) -> Site:
+async def site(make_sqlite: MakeDatabase, clock: HandClock, fetcher: CalendarFetcher) -> Site:
     made = site_on(await make_sqlite("openmeet", clock=clock), clock)
-    change_services(made.app, outgoing=outgoing)
+    change_services(made.app, calendar_fetcher=fetcher)
     return made
 
 

@@ -221,7 +221,7 @@ class Play:
             return "nothing"
         one = self.dice.choice(mine)
         async with self.db.transaction() as tx:
-            await messages.take_back(tx, who.caller, one.message.id)
+            await messages.retract(tx, who.caller, one.message.id)
         one.is_removed, one.is_taken_back, one.is_held = True, True, False
         return one.text
 
@@ -369,7 +369,7 @@ class Play:
         stream = LiveStream(
             room=self.room.id,
             person=who.caller.user_id,
-            place=self.live.places.take(who.caller.user_id, 100),
+            slot=self.live.slots.take(who.caller.user_id, 100),
             language="en",
             entered=entered,
             number=who.last,

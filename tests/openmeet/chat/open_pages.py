@@ -69,4 +69,4 @@ class OpenPage:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         # The task might have been cancelled before it started.
-        self.stream.place.give_back()
+        self.stream.slot.give_back()

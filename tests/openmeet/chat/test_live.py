@@ -59,7 +59,7 @@ class Scene:
         stream = LiveStream(
             room=self.room,
             person=who.user_id,
-            place=(live or self.live).places.take(who.user_id, 1_000),
+            slot=(live or self.live).slots.take(who.user_id, 1_000),
             language="en",
             entered=0,
             number=after,
@@ -399,11 +399,11 @@ async def test_the_number_of_streams_per_person_is_limited(scene: Scene) -> None
     pages = [scene.open(ben, 1) for _ in range(PER_READER)]
     await asyncio.sleep(0)
     with pytest.raises(Unavailable):
-        scene.live.places.take(ben.user_id, 100)
+        scene.live.slots.take(ben.user_id, 100)
     await pages[0].close()
-    taken = scene.live.places.take(ben.user_id, 100)
+    taken = scene.live.slots.take(ben.user_id, 100)
     with pytest.raises(Unavailable):
-        scene.live.places.take("somebody else", PER_READER)
+        scene.live.slots.take("somebody else", PER_READER)
     taken.give_back()
     taken.give_back()
     assert scene.live.count == PER_READER - 1
@@ -413,9 +413,9 @@ async def test_places_are_taken_before_any_stream_is_open(scene: Scene) -> None:
     """A place is reserved before its stream opens. Otherwise concurrent requests could exceed the limit."""
     _, ben, _ = scene.people
     for _ in range(PER_READER):
-        scene.live.places.take(ben.user_id, 100)
+        scene.live.slots.take(ben.user_id, 100)
     with pytest.raises(Unavailable):
-        scene.live.places.take(ben.user_id, 100)
+        scene.live.slots.take(ben.user_id, 100)
 
 
 async def test_a_stop_ends_all_streams(scene: Scene) -> None:
@@ -426,7 +426,7 @@ async def test_a_stop_ends_all_streams(scene: Scene) -> None:
     await page.ended()
     assert page.sent[-1].startswith(b"retry: ")
     with pytest.raises(Unavailable):
-        scene.live.places.take(ben.user_id, 100)
+        scene.live.slots.take(ben.user_id, 100)
 
 
 @contextlib.asynccontextmanager

@@ -75,12 +75,12 @@ async def test_the_log_numbers_every_act_without_gap(db):
         await messages.restore(tx, ana, one.id, SEALER)
         await messages.hold(tx, ana, one.id)
         await messages.release(tx, ana, one.id)
-        await messages.take_back(tx, ben, one.id)
+        await messages.retract(tx, ben, one.id)
         entries = await log.entries_after(tx, room.id, 0)
     assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
     assert [entry.kind for entry in entries] == [
         LogKind.ROOM,
-        LogKind.SAID,
+        LogKind.POSTED,
         LogKind.EDITED,
         LogKind.REMOVED,
         LogKind.RESTORED,
@@ -133,7 +133,7 @@ async def test_a_message_taken_back_leaves_a_placeholder(db):
         one = await say(tx, ben, room, "Sorry")
         await messages.edit(tx, ben, one.id, "So sorry")
         await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
-        await messages.take_back(tx, ben, one.id)
+        await messages.retract(tx, ben, one.id)
         page = await page_of_messages(tx, room, ana.user_id, MessageFilter())
         with pytest.raises(Refused, match="taken_back"):
             await messages.restore(tx, ana, one.id, SEALER)
@@ -168,7 +168,7 @@ async def test_the_author_takes_back_what_a_host_removed(db):
         room = await room_of(tx, ben, about(event))
         one = await say(tx, ben, room, "Sorry")
         await messages.remove(tx, ana, one.id, "Off topic", SEALER)
-        assert (await messages.take_back(tx, ben, one.id)).is_taken_back
+        assert (await messages.retract(tx, ben, one.id)).is_taken_back
         with pytest.raises(Refused, match="taken_back"):
             await messages.restore(tx, ana, one.id, SEALER)
 
@@ -422,7 +422,7 @@ async def test_concurrent_writers_leave_no_gap(db):
         for one, at_least in ((room, 24), (hosts, 24)):
             entries = await log.entries_after(reader, one.id, 0)
             assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
-            assert sum(entry.kind is LogKind.SAID for entry in entries) == at_least
+            assert sum(entry.kind is LogKind.POSTED for entry in entries) == at_least
             stored = await by_id(reader, one.id)
             assert stored.last_number == len(entries)
 

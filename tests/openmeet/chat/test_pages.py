@@ -17,7 +17,7 @@ from openmeet.domain.chat.model import AudienceSwitch, HistoryMode, Room, RoomRe
 from openmeet.domain.covers.drawing import data_url
 from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.model import Event
-from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.talking import about, room_of, say
@@ -71,7 +71,7 @@ async def test_every_page_shows_the_unread_count(talk):
 async def test_messages_of_muted_people_are_not_counted(talk):
     async with talk.site.db.transaction() as tx:
         await say(tx, talk.ana, talk.room, "One")
-        await safety.mute(tx, talk.ben, Subject(Thing.PERSON, talk.ana.user_id))
+        await safety.mute(tx, talk.ben, Subject(ModeratedKind.PERSON, talk.ana.user_id))
         assert (await readers.unread_counts(tx, talk.ben.user_id)).messages == 0
 
 
@@ -97,7 +97,7 @@ async def test_the_newest_pin_is_on_the_page_of_the_event(talk):
     async with talk.site.browser() as visitor:
         assert "The door is at the back" not in (await visitor.get(path)).text
     async with talk.site.db.transaction() as tx:
-        await safety.mute(tx, talk.ben, Subject(Thing.PERSON, talk.ana.user_id))
+        await safety.mute(tx, talk.ben, Subject(ModeratedKind.PERSON, talk.ana.user_id))
     assert "The door is at the back" not in (await talk.as_ben.get(path)).text
 
 

@@ -122,7 +122,7 @@ async def test_hosts_read_what_a_message_said_before(here):
         assert "The first words" in (await as_ana.get(f"/chat/messages/{one.id}")).text
         assert "The first words" not in (await as_ben.get(f"/chat/messages/{one.id}")).text
     async with here.site.db.transaction() as tx:
-        await messages.take_back(tx, here.ben, one.id)
+        await messages.retract(tx, here.ben, one.id)
     async with signed_in(here.site, here.ana.user_id) as as_ana:
         assert "The first words" not in (await as_ana.get(f"/chat/messages/{one.id}")).text
 

@@ -124,7 +124,7 @@ async def test_a_held_picture_is_visible_to_author_and_moderators_only(talk):
 async def test_a_picture_taken_back_is_deleted(talk):
     one, address = await talk.show(talk.ben)
     async with talk.site.db.transaction() as tx:
-        await messages.take_back(tx, talk.ben, one.id)
+        await messages.retract(tx, talk.ben, one.id)
     assert [(await who.get(address)).status_code for who in (talk.as_ana, talk.as_ben)] == [404, 404]
     assert await talk.has_file(address)
     assert await pictures.forget_unused(talk.site.db, talk.store) == 1

@@ -138,7 +138,7 @@ async def test_messages_that_became_unreadable_are_not_mailed_or_shown(post, tal
         elif how == "removed":
             await messages.remove(tx, ana, one.id, "rude", SEALER)
         elif how == "taken_back":
-            await messages.take_back(tx, cleo, one.id)
+            await messages.retract(tx, cleo, one.id)
         elif how == "held":
             await messages.hold(tx, ana, one.id)
         else:

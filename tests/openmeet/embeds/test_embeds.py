@@ -14,7 +14,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, event_by, person, sign_up, site_on
@@ -108,7 +108,7 @@ async def test_only_what_is_public_is_shown(site: Site, ana: Caller, visitor: ht
     async with site.db.transaction() as tx:
         row = await tx.fetch_one("select id from events where title = 'Spam'")
         assert row is not None
-        spam, shown, gone = Subject(Thing.EVENT, row["id"]), SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN
+        spam, shown, gone = Subject(ModeratedKind.EVENT, row["id"]), SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN
         assert await visibility.change(tx, spam, shown, gone, reason="An ad", by=ana.user_id)
     lists = [f"/embed/people/{ana.user_id}?events=12", "/embed/search?events=12"]
     for path in lists:

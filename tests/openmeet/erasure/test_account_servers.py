@@ -166,7 +166,7 @@ async def test_an_account_whose_creation_was_not_answered_is_found_by_its_handle
 ) -> None:
     async with deployment.db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
-        await identities.agree(tx, ana, handle="ana.town.test")
+        await identities.grant_consent(tx, ana, handle="ana.town.test")
     deployment.proxy.loses = lambda request: request.path.endswith("createAccount")
     await deployment.deliver_jobs()
     deployment.proxy.loses = lambda _request: False
@@ -225,7 +225,7 @@ async def test_an_account_with_an_abandoned_handle_is_deleted(deployment: Deploy
     """The creation was never acknowledged, and the person has chosen another handle since. Their present account stays."""
     async with deployment.db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
-        await identities.agree(tx, ana, handle="ana.town.test")
+        await identities.grant_consent(tx, ana, handle="ana.town.test")
     deployment.proxy.loses = lambda request: request.path.endswith("createAccount")
     await deployment.deliver_jobs()
     deployment.proxy.loses = lambda _request: False
@@ -248,7 +248,7 @@ async def agreed(deployment: Deployment, handle: str, user_id: UserId | None = N
     """
     async with deployment.db.transaction() as tx:
         ana = user_id or await users.create_person(tx, display_name="Ana", email="ana@example.org")
-        await identities.agree(tx, ana, handle=handle)
+        await identities.grant_consent(tx, ana, handle=handle)
     await deployment.deliver_jobs()
     return ana
 
@@ -264,7 +264,7 @@ async def test_a_handle_chosen_again_keeps_its_account(deployment: Deployment) -
         (key,) = await reader.fetch("select public_key from recovery_keys")
     for handle in ("anna.town.test", "ana.town.test"):
         async with deployment.db.transaction() as tx:
-            await identities.agree(tx, ana, handle=handle)
+            await identities.grant_consent(tx, ana, handle=handle)
         with pytest.raises(Unavailable):
             await make_account(deployment.db, deployment.network, deployment.keeper, ana)
     for _ in range(LOOKS_AGAIN + 2):
@@ -321,7 +321,7 @@ async def test_an_account_created_after_the_erasure_is_deleted(deployment: Deplo
     """The create request was still running while the rows were deleted."""
     async with deployment.db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
-        await identities.agree(tx, ana, handle="ana.town.test")
+        await identities.grant_consent(tx, ana, handle="ana.town.test")
     await actions.begin(deployment.db, ana, DAY)
 
     async def meanwhile(request) -> None:

@@ -344,7 +344,7 @@ async def test_signing_in_during_the_end_keeps_the_account(
         )
         choir = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
         await groups.join(tx, ben, choir.slug)
-        await identities.agree(tx, ana.user_id, handle="ana.example")
+        await identities.grant_consent(tx, ana.user_id, handle="ana.example")
     await asks(db, ana)
     clock.turn(GRACE + DAY)
     original = getattr(actions, moment)
@@ -424,7 +424,7 @@ async def test_messages_are_discarded_even_after_an_interruption(
             raise ConnectionResetError("the broker stopped")
 
     plain = erasing_in(tmp_path)
-    erasing = replace(plain, erasing=replace(plain.erasing, elsewhere=elsewhere))
+    erasing = replace(plain, erasing=replace(plain.erasing, erase_outside=elsewhere))
     assert await take_due(db, erasing) == 0
     assert await take_due(db, erasing) == 1
     assert len(called) >= 2

@@ -16,7 +16,7 @@ from openmeet.domain.users import erasure_requests, guests
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import person_erasure
-from openmeet.network.ingestion.person_erasure import ErasedAgain, note_merges
+from openmeet.network.ingestion.person_erasure import ErasureReplay, note_merges
 from tests.databases import MakeDatabase
 from tests.openmeet.erasure.erasing import erasing_in
 from tests.openmeet.site_under_test import event_by, person
@@ -43,8 +43,8 @@ async def test_a_restored_backup_is_erased_again(db: Database, tmp_path: Path) -
     async with db.transaction() as tx:
         guest = await guests.make(tx, display_name="Gus", email="gus@example.org")
     ledger.note(guest, db_now=tx.now)
-    assert await person_erasure.erase_again(db, erasing_in(tmp_path), GRACE) == ErasedAgain(2, 0, 0)
-    assert await person_erasure.erase_again(db, erasing_in(tmp_path), GRACE) == ErasedAgain(0, 0, 0)
+    assert await person_erasure.erase_again(db, erasing_in(tmp_path), GRACE) == ErasureReplay(2, 0, 0)
+    assert await person_erasure.erase_again(db, erasing_in(tmp_path), GRACE) == ErasureReplay(0, 0, 0)
     async with db.reader() as reader:
         assert (await users.by_id(reader, ana.user_id)).display_name == ""
         assert (await users.by_id(reader, guest)).display_name == ""
@@ -68,7 +68,7 @@ async def test_merged_accounts_are_merged_again_after_a_restore(db: Database, tm
     ledger.note(dan.user_id, db_now=tx.now, merged_into="younger than the backup")
     async with db.transaction() as tx:
         await _bring_back(tx, before)
-    assert await person_erasure.erase_again(db, erasing_in(tmp_path), GRACE) == ErasedAgain(0, 2, 0)
+    assert await person_erasure.erase_again(db, erasing_in(tmp_path), GRACE) == ErasureReplay(0, 2, 0)
     async with db.reader() as reader:
         assert [await users.by_id(reader, one.user_id) for one in (ana, ben)] == [None, None]
         assert (await events.by_id(reader, tea.id)).author_id == cleo.user_id
@@ -76,7 +76,7 @@ async def test_merged_accounts_are_merged_again_after_a_restore(db: Database, tm
     async with db.transaction() as tx:
         await _bring_back(tx, before)
     ledger.note(cleo.user_id, db_now=tx.now)
-    assert await person_erasure.erase_again(db, erasing_in(tmp_path), GRACE) == ErasedAgain(3, 0, 0)
+    assert await person_erasure.erase_again(db, erasing_in(tmp_path), GRACE) == ErasureReplay(3, 0, 0)
     async with db.reader() as reader:
         assert (await users.by_id(reader, cleo.user_id)).display_name == ""
     assert set(ledger.people()) == {ana.user_id, ben.user_id, cleo.user_id}
@@ -113,9 +113,9 @@ async def test_one_failure_stops_no_other(
     with monkeypatch.context() as patched:
         patched.setattr(account_rows, "forget", fails_once)
         done = await person_erasure.erase_again(db, erasing_in(tmp_path), GRACE)
-    assert done == ErasedAgain(2, 0, 1, (cleo.user_id, ana.user_id))
+    assert done == ErasureReplay(2, 0, 1, (cleo.user_id, ana.user_id))
     clock.turn(1)
-    assert await person_erasure.erase_again(db, erasing_in(tmp_path), 0) == ErasedAgain(1, 0, 0, (ana.user_id,))
+    assert await person_erasure.erase_again(db, erasing_in(tmp_path), 0) == ErasureReplay(1, 0, 0, (ana.user_id,))
     async with db.reader() as reader:
         names = [(await users.by_id(reader, who.user_id)).display_name for who in (ana, ben, cleo, dan, eve, fay)]
     assert names == ["Ana", "Ben", "", "", "", "Fay"]
@@ -151,8 +151,8 @@ async def test_a_request_newer_than_the_backup_is_made_again(db: Database, tmp_p
         await erasure_requests.put(tx, ben.user_id, Instant(tx.now + DAY))
         await tx.execute("update account_erasures set requested_at = 0")
     done = await person_erasure.erase_again(db, erasing, GRACE)
-    assert done == ErasedAgain(0, 0, 0, requested=2, withdrawn=1)
-    assert await person_erasure.erase_again(db, erasing, GRACE) == ErasedAgain(0, 0, 0)
+    assert done == ErasureReplay(0, 0, 0, requested=2, withdrawn=1)
+    assert await person_erasure.erase_again(db, erasing, GRACE) == ErasureReplay(0, 0, 0)
     async with db.reader() as reader:
         for who, is_leaving in ((ana, True), (ben, False), (cleo, True)):
             asked = await erasure_requests.find(reader, who.user_id)

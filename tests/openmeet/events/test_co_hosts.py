@@ -15,13 +15,13 @@ from openmeet.domain.events.permissions import INVITATION_LIFE, CoHostState, Eve
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.identities import queries as identities
-from openmeet.domain.identities.actions import agree
+from openmeet.domain.identities.actions import grant_consent
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.search import event_lists as browsing
-from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.search.event_lists import MyEvents
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.emails.co_host_invitation import co_host_composer
@@ -106,7 +106,7 @@ async def test_an_invited_person_is_no_host_before_accepting(db):
         await co_hosts.accept(tx, ben, one.id)
         await co_hosts.accept(tx, ben, one.id)
         changed = await actions.revise(tx, ben, event.slug, details(title="Ours", visibility="private"))
-        hosted = await browsing.mine(tx, ben.user_id, Mine.HOSTING, None, 10)
+        hosted = await browsing.mine(tx, ben.user_id, MyEvents.HOSTING, None, 10)
     assert changed.title == "Ours"
     assert [one.title for one in hosted] == ["Ours"]
 
@@ -231,7 +231,7 @@ async def test_a_co_hosts_edit_needs_the_authors_consent_to_be_published(db):
     """
     async with db.transaction() as tx:
         ana, ben, event = await hosting_together(tx)
-        await agree(tx, ana.user_id, handle="ana.test")
+        await grant_consent(tx, ana.user_id, handle="ana.test")
         changed = await actions.revise(tx, ben, event.slug, details(title="By Ben"))
         leased = await publication_leases.find(tx, publications.PublicationKind.EVENT, event.id)
         decided = await decide(tx, leased, Switchboard())

@@ -24,7 +24,7 @@ async def db(make_sqlite):
 
 async def connected(tx):
     user_id = await identities.connect(tx, DID, handle="ana.example.org", pds_url="https://pds.example.org")
-    await identities.agree(tx, user_id, handle="ana.example.org")
+    await identities.grant_consent(tx, user_id, handle="ana.example.org")
     return Caller(user_id, "Ana")
 
 
@@ -39,7 +39,7 @@ async def test_only_people_with_their_own_repository_wait(db):
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         assert not await is_held_at_first(tx, ben.user_id, PUBLIC)
-        await identities.agree(tx, ben.user_id, handle="ben.test")
+        await identities.grant_consent(tx, ben.user_id, handle="ben.test")
         assert not await is_held_at_first(tx, ben.user_id, PUBLIC)
 
 

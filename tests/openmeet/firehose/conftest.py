@@ -8,7 +8,7 @@ import pytest
 
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.event_stream import Backoff
-from at_protocol.sync.frames import glance
+from at_protocol.sync.frames import summarize
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import HandClock, Instant
 from groundwork.database.transaction import Database
@@ -65,7 +65,7 @@ def captured_documents() -> dict[str, dict[str, object]]:
 
 
 def sequences(frames: list[bytes]) -> list[int]:
-    return [glance(frame).seq for frame in frames]
+    return [summarize(frame).seq for frame in frames]
 
 
 @pytest.fixture

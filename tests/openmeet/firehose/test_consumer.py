@@ -8,7 +8,7 @@ from aiohttp import web
 
 from at_protocol.sync.events import AccountMessage
 from at_protocol.sync.events import encode as encode_frame
-from at_protocol.sync.frames import MAX_SEQ, encode_error, glance
+from at_protocol.sync.frames import MAX_SEQ, encode_error, summarize
 from groundwork.clock import HOUR, MINUTE
 from groundwork.queue.contract import Message, Queue, QueueUnavailable
 from openmeet.network.firehose import cursors
@@ -168,8 +168,8 @@ async def test_unknown_cursor_stops_the_source(bench: Bench):
 async def test_a_rotated_key_is_resolved_again(bench: Bench):
     """A stale DID document is refreshed before a signature is rejected."""
     frames = captured_frames()
-    commit = next(frame for frame in frames if glance(frame).kind == "#commit")
-    did = glance(commit).did
+    commit = next(frame for frame in frames if summarize(frame).kind == "#commit")
+    did = summarize(commit).did
     documents = captured_documents()
     stale = {
         **documents[did],
@@ -182,8 +182,8 @@ async def test_a_rotated_key_is_resolved_again(bench: Bench):
     await bench.consumer.verifier.dids.resolve(did)
     bench.directory.documents = captured_documents()
     bench.clock.turn(MINUTE)  # an identity is not refreshed again within half a minute
-    async with Relay([commit], [glance(commit).seq]) as relay:
-        await follow_until(bench, relay.url, lambda source: source.cursor == glance(commit).seq)
+    async with Relay([commit], [summarize(commit).seq]) as relay:
+        await follow_until(bench, relay.url, lambda source: source.cursor == summarize(commit).seq)
     assert await known(bench) == 1
 
 

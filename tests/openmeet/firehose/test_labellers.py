@@ -30,7 +30,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import actions, labels, visibility
-from openmeet.domain.moderation.model import ModerationAction, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, ModerationAction, Subject, SubjectVisibility
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Timing
@@ -246,7 +246,7 @@ async def test_a_moderators_decision_overrides_a_label(bench):
     async with bench.db.transaction() as tx:
         mo = await person(tx, "Mo")
         step = await actions.decide(
-            tx, mo.user_id, Subject(Thing.EVENT, event.id), SubjectVisibility.TRUSTED, "A tea party."
+            tx, mo.user_id, Subject(ModeratedKind.EVENT, event.id), SubjectVisibility.TRUSTED, "A tea party."
         )
         assert step.before is SubjectVisibility.SHOWN
     assert await bench.shown(event)
@@ -257,7 +257,7 @@ async def test_a_moderators_decision_overrides_a_label(bench):
         assert await visibility.of(tx, event.id) is None
     assert not await bench.shown(event)
     async with bench.db.transaction() as tx:
-        step = await actions.decide(tx, mo.user_id, Subject(Thing.DID, DID), SubjectVisibility.TRUSTED, "")
+        step = await actions.decide(tx, mo.user_id, Subject(ModeratedKind.DID, DID), SubjectVisibility.TRUSTED, "")
         (line,) = await tx.fetch("select act, actor_id from moderation_log where id = :id", id=step.act_id)
     assert (line["act"], line["actor_id"]) == (ModerationAction.RELEASE.value, mo.user_id)
     assert await bench.shown(event)

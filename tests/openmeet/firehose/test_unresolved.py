@@ -11,7 +11,7 @@ from aiohttp import web
 
 from at_protocol.sync import events
 from at_protocol.sync.events import CommitMessage
-from at_protocol.sync.frames import glance
+from at_protocol.sync.frames import summarize
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
 from openmeet.network.firehose import cursors, lookups, unresolved
@@ -31,7 +31,7 @@ BAD = 1_000
 
 @functools.cache
 def commits() -> list[bytes]:
-    return [frame for frame in captured_frames() if glance(frame).kind == "#commit"]
+    return [frame for frame in captured_frames() if summarize(frame).kind == "#commit"]
 
 
 def bad_did(number: int) -> Did:
@@ -137,7 +137,7 @@ async def test_a_host_that_never_answers_delays_nobody_else(bench: Bench):
 async def test_a_failed_signature_does_not_delay_the_stream(bench: Bench):
     """The directory does not respond for the author whose key may have changed. Everybody after them is applied."""
     good = commits()
-    did = glance(good[0]).did
+    did = summarize(good[0]).did
     documents = captured_documents()
     other = next(document for name, document in documents.items() if name != did)
     stale = {**documents[did], "verificationMethod": [dict(one) for one in other["verificationMethod"]]}  # type: ignore[attr-defined]  # what it is besides its contract
@@ -158,7 +158,7 @@ async def test_a_repository_is_read_when_its_identity_can_be_resolved(bench: Ben
     been dropped.
     """
     good = commits()[:3]
-    late = Did(glance(good[0]).did)
+    late = Did(summarize(good[0]).did)
     bench.interested_in(*(("did", did) for did in captured_documents()))
     bench.directory.failing = {late}
     async with Relay(good, sequences(good)) as relay, followed(bench, relay.url):
@@ -174,7 +174,7 @@ async def test_a_repository_is_read_when_its_identity_can_be_resolved(bench: Ben
 
 
 async def test_failed_retries_back_off_and_end(bench: Bench):
-    late = Did(glance(commits()[0]).did)
+    late = Did(summarize(commits()[0]).did)
     bench.directory.failing = {late}
     bench.consumer.unresolved.add(late, "wss://relay.example", "away", bench.clock.now())
     async with bench.db.transaction() as tx:
@@ -191,7 +191,7 @@ async def test_failed_retries_back_off_and_end(bench: Bench):
 async def test_a_restart_remembers_dropped_authors(bench: Bench):
     """A new process does not resolve the authors again before they are due."""
     good = commits()[:2]
-    late = Did(glance(good[0]).did)
+    late = Did(summarize(good[0]).did)
     bench.interested_in(*(("did", did) for did in captured_documents()))
     bench.directory.failing = {late}
     async with Relay(good, sequences(good)) as relay:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from at_protocol.failures import Malformed
-from at_protocol.sync.frames import glance
+from at_protocol.sync.frames import summarize
 from groundwork.clock import MINUTE
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import run
@@ -74,9 +74,9 @@ async def test_commits_from_another_host_are_refused_and_kept(bench: Bench):
     """The stream goes on. Commits of the host's own accounts are accepted. Others are counted and can be inspected."""
     frames = captured_frames()
     hosts = {did: doc["service"][0]["serviceEndpoint"] for did, doc in captured_documents().items()}
-    commits = [frame for frame in frames if glance(frame).kind == "#commit"]
-    own = hosts[glance(commits[0]).did]
-    theirs = sorted({glance(frame).did for frame in commits if hosts[glance(frame).did] != own})
+    commits = [frame for frame in frames if summarize(frame).kind == "#commit"]
+    own = hosts[summarize(commits[0]).did]
+    theirs = sorted({summarize(frame).did for frame in commits if hosts[summarize(frame).did] != own})
     bench.interested_in(*(("did", did) for did in captured_documents()))
     numbers = sequences(frames)
     async with Relay(frames, numbers) as relay:
@@ -87,14 +87,14 @@ async def test_commits_from_another_host_are_refused_and_kept(bench: Bench):
     assert sorted({one.did for one in kept}) == theirs
     assert all(f"is not on {authority(own)}" in one.reason for one in kept)
     assert {one.frame for one in kept} <= set(frames)
-    assert verified == {glance(frame).did for frame in commits} - set(theirs)
+    assert verified == {summarize(frame).did for frame in commits} - set(theirs)
 
 
 @needs("fixtures")
 async def test_an_account_that_has_just_moved_is_accepted(bench: Bench):
     """The DID document is refreshed once before the sender is rejected."""
-    commit = next(frame for frame in captured_frames() if glance(frame).kind == "#commit")
-    did = glance(commit).did
+    commit = next(frame for frame in captured_frames() if summarize(frame).kind == "#commit")
+    did = summarize(commit).did
     document = captured_documents()[did]
     now_on = document["service"][0]["serviceEndpoint"]
     before = [{**document["service"][0], "serviceEndpoint": "https://old.example"}]
@@ -103,7 +103,7 @@ async def test_an_account_that_has_just_moved_is_accepted(bench: Bench):
     bench.directory.documents = captured_documents()
     bench.clock.turn(MINUTE)  # an identity is not refreshed again within half a minute
     bench.interested_in(("did", did))
-    seq = glance(commit).seq
+    seq = summarize(commit).seq
     async with Relay([commit], [seq]) as relay:
         await follow(bench, Upstream(relay.url, authority(now_on), first_cursor=0), seq)
     async with bench.db.reader() as reader:
@@ -113,7 +113,7 @@ async def test_an_account_that_has_just_moved_is_accepted(bench: Bench):
 @needs("fixtures")
 async def test_a_new_relay_is_read_from_now(bench: Bench):
     """The first connection has no cursor, and the first frame received sets the stored one."""
-    commit = next(frame for frame in captured_frames() if glance(frame).kind == "#commit")
-    async with Relay([commit], [glance(commit).seq]) as relay:
-        await follow(bench, Upstream(relay.url, None, first_cursor=None), glance(commit).seq)
+    commit = next(frame for frame in captured_frames() if summarize(frame).kind == "#commit")
+    async with Relay([commit], [summarize(commit).seq]) as relay:
+        await follow(bench, Upstream(relay.url, None, first_cursor=None), summarize(commit).seq)
     assert relay.cursors == [None]

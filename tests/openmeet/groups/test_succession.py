@@ -143,10 +143,10 @@ async def test_the_backup_admin_takes_over_by_the_clock(db, club, clock):
         GroupLogAction.TAKEN_OVER,
         GroupLogAction.TAKEN_OVER,
     ]
-    await does(db, ownership.take_back, ana, group.slug)
+    await does(db, ownership.reclaim_ownership, ana, group.slug)
     assert await owner_of(db, group) == ana.user_id
     with pytest.raises(Refused):
-        await does(db, ownership.take_back, cleo, group.slug)
+        await does(db, ownership.reclaim_ownership, cleo, group.slug)
 
 
 async def test_the_e_mail_to_the_owner_explains_how_to_keep_the_group(db, club, clock):

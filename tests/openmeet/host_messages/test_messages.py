@@ -15,7 +15,7 @@ from openmeet.domain.host_messages.actions import statuses_of
 from openmeet.domain.host_messages.queries import MAX_A_DAY, Addressees, MessageState
 from openmeet.domain.host_messages.reasons import HostMessageReason
 from openmeet.domain.moderation import actions as acts
-from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import NEWS_MAIL, NotificationTopic
@@ -197,7 +197,11 @@ async def test_a_scheduled_message_by_a_former_host_is_not_sent(db, clock, what)
         if what == "removed":
             await co_hosts.remove(tx, people["Ana"], event.slug, invited.id)
         else:
-            about = Subject(Thing.PERSON, cora.user_id) if what == "blocked" else Subject(Thing.EVENT, event.id)
+            about = (
+                Subject(ModeratedKind.PERSON, cora.user_id)
+                if what == "blocked"
+                else Subject(ModeratedKind.EVENT, event.id)
+            )
             await acts.decide(tx, people["Dan"].user_id, about, SubjectVisibility.HIDDEN, "spam")
     clock.turn(HOUR)
     assert await actions.send_due(db) == 0

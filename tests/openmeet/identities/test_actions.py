@@ -71,9 +71,9 @@ async def test_the_default_is_no_and_a_no_is_stored(db: Database):
 async def test_consent_enqueues_a_repository_for_people_without_one(db: Database):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await actions.agree(tx, ana.user_id, handle=HANDLE)
+        await actions.grant_consent(tx, ana.user_id, handle=HANDLE)
         cleo = await actions.connect(tx, did(2), handle="cleo.example", pds_url="https://pds.example")
-        await actions.agree(tx, cleo, handle="cleo.example")
+        await actions.grant_consent(tx, cleo, handle="cleo.example")
     assert await jobs(db, JobKind.CUSTODIAL_ACCOUNT) == [ana.user_id]
 
 
@@ -82,7 +82,7 @@ async def test_consent_can_be_withdrawn_and_given_again(db: Database):
         ana = await person(tx, "Ana")
         for given in (True, False, True):
             if given:
-                await actions.agree(tx, ana.user_id, handle=HANDLE)
+                await actions.grant_consent(tx, ana.user_id, handle=HANDLE)
             else:
                 await actions.withdraw(tx, ana.user_id)
             consent = await queries.consent(tx, ana.user_id)
@@ -95,7 +95,7 @@ async def test_early_frames_make_no_second_person(db: Database):
     """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await actions.agree(tx, ana.user_id, handle=HANDLE)
+        await actions.grant_consent(tx, ana.user_id, handle=HANDLE)
         await queries.put_custodial_account(
             tx, ana.user_id, handle=HANDLE, email="ana@town.test", sealed_password=b"sealed"
         )

@@ -24,7 +24,7 @@ async def test_imported_events_are_listed_by_title(make_sqlite: MakeDatabase, cl
         await sign_up(browser, "ana@example.org", "Ana")
         sent = await browser.post("/import", files={"file": ("mine.ics", TWO.encode(), "text/calendar")})
         address = sent.headers["location"]
-        assert h1_of((await browser.get(address)).text) == "What we understood"
+        assert h1_of((await browser.get(address)).text) == "What we found"
         await browser.post(address, data={"event-0": "on", "event-1": "on"})
         page = (await browser.get(address)).text
         assert h1_of(page) == "Imported"

@@ -17,7 +17,7 @@ from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.search import event_lists as browsing
-from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.search.event_lists import MyEvents
 from openmeet.domain.search.search import SearchQuery, coming
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.tasks import reconcile
@@ -76,8 +76,8 @@ async def test_a_hidden_event_is_listed_for_its_author_only(db: Database):
         await attendance.answer(tx, people[0], event_here.slug, RsvpReply.GOING)
     await say(db, 9, "deactivated")
     async with db.reader() as reader:
-        assert await browsing.mine(reader, people[0].user_id, Mine.GOING, None, 10) == []
-        hosted = await browsing.mine(reader, event_here.author_id, Mine.HOSTING, None, 10)
+        assert await browsing.mine(reader, people[0].user_id, MyEvents.GOING, None, 10) == []
+        hosted = await browsing.mine(reader, event_here.author_id, MyEvents.HOSTING, None, 10)
     assert [one.id for one in hosted] == [event_here.id]
 
 

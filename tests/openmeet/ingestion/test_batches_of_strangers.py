@@ -21,10 +21,10 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.moderation import blocks
-from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks import actions as webhooks
-from openmeet.domain.webhooks.model import Happening
+from openmeet.domain.webhooks.model import WebhookEvent
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.kinds import JobKind
@@ -103,7 +103,7 @@ async def begin(db: Database) -> None:
             await registration.put(tx, made.id, registration_settings)
         address = "https://hook.example/answers"
         sealer = Sealer([bytes(32)])
-        await webhooks.register(tx, host, sealer, url=address, kinds={Happening.ANSWER}, group_id=None)
+        await webhooks.register(tx, host, sealer, url=address, kinds={WebhookEvent.ANSWER}, group_id=None)
     await take(db, OF_A_STRANGER)
     first = [said(number, key_of(uri), number, uri, "going") for number in range(5) for uri in THEIRS]
     await take(db, *first, said(MUTED, "zz", 5, OF_A_STRANGER.uri, "going"))
@@ -128,7 +128,7 @@ async def _decide(db: Database, host: Caller) -> None:
         await blocks.block(tx, host.user_id, blocked.user_id)
         muted = await identity_queries.find(tx, stranger(MUTED))
         assert muted is not None
-        await blocks.mute(tx, host.user_id, Subject(Thing.PERSON, muted.user_id))
+        await blocks.mute(tx, host.user_id, Subject(ModeratedKind.PERSON, muted.user_id))
 
 
 def said(number: int, rkey: str, at: int, about: str, word: str) -> RecordMessage:

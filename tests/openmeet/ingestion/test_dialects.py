@@ -10,7 +10,7 @@ import pytest
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Database
-from groundwork.errors import unpacked
+from groundwork.errors import decode_explanation
 from openmeet.network.ingestion.submitted import SubmissionResult, SubmittedRecord, process
 from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.inspect import LocatedRecord, find_records
@@ -128,7 +128,7 @@ async def test_a_record_without_a_row_has_a_reason(db: Database, case: str):
     async with db.reader() as reader:
         assert await reader.fetch("select id from events") == []
         rows = await reader.fetch("select reason from records")
-    assert [unpacked(row["reason"]) for row in rows] == [results.reason]
+    assert [decode_explanation(row["reason"]) for row in rows] == [results.reason]
 
 
 NEAR = {

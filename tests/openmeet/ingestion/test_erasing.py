@@ -205,7 +205,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         ana = Caller(user_id, "Ana")
-        await identities.agree(tx, user_id, handle="ana.example")
+        await identities.grant_consent(tx, user_id, handle="ana.example")
         tea = await events.create(
             tx, ana, check(Submission(title="Tea", starts="2026-04-01T17:00", time_zone="UTC", visibility="public"))
         )
@@ -386,7 +386,7 @@ async def test_local_answers_to_an_erased_event_stay_without_records(db: Databas
     await take(db, event(1, "tea", 1))
     async with db.transaction() as tx:
         ben = Caller(await identities.connect(tx, did(5), handle="ben.example", pds_url="https://pds.example"), "Ben")
-        await identities.agree(tx, ben.user_id, handle="ben.example")
+        await identities.grant_consent(tx, ben.user_id, handle="ben.example")
     await take(db, rsvp(5, "own", 2, TEA))
     async with db.transaction() as tx:
         mine = await attendance_queries.by_record_uri(tx, own)

@@ -9,7 +9,14 @@ from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.domain.events import queries as events
 from openmeet.domain.groups import administration
 from openmeet.domain.moderation import actions, policy, visibility
-from openmeet.domain.moderation.model import ModerationPolicy, Subject, SubjectVisibility, Thing, host_of, is_burst
+from openmeet.domain.moderation.model import (
+    ModeratedKind,
+    ModerationPolicy,
+    Subject,
+    SubjectVisibility,
+    host_of,
+    is_burst,
+)
 from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
 from openmeet.network.ingestion import intake
@@ -130,7 +137,7 @@ async def test_known_authors_do_not_wait(db, clock):
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
         await administration.follow(tx, ana, group.slug, did_of(1))
-        trusted = Subject(Thing.DID, did_of(2))
+        trusted = Subject(ModeratedKind.DID, did_of(2))
         await actions.decide(tx, ana.user_id, trusted, SubjectVisibility.TRUSTED, "")
     await receive(db, [event_of(number, "a", name=f"Of {number}") for number in (1, 2, 3, 4)])
     await live_at(db, {3: TOWN, 4: "https://elsewhere.example"}, frozenset({TOWN}))
@@ -187,7 +194,7 @@ async def test_the_wait_for_an_unresponsive_host_ends(db, clock):
 async def test_moderators_decisions_are_kept(db, clock):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
-        await actions.decide(tx, mo.user_id, Subject(Thing.DID, did_of(1)), SubjectVisibility.HIDDEN, "spam")
+        await actions.decide(tx, mo.user_id, Subject(ModeratedKind.DID, did_of(1)), SubjectVisibility.HIDDEN, "spam")
     await receive(db, [event_of(1, "a")])
     await live_at(db, {1: TOWN})
     clock.turn(HOUR)

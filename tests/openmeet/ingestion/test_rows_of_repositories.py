@@ -123,7 +123,7 @@ async def test_rows_without_a_record_are_found_without_a_table_scan(db: Database
         (seen.ANSWERED.replace("each(uri text)", "(select :uri as uri)"), {"uri": TEA.uri}),
         (seen.WAITED_FOR, {"subject_uris": [TEA.uri]}),
         (seen.PARKED_FOR_SUBJECTS, {"subject_uris": [TEA.uri]}),
-        (seen.COUNTED_FOR, {"subject_uri": TEA.uri}),
+        (seen.EFFECTIVE_RSVPS, {"subject_uri": TEA.uri}),
         (seen.COUNT_IN, {"uris": [TEA.uri]}),
         (seen.COUNT_PARKED, {"dids": [SHORT, LONGER]}),
     ],

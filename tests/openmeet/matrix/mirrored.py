@@ -105,7 +105,7 @@ class MirroredTown:
 
     async def take_back(self, who: Caller, message: ChatMessage) -> None:
         async with self.db.transaction() as tx:
-            await messages.take_back(tx, who, message.id)
+            await messages.retract(tx, who, message.id)
 
     async def agree(self, who: Caller, consent: MatrixConsent = MatrixConsent.NAME_AND_WORDS) -> None:
         self.clock.turn(SECOND)

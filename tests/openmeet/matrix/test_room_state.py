@@ -14,7 +14,7 @@ from openmeet.domain.chat.model import HistoryMode, RoomRetention
 from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.moderation import actions as moderation
-from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
 from tests.openmeet.matrix.test_bans import compared, ghost_of, in_the_room
@@ -109,7 +109,7 @@ async def test_a_suspended_account_is_removed_at_once_and_restored_later(
     """What the account had stored about the room is kept and applies again afterwards."""
     await in_the_room(town, town.ben, account)
     await follow(town)
-    room, subject = await town.matrix_room(), Subject(Thing.PERSON, town.ben.user_id)
+    room, subject = await town.matrix_room(), Subject(ModeratedKind.PERSON, town.ben.user_id)
     async with town.db.transaction() as tx:
         await readers.mark_read(tx, town.ben, town.room.id, 1)
         await moderation.decide(tx, town.ana.user_id, subject, SubjectVisibility.HIDDEN, "spam")

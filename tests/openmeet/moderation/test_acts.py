@@ -7,20 +7,20 @@ import pytest
 from groundwork.errors import Conflict, Refused
 from openmeet.domain.moderation import actions, audit_log, reports, visibility
 from openmeet.domain.moderation.model import (
+    ModeratedKind,
     ModerationAction,
     ReportOutcome,
     ReportReason,
     Subject,
     SubjectVisibility,
-    Thing,
 )
 from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.paging import ALL_ROWS
 from tests.openmeet.site_under_test import person
 
-EVENT = Subject(Thing.EVENT, "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46")
-DID = Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
-HOST = Subject(Thing.HOST, "https://pds.example")
+EVENT = Subject(ModeratedKind.EVENT, "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46")
+DID = Subject(ModeratedKind.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+HOST = Subject(ModeratedKind.HOST, "https://pds.example")
 
 
 async def state(reader, subject):
@@ -38,7 +38,7 @@ async def state(reader, subject):
         (DID, SubjectVisibility.ARRIVAL, SubjectVisibility.TRUSTED, ModerationAction.RELEASE, ModerationAction.HOLD),
         (EVENT, SubjectVisibility.BURST, SubjectVisibility.TRUSTED, ModerationAction.RELEASE, ModerationAction.HOLD),
         (
-            Subject(Thing.PERSON, "somebody"),
+            Subject(ModeratedKind.PERSON, "somebody"),
             SubjectVisibility.FIRST_EVENT,
             SubjectVisibility.TRUSTED,
             ModerationAction.RELEASE,

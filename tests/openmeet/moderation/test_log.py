@@ -4,10 +4,16 @@ import pytest
 
 from openmeet.domain.moderation import actions, audit_log, policy, visibility
 from openmeet.domain.moderation.audit_log import NewLogEntry
-from openmeet.domain.moderation.model import ModerationAction, ModerationPolicy, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import (
+    ModeratedKind,
+    ModerationAction,
+    ModerationPolicy,
+    Subject,
+    SubjectVisibility,
+)
 from tests.openmeet.site_under_test import person
 
-DID = Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+DID = Subject(ModeratedKind.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
 
 
 async def blocked(db):
@@ -91,7 +97,9 @@ async def test_a_decision_and_its_log_line_are_stored_together(db):
 async def test_lists_are_read_page_by_page(db):
     async with db.transaction() as tx:
         await audit_log.add(
-            tx, None, [NewLogEntry(ModerationAction.HIDE, Subject(Thing.EVENT, str(number))) for number in range(5)]
+            tx,
+            None,
+            [NewLogEntry(ModerationAction.HIDE, Subject(ModeratedKind.EVENT, str(number))) for number in range(5)],
         )
     async with db.reader() as reader:
         first = await audit_log.newest(reader, limit=3)

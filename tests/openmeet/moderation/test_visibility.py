@@ -13,7 +13,7 @@ from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import blocks, visibility
-from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import actions as series
@@ -49,10 +49,13 @@ async def from_network(tx):
 @pytest.mark.parametrize(
     ("thing", "state"),
     [
-        *((thing, SubjectVisibility.HIDDEN) for thing in (Thing.EVENT, Thing.DID, Thing.PERSON, Thing.HOST)),
+        *(
+            (thing, SubjectVisibility.HIDDEN)
+            for thing in (ModeratedKind.EVENT, ModeratedKind.DID, ModeratedKind.PERSON, ModeratedKind.HOST)
+        ),
         *(
             (thing, state)
-            for thing in (Thing.EVENT, Thing.DID)
+            for thing in (ModeratedKind.EVENT, ModeratedKind.DID)
             for state in (SubjectVisibility.BURST, SubjectVisibility.ARRIVAL)
         ),
     ],
@@ -63,7 +66,12 @@ async def test_a_network_event_is_hidden_with_anything_that_it_belongs_to(db, th
         mo = await person(tx, "Mo")
         subject = Subject(
             thing,
-            {Thing.EVENT: event.id, Thing.DID: DID, Thing.PERSON: author, Thing.HOST: "https://pds.example"}[thing],
+            {
+                ModeratedKind.EVENT: event.id,
+                ModeratedKind.DID: DID,
+                ModeratedKind.PERSON: author,
+                ModeratedKind.HOST: "https://pds.example",
+            }[thing],
         )
         assert await exists(tx, event) == (True, True)
         await visibility.change(tx, subject, SubjectVisibility.SHOWN, state, reason="", by=mo.user_id)
@@ -78,7 +86,7 @@ async def test_a_hidden_event_is_visible_to_its_host_only(db):
         event = await event_by(tx, ana)
         await visibility.change(
             tx,
-            Subject(Thing.EVENT, event.id),
+            Subject(ModeratedKind.EVENT, event.id),
             SubjectVisibility.SHOWN,
             SubjectVisibility.HIDDEN,
             reason="",
@@ -93,7 +101,7 @@ async def test_a_held_newcomer_can_still_use_private_events(db):
         ana = await person(tx, "Ana")
         public = await event_by(tx, ana)
         unlisted = await event_by(tx, ana, visibility="unlisted")
-        await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
+        await visibility.hold(tx, [Subject(ModeratedKind.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
         assert await exists(tx, public) == (False, False)
         assert (await exists(tx, unlisted))[1]
 
@@ -107,7 +115,7 @@ async def test_hiding_a_series_hides_its_dates_and_hiding_a_group_its_events(db,
         group = await group_by(tx, ana)
         inside = await member(tx, group, ana, "Cleo")
         event = await event_by_group(tx, ana, group)
-        for subject in (Subject(Thing.SERIES, made.id), Subject(Thing.GROUP, group.id)):
+        for subject in (Subject(ModeratedKind.SERIES, made.id), Subject(ModeratedKind.GROUP, group.id)):
             await visibility.change(
                 tx, subject, SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN, reason="", by=ben.user_id
             )
@@ -120,7 +128,7 @@ async def test_hiding_a_series_hides_its_dates_and_hiding_a_group_its_events(db,
         assert await membership_queries.listed(tx, [], None, after=None, limit=9) == []
         assert await membership_queries.of_user(tx, inside.user_id, limit=9) == []
         assert [one.group.id for one in await membership_queries.of_user(tx, ana.user_id, limit=9)] == [group.id]
-        for subject in (Subject(Thing.SERIES, made.id), Subject(Thing.GROUP, group.id)):
+        for subject in (Subject(ModeratedKind.SERIES, made.id), Subject(ModeratedKind.GROUP, group.id)):
             await visibility.change(
                 tx, subject, SubjectVisibility.HIDDEN, SubjectVisibility.SHOWN, reason="", by=ben.user_id
             )
@@ -182,7 +190,7 @@ async def test_a_mute_affects_only_the_person_who_muted(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        await blocks.mute(tx, ben.user_id, Subject(Thing.PERSON, ana.user_id))
+        await blocks.mute(tx, ben.user_id, Subject(ModeratedKind.PERSON, ana.user_id))
         assert await exists(tx, event, ben) == (False, True)
         assert await exists(tx, event, ana) == (True, True)
         await blocks.unmute(tx, ben.user_id, ana.user_id)

@@ -16,7 +16,13 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import audit_log, newcomers, policy, visibility
-from openmeet.domain.moderation.model import ModerationAction, ModerationPolicy, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import (
+    ModeratedKind,
+    ModerationAction,
+    ModerationPolicy,
+    Subject,
+    SubjectVisibility,
+)
 from openmeet.domain.moderation.newcomers import EventCount
 from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.moderation_effects import actions
@@ -48,7 +54,7 @@ async def test_the_host_of_a_hidden_event_is_told_why_and_when_it_is_back(db, cl
     async with db.transaction() as tx:
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")
         event = await event_by(tx, ana)
-        subject = Subject(Thing.EVENT, event.id)
+        subject = Subject(ModeratedKind.EVENT, event.id)
         with pytest.raises(InvalidForm, match=ModerationReason.EXPLANATION_NEEDED):
             await actions.decide(tx, mo, subject, SubjectVisibility.HIDDEN, " ")
         step = await actions.decide(tx, mo, subject, SubjectVisibility.HIDDEN, "It names a person's home.")
@@ -81,7 +87,7 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_when_it_is_back(db,
         await tx.execute("delete from notifications where user_id <> :nobody", nobody="")
         await tx.execute("delete from notification_emails where user_id <> :nobody", nobody="")
         step = await actions.decide(
-            tx, mo, Subject(Thing.GROUP, group.id), SubjectVisibility.HIDDEN, "It sells tickets."
+            tx, mo, Subject(ModeratedKind.GROUP, group.id), SubjectVisibility.HIDDEN, "It sells tickets."
         )
         assert [one.kind.name for one in await newest(tx, ben.user_id, 50)] == []
         ((_, line),) = await items(tx, await newest(tx, bea.user_id, 50), bea.user_id)
@@ -115,8 +121,8 @@ async def test_a_blocked_person_loses_all_places_and_gets_none(db):
             answer=RsvpRecordStatus.INTERESTED,
             first_seen=tx.now,
         )
-        await actions.decide(tx, mo, Subject(Thing.DID, DID), SubjectVisibility.HIDDEN, "")
-        step = await actions.decide(tx, mo, Subject(Thing.PERSON, eve.user_id), SubjectVisibility.HIDDEN, "")
+        await actions.decide(tx, mo, Subject(ModeratedKind.DID, DID), SubjectVisibility.HIDDEN, "")
+        step = await actions.decide(tx, mo, Subject(ModeratedKind.PERSON, eve.user_id), SubjectVisibility.HIDDEN, "")
         counts = (await answers.counts(tx, [event.id]))[event.id]
         assert (counts.going, counts.interested, counts.seats) == (0, 0, 0)
         with pytest.raises(Exception, match=AttendanceReason.NOT_WELCOME):
@@ -142,7 +148,7 @@ async def test_the_first_public_event_of_a_new_account_waits_for_a_moderator(db,
         await drafts.publish(tx, ana, draft.slug, details(title="First"))
         await event_by(tx, ana, title="Second")
         assert await found(tx) == ["Before", "Of an old account"]
-        step = await actions.decide(tx, mo, Subject(Thing.PERSON, ana.user_id), SubjectVisibility.TRUSTED, "")
+        step = await actions.decide(tx, mo, Subject(ModeratedKind.PERSON, ana.user_id), SubjectVisibility.TRUSTED, "")
         assert sorted(await found(tx)) == ["Before", "First", "Of an old account", "Second"]
         assert await moderation_notices(tx, ana) == [(False, "")]
         await event_by(tx, ana, title="Third")
@@ -157,11 +163,13 @@ async def test_refusing_a_first_event_hides_it_and_the_next_one_waits_too(db):
         await policy.change(tx, ModerationPolicy(holds_first_events=True), by=mo.user_id)
         ana = await person(tx, "Ana")
         first = await event_by(tx, ana, title="First")
-        await actions.decide(tx, mo, Subject(Thing.EVENT, first.id), SubjectVisibility.HIDDEN, "No advertising.")
+        await actions.decide(
+            tx, mo, Subject(ModeratedKind.EVENT, first.id), SubjectVisibility.HIDDEN, "No advertising."
+        )
         assert await moderation_notices(tx, ana) == [(True, "No advertising.")]
         await event_by(tx, ana, title="Second")
         assert await found(tx) == []
-        await actions.decide(tx, mo, Subject(Thing.PERSON, ana.user_id), SubjectVisibility.TRUSTED, "")
+        await actions.decide(tx, mo, Subject(ModeratedKind.PERSON, ana.user_id), SubjectVisibility.TRUSTED, "")
         assert await found(tx) == ["Second"]
 
 
@@ -172,7 +180,7 @@ async def test_a_burst_is_decided_at_once_and_undone_per_host(db):
         await newcomers.meet(tx, [EventCount(did, "", 1) for did in dids])
         for number, did in enumerate(dids):
             await note_host(tx, did, f"https://pds.{'spam' if number < 4 else 'fair'}.org", frozenset())
-        await visibility.hold(tx, [Subject(Thing.DID, did) for did in dids], SubjectVisibility.BURST)
+        await visibility.hold(tx, [Subject(ModeratedKind.DID, did) for did in dids], SubjectVisibility.BURST)
         assert await actions.decide_waiting(tx, mo, SubjectVisibility.TRUSTED, host="unknown.org", reason="") == 0
 
         assert await actions.decide_waiting(tx, mo, SubjectVisibility.HIDDEN, host="spam.org", reason="spam") == 4
@@ -211,4 +219,4 @@ async def test_only_people_named_by_the_operator_are_moderators(db):
             ModerationAction.NAME,
         ]
         with pytest.raises(NotFound):
-            await actions.decide(tx, mo, Subject(Thing.EVENT, "nothing"), SubjectVisibility.HIDDEN, "x")
+            await actions.decide(tx, mo, Subject(ModeratedKind.EVENT, "nothing"), SubjectVisibility.HIDDEN, "x")

@@ -4,7 +4,7 @@ import pytest
 
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import labels, policy, reports, visibility
-from openmeet.domain.moderation.model import ModerationPolicy, ReportReason, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, ReportReason, Subject, SubjectVisibility
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
@@ -88,8 +88,10 @@ async def test_nobody_else_has_access(site):
 async def test_every_page_can_be_shown_with_content(site):
     ana, _ = await ids(site)
     async with site.db.transaction() as tx:
-        await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
-        await visibility.hold(tx, [Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")], SubjectVisibility.BURST)
+        await visibility.hold(tx, [Subject(ModeratedKind.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
+        await visibility.hold(
+            tx, [Subject(ModeratedKind.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")], SubjectVisibility.BURST
+        )
     async with site.browser() as mo:
         await sign_up(mo, "mo@example.org", "Mo")
         waiting = (await mo.get("/moderation/waiting")).text
@@ -241,7 +243,7 @@ async def test_the_api_shows_labels_and_their_labellers(site):
         assert one["labels"][0]["cid"] is None
         assert one["labels"][0]["expiresAt"] is None
         async with site.db.transaction() as tx:
-            await reports.put(tx, ana.user_id, Subject(Thing.EVENT, event.id), ReportReason.SPAM, "x")
+            await reports.put(tx, ana.user_id, Subject(ModeratedKind.EVENT, event.id), ReportReason.SPAM, "x")
         (entry,) = (await client.get("/api/moderation/queue", headers=mo)).json()["entries"]
         assert [label["value"] for label in entry["labels"]] == ["rude", "spam"]
         act = {"act": "hide", "thing": "did", "subjectId": did, "reason": "Spam."}

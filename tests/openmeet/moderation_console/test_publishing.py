@@ -3,7 +3,7 @@ subject is hidden.
 """
 
 from openmeet.domain.moderation import policy
-from openmeet.domain.moderation.model import ModerationPolicy, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, Subject, SubjectVisibility
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.publications import PublicationKind
@@ -13,7 +13,7 @@ __all__ = ["deployment"]
 
 
 async def decide(
-    deployment: Deployment, moderator: Caller, thing: Thing, subject: str, state: SubjectVisibility
+    deployment: Deployment, moderator: Caller, thing: ModeratedKind, subject: str, state: SubjectVisibility
 ) -> None:
     async with deployment.db.transaction() as tx:
         await actions.decide(tx, moderator, Subject(thing, subject), state, "because")
@@ -27,7 +27,7 @@ async def test_a_first_event_is_published_once_a_moderator_has_released_it(deplo
     event = await deployment.event(ana)
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state == "withheld"
-    await decide(deployment, mo, Thing.PERSON, ana.user_id, SubjectVisibility.TRUSTED)
+    await decide(deployment, mo, ModeratedKind.PERSON, ana.user_id, SubjectVisibility.TRUSTED)
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state == "published"
 
@@ -38,11 +38,11 @@ async def test_a_record_stays_while_its_event_is_hidden_and_is_updated_afterward
     await deployment.deliver_publications()
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from events where id = :id", id=event.id)
-    await decide(deployment, mo, Thing.EVENT, event.id, SubjectVisibility.HIDDEN)
+    await decide(deployment, mo, ModeratedKind.EVENT, event.id, SubjectVisibility.HIDDEN)
     await deployment.revise(ana, event.slug, title="Another title")
     await deployment.deliver_publications()
     assert (await deployment.record(row["record_uri"]))["name"] == "Tea in the park"
-    await decide(deployment, mo, Thing.EVENT, event.id, SubjectVisibility.SHOWN)
+    await decide(deployment, mo, ModeratedKind.EVENT, event.id, SubjectVisibility.SHOWN)
     await deployment.revise(ana, event.slug, title="A third title")
     await deployment.deliver_publications()
     assert (await deployment.record(row["record_uri"]))["name"] == "A third title"

@@ -26,7 +26,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import announcements
 from openmeet.domain.groups.model import Group
 from openmeet.domain.moderation import blocks
-from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.moderation_effects import actions as moderation
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.kinds import NotificationKind
@@ -276,11 +276,11 @@ async def test_people_who_block_or_mute_in_between_are_not_notified(
     scene = await make(db, clock)
     await scene.happen()
     host, people = scene.host, scene.people
-    muted = Subject(Thing.GROUP, scene.group.id) if scene.group else Subject(Thing.PERSON, host.user_id)
+    muted = Subject(ModeratedKind.GROUP, scene.group.id) if scene.group else Subject(ModeratedKind.PERSON, host.user_id)
     async with db.transaction() as tx:
         await safety.block(tx, people[4], host.user_id)
         await safety.block(tx, host, people[5].user_id)
-        await blocks.mute(tx, people[6].user_id, Subject(Thing.PERSON, host.user_id))
+        await blocks.mute(tx, people[6].user_id, Subject(ModeratedKind.PERSON, host.user_id))
         await blocks.mute(tx, people[7].user_id, muted)
     await deliver(db)
     expected = [[scene.kind] for _ in people]
@@ -362,7 +362,7 @@ async def test_an_event_hidden_in_between_is_announced_once_it_is_shown(
         (row,) = await tx.fetch("select id from events order by created_at desc limit 1")
         moderator = await person(tx, "Mo")
         step = await moderation.decide(
-            tx, moderator, Subject(Thing.EVENT, row["id"]), SubjectVisibility.HIDDEN, "Look at it first."
+            tx, moderator, Subject(ModeratedKind.EVENT, row["id"]), SubjectVisibility.HIDDEN, "Look at it first."
         )
 
     async def announce() -> None:

@@ -46,7 +46,7 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import CODE_MAIL
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.deliver import webhook_handler
-from openmeet.domain.webhooks.model import OFF_MAIL, Happening
+from openmeet.domain.webhooks.model import OFF_MAIL, WebhookEvent
 from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
@@ -105,7 +105,7 @@ async def _webhook_off(site: Site, _: object) -> None:
     http, sealer = HttpClient(DEVELOPMENT), Sealer([b"s" * 32])
     async with site.db.transaction() as tx:
         owner = await person(tx, "Hooked")
-        await webhooks.register(tx, owner, sealer, url=f"{serving.url}/hook", kinds={Happening.EVENT}, group_id=None)
+        await webhooks.register(tx, owner, sealer, url=f"{serving.url}/hook", kinds={WebhookEvent.EVENT}, group_id=None)
         await event_by(tx, owner)
     handler = webhook_handler(site.db, http, sealer, webhook_view(ORIGIN))
     while await run_once(site.db, {JobKind.WEBHOOK: one_by_one(handler)}):

@@ -32,7 +32,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks import actions as webhooks
-from openmeet.domain.webhooks.model import Happening
+from openmeet.domain.webhooks.model import WebhookEvent
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.calendar import feed
@@ -239,7 +239,7 @@ async def _own_things(tx: Transaction, planted: Planted) -> None:
     await access.make(tx, ana, NewToken(planted.secret("tokenname"), frozenset(TokenScope), None))
     address = f"https://hook.example/{planted.secret('hook')}"
     webhook, _ = await webhooks.register(
-        tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=frozenset(Happening), group_id=None
+        tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=frozenset(WebhookEvent), group_id=None
     )
     planted.addresses["webhooks"] = [{"id": webhook.id, "deliveryId": webhook.id}]
 

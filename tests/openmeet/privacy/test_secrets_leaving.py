@@ -20,7 +20,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
+from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Webhook, WebhookDelivery, WebhookEvent, WebhookId
 from openmeet.emails.composers import composers
 from openmeet.emails.render import EmailContext
 from openmeet.outbox.emails import email_handler
@@ -102,14 +102,18 @@ async def test_webhooks_tell_each_what_is_meant_for_everybody(make_sqlite, clock
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         planted = await plant(tx)
-        subjects = [(Happening.EVENT, row["id"]) for row in await tx.fetch("select id from events order by id")]
-        subjects += [(Happening.ANSWER, row["id"]) for row in await tx.fetch("select id from attendances order by id")]
+        subjects = [(WebhookEvent.EVENT, row["id"]) for row in await tx.fetch("select id from events order by id")]
         subjects += [
-            (Happening.MEMBERSHIP, f"{row['group_id']}/{row['user_id']}")
+            (WebhookEvent.ANSWER, row["id"]) for row in await tx.fetch("select id from attendances order by id")
+        ]
+        subjects += [
+            (WebhookEvent.MEMBERSHIP, f"{row['group_id']}/{row['user_id']}")
             for row in await tx.fetch("select group_id, user_id from group_members order by id")
         ]
-        subjects += [(Happening.SERIES, row["id"]) for row in await tx.fetch("select id from event_series order by id")]
-        subjects += [(Happening.GROUP, row["id"]) for row in await tx.fetch("select id from groups order by id")]
+        subjects += [
+            (WebhookEvent.SERIES, row["id"]) for row in await tx.fetch("select id from event_series order by id")
+        ]
+        subjects += [(WebhookEvent.GROUP, row["id"]) for row in await tx.fetch("select id from groups order by id")]
     found = {}
     for viewer in SIGNED_UP:
         hook = Webhook(
@@ -117,7 +121,7 @@ async def test_webhooks_tell_each_what_is_meant_for_everybody(make_sqlite, clock
             planted.callers[viewer].user_id,
             None,
             "https://x.example",
-            frozenset(Happening),
+            frozenset(WebhookEvent),
             b"",
             None,
             "",
@@ -180,7 +184,7 @@ async def test_the_network_gets_only_what_everybody_may_know(deployment, is_open
     async with deployment.db.transaction() as tx:
         planted = await plant(tx, is_open=is_open)
         for viewer in SIGNED_UP:
-            await identities.agree(tx, planted.callers[viewer].user_id, handle=f"the-{viewer}.town.test")
+            await identities.grant_consent(tx, planted.callers[viewer].user_id, handle=f"the-{viewer}.town.test")
     await deployment.deliver_jobs()
     while await deployment.deliver_publications():
         pass

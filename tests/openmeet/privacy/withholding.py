@@ -11,7 +11,7 @@ from openmeet.domain.events import group_events
 from openmeet.domain.events.model import Details
 from openmeet.domain.groups import administration
 from openmeet.domain.moderation import actions, visibility
-from openmeet.domain.moderation.model import ReportReason, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject, SubjectVisibility
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
@@ -37,11 +37,11 @@ async def withhold(tx: Transaction, planted: Planted, *, is_open: bool = False) 
     if is_open:
         return
     planted.hidden |= {hidden.slug, waiting.slug, inside.slug, group.slug}
-    for thing, subject in ((Thing.EVENT, hidden.id), (Thing.GROUP, group.id)):
+    for thing, subject in ((ModeratedKind.EVENT, hidden.id), (ModeratedKind.GROUP, group.id)):
         await actions.decide(tx, new.user_id, Subject(thing, subject), SubjectVisibility.HIDDEN, "A moderator's reason")
-    await visibility.hold(tx, [Subject(Thing.PERSON, new.user_id)], SubjectVisibility.FIRST_EVENT)
+    await visibility.hold(tx, [Subject(ModeratedKind.PERSON, new.user_id)], SubjectVisibility.FIRST_EVENT)
     said = planted.secret("reported", GUEST, host=False)
-    await safety.report(tx, planted.callers[GUEST], Thing.PERSON, ana.user_id, ReportReason.OTHER, said)
+    await safety.report(tx, planted.callers[GUEST], ModeratedKind.PERSON, ana.user_id, ReportReason.OTHER, said)
 
 
 async def keep_away(tx: Transaction, planted: Planted) -> None:

@@ -78,7 +78,7 @@ async def test_answers_are_retracted_if_the_host_withdraws_consent(deployment: D
     await deliver_all(deployment)
     assert await absent(deployment, uri)
     async with deployment.db.transaction() as tx:
-        await identities.agree(tx, ben.user_id, handle="ben.town.test")
+        await identities.grant_consent(tx, ben.user_id, handle="ben.town.test")
     await deliver_all(deployment)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)

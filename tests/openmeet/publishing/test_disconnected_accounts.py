@@ -227,7 +227,7 @@ async def test_consent_that_ended_with_the_account_does_not_count_as_a_refusal(d
     assert (await deployment.record(uri))["name"] == "Tea in the park"
     async with deployment.db.transaction() as tx:
         if says == "yes":
-            await actions.agree(tx, cleo.user_id, handle="cleo.town.test")
+            await actions.grant_consent(tx, cleo.user_id, handle="cleo.town.test")
         elif says == "no":
             await actions.withdraw(tx, cleo.user_id)
     await deliver_publications(deployment)

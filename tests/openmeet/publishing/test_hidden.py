@@ -4,7 +4,7 @@ import pytest
 
 from openmeet.domain.moderation import actions
 from openmeet.domain.moderation import model as moderation
-from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.users import actions as users
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -16,7 +16,7 @@ async def hide(deployment: Deployment, event_id: str) -> None:
     async with deployment.db.transaction() as tx:
         moderator = await users.create_person(tx, display_name="Moderator", email="moderator@example.org")
         await actions.decide(
-            tx, moderator, Subject(Thing.EVENT, event_id), moderation.SubjectVisibility.HIDDEN, "Not now."
+            tx, moderator, Subject(ModeratedKind.EVENT, event_id), moderation.SubjectVisibility.HIDDEN, "Not now."
         )
 
 

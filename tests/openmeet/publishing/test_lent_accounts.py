@@ -167,7 +167,7 @@ async def test_a_series_edited_by_others_waits_for_its_owner(deployment: Deploym
     await deliver_all(deployment)
     assert await repository(deployment, ana) == before
     async with deployment.db.transaction() as tx:
-        await record_settings.agree(tx, ana, series.slug)
+        await record_settings.approve_publication(tx, ana, series.slug)
     await deliver_all(deployment)
     after = await repository(deployment, ana)
     assert (after.keys(), {name for name, _ in after.values()}) == (before.keys(), {"Coffee"})

@@ -205,7 +205,7 @@ async def test_without_the_new_owners_consent_the_old_record_stays(deployment: D
         PublicationState.WITHHELD,
     )
     async with deployment.db.transaction() as tx:
-        await identities.agree(tx, ben.user_id, handle="ben.town.test")
+        await identities.grant_consent(tx, ben.user_id, handle="ben.town.test")
     await deployment.deliver_jobs()
     await deliver_publications(deployment)
     new = (await now(deployment, event)).record_uri

@@ -34,7 +34,7 @@ async def test_a_private_answer_is_withheld_and_a_public_one_published(make_sqli
             pds_url="https://pds.example",
             is_default=True,
         )
-        await identities.agree(tx, ben.user_id, handle="ben.example")
+        await identities.grant_consent(tx, ben.user_id, handle="ben.example")
         mine = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=is_private))
         leased = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         assert type(await eligibility.decide(tx, leased, Switchboard())) is decision

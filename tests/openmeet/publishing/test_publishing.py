@@ -48,7 +48,7 @@ async def test_consent_creates_the_repository_and_publishes(deployment: Deployme
     event = await deployment.event(ana)
     await deployment.deliver_publications()
     async with deployment.db.transaction() as tx:
-        await identities.agree(tx, ana.user_id, handle="ana.town.test")
+        await identities.grant_consent(tx, ana.user_id, handle="ana.town.test")
     await deployment.deliver_jobs()
     await deployment.deliver_publications()
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
@@ -67,7 +67,7 @@ async def test_the_account_is_created_once_despite_a_lost_response(deployment: D
     """The stored handle and password find the account that was created by the request whose response was lost."""
     ana = await deployment.person(agrees=False)
     async with deployment.db.transaction() as tx:
-        await identities.agree(tx, ana.user_id, handle="ana.town.test")
+        await identities.grant_consent(tx, ana.user_id, handle="ana.town.test")
     deployment.proxy.loses = lambda request: request.path.endswith("createAccount")
     await deployment.deliver_jobs()
     assert deployment.proxy.lost >= 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from at_network.xrpc_client import XrpcClient
-from groundwork.errors import unpacked
+from groundwork.errors import decode_explanation
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.groups import administration, invitation_queries
@@ -412,7 +412,7 @@ async def test_an_unreadable_series_record_changes_nothing_and_is_logged(
     await put(deployment, ana, uri, **wrong)
     await deployment.listen(ana.user_id)
     assert (await series_now(deployment, series)).timing == series.timing
-    kept = explain(unpacked((await decided(deployment, uri))["record"].decision.theirs))
+    kept = explain(decode_explanation((await decided(deployment, uri))["record"].decision.theirs))
     assert all(str(one) in kept for value in wrong.values() for one in (value if isinstance(value, list) else [value]))
     await edit_series(deployment, ana, series, description="Bring two cups.")
     await deliver_publications(deployment)

@@ -36,7 +36,7 @@ async def sign_in(far: Far, page: Page, name: str) -> Caller:
     await expect(page).to_have_url(f"{far.url}/")
     found = await far.identity(name)
     async with far.db.transaction() as tx:
-        await identities.agree(tx, found.user_id, handle=found.handle)
+        await identities.grant_consent(tx, found.user_id, handle=found.handle)
     return Caller(found.user_id, name)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from groundwork.clock import DAY
-from groundwork.errors import unpacked
+from groundwork.errors import decode_explanation
 from openmeet.domain.events import series_dates
 from openmeet.domain.series import actions, cancel_dates, queries
 from openmeet.domain.series.model import Series
@@ -81,7 +81,7 @@ async def test_an_invalid_rule_is_kept_for_the_host_to_read(deployment: Deployme
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;COUNT=10", [])
     async with deployment.db.reader() as reader:
         (one,) = await merge_decisions.of_record(reader, uri)
-    assert unpacked(one.decision.theirs) == RecordReason.THEIRS_NOT_APPLIED(
+    assert decode_explanation(one.decision.theirs) == RecordReason.THEIRS_NOT_APPLIED(
         problem=RecordReason.RULE_NOT_SUPPORTED(), record="FREQ=SECONDLY"
     )
 
@@ -127,6 +127,6 @@ async def test_concurrent_changes_made_here_are_kept(deployment: Deployment):
     assert (after["rrule"], after["exdate"]) == ("FREQ=WEEKLY;UNTIL=20260509T160000Z", ["2026-03-14T18:00:00"])
     async with deployment.db.reader() as reader:
         (one,) = await merge_decisions.of_record(reader, uri)
-    assert unpacked(one.decision.theirs) == RecordReason.THEIRS_NOT_APPLIED(
+    assert decode_explanation(one.decision.theirs) == RecordReason.THEIRS_NOT_APPLIED(
         problem=RecordReason.SERIES_CHANGED_HERE(), record="FREQ=DAILY;COUNT=3"
     )

@@ -71,7 +71,7 @@ class TwoServers:
             )
         ).user_id
         async with self.deployment.db.transaction() as tx:
-            await identities.agree(tx, user_id, handle=made["handle"])
+            await identities.grant_consent(tx, user_id, handle=made["handle"])
         return Caller(user_id, name)
 
     async def did(self, who: Caller) -> str:

@@ -27,7 +27,7 @@ async def withdraw(deployment: Deployment, person: Caller) -> None:
 
 async def agree(deployment: Deployment, person: Caller) -> None:
     async with deployment.db.transaction() as tx:
-        await identities.agree(tx, person.user_id, handle="cleo.town.test")
+        await identities.grant_consent(tx, person.user_id, handle="cleo.town.test")
 
 
 async def run_until_idle(deployment: Deployment, person: Caller) -> None:

@@ -149,7 +149,7 @@ def test_membership_records_are_read_back_as_written():
     for collection, record in ((MEMBERSHIP, said), (ACCEPTANCE, accepted), (GROUP_EVENT, listed)):
         validate_record(Catalog(), collection, record)
     mine = read_statement(MEMBERSHIP, BEN, {**said, "role": f"{GROUP}#owner"})
-    assert (mine.saying, mine.about, mine.role) == (StatementKind.MEMBERSHIP, BEN, GroupRole.MEMBER)
+    assert (mine.kind, mine.about, mine.role) == (StatementKind.MEMBERSHIP, BEN, GroupRole.MEMBER)
     theirs = read_statement(ACCEPTANCE, ANA, accepted)
     assert (theirs.about, theirs.role, theirs.refers_to) == (BEN, GroupRole.ADMIN, SAID.uri)
     assert read_statement(GROUP_EVENT, ANA, listed).about == event.uri

@@ -20,7 +20,7 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.search import event_lists as browsing
-from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.search.event_lists import MyEvents
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import follower_queries, ownership
 from openmeet.domain.series.reasons import SeriesReason
@@ -112,8 +112,8 @@ async def test_an_invitation_does_not_reach_somebody_who_blocks_the_host(db: Dat
         if who == "Ben":
             await invitations.invite(tx, ana, event.slug, "ben@example.org")
         assert await newest(tx, ben.user_id, 9) == []
-        assert await browsing.mine(tx, ben.user_id, Mine.WAITING, None, 9) == []
-        assert (await browsing.counts_of_mine(tx, ben.user_id))[Mine.WAITING] == 0
+        assert await browsing.mine(tx, ben.user_id, MyEvents.WAITING, None, 9) == []
+        assert (await browsing.counts_of_mine(tx, ben.user_id))[MyEvents.WAITING] == 0
         cleo = await person(tx, "Cleo")
         await invitations.invite(tx, ana, event.slug, "cleo@example.org")
-        assert len(await browsing.mine(tx, cleo.user_id, Mine.WAITING, None, 9)) == 1
+        assert len(await browsing.mine(tx, cleo.user_id, MyEvents.WAITING, None, 9)) == 1

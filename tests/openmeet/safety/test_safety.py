@@ -14,7 +14,7 @@ from openmeet.domain.groups import administration, announcements
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import reports
-from openmeet.domain.moderation.model import ReportReason, Subject, Thing
+from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions
 from openmeet.domain.safety.reasons import SafetyReason
@@ -117,19 +117,19 @@ async def test_blocked_people_cannot_notify_but_important_changes_are_told(db):
         group = await group_by(tx, ana)
         inside = await member(tx, group, ana, "Dan")
         await tx.execute("delete from notifications")
-        await actions.mute(tx, inside, Subject(Thing.GROUP, group.id))
+        await actions.mute(tx, inside, Subject(ModeratedKind.GROUP, group.id))
         await announcements.announce(tx, ana, group.slug, "Hello")
         assert await kinds(tx, inside) == []
-        await actions.unmute(tx, inside, Subject(Thing.GROUP, group.id))
+        await actions.unmute(tx, inside, Subject(ModeratedKind.GROUP, group.id))
         await announcements.announce(tx, ana, group.slug, "Hello again")
         assert await kinds(tx, inside) == ["announcement"]
         event = await event_by(tx, ben)
-        await actions.mute(tx, ben, Subject(Thing.PERSON, cleo.user_id))
+        await actions.mute(tx, ben, Subject(ModeratedKind.PERSON, cleo.user_id))
         await attendance.answer(tx, cleo, event.slug, GOING)
         assert await kinds(tx, ben) == []
         await attendance.answer(tx, inside, event.slug, GOING)
         assert await kinds(tx, ben) == ["new_answer"]
-        await actions.mute(tx, cleo, Subject(Thing.PERSON, ben.user_id))
+        await actions.mute(tx, cleo, Subject(ModeratedKind.PERSON, ben.user_id))
         from_host = await invitations.invite(tx, ben, event.slug, "ana@example.org")
         assert await kinds(tx, ana) == ["invited"]
         assert from_host.user_id == ana.user_id
@@ -140,16 +140,20 @@ async def test_nobody_reports_their_own_or_invisible_things(db):
         ana, ben = await people(tx, "Ana", "Ben")
         event, private = await event_by(tx, ana), await event_by(tx, ana, visibility="private")
         group = await group_by(tx, ana, visibility="private")
-        await actions.report(tx, ben, Thing.EVENT, event.slug, ReportReason.SPAM, "")
+        await actions.report(tx, ben, ModeratedKind.EVENT, event.slug, ReportReason.SPAM, "")
         with pytest.raises(Refused, match=SafetyReason.OWN_CONTENT):
-            await actions.report(tx, ana, Thing.EVENT, event.slug, ReportReason.SPAM, "")
-        for thing, slug in ((Thing.EVENT, private.slug), (Thing.GROUP, group.slug), (Thing.PERSON, "nobody")):
+            await actions.report(tx, ana, ModeratedKind.EVENT, event.slug, ReportReason.SPAM, "")
+        for thing, slug in (
+            (ModeratedKind.EVENT, private.slug),
+            (ModeratedKind.GROUP, group.slug),
+            (ModeratedKind.PERSON, "nobody"),
+        ):
             with pytest.raises(NotFound):
                 await actions.report(tx, ben, thing, slug, ReportReason.SPAM, "")
         with pytest.raises(Refused, match=SafetyReason.CANNOT_BLOCK_ONESELF):
             await actions.block(tx, ana, ana.user_id)
         with pytest.raises(NotFound):
-            await actions.mute(tx, ben, Subject(Thing.GROUP, group.id))
+            await actions.mute(tx, ben, Subject(ModeratedKind.GROUP, group.id))
 
 
 async def test_merged_people_block_everyone_that_either_blocked(db):
@@ -159,14 +163,14 @@ async def test_merged_people_block_everyone_that_either_blocked(db):
         await actions.block(tx, ana, ben.user_id)
         await actions.block(tx, cleo, old.user_id)
         await actions.block(tx, old, ana.user_id)
-        await actions.mute(tx, old, Subject(Thing.PERSON, cleo.user_id))
+        await actions.mute(tx, old, Subject(ModeratedKind.PERSON, cleo.user_id))
         event = await event_by(tx, ben)
         for host in (old, ana):
             await event_by(tx, host)
         for who in (old, ana):
-            await actions.report(tx, who, Thing.EVENT, event.slug, ReportReason.SPAM, who.display_name)
-        await actions.report(tx, cleo, Thing.PERSON, old.user_id, ReportReason.ABUSE, "")
-        await actions.report(tx, cleo, Thing.PERSON, ana.user_id, ReportReason.ABUSE, "")
+            await actions.report(tx, who, ModeratedKind.EVENT, event.slug, ReportReason.SPAM, who.display_name)
+        await actions.report(tx, cleo, ModeratedKind.PERSON, old.user_id, ReportReason.ABUSE, "")
+        await actions.report(tx, cleo, ModeratedKind.PERSON, ana.user_id, ReportReason.ABUSE, "")
         await reassign_blocks(tx, old.user_id, ana.user_id)
         blocks = await tx.fetch("select user_id, blocked_id from user_blocks order by user_id, blocked_id")
         assert {(row["user_id"], row["blocked_id"]) for row in blocks} == {

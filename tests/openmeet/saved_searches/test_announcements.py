@@ -17,7 +17,7 @@ from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.moderation import blocks
-from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.moderation_effects import actions as acting
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications import queries as notifications
@@ -126,7 +126,7 @@ async def test_an_event_held_by_moderation_is_announced_once_it_is_shown(db: Dat
     async with db.transaction() as tx:
         event = await event_by(tx, host, title="Jazz night", **COMING)
         step = await acting.decide(
-            tx, mo, Subject(Thing.EVENT, event.id), SubjectVisibility.HIDDEN, "Look at it first."
+            tx, mo, Subject(ModeratedKind.EVENT, event.id), SubjectVisibility.HIDDEN, "Look at it first."
         )
     assert await heard(db, clock, ana) == []
     assert await heard(db, clock, ana) == []
@@ -142,7 +142,7 @@ async def test_people_who_block_or_mute_the_host_are_not_notified(db: Database, 
         people = [await looking_for(tx, name, q="jazz") for name in ("Ana", "Ben", "Cleo", "Dan")]
         await safety.block(tx, people[0], host.user_id)
         await safety.block(tx, host, people[1].user_id)
-        await blocks.mute(tx, people[2].user_id, Subject(Thing.PERSON, host.user_id))
+        await blocks.mute(tx, people[2].user_id, Subject(ModeratedKind.PERSON, host.user_id))
         await actions.save(tx, host, {"q": "jazz"})
     clock.turn(MINUTE)
     async with db.transaction() as tx:

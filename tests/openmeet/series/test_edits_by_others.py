@@ -57,7 +57,7 @@ async def running_together(
     await identity_queries.insert(
         tx, "did:plc:ana", ana.user_id, IdentityKind.CONNECTED, handle="ana.test", pds_url="", is_default=True
     )
-    await identities.agree(tx, ana.user_id, handle="ana.test")
+    await identities.grant_consent(tx, ana.user_id, handle="ana.test")
     group = await group_by(tx, ana, visibility="public")
     ben = await member(tx, group, ana, "Ben", GroupRole.ADMIN)
     series = await actions.create(
@@ -139,8 +139,8 @@ async def test_an_edit_by_others_waits_for_the_owner_with_every_date(
         assert await going_out(tx, series) == set()
         assert await kinds_received(tx, ana) != []
         with pytest.raises(Forbidden):
-            await record_settings.agree(tx, ben, series.slug)
-        await record_settings.agree(tx, ana, series.slug)
+            await record_settings.approve_publication(tx, ben, series.slug)
+        await record_settings.approve_publication(tx, ana, series.slug)
         assert await going_out(tx, series) == await everything(tx, series)
 
 
@@ -187,7 +187,7 @@ async def test_dates_added_later_wait_with_the_series(practice_db: Database, clo
         assert {one.title for one in (*made, far)} == {"By another"}
         assert all(one.needs_author_approval for one in (*made, far))
         assert await going_out(tx, series) == set()
-        await record_settings.agree(tx, ana, series.slug)
+        await record_settings.approve_publication(tx, ana, series.slug)
         assert await going_out(tx, series) == {OWN_RECORD, "2026-11-24T18:00:00", "2026-12-22T18:00:00"}
         later = await actions.open_date(tx, series.slug, "2027-11-30T18:00:00", viewer=ana.user_id)
         assert not later.needs_author_approval
@@ -199,9 +199,9 @@ async def test_a_split_by_others_waits_in_both_parts(practice_db: Database) -> N
         behind = await split(tx, await locked(tx, ben, series), THIRD, "By another")
         assert behind.id != series.id
         assert await going_out(tx, series, behind) == set()
-        await record_settings.agree(tx, ana, behind.slug)
+        await record_settings.approve_publication(tx, ana, behind.slug)
         assert await going_out(tx, series, behind) == await everything(tx, behind)
-        await record_settings.agree(tx, ana, series.slug)
+        await record_settings.approve_publication(tx, ana, series.slug)
         assert await going_out(tx, series, behind) == await everything(tx, series, behind)
 
 

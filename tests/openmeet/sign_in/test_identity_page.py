@@ -52,7 +52,7 @@ async def link(site: SignInSite, browser: httpx.AsyncClient, name: str) -> httpx
 async def agreed(site: SignInSite, user_id: UserId) -> Caller:
     """Make the person agree to publishing."""
     async with site.db.transaction() as tx:
-        await actions.agree(tx, user_id, handle="ana.town.test")
+        await actions.grant_consent(tx, user_id, handle="ana.town.test")
     return Caller(user_id, "Ana")
 
 
@@ -350,7 +350,7 @@ async def test_sessions_are_refreshed_while_they_are_needed(site_on_each: SignIn
             await site.sign_in_at_pds(browser, name)
     ana = await site.identity("ana")
     async with site.db.transaction() as tx:
-        await actions.agree(tx, ana.user_id, handle=ana.handle)
+        await actions.grant_consent(tx, ana.user_id, handle=ana.handle)
     assert await session_tasks.keep_alive(site.db, site.network) == 0
     before = {name: (await site.stored(name)).version for name in ("ana", "bob")}
     site.deployment.clock.turn(13 * DAY)  # a public client's refresh token lives 14 days
@@ -360,13 +360,13 @@ async def test_sessions_are_refreshed_while_they_are_needed(site_on_each: SignIn
     assert after == {"ana": before["ana"] + 1, "bob": before["bob"]}
     agent = await agents.agent_for(site.db, site.network, ana)
     assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
-    await session_tasks.forget_over(site.db)
+    await session_tasks.delete_expired(site.db)
     # the whole session of a public client ends after 14 days, however often it is refreshed
     site.deployment.clock.turn(2 * DAY)
     assert await session_tasks.keep_alive(site.db, site.network) == 0
     assert (await site.stored("ana")).needs_login
     site.deployment.clock.turn(180 * DAY)
-    await session_tasks.forget_over(site.db)
+    await session_tasks.delete_expired(site.db)
     assert (await site.session("ana"), await site.session("bob")) == (None, None)
 
 

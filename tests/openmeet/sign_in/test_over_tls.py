@@ -112,7 +112,7 @@ async def test_signing_in_publishing_and_key_rotation_over_https(tls_sites: TlsS
         clock.turn(20 * MINUTE)
         ana = await site.identity("ana")
         async with site.db.transaction() as tx:
-            await identities.agree(tx, ana.user_id, handle=ana.handle)
+            await identities.grant_consent(tx, ana.user_id, handle=ana.handle)
         event = await site.deployment.event(Caller(ana.user_id, "Ana"))
         await site.deployment.deliver_publications()
         published = await site.deployment.status_of(PublicationKind.EVENT, event.id)

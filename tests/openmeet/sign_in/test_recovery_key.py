@@ -316,7 +316,7 @@ async def test_group_repositories_get_no_key(home: Home):
     """Nobody takes those over, so the key would stay here for ever."""
     async with home.site.db.transaction() as tx:
         holder = await users.create_shadow(tx, display_name="The club")
-        await actions.agree(tx, holder, handle="club.town.test")
+        await actions.grant_consent(tx, holder, handle="club.town.test")
     await home.deployment.deliver_jobs()
     club = await home.deployment.identity(holder)
     assert [row["user_id"] for row in await home.rows()] == [home.ana]
@@ -331,7 +331,7 @@ async def test_a_second_handle_after_a_refusal_makes_one_valid_key(home: Home):
     cleo = await home.person("Cleo")
     for handle in ("taken.town.test", "cleo.town.test"):
         async with home.site.db.transaction() as tx:
-            await actions.agree(tx, cleo, handle=handle)
+            await actions.grant_consent(tx, cleo, handle=handle)
         await home.deployment.deliver_jobs()
     # The retry waits a minute because the first request might have succeeded.
     home.deployment.clock.turn(2 * MINUTE)
@@ -346,7 +346,7 @@ async def test_a_lost_response_makes_no_second_key(home: Home):
     """The server made the account and its response was lost. The stored key is the one that the account was made with."""
     cleo = await home.person("Cleo")
     async with home.site.db.transaction() as tx:
-        await actions.agree(tx, cleo, handle="cleo.town.test")
+        await actions.grant_consent(tx, cleo, handle="cleo.town.test")
     home.deployment.proxy.loses = lambda request: request.path.endswith("createAccount")
     await home.deployment.deliver_jobs()
     (before,) = [row for row in await home.rows() if row["user_id"] == cleo]

@@ -101,7 +101,7 @@ async def test_a_refused_permission_disables_only_its_feature(site: SignInSite, 
         await site.sign_in_at_pds(browser, "ana")
         identity = await site.identity("ana")
         async with site.db.transaction() as tx:
-            await actions.agree(tx, identity.user_id, handle="ana.town.test")
+            await actions.grant_consent(tx, identity.user_id, handle="ana.town.test")
         await permit(site, browser, refused, without=REFUSED[refused])
         for feature in OPTIONAL:
             if feature is not refused:

@@ -168,7 +168,7 @@ async def test_a_person_can_change_pages_quickly(db: Database, clock: HandClock)
 async def test_the_number_of_streams_per_person_is_limited(db: Database, clock: HandClock) -> None:
     ana, _, _ = await host_and_guest(db)
     site = site_on(db, clock)
-    places = [site.app.state.services.live_pages.places.take(ana.user_id, 100) for _ in range(PER_READER)]
+    places = [site.app.state.services.live_pages.slots.take(ana.user_id, 100) for _ in range(PER_READER)]
     async with signed_in(site, ana.user_id) as browser:
         refused = await browser.get("/live")
         assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
@@ -188,7 +188,7 @@ class Crowd:
     def join(self, *, is_about_event: bool) -> asyncio.Event:
         """Open a page; the returned event is set once the page has received its first data."""
         fed = asyncio.Event()
-        place = self.live.places.take(str(len(self.pages)), 10_000)
+        place = self.live.slots.take(str(len(self.pages)), 10_000)
         about = self._event.id if is_about_event else None
         page = PageStream(self._person.user_id, self._session, "en", place, about, self._fingerprint)
 

@@ -5,7 +5,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.events.model import EventId
-from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
+from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Webhook, WebhookDelivery, WebhookEvent, WebhookId
 from openmeet.web.webhooks.payloads import webhook_view
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import ORIGIN, Site, api_session, site_on
@@ -139,7 +139,7 @@ async def test_a_series_or_group_hidden_from_the_reader_is_not_named(client, ana
         message = WebhookDelivery(
             DeliveryId("d"),
             hook.id,
-            Happening.EVENT,
+            WebhookEvent.EVENT,
             EventId(row["id"]),
             DeliveryState.SENDING,
             1,

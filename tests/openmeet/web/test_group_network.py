@@ -39,7 +39,7 @@ async def planted(site: Site, **typed: str) -> tuple[Group, Caller, Caller]:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, **{"sync_enabled": "on", **typed})
         ben = await member(tx, group, ana, "Ben")
-        await identities.agree(tx, ben.user_id, handle="ben.town.test")
+        await identities.grant_consent(tx, ben.user_id, handle="ben.town.test")
     return group, ana, ben
 
 

@@ -7,7 +7,7 @@ from groundwork.database.transaction import Database
 from openmeet.domain.events.content import Content
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.series import actions as series_actions
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
@@ -57,7 +57,7 @@ async def test_remote_groups_are_found_by_search_and_by_source(db: Database, clo
         page = (await browser.get(f"/groups/{one['slug']}")).text
         assert badges_in(page)[:2] == ["From another app", "Not by a member"]
         async with db.transaction() as tx:
-            await visibility.hold(tx, [Subject(Thing.DID, did(2))], SubjectVisibility.ARRIVAL)
+            await visibility.hold(tx, [Subject(ModeratedKind.DID, did(2))], SubjectVisibility.ARRIVAL)
         assert (await browser.get("/api/groups?q=chess")).json()["groups"] == []
 
 

@@ -15,7 +15,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.users.model import Caller
-from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
+from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Webhook, WebhookDelivery, WebhookEvent, WebhookId
 from openmeet.web.webhooks.payloads import webhook_view
 from tests.openmeet.site_under_test import api_session, details, event_by, inputs_of, person, sign_up, site_on
 
@@ -166,12 +166,12 @@ async def test_an_event_that_is_not_public_has_no_card(site, visibility):
 async def leaving(db, event, owner) -> dict[str, set[str]]:
     """The secrets in outgoing content: calendar files, webhooks, and e-mails to people who are not going."""
     hook = Webhook(
-        WebhookId("w"), owner.user_id, None, "https://x.example", frozenset(Happening), b"", None, "", 1, Instant(0)
+        WebhookId("w"), owner.user_id, None, "https://x.example", frozenset(WebhookEvent), b"", None, "", 1, Instant(0)
     )
     delivery = WebhookDelivery(
         DeliveryId("d"),
         hook.id,
-        Happening.EVENT,
+        WebhookEvent.EVENT,
         event.id,
         DeliveryState.SENDING,
         0,

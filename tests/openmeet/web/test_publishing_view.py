@@ -60,7 +60,7 @@ async def test_after_consenting_the_event_waits(deployment: Deployment):
     event = await deployment.event(ana)
     await deployment.deliver_publications()
     async with deployment.db.transaction() as tx:
-        await identities.agree(tx, ana.user_id, handle="ana.town.test")
+        await identities.grant_consent(tx, ana.user_id, handle="ana.town.test")
     assert await chips(deployment, ana, event) == {WAITING}
 
 

@@ -10,7 +10,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search import event_lists, search
-from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.search.event_lists import MyEvents
 from openmeet.domain.search.search import SearchQuery
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
 from tests.openmeet.site_under_test import event_by, person
@@ -108,16 +108,16 @@ async def test_my_lists_page_by_page(db, clock):
         return [event.title for event in seen]
 
     async with db.reader() as reader:
-        assert await titles(reader, Mine.GOING) == ["On day 1", "On day 2", "On day 3"]
-        assert await titles(reader, Mine.HOSTING) == await titles(reader, Mine.WAITING) == []
-        assert await titles(reader, Mine.UPCOMING) == ["On day 1", "On day 2", "On day 3"]
+        assert await titles(reader, MyEvents.GOING) == ["On day 1", "On day 2", "On day 3"]
+        assert await titles(reader, MyEvents.HOSTING) == await titles(reader, MyEvents.WAITING) == []
+        assert await titles(reader, MyEvents.UPCOMING) == ["On day 1", "On day 2", "On day 3"]
         counts = await event_lists.counts_of_mine(reader, ben.user_id)
-        assert {which: count for which, count in counts.items() if count} == {Mine.UPCOMING: 3, Mine.GOING: 3}
+        assert {which: count for which, count in counts.items() if count} == {MyEvents.UPCOMING: 3, MyEvents.GOING: 3}
     clock.turn(365 * DAY)
     async with db.reader() as reader:
-        assert await titles(reader, Mine.PAST) == ["On day 3", "On day 2", "On day 1"]
+        assert await titles(reader, MyEvents.PAST) == ["On day 3", "On day 2", "On day 1"]
         counts = await event_lists.counts_of_mine(reader, ben.user_id)
-        assert {which: count for which, count in counts.items() if count} == {Mine.PAST: 3}
+        assert {which: count for which, count in counts.items() if count} == {MyEvents.PAST: 3}
 
 
 async def test_events_of_notifications_are_read_in_one_statement(db):

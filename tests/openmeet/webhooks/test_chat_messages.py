@@ -90,7 +90,7 @@ async def test_the_host_gets_messages_with_edits_and_removals(talk):
     (data,) = await talk.deliver()
     assert (data["message"]["text"], data["message"]["revision"]) == ("Who has the *key*?", 2)
     async with talk.db.transaction() as tx:
-        await messages.take_back(tx, talk.ben, one.id)
+        await messages.retract(tx, talk.ben, one.id)
     (data,) = await talk.deliver()
     assert (data["message"]["text"], data["message"]["removedBy"]) == ("", "author")
 

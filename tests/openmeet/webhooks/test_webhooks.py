@@ -86,7 +86,7 @@ async def stage(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[
     receiver.url = f"{serving.url}/hook"
     http, sealer = HttpClient(DEVELOPMENT), Sealer([b"s" * 32])
     site = site_on(await make_database("openmeet"), clock, allow_private_addresses=True, api_requests_per_minute=0)
-    change_services(site.app, outgoing=CalendarFetcher(http, sealer))
+    change_services(site.app, calendar_fetcher=CalendarFetcher(http, sealer))
     yield Stage(site, receiver, http, sealer, clock)
     await http.close()
     await serving.stop()

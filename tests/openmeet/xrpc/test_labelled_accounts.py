@@ -12,7 +12,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.queries import set_record
 from openmeet.domain.moderation import actions, labels
-from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.series import actions as series
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import weekly
@@ -138,10 +138,10 @@ async def test_no_view_contains_anything_of_a_labelled_account(site, client, acc
         assert await shown(stranger, account) == everything
 
 
-@pytest.mark.parametrize("thing", [Thing.PERSON, Thing.DID])
+@pytest.mark.parametrize("thing", [ModeratedKind.PERSON, ModeratedKind.DID])
 async def test_a_moderators_trust_shows_all_of_it_again(site, account, thing):
     await label(site, account)
-    subject = Subject(thing, account.did if thing is Thing.DID else account.ana.user_id)
+    subject = Subject(thing, account.did if thing is ModeratedKind.DID else account.ana.user_id)
     async with site.db.transaction() as tx:
         await actions.decide(tx, account.ben.user_id, subject, SubjectVisibility.TRUSTED, "")
     async with site.browser() as stranger:

@@ -44,7 +44,7 @@ async def begin(platform: Platform, account: Account) -> Series:
     tomorrow = to_datetime(SystemClock().now() + DAY).replace(tzinfo=None, hour=18, minute=0, second=0, microsecond=0)
     timing = Timing(pattern(tomorrow, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
     async with platform.db.transaction() as tx:
-        await identities.agree(tx, user_id, handle=account.handle)
+        await identities.grant_consent(tx, user_id, handle=account.handle)
         return await actions.create(tx, Caller(user_id, "Ana"), Content("Tea in the park"), timing)
 
 

@@ -22,7 +22,7 @@ from webauthn.helpers.structs import (
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import challenges
 from aurora_locus.accounts.second_factors.model import FactorKeys, Passkey
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import InvalidInput
@@ -107,7 +107,7 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
     if not name or not name.isprintable():
         raise InvalidInput(
             "name",
-            said(
+            localizable(
                 "Give the passkey a name of at most %(max_name_length)s printable characters.",
                 max_name_length=MAX_NAME_LENGTH,
             ),
@@ -116,7 +116,9 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
     if count is not None and count[0] >= MAX_PASSKEYS:
         raise InvalidInput(
             "name",
-            said("An account can have up to %(max_passkeys)s passkeys. Remove one first.", max_passkeys=MAX_PASSKEYS),
+            localizable(
+                "An account can have up to %(max_passkeys)s passkeys. Remove one first.", max_passkeys=MAX_PASSKEYS
+            ),
         )
     challenge = _challenge_in(answer)
     if challenge is None or not challenges.spend(w, party.keys, party.browser_id, challenge):

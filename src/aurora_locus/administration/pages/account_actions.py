@@ -33,10 +33,10 @@ class ActionGroup(StrEnum):
 
 
 GROUPS: Final = {
-    ActionGroup.VISIBILITY: lazy("Who sees it"),
+    ActionGroup.VISIBILITY: lazy("Visibility"),
     ActionGroup.CONTACT: lazy("Get in touch"),
     ActionGroup.DETAILS: lazy("Details"),
-    ActionGroup.END: lazy("For good"),
+    ActionGroup.END: lazy("Permanent"),
 }
 
 

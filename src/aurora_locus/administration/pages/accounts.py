@@ -13,13 +13,13 @@ from aurora_locus.administration.pages.edge import (
     admin_page,
     audit_of,
     did_in_path,
-    do,
+    operator_get,
     operator_of,
+    operator_post,
     registry_of,
-    see,
 )
 from aurora_locus.i18n.catalogue import LazyText
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.moderation import audit_log, reports, takedowns
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.moderation.takedowns import AccountDecisions
@@ -36,7 +36,7 @@ from groundwork.errors import (
     RemoteSlow,
     Unavailable,
 )
-from groundwork.http.forms import Typed, typed_again
+from groundwork.http.forms import FormState, form_with_problems
 
 PAGE = 50
 
@@ -44,10 +44,10 @@ PAGE = 50
 def routes() -> list[Route]:
     """Routes of the accounts: the list, one account, its actions."""
     return [
-        see("/admin/accounts", show_accounts),
-        see("/admin/accounts/{did}", show_account),
-        see("/admin/accounts/{did}/{act}", show_act),
-        do("/admin/accounts/{did}/{act}", act),
+        operator_get("/admin/accounts", show_accounts),
+        operator_get("/admin/accounts/{did}", show_account),
+        operator_get("/admin/accounts/{did}/{act}", show_act),
+        operator_post("/admin/accounts/{did}/{act}", act),
     ]
 
 
@@ -85,7 +85,7 @@ async def show_act(request: Request) -> Response:
     did = did_in_path(request)
     chosen = _act_in_path(request)
     account, decided = await _account(request, did)
-    typed = Typed({"report": request.query_params.get("report", "")})
+    typed = FormState({"report": request.query_params.get("report", "")})
     return _form(request, chosen, account, decided, typed)
 
 
@@ -100,9 +100,9 @@ async def act(request: Request) -> Response:
         _require_confirmed(chosen, account, form)
         await chosen.run(registry_of(request), audit, did, form)
     except InvalidInput as wrong:
-        return _form(request, chosen, account, decided, typed_again(form, wrong), status=400)
+        return _form(request, chosen, account, decided, form_with_problems(form, wrong), status=400)
     except (Refused, Conflict, RemoteFailed, RemoteSlow, Unavailable) as no:
-        return _form(request, chosen, account, decided, Typed(form, {"act": no.why}), status=422)
+        return _form(request, chosen, account, decided, FormState(form, {"act": no.why}), status=422)
     if chosen.is_end:
         return go("/admin/accounts", flash="done")
     return go(f"/admin/accounts/{did}", flash="done")
@@ -110,7 +110,7 @@ async def act(request: Request) -> Response:
 
 def _require_confirmed(chosen: AccountAction, account: AccountDetails, form: dict[str, str]) -> None:
     if chosen.is_end and form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
-        raise InvalidForm({"handle": said("Type %(handle)s to confirm.", handle=account.handle)})
+        raise InvalidForm({"handle": localizable("Type %(handle)s to confirm.", handle=account.handle)})
     if chosen.confirmation is not None and "sure" not in form:
         raise InvalidForm({"sure": mark("Select this to continue.")})
 
@@ -120,7 +120,7 @@ def _form(
     chosen: AccountAction,
     account: AccountDetails,
     decided: AccountDecisions,
-    typed: Typed,
+    typed: FormState,
     *,
     status: int = 200,
 ) -> Response:

@@ -11,8 +11,8 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts import record_search
 from aurora_locus.administration.console import console_of
-from aurora_locus.administration.pages.edge import admin_page, audit_of, do, registry_of, see
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.moderation import audit_log, labels, subject_actions, takedowns
 from aurora_locus.moderation.labels import Label
 from aurora_locus.moderation.roles import OperatorAction
@@ -24,7 +24,7 @@ from aurora_locus.site.frame import go
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Why
-from groundwork.http.forms import Typed, typed_again
+from groundwork.http.forms import FormState, form_with_problems
 
 # Number of labels shown per subject; nobody would read more.
 MAX_LABELS = 50
@@ -33,16 +33,16 @@ MAX_LABELS = 50
 def routes() -> list[Route]:
     """Routes of the page on which content is taken down and labelled."""
     return [
-        see("/admin/content", show_content),
-        do("/admin/content/decide", decide),
-        do("/admin/content/label", label, OperatorAction.LABEL),
+        operator_get("/admin/content", show_content),
+        operator_post("/admin/content/decide", decide),
+        operator_post("/admin/content/label", label, OperatorAction.LABEL),
     ]
 
 
 async def show_content(request: Request) -> Response:
     """Show a record by its AT URI or a blob by its account and CID; also an account, but only with its labels."""
     asked = {name: request.query_params.get(name, "").strip() for name in ("uri", "did", "cid", "report")}
-    return await _page(request, Typed(asked), asked)
+    return await _page(request, FormState(asked), asked)
 
 
 async def decide(request: Request) -> Response:
@@ -52,9 +52,9 @@ async def decide(request: Request) -> Response:
         subject, reference = _wish(form)
         await subject_actions.decide_content(registry_of(request), audit_of(request), subject, reference)
     except InvalidInput as wrong:
-        return await _page(request, typed_again(form, wrong), form, status=400)
+        return await _page(request, form_with_problems(form, wrong), form, status=400)
     except NotFound as absent:
-        return await _page(request, Typed(form, {"uri": absent.why}), form, status=400)
+        return await _page(request, FormState(form, {"uri": absent.why}), form, status=400)
     return go(_address(form), flash="done")
 
 
@@ -67,7 +67,7 @@ async def label(request: Request) -> Response:
         value, own = form.get("value", "").strip(), console_of(request).labels
         await labels.put(own, audit_of(request), subject, value, negate="negate" in form, expires_at=until)
     except InvalidInput as wrong:
-        return await _page(request, typed_again(form, wrong), form, status=400)
+        return await _page(request, form_with_problems(form, wrong), form, status=400)
     return go(_address(form), flash="done")
 
 
@@ -92,7 +92,7 @@ def _expiry(form: Mapping[str, str], now: Instant) -> Instant | None:
     return Instant(now + int(days) * DAY)
 
 
-async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, asked: Mapping[str, str], *, status: int = 200) -> Response:
     problem: Why = ""
     decision, name, text = None, "", ""
     found: list[Label] = []
@@ -145,13 +145,13 @@ def _subject(asked: Mapping[str, str]) -> Subject | None:
         try:
             return record_at(uri)
         except Malformed as error:
-            raise InvalidInput("uri", said("This isn’t an at-uri: %(why)s.", why=error.why)) from None
+            raise InvalidInput("uri", localizable("This isn’t an at-uri: %(why)s.", why=error.why)) from None
     if not did:
         return None
     try:
         known: Did = parse_did(did)
     except Malformed as error:
-        raise InvalidInput("did", said("This isn’t a DID: %(why)s.", why=error.why)) from None
+        raise InvalidInput("did", localizable("This isn’t a DID: %(why)s.", why=error.why)) from None
     return blob_of(known, cid) if cid else AccountSubject(known)
 
 

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from aurora_locus.administration import figures
 from aurora_locus.administration.console import AdminConsole, console_of
 from aurora_locus.administration.figures import Dashboard
-from aurora_locus.administration.pages.edge import admin_page, see
+from aurora_locus.administration.pages.edge import admin_page, operator_get
 from aurora_locus.federation.crawl_requests import Relay
 from aurora_locus.federation.status import lags, worst
 from groundwork.clock import DAY, MINUTE
@@ -24,7 +24,7 @@ _LATE = 10 * MINUTE
 
 def routes() -> list[Route]:
     """The route of the dashboard, ``/admin``."""
-    return [see("/admin", show_dashboard)]
+    return [operator_get("/admin", show_dashboard)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,12 @@ _OPERATOR = "aurora_locus.operator"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def see(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
+def operator_get(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
     """A GET route for operators with the permission for this action."""
     return show(path, _guarded(endpoint, act))
 
 
-def do(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
+def operator_post(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
     """A POST route for operators with the permission for this action."""
     return take(path, _guarded(endpoint, act))
 

@@ -8,14 +8,14 @@ from starlette.routing import Route
 
 from aurora_locus.accounts import invites
 from aurora_locus.administration.console import console_of
-from aurora_locus.administration.pages.edge import admin_page, audit_of, do, registry_of, see
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
+from aurora_locus.i18n.sentences import localizable, mark
 from aurora_locus.moderation import account_actions
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.errors import InvalidForm, InvalidInput
-from groundwork.http.forms import EMPTY, Typed, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
 PAGE = 50
 MAX_CODES = 100
@@ -25,9 +25,9 @@ MAX_USES = 10_000
 def routes() -> list[Route]:
     """Routes of the page of invite codes."""
     return [
-        see("/admin/invites", show_invites),
-        do("/admin/invites/create", create, OperatorAction.CREATE_CODES),
-        do("/admin/invites/disable", disable, OperatorAction.DISABLE_CODES),
+        operator_get("/admin/invites", show_invites),
+        operator_post("/admin/invites/create", create, OperatorAction.CREATE_CODES),
+        operator_post("/admin/invites/disable", disable, OperatorAction.DISABLE_CODES),
     ]
 
 
@@ -46,7 +46,7 @@ async def create(request: Request) -> Response:
             registry_of(request), audit_of(request), ["admin"], codes=amount, uses=uses, hostname=hostname
         )
     except InvalidInput as wrong:
-        return await _page(request, typed_again(form, wrong), status=400)
+        return await _page(request, form_with_problems(form, wrong), status=400)
     return await _page(request, EMPTY, made=made["admin"])
 
 
@@ -56,11 +56,11 @@ async def disable(request: Request) -> Response:
     try:
         await account_actions.disable_codes(registry_of(request), audit_of(request), [_code(form)], [])
     except InvalidInput as wrong:
-        return await _page(request, typed_again(form, wrong), status=400)
+        return await _page(request, form_with_problems(form, wrong), status=400)
     return go("/admin/invites", flash="done")
 
 
-async def _page(request: Request, typed: Typed, *, made: list[str] | None = None, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, *, made: list[str] | None = None, status: int = 200) -> Response:
     asked = request.query_params
     sort = "usage" if asked.get("sort") == "usage" else "recent"
     key, _, code = asked.get("after", "").partition("::")
@@ -91,5 +91,5 @@ def _code(form: dict[str, str]) -> str:
 def _number(form: dict[str, str], name: str, most: int) -> int:
     text = form.get(name, "").strip()
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
-        raise InvalidForm({name: said("Type a number from 1 to %(most)s.", most=most)})
+        raise InvalidForm({name: localizable("Type a number from 1 to %(most)s.", most=most)})
     return int(text)

@@ -5,22 +5,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.administration import operator_sessions
-from aurora_locus.administration.pages.edge import admin_page, audit_of, do, registry_of, see
+from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
 from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import LEAST, OperatorAction, OperatorRole
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.errors import InvalidInput, Refused
-from groundwork.http.forms import EMPTY, Typed, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
 
 def routes() -> list[Route]:
     """Routes of the page of operators, for superadmins."""
     return [
-        see("/admin/operators", show_operators, OperatorAction.MANAGE_OPERATORS),
-        do("/admin/operators/add", add, OperatorAction.MANAGE_OPERATORS),
-        do("/admin/operators/change", change, OperatorAction.MANAGE_OPERATORS),
+        operator_get("/admin/operators", show_operators, OperatorAction.MANAGE_OPERATORS),
+        operator_post("/admin/operators/add", add, OperatorAction.MANAGE_OPERATORS),
+        operator_post("/admin/operators/change", change, OperatorAction.MANAGE_OPERATORS),
     ]
 
 
@@ -42,9 +42,9 @@ async def add(request: Request) -> Response:
             did=form.get("did", "").strip() or None,
         )
     except InvalidInput as wrong:
-        return await _page(request, typed_again(form, wrong), status=400)
+        return await _page(request, form_with_problems(form, wrong), status=400)
     except Refused as no:
-        return await _page(request, Typed(form, {"name": no.why}), status=422)
+        return await _page(request, FormState(form, {"name": no.why}), status=422)
     return go("/admin/operators", flash="done")
 
 
@@ -61,11 +61,11 @@ async def change(request: Request) -> Response:
             await registry.db.write(lambda w: operator_sessions.end_all_of(w, name))
         await operators.change(registry, audit, name, role, disabled="disabled" in form)
     except InvalidInput as wrong:
-        return await _page(request, typed_again(form, wrong), status=400)
+        return await _page(request, form_with_problems(form, wrong), status=400)
     return go("/admin/operators", flash="done")
 
 
-async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     async with registry_of(request).db.reader() as reader:
         known = await operators.all_of(reader)
     context = {

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from aurora_locus.accounts import account_details
 from aurora_locus.administration.pages.content import written
-from aurora_locus.administration.pages.edge import admin_page, do, operator_of, registry_of, see
+from aurora_locus.administration.pages.edge import admin_page, operator_get, operator_of, operator_post, registry_of
 from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import audit_log, reports
 from aurora_locus.moderation.reports import UNRESOLVED, PdsReport, ReportState
@@ -15,7 +15,7 @@ from aurora_locus.moderation.subjects import record_at
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.errors import InvalidInput
-from groundwork.http.forms import EMPTY, Typed, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
 PAGE = 30
 
@@ -23,9 +23,9 @@ PAGE = 30
 def routes() -> list[Route]:
     """Routes of the queue of reports and of one report."""
     return [
-        see("/admin/reports", show_reports),
-        see("/admin/reports/{number:int}", show_report),
-        do("/admin/reports/{number:int}", work_on, OperatorAction.WORK_ON_REPORT),
+        operator_get("/admin/reports", show_reports),
+        operator_get("/admin/reports/{number:int}", show_report),
+        operator_post("/admin/reports/{number:int}", work_on, OperatorAction.WORK_ON_REPORT),
     ]
 
 
@@ -61,11 +61,11 @@ async def work_on(request: Request) -> Response:
         audit = AuditContext(operator_of(request), form.get("note", "").strip(), number)
         await reports.work_on(registry_of(request), audit, number, _state(form.get("state", "")))
     except InvalidInput as wrong:
-        return await _report(request, typed_again(form, wrong), status=400)
+        return await _report(request, form_with_problems(form, wrong), status=400)
     return go(f"/admin/reports/{number}", flash="saved")
 
 
-async def _report(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _report(request: Request, typed: FormState, *, status: int = 200) -> Response:
     number = request.path_params["number"]
     async with registry_of(request).db.reader() as reader:
         report = await reports.find(reader, number)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.administration.console import console_of
-from aurora_locus.administration.pages.edge import admin_page, audit_of, do, registry_of, see
+from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
 from aurora_locus.blobs.sweep import sweep
 from aurora_locus.i18n.sentences import mark, too_often
 from aurora_locus.moderation import audit_log
@@ -18,7 +18,7 @@ from aurora_locus.site import times
 from aurora_locus.site.frame import go
 from groundwork.clock import SECOND
 from groundwork.errors import Forbidden, InvalidInput, TooMany
-from groundwork.http.forms import EMPTY, Typed, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems
 from groundwork.settings import Secret, describe
 
 PAGE = 50
@@ -27,12 +27,12 @@ PAGE = 50
 def routes() -> list[Route]:
     """Routes of federation, storage, settings and the audit log."""
     return [
-        see("/admin/relays", show_relays),
-        do("/admin/relays/request-crawl", request_crawl, OperatorAction.REQUEST_CRAWL),
-        see("/admin/storage", show_storage),
-        do("/admin/storage/sweep", sweep_blobs, OperatorAction.SWEEP_BLOBS),
-        see("/admin/settings", show_settings),
-        see("/admin/audit", show_audit),
+        operator_get("/admin/relays", show_relays),
+        operator_post("/admin/relays/request-crawl", request_crawl, OperatorAction.REQUEST_CRAWL),
+        operator_get("/admin/storage", show_storage),
+        operator_post("/admin/storage/sweep", sweep_blobs, OperatorAction.SWEEP_BLOBS),
+        operator_get("/admin/settings", show_settings),
+        operator_get("/admin/audit", show_audit),
     ]
 
 
@@ -54,13 +54,13 @@ async def request_crawl(request: Request) -> Response:
         )
         await console.crawling.ask_now()
     except InvalidInput as wrong:
-        return await _relays(request, typed_again({}, wrong), status=400)
+        return await _relays(request, form_with_problems({}, wrong), status=400)
     except TooMany as no:
-        return await _relays(request, Typed({}, {"act": too_often(no)}), status=422)
+        return await _relays(request, FormState({}, {"act": too_often(no)}), status=422)
     return go("/admin/relays", flash="done")
 
 
-async def _relays(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _relays(request: Request, typed: FormState, *, status: int = 200) -> Response:
     console = console_of(request)
     context = {
         "federation_status": await console.federation_status(),
@@ -86,11 +86,11 @@ async def sweep_blobs(request: Request) -> Response:
         await sweep(console.registry.repositories.blobs, console.registry.clock.now(), grace)
         await console.blobs.read(fresh=True)
     except InvalidInput as wrong:
-        return await _storage(request, typed_again({}, wrong), status=400)
+        return await _storage(request, form_with_problems({}, wrong), status=400)
     return go("/admin/storage", flash="done")
 
 
-async def _storage(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _storage(request: Request, typed: FormState, *, status: int = 200) -> Response:
     console = console_of(request)
     context = {
         "blobs": await console.blobs.read(),

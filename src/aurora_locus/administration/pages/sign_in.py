@@ -12,13 +12,13 @@ from aurora_locus.administration.console import console_of
 from aurora_locus.administration.pages import edge
 from aurora_locus.browser_sessions import edge as accounts_edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark, said, too_often
+from aurora_locus.i18n.sentences import localizable, mark, too_often
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, PdsOperator
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import NotSignedIn, TooMany
-from groundwork.http.forms import EMPTY, Typed, local_path
+from groundwork.http.forms import EMPTY, FormState, local_path
 
 _WRONG = mark("Wrong name or password.")
 
@@ -46,9 +46,9 @@ async def sign_in(request: Request) -> Response:
     try:
         operator = await _prove(request, form.get("name", "").strip().lower(), form.get("password", ""))
     except NotSignedIn as wrong:
-        return await _form(request, Typed(form, {"password": wrong.why}), next_path, status=400)
+        return await _form(request, FormState(form, {"password": wrong.why}), next_path, status=400)
     except TooMany as limit:
-        return await _form(request, Typed(form, {"password": too_often(limit)}), next_path, status=429)
+        return await _form(request, FormState(form, {"password": too_often(limit)}), next_path, status=429)
     await edge.begin(request, operator)
     return go(next_path, flash="signed_in")
 
@@ -82,13 +82,15 @@ async def _as_account(request: Request, next_path: str) -> Response:
     async with edge.registry_of(request).db.reader() as reader:
         operator = await operators.find_by_did(reader, account.did)
     if operator is None:
-        wrong = Typed({}, {"name": said("@%(handle)s isn’t an operator of this server.", handle=account.handle)})
+        wrong = FormState(
+            {}, {"name": localizable("@%(handle)s isn’t an operator of this server.", handle=account.handle)}
+        )
         return await _form(request, wrong, next_path, status=403)
     await edge.begin(request, operator)
     return go(next_path, flash="signed_in")
 
 
-async def _form(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+async def _form(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
     account = accounts_edge.account_or_none(request)
     context = {"typed": typed, "next_path": next_path, "account": account}
     return page(request, "administration/sign_in.html", context, status=status)

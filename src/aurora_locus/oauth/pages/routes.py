@@ -28,7 +28,7 @@ from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.clock import Instant
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotSignedIn, Refused, TooMany
-from groundwork.http.forms import EMPTY, Typed, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
 # A request with many permissions has a field for each of them.
 _MAX_FIELDS = 1000
@@ -100,7 +100,7 @@ async def _next(request: Request, flow: Flow) -> Response:
         return views.choose(request, flow, accounts)
     chosen = chosen or accounts[0]
     if asked.prompt == "login" and not _is_proven(request, flow, chosen, query.get("proof", "")):
-        return await _ask_password(request, flow, Typed({"identifier": chosen.handle}), accounts)
+        return await _ask_password(request, flow, FormState({"identifier": chosen.handle}), accounts)
     return await _decide(request, flow, chosen)
 
 
@@ -133,7 +133,7 @@ async def _without_asking(request: Request, flow: Flow) -> Response:
 
 
 async def _ask_password(
-    request: Request, flow: Flow, typed: Typed, accounts: list[SignedInAccount], *, status: int = 200
+    request: Request, flow: Flow, typed: FormState, accounts: list[SignedInAccount], *, status: int = 200
 ) -> Response:
     """Show the sign-in form. With a login hint the name cannot be changed, and if no account here has it, the page says
     so.
@@ -143,9 +143,9 @@ async def _ask_password(
         async with edge.registry_of(request).db.reader() as reader:
             account = await queries.find_by_identifier(reader, flow.asked.login_hint)
         if account is None:
-            return views.stranger(request, flow)
+            return views.unknown_account(request, flow)
         locked = account.handle
-        typed = Typed({**typed.values, "identifier": locked}, typed.problems)
+        typed = FormState({**typed.values, "identifier": locked}, typed.problems)
     return views.sign_in(request, flow, typed, locked, accounts, status=status)
 
 
@@ -161,16 +161,18 @@ async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Respon
             return _signed_in(request, flow, signed_in)
         account = await check_password(request, form, identifier)
     except InvalidForm as wrong:
-        return await _ask_password(request, flow, typed_again(form, wrong), accounts, status=400)
+        return await _ask_password(request, flow, form_with_problems(form, wrong), accounts, status=400)
     except NotSignedIn as refused:
-        return await _ask_password(request, flow, Typed(form, {"identifier": too_often(refused)}), accounts, status=403)
+        return await _ask_password(
+            request, flow, FormState(form, {"identifier": too_often(refused)}), accounts, status=403
+        )
     except TooMany as limit:
         return await _ask_password(request, flow, used_up(form, limit), accounts, status=429)
     entered = await factor_step.enter(request, account, remember=remember)
     return go(flow.url(ticket=entered)) if isinstance(entered, str) else _signed_in(request, flow, entered)
 
 
-async def _ask_factor(request: Request, flow: Flow, typed: Typed, text: str, *, status: int = 200) -> Response:
+async def _ask_factor(request: Request, flow: Flow, typed: FormState, text: str, *, status: int = 200) -> Response:
     """Ask for the second factor. An expired ticket leads back to the password."""
     try:
         ticket = factor_step.read_ticket(request, text)
@@ -193,7 +195,7 @@ async def _take_factor(request: Request, flow: Flow, form: dict[str, str]) -> Re
             return go(flow.url(ticket=text), flash="email_sent")
         await factor_step.take_factor(request, did, form)
     except InvalidForm as wrong:
-        return await _ask_factor(request, flow, typed_again(form, wrong), text, status=400)
+        return await _ask_factor(request, flow, form_with_problems(form, wrong), text, status=400)
     account = await edge.sign_in(request, did, Instant(ticket.valid_after), remember=ticket.remember)
     return _signed_in(request, flow, account)
 
@@ -209,9 +211,9 @@ async def _sign_up(request: Request, flow: Flow, form: dict[str, str]) -> Respon
     try:
         account = await sign_up(request, form)
     except InvalidForm as wrong:
-        return views.sign_up(request, flow, typed_again(form, wrong), status=400)
+        return views.sign_up(request, flow, form_with_problems(form, wrong), status=400)
     except TooMany as limit:
-        return views.sign_up(request, flow, Typed(form, {"name": too_often(limit)}), status=429)
+        return views.sign_up(request, flow, FormState(form, {"name": too_often(limit)}), status=429)
     return _signed_in(request, flow, account)
 
 
@@ -223,7 +225,7 @@ async def _confirm(request: Request, flow: Flow, form: dict[str, str], *, again:
         else:
             await email_pages.confirm(request, form.get("code", ""))
     except InvalidForm as wrong:
-        return views.confirm_email(request, flow, account, typed_again(form, wrong), status=400)
+        return views.confirm_email(request, flow, account, form_with_problems(form, wrong), status=400)
     flash = "email_sent" if again else "email_confirmed"
     return go(flow.url(account=account.did, proof=form.get("proof", "")), flash=flash)
 

@@ -19,7 +19,7 @@ from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sign_in import factor_step
 from aurora_locus.site.frame import page
 from groundwork.errors import InvalidInput, Why
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 
 _LOOPBACK = "http://localhost"
 
@@ -36,7 +36,7 @@ def unusable(request: Request, problem: InvalidInput) -> Response:
 
 
 def sign_in(
-    request: Request, flow: Flow, typed: Typed, locked: str, accounts: list[SignedInAccount], *, status: int = 200
+    request: Request, flow: Flow, typed: FormState, locked: str, accounts: list[SignedInAccount], *, status: int = 200
 ) -> Response:
     """The sign-in page of the flow. ``locked`` is the handle that the app requested, which cannot be changed; empty if
     any account will do.
@@ -54,14 +54,14 @@ def sign_in(
     return page(request, "oauth/sign_in.html", context, status=status)
 
 
-def factor(request: Request, flow: Flow, typed: Typed, view: dict[str, object], *, status: int = 200) -> Response:
+def factor(request: Request, flow: Flow, typed: FormState, view: dict[str, object], *, status: int = 200) -> Response:
     """The page that asks for the second factor. ``view`` has the ticket and the values from ``factor_step.view_of``."""
     fields = {**flow.fields, "ticket": view["ticket"]}
     context = {"typed": typed, **view, **_frame(flow), "fields": fields}
     return page(request, "oauth/factor.html", context, status=status)
 
 
-def sign_up(request: Request, flow: Flow, typed: Typed, *, status: int = 200) -> Response:
+def sign_up(request: Request, flow: Flow, typed: FormState, *, status: int = 200) -> Response:
     """The sign-up page of the flow, for people without an account."""
     registry = edge.registry_of(request)
     context = {
@@ -81,7 +81,7 @@ def choose(request: Request, flow: Flow, accounts: list[SignedInAccount]) -> Res
 
 
 def confirm_email(
-    request: Request, flow: Flow, account: SignedInAccount, typed: Typed, *, status: int = 200
+    request: Request, flow: Flow, account: SignedInAccount, typed: FormState, *, status: int = 200
 ) -> Response:
     """The page on which the owner of a new account must first confirm its e-mail address."""
     fields = {**flow.fields, "account": account.did, "proof": request.query_params.get("proof", "")}
@@ -95,7 +95,7 @@ def cannot(request: Request, flow: Flow, account: SignedInAccount, why: Why = ""
     return page(request, "oauth/cannot.html", {"account": account, "why": why, **_frame(flow)}, status=403)
 
 
-def stranger(request: Request, flow: Flow) -> Response:
+def unknown_account(request: Request, flow: Flow) -> Response:
     """The page that says that the account requested by the app is not here."""
     return page(request, "oauth/stranger.html", {"hint": flow.asked.login_hint, **_frame(flow)}, status=404)
 

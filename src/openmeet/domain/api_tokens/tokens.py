@@ -52,11 +52,11 @@ class ApiToken:
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """Validated input for a new token. ``lives`` is its lifetime in microseconds; None means valid until revoked."""
+    """Validated input for a new token. ``lifetime`` is its lifetime in microseconds; None means valid until revoked."""
 
     name: str
     scopes: frozenset[TokenScope]
-    lives: int | None
+    lifetime: int | None
 
 
 def check(*, name: str, scopes: Collection[str], days: str) -> NewToken:
@@ -111,7 +111,7 @@ async def make(tx: Transaction, caller: Caller, wanted: NewToken) -> tuple[ApiTo
         name=wanted.name,
         scopes=wanted.scopes,
         created_at=tx.now,
-        expires_at=None if wanted.lives is None else Instant(tx.now + wanted.lives),
+        expires_at=None if wanted.lifetime is None else Instant(tx.now + wanted.lifetime),
         last_used_at=None,
         revoked_at=None,
     )

@@ -82,13 +82,13 @@ class GoingLeadsTo(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """The buttons of one state. ``is_state`` is True if the first button shows the state instead of changing it.
+    """The buttons of one state. ``shows_answer`` is True if the first button shows the state instead of changing it.
     ``fallback`` replaces ``second`` if that leads nowhere.
     """
 
     primary: AnswerAction | None = None
     second: AnswerAction | None = None
-    is_state: bool = False
+    shows_answer: bool = False
     fallback: AnswerAction | None = None
 
 
@@ -105,11 +105,11 @@ ROWS: Final[Mapping[AnswerState, AnswerRow]] = {
     AnswerState.JOIN_NOW: AnswerRow(_A.JOIN, _A.CHANGE),
     AnswerState.TODAY: AnswerRow(_A.TICKET, _A.DIRECTIONS, fallback=_A.CHANGE),
     AnswerState.MOVED: AnswerRow(_A.GOING, _A.DECLINED),
-    AnswerState.GOING: AnswerRow(_A.GOING, _A.CHANGE, is_state=True),
+    AnswerState.GOING: AnswerRow(_A.GOING, _A.CHANGE, shows_answer=True),
     AnswerState.PLACE_HELD: AnswerRow(_A.GOING, _A.DECLINED),
-    AnswerState.WAITLISTED: AnswerRow(_A.GOING, _A.DECLINED, is_state=True),
-    AnswerState.REQUESTED: AnswerRow(_A.GOING, _A.DECLINED, is_state=True),
-    AnswerState.UNCONFIRMED: AnswerRow(_A.GOING, _A.DECLINED, is_state=True),
+    AnswerState.WAITLISTED: AnswerRow(_A.GOING, _A.DECLINED, shows_answer=True),
+    AnswerState.REQUESTED: AnswerRow(_A.GOING, _A.DECLINED, shows_answer=True),
+    AnswerState.UNCONFIRMED: AnswerRow(_A.GOING, _A.DECLINED, shows_answer=True),
     AnswerState.MEMBERS_ONLY: AnswerRow(_A.SEE_GROUP),
     AnswerState.CLOSED: AnswerRow(_A.ASK_HOSTS),
     AnswerState.MAYBE: AnswerRow(_A.GOING, _A.DECLINED),
@@ -156,14 +156,14 @@ class AnswerBar:
     """The bar for one person. ``replies`` are those the event accepts from them now, including the ones that have
     buttons.
 
-    ``is_state`` is True if ``primary`` shows the RSVP they gave. ``given`` is the reply behind their RSVP, unless the
+    ``shows_answer`` is True if ``primary`` shows the RSVP they gave. ``given`` is the reply behind their RSVP, unless the
     event was moved since.
     """
 
     state: AnswerState
     primary: AnswerAction | None
     second: AnswerAction | None
-    is_state: bool
+    shows_answer: bool
     going: GoingLeadsTo
     replies: tuple[RsvpReply, ...]
     given: RsvpReply | None
@@ -199,7 +199,7 @@ def bar_of(case: AnswerCase) -> AnswerBar:
     mine = case.mine
     is_asked_again = mine is None or mine.has_offer(case.now) or state is AnswerState.MOVED
     given = None if mine is None or is_asked_again else REPLY_OF_STATUS.get(mine.status)
-    return AnswerBar(state, primary, second or fallback, row.is_state, going_leads_to(case), replies, given)
+    return AnswerBar(state, primary, second or fallback, row.shows_answer, going_leads_to(case), replies, given)
 
 
 def going_leads_to(case: AnswerCase) -> GoingLeadsTo:

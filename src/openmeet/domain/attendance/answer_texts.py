@@ -136,7 +136,7 @@ def label_of(bar: AnswerBar, action: AnswerAction, people_asking: int = 0) -> st
     """Return the label of a button of the bar."""
     match action:
         case AnswerAction.GOING:
-            return str(_SHOWN[bar.state]) if bar.is_state else reply_label(bar, RsvpReply.GOING)
+            return str(_SHOWN[bar.state]) if bar.shows_answer else reply_label(bar, RsvpReply.GOING)
         case AnswerAction.INTERESTED:
             return str(REPLY_LABELS[RsvpReply.INTERESTED])
         case AnswerAction.DECLINED:

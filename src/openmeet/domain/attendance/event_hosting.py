@@ -137,4 +137,4 @@ async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
         raise Refused(AttendanceReason.DATE_OF_SERIES, name="InSeries")
     if await queries.has_rsvps(tx, event.id):
         raise Refused(AttendanceReason.ALREADY_ANSWERED, name="Answered")
-    return await drafts.take_back(tx, event)
+    return await drafts.return_to_draft(tx, event)

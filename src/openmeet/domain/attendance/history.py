@@ -17,8 +17,8 @@ from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
-from openmeet.domain.webhooks.actions import ChangedSubject, happened
-from openmeet.domain.webhooks.model import Happening
+from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
+from openmeet.domain.webhooks.model import WebhookEvent
 
 _LINE = {
     "id": "text",
@@ -56,7 +56,7 @@ async def append(
         return
     group_id = event.group.id if event.group else None
     people = (event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, ()), after.user_id)
-    await happened(tx, Happening.ANSWER, [ChangedSubject(after.id, people, group_id)])
+    await enqueue_deliveries(tx, WebhookEvent.ANSWER, [ChangedSubject(after.id, people, group_id)])
 
 
 async def append_many(
@@ -82,9 +82,9 @@ async def _notify_webhooks(tx: Transaction, answers: Sequence[Attendance]) -> No
     )
     events = {row["id"]: row for row in rows}
     co_hosts = await co_hosts_of(tx, list(events))
-    await happened(
+    await enqueue_deliveries(
         tx,
-        Happening.ANSWER,
+        WebhookEvent.ANSWER,
         [
             ChangedSubject(
                 one.id,

@@ -126,7 +126,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     if mine.status is not AttendanceStatus.REJECTED:
         return mine
     removal = await history.latest_change_to(tx, mine.id, AttendanceStatus.REJECTED)
-    was_notified = not await notifications.take_back(tx, mine.user_id, kinds.ANSWER_DECLINED, event.id)
+    was_notified = not await notifications.withdraw(tx, mine.user_id, kinds.ANSWER_DECLINED, event.id)
     saved = await _restore_status(tx, event, caller, mine, (removal and removal.before) or AttendanceStatus.DECLINED)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
     if was_notified and comes:

@@ -270,7 +270,7 @@ async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus,
     return dict.fromkeys(AttendanceStatus, 0) | {AttendanceStatus(row["status"]): int(row["n"]) for row in rows}
 
 
-async def people_asked_again(reader: Reader, event: Event) -> int:
+async def count_new_time_unconfirmed(reader: Reader, event: Event) -> int:
     """How many people are going who answered before the event was moved and have not confirmed the new time since.
     Hosts are left out, because they know it.
     """
@@ -290,19 +290,19 @@ async def people_asked_again(reader: Reader, event: Event) -> int:
     return int(row["people"]) if row else 0
 
 
-def new_time_sentence(going: int, asked_again: int) -> str:
+def new_time_sentence(going: int, unconfirmed: int) -> str:
     """Return the sentence that says how many of the people going have confirmed the new time; empty if nobody is asked
     to.
     """
-    if not asked_again:
+    if not unconfirmed:
         return ""
-    if asked_again >= going:
-        return gettext("Nobody has said yet that the new time works.")
+    if unconfirmed >= going:
+        return gettext("Nobody has confirmed the new time yet.")
     return ngettext(
-        "%(confirmed)s of %(number)s said the new time works.",
-        "%(confirmed)s of %(number)s said the new time works.",
+        "%(confirmed)s of %(number)s have confirmed the new time.",
+        "%(confirmed)s of %(number)s have confirmed the new time.",
         going,
-        confirmed=going - asked_again,
+        confirmed=going - unconfirmed,
     )
 
 

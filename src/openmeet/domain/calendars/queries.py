@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.errors import unpacked
+from groundwork.errors import decode_explanation
 from openmeet.domain.calendars.model import CalendarId, ExcludedEvent, FeedFailure, FeedHealth, ReadDate, Subscribed
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
@@ -39,7 +39,7 @@ def _subscribed(row: Row) -> Subscribed:
         host=row["host"],
         health=FeedHealth(row["health"]),
         reason=FeedFailure(row["reason"]) if row["reason"] else None,
-        problem=unpacked(row["problem"]),
+        problem=decode_explanation(row["problem"]),
         failures=row["failures"],
         is_busy=bool(row["is_busy"]),
         tone=row["tone"],
@@ -374,15 +374,15 @@ _ZONES = (
 )
 
 
-async def zone_of_person(reader: Reader, user_id: UserId, otherwise: str) -> str:
-    """The time zone in which to show a person days and times. ``otherwise`` is returned for people who have not done
+async def zone_of_person(reader: Reader, user_id: UserId, default: str) -> str:
+    """The time zone in which to show a person days and times. ``default`` is returned for people who have not done
     anything here yet.
     """
     for statement in _ZONES:
         row = await reader.fetch_one(statement, user_id=user_id)
         if row is not None and row["time_zone"]:
             return row["time_zone"] if is_zone(row["time_zone"]) else "UTC"
-    return otherwise
+    return default
 
 
 _ADDRESS = "id, user_id, url_sealed, etag, last_modified, failures, content, health"

@@ -37,9 +37,9 @@ class CalendarPreview:
     read: ReadFile
 
 
-async def look(outgoing: CalendarFetcher, workers: ChargedPool, url: str, now: Instant, zone: str) -> CalendarPreview:
+async def look(fetcher: CalendarFetcher, workers: ChargedPool, url: str, now: Instant, zone: str) -> CalendarPreview:
     """Preview the calendar at an address. Raises the same errors as ``fetch`` and ``read``."""
-    fetched = await fetch(outgoing.http, url)
+    fetched = await fetch(fetcher.http, url)
     assert fetched.content is not None  # noqa: S101  # nothing was known before
     return CalendarPreview(url, fetched, await read(workers, fetched.content, now, zone))
 
@@ -55,7 +55,7 @@ async def read(workers: ChargedPool, content: bytes, now: Instant, zone: str) ->
 
 
 async def subscribe(
-    tx: Transaction, user_id: UserId, offered: CalendarPreview, name: str, outgoing: CalendarFetcher | None
+    tx: Transaction, user_id: UserId, offered: CalendarPreview, name: str, fetcher: CalendarFetcher | None
 ) -> tuple[Subscribed, bool]:
     """Save a calendar. Return it and True, or the existing one and False if the person already has it. Raises Refused
     (``TooManyCalendars``).
@@ -68,8 +68,8 @@ async def subscribe(
         raise Refused(CalendarReason.TOO_MANY_CALENDARS, most=MOST_CALENDARS, name="TooManyCalendars")
     sealed = None
     if not is_file:
-        assert outgoing is not None  # noqa: S101  # an address was fetched with it
-        sealed = outgoing.sealer.seal(offered.url.encode(), SEAL_PURPOSE)
+        assert fetcher is not None  # noqa: S101  # an address was fetched with it
+        sealed = fetcher.sealer.seal(offered.url.encode(), SEAL_PURPOSE)
     is_new = await queries.insert(
         tx,
         calendar_id,

@@ -4,7 +4,16 @@ import zlib
 
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database
-from groundwork.errors import Failure, InvalidInput, RemoteFailed, TooLarge, TooMany, Unavailable, packed, reason_of
+from groundwork.errors import (
+    Failure,
+    InvalidInput,
+    RemoteFailed,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    encode_explanation,
+    reason_of,
+)
 from groundwork.http.client import AnswerTooLarge
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
@@ -37,14 +46,14 @@ _LEASE = 30 * MINUTE
 _BUSY_PAUSE = 30 * MINUTE
 
 
-async def refresh_due(db: Database, outgoing: CalendarFetcher, pool: WorkerPool, zone: str) -> int:
+async def refresh_due(db: Database, fetcher: CalendarFetcher, pool: WorkerPool, zone: str) -> int:
     """Fetch the calendars that are due. Parsing is charged to their owners. Return how many calendars changed."""
     async with db.transaction() as tx:
         due = await queries.claim_due(tx, ROUND, Instant(tx.now + _LEASE))
     changed = 0
     for address in due:
         try:
-            changed += await refresh(db, outgoing, pool.charged_to(person(address.user_id)), address, zone)
+            changed += await refresh(db, fetcher, pool.charged_to(person(address.user_id)), address, zone)
         except (TooMany, Unavailable) as busy:
             log.info("calendar.postponed", reason=busy.name)
             async with db.transaction() as tx:
@@ -52,7 +61,7 @@ async def refresh_due(db: Database, outgoing: CalendarFetcher, pool: WorkerPool,
     return changed
 
 
-async def refresh(db: Database, outgoing: CalendarFetcher, workers: ChargedPool, address: Address, zone: str) -> bool:
+async def refresh(db: Database, fetcher: CalendarFetcher, workers: ChargedPool, address: Address, zone: str) -> bool:
     """Fetch one calendar. Return True if it changed. A failure is stored with the calendar and not raised.
 
     Raises TooMany and Unavailable if nothing can be parsed for its owner now, which is not the calendar's fault.
@@ -62,8 +71,8 @@ async def refresh(db: Database, outgoing: CalendarFetcher, workers: ChargedPool,
     async with db.reader() as reader:
         now = reader.now
     try:
-        url = outgoing.sealer.unseal(address.url_sealed, SEAL_PURPOSE).decode()
-        fetched = await fetch(outgoing.http, url, etag=address.etag, last_modified=address.last_modified)
+        url = fetcher.sealer.unseal(address.url_sealed, SEAL_PURPOSE).decode()
+        fetched = await fetch(fetcher.http, url, etag=address.etag, last_modified=address.last_modified)
         parsed = (
             None
             if fetched.content in {None, address.content}
@@ -94,7 +103,9 @@ async def roll(db: Database, pool: WorkerPool, zone: str) -> int:
             # It was parsed successfully before, so its known dates stay, and its owner is notified of the problem.
             async with db.transaction() as tx:
                 until = Instant(now + AHEAD)
-                await queries.keep_dates(tx, address.id, until, FeedFailure.TOO_MUCH_WORK, packed(reason_of(stopped)))
+                await queries.keep_dates(
+                    tx, address.id, until, FeedFailure.TOO_MUCH_WORK, encode_explanation(reason_of(stopped))
+                )
             continue
         except (InvalidInput, TooLarge):
             # A newer parser may be stricter, and then no dates of the calendar are shown.
@@ -130,7 +141,9 @@ async def _note_failure(db: Database, address: Address, failure: Exception) -> N
             address.id,
             health=FeedHealth.GIVEN_UP if is_over else FeedHealth.FAILING,
             reason=reason,
-            problem=packed(reason_of(failure) if isinstance(failure, Failure) else CalendarReason.ADDRESS_UNREADABLE),
+            problem=encode_explanation(
+                reason_of(failure) if isinstance(failure, Failure) else CalendarReason.ADDRESS_UNREADABLE
+            ),
             next_fetch_at=None if is_over else Instant(tx.now + pause),
         )
 

@@ -38,7 +38,7 @@ _HOSTS_AGAIN: Final = 10 * MINUTE
 # Everyone in rooms of these kinds is notified of every message.
 _SMALL: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
 # How many recent messages are searched for an earlier call. The rate limits allow no more in an hour.
-_LOOKED_AT: Final = 2_000
+_MAX_SEARCHED: Final = 2_000
 _PAGE: Final = 500
 
 
@@ -75,7 +75,7 @@ async def _last_call(
          where m.said_at > :since and m.details like :call and m.user_id = coalesce(cast(:person as text), m.user_id)
         """,
         room=room,
-        most=_LOOKED_AT,
+        most=_MAX_SEARCHED,
         since=Instant(reader.now - within),
         # We write this JSON ourselves, and quotes in people's text are escaped in it.
         call=f'%"calls": [%"{whom}"%',

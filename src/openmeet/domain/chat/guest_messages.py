@@ -91,7 +91,7 @@ async def edit(tx: Transaction, sender: str, message_id: ChatMessageId, text: st
     return changed
 
 
-async def take_back(tx: Transaction, sender: str, message_id: ChatMessageId) -> ChatMessage:
+async def retract(tx: Transaction, sender: str, message_id: ChatMessageId) -> ChatMessage:
     """Empty a guest's own message, even after they left. Idempotent. Raises NotFound, Forbidden (``AuthorOnly``)."""
     one = await _own(tx, sender, message_id)
     if one.is_taken_back:

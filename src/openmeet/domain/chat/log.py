@@ -25,7 +25,7 @@ MIRRORED: Final = """
 MAX_REPLAYED: Final = 200
 
 # Entries that people may be notified of.
-NEWS_KINDS: Final = frozenset({LogKind.SAID, LogKind.EDITED, LogKind.RESTORED, LogKind.REMOVED})
+NEWS_KINDS: Final = frozenset({LogKind.POSTED, LogKind.EDITED, LogKind.RESTORED, LogKind.REMOVED})
 
 
 class LogListener:

@@ -120,6 +120,6 @@ async def _join_rooms(tx: Transaction, goes: RoomId, stays: RoomId) -> None:
             number=entry.number,
             id=message,
         )
-        await log.write(tx, entry, LogKind.SAID, message)
+        await log.write(tx, entry, LogKind.POSTED, message)
     await tx.execute("update chat_pins set room_id = :stays where room_id = :goes", stays=stays, goes=goes)
     await tx.execute("delete from chat_rooms where id = :room", room=goes)

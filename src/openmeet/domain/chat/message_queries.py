@@ -105,7 +105,7 @@ async def insert(tx: Transaction, entry: log.NextEntry, one: ChatMessage, search
         "removed_by_site": int(one.removed_by_site),
         "search_words": search_words,
     }
-    await log.write(tx, entry, LogKind.SAID, one.id, along=[SqlWrite(_INSERT, values)], said_at=tx.now)
+    await log.write(tx, entry, LogKind.POSTED, one.id, along=[SqlWrite(_INSERT, values)], said_at=tx.now)
 
 
 async def insert_notice(tx: Transaction, room: RoomId, notice: RoomNotice, **details: str) -> None:

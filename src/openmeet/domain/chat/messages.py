@@ -210,7 +210,7 @@ async def is_author(reader: Reader, message_id: ChatMessageId, person: UserId) -
     return one is not None and one.user_id == person
 
 
-async def take_back(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
+async def retract(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
     """Empty one's own message; its position remains. People can do this even after leaving the room. Idempotent. Raises
     NotFound, Forbidden (``AuthorOnly``).
     """

@@ -15,7 +15,7 @@ from typing import Final
 
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Explanation, Refused, unpacked
+from groundwork.errors import Explanation, Refused, decode_explanation
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.chat import room_queries
@@ -190,7 +190,7 @@ async def status(reader: Reader, room_id: RoomId) -> MirrorStatus | None:
         row["matrix_room_id"],
         bool(row["matrix_guests"]),
         max(0, waiting),
-        unpacked(row["matrix_error"]),
+        decode_explanation(row["matrix_error"]),
         row["matrix_since"],
         row["matrix_from"] is not None,
     )
@@ -234,7 +234,7 @@ async def overview(reader: Reader, limit: int) -> list[MirroredRoomOverview]:
                 row["matrix_room_id"],
                 bool(row["matrix_guests"]),
                 max(0, row["waiting"]),
-                unpacked(row["matrix_error"]),
+                decode_explanation(row["matrix_error"]),
             ),
             None if row["waiting_since"] is None else Instant(row["waiting_since"]),
         )

@@ -192,7 +192,7 @@ class RoomNotice(StrEnum):
 class LogKind(StrEnum):
     """Kinds of log entries of a room."""
 
-    SAID = "said"
+    POSTED = "said"
     EDITED = "edited"
     REMOVED = "removed"
     RESTORED = "restored"

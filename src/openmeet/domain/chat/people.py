@@ -22,7 +22,7 @@ from openmeet.domain.users.model import UserId, unnamed
 
 _INSIDE = "'owner', 'admin', 'moderator', 'member'"
 # How many people are looked up for each one that a page may show, because many are not named.
-_LOOKED_AT = 4
+_CANDIDATES_PER_RESULT = 4
 # In larger rooms, the people who are not named are not counted.
 _COUNTED = 100
 # Maximum number of people checked who have one of the names in a message.
@@ -103,7 +103,7 @@ async def _in_order(
     if after is not None:
         conditions.append("(lower(u.display_name), u.id) > (:after_name, :after_id)")
         values |= {"after_name": after[0], "after_id": after[1]}
-    most = limit * _LOOKED_AT
+    most = limit * _CANDIDATES_PER_RESULT
     listed = await reader.fetch(
         f"""
         select u.id, lower(u.display_name) as folded from chat_rooms r, {people_in_room_sql()} p join users u on u.id = p.user_id
@@ -114,10 +114,10 @@ async def _in_order(
         **values,
     )
     folded = {UserId(row["id"]): str(row["folded"]) for row in listed}
-    looked_at = await _looked_at(reader, room, viewer, mine, list(folded))
+    candidates = await _look_up(reader, room, viewer, mine, list(folded))
     found = [
         one
-        for one in (looked_at[each] for each in folded if each in looked_at)
+        for one in (candidates[each] for each in folded if each in candidates)
         if one.is_named and role in {None, one.access}
     ]
     shown = found[:limit]
@@ -131,11 +131,13 @@ async def some_members(reader: Reader, room: Room, viewer: UserId, limit: int) -
     rows = await reader.fetch(
         f"select p.user_id from {related_people_sql()} p limit :most", room=room.id, most=_COUNTED
     )
-    looked_at = await _looked_at(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
-    named = sorted((one for one in looked_at.values() if one.is_named), key=lambda one: (-one.access, one.name.lower()))
+    candidates = await _look_up(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
+    named = sorted(
+        (one for one in candidates.values() if one.is_named), key=lambda one: (-one.access, one.name.lower())
+    )
     because = await _because(reader, room.id, [one.user_id for one in named[:limit]])
-    others = len(looked_at) - len(named) if len(rows) < _COUNTED else None
-    total = len(looked_at) if len(rows) < _COUNTED else None
+    others = len(candidates) - len(named) if len(rows) < _COUNTED else None
+    total = len(candidates) if len(rows) < _COUNTED else None
     return RoomMembers(tuple(one.member(because, mine, viewer) for one in named[:limit]), others, None, total)
 
 
@@ -155,8 +157,8 @@ async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, mine: Acces
     )
     if len(rows) == _COUNTED:
         return None
-    looked_at = await _looked_at(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
-    return sum(not one.is_named for one in looked_at.values())
+    candidates = await _look_up(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
+    return sum(not one.is_named for one in candidates.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ class _PossibleMember:
         return cleaned(self.name) or unnamed()
 
 
-async def _looked_at(
+async def _look_up(
     reader: Reader, room: Room, viewer: UserId, mine: Access, ids: Collection[UserId]
 ) -> dict[UserId, _PossibleMember]:
     """Look up these people. Those who may not read the room are left out."""

@@ -12,8 +12,8 @@ from openmeet.domain.chat.access import access_in, related_people_sql
 from openmeet.domain.chat.model import Access, ChatMessageId, Room, RoomId
 from openmeet.domain.chat.room_queries import by_id
 from openmeet.domain.users.model import UserId
-from openmeet.domain.webhooks.actions import ChangedSubject, happened
-from openmeet.domain.webhooks.model import Happening
+from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
+from openmeet.domain.webhooks.model import WebhookEvent
 from openmeet.domain.webhooks.queries import is_any_on
 
 _HOSTS: Final = 500
@@ -32,8 +32,8 @@ async def note_messages(tx: Transaction, room_id: RoomId, messages: Collection[C
     )
     hosts = tuple(UserId(row["user_id"]) for row in rows)
     group_id = await group_of(tx, room_id)
-    await happened(
-        tx, Happening.CHAT_MESSAGE, [ChangedSubject(one, hosts, group_id) for one in dict.fromkeys(messages)]
+    await enqueue_deliveries(
+        tx, WebhookEvent.CHAT_MESSAGE, [ChangedSubject(one, hosts, group_id) for one in dict.fromkeys(messages)]
     )
 
 

@@ -175,7 +175,7 @@ async def _end_all(db: Database, asked: ErasureRequest) -> None:
         await events_ownership.remove_person(tx, user_id)
     await _end_series(db, user_id)
     async with db.reader() as reader:
-        coming = await events_ownership.coming_of(reader, user_id)
+        coming = await events_ownership.upcoming_single_events(reader, user_id)
     for event_id in coming:
         await _end_event(db, user_id, event_id)
     await _withdraw_answers(db, user_id)

@@ -42,7 +42,7 @@ _DATES: Final = """
 async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> ErasurePreview:
     """Return what a request would lead to. ``grace`` is in microseconds."""
     due_at = Instant(reader.now + grace)
-    coming = await ownership.coming_of(reader, user_id)
+    coming = await ownership.upcoming_single_events(reader, user_id)
     dates = await reader.fetch(_DATES, id=user_id, now=reader.now, due_at=due_at)
     coming += [EventId(row["id"]) for row in dates]
     listed = []

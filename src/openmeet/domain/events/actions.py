@@ -277,12 +277,12 @@ async def apply_each_from_network(
         new = before or event_of_record(blank_event(tx.now, one.event.name, one.author_id), one.uri, one.event)
         changed.append((before, with_record(new, one.cid, one.event, tx.now)))
     await queries.insert_each(tx, [(after, search_text(after)) for before, after in changed if before is None])
-    called_off = [
+    cancelled = [
         (before.id, before.status)
         for before, after in changed
         if before is not None and after.is_cancelled and not before.is_cancelled
     ]
-    await queries.set_statuses_before(tx, called_off)
+    await queries.set_statuses_before(tx, cancelled)
     await queries.update_many(tx, [(after, search_text(after)) for before, after in changed if before is not None])
     return changed
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event
-from openmeet.domain.webhooks.actions import ChangedSubject, happened
-from openmeet.domain.webhooks.model import Happening
+from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
+from openmeet.domain.webhooks.model import WebhookEvent
 from openmeet.domain.webhooks.queries import is_any_on
 
 
@@ -15,9 +15,9 @@ async def notify_webhooks(tx: Transaction, events: Sequence[Event]) -> None:
     if not await is_any_on(tx):
         return
     co_hosts = await co_hosts_of(tx, [event.id for event in events])
-    await happened(
+    await enqueue_deliveries(
         tx,
-        Happening.EVENT,
+        WebhookEvent.EVENT,
         [
             ChangedSubject(
                 event.id, (event.author_id, *co_hosts.get(event.id, ())), event.group.id if event.group else None

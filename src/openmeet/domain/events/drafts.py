@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
-from groundwork.errors import InvalidForm, Refused, Why, packed
+from groundwork.errors import InvalidForm, Refused, Why, encode_explanation
 from openmeet.domain.events import draft_queries, permissions, queries, rules, seeing
 from openmeet.domain.events.actions import enqueue_event_record, lock_for_host
 from openmeet.domain.events.edits import blank_event, search_text, with_details
@@ -36,13 +36,13 @@ async def begin(
     submission_key: str | None = None,
     group: GroupOfEvent | None = None,
     copy_of: Event | None = None,
-    called_off: str | None = None,
+    cancel_reason: str | None = None,
     status: EventStatus | None = None,
 ) -> Event:
     """Create a draft of the caller. ``more`` has form fields that do not belong to an event. Repeating a key updates
     the draft and returns it. Raises Refused (``KeyReused``) if an event was created with the key.
 
-    ``copy_of`` is the event whose picture, links and place it gets, unless the form says otherwise. ``called_off`` is
+    ``copy_of`` is the event whose picture, links and place it gets, unless the form says otherwise. ``cancel_reason`` is
     the reason, possibly empty, of an event that was cancelled before its import; it will be cancelled when published.
     ``status`` is that of a re-imported event.
     """
@@ -56,8 +56,8 @@ async def begin(
         new = replace(new, content=replace(new.content, picture=its.picture, links=its.links, venue=its.venue))
     if status is not None:
         new = replace(new, status=status)
-    if called_off is not None:
-        new = replace(new, status=EventStatus.CANCELLED, status_reason=called_off)
+    if cancel_reason is not None:
+        new = replace(new, status=EventStatus.CANCELLED, status_reason=cancel_reason)
     event = _with_typed(new, typed)
     # A draft has no content to compare. With this digest, the same form sent later to create an event counts as
     # different.
@@ -110,7 +110,7 @@ async def lock_to_publish(
     return await _lock_draft(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
 
 
-async def take_back(tx: Transaction, event: Event) -> Event:
+async def return_to_draft(tx: Transaction, event: Event) -> Event:
     """Turn a locked event back into a draft. Its content is written into the form, and its record is deleted."""
     after = replace(event, is_draft=True, is_held=True, revision=event.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
@@ -155,7 +155,7 @@ async def _publish_due(tx: Transaction, event_id: EventId) -> bool:
 
 async def _stays(tx: Transaction, event: Event, typed: rules.Submission, why: Why) -> bool:
     await queries.update(tx, replace(event, publish_at=None), search_text="")
-    problem = packed(EventReason.NOT_PUBLISHED(reason=why))
+    problem = encode_explanation(EventReason.NOT_PUBLISHED(reason=why))
     await draft_queries.put_fields(tx, event.id, pack(typed, {PROBLEM: problem}))
     return False
 

@@ -102,7 +102,7 @@ async def remove_person(tx: Transaction, user_id: UserId) -> None:
     Dates of series are transferred with their series.
     """
     await co_host_queries.end_all_of(tx, user_id)
-    for event_id in await coming_of(tx, user_id):
+    for event_id in await upcoming_single_events(tx, user_id):
         event = await queries.lock_for_update(tx, event_id)
         if event is not None:
             await pass_to_heir(tx, event)
@@ -151,7 +151,7 @@ def accepted_co_host(tx: Transaction, event: Event, user_id: UserId, *, by: User
 async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[Event]:
     """Transfer locked events to a new owner who has approved their content. Return the changed events."""
     passing = [one for one in events if one.author_id != to]
-    of_groups = await held_by_groups(tx, [one.id for one in passing if one.group is not None])
+    of_groups = await stored_by_groups(tx, [one.id for one in passing if one.group is not None])
     for one in passing:
         if one.id not in of_groups:
             await leave_record(
@@ -305,7 +305,7 @@ async def set_network_author(tx: Transaction, event_id: EventId, author_id: User
     )
 
 
-async def coming_of(reader: Reader, author_id: UserId) -> list[EventId]:
+async def upcoming_single_events(reader: Reader, author_id: UserId) -> list[EventId]:
     """Upcoming single events that an owner made here, in id order."""
     rows = await reader.fetch(
         "select id from events where author_id = :author_id and origin = 'here' and series_id is null and is_draft = 0"
@@ -316,7 +316,7 @@ async def coming_of(reader: Reader, author_id: UserId) -> list[EventId]:
     return [EventId(row["id"]) for row in rows]
 
 
-async def held_by_groups(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[EventId]:
+async def stored_by_groups(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[EventId]:
     """Return which of these events have their record in their group's own repository."""
     if not event_ids:
         return frozenset()

@@ -84,7 +84,7 @@ async def waits_for_author(tx: Transaction, after: Event, by: UserId) -> bool:
 async def waiting_for_authors(tx: Transaction, after: Sequence[Event], by: UserId) -> frozenset[EventId]:
     """Return for which of these revisions ``waits_for_author`` is true."""
     of_others = [one for one in after if one.author_id != by]
-    of_groups = await ownership.held_by_groups(tx, [one.id for one in of_others if one.group is not None])
+    of_groups = await ownership.stored_by_groups(tx, [one.id for one in of_others if one.group is not None])
     of_others = [one for one in of_others if one.id not in of_groups]
     waiting = [one for one in of_others if reach_of(one) is PublishLevel.NOTHING]
     published = [one for one in of_others if reach_of(one) is not PublishLevel.NOTHING]
@@ -107,7 +107,7 @@ class Circle(StrEnum):
     """Who may see an event, as far as it affects the event's record."""
 
     EVERYBODY = "everybody"
-    WHO_HAS_THE_ADDRESS = "who_has_the_address"
+    LINK_HOLDERS = "who_has_the_address"
     MEMBERS = "members"
     INVITED = "invited"
 
@@ -126,8 +126,8 @@ BY_DETAIL: Final[Mapping[Detail, PublishLevel]] = {Detail.MINIMAL: PublishLevel.
 BY_CIRCLE: Final[Mapping[tuple[Circle, bool], PublishLevel]] = {
     (Circle.EVERYBODY, False): PublishLevel.FULL,
     (Circle.EVERYBODY, True): PublishLevel.FULL,
-    (Circle.WHO_HAS_THE_ADDRESS, False): PublishLevel.NOTHING,
-    (Circle.WHO_HAS_THE_ADDRESS, True): PublishLevel.NOTHING,
+    (Circle.LINK_HOLDERS, False): PublishLevel.NOTHING,
+    (Circle.LINK_HOLDERS, True): PublishLevel.NOTHING,
     (Circle.MEMBERS, False): PublishLevel.NOTHING,
     (Circle.MEMBERS, True): PublishLevel.MINIMAL,
     (Circle.INVITED, False): PublishLevel.NOTHING,
@@ -141,7 +141,7 @@ def circle_of(chosen: Visibility, group: GroupOfEvent | None) -> Circle:
         case Visibility.PUBLIC:
             return Circle.EVERYBODY
         case Visibility.UNLISTED:
-            return Circle.WHO_HAS_THE_ADDRESS
+            return Circle.LINK_HOLDERS
         case Visibility.PRIVATE:
             return Circle.INVITED if group is None else Circle.MEMBERS
 

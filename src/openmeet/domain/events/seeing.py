@@ -100,7 +100,7 @@ async def role_of(reader: Reader, event: Event, viewer: UserId | None) -> EventR
     return EventRole.GROUP if group_rules.may(role, GroupPermission.EDIT_ANY_EVENT) else EventRole.NOBODY
 
 
-async def run_among(reader: Reader, events: Sequence[Event], viewer: UserId | None) -> set[EventId]:
+async def managed_among(reader: Reader, events: Sequence[Event], viewer: UserId | None) -> set[EventId]:
     """Return which of these events this person hosts, or administers the group of. They see all of them."""
     if viewer is None:
         return set()
@@ -119,7 +119,7 @@ async def private_details_for(reader: Reader, event: Event, viewer: UserId | Non
     """The exact address, join link and entry instructions, as far as this person may see them. ``is_going``: they have
     a confirmed place.
     """
-    runs = bool(await run_among(reader, [event], viewer))
+    runs = bool(await managed_among(reader, [event], viewer))
     return private_details(event, viewer, is_going=is_going, now=reader.now, runs=runs)
 
 
@@ -138,18 +138,18 @@ async def require_editable(
     rules.require_changeable(event)
 
 
-def raise_if_gone(event: Event, *, concerns: bool = False) -> None:
+def raise_if_gone(event: Event, *, is_involved: bool = False) -> None:
     """Raise Gone (410) for a deleted event that was public, NotFound for a deleted one that was not.
 
-    ``concerns``: the viewer answered or hosted it, so they are told that it was deleted even if it was not public.
+    ``is_involved``: the viewer answered or hosted it, so they are told that it was deleted even if it was not public.
     """
     if not event.is_gone:
         return
-    if event.is_hidden or event.is_held or (event.visibility is not Visibility.PUBLIC and not concerns):
+    if event.is_hidden or event.is_held or (event.visibility is not Visibility.PUBLIC and not is_involved):
         raise NotFound(EventReason.NO_SUCH_EVENT)
     # If the record is missing from its repository, any app may have deleted it there.
     is_by_host = event.deleted_at is not None
-    if concerns and event.title:
+    if is_involved and event.title:
         raise Gone(
             EventReason.NAMED_EVENT_DELETED if is_by_host else EventReason.NAMED_EVENT_REMOVED_ELSEWHERE,
             title=event.title,

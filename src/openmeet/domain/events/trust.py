@@ -12,7 +12,7 @@ from typing import Final
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.geo_points import Near, chord, near_in, spot
+from groundwork.geo_points import Near, chord, parse_near, spot
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_public
@@ -48,7 +48,7 @@ FAMILIAR_DIDS: Final = (
 
 def shown_in(choice: str, near: str) -> FrontPagePolicy:
     """Parse the site's settings. Raises ValueError."""
-    return FrontPagePolicy(FrontPageChoice(choice), near_in(near))
+    return FrontPagePolicy(FrontPageChoice(choice), parse_near(near))
 
 
 def is_allowed_by(table: str, shown: FrontPagePolicy) -> str:

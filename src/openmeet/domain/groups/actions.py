@@ -33,8 +33,8 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.slugs import new_slug, words_of
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.domain.webhooks.actions import ChangedSubject, happened
-from openmeet.domain.webhooks.model import Happening
+from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
+from openmeet.domain.webhooks.model import WebhookEvent
 from openmeet.outbox.kinds import JobKind
 
 _ADDRESS: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -291,7 +291,7 @@ async def put(
         # They may hold seats at events that they can no longer see, while others are on the waitlist.
         await enqueue(tx, JobKind.LEFT_GROUP, saved.user_id, int(tx.now))
     subject = ChangedSubject(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
-    await happened(tx, Happening.MEMBERSHIP, [subject])
+    await enqueue_deliveries(tx, WebhookEvent.MEMBERSHIP, [subject])
     return saved
 
 
@@ -305,7 +305,7 @@ async def save(tx: Transaction, group: Group, *, publishes: bool = True) -> None
 
 
 async def _notify_webhooks(tx: Transaction, group: Group) -> None:
-    await happened(tx, Happening.GROUP, [ChangedSubject(group.id, (group.owner_id,), group.id)])
+    await enqueue_deliveries(tx, WebhookEvent.GROUP, [ChangedSubject(group.id, (group.owner_id,), group.id)])
 
 
 def _is_made(slug: GroupSlug, name: str) -> bool:

@@ -164,7 +164,7 @@ async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     return await _complete(tx, group, caller.user_id)
 
 
-async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
+async def reclaim_ownership(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     """Return the group to the owner it was taken over from. Raises NotFound, Refused."""
     group, mine = await lock_visible(tx, caller, slug)
     rules.require_returnable(await last_change_of_owner(tx, group.id), caller.user_id, mine)

@@ -57,7 +57,7 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
         if any(one.can_write for one in await identity_queries.of_user(tx, group.network.account_id)):
             raise Refused(GroupReason.HAS_REPOSITORY, name="HasRepository")
         # The earlier handle turned out to be taken: use the same account with another handle.
-        await identities.agree(tx, group.network.account_id, handle=handle)
+        await identities.grant_consent(tx, group.network.account_id, handle=handle)
         return group
     holder = await users.create_shadow(tx, display_name=group.details.name)
     after = replace(
@@ -67,7 +67,7 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
         updated_at=tx.now,
     )
     await move_records(tx, group, after)
-    await identities.agree(tx, holder, handle=handle)
+    await identities.grant_consent(tx, holder, handle=handle)
     await invitation_queries.log(
         tx, group.id, caller.user_id, GroupLogAction.ACCOUNT_OPENED, by=caller.user_id, note=handle
     )

@@ -115,7 +115,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     before = await answers.find(tx, event.id, user_id)
     if asked.used_at is not None and before is not None:
         return event, known, before
-    rsvp_request = asked.saying.details
+    rsvp_request = asked.request.details
     if known is None:
         # People without an account have no public profile to show, whatever the client sent.
         rsvp_request = RsvpRequest(
@@ -127,11 +127,11 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
         )
     # A guest who is going gets a separate e-mail below. One who cancels gets the calendar cancellation like everybody
     # else.
-    is_single = known is not None or asked.saying.reply is RsvpReply.DECLINED
+    is_single = known is not None or asked.request.reply is RsvpReply.DECLINED
     saved = await attendance.answer(
-        tx, caller, event.slug, asked.saying.reply, rsvp_request, through=ChangeChannel.MAIL, is_single=is_single
+        tx, caller, event.slug, asked.request.reply, rsvp_request, through=ChangeChannel.MAIL, is_single=is_single
     )
-    if known is None and asked.saying.reply is not RsvpReply.DECLINED:
+    if known is None and asked.request.reply is not RsvpReply.DECLINED:
         await enqueue_email(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)
     await queries.use(tx, answer_id)
     return event, known, saved

@@ -45,7 +45,7 @@ class GuestAnswer:
     event_id: EventId
     email: str
     display_name: str
-    saying: GuestRequest
+    request: GuestRequest
     expires_at: Instant
     used_at: Instant | None
     language: str
@@ -59,7 +59,7 @@ async def insert(tx: Transaction, new: GuestAnswer) -> None:
         event_id=new.event_id,
         email=new.email,
         display_name=new.display_name,
-        said=msgspec.json.encode(new.saying).decode(),
+        said=msgspec.json.encode(new.request).decode(),
         language=new.language,
         now=tx.now,
         expires_at=new.expires_at,

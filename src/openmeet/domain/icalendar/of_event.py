@@ -19,7 +19,7 @@ from openmeet.recurrence.wall_time import local_of, zone_names
 
 # Statuses that our files give in addition to STATUS, and those of them that are not definite.
 NAMED_STATUSES = frozenset({EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED})
-UNSURE = frozenset({EventStatus.PLANNED, EventStatus.POSTPONED})
+TENTATIVE_STATUSES = frozenset({EventStatus.PLANNED, EventStatus.POSTPONED})
 
 
 def uid_of(event: Event, host: str) -> str:
@@ -83,7 +83,7 @@ def vevent_of(
         coordinates=geo_of(where),
         url=url,
         is_cancelled=event.is_cancelled or event.is_gone,
-        is_tentative=event.status in UNSURE,
+        is_tentative=event.status in TENTATIVE_STATUSES,
         named_status=event.status if event.status in NAMED_STATUSES else None,
         comment=event.status_reason if event.is_cancelled else "",
         sequence=sequence,

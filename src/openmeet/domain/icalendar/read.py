@@ -24,7 +24,7 @@ from openmeet.domain.icalendar.html_text import is_html, markdown_of
 from openmeet.domain.icalendar.model import OverriddenDate, ReadCalendar, ReadEvent
 from openmeet.domain.icalendar.properties import place_in
 from openmeet.domain.icalendar.time_zones import bare_zone, known_zone, zone_for, zones_of
-from openmeet.domain.icalendar.write import DAY_ZONE, MODE, STANDING
+from openmeet.domain.icalendar.write import DAY_ZONE, MODE, STATUS_PROPERTY
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.formatting import number
 from openmeet.i18n.reasons.messages import explain
@@ -97,9 +97,9 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
     try:
         event = Event.from_ical(component.text)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise _Skipped(gettext("It can’t be read (%(error)s).", error=error)) from None
+        raise _Skipped(gettext("The entry can’t be read (%(error)s).", error=error)) from None
     if not isinstance(event, Event):
-        raise _Skipped(gettext("It isn’t an event."))
+        raise _Skipped(gettext("The entry isn’t an event."))
     findings = [
         gettext("%(property)s can’t be read: %(problem)s.", property=name, problem=why)
         if name
@@ -234,7 +234,7 @@ def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, 
     if value is None:
         has_any = bool(event.get("DTSTART"))
         raise _Skipped(
-            gettext("Its start (DTSTART) can’t be read.") if has_any else gettext("It has no start (DTSTART).")
+            gettext("The start (DTSTART) can’t be read.") if has_any else gettext("There is no start (DTSTART).")
         )
     raw = _raw(value)
     is_all_day = "T" not in raw
@@ -274,7 +274,7 @@ def _rule(event: Event, findings: list[str]) -> Rule | None:
     if not rules:
         return None
     if len(rules) > 1:
-        findings.append(gettext("It has several rules. The first one is used."))
+        findings.append(gettext("The event has several recurrence rules. The first one is used."))
     try:
         return parse_rule(_raw(rules[0]))
     except RuleRefused as refused:
@@ -284,7 +284,7 @@ def _rule(event: Event, findings: list[str]) -> Rule | None:
 
 def _rule_left_out(refused: RuleRefused) -> str:
     return gettext(
-        "Its rule (%(code)s) can’t be used: %(problem)s It’s imported as a single date.",
+        "The recurrence rule (%(code)s) can’t be used: %(problem)s The event is imported as a single date.",
         code=refused.code.value,
         problem=explain(refused.why),
     )
@@ -353,7 +353,7 @@ def _override(event: Event, zone_name: str | None, calendar: ReadCalendar) -> Ov
     try:
         original = parse_date(_raw(value), own)
     except RuleRefused:
-        raise _Skipped(gettext("The date that it changes (RECURRENCE-ID) can’t be read.")) from None
+        raise _Skipped(gettext("The original date (RECURRENCE-ID) can’t be read.")) from None
     if own != zone_name and "T" in _raw(value):
         original = parse_date(_utc_text(original, own), zone_name)
     and_following = str(value.params.get("RANGE", "")).upper() == "THISANDFUTURE"
@@ -379,7 +379,7 @@ def _length(event: Event, made: Pattern, calendar: ReadCalendar, findings: list[
     elif duration is not None and isinstance(getattr(duration, "dt", None), timedelta):
         length = duration.dt
     if length is not None and not timedelta(0) <= length <= MAX_LENGTH:
-        findings.append(gettext("Its end was left out: it’s before the start, or more than a year after it."))
+        findings.append(gettext("The end was left out: it’s before the start or more than a year after it."))
         length = None
     if length is None and made.is_all_day:
         return timedelta(days=1)
@@ -407,7 +407,7 @@ def _mode(event: Event) -> Mode | None:
 
 
 def _named_status(event: Event) -> EventStatus | None:
-    written = str(_first(event, STANDING) or "").strip()
+    written = str(_first(event, STATUS_PROPERTY) or "").strip()
     return (
         EventStatus(written)
         if written in {EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED}

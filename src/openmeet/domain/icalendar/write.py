@@ -28,7 +28,7 @@ PRODUCT: Final = "-//OpenMeet//Calendar//EN"
 # Our own property for the attendance mode, because iCalendar has none.
 MODE: Final = "X-OPENMEET-MODE"
 # Planned, rescheduled or postponed: STATUS has one value for two of these and none for the third.
-STANDING: Final = "X-OPENMEET-STATUS"
+STATUS_PROPERTY: Final = "X-OPENMEET-STATUS"
 # All-day events have no zone in iCalendar. Ours have one, in which the day begins.
 DAY_ZONE: Final = "X-OPENMEET-TIME-ZONE"
 PUBLISH, CANCEL = "PUBLISH", "CANCEL"
@@ -171,7 +171,7 @@ def _event(event: WrittenEvent) -> bytes:
         made.add_component(place)
     made.add("status", "CANCELLED" if event.is_cancelled else "TENTATIVE" if event.is_tentative else "CONFIRMED")
     if event.named_status is not None:
-        made.add(STANDING, event.named_status.value)
+        made.add(STATUS_PROPERTY, event.named_status.value)
     if pattern.is_all_day and pattern.zone_name is not None:
         made.add(DAY_ZONE, pattern.zone_name)
     made.add("sequence", event.sequence)

@@ -104,7 +104,7 @@ async def erase(tx: Transaction, did: str) -> None:
         await users.blank_shadow(tx, known.user_id)
 
 
-async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
+async def grant_consent(tx: Transaction, user_id: UserId, *, handle: str) -> None:
     """Record consent: public events and RSVPs become due for publication. If the user has no repository, one is
     created.
     """

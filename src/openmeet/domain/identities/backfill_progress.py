@@ -12,7 +12,7 @@ from typing import Final
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Explanation, packed, unpacked
+from groundwork.errors import Explanation, decode_explanation, encode_explanation
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 
@@ -104,7 +104,7 @@ async def delayed(tx: Transaction, did: Did, reason: Explanation) -> None:
     await tx.execute(
         "update backfills set stage = 'delayed', reason = :reason where did = :did and finished_at is null",
         did=did,
-        reason=packed(reason),
+        reason=encode_explanation(reason),
     )
 
 
@@ -133,7 +133,7 @@ async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> l
             stage=BackfillStage(row["stage"]),
             total=row["total"],
             applied=row["applied"],
-            reason=unpacked(row["reason"]),
+            reason=decode_explanation(row["reason"]),
             put_aside=row["put_aside"],
             asked_at=Instant(row["asked_at"]),
             finished_at=None if row["finished_at"] is None else Instant(row["finished_at"]),

@@ -76,7 +76,7 @@ TO_KEEP_ALIVE = """
 
 NOTE_TRIED = "update repository_sessions set updated_at = :now where did in :dids and needs_login = 0"
 
-FORGET_OVER = """
+DELETE_EXPIRED = """
     delete from repository_sessions
      where (needs_login = 1 and updated_at <= :over_before) or (kind = 'oauth' and refreshed_at <= :unused_before)
 """
@@ -174,8 +174,8 @@ async def take_to_keep_alive(tx: Transaction, *, before: Instant, limit: int) ->
     return dids
 
 
-async def forget_over(tx: Transaction, *, over_before: Instant, unused_before: Instant) -> int:
-    return await tx.execute(FORGET_OVER, over_before=over_before, unused_before=unused_before)
+async def delete_expired(tx: Transaction, *, over_before: Instant, unused_before: Instant) -> int:
+    return await tx.execute(DELETE_EXPIRED, over_before=over_before, unused_before=unused_before)
 
 
 async def delete(tx: Transaction, did: str) -> None:

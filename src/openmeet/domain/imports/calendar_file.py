@@ -281,7 +281,7 @@ def _when(event: ReadEvent) -> str:
 
 
 # Number of dates to compare: two years of a weekly series.
-_LOOKED_AT = 104
+_DATES_COMPARED = 104
 
 
 def rest_of(pattern: Pattern, at: datetime) -> Pattern | None:
@@ -310,4 +310,4 @@ def continued(rest: Pattern, at: datetime, starts: datetime, length: timedelta |
 
 def _names(pattern: Pattern) -> list[datetime]:
     begin = instant_of(min((pattern.start, *pattern.added)), pattern.zone_name or "UTC")
-    return [one.original for one in expansion.following(pattern, Instant(begin - 1), _LOOKED_AT)]
+    return [one.original for one in expansion.following(pattern, Instant(begin - 1), _DATES_COMPARED)]

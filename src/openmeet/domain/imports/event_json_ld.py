@@ -142,7 +142,7 @@ def _ends(starts: datetime | None, ends: datetime | None, *, is_day: bool, ends_
     if starts is None or ends is None:
         return ""
     if ends < starts or ends - starts > timedelta(days=366):
-        doubts.append(gettext("Its end was left out: it’s before the start, or more than a year after it."))
+        doubts.append(gettext("The end was left out: it’s before the start or more than a year after it."))
         return ""
     return "" if ends_is_day and not is_day else ends.isoformat(timespec="minutes")
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Why, packed
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Why, encode_explanation
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.events import drafts
 from openmeet.domain.events.model import Details
@@ -154,15 +154,15 @@ def _left_out(event: ImportedEvent, why: Why) -> str:
     """Why an event of the file was not imported, in the form in which it is stored."""
     title = event.typed.title
     if not title:
-        return packed(ImportReason.LEFT_OUT_UNTITLED(problem=why))
-    return packed(ImportReason.LEFT_OUT(title=title, problem=why))
+        return encode_explanation(ImportReason.LEFT_OUT_UNTITLED(problem=why))
+    return encode_explanation(ImportReason.LEFT_OUT(title=title, problem=why))
 
 
 async def _event(tx: Transaction, caller: Caller, found: ImportedEvent) -> str:
     """Create the event or series and return its path."""
     if not found.repeats:
         called_off = found.reason if found.is_cancelled else None
-        event = await drafts.begin(tx, caller, found.typed, {}, called_off=called_off, status=found.named_status)
+        event = await drafts.begin(tx, caller, found.typed, {}, cancel_reason=called_off, status=found.named_status)
         return f"/events/{event.slug}"
     made = await _series(tx, caller, found)
     return f"/series/{made.slug}"

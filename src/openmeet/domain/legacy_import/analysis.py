@@ -7,7 +7,7 @@ from datetime import datetime
 from openmeet.domain.events.edits import STARTS, differing
 from openmeet.domain.events.model import Details
 from openmeet.domain.legacy_import.details import details_of, is_cancelled, length_of
-from openmeet.domain.legacy_import.model import Odd, Oddity, Old, OldAnswer, OldEvent
+from openmeet.domain.legacy_import.model import LegacyData, LegacyOddity, Oddity, OldAnswer, OldEvent
 from openmeet.domain.legacy_import.plan import (
     LegacyPlan,
     LegacyRsvp,
@@ -45,7 +45,7 @@ class Family:
 
 
 def families_of(
-    old: Old, events: Iterable[OldEvent], otherwise: str, odd: list[Odd]
+    old: LegacyData, events: Iterable[OldEvent], otherwise: str, odd: list[LegacyOddity]
 ) -> tuple[list[Family], list[OldEvent]]:
     """Group legacy events into families (a parent and its dates). Returns the families and the single events."""
     usable = {event.id: event for event in events}
@@ -58,10 +58,10 @@ def families_of(
             continue
         top = _top(event, old)
         if top is None:
-            odd.append(Odd(Oddity.CIRCLE, f"event {event.id}"))
+            odd.append(LegacyOddity(Oddity.CIRCLE, f"event {event.id}"))
             alone.append(event)
         elif top.id not in usable or top.parent_id is not None:
-            odd.append(Odd(Oddity.ORPHAN, f"event {event.id}", f"of event {top.parent_id or top.id}"))
+            odd.append(LegacyOddity(Oddity.ORPHAN, f"event {event.id}", f"of event {top.parent_id or top.id}"))
             alone.append(event)
         else:
             children.setdefault(top.id, []).append(event)
@@ -74,7 +74,7 @@ def families_of(
     return families, alone
 
 
-def _top(event: OldEvent, old: Old) -> OldEvent | None:
+def _top(event: OldEvent, old: LegacyData) -> OldEvent | None:
     """Follow ``parent_id`` to the topmost row, or to the last one whose parent is missing. None for a cycle."""
     seen = {event.id}
     while event.parent_id is not None:
@@ -88,7 +88,7 @@ def _top(event: OldEvent, old: Old) -> OldEvent | None:
     return event
 
 
-def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, odd: list[Odd]) -> Family:
+def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, odd: list[LegacyOddity]) -> Family:
     zone, _ = zone_of(parent, otherwise)
     family = Family(parent, [Section(parent, zone, local_start(parent, zone))])
     heads = sorted((child for child in children if child.is_split), key=lambda head: (_named(head, otherwise), head.id))
@@ -102,28 +102,28 @@ def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, odd: 
             by_head[child.parent_id].dates.append(child)
             continue
         if child.parent_id != parent.id:
-            odd.append(Odd(Oddity.NESTED, f"event {child.id}", f"of event {child.parent_id}"))
+            odd.append(LegacyOddity(Oddity.NESTED, f"event {child.id}", f"of event {child.parent_id}"))
         at = _named(child, zone)
         behind = [section for section in family.sections if section.begins <= at]
         (behind[-1] if behind else family.sections[0]).dates.append(child)
     return family
 
 
-def _cut(family: Family, section: Section, odd: list[Odd]) -> None:
+def _cut(family: Family, section: Section, odd: list[LegacyOddity]) -> None:
     """Append a section. It replaces the last section if it does not begin after it."""
     last = family.sections[-1]
     subject = f"event {section.head.id}"
     if section.head.rule is None:
-        odd.append(Odd(Oddity.SPLIT_WITHOUT_RULE, subject))
+        odd.append(LegacyOddity(Oddity.SPLIT_WITHOUT_RULE, subject))
     if section.begins > last.begins:
         family.sections.append(section)
         return
     if last.head.id == family.parent.id:
-        odd.append(Odd(Oddity.SPLIT_AT_FIRST_DATE, subject))
+        odd.append(LegacyOddity(Oddity.SPLIT_AT_FIRST_DATE, subject))
         # The parent becomes a date of the new section.
         section.dates.append(family.parent)
     else:
-        odd.append(Odd(Oddity.SPLITS_OVERLAP, f"event {last.head.id}", f"event {section.head.id}"))
+        odd.append(LegacyOddity(Oddity.SPLITS_OVERLAP, f"event {last.head.id}", f"event {section.head.id}"))
         family.alone.append(last.head)
     family.sections[-1] = section
 
@@ -136,7 +136,7 @@ def _named(event: OldEvent, otherwise: str) -> datetime:
     return local_of(event.original_at, zone).replace(tzinfo=None, microsecond=0)
 
 
-def analyse(old: Old, otherwise: str) -> LegacyPlan:
+def analyse(old: LegacyData, otherwise: str) -> LegacyPlan:
     """Make the import plan. ``otherwise``: the zone of events that have none."""
     plan = LegacyPlan(old.shape, odd=list(old.odd))
     _people(old, plan)
@@ -152,23 +152,23 @@ def analyse(old: Old, otherwise: str) -> LegacyPlan:
     return plan
 
 
-def _people(old: Old, plan: LegacyPlan) -> None:
+def _people(old: LegacyData, plan: LegacyPlan) -> None:
     addresses: set[str] = set()
     for user in old.users.values():
         if user.email is not None and user.email in addresses:
-            plan.odd.append(Odd(Oddity.EMAIL_TWICE, f"user {user.id}"))
+            plan.odd.append(LegacyOddity(Oddity.EMAIL_TWICE, f"user {user.id}"))
             plan.users.append(replace(user, email=None))
             continue
         addresses.add(user.email or "")
         plan.users.append(user)
 
 
-def _groups(old: Old, plan: LegacyPlan) -> None:
+def _groups(old: LegacyData, plan: LegacyPlan) -> None:
     for group in list(old.groups.values()):
         if group.created_by not in old.users:
             owner = next((one.user_id for one in old.members if one.group_id == group.id and one.role == "owner"), None)
             if owner not in old.users:
-                plan.odd.append(Odd(Oddity.NO_HOST, f"group {group.id}"))
+                plan.odd.append(LegacyOddity(Oddity.NO_HOST, f"group {group.id}"))
                 del old.groups[group.id]
                 continue
             group = replace(group, created_by=owner)  # noqa: PLW2901  # the same group, with the owner that it has
@@ -181,32 +181,32 @@ def _groups(old: Old, plan: LegacyPlan) -> None:
             plan.members.append(member)
 
 
-def _usable(old: Old, plan: LegacyPlan) -> list[OldEvent]:
+def _usable(old: LegacyData, plan: LegacyPlan) -> list[OldEvent]:
     found = []
     for event in old.events.values():
         if event.starts_at is None:
-            plan.odd.append(Odd(Oddity.NO_START, f"event {event.id}"))
+            plan.odd.append(LegacyOddity(Oddity.NO_START, f"event {event.id}"))
         elif event.user_id not in old.users:
-            plan.odd.append(Odd(Oddity.NO_HOST, f"event {event.id}"))
+            plan.odd.append(LegacyOddity(Oddity.NO_HOST, f"event {event.id}"))
         else:
             found.append(event)
     return found
 
 
-def _single(old: Old, event: OldEvent, otherwise: str, odd: list[Odd]) -> Single:
+def _single(old: LegacyData, event: OldEvent, otherwise: str, odd: list[LegacyOddity]) -> Single:
     zone = _zone(event, otherwise, odd, counts=old.shape.has_recurrence)
     details = details_of(event, zone, old, odd)
     return Single(event, details, is_cancelled(event), answers_of(event, old, odd))
 
 
-def _zone(event: OldEvent, otherwise: str, odd: list[Odd], *, counts: bool = True) -> str:
+def _zone(event: OldEvent, otherwise: str, odd: list[LegacyOddity], *, counts: bool = True) -> str:
     zone, oddity = zone_of(event, otherwise)
     if oddity is not None and counts:
-        odd.append(Odd(oddity, f"event {event.id}"))
+        odd.append(LegacyOddity(oddity, f"event {event.id}"))
     return zone
 
 
-def _family(old: Old, family: Family, otherwise: str, plan: LegacyPlan, alone: list[OldEvent]) -> None:
+def _family(old: LegacyData, family: Family, otherwise: str, plan: LegacyPlan, alone: list[OldEvent]) -> None:
     after: int | None = None
     followers: tuple[int, ...] = ()
     for number, section in enumerate(family.sections):
@@ -220,13 +220,13 @@ def _family(old: Old, family: Family, otherwise: str, plan: LegacyPlan, alone: l
 
 
 def _part(
-    old: Old,
+    old: LegacyData,
     section: Section,
     behind: datetime | None,
     after: int | None,
     followers: tuple[int, ...],
     otherwise: str,
-    odd: list[Odd],
+    odd: list[LegacyOddity],
     alone: list[OldEvent],
 ) -> LegacySeriesPart:
     head = section.head
@@ -238,7 +238,9 @@ def _part(
     if behind is not None:
         before = ended_before(whole, behind)
         if before is not None and before.rule != whole.rule:
-            odd.append(Odd(Oddity.ENDED_BY_SPLIT, f"event {head.id}", behind.isoformat(sep=" ", timespec="minutes")))
+            odd.append(
+                LegacyOddity(Oddity.ENDED_BY_SPLIT, f"event {head.id}", behind.isoformat(sep=" ", timespec="minutes"))
+            )
         # Heads on the same day share a section, so each section has at least its own start before the next one begins.
         whole = before or replace(whole, rule=None, left_out=(), added=())
     placed, whole = _placed(section, whole, odd, alone)
@@ -255,19 +257,19 @@ def _part(
 
 
 def _date(
-    event: OldEvent, own: Details, usual: Details, name: str, answers: tuple[LegacyRsvp, ...], odd: list[Odd]
+    event: OldEvent, own: Details, usual: Details, name: str, answers: tuple[LegacyRsvp, ...], odd: list[LegacyOddity]
 ) -> Single:
     overridden = differing(own, usual)
     if event.is_exception and not overridden:
         if not is_cancelled(event):
-            odd.append(Odd(Oddity.EXCEPTION_SAYS_THE_SAME, f"event {event.id}"))
+            odd.append(LegacyOddity(Oddity.EXCEPTION_SAYS_THE_SAME, f"event {event.id}"))
         # The host changed this date, so it keeps at least its own time.
         overridden = (STARTS,)
     return Single(event, own, is_cancelled(event), answers, name, overridden)
 
 
 def _placed(
-    section: Section, whole: Pattern, odd: list[Odd], alone: list[OldEvent]
+    section: Section, whole: Pattern, odd: list[LegacyOddity], alone: list[OldEvent]
 ) -> tuple[dict[str, OldEvent], Pattern]:
     """Return the stored dates by original start, and a pattern that contains all of them.
 
@@ -282,7 +284,7 @@ def _placed(
     for event in sorted(section.dates, key=lambda one: one.id):
         subject = f"event {event.id}"
         if event.original_at is None:
-            odd.append(Odd(Oddity.NO_ORIGINAL_DATE, subject))
+            odd.append(LegacyOddity(Oddity.NO_ORIGINAL_DATE, subject))
         at = event.original_at if event.original_at is not None else event.starts_at
         assert at is not None  # noqa: S101  # events without a start were left out before
         local = local_of(at, zone).replace(tzinfo=None, microsecond=0)
@@ -293,18 +295,18 @@ def _placed(
         if name is None and whole.rule is None:
             name = local  # The missing rule was already reported.
         elif name is None:
-            odd.append(Odd(Oddity.NOT_BY_RULE, subject, local.isoformat(sep=" ", timespec="minutes")))
+            odd.append(LegacyOddity(Oddity.NOT_BY_RULE, subject, local.isoformat(sep=" ", timespec="minutes")))
             name = local
         elif name != local:
-            odd.append(Odd(Oddity.SHIFTED, subject))
+            odd.append(LegacyOddity(Oddity.SHIFTED, subject))
         if name in found:
-            odd.append(Odd(Oddity.SAME_DATE_TWICE, subject, f"event {found[name].id}"))
+            odd.append(LegacyOddity(Oddity.SAME_DATE_TWICE, subject, f"event {found[name].id}"))
             alone.append(event)
             continue
         if name in left_out:
             left_out.discard(name)
             if not is_cancelled(event):
-                odd.append(Odd(Oddity.EXCEPTION_TAKES_PLACE, subject))
+                odd.append(LegacyOddity(Oddity.EXCEPTION_TAKES_PLACE, subject))
         if name != whole.start and date_near(named, name) is None:
             added.add(name)
         found[name] = event
@@ -314,17 +316,17 @@ def _placed(
     return {original_text(at): found[at] for at in sorted(found)}, pattern
 
 
-def _report_duplicates(old: Old, plan: LegacyPlan) -> None:
+def _report_duplicates(old: LegacyData, plan: LegacyPlan) -> None:
     """Report duplicates of values that must be unique here (slug, chat room), and RSVPs of rows that are not imported."""
     brought = {one.old.id for one in (*plan.dates, *plan.singles)} | {part.old.id for part in plan.parts}
     for event_id in old.answers.keys() - brought:
-        plan.odd.append(Odd(Oddity.NO_EVENT, f"{len(old.answers[event_id])} answers of event {event_id}"))
+        plan.odd.append(LegacyOddity(Oddity.NO_EVENT, f"{len(old.answers[event_id])} answers of event {event_id}"))
     slugs: set[str] = set()
     rooms: dict[str, int] = {}
     for one in (*plan.dates, *plan.singles):
         if one.old.slug and one.old.slug in slugs:
-            plan.odd.append(Odd(Oddity.SLUG_TWICE, f"event {one.old.id}"))
+            plan.odd.append(LegacyOddity(Oddity.SLUG_TWICE, f"event {one.old.id}"))
         slugs.add(one.old.slug)
         room = one.old.matrix_room_id
         if room is not None and rooms.setdefault(room, one.old.id) != one.old.id:
-            plan.odd.append(Odd(Oddity.ROOM_TWICE, f"event {one.old.id}"))
+            plan.odd.append(LegacyOddity(Oddity.ROOM_TWICE, f"event {one.old.id}"))

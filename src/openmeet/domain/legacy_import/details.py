@@ -19,7 +19,7 @@ from openmeet.domain.events.values import (
     Venue,
     Visibility,
 )
-from openmeet.domain.legacy_import.model import Odd, Oddity, Old, OldEvent, OldGroup
+from openmeet.domain.legacy_import.model import LegacyData, LegacyOddity, Oddity, OldEvent, OldGroup
 from openmeet.i18n.markdown import one_line
 from openmeet.recurrence.wall_time import local_of
 
@@ -41,22 +41,22 @@ _DRAFTS = {"draft", "pending"}
 CANCELLED = "cancelled"
 
 
-def details_of(event: OldEvent, zone: str, old: Old, odd: list[Odd]) -> Details:
+def details_of(event: OldEvent, zone: str, old: LegacyData, odd: list[LegacyOddity]) -> Details:
     """Return the details of an event, which must have a start."""
     subject = f"event {event.id}"
     assert event.starts_at is not None  # noqa: S101  # events without a start were left out before
     starts_at = Instant(event.starts_at - event.starts_at % SECOND)
     title = one_line(event.name)
     if not title:
-        odd.append(Odd(Oddity.NO_TITLE, subject))
+        odd.append(LegacyOddity(Oddity.NO_TITLE, subject))
     description = event.description.replace("\r\n", "\n").strip()
     online_url = event.online_url
     if online_url and not is_web_address(online_url):
-        odd.append(Odd(Oddity.BAD_LINK, subject, online_url[:60]))
+        odd.append(LegacyOddity(Oddity.BAD_LINK, subject, online_url[:60]))
         description = f"{description}\n\n{one_line(online_url)}".strip()
         online_url = ""
     if len(title) > MAX_TITLE or len(description) > MAX_DESCRIPTION:
-        odd.append(Odd(Oddity.CUT, subject))
+        odd.append(LegacyOddity(Oddity.CUT, subject))
     ends_at = _end(event, starts_at, odd)
     content = Content(
         title=title[:MAX_TITLE] or UNTITLED,
@@ -87,18 +87,18 @@ def is_cancelled(event: OldEvent) -> bool:
     return event.status == CANCELLED
 
 
-def visibility_of(event: OldEvent, old: Old, odd: list[Odd]) -> Visibility:
+def visibility_of(event: OldEvent, old: LegacyData, odd: list[LegacyOddity]) -> Visibility:
     """The visibility. If the legacy data is unclear, the narrower one."""
     subject = f"event {event.id}"
     if event.status in _DRAFTS:
-        odd.append(Odd(Oddity.DRAFT, subject))
+        odd.append(LegacyOddity(Oddity.DRAFT, subject))
         return Visibility.PRIVATE
     if event.group_id is not None and event.group_id not in old.groups:
-        odd.append(Odd(Oddity.NO_GROUP, subject))
+        odd.append(LegacyOddity(Oddity.NO_GROUP, subject))
         return Visibility.PRIVATE
     known = _VISIBILITIES.get(event.visibility or "")
     if known is None:
-        odd.append(Odd(Oddity.NO_VISIBILITY, subject))
+        odd.append(LegacyOddity(Oddity.NO_VISIBILITY, subject))
         known = Visibility.UNLISTED
     group = None if event.group_id is None else old.groups[event.group_id]
     # A later date of a series takes its visibility from its template, which already accounts for the group's.
@@ -110,12 +110,12 @@ def group_visibility(group: OldGroup) -> Visibility:
     return _VISIBILITIES.get(group.visibility or "", Visibility.UNLISTED)
 
 
-def _end(event: OldEvent, starts_at: Instant, odd: list[Odd]) -> Instant | None:
+def _end(event: OldEvent, starts_at: Instant, odd: list[LegacyOddity]) -> Instant | None:
     if event.ends_at is None:
         return None
     length = timedelta(microseconds=event.ends_at - starts_at)
     if not timedelta(0) <= length <= LONGEST:
-        odd.append(Odd(Oddity.ENDS_BEFORE_START, f"event {event.id}"))
+        odd.append(LegacyOddity(Oddity.ENDS_BEFORE_START, f"event {event.id}"))
         return None
     return Instant(event.ends_at - event.ends_at % SECOND)
 
@@ -133,11 +133,11 @@ def _venue(event: OldEvent) -> Venue:
     )
 
 
-def _capacity(event: OldEvent, odd: list[Odd]) -> int | None:
+def _capacity(event: OldEvent, odd: list[LegacyOddity]) -> int | None:
     # Both None and 0 meant that there is no limit.
     if not event.capacity:
         return None
     if not 1 <= event.capacity <= MAX_CAPACITY:
-        odd.append(Odd(Oddity.BAD_CAPACITY, f"event {event.id}", str(event.capacity)))
+        odd.append(LegacyOddity(Oddity.BAD_CAPACITY, f"event {event.id}", str(event.capacity)))
         return None
     return event.capacity

@@ -119,7 +119,7 @@ class LegacyShape:
 
 
 @dataclass(slots=True)
-class Old:
+class LegacyData:
     """Everything to import, ordered by id. ``odd``: values that could not be read."""
 
     shape: LegacyShape
@@ -128,7 +128,7 @@ class Old:
     members: list[OldMember] = field(default_factory=list)
     events: dict[int, OldEvent] = field(default_factory=dict)
     answers: dict[int, list[OldAnswer]] = field(default_factory=dict)
-    odd: list["Odd"] = field(default_factory=list)
+    odd: list["LegacyOddity"] = field(default_factory=list)
 
 
 class Oddity(StrEnum):
@@ -219,7 +219,7 @@ WORDS: Mapping[Oddity, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Odd:
+class LegacyOddity:
     """An oddity of one row. ``subject`` names the row, such as ``event 12``."""
 
     what: Oddity

@@ -8,10 +8,10 @@ from openmeet.domain.attendance.model import SEATED, AttendanceStatus
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Details
 from openmeet.domain.legacy_import.model import (
+    LegacyData,
+    LegacyOddity,
     LegacyShape,
-    Odd,
     Oddity,
-    Old,
     OldAnswer,
     OldEvent,
     OldGroup,
@@ -70,7 +70,7 @@ class LegacyPlan:
     members: list[OldMember] = field(default_factory=list)
     parts: list[LegacySeriesPart] = field(default_factory=list)
     singles: list[Single] = field(default_factory=list)
-    odd: list[Odd] = field(default_factory=list)
+    odd: list[LegacyOddity] = field(default_factory=list)
 
     @property
     def dates(self) -> list[Single]:
@@ -126,7 +126,9 @@ FOLLOWING = frozenset(
 )
 
 
-def answers_of(event: OldEvent, old: Old, odd: list[Odd], more: Iterable[OldAnswer] = ()) -> tuple[LegacyRsvp, ...]:
+def answers_of(
+    event: OldEvent, old: LegacyData, odd: list[LegacyOddity], more: Iterable[OldAnswer] = ()
+) -> tuple[LegacyRsvp, ...]:
     """One RSVP per user, ordered by id.
 
     ``more``: RSVPs of another row for the same date. An RSVP to the row itself takes precedence.
@@ -141,7 +143,7 @@ def answers_of(event: OldEvent, old: Old, odd: list[Odd], more: Iterable[OldAnsw
     found = tuple(sorted(chosen.values(), key=lambda answer: answer.old.id))
     seated = sum(answer.status in SEATED for answer in found)
     if event.capacity and 0 < event.capacity < seated:
-        odd.append(Odd(Oddity.OVER_CAPACITY, f"event {event.id}", f"{seated} of {event.capacity}"))
+        odd.append(LegacyOddity(Oddity.OVER_CAPACITY, f"event {event.id}", f"{seated} of {event.capacity}"))
     return found
 
 
@@ -150,16 +152,20 @@ def followers_of(answers: Iterable[LegacyRsvp]) -> tuple[int, ...]:
     return tuple(answer.old.user_id for answer in answers if answer.status in FOLLOWING)
 
 
-def _choose(chosen: dict[int, LegacyRsvp], event: OldEvent, answer: OldAnswer, old: Old, odd: list[Odd]) -> None:
+def _choose(
+    chosen: dict[int, LegacyRsvp], event: OldEvent, answer: OldAnswer, old: LegacyData, odd: list[LegacyOddity]
+) -> None:
     subject = f"event {event.id}"
     status = STATUSES.get(answer.status or "")
     if answer.user_id not in old.users:
-        odd.append(Odd(Oddity.NO_PERSON, subject, f"answer {answer.id}"))
+        odd.append(LegacyOddity(Oddity.NO_PERSON, subject, f"answer {answer.id}"))
         return
     if status is None:
-        odd.append(Odd(Oddity.UNKNOWN_STATUS, subject, f"answer {answer.id}: {(answer.status or 'nothing')[:30]}"))
+        odd.append(
+            LegacyOddity(Oddity.UNKNOWN_STATUS, subject, f"answer {answer.id}: {(answer.status or 'nothing')[:30]}")
+        )
         return
     if answer.user_id in chosen:
-        odd.append(Odd(Oddity.ANSWERED_TWICE, subject, f"user {answer.user_id}"))
+        odd.append(LegacyOddity(Oddity.ANSWERED_TWICE, subject, f"user {answer.user_id}"))
     # Ordered by id, so the newer one wins.
     chosen[answer.user_id] = LegacyRsvp(answer, status)

@@ -176,7 +176,7 @@ async def changed_events(reader: Reader, run_id: str) -> int:
     return int(row["found"]) if row else 0
 
 
-async def foreign_answers(reader: Reader, run_id: str) -> int:
+async def count_new_rsvps(reader: Reader, run_id: str) -> int:
     """Number of RSVPs to imported events that were made or changed here since the import."""
     row = await reader.fetch_one(
         """
@@ -192,7 +192,7 @@ async def foreign_answers(reader: Reader, run_id: str) -> int:
     return int(row["found"]) if row else 0
 
 
-async def foreign_events(reader: Reader, run_id: str) -> int:
+async def count_new_events(reader: Reader, run_id: str) -> int:
     """Number of events made in imported groups since the import, except dates materialized by imported series."""
     row = await reader.fetch_one(
         """

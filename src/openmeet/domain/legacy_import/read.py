@@ -14,10 +14,10 @@ from groundwork.clock import Instant, from_datetime, to_datetime
 from groundwork.database.postgres import check_schema_name
 from groundwork.errors import InvalidInput, TooLarge, Unavailable
 from openmeet.domain.legacy_import.model import (
+    LegacyData,
+    LegacyOddity,
     LegacyShape,
-    Odd,
     Oddity,
-    Old,
     OldAnswer,
     OldEvent,
     OldGroup,
@@ -41,7 +41,7 @@ class Values:
     id: int
     subject: str
     by_name: Mapping[str, Any]
-    odd: list[Odd]
+    odd: list[LegacyOddity]
 
     def get(self, name: str) -> Any:
         return self.by_name.get(name)
@@ -57,7 +57,7 @@ def plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def values_of(row: Mapping[str, Any], noun: str, number: int, odd: list[Odd]) -> Values | None:
+def values_of(row: Mapping[str, Any], noun: str, number: int, odd: list[LegacyOddity]) -> Values | None:
     """Return a row with normalized names. None, with an oddity, if it has no id.
 
     ``noun`` and ``number`` name the row in the oddity by its table and position.
@@ -66,7 +66,7 @@ def values_of(row: Mapping[str, Any], noun: str, number: int, odd: list[Odd]) ->
     found = _whole(by_name.get("id"))
     if found is None:
         why = "it is empty" if by_name.get("id") in (None, "") else f"id: {str(by_name['id'])[:40]!r}"
-        odd.append(Odd(Oddity.NO_NUMBER, f"{noun} row {number}", why))
+        odd.append(LegacyOddity(Oddity.NO_NUMBER, f"{noun} row {number}", why))
         return None
     return Values(found, f"{noun} {found}", by_name, odd)
 
@@ -209,7 +209,7 @@ def _moment(row: Values, name: str) -> Instant | None:
     try:
         return _within_years(moment_of(row.get(name), name), row.get(name), name)
     except InvalidInput as wrong:
-        row.odd.append(Odd(Oddity.UNREADABLE, row.subject, explain(wrong.why).removesuffix(".")))
+        row.odd.append(LegacyOddity(Oddity.UNREADABLE, row.subject, explain(wrong.why).removesuffix(".")))
         return None
 
 
@@ -236,7 +236,7 @@ def _optional_id(row: Values, name: str) -> int | None:
     value = row.get(name)
     found = _whole(value)
     if found is None and value not in (None, ""):
-        row.odd.append(Odd(Oddity.UNREADABLE, row.subject, f"{name} is no whole number: {str(value)[:40]!r}"))
+        row.odd.append(LegacyOddity(Oddity.UNREADABLE, row.subject, f"{name} is no whole number: {str(value)[:40]!r}"))
     return found
 
 
@@ -315,12 +315,12 @@ class LegacyDatabase(Protocol):
         ...
 
 
-async def read_old(source: LegacyDatabase) -> Old:
+async def read_old(source: LegacyDatabase) -> LegacyData:
     """Read the whole source. Raises InvalidInput if it is not a database of the older model."""
     tables: dict[str, list[Values]] = defaultdict(list)
     numbers: Counter[str] = Counter()
     event_columns: set[str] = set()
-    odd: list[Odd] = []
+    odd: list[LegacyOddity] = []
     async for table, row in source.rows():
         if table == "events":
             event_columns |= row.keys()
@@ -331,7 +331,7 @@ async def read_old(source: LegacyDatabase) -> Old:
     missing = [name for name in NEEDED if not tables.get(name)]
     if missing:
         raise InvalidInput("source", LegacyImportReason.NOT_THE_OLDER_MODEL, tables=", ".join(missing))
-    old = Old(shape_of(event_columns), odd=odd)
+    old = LegacyData(shape_of(event_columns), odd=odd)
     for user in _sorted(map(user_of, tables["users"])):
         old.users[user.id] = user
     for group in _sorted(map(group_of, tables.get("groups", []))):
@@ -353,7 +353,7 @@ def _sorted(some: Iterable[Any]) -> list[Any]:
     return sorted(some, key=lambda one: int(one.id))
 
 
-def _add_rooms(old: Old, rooms: Iterable[Values]) -> None:
+def _add_rooms(old: LegacyData, rooms: Iterable[Values]) -> None:
     for event_id, group_id, room in map(room_of, rooms):
         event, group = old.events.get(event_id or -1), old.groups.get(group_id or -1)
         if event is not None and event.matrix_room_id is None and room:

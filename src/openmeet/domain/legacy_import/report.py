@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from openmeet.domain.legacy_import.model import WORDS, Odd
+from openmeet.domain.legacy_import.model import WORDS, LegacyOddity
 from openmeet.domain.legacy_import.plan import LegacyPlan, LegacySeriesPart
 from openmeet.recurrence.describe import describe
 
@@ -92,5 +92,5 @@ def _series(part: LegacySeriesPart) -> dict[str, Any]:
     }
 
 
-def _odd(odd: Odd) -> dict[str, Any]:
+def _odd(odd: LegacyOddity) -> dict[str, Any]:
     return {"what": odd.what.value, "subject": odd.subject, "detail": odd.detail, "sentence": odd.sentence}

@@ -62,8 +62,8 @@ async def since(reader: Reader, run: Run) -> Since:
     return Since(
         await queries.count_active_users(reader, run.id),
         await queries.changed_events(reader, run.id),
-        await queries.foreign_answers(reader, run.id),
-        await queries.foreign_events(reader, run.id),
+        await queries.count_new_rsvps(reader, run.id),
+        await queries.count_new_events(reader, run.id),
         await queries.published_events(reader, run.id),
     )
 

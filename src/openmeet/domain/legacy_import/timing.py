@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
-from openmeet.domain.legacy_import.model import Odd, Oddity, OldEvent
+from openmeet.domain.legacy_import.model import LegacyOddity, Oddity, OldEvent
 from openmeet.domain.legacy_import.read import moment_of, plain
 from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence import expansion
@@ -45,7 +45,7 @@ class TimingResult:
     """A pattern, and the oddities found while reading it."""
 
     pattern: Pattern
-    oddities: tuple[Odd, ...]
+    oddities: tuple[LegacyOddity, ...]
 
 
 def zone_of(event: OldEvent, otherwise: str) -> tuple[str, Oddity | None]:
@@ -65,16 +65,16 @@ def timing_of(event: OldEvent, zone: str) -> TimingResult:
     """The pattern of a recurring event: its rule, exceptions and start. If the rule is refused, only the start remains."""
     subject = f"event {event.id}"
     start = local_start(event, zone)
-    odd: list[Odd] = []
+    odd: list[LegacyOddity] = []
     rule: Rule | None = None
     if event.rule is None:
-        odd.append(Odd(Oddity.NO_RULE, subject))
+        odd.append(LegacyOddity(Oddity.NO_RULE, subject))
     else:
         try:
             rule = _rule(event, odd)
             expansion.check_occurs(pattern(start, zone, rule))
         except RuleRefused as refused:
-            odd.append(Odd(Oddity.RULE_REFUSED, subject, f"{refused.code.value}: {explain(refused.why)}"))
+            odd.append(LegacyOddity(Oddity.RULE_REFUSED, subject, f"{refused.code.value}: {explain(refused.why)}"))
             rule = None
     whole = pattern(start, zone, rule)
     left_out = _left_out(event, whole, odd)
@@ -98,7 +98,7 @@ def _ends_before(whole: Pattern, at: datetime) -> bool:
     return last is not None and last.original < at
 
 
-def _rule(event: OldEvent, odd: list[Odd]) -> Rule:
+def _rule(event: OldEvent, odd: list[LegacyOddity]) -> Rule:
     assert event.rule is not None  # noqa: S101  # asked for events with one
     if isinstance(event.rule, str):
         rule = parse_rule(event.rule.rpartition("RRULE:")[2].split("\n")[0].strip())
@@ -108,7 +108,7 @@ def _rule(event: OldEvent, odd: list[Odd]) -> Rule:
     count = event.count or count
     until = until if event.until is None else _until(event.until)
     if count is not None and until is not None:
-        odd.append(Odd(Oddity.COUNT_AND_UNTIL, f"event {event.id}"))
+        odd.append(LegacyOddity(Oddity.COUNT_AND_UNTIL, f"event {event.id}"))
         count = None
     # Columns are converted to rule fields, so that the same parser checks them.
     return parse_rule(str(replace(rule, count=count, until=until)))
@@ -183,13 +183,13 @@ def _day(value: object) -> str:
             raise RuleRefused(RuleErrorCode.BAD_BYDAY, "BYDAY", RecurrenceReason.UNKNOWN_WEEKDAY, text=str(value)[:20])
 
 
-def _left_out(event: OldEvent, whole: Pattern, odd: list[Odd]) -> tuple[datetime, ...]:
+def _left_out(event: OldEvent, whole: Pattern, odd: list[LegacyOddity]) -> tuple[datetime, ...]:
     """The dates of the rule that its exceptions exclude. An exception may be a day or a point in time."""
     found: set[datetime] = set()
     for text in event.exceptions:
         named = _date_named(text, whole)
         if named is None or len(found) >= MAX_DATES:
-            odd.append(Odd(Oddity.EXCEPTION_WITHOUT_DATE, f"event {event.id}", text[:40]))
+            odd.append(LegacyOddity(Oddity.EXCEPTION_WITHOUT_DATE, f"event {event.id}", text[:40]))
         else:
             found.add(named)
     return tuple(sorted(found))

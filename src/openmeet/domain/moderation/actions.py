@@ -13,11 +13,11 @@ from openmeet.domain.moderation.audit_log import NewLogEntry
 from openmeet.domain.moderation.model import (
     ActId,
     LogEntry,
+    ModeratedKind,
     ModerationAction,
     ReportOutcome,
     Subject,
     SubjectVisibility,
-    Thing,
 )
 from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.users.model import UserId
@@ -134,7 +134,7 @@ async def _taken_back(tx: Transaction, actor_id: UserId, entry: LogEntry, reason
 
 async def hold_first_event(tx: Transaction, person: UserId) -> None:
     """Hold a new account's public events for a moderator. Does nothing if the account already has a status."""
-    subject = Subject(Thing.PERSON, person)
+    subject = Subject(ModeratedKind.PERSON, person)
     if await visibility.of(tx, person) is None:
         await visibility.hold(tx, [subject], SubjectVisibility.FIRST_EVENT)
         await audit_log.add(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.moderation.model import ActId, LogEntry, ModerationAction, Subject, Thing
+from openmeet.domain.moderation.model import ActId, LogEntry, ModeratedKind, ModerationAction, Subject
 from openmeet.domain.users.model import UserId
 
 _COLUMNS = "id, at, actor_id, act, thing, subject, before_state, after_state, reason, undoes"
@@ -93,7 +93,7 @@ def _entry(row: Row) -> LogEntry:
         at=Instant(row["at"]),
         actor_id=None if row["actor_id"] is None else UserId(row["actor_id"]),
         act=ModerationAction(row["act"]),
-        subject=Subject(Thing(row["thing"]), row["subject"]),
+        subject=Subject(ModeratedKind(row["thing"]), row["subject"]),
         before=row["before_state"],
         after=row["after_state"],
         reason=row["reason"],

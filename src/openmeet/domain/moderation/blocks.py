@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Reason, Refused
-from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.moderation.visibility import is_blocked
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
@@ -250,7 +250,8 @@ async def blocked_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> 
         **page.values,
     )
     return [
-        Block(Subject(Thing.PERSON, row["blocked_id"]), row["display_name"], Instant(row["created_at"])) for row in rows
+        Block(Subject(ModeratedKind.PERSON, row["blocked_id"]), row["display_name"], Instant(row["created_at"]))
+        for row in rows
     ]
 
 
@@ -261,7 +262,7 @@ async def mutes_of(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> Se
         user_id=user_id,
         **page.values,
     )
-    return [(Subject(Thing(row["thing"]), row["subject"]), Instant(row["created_at"])) for row in rows]
+    return [(Subject(ModeratedKind(row["thing"]), row["subject"]), Instant(row["created_at"])) for row in rows]
 
 
 async def is_muted(reader: Reader, user_id: UserId, subject: str) -> bool:

@@ -19,7 +19,7 @@ MAX_WORDS: Final = 2_000
 MAX_REASON: Final = 500
 
 
-class Thing(StrEnum):
+class ModeratedKind(StrEnum):
     """The kind of a subject. A subject is identified by its id, a DID, or the origin of a PDS
     (``https://pds.example``).
     """
@@ -33,7 +33,7 @@ class Thing(StrEnum):
 
 
 # Kinds of subject that users can mute.
-MUTED: Final = (Thing.PERSON, Thing.GROUP)
+MUTED: Final = (ModeratedKind.PERSON, ModeratedKind.GROUP)
 
 
 class SubjectVisibility(StrEnum):
@@ -102,7 +102,7 @@ class ModerationAction(StrEnum):
 class Subject:
     """A subject of moderation."""
 
-    thing: Thing
+    thing: ModeratedKind
     id: str
 
 
@@ -175,8 +175,16 @@ class ModerationPolicy:
     revision: int = 0
 
 
-_HIDDEN = {Thing.EVENT: ModerationAction.HIDE, Thing.SERIES: ModerationAction.HIDE, Thing.GROUP: ModerationAction.HIDE}
-_SHOWN = {Thing.EVENT: ModerationAction.SHOW, Thing.SERIES: ModerationAction.SHOW, Thing.GROUP: ModerationAction.SHOW}
+_HIDDEN = {
+    ModeratedKind.EVENT: ModerationAction.HIDE,
+    ModeratedKind.SERIES: ModerationAction.HIDE,
+    ModeratedKind.GROUP: ModerationAction.HIDE,
+}
+_SHOWN = {
+    ModeratedKind.EVENT: ModerationAction.SHOW,
+    ModeratedKind.SERIES: ModerationAction.SHOW,
+    ModeratedKind.GROUP: ModerationAction.SHOW,
+}
 
 
 def host_of(pds_url: str) -> str:
@@ -216,7 +224,8 @@ def act_of(subject: Subject, before: SubjectVisibility, after: SubjectVisibility
 def require_possible(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> None:
     """Raise Refused (``NothingToDo``) if the status is already set or is not possible for such a subject."""
     if after is before or (
-        after is SubjectVisibility.TRUSTED and subject.thing not in {Thing.PERSON, Thing.DID, Thing.EVENT}
+        after is SubjectVisibility.TRUSTED
+        and subject.thing not in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.EVENT}
     ):
         raise Refused(ModerationReason.NOTHING_TO_CHANGE, name="NothingToDo")
 
@@ -253,7 +262,7 @@ def check_host(text: str) -> Subject:
     is_name = re.fullmatch(r"[a-z0-9.:\[\]-]+", parts.netloc.lower()) is not None
     if parts.scheme not in {"http", "https"} or not is_name or parts.path or parts.query:
         raise InvalidInput("subject", ModerationReason.MALFORMED_PDS)
-    return Subject(Thing.HOST, f"{parts.scheme}://{parts.netloc.lower()}")
+    return Subject(ModeratedKind.HOST, f"{parts.scheme}://{parts.netloc.lower()}")
 
 
 def require_kind_to_mute(subject: Subject) -> None:

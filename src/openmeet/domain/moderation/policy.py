@@ -8,7 +8,7 @@ from groundwork.errors import Forbidden, InvalidForm, PreconditionFailed, Why
 from openmeet.domain.identities.queries import setting_entry_of
 from openmeet.domain.moderation import audit_log
 from openmeet.domain.moderation.audit_log import NewLogEntry
-from openmeet.domain.moderation.model import ActId, ModerationAction, ModerationPolicy, Subject, Thing
+from openmeet.domain.moderation.model import ActId, ModeratedKind, ModerationAction, ModerationPolicy, Subject
 from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.users.model import Caller, UserId
 
@@ -22,7 +22,7 @@ _NUMBERS = {
 }
 NAMES = ("holds_first_events", *_NUMBERS)
 # The policy has one subject: the whole site.
-SUBJECT = Subject(Thing.HOST, "this site")
+SUBJECT = Subject(ModeratedKind.HOST, "this site")
 
 
 async def current(reader: Reader) -> ModerationPolicy:
@@ -119,7 +119,7 @@ async def name(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
     )
     if made:
         await audit_log.add(
-            tx, by, [NewLogEntry(ModerationAction.NAME, Subject(Thing.PERSON, user_id), "", "moderator")]
+            tx, by, [NewLogEntry(ModerationAction.NAME, Subject(ModeratedKind.PERSON, user_id), "", "moderator")]
         )
     return made == 1
 
@@ -129,7 +129,7 @@ async def unname(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool
     gone = await tx.execute("delete from moderators where user_id = :user_id", user_id=user_id)
     if gone:
         await audit_log.add(
-            tx, by, [NewLogEntry(ModerationAction.UNNAME, Subject(Thing.PERSON, user_id), "moderator", "")]
+            tx, by, [NewLogEntry(ModerationAction.UNNAME, Subject(ModeratedKind.PERSON, user_id), "moderator", "")]
         )
     return gone == 1
 

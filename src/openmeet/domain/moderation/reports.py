@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.moderation.model import AbuseReport, ActId, ReportId, ReportOutcome, ReportReason, Subject, Thing
+from openmeet.domain.moderation.model import (
+    AbuseReport,
+    ActId,
+    ModeratedKind,
+    ReportId,
+    ReportOutcome,
+    ReportReason,
+    Subject,
+)
 from openmeet.domain.paging import Page
 from openmeet.domain.users.model import UserId
 
@@ -56,7 +64,9 @@ async def bundles(reader: Reader, *, after: tuple[Instant, str] | None, limit: i
         limit=limit,
         **values,
     )
-    return [Bundle(Subject(Thing(row["thing"]), row["subject"]), int(row["number"]), row["since"]) for row in rows]
+    return [
+        Bundle(Subject(ModeratedKind(row["thing"]), row["subject"]), int(row["number"]), row["since"]) for row in rows
+    ]
 
 
 async def open_about(reader: Reader, subjects: Sequence[str], limit: int) -> list[AbuseReport]:
@@ -125,7 +135,7 @@ def _report(row: Row) -> AbuseReport:
     return AbuseReport(
         id=ReportId(row["id"]),
         reporter_id=UserId(row["reporter_id"]),
-        subject=Subject(Thing(row["thing"]), row["subject"]),
+        subject=Subject(ModeratedKind(row["thing"]), row["subject"]),
         reason=ReportReason(row["reason"]),
         words=row["words"],
         created_at=Instant(row["created_at"]),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.moderation.model import ModerationStatus, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, ModerationStatus, Subject, SubjectVisibility
 from openmeet.domain.users.model import UserId
 
 _COLUMNS = "subject, thing, state, reason, decided_by, since"
@@ -153,7 +153,7 @@ async def count(reader: Reader, states: Sequence[SubjectVisibility]) -> int:
 
 def status_of_row(row: Row) -> ModerationStatus:
     return ModerationStatus(
-        Subject(Thing(row["thing"]), row["subject"]),
+        Subject(ModeratedKind(row["thing"]), row["subject"]),
         SubjectVisibility(row["state"]),
         row["reason"],
         None if row["decided_by"] is None else UserId(row["decided_by"]),

@@ -14,7 +14,7 @@ from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.moderation import actions, model
 from openmeet.domain.moderation.actions import StatusChange
-from openmeet.domain.moderation.model import ActId, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ActId, ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.moderation_effects.reasons import ModerationEffectsReason
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import Moderated
@@ -43,7 +43,11 @@ async def decide(
 ) -> StatusChange:
     """Set the subject's status. ``reason`` is shown to its owner. Raises NotFound, Refused, Conflict, InvalidForm."""
     await _require_existing(tx, subject)
-    is_told = after is SubjectVisibility.HIDDEN and subject.thing in {Thing.EVENT, Thing.SERIES, Thing.GROUP}
+    is_told = after is SubjectVisibility.HIDDEN and subject.thing in {
+        ModeratedKind.EVENT,
+        ModeratedKind.SERIES,
+        ModeratedKind.GROUP,
+    }
     step = await actions.decide(tx, moderator.user_id, subject, after, model.check_reason(reason, is_told=is_told))
     await _follow(tx, [step])
     return step
@@ -64,7 +68,7 @@ async def decide_waiting(
         host=host,
         limit=AT_ONCE,
     )
-    waiting = [Subject(Thing.DID, row["subject"]) for row in rows]
+    waiting = [Subject(ModeratedKind.DID, row["subject"]) for row in rows]
     steps = await actions.decide_all(tx, moderator.user_id, waiting, SubjectVisibility.BURST, after, reason)
     await _follow(tx, steps)
     return len(steps)
@@ -82,7 +86,7 @@ async def _require_existing(reader: Reader, subject: Subject) -> None:
 
     DIDs and hosts are exempt: moderators can decide about them before any of their content has arrived.
     """
-    if subject.thing in {Thing.DID, Thing.HOST}:
+    if subject.thing in {ModeratedKind.DID, ModeratedKind.HOST}:
         return
     if not (await subjects.described(reader, [subject]))[subject.id].is_there:
         raise NotFound(ModerationEffectsReason.NO_SUCH_SUBJECT)
@@ -91,19 +95,19 @@ async def _require_existing(reader: Reader, subject: Subject) -> None:
 async def _follow(tx: Transaction, steps: Sequence[StatusChange]) -> None:
     for step in steps:
         match step.subject.thing:
-            case Thing.EVENT:
+            case ModeratedKind.EVENT:
                 await _notify_host(tx, EventId(step.subject.id), step)
-            case Thing.SERIES:
+            case ModeratedKind.SERIES:
                 await _notify_host_of_series(tx, step)
-            case Thing.PERSON:
+            case ModeratedKind.PERSON:
                 await _follow_person(tx, UserId(step.subject.id), step)
-            case Thing.DID:
+            case ModeratedKind.DID:
                 owner = (await subjects.described(tx, [step.subject]))[step.subject.id].owner
                 if owner is not None:
                     await _follow_person(tx, owner, step)
-            case Thing.GROUP:
+            case ModeratedKind.GROUP:
                 await _notify_group(tx, GroupId(step.subject.id), step)
-            case Thing.HOST:
+            case ModeratedKind.HOST:
                 continue
 
 

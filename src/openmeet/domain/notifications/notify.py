@@ -171,12 +171,12 @@ async def notify_write(
     return writes
 
 
-async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind[Any], subject_id: str) -> bool:
+async def withdraw(tx: Transaction, user_id: UserId, kind: NotificationKind[Any], subject_id: str) -> bool:
     """Undo the newest notification of this kind about a subject. False if there is none or the user may have read it.
 
     The caller holds the lock on the subject's row. An e-mail that is left without notifications is not sent.
     """
-    return await queries.take_back(tx, user_id, kind, subject_id)
+    return await queries.withdraw(tx, user_id, kind, subject_id)
 
 
 async def mark_read_in(tx: Transaction, user_id: UserId, subject_id: str, revision: int) -> None:

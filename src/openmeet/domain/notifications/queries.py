@@ -130,7 +130,7 @@ def _values(new: str, one: NotificationRow, payload: str) -> dict[str, object]:
     }
 
 
-async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind[Any], subject_id: str) -> bool:
+async def withdraw(tx: Transaction, user_id: UserId, kind: NotificationKind[Any], subject_id: str) -> bool:
     """Delete the newest of these notifications if it was neither read nor e-mailed."""
     taken = await tx.execute(
         """

@@ -161,7 +161,7 @@ CHAT_TABLES: Final = (
             plain("room_id of_site at lifted_at"),
         ),
         PersonExport.READABLE,
-        stays_nevertheless="sanctions that they imposed on others stay, with the id of the empty row and without a reason",
+        remaining_rows="sanctions that they imposed on others stay, with the id of the empty row and without a reason",
     ),
     StoredTable(
         "chat_edits",
@@ -248,7 +248,7 @@ CHAT_TABLES: Final = (
         ),
         PersonExport.READABLE,
         export_rows=_OWN,
-        stays_nevertheless=(
+        remaining_rows=(
             "while an unreachable homeserver still has their messages, the random name of the Matrix user that posted "
             "them stays until they are removed there"
         ),
@@ -266,7 +266,7 @@ CHAT_TABLES: Final = (
             plain("room_id is_due at"),
         ),
         PersonExport.READABLE,
-        stays_nevertheless="guests whom they invited or banned stay, with the id of the empty row and without a reason",
+        remaining_rows="guests whom they invited or banned stay, with the id of the empty row and without a reason",
     ),
     StoredTable(
         "matrix_choices",

@@ -97,7 +97,7 @@ EVENTS: Final = (
         ),
         PersonExport.READABLE,
         export_rows=_OWN,
-        stays_nevertheless="co-hosts whom they invited stay, with the id of the empty row",
+        remaining_rows="co-hosts whom they invited stay, with the id of the empty row",
     ),
     StoredTable(
         "co_host_publications",
@@ -215,7 +215,7 @@ SERIES: Final = (
             plain("series_id created_at"),
         ),
         not_exported="people whom hosts will invite to later dates; invitations to present dates are exported with the answers",
-        stays_nevertheless="people whom they invited stay invited, with the id of the empty row",
+        remaining_rows="people whom they invited stay invited, with the id of the empty row",
     ),
     StoredTable(
         "event_series_offers",
@@ -303,7 +303,7 @@ ANSWERS: Final = (
             plain("id attendance_id event_id through is_offered changed_at"),
         ),
         PersonExport.READABLE,
-        stays_nevertheless="their decisions about answers of others stay in the history of those answers, with the id of the empty row",
+        remaining_rows="their decisions about answers of others stay in the history of those answers, with the id of the empty row",
     ),
     StoredTable(
         "registration_settings",

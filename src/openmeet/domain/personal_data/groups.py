@@ -80,7 +80,7 @@ GROUPS: Final = (
             ),
         ),
         PersonExport.IMPORTED,
-        stays_nevertheless="members whom they admitted stay, with the id of the empty row",
+        remaining_rows="members whom they admitted stay, with the id of the empty row",
     ),
     StoredTable(
         "group_followers",
@@ -106,7 +106,7 @@ GROUPS: Final = (
             plain("group_id created_at"),
         ),
         not_exported="belongs to the group, no matter who added it",
-        stays_nevertheless="accounts that they chose for the group stay, with the id of the empty row",
+        remaining_rows="accounts that they chose for the group stay, with the id of the empty row",
     ),
     StoredTable(
         "group_invitations",
@@ -149,7 +149,7 @@ GROUPS: Final = (
             plain("id group_id created_at removed_at"),
         ),
         PersonExport.READABLE,
-        stays_nevertheless="if they removed somebody else’s announcement, that stays recorded, with the id of the empty row",
+        remaining_rows="if they removed somebody else’s announcement, that stays recorded, with the id of the empty row",
     ),
     StoredTable(
         "group_calendar_feeds",
@@ -198,7 +198,7 @@ MODERATION: Final = (
             plain("thing state since"),
         ),
         not_exported="decisions of this site’s moderators",
-        stays_nevertheless=(
+        remaining_rows=(
             "a decision about a network account or an account server stays, so that deleting an account does not lift a "
             "block"
         ),

@@ -87,7 +87,7 @@ class StoredTable:
 
     ``rows``: an SQL condition for the rows that belong to the person ``:id``; empty if no row belongs to a single
     person. ``export``: whether a person's export contains the rows; ``not_exported`` says why not. ``export_rows``: the
-    condition for export, if it differs from ``rows``. ``stays_nevertheless``: rows that name the person but are not in
+    condition for export, if it differs from ``rows``. ``remaining_rows``: rows that name the person but are not in
     ``rows`` and stay, and why.
     """
 
@@ -100,7 +100,7 @@ class StoredTable:
     export: PersonExport = PersonExport.NO
     not_exported: str = ""
     export_rows: str = ""
-    stays_nevertheless: str = ""
+    remaining_rows: str = ""
 
     @property
     def exported_rows(self) -> str:
@@ -109,7 +109,7 @@ class StoredTable:
     @property
     def after_deletion(self) -> str:
         """What happens when an account is deleted, as text."""
-        return "; ".join(filter(None, (self.on_erasure.value, self.stays_nevertheless)))
+        return "; ".join(filter(None, (self.on_erasure.value, self.remaining_rows)))
 
     def column_names(self) -> tuple[str, ...]:
         return tuple(name for group in self.columns for name in group.names)

@@ -187,7 +187,7 @@ PUBLISHING: Final = (
             plain("kind revision priority state due_at attempts lease leased_until reason_code enqueued_at"),
         ),
         not_exported="jobs that are still to be done",
-        stays_nevertheless=(
+        remaining_rows=(
             "the job that deletes a network account kept by this site contains its DID, for up to 30 days; the job that "
             "removes messages from a homeserver contains the id of the empty row, until it is completed"
         ),
@@ -260,7 +260,7 @@ SITE: Final = (
         OnErasure.KEEP,
         (personal(ColumnAudience.NOBODY, "old_id new_id"), plain("run_id kind")),
         not_exported="mapping between an older database and this one",
-        stays_nevertheless="it points to the empty row, so that an import that is continued does not bring the person back",
+        remaining_rows="it points to the empty row, so that an import that is continued does not bring the person back",
     ),
     StoredTable(
         "schema_revision_openmeet",

@@ -23,7 +23,7 @@ def tables_with_remaining_rows() -> tuple[StoredTable, ...]:
     return tuple(
         table
         for table in ALL_TABLES
-        if (table.on_erasure in kept or table.stays_nevertheless)
+        if (table.on_erasure in kept or table.remaining_rows)
         and set(table.column_names()) - set(table.names_of(ColumnContent.PLAIN))
     )
 

@@ -92,7 +92,7 @@ class Geocoder:
         key = f"geocoder:{self.settings.kind}:{digest}"
         kept = await self._kept(key)
         if kept is None:
-            kept = addresses_in(await self._ask(asked, language), self.settings.kind)
+            kept = addresses_in(await self._query(asked, language), self.settings.kind)
             with suppress(Unavailable):
                 lasting = _KEPT_SECONDS if kept else _NOTHING_KEPT_SECONDS
                 await self.cache.put(key, msgspec.json.encode(kept), ttl_seconds=lasting)
@@ -101,7 +101,7 @@ class Geocoder:
     async def check(self) -> GeocoderState:
         """Query the geocoder, unless it is paused or at its limit, and return its state."""
         with suppress(Unavailable):
-            await self._ask("Berlin", "en")
+            await self._query("Berlin", "en")
         return self.state
 
     async def _kept(self, key: str) -> Sequence[StreetAddress] | None:
@@ -110,7 +110,7 @@ class Geocoder:
             return None if kept is None else msgspec.json.decode(kept, type=list[StreetAddress])
         return None
 
-    async def _ask(self, text: str, language: str) -> object:
+    async def _query(self, text: str, language: str) -> object:
         if self.clock.now() < self._silent_until:
             raise Unavailable(
                 PlaceReason.STREETS_NOT_ASKED, after_seconds=(self._silent_until - self.clock.now()) / SECOND

@@ -5,7 +5,7 @@ from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.moderation import blocks, model, reports
-from openmeet.domain.moderation.model import AbuseReport, ReportReason, Subject, Thing
+from openmeet.domain.moderation.model import AbuseReport, ModeratedKind, ReportReason, Subject
 from openmeet.domain.safety import subjects
 from openmeet.domain.safety.reasons import SafetyReason
 from openmeet.domain.safety.subjects import ReportedSubject
@@ -15,7 +15,7 @@ from openmeet.domain.users.model import Caller, UserId
 
 
 async def report(
-    tx: Transaction, caller: Caller, thing: Thing, address: str, reason: ReportReason, words: str
+    tx: Transaction, caller: Caller, thing: ModeratedKind, address: str, reason: ReportReason, words: str
 ) -> AbuseReport:
     """File a report to the moderators. A repetition updates the open report. Raises NotFound, Refused (``OwnThing``)."""
     meant = await subjects.by_address(tx, thing, address, caller.user_id)
@@ -56,12 +56,14 @@ async def mute(tx: Transaction, caller: Caller, subject: Subject) -> ReportedSub
     if subject.id == caller.user_id:
         raise Refused(SafetyReason.CANNOT_MUTE_ONESELF, name="Oneself")
     meant = (await subjects.described(tx, [subject]))[subject.id]
-    is_known = subject.thing is not Thing.PERSON or await subjects.may_know(tx, caller.user_id, UserId(subject.id))
+    is_known = subject.thing is not ModeratedKind.PERSON or await subjects.may_know(
+        tx, caller.user_id, UserId(subject.id)
+    )
     if not meant.is_there:
         raise NotFound(SafetyReason.NO_SUCH_PERSON_OR_GROUP)
-    if subject.thing is Thing.GROUP:
+    if subject.thing is ModeratedKind.GROUP:
         # A hidden group gives the same error as one that does not exist.
-        await subjects.by_address(tx, Thing.GROUP, meant.path.rpartition("/")[2], caller.user_id)
+        await subjects.by_address(tx, ModeratedKind.GROUP, meant.path.rpartition("/")[2], caller.user_id)
     await blocks.mute(tx, caller.user_id, subject, is_known=is_known)
     return meant
 

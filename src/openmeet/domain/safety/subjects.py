@@ -17,7 +17,7 @@ from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.safety.reasons import SafetyReason
 from openmeet.domain.series import agenda
 from openmeet.domain.series import queries as series
@@ -49,24 +49,24 @@ class ReportedSubject:
         return bool(self.title)
 
 
-async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId | None) -> ReportedSubject:
+async def by_address(reader: Reader, thing: ModeratedKind, address: str, viewer: UserId | None) -> ReportedSubject:
     """The subject with this slug (for a user, with this id) if the viewer can see it. Raises NotFound, also for hidden
     subjects.
     """
     match thing:
-        case Thing.EVENT:
+        case ModeratedKind.EVENT:
             event, _ = await visible_event(reader, EventSlug(address), viewer)
             meant = _of_event(event)
-        case Thing.SERIES:
+        case ModeratedKind.SERIES:
             meant = _of_series(await agenda.visible(reader, SeriesSlug(address), viewer))
-        case Thing.GROUP:
+        case ModeratedKind.GROUP:
             group, _ = await group_actions.visible(reader, GroupSlug(address), viewer)
             meant = _of_group(group)
-        case Thing.PERSON:
+        case ModeratedKind.PERSON:
             if not await may_know(reader, viewer, UserId(address)):
                 raise NotFound(SafetyReason.NO_SUCH_PERSON)
             meant = _of_person(UserId(address))
-        case Thing.DID | Thing.HOST:
+        case ModeratedKind.DID | ModeratedKind.HOST:
             raise NotFound(SafetyReason.NO_SUCH_PAGE)
         case _:
             assert_never(thing)
@@ -76,26 +76,26 @@ async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId 
 async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, ReportedSubject]:
     """Subjects as moderators see them, whatever their visibility. Subjects that no longer exist have no title."""
     found = {subject.id: ReportedSubject(subject, "") for subject in subjects}
-    ids = {thing: [subject.id for subject in subjects if subject.thing is thing] for thing in Thing}
-    for event in await events.several(reader, [EventId(one) for one in ids[Thing.EVENT]]):
+    ids = {thing: [subject.id for subject in subjects if subject.thing is thing] for thing in ModeratedKind}
+    for event in await events.several(reader, [EventId(one) for one in ids[ModeratedKind.EVENT]]):
         found[event.id] = _of_event(event)
-    for series_id in ids[Thing.SERIES]:
+    for series_id in ids[ModeratedKind.SERIES]:
         one = await series.by_id(reader, SeriesId(series_id))
         if one is not None:
             found[series_id] = _of_series(one)
-    for group in (await groups.by_ids(reader, [GroupId(one) for one in ids[Thing.GROUP]])).values():
+    for group in (await groups.by_ids(reader, [GroupId(one) for one in ids[ModeratedKind.GROUP]])).values():
         found[group.id] = _of_group(group)
-    for person in ids[Thing.PERSON]:
+    for person in ids[ModeratedKind.PERSON]:
         if await users.by_id(reader, UserId(person)) is not None:
             found[person] = _of_person(UserId(person))
-    for did in ids[Thing.DID]:
+    for did in ids[ModeratedKind.DID]:
         identity = await identities.find(reader, did)
         handle = f"@{identity.handle}" if identity and identity.handle else did
         found[did] = ReportedSubject(
-            Subject(Thing.DID, did), handle, owner=identity.user_id if identity else None, did=did
+            Subject(ModeratedKind.DID, did), handle, owner=identity.user_id if identity else None, did=did
         )
-    for host in ids[Thing.HOST]:
-        found[host] = ReportedSubject(Subject(Thing.HOST, host), host)
+    for host in ids[ModeratedKind.HOST]:
+        found[host] = ReportedSubject(Subject(ModeratedKind.HOST, host), host)
     return {one.subject.id: one for one in await _named(reader, list(found.values()))}
 
 
@@ -104,7 +104,7 @@ async def _named(reader: Reader, found: list[ReportedSubject]) -> list[ReportedS
     named = []
     for one in found:
         owner_name = names.get(one.owner, "") if one.owner else ""
-        title = one.title or (owner_name if one.subject.thing is Thing.PERSON else "")
+        title = one.title or (owner_name if one.subject.thing is ModeratedKind.PERSON else "")
         named.append(
             ReportedSubject(
                 one.subject,
@@ -123,7 +123,7 @@ async def _named(reader: Reader, found: list[ReportedSubject]) -> list[ReportedS
 
 def _of_event(event: Event) -> ReportedSubject:
     return ReportedSubject(
-        Subject(Thing.EVENT, event.id),
+        Subject(ModeratedKind.EVENT, event.id),
         event.title or "Untitled",
         f"/events/{quote(event.slug)}",
         event.author_id,
@@ -136,7 +136,7 @@ def _of_event(event: Event) -> ReportedSubject:
 
 def _of_series(one: Series) -> ReportedSubject:
     return ReportedSubject(
-        Subject(Thing.SERIES, one.id),
+        Subject(ModeratedKind.SERIES, one.id),
         one.content.title,
         f"/series/{quote(one.slug)}",
         one.owner_id,
@@ -147,7 +147,7 @@ def _of_series(one: Series) -> ReportedSubject:
 
 def _of_group(group: Group) -> ReportedSubject:
     return ReportedSubject(
-        Subject(Thing.GROUP, group.id),
+        Subject(ModeratedKind.GROUP, group.id),
         group.details.name,
         f"/groups/{quote(group.slug)}",
         group.owner_id,
@@ -157,7 +157,7 @@ def _of_group(group: Group) -> ReportedSubject:
 
 
 def _of_person(person: UserId) -> ReportedSubject:
-    return ReportedSubject(Subject(Thing.PERSON, person), "", path=f"/people/{person}", owner=person)
+    return ReportedSubject(Subject(ModeratedKind.PERSON, person), "", path=f"/people/{person}", owner=person)
 
 
 _INSIDE: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))

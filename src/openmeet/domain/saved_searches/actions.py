@@ -24,7 +24,7 @@ async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> Sav
     keys = matching.keys_of(wanted)
     if not keys:
         raise Refused(SavedSearchReason.TOO_WIDE, name="TooWide")
-    asked = query.asked_again(typed)
+    asked = query.query_string(typed)
     # Two tabs may save it at the same moment: the second finds the search that the first one made.
     await users.lock(tx, caller.user_id)
     known = await queries.by_asked(tx, caller.user_id, asked)

@@ -26,7 +26,7 @@ MAX_SEARCHES: Final = 30
 class SavedSearch:
     """A saved search.
 
-    ``asked``: its query string, as ``query.asked_again`` writes it. ``is_on``: its owner is notified of matches.
+    ``asked``: its query string, as ``query.query_string`` writes it. ``is_on``: its owner is notified of matches.
     """
 
     id: SearchId

@@ -26,7 +26,7 @@ class EventCursor:
     part: int = 0
 
 
-class Mine(StrEnum):
+class MyEvents(StrEnum):
     """Lists of a person's own events. ``UPCOMING`` combines hosting and going; the others are the tabs of "my events"."""
 
     UPCOMING = "upcoming"
@@ -37,13 +37,13 @@ class Mine(StrEnum):
     PAST = "past"
 
 
-async def mine(reader: Reader, user_id: UserId, which: Mine, after: EventCursor | None, limit: int) -> list[Event]:
+async def mine(reader: Reader, user_id: UserId, which: MyEvents, after: EventCursor | None, limit: int) -> list[Event]:
     """A person's events. Past ones are sorted latest first, all others soonest first and undated ones last."""
     clauses = [_belongs_to(which)]
     values: dict[str, object] = {"user_id": user_id, "limit": limit}
-    if which is not Mine.DRAFTS:
+    if which is not MyEvents.DRAFTS:
         values["now"] = reader.now
-    key, down = f"coalesce(e.starts_at, {UNDATED})", which is Mine.PAST
+    key, down = f"coalesce(e.starts_at, {UNDATED})", which is MyEvents.PAST
     if after is not None:
         clauses.append(f"({key}, e.id) {'<' if down else '>'} (cast(:after_start as bigint), :after_id)")
         values |= {"after_start": after.starts_at, "after_id": after.event_id}
@@ -120,9 +120,11 @@ async def answered_among(reader: Reader, user_id: UserId, event_ids: Sequence[Ev
     return {EventId(row["event_id"]) for row in rows}
 
 
-async def counts_of_mine(reader: Reader, user_id: UserId) -> dict[Mine, int]:
+async def counts_of_mine(reader: Reader, user_id: UserId) -> dict[MyEvents, int]:
     """Number of events in each list of ``mine``. An event may be in two lists."""
-    sums = ", ".join(f"coalesce(sum(case when {_belongs_to(which)} then 1 else 0 end), 0) as {which}" for which in Mine)
+    sums = ", ".join(
+        f"coalesce(sum(case when {_belongs_to(which)} then 1 else 0 end), 0) as {which}" for which in MyEvents
+    )
     row = await reader.fetch_one(
         f"""
         select {sums} from {_HOSTED_OR_ANSWERED} where {" and ".join(_SHOWN_AS_MINE)}
@@ -130,7 +132,7 @@ async def counts_of_mine(reader: Reader, user_id: UserId) -> dict[Mine, int]:
         user_id=user_id,
         now=reader.now,
     )
-    return {which: int(row[which.value]) if row else 0 for which in Mine}
+    return {which: int(row[which.value]) if row else 0 for which in MyEvents}
 
 
 async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Event]:
@@ -162,12 +164,12 @@ _HOSTED_OR_ANSWERED: Final = f"""(
               from (select h.event_id, '' as status from ({_HOSTED_IDS}) h union all {_ANSWERS}) x group by x.event_id) a
               join events e on e.id = a.event_id"""
 _SOURCES: Final = {
-    Mine.UPCOMING: _HOSTED_OR_ANSWERED,
-    Mine.GOING: _ANSWERED,
-    Mine.HOSTING: _HOSTED,
-    Mine.DRAFTS: _HOSTED,
-    Mine.WAITING: _ANSWERED,
-    Mine.PAST: _HOSTED_OR_ANSWERED,
+    MyEvents.UPCOMING: _HOSTED_OR_ANSWERED,
+    MyEvents.GOING: _ANSWERED,
+    MyEvents.HOSTING: _HOSTED,
+    MyEvents.DRAFTS: _HOSTED,
+    MyEvents.WAITING: _ANSWERED,
+    MyEvents.PAST: _HOSTED_OR_ANSWERED,
 }
 # More than anybody has. The limit keeps PostgreSQL from evaluating the outer conditions on all rows instead of only on
 # the first ones.
@@ -183,22 +185,22 @@ _SHOWN_AS_MINE = (
 )
 
 
-def _belongs_to(which: Mine) -> str:
+def _belongs_to(which: MyEvents) -> str:
     """SQL condition: the event (``e``, with the person's RSVP ``a``) belongs to this list."""
     answered = "a.status in ('attending', 'attended', 'interested')"
     waiting = "a.status in ('waitlisted', 'pending', 'invited')"
     match which:
-        case Mine.UPCOMING:
+        case MyEvents.UPCOMING:
             return f"({_HOSTING} and e.is_draft = 0 or {answered}) and {_COMING_UP}"
-        case Mine.HOSTING:
+        case MyEvents.HOSTING:
             return f"{_HOSTING} and {_COMING_UP} and e.is_draft = 0"
-        case Mine.DRAFTS:
+        case MyEvents.DRAFTS:
             return f"{_HOSTING} and e.is_draft = 1"
-        case Mine.GOING:
+        case MyEvents.GOING:
             return f"{answered} and {_COMING_UP}"
-        case Mine.WAITING:
+        case MyEvents.WAITING:
             return f"{waiting} and {_COMING_UP}"
-        case Mine.PAST:
+        case MyEvents.PAST:
             return f"({_HOSTING} or {answered} or {waiting}) and e.over_at <= :now and e.is_draft = 0"
         case _:
             assert_never(which)

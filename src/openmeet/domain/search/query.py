@@ -94,7 +94,7 @@ def kept_here(source: EventOrigin | None) -> bool | None:
     return None if source in {None, EventOrigin.ALL} else source is EventOrigin.OPENMEET
 
 
-def asked_again(typed: Mapping[str, str], **changes: str) -> str:
+def query_string(typed: Mapping[str, str], **changes: str) -> str:
     """The query string of the same search, with some fields changed."""
     fields = {name: typed.get(name, "").strip() for name in FIELDS} | changes
     return urlencode({name: value for name, value in fields.items() if value})
@@ -197,7 +197,7 @@ def _wider(typed: Mapping[str, str]) -> Iterator[Empty]:
             yield Empty(
                 gettext("Nothing nearby"),
                 gettext("There’s no matching event within %(distance)s km.", distance=within),
-                "/?" + asked_again(typed, within=str(wider)),
+                "/?" + query_string(typed, within=str(wider)),
                 gettext("Search within %(distance)s km", distance=wider),
             )
 
@@ -207,7 +207,7 @@ def _any_day(typed: Mapping[str, str]) -> Iterator[Empty]:
         yield Empty(
             gettext("Nothing on these days"),
             gettext("No matching event starts between these dates."),
-            _path(asked_again(typed, **{"from": "", "to": ""})),
+            _path(query_string(typed, **{"from": "", "to": ""})),
             gettext("See all coming dates"),
         )
 
@@ -219,7 +219,7 @@ def _unfiltered(typed: Mapping[str, str]) -> Iterator[Empty]:
         yield Empty(
             gettext("Nothing matches all your filters"),
             gettext("Remove a filter, or search without filters."),
-            _path(asked_again(typed, **dict.fromkeys([*narrowing, "within"], ""))),
+            _path(query_string(typed, **dict.fromkeys([*narrowing, "within"], ""))),
             gettext("Search without filters"),
         )
 

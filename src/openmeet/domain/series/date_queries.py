@@ -95,7 +95,7 @@ async def ids_of_coming(reader: Reader, series_id: SeriesId) -> list[EventId]:
     return [EventId(row["id"]) for row in rows]
 
 
-async def coming_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[Event]:
+async def upcoming_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[Event]:
     """Upcoming dates of several series, in order."""
     if not series_ids:
         return []
@@ -309,7 +309,7 @@ class MyDates:
 
 async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: UserId) -> dict[SeriesId, MyDates]:
     """Counts for each series. All zero for a series without upcoming dates."""
-    held = [event for event in await coming_of(reader, series_ids) if not event.is_cancelled]
+    held = [event for event in await upcoming_of(reader, series_ids) if not event.is_cancelled]
     mine = await attendance.of_user(reader, viewer, [event.id for event in held])
     invited = {event_id for event_id, answer in mine.items() if rsvp_gives_access(answer)}
     lines: dict[str, list[tuple[Event, Attendance | None]]] = {}

@@ -55,7 +55,7 @@ def details_of(content: Content, timing: Timing, original: datetime) -> Details:
     )
 
 
-def keeping(own: Details, usual: Details, overridden: tuple[str, ...]) -> Details:
+def apply_series_details(own: Details, usual: Details, overridden: tuple[str, ...]) -> Details:
     """Details of a date after its series changed: the series' fields, except those overridden by the date."""
     kept = {name: getattr(own.content, name) for name in overridden if name in NAMES}
     starts_at = own.starts_at if STARTS in overridden else usual.starts_at

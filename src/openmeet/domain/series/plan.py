@@ -14,7 +14,7 @@ from groundwork.errors import Refused
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Details, Event
-from openmeet.domain.series.dates import details_of, keeping, original_of, original_text
+from openmeet.domain.series.dates import apply_series_details, details_of, original_of, original_text
 from openmeet.domain.series.model import EditScope, Series, StoredOccurrence, Timing
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.recurrence import expansion
@@ -209,7 +209,7 @@ def _plan(
                 vanishing.append(event)
             continue
         usual = details_of(content, timing, place)
-        details = keeping(details_in(event), usual, overridden)
+        details = apply_series_details(details_in(event), usual, overridden)
         still = differing(details, usual)
         changes.append(OccurrenceChange(event, original_text(place), details, still, held.answers))
     return EditPlan(scope, content, timing, before, tuple(changes), tuple(stranded), tuple(vanishing))

@@ -125,14 +125,14 @@ async def change_series(
     return await actions.reread(tx, series.id)
 
 
-async def agree(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
+async def approve_publication(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
     """As the owner, approve publication of others' changes to the series and its dates. Raises NotFound, Forbidden,
     Refused.
     """
     series = await actions.lock_managed(tx, caller, slug)
     if series.owner_id != caller.user_id:
         raise Forbidden(SeriesReason.HOST_PUBLISHES)
-    await save_series.agree(tx, series)
+    await save_series.approve_publication(tx, series)
     return await actions.reread(tx, series.id)
 
 

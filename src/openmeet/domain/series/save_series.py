@@ -15,8 +15,8 @@ from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import Series
-from openmeet.domain.webhooks.actions import ChangedSubject, happened
-from openmeet.domain.webhooks.model import Happening
+from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
+from openmeet.domain.webhooks.model import WebhookEvent
 
 
 async def insert(tx: Transaction, series: Series, *, submission: tuple[str, bytes] | None = None) -> bool:
@@ -38,7 +38,7 @@ async def save(tx: Transaction, after: Series, *, publishes: bool = True) -> Ser
     return saved
 
 
-async def agree(tx: Transaction, series: Series) -> Series:
+async def approve_publication(tx: Transaction, series: Series) -> Series:
     """As the owner, approve publication of others' changes to the locked series and its dates."""
     if series.needs_author_approval:
         series = await save(tx, replace(series, changed_by=series.owner_id))
@@ -72,4 +72,4 @@ async def _awaits(tx: Transaction, series: Series) -> bool:
 
 async def _notify_webhooks(tx: Transaction, series: Series) -> None:
     group_id = series.group.id if series.group else None
-    await happened(tx, Happening.SERIES, [ChangedSubject(series.id, (series.owner_id,), group_id)])
+    await enqueue_deliveries(tx, WebhookEvent.SERIES, [ChangedSubject(series.id, (series.owner_id,), group_id)])

@@ -30,7 +30,7 @@ from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.fan_out import FanOutId
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, save_series
-from openmeet.domain.series.dates import details_of, keeping, original_of
+from openmeet.domain.series.dates import apply_series_details, details_of, original_of
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
 from openmeet.domain.series.notify import SeriesNews
 from openmeet.domain.series.reasons import SeriesReason
@@ -381,7 +381,7 @@ def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, 
     place = event.place_in_series
     assert place is not None  # noqa: S101  # a date of a series
     usual = details_of(series.content, series.timing, original_of(place.original_date))
-    details = keeping(details_in(event), usual, place.overridden)
+    details = apply_series_details(details_in(event), usual, place.overridden)
     placed = replace(event, place_in_series=replace(place, series_id=series.id))
     return placed, details, differing(details, usual)
 

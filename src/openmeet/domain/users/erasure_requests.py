@@ -130,8 +130,8 @@ async def move(tx: Transaction, user_id: UserId, due_at: Instant) -> None:
     )
 
 
-async def postpone(tx: Transaction, until: Instant, *, besides: Collection[UserId] = ()) -> int:
-    """Postpone deletions to this instant, except those of ``besides`` and those that have begun. Returns the number
+async def postpone(tx: Transaction, until: Instant, *, except_for: Collection[UserId] = ()) -> int:
+    """Postpone deletions to this instant, except those of ``except_for`` and those that have begun. Returns the number
     postponed.
 
     Used after a restore, because requests in the backup may have been cancelled since.
@@ -139,7 +139,7 @@ async def postpone(tx: Transaction, until: Instant, *, besides: Collection[UserI
     waiting = await tx.fetch(
         "select user_id from account_erasures where due_at < :until and stage <> 'erasing'", until=until
     )
-    later = sorted({row["user_id"] for row in waiting} - set(besides))
+    later = sorted({row["user_id"] for row in waiting} - set(except_for))
     return await tx.execute(
         "update account_erasures set due_at = :until where user_id in :later and stage <> 'erasing'",
         until=until,

@@ -16,9 +16,9 @@ from openmeet.domain.webhooks.model import (
     KEPT,
     MAX_WEBHOOKS,
     DeliveryId,
-    Happening,
     Webhook,
     WebhookDelivery,
+    WebhookEvent,
     WebhookId,
 )
 from openmeet.domain.webhooks.reasons import WebhookReason
@@ -39,7 +39,7 @@ class ChangedSubject:
     group_id: str | None = None
 
 
-async def happened(tx: Transaction, kind: Happening, subjects: Sequence[ChangedSubject]) -> None:
+async def enqueue_deliveries(tx: Transaction, kind: WebhookEvent, subjects: Sequence[ChangedSubject]) -> None:
     """Enqueue a delivery to every webhook of these users and groups. The content is decided when the delivery is sent."""
     people = {user_id for one in subjects for user_id in one.people}
     groups = {one.group_id for one in subjects if one.group_id is not None}
@@ -66,7 +66,7 @@ async def register(
     sealer: Sealer,
     *,
     url: str,
-    kinds: Collection[Happening],
+    kinds: Collection[WebhookEvent],
     group_id: str | None,
 ) -> tuple[Webhook, str]:
     """Register a webhook that ``model`` has checked. The secret is returned only here. Raises Refused (too many).
@@ -108,7 +108,9 @@ async def lock_own(tx: Transaction, caller: Caller, webhook_id: WebhookId) -> We
     return await queries.lock(tx, webhook_id) or await own(tx, caller, webhook_id)
 
 
-async def change(tx: Transaction, webhook: Webhook, *, url: str, kinds: Collection[Happening], is_on: bool) -> Webhook:
+async def change(
+    tx: Transaction, webhook: Webhook, *, url: str, kinds: Collection[WebhookEvent], is_on: bool
+) -> Webhook:
     """Change a locked webhook. Turning it on resets its failures."""
     off_why = None if is_on else webhook.off_why or WebhookReason.SWITCHED_OFF_BY_OWNER()
     await queries.change(tx, webhook.id, url=url, kinds=kinds, off_why=off_why)
@@ -141,7 +143,7 @@ async def ping(tx: Transaction, webhook: Webhook) -> WebhookDelivery:
     if not webhook.is_on:
         raise Refused(WebhookReason.OFF, name="WebhookOff")
     delivery_id = DeliveryId(new_id(tx.now))
-    await queries.insert_deliveries(tx, Happening.PING, [(delivery_id, webhook.id, delivery_id)])
+    await queries.insert_deliveries(tx, WebhookEvent.PING, [(delivery_id, webhook.id, delivery_id)])
     await enqueue(tx, JobKind.WEBHOOK, delivery_id, partition=webhook.id)
     return await _delivery(tx, webhook, delivery_id)
 

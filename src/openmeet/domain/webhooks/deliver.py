@@ -26,9 +26,9 @@ from openmeet.domain.webhooks.model import (
     OFF_MAIL,
     DeliveryId,
     DeliveryState,
-    Happening,
     Webhook,
     WebhookDelivery,
+    WebhookEvent,
 )
 from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.i18n.formatting import iso
@@ -57,7 +57,7 @@ def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) 
             await _close(db, delivery, DeliveryState.DROPPED, None, WebhookReason.DROPPED_WHILE_OFF())
             return
         async with db.reader() as reader:
-            shown = {} if delivery.kind is Happening.PING else await view(reader, webhook, delivery)
+            shown = {} if delivery.kind is WebhookEvent.PING else await view(reader, webhook, delivery)
             now = reader.now
         if shown is None:
             await _close(db, delivery, DeliveryState.DROPPED, None, WebhookReason.NOTHING_TO_SEE())

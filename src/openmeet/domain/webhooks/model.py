@@ -29,7 +29,7 @@ KEPT: Final = 30 * DAY
 OFF_MAIL: Final = "webhook_off"
 
 
-class Happening(StrEnum):
+class WebhookEvent(StrEnum):
     """Events that a webhook can subscribe to. Each means that something changed, and shows its current state."""
 
     EVENT = "event.changed"
@@ -41,13 +41,13 @@ class Happening(StrEnum):
     PING = "ping"
 
 
-HAPPENING_LABELS: Final = {
-    Happening.EVENT: lazy("An event is created, changed, cancelled, brought back or deleted"),
-    Happening.SERIES: lazy("A series is created, changed, paused, cancelled, brought back or deleted"),
-    Happening.ANSWER: lazy("Somebody answers, or their answer changes"),
-    Happening.GROUP: lazy("A group is created, changed or deleted"),
-    Happening.MEMBERSHIP: lazy("Somebody joins a group, asks to, leaves, or gets another role"),
-    Happening.CHAT_MESSAGE: lazy("Somebody writes, edits or removes a message in a chat that you host"),
+WEBHOOK_EVENT_LABELS: Final = {
+    WebhookEvent.EVENT: lazy("An event is created, changed, cancelled, brought back or deleted"),
+    WebhookEvent.SERIES: lazy("A series is created, changed, paused, cancelled, brought back or deleted"),
+    WebhookEvent.ANSWER: lazy("Somebody answers, or their answer changes"),
+    WebhookEvent.GROUP: lazy("A group is created, changed or deleted"),
+    WebhookEvent.MEMBERSHIP: lazy("Somebody joins a group, asks to, leaves, or gets another role"),
+    WebhookEvent.CHAT_MESSAGE: lazy("Somebody writes, edits or removes a message in a chat that you host"),
 }
 
 
@@ -73,7 +73,7 @@ class Webhook:
     user_id: UserId
     group_id: str | None
     url: str
-    kinds: frozenset[Happening]
+    kinds: frozenset[WebhookEvent]
     sealed_secret: bytes
     failing_since: Instant | None
     off_why: Explanation | None
@@ -91,7 +91,7 @@ class WebhookDelivery:
 
     id: DeliveryId
     webhook_id: WebhookId
-    kind: Happening
+    kind: WebhookEvent
     subject_id: str
     state: DeliveryState
     tries: int
@@ -122,12 +122,12 @@ def check_url(text: str, reach: AllowedTargets) -> str:
     return url
 
 
-def check_kinds(names: Collection[str]) -> frozenset[Happening]:
+def check_kinds(names: Collection[str]) -> frozenset[WebhookEvent]:
     """Parse the subscribed events. Raises InvalidForm (``kinds``)."""
-    known = {one.value for one in Happening if one is not Happening.PING}
+    known = {one.value for one in WebhookEvent if one is not WebhookEvent.PING}
     if not names or not set(names) <= known:
         raise InvalidForm({"kinds": WebhookReason.KINDS_NEEDED(kinds=", ".join(sorted(known)))})
-    return frozenset(map(Happening, names))
+    return frozenset(map(WebhookEvent, names))
 
 
 def secret_text(secret: bytes) -> str:

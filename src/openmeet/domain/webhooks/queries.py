@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.errors import Explanation, packed, unpacked
+from groundwork.errors import Explanation, decode_explanation, encode_explanation
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
-from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
+from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Webhook, WebhookDelivery, WebhookEvent, WebhookId
 
 _COLUMNS = "id, user_id, group_id, url, kinds, sealed_secret, failing_since, off_why, revision, created_at"
 _DELIVERY = "id, webhook_id, kind, subject_id, state, tries, status, why, created_at, settled_at, revision"
@@ -29,7 +29,7 @@ def _webhook_of(row: Row) -> Webhook:
         kinds_in(row["kinds"]),
         bytes(row["sealed_secret"]),
         _instant(row["failing_since"]),
-        unpacked(row["off_why"]),
+        decode_explanation(row["off_why"]),
         row["revision"],
         Instant(row["created_at"]),
     )
@@ -39,24 +39,24 @@ def _delivery_of(row: Row) -> WebhookDelivery:
     return WebhookDelivery(
         DeliveryId(row["id"]),
         WebhookId(row["webhook_id"]),
-        Happening(row["kind"]),
+        WebhookEvent(row["kind"]),
         row["subject_id"],
         DeliveryState(row["state"]),
         row["tries"],
         row["status"],
-        unpacked(row["why"]),
+        decode_explanation(row["why"]),
         Instant(row["created_at"]),
         _instant(row["settled_at"]),
         row["revision"],
     )
 
 
-def kinds_text(kinds: Collection[Happening]) -> str:
-    return " ".join(one.value for one in Happening if one in kinds)
+def kinds_text(kinds: Collection[WebhookEvent]) -> str:
+    return " ".join(one.value for one in WebhookEvent if one in kinds)
 
 
-def kinds_in(text: str) -> frozenset[Happening]:
-    return frozenset(Happening(word) for word in text.split())
+def kinds_in(text: str) -> frozenset[WebhookEvent]:
+    return frozenset(WebhookEvent(word) for word in text.split())
 
 
 async def is_any_on(reader: Reader) -> bool:
@@ -65,7 +65,7 @@ async def is_any_on(reader: Reader) -> bool:
 
 
 async def listening(
-    reader: Reader, kind: Happening, people: Collection[UserId], group_ids: Collection[str]
+    reader: Reader, kind: WebhookEvent, people: Collection[UserId], group_ids: Collection[str]
 ) -> list[tuple[WebhookId, UserId, str | None]]:
     """Active webhooks that subscribe to this event and belong to these users themselves or to these groups, with their
     owners.
@@ -87,7 +87,7 @@ async def listening(
 
 
 async def insert_deliveries(
-    tx: Transaction, kind: Happening, rows: Sequence[tuple[DeliveryId, WebhookId, str]]
+    tx: Transaction, kind: WebhookEvent, rows: Sequence[tuple[DeliveryId, WebhookId, str]]
 ) -> None:
     """Insert deliveries. If one for the same webhook, event and subject is still waiting, it is reused."""
     await tx.execute_many(
@@ -136,7 +136,7 @@ async def of_user(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> lis
 
 
 async def change(
-    tx: Transaction, webhook_id: WebhookId, *, url: str, kinds: Collection[Happening], off_why: Explanation | None
+    tx: Transaction, webhook_id: WebhookId, *, url: str, kinds: Collection[WebhookEvent], off_why: Explanation | None
 ) -> None:
     """Store the owner's changes. Turning the webhook on again also clears its failures."""
     await tx.execute(
@@ -148,7 +148,7 @@ async def change(
         id=webhook_id,
         url=url,
         kinds=kinds_text(kinds),
-        off_why=packed(off_why),
+        off_why=encode_explanation(off_why),
         now=tx.now,
     )
 
@@ -202,7 +202,7 @@ async def end_try(
         id=delivery_id,
         state=state.value,
         status=status,
-        why=packed(why),
+        why=encode_explanation(why),
         settled_at=tx.now if is_closed else None,
     )
 
@@ -230,7 +230,7 @@ async def switch_off(tx: Transaction, webhook_id: WebhookId, why: Explanation) -
         update webhooks set off_why = :why, revision = revision + 1, updated_at = :now where id = :id and off_why = ''
         """,
         id=webhook_id,
-        why=packed(why),
+        why=encode_explanation(why),
         now=tx.now,
     )
     return changed == 1

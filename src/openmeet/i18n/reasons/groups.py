@@ -114,7 +114,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.person_needed": mark("Choose somebody."),
     "group.name_to_confirm": mark("Write %(label)s here, exactly."),
     "group.changed_while_open": mark(
-        "This group was changed after you opened this form. What you typed is still here. Fields that differ show the current version beside them. Save again to use yours."
+        "This group was changed after you opened this form. What you typed is still here. Fields that differ show the current version next to them. Save again to use yours."
     ),
     "group.key_reused": mark("You already created a different group with this key. Use a new key for another group."),
     "group.already_announced": mark(

@@ -27,7 +27,7 @@ async def run(consumer: Consumer, upstreams: Sequence[Upstream], stop: asyncio.E
         unresolved.retry(retrying, stop),
         *(
             follow_source(
-                replace(consumer, verifier=replace(consumer.verifier, care=one.care)),
+                replace(consumer, verifier=replace(consumer.verifier, verification=one.verification)),
                 one.url,
                 stop,
                 sender=one.sender,

@@ -27,7 +27,7 @@ from at_network.event_stream import follow, reconnect_delay
 from at_protocol.failures import Malformed
 from at_protocol.sync.account_state import AccountState, StreamPosition
 from at_protocol.sync.events import CommitMessage, InfoMessage, SyncMessage
-from at_protocol.sync.frames import ErrorFrame, Glance, glance
+from at_protocol.sync.frames import ErrorFrame, FrameSummary, summarize
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, Instant
 from groundwork.errors import Failure, RemoteFailed, Unavailable
@@ -112,7 +112,7 @@ class RepoStream:
             async for frame in frames:
                 looked_at.inc()
                 try:
-                    seen = glance(frame)
+                    seen = summarize(frame)
                 except Malformed as wrong:
                     self._reject_at_once(frame, str(wrong))
                     await self._make_room()
@@ -133,7 +133,7 @@ class RepoStream:
                 if not self._position.advance(seen.seq):
                     continue  # will be sent again after a reconnect
                 self._refused_jump, self._jumps = None, 0
-                if not consumer.interests.concerns(seen) or self._is_dropped(seen.did):
+                if not consumer.interests.matches(seen) or self._is_dropped(seen.did):
                     if not self._pending:
                         self._advance(seen.seq)
                     continue
@@ -203,7 +203,7 @@ class RepoStream:
         for item in self._pending:
             item.reading.cancel()
 
-    def _start(self, seen: Glance, frame: bytes) -> None:
+    def _start(self, seen: FrameSummary, frame: bytes) -> None:
         previous = self._last_of_did.get(seen.did)
         reading = asyncio.create_task(self._verify(frame, seen, previous))
         self._last_of_did[seen.did] = reading
@@ -218,7 +218,9 @@ class RepoStream:
         reading = asyncio.create_task(_refused(why))
         self._append(_Item(self._position.last_seq, "", frame, reading))
 
-    async def _verify(self, frame: bytes, seen: Glance, previous: asyncio.Task[FrameResult] | None) -> FrameResult:
+    async def _verify(
+        self, frame: bytes, seen: FrameSummary, previous: asyncio.Task[FrameResult] | None
+    ) -> FrameResult:
         if previous is not None:
             await asyncio.wait({previous})
         try:

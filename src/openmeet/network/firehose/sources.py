@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from at_protocol.failures import Malformed
-from at_protocol.sync.frames import Glance
-from at_protocol.sync.verify import FULL, Care
+from at_protocol.sync.frames import FrameSummary
+from at_protocol.sync.verify import FULL, VerificationLevel
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.network.records.collections import CONCERNING
 
@@ -37,7 +37,7 @@ class Interests:
     dids: Mapping[str, frozenset[str]]
     followed: set[str] = field(default_factory=set)
 
-    def concerns(self, seen: Glance) -> bool:
+    def matches(self, seen: FrameSummary) -> bool:
         """Whether any tenant wants this frame."""
         if seen.did in self.followed or seen.did in self.dids:
             return True
@@ -117,17 +117,21 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 class Upstream:
     """One stream. ``sender``: the PDS that sends it, as ``host:port``; None for a relay.
 
-    ``first_cursor``: where a new source begins; None means now. ``care``: how thoroughly each commit is checked.
+    ``first_cursor``: where a new source begins; None means now. ``verification``: how thoroughly each commit is checked.
     """
 
     url: str
     sender: str | None
     first_cursor: int | None
-    care: Care = FULL
+    verification: VerificationLevel = FULL
 
 
 def upstreams(
-    pdses: Sequence[str], relays: Sequence[str], *, relays_from_the_start: bool, relay_care: Care = FULL
+    pdses: Sequence[str],
+    relays: Sequence[str],
+    *,
+    relays_from_the_start: bool,
+    relay_verification: VerificationLevel = FULL,
 ) -> Iterator[Upstream]:
     """Return the configured streams. A PDS's own stream is always checked fully. Raises Malformed for an invalid
     address.
@@ -138,7 +142,7 @@ def upstreams(
         yield Upstream(url, authority(public or url), first_cursor=0)
     for url in relays:
         authority(url)
-        yield Upstream(url, None, first_cursor=0 if relays_from_the_start else None, care=relay_care)
+        yield Upstream(url, None, first_cursor=0 if relays_from_the_start else None, verification=relay_verification)
 
 
 def authority(url: str) -> str:

@@ -26,10 +26,10 @@ from at_protocol.sync.events import (
 from at_protocol.sync.frames import ErrorFrame
 from at_protocol.sync.verify import (
     FULL,
-    Care,
     MessageRejected,
     RejectionReason,
     RepoHead,
+    VerificationLevel,
     Verified,
     verify_commit_message,
     verify_sync_message,
@@ -78,11 +78,11 @@ _NO_KEY = "the account has no signing key for commits"
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Verifier of frames. ``care``: full, or light for a relay that already inverts every commit."""
+    """Verifier of frames. ``verification``: full, or light for a relay that already inverts every commit."""
 
     dids: DidResolver
     clock: Clock
-    care: Care = FULL
+    verification: VerificationLevel = FULL
 
 
 def decode(frame: bytes) -> Sequenced | InfoMessage | ErrorFrame | None:
@@ -131,7 +131,7 @@ async def read_message(
 def _commit(
     verifier: Verifier, message: CommitMessage, present: AccountState, key: PublicKey, identity: AuthorIdentity
 ) -> FrameResult | IdentityLookup:
-    outcome = receive(present, message, key, now_us=verifier.clock.now(), care=verifier.care)
+    outcome = receive(present, message, key, now_us=verifier.clock.now(), verification=verifier.verification)
     match outcome.verdict:
         case SyncVerdict.APPLY:
             if outcome.verified is None:
@@ -140,7 +140,9 @@ def _commit(
             return _applied(message, outcome.verified, outcome.state, was_missed=is_unknown_past)
         case SyncVerdict.RESYNC:
             try:
-                verified = verify_commit_message(message, key, now_us=verifier.clock.now(), care=verifier.care)
+                verified = verify_commit_message(
+                    message, key, now_us=verifier.clock.now(), verification=verifier.verification
+                )
             except MessageRejected as refusal:
                 return FrameResult(refusal=str(refusal))
             known = replace(present, known=verified.known)

@@ -39,19 +39,19 @@ from openmeet.outbox.kinds import JobKind
 
 @dataclass(frozen=True, slots=True)
 class ErasureContext:
-    """Dependencies of erasing an account: the ``keys`` of ``records.repository_state``, and ``elsewhere``, which erases
+    """Dependencies of erasing an account: the ``keys`` of ``records.repository_state``, and ``erase_outside``, which erases
     what is outside this database (messages, frames).
     """
 
     keys: Sequence[bytes]
-    elsewhere: Callable[[Did], Awaitable[None]]
+    erase_outside: Callable[[Did], Awaitable[None]]
 
 
 async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
     """Erase everything of a DID. Idempotent, even after a crash halfway through."""
     async with db.transaction() as tx:
         await erase_here(tx, erasing.keys, did)
-    await erasing.elsewhere(did)
+    await erasing.erase_outside(did)
     log.info("account.erased")
 
 

@@ -122,7 +122,7 @@ def chosen_collections(names: Sequence[str]) -> tuple[Nsid, ...]:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryRead:
-    """The result of reading a repository. ``records``: how many records of these collections it has. ``taken``: what
+    """The result of reading a repository. ``records``: how many records of these collections it has. ``applied``: what
     happened to the new ones.
 
     ``listing``: what it was compared with. ``proven``: URIs that were proven individually, or taken from a signed
@@ -131,8 +131,8 @@ class RepositoryRead:
 
     rev: Tid
     records: int
-    taken: ApplyResult
-    gone: int
+    applied: ApplyResult
+    deleted: int
     listing: Listing
     proven: frozenset[str]
 
@@ -232,13 +232,13 @@ async def backfill_chosen(
     found = await apply_listing(db, network, context, did, listing, collections, spend_on_host)
     await _enqueue_detection(db, did)
     async with db.transaction() as tx:
-        await quarantine.store_result(tx, did, FailedStep.APPLY, collections, found.taken.failed)
+        await quarantine.store_result(tx, did, FailedStep.APPLY, collections, found.applied.failed)
     log.info(
         "repository.read_in_part",
         did=did,
         rev=found.rev,
         records=found.records,
-        quarantine=len(found.taken.failed),
+        quarantine=len(found.applied.failed),
     )
     return found.records
 
@@ -308,8 +308,8 @@ async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
         await floors.lock(tx, did)
         if await _is_outdated(tx, did, found.listing, found.proven):
             return False
-        await quarantine.store_result(tx, did, FailedStep.APPLY, CONCERNING, found.taken.failed)
-        if found.taken.is_whole and not found.taken.failed:
+        await quarantine.store_result(tx, did, FailedStep.APPLY, CONCERNING, found.applied.failed)
+        if found.applied.is_whole and not found.applied.failed:
             await seen.raise_floor(tx, did, found.rev)
         else:
             # Records that were not applied will be read again at this same rev.
@@ -321,8 +321,8 @@ async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
         did=did,
         rev=found.rev,
         records=found.records,
-        gone=found.gone,
-        quarantine=len(found.taken.failed),
+        gone=found.deleted,
+        quarantine=len(found.applied.failed),
     )
     return True
 

@@ -77,7 +77,7 @@ class DiscoveredHost:
     async def _has_any(self, did: Did, collections: Collection[Nsid]) -> bool:
         self._looked_at()
         try:
-            described = await self._ask("com.atproto.repo.describeRepo", {"repo": did})
+            described = await self._query("com.atproto.repo.describeRepo", {"repo": did})
         except (InvalidInput, NotFound, Refused, RemoteFailed) as failure:
             log.info("repository.not_described", did=did, reason=failure.why)
             return False
@@ -87,7 +87,7 @@ class DiscoveredHost:
     async def _pages(self, method: str, asked: Mapping[str, str]) -> AsyncIterator[tuple[Did, Mapping[str, object]]]:
         cursor: str | None = None
         while True:
-            page = await self._ask(method, {**asked, "limit": HOST_PAGE, "cursor": cursor})
+            page = await self._query(method, {**asked, "limit": HOST_PAGE, "cursor": cursor})
             found = page.get("repos")
             if not isinstance(found, list):
                 raise RemoteFailed(IngestionReason.INVALID_ANSWER, host=self._name, method=method)
@@ -102,7 +102,7 @@ class DiscoveredHost:
                 return
             cursor = following
 
-    async def _ask(self, method: str, parameters: Mapping[str, str | int | None]) -> Mapping[str, object]:
+    async def _query(self, method: str, parameters: Mapping[str, str | int | None]) -> Mapping[str, object]:
         while True:
             try:
                 await self._spend(self._name)

@@ -55,7 +55,7 @@ def identity_handler(
         if status == DELETED and erasing is not None:
             await erase(db, erasing, did)
             network.dids.recheck(did)
-            is_gone = (await _ask(network, did)).status == DELETED
+            is_gone = (await _resolve(network, did)).status == DELETED
             async with db.transaction() as tx:
                 # The subject of this job is the DID, which is now erased. A job enqueued since has another revision and
                 # stays.
@@ -89,7 +89,7 @@ async def refresh(
     Raises NotFound (``DidNotFound``), InvalidInput (``UnresolvableDid``), RemoteFailed and RemoteSlow.
     """
     network.dids.recheck(did)
-    now = await _ask(network, did)
+    now = await _resolve(network, did)
     handle, pds, status = now.handle, now.pds, now.status
     async with db.transaction() as tx:
         before = await identity_queries.find(tx, did)
@@ -109,7 +109,7 @@ async def refresh(
     return status
 
 
-async def _ask(network: NetworkClients, did: Did) -> _CurrentIdentity:
+async def _resolve(network: NetworkClients, did: Did) -> _CurrentIdentity:
     try:
         document = await network.dids.resolve(did)
     except NotFound as absent:

@@ -18,7 +18,7 @@ from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.telemetry.logs import log
 from openmeet.domain.moderation import model, newcomers, policy, visibility
-from openmeet.domain.moderation.model import ModerationPolicy, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, Subject, SubjectVisibility
 from openmeet.domain.moderation.newcomers import EventCount, Newcomer
 
 # Newcomers decided per transaction.
@@ -58,7 +58,7 @@ async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], trusted_or
         tx, [EventCount(did, model.host_of(pds), len(uris[did])) for did, pds in unknown.items()]
     )
     named = {did for did, pds in unknown.items() if origin_of(pds) in trusted_origins}
-    arriving = [Subject(Thing.DID, one.did) for one in met if one.is_new and one.did not in named]
+    arriving = [Subject(ModeratedKind.DID, one.did) for one in met if one.is_new and one.did not in named]
     await visibility.hold(tx, arriving, SubjectVisibility.ARRIVAL)
     new_since = tx.now - current.new_account_days * DAY
     too_fast = [
@@ -78,7 +78,7 @@ async def _hold_events(tx: Transaction, uris: Sequence[str]) -> None:
     if not uris:
         return
     rows = await tx.fetch("select id from events where record_uri in :uris order by id", uris=list(uris))
-    await visibility.hold(tx, [Subject(Thing.EVENT, row["id"]) for row in rows], SubjectVisibility.BURST)
+    await visibility.hold(tx, [Subject(ModeratedKind.EVENT, row["id"]) for row in rows], SubjectVisibility.BURST)
 
 
 async def note_host(tx: Transaction, did: str, pds_url: str, trusted_origins: frozenset[str]) -> None:

@@ -91,7 +91,7 @@ async def catch_up(db: Database, ledger: ErasureLedger, grace: int) -> LedgerGap
     for user_id, withdrawn_at in found.withdrawn:
         await withdraw_again(db, user_id, withdrawn_at)
     async with db.transaction() as tx:
-        postponed = await erasure_requests.postpone(tx, Instant(tx.now + grace), besides=found.people)
+        postponed = await erasure_requests.postpone(tx, Instant(tx.now + grace), except_for=found.people)
     log.warning(
         "ledger.caught_up",
         deleted=len(found.people),

@@ -333,7 +333,7 @@ async def _group_and_member(tx: Transaction, owned: LeasedPublication) -> tuple[
 
 async def _is_about(tx: Transaction, group: Group, membership: Membership, stated: GroupStatement) -> bool:
     """Whether this is an acceptance that names the group's current record and this member."""
-    if stated.saying is not StatementKind.ACCEPTANCE or stated.group_uri != group.network.record_uri:
+    if stated.kind is not StatementKind.ACCEPTANCE or stated.group_uri != group.network.record_uri:
         return False
     known = await identity_queries.find(tx, stated.about)
     return known is not None and known.user_id == membership.user_id

@@ -9,7 +9,7 @@ from at_protocol.data import cbor, json_form
 from at_protocol.data.model import Value
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from groundwork.errors import Explanation, Reason, packed
+from groundwork.errors import Explanation, Reason, encode_explanation
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.events import Version, moment_of_rev
@@ -108,7 +108,7 @@ async def keep_ours(tx: Transaction, owned: LeasedPublication, version: Version,
 
 def not_applied(why: Explanation | Reason, record: str) -> str:
     """Return why their version was not applied, together with the beginning of it. Stored as their value."""
-    return packed(RecordReason.THEIRS_NOT_APPLIED(problem=why, record=shortened(record, _MOST_SHOWN)))
+    return encode_explanation(RecordReason.THEIRS_NOT_APPLIED(problem=why, record=shortened(record, _MOST_SHOWN)))
 
 
 def record_of(body: bytes | None) -> dict[str, Value]:

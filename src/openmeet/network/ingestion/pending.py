@@ -40,7 +40,7 @@ async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) ->
 async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
     """Move the RSVPs of events to these new records (by URI) from their previous ones."""
     for uri in await seen.answered_among(tx, sorted(made)):
-        dids = dict.fromkeys(answer.did for answer in await seen.counted_for(tx, uri))
+        dids = dict.fromkeys(answer.did for answer in await seen.effective_rsvps(tx, uri))
         await rsvps.derive_each(tx, [PersonAndEvent(Did(did), uri, made[uri]) for did in dids])
 
 

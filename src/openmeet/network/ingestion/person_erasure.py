@@ -105,7 +105,7 @@ async def erase(db: Database, erasing: PersonErasureContext, user_id: UserId) ->
     deleted = await account_rows.purge(db, user_id)
     for did in dids:
         # Erased before its row is deleted: after an interruption, the DID would otherwise be lost.
-        await erasing.erasing.elsewhere(did)
+        await erasing.erasing.erase_outside(did)
         await account_deletion.erase(db, erasing.erasing, did)
     await account_rows.unlink(db, user_id)
     # Done before the last step, so that it is repeated after an interruption.
@@ -169,7 +169,7 @@ async def note_requests(db: Database, ledger: ErasureLedger) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class ErasedAgain:
+class ErasureReplay:
     """The result of ``erase_again``: how many accounts were deleted or merged again. ``postponed``: how many other
     requests got a new grace period. ``failed``: people for whom this failed; the log has the reasons. ``requested``:
     how many requests are newer than the backup and were made again. ``withdrawn``: how many requests in the backup had
@@ -184,7 +184,7 @@ class ErasedAgain:
     withdrawn: int = 0
 
 
-async def erase_again(db: Database, erasing: PersonErasureContext, grace: int) -> ErasedAgain:
+async def erase_again(db: Database, erasing: PersonErasureContext, grace: int) -> ErasureReplay:
     """After a restore: delete and merge again everybody that the ledger lists, including people who were guests or
     strangers in the backup. Other requests in the backup get a new grace period (microseconds), because their people
     may have signed in since.
@@ -216,8 +216,8 @@ async def erase_again(db: Database, erasing: PersonErasureContext, grace: int) -
         withdrawn += await ledger_catch_up.withdraw_again(db, user_id, withdrawn_at)
     await discard_files(db, erasing)
     async with db.transaction() as tx:
-        postponed = await erasure_requests.postpone(tx, Instant(tx.now + grace), besides=people)
-    return ErasedAgain(erased, merged, postponed, tuple(dict.fromkeys(failed)), requested, withdrawn)
+        postponed = await erasure_requests.postpone(tx, Instant(tx.now + grace), except_for=people)
+    return ErasureReplay(erased, merged, postponed, tuple(dict.fromkeys(failed)), requested, withdrawn)
 
 
 async def _erase_one_again(db: Database, erasing: PersonErasureContext, user_id: UserId) -> bool:

@@ -146,11 +146,11 @@ async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint])
         await processor.db.batch(lambda tx: apply(tx, processor.ingestion_context, records)) if records else []
     )
     if hints:
-        await processor.db.batch(lambda tx: _ask(tx, hints))
+        await processor.db.batch(lambda tx: _enqueue_jobs(tx, hints))
     return [next(applied) if isinstance(message, RecordMessage) else IngestResult.APPLIED for message in messages]
 
 
-async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
+async def _enqueue_jobs(tx: Transaction, hints: Sequence[Hint]) -> None:
     """Enqueue identity refreshes and repository reads, which run outside the batch. Each hint enqueues its job again."""
     unread = [hint for hint in hints if hint.kind is HintKind.REPOSITORY]
     revs = {(hint.did, hint.rev) for hint in unread if hint.rev is not None}

@@ -13,7 +13,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import Instant
 from groundwork.database.bulk import execute_each
 from groundwork.database.transaction import ForeignKeyViolated, Reader, Transaction, TransactionConflict
-from groundwork.errors import Explanation, Failure, packed, reason_of, unpacked
+from groundwork.errors import Explanation, Failure, decode_explanation, encode_explanation, reason_of
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.outbox.retry import is_worth_retrying
 from openmeet.network.records.reader import shortened
@@ -145,7 +145,7 @@ async def add(tx: Transaction, step: FailedStep, failed: Sequence[RecordFailure]
     rows: list[Mapping[str, object]] = []
     for one in sorted(failed, key=lambda some: some.uri):
         uri = parse_at_uri(one.uri)
-        said = {"rev": one.rev, "cid": one.cid, "reason": packed(one.reason)}
+        said = {"rev": one.rev, "cid": one.cid, "reason": encode_explanation(one.reason)}
         rows.append({"uri": one.uri, "did": str(uri.authority), "collection": str(uri.collection), **said})
     await execute_each(tx, _ADD, rows, step=step.value, now=tx.now)
 
@@ -170,7 +170,7 @@ async def page(reader: Reader, *, after: str = "", limit: int = 100) -> list[Qua
             row["did"],
             row["rev"],
             FailedStep(row["step"]),
-            unpacked(row["reason"]),
+            decode_explanation(row["reason"]),
             Instant(row["found_at"]),
             Instant(row["tried_at"]),
             row["times"],

@@ -190,8 +190,8 @@ async def reconcile(
     taking = await _waiting_for_budget(
         asking, lambda: apply_listing(db, network, context, did, listing, CONCERNING, asking.spend_on_host)
     )
-    taken = ApplyResult(proven.is_whole and taking.taken.is_whole, [*proven.failed, *taking.taken.failed])
-    await mark_read(db, did, replace(taking, taken=taken))
+    taken = ApplyResult(proven.is_whole and taking.applied.is_whole, [*proven.failed, *taking.applied.failed])
+    await mark_read(db, did, replace(taking, applied=taken))
     aside = {one.uri for one in taken.failed}
     unmended = await _repair(db, network, context, did, [one for one in found if one.uri not in aside], asking)
     left = {(one.uri, one.kind) for one in await _compare(db, context, did, there, rev)}

@@ -49,10 +49,10 @@ async def fetch_proven(network: NetworkClients, uri: AtUri, spend_on_host: Spend
     Raises TooMany if the budget of the host is spent, InvalidInput if this is not the URI of one record, and the errors
     of ``prove_record``.
     """
-    return message_of(uri, await _ask(network, uri, spend_on_host))
+    return message_of(uri, await _fetch_proof(network, uri, spend_on_host))
 
 
-async def _ask(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordProof:
+async def _fetch_proof(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordProof:
     did = parse_did(uri.authority)
     if uri.collection is None or uri.rkey is None:
         raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI)
@@ -111,7 +111,7 @@ async def fetch_proven_each(
         parsed = parse_at_uri(uri)
         proof = tree.prove(parsed, (listed or {}).get(uri))
         if proof is None:
-            proof = await _ask(network, parsed, spend_on_host)
+            proof = await _fetch_proof(network, parsed, spend_on_host)
             tree.add(proof)
         return message_of(parsed, proof)
 

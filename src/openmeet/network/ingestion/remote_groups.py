@@ -125,24 +125,24 @@ async def apply_statement(tx: Transaction, did: Did, uri: str, statement: GroupS
     stated = MembershipStatement(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
     if before == stated:
         return
-    await record_queries.put(tx, statement.saying.value, stated)
+    await record_queries.put(tx, statement.kind.value, stated)
     if before is not None and (before.group_uri, before.about) != (stated.group_uri, stated.about):
-        await _follow_up(tx, statement.saying, before, is_new=False)
-    await _follow_up(tx, statement.saying, stated, is_new=True)
+        await _follow_up(tx, statement.kind, before, is_new=False)
+    await _follow_up(tx, statement.kind, stated, is_new=True)
 
 
-async def withdraw_statement(tx: Transaction, saying: StatementKind, uri: str) -> None:
+async def withdraw_statement(tx: Transaction, kind: StatementKind, uri: str) -> None:
     """Apply the deletion of a repository's statement about a group."""
     before = await record_queries.forget(tx, uri)
     if before is not None:
-        await _follow_up(tx, saying, before, is_new=False)
+        await _follow_up(tx, kind, before, is_new=False)
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
     """Remove the statements about groups and members of a DID whose account was deleted, and its groups."""
-    for saying in StatementKind:
-        for stated in await record_queries.erase_of(tx, did, saying.value):
-            await _follow_up(tx, saying, stated, is_new=False)
+    for kind in StatementKind:
+        for stated in await record_queries.erase_of(tx, did, kind.value):
+            await _follow_up(tx, kind, stated, is_new=False)
     for group_id in await record_queries.forget_records_of(tx, did):
         await links.recheck_references(tx, group_id)
     for group_id in await record_queries.held_by(tx, did):
@@ -205,16 +205,16 @@ async def predecessor_uris(reader: Reader, uri: str) -> list[str]:
     return found
 
 
-async def _follow_up(tx: Transaction, saying: StatementKind, stated: MembershipStatement, *, is_new: bool) -> None:
-    if saying is StatementKind.EVENT:
+async def _follow_up(tx: Transaction, kind: StatementKind, stated: MembershipStatement, *, is_new: bool) -> None:
+    if kind is StatementKind.EVENT:
         event = await events.by_record_uri(tx, stated.about)
         if event is not None:
             await attribute(tx, event.id)
         return
     group = await record_queries.by_any_record(tx, stated.group_uri)
     if group is not None and not group.is_read_only:
-        if saying is StatementKind.MEMBERSHIP:
-            await (_ask if is_new else _withdraw)(tx, group, stated)
+        if kind is StatementKind.MEMBERSHIP:
+            await (_apply_membership if is_new else _withdraw)(tx, group, stated)
         if is_new:
             await local_groups.admit(tx, group, stated.about)
         return
@@ -285,7 +285,7 @@ async def _put_outside(tx: Transaction, mine: Membership, *, has_stated: bool) -
     await invitation_queries.log(tx, mine.group_id, mine.user_id, act, by=mine.user_id, before=before, after=role)
 
 
-async def _ask(tx: Transaction, group: Group, stated: MembershipStatement) -> None:
+async def _apply_membership(tx: Transaction, group: Group, stated: MembershipStatement) -> None:
     """Handle a statement of membership, or a join request, for one of our groups: the join policy decides, and
     strangers need approval.
 

@@ -221,7 +221,7 @@ def _why_not_public(event: Event) -> PublicationReason:
     match circle_of(event.content.visibility, event.group):
         case Circle.EVERYBODY:
             return PublicationReason.GROUP_KEEPS_EVENTS
-        case Circle.WHO_HAS_THE_ADDRESS:
+        case Circle.LINK_HOLDERS:
             return PublicationReason.UNLISTED
         case Circle.MEMBERS:
             return PublicationReason.FOR_MEMBERS

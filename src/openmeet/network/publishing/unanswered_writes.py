@@ -13,9 +13,9 @@ from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import Instant
 from groundwork.errors import (
+    CircuitOpen,
     Failure,
     InvalidInput,
-    NotAsked,
     NotFound,
     NotSignedIn,
     RemoteFailed,
@@ -49,7 +49,7 @@ async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) 
     """
     try:
         yield
-    except NotAsked:
+    except CircuitOpen:
         await note_answered(publisher, writes)
         raise
     except _NO_ANSWER:

@@ -57,7 +57,7 @@ from openmeet.recurrence.wall_time import zone_names
 # Replaces the description if only name, time and link are public. The event's page shows more.
 NOTES: Mapping[Circle, str] = {
     Circle.EVERYBODY: "More about it on its page: {}",
-    Circle.WHO_HAS_THE_ADDRESS: "",
+    Circle.LINK_HOLDERS: "",
     Circle.MEMBERS: "For members of its group. Join it to see more: {}",
     Circle.INVITED: "By invitation only. Who is invited sees more: {}",
 }

@@ -60,7 +60,7 @@ class GroupStatement:
     ``role`` is only meaningful in an acceptance; elsewhere it is always ``member``.
     """
 
-    saying: StatementKind
+    kind: StatementKind
     group_uri: str
     about: str
     role: GroupRole = GroupRole.MEMBER

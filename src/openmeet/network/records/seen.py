@@ -14,7 +14,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
-from groundwork.errors import Explanation, Reason, packed, unpacked
+from groundwork.errors import Explanation, Reason, decode_explanation, encode_explanation
 from openmeet.network.records import repository_state
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
@@ -124,7 +124,7 @@ ANSWERED = """
     select given.uri from each(uri text) as given
      where exists (select 1 from records r where r.subject_uri = given.uri and r.standing = 'mapped' and r.uri <> given.uri)
 """
-COUNTED_FOR = f"""
+EFFECTIVE_RSVPS = f"""
     select {COLUMNS} from records
      where subject_uri = :subject_uri and standing = 'mapped' and uri <> subject_uri order by first_seen_at, uri
 """
@@ -253,7 +253,7 @@ async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str
             "is_verified": int(one.message.is_verified),
             "is_read": int(one.message.is_read),
             "standing": one.state.value,
-            "reason": packed(one.reason),
+            "reason": encode_explanation(one.reason),
             "subject_uri": one.subject_uri,
             "precedence": one.precedence,
         }
@@ -335,9 +335,9 @@ async def answered_among(reader: Reader, uris: Sequence[str]) -> list[str]:
     return sorted(row["uri"] for row in await fetch_each(reader, ANSWERED, [{"uri": uri} for uri in uris]))
 
 
-async def counted_for(reader: Reader, subject_uri: str) -> list[SeenRecord]:
+async def effective_rsvps(reader: Reader, subject_uri: str) -> list[SeenRecord]:
     """Return effective RSVPs that refer to this record, in order of first arrival."""
-    return [_seen(row) for row in await reader.fetch(COUNTED_FOR, subject_uri=subject_uri)]
+    return [_seen(row) for row in await reader.fetch(EFFECTIVE_RSVPS, subject_uri=subject_uri)]
 
 
 async def subjects_waited_for(reader: Reader, subject_uris: Sequence[str]) -> set[str]:
@@ -359,13 +359,19 @@ async def park_answers(
 ) -> None:
     """Make the RSVPs of one person (all their DIDs) to one event pending, with this reason."""
     await tx.execute(
-        PARK_ANSWERS, subject_uri=subject_uri, dids=list(dids), collections=list(collections), reason=packed(reason)
+        PARK_ANSWERS,
+        subject_uri=subject_uri,
+        dids=list(dids),
+        collections=list(collections),
+        reason=encode_explanation(reason),
     )
 
 
 async def park_answers_to(tx: Transaction, subject_uris: Iterable[str], reason: RecordReason) -> None:
     """Make all RSVPs to these events pending, with this reason."""
-    await fetch_each(tx, PARK_ANSWERS_TO, [{"subject_uri": uri} for uri in sorted(subject_uris)], reason=packed(reason))
+    await fetch_each(
+        tx, PARK_ANSWERS_TO, [{"subject_uri": uri} for uri in sorted(subject_uris)], reason=encode_explanation(reason)
+    )
 
 
 async def resolve_subject(tx: Transaction, *, handle_uri: str, did_uri: str) -> None:
@@ -485,7 +491,7 @@ def _seen(row: Row) -> SeenRecord:
         None if body is None else bytes(body),
         bool(row["is_verified"]),
         RecordState(row["standing"]),
-        unpacked(row["reason"]),
+        decode_explanation(row["reason"]),
         row["subject_uri"],
         row["precedence"],
         Instant(row["first_seen_at"]),

@@ -68,7 +68,7 @@ class AuthorizationPurpose(StrEnum):
     PERMIT = "permit"  # more permissions than were requested at first
 
 
-class Trouble(StrEnum):
+class CallbackProblem(StrEnum):
     """Why a callback is refused. Pages have a sentence for each value."""
 
     UNKNOWN = "unknown"  # no such state, or it was already used
@@ -84,9 +84,9 @@ class Trouble(StrEnum):
 class CallbackRefused(Forbidden):
     """The callback is refused. ``typed``: what the person typed at the beginning, if known."""
 
-    def __init__(self, trouble: Trouble, why: Why, *, typed: str = "", next_path: str = "/") -> None:
-        super().__init__(why, name=trouble.value)
-        self.trouble = trouble
+    def __init__(self, problem: CallbackProblem, why: Why, *, typed: str = "", next_path: str = "/") -> None:
+        super().__init__(why, name=problem.value)
+        self.problem = problem
         self.typed = typed
         self.next_path = next_path
 
@@ -218,11 +218,11 @@ async def finish(db: Database, network: NetworkClients, back: CallbackParameters
         # Nothing in this response is used: another server may be after the code that was meant for the one we asked
         # (RFC 9207).
         log.warning("authorization.mixed_up", expected=pending.issuer)
-        raise _callback_refused(Trouble.MIXED_UP, pending, RepositoryReason.OTHER_SERVER_ANSWERED)
+        raise _callback_refused(CallbackProblem.MIXED_UP, pending, RepositoryReason.OTHER_SERVER_ANSWERED)
     if back.error == "access_denied":
-        raise _callback_refused(Trouble.DENIED, pending, RepositoryReason.NOT_ALLOWED_BY_YOU)
+        raise _callback_refused(CallbackProblem.DENIED, pending, RepositoryReason.NOT_ALLOWED_BY_YOU)
     if back.error or not back.code:
-        raise _callback_refused(Trouble.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED)
+        raise _callback_refused(CallbackProblem.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED)
     server = await network.servers.at(pending.issuer)
     client = await oauth_client_keys.client_of_session(
         db, network, client_id=pending.client_id, key_id=pending.client_key_id
@@ -234,7 +234,7 @@ async def finish(db: Database, network: NetworkClients, back: CallbackParameters
         )
     except (NotSignedIn, Refused) as refused:
         log.warning("authorization.code_refused", issuer=pending.issuer, reason=refused.name)
-        raise _callback_refused(Trouble.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED) from None
+        raise _callback_refused(CallbackProblem.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED) from None
     try:
         handle, pds = await _check_subject(network, pending, tokens)
     except Failure:
@@ -341,37 +341,37 @@ async def _take(db: Database, network: NetworkClients, back: CallbackParameters)
     async with db.transaction() as tx:
         row = await authorization_queries.find(tx, state_hash)
         if row is None:
-            raise CallbackRefused(Trouble.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN)
+            raise CallbackRefused(CallbackProblem.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN)
         try:
             opened = network.sealer.unseal(row.sealed, _purpose(network, state_hash))
         except CannotUnseal:
-            raise CallbackRefused(Trouble.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN) from None
+            raise CallbackRefused(CallbackProblem.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN) from None
         pending = msgspec.json.decode(opened, type=Pending)
         if not secrets.compare_digest(pending.browser_hash, _hash(back.browser)):
-            raise CallbackRefused(Trouble.OTHER_BROWSER, RepositoryReason.SIGN_IN_OTHER_BROWSER)
+            raise CallbackRefused(CallbackProblem.OTHER_BROWSER, RepositoryReason.SIGN_IN_OTHER_BROWSER)
         if row.is_over:
-            raise _callback_refused(Trouble.EXPIRED, pending, RepositoryReason.SIGN_IN_EXPIRED)
+            raise _callback_refused(CallbackProblem.EXPIRED, pending, RepositoryReason.SIGN_IN_EXPIRED)
         if not await authorization_queries.use(tx, state_hash):
-            raise _callback_refused(Trouble.UNKNOWN, pending, RepositoryReason.SIGN_IN_UNKNOWN)
+            raise _callback_refused(CallbackProblem.UNKNOWN, pending, RepositoryReason.SIGN_IN_UNKNOWN)
     return pending
 
 
 async def _check_subject(network: NetworkClients, pending: Pending, tokens: Tokens) -> tuple[str, str]:
     """Return the handle and PDS of the account that the server names, resolved afresh and not through that server."""
     if pending.did and tokens.did != pending.did:
-        raise _callback_refused(Trouble.OTHER_ACCOUNT, pending, RepositoryReason.OTHER_ACCOUNT_SIGNED_IN)
+        raise _callback_refused(CallbackProblem.OTHER_ACCOUNT, pending, RepositoryReason.OTHER_ACCOUNT_SIGNED_IN)
     network.dids.recheck(tokens.did)
     try:
         document = await network.dids.resolve(tokens.did)
     except (NotFound, InvalidInput):
-        raise _callback_refused(Trouble.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_NOT_FOUND) from None
+        raise _callback_refused(CallbackProblem.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_NOT_FOUND) from None
     pds = document.pds
     try:
         issuer = "" if pds is None else await network.servers.issuer_of(pds)
     except (NotFound, AddressRefused, RemoteFailed) as failure:
-        raise _callback_refused(Trouble.NOT_THEIRS, pending, failure.why) from None
+        raise _callback_refused(CallbackProblem.NOT_THEIRS, pending, failure.why) from None
     if pds is None or issuer != pending.issuer:
-        raise _callback_refused(Trouble.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_ELSEWHERE)
+        raise _callback_refused(CallbackProblem.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_ELSEWHERE)
     try:
         handle = await network.handles.verified_handle(document)
     except Failure as failure:
@@ -387,8 +387,8 @@ async def _known(db: Database, did: Did | None) -> SealedSession | None:
         return await session_queries.find(reader, did)
 
 
-def _callback_refused(trouble: Trouble, pending: Pending, why: Why) -> CallbackRefused:
-    return CallbackRefused(trouble, why, typed=pending.typed, next_path=pending.next_path)
+def _callback_refused(problem: CallbackProblem, pending: Pending, why: Why) -> CallbackRefused:
+    return CallbackRefused(problem, why, typed=pending.typed, next_path=pending.next_path)
 
 
 def _hash(secret: str) -> bytes:

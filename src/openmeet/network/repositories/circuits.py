@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from at_network.circuits import Circuit, Circuits, CircuitState
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import packed, unpacked
+from groundwork.errors import decode_explanation, encode_explanation
 
 LIST = """
     select service, failures, pauses, open_until, reason, changed_at from circuit_breakers order by changed_at desc, service
@@ -37,7 +37,7 @@ async def known(reader: Reader) -> list[Circuit]:
             row["failures"],
             row["pauses"],
             Instant(row["open_until"]),
-            unpacked(row["reason"]),
+            decode_explanation(row["reason"]),
             Instant(row["changed_at"]),
         )
         for row in await reader.fetch(LIST)
@@ -60,7 +60,7 @@ async def store_changes(db: Database, circuits: Circuits) -> None:
                     failures=one.failures,
                     pauses=one.pauses,
                     open_until=one.open_until,
-                    reason=packed(one.reason),
+                    reason=encode_explanation(one.reason),
                     changed_at=one.changed_at,
                 )
 

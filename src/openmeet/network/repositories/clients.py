@@ -15,7 +15,7 @@ from at_protocol.oauth.client_metadata import AUTHORIZATION_CODE, PRIVATE_KEY_JW
 from groundwork.cache.contract import Cache
 from groundwork.clock import Clock
 from groundwork.http.client import HttpClient
-from groundwork.http.client_addresses import FOR_SOMEBODY, vouch
+from groundwork.http.client_addresses import FOR_SOMEBODY, signed_address_header
 from groundwork.sealing import Sealer
 from groundwork.settings import Secret
 from groundwork.workers.pool import WorkerPool
@@ -114,12 +114,12 @@ class NetworkClients:
         act for somebody.
         """
         key = self.pds_keys.get(pds.rstrip("/"))
-        return FOR_SOMEBODY if key is None or not address else vouch(key, address)
+        return FOR_SOMEBODY if key is None or not address else signed_address_header(key, address)
 
     def custodial_headers(self, pds: str) -> Mapping[str, str]:
         """Headers of a sign-in for a custodial account, so that our own PDS counts us separately from our visitors."""
         key = self.pds_keys.get(pds.rstrip("/"))
-        return {} if key is None else vouch(key, _OURSELVES)
+        return {} if key is None else signed_address_header(key, _OURSELVES)
 
     async def wait_for_refreshes(self) -> None:
         """Wait until every running refresh has been stored."""

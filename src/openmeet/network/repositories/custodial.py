@@ -95,7 +95,7 @@ async def make_account(db: Database, network: NetworkClients, keeper: Keeper, us
     async with db.reader() as reader:
         recovery_key = await recovery_key_queries.unused(reader, user_id)
     try:
-        tokens, handle = await _ask(network, keeper, account, recovery_key)
+        tokens, handle = await _create_account(network, keeper, account, recovery_key)
     except HandleTaken:
         if fixed.is_first or await _is_taken_by_others(network, keeper, account):
             # No account was created, so a request with another handle does not have to wait.
@@ -158,7 +158,7 @@ async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: U
     return None if account is None else _FixedRequest(account, is_first)
 
 
-async def _ask(
+async def _create_account(
     network: NetworkClients, keeper: Keeper, account: CustodialAccount, recovery_key: str | None
 ) -> tuple[BearerTokens, str]:
     password = unseal_password(network, account)

@@ -60,10 +60,10 @@ async def keep_alive(db: Database, network: NetworkClients) -> int:
     return sum(await asyncio.gather(*(refresh(did) for did in dids)))
 
 
-async def forget_over(db: Database) -> int:
+async def delete_expired(db: Database) -> int:
     """Delete sessions that are no longer usable, and sign-ins that nobody finished."""
     async with db.transaction() as tx:
-        gone = await session_queries.forget_over(
+        gone = await session_queries.delete_expired(
             tx, over_before=Instant(tx.now - OVER_FOR), unused_before=Instant(tx.now - UNUSED_FOR)
         )
         return gone + await authorization_queries.forget_old(tx, Instant(tx.now - DAY))

@@ -145,7 +145,7 @@ async def _spend(
     """Request new tokens under the lease, and store them."""
     started = time.monotonic()
     try:
-        fresh = await _ask(db, network, session, before=started + _SEND_WITHIN_SECONDS)
+        fresh = await _refresh(db, network, session, before=started + _SEND_WITHIN_SECONDS)
     except NotSignedIn as refused:
         await end(db, network, identity, session.stored)
         log.info("session.ended", did=identity.did, reason=refused.name)
@@ -185,7 +185,7 @@ class _Fresh:
     access_ends_at: Instant | None
 
 
-async def _ask(db: Database, network: NetworkClients, session: PdsSession, *, before: float) -> _Fresh:
+async def _refresh(db: Database, network: NetworkClients, session: PdsSession, *, before: float) -> _Fresh:
     stored = session.stored
     if session.key is None:
         _still_in_time(before)

@@ -105,7 +105,7 @@ async def answer(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         # The caller may have withdrawn consent while we asked the PDS about the handle. Do not override that.
         _require_revision(expected, await state_of(tx, caller.user_id))
-        await actions.agree(tx, caller.user_id, handle=handle)
+        await actions.grant_consent(tx, caller.user_id, handle=handle)
         return await _shown(tx, publishing, caller, services(request).settings.public_url)
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidInput, Refused
-from groundwork.http.forms import Typed, local_path, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, local_path, read_form
 from openmeet.domain.identities import actions, publication_consent
 from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
@@ -38,7 +38,7 @@ async def show(request: Request) -> Response:
     keeper, caller = publishing_of(request).keeper, caller_of(request)
     state, would = await _state(request, caller)
     handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, keeper.handle_domain)
-    return _show(request, keeper, state, would, Typed({"handle": handle, "publish": "no"}))
+    return _show(request, keeper, state, would, FormState({"handle": handle, "publish": "no"}))
 
 
 async def answer(request: Request) -> Response:
@@ -54,9 +54,9 @@ async def answer(request: Request) -> Response:
         handle = await handle_for(publishing.network, publishing.keeper, state, typed.get("handle", ""))
     except (InvalidInput, Refused) as wrong:
         problem = InvalidInput("handle", wrong.why)
-        return _show(request, publishing.keeper, state, would, typed_again(typed, problem), status=400)
+        return _show(request, publishing.keeper, state, would, form_with_problems(typed, problem), status=400)
     async with database_of(request).transaction() as tx:
-        await actions.agree(tx, caller.user_id, handle=handle)
+        await actions.grant_consent(tx, caller.user_id, handle=handle)
     return go(following, flash="publishing_on")
 
 
@@ -101,7 +101,7 @@ def _records_typed(wanted: PublicationConsent) -> dict[str, str]:
 
 
 def _show(
-    request: Request, keeper: Keeper, state: ConsentState, would: ConsentPreview, typed: Typed, *, status: int = 200
+    request: Request, keeper: Keeper, state: ConsentState, would: ConsentPreview, typed: FormState, *, status: int = 200
 ) -> Response:
     context = {
         "typed": typed,
@@ -109,7 +109,7 @@ def _show(
         "identity": state.identity,
         "is_being_made": state.is_being_made,
         "problem": explain(state.problem),
-        "records": Typed(_records_typed(state.publication_consent)),
+        "records": FormState(_records_typed(state.publication_consent)),
         "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],
         "would": would,
         "domain": keeper.handle_domain,

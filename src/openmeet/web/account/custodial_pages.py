@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import Failure, NotFound
-from groundwork.http.forms import EMPTY, Typed, read_form
+from groundwork.http.forms import EMPTY, FormState, read_form
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries, recovery_key_queries
@@ -85,7 +85,7 @@ async def erase(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     if typed.get("kept") != "yes":
-        problem = Typed({}, {"kept": gettext("Save the key first, then tick this. It can’t be shown again.")})
+        problem = FormState({}, {"kept": gettext("Save the key first, then tick this. It can’t be shown again.")})
         return await _page(request, problem, status=400)
     async with database_of(request).transaction() as tx:
         is_erased = await recovery_key_queries.erase_waiting(tx, caller.user_id, typed.get("public_key", ""))
@@ -121,7 +121,7 @@ async def _shown(request: Request, network: NetworkClients) -> _CustodialView:
     return _CustodialView(waiting, identity, private if key_check is RecoveryKeyCheck.GOOD else "", key_check)
 
 
-async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     publishing = publishing_of(request)
     shown = await _shown(request, publishing.network)
     context = {

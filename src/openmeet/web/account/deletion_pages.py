@@ -12,7 +12,7 @@ from starlette.routing import Route
 from groundwork.clock import MINUTE, SECOND
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, Forbidden, InvalidInput
-from groundwork.http.forms import EMPTY, Typed, read_form
+from groundwork.http.forms import EMPTY, FormState, read_form
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.erasure import actions
 from openmeet.domain.erasure.model import MOST_LISTED, ErasurePreview
@@ -107,7 +107,7 @@ async def delete(request: Request) -> Response:
             await _require_recent_proof(reader, request, site_session.cookie_token(request))
             await _require_typed_name(reader, caller.user_id, typed.get("confirm", ""))
     except Failure as failure:
-        shown = Typed({"confirm": typed.get("confirm", "")}, {"confirm": failure.why})
+        shown = FormState({"confirm": typed.get("confirm", "")}, {"confirm": failure.why})
         return await _page(request, shown, status=400)
     await actions.begin(database_of(request), caller.user_id, _grace(request))
     response = go("/", flash="account_deletion_requested")
@@ -184,7 +184,7 @@ def _shown(found: ErasurePreview) -> DeletionPreview:
     )
 
 
-async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         found = await preview_deletion(reader, caller.user_id, _grace(request))

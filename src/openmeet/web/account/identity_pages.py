@@ -10,7 +10,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, Forbidden, InvalidInput, NotFound, Refused
-from groundwork.http.forms import EMPTY, Typed, local_path, read_form
+from groundwork.http.forms import EMPTY, FormState, local_path, read_form
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import ACTIVE, Identity, IdentityKind, PdsSessionKind, SealedSession
 from openmeet.domain.identities.permissions import Feature, GrantState, grant_state
@@ -101,7 +101,7 @@ async def link(request: Request) -> Response:
         )
     except Failure as wrong:
         status, problem = (403, {FIELD: wrong.why}) if isinstance(wrong, Forbidden) else problem_of(wrong)
-        shown = Typed({"identifier": typed.get("identifier", "").strip()}, problem)
+        shown = FormState({"identifier": typed.get("identifier", "").strip()}, problem)
         return await _page(request, shown, status=status)
 
 
@@ -121,7 +121,7 @@ async def permit(request: Request) -> Response:
         return await depart(request, wish)
     except Failure as wrong:
         status, problem = problem_of(wrong)
-        return await _page(request, Typed({}, {"": next(iter(problem.values()))}), status=status)
+        return await _page(request, FormState({}, {"": next(iter(problem.values()))}), status=status)
 
 
 async def switch(request: Request) -> Response:
@@ -142,7 +142,7 @@ async def unlink(request: Request) -> Response:
             ended = await session_queries.find(tx, did)
             await actions.unlink(tx, caller.user_id, did)
     except Refused as refused:
-        return await _page(request, Typed({}, {"": refused.why}), status=422)
+        return await _page(request, FormState({}, {"": refused.why}), status=422)
     network = services(request).network
     if network is not None:
         await credentials_cache.drop(network, caller.user_id)
@@ -159,7 +159,7 @@ async def sign_out_everywhere(request: Request) -> Response:
     return response
 
 
-async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         mine = [one for one in await queries.of_user(reader, caller.user_id) if one.can_write]

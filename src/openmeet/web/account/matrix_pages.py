@@ -10,7 +10,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound
-from groundwork.http.forms import Typed, read_form
+from groundwork.http.forms import FormState, read_form
 from openmeet.domain.chat import matrix_choices, mirroring
 from openmeet.domain.chat.matrix_choices import InvitationMode
 from openmeet.domain.chat.mirroring import MatrixConsent
@@ -96,7 +96,7 @@ async def _page(request: Request, code: tuple[str, Instant] | None = None) -> Re
         "code": code[0] if code else "",
         "code_ends": code[1] if code else None,
         "now": now,
-        "mode": Typed({"mode": mode.value}),
+        "mode": FormState({"mode": mode.value}),
         "modes": [(one.value, words, "") for one, words in _MODES.items()],
         "rooms": rooms,
     }

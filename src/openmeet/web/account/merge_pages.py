@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany, Why
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.account_merge import actions
 from openmeet.domain.account_merge.model import AccountClaim, ClaimId
 from openmeet.domain.identities import queries as identities
@@ -54,16 +54,16 @@ async def ask_code(request: Request) -> Response:
         email = check_email(typed.get("email", ""))
         if me is not None and me.email == email:
             own = {"email": gettext("This is the address that you sign in with. Write the other one.")}
-            return _start(request, Typed(typed, own), status=400)
+            return _start(request, FormState(typed, own), status=400)
         await spend_on(request, limits.CODES)
         async with database_of(request).transaction() as tx:
             challenge = await sign_in.ask_for_code(tx, email, next_path="/settings/join")
     except InvalidForm as wrong:
-        return _start(request, typed_again(typed, wrong), status=400)
+        return _start(request, form_with_problems(typed, wrong), status=400)
     except TooMany as limit:
-        return _start(request, Typed(typed, {"email": limit.why}), status=429)
+        return _start(request, FormState(typed, {"email": limit.why}), status=429)
     except Forbidden as weak:
-        return _start(request, Typed(typed, {"email": weak.why}), status=403)
+        return _start(request, FormState(typed, {"email": weak.why}), status=403)
     return go("/settings/join/code?" + urlencode({"challenge": challenge.id}))
 
 
@@ -86,7 +86,7 @@ async def answer_code(request: Request) -> Response:
         if email:
             claim, is_taken = await actions.prove_email(tx, caller.user_id, email)
     if not email:
-        return _code(request, typed_again(typed, sign_in.wrong_code(answered)), challenge_id, status=400)
+        return _code(request, form_with_problems(typed, sign_in.wrong_code(answered)), challenge_id, status=400)
     if claim:
         return go(f"/settings/join/{claim}")
     return go("/settings/profile", flash="address_taken" if is_taken else "nothing_to_join")
@@ -149,10 +149,10 @@ async def _ways_in(reader: Reader, claim: AccountClaim) -> dict[str, object]:
     }
 
 
-def _start(request: Request, typed: Typed, *, status: int = 200) -> Response:
+def _start(request: Request, typed: FormState, *, status: int = 200) -> Response:
     return page(request, "account/start.html", {"typed": typed}, status=status)
 
 
-def _code(request: Request, typed: Typed, challenge: str, *, status: int = 200) -> Response:
+def _code(request: Request, typed: FormState, challenge: str, *, status: int = 200) -> Response:
     context = {"typed": typed, "challenge": challenge, "with_mailbox": services(request).settings.dev_mailbox}
     return page(request, "account/code.html", context, status=status)

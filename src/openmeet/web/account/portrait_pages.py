@@ -20,7 +20,7 @@ from groundwork.errors import (
     Why,
     kind_of,
 )
-from groundwork.http.forms import EMPTY, Typed, local_path
+from groundwork.http.forms import EMPTY, FormState, local_path
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.media import portraits as media
@@ -56,7 +56,7 @@ async def show(request: Request) -> Response:
 async def save(request: Request) -> Response:
     body, _ = await sent(request)
     if not body:
-        return await _show(request, Typed({}, {"picture": gettext("Choose a picture.")}), status=400)
+        return await _show(request, FormState({}, {"picture": gettext("Choose a picture.")}), status=400)
 
     async def uploaded() -> bytes:
         return body
@@ -91,9 +91,11 @@ async def _save(request: Request, read: Callable[[], Awaitable[bytes]]) -> Respo
     try:
         key = await media.keep(db, store_of(request), workers_of(request, caller.user_id), caller.user_id, await read())
     except InvalidForm as wrong:
-        return await _show(request, Typed({}, wrong.problems), status=400)
+        return await _show(request, FormState({}, wrong.problems), status=400)
     except (NotFound, Refused, RemoteFailed, RemoteSlow, TooLarge, TooMany, Unavailable) as refused:
-        return await _show(request, Typed({}, {"picture": _shown_reason(refused)}), status=kind_of(refused).http_status)
+        return await _show(
+            request, FormState({}, {"picture": _shown_reason(refused)}), status=kind_of(refused).http_status
+        )
     async with db.transaction() as tx:
         await portraits.put(tx, caller.user_id, key)
     return go(_back(request), flash="picture_saved")
@@ -135,7 +137,7 @@ async def form_context(request: Request, reader: Reader) -> dict[str, object]:
     }
 
 
-async def _show(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _show(request: Request, typed: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         context = await form_context(request, reader)
     context |= {"typed": typed, "back": request.query_params.get("next", "")}

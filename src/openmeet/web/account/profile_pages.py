@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
-from groundwork.http.forms import Typed, local_path, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, local_path, read_form
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.actions import Profile
 from openmeet.domain.users.model import User
@@ -37,7 +37,7 @@ async def show_profile(request: Request) -> Response:
     values = {"display_name": user.display_name, "bio": user.bio, "time_zone": user.time_zone or ""}
     values["language"] = user.language or ""
     values |= {"shows_about": "on" if user.shows_about else "", "shows_groups": "on" if user.shows_groups else ""}
-    return await _show(request, user, Typed(values))
+    return await _show(request, user, FormState(values))
 
 
 async def save_profile(request: Request) -> Response:
@@ -54,7 +54,7 @@ async def save_profile(request: Request) -> Response:
             language=typed.get("language", ""),
         )
     except InvalidForm as wrong:
-        return await _show(request, user, typed_again(typed, wrong), status=400)
+        return await _show(request, user, form_with_problems(typed, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await actions.edit_profile(tx, user.id, profile)
     return go("/settings/profile", flash="profile_saved")
@@ -83,7 +83,7 @@ async def _me(request: Request) -> User:
     return user
 
 
-async def _show(request: Request, user: User, typed: Typed, *, status: int = 200) -> Response:
+async def _show(request: Request, user: User, typed: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         portraits = await portraits_of(reader, user.id, [user.id])
     context = {

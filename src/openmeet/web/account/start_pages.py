@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, Refused, Unavailable
-from groundwork.http.forms import EMPTY, Typed, local_path, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import membership_queries
@@ -53,11 +53,11 @@ async def start(request: Request) -> Response:
             for slug in slugs:
                 await groups.follow(tx, caller, slug)
     except InvalidForm as wrong:
-        return await _show(request, typed_again(typed, wrong), status=400)
+        return await _show(request, form_with_problems(typed, wrong), status=400)
     except Unavailable as later:
-        return await _show(request, Typed(typed, {"near": later.why}), status=503)
+        return await _show(request, FormState(typed, {"near": later.why}), status=503)
     except Refused as refused:
-        return await _show(request, Typed(typed, {"": refused.why}), status=422)
+        return await _show(request, FormState(typed, {"": refused.why}), status=422)
     chosen = bool(topics or wanted["near"] or slugs)
     return go(local_path(typed.get("next", "/home")), flash="started" if chosen else "")
 
@@ -69,7 +69,7 @@ async def _keep(tx: Transaction, caller: Caller, wanted: dict[str, str], topics:
         await saved_searches.save(tx, caller, wanted | {"category": topic.value})
 
 
-async def _show(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _show(request: Request, typed: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         listed = await membership_queries.listed(reader, (), caller.user_id, after=None, limit=_MOST_GROUPS)

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed, RemoteSlow
-from groundwork.http.forms import EMPTY, Typed, read_form
+from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.identities import recovery_key_queries
 from openmeet.domain.users.queries import by_id
 from openmeet.domain.users.reasons import UserReason
@@ -35,18 +35,18 @@ async def take(request: Request) -> Response:
         await take_over(database_of(request), publishing.network, publishing.keeper, caller.user_id, password)
     except InvalidInput as wrong:
         field = wrong.field if wrong.field in {"password", "again"} else "password"
-        return await _page(request, Typed({}, {field: wrong.why}), status=400)
+        return await _page(request, FormState({}, {field: wrong.why}), status=400)
     except Refused as refused:
-        return await _page(request, Typed({}, {"": refused.why}), status=422)
+        return await _page(request, FormState({}, {"": refused.why}), status=422)
     except (RemoteFailed, RemoteSlow) as away:
         again = UserReason.NOTHING_LOST(problem=away.quoted)
-        return await _page(request, Typed({}, {"": again}), status=502)
+        return await _page(request, FormState({}, {"": again}), status=502)
     async with database_of(request).reader() as reader:
         waits = await recovery_key_queries.waiting(reader, caller.user_id) is not None
     return go(custodial_pages.PATH if waits else "/settings/identity", flash="identity_taken_over")
 
 
-async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     keeper, caller = publishing_of(request).keeper, caller_of(request)
     async with database_of(request).reader() as reader:
         kept = await kept_for(reader, caller.user_id)

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, Refused
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import SCOPE_DESCRIPTIONS, TokenScope
 from openmeet.domain.api_tokens.tokens import SHOWN_AFTER_END, TokenId
@@ -20,7 +20,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/tokens"
-_LIVES: Final = (
+_LIFETIMES: Final = (
     ("30", lazy("30 days")),
     ("90", lazy("90 days")),
     ("365", lazy("A year")),
@@ -37,7 +37,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _show(request, Typed({"expires_in_days": "90", "scope_read": "on"}))
+    return await _show(request, FormState({"expires_in_days": "90", "scope_read": "on"}))
 
 
 async def change(request: Request) -> Response:
@@ -54,13 +54,13 @@ async def change(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             made, token = await tokens.make(tx, caller, wanted)
     except InvalidForm as wrong:
-        return await _show(request, typed_again(typed, wrong), status=400)
+        return await _show(request, form_with_problems(typed, wrong), status=400)
     except Refused as refused:
-        return await _show(request, typed_again(typed, InvalidForm({"": refused.why})), status=422)
+        return await _show(request, form_with_problems(typed, InvalidForm({"": refused.why})), status=422)
     return await _show(request, EMPTY, made=made.name, token=token)
 
 
-async def _show(request: Request, typed: Typed, *, made: str = "", token: str = "", status: int = 200) -> Response:
+async def _show(request: Request, typed: FormState, *, made: str = "", token: str = "", status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         now = reader.now
@@ -77,7 +77,7 @@ async def _show(request: Request, typed: Typed, *, made: str = "", token: str = 
             for scope, words in SCOPE_DESCRIPTIONS.items()
         ],
         "words": SCOPE_DESCRIPTIONS,
-        "lives": _LIVES,
+        "lifetimes": _LIFETIMES,
     }
     return page(request, "account/tokens.html", context, status=status, headers={"cache-control": "no-store"})
 

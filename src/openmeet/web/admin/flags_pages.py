@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.clock import SECOND
 from groundwork.errors import InvalidInput
-from groundwork.http.forms import EMPTY, Typed, read_form
+from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.validation import GeneralReason
 from openmeet.feature_flags import flags as feature_flags
 from openmeet.feature_flags.flags import DEFAULTS, MAX_AGE, WHAT, Flag
@@ -106,11 +106,11 @@ async def switch(request: Request) -> Response:
             why=typed.get("why", ""),
         )
     except InvalidInput as wrong:
-        return await _flag_page(request, flag, Typed(typed, {wrong.field: wrong.why}), status=400)
+        return await _flag_page(request, flag, FormState(typed, {wrong.field: wrong.why}), status=400)
     return go(PATH, flash="flag_switched" if is_changed else "flag_stood_so")
 
 
-async def _flag_page(request: Request, flag: Flag, typed: Typed = EMPTY, *, status: int = 200) -> Response:
+async def _flag_page(request: Request, flag: Flag, typed: FormState = EMPTY, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         is_on = flag in await feature_flags.switches(reader)
     on, off = FOLLOWS[flag]

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Failure, InvalidInput, Refused, unpacked
+from groundwork.errors import Failure, InvalidInput, Refused, decode_explanation
 from groundwork.http.forms import read_form
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug
@@ -89,7 +89,7 @@ _NOT_APPLIED = frozenset({"record", "rrule"})
 
 def theirs_of(decision: FieldDecision) -> str:
     """Why the remote version was not applied, followed by its beginning. Empty for every other decision."""
-    return explain(unpacked(decision.theirs)) if decision.field in _NOT_APPLIED else ""
+    return explain(decode_explanation(decision.theirs)) if decision.field in _NOT_APPLIED else ""
 
 
 def _value(field: str, text: str, zone: str, first: datetime | None) -> str:

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidInput, NotFound, Refused
-from groundwork.http.forms import EMPTY, Typed, read_form
+from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.series import move_records
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -31,11 +31,11 @@ async def move(request: Request) -> Response:
             begun = await move_records.start_move(tx, caller.user_id, source)
     except (InvalidInput, NotFound, Refused) as wrong:
         status = 404 if isinstance(wrong, NotFound) else 422
-        return await _page(request, Typed({}, {"": wrong.why}), status=status)
+        return await _page(request, FormState({}, {"": wrong.why}), status=status)
     return go(PATH, flash="records_moved" if begun.events or begun.series else "records_none_moved")
 
 
-async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         held = await move_records.counts_by_repository(reader, caller.user_id)

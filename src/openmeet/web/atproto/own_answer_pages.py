@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import Conflict, Failure, InvalidInput, NotFound
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.network.own_records import rsvps
 from openmeet.web.atproto.own_record_forms import (
     ALLOW_FIRST,
@@ -40,7 +40,7 @@ def routes() -> list[Route]:
 
 async def show_new(request: Request) -> Response:
     await selected_account(request)
-    return await _form(request, Typed({"event": request.query_params.get("event", ""), "answer": "going"}), rkey="")
+    return await _form(request, FormState({"event": request.query_params.get("event", ""), "answer": "going"}), rkey="")
 
 
 async def write_new(request: Request) -> Response:
@@ -63,7 +63,7 @@ async def show_one(request: Request) -> Response:
         event, answer = await rsvps.read_own(database_of(request), network_of(request), identity, rkey)
     except Failure as failure:
         return await _again(request, {}, failure, rkey=rkey)
-    return await _form(request, Typed({"event": event, "answer": answer}), rkey=rkey)
+    return await _form(request, FormState({"event": event, "answer": answer}), rkey=rkey)
 
 
 async def write_one(request: Request) -> Response:
@@ -93,20 +93,22 @@ async def _again(request: Request, typed: dict[str, str], failure: Failure, *, r
         case _ if needs_permission(failure):
             if not typed:
                 return permission_redirect(request)
-            return await _form(request, Typed(typed, {"": str(ALLOW_FIRST)}), rkey=rkey, status=403, allow_at=ALLOWING)
+            return await _form(
+                request, FormState(typed, {"": str(ALLOW_FIRST)}), rkey=rkey, status=403, allow_at=ALLOWING
+            )
         case InvalidInput():
-            return await _form(request, typed_again(typed, failure), rkey=rkey, status=400)
+            return await _form(request, form_with_problems(typed, failure), rkey=rkey, status=400)
         case Conflict():
             problem = {"": AtprotoReason.CHANGED_ELSEWHERE()}
-            return await _form(request, Typed(typed, problem), rkey=rkey, status=409)
+            return await _form(request, FormState(typed, problem), rkey=rkey, status=409)
         case NotFound():
             raise failure
         case _:
             problem = {"": AtprotoReason.ANSWER_NOT_WRITTEN(problem=failure.quoted)}
-            return await _form(request, Typed(typed, problem), rkey=rkey, status=502)
+            return await _form(request, FormState(typed, problem), rkey=rkey, status=502)
 
 
-async def _form(request: Request, typed: Typed, *, rkey: str, status: int = 200, allow_at: str = "") -> Response:
+async def _form(request: Request, typed: FormState, *, rkey: str, status: int = 200, allow_at: str = "") -> Response:
     identity, _ = await selected_account(request)
     context = {
         "typed": typed,

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from at_protocol.syntax.tid import TidClock
 from groundwork.clock import Instant
 from groundwork.errors import Conflict, Failure, InvalidInput, NotFound, Refused
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.identities.model import Identity
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
@@ -85,7 +85,7 @@ async def show(request: Request) -> Response:
 
 async def show_new(request: Request) -> Response:
     identity, zone = await selected_account(request)
-    return _form(request, identity, Typed({"key": _fresh_key(request)}), zone, rkey="")
+    return _form(request, identity, FormState({"key": _fresh_key(request)}), zone, rkey="")
 
 
 async def write_new(request: Request) -> Response:
@@ -97,7 +97,7 @@ async def write_new(request: Request) -> Response:
     except Conflict:
         # The form contains a record key, so a repeated submission writes the same record.
         problem = {"": AtprotoReason.SENT_BEFORE()}
-        shown = Typed({**typed, "key": _fresh_key(request)}, problem)
+        shown = FormState({**typed, "key": _fresh_key(request)}, problem)
         return _form(request, identity, shown, zone, rkey="", status=409)
     except Failure as failure:
         return _again(request, identity, typed, zone, failure, rkey="")
@@ -111,9 +111,9 @@ async def show_one(request: Request) -> Response:
         current = await repository.read_own(network_of(request), identity, rkey, zone)
     except Refused as refused:
         problem = {"": AtprotoReason.CANNOT_CHANGE_RECORD(problem=refused.quoted)}
-        return _form(request, identity, Typed({}, problem), zone, rkey=rkey)
+        return _form(request, identity, FormState({}, problem), zone, rkey=rkey)
     values = {**asdict(current.form), "version": current.cid}
-    return _form(request, identity, Typed(values), zone, rkey=rkey)
+    return _form(request, identity, FormState(values), zone, rkey=rkey)
 
 
 async def write_one(request: Request) -> Response:
@@ -159,22 +159,35 @@ def _again(
             if not typed:
                 return permission_redirect(request)
             return _form(
-                request, identity, Typed(typed, {"": str(ALLOW_FIRST)}), zone, rkey=rkey, status=403, allow_at=ALLOWING
+                request,
+                identity,
+                FormState(typed, {"": str(ALLOW_FIRST)}),
+                zone,
+                rkey=rkey,
+                status=403,
+                allow_at=ALLOWING,
             )
         case InvalidInput():
-            return _form(request, identity, typed_again(typed, failure), zone, rkey=rkey, status=400)
+            return _form(request, identity, form_with_problems(typed, failure), zone, rkey=rkey, status=400)
         case Conflict():
             problem = {"": AtprotoReason.CHANGED_ELSEWHERE()}
-            return _form(request, identity, Typed(typed, problem), zone, rkey=rkey, status=409)
+            return _form(request, identity, FormState(typed, problem), zone, rkey=rkey, status=409)
         case NotFound():
             raise failure
         case _:
             problem = {"": AtprotoReason.NOTHING_WRITTEN(problem=failure.quoted)}
-            return _form(request, identity, Typed(typed, problem), zone, rkey=rkey, status=502)
+            return _form(request, identity, FormState(typed, problem), zone, rkey=rkey, status=502)
 
 
 def _form(
-    request: Request, identity: Identity, typed: Typed, zone: str, *, rkey: str, status: int = 200, allow_at: str = ""
+    request: Request,
+    identity: Identity,
+    typed: FormState,
+    zone: str,
+    *,
+    rkey: str,
+    status: int = 200,
+    allow_at: str = "",
 ) -> Response:
     context = {
         "typed": typed,

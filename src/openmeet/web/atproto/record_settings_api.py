@@ -165,7 +165,7 @@ async def sync(request: Request) -> Response:
         if event is None:
             series = await record_settings.require_own_series(tx, caller, wanted.slug)
             if wanted.force:
-                series = await record_settings.agree(tx, caller, series.slug)
+                series = await record_settings.approve_publication(tx, caller, series.slug)
                 await publications.retry_now(tx, kind=PublicationKind.SERIES, subject_id=series.id)
             some = await record_settings.published_dates(tx, series)
         else:

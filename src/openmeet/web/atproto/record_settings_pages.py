@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Detail, Event, RecordSettings
 from openmeet.domain.events.publication import PublishLevel, reach
@@ -45,7 +45,7 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _own(reader, request)
         series = await record_settings.own_series_around(reader, caller, event)
-        return await _page(request, reader, event, series, Typed(_values(event, series)))
+        return await _page(request, reader, event, series, FormState(_values(event, series)))
 
 
 async def save(request: Request) -> Response:
@@ -73,7 +73,7 @@ async def save(request: Request) -> Response:
             event = await _own(reader, request)
             series = await record_settings.own_series_around(reader, caller, event)
             now = str(record_settings.revision_of(event, series))
-            again = typed_again({**_values(event, series), **typed, "revision": now}, problem)
+            again = form_with_problems({**_values(event, series), **typed, "revision": now}, problem)
             return await _page(request, reader, event, series, again, status=wrong_status(wrong))
     return go(f"/events/{event.slug}/publishing", flash="record_settings_saved")
 
@@ -128,7 +128,7 @@ def _values(event: Event, series: Series | None) -> dict[str, str]:
 
 
 async def _page(
-    request: Request, reader: Reader, event: Event, series: Series | None, typed: Typed, *, status: int = 200
+    request: Request, reader: Reader, event: Event, series: Series | None, typed: FormState, *, status: int = 200
 ) -> Response:
     some = [event] if series is None else await record_settings.published_dates(reader, series)
     publications_of = await publication_status.statuses(reader, PublicationKind.EVENT, [one.id for one in some])

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
-from groundwork.http.forms import EMPTY, Typed, read_form
+from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.attendance import (
     history,
     host_decisions,
@@ -104,7 +104,7 @@ async def decide(request: Request) -> Response:
         elif act not in {"approve", "remove"}:
             raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="approve, remove, approve_all")
     if not ids and act != "approve_all":
-        return await _page(request, Typed({}, {"": gettext("Select somebody first.")}), status=400)
+        return await _page(request, FormState({}, {"": gettext("Select somebody first.")}), status=400)
     if back in _RETURN_PATHS:
         return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), act, done)
     removed = {"removed": ids[0]} if act == "remove" and len(ids) == 1 else {}
@@ -129,9 +129,9 @@ async def add(request: Request) -> Response:
                 tx, caller, slug, typed.get("name", ""), party=rsvp_request.party or 1, mode=rsvp_request.mode
             )
     except InvalidForm as wrong:
-        return await _page(request, Typed(typed, wrong.problems), status=400)
+        return await _page(request, FormState(typed, wrong.problems), status=400)
     except Refused as refused:
-        return await _page(request, Typed(typed, {"name": refused.why}), status=422)
+        return await _page(request, FormState(typed, {"name": refused.why}), status=422)
     return go(_attendees_path(slug), flash="attendee_added")
 
 
@@ -143,9 +143,9 @@ async def invite(request: Request) -> Response:
             await invitations.invite(tx, caller, slug, typed.get("email", ""), for_series=bool(typed.get("for_series")))
             await spend_on_invitations(request, caller.user_id, [typed.get("email", "")])
     except InvalidForm as wrong:
-        return await _page(request, Typed(typed, wrong.problems), status=400)
+        return await _page(request, FormState(typed, wrong.problems), status=400)
     except (Refused, TooMany) as refused:
-        return await _page(request, Typed(typed, {"email": refused.why}), status=422)
+        return await _page(request, FormState(typed, {"email": refused.why}), status=422)
     return go(_attendees_path(slug, tab="interested"), flash="attendee_invited")
 
 
@@ -202,7 +202,7 @@ async def show_one(request: Request) -> Response:
     return page(request, "attendance/attendee.html", context)
 
 
-async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     caller, slug = caller_of(request), _slug(request)
     asked = request.query_params
     tab = asked.get("tab", "")
@@ -221,7 +221,9 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in rows])
         counts = (await queries.counts(reader, [event.id]))[event.id]
         has_started = event.starts_at is None or event.starts_at <= reader.now
-        asked_again = 0 if has_started or event.is_cancelled else await lists.people_asked_again(reader, event)
+        new_time_unconfirmed = (
+            0 if has_started or event.is_cancelled else await lists.count_new_time_unconfirmed(reader, event)
+        )
         registration_settings = await registration.of_event(reader, event)
         shown = rows[:PAGE_SIZE]
         answered = [one for one in shown if not one.is_unanswered_invitation]
@@ -263,8 +265,10 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "more": more,
         "live_state": fingerprint_of(services(request).code_key, event, counts),
         "counts": counts,
-        "new_time": lists.new_time_sentence(counts.going, asked_again),
-        "asked_again": {one.attendance_id for one in shown if asked_again and _is_asked_again(event, one)},
+        "new_time": lists.new_time_sentence(counts.going, new_time_unconfirmed),
+        "new_time_unconfirmed": {
+            one.attendance_id for one in shown if new_time_unconfirmed and _has_new_time_unconfirmed(event, one)
+        },
         "removed": lists.shown(gone[0], names) if gone else None,
         "typed": typed,
         "fields": forms.fields_of(event, registration_settings, None),
@@ -273,7 +277,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
     return page(request, "attendance/attendees.html", context, status=status)
 
 
-def _is_asked_again(event: Event, one: Attendee) -> bool:
+def _has_new_time_unconfirmed(event: Event, one: Attendee) -> bool:
     return one.status is _S.ATTENDING and is_moved_since(event, one.known_starts_at) and one.user_id != event.author_id
 
 

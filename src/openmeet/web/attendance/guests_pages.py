@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany, Why
-from groundwork.http.forms import Typed, read_form
+from groundwork.http.forms import FormState, read_form
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event, EventSlug
@@ -55,7 +55,7 @@ async def show_form(request: Request) -> Response:
         return go(f"/events/{quote(slug)}")
     async with database_of(request).reader() as reader:
         event, registration_settings = await actions.open_to_guests(reader, slug)
-    return _form(request, event, registration_settings, Typed(forms.values_of(None)))
+    return _form(request, event, registration_settings, FormState(forms.values_of(None)))
 
 
 async def ask(request: Request) -> Response:
@@ -86,9 +86,9 @@ async def ask(request: Request) -> Response:
     except InvalidForm as wrong:
         problems |= wrong.problems
     except TooMany as limit:
-        return _form(request, event, registration_settings, Typed(typed, {"email": limit.why}), status=429)
+        return _form(request, event, registration_settings, FormState(typed, {"email": limit.why}), status=429)
     if problems:
-        return _form(request, event, registration_settings, Typed(typed, problems), status=400)
+        return _form(request, event, registration_settings, FormState(typed, problems), status=400)
     return go(f"/events/{quote(slug)}", flash="guest_asked")
 
 
@@ -103,7 +103,7 @@ async def show_confirm(request: Request) -> Response:
     context = {
         "event": event,
         "when": when,
-        "button": _INTENTIONS[asked.saying.reply],
+        "button": _INTENTIONS[asked.request.reply],
         "is_used": asked.used_at is not None,
     }
     return page(request, "attendance/confirm.html", context, headers=_HEADERS)
@@ -127,7 +127,7 @@ def _answer_id(request: Request) -> GuestAnswerId:
 
 
 def _form(
-    request: Request, event: Event, registration_settings: RegistrationSettings, typed: Typed, *, status: int = 200
+    request: Request, event: Event, registration_settings: RegistrationSettings, typed: FormState, *, status: int = 200
 ) -> Response:
     fields = forms.fields_of(event, registration_settings, None)
     labels = {"email": gettext("E-mail address"), "display_name": gettext("Your name"), **fields.labels}

@@ -20,7 +20,7 @@ MAX_JOIN_REQUESTS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class JoinRequestRow:
-    """A request to join. ``said`` has the responses to the host's questions. ``title`` is the event's title, for lists
+    """A request to join. ``responses`` has the answers to the host's questions. ``title`` is the event's title, for lists
     of several events. ``past`` says how often the person came to the viewer's latest events.
     """
 
@@ -30,7 +30,7 @@ class JoinRequestRow:
     name: str
     face: Avatar
     party: int
-    said: str = ""
+    responses: str = ""
     past: str = ""
 
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.attendance import actions, answer_texts, history, queries, registration, waitlist
 from openmeet.domain.attendance.answer_state import AnswerCase, GoingLeadsTo, bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
@@ -56,7 +56,7 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event, mine, registration_settings = await _event_and_settings(reader, request)
         carried = {name: request.query_params[name] for name in forms.DETAIL_FIELDS if name in request.query_params}
-        typed = Typed({**forms.values_of(mine), **carried})
+        typed = FormState({**forms.values_of(mine), **carried})
         return await _page(
             reader, request, event, mine, registration_settings, typed, reply=request.query_params.get("reply", "")
         )
@@ -95,7 +95,7 @@ async def answer(request: Request) -> Response:
             asked = {"reply": reply.value, **{name: typed[name] for name in forms.DETAIL_FIELDS if name in typed}}
             return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
         async with database_of(request).reader() as reader:
-            again = typed_again(typed, wrong)
+            again = form_with_problems(typed, wrong)
             return await _page(
                 reader, request, event, mine, registration_settings, again, reply=reply.value, status=400
             )
@@ -136,7 +136,7 @@ async def _page(
     event: Event,
     mine: Attendance | None,
     registration_settings: RegistrationSettings,
-    typed: Typed,
+    typed: FormState,
     *,
     reply: str,
     status: int = 200,

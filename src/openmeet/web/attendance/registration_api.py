@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from groundwork.http.json_bodies import json_response, keeping, read_json
+from groundwork.http.json_bodies import json_response, read_json, with_current_values
 from openmeet.domain.attendance import capacity_change, host_decisions, registration
 from openmeet.domain.attendance.registration import (
     MAX_QUESTIONS,
@@ -69,7 +69,7 @@ async def save(request: Request) -> Response:
         event = await host_decisions.find_for_host(tx, caller, _slug(request))
         before = await registration.of_event(tx, event)
         now = _shown(before)
-        wanted = await keeping(request, wanted, {name: getattr(now, name) for name in _WHO_GETS_IN})
+        wanted = await with_current_values(request, wanted, {name: getattr(now, name) for name in _WHO_GETS_IN})
         settings = check(_submission(wanted), event, before)
         for_series = request.query_params.get("scope") == "series"
         dates = await host_decisions.dates_with_same_settings(tx, event) if for_series else [event]

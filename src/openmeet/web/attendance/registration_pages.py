@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, PreconditionFailed
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.attendance import capacity_change, host_decisions, registration
 from openmeet.domain.attendance.model import MOST_IN_PARTY
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -53,7 +53,7 @@ async def show(request: Request) -> Response:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
         registration_settings = await registration.of_event(reader, event)
         revision = await registration.revision_of(reader, event)
-    return _page(request, event, Typed(_values(registration_settings, revision)), _rows_of(registration_settings))
+    return _page(request, event, FormState(_values(registration_settings, revision)), _rows_of(registration_settings))
 
 
 async def save(request: Request) -> Response:
@@ -83,13 +83,17 @@ async def save(request: Request) -> Response:
             )
     except InvalidForm as wrong:
         return _page(
-            request, event, typed_again({**typed, **confirmation_field(typed, ASKED, wrong)}, wrong), rows, status=400
+            request,
+            event,
+            form_with_problems({**typed, **confirmation_field(typed, ASKED, wrong)}, wrong),
+            rows,
+            status=400,
         )
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             revision = await registration.revision_of(reader, event)
         kept = {**typed, "revision": str(revision)}
-        return _page(request, event, Typed(kept, {"": AttendanceReason.TYPED_IS_KEPT()}), rows, status=409)
+        return _page(request, event, FormState(kept, {"": AttendanceReason.TYPED_IS_KEPT()}), rows, status=409)
     return go(f"/events/{event.slug}", flash="registration_saved")
 
 
@@ -162,11 +166,13 @@ def _values(registration_settings: RegistrationSettings, revision: int) -> dict[
     }
 
 
-def _page(request: Request, event: Event, typed: Typed, rows: list[dict[str, str]], *, status: int = 200) -> Response:
+def _page(
+    request: Request, event: Event, typed: FormState, rows: list[dict[str, str]], *, status: int = 200
+) -> Response:
     numbered = list(enumerate(rows, 1))
     context = {
         "event": event,
-        "typed": Typed(
+        "typed": FormState(
             {
                 **typed.values,
                 **{

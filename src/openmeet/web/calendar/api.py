@@ -24,7 +24,7 @@ from openmeet.web.api import pagination
 from openmeet.web.api.etags import IF_MATCH, require_match_with_shown
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.calendar import feed
-from openmeet.web.calendar.pages import outgoing_of, packed, refresh_now, unpacked, zone_of
+from openmeet.web.calendar.pages import calendar_fetcher_of, packed, refresh_now, unpacked, zone_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
@@ -173,17 +173,17 @@ async def subscribe(request: Request) -> Response:
         zone, now = await zone_of(request, reader, caller.user_id), reader.now
     if (wanted.url is None) is (wanted.ics is None):
         raise InvalidInput("url", CalendarReason.URL_OR_FILE_NEEDED)
-    outgoing = None
+    fetcher = None
     if wanted.url is not None:
         # Report an invalid URL first, even if this site does not fetch calendars.
         address = checked_url(wanted.url)
-        outgoing = outgoing_of(request)
-        offered = await subscriptions.look(outgoing, workers_of(request, caller.user_id), address, now, zone)
+        fetcher = calendar_fetcher_of(request)
+        offered = await subscriptions.look(fetcher, workers_of(request, caller.user_id), address, now, zone)
     else:
         workers = workers_of(request, caller.user_id)
         offered = await subscriptions.preview_file(workers, (wanted.ics or "").encode(), now, zone)
     async with database_of(request).transaction() as tx:
-        made, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, wanted.name, outgoing)
+        made, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, wanted.name, fetcher)
     return json_response(_subscribed(made), 201 if is_new else 200, {"location": f"/api/me/calendars/{quote(made.id)}"})
 
 

@@ -188,12 +188,12 @@ async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId
         zone = await zone_of(request, reader, user_id)
     if address is None:
         raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
-    await refresh(database_of(request), outgoing_of(request), workers_of(request, user_id), address, zone)
+    await refresh(database_of(request), calendar_fetcher_of(request), workers_of(request, user_id), address, zone)
 
 
-def outgoing_of(request: Request) -> CalendarFetcher:
+def calendar_fetcher_of(request: Request) -> CalendarFetcher:
     """The HTTP client for calendars. Raises Unavailable if the site was started without it."""
-    found = services(request).outgoing
+    found = services(request).calendar_fetcher
     if found is None:
         raise Unavailable(CalendarReason.READS_NO_CALENDARS)
     return found

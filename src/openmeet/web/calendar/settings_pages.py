@@ -11,7 +11,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.errors import Failure, InvalidForm, InvalidInput
 from groundwork.http.faults import form_status_of, headers_of
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.calendars import queries, subscriptions
 from openmeet.domain.calendars.fetch import checked_url
 from openmeet.domain.calendars.model import (
@@ -30,7 +30,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.calendar import feed
-from openmeet.web.calendar.pages import outgoing_of, refresh_now, zone_of
+from openmeet.web.calendar.pages import calendar_fetcher_of, refresh_now, zone_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -99,15 +99,15 @@ async def add(request: Request) -> Response:
         zone, now = await zone_of(request, reader, caller.user_id), reader.now
     try:
         address = checked_url(typed.get("url", ""))
-        outgoing = outgoing_of(request)
-        offered = await subscriptions.look(outgoing, workers_of(request, caller.user_id), address, now, zone)
+        fetcher = calendar_fetcher_of(request)
+        offered = await subscriptions.look(fetcher, workers_of(request, caller.user_id), address, now, zone)
         async with database_of(request).transaction() as tx:
-            _, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, typed.get("name", ""), outgoing)
+            _, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, typed.get("name", ""), fetcher)
     except InvalidForm as wrong:
-        return await _settings(request, caller, typed_again(typed, wrong), status=400)
+        return await _settings(request, caller, form_with_problems(typed, wrong), status=400)
     except Failure as failure:
         # Show every problem with a URL next to its field: not found, not a calendar, too slow, too many calendars.
-        wrong_at = typed_again(typed, InvalidForm({"url": failure.why}))
+        wrong_at = form_with_problems(typed, InvalidForm({"url": failure.why}))
         return await _settings(request, caller, wrong_at, status=form_status_of(failure), headers=headers_of(failure))
     return go(SETTINGS, flash="calendar_added" if is_new else "calendar_known")
 
@@ -139,7 +139,7 @@ async def change(request: Request) -> Response:
             except InvalidForm as wrong:
                 problem = InvalidForm({f"name-{calendar_id}": wrong.problems["name"]})
                 values = {**typed, f"name-{calendar_id}": typed.get("name", "")}
-                return await _settings(request, caller, typed_again(values, problem), status=400)
+                return await _settings(request, caller, form_with_problems(values, problem), status=400)
             return go(SETTINGS, flash="calendar_saved")
         case _:
             raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="save, refresh, remove")
@@ -177,7 +177,7 @@ async def change_feed(request: Request) -> Response:
 
 
 async def _settings(
-    request: Request, caller: Caller, typed: Typed, *, status: int = 200, headers: Mapping[str, str] | None = None
+    request: Request, caller: Caller, typed: FormState, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     async with database_of(request).reader() as reader:
         calendars = await queries.of_person(reader, caller.user_id)
@@ -195,7 +195,7 @@ async def _settings(
         "week_start": None if user is None else user.week_start,
         "week_starts": [(number, formatting.weekday(number)) for number in WEEK_STARTS],
         "usual_week_start": formatting.weekday(formatting.first_weekday(zone)),
-        "can_read": services(request).outgoing is not None,
+        "can_read": services(request).calendar_fetcher is not None,
     }
     return page(request, "calendar/settings.html", context, status=status, headers=headers)
 

@@ -324,7 +324,7 @@ async def remove_message(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         is_own = await messages.is_author(tx, message_id(request), caller.user_id)
         one = (
-            await messages.take_back(tx, caller, message_id(request))
+            await messages.retract(tx, caller, message_id(request))
             if is_own
             else await messages.remove(tx, caller, message_id(request), wanted.reason, removal_sealer(request))
         )

@@ -35,7 +35,7 @@ from openmeet.web.site.session import cookie_token
 from openmeet.web.site.tenant_routing import database_of
 
 EVENT_NAMES: Final = {
-    LogKind.SAID: "message",
+    LogKind.POSTED: "message",
     LogKind.EDITED: "edited",
     LogKind.REMOVED: "removed",
     LogKind.RESTORED: "message",
@@ -73,15 +73,15 @@ async def open_stream(
     caller = caller_or_none(request)
     person = caller.user_id if caller else None
     holder = person or f"address:{client_network(request)}"
-    await site.live_rooms.places.make_room(holder)
-    place = site.live_rooms.places.take(holder, site.settings.live_streams)
+    await site.live_rooms.slots.make_room(holder)
+    slot = site.live_rooms.slots.take(holder, site.settings.live_streams)
     try:
         async with database_of(request).reader() as reader:
             room, _, _ = await rooms.readable_room(reader, RoomId(request.query_params.get("room", "")), person)
             stream = LiveStream(
                 room=room.id,
                 person=person,
-                place=place,
+                slot=slot,
                 language=language,
                 entered=await reading_floor(reader, room, person, Access.READ),
                 number=_resumed(request, room.id, room.last_number),
@@ -89,12 +89,12 @@ async def open_stream(
                 encode=await encoder(reader, room, person),
             )
     except BaseException:
-        place.give_back()
+        slot.give_back()
         raise
     source = LiveSource(
         database_of(request), site.settings.tenant_database_url, site.settings.database_schema or "public"
     )
-    return EventStreamResponse(place, partial(site.live_rooms.run, stream, source))
+    return EventStreamResponse(slot, partial(site.live_rooms.run, stream, source))
 
 
 def _resumed(request: Request, room: RoomId, last: int) -> int:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import message_queries, messages, queries, reactions, room_queries, sanctions
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.addresses import RoomAddress, addresses_of
@@ -52,7 +52,7 @@ def routes() -> list[Route]:
 
 
 async def show_message(request: Request) -> Response:
-    return await _message_page(request, Typed({}))
+    return await _message_page(request, FormState({}))
 
 
 def _answer(act: Act) -> Callable[[Request], Awaitable[Response]]:
@@ -70,10 +70,10 @@ def _answer(act: Act) -> Callable[[Request], Awaitable[Response]]:
                 one = await act(tx, request, typed)
                 there = await _there(tx, one, caller.user_id)
         except (InvalidForm, InvalidInput) as wrong:
-            return await _message_page(request, typed_again(typed, wrong), 400)
+            return await _message_page(request, form_with_problems(typed, wrong), 400)
         except (Conflict, Refused, Forbidden, TooMany) as refused:
             status = {Conflict: 409, Forbidden: 403, TooMany: 429}.get(type(refused), 422)
-            return await _message_page(request, Typed(typed, {"": refused.why}), status)
+            return await _message_page(request, FormState(typed, {"": refused.why}), status)
         return go(there)
 
     return answer
@@ -101,7 +101,7 @@ async def _edit(tx: Transaction, request: Request, typed: dict[str, str]) -> Cha
 
 
 async def _take_back(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
-    return await messages.take_back(tx, caller_of(request), _id(request))
+    return await messages.retract(tx, caller_of(request), _id(request))
 
 
 async def _remove(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
@@ -192,7 +192,7 @@ _ACTS: Final[dict[str, Act]] = {
 }
 
 
-async def _message_page(request: Request, typed: Typed, status: int = 200) -> Response:
+async def _message_page(request: Request, typed: FormState, status: int = 200) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
@@ -226,7 +226,7 @@ async def _message_page(request: Request, typed: Typed, status: int = 200) -> Re
         "row": row,
         "message": message,
         "address": address,
-        "typed": typed if typed.values else Typed({"text": message.body}, typed.problems),
+        "typed": typed if typed.values else FormState({"text": message.body}, typed.problems),
         "labels": _LABELS,
         "max_text": MAX_TEXT,
         "may_be_empty": bool(message.pictures),
@@ -273,7 +273,7 @@ async def _own_page(request: Request, reader: Reader, viewer: UserId | None) -> 
         "row": view.message_view(own, room, set(), zone="UTC", now=reader.now, may_write=False),
         "message": message,
         "address": RoomAddress(gettext("Chats"), gettext("Chats"), "/chat", gettext("You have left this chat."), "UTC"),
-        "typed": Typed({}),
+        "typed": FormState({}),
         "labels": _LABELS,
         "there": "/chat",
         "may_take_back": True,

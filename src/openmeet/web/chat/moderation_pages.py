@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import acts, message_queries, messages, objections, queries, sanctions
 from openmeet.domain.chat.access import require_at_least
 from openmeet.domain.chat.addresses import addresses_of
@@ -43,7 +43,7 @@ def routes() -> list[Route]:
 
 
 async def show_report(request: Request) -> Response:
-    return await _report_page(request, Typed({}))
+    return await _report_page(request, FormState({}))
 
 
 async def report(request: Request) -> Response:
@@ -58,13 +58,13 @@ async def report(request: Request) -> Response:
                 tx, caller, _id(request), reason, words, to_tenant=typed.get("to") == "site"
             )
     except InvalidForm as wrong:
-        return await _report_page(request, typed_again(typed, wrong), 400)
+        return await _report_page(request, form_with_problems(typed, wrong), 400)
     except TooMany as refused:
-        return await _report_page(request, Typed(typed, {"": refused.why}), 429)
+        return await _report_page(request, FormState(typed, {"": refused.why}), 429)
     return go(f"/chat/messages/{_id(request)}", flash="reported" if is_new else "reported_before")
 
 
-async def _report_page(request: Request, typed: Typed, status: int = 200) -> Response:
+async def _report_page(request: Request, typed: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         one, room, found = await queries.visible_message(reader, _id(request), caller.user_id)
@@ -87,7 +87,7 @@ async def _report_page(request: Request, typed: Typed, status: int = 200) -> Res
                 lazy("If it is about a host, or you don\u2019t want the hosts to decide."),
             ),
         ],
-        "typed": Typed({"to": "hosts"} | dict(typed.values), typed.problems),
+        "typed": FormState({"to": "hosts"} | dict(typed.values), typed.problems),
         "labels": _LABELS,
         "most": MAX_REPORT_WORDS,
     }
@@ -95,7 +95,7 @@ async def _report_page(request: Request, typed: Typed, status: int = 200) -> Res
 
 
 async def show_removal(request: Request) -> Response:
-    return await _removal_page(request, Typed({}))
+    return await _removal_page(request, FormState({}))
 
 
 async def object_to(request: Request) -> Response:
@@ -104,13 +104,13 @@ async def object_to(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             await objections.object_to(tx, caller_of(request), _id(request), typed.get("words", ""))
     except InvalidForm as wrong:
-        return await _removal_page(request, typed_again(typed, wrong), 400)
+        return await _removal_page(request, form_with_problems(typed, wrong), 400)
     except Refused as refused:
-        return await _removal_page(request, Typed(typed, {"": refused.why}), 422)
+        return await _removal_page(request, FormState(typed, {"": refused.why}), 422)
     return go(f"/chat/messages/{_id(request)}/object", flash="objected")
 
 
-async def _removal_page(request: Request, typed: Typed, status: int = 200) -> Response:
+async def _removal_page(request: Request, typed: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         removal = await objections.own_removal(reader, _id(request), caller.user_id)

@@ -228,7 +228,9 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         listed = await _room_list(reader, request, viewer, _BESIDE, here) if viewer else None
         context: dict[str, object] = {"place": place, "list": listed, "problem": written.problem if written else ""}
         context["sanction"] = (
-            await person_pages.sanction_notice(reader, place.room, place.time_zone, viewer, place.beside("direct"))
+            await person_pages.sanction_notice(
+                reader, place.room, place.time_zone, viewer, place.path_of_related_room("direct")
+            )
             if place.access < Access.WRITE
             else None
         )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import matrix_guests, people
 from openmeet.domain.chat.matrix_guests import MAX_ADDRESS, GuestPresence, GuestState, MatrixGuest
 from openmeet.domain.chat.model import MAX_REASON, Access, RoomKind, SubjectKind
@@ -36,7 +36,7 @@ _PRESENCE: Final[Mapping[GuestPresence, LazyText]] = {
 
 
 async def show_people(find: Find, request: Request) -> Response:
-    return await _people_page(find, request, Typed({}))
+    return await _people_page(find, request, FormState({}))
 
 
 async def change_guest(find: Find, request: Request) -> Response:
@@ -59,14 +59,14 @@ async def change_guest(find: Find, request: Request) -> Response:
                     only = "" if settings.matrix_federate else settings.matrix_server_name
                     await matrix_guests.invite(tx, caller, place.room.id, address, only_of_server=only)
     except InvalidForm as wrong:
-        return await _people_page(find, request, typed_again(typed, wrong), 400)
+        return await _people_page(find, request, form_with_problems(typed, wrong), 400)
     except (Refused, TooMany) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
-        return await _people_page(find, request, Typed(typed, {"": refused.why}), status)
+        return await _people_page(find, request, FormState(typed, {"": refused.why}), status)
     return go(place.page("people"), flash="act_done")
 
 
-async def _people_page(find: Find, request: Request, typed: Typed, status: int = 200) -> Response:
+async def _people_page(find: Find, request: Request, typed: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     words = request.query_params.get("q", "").strip()
     async with database_of(request).reader() as reader:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotFound, Refused
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import message_queries, rooms, sanctions
 from openmeet.domain.chat.access import access_of_each, require_at_least
 from openmeet.domain.chat.model import MAX_REASON, Access, Room, RoomKind
@@ -41,7 +41,7 @@ _CHOICES: Final = (
 
 
 async def show_person(find: Find, request: Request) -> Response:
-    return await _person_page(find, request, Typed({}))
+    return await _person_page(find, request, FormState({}))
 
 
 async def sanction(find: Find, request: Request, *, kind: SanctionKind) -> Response:
@@ -55,9 +55,9 @@ async def sanction(find: Find, request: Request, *, kind: SanctionKind) -> Respo
             reason = typed.get("reason", "")
             await sanctions.sanction(tx, caller_of(request), room.id, person, kind, reason=reason, until=until)
     except (InvalidForm, InvalidInput) as wrong:
-        return await _person_page(find, request, typed_again(typed, wrong), 400)
+        return await _person_page(find, request, form_with_problems(typed, wrong), 400)
     except Refused as refused:
-        return await _person_page(find, request, Typed(typed, {"": refused.why}), 422)
+        return await _person_page(find, request, FormState(typed, {"": refused.why}), 422)
     return go(place.page("people", person), flash="act_done")
 
 
@@ -70,7 +70,7 @@ async def lift(find: Find, request: Request) -> Response:
             place, room, person = await _found(find, tx, request)
             await sanctions.lift(tx, caller_of(request), room.id, person, kind=kind)
     except Refused as refused:
-        return await _person_page(find, request, Typed(typed, {"": refused.why}), 422)
+        return await _person_page(find, request, FormState(typed, {"": refused.why}), 422)
     return go(place.page("people", person), flash="act_done")
 
 
@@ -86,7 +86,7 @@ async def decide_in_group(find: Find, request: Request) -> Response:
             act = administration.unban if typed.get("act") == "lift" else administration.ban
             await act(tx, caller_of(request), in_group.group.slug, person)
     except Refused as refused:
-        return await _person_page(find, request, Typed(typed, {"": refused.why}), 422)
+        return await _person_page(find, request, FormState(typed, {"": refused.why}), 422)
     return go(place.page("people", person), flash="act_done")
 
 
@@ -207,17 +207,17 @@ async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlac
 
 async def _thread_with(reader: Reader, place: ChatPlace, person: UserId) -> str:
     """The URL of this person's thread with the hosts. Empty if hosts cannot write to them."""
-    if not place.beside("direct"):
+    if not place.path_of_related_room("direct"):
         return ""
     target = await rooms.target_of(reader, RoomKind.DIRECT, place.target.subject, with_user_id=person)
     try:
         await rooms.require_answered(reader, target)
     except NotFound:
         return ""
-    return place.beside("direct", person)
+    return place.path_of_related_room("direct", person)
 
 
-async def _person_page(find: Find, request: Request, typed: Typed, status: int = 200) -> Response:
+async def _person_page(find: Find, request: Request, typed: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         place, room, person = await _found(find, reader, request)
@@ -247,7 +247,7 @@ async def _person_page(find: Find, request: Request, typed: Typed, status: int =
         "write": write,
         "in_group": in_group,
         "choices": _CHOICES,
-        "typed": Typed({"for": "day"} | dict(typed.values), typed.problems),
+        "typed": FormState({"for": "day"} | dict(typed.values), typed.problems),
         "labels": _LABELS,
         "most": MAX_REASON,
     }

@@ -72,7 +72,7 @@ class ChatPlace:
         """Whether people are on their way to the event or already there."""
         return self.span is not None and self.span[0] - SIGNALS_BEFORE <= now <= self.span[1]
 
-    def beside(self, page: str, person: UserId | None = None) -> str:
+    def path_of_related_room(self, page: str, person: UserId | None = None) -> str:
         """The path of the hosts' own room (``hosts``) or of a thread with them (``direct``) about the same event,
         series or group. Empty if this is such a room itself.
         """
@@ -224,8 +224,8 @@ async def further_rooms(reader: Reader, place: ChatPlace, viewer: UserId | None)
     """
     found = []
     runs = place.access is Access.MODERATE
-    if runs and place.beside("hosts"):
-        found.append((place.beside("hosts"), gettext("Chat of the hosts")))
+    if runs and place.path_of_related_room("hosts"):
+        found.append((place.path_of_related_room("hosts"), gettext("Chat of the hosts")))
     if place.target.kind is RoomKind.SERIES and place.event_id is not None:
         own = await rooms.room_at(reader, RoomTarget(RoomKind.DATE, RoomSubject(SubjectKind.EVENT, place.event_id)))
         if own is not None and await access(reader, own.id, viewer):

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, TooMany
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import messages, polls, readers, rooms
 from openmeet.domain.chat.access import require_at_least
 from openmeet.domain.chat.model import MAX_TEXT, Access, MessageKind, NewMessage, RoomKind
@@ -37,7 +37,7 @@ _LABELS: Final = {
 
 
 async def show_poll_form(find: Find, request: Request) -> Response:
-    return await _poll_page(find, request, Typed({}))
+    return await _poll_page(find, request, FormState({}))
 
 
 async def send_poll(find: Find, request: Request) -> Response:
@@ -74,10 +74,10 @@ async def send_poll(find: Find, request: Request) -> Response:
     except InvalidForm as wrong:
         # The field has a different name in JSON.
         problems = {"ends_at" if name == "endsAt" else name: why for name, why in wrong.problems.items()}
-        return await _poll_page(find, request, typed_again(typed, InvalidForm(problems)), 400)
+        return await _poll_page(find, request, form_with_problems(typed, InvalidForm(problems)), 400)
     except (Conflict, Forbidden, TooMany) as refused:
         status = {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
-        return await _poll_page(find, request, Typed(typed, {"": refused.why}), status)
+        return await _poll_page(find, request, FormState(typed, {"": refused.why}), status)
     return go(f"{place.page()}#m{one.number}")
 
 
@@ -91,7 +91,7 @@ def _end(text: str, zone: str) -> Instant | None:
         raise InvalidForm({"endsAt": ChatReason.MALFORMED_INSTANT()}) from None
 
 
-async def _poll_page(find: Find, request: Request, typed: Typed, status: int = 200) -> Response:
+async def _poll_page(find: Find, request: Request, typed: FormState, status: int = 200) -> Response:
     caller_of(request)
     async with database_of(request).reader() as reader:
         place = await find(reader, request)
@@ -115,6 +115,6 @@ async def _dates(reader: Reader, place: ChatPlace) -> list[tuple[str, str, str]]
     if place.target.kind is not RoomKind.SERIES:
         return []
     parts = await chain_of(reader, SeriesId(place.target.subject.id))
-    coming = [one.place_in_series for one in await date_queries.coming_of(reader, parts)]
+    coming = [one.place_in_series for one in await date_queries.upcoming_of(reader, parts)]
     names = [one.original_date for one in coming if one is not None][:MOST_CHOICES]
     return [(f"date_{name}", view.occurrence_label(name, reader.now, place.time_zone), "") for name in names]

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import mirroring, readers, rooms
 from openmeet.domain.chat.mirroring import MirrorStatus
 from openmeet.domain.chat.model import (
@@ -99,7 +99,7 @@ _MOST_DIGITS: Final = 9
 
 
 async def show_settings(find: Find, request: Request) -> Response:
-    return await _settings_page(find, request, Typed({}))
+    return await _settings_page(find, request, FormState({}))
 
 
 async def change_settings(find: Find, request: Request) -> Response:
@@ -121,10 +121,10 @@ async def change_settings(find: Find, request: Request) -> Response:
             revision = _number(typed.get("revision", ""))
             await rooms.change_settings(tx, caller_of(request), room.id, wanted, if_revision=revision)
     except (InvalidForm, InvalidInput) as wrong:
-        return await _settings_page(find, request, typed_again(typed, wrong), 400)
+        return await _settings_page(find, request, form_with_problems(typed, wrong), 400)
     except (Conflict, Forbidden, Refused) as refused:
         status = {Conflict: 409, Forbidden: 403}.get(type(refused), 422)
-        return await _settings_page(find, request, Typed(typed, {"": refused.why}), status)
+        return await _settings_page(find, request, FormState(typed, {"": refused.why}), status)
     return go(place.page("settings"), flash="chat_saved")
 
 
@@ -134,7 +134,7 @@ async def open_channel(request: Request) -> Response:
     name = typed.get("channel", "").strip()
     if not name:
         missing = InvalidForm({"channel": ChatReason.NAME_NEEDED()})
-        return await _settings_page(places.of_channel, request, typed_again(typed, missing), 400)
+        return await _settings_page(places.of_channel, request, form_with_problems(typed, missing), 400)
     try:
         await spend_on_opening(request, caller_of(request).user_id)
         async with database_of(request).transaction() as tx:
@@ -143,10 +143,10 @@ async def open_channel(request: Request) -> Response:
             room, _ = await rooms.open_room(tx, caller_of(request), target)
     except InvalidForm as wrong:
         problems = InvalidForm({"channel": next(iter(wrong.problems.values()))})
-        return await _settings_page(places.of_channel, request, typed_again(typed, problems), 400)
+        return await _settings_page(places.of_channel, request, form_with_problems(typed, problems), 400)
     except (Forbidden, Refused, TooMany) as refused:
         status = {Forbidden: 403, TooMany: 429}.get(type(refused), 422)
-        return await _settings_page(places.of_channel, request, Typed(typed, {"": refused.why}), status)
+        return await _settings_page(places.of_channel, request, FormState(typed, {"": refused.why}), status)
     return go(f"{place.subject_path}/chat/{quote(room.name, safe='')}")
 
 
@@ -191,7 +191,7 @@ async def switch_mirror(find: Find, request: Request) -> Response:
                 await mirroring.switch_on(tx, caller_of(request), room.id, is_confirmed=confirmed, guests=guests)
     except Refused as refused:
         field = "guests" if refused.name == "GuestsNeedPublic" else "confirmed"
-        return await _settings_page(find, request, Typed(typed, {field: refused.why}), 422)
+        return await _settings_page(find, request, FormState(typed, {field: refused.why}), 422)
     return go(place.page("settings"), flash="chat_saved")
 
 
@@ -203,7 +203,7 @@ async def _set_closed(find: Find, request: Request, *, closed: bool) -> Response
             place, room = await _found(find, tx, request)
             await act(tx, caller_of(request), room.id, typed.get("reason", ""))
     except InvalidInput as wrong:
-        return await _settings_page(find, request, typed_again(typed, wrong), 400)
+        return await _settings_page(find, request, form_with_problems(typed, wrong), 400)
     return go(place.page("settings"), flash="chat_saved")
 
 
@@ -235,7 +235,7 @@ def matrix_alias(request: Request, room: RoomId, mirror: MirrorStatus) -> str:
     return full_alias(site.tenant.name, site.settings.matrix_server_name, room)
 
 
-async def _settings_page(find: Find, request: Request, typed: Typed, status: int = 200) -> Response:
+async def _settings_page(find: Find, request: Request, typed: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         place, room = await _found(find, reader, request)
@@ -265,9 +265,9 @@ async def _settings_page(find: Find, request: Request, typed: Typed, status: int
     }
     context = {
         "place": place,
-        "typed": Typed({**stored, **typed.values}, typed.problems),
+        "typed": FormState({**stored, **typed.values}, typed.problems),
         "labels": _LABELS,
-        "mine": Typed(
+        "mine": FormState(
             {"level": (kept.level if kept else NotificationLevel.USUAL).value, "mute": _KEEP if muted else ""}
         ),
         "mutes": [

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Refused
-from groundwork.http.forms import EMPTY, Typed, read_form
+from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.attendance import host_decisions, lists, rules
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus
@@ -67,9 +67,9 @@ async def check_in(request: Request) -> Response:
             was_there = attendance_id in await actions.checked_in_since(tx, [attendance_id])
             saved = await host_decisions.check_in(tx, caller, slug, attendance_id)
     except InvalidForm as wrong:
-        return await _check_in_page(request, Typed(typed, wrong.problems), status=400)
+        return await _check_in_page(request, FormState(typed, wrong.problems), status=400)
     except Refused as refused:
-        return await _check_in_page(request, Typed(typed, {"": refused.why}), status=422)
+        return await _check_in_page(request, FormState(typed, {"": refused.why}), status=422)
     query = {"done": saved.id, "q": typed.get("q", "")}
     if was_there:
         return go(f"/events/{quote(slug)}/check-in?{urlencode(query | {'again': '1'})}")
@@ -118,7 +118,7 @@ def ticket_page(request: Request, event: Event, mine: Attendance, name: str, pri
     return page(request, "check_in/ticket.html", context, headers={"cache-control": "no-store"})
 
 
-async def _check_in_page(request: Request, typed: Typed, *, code: str = "", status: int = 200) -> Response:
+async def _check_in_page(request: Request, typed: FormState, *, code: str = "", status: int = 200) -> Response:
     caller = caller_of(request)
     q = (typed.value("q") or request.query_params.get("q", "")).strip()
     key = services(request).code_key
@@ -137,7 +137,7 @@ async def _check_in_page(request: Request, typed: Typed, *, code: str = "", stat
             try:
                 holder = await actions.of_code(reader, key, event, code)
             except InvalidForm as wrong:
-                typed = Typed({"code": code}, wrong.problems)
+                typed = FormState({"code": code}, wrong.problems)
         asked = [one for one in (holder, done) if one]
         single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in asked])
         since = await actions.checked_in_since(reader, [one.attendance_id for one in (*rows, *single)])
@@ -164,7 +164,7 @@ async def _check_in_page(request: Request, typed: Typed, *, code: str = "", stat
         "is_again": bool(request.query_params.get("again")),
         "since": {key: formatting.clock(wall_time.local_of(at, event.time_zone)) for key, at in since.items()},
         "q": q,
-        "typed": typed if typed.values or typed.problems else Typed({"code": code, "q": q}),
+        "typed": typed if typed.values or typed.problems else FormState({"code": code, "q": q}),
     }
     return page(request, "check_in/door.html", context, status=status, headers=_CAMERA)
 

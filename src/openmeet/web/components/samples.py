@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Final
 
 from groundwork.clock import HOUR, Instant
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 from openmeet.domain.calendars.model import CalendarEntry, EntryKind
 from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.town_positions import EventPosition
@@ -60,7 +60,7 @@ def context() -> dict[str, object]:
     """The template context."""
     return {
         "tones": range(9),
-        "sample": Typed(
+        "sample": FormState(
             {"ends": "2026-11-26T18:00", "about": "Seven courses, twelve chairs.", "who": "all", "zone": "a"},
             {"title": "Give your event a title.", "ends": "The end is before the start. Choose a later time."},
         ),

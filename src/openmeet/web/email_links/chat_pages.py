@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, TooMany
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import message_queries, messages, pictures, queries, readers, rooms
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.addresses import addresses_of
@@ -65,7 +65,7 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         link, room = await _found(reader, request)
-        return await _chat_page(reader, request, link, room, Typed({}))
+        return await _chat_page(reader, request, link, room, FormState({}))
 
 
 async def show_picture(request: Request) -> Response:
@@ -90,9 +90,9 @@ async def write(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             said = await _send(tx, link, room, new)
     except InvalidForm as wrong:
-        again, status = typed_again(typed, wrong), 400
+        again, status = form_with_problems(typed, wrong), 400
     except (Conflict, Forbidden, TooMany) as refused:
-        again, status = Typed(typed, {"": refused.why}), {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
+        again, status = FormState(typed, {"": refused.why}), {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
     else:
         response = go(request.url.path, flash="chat_held" if said.is_held else "chat_sent")
         response.headers.update(_HEADERS)
@@ -134,7 +134,7 @@ async def _chat_page(
     request: Request,
     link: EmailLink,
     room: Room,
-    typed: Typed,
+    typed: FormState,
     *,
     status: int = 200,
 ) -> Response:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import answer_texts, waitlist
 from openmeet.domain.attendance.answer_lists import case_of
@@ -88,7 +88,7 @@ async def answer(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             link, event = await _answerable(reader, request)
             mine = await answer_of(reader, event.id, link.user_id)
-            again = typed_again(typed, wrong)
+            again = form_with_problems(typed, wrong)
             return await _answer_page(reader, request, event, link.user_id, mine, typed=again, status=400)
 
 
@@ -145,7 +145,7 @@ async def _answer_page(
     mine: Attendance | None,
     *,
     is_new: bool = False,
-    typed: Typed | None = None,
+    typed: FormState | None = None,
     status: int = 200,
 ) -> Response:
     registration_settings = await registration_settings_of(reader, event)
@@ -169,7 +169,7 @@ async def _answer_page(
             for reply in sorted(bar.replies, key=lambda reply: reply.value != wanted)
         ],
         "fields": fields,
-        "typed": typed or Typed(values_of(mine)),
+        "typed": typed or FormState(values_of(mine)),
         "private": private,
         "join_from_label": join_from_label(event, private),
         "answer_path": f"/mail/answer/{request.path_params['token']}",

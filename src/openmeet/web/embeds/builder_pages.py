@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 from groundwork.http.security_headers import content_policy
 from openmeet.domain.search import query
 from openmeet.i18n.catalogue import available, gettext, language
@@ -91,8 +91,8 @@ def _code(public_url: str, name: str, address: str, height: int, *, resizes: boo
     return str(escape(frame) + script)
 
 
-def _typed(look: EmbedLook, *, resizes: bool) -> Typed:
-    return Typed(
+def _typed(look: EmbedLook, *, resizes: bool) -> FormState:
+    return FormState(
         {
             "theme": look.theme.value,
             "accent": look.accent,

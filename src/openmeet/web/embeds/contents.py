@@ -115,7 +115,7 @@ async def person_content(request: Request, reader: Reader, most: int) -> EmbedCo
 async def search_content(request: Request, reader: Reader, most: int) -> EmbedContent:
     """The events that a search finds, or those of the front page. Raises InvalidForm, Unavailable."""
     typed, found = await public_search(request, reader, most, once_per_series=True)
-    asked = query.asked_again(typed)
+    asked = query.query_string(typed)
     page = f"/?{asked}" if asked else "/"
     name = query.name_of(typed)
     return await _list(request, reader, name, page, found, frame=f"/embed/search{page[1:]}")

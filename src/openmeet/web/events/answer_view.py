@@ -41,7 +41,7 @@ class BarButton:
     """A button that posts ``reply`` or links to ``path``. ``spoken`` is its label for screen readers and includes the
     event's name.
 
-    ``is_state``: the button shows the current answer.
+    ``shows_answer``: the button shows the current answer.
     """
 
     words: str
@@ -49,7 +49,7 @@ class BarButton:
     reply: str = ""
     path: str = ""
     is_main: bool = False
-    is_state: bool = False
+    shows_answer: bool = False
     is_outside: bool = False
 
 
@@ -181,9 +181,9 @@ def _button(
     is_main: bool,
 ) -> BarButton:
     words = answer_texts.label_of(bar, action, case.people_asking)
-    if bar.is_state and action is bar.primary:
+    if bar.shows_answer and action is bar.primary:
         spoken = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
-        return BarButton(words, spoken, path=paths[AnswerAction.CHANGE], is_main=True, is_state=True)
+        return BarButton(words, spoken, path=paths[AnswerAction.CHANGE], is_main=True, shows_answer=True)
     spoken = f"{words}: {spoken_of}"
     if action.value in _REPLIES:
         return BarButton(words, spoken, reply=action.value, is_main=is_main)
@@ -194,7 +194,7 @@ def _reply(bar: AnswerBar, reply: RsvpReply, spoken_of: str, *, is_main: bool) -
     words = answer_texts.reply_label(bar, reply)
     if reply is bar.given:
         spoken = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
-        return BarButton(words, spoken, reply=reply.value, is_state=True)
+        return BarButton(words, spoken, reply=reply.value, shows_answer=True)
     return BarButton(words, f"{words}: {spoken_of}", reply=reply.value, is_main=is_main)
 
 

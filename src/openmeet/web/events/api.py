@@ -32,8 +32,8 @@ from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.profiles import portraits
-from openmeet.domain.search import event_lists, forgiving, query, search
-from openmeet.domain.search.event_lists import EventCursor, Mine
+from openmeet.domain.search import corrected_search, event_lists, query, search
+from openmeet.domain.search.event_lists import EventCursor, MyEvents
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserKind
 from openmeet.domain.validation import GeneralReason
@@ -124,7 +124,7 @@ async def list_events(request: Request) -> Response:
     wanted = query.wanted_of(typed, caller.user_id if caller else None)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        found = await forgiving.coming(database_of(request), reader, wanted, after, limit + 1)
+        found = await corrected_search.coming(database_of(request), reader, wanted, after, limit + 1)
         events = found.events
         cursor = event_lists.pack(search.position_in(found.wanted, events[limit - 1])) if len(events) > limit else None
         searched = " ".join(found.wanted.words) if found.is_corrected else None
@@ -144,12 +144,12 @@ async def _list_by_uri(request: Request, uri: str) -> Response:
 
 async def list_mine(request: Request) -> Response:
     caller = caller_of(request)
-    asked = request.query_params.get("which", Mine.UPCOMING.value)
-    if asked not in set(Mine):
-        raise InvalidInput("which", GeneralReason.CHOOSE_ONE, choices=", ".join(Mine))
+    asked = request.query_params.get("which", MyEvents.UPCOMING.value)
+    if asked not in set(MyEvents):
+        raise InvalidInput("which", GeneralReason.CHOOSE_ONE, choices=", ".join(MyEvents))
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        found = await event_lists.mine(reader, caller.user_id, Mine(asked), after, limit + 1)
+        found = await event_lists.mine(reader, caller.user_id, MyEvents(asked), after, limit + 1)
         return json_response(await events_page(reader, request, found, limit))
 
 
@@ -220,7 +220,7 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
     viewer = caller.user_id if caller else None
     if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)):
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    raise_if_gone(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
+    raise_if_gone(event, is_involved=viewer is not None and (mine is not None or event.author_id == viewer))
     return event
 
 
@@ -241,7 +241,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     co_hosts = await co_host_queries.co_hosts_of(reader, ids)
     others = [user_id for several in co_hosts.values() for user_id in several]
     names = await shown_names(reader, [*(event.author_id for event in events), *others])
-    run = await seeing.run_among(reader, events, viewer)
+    run = await seeing.managed_among(reader, events, viewer)
     own = [event.id for event in events if event.author_id == viewer]
     statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, own)
     has_agreed = viewer is not None and (await consent(reader, viewer)).is_given

@@ -60,7 +60,7 @@ async def facts_of(
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
     mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
-    hosted = await seeing.run_among(reader, events, viewer)
+    hosted = await seeing.managed_among(reader, events, viewer)
     cases = await cases_of(reader, events, viewer, mine=mine, counts=counts, hosted=hosted)
     faces = await faces_of(reader, list(cases.values()))
     going = [one for several in faces.values() for one in several]

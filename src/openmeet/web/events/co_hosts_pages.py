@@ -11,7 +11,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from groundwork.signing_key import SigningKey
 from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing, time_and_place
 from openmeet.domain.events.model import Event, EventId, EventSlug
@@ -59,9 +59,9 @@ async def invite(request: Request) -> Response:
             one = await co_hosts.invite(tx, caller, _slug(request), whom, for_series=bool(typed.get("for_series")))
             await spend_on_invitations(request, caller.user_id, [one.email or whom])
     except InvalidForm as wrong:
-        return await _list(request, typed_again(typed, wrong), status=400)
+        return await _list(request, form_with_problems(typed, wrong), status=400)
     except (Refused, TooMany) as refused:
-        return await _list(request, Typed(typed, {"whom": refused.why}), status=422)
+        return await _list(request, FormState(typed, {"whom": refused.why}), status=422)
     return go(f"/events/{quote(_slug(request))}/hosts", flash="co_host_invited")
 
 
@@ -83,7 +83,7 @@ async def offer(request: Request) -> Response:
             co_host = CoHostId(request.path_params["co_host"])
             await ownership.offer(tx, caller_of(request), _slug(request), co_host)
     except Refused as refused:
-        return await _list(request, Typed({}, {"": refused.why}), status=422)
+        return await _list(request, FormState({}, {"": refused.why}), status=422)
     return go(f"/events/{quote(_slug(request))}/hosts", flash="event_offered")
 
 
@@ -140,7 +140,7 @@ _MAY = {
 }
 
 
-async def _list(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _list(request: Request, typed: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)

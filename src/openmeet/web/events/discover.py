@@ -114,7 +114,7 @@ def _days_label(typed: Mapping[str, str]) -> str:
 
 def path_of(typed: Mapping[str, str], view: str, **changes: str) -> str:
     """The URL of the current search with these fields changed."""
-    asked = query.asked_again(typed, **changes, **({"view": view} if view else {}))
+    asked = query.query_string(typed, **changes, **({"view": view} if view else {}))
     return f"/?{asked}" if asked else "/"
 
 

@@ -13,12 +13,12 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Unavailable
 from groundwork.geo_points import Near
-from groundwork.http.forms import Typed, typed_again
+from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.trust import FrontPageChoice
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
-from openmeet.domain.search import event_lists, forgiving, front_page, query, search
+from openmeet.domain.search import corrected_search, event_lists, front_page, query, search
 from openmeet.domain.search.event_lists import EventCursor
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
@@ -51,7 +51,7 @@ class SubmittedSearch:
     """
 
     typed: dict[str, str]
-    shown: Typed
+    shown: FormState
     choices: places.PlaceLinks
     view: str
     after: EventCursor | None
@@ -102,7 +102,7 @@ async def show_discover(request: Request) -> Response:
             try:
                 wanted = replace(query.wanted_of(asked.typed, asked.viewer), once_per_series=True)
             except InvalidForm as wrong:
-                shown = typed_again(shown.values, wrong)
+                shown = form_with_problems(shown.values, wrong)
             else:
                 found = await _found(request, reader, asked, wanted, zone)
         if found is not None and asked.is_search and not found.events and asked.is_first_page:
@@ -121,20 +121,20 @@ async def _submitted(request: Request) -> SubmittedSearch | Response:
     typed = {name: request.query_params.get(name, "") for name in query.FIELDS}
     view = MAP if request.query_params.get("view", "") == MAP else ""
     choices = places.PlaceLinks()
-    shown = Typed(typed)
+    shown = FormState(typed)
     try:
         typed = places.add_point(request, typed)
-        shown = Typed(typed | {"near": query.near_name(typed)})
+        shown = FormState(typed | {"near": query.near_name(typed)})
     except InvalidForm as wrong:
         try:
             choices = await places.links(request, typed)
             if choices.credit and len(choices.links) == 1:
                 return go(choices.links[0].path + (f"&view={view}" if view else ""))
-            shown = Typed(typed) if choices.links else typed_again(typed, wrong)
+            shown = FormState(typed) if choices.links else form_with_problems(typed, wrong)
         except Unavailable as later:
-            shown = Typed(typed, {"near": later.why})
+            shown = FormState(typed, {"near": later.why})
     except Unavailable as later:
-        shown = Typed(typed, {"near": later.why})
+        shown = FormState(typed, {"near": later.why})
     caller = caller_or_none(request)
     after = event_lists.unpack(request.query_params.get("after", ""))
     return SubmittedSearch(typed, shown, choices, view, after, caller.user_id if caller else None)
@@ -149,7 +149,7 @@ async def _found(
     if asked.is_search:
         if wanted.words and asked.is_first_page:
             named = await search_hints.named_links(request, reader, wanted, asked.typed, zone)
-        answer = await forgiving.coming(
+        answer = await corrected_search.coming(
             database_of(request),
             reader,
             wanted,
@@ -220,7 +220,7 @@ def _events_context(
         "more": more,
         "named": found.named if found else [],
         "forgiven": found.forgiven if found else "",
-        "map": map_pages.of_search(request, events, near, query.asked_again(asked.typed))
+        "map": map_pages.of_search(request, events, near, query.query_string(asked.typed))
         if asked.view and found is not None
         else None,
     }
@@ -231,7 +231,7 @@ def _form_context(
 ) -> dict[str, object]:
     """The part of the context that is about the search: its form, chips and links."""
     typed, wanted = asked.typed, found.wanted if found else None
-    again = query.asked_again(typed)
+    again = query.query_string(typed)
     # Private results have no feed, because feed readers have no session.
     follows = wanted is not None and wanted.of_groups_of is None
     return {

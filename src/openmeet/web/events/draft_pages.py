@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Forbidden, InvalidForm, InvalidInput, PreconditionFailed, Why, unpacked
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.errors import Forbidden, InvalidForm, InvalidInput, PreconditionFailed, Why, decode_explanation
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.events import draft_queries, drafts, queries, rules, seeing
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.reasons import EventReason
@@ -46,7 +46,7 @@ async def show(request: Request) -> Response:
         return go(f"/events/{quote(event.slug)}/edit")
     values = values_of(unpack(kept)) | selected_fields(kept, (*recurrence_form.FIELDS, PROBLEM))
     values |= {"revision": str(event.revision), "publish_at": _local(event)}
-    return await _form(request, Typed(values), event, notice=unpacked(values.get(PROBLEM, "")) or "")
+    return await _form(request, FormState(values), event, notice=decode_explanation(values.get(PROBLEM, "")) or "")
 
 
 async def save(request: Request) -> Response:
@@ -55,9 +55,9 @@ async def save(request: Request) -> Response:
     typed = place_field.read(request, await read_form(request))
     if place_field.is_asked(typed):
         filled, place = await place_field.answered(request, {**values_of(submission_of(typed)), **typed})
-        return await _form(request, Typed(filled), event, place=place)
+        return await _form(request, FormState(filled), event, place=place)
     if skipped_dates.is_pressed(typed):
-        return await _form(request, Typed({**values_of(submission_of(typed)), **typed}), event)
+        return await _form(request, FormState({**values_of(submission_of(typed)), **typed}), event)
     wish = typed.get("save", "publish")
     try:
         if wish == "draft":
@@ -69,21 +69,21 @@ async def save(request: Request) -> Response:
         return await _publish(request, event, typed, details)
     except InvalidForm as wrong:
         shown = {**values_of(submission_of(typed)), **typed, **confirmation_field(typed, PAST, wrong)}
-        return await _form(request, typed_again(shown, wrong), event, status=400)
+        return await _form(request, form_with_problems(shown, wrong), event, status=400)
     except Forbidden as wrong:
         # The author may no longer publish in the draft's group. Show the text so that it can be copied.
         shown = {**values_of(submission_of(typed)), **typed}
-        return await _form(request, Typed(shown, {"": wrong.why}), event, status=403)
+        return await _form(request, FormState(shown, {"": wrong.why}), event, status=403)
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             newest = await _draft(reader, request)
         shown = {**values_of(submission_of(typed)), **typed, "revision": str(newest.revision)}
-        return await _form(request, Typed(shown, {"": _CHANGED_MEANWHILE}), newest, status=409)
+        return await _form(request, FormState(shown, {"": _CHANGED_MEANWHILE}), newest, status=409)
 
 
 async def _form(
     request: Request,
-    typed: Typed,
+    typed: FormState,
     event: Event,
     *,
     notice: Why = "",

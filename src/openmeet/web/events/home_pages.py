@@ -21,7 +21,7 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import names_of as group_names_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.search import event_lists, front_page, search, suggestions
-from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.search.event_lists import MyEvents
 from openmeet.domain.search.suggestions import Suggestion, SuggestionReason
 from openmeet.domain.users.first_name import first_name
 from openmeet.domain.users.model import UserId
@@ -99,8 +99,8 @@ async def show_home(request: Request) -> Response:
     viewer = caller.user_id
     async with database_of(request).reader() as reader:
         now = reader.now
-        coming = await event_lists.mine(reader, viewer, Mine.UPCOMING, None, 1 + MOST_IN_WEEK)
-        hosted = await event_lists.mine(reader, viewer, Mine.HOSTING, None, MOST_HOSTED)
+        coming = await event_lists.mine(reader, viewer, MyEvents.UPCOMING, None, 1 + MOST_IN_WEEK)
+        hosted = await event_lists.mine(reader, viewer, MyEvents.HOSTING, None, MOST_HOSTED)
         waiting = await event_lists.waiting_for(reader, viewer, READ_WAITING)
         of_groups = await _of_groups(reader, viewer)
         tasks = await host_tasks(reader, viewer, services(request).code_key)

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.http.json_bodies import keeping, read_json
+from groundwork.http.json_bodies import read_json, with_current_values
 from openmeet.domain.attendance import capacity_change, event_hosting
 from openmeet.domain.events import rules, seeing
 from openmeet.domain.events.model import Event, EventSlug
@@ -39,7 +39,7 @@ async def save(request: Request) -> Response:
             raise NotFound(EventReason.NO_SUCH_EVENT)
         if wanted.group:
             raise InvalidInput("group", EventReason.GROUP_STAYS)
-        wanted = await keeping(request, wanted, _who_sees_what(before))
+        wanted = await with_current_values(request, wanted, _who_sees_what(before))
         details = checked(wanted, tx.now, before)
         impact = await capacity_change.by_details(tx, [(before, details)])
         event = await event_hosting.revise(

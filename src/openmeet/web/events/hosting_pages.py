@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, PreconditionFailed, Refused
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
@@ -37,7 +37,7 @@ from openmeet.web.site.tenant_routing import database_of
 # The form now carries the newest revision, so sending it again is a deliberate choice and not the same conflict.
 _CHANGED_MEANWHILE = lazy(
     "This event was changed after you opened this form. What you typed is still here. Fields that differ show the"
-    ' current version beside them. Save again to use yours, or <a href="/events/%(slug)s" target="_blank">open its page</a>'
+    ' current version next to them. Save again to use yours, or <a href="/events/%(slug)s" target="_blank">open its page</a>'
     " (in a new tab)."
 )
 
@@ -53,7 +53,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/delete", delete, methods=["POST"]),
         Route("/events/{slug}/to-draft", make_draft, methods=["POST"]),
         Route("/events/{slug}/publish", publish_again, methods=["POST"]),
-        Route("/events/{slug}/unpublish", take_back, methods=["POST"]),
+        Route("/events/{slug}/unpublish", retract_record, methods=["POST"]),
         Route("/events/{slug}/deleted-record", decide_record, methods=["POST"]),
         Route("/events/{slug}/delete-record", ask_about_record, methods=["GET"]),
         Route("/events/{slug}/delete-record", delete_record, methods=["POST"]),
@@ -64,7 +64,7 @@ async def show_edit(request: Request) -> Response:
     event, _ = await _own(request)
     if event.is_draft:
         return go(f"/events/{event.slug}/draft")
-    return form_page(request, Typed({**values_of_event(event), "revision": str(event.revision)}), event=event)
+    return form_page(request, FormState({**values_of_event(event), "revision": str(event.revision)}), event=event)
 
 
 async def save(request: Request) -> Response:
@@ -74,7 +74,7 @@ async def save(request: Request) -> Response:
     revision = typed.get("revision", "")
     if place_field.is_asked(typed):
         filled, place = await place_field.answered(request, {**values_of(submission), **typed})
-        return form_page(request, Typed(filled), event=event, place=place)
+        return form_page(request, FormState(filled), event=event, place=place)
     lowered = f"{submission.capacity} {submission.mode}"
     kept = {name: typed.get(name, "") for name in (PAST, ASKED)}
     shown = {**values_of(submission), "revision": revision, **kept}
@@ -95,7 +95,7 @@ async def save(request: Request) -> Response:
             taken = await queries.seats_taken(tx, event.id)
     except InvalidForm as wrong:
         shown |= confirmation_field(typed, PAST, wrong) | confirmation_field(typed, ASKED, wrong)
-        return form_page(request, typed_again(shown, wrong), event=event, status=400)
+        return form_page(request, form_with_problems(shown, wrong), event=event, status=400)
     except PreconditionFailed:
         newest, _ = await _own(request)
         return form_page(request, _conflicting(shown, newest), event=newest, status=409)
@@ -111,7 +111,7 @@ async def show_cancel(request: Request) -> Response:
     return page(
         request,
         "events/cancel.html",
-        {"event": event, "notified": notified, "typed": Typed({"reason": event.status_reason})},
+        {"event": event, "notified": notified, "typed": FormState({"reason": event.status_reason})},
     )
 
 
@@ -121,7 +121,7 @@ async def cancel(request: Request) -> Response:
     try:
         reason = rules.check_reason(typed.get("reason", ""))
     except InvalidForm as wrong:
-        again = {"event": event, "notified": notified, "typed": typed_again(typed, wrong)}
+        again = {"event": event, "notified": notified, "typed": form_with_problems(typed, wrong)}
         return page(request, "events/cancel.html", again, status=400)
     async with database_of(request).transaction() as tx:
         await event_hosting.cancel(tx, caller_of(request), event.slug, reason)
@@ -172,7 +172,7 @@ async def publish_again(request: Request) -> Response:
     return go(f"/events/{event.slug}", flash="event_published" if is_published else "event_tried")
 
 
-async def take_back(request: Request) -> Response:
+async def retract_record(request: Request) -> Response:
     """Retract the event's record. The event stays, and the record stays deleted until the host publishes it again."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
@@ -212,7 +212,7 @@ async def delete_record(request: Request) -> Response:
     return go(f"/events/{event.slug}", flash="taken_back")
 
 
-def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
+def _conflicting(shown: dict[str, str], newest: Event) -> FormState:
     """The submitted form, based on the newest revision, with the current values that differ."""
     kept = values_of_event(newest)
     others = {
@@ -221,7 +221,7 @@ def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
         if text != shown[name].replace("\r\n", "\n").strip()
     }
     problem = Markup(_CHANGED_MEANWHILE.filled(slug=quote(newest.slug)))  # noqa: S704  # a message of ours, with a quoted slug
-    return Typed({**shown, "revision": str(newest.revision)}, {"": problem}, others)
+    return FormState({**shown, "revision": str(newest.revision)}, {"": problem}, others)
 
 
 def _value_label(name: str, text: str) -> str:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader
-from groundwork.http.forms import Typed, read_form
+from groundwork.http.forms import FormState, read_form
 from openmeet.domain.attendance.activity import RecentChanges
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import RsvpCounts
@@ -20,7 +20,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.host_tasks.undelivered import dismiss
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.search import event_lists
-from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.search.event_lists import MyEvents
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import lazy, ngettext
@@ -42,40 +42,40 @@ PAGE_SIZE = 30
 _MOST_ASKED = 50
 
 _TABS = {
-    Mine.GOING: lazy("Going"),
-    Mine.HOSTING: lazy("Hosting"),
-    Mine.WAITING: lazy("Waiting"),
-    Mine.DRAFTS: lazy("Drafts"),
-    Mine.PAST: lazy("Past"),
+    MyEvents.GOING: lazy("Going"),
+    MyEvents.HOSTING: lazy("Hosting"),
+    MyEvents.WAITING: lazy("Waiting"),
+    MyEvents.DRAFTS: lazy("Drafts"),
+    MyEvents.PAST: lazy("Past"),
 }
 
 # Texts for an empty list: why it is empty, and the next step.
 _EMPTY = {
-    Mine.GOING: {
+    MyEvents.GOING: {
         "heading": lazy("Nothing planned yet"),
         "text": lazy("Events you said yes or maybe to show up here."),
         "path": "/",
         "action": lazy("See what’s coming up"),
     },
-    Mine.HOSTING: {
+    MyEvents.HOSTING: {
         "heading": lazy("You’re not hosting anything"),
         "text": lazy("Events you host show up here, along with who’s coming."),
         "path": "/events/new",
         "action": lazy("Create an event"),
     },
-    Mine.DRAFTS: {
+    MyEvents.DRAFTS: {
         "heading": lazy("You have no drafts"),
         "text": lazy("Events you haven’t published yet show up here."),
         "path": "/events/new",
         "action": lazy("Start a draft"),
     },
-    Mine.WAITING: {
+    MyEvents.WAITING: {
         "heading": lazy("You’re not on a waitlist"),
         "text": lazy("Events you’re on the waitlist for show up here."),
         "path": "/",
         "action": lazy("See what’s coming up"),
     },
-    Mine.PAST: {
+    MyEvents.PAST: {
         "heading": lazy("No past events yet"),
         "text": lazy("Events you hosted or went to stay here."),
         "path": "/",
@@ -126,8 +126,8 @@ async def show_mine(request: Request) -> Response:
     after = event_lists.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         counts = await event_lists.counts_of_mine(reader, caller.user_id)
-        first = next((tab for tab in _TABS if counts[tab]), Mine.GOING)
-        which = Mine(asked) if asked in set(_TABS) else first
+        first = next((tab for tab in _TABS if counts[tab]), MyEvents.GOING)
+        which = MyEvents(asked) if asked in set(_TABS) else first
         found = await event_lists.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
         groups = await day_cards(
             reader,
@@ -135,11 +135,11 @@ async def show_mine(request: Request) -> Response:
             caller.user_id,
             found[:PAGE_SIZE],
             with_sync=True,
-            is_hosting=which is Mine.HOSTING,
+            is_hosting=which is MyEvents.HOSTING,
         )
         dashboard = (
             await _dashboard(request, reader, caller.user_id, found[:PAGE_SIZE])
-            if which is Mine.HOSTING and after is None
+            if which is MyEvents.HOSTING and after is None
             else None
         )
         # The dashboard has them among its tasks.
@@ -165,7 +165,7 @@ async def show_mine(request: Request) -> Response:
         "asked_to_host": asked_to_host,
         "asks_zone": me is not None and me.time_zone is None,
         "zones": ZONES,
-        "zone_typed": Typed({"time_zone": "UTC"}),
+        "zone_typed": FormState({"time_zone": "UTC"}),
         "is_reading": bool(reading),
     }
     return page(request, "events/my_events.html", context)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from groundwork.clock import SECOND, Instant
 from groundwork.errors import InvalidForm, Why
-from groundwork.http.forms import Typed, typed_again
+from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import MOTIFS, cover_of
 from openmeet.domain.events import actions, draft_queries, drafts, pictures, queries, rules
@@ -107,7 +107,7 @@ async def show_new(request: Request) -> Response:
     values[place_field.ZONE] = values["time_zone"]
     # The user's zone may not be the event's, but it is a far better default than UTC.
     asks_zone = zone == "UTC" and kept is None
-    return await new_page(request, Typed(values), was_draft=kept is not None, asks_zone=asks_zone)
+    return await new_page(request, FormState(values), was_draft=kept is not None, asks_zone=asks_zone)
 
 
 def _first_start(now: Instant, zone: str) -> str:
@@ -129,10 +129,10 @@ async def create(request: Request) -> Response:
         shown = {**values_of(submission), **typed}
         repeats = await recurrence_preview.form_state(request, shown)
         clashes = await conflicts.in_form(request, shown, repeats.meaning)
-        return await new_page(request, Typed(shown, sent.problems), repeats=repeats, clashes=clashes)
+        return await new_page(request, FormState(shown, sent.problems), repeats=repeats, clashes=clashes)
     if place_field.is_asked(typed):
         filled, place = await place_field.answered(request, {**values_of(submission), **typed})
-        return await new_page(request, Typed(filled, sent.problems), place=place)
+        return await new_page(request, FormState(filled, sent.problems), place=place)
     if typed.get("save") == "draft" and caller is not None and not sent.problems:
         return await _begin_draft(request, submission, typed, sent.picture)
     try:
@@ -142,7 +142,7 @@ async def create(request: Request) -> Response:
         require_confirmed_past_start(request, typed, details, None)
     except InvalidForm as wrong:
         shown = {**values_of(submission), **typed, **confirmation_field(typed, PAST, wrong)}
-        return await new_page(request, typed_again(shown, wrong), status=400)
+        return await new_page(request, form_with_problems(shown, wrong), status=400)
     if caller is None:
         return await _keep_draft(request, submission, typed)
     if timing is not None:
@@ -151,7 +151,7 @@ async def create(request: Request) -> Response:
         except SeriesAlreadyCreated as made:
             renewed = {**typed, "submission": secrets.token_urlsafe(16)}
             problem = Markup(_SERIES_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
-            return _forget_draft(await new_page(request, Typed(renewed, {"": problem}), status=422))
+            return _forget_draft(await new_page(request, FormState(renewed, {"": problem}), status=422))
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, typed.get("group", ""), caller.user_id)
@@ -173,7 +173,7 @@ async def create(request: Request) -> Response:
                 "group": typed.get("group", ""),
             }
             problem = Markup(_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
-            return await new_page(request, Typed(renewed, {"": problem}), status=422)
+            return await new_page(request, FormState(renewed, {"": problem}), status=422)
         if original is not None:
             await registration.copy_of_event(tx, original, event.id)
         if draft_token:
@@ -260,7 +260,7 @@ async def show_copy(request: Request) -> Response:
     values |= {"submission": secrets.token_urlsafe(16), "group": "", "copy_of": event.slug}
     notice = gettext("A copy of “%(title)s”. When does it start?", title=event.title)
     repeats = await recurrence_preview.form_state(request, values)
-    return form_page(request, Typed(values), event=None, notice=notice, repeats=repeats)
+    return form_page(request, FormState(values), event=None, notice=notice, repeats=repeats)
 
 
 async def _keep_draft(request: Request, submission: rules.Submission, typed: Mapping[str, str]) -> Response:
@@ -284,7 +284,7 @@ async def _keep_draft(request: Request, submission: rules.Submission, typed: Map
 
 async def new_page(
     request: Request,
-    typed: Typed,
+    typed: FormState,
     *,
     was_draft: bool = False,
     status: int = 200,
@@ -311,7 +311,7 @@ async def new_page(
 
 def form_page(
     request: Request,
-    typed: Typed,
+    typed: FormState,
     *,
     event: Event | None,
     notice: Why = "",
@@ -367,7 +367,7 @@ def form_page(
     return page(request, "events/form.html", context, status=status)
 
 
-def _cover(event: Event | None, typed: Typed) -> str:
+def _cover(event: Event | None, typed: FormState) -> str:
     """The path of the picture next to the form: an upload, or the cover generated from the title."""
     if typed.value("picture_key"):
         return f"/media/{typed.value('picture_key')}/large"

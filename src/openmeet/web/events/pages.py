@@ -112,7 +112,7 @@ async def show_event(request: Request) -> Response:
             if not is_announced(event):
                 raise NotFound(EventReason.NO_SUCH_EVENT)
             return await _announced(reader, request, event, viewer)
-        raise_if_gone(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
+        raise_if_gone(event, is_involved=viewer is not None and (mine is not None or event.author_id == viewer))
         context = await _event_context(reader, request, event, caller, mine)
     return page(request, "events/event.html", context)
 
@@ -287,7 +287,7 @@ async def _hosting_context(
         if counts.unconfirmed
         else [],
         "lately": lately,
-        "new_time": lists.new_time_sentence(counts.going, await lists.people_asked_again(reader, event))
+        "new_time": lists.new_time_sentence(counts.going, await lists.count_new_time_unconfirmed(reader, event))
         if view.takes_answers(event, reader.now)
         else "",
     }

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 from openmeet.domain.events import pictures, queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.web.media.uploads import form_of, save_sent
@@ -25,7 +25,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     event = await _editable(request)
-    return _form(request, event, Typed({"alt": event.content.picture.alt if event.content.picture else ""}))
+    return _form(request, event, FormState({"alt": event.content.picture.alt if event.content.picture else ""}))
 
 
 async def save(request: Request) -> Response:
@@ -60,7 +60,7 @@ async def _editable(request: Request) -> Event:
     return event
 
 
-def _form(request: Request, event: Event, typed: Typed, *, status: int = 200) -> Response:
+def _form(request: Request, event: Event, typed: FormState, *, status: int = 200) -> Response:
     address = f"/events/{quote(event.slug)}"
     context = {"event": event, **form_of(event.content.picture, address, back=address, typed=typed)}
     return page(request, "events/picture.html", context, status=status)

@@ -145,7 +145,7 @@ class EventFieldsEdit(_FieldsEdit, kw_only=True):
         return {name: text_of(value) for name, value in sent.items() if value is not UNSET} | place
 
 
-class SaidOfDates(_FieldsOutput, kw_only=True):
+class DateDefaults(_FieldsOutput, kw_only=True):
     """Defaults for every date of a series. ``doorNote`` is shown to its host only."""
 
     venue: VenueShape

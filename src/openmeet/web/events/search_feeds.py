@@ -13,7 +13,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import Event
-from openmeet.domain.search import forgiving, front_page
+from openmeet.domain.search import corrected_search, front_page
 from openmeet.domain.search import query as searches
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.web.events import feeds
@@ -63,7 +63,7 @@ async def public_search(
     typed = places.add_point(request, {name: request.query_params.get(name, "") for name in searches.FIELDS})
     wanted = replace(searches.wanted_of(typed), once_per_series=once_per_series)
     if any(typed.values()):
-        return typed, (await forgiving.coming(database_of(request), reader, wanted, None, most)).events
+        return typed, (await corrected_search.coming(database_of(request), reader, wanted, None, most)).events
     shown = shown_of(request)
     return typed, await front_page.coming(reader, None, shown, None, most, once_per_series=once_per_series)
 
@@ -74,7 +74,7 @@ async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, I
         typed, found = await public_search(request, reader, MOST)
         changed = feeds.changed_at(found, reader.now)
     public_url = services(request).settings.public_url
-    asked = searches.asked_again(typed)
+    asked = searches.query_string(typed)
     query = f"?{asked}" if asked else ""
     address = f"{public_url}/events.{kind}{query}"
     return Feed(searches.name_of(typed), address, f"{public_url}/{query}", address), found, public_url, changed

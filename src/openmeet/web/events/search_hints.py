@@ -13,7 +13,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.profiles import queries as profiles
-from openmeet.domain.search import forgiving, front_page, query, search
+from openmeet.domain.search import corrected_search, front_page, query, search
 from openmeet.domain.search.known_names import has_name, known_names
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.search.topic_words import topic_of
@@ -98,7 +98,7 @@ async def corrected_links(
     if there are none.
     """
     is_name = any(one.is_place for one in named)
-    corrected = await forgiving.corrected_words(
+    corrected = await corrected_search.corrected_words(
         database_of(request), reader, wanted.words, is_name=is_name, may_drop_words=True
     )
     if corrected is None:
@@ -169,7 +169,7 @@ def _place_link(request: Request, wanted: SearchQuery, typed: Mapping[str, str],
             NamedLink(
                 words if rest else gettext("Near %(place)s", place=label),
                 gettext("Place"),
-                "/?" + query.asked_again(typed, q=rest, near=places.near_value(place, label)),
+                "/?" + query.query_string(typed, q=rest, near=places.near_value(place, label)),
                 icon="place",
                 others_heading=words if rest else gettext("Events near %(place)s", place=label),
                 around=SearchQuery(words=others, near=near, viewer=wanted.viewer, once_per_series=True),
@@ -187,7 +187,7 @@ def _topic_link(wanted: SearchQuery, typed: Mapping[str, str]) -> list[NamedLink
         NamedLink(
             label,
             gettext("Category"),
-            "/?" + query.asked_again(typed, q="", category=topic.value),
+            "/?" + query.query_string(typed, q="", category=topic.value),
             icon="search",
             others_heading=label,
             around=SearchQuery(topics=(f"category:{topic.value}",), viewer=wanted.viewer, once_per_series=True),

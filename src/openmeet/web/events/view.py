@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 from openmeet.domain.attendance import rules
 from openmeet.domain.attendance.answer_state import REPLY_OF_STATUS
 from openmeet.domain.attendance.faces import sees_who_comes
@@ -184,7 +184,7 @@ def view_of(
         "list_audience": registration_settings.list_audience.value,
         "is_hosting": is_hosting,
         "fields": forms.fields_of(event, registration_settings, mine),
-        "typed": Typed(forms.values_of(mine)),
+        "typed": FormState(forms.values_of(mine)),
         "takes_guests": can_answer
         and registration_settings.takes_guests
         and event.visibility is not Visibility.PRIVATE,

@@ -78,7 +78,7 @@ def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
             continue
         words = answer_texts.label_of(bar, action, case.people_asking)
         spoken = f"{words}: {card.title}"
-        if action in {AnswerAction.GOING, AnswerAction.DECLINED} and not bar.is_state:
+        if action in {AnswerAction.GOING, AnswerAction.DECLINED} and not bar.shows_answer:
             buttons.append(HomeButton(words, spoken, reply=RsvpReply(action.value).value))
         elif action is AnswerAction.DECIDE:
             buttons.append(HomeButton(words, spoken, path=f"{path}/attendees?tab=asking"))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, TooMany, kind_of
-from groundwork.http.forms import read_form, typed_again
+from groundwork.http.forms import form_with_problems, read_form
 from openmeet.domain.groups import actions, announcements
 from openmeet.domain.groups.invitation_queries import BY_CLOCK, IN_ANOTHER_APP
 from openmeet.domain.groups.model import MAX_KEY, AnnouncementId, Group, GroupLogAction, GroupLogEntry, GroupRole
@@ -140,7 +140,10 @@ async def announce(request: Request) -> Response:
             typed = {**typed, "submission": ""}
         async with database_of(request).reader() as reader:
             context = await view.view_of(
-                reader, await see(reader, request), typed_again(typed, problem), services(request).settings.public_url
+                reader,
+                await see(reader, request),
+                form_with_problems(typed, problem),
+                services(request).settings.public_url,
             )
         return page(request, "groups/group.html", context, status=kind_of(wrong).http_status)
     return go(path_of(group) + "#announcements", flash="announced")

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
-from groundwork.http.json_bodies import json_response, keeping, read_json
+from groundwork.http.json_bodies import json_response, read_json, with_current_values
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, membership_queries, queries, rules
 from openmeet.domain.groups.membership_queries import ListedGroup
@@ -30,7 +30,7 @@ from openmeet.web.groups.schemas import (
     GroupInput,
     GroupList,
     GroupOutput,
-    Knock,
+    JoinInput,
     MembershipOutput,
     group_shown,
     membership_shown,
@@ -100,7 +100,7 @@ async def save(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         # Check access before the body. Otherwise errors in the body would reveal that a hidden group exists.
         before, mine = await actions.visible(tx, slug_of(request), caller.user_id)
-        wanted = await keeping(request, wanted, _who_gets_in(before))
+        wanted = await with_current_values(request, wanted, _who_gets_in(before))
         details = forms.check(wanted.submission())
         group = await group_hosting.revise(
             tx, caller, slug_of(request), details, expected_revision=expected_revision(request)
@@ -153,7 +153,7 @@ async def list_events(request: Request) -> Response:
 
 async def join(request: Request) -> Response:
     caller = caller_of(request)
-    answer = (await read_json(request, Knock)).answer
+    answer = (await read_json(request, JoinInput)).answer
     async with database_of(request).transaction() as tx:
         mine = await actions.join(tx, caller, slug_of(request), answer)
     return json_response(membership_shown(mine))
@@ -303,7 +303,7 @@ OPERATIONS = (
         "Join the group, or request to join; repeating it changes nothing",
         join,
         {200: MembershipOutput},
-        Knock,
+        JoinInput,
         failures=(404, 422),
     ),
     ApiOperation(

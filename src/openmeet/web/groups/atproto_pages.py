@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Explanation, InvalidInput, NotFound, Refused
-from groundwork.http.forms import EMPTY, Typed, read_form
+from groundwork.http.forms import EMPTY, FormState, read_form
 from groundwork.outbox.jobs import JobState, find
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, publication_settings
@@ -147,7 +147,7 @@ async def save(request: Request) -> Response:
             await publication_settings.show_membership(tx, caller, slug_of(request), is_public=is_public)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except Refused as refused:
-        return await _page(request, Typed(typed, {"": refused.why}), status=422)
+        return await _page(request, FormState(typed, {"": refused.why}), status=422)
     return go(path_of(group, "network"), flash="membership_shown" if is_public else "membership_hidden")
 
 
@@ -164,13 +164,13 @@ async def make_repository(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             group = await group_hosting.open_account(tx, caller, slug_of(request), handle)
     except InvalidInput as wrong:
-        return await _ask_repository(request, keeper, Typed(typed, {wrong.field: wrong.why}), status=400)
+        return await _ask_repository(request, keeper, FormState(typed, {wrong.field: wrong.why}), status=400)
     except Refused as refused:
-        return await _ask_repository(request, keeper, Typed(typed, {"": refused.why}), status=422)
+        return await _ask_repository(request, keeper, FormState(typed, {"": refused.why}), status=422)
     return go(path_of(group, "network"), flash="group_repository_asked")
 
 
-async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see_network(reader, request)
         moved = elsewhere(request, seen.group)
@@ -196,7 +196,7 @@ def _confirmed_handle(typed: dict[str, str], keeper: Keeper) -> str:
     return check_handle(typed.get("handle", ""), keeper.handle_domain)
 
 
-async def _ask_repository(request: Request, keeper: Keeper, typed: Typed, *, status: int = 200) -> Response:
+async def _ask_repository(request: Request, keeper: Keeper, typed: FormState, *, status: int = 200) -> Response:
     caller_of(request)
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.TRANSFER)
@@ -207,7 +207,7 @@ async def _ask_repository(request: Request, keeper: Keeper, typed: Typed, *, sta
             return moved
     handle = suggest_handle(seen.group.details.name, seen.group.id, keeper.handle_domain)
     context = context_of(seen, f"{seen.path}/network") | {
-        "typed": Typed({"handle": handle, **typed.values}, typed.problems),
+        "typed": FormState({"handle": handle, **typed.values}, typed.problems),
         "labels": LABELS,
         "domain": keeper.handle_domain,
     }

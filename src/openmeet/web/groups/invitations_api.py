@@ -134,7 +134,7 @@ async def revoke(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def show_door(request: Request) -> Response:
+async def show_invitation(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         invitation, group = await administration.usable_invitation(reader, invitation_of(request))
         names = await shown_names(reader, [invitation.invited_by])
@@ -229,7 +229,7 @@ OPERATIONS = (
         _DOOR,
         "showInvitation",
         "The group of an invitation, for anyone with its token; changes nothing",
-        show_door,
+        show_invitation,
         {200: InvitedGroupOutput},
         needs_session=False,
         failures=(404,),

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, TooMany
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
 from openmeet.domain.groups.administration import InvitationPreview
 from openmeet.domain.groups.model import INSIDE, INVITATION_DAYS, MAX_LINK_DAYS, MAX_MAILS_A_DAY, MAX_USES, InvitationId
@@ -40,7 +40,7 @@ def routes() -> list[Route]:
     would match it too.
     """
     return [
-        Route("/groups/invitations/{token}", show_door, methods=["GET"]),
+        Route("/groups/invitations/{token}", show_invitation, methods=["GET"]),
         Route("/groups/invitations/{token}", answer, methods=["POST"]),
         Route("/groups/{slug}/invitations", show_invitations, methods=["GET"]),
         Route("/groups/{slug}/invitations/link", make_link, methods=["POST"]),
@@ -49,7 +49,7 @@ def routes() -> list[Route]:
     ]
 
 
-async def show_door(request: Request) -> Response:
+async def show_invitation(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         invitation, group = await administration.usable_invitation(reader, invitation_of(request))
@@ -111,7 +111,7 @@ async def answer(request: Request) -> Response:
 
 
 async def show_invitations(request: Request) -> Response:
-    return await _page(request, Typed(_AT_FIRST))
+    return await _page(request, FormState(_AT_FIRST))
 
 
 async def make_link(request: Request) -> Response:
@@ -123,7 +123,7 @@ async def make_link(request: Request) -> Response:
             link = await administration.invite_by_link(tx, caller, slug_of(request), uses=uses, days=days)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
-        return await _page(request, typed_again({**_AT_FIRST, **typed}, wrong), status=400)
+        return await _page(request, form_with_problems({**_AT_FIRST, **typed}, wrong), status=400)
     return go(path_of(group, "invitations") + f"#invitation-{link.id}", flash="link_made")
 
 
@@ -137,16 +137,16 @@ async def send_mails(request: Request) -> Response:
             async with database_of(request).reader() as reader:
                 seen = await see(reader, request, GroupPermission.INVITE)
                 mails = await administration.preview_invitations(reader, services(request).code_key, seen.group, text)
-            return await _page(request, Typed({**_AT_FIRST, **typed}), preview=mails)
+            return await _page(request, FormState({**_AT_FIRST, **typed}), preview=mails)
         async with database_of(request).transaction() as tx:
             mails = await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
             await spend_on_invitations(request, caller.user_id, mails.fresh)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
-        return await _page(request, typed_again({**_AT_FIRST, **typed}, wrong), status=400)
+        return await _page(request, form_with_problems({**_AT_FIRST, **typed}, wrong), status=400)
     except TooMany as many:
         problem = InvalidForm({"emails": many.why})
-        return await _page(request, typed_again({**_AT_FIRST, **typed}, problem), status=429)
+        return await _page(request, form_with_problems({**_AT_FIRST, **typed}, problem), status=429)
     return go(path_of(group, "invitations"), flash="mails_sent")
 
 
@@ -160,7 +160,7 @@ async def revoke(request: Request) -> Response:
 
 
 async def _page(
-    request: Request, typed: Typed, *, preview: InvitationPreview | None = None, status: int = 200
+    request: Request, typed: FormState, *, preview: InvitationPreview | None = None, status: int = 200
 ) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.INVITE)

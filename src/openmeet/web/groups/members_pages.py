@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.groups import actions, administration, queries, rules
 from openmeet.domain.groups.model import INSIDE, GroupRole, MemberId, Membership
 from openmeet.domain.groups.reasons import GroupReason
@@ -149,7 +149,7 @@ async def decide(request: Request) -> Response:
         raise InvalidInput("decision", GeneralReason.CHOOSE_ONE, choices="approve, decline")
     if not people:
         nobody = InvalidForm({"people": GroupReason.PEOPLE_NEEDED})
-        return await _requests(request, typed_again(typed, nobody), status=400)
+        return await _requests(request, form_with_problems(typed, nobody), status=400)
     async with database_of(request).transaction() as tx:
         decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=wish == "approve")
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
@@ -158,7 +158,7 @@ async def decide(request: Request) -> Response:
     return go(path_of(group, "requests"), flash="requests_approved" if wish == "approve" else "requests_declined")
 
 
-async def _requests(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _requests(request: Request, typed: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.APPROVE)
         moved = elsewhere(request, seen.group)

@@ -179,7 +179,7 @@ OPERATIONS = (
         f"{_PATH}/return",
         "takeBack",
         "Take back a group that was taken over",
-        _step(ownership.take_back),
+        _step(ownership.reclaim_ownership),
         _ANSWERS,
         failures=_FAILURES,
     ),

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.groups import invitation_queries, membership_queries, ownership, rules
 from openmeet.domain.groups.model import (
     LONGEST_ABSENCE,
@@ -43,7 +43,7 @@ _STEPS: dict[str, tuple[Step, str]] = {
     "ask": (ownership.ask, "takeover_asked"),
     "stop": (ownership.stop, "takeover_stopped"),
     "take over": (ownership.take_over, "taken_over"),
-    "take back": (ownership.take_back, "taken_back_group"),
+    "take back": (ownership.reclaim_ownership, "taken_back_group"),
 }
 
 
@@ -66,9 +66,9 @@ async def act(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             group, flash = await _done(tx, caller, slug_of(request), typed)
     except InvalidForm as wrong:
-        return await _page(request, typed_again(typed, wrong), status=400)
+        return await _page(request, form_with_problems(typed, wrong), status=400)
     except Refused as refused:
-        return await _page(request, Typed(typed, {"": refused.why}), status=422)
+        return await _page(request, FormState(typed, {"": refused.why}), status=422)
     return go(path_of(group, "ownership"), flash=flash)
 
 
@@ -90,7 +90,7 @@ async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, typed: dict[st
     raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="offer, arrange, " + ", ".join(_STEPS))
 
 
-async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.SEE_MEMBERS)
         moved = elsewhere(request, seen.group)
@@ -104,7 +104,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "wait_days": str(plan.wait_days),
         "heir": "",
     }
-    context["typed"] = Typed(values | dict(typed.values), typed.problems)
+    context["typed"] = FormState(values | dict(typed.values), typed.problems)
     return page(request, "groups/group_ownership.html", context, status=status)
 
 

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.groups import actions, membership_queries, queries
 from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
@@ -226,11 +226,11 @@ async def join(request: Request) -> Response:
             mine = await actions.join(tx, caller, slug_of(request), typed.get("answer", ""))
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
-        return await _again(request, typed_again(typed, wrong))
+        return await _again(request, form_with_problems(typed, wrong))
     return go(path_of(group), flash=_JOINED.get(mine.role, "group_joined"))
 
 
-async def _again(request: Request, typed: Typed) -> Response:
+async def _again(request: Request, typed: FormState) -> Response:
     async with database_of(request).reader() as reader:
         context = await view.view_of(reader, await see(reader, request), typed, services(request).settings.public_url)
     return page(request, "groups/group.html", context, status=400)

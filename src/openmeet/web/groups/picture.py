@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 from openmeet.domain.groups import pictures, rules
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
@@ -27,7 +27,7 @@ async def show(request: Request) -> Response:
     moved = elsewhere(request, seen.group)
     if moved is not None:
         return moved
-    return _form(request, seen, Typed({"alt": seen.group.picture.alt if seen.group.picture else ""}))
+    return _form(request, seen, FormState({"alt": seen.group.picture.alt if seen.group.picture else ""}))
 
 
 async def save(request: Request) -> Response:
@@ -59,7 +59,7 @@ async def _editable(request: Request) -> GroupAccess:
     return seen
 
 
-def _form(request: Request, seen: GroupAccess, typed: Typed, *, status: int = 200) -> Response:
+def _form(request: Request, seen: GroupAccess, typed: FormState, *, status: int = 200) -> Response:
     settings = f"{seen.path}/settings"
     theirs = seen.group.network.avatar_cid is not None
     form = form_of(seen.group.picture, seen.path, back=settings, typed=typed, theirs=theirs)

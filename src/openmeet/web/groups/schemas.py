@@ -126,7 +126,7 @@ class MemberList(msgspec.Struct, rename="camel"):
     cursor: str | None
 
 
-class Knock(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class JoinInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The reply to the group's question, if there is one."""
 
     answer: str = ""

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import parse_handle
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused, RemoteFailed, RemoteSlow
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, administration, invitation_queries
 from openmeet.domain.groups.model import MAX_KEY, GroupRole, GroupVisibility
@@ -40,7 +40,7 @@ LABELS = {
     "time_zone": lazy("Time zone"),
     "join_policy": lazy("How people join"),
     "join_question": lazy("A question for people who ask to join"),
-    "visibility": lazy("Who sees it"),
+    "visibility": lazy("Who can see it"),
     "promotion_level": lazy("What other apps get of its events"),
     "address": lazy("Address"),
     "did": lazy("Person"),
@@ -72,7 +72,7 @@ async def show_new(request: Request) -> Response:
         user = await by_id(reader, caller.user_id)
     zone = (user and user.time_zone) or services(request).settings.time_zone
     values = values_of(GroupSubmission(time_zone=zone)) | {"submission": secrets.token_urlsafe(16)}
-    return _form(request, Typed(values), None)
+    return _form(request, FormState(values), None)
 
 
 async def create(request: Request) -> Response:
@@ -85,11 +85,11 @@ async def create(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             group = await actions.create(tx, caller, details, submission_key=key or None)
     except InvalidForm as wrong:
-        return _form(request, typed_again({**values_of(submission), "submission": key}, wrong), None, status=400)
+        return _form(request, form_with_problems({**values_of(submission), "submission": key}, wrong), None, status=400)
     except actions.GroupAlreadyCreated as made:
         again = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
         problem = Markup(_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
-        return _form(request, Typed(again, {"": problem}), None, status=422)
+        return _form(request, FormState(again, {"": problem}), None, status=422)
     return go(path_of(group), flash="group_created" if group.revision == 1 else "made_before")
 
 
@@ -98,7 +98,7 @@ async def show_settings(request: Request) -> Response:
     moved = elsewhere(request, seen.group)
     if moved is not None:
         return moved
-    return _form(request, Typed(_values(seen)), seen)
+    return _form(request, FormState(_values(seen)), seen)
 
 
 async def save(request: Request) -> Response:
@@ -115,12 +115,14 @@ async def save(request: Request) -> Response:
                 tx, caller, seen.group.slug, details, expected_revision=revision_in_form(revision)
             )
     except InvalidForm as wrong:
-        return _form(request, typed_again(shown, wrong), seen, status=400)
+        return _form(request, form_with_problems(shown, wrong), seen, status=400)
     except PreconditionFailed:
         newest = await _seen(request, GroupPermission.EDIT_GROUP)
         kept = values_of_group(newest.group)
         others = {name: text for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()}
-        again = Typed({**shown, "revision": str(newest.group.revision)}, {"": GroupReason.CHANGED_WHILE_OPEN}, others)
+        again = FormState(
+            {**shown, "revision": str(newest.group.revision)}, {"": GroupReason.CHANGED_WHILE_OPEN}, others
+        )
         return _form(request, again, newest, status=409)
     return go(path_of(group, "settings"), flash="group_saved")
 
@@ -133,7 +135,7 @@ async def choose_address(request: Request) -> Response:
             group = await actions.choose_address(tx, caller, slug_of(request), typed.get("address", ""))
     except InvalidForm as wrong:
         seen = await _seen(request, GroupPermission.EDIT_GROUP)
-        return _form(request, typed_again(_values(seen) | typed, wrong), seen, status=400)
+        return _form(request, form_with_problems(_values(seen) | typed, wrong), seen, status=400)
     return go(path_of(group, "settings"), flash="address_chosen")
 
 
@@ -154,7 +156,7 @@ async def change_follows(request: Request) -> Response:
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except (InvalidForm, Refused) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"did": wrong.why})
-        return await _follows(request, typed_again(typed, problem), status=400)
+        return await _follows(request, form_with_problems(typed, problem), status=400)
     return go(path_of(group, "follows"), flash="did_unfollowed" if typed.get("unfollow") else "did_followed")
 
 
@@ -182,7 +184,7 @@ async def _did_of(request: Request, typed: str) -> str:
         raise InvalidForm({"did": GroupReason.MALFORMED_DID}) from None
 
 
-async def _follows(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _follows(request: Request, typed: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.FOLLOW)
         moved = elsewhere(request, seen.group)
@@ -210,13 +212,13 @@ async def delete(request: Request) -> Response:
     seen = await _seen(request, GroupPermission.DELETE)
     if " ".join(typed.get("name", "").split()) != seen.group.details.name:
         wrong = InvalidForm({"name": GroupReason.NAME_TO_CONFIRM(label=seen.group.details.name)})
-        return await _ask_delete(request, typed_again(typed, wrong), status=400)
+        return await _ask_delete(request, form_with_problems(typed, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await actions.delete(tx, caller, slug_of(request))
     return go("/groups?which=mine", flash="group_deleted")
 
 
-async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _ask_delete(request: Request, typed: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.DELETE)
         moved = elsewhere(request, seen.group)
@@ -243,7 +245,7 @@ def _values(seen: GroupAccess) -> dict[str, str]:
     return values_of_group(seen.group) | {"revision": str(seen.group.revision), "address": seen.group.slug}
 
 
-def _form(request: Request, typed: Typed, seen: GroupAccess | None, *, status: int = 200) -> Response:
+def _form(request: Request, typed: FormState, seen: GroupAccess | None, *, status: int = 200) -> Response:
     context: dict[str, object] = {
         "typed": typed,
         "labels": LABELS,

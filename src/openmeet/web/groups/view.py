@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 from openmeet.domain.covers.drawing import data_url
 from openmeet.domain.covers.model import cover_of_group
 from openmeet.domain.events.model import Event
@@ -162,7 +162,7 @@ def _card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> 
     )
 
 
-async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: str) -> dict[str, object]:
+async def view_of(reader: Reader, seen: GroupAccess, typed: FormState, public_url: str) -> dict[str, object]:
     """The template context of a group's page. ``typed`` has the reply to its question or the announcement being
     written.
     """

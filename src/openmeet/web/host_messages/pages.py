@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooMany
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.events.model import MAX_KEY, Event, EventSlug
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import check
@@ -53,7 +53,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     typed = {"submission": secrets.token_urlsafe(16), f"addressees.{Addressees.GOING.value}": "yes"}
-    return await _form(request, Typed(typed))
+    return await _form(request, FormState(typed))
 
 
 async def write(request: Request) -> Response:
@@ -74,11 +74,11 @@ async def write(request: Request) -> Response:
                 submission_key=typed.get("submission", "")[:MAX_KEY] or None,
             )
     except InvalidForm as wrong:
-        return await _form(request, typed_again(typed, wrong), status=400)
+        return await _form(request, form_with_problems(typed, wrong), status=400)
     except (Refused, TooMany) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
         renewed = {"submission": secrets.token_urlsafe(16)} if isinstance(refused, actions.AlreadyWritten) else {}
-        return await _form(request, Typed({**typed, **renewed}, {"": refused.why}), status=status)
+        return await _form(request, FormState({**typed, **renewed}, {"": refused.why}), status=status)
     flash = "message_sent" if one.state is MessageState.SENT else "message_scheduled"
     return go(f"/events/{quote(_slug(request))}/messages", flash=flash)
 
@@ -111,11 +111,11 @@ async def _preview(request: Request, typed: dict[str, str], chosen: list[str], s
         "whom": ", ".join(str(WORDS[one]) for one in whom),
         "at": "" if send_at is None else _when(send_at, event),
     }
-    return await _form(request, Typed(typed), preview=preview)
+    return await _form(request, FormState(typed), preview=preview)
 
 
 async def _form(
-    request: Request, typed: Typed, *, preview: dict[str, object] | None = None, status: int = 200
+    request: Request, typed: FormState, *, preview: dict[str, object] | None = None, status: int = 200
 ) -> Response:
     async with database_of(request).reader() as reader:
         caller = caller_of(request)

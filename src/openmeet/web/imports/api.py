@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from groundwork.errors import InvalidInput, NotFound, unpacked
+from groundwork.errors import InvalidInput, NotFound, decode_explanation
 from groundwork.http.json_bodies import json_response, read_json
 from groundwork.http.json_names import json_name
 from openmeet.domain.imports import events, people, queries
@@ -268,7 +268,7 @@ async def _shown(request: Request, caller: Caller, arrived: Import, reading: Fil
             report.get("made", []),
             report.get("updated", []),
             int(report.get("known", 0)),
-            [explain(unpacked(one)) for one in report.get("left_out", [])],
+            [explain(decode_explanation(one)) for one in report.get("left_out", [])],
             int(report.get("new", 0)),
         )
         return made

@@ -15,7 +15,7 @@ from openmeet.domain.imports.model import FileReading, Import, ImportId, Medium,
 from openmeet.domain.imports.people import InvitationTarget
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.users.model import Caller
-from openmeet.web.calendar.pages import outgoing_of, zone_of
+from openmeet.web.calendar.pages import calendar_fetcher_of, zone_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
@@ -57,7 +57,7 @@ async def reading_of(request: Request, reader: Reader, caller: Caller) -> FileRe
 
 
 async def _fetched(request: Request, url: str) -> tuple[bytes, Medium]:
-    http = outgoing_of(request).http
+    http = calendar_fetcher_of(request).http
     answered = await http.get(url, timeout_seconds=SECONDS, max_bytes=max(MAX_BYTES, MAX_PAGE), redirects=3)
     body = answered.expect_ok().body
     is_calendar = body.removeprefix(b"\xef\xbb\xbf").lstrip()[: len(_BEGINNING)].upper() == _BEGINNING

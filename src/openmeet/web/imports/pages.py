@@ -9,9 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, PreconditionFailed, unpacked
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, PreconditionFailed, decode_explanation
 from groundwork.http.faults import form_status_of, headers_of
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import EventId
@@ -63,7 +63,7 @@ def routes() -> list[Route]:
         Route("/import", show_start, methods=["GET"]),
         Route("/import", start, methods=["POST"]),
         Route("/import/{import_id}", show, methods=["GET"]),
-        Route("/import/{import_id}", bring, methods=["POST"]),
+        Route("/import/{import_id}", import_upload, methods=["POST"]),
         Route("/import/lists/{what}/{slug}", show_list, methods=["GET"]),
         Route("/import/lists/{what}/{slug}", send, methods=["POST"]),
         Route("/arrivals/{token}", show_invitation, methods=["GET"]),
@@ -89,10 +89,10 @@ async def start(request: Request) -> Response:
             request, caller, target, url=typed.get("url", "").strip(), content=content, name=name
         )
     except InvalidForm as wrong:
-        return _start(request, target, typed_again(typed, wrong), status=400)
+        return _start(request, target, form_with_problems(typed, wrong), status=400)
     except Failure as failure:
         at = "url" if typed.get("url", "").strip() and not content else "file"
-        again = typed_again(typed, InvalidForm({at: failure.why}))
+        again = form_with_problems(typed, InvalidForm({at: failure.why}))
         return _start(request, target, again, status=form_status_of(failure), headers=headers_of(failure))
     return go(f"/import/{import_id}")
 
@@ -107,7 +107,7 @@ async def show(request: Request) -> Response:
     return await _show_people(request, caller, arrived)
 
 
-async def bring(request: Request) -> Response:
+async def import_upload(request: Request) -> Response:
     """Import the upload. If the button says so, set the time zone of events or the columns of a list instead."""
     caller = caller_of(request)
     typed = await read_form(request, max_fields=600)
@@ -120,7 +120,7 @@ async def bring(request: Request) -> Response:
             async with database_of(request).transaction() as tx:
                 await events.choose_zone(tx, arrived, typed.get(ZONE, ""))
         except InvalidForm as wrong:
-            return await _show_events(request, caller, arrived, reading, typed_again(typed, wrong), status=400)
+            return await _show_events(request, caller, arrived, reading, form_with_problems(typed, wrong), status=400)
         return go(f"{here}#zone")
     if arrived.what is What.EVENTS:
         chosen = frozenset(name.removeprefix("event-") for name in typed if name.startswith("event-"))
@@ -156,7 +156,7 @@ async def send(request: Request) -> Response:
     typed = await read_form(request)
     what, slug = _what(request), request.path_params["slug"]
     if typed.get("act") == "preview":
-        return await _list(request, caller, Typed(typed))
+        return await _list(request, caller, FormState(typed))
     expected = typed.get("expected", "")
     try:
         async with database_of(request).transaction() as tx:
@@ -169,9 +169,9 @@ async def send(request: Request) -> Response:
                 expected=int(expected) if expected.isascii() and expected.isdigit() and len(expected) < 9 else -1,
             )
     except InvalidForm as wrong:
-        return await _list(request, caller, typed_again(typed, wrong), status=400)
+        return await _list(request, caller, form_with_problems(typed, wrong), status=400)
     except PreconditionFailed as failed:
-        return await _list(request, caller, typed_again(typed, InvalidForm({"message": failed.why})), status=412)
+        return await _list(request, caller, form_with_problems(typed, InvalidForm({"message": failed.why})), status=412)
     return go(_list_path(target), flash="people_invited")
 
 
@@ -240,9 +240,17 @@ async def _uids(
 
 
 async def _show_events(
-    request: Request, caller: Caller, arrived: Import, reading: FileReading, typed: Typed = EMPTY, *, status: int = 200
+    request: Request,
+    caller: Caller,
+    arrived: Import,
+    reading: FileReading,
+    typed: FormState = EMPTY,
+    *,
+    status: int = 200,
 ) -> Response:
-    left_out = [] if arrived.outcome is None else [unpacked(one) for one in arrived.outcome.get("left_out", [])]
+    left_out = (
+        [] if arrived.outcome is None else [decode_explanation(one) for one in arrived.outcome.get("left_out", [])]
+    )
     context: dict[str, object] = {"arrived": arrived, "outcome": arrived.outcome, "left_out": left_out}
     if arrived.outcome is not None:
         updated = arrived.outcome.get("updated", [])
@@ -263,7 +271,7 @@ async def _show_events(
             "name": whole.name or arrived.source,
             "warnings": whole.warnings,
             "guessed": sum(event.has_guessed_zone for event in whole.events),
-            "typed": typed if typed.problems else Typed({ZONE: arrived.columns.get(ZONE, "") or reading.zone}),
+            "typed": typed if typed.problems else FormState({ZONE: arrived.columns.get(ZONE, "") or reading.zone}),
             "zones": sorted(zone_names()),
             "events": [
                 {
@@ -315,7 +323,7 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
     return page(request, "imports/people.html", context)
 
 
-async def _list(request: Request, caller: Caller, typed: Typed, *, status: int = 200) -> Response:
+async def _list(request: Request, caller: Caller, typed: FormState, *, status: int = 200) -> Response:
     settings = services(request).settings
     async with database_of(request).reader() as reader:
         target = await people.find_target(reader, caller, _what(request), request.path_params["slug"])
@@ -365,12 +373,12 @@ async def _target(request: Request, caller: Caller, what: What, slug: str) -> In
 def _start(
     request: Request,
     target: InvitationTarget | None,
-    typed: Typed,
+    typed: FormState,
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    context = {"target": target, "typed": typed, "can_fetch": services(request).outgoing is not None}
+    context = {"target": target, "typed": typed, "can_fetch": services(request).calendar_fetcher is not None}
     return page(request, "imports/start.html", context, status=status, headers=headers)
 
 

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection, Request
 from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooLarge, TooMany, Unavailable, kind_of
-from groundwork.http.forms import Typed, typed_again
+from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
 from openmeet.domain.media.reasons import MediaReason
@@ -39,7 +39,7 @@ async def save_sent(
     user_id: str,
     put: Callable[[Transaction, Picture], Awaitable[object]],
     describe: Callable[[Transaction, str], Awaitable[object]],
-) -> tuple[Typed, int] | None:
+) -> tuple[FormState, int] | None:
     """Store the uploaded picture. If no file was chosen, change the description of the current picture.
 
     Returns None on success, otherwise the form's context and the HTTP status. Raises what ``put`` and ``describe``
@@ -58,18 +58,18 @@ async def save_sent(
             async with db.transaction() as tx:
                 await describe(tx, alt)
     except InvalidForm as wrong:
-        return typed_again(typed, wrong), 400
+        return form_with_problems(typed, wrong), 400
     except (TooLarge, TooMany, Unavailable) as refused:
-        return Typed(typed, {"picture": refused.why}), kind_of(refused).http_status
+        return FormState(typed, {"picture": refused.why}), kind_of(refused).http_status
     except Refused as refused:
         if refused.name != "NoPicture":
             raise
-        return Typed(typed, {"picture": gettext("Choose a picture.")}), 400
+        return FormState(typed, {"picture": gettext("Choose a picture.")}), 400
     return None
 
 
 def form_of(
-    picture: Picture | None, address: str, *, back: str, typed: Typed, theirs: bool = False
+    picture: Picture | None, address: str, *, back: str, typed: FormState, theirs: bool = False
 ) -> dict[str, object]:
     """The context of ``media/picture_form.html`` for the object at this path. ``theirs``: another app has set a
     picture.

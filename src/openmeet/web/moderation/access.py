@@ -6,7 +6,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.moderation import model, policy
-from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.users.model import Caller
 from openmeet.web.site.caller import caller_of
@@ -22,11 +22,11 @@ async def moderator_of(reader: Reader, request: Request) -> Caller:
 
 def subject_of(thing: str, subject_id: str) -> Subject:
     """The subject that a request names. Raises NotFound for an unknown kind, InvalidInput for an invalid host."""
-    if thing not in set(Thing):
+    if thing not in set(ModeratedKind):
         raise NotFound(ModerationReason.NO_SUCH_SUBJECT)
-    if thing == Thing.HOST:
+    if thing == ModeratedKind.HOST:
         return model.check_host(subject_id)
-    return Subject(Thing(thing), subject_id.strip())
+    return Subject(ModeratedKind(thing), subject_id.strip())
 
 
 def position_of(cursor: str) -> tuple[Instant, str] | None:

@@ -13,11 +13,11 @@ from openmeet.domain.moderation import audit_log, policy, reports, visibility
 from openmeet.domain.moderation.model import (
     ActId,
     LogEntry,
+    ModeratedKind,
     ModerationAction,
     ModerationPolicy,
     ReportReason,
     SubjectVisibility,
-    Thing,
 )
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.safety import subjects
@@ -75,7 +75,7 @@ class LabelIssued(msgspec.Struct, rename="camel"):
 class ReportedThing(msgspec.Struct, rename="camel"):
     """A subject and the reports about it."""
 
-    thing: Thing
+    thing: ModeratedKind
     subject_id: str
     title: str
     state: SubjectVisibility
@@ -93,7 +93,7 @@ class ModerationQueue(msgspec.Struct, rename="camel"):
 class SubjectStatusOutput(msgspec.Struct, rename="camel"):
     """The status of a subject, which is an id, a DID, or the origin of a PDS. The owner can read ``reason``."""
 
-    thing: Thing
+    thing: ModeratedKind
     subject_id: str
     title: str
     state: SubjectVisibility
@@ -105,7 +105,7 @@ class SubjectStatusOutput(msgspec.Struct, rename="camel"):
 class LabelledThing(msgspec.Struct, rename="camel"):
     """A DID or an event that labels hide. For an event, the labels of its host are included."""
 
-    thing: Thing
+    thing: ModeratedKind
     subject_id: str
     title: str
     labels: list[LabelIssued]
@@ -133,7 +133,7 @@ class ModerationActionInput(msgspec.Struct, rename="camel", forbid_unknown_field
     """
 
     act: Literal["hide", "show", "trust", "dismiss"]
-    thing: Thing
+    thing: ModeratedKind
     subject_id: str
     reason: str = ""
 
@@ -167,7 +167,7 @@ class ModerationLine(msgspec.Struct, rename="camel"):
     at: str
     actor_id: str | None
     act: ModerationAction
-    thing: Thing
+    thing: ModeratedKind
     subject_id: str
     before: str
     after: str

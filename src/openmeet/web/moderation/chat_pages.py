@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import messages, objections, queries, sanctions
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat.access import access_of_each
@@ -89,7 +89,7 @@ def _open_objection(removal: objections.Removal | None) -> str:
 
 
 async def show_message(request: Request) -> Response:
-    return await _show_message(request, Typed({}))
+    return await _show_message(request, FormState({}))
 
 
 async def decide(request: Request) -> Response:
@@ -103,13 +103,13 @@ async def decide(request: Request) -> Response:
                 raise NotFound(ChatReason.NO_SUCH_MESSAGE)
             await chat_decisions.decide(tx, moderator, message, SiteDecision(act), reason, sealer)
     except (InvalidForm, InvalidInput) as wrong:
-        return await _show_message(request, typed_again(typed, wrong), 400)
+        return await _show_message(request, form_with_problems(typed, wrong), 400)
     except Refused as refused:
-        return await _show_message(request, Typed(typed, {"": refused.why}), 422)
+        return await _show_message(request, FormState(typed, {"": refused.why}), 422)
     return go(f"{PATH}/{message}", flash="act_done")
 
 
-async def _show_message(request: Request, typed: Typed, status: int = 200) -> Response:
+async def _show_message(request: Request, typed: FormState, status: int = 200) -> Response:
     message_id = _id(request)
     async with database_of(request).reader() as reader:
         moderator = await moderator_of(reader, request)

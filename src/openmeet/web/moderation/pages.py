@@ -9,11 +9,11 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, InvalidForm, InvalidInput, NotFound, Refused
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import objections
 from openmeet.domain.moderation import actions as moderation_actions
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
-from openmeet.domain.moderation.model import ActId, ModerationPolicy, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.model import ActId, ModeratedKind, ModerationPolicy, Subject, SubjectVisibility
 from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.paging import Page
@@ -76,7 +76,12 @@ async def show_hidden(request: Request) -> Response:
 
 
 async def _show_listed(
-    request: Request, tab: str, states: tuple[SubjectVisibility, ...], typed: Typed | None = None, *, status: int = 200
+    request: Request,
+    tab: str,
+    states: tuple[SubjectVisibility, ...],
+    typed: FormState | None = None,
+    *,
+    status: int = 200,
 ) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
@@ -92,7 +97,7 @@ async def _show_listed(
         context["bursts"] = await visibility.count(reader, (SubjectVisibility.BURST,))
     cursor = view.next_after(found, PAGE)
     context["more"] = f"{PATH}/{tab}?after={cursor}" if cursor else ""
-    context["typed"] = typed or Typed({})
+    context["typed"] = typed or FormState({})
     return page(request, f"moderation/{tab}.html", context, status=status)
 
 
@@ -101,10 +106,14 @@ async def find(request: Request) -> Response:
     typed = await read_form(request)
     named = typed.get("subject", "").strip()
     try:
-        subject = Subject(Thing.DID, named) if named.startswith("did:") else subject_of(Thing.HOST, named)
+        subject = (
+            Subject(ModeratedKind.DID, named) if named.startswith("did:") else subject_of(ModeratedKind.HOST, named)
+        )
     except InvalidInput:
         wrong = InvalidForm({"subject": ModerationReason.MALFORMED_SUBJECT})
-        return await _show_listed(request, "hidden", (SubjectVisibility.HIDDEN,), typed_again(typed, wrong), status=400)
+        return await _show_listed(
+            request, "hidden", (SubjectVisibility.HIDDEN,), form_with_problems(typed, wrong), status=400
+        )
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
     return go(view.path_of(subject))
@@ -123,7 +132,7 @@ async def decide_waiting(request: Request) -> Response:
 
 
 async def show_thing(request: Request) -> Response:
-    return await _show_thing(request, Typed({}))
+    return await _show_thing(request, FormState({}))
 
 
 async def decide(request: Request) -> Response:
@@ -140,35 +149,35 @@ async def decide(request: Request) -> Response:
             else:
                 raise NotFound(ModerationReason.NOTHING_HERE)
     except InvalidForm as wrong:
-        return await _show_thing(request, typed_again(typed, wrong), status=400)
+        return await _show_thing(request, form_with_problems(typed, wrong), status=400)
     except (Refused, Conflict) as refused:
-        return await _show_thing(request, typed_again(typed, InvalidForm({"": refused.why})), status=409)
+        return await _show_thing(request, form_with_problems(typed, InvalidForm({"": refused.why})), status=409)
     return go(view.path_of(subject), flash="act_done")
 
 
-async def _show_thing(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _show_thing(request: Request, typed: FormState, *, status: int = 200) -> Response:
     subject = _subject(request)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         (card,) = await view.cards(reader, [subject])
         entries = await audit_log.newest(reader, subject=subject.id, limit=_LOG_PAGE)
         known = await visibility.of(reader, subject.id)
-        if not card.is_there and known is None and not entries and subject.thing is not Thing.DID:
+        if not card.is_there and known is None and not entries and subject.thing is not ModeratedKind.DID:
             raise NotFound(ModerationReason.NO_SUCH_SUBJECT)
         owner = None
-        if card.meant.owner is not None and subject.thing is not Thing.PERSON:
-            owner = view.path_of(Subject(Thing.PERSON, card.meant.owner))
+        if card.meant.owner is not None and subject.thing is not ModeratedKind.PERSON:
+            owner = view.path_of(Subject(ModeratedKind.PERSON, card.meant.owner))
         context = await _context(reader, "-") | {
             "card": card,
             "owner_path": owner,
-            "did_path": view.path_of(Subject(Thing.DID, card.meant.did))
-            if card.meant.did and subject.thing is not Thing.DID
+            "did_path": view.path_of(Subject(ModeratedKind.DID, card.meant.did))
+            if card.meant.did and subject.thing is not ModeratedKind.DID
             else "",
             "lines": await view.lines(reader, entries),
             "typed": typed,
             "labels": _LABELS,
-            "is_block": subject.thing in {Thing.PERSON, Thing.DID, Thing.HOST},
-            "may_trust": subject.thing in {Thing.PERSON, Thing.DID, Thing.EVENT},
+            "is_block": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.HOST},
+            "may_trust": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.EVENT},
         }
     return page(request, "moderation/thing.html", context, status=status)
 
@@ -198,7 +207,7 @@ async def show_rules(request: Request) -> Response:
         current = await policy.current(reader)
     values = {name: str(getattr(current, name)) for name in _numbers()}
     return await _show_rules(
-        request, Typed({**values, "holds_first_events": "yes" if current.holds_first_events else ""})
+        request, FormState({**values, "holds_first_events": "yes" if current.holds_first_events else ""})
     )
 
 
@@ -212,11 +221,11 @@ async def save_rules(request: Request) -> Response:
             wanted = replace(before, holds_first_events=bool(typed.get("holds_first_events")), **numbers)
             await policy.change(tx, wanted, by=moderator.user_id)
     except InvalidForm as wrong:
-        return await _show_rules(request, typed_again(typed, wrong), status=400)
+        return await _show_rules(request, form_with_problems(typed, wrong), status=400)
     return go(f"{PATH}/rules", flash="policy_saved")
 
 
-async def _show_rules(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _show_rules(request: Request, typed: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         context = await _context(reader, "rules")

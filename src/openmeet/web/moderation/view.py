@@ -14,11 +14,11 @@ from openmeet.domain.moderation.model import (
     REASON_LABELS,
     AbuseReport,
     LogEntry,
+    ModeratedKind,
     ModerationAction,
     ModerationStatus,
     Subject,
     SubjectVisibility,
-    Thing,
 )
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import subjects
@@ -31,12 +31,12 @@ MOST_REPORTS: Final = 500
 MOST_SHOWN: Final = 5
 
 THING_LABELS: Final = {
-    Thing.EVENT: lazy("Event"),
-    Thing.SERIES: lazy("Series"),
-    Thing.GROUP: lazy("Group"),
-    Thing.PERSON: lazy("Person"),
-    Thing.DID: lazy("Account from another app"),
-    Thing.HOST: lazy("Host of repositories"),
+    ModeratedKind.EVENT: lazy("Event"),
+    ModeratedKind.SERIES: lazy("Series"),
+    ModeratedKind.GROUP: lazy("Group"),
+    ModeratedKind.PERSON: lazy("Person"),
+    ModeratedKind.DID: lazy("Account from another app"),
+    ModeratedKind.HOST: lazy("Host of repositories"),
 }
 STATE_LABELS: Final = {
     SubjectVisibility.SHOWN: lazy("Shown"),
@@ -131,7 +131,11 @@ async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
         state = known.state if known else SubjectVisibility.SHOWN
         labelled = labels.get(subject.id)
         is_held = labelled is not None and labelled.is_held
-        own = await _events_of(reader, meant[subject.id]) if subject.thing in {Thing.PERSON, Thing.DID} else []
+        own = (
+            await _events_of(reader, meant[subject.id])
+            if subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID}
+            else []
+        )
         found.append(
             SubjectCard(
                 meant[subject.id],
@@ -170,7 +174,7 @@ async def _events_of(reader: Reader, meant: ReportedSubject) -> list[ReportedSub
         owner=meant.owner,
         limit=MOST_SHOWN,
     )
-    own = [Subject(Thing.EVENT, row["id"]) for row in rows]
+    own = [Subject(ModeratedKind.EVENT, row["id"]) for row in rows]
     described = await subjects.described(reader, own)
     return [described[one.id] for one in own]
 
@@ -286,12 +290,12 @@ async def waiting(reader: Reader, page: Page) -> tuple[list[Subject], str | None
         f"""
         select thing, id, heard_at from (
           select * from (
-            select '{Thing.DID}' as thing, i.did as id, l.heard_at from labels l join identities i on i.did = l.subject
+            select '{ModeratedKind.DID}' as thing, i.did as id, l.heard_at from labels l join identities i on i.did = l.subject
              where {_IS_NEWEST} and {hides_person("i.user_id")} {page.clause("l.heard_at", "i.did")}
           ) dids
           union all
           select * from (
-            select '{Thing.EVENT}' as thing, e.id, l.heard_at from labels l join events e on e.record_uri = l.subject
+            select '{ModeratedKind.EVENT}' as thing, e.id, l.heard_at from labels l join events e on e.record_uri = l.subject
              where {_IS_NEWEST} and e.deleted_at is null and {hides_event("e")} {page.clause("l.heard_at", "e.id")}
           ) of_events
         ) found where 1 = 1 {page.clause("heard_at", "id")}
@@ -299,14 +303,14 @@ async def waiting(reader: Reader, page: Page) -> tuple[list[Subject], str | None
         **page.values,
     )
     found, cursor = page.cut(rows, lambda one: (one["heard_at"], one["id"]))
-    return [Subject(Thing(row["thing"]), row["id"]) for row in found], cursor
+    return [Subject(ModeratedKind(row["thing"]), row["id"]) for row in found], cursor
 
 
 async def _names(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, list[str]]:
     """The DIDs and record URIs by which labels refer to these subjects."""
-    found: dict[str, list[str]] = {one.id: [one.id] for one in subjects if one.thing is Thing.DID}
-    events = [one.id for one in subjects if one.thing is Thing.EVENT]
-    persons = [one.id for one in subjects if one.thing is Thing.PERSON]
+    found: dict[str, list[str]] = {one.id: [one.id] for one in subjects if one.thing is ModeratedKind.DID}
+    events = [one.id for one in subjects if one.thing is ModeratedKind.EVENT]
+    persons = [one.id for one in subjects if one.thing is ModeratedKind.PERSON]
     if events:
         rows = await reader.fetch(
             "select e.id as id, e.record_uri as name from events e where e.id in :ids and e.record_uri is not null"
@@ -327,9 +331,12 @@ async def _held(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
     """The subjects that a label hides or whose events it hides."""
     held: set[str] = set()
     for thing, sql in (
-        (Thing.EVENT, f"select e.id as id from events e where e.id in :ids and {hides_event('e')}"),
-        (Thing.DID, f"select i.did as id from identities i where i.did in :ids and {hides_person('i.user_id')}"),
-        (Thing.PERSON, f"select u.id as id from users u where u.id in :ids and {hides_person('u.id')}"),
+        (ModeratedKind.EVENT, f"select e.id as id from events e where e.id in :ids and {hides_event('e')}"),
+        (
+            ModeratedKind.DID,
+            f"select i.did as id from identities i where i.did in :ids and {hides_person('i.user_id')}",
+        ),
+        (ModeratedKind.PERSON, f"select u.id as id from users u where u.id in :ids and {hides_person('u.id')}"),
     ):
         ids = [one.id for one in subjects if one.thing is thing]
         if ids:
@@ -339,6 +346,6 @@ async def _held(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
 
 def _label_line(subject: Subject, label: NetworkLabel) -> str:
     """The label as a line that names its labeller. Labels on an event are distinguished from those on its host."""
-    whom = gettext(" (its host)") if subject.thing is Thing.EVENT and label.subject.startswith("did:") else ""
+    whom = gettext(" (its host)") if subject.thing is ModeratedKind.EVENT and label.subject.startswith("did:") else ""
     which = gettext(" (one version of it)") if label.cid else ""
     return f"{label.value}{whom}{which}, by {label.source}"

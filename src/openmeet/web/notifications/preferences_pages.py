@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, NotFound
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.notifications import links, notify, preferences, rules
 from openmeet.domain.notifications.model import BY_MAIL_ALONE, Channel, Hours, NotificationTopic
 from openmeet.domain.notifications.reasons import NotificationReason
@@ -125,7 +125,7 @@ async def show(request: Request) -> Response:
         hours = await preferences.hours(reader, caller.user_id)
     if hours is None:
         raise NotFound(NotificationReason.NO_SUCH_PERSON)
-    return await _show(request, Typed({**_hours_values(hours), **_choice_values(chosen)}))
+    return await _show(request, FormState({**_hours_values(hours), **_choice_values(chosen)}))
 
 
 async def save(request: Request) -> Response:
@@ -134,7 +134,7 @@ async def save(request: Request) -> Response:
     try:
         hours = rules.check_hours(typed, frozenset(ZONES))
     except InvalidForm as wrong:
-        return await _show(request, typed_again(typed, wrong), status=400)
+        return await _show(request, form_with_problems(typed, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await notify.choose(tx, caller.user_id, {topic: _channels(typed, topic) for topic in NotificationTopic})
         await notify.choose_hours(tx, caller.user_id, hours)
@@ -173,7 +173,7 @@ def _hours_values(hours: Hours) -> dict[str, str]:
     }
 
 
-async def _show(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _show(request: Request, typed: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         user = await by_id(reader, caller_of(request).user_id)
     context = {

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.moderation import blocks as distance
 from openmeet.domain.moderation import model, reports
-from openmeet.domain.moderation.model import AbuseReport, ReportOutcome, ReportReason, Subject, Thing
+from openmeet.domain.moderation.model import AbuseReport, ModeratedKind, ReportOutcome, ReportReason, Subject
 from openmeet.domain.safety import actions, subjects
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
@@ -31,7 +31,7 @@ class ReportOutput(msgspec.Struct, rename="camel"):
     """A report that the caller made. ``outcome`` is ``acted`` or ``dismissed``, and null until a moderator decides."""
 
     id: str
-    thing: Thing
+    thing: ModeratedKind
     subject_id: str
     reason: ReportReason
     words: str
@@ -76,7 +76,7 @@ class MuteList(msgspec.Struct, rename="camel"):
     cursor: str | None
 
 
-def _report(thing: Thing) -> Callable[[Request], Awaitable[Response]]:
+def _report(thing: ModeratedKind) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         wanted = await read_json(request, ReportInput)
         reason, words = model.check_report(wanted.reason, wanted.words)
@@ -129,13 +129,13 @@ async def list_mutes(request: Request) -> Response:
         read = await distance.mutes_of(reader, caller_of(request).user_id, page)
     found, cursor = page.cut(read, lambda one: (one[1], one[0].id))
     shown = [
-        MuteOutput("group" if subject.thing is Thing.GROUP else "person", subject.id, iso(since))
+        MuteOutput("group" if subject.thing is ModeratedKind.GROUP else "person", subject.id, iso(since))
         for subject, since in found
     ]
     return json_response(MuteList(shown, cursor))
 
 
-def _mute(thing: Thing, change: Callable[..., Awaitable[object]]) -> Callable[[Request], Awaitable[Response]]:
+def _mute(thing: ModeratedKind, change: Callable[..., Awaitable[object]]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             await change(tx, caller_of(request), Subject(thing, request.path_params["subjectId"]))
@@ -150,7 +150,7 @@ def _shown(one: AbuseReport) -> ReportOutput:
     )
 
 
-def _reporting(path: str, name: str, thing: Thing, words: str) -> ApiOperation:
+def _reporting(path: str, name: str, thing: ModeratedKind, words: str) -> ApiOperation:
     return ApiOperation(
         "POST",
         path,
@@ -164,10 +164,10 @@ def _reporting(path: str, name: str, thing: Thing, words: str) -> ApiOperation:
 
 
 OPERATIONS = (
-    _reporting("/api/events/{slug}/reports", "reportEvent", Thing.EVENT, "an event"),
-    _reporting("/api/series/{slug}/reports", "reportSeries", Thing.SERIES, "a series"),
-    _reporting("/api/groups/{slug}/reports", "reportGroup", Thing.GROUP, "a group"),
-    _reporting("/api/people/{userId}/reports", "reportPerson", Thing.PERSON, "a person"),
+    _reporting("/api/events/{slug}/reports", "reportEvent", ModeratedKind.EVENT, "an event"),
+    _reporting("/api/series/{slug}/reports", "reportSeries", ModeratedKind.SERIES, "a series"),
+    _reporting("/api/groups/{slug}/reports", "reportGroup", ModeratedKind.GROUP, "a group"),
+    _reporting("/api/people/{userId}/reports", "reportPerson", ModeratedKind.PERSON, "a person"),
     ApiOperation(
         "GET",
         "/api/me/reports",
@@ -216,14 +216,14 @@ OPERATIONS = (
     *(
         ApiOperation(
             method,
-            f"/api/me/mutes/{'people' if thing is Thing.PERSON else 'groups'}/{{subjectId}}",
+            f"/api/me/mutes/{'people' if thing is ModeratedKind.PERSON else 'groups'}/{{subjectId}}",
             f"{'mute' if method == 'PUT' else 'unmute'}{thing.value.title()}",
             f"{'Mute' if method == 'PUT' else 'Unmute'} a {thing.value}",
             _mute(thing, actions.mute if method == "PUT" else actions.unmute),
             {204: None},
             failures=(404, 422) if method == "PUT" else (404,),
         )
-        for thing in (Thing.PERSON, Thing.GROUP)
+        for thing in (ModeratedKind.PERSON, ModeratedKind.GROUP)
         for method in ("PUT", "DELETE")
     ),
 )

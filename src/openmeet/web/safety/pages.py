@@ -8,13 +8,13 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
-from groundwork.http.forms import Typed, local_path, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, local_path, read_form
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as by_group_id
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.moderation import blocks, model, reports
-from openmeet.domain.moderation.model import REASON_LABELS, ReportOutcome, Subject, Thing
+from openmeet.domain.moderation.model import REASON_LABELS, ModeratedKind, ReportOutcome, Subject
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import actions, subjects
 from openmeet.domain.safety.reasons import SafetyReason
@@ -28,12 +28,17 @@ from openmeet.web.site.tenant_routing import database_of
 PATH: Final = "/settings/safety"
 _MAX_REPORTS: Final = 50
 _PLACES: Final = {
-    "/events/{slug}/report": Thing.EVENT,
-    "/series/{slug}/report": Thing.SERIES,
-    "/groups/{slug}/report": Thing.GROUP,
-    "/people/{userId}/report": Thing.PERSON,
+    "/events/{slug}/report": ModeratedKind.EVENT,
+    "/series/{slug}/report": ModeratedKind.SERIES,
+    "/groups/{slug}/report": ModeratedKind.GROUP,
+    "/people/{userId}/report": ModeratedKind.PERSON,
 }
-_THING_CODES: Final = {Thing.EVENT: "event", Thing.SERIES: "series", Thing.GROUP: "group", Thing.PERSON: "person"}
+_THING_CODES: Final = {
+    ModeratedKind.EVENT: "event",
+    ModeratedKind.SERIES: "series",
+    ModeratedKind.GROUP: "group",
+    ModeratedKind.PERSON: "person",
+}
 _FLASH: Final = {"block": "blocked", "unblock": "unblocked", "mute": "muted", "unmute": "unmuted"}
 _OUTCOMES: Final = {
     None: lazy("A moderator is looking at it."),
@@ -52,7 +57,7 @@ def routes() -> list[Route]:
 
 
 async def show_report(request: Request) -> Response:
-    return await _show_report(request, Typed({}))
+    return await _show_report(request, FormState({}))
 
 
 async def report(request: Request) -> Response:
@@ -64,9 +69,9 @@ async def report(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             await actions.report(tx, caller, thing, address, reason, words)
     except InvalidForm as wrong:
-        return await _show_report(request, typed_again(typed, wrong), status=400)
+        return await _show_report(request, form_with_problems(typed, wrong), status=400)
     except Refused as refused:
-        return await _show_report(request, typed_again(typed, InvalidForm({"": refused.why})), status=422)
+        return await _show_report(request, form_with_problems(typed, InvalidForm({"": refused.why})), status=422)
     return go(f"{request.url.path}?sent=yes", flash="reported")
 
 
@@ -103,7 +108,7 @@ async def _shown(reader: Reader, meant: ReportedSubject, viewer: UserId) -> tupl
 
     The path distinguishes people who have the same name.
     """
-    if meant.subject.thing is Thing.GROUP:
+    if meant.subject.thing is ModeratedKind.GROUP:
         group = await by_group_id(reader, GroupId(meant.subject.id))
         role = await role_in(reader, GroupId(meant.subject.id), viewer)
         if group is None or not group_rules.may_see(group, role):
@@ -118,7 +123,7 @@ async def change(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     what, subject = typed.get("act", ""), typed.get("subject", "")
-    thing = Thing.GROUP if typed.get("thing") == Thing.GROUP else Thing.PERSON
+    thing = ModeratedKind.GROUP if typed.get("thing") == ModeratedKind.GROUP else ModeratedKind.PERSON
     async with database_of(request).transaction() as tx:
         match what:
             case "block":
@@ -134,7 +139,7 @@ async def change(request: Request) -> Response:
     return go(local_path(typed["next"]) if typed.get("next") else PATH, flash=_FLASH[what])
 
 
-async def _show_report(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _show_report(request: Request, typed: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     thing, address = _asked(request)
     async with database_of(request).reader() as reader:
@@ -145,7 +150,7 @@ async def _show_report(request: Request, typed: Typed, *, status: int = 200) -> 
         mutes_person = owner is not None and await blocks.is_muted(reader, caller.user_id, owner)
         mutes_group = meant.group_id is not None and await blocks.is_muted(reader, caller.user_id, meant.group_id)
     if known is not None and not typed.problems:
-        typed = Typed({"reason": known.reason.value, "words": known.words})
+        typed = FormState({"reason": known.reason.value, "words": known.words})
     context = {
         "typed": typed,
         "meant": meant,
@@ -165,7 +170,7 @@ async def _show_report(request: Request, typed: Typed, *, status: int = 200) -> 
     return page(request, "safety/report.html", context, status=status)
 
 
-def _asked(request: Request) -> tuple[Thing, str]:
+def _asked(request: Request) -> tuple[ModeratedKind, str]:
     """The kind of subject, given by the first path segment, and its id."""
     first = request.url.path.split("/")[1]
     thing = next(thing for path, thing in _PLACES.items() if path.split("/")[1] == first)

@@ -137,7 +137,7 @@ async def links(request: Request, typed: Mapping[str, str]) -> PlaceLinks:
 
 
 def _link(typed: Mapping[str, str], label: str, near: str) -> PlaceLink:
-    return PlaceLink(label, "/?" + query.asked_again(typed, near=near))
+    return PlaceLink(label, "/?" + query.query_string(typed, near=near))
 
 
 async def addresses(request: Request, text: str) -> list[StreetAddress]:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import NotFound, Refused
-from groundwork.http.forms import EMPTY, Typed, read_form
+from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.saved_searches import actions, queries
 from openmeet.domain.saved_searches.queries import SearchId
 from openmeet.domain.search import query
@@ -44,13 +44,13 @@ async def change(request: Request) -> Response:
                 case _:
                     raise NotFound(SearchReason.NOTHING_HERE)
     except Refused as refused:
-        return await _show(request, Typed(typed, {"": refused.why}), status=422)
+        return await _show(request, FormState(typed, {"": refused.why}), status=422)
     return go(
         PATH, flash={"keep": "search_kept", "on": "search_on", "off": "search_off", "remove": "search_removed"}[act]
     )
 
 
-async def _show(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _show(request: Request, typed: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         found = await queries.of_person(reader, caller_of(request).user_id)
         now = reader.now

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications import kinds
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, record_settings
@@ -86,7 +86,7 @@ async def change(request: Request) -> Response:
             act, names = await _chosen(tx, series, typed)
             reason = check_reason(typed.get("reason", ""))
         except InvalidForm as wrong:
-            return await _page(request, tx, typed_again(typed, wrong), status=400)
+            return await _page(request, tx, form_with_problems(typed, wrong), status=400)
         # A range may now include different dates from those that were shown.
         if not typed.get("confirmed") or typed.get("meant", _digest(names)) != _digest(names):
             return await _confirm(request, tx, series, act, names, typed)
@@ -113,7 +113,7 @@ async def add(request: Request) -> Response:
                 raise InvalidInput("extra", SeriesReason.SKIPPED_TIME, instead=formatting.clock(skipped))  # noqa: TRY301  # said beside the field, as the others
             await cancel_dates.add_date(tx, series, original_text(local), notifies=not typed.get("is_silent"))
         except (InvalidInput, Refused) as wrong:
-            again = typed_again(typed, InvalidForm({"extra": wrong.why}))
+            again = form_with_problems(typed, InvalidForm({"extra": wrong.why}))
             return await _page(request, tx, again, status=400)
     return go(_path(series), flash="date_added")
 
@@ -128,7 +128,7 @@ async def undo(request: Request) -> Response:
 async def publish(request: Request) -> Response:
     """Approve co-hosts' changes, for the owner: publish them to the owner's repository."""
     async with database_of(request).transaction() as tx:
-        series = await record_settings.agree(tx, caller_of(request), _slug(request))
+        series = await record_settings.approve_publication(tx, caller_of(request), _slug(request))
     return go(_path(series), flash="series_agreed")
 
 
@@ -206,7 +206,7 @@ async def _confirm(
         "notified": effect.notified,
         "answers": effect.answers,
         "asks_reason": act is DateAction.CANCEL,
-        "typed": Typed(dict(typed)),
+        "typed": FormState(dict(typed)),
     }
     return page(request, "series/confirm_dates.html", context)
 
@@ -215,7 +215,7 @@ def _digest(names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
-async def _page(request: Request, reader: Reader, typed: Typed, *, status: int = 200) -> Response:
+async def _page(request: Request, reader: Reader, typed: FormState, *, status: int = 200) -> Response:
     series = await agenda.find_for_host(reader, _slug(request), caller_of(request).user_id)
     lines = await agenda.coming(reader, series, series.owner_id, limit=OFFERED)
     context = {

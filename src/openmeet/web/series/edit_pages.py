@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused, Why
-from groundwork.http.forms import Typed, read_form, typed_again
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.attendance import capacity_change
 from openmeet.domain.attendance.capacity_change import CapacityImpact
 from openmeet.domain.events.edits import details_in
@@ -86,7 +86,7 @@ async def show_edit(request: Request) -> Response:
         "revision": str(series.revision),
     }
     repeats = await recurrence_preview.form_state(request, values, may_skip=False)
-    return _form(request, series, Typed(values), event, repeats)
+    return _form(request, series, FormState(values), event, repeats)
 
 
 async def save(request: Request) -> Response:
@@ -105,21 +105,21 @@ async def save(request: Request) -> Response:
         event = await date_queries.date_of(tx, series.id, name)
         if typed.get("preview") or typed.get("back") or place_field.is_asked(typed):
             marks = await conflicts.in_form(request, shown, repeats.meaning, edited_series=series.id)
-            return _form(request, series, Typed(shown), event, repeats, marks=marks, place=place)
+            return _form(request, series, FormState(shown), event, repeats, marks=marks, place=place)
         before = series_details_at(series, name) if event is None else details_in(event)
         try:
             edit = _edit(typed, series, before, event)
         except InvalidForm as wrong:
-            return _form(request, series, typed_again(shown, wrong), event, repeats, status=400)
+            return _form(request, series, form_with_problems(shown, wrong), event, repeats, status=400)
         try:
             if edit.details is not None and "starts_local" in edit.changed:
                 require_confirmed_past_start(request, typed, edit.details, before)
         except InvalidForm as asks:
             shown |= confirmation_field(typed, PAST, asks)
-            return _form(request, series, typed_again(shown, asks), event, repeats, status=400)
+            return _form(request, series, form_with_problems(shown, asks), event, repeats, status=400)
         if series.revision != revision_in_form(typed.get("revision", "")):
             newest = {**shown, "revision": str(series.revision)}
-            return _form(request, series, Typed(newest, {"": _CHANGED_MEANWHILE}), event, repeats, status=409)
+            return _form(request, series, FormState(newest, {"": _CHANGED_MEANWHILE}), event, repeats, status=409)
         if not edit.changed and edit.rewritten is None:
             return go(_path(series), flash="event_unchanged")
         if typed.get("scope") not in set(EditScope):
@@ -342,7 +342,7 @@ def _first(counted: EditConsequences) -> str:
 def _form(
     request: Request,
     series: Series,
-    typed: Typed,
+    typed: FormState,
     event: Event | None,
     repeats: RecurrenceFormState,
     *,

@@ -19,7 +19,7 @@ from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Details, Event, EventId
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.values import NOWHERE, Mode, Venue, Visibility, public_place
-from openmeet.domain.icalendar.of_event import NAMED_STATUSES, UNSURE, geo_of, location_of
+from openmeet.domain.icalendar.of_event import NAMED_STATUSES, TENTATIVE_STATUSES, geo_of, location_of
 from openmeet.domain.icalendar.properties import topics_of
 from openmeet.domain.icalendar.write import FeedAddress, WrittenEvent, write_calendar
 from openmeet.domain.series.dates import details_of, original_of
@@ -208,7 +208,7 @@ def _exception(series: Series, event: Event, head: WrittenEvent, number: int, pu
         coordinates=geo_of(_place(details.content)),
         url=f"{public_url}/events/{quote(event.slug)}",
         is_cancelled=event.is_cancelled,
-        is_tentative=event.status in UNSURE,
+        is_tentative=event.status in TENTATIVE_STATUSES,
         named_status=event.status if event.status in NAMED_STATUSES else None,
         comment=event.status_reason if event.is_cancelled else "",
         sequence=number,

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, PreconditionFailed, Refused
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.events import seeing
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventSlug
@@ -40,7 +40,7 @@ def routes() -> list[Route]:
 
 async def show_repeat(request: Request) -> Response:
     event = await _own(request)
-    return await _repeat_page(request, event, Typed({"ends_how": "never"}))
+    return await _repeat_page(request, event, FormState({"ends_how": "never"}))
 
 
 async def repeat(request: Request) -> Response:
@@ -48,7 +48,7 @@ async def repeat(request: Request) -> Response:
     event = await _own(request)
     typed = await read_form(request)
     if skipped_dates.is_pressed(typed):
-        return await _repeat_page(request, event, Typed(dict(typed)))
+        return await _repeat_page(request, event, FormState(dict(typed)))
 
     def timing(locked: Event) -> Timing:
         found = recurrence_form.timing_typed(typed, details_in(locked))
@@ -64,7 +64,7 @@ async def repeat(request: Request) -> Response:
             series = await gather.begin_with(tx, caller_of(request), event.slug, timing)
             made = await actions.reread(tx, series.id)
     except InvalidForm as wrong:
-        return await _repeat_page(request, event, typed_again(typed, wrong), status=400)
+        return await _repeat_page(request, event, form_with_problems(typed, wrong), status=400)
     return go(f"/series/{quote(series.slug)}", flash=flash_of_series(made.visibility, is_hidden=made.is_hidden))
 
 
@@ -85,9 +85,9 @@ async def add(request: Request) -> Response:
                 raise InvalidForm({"event": SeriesReason.EVENT_NEEDED})  # noqa: TRY301  # said beside the field, as the refusal
             await gather.add(tx, caller_of(request), series, EventSlug(typed["event"]))
         except InvalidForm as wrong:
-            return await _add_page(request, tx, series, typed_again(typed, wrong), status=400)
+            return await _add_page(request, tx, series, form_with_problems(typed, wrong), status=400)
         except Refused as wrong:
-            again = typed_again(typed, InvalidForm({"event": wrong.why}))
+            again = form_with_problems(typed, InvalidForm({"event": wrong.why}))
             return await _add_page(request, tx, series, again, status=400)
     return go(f"/series/{quote(series.slug)}", flash="date_added")
 
@@ -106,7 +106,7 @@ async def _own(request: Request) -> Event:
     return event
 
 
-async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: int = 200) -> Response:
+async def _repeat_page(request: Request, event: Event, typed: FormState, *, status: int = 200) -> Response:
     event_values = values_of_event(details_in(event))
     fixed = {name: event_values[name] for name in ("starts", "ends", "time_zone", "country")}
     values = {**typed.values, **fixed}
@@ -115,7 +115,7 @@ async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: 
     context = {
         "event": event,
         "action": f"/events/{quote(event.slug)}/repeat",
-        "typed": Typed(values, typed.problems),
+        "typed": FormState(values, typed.problems),
         "repeats": repeats,
         "clashes": await conflicts.in_form(request, values, repeats.meaning, first_event=event),
         "labels": recurrence_form.LABELS,
@@ -125,7 +125,9 @@ async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: 
     return page(request, "series/repeat_event.html", context, status=status)
 
 
-async def _add_page(request: Request, reader: Reader, series: Series, typed: Typed, *, status: int = 200) -> Response:
+async def _add_page(
+    request: Request, reader: Reader, series: Series, typed: FormState, *, status: int = 200
+) -> Response:
     group_id = None if series.group is None else series.group.id
     found = await date_queries.events_to_add(reader, caller_of(request).user_id, group_id, limit=OFFERED)
     context = {

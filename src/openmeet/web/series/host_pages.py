@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications import kinds
@@ -74,7 +74,7 @@ async def answer_all(request: Request) -> Response:
 
 
 async def show_cancel(request: Request) -> Response:
-    return await _ask_cancel(request, Typed({"which": "some"}))
+    return await _ask_cancel(request, FormState({"which": "some"}))
 
 
 async def cancel(request: Request) -> Response:
@@ -83,11 +83,11 @@ async def cancel(request: Request) -> Response:
     is_all = typed.get("which") == "all"
     if not is_all and not names:
         nothing = InvalidForm({"which": SeriesReason.SCOPE_NEEDED})
-        return await _ask_cancel(request, typed_again(typed, nothing), status=400)
+        return await _ask_cancel(request, form_with_problems(typed, nothing), status=400)
     try:
         reason = check_reason(typed.get("reason", ""))
     except InvalidForm as wrong:
-        return await _ask_cancel(request, typed_again(typed, wrong), status=400)
+        return await _ask_cancel(request, form_with_problems(typed, wrong), status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
         notifies = not typed.get("is_silent")
@@ -109,7 +109,7 @@ async def pause(request: Request) -> Response:
         reason = check_reason(typed.get("reason", ""))
     except InvalidForm as wrong:
         series = await _own(request)
-        again = {"series": series, "address": _path(series), "typed": typed_again(typed, wrong)}
+        again = {"series": series, "address": _path(series), "typed": form_with_problems(typed, wrong)}
         return page(request, "series/pause.html", again, status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
@@ -133,14 +133,14 @@ async def delete(request: Request) -> Response:
     wish = (await read_form(request)).get("dates", "")
     if wish not in {"keep", "delete"}:
         problem = InvalidForm({"dates": SeriesReason.FATE_OF_DATES_NEEDED})
-        return await _ask_delete(request, typed_again({}, problem), status=400)
+        return await _ask_delete(request, form_with_problems({}, problem), status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
         await actions.delete(tx, series, keeps_events=wish == "keep")
     return go("/my/events", flash="series_deleted")
 
 
-async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _ask_cancel(request: Request, typed: FormState, *, status: int = 200) -> Response:
     series = await _own(request)
     # Uses a reader, before any change, because counting recipients must not block writers.
     async with database_of(request).reader() as reader:
@@ -160,7 +160,7 @@ async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> R
     return page(request, "series/cancel.html", context, status=status)
 
 
-async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
+async def _ask_delete(request: Request, typed: FormState, *, status: int = 200) -> Response:
     series = await _own(request)
     async with database_of(request).reader() as reader:
         effect = await impact.impact_of_action(

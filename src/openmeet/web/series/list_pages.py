@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response
-from openmeet.domain.search import event_lists, forgiving, front_page, query
+from openmeet.domain.search import corrected_search, event_lists, front_page, query
 from openmeet.domain.search import search as finding
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import queries
@@ -44,7 +44,7 @@ async def show_list(request: Request) -> Response:
         wanted = _wanted(request, typed)
         forgiven = ""
         if any(typed.values()):
-            answer = await forgiving.coming(database_of(request), reader, wanted, after, PAGE_SIZE + 1)
+            answer = await corrected_search.coming(database_of(request), reader, wanted, after, PAGE_SIZE + 1)
             found, wanted = answer.events, answer.wanted
             forgiven = answer.shown
         else:
@@ -77,7 +77,7 @@ async def search(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        answer = await forgiving.coming(database_of(request), reader, wanted, after, limit + 1)
+        answer = await corrected_search.coming(database_of(request), reader, wanted, after, limit + 1)
         dates, wanted = answer.events, answer.wanted
         cursor = event_lists.pack(finding.position_in(wanted, dates[limit - 1])) if len(dates) > limit else None
         ids = [SeriesId(one.place_in_series.series_id) for one in dates[:limit] if one.place_in_series is not None]

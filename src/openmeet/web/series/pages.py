@@ -147,7 +147,7 @@ async def _cases(reader: Reader, lines: list[AgendaOccurrence], viewer: UserId |
         viewer,
         mine={line.event.id: line.mine for line in lines if line.event is not None and line.mine is not None},
         counts={line.event.id: line.counts for line in lines if line.event is not None},
-        hosted=await seeing.run_among(reader, stored, viewer),
+        hosted=await seeing.managed_among(reader, stored, viewer),
     )
 
 

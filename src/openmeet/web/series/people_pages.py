@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.series import (
     actions,
     agenda,
@@ -102,7 +102,7 @@ async def offer(request: Request) -> Response:
             await ownership.offer(tx, caller, series, UserId(typed["to"]))
         except (InvalidForm, Refused) as wrong:
             problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"to": wrong.why})
-            return await _offer_page(request, tx, typed_again(typed, problem), status=400)
+            return await _offer_page(request, tx, form_with_problems(typed, problem), status=400)
     return go(_path(series), flash="series_offered")
 
 
@@ -121,7 +121,7 @@ async def answer(request: Request) -> Response:
     return go(_path(series), flash="series_taken_over" if wish == "yes" else "offer_dropped")
 
 
-async def _offer_page(request: Request, reader: Reader, typed: Typed, *, status: int = 200) -> Response:
+async def _offer_page(request: Request, reader: Reader, typed: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     series = await agenda.visible(reader, _slug(request), caller.user_id)
     offer = await ownership.offered(reader, series.id)

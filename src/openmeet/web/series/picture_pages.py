@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 from openmeet.domain.series import agenda, pictures
 from openmeet.domain.series.model import Series
 from openmeet.web.media.uploads import form_of, save_sent
@@ -27,7 +27,7 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     series = await _editable(request)
     picture = series.content.picture
-    return _form(request, series, Typed({"alt": picture.alt if picture else ""}))
+    return _form(request, series, FormState({"alt": picture.alt if picture else ""}))
 
 
 async def save(request: Request) -> Response:
@@ -57,7 +57,7 @@ async def _editable(request: Request) -> Series:
         return await agenda.editable(reader, slug_of(request), caller.user_id)
 
 
-def _form(request: Request, series: Series, typed: Typed, *, status: int = 200) -> Response:
+def _form(request: Request, series: Series, typed: FormState, *, status: int = 200) -> Response:
     address = _path(series)
     context = {"series": series, **form_of(series.content.picture, address, back=address, typed=typed)}
     return page(request, "series/picture.html", context, status=status)

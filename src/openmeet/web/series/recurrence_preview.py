@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, TooLarge, TooMany, Unavailable
-from groundwork.http.forms import Typed
+from groundwork.http.forms import FormState
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Details, EventSlug
@@ -89,7 +89,7 @@ async def show(request: Request) -> Response:
             series = await queries.by_slug(reader, SeriesSlug(typed.get("series", "")))
         series_id = None if series is None else series.id
     clashes = await conflicts.in_form(request, typed, repeats.meaning, edited_series=series_id, first_event=first)
-    context = {"typed": Typed(typed), "repeats": repeats, "clashes": clashes, "action": "", "dates_from": ""}
+    context = {"typed": FormState(typed), "repeats": repeats, "clashes": clashes, "action": "", "dates_from": ""}
     return page(request, "series/repeats.html", context)
 
 

@@ -8,9 +8,9 @@ from msgspec import UNSET, UnsetType
 from openmeet.web.api.external_identity import RecordSource
 from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.events.schemas import (
+    DateDefaults,
     EventFieldsEdit,
     EventFieldsInput,
-    SaidOfDates,
     StatusName,
 )
 from openmeet.web.media.schemas import PictureOutput
@@ -120,7 +120,7 @@ class MyDatesOutput(msgspec.Struct, rename="camel"):
     unanswered: int
 
 
-class SeriesOutput(SaidOfDates, kw_only=True, rename="camel"):
+class SeriesOutput(DateDefaults, kw_only=True, rename="camel"):
     """A series. ``sentence`` is the rule in words, ``rule`` the rule as RFC 5545 text, and ``structured`` the rule as
     an object.
 

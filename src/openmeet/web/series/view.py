@@ -177,7 +177,7 @@ def _row(
         short_when = gettext("%(day)s %(time)s", day=short_when, time=formatting.clock(starts))
     case = cases.get(line.event.id) if line.event is not None else None
     bar = bar_of(case) if case is not None else None
-    is_asked = bar is not None and not bar.is_state and bar.primary is AnswerAction.GOING
+    is_asked = bar is not None and not bar.shows_answer and bar.primary is AnswerAction.GOING
     return OccurrenceListItem(
         month=formatting.month(starts),
         day_number=str(starts.day),

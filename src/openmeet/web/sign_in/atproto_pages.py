@@ -27,7 +27,7 @@ from groundwork.errors import (
     TooMany,
     Why,
 )
-from groundwork.http.forms import Typed, local_path, read_form
+from groundwork.http.forms import FormState, local_path, read_form
 from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import cover_for
@@ -49,8 +49,8 @@ from openmeet.network.repositories.authorize import (
     AuthorizationPurpose,
     AuthorizedAccount,
     CallbackParameters,
+    CallbackProblem,
     CallbackRefused,
-    Trouble,
 )
 from openmeet.network.repositories.clients import CALLBACK_PATH, DOCUMENT_PATH, KEYS_PATH, NetworkClients, OAuthApp
 from openmeet.network.repositories.reasons import RepositoryReason
@@ -71,14 +71,14 @@ from openmeet.web.site.tenant_routing import database_of
 _DOCUMENT_HEADERS = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
 
 HEADINGS = {
-    Trouble.UNKNOWN: lazy("This sign-in has ended"),
-    Trouble.EXPIRED: lazy("That took too long"),
-    Trouble.OTHER_BROWSER: lazy("This was started in another browser"),
-    Trouble.MIXED_UP: lazy("We stopped this sign-in"),
-    Trouble.DENIED: lazy("You said no, and that’s fine"),
-    Trouble.SERVER_REFUSED: lazy("Your server didn’t let us in"),
-    Trouble.OTHER_ACCOUNT: lazy("That was a different account"),
-    Trouble.NOT_THEIRS: lazy("We stopped this sign-in"),
+    CallbackProblem.UNKNOWN: lazy("This sign-in has ended"),
+    CallbackProblem.EXPIRED: lazy("That took too long"),
+    CallbackProblem.OTHER_BROWSER: lazy("This was started in another browser"),
+    CallbackProblem.MIXED_UP: lazy("We stopped this sign-in"),
+    CallbackProblem.DENIED: lazy("You said no, and that’s fine"),
+    CallbackProblem.SERVER_REFUSED: lazy("Your server didn’t let us in"),
+    CallbackProblem.OTHER_ACCOUNT: lazy("That was a different account"),
+    CallbackProblem.NOT_THEIRS: lazy("We stopped this sign-in"),
 }
 
 
@@ -124,7 +124,7 @@ async def show_accounts(request: Request) -> Response:
     if not is_offered(request):
         raise NotFound(SignInReason.NO_NETWORK_SIGN_IN)
     next_path = local_path(request.query_params.get("next", "/"))
-    return await accounts_page(request, Typed({FIELD: request.query_params.get(FIELD, "")}), next_path)
+    return await accounts_page(request, FormState({FIELD: request.query_params.get(FIELD, "")}), next_path)
 
 
 async def begin_sign_in(request: Request) -> Response:
@@ -149,7 +149,7 @@ async def send_to_server(request: Request, typed: Mapping[str, str], next_path: 
     except Failure as wrong:
         status, problem = problem_of(wrong)
         return await accounts_page(
-            request, Typed({FIELD: typed.get(FIELD, "").strip()}, problem), next_path, status=status
+            request, FormState({FIELD: typed.get(FIELD, "").strip()}, problem), next_path, status=status
         )
 
 
@@ -203,10 +203,10 @@ async def come_back(request: Request) -> Response:
         if proven.user_id is not None:
             return await _finish_for(request, network, proven, caller_or_none(request))
         return await _finish_sign_in(request, network, proven)
-    except CallbackRefused as trouble:
-        return _show_refused_callback(request, trouble)
+    except CallbackRefused as refused:
+        return _show_refused_callback(request, refused)
     except (RemoteFailed, RemoteSlow) as away:
-        again = CallbackRefused(Trouble.SERVER_REFUSED, SignInReason.BEGIN_AGAIN_LATER(problem=away.quoted))
+        again = CallbackRefused(CallbackProblem.SERVER_REFUSED, SignInReason.BEGIN_AGAIN_LATER(problem=away.quoted))
         return _show_refused_callback(request, again, status=502)
 
 
@@ -228,7 +228,7 @@ def _confidential(request: Request) -> tuple[NetworkClients, OAuthApp]:
     return network, network.app
 
 
-async def start_page(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+async def start_page(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
     """The sign-in page. If the visitor came from a public event, the page mentions that event."""
     context = {
         "typed": typed,
@@ -240,14 +240,14 @@ async def start_page(request: Request, typed: Typed, next_path: str, *, status: 
     return page(request, "sign_in/start.html", context, status=status)
 
 
-async def accounts_page(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+async def accounts_page(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
     """The page that asks for a handle or a server."""
     event = await _event_of(request, next_path)
     context = {"typed": typed, "next_path": next_path, "bluesky": _BLUESKY, "event": event}
     return page(request, "sign_in/account.html", context, status=status)
 
 
-async def password_page(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+async def password_page(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
     """The sign-in page for accounts whose server supports only passwords."""
     context = {"typed": typed, "next_path": next_path, "event": await _event_of(request, next_path)}
     return page(request, "sign_in/password.html", context, status=status)
@@ -311,7 +311,7 @@ async def _finish_for(
 ) -> Response:
     """Complete an authorization that a signed-in user started. The same user must still be signed in."""
     if caller is None or caller.user_id != proven.user_id:
-        raise CallbackRefused(Trouble.OTHER_BROWSER, RepositoryReason.SIGNED_IN_AS_ANOTHER)
+        raise CallbackRefused(CallbackProblem.OTHER_BROWSER, RepositoryReason.SIGNED_IN_AS_ANOTHER)
     async with database_of(request).transaction() as tx:
         replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
         # Newly granted permissions also release waiting publications.
@@ -342,7 +342,7 @@ def _give_back_later(network: NetworkClients, request: Request, replaced: Sealed
     task.add_done_callback(network.refreshing.discard)
 
 
-def _show_refused_callback(request: Request, trouble: CallbackRefused, *, status: int = 400) -> Response:
-    begin_again = "/sign-in?" + urlencode({"next": trouble.next_path, "identifier": trouble.typed})
-    context = {"heading": HEADINGS[trouble.trouble], "why": trouble.why, "begin_again": begin_again}
+def _show_refused_callback(request: Request, refused: CallbackRefused, *, status: int = 400) -> Response:
+    begin_again = "/sign-in?" + urlencode({"next": refused.next_path, "identifier": refused.typed})
+    context = {"heading": HEADINGS[refused.problem], "why": refused.why, "begin_again": begin_again}
     return page(request, "sign_in/not_let_in.html", context, status=status)

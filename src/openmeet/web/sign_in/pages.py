@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
-from groundwork.http.forms import EMPTY, Typed, local_path, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
 from openmeet.domain.sign_in import actions, model
 from openmeet.domain.sign_in.actions import CodeResult
 from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionStrength, SessionTransport
@@ -58,7 +58,7 @@ async def show_sign_in(request: Request) -> Response:
     # repository.
     if caller_or_none(request) and not request.query_params.get("again"):
         return go(next_path)
-    return await start_page(request, Typed({FIELD: request.query_params.get(FIELD, "")}), next_path)
+    return await start_page(request, FormState({FIELD: request.query_params.get(FIELD, "")}), next_path)
 
 
 async def redirect_sign_up(request: Request) -> Response:
@@ -74,18 +74,18 @@ async def begin(request: Request) -> Response:
     if not name or "@" in name[1:] or services(request).network is None:
         return await _send_code(request, typed, next_path)
     if "." not in name and not name.startswith("did:"):
-        shown = Typed(typed, {FIELD: SignInReason.EMAIL_OR_HANDLE_NEEDED()})
+        shown = FormState(typed, {FIELD: SignInReason.EMAIL_OR_HANDLE_NEEDED()})
         return await start_page(request, shown, next_path, status=400)
     if is_offered(request):
         return await send_to_server(request, typed, next_path)
-    return await password_page(request, Typed({"handle": name.removeprefix("@")}), next_path)
+    return await password_page(request, FormState({"handle": name.removeprefix("@")}), next_path)
 
 
 async def show_password(request: Request) -> Response:
     if services(request).network is None:
         raise NotFound(SignInReason.NO_PASSWORD_SIGN_IN)
     next_path = local_path(request.query_params.get("next", "/"))
-    return await password_page(request, Typed({"handle": request.query_params.get("handle", "")}), next_path)
+    return await password_page(request, FormState({"handle": request.query_params.get("handle", "")}), next_path)
 
 
 async def show_code(request: Request) -> Response:
@@ -109,7 +109,7 @@ async def answer_code(request: Request) -> Response:
     if answered.session is None:
         status = 429 if answered.is_used_up else 400
         return _code_page(
-            request, typed_again(typed, actions.wrong_code(answered, has_link=True)), challenge_id, status=status
+            request, form_with_problems(typed, actions.wrong_code(answered, has_link=True)), challenge_id, status=status
         )
     return await _enter(request, answered, answered.session)
 
@@ -157,17 +157,17 @@ async def sign_in_with_handle(request: Request) -> Response:
     if not password:
         problems["password"] = SignInReason.PASSWORD_NEEDED  # a message, not a secret
     if problems or services(request).network is None:
-        return await password_page(request, Typed(shown, problems), next_path, status=400)
+        return await password_page(request, FormState(shown, problems), next_path, status=400)
     try:
         proven = await sign_in(request, handle, password)
     except NotSignedIn as refused:
-        return await password_page(request, Typed(shown, {"password": refused.why}), next_path, status=401)
+        return await password_page(request, FormState(shown, {"password": refused.why}), next_path, status=401)
     except (InvalidInput, NotFound) as wrong:
-        return await password_page(request, Typed(shown, {"handle": wrong.why}), next_path, status=400)
+        return await password_page(request, FormState(shown, {"handle": wrong.why}), next_path, status=400)
     except TooMany as limit:
-        return await password_page(request, Typed(shown, {"password": limit.why}), next_path, status=429)
+        return await password_page(request, FormState(shown, {"password": limit.why}), next_path, status=429)
     except (RemoteFailed, RemoteSlow) as away:
-        return await password_page(request, Typed(shown, {"handle": away.why}), next_path, status=502)
+        return await password_page(request, FormState(shown, {"handle": away.why}), next_path, status=502)
     async with database_of(request).transaction() as tx:
         session = await actions.open_session(
             tx,
@@ -200,7 +200,7 @@ async def choose_name(request: Request) -> Response:
     try:
         name = check_name(typed.get("display_name", ""))
     except InvalidForm as wrong:
-        again = {"typed": typed_again(typed, wrong), "next_path": next_path}
+        again = {"typed": form_with_problems(typed, wrong), "next_path": next_path}
         return page(request, "sign_in/welcome.html", again, status=400)
     async with database_of(request).transaction() as tx:
         user = await by_id(tx, caller.user_id)
@@ -235,11 +235,11 @@ async def _send_code(request: Request, typed: Mapping[str, str], next_path: str)
     try:
         email = model.check_email(typed.get(FIELD, ""))
     except InvalidForm as wrong:
-        return await start_page(request, Typed(typed, {FIELD: wrong.problems["email"]}), next_path, status=400)
+        return await start_page(request, FormState(typed, {FIELD: wrong.problems["email"]}), next_path, status=400)
     try:
         await spend_on(request, limits.CODES)
     except TooMany as limit:
-        return await start_page(request, Typed(typed, {FIELD: limit.why}), next_path, status=429)
+        return await start_page(request, FormState(typed, {FIELD: limit.why}), next_path, status=429)
     browser = browser_secret(request)
     async with database_of(request).transaction() as tx:
         challenge = await actions.ask_for_code(tx, email, next_path=next_path, browser=browser)
@@ -257,7 +257,7 @@ async def _finished(request: Request, user_id: UserId, next_path: str) -> Redire
     return await finish_click(request, database_of(request), caller, next_path)
 
 
-def _code_page(request: Request, typed: Typed, challenge: str, *, status: int = 200) -> Response:
+def _code_page(request: Request, typed: FormState, challenge: str, *, status: int = 200) -> Response:
     context = {
         "typed": typed,
         "challenge": challenge,

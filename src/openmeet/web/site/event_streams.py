@@ -46,14 +46,14 @@ class StreamCredential:
     is_api_token: bool = False
 
 
-class LivePlace:
+class LiveSlot:
     """A slot for one stream, until it is given back. ``end_if_gone`` belongs to the response that uses the slot and is
     set once that is sent.
     """
 
     __slots__ = ("_held", "_holder", "end_if_gone")
 
-    def __init__(self, held: dict[str, set["LivePlace"]], holder: str) -> None:
+    def __init__(self, held: dict[str, set["LiveSlot"]], holder: str) -> None:
         self._held = held
         self._holder = holder
         self.end_if_gone: Callable[[], Awaitable[None]] | None = None
@@ -67,11 +67,11 @@ class LivePlace:
             self._held.pop(self._holder, None)
 
 
-class LivePlaces:
+class LiveSlots:
     """The slots for one kind of stream in this process."""
 
     def __init__(self) -> None:
-        self._held: dict[str, set[LivePlace]] = {}
+        self._held: dict[str, set[LiveSlot]] = {}
         self._is_closed = False
 
     @property
@@ -87,18 +87,18 @@ class LivePlaces:
         """
         own = self._held.get(holder, set())
         if len(own) >= PER_READER:
-            for place in list(own):
-                if place.end_if_gone is not None:
-                    await place.end_if_gone()
+            for slot in list(own):
+                if slot.end_if_gone is not None:
+                    await slot.end_if_gone()
 
-    def take(self, holder: str, most: int) -> LivePlace:
+    def take(self, holder: str, most: int) -> LiveSlot:
         """Take a slot for a stream of this reader.
 
         Raises Unavailable if the reader has too many streams, or if all readers together have ``most``.
         """
         if self._is_closed or self.count >= most or len(self._held.get(holder, ())) >= PER_READER:
             raise Unavailable(SiteReason.TOO_MANY_STREAMS, after_seconds=_RETRY_SECONDS)
-        return LivePlace(self._held, holder)
+        return LiveSlot(self._held, holder)
 
     @property
     def is_closed(self) -> bool:
@@ -201,16 +201,16 @@ class EventStreamResponse(Response):
     connected.
     """
 
-    def __init__(self, place: LivePlace, follow: Callable[[Write, IsGone], Awaitable[None]]) -> None:
+    def __init__(self, slot: LiveSlot, follow: Callable[[Write, IsGone], Awaitable[None]]) -> None:
         super().__init__(headers=_HEADERS)
-        self._place = place
+        self._slot = slot
         self._follow = follow
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._send(receive, send)
         finally:
-            self._place.give_back()
+            self._slot.give_back()
 
     async def _send(self, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
@@ -236,9 +236,9 @@ class EventStreamResponse(Response):
         async def end_if_gone() -> None:
             if await is_gone() and task is not None:
                 task.cancel()
-                self._place.give_back()
+                self._slot.give_back()
 
-        self._place.end_if_gone = end_if_gone
+        self._slot.end_if_gone = end_if_gone
         # A server that stops waiting for long responses cancels this task. The response must be completed in that case
         # too.
         with contextlib.suppress(asyncio.CancelledError):

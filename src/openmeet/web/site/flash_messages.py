@@ -172,7 +172,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "waitlisted": lazy("It’s full, and you’re on the waitlist. When a place becomes free, we hold it for you."),
     "asked_host": lazy("Request sent. The host decides, and we’ll let you know."),
     "answer_kept": lazy("Nothing was changed."),
-    "new_time_works": lazy("Noted: the new time works for you."),
+    "new_time_works": lazy("You’ve confirmed the new time."),
     "registration_saved": lazy("Saved. People who have a place keep it."),
     "attendee_added": lazy("Added."),
     "attendee_invited": lazy("Invited: an e-mail is on its way."),

@@ -43,20 +43,20 @@ async def follow(request: Request) -> Response:
     caller = caller_of(request)
     slug = request.query_params.get("event", "")
     after = request.headers.get("last-event-id") or request.query_params.get("after", "")
-    await site.live_pages.places.make_room(caller.user_id)
-    place = site.live_pages.places.take(caller.user_id, site.settings.live_streams)
+    await site.live_pages.slots.make_room(caller.user_id)
+    slot = site.live_pages.slots.take(caller.user_id, site.settings.live_streams)
     try:
-        stream = PageStream(caller.user_id, hash_token(cookie_token(request)), current().tag, place)
+        stream = PageStream(caller.user_id, hash_token(cookie_token(request)), current().tag, slot)
         if slug:
             async with database_of(request).reader() as reader:
                 event, _ = await visible_event(reader, EventSlug(slug), caller.user_id)
                 stream.event = event.id
             stream.fingerprint = after[:_MAX_FINGERPRINT]
     except BaseException:
-        place.give_back()
+        slot.give_back()
         raise
     source = PageSource(database_of(request), site.code_key, _frames(site.settings.site_name, site.settings.public_url))
-    return EventStreamResponse(place, partial(site.live_pages.run, stream, source))
+    return EventStreamResponse(slot, partial(site.live_pages.run, stream, source))
 
 
 class _TopFrames:

@@ -28,8 +28,8 @@ from openmeet.domain.users.model import UserId
 from openmeet.web.site.event_streams import (
     FrameQueue,
     IsGone,
-    LivePlace,
-    LivePlaces,
+    LiveSlot,
+    LiveSlots,
     Write,
     out_frame,
     retry_frame,
@@ -83,7 +83,7 @@ class PageStream:
     person: UserId
     session: bytes
     language: str
-    place: LivePlace
+    slot: LiveSlot
     event: EventId | None = None
     fingerprint: str = ""
     marks: tuple[int, UnreadCounts] | None = None
@@ -105,7 +105,7 @@ class LivePages:
     """The open page streams of one site, and the task that feeds them while there are any."""
 
     def __init__(self) -> None:
-        self.places = LivePlaces()
+        self.slots = LiveSlots()
         self._streams: dict[PageStream, None] = {}
         self._joined: set[PageStream] = set()
         self._wake = asyncio.Event()
@@ -119,7 +119,7 @@ class LivePages:
     async def run(self, stream: PageStream, source: PageSource, write: Write, is_gone: IsGone) -> None:
         """Feed and write the stream until it ends or its reader is gone."""
         self._streams[stream] = None
-        if self.places.is_closed:
+        if self.slots.is_closed:
             stream.frames.end(retry_frame())
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._feed(source), name="live pages")
@@ -139,7 +139,7 @@ class LivePages:
 
     def close(self) -> None:
         """End all streams and start no others, because the program is shutting down."""
-        self.places.close()
+        self.slots.close()
         for one in list(self._streams):
             one.frames.end(retry_frame())
 

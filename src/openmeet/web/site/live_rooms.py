@@ -26,7 +26,7 @@ from openmeet.domain.chat.model import Access, ChatLogEntry, HistoryMode, LogKin
 from openmeet.domain.moderation.blocks import hidden_from
 from openmeet.domain.sign_in.queries import still_open
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.event_streams import IsGone, LivePlaces, Write, out_frame, retry_frame
+from openmeet.web.site.event_streams import IsGone, LiveSlots, Write, out_frame, retry_frame
 from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView, reload_frame
 from openmeet.web.site.live_unread import UnreadWatch
 
@@ -48,7 +48,7 @@ class LiveRooms:
 
     def __init__(self) -> None:
         self._rooms: dict[RoomId, set[LiveStream]] = {}
-        self.places = LivePlaces()
+        self.slots = LiveSlots()
         self._rung: set[RoomId] = set()
         self._wake = asyncio.Event()
         self._listener: log.LogListener | None = None
@@ -58,7 +58,7 @@ class LiveRooms:
     @property
     def count(self) -> int:
         """The number of open streams."""
-        return self.places.count
+        return self.slots.count
 
     async def run(self, stream: LiveStream, source: LiveSource, write: Write, is_gone: IsGone) -> None:
         """Feed and write the stream until it ends or its reader is gone, then free its slot."""
@@ -70,7 +70,7 @@ class LiveRooms:
 
     def _join(self, stream: LiveStream, source: LiveSource) -> None:
         self._rooms.setdefault(stream.room, set()).add(stream)
-        if self.places.is_closed:
+        if self.slots.is_closed:
             stream.frames.end(retry_frame())
         if self._task is None or self._task.done():
             self._listener = log.LogListener(self._heard)
@@ -79,7 +79,7 @@ class LiveRooms:
 
     def close(self) -> None:
         """End all streams and start no others, because the program is shutting down."""
-        self.places.close()
+        self.slots.close()
         for streams in list(self._rooms.values()):
             for one in list(streams):
                 one.frames.end(retry_frame())
@@ -90,7 +90,7 @@ class LiveRooms:
         streams.discard(stream)
         if not streams:
             self._rooms.pop(stream.room, None)
-        stream.place.give_back()
+        stream.slot.give_back()
         if not self._rooms:
             self._unread.clear()
             self._listener = None

@@ -8,7 +8,7 @@ from openmeet.domain.chat.model import Access, ChatLogEntry, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage
 from openmeet.domain.chat.readers import UnreadCounts
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.event_streams import FrameQueue, IsGone, LivePlace, StreamCredential, Write
+from openmeet.web.site.event_streams import FrameQueue, IsGone, LiveSlot, StreamCredential, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class LiveStream:
 
     room: RoomId
     person: UserId | None
-    place: LivePlace
+    slot: LiveSlot
     language: str
     entered: int
     number: int

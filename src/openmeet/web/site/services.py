@@ -55,7 +55,7 @@ class Services:
     # Writes records to users' repositories. None: an event that waits for its repository stays a draft.
     publisher: Publisher | None = None
     # HTTP client for URLs that users enter: calendars, webhooks. None: nothing is fetched.
-    outgoing: CalendarFetcher | None = None
+    calendar_fetcher: CalendarFetcher | None = None
     # The services that synchronization needs. None: services and operators get Unavailable.
     sync_dependencies: SyncDependencies | None = None
     # Verifies the service tokens of callers from other apps. None: no such token is accepted.

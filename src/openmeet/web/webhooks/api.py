@@ -23,9 +23,9 @@ from openmeet.domain.webhooks.model import (
     MAX_WEBHOOKS,
     DeliveryId,
     DeliveryState,
-    Happening,
     Webhook,
     WebhookDelivery,
+    WebhookEvent,
     WebhookId,
 )
 from openmeet.domain.webhooks.reasons import WebhookReason
@@ -45,7 +45,7 @@ class WebhookInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """
 
     url: str
-    kinds: list[Happening]
+    kinds: list[WebhookEvent]
     group: str | None = None
 
 
@@ -53,7 +53,7 @@ class WebhookEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Changes to an existing webhook. ``isOn`` switches it on or off."""
 
     url: str
-    kinds: list[Happening]
+    kinds: list[WebhookEvent]
     is_on: bool = True
 
 
@@ -62,7 +62,7 @@ class WebhookOutput(msgspec.Struct, rename="camel"):
 
     id: str
     url: str
-    kinds: list[Happening]
+    kinds: list[WebhookEvent]
     group: str | None
     is_on: bool
     off_why: str
@@ -90,7 +90,7 @@ class DeliveryOutput(msgspec.Struct, rename="camel"):
     """A delivery. ``status`` is the last HTTP status, ``why`` the error."""
 
     id: str
-    kind: Happening
+    kind: WebhookEvent
     state: DeliveryState
     tries: int
     status: int | None
@@ -125,7 +125,7 @@ async def register(request: Request) -> Response:
 
 
 async def registered(
-    tx: Transaction, request: Request, url: str, kinds: frozenset[Happening], group: str
+    tx: Transaction, request: Request, url: str, kinds: frozenset[WebhookEvent], group: str
 ) -> tuple[Webhook, str]:
     """Register a webhook for the caller or for a group that they run. Returns it with its secret."""
     caller = caller_of(request)
@@ -199,10 +199,10 @@ def id_of(request: Request) -> WebhookId:
 
 def sealer_of(request: Request) -> Sealer:
     """The sealer for webhook secrets. Raises Unavailable if this site sends no webhooks."""
-    outgoing = services(request).outgoing
-    if outgoing is None:
+    fetcher = services(request).calendar_fetcher
+    if fetcher is None:
         raise Unavailable(WebhookReason.CALLS_NO_ADDRESSES)
-    return outgoing.sealer
+    return fetcher.sealer
 
 
 def reach_of(request: Request) -> AllowedTargets:
@@ -216,7 +216,7 @@ async def shown(reader: Reader, one: Webhook) -> WebhookOutput:
     return WebhookOutput(
         id=one.id,
         url=one.url,
-        kinds=[kind for kind in Happening if kind in one.kinds],
+        kinds=[kind for kind in WebhookEvent if kind in one.kinds],
         group=group.slug if group else None,
         is_on=one.is_on,
         off_why=explain(one.off_why),

@@ -7,14 +7,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import Failure, Forbidden, InvalidForm, InvalidInput, NotFound, Refused
-from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.membership_queries import of_user as groups_of
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.webhooks import actions, model, queries
-from openmeet.domain.webhooks.model import HAPPENING_LABELS, DeliveryId
+from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS, DeliveryId
 from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -43,16 +43,16 @@ async def register(request: Request) -> Response:
     """Register a webhook and show its secret in the response to the form itself, which is never cached."""
     typed = await read_form(request)
     try:
-        kinds = [kind.value for kind in HAPPENING_LABELS if _field(kind.value) in typed]
+        kinds = [kind.value for kind in WEBHOOK_EVENT_LABELS if _field(kind.value) in typed]
         if not kinds:
             raise InvalidForm({"kinds": WebhookReason.KIND_NEEDED})  # noqa: TRY301  # the rule names kinds as the API does
         url, wanted = model.check_url(typed.get("url", ""), reach_of(request)), model.check_kinds(kinds)
         async with database_of(request).transaction() as tx:
             made, secret = await registered(tx, request, url, wanted, typed.get("group", ""))
     except InvalidForm as wrong:
-        return await _list(request, typed_again(typed, wrong), status=400)
+        return await _list(request, form_with_problems(typed, wrong), status=400)
     except (Refused, NotFound, Forbidden) as refused:
-        return await _list(request, typed_again(typed, InvalidForm({"group": refused.why})), status=422)
+        return await _list(request, form_with_problems(typed, InvalidForm({"group": refused.why})), status=422)
     return await _list(request, EMPTY, secret=secret, made=made.url)
 
 
@@ -108,7 +108,7 @@ async def _one(request: Request, *, problem: Failure | None = None, status: int 
     return page(request, "webhooks/webhook.html", context, status=status)
 
 
-async def _list(request: Request, typed: Typed, *, secret: str = "", made: str = "", status: int = 200) -> Response:
+async def _list(request: Request, typed: FormState, *, secret: str = "", made: str = "", status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         found = await queries.of_user(reader, caller.user_id)
@@ -118,7 +118,7 @@ async def _list(request: Request, typed: Typed, *, secret: str = "", made: str =
         "webhooks": found,
         "secret": secret,
         "made": made,
-        "kinds": [(_field(kind.value), words, "") for kind, words in HAPPENING_LABELS.items()],
+        "kinds": [(_field(kind.value), words, "") for kind, words in WEBHOOK_EVENT_LABELS.items()],
         "groups": [one.group for one in groups if group_rules.may(one.role, GroupPermission.EDIT_GROUP)],
     }
     return page(request, "webhooks/webhooks.html", context, status=status, headers={"cache-control": "no-store"})

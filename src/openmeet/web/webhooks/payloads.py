@@ -37,7 +37,7 @@ from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.deliver import View
-from openmeet.domain.webhooks.model import Happening, Webhook, WebhookDelivery
+from openmeet.domain.webhooks.model import Webhook, WebhookDelivery, WebhookEvent
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.chat.schemas import message_shown
@@ -54,20 +54,20 @@ def webhook_view(public_url: str) -> View:
         if webhook.group_id is not None and not await _runs(reader, webhook):
             return None
         match delivery.kind:
-            case Happening.EVENT:
+            case WebhookEvent.EVENT:
                 return await _event(reader, webhook, EventId(delivery.subject_id), public_url)
-            case Happening.SERIES:
+            case WebhookEvent.SERIES:
                 return await _series(reader, webhook, SeriesId(delivery.subject_id), public_url)
-            case Happening.GROUP:
+            case WebhookEvent.GROUP:
                 return await _group(reader, webhook, GroupId(delivery.subject_id), public_url)
-            case Happening.ANSWER:
+            case WebhookEvent.ANSWER:
                 return await _answer(reader, webhook, AttendanceId(delivery.subject_id))
-            case Happening.MEMBERSHIP:
+            case WebhookEvent.MEMBERSHIP:
                 group_id, _, user_id = delivery.subject_id.partition("/")
                 return await _membership(reader, webhook, GroupId(group_id), UserId(user_id))
-            case Happening.CHAT_MESSAGE:
+            case WebhookEvent.CHAT_MESSAGE:
                 return await _chat_message(reader, webhook, ChatMessageId(delivery.subject_id), public_url)
-            case Happening.PING:
+            case WebhookEvent.PING:
                 return {}
 
     return view
@@ -82,7 +82,7 @@ async def _concerns(reader: Reader, webhook: Webhook, event: Event) -> bool:
     """Whether the event belongs to the group, or is hosted by the owner."""
     if webhook.group_id is not None:
         return event.group is not None and event.group.id == webhook.group_id
-    return event.id in await seeing.run_among(reader, [event], webhook.user_id)
+    return event.id in await seeing.managed_among(reader, [event], webhook.user_id)
 
 
 async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url: str) -> Mapping[str, Any] | None:

@@ -12,7 +12,7 @@ from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_of_own_group, is_public
 from openmeet.domain.events.vocabulary import Category, normalised
 from openmeet.domain.moderation.blocks import is_out_of_lists
-from openmeet.domain.search import event_lists, forgiving, search
+from openmeet.domain.search import corrected_search, event_lists, search
 from openmeet.domain.search.event_lists import UNDATED, EventCursor, position_of
 from openmeet.domain.search.query import MAX_QUERY
 from openmeet.domain.search.search import EventOrigin, SearchQuery
@@ -36,7 +36,7 @@ async def list_events(call: LexiconCall) -> ListedEvents:
     """
     wanted = _wanted(call)
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
-    answer = await forgiving.coming(call.db, call.reader, wanted, after, limit + 1)
+    answer = await corrected_search.coming(call.db, call.reader, wanted, after, limit + 1)
     found = answer.events
     cursor = event_lists.pack(search.position_in(answer.wanted, found[limit - 1])) if len(found) > limit else None
     return ListedEvents(events=await views_of(call, found[:limit]), cursor=cursor)

@@ -51,7 +51,7 @@ async def _sees_list(call: LexiconCall, event: Event) -> bool:
     mine = None if call.viewer is None else await attendance.find(call.reader, event.id, call.viewer)
     if sees_who_comes(registration_settings, is_going=mine is not None and mine.status in SEATED):
         return True
-    return bool(await seeing.run_among(call.reader, [event], call.viewer))
+    return bool(await seeing.managed_among(call.reader, [event], call.viewer))
 
 
 def _view(one: ListedRsvp, by_did: Mapping[Did, Identity]) -> AnswerView:

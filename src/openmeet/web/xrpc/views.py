@@ -109,7 +109,7 @@ async def _around(call: LexiconCall, events: Sequence[Event]) -> _Around:
         names=await shown_names(reader, [event.author_id for event in events]),
         counts=await counts_shown(reader, ids),
         mine={} if viewer is None else await attendance.of_user(reader, viewer, ids),
-        run=await seeing.run_among(reader, events, viewer),
+        run=await seeing.managed_among(reader, events, viewer),
         roles={} if viewer is None else await groups.roles_in(reader, group_ids, viewer),
         groups=await groups.by_ids(reader, group_ids),
         series=await series_queries.by_ids(reader, series_ids),
