@@ -124,7 +124,7 @@ async def test_an_answer_is_the_same_here_and_in_another_app(
     await expect(bar.get_by_text("You’re going.")).to_be_visible()
     assert await theirs.answers_to(uri) == []
     await page.get_by_role("link", name="Share it with other apps?").click()
-    await page.get_by_role("radio", name="Yes, sync what is public").check()
+    await page.get_by_role("radio", name="Yes, sync what’s public").check()
     await page.get_by_role("button", name="Save my choice").click()
     await page.wait_for_url(f"**{path}")
 
@@ -146,7 +146,7 @@ async def test_an_answer_is_the_same_here_and_in_another_app(
     # Cancelled here.
     await bar.locator(".answer-others > summary").click()
     await bar.get_by_role("button", name="Can’t go").click()
-    await expect(bar.get_by_text("You said that you can’t go.")).to_be_attached()
+    await expect(bar.get_by_text("You said you can’t go.")).to_be_attached()
 
     async def is_cancelled() -> bool:
         return await theirs.status_of(uri) == "notgoing"

@@ -71,7 +71,7 @@ async def test_a_yes_makes_the_repository_and_the_page_says_so(running):
     assert await small_targets(page) == []
     assert await running.plc_operations() == before
     await page.get_by_label("Your account name").fill("greta-games.test")
-    await page.get_by_role("radio", name="Yes, sync what is public").check()
+    await page.get_by_role("radio", name="Yes, sync what’s public").check()
     await page.get_by_role("button", name="Save my choice").click()
     chip = page.get_by_text("Synced", exact=True)
     while not await chip.count():

@@ -85,7 +85,7 @@ async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: D
         await expect(page.get_by_role("heading", name="Saved on this device")).to_be_visible()
         await expect(page.get_by_role("link", name="Board games")).to_be_visible()
         await _go_offline(opened, page, offline=False)
-        await expect(page.get_by_text("You’re back online. Everything that was waiting is sent.")).to_be_visible()
+        await expect(page.get_by_text("You’re back online. Everything that was waiting has been sent.")).to_be_visible()
         assert await _status(openmeet, event, ida) is AttendanceStatus.ATTENDING
 
 
@@ -114,7 +114,7 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
         await page.get_by_role("button", name="Undo: Check in Priya").click()
         await expect(page.get_by_text("Waiting to send: Check in Priya")).to_have_count(0)
         await _go_offline(opened, page, offline=False)
-        await expect(page.get_by_text("You’re back online. Everything that was waiting is sent.")).to_be_visible()
+        await expect(page.get_by_text("You’re back online. Everything that was waiting has been sent.")).to_be_visible()
         assert await _status(openmeet, event, guests[0]) is AttendanceStatus.ATTENDED
         assert await _status(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
 

@@ -45,12 +45,12 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
         title = event.title or gettext("an event")
         about = [title, time_and_place.start_label(event)]
         if one.is_for_series:
-            about.append(gettext("This applies to every coming date of the series, including dates added later."))
+            about.append(gettext("This applies to every upcoming date of the series, including dates added later."))
         parts = [
             gettext("%(name)s asks you to co-host an event on %(site)s:", name=name, site=site_name),
             "\n".join(about),
             emails.link(gettext("View and answer"), f"{public_url}/co-hosting/{token_of(key, one.id)}"),
-            gettext("You don’t host anything until you say yes. If you do nothing, we won’t write again."),
+            gettext("You’re not a host until you say yes. If you do nothing, we won’t write again."),
             emails.opt_out_lines(never),
         ]
         fact = gettext("%(name)s asks you to co-host", name=name)

@@ -13,9 +13,9 @@ from openmeet.outbox import email_suppressions, emails
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 _SAYS = {
-    RsvpReply.GOING: lazy("You said that you’re going to %(title)s."),
+    RsvpReply.GOING: lazy("You said you’re going to %(title)s."),
     RsvpReply.INTERESTED: lazy("You said maybe to %(title)s."),
-    RsvpReply.DECLINED: lazy("You said that you’re not going to %(title)s."),
+    RsvpReply.DECLINED: lazy("You said you’re not going to %(title)s."),
 }
 
 

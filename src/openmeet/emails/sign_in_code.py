@@ -35,7 +35,7 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
             parts.append(link(gettext("Or open this link in the same browser"), f"{url}{LINK_PATH}/{token}"))
         parts.append(
             gettext(
-                "You get this because somebody typed your address to sign in. If it wasn’t you, you don’t need to do"
+                "You’re getting this because somebody entered your address to sign in. If it wasn’t you, you don’t need to do"
                 " anything."
             )
         )

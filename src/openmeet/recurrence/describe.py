@@ -21,10 +21,10 @@ _ORDINALS: Final = ("", lazy("first"), lazy("second"), lazy("third"), lazy("four
 _FROM_THE_END: Final = (
     "",
     lazy("last"),
-    lazy("second last"),
-    lazy("third last"),
-    lazy("fourth last"),
-    lazy("fifth last"),
+    lazy("second-to-last"),
+    lazy("third-to-last"),
+    lazy("fourth-to-last"),
+    lazy("fifth-to-last"),
 )
 
 
@@ -43,47 +43,47 @@ class _ByInterval:
 
 _EVERY_DAY: Final = _ByInterval(
     plural("every day", "every %(number)s days"),
-    lazy("every second day"),
+    lazy("every other day"),
 )
 _EVERY_DAY_WHERE: Final = _ByInterval(
     plural("every day, where that is %(limits)s", "every %(number)s days, where that is %(limits)s"),
-    lazy("every second day, where that is %(limits)s"),
+    lazy("every other day, where that is %(limits)s"),
 )
 _EVERY_WEEK: Final = _ByInterval(
     plural("every week on %(days)s", "every %(number)s weeks on %(days)s"),
-    lazy("every second week on %(days)s"),
+    lazy("every other week on %(days)s"),
 )
 _MONTHS_SPELT_OUT: Final = _ByInterval(
     plural("every month on each day that is %(days)s", "every %(number)s months on each day that is %(days)s"),
-    lazy("every second month on each day that is %(days)s"),
+    lazy("every other month on each day that is %(days)s"),
 )
 _YEARS_SPELT_OUT: Final = _ByInterval(
     plural("every year on each day that is %(days)s", "every %(number)s years on each day that is %(days)s"),
-    lazy("every second year on each day that is %(days)s"),
+    lazy("every other year on each day that is %(days)s"),
 )
 _DAYS_OF_MONTHS: Final = _ByInterval(
     plural("on %(days)s of every month", "on %(days)s of every %(number)s months"),
-    lazy("on %(days)s of every second month"),
+    lazy("on %(days)s of every other month"),
 )
 _DAYS_OF_YEARS: Final = _ByInterval(
     plural("on %(days)s of every year", "on %(days)s of every %(number)s years"),
-    lazy("on %(days)s of every second year"),
+    lazy("on %(days)s of every other year"),
 )
 _DAYS_OF_WEEKS: Final = _ByInterval(
     plural("on %(days)s of %(weeks)s of every year", "on %(days)s of %(weeks)s of every %(number)s years"),
-    lazy("on %(days)s of %(weeks)s of every second year"),
+    lazy("on %(days)s of %(weeks)s of every other year"),
 )
 _YEARS_ON_DATE: Final = _ByInterval(
     plural("every year on %(day)s %(month)s", "every %(number)s years on %(day)s %(month)s"),
-    lazy("every second year on %(day)s %(month)s"),
+    lazy("every other year on %(day)s %(month)s"),
 )
 _YEARS_ON_DAYS: Final = _ByInterval(
     plural("every year on %(days)s of %(months)s", "every %(number)s years on %(days)s of %(months)s"),
-    lazy("every second year on %(days)s of %(months)s"),
+    lazy("every other year on %(days)s of %(months)s"),
 )
 _YEARS_ON_DAYS_OF_EACH_MONTH: Final = _ByInterval(
     plural("every year on %(days)s of every month", "every %(number)s years on %(days)s of every month"),
-    lazy("every second year on %(days)s of every month"),
+    lazy("every other year on %(days)s of every month"),
 )
 _ONLY_SOME: Final = {
     "DAILY": lazy("%(repeats)s, but only %(dates)s of these in each day"),

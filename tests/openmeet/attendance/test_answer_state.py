@@ -223,7 +223,7 @@ CASES = [
         AnswerCase(event(), mine(S.DECLINED), NOW, is_full=True),
         (A.GOING, A.INTERESTED),
         ("Join waitlist", "Maybe"),
-        "You said that you can’t go.",
+        "You said you can’t go.",
     ),
     (
         AnswerState.INVITED,

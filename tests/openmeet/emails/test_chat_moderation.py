@@ -93,7 +93,7 @@ async def test_the_author_learns_why_and_objects_and_hosts_decide(post, talk):
     async with signed_in(post, ana) as host:
         assert (await host.post(f"{page}/restore", data={"reason": ""})).status_code == 303
     await tells(post)
-    assert await lines(post, ben) == [f"Your message in {event.title} is shown again."]
+    assert await lines(post, ben) == [f"Your message in {event.title} is visible again."]
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", f"Your message is back: {event.title}")
@@ -116,7 +116,7 @@ async def test_the_author_is_told_of_every_removal_once(post, talk):
             assert text_of(mail).count(reason) == 1
             await host.post(f"{page}/restore", data={"reason": ""})
             await tells(post)
-            assert set(await lines(post, ben)) == {f"Your message in {event.title} is shown again."}
+            assert set(await lines(post, ben)) == {f"Your message in {event.title} is visible again."}
             assert await mails(post) == [("ben@example.org", f"Your message is back: {event.title}")]
 
 
@@ -171,7 +171,7 @@ async def test_a_later_decision_replaces_the_earlier_one(post, talk):
     assert await lines(post, ben) == [f"A host muted you in {event.title}: Far too loud"]
     async with post.db.transaction() as tx:
         await sanctions.lift(tx, ana, room.id, ben.user_id)
-    assert await lines(post, ben) == [f"You can write in {event.title} again: the moderators changed their decision."]
+    assert await lines(post, ben) == [f"You can write in {event.title} again. The moderators changed their decision."]
     assert await mails(post) == [("ben@example.org", f"You can write again: {event.title}")]
     async with post.db.transaction() as tx:
         await sanctions.sanction(tx, mod, room.id, ben.user_id, ban, reason="Insults", of_site=True)

@@ -75,7 +75,7 @@ async def test_the_api_reports_lookalikes_and_lets_clients_choose(
         assert [(one["standing"], one["looksLike"][:8]) for one in again["events"]] == [("new", "/events/")]
         whole = (await browser.post(f"/api/imports/{again['id']}/confirm", headers=ana)).json()["outcome"]
         assert whole["made"] == []
-        assert whole["leftOut"] == ["Café talk: you already have one like it. Select it to have both."]
+        assert whole["leftOut"] == ["Café talk: you already have one like it. Select this one to have both."]
         chosen = await arrived("two@x")
         path = f"/api/imports/{chosen['id']}/confirm"
         outcome = (await browser.post(path, json={"events": ["two@x"]}, headers=ana)).json()["outcome"]
@@ -107,7 +107,9 @@ async def test_a_duplicate_in_a_file_is_imported_once(make_database: MakeDatabas
         assert [(one["looksLike"], one["looksLikeUid"]) for one in arrived["events"]] == [("", ""), ("", "one@x")]
         outcome = (await browser.post(f"/api/imports/{arrived['id']}/confirm", headers=ana)).json()["outcome"]
         assert len(outcome["made"]) == 1
-        assert outcome["leftOut"] == ["Café talk: there’s one like it earlier in the file. Select it to have both."]
+        assert outcome["leftOut"] == [
+            "Café talk: there’s one like it earlier in the file. Select this one to have both."
+        ]
         await sign_up(browser, "ben@example.org", "Ben")
         file = {"file": ("mine.ics", whole.encode(), "text/calendar")}
         page = (await browser.get((await browser.post("/import", files=file)).headers["location"])).text

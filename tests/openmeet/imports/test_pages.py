@@ -71,7 +71,7 @@ async def test_an_unknown_zone_is_shown_and_can_be_chosen(make_database: MakeDat
         assert "Its time zone ‘Nowhere/Land’ is unknown, so its times are read as Europe/Lisbon time." in page
         assert "Its time zone ‘Ours’ is unknown, so its times are read as +01:00 time." in page
         wrong = await browser.post(address, data={"act": "zone", "time_zone": "Nowhere/Land"})
-        assert (wrong.status_code, "Write a time zone like Europe/Berlin." in wrong.text) == (400, True)
+        assert (wrong.status_code, "Enter a time zone like Europe/Berlin." in wrong.text) == (400, True)
         await browser.post(address, data={"act": "zone", "time_zone": "America/Lima"})
         page = (await browser.get(address)).text
         assert page.count("is unknown, so its times are read as America/Lima time.") == 2

@@ -72,7 +72,7 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deploymen
         assert "waiting to come back" not in (await browser.get(HERE)).text
 
         again = await browser.post(NEW, data={"event": uri, "answer": "interested"})
-        assert (again.status_code, "You have answered this event already" in again.text) == (400, True)
+        assert (again.status_code, "You’ve already answered this event" in again.text) == (400, True)
 
         rkey = record["uri"].rpartition("/")[2]
         at = {"repo": ana.did, "collection": RSVP, "rkey": rkey}
@@ -88,7 +88,7 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deploymen
         assert await answers(site) == ["interested"]
 
         assert (await browser.post(f"{HERE}/answers/{rkey}/delete")).status_code == 303
-        assert "deleted there, waiting to come back" in (await browser.get(HERE)).text
+        assert "deleted there, waiting to be restored" in (await browser.get(HERE)).text
         await wide.listen(ana.user_id)
         assert "deleted there" not in (await browser.get(HERE)).text
         assert "None yet" in (await browser.get(HERE)).text

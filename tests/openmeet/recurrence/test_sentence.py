@@ -76,14 +76,14 @@ def test_sentences_have_clean_punctuation() -> None:
     [
         ("FREQ=DAILY;BYDAY=MO;BYMONTHDAY=13", "Every day, where that is a Monday and the 13th of the month, at 18:00"),
         ("FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR", "Every weekday (Monday to Friday) at 18:00"),
-        ("FREQ=DAILY;INTERVAL=2;BYDAY=SA,SU", "Every second day, where that is a Saturday or Sunday, at 18:00"),
+        ("FREQ=DAILY;INTERVAL=2;BYDAY=SA,SU", "Every other day, where that is a Saturday or Sunday, at 18:00"),
         (
             "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;COUNT=3",
             "Every weekday (Monday to Friday) at 18:00, but only the last of these in each week, 3 times",
         ),
         (
             "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU;WKST=SU",
-            "Every second week on Saturday and Sunday (weeks begin on Sunday) at 18:00",
+            "Every other week on Saturday and Sunday (weeks begin on Sunday) at 18:00",
         ),
         ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "On the last working day of every month at 18:00"),
         ("FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13", "On Friday the 13th of every month at 18:00"),
@@ -100,15 +100,15 @@ def test_sentences_have_clean_punctuation() -> None:
         ("FREQ=WEEKLY;INTERVAL=3;BYDAY=MO,TU;BYMONTH=6", "Every 3 weeks on Monday and Tuesday in June at 18:00"),
         ("FREQ=WEEKLY;INTERVAL=3", "Every third Tuesday at 18:00"),
         ("FREQ=WEEKLY;INTERVAL=22", "Every 22nd Tuesday at 18:00"),
-        ("FREQ=MONTHLY;INTERVAL=2;BYDAY=2TU", "On the second Tuesday of every second month at 18:00"),
+        ("FREQ=MONTHLY;INTERVAL=2;BYDAY=2TU", "On the second Tuesday of every other month at 18:00"),
         ("FREQ=MONTHLY;INTERVAL=6", "On the 10th of every 6 months at 18:00"),
         ("FREQ=YEARLY", "Every year on 10 March at 18:00"),
-        ("FREQ=YEARLY;INTERVAL=2", "Every second year on 10 March at 18:00"),
+        ("FREQ=YEARLY;INTERVAL=2", "Every other year on 10 March at 18:00"),
         ("FREQ=YEARLY;INTERVAL=4;BYMONTH=6,9", "Every 4 years on 10 June and September at 18:00"),
         ("FREQ=YEARLY;BYYEARDAY=100,-1", "On the 100th day and the last day of every year at 18:00"),
         (
             "FREQ=YEARLY;INTERVAL=2;BYMONTHDAY=1,-1",
-            "Every second year on the 1st and the last day of every month at 18:00",
+            "Every other year on the 1st and the last day of every month at 18:00",
         ),
         (
             "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO;WKST=SU",

@@ -154,13 +154,13 @@ async def test_signing_out_says_that_publishing_continues_and_how_to_end_it(site
         event = await new_event(site, caller)
         out = await browser.post("/sign-out")
         shown = (await browser.get(out.headers["location"])).text
-        assert "Syncing goes on" in shown
+        assert "Syncing continues" in shown
         assert "Sign out here and at your servers" in shown
         await schedule.run_once(publisher_of(site))
         assert (await status_of(site, event)).state is PublicationState.PUBLISHED
         await site.sign_in_at_pds(browser, "ana")
         out = await browser.post(f"{HERE}/sign-out-everywhere")
-        assert "Syncing goes on" not in (await browser.get(out.headers["location"])).text
+        assert "Syncing continues" not in (await browser.get(out.headers["location"])).text
         later = await new_event(site, caller)
         await schedule.run_once(publisher_of(site))
         assert (await status_of(site, later)).state is PublicationState.BLOCKED
@@ -195,7 +195,7 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(site_on_each: S
         for path in (HERE, "/my/series", "/"):
             assert 'name="revoke" value="true"' in (await browser.get(path)).text
         out = await browser.post("/sign-out", data={"revoke": "true"})
-        assert "at your servers" in (await browser.get(out.headers["location"])).text
+        assert "of your servers" in (await browser.get(out.headers["location"])).text
         assert (await browser.get(HERE)).status_code != 200
         assert (await other.get(HERE)).status_code == 200
         # If no server session exists, there is nothing to choose.

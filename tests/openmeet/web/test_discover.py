@@ -23,7 +23,7 @@ async def test_the_next_step_of_an_empty_search_finds_something(make_sqlite: Mak
         for asked, action in (
             ({"near": berlin, "within": "10", **august}, "Search within 40 km"),
             ({"near": "40,13.405", "within": "10"}, "Search without filters"),
-            ({"near": berlin, "from": "2026-09-01"}, "See all coming dates"),
+            ({"near": berlin, "from": "2026-09-01"}, "See all upcoming dates"),
             ({"near": berlin, "q": "Here", "mode": "online"}, "Search without filters"),
         ):
             page = unescape((await anybody.get("/", params=asked)).text)

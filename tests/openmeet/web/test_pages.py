@@ -450,7 +450,7 @@ async def test_an_invalid_date_is_an_error_and_not_an_empty_list(browser):
     """A search that was not carried out must not look like one without results."""
     answer = await browser.get("/", params={"from": "2026-02-30"})
     assert answer.status_code == 400
-    assert "Write the day like" in answer.text
+    assert "Enter the day like" in answer.text
     assert "Nothing matches" not in answer.text
 
 
@@ -484,7 +484,7 @@ async def test_the_form_offers_countries_and_remembers_the_last_one(browser):
     """
     await sign_up(browser, "ana@example.org", "Ana")
     shown = await browser.get("/events/new")
-    assert "other apps don’t see the place" in shown.text
+    assert "Other apps don’t show the place" in shown.text
     assert '<option value="Austria">AT</option>' in shown.text
     values = inputs_of(shown.text)
     assert values["country"] == ""

@@ -57,7 +57,7 @@ SCOPE_DESCRIPTIONS: Final = {
         "View, renew and turn off the secret addresses of your calendar and your groups’ calendars"
     ),
     TokenScope.CHAT_READ: lazy("Read your chats"),
-    TokenScope.CHAT_WRITE: lazy("Write in chats for you, and moderate those that you host"),
+    TokenScope.CHAT_WRITE: lazy("Write in chats for you, and moderate the ones you host"),
     TokenScope.OPERATING: lazy("See how sync is doing, if you operate this site"),
 }
 

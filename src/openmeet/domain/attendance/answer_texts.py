@@ -214,7 +214,7 @@ def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FI
         case AnswerState.MAYBE:
             return gettext("You said maybe.")
         case AnswerState.DECLINED:
-            return gettext("You said that you can’t go.")
+            return gettext("You said you can’t go.")
         case AnswerState.INVITED:
             return gettext("You’re invited.")
         case AnswerState.APPROVAL:

@@ -255,7 +255,7 @@ FIELDS: Final = (
     ),
     Field(
         "categories",
-        (Input("categories", lazy("What is it about?"), inputs.several(Category, at_most=MAX_CATEGORIES)),),
+        (Input("categories", lazy("What’s it about?"), inputs.several(Category, at_most=MAX_CATEGORIES)),),
         change_label=plazy("a field that changed", "categories"),
         in_record=("categories",),
     ),

@@ -51,7 +51,7 @@ class Since:
             (self.people, gettext("people have signed in or edited their profile")),
             (self.events, gettext("events were edited")),
             (self.answers, gettext("answers were given or changed")),
-            (self.new_events, gettext("events were made in its groups")),
+            (self.new_events, gettext("events were created in its groups")),
             (self.published, gettext("events were published")),
         )
         return "; ".join(f"{count} {what}" for count, what in counts if count)

@@ -208,7 +208,7 @@ def _any_day(typed: Mapping[str, str]) -> Iterator[Empty]:
             gettext("Nothing on these days"),
             gettext("No matching event starts between these dates."),
             _path(query_string(typed, **{"from": "", "to": ""})),
-            gettext("See all coming dates"),
+            gettext("See all upcoming dates"),
         )
 
 

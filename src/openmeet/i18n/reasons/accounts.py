@@ -100,15 +100,15 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "identity.server_was_away": mark("The server of this account didn’t answer for days."),
     "identity.changed_since_opened": mark("These settings have been changed since you opened them."),
     # reasons of openmeet.domain.account_merge
-    "account_merge.prove_again": mark("There is nothing to join here. Confirm the other account again."),
-    "account_merge.expired": mark("There is nothing left to join here. Confirm the other account again."),
+    "account_merge.prove_again": mark("There’s nothing to merge here. Confirm the other account again."),
+    "account_merge.expired": mark("There’s nothing left to merge here. Confirm the other account again."),
     "account_merge.account_gone": mark("That account isn’t there any more."),
     "account_merge.proof_of_other_accounts": mark(
-        "What you confirmed no longer belongs to that account. Confirm the other account again."
+        "The account you confirmed has changed. Confirm the other account again."
     ),
-    "account_merge.nothing_to_join": mark("There is nothing left to join here."),
+    "account_merge.nothing_to_join": mark("There’s nothing left to merge here."),
     "account_merge.two_repositories": mark(
-        "We keep an account in other apps for both of them. Take one over first, then join them."
+        "We keep an account in other apps for both of them. Take one over first, then merge them."
     ),
     # reasons of openmeet.domain.profiles
     "profile.no_such_person": mark("This person doesn’t exist."),
@@ -134,8 +134,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "api_token.scope_needed": mark("Choose at least one thing that the token may do."),
     "api_token.lifetime_out_of_range": mark("A token works for 1 to %(most)s days, or until you revoke it."),
     "api_token.name_too_long": mark("At most %(most)s characters."),
-    "api_token.too_many_tokens": mark("You have %(most)s tokens. First revoke one you don’t use."),
-    "api_token.no_such_token": mark("You have no such token."),
+    "api_token.too_many_tokens": mark("You already have %(most)s tokens. Revoke one you don’t use first."),
+    "api_token.no_such_token": mark("That token isn’t one of yours."),
     # reasons of openmeet.domain.data_export
     "data_export.person_is_here": mark(
         "The id in this document already belongs to somebody here with a different e-mail address and other identities."
@@ -166,8 +166,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "data_export.damaged": mark("The export is damaged: %(problem)s."),
     "data_export.cannot_follow": mark("You can’t follow this person."),
     # reasons of openmeet.domain.saved_searches
-    "saved_search.of_groups": mark("Your groups’ events already reach you. Search all events to save a search."),
+    "saved_search.of_groups": mark(
+        "You already get news about your groups’ events. Search all events to save a search."
+    ),
     "saved_search.too_wide": mark("Search for words, a topic or a place. Nearly every event would match this."),
     "saved_search.too_many_searches": mark("You already have %(most)s saved searches. Remove one first."),
-    "saved_search.no_such_search": mark("You have no such search."),
+    "saved_search.no_such_search": mark("That search isn’t one of yours."),
 }

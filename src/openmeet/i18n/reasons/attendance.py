@@ -19,7 +19,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.changed_since_opened": mark("Somebody else has saved these settings."),
     "attendance.name_needed": mark("Enter the name."),
     "attendance.name_too_long": mark("A name can have up to %(most)s characters."),
-    "attendance.host_cannot_be_removed": mark("You host this event. To stay away yourself, say that you’re not going."),
+    "attendance.host_cannot_be_removed": mark(
+        "You host this event. If you can’t make it yourself, say you’re not going."
+    ),
     "attendance.not_a_date": mark("This event isn’t a date of a series."),
     "attendance.takes_no_answers": mark("This event no longer takes answers."),
     "attendance.too_many_invitations": mark(
@@ -31,7 +33,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.question_too_long": mark("A question can have up to %(most)s characters."),
     "attendance.too_few_choices": mark("One choice isn’t enough. Give at least two, or none for free text."),
     "attendance.too_many_choices": mark("At most %(max_choices)s answers of %(max_choice)s characters each."),
-    "attendance.question_needed": mark("Write the question that these are answers to."),
+    "attendance.question_needed": mark("Write the question for these answers."),
     "attendance.no_choice_of_attendance": mark(
         "This event is either in person or online, so you don’t have to choose."
     ),
@@ -67,7 +69,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.check_in_needs_date": mark("Check-in opens a day before the start, and this event has no date yet."),
     "attendance.check_in_not_yet": mark("Check-in opens a day before the start: %(opens)s."),
     "attendance.check_in_over": mark("Check-in closed a week after the end: %(closed)s."),
-    "attendance.not_answered": mark("You haven’t answered any such event."),
+    "attendance.not_answered": mark("You haven’t answered an event like that."),
     "attendance.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
     "attendance.name_or_email_needed": mark("Give a name or an e-mail address."),
     "attendance.person_needed": mark("Choose who to remove."),

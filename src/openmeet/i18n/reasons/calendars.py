@@ -8,15 +8,15 @@ from openmeet.i18n.reasons.message import Message, mark
 MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.calendars
     "calendar.url_incomplete": mark("Give the whole address of the calendar, like https://example.org/calendar.ics."),
-    "calendar.too_many_calendars": mark("You can have %(most)s calendars here. Remove one first."),
-    "calendar.no_such_calendar": mark("You have no such calendar."),
+    "calendar.too_many_calendars": mark("You can have up to %(most)s calendars here. Remove one first."),
+    "calendar.no_such_calendar": mark("That calendar isn’t one of yours."),
     "calendar.name_needed": mark("Give the calendar a name."),
     "calendar.password_in_url": mark(
         "This address has a name or password in it. We don’t keep passwords of other sites. Use a link without one, or upload the file."
     ),
     "calendar.times_out_of_range": mark("Ask about 1 to %(most)s times at once."),
     "calendar.url_or_file_needed": mark("Send either url or ics."),
-    "calendar.malformed_instant": mark("Write an instant like 2027-03-02T17:00:00Z."),
+    "calendar.malformed_instant": mark("Enter a date and time like 2027-03-02T17:00:00Z."),
     "calendar.year_out_of_range": mark("The year must be between %(first_year)s and %(last_year)s."),
     "calendar.malformed_window": mark("The end must be after the start, and no more than 366 days later."),
     "calendar.malformed_time": mark("The end must be after the start, and no more than 366 days later."),
@@ -34,7 +34,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "icalendar.nested_too_deeply": mark("The components of this file are nested too deeply."),
     # reasons of openmeet.domain.imports
     "import.no_event_described": mark("This page doesn’t describe an event in a way that programs can read."),
-    "import.unknown_zone": mark("Write a time zone like Europe/Berlin."),
+    "import.unknown_zone": mark("Enter a time zone like Europe/Berlin."),
     "import.no_such_import": mark("That import no longer exists."),
     "import.list_too_large": mark("A list can have up to %(most)s MB. This one has %(length)s."),
     "import.not_a_list": mark("This isn’t a list of people: its first line should name the columns."),
@@ -63,8 +63,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "import.unstorable_character": mark("The form contains a character that we can’t store."),
     "import.left_out": mark("%(title)s: %(problem)s"),
     "import.left_out_untitled": mark("An event without a title: %(problem)s"),
-    "import.looks_like_yours": mark("you already have one like it. Select it to have both."),
-    "import.looks_like_earlier": mark("there’s one like it earlier in the file. Select it to have both."),
+    "import.looks_like_yours": mark("you already have one like it. Select this one to have both."),
+    "import.looks_like_earlier": mark("there’s one like it earlier in the file. Select this one to have both."),
     # reasons of openmeet.domain.legacy_import
     "legacy_import.year_out_of_range": mark("%(label)s isn’t between %(first_year)s and %(last_year)s: %(value)s."),
     "legacy_import.unknown_row": mark('Line %(number)s of the dump isn’t {"table": …, "row": {…}}.'),
@@ -107,7 +107,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "recurrence.ends_before_start": mark("The last day, %(last)s, is before the first date, %(first)s."),
     "recurrence.unknown_zone": mark("There is no time zone “%(zone)s”. Write it like Europe/Berlin."),
-    "recurrence.hours_of_all_day": mark("Whole days have no hours. Leave BYHOUR and the like out."),
+    "recurrence.hours_of_all_day": mark("All-day dates don’t have hours. Leave out BYHOUR and the like."),
     "recurrence.too_many_extra_dates": mark("Up to %(most)s dates can be left out, and up to %(most)s added."),
     "recurrence.malformed_date": mark(
         "“%(text)s” isn’t a date. Write 2026-12-24, 2026-12-24T18:00 or 20261224T170000Z."
@@ -120,7 +120,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "recurrence.no_such_date": mark("The series has no such date."),
     "recurrence.first_date": mark("This is the first date of the series. Change all dates instead."),
-    "recurrence.malformed_local": mark("Write the date and time like 2026-07-04T18:00."),
+    "recurrence.malformed_local": mark("Enter the date and time like 2026-07-04T18:00."),
     "recurrence.no_such_time": mark("This date or time doesn’t exist."),
     "recurrence.too_many_dates": mark("At most %(most)s dates."),
     "recurrence.rule_or_dates_needed": mark("Send a rule, dates to add, or both."),

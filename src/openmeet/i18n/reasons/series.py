@@ -35,7 +35,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.date_over": mark("That time is in the past."),
     "series.date_too_far_ahead": mark("A date can be at most %(years)s years ahead."),
     "series.moved_too_far_ahead": mark("A date can be moved at most %(years)s years ahead."),
-    "series.not_detected": mark("You have no such series."),
+    "series.not_detected": mark("That series isn’t one of yours."),
     "series.rule_of_all_dates": mark(
         "A repeat rule can’t change for one date only. Choose “This and all following dates” or “All dates”."
     ),
@@ -90,7 +90,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.true_or_false_needed": mark("Send true or false."),
     "series.person_needed": mark("Choose somebody."),
     "series.unit_needed": mark("Choose days, weeks, months or years."),
-    "series.number_out_of_range": mark("Write a whole number from 1 to %(most)s."),
+    "series.number_out_of_range": mark("Enter a whole number from 1 to %(most)s."),
     "series.last_day_needed": mark("Choose the day it ends."),
     "series.dates_not_shown": mark("We couldn’t work out the dates just now. Try Preview again in a minute."),
     "series.dates_not_checked": mark("We couldn’t check these dates just now. Try again in a minute."),

@@ -12,7 +12,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "general.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "general.choose_one": mark("Choose one of: %(choices)s."),
     # reasons of groundwork.errors
-    "failure.invalid_input": mark("What was sent can’t be read."),
+    "failure.invalid_input": mark("We can’t read what was sent."),
     "failure.not_signed_in": mark("You need to sign in again."),
     "failure.forbidden": mark("It isn’t allowed."),
     "failure.not_found": mark("It doesn’t exist."),
@@ -38,7 +38,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "site.no_such_community": mark("This community doesn’t exist here."),
     "site.invalid_token": mark("This token is unknown or has expired. Open a new session."),
     "site.reads_no_files": mark("This site isn’t reading files right now."),
-    "site.accounts_joined": mark("Your accounts were joined a moment ago, so nothing was saved. Try again."),
+    "site.accounts_joined": mark("Your accounts were merged just now, so nothing was saved. Try again."),
     "site.too_many_streams": mark("Too many pages are open. Close some, or try again later."),
     "site.link_ended": mark("This link doesn’t work any more. Ask a host for the new one."),
     "site.form_too_large": mark(
@@ -69,8 +69,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "This is for the people who run this site, and for services with a credential that they made."
     ),
     # reasons of openmeet.domain.webhooks
-    "webhook.too_many_webhooks": mark("You have %(most)s addresses. First remove one you don’t use."),
-    "webhook.no_such_webhook": mark("You have no such webhook."),
+    "webhook.too_many_webhooks": mark("You already have %(most)s addresses. Remove one you don’t use first."),
+    "webhook.no_such_webhook": mark("That webhook isn’t one of yours."),
     "webhook.off": mark("This webhook is off. Switch it on first."),
     "webhook.still_waiting": mark("It’s already on its way."),
     "webhook.no_such_delivery": mark("This delivery doesn’t exist."),
@@ -89,7 +89,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.notifications
     "notification.no_such_person": mark("This person doesn’t exist."),
     "notification.zone_needed": mark("Choose a time zone from the list."),
-    "notification.malformed_time": mark("Write a time like 22:00."),
+    "notification.malformed_time": mark("Enter a time like 22:00."),
     "notification.times_incomplete": mark("Fill in both times, or neither."),
     "notification.hour_needed": mark("Choose an hour from the list."),
     "notification.list_outdated": mark("Open the list again, then mark it as read."),
@@ -105,7 +105,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "moderation.text_needed": mark("Say in a few words what is wrong."),
     "moderation.explanation_needed": mark("Say why. The owner will see it."),
     "moderation.reason_too_long": mark("At most %(most)s characters."),
-    "moderation.malformed_pds": mark("Write the address of a PDS, like https://pds.example."),
+    "moderation.malformed_pds": mark("Enter the address of a PDS, like https://pds.example."),
     "moderation.not_mutable": mark("People and groups can be muted."),
     "moderation.changed_since_opened": mark(
         "This has been changed since you opened it. Read it again, then change it."
@@ -115,7 +115,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "moderation.no_such_subject": mark("This item doesn’t exist."),
     "moderation.invalid_cursor": mark("This cursor isn’t from this site."),
     "moderation.malformed_subject": mark(
-        "Write a DID, like did:plc:…, or the address of a PDS, like https://pds.example."
+        "Enter a DID, like did:plc:…, or the address of a PDS, like https://pds.example."
     ),
     "moderation.nothing_here": mark("There is nothing at this address."),
     "moderation.number_out_of_range": mark("Enter a whole number from %(least)s to %(most)s."),

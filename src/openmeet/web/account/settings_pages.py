@@ -181,7 +181,7 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
     ]
     # Phones have no link to the user's groups in their bar, so they are linked here.
     yours = [
-        SettingsRow("/my/events?which=hosting", "person", gettext("Hosting"), gettext("Your events, and who comes")),
+        SettingsRow("/my/events?which=hosting", "person", gettext("Hosting"), gettext("Your events, and who’s coming")),
         SettingsRow("/groups?which=mine", "group", gettext("My groups"), gettext("Groups you’re in or follow")),
         SettingsRow(
             "/my/events?which=past", "clock", gettext("Past events"), gettext("Where you went, and what you hosted")

@@ -36,11 +36,11 @@ FOLLOWS: Final = {
         lazy("Answers from other apps are ignored. Those already here stay, and people can still withdraw them."),
     ),
     Flag.EVENTS_OUT: (
-        lazy("What was waiting is written now."),
+        lazy("We’re now writing what was waiting."),
         lazy("New writes wait. Deletions are still written."),
     ),
     Flag.RSVPS_OUT: (
-        lazy("What was waiting is written now."),
+        lazy("We’re now writing what was waiting."),
         lazy("New writes wait. Deletions are still written."),
     ),
     Flag.SERIES_LEXICON: (

@@ -16,8 +16,8 @@ DISAGREEMENT_LABELS: Final = {
     Discrepancy.RECORD_MISSING: lazy("A record that exists there is missing here"),
     Discrepancy.RECORD_DIFFERS: lazy("Different versions here and there"),
     Discrepancy.RECORD_GONE: lazy("A record that exists here is missing there"),
-    Discrepancy.PUBLICATION_LOST: lazy("What was published isn’t there"),
-    Discrepancy.PUBLICATION_DIFFERS: lazy("What was published has been changed there"),
+    Discrepancy.PUBLICATION_LOST: lazy("The record is missing at the account server"),
+    Discrepancy.PUBLICATION_DIFFERS: lazy("The record was changed at the account server"),
     Discrepancy.ROW_MISSING: lazy("A record with no event or answer here"),
     Discrepancy.ROW_WITHOUT_RECORD: lazy("An event or answer here with no known record"),
 }

@@ -36,7 +36,7 @@ _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 _INTENTIONS = {
     RsvpReply.GOING: lazy("Yes, I’m going"),
     RsvpReply.INTERESTED: lazy("Yes, I might go"),
-    RsvpReply.DECLINED: lazy("Yes, I’m not going"),
+    RsvpReply.DECLINED: lazy("Yes, I can’t go"),
 }
 
 

@@ -47,7 +47,7 @@ def _who(kind: RoomKind, room: Room | None, *, has_group: bool) -> list[str]:
         case RoomKind.HOSTS:
             return [gettext("Only hosts and co-hosts can read this.")]
         case RoomKind.DIRECT:
-            return [gettext("You and all hosts can read this.")]
+            return [gettext("Only you and the hosts can read this.")]
         case RoomKind.CHANNEL if chosen(AudienceSwitch.ANNOUNCEMENTS, "yes"):
             return [gettext("Members of the group can read this. Only organisers can write.")]
         case RoomKind.CHANNEL:

@@ -133,10 +133,10 @@ async def answer(request: Request) -> Response:
 
 
 _MAY = {
-    EventPermission.EDIT: lazy("change what it says, where and when it is"),
-    EventPermission.CANCEL: lazy("cancel it and bring it back"),
+    EventPermission.EDIT: lazy("change its text, time and place"),
+    EventPermission.CANCEL: lazy("cancel it or bring it back"),
     EventPermission.DECIDE_ANSWERS: lazy("decide about answers"),
-    EventPermission.MESSAGE: lazy("write to those who answered"),
+    EventPermission.MESSAGE: lazy("write to everyone who answered"),
 }
 
 

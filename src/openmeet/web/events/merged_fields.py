@@ -30,7 +30,7 @@ FIELD_LABELS: Final[Mapping[str, LazyText]] = {
     "join_question": lazy("Question for people who ask to join"),
     "level": lazy("What other apps get"),
     "avatar": lazy("Picture"),
-    "backup_admins": lazy("Who may continue the group"),
+    "backup_admins": lazy("Who can take over the group"),
     "role": lazy("Role of a member"),
     # Fields of series.
     "start": lazy("First date"),

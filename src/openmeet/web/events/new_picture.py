@@ -20,7 +20,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 # Hidden field that carries a stored picture from one submission of the form to the next.
 KEPT = "picture_key"
 
-LABELS: Final = {"picture": lazy("Picture"), "alt": lazy("What is in the picture?")}
+LABELS: Final = {"picture": lazy("Picture"), "alt": lazy("What’s in the picture?")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ LABELS = {
     "join_policy": lazy("How people join"),
     "join_question": lazy("A question for people who ask to join"),
     "visibility": lazy("Who can see it"),
-    "promotion_level": lazy("What other apps get of its events"),
+    "promotion_level": lazy("What other apps get from its events"),
     "address": lazy("Address"),
     "did": lazy("Person"),
 }

@@ -20,7 +20,7 @@ QUESTIONS: Final = (
     Question(
         "sharing",
         "sync",
-        lazy("What is shared where?"),
+        lazy("What’s shared where?"),
         (
             lazy(
                 "**On this site:** everything you write here. An event shows who can see it: "
@@ -134,8 +134,7 @@ QUESTIONS: Final = (
         lazy("How do I get fewer e-mails?"),
         (
             lazy(
-                "[Choose your notifications](/settings/notifications): for every kind of news "
-                "you choose whether it comes by e-mail, here, or not at all."
+                "[Choose your notifications](/settings/notifications): for each kind of news, you choose whether it comes by e-mail, here, or not at all."
             ),
             lazy("Every e-mail with news ends with a link that stops e-mails of that kind. You don’t have to sign in."),
             lazy(
@@ -176,10 +175,10 @@ QUESTIONS: Final = (
         lazy("How do I take my data with me, or leave?"),
         (
             lazy(
-                "[Download everything you have here](/settings/data) as one file: events, answers, groups and chats. It says where to find your pictures."
+                "[Download everything you have here](/settings/data) as one file: events, answers, groups and chats. It also tells you where your pictures are."
             ),
             lazy(
-                "[Delete your account](/settings/delete): you see what happens first, and nothing is deleted before you confirm it."
+                "[Delete your account](/settings/delete): you’ll see what happens first, and nothing is deleted until you confirm it."
             ),
             lazy(
                 "If this site opened an account for your public events, you can take that account over before you go."

@@ -17,7 +17,7 @@ from openmeet.web.media.schemas import check_alt
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-_LABELS = {"picture": lazy("Picture"), "alt": lazy("What is in the picture?")}
+_LABELS = {"picture": lazy("Picture"), "alt": lazy("What’s in the picture?")}
 
 
 async def sent(request: Request) -> tuple[bytes, str]:

@@ -66,7 +66,9 @@ _FILTER_LABELS: Final = {
 _EMPTY: Final = {
     NotificationFilter.ALL: (
         lazy("Nothing new"),
-        lazy("When an event you answered changes, is cancelled, or a place becomes free for you, you read it here."),
+        lazy(
+            "We’ll tell you here when an event you answered changes or is cancelled, or when a place becomes free for you."
+        ),
     ),
     NotificationFilter.UNREAD: (lazy("You’ve read everything"), lazy("New notifications show up here.")),
     NotificationFilter.EVENTS: (

@@ -90,7 +90,7 @@ _TOPICS = (
             (
                 NotificationTopic.MEMBERSHIP,
                 lazy("Your membership"),
-                lazy("Your request is decided, your role changes, or a group is offered to you."),
+                lazy("Your request is answered, your role changes, or a group is offered to you."),
             ),
         ),
     ),
