@@ -110,7 +110,7 @@ MOST = 60
 async def answered_dates(
     reader: Reader, series_id: SeriesId, user_id: UserId
 ) -> tuple[list[Event], dict[EventId, Attendance]]:
-    """The coming dates of a series that this person may see and has responded to, in order, and their RSVPs by event."""
+    """The upcoming dates of a series that this person may see and has responded to, in order, and their RSVPs by event."""
     held = [one.event for one in await date_queries.stored(reader, series_id)]
     coming = [one for one in held if not (one.is_gone or one.is_cancelled or one.is_over(reader.now))]
     seen = await seen_by(reader, coming, user_id)

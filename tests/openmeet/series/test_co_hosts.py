@@ -139,7 +139,7 @@ async def test_by_page_and_api(make_sqlite, clock):
         asked = await client.post(f"{first}/co-hosts", json={"whom": "ben@example.org", "forSeries": True}, headers=ana)
         assert (asked.status_code, asked.json()["forSeries"]) == (201, True)
         token = token_of(CODE_KEY, asked.json()["id"])
-        assert "every coming date" in (await client.get(f"/co-hosting/{token}")).text
+        assert "every upcoming date" in (await client.get(f"/co-hosting/{token}")).text
         assert (await client.post(f"/api/co-hosting/{token}/accept", headers=ben)).status_code == 204
         (shown,) = (await client.get(f"{last}/co-hosts", headers=ana)).json()["coHosts"]
         assert (shown["displayName"], shown["state"], shown["forSeries"]) == ("Ben", "accepted", True)

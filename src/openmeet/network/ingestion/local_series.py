@@ -350,7 +350,7 @@ async def differing(
 
 
 async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) -> EditPlan | None:
-    """Return the edit that gives a locked series and all its coming dates these values (fields of
+    """Return the edit that gives a locked series and all its upcoming dates these values (fields of
     ``SeriesRecordFields``).
 
     None if they already have these values. Raises RuleRefused.

@@ -191,7 +191,7 @@ async def _series_to_change(reader: Reader, caller: Caller, slug: SeriesSlug) ->
 async def choose_for_series(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Series:
-    """Choose one side of a decision about a series: an edit of all its coming dates. Also raises RuleRefused."""
+    """Choose one side of a decision about a series: an edit of all its upcoming dates. Also raises RuleRefused."""
     _, uris = await _series_to_change(tx, caller, slug)
     conflict = await merge_decisions.find_one(tx, uris, field, theirs_rev)
     values = local_series.MERGE_RULE.decode_edits(_values(conflict, choice))

@@ -207,7 +207,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/merged",
         "chooseSideOfSeries",
-        "Choose the local or the remote version of a merged field of a series, for all its coming dates",
+        "Choose the local or the remote version of a merged field of a series, for all its upcoming dates",
         _chooser(choose_for_series, _of_series),
         {200: DecisionList},
         ChoiceInput,

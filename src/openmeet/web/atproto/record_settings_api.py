@@ -109,7 +109,7 @@ class RecordSettingsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=
 
     ``isAnnounced`` publishes the name and time of an event for invited people. ``rsvpHandling`` says whether attendees
     publish RSVPs to the event. ``seriesPolicy`` says which dates of its series are published. ``forSeries`` also
-    applies the other settings to every coming date.
+    applies the other settings to every upcoming date.
     """
 
     EXAMPLE: ClassVar = {"syncEnabled": True, "detailsLevel": "minimal", "rsvpHandling": "withheld"}

@@ -97,7 +97,7 @@ class ManagedList(msgspec.Struct, rename="camel"):
 class AdditionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Add an attendee by name, or invite somebody by e-mail address. Send exactly one of the two.
 
-    ``forSeries`` requires an address. It sends an invitation to every coming date of the event's series, including
+    ``forSeries`` requires an address. It sends an invitation to every upcoming date of the event's series, including
     dates added later.
     """
 

@@ -98,7 +98,7 @@ async def series_content(request: Request, reader: Reader, most: int) -> EmbedCo
 
 
 async def group_content(request: Request, reader: Reader, most: int) -> EmbedContent:
-    """The coming events of a group, as far as everyone may see them. Raises NotFound, Gone."""
+    """The upcoming events of a group, as far as everyone may see them. Raises NotFound, Gone."""
     group = await see_as_stranger(reader, request)
     found = await shown_in_group(reader, group.id, None, most, member=None)
     return await _list(request, reader, group.details.name, path_of(group), found)

@@ -354,7 +354,7 @@ OPERATIONS = (
         "GET",
         "/api/my/events",
         "listMyEvents",
-        "The caller’s events, soonest first; by default coming events that they host, attend or are interested in",
+        "The caller’s events, soonest first; by default upcoming events that they host, attend or are interested in",
         list_mine,
         {200: EventList},
         parameters=(

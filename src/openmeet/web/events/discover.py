@@ -119,7 +119,7 @@ def path_of(typed: Mapping[str, str], view: str, **changes: str) -> str:
 
 
 def collage(parts: list[list[ListedDay]]) -> list[EventCard]:
-    """Three coming events with different pictures."""
+    """Three upcoming events with different pictures."""
     cards = [card for days in parts for day in days for card in day.items if not card.is_cancelled]
     return list({card.thumbnail: card for card in reversed(cards)}.values())[:-4:-1]
 

@@ -1,4 +1,4 @@
-"""Groups, as JSON: lists, one group, its coming events, create and edit, join and leave."""
+"""Groups, as JSON: lists, one group, its upcoming events, create and edit, join and leave."""
 
 from urllib.parse import quote
 

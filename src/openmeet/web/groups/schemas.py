@@ -45,7 +45,7 @@ class GroupInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class GroupDeletionPlanned(msgspec.Struct, rename="camel"):
-    """What happens if the group is deleted. ``events`` is the number of coming events. They stay with their hosts.
+    """What happens if the group is deleted. ``events`` is the number of upcoming events. They stay with their hosts.
 
     ``eventsForMembers`` of them become visible to their hosts only. ``members`` is the number of other members, and
     ``wait`` the number of people waiting for approval. All of them lose the group.

@@ -190,7 +190,7 @@ OPERATIONS = (
         "PUT",
         "/api/me/blocks/{userId}",
         "blockPerson",
-        "Block a person; their answers to the caller’s coming events are withdrawn",
+        "Block a person; their answers to the caller’s upcoming events are withdrawn",
         block,
         {204: None},
         failures=(404, 422),

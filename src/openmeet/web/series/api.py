@@ -319,7 +319,7 @@ OPERATIONS = (
         "PUT",
         "/api/series/{slug}/answer",
         "answerSeries",
-        "Answer every coming date; returns the result for each date",
+        "Answer every upcoming date; returns the result for each date",
         answer_all,
         {200: AnswersOutput},
         AnswerAll,

@@ -44,7 +44,7 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _FAILURES = (403, 404, 412, 422)
-KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as single events", shape=bool, is_required=True)
+KEEP_EVENTS = Parameter("keepEvents", "true: upcoming dates stay as single events", shape=bool, is_required=True)
 
 
 async def plan(request: Request) -> Response:
@@ -338,7 +338,7 @@ OPERATIONS = (
         "DELETE",
         "/api/series/{slug}",
         "deleteSeries",
-        "Delete the series; its coming dates are deleted too, or stay as single events",
+        "Delete the series; its upcoming dates are deleted too, or stay as single events",
         delete,
         {204: None},
         None,

@@ -1,4 +1,4 @@
-"""Public series that have a coming date, from this site or other apps: a list ordered by next date, and a search."""
+"""Public series that have an upcoming date, from this site or other apps: a list ordered by next date, and a search."""
 
 from urllib.parse import urlencode
 
@@ -104,11 +104,11 @@ OPERATIONS = (
         "GET",
         "/api/series/search",
         "searchSeries",
-        "Public series with a coming date, ordered by that date; from this site and other apps",
+        "Public series with an upcoming date, ordered by that date; from this site and other apps",
         search,
         {200: SeriesList},
         parameters=(
-            Parameter("q", "Words, or beginnings of words, that must all occur in a coming date of the series"),
+            Parameter("q", "Words, or beginnings of words, that must all occur in an upcoming date of the series"),
             Parameter("source", "Where it was created; bluesky is another name for atproto", shape=SourceName),
             CURSOR,
             LIMIT,

@@ -189,7 +189,7 @@ def _times_changed(details: Details, before: Details) -> set[str]:
 
 
 def check_moved(wanted: EditInput, edit: Edit, before: Details | None, now: Instant) -> None:
-    """Raises InvalidForm if coming dates would move into the past without confirmation."""
+    """Raises InvalidForm if upcoming dates would move into the past without confirmation."""
     if edit.details is None or before is None or wanted.allow_past or "starts_local" not in edit.changed:
         return
     is_of_many = edit.scope is not EditScope.THIS

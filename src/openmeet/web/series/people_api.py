@@ -40,7 +40,7 @@ _NAME_CURSOR = re.compile(r"([!-~]{0,4000}) ([!-~]{1,100})")
 
 _CURSOR = Parameter("cursor", "The nextCursor of the previous page")
 _LIMIT = Parameter("limit", f"People per page, 1 to {MAX_LIMIT}", shape=int)
-_WITHDRAW = Parameter("withdraw", "true: also withdraw from every coming date", shape=bool)
+_WITHDRAW = Parameter("withdraw", "true: also withdraw from every upcoming date", shape=bool)
 
 
 async def list_followers(request: Request) -> Response:

@@ -54,7 +54,7 @@ OPERATIONS = (
         "PUT",
         "/api/series/{slug}/picture",
         "putSeriesPicture",
-        "Set the picture of the series and of its coming dates that have no picture of their own",
+        "Set the picture of the series and of its upcoming dates that have no picture of their own",
         put_picture,
         {200: SeriesOutput},
         PictureInput,

@@ -370,7 +370,7 @@ class FollowOutput(msgspec.Struct, rename="camel"):
 
 
 class AnswerAll(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """One reply for every coming date. ``skipLimited`` leaves out dates with limited capacity."""
+    """One reply for every upcoming date. ``skipLimited`` leaves out dates with limited capacity."""
 
     reply: Literal["going", "interested", "declined"]
     skip_limited: bool = False

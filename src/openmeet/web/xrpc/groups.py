@@ -20,7 +20,7 @@ async def get_group(call: LexiconCall) -> OneGroup:
 
 
 async def list_group_events(call: LexiconCall) -> GroupEvents:
-    """Answer ``listGroupEvents``: one page of a group's coming events. Raises NotFound (``GroupNotFound``),
+    """Answer ``listGroupEvents``: one page of a group's upcoming events. Raises NotFound (``GroupNotFound``),
     InvalidInput (``InvalidCursor``).
     """
     group, role = await group_at(call, "group")
