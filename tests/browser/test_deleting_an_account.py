@@ -36,7 +36,7 @@ async def test_deleted_and_kept_after_all(browser, openmeet, size, script):
         await page.goto("/settings/data")
         await page.get_by_role("link", name="Delete my account").click()
         await page.get_by_role("heading", level=1, name="Delete your account").wait_for()
-        assert await page.get_by_text("You give up your place at 1 event.").is_visible()
+        assert await page.get_by_text("You’ll give up your place at 1 event.").is_visible()
         assert await page.get_by_text("We cancel it now, because").count() == 1
         assert (await sideways(page), await small_targets(page)) == (0, [])
         if script:

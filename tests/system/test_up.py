@@ -255,7 +255,7 @@ def test_other_pds_port_is_refused(tmp_path: Path):
 def test_folder_belongs_to_one_network(tmp_path: Path):
     with dev_accounts.lock_folder(tmp_path):
         ended = refused_start("up", "--data", str(tmp_path))
-    assert f"running in {tmp_path} already" in ended.stderr
+    assert f"already running in {tmp_path}" in ended.stderr
 
 
 def refused_start(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -74,7 +74,7 @@ async def test_the_page_of_app_passwords_says_what_they_may_do(deployment: Deplo
     """
     page = (await ada.browser.get("/account/app-passwords")).text
     assert "change your @name" in page
-    assert "neither change" not in page
+    assert "change your account" not in page
 
 
 async def test_sensitive_actions_require_a_recent_password(deployment: Deployment, ada: Ada) -> None:

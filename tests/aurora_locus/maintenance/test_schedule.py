@@ -153,7 +153,7 @@ async def test_an_older_program_refuses_a_newer_database(place: Place, clock: Ha
     await db.close()
     settings = settings_for(place.url, tmp_path)
     with pytest.raises(
-        SettingsRefused, match=f"9999, this program knows revisions up to {head(versions_folder(PACKAGE))}"
+        SettingsRefused, match=f"9999, but this program knows only revisions up to {head(versions_folder(PACKAGE))}"
     ):
         await schedule.before_migrating(settings, lambda: open_store(settings), clock, version="test")
 

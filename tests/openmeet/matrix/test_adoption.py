@@ -171,7 +171,7 @@ async def test_a_room_that_cannot_be_adopted_is_replaced_and_gets_a_notice(
     assert (state, guests) == ("on", 0)
     assert fresh_room not in {None, room}
     events = await old.messages(room, "", limit=10)
-    assert "This chat goes on in a new room." in str(events["chunk"])
+    assert "This chat has moved to a new room." in str(events["chunk"])
 
 
 async def test_a_private_event_waits_for_its_host(town: MirroredTown, old: MatrixUser) -> None:

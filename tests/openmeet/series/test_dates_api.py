@@ -223,7 +223,7 @@ async def test_only_dates_can_be_removed_and_only_near_ones_added(client, ana):
     gap = await ask(client, ana, made, "dates", {"startsLocal": "2026-03-29T02:30"})
     assert (gap.status_code, gap.json()["fields"]) == (
         400,
-        {"startsLocal": "There is no such time on that day. Write 03:30."},
+        {"startsLocal": "That time doesn’t exist on that day. Write 03:30."},
     )
 
 

@@ -135,7 +135,7 @@ async def test_a_custom_rule_with_an_end(ana: httpx.AsyncClient, site: Site) -> 
     [
         ({"repeats": "FREQ=HOURLY"}, 'id="repeats-problem"'),
         ({"ends_how": "on", "ends_on": ""}, "Choose the day it ends."),
-        ({"ends_how": "after", "ends_after": "many"}, "Write a whole number from 1 to 10,000."),
+        ({"ends_how": "after", "ends_after": "many"}, "Enter a whole number from 1 to 10,000."),
     ],
     ids=["hourly", "no last day", "no number"],
 )

@@ -158,7 +158,7 @@ async def test_the_owner_gives_the_group_a_repository(make_sqlite, clock):
             assert (await queries.by_id(reader, group.id)).network.account_id is None
         answer = await browser.post(f"/groups/{group.slug}/repository", data={"handle": "chess", "publish": "yes"})
         assert answer.status_code == 303
-        assert "which is being made" in (await browser.get(f"/groups/{group.slug}/network")).text
+        assert "which is being created" in (await browser.get(f"/groups/{group.slug}/network")).text
     async with site.db.reader() as reader:
         assert (await queries.by_id(reader, group.id)).network.account_id is not None
         rows = await reader.fetch("select subject from outbox_jobs where kind = 'custodial_account' order by subject")
