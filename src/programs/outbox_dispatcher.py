@@ -44,7 +44,7 @@ from openmeet.network.ingestion.release_pending import pending_handler
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.publisher import Publisher
-from openmeet.network.publishing.unanswered_writes import abandoned_create_handler
+from openmeet.network.publishing.unanswered_writes import late_create_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.custodial import Keeper, custodial_account_handler
@@ -136,7 +136,7 @@ def deliveries(platform: Platform, keeper: Keeper, bridge: Bridge | None = None)
         JobKind.LEFT_GROUP: one_by_one(left_group_handler(db)),
         JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_host)),
         JobKind.COMPARE_ANSWERS: one_by_one(comparing_handler(db), batch=2, lease_seconds=600.0),
-        JobKind.LATE_CREATE: one_by_one(abandoned_create_handler(publisher(platform))),
+        JobKind.LATE_CREATE: one_by_one(late_create_handler(publisher(platform))),
         JobKind.DETECT_SERIES: one_by_one(detection_handler(db, named_series)),
         JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series), batch=2),
         JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db), batch=2, lease_seconds=600.0),

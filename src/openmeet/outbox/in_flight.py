@@ -28,7 +28,7 @@ from openmeet.outbox.kinds import JobKind
 # A request carries an access token and is refused after the token expires: two hours for password sessions on the
 # reference PDS and on ours, less with OAuth. After this time no request of ours can take effect.
 MAY_ARRIVE_FOR: Final = DAY
-FIRST_LOOK_AFTER: Final = 5 * MINUTE
+FIRST_CHECK_AFTER: Final = 5 * MINUTE
 
 REMEMBER = """
     insert into in_flight_creates (uri, cid, did, sends, last_sent_at) values (:uri, :cid, :did, 1, :now)
@@ -36,8 +36,8 @@ REMEMBER = """
        set sends = in_flight_creates.sends + 1, last_sent_at = excluded.last_sent_at
 """
 
-FORGET_LAST = "delete from in_flight_creates where uri = :uri and cid = :cid and sends = 1"
-FORGET_ONE = "update in_flight_creates set sends = sends - 1 where uri = :uri and cid = :cid and sends > 1"
+DELETE_IF_SENT_ONCE = "delete from in_flight_creates where uri = :uri and cid = :cid and sends = 1"
+DECREMENT_SENDS = "update in_flight_creates set sends = sends - 1 where uri = :uri and cid = :cid and sends > 1"
 
 REMEMBER_UPDATE = """
     insert into in_flight_updates (uri, cid, instead_of, did, sends, last_sent_at)
@@ -47,8 +47,8 @@ REMEMBER_UPDATE = """
 """
 
 _UPDATE = "uri = :uri and cid = :cid and instead_of = :instead_of"
-FORGET_LAST_UPDATE = f"delete from in_flight_updates where {_UPDATE} and sends = 1"
-FORGET_ONE_UPDATE = f"update in_flight_updates set sends = sends - 1 where {_UPDATE} and sends > 1"
+DELETE_UPDATE_IF_SENT_ONCE = f"delete from in_flight_updates where {_UPDATE} and sends = 1"
+DECREMENT_UPDATE_SENDS = f"update in_flight_updates set sends = sends - 1 where {_UPDATE} and sends > 1"
 FORGET_OLD_UPDATES = "delete from in_flight_updates where last_sent_at <= :before"
 
 # Under an abandoned key, an update can take effect only if a create can still arrive there first.
@@ -89,7 +89,7 @@ class InFlightWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class UnansweredWrites:
+class InFlightWrites:
     """Writes that may still arrive under one key: their CIDs, and when the last one was sent."""
 
     cids: frozenset[str]
@@ -112,12 +112,12 @@ async def store(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
 async def delete_answered(tx: Transaction, sent: InFlightWrite) -> None:
     """Delete a write that got a response, whatever the result, because it cannot take effect later."""
     if sent.replaced_cid is None:
-        if await tx.execute(FORGET_LAST, uri=sent.uri, cid=sent.cid) == 0:
-            await tx.execute(FORGET_ONE, uri=sent.uri, cid=sent.cid)
+        if await tx.execute(DELETE_IF_SENT_ONCE, uri=sent.uri, cid=sent.cid) == 0:
+            await tx.execute(DECREMENT_SENDS, uri=sent.uri, cid=sent.cid)
     else:
         names = {"uri": sent.uri, "cid": sent.cid, "instead_of": sent.replaced_cid}
-        if await tx.execute(FORGET_LAST_UPDATE, **names) == 0:
-            await tx.execute(FORGET_ONE_UPDATE, **names)
+        if await tx.execute(DELETE_UPDATE_IF_SENT_ONCE, **names) == 0:
+            await tx.execute(DECREMENT_UPDATE_SENDS, **names)
 
 
 async def among(reader: Reader, uris: Sequence[str]) -> frozenset[tuple[str, str]]:
@@ -127,12 +127,12 @@ async def among(reader: Reader, uris: Sequence[str]) -> frozenset[tuple[str, str
     return frozenset((row["uri"], row["cid"]) for row in await reader.fetch(AMONG, uris=list(uris)))
 
 
-async def of_uri(reader: Reader, uri: str) -> UnansweredWrites | None:
+async def of_uri(reader: Reader, uri: str) -> InFlightWrites | None:
     """Writes under one URI that may still take effect; None if there are none."""
     rows = await reader.fetch(OF_URI, uri=uri)
     if not rows:
         return None
-    return UnansweredWrites(frozenset(row["cid"] for row in rows), Instant(max(row["last_sent_at"] for row in rows)))
+    return InFlightWrites(frozenset(row["cid"] for row in rows), Instant(max(row["last_sent_at"] for row in rows)))
 
 
 async def watch_key(tx: Transaction, uri: str, *, is_gone: bool) -> None:
@@ -141,7 +141,7 @@ async def watch_key(tx: Transaction, uri: str, *, is_gone: bool) -> None:
     ``is_gone``: it is certain that no record is there. Otherwise the first check is due now.
     """
     if await of_uri(tx, uri) is not None:
-        await _enqueue_check(tx, uri, Instant(tx.now + FIRST_LOOK_AFTER) if is_gone else tx.now)
+        await _enqueue_check(tx, uri, Instant(tx.now + FIRST_CHECK_AFTER) if is_gone else tx.now)
 
 
 async def check_now(tx: Transaction, uri: str) -> None:
@@ -149,12 +149,12 @@ async def check_now(tx: Transaction, uri: str) -> None:
     await _enqueue_check(tx, uri, tx.now)
 
 
-async def recheck(tx: Transaction, uri: str, unanswered: UnansweredWrites) -> None:
+async def recheck(tx: Transaction, uri: str, unanswered: InFlightWrites) -> None:
     """Check a key without a record again, at growing intervals. The last check is when no write can take effect any
     more.
     """
     waited = tx.now - unanswered.last_sent_at
-    due_at = min(tx.now + max(waited, FIRST_LOOK_AFTER), max(unanswered.end_at, tx.now + FIRST_LOOK_AFTER))
+    due_at = min(tx.now + max(waited, FIRST_CHECK_AFTER), max(unanswered.end_at, tx.now + FIRST_CHECK_AFTER))
     await _enqueue_check(tx, uri, Instant(due_at))
 
 

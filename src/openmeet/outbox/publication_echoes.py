@@ -61,7 +61,7 @@ TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_
 
 # Somebody else deleted the record, so there is no base any more. Unsent edits are kept, together with the content that
 # the subject had, because the record may come back and be edited further before that.
-LOSE = f"""
+DELETED_ELSEWHERE = f"""
     update publications
        set earlier_cids = '', state = case when cast(:is_due_again as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, deleting_cid = null, edits = :edits, merged = :merged, was_merged = 0,
@@ -172,7 +172,7 @@ async def complete_by_echo(
     return await tx.execute(TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1
 
 
-async def mark_lost(
+async def mark_deleted_elsewhere(
     tx: Transaction,
     *,
     uri: str,
@@ -187,7 +187,7 @@ async def mark_lost(
     contains.
     """
     changed = await tx.execute(
-        LOSE,
+        DELETED_ELSEWHERE,
         uri=uri,
         rev=rev,
         reason=encode_explanation(reason),

@@ -52,9 +52,9 @@ class LeasedPublication:
     deleting_cid: str | None
 
     @property
-    def may_be_deleted(self) -> bool:
-        """Whether a delete of ours may have taken effect or may still do so. If the record disappears, nobody else need
-        have deleted it.
+    def has_unanswered_delete(self) -> bool:
+        """Whether a delete of ours may have taken effect or may still do so. If the record disappears, we may have
+        deleted it ourselves.
         """
         is_unanswered = self.deleting_cid is not None and self.deleting_cid == self.base_cid
         return is_unanswered or self.state is PublicationState.RETRACTING
@@ -65,7 +65,7 @@ class LeasedPublication:
         return self.revision > self.sent_revision
 
     @property
-    def was_sent(self) -> bool:
+    def has_own_version(self) -> bool:
         """Whether we ever prepared a version of our own for its key. If not, another app wrote the record."""
         return self.chosen_revision is not None
 

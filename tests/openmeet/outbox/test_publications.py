@@ -169,7 +169,7 @@ async def test_a_record_deleted_by_another_app(db: Database, state: PublicationS
     """A row that was already void has no URI. If it is attached to a record again, it is due."""
     async with db.transaction() as tx:
         await place(tx, state)
-        lost = await publication_echoes.mark_lost(
+        lost = await publication_echoes.mark_deleted_elsewhere(
             tx, uri=URI, rev="3bbbbbbbbbbbb", reason=PublicationReason.RECORD_DELETED
         )
     assert lost is GRAPH.allows(state, PublicationState.RETRACTED)

@@ -17,7 +17,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.publishing.unanswered_writes import abandoned_create_handler
+from openmeet.network.publishing.unanswered_writes import late_create_handler
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
 from openmeet.network.records.message import RecordMessage, decode
@@ -38,7 +38,7 @@ async def run_until_idle(deployment: Deployment, *people: Caller) -> None:
                 JobKind.FETCH_SUBJECT: one_by_one(
                     fetch.subject_handler(deployment.db, deployment.network, deployment.processor.ingestion_context)
                 ),
-                JobKind.LATE_CREATE: one_by_one(abandoned_create_handler(deployment.publisher)),
+                JobKind.LATE_CREATE: one_by_one(late_create_handler(deployment.publisher)),
             },
         )
         for who in people:

@@ -267,9 +267,9 @@ async def _delete(
         await links.note_superseded_gone(tx, message.uri)
         if owned is None:
             await series_records.remove_from_network(tx, message.uri)
-        elif not owned.may_be_deleted:
+        elif not owned.has_unanswered_delete:
             reason = PublicationReason.SERIES_RECORD_DELETED
-            await publication_echoes.mark_lost(tx, uri=message.uri, rev=message.rev, reason=reason)
+            await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
     elif message.collection in OF_GROUPS:
         await _delete_of_group(tx, message, owned)
     elif message.collection in EVENTS:
@@ -280,9 +280,9 @@ async def _delete(
 
 
 async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: LeasedPublication | None) -> None:
-    if owned is not None and not owned.may_be_deleted:
+    if owned is not None and not owned.has_unanswered_delete:
         reason = PublicationReason.RECORD_DELETED
-        await publication_echoes.mark_lost(tx, uri=message.uri, rev=message.rev, reason=reason)
+        await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
     if message.collection in OF_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
     if owned is not None:

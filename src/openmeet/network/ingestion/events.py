@@ -157,21 +157,23 @@ async def remove(
     """
     former = await _superseded_record(tx, uri, owned)
     if former is not None:
-        if owned is not None and not owned.may_be_deleted:
-            await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED)
+        if owned is not None and not owned.has_unanswered_delete:
+            await publication_echoes.mark_deleted_elsewhere(
+                tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED
+            )
         await record_links.note_superseded_gone(tx, uri)
         event = await event_queries.by_record_uri(tx, uri)
         if event is not None:
             await events.forget_record(tx, event.id)
             await attendance.recheck_rsvp_records(tx, [event.id])
         return
-    if owned is not None and owned.may_be_deleted:
+    if owned is not None and owned.has_unanswered_delete:
         await events.forget_record(tx, EventId(owned.subject_id), uri)
         return
     if owned is not None:
         unsent = await _unsent(tx, context, uri, owned)
         reason = PublicationReason.RECORD_DELETED
-        await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
+        await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
     elif last is not None:
         await _keep_unsent(tx, context, last)
     event = await event_queries.by_record_uri(tx, uri)

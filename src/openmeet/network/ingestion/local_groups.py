@@ -120,7 +120,7 @@ async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPu
     stays.
     """
     reason = PublicationReason.RECORD_DELETED
-    if not await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):
+    if not await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
         return
     group = await queries.lock(tx, GroupId(owned.subject_id))
     if group is not None and group.deleted_at is None and group.details.sync_enabled:
@@ -264,7 +264,7 @@ async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, owned: Leas
     publicly.
     """
     reason = PublicationReason.RECORD_DELETED
-    if not await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):
+    if not await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
         return
     found = await _group_and_member(tx, owned)
     if found is None:

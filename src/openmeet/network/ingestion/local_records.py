@@ -85,7 +85,7 @@ async def delete(tx: Transaction, message: RecordMessage, owned: LeasedPublicati
     """
     if owned.kind is PublicationKind.ACCEPTANCE:
         await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
-    if not owned.may_be_deleted:
+    if not owned.has_unanswered_delete:
         await record_deleted(tx, uri=message.uri, rev=message.rev, owned=owned)
     elif owned.kind is PublicationKind.SERIES:
         await links.note_series(tx, SeriesId(owned.subject_id), None)

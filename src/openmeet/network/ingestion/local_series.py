@@ -374,7 +374,7 @@ async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPu
     dates stay.
     """
     reason = PublicationReason.SERIES_RECORD_DELETED
-    if await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):
+    if await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
         await publication_moves.withdraw(tx, kind=PublicationKind.SERIES, subject_id=owned.subject_id)
         await links.note_series(tx, SeriesId(owned.subject_id), None)
 

@@ -116,7 +116,7 @@ async def mark_not_published(tx: Transaction, uri: str, rev: str) -> None:
         await local_records.record_deleted(tx, uri=uri, rev=rev, owned=owned)
     else:
         reason = PublicationReason.RECORD_MISSING
-        await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason)
+        await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason)
 
 
 async def _owned(tx: Transaction, uri: str) -> LeasedPublication | None:

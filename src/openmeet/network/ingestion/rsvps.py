@@ -153,7 +153,7 @@ async def withdraw(
 ) -> None:
     """Withdraw the RSVP of a deleted record. The person's next older RSVP, if any, becomes effective."""
     owned = await publication_leases.find_by_uri(tx, uri)
-    if owned is not None and owned.may_be_deleted:
+    if owned is not None and owned.has_unanswered_delete:
         known = await attendance_queries.by_record_uri(tx, uri)
         if known is not None:
             await attendance.forget_record(tx, known.id)
@@ -167,7 +167,7 @@ async def withdraw(
                 tx, owned, uri, rev, after_rev, MergeSide.OURS if is_newer else MergeSide.THEIRS
             )
         reason = PublicationReason.ANSWER_RECORD_DELETED
-        await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason, is_due_again=is_newer)
+        await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, is_due_again=is_newer)
         if is_newer:
             known = await attendance_queries.by_record_uri(tx, uri)
             if known is not None:

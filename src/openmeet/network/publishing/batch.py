@@ -27,7 +27,7 @@ from openmeet.network.publishing.draft import Draft
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.publisher import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
 from openmeet.network.publishing.repository_calls import WriteReceipt, apply_creates
-from openmeet.network.publishing.unanswered_writes import until_answered
+from openmeet.network.publishing.unanswered_writes import clearing_if_refused
 from openmeet.network.records.event_writer import WrittenRecord, encode_record
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight
@@ -82,7 +82,7 @@ async def deliver_batched(publisher: Publisher, leased: Sequence[LeasedPublicati
 
 async def _create_of(publisher: Publisher, leased: LeasedPublication) -> _Create | None:
     """Return the first write of a row; None if the row needs something else."""
-    if leased.attempts > 0 or leased.may_be_deleted:
+    if leased.attempts > 0 or leased.has_unanswered_delete:
         return None
     async with publisher.db.reader() as reader:
         decision = await decide(reader, leased, publisher.flags)
@@ -123,7 +123,7 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
     if not fixed:
         return []
     try:
-        async with until_answered(publisher, [one.sent for one in fixed]):
+        async with clearing_if_refused(publisher, [one.sent for one in fixed]):
             applied = await apply_creates(client, identity.did, [(one.draft.uri, one.written.record) for one in fixed])
         for made, cid in zip(fixed, applied.cids, strict=True):
             stored = WriteReceipt(cid or "", applied.rev)

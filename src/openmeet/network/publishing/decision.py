@@ -134,7 +134,7 @@ class MoveBack:
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitSwitch:
+class AwaitFeatureFlag:
     """It should be published, but publishing of its kind is turned off: retry later. Retractions do not wait."""
 
 
@@ -149,7 +149,7 @@ Decision = (
     | AwaitPermission
     | ForgetRecord
     | MoveBack
-    | AwaitSwitch
+    | AwaitFeatureFlag
 )
 
 

@@ -23,8 +23,8 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.network.publishing import proofs, store_outcome, write_record
 from openmeet.network.publishing.decision import (
+    AwaitFeatureFlag,
     AwaitPermission,
-    AwaitSwitch,
     DoNothing,
     ForgetRecord,
     KeepEditsLocal,
@@ -121,7 +121,7 @@ async def deliver_one(publisher: Publisher, leased: LeasedPublication) -> None:
 async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> None:
     async with publisher.db.reader() as reader:
         decision = await decide(reader, leased, publisher.flags)
-    is_retracting = leased.may_be_deleted
+    is_retracting = leased.has_unanswered_delete
     if is_retracting and leased.state is not PublicationState.RETRACTING:
         # It was blocked while its delete was still unanswered.
         async with publisher.db.transaction() as tx:
@@ -146,7 +146,7 @@ async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> No
             await store_outcome.keep_in_repository(publisher, leased, uri)
         case _ if is_retracting:
             await _resume_publishing(publisher, leased)
-        case AwaitSwitch():
+        case AwaitFeatureFlag():
             due_at = Instant(publisher.network.clock.now() + RECHECK_AFTER)
             await store_outcome.end_lease(
                 publisher, leased, PublicationState.RETRYING, reason=PublicationReason.SWITCHED_OFF, due_at=due_at
@@ -244,7 +244,7 @@ async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
     try:
         client = await agent_for(publisher.db, publisher.network, identity)
         try:
-            if await _waits_for_ingestion(publisher, client, retracting, uri):
+            if await _defer_to_ingestion(publisher, client, retracting, uri):
                 return
             rev = await _delete(publisher, client, retracting, uri)
         except NotSignedIn as refused:
@@ -269,12 +269,13 @@ async def _delete(publisher: Publisher, client: XrpcClient, retracting: LeasedPu
         raise
 
 
-async def _waits_for_ingestion(
+async def _defer_to_ingestion(
     publisher: Publisher, client: XrpcClient, retracting: LeasedPublication, uri: AtUri
 ) -> bool:
-    """Whether a retraction must wait because the RSVP record has a change by another app that was not ingested yet.
+    """If another app changed the RSVP record and the change was not ingested yet, hand it to ingestion and release the
+    row. Returns False if there is no such change.
 
-    That RSVP counts even though its record will be deleted, so it is first handed to ingestion. Ingestion has two hours
+    The RSVP in it counts even though its record will be deleted, so it is first handed to ingestion. Ingestion has two hours
     to apply it, as long as it retries a message; each round waits twice as long as the previous one. Event records do
     not wait: they may contain something that must not be public.
     """

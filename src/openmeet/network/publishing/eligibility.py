@@ -31,8 +31,8 @@ from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.publishing import group_eligibility
 from openmeet.network.publishing.decision import (
+    AwaitFeatureFlag,
     AwaitPermission,
-    AwaitSwitch,
     Decision,
     DoNothing,
     ForgetRecord,
@@ -92,7 +92,7 @@ async def decide(reader: Reader, leased: LeasedPublication, flags: Switchboard) 
     flag = FLAG_OF[leased.kind]
     if await flags.is_on(reader, flag):
         return wanted
-    return DoNothing() if flag in _RARELY_ON else AwaitSwitch()
+    return DoNothing() if flag in _RARELY_ON else AwaitFeatureFlag()
 
 
 async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> Decision:
@@ -163,7 +163,7 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
 
 def _is_only_another_apps(event: Event, leased: LeasedPublication) -> bool:
     """Whether another app wrote the record and we never wrote to it. Only its author may delete such a record."""
-    return event.is_record_of_author and not leased.was_sent
+    return event.is_record_of_author and not leased.has_own_version
 
 
 async def _target_of_event(reader: Reader, event: Event, leased: LeasedPublication) -> Decision:

@@ -91,14 +91,15 @@ async def _round(publisher: Publisher, server: str, leased: Sequence[LeasedPubli
         while left and known.may_try(server):
             await deliver_one(publisher, left.pop(0))
         if known.state_of(server) is CircuitState.CLOSED:
-            last_of = [
+            # Events refer to series, so everything up to the last series record is delivered first.
+            series_positions = [
                 at
                 for at, one in enumerate(left)
                 if one.kind is PublicationKind.SERIES and one.state is not PublicationState.RETRACTING
             ]
-            first = max(last_of, default=-1) + 1
-            for some in (left[:first], left[first:]):
-                await _deliver_all(publisher, server, some, limit)
+            split = max(series_positions, default=-1) + 1
+            for part in (left[:split], left[split:]):
+                await _deliver_all(publisher, server, part, limit)
         else:
             await _release(publisher, server, left)
         await circuits.store_changes(publisher.db, known)

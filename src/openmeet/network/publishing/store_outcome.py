@@ -20,7 +20,7 @@ from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series.model import SeriesId
-from openmeet.network.publishing.decision import AwaitSwitch, Publish, Wait
+from openmeet.network.publishing.decision import AwaitFeatureFlag, Publish, Wait
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records import floors, links, seen
@@ -150,7 +150,9 @@ async def forget_record(publisher: Publisher, leased: LeasedPublication, gone: R
                 # The deletion is stored before the stream reports it, so that it is not mistaken for a withdrawal.
                 await record_queries.forget(tx, leased.uri)
         after = await leases.find(tx, leased.kind, leased.subject_id)
-        if after is not None and isinstance(await decide(tx, after, publisher.flags), Publish | AwaitSwitch | Wait):
+        if after is not None and isinstance(
+            await decide(tx, after, publisher.flags), Publish | AwaitFeatureFlag | Wait
+        ):
             # It may be public again by now, or belong in another repository.
             await publications.recheck(tx, kind=leased.kind, subject_ids=[leased.subject_id])
     if leased.kind is PublicationKind.RSVP and leased.uri is not None:

@@ -33,7 +33,7 @@ from openmeet.network.publishing.repository_calls import delete_version
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight, publication_leases
-from openmeet.outbox.in_flight import InFlightWrite, UnansweredWrites
+from openmeet.outbox.in_flight import InFlightWrite, InFlightWrites
 from openmeet.outbox.reasons import PublicationReason
 
 # After these errors the outcome is unknown: no response came, or it came from an intermediary.
@@ -41,7 +41,7 @@ _NO_ANSWER = (RemoteFailed, RemoteSlow, Unavailable)
 
 
 @asynccontextmanager
-async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> AsyncIterator[None]:
+async def clearing_if_refused(publisher: Publisher, writes: Sequence[InFlightWrite]) -> AsyncIterator[None]:
     """Context manager for the request that sends these writes. If it is refused, they are no longer in flight.
 
     After a success they stay in flight until the row is updated (``store_outcome.mark_published``), because another
@@ -50,16 +50,16 @@ async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) 
     try:
         yield
     except CircuitOpen:
-        await note_answered(publisher, writes)
+        await clear_in_flight(publisher, writes)
         raise
     except _NO_ANSWER:
         raise
     except Failure:
-        await note_answered(publisher, writes)
+        await clear_in_flight(publisher, writes)
         raise
 
 
-async def note_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> None:
+async def clear_in_flight(publisher: Publisher, writes: Sequence[InFlightWrite]) -> None:
     """Remove writes that were answered or were never sent."""
     if not writes:
         return
@@ -68,7 +68,7 @@ async def note_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -
             await in_flight.delete_answered(tx, one)
 
 
-def abandoned_create_handler(publisher: Publisher) -> JobHandler:
+def late_create_handler(publisher: Publisher) -> JobHandler:
     """Return the handler of ``JobKind.LATE_CREATE``. The subject of the job is the record's AT URI, with a DID as its
     authority.
     """
@@ -121,7 +121,7 @@ async def _delete_version(
 
 
 async def _forget_or_recheck(
-    publisher: Publisher, uri: AtUri, unanswered: UnansweredWrites, found: RecordMessage | None
+    publisher: Publisher, uri: AtUri, unanswered: InFlightWrites, found: RecordMessage | None
 ) -> None:
     """Remove the in-flight writes if they can no longer arrive; otherwise check again later."""
     now = publisher.network.clock.now()

@@ -24,7 +24,7 @@ from openmeet.network.publishing.publisher import (
     Publisher,
 )
 from openmeet.network.publishing.repository_calls import CurrentRecord, WriteReceipt, put_record
-from openmeet.network.publishing.unanswered_writes import note_answered, until_answered
+from openmeet.network.publishing.unanswered_writes import clear_in_flight, clearing_if_refused
 from openmeet.network.records import seen
 from openmeet.network.records.event_writer import encode_record
 from openmeet.outbox import publication_leases as leases
@@ -103,11 +103,11 @@ async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublicat
     if writes is None:
         return  # the lease has passed to another worker
     if writes > MAX_WRITES_PER_HOUR:
-        await note_answered(publisher, [sent])
+        await clear_in_flight(publisher, [sent])
         await stop_rewriting(publisher, leased, uri, writes)
         return
     try:
-        async with until_answered(publisher, [sent]):
+        async with clearing_if_refused(publisher, [sent]):
             stored = await put_record(client, draft.uri, written.record, swap=sent.replaced_cid)
     except Conflict:
         await _after_conflict(publisher, leased, draft.uri, cid, written.body)

@@ -171,7 +171,7 @@ async def _page(
 async def _is_written_here(reader: Reader, event: Event) -> bool:
     """Whether this site has ever written the event's record."""
     publication = await publication_leases.find(reader, PublicationKind.EVENT, event.id)
-    return publication is not None and publication.was_sent
+    return publication is not None and publication.has_own_version
 
 
 async def _permission(reader: Reader, series: Series) -> tuple[str, bool]:
