@@ -132,3 +132,29 @@ async def test_a_stranger_who_signs_in_can_take_a_place(db):
         await users.claim_shadow(tx, stranger, display_name="Ben")
         caller = type(ana)(stranger, "Ben")
         assert (await actions.answer(tx, caller, event.slug, RsvpReply.GOING)).status is AttendanceStatus.ATTENDING
+
+
+async def test_an_approved_stranger_who_answers_again_takes_a_free_place(db):
+    """A host has approved them, so a new record after a deleted one needs no decision."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="2")
+        (stranger,) = await strangers(tx, 1)
+        await write(tx, event, [stranger])
+        await host_decisions.approve(tx, ana, event.slug)
+        await actions.withdraw_from_network(tx, record_uri=f"at://{stranger}")
+        await write(tx, event, [stranger])
+        assert (await queries.find(tx, event.id, stranger)).status is AttendanceStatus.ATTENDING
+
+
+async def test_an_approved_stranger_who_answers_again_waits_if_no_place_is_free(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, capacity="1")
+        (stranger,) = await strangers(tx, 1)
+        await write(tx, event, [stranger])
+        await host_decisions.approve(tx, ana, event.slug)
+        await actions.withdraw_from_network(tx, record_uri=f"at://{stranger}")
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await write(tx, event, [stranger])
+        assert (await queries.find(tx, event.id, stranger)).status is AttendanceStatus.WAITLISTED

@@ -181,7 +181,8 @@ async def apply_from_network(
         AttendanceTransition.SEAT_IF_UNKNOWN,
     }
     # There can be very many foreign RSVPs. Those that are kept apart take no seat, so seats are not counted for them.
-    is_kept_apart = is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT
+    is_uncounted = is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT
+    is_kept_apart = is_uncounted and not rules.needs_no_approval(mine, relationship)
     has_room = (
         asks_for_room
         and not is_kept_apart
@@ -217,7 +218,7 @@ async def apply_from_network(
             if user.kind is UserKind.SHADOW
             else notify.calendar_end_email(tx, event, user_id, mine, decided),
         )
-        if is_kept_apart and saved.status is AttendanceStatus.PENDING:
+        if is_uncounted and saved.status is AttendanceStatus.PENDING:
             await notify_of_foreign(tx, event)
         elif event.author_id != user_id:
             await notify_hosts(tx, event, locked.hosts, user_id, saved.status)

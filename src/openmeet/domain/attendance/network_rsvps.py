@@ -185,13 +185,18 @@ def _decided(known: _BatchContext, rsvp: RecordedRsvp, mine: Attendance | None, 
     registration_settings = known.settings_by_event[event.id]
     action = AttendanceAction.NETWORK_NOT_GOING if rsvp.pair in known.unwelcome else ACTION_OF_RECORD[rsvp.answer]
     is_foreign = known.kinds[rsvp.user_id] is UserKind.SHADOW
-    takes_place = TABLE[action][mine.status if mine else None] in {
+    relationship = EventRelationship(is_host=rsvp.user_id in known.hosts_of(event), is_foreign=is_foreign)
+    is_kept_apart = (
+        is_foreign
+        and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT
+        and not rules.needs_no_approval(mine, relationship)
+    )
+    takes_place = not is_kept_apart and TABLE[action][mine.status if mine else None] in {
         AttendanceTransition.SEAT,
         AttendanceTransition.SEAT_IF_UNKNOWN,
-    } and not (is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT)
+    }
     if takes_place and not rules.limits_of(event, registration_settings).is_unlimited:
         return None
-    relationship = EventRelationship(is_host=rsvp.user_id in known.hosts_of(event), is_foreign=is_foreign)
     decided = rules.decide(
         event, registration_settings, mine, action, relationship=relationship, has_room=takes_place, now=now
     )

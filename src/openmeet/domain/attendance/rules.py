@@ -196,6 +196,13 @@ def _placed(*, has_room: bool) -> RsvpDecision:
     return RsvpDecision(AttendanceStatus.ATTENDING if has_room else AttendanceStatus.WAITLISTED)
 
 
+def needs_no_approval(mine: Attendance | None, relationship: EventRelationship) -> bool:
+    """Whether a host has already agreed that this person comes: hosts themselves, people approved before, invited people."""
+    return relationship.is_host or (
+        mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
+    )
+
+
 def _pending_for(
     event: Event,
     registration_settings: RegistrationSettings,
@@ -205,9 +212,7 @@ def _pending_for(
     now: Instant,
 ) -> PendingFor | None:
     """Why an RSVP takes no seat until somebody decides about it; None if it needs no decision."""
-    if relationship.is_host or (
-        mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
-    ):
+    if needs_no_approval(mine, relationship):
         return None
     if action is not AttendanceAction.GOING:
         # Replies given here are refused (``require_open``), but this record already exists, so it is kept apart as
