@@ -4,15 +4,20 @@ import asyncio
 
 import pytest
 
-from groundwork.clock import DAY, Instant
+from groundwork.clock import DAY, HOUR, Instant
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
-from openmeet.domain.attendance import actions, event_hosting, host_decisions, notify, queries, waitlist
+from openmeet.domain.attendance import actions, event_hosting, host_decisions, notify, queries, registration, waitlist
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpCounts, RsvpRecordStatus, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import co_hosts, group_events
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.outbox import publication_status, publications
+from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, INTERESTED, DECLINED = RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED
@@ -390,3 +395,52 @@ async def test_an_unknown_status_is_kept_but_not_counted(db):
         await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.OTHER)
         found = await counts(tx, event)
     assert (found.going, found.interested, found.unconfirmed) == (0, 0, 1)
+
+
+async def restored(tx, event, who, answered_at):
+    """Answer here, then replace the answer by a record that says no, then restore it. Return the status."""
+    mine = await queries.find(tx, event.id, who.user_id)
+    await actions.apply_from_network(
+        tx,
+        event_id=event.id,
+        user_id=who.user_id,
+        record_uri=RECORD,
+        answer=RsvpRecordStatus.NOT_GOING,
+        first_seen=tx.now,
+    )
+    await actions.restore_reply(tx, mine.id, mine.status, answered_at=answered_at)
+    return await status(tx, event, who)
+
+
+async def test_a_restored_answer_of_a_member_needs_no_approval(db):
+    """At an event for members only, a member's answer given here is no answer from elsewhere."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        ben = await member(tx, group, ana, "Ben")
+        event = await events.create(tx, ana, details(), group=group_events.of_event(group))
+        await registration.put(tx, event.id, RegistrationSettings(is_members_only=True))
+        await actions.answer(tx, ben, event.slug, GOING)
+        assert await restored(tx, event, ben, tx.now) is ATTENDING
+
+
+async def test_an_answer_given_before_the_deadline_is_restored_after_it(db, clock):
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, 2)
+        event = await event_by(tx, ana)
+        await registration.put(tx, event.id, RegistrationSettings(closes_hours_before=24))
+        answered_at = (await actions.answer(tx, ben, event.slug, GOING)).answered_at
+    clock.turn(event.starts_at - clock.now() - HOUR)
+    async with db.transaction() as tx:
+        assert await restored(tx, event, ben, answered_at) is ATTENDING
+
+
+async def test_a_restored_answer_of_a_co_host_needs_no_approval(db):
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, 2)
+        event = await event_by(tx, ana)
+        await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
+        invited = await co_hosts.invite(tx, ana, event.slug, (await user_by_id(tx, ben.user_id)).email)
+        await co_hosts.accept(tx, ben, invited.id)
+        await actions.answer(tx, ben, event.slug, GOING)
+        assert await restored(tx, event, ben, tx.now) is ATTENDING

@@ -235,7 +235,8 @@ async def restore_reply(
     """Restore a reply that was given here at ``answered_at`` and replaced since. Enqueue its record and return its
     revision.
 
-    Other people may have taken the seats in the meantime, so "going" takes a seat only if one is free. Raises NotFound.
+    Other people may have taken the seats in the meantime, so "going" takes a seat only if one is free. The deadline is
+    compared with ``answered_at``. Raises NotFound.
     """
     known = await queries.by_id(tx, attendance_id)
     event = await lock_for_update(tx, known.event_id) if known else None
@@ -249,7 +250,13 @@ async def restore_reply(
     )
     mine = await queries.by_id(tx, attendance_id) or mine
     decided = rules.decide(
-        event, registration_settings, mine, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
+        event,
+        registration_settings,
+        mine,
+        action,
+        relationship=await relationship_of(tx, event, registration_settings, mine.user_id),
+        has_room=has_room,
+        now=answered_at,
     )
     saved = await save_rsvp.save_decision(
         tx,
@@ -423,9 +430,7 @@ async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
 async def relationship_of(
     reader: Reader, event: Event, registration_settings: RegistrationSettings, user_id: UserId | None
 ) -> EventRelationship:
-    """Return how a user relates to the event, for pages shown before they answer. ``user_id`` is None if nobody is
-    signed in.
-    """
+    """Return how a user with an account here relates to the event. ``user_id`` is None if nobody is signed in."""
     if user_id is None:
         return EventRelationship()
     return EventRelationship(
