@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from groundwork.clock import SECOND, HandClock
+from groundwork.clock import SECOND, HandClock, Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import lists, queries
 from openmeet.domain.attendance.lists import CACHED_FROM, KEPT_SECONDS, counts_shown
 from openmeet.domain.attendance.model import SHOWN, AttendanceId, AttendanceStatus
 from openmeet.domain.events.model import Event
+from openmeet.domain.search import event_lists
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.site_under_test import event_by, person, site_on
@@ -27,8 +28,10 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet", clock=clock)
 
 
-async def answered(tx: Transaction, name: str, statuses: list[AttendanceStatus]) -> Event:
-    """Create an event with one answer for each of these statuses, several of them at the same moment."""
+async def answered(tx: Transaction, name: str, statuses: list[AttendanceStatus], *, first: int = 1) -> Event:
+    """Create an event with one answer for each of these statuses, several of them at the same moment. ``first`` is the
+    waitlist number of the first answer, if it waits.
+    """
     event = await event_by(tx, await person(tx, f"Ana {name}"))
     rows = [
         {
@@ -36,7 +39,7 @@ async def answered(tx: Transaction, name: str, statuses: list[AttendanceStatus])
             "user": new_id(tx.now),
             "name": f"Guest {at}",
             "status": status.value,
-            "number": at if status is S.WAITLISTED else None,
+            "number": at + first - 1 if status is S.WAITLISTED else None,
             "at": tx.now + at // 3,
             "now": tx.now,
             "event_id": event.id,
@@ -74,6 +77,22 @@ async def test_the_pages_together_are_the_whole_list_in_order(db: Database, seed
         while more := await listed(tx, event, PAGE, (paged[-1].place, paged[-1].answered_at, paged[-1].attendance_id)):
             paged += more
         assert paged == whole
+
+
+async def test_pages_join_if_waitlist_numbers_are_not_positive(db: Database):
+    """People whom a host restores go before the first on the waitlist, so they get the numbers 0, -1 and so on."""
+    async with db.transaction() as tx:
+        event = await answered(tx, "restored", [S.ATTENDING, S.WAITLISTED, S.ATTENDING, S.WAITLISTED] * 10, first=-19)
+        whole = await listed(tx, event, 100)
+        paged = await listed(tx, event, 1)
+        while more := await listed(tx, event, 1, (paged[-1].place, paged[-1].answered_at, paged[-1].attendance_id)):
+            paged += more
+    assert (len(whole), paged) == (40, whole)
+
+
+def test_a_cursor_may_contain_a_negative_waitlist_number():
+    place = (-1, Instant(1_772_366_400_000_000), new_id(Instant(1_772_366_400_000_000)))
+    assert event_lists.unpack_place(event_lists.pack_place(*place)) == place
 
 
 async def test_a_page_reads_only_its_own_rows(

@@ -109,17 +109,21 @@ def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, st
     """SQL for the next people of one status, in the order of its index. The cost is that of one page, however long the
     list.
 
-    Only waitlisted people have a number. Returns "" if the previous page already ended after everyone with this status.
+    Only waitlisted people have a number, which may be negative; the others are listed as if theirs were 0. Returns "" if
+    the previous page already ended after everyone with this status.
     """
     waits = status is AttendanceStatus.WAITLISTED
     order = "a.waitlist_number" if waits else "a.answered_at, a.id"
     behind = ""
     if waits:
         # Without this bound SQLite scans every row of the event for waitlist numbers.
-        behind = f"and a.waitlist_number > {_BEFORE_WAITLIST if after is None else 'cast(:place as bigint)'}"
-    elif after is not None:
-        if after[0] > 0:
-            return ""
+        behind = f"and a.waitlist_number > {_BEFORE_WAITLIST}"
+        if after is not None:
+            behind = """and (a.waitlist_number, a.answered_at, a.id)
+                      > (cast(:place as bigint), cast(:answered_at as bigint), :id)"""
+    elif after is not None and after[0] > 0:
+        return ""
+    elif after is not None and after[0] == 0:
         behind = "and (a.answered_at, a.id) > (cast(:answered_at as bigint), :id)"
     return f"""
         select * from (

@@ -216,7 +216,7 @@ def position_of(event: Event, part: int = 0) -> EventCursor:
 
 
 _POSITION: Final = re.compile(rf"(-?[0-9]{{1,18}}|{UNDATED})\.([0-9a-f-]{{36}})(?:\.([01]))?")
-_PLACE: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
+_PLACE: Final = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
 
 
 def pack_place(place: int, at: Instant, row_id: str) -> str:
