@@ -192,6 +192,21 @@ async def test_check_in_counts_and_can_be_undone(db, full, clock):
             await host_decisions.check_in(tx, ana, event.slug, "nobody")
 
 
+async def test_undoing_a_check_in_after_a_late_offer_restores_no_waiting(db, full, clock):
+    """Cleo's offer ran out before she was checked in, so she no longer waits afterwards either."""
+    ana, ben, cleo, event = full
+    clock.turn(event.starts_at - clock.now() - 2 * HOUR)
+    async with db.transaction() as tx:
+        await actions.answer(tx, ben, event.slug, RsvpReply.DECLINED)
+        offered = await of(tx, event, cleo)
+    clock.turn(offered.offered_until - clock.now())
+    async with db.transaction() as tx:
+        await host_decisions.check_in(tx, ana, event.slug, offered.id)
+        arrival = await history.latest_change_to(tx, offered.id, S.ATTENDED)
+        undone = await host_decisions.undo_check_in(tx, ana, event.slug, offered.id)
+    assert (arrival.before, undone.status) == (S.INVITED, S.INVITED)
+
+
 async def test_only_hosts_can_decide(db, full):
     ana, ben, _, event = full
     async with db.transaction() as tx:

@@ -192,6 +192,8 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     has_room = await save_rsvp.expire_offers_and_check_room(
         tx, event, registration_settings, mine, save_rsvp.stored_details(mine)
     )
+    # If offers have just expired, theirs may be among them, and then they are no longer on the waitlist.
+    mine = await _rsvp_of(tx, event, attendance_id)
     if mine.status is AttendanceStatus.REJECTED:
         raise Refused(AttendanceReason.ANSWER_REJECTED, name="AnswerRejected")
     rules.decide(
