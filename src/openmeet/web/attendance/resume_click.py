@@ -92,7 +92,7 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAft
         mine = await queries.find(reader, event.id, caller.user_id)
         registration_settings = await registration.of_event(reader, event)
     try:
-        rsvp_request = forms.rsvp_request_of(wanted, forms.fields_of(event, registration_settings, mine))
+        rsvp_request = forms.rsvp_request_of(wanted, forms.fields_of(event, registration_settings, mine), mine)
         saved = await db.batch(lambda tx: actions.answer(tx, caller, slug, reply, rsvp_request), key=slug)
     except InvalidForm:
         return RedirectAfterSignIn(f"{page}/answer?{urlencode(wanted)}")
