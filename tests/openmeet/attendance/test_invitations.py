@@ -3,6 +3,7 @@
 import pytest
 
 from groundwork.clock import HOUR, HandClock
+from groundwork.errors import TooMany
 from openmeet.domain.attendance import actions, host_decisions, invitations, registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -112,3 +113,19 @@ async def test_a_series_invitation_names_the_unanswered_dates(site: Site) -> Non
         await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
         (told,) = [one for one in await newest(tx, ben.user_id, 20) if one.kind is kinds.INVITED]
         assert (told.subject_id, told.payload.more) == (second.id, len(rest))  # type: ignore[attr-defined]  # the payload of its kind
+
+
+async def test_approvals_do_not_count_as_invitations(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a host decides about people who asked to come leaves the invitations of the day untouched."""
+    monkeypatch.setattr(invitations, "MAX_INVITATIONS_A_DAY", 2)
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
+        for who in (ben, cleo):
+            await actions.answer(tx, who, event.slug, RsvpReply.GOING)
+        await host_decisions.approve(tx, ana, event.slug)
+        for address in ("dora@example.org", "eve@example.org"):
+            await invitations.invite(tx, ana, event.slug, address)
+        with pytest.raises(TooMany):
+            await invitations.invite(tx, ana, event.slug, "finn@example.org")

@@ -141,14 +141,15 @@ async def forget(tx: Transaction, attendance_id: AttendanceId) -> None:
     await tx.execute("delete from attendance_history where attendance_id = :attendance_id", attendance_id=attendance_id)
 
 
-async def count_since(reader: Reader, event_id: EventId, through: ChangeChannel, since: int) -> int:
-    """Return how many changes this source has made to the event's RSVPs since then."""
+async def count_invitations(reader: Reader, event_id: EventId, since: int) -> int:
+    """Return how many invitations to the event the hosts have sent since then."""
     row = await reader.fetch_one(
         "select count(*) as n from attendance_history where event_id = :event_id and through = :through"
-        " and changed_at >= :since",
+        " and changed_at >= :since and after_status = :invited",
         event_id=event_id,
-        through=through.value,
+        through=ChangeChannel.HOST.value,
         since=since,
+        invited=AttendanceStatus.INVITED.value,
     )
     return int(row["n"]) if row else 0
 

@@ -22,7 +22,7 @@ from openmeet.domain.attendance import (
     save_rsvp,
 )
 from openmeet.domain.attendance.invitation_queries import Invitee
-from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT
 from openmeet.domain.attendance.rules import EventRelationship
@@ -56,7 +56,7 @@ async def invite(
     if event.is_gone or event.is_cancelled or event.is_over(tx.now):
         raise Refused(AttendanceReason.TAKES_NO_ANSWERS, name="EventOver")
     email = check_email(address)
-    if await history.count_since(tx, event.id, ChangeChannel.HOST, Instant(tx.now - DAY)) >= MAX_INVITATIONS_A_DAY:
+    if await history.count_invitations(tx, event.id, Instant(tx.now - DAY)) >= MAX_INVITATIONS_A_DAY:
         raise TooMany(
             AttendanceReason.TOO_MANY_INVITATIONS,
             most=MAX_INVITATIONS_A_DAY,
