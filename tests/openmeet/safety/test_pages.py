@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from groundwork.clock import HandClock
+from openmeet.domain.moderation import blocks
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, sign_up, site_on
+from tests.openmeet.site_under_test import Site, event_by, person, sign_up, signed_in, site_on
 
 EVENT = {
     "title": "Board games",
@@ -49,6 +50,18 @@ async def test_a_host_blocks_somebody_from_the_page_of_their_answer(site: Site) 
         assert blocked.status_code == 303, blocked.text
         assert "Ben" in (await ana.get("/settings/safety")).text
         assert "Nobody yet" in (await ana.get(f"{event}/attendees?tab=going")).text
+
+
+async def test_a_blocked_person_sees_no_reply_that_would_be_refused(site: Site) -> None:
+    """The page of one's own answer has the same buttons as the event page."""
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await blocks.block(tx, ana.user_id, ben.user_id)
+    async with signed_in(site, ben.user_id) as browser:
+        shown = (await browser.get(f"/events/{event.slug}/answer")).text
+    assert re.findall(r'name="reply" value="([^"]+)"', shown) == []
+    assert "You can’t answer this event." in shown
 
 
 async def test_an_invited_address_reveals_nobody_before_they_answer(site: Site) -> None:

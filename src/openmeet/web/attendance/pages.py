@@ -12,8 +12,8 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.forms import FormState, form_with_problems, read_form
-from openmeet.domain.attendance import actions, answer_texts, history, queries, registration, waitlist
-from openmeet.domain.attendance.answer_state import AnswerCase, GoingLeadsTo, bar_of
+from openmeet.domain.attendance import actions, answer_lists, answer_texts, history, queries, registration, waitlist
+from openmeet.domain.attendance.answer_state import GoingLeadsTo, bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -145,16 +145,7 @@ async def _page(
     names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
     is_open = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
     caller = caller_of(request)
-    bar = bar_of(
-        AnswerCase(
-            event,
-            mine,
-            reader.now,
-            registration_settings,
-            await actions.relationship_of(reader, event, registration_settings, caller.user_id),
-            is_full=await waitlist.would_wait(reader, event, registration_settings),
-        )
-    )
+    bar = bar_of(await answer_lists.case_of(reader, event, caller.user_id, mine=mine, settings=registration_settings))
     context = {
         "event": event,
         "mine": mine,
