@@ -111,6 +111,22 @@ async def test_a_limit_for_one_way_to_attend_needs_confirmation_too(site: Site) 
         assert await queries.seats_taken(reader, event.id) == 5
 
 
+async def test_the_lowered_limit_is_the_one_to_confirm(site: Site) -> None:
+    """Next to a limit in person that stays, the question is at the limit online."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example")
+        await crowd(tx, event, [3, 2], AnswerMode.ONLINE)
+        await registration.put(tx, event.id, RegistrationSettings(max_party=9, limit_in_person=9, limit_online=5))
+    async with signed_in(site, ana.user_id) as browser:
+        page = f"/events/{event.slug}/joining"
+        form = {name: text for name, text in inputs_of((await browser.get(page)).text).items() if name != "next"}
+        form |= {"limit_online": "4", "list_audience": "everyone", "scope": "event"}
+        asked = await browser.post(page, data=form)
+    assert (asked.status_code, "1 person is over that limit." in asked.text) == (400, True)
+    assert ('href="#limit_online"' in asked.text, 'href="#limit_in_person"' in asked.text) == (True, False)
+
+
 async def test_the_api_asks_before_lowering_the_limit(site: Site) -> None:
     """The API asks for confirmation with the numbers and saves nothing before. People who cannot edit the event learn
     nothing about it.

@@ -1,5 +1,7 @@
 """Registration settings of an event, or of every date of its series, on a page."""
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -7,6 +9,7 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, PreconditionFailed
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.attendance import capacity_change, host_decisions, registration
+from openmeet.domain.attendance.capacity_change import CapacityImpact
 from openmeet.domain.attendance.model import MOST_IN_PARTY
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import (
@@ -71,7 +74,10 @@ async def save(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             dates = await host_decisions.dates_with_same_settings(tx, event) if for_series else [event]
             impact = await capacity_change.by_registration_settings(tx, dates, wanted)
-            field = names[0] if wanted.limit_in_person is not None else names[1]
+            # The question is at the limit in person only if that one has an effect of its own.
+            in_person_only = replace(wanted, limit_online=before.limit_online)
+            is_in_person = await capacity_change.by_registration_settings(tx, dates, in_person_only) != CapacityImpact()
+            field = names[0] if is_in_person else names[1]
             ask_to_confirm_lower_limit(typed, field, asked, impact)
             await host_decisions.change_registration_settings(
                 tx,
