@@ -6,9 +6,12 @@ import httpx
 import pytest
 
 from groundwork.clock import HandClock
+from openmeet.domain.attendance import actions, host_decisions, invitations, registration
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.moderation import blocks
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, event_by, person, sign_up, signed_in, site_on
+from tests.openmeet.site_under_test import Site, api_session, event_by, person, sign_up, signed_in, site_on
 
 EVENT = {
     "title": "Board games",
@@ -122,3 +125,33 @@ async def test_after_reporting_people_are_told_what_happens_next(site: Site) -> 
         assert "An ad." in shown, "what was written can be changed"
         before = (await ana.get(f"{event}/report?sent=yes")).text
         assert "What happens next" not in before, "only who reported it is thanked"
+
+
+async def test_an_invited_address_reveals_no_responses(site: Site) -> None:
+    """Whoever answered and was then removed is shown by their address, without responses and guests: on the page of
+    that answer, in the file and in the API.
+    """
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await registration.put(
+            tx, event.id, RegistrationSettings(max_party=2, questions=(RegistrationQuestion("q1", "What do you eat?"),))
+        )
+        invited = await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        wanted = RsvpRequest(party=2, guest_names=("Zoe",), form_responses={"q1": "Mushrooms"})
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING, wanted)
+        await host_decisions.remove(tx, ana, event.slug, [invited.id])
+    async with signed_in(site, ana.user_id) as host:
+        seen = {
+            path: (await host.get(path)).text
+            for path in (
+                f"/events/{event.slug}/attendees/{invited.id}",
+                f"/events/{event.slug}/attendees.csv",
+                f"/events/{event.slug}/attendees?tab=out",
+            )
+        }
+    async with site.browser() as client:
+        token = await api_session(client, "ana@example.org", "Ana")
+        seen["api"] = (await client.get(f"/api/events/{event.slug}/attendances", headers=token)).text
+    assert all("ben@example.org" in text for text in seen.values())
+    assert [name for name, text in seen.items() if "Mushrooms" in text or "Zoe" in text] == []

@@ -314,7 +314,7 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
     """One RSVP as text. A person invited by address is shown by that address until they have answered.
 
     That is also true after the host revokes the invitation or checks them in, because the owner of the address would be
-    revealed otherwise.
+    revealed otherwise. The names of their guests are left out for the same reason.
     """
     words = str(STATUS_LABELS[one.status])
     if one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None:
@@ -332,7 +332,7 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
         one.status,
         words,
         one.party,
-        one.guest_names,
+        () if one.is_unanswered_invitation else one.guest_names,
         one.mode,
         one.pending_for,
         # Either value would reveal whether this address has an account here.

@@ -11,6 +11,7 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Why
+from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.model import (
     MAX_GUEST_NAME,
     MAX_REPLY,
@@ -184,12 +185,15 @@ async def of_answers(
     registration_settings: RegistrationSettings,
     ids: Sequence[AttendanceId] | None = None,
 ) -> dict[AttendanceId, AttendeeDetails]:
-    """Details of these RSVPs to an event, or of all its RSVPs."""
+    """Details of these RSVPs to an event, or of all its RSVPs. An address that has not answered has no responses,
+    because earlier ones would reveal its owner.
+    """
     if ids is not None and not ids:
         return {}
     rows = await reader.fetch(
         f"""
-        select a.id, a.status, a.replies, a.reply_words,
+        select a.id, a.status, case when {IS_UNANSWERED_INVITATION} then '{{}}' else a.replies end as replies,
+               a.reply_words,
                (select max(c.changed_at) from attendance_history c
                  where c.attendance_id = a.id and c.after_status = 'attended') as checked_in_at
           from attendances a where a.event_id = :event_id {"" if ids is None else "and a.id in :ids"} order by a.id

@@ -231,7 +231,7 @@ def _line(one: Attendee, words: lists.AttendeeRow, more: response_details.Attend
         words.name,
         one.status.value,
         one.party,
-        list(one.guest_names),
+        list(words.guest_names),
         one.mode.value if one.mode else None,
         one.pending_for.value if one.pending_for else None,
         words.is_guest,

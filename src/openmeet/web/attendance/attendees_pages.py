@@ -176,24 +176,19 @@ async def show_one(request: Request) -> Response:
     attendance_id = AttendanceId(request.path_params["attendance_id"])
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, _slug(request))
-        mine = await queries.by_id(reader, attendance_id)
         found = await lists.by_ids(reader, event.id, [attendance_id])
-        if mine is None or not found:
+        if not found:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history.of_rsvp(reader, attendance_id)
         actors = [one.actor_id for one in changes if one.actor_id]
         names = await shown_names(reader, [found[0].user_id, *actors])
         registration_settings = await registration.of_event(reader, event)
+        details = await response_details.of_answers(reader, event.id, registration_settings, [attendance_id])
     one = lists.shown(found[0], names, limits_of(event, registration_settings))
     context = {
         "event": event,
         "one": one,
-        "form_responses": [
-            (reply.words, reply.text)
-            for reply in response_details.responses_shown(
-                registration_settings, mine.form_responses, mine.question_texts
-            )
-        ],
+        "form_responses": [(reply.words, reply.text) for reply in details[attendance_id].responses],
         "history": lines_of(changes, names, caller.user_id, event.time_zone),
         "modes": forms.MODE_LABELS,
         # Do not disclose who owns the invited address.
@@ -254,7 +249,6 @@ async def _page(request: Request, typed: FormState, *, status: int = 200) -> Res
             )
             for one in people
         },
-        # An address that has not answered must not reveal earlier responses of its owner.
         "responses": {of: found.responses for of, found in details.items()},
         "answered": {
             one.attendance_id: formatting.time_tag(
