@@ -406,3 +406,21 @@ async def test_a_lowered_limit_withdraws_offers_but_no_seats(db):
         assert kinds.SEAT_WITHDRAWN not in [one.kind for one in await newest(tx, eve.user_id, 9)]
         await reply_as(tx, ben, event, DECLINED)
         assert [await place_of(tx, event, who) for who in (dora, eve)] == ["offered", "waitlisted"]
+
+
+async def test_a_lowered_online_limit_withdraws_no_offer_in_person(db):
+    """Neither does it if the offer in person is the later one."""
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora, eve, finn = await people(tx, 6)
+        event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
+        await registration.put(tx, event.id, RegistrationSettings(limit_in_person=1, limit_online=2))
+        room, screen = AnswerMode.IN_PERSON, AnswerMode.ONLINE
+        for who, mode in ((finn, screen), (ben, screen), (cleo, room), (dora, screen), (eve, room)):
+            await reply_as(tx, who, event, mode=mode)
+        for who in (ben, cleo):
+            await reply_as(tx, who, event, DECLINED)
+        assert [await place_of(tx, event, who) for who in (dora, eve)] == ["offered", "offered"]
+        lowered = RegistrationSettings(limit_in_person=1, limit_online=1)
+        await registration.put(tx, event.id, lowered)
+        await waitlist.fill(tx, event, lowered)
+        assert [await place_of(tx, event, who) for who in (dora, eve)] == ["waitlisted", "offered"]

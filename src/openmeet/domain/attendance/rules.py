@@ -321,6 +321,11 @@ def are_exceeded(limits: SeatLimits, held: SeatsTaken) -> bool:
     return any(held.of(mode) > limit for mode, limit in limits.of_mode.items())
 
 
+def is_exceeded_for(limits: SeatLimits, held: SeatsTaken, mode: AnswerMode | None) -> bool:
+    """Whether more seats are held than exist in total or of this mode."""
+    return not fits(limits, held, 0, mode)
+
+
 def is_last_call(event: Event, now: Instant) -> bool:
     """Whether the start is so near that an empty seat would stay empty."""
     return event.starts_at is not None and event.starts_at - now <= LAST_CALL

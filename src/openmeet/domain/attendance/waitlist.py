@@ -312,11 +312,9 @@ async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, he
     )
     before = []
     for one in (queries.attendance_of(row) for row in rows):
-        fewer = held.plus(-one.party, one.mode)
-        if not rules.are_exceeded(limits, held):
-            break
-        before.append(one)
-        held = fewer
+        if rules.is_exceeded_for(limits, held, one.mode):
+            before.append(one)
+            held = held.plus(-one.party, one.mode)
     if before:
         after = [replace(one, offered_until=None) for one in before]
         await queries.save_many(tx, after)
