@@ -63,7 +63,7 @@ async def test_check_in_by_code_and_list_and_undo(site):
         assert "<strong>1</strong> of 2" in after
         site.clock.turn(MINUTE)
         again = await browser.post(path, data={"code": code})
-        assert "<strong>before</strong>, at 13:00" in (await browser.get(again.headers["location"])).text
+        assert "is <strong>already in</strong>, since 13:00" in (await browser.get(again.headers["location"])).text
         assert "<strong>Checked in already</strong>, at 13:00" in (await browser.get(f"{path}?code={code}")).text
         await browser.post(path, data={"attendance": cleo.id})
         assert "<strong>2</strong> of 2" in (await browser.get(path)).text

@@ -130,7 +130,7 @@ async def test_a_taken_handle_is_refused_at_the_field(site: Site, deployment: De
         await sign_up(browser, "ana@example.org", "Ana")
         answer = await publish(browser, publish="yes", handle="ben")
         assert answer.status_code == 400
-        assert "Somebody else is already called ben.town.test" in answer.text
+        assert "ben.town.test is taken. Choose another name." in answer.text
         assert inputs_of(answer.text)["handle"] == "ben"
         answer = await publish(browser, publish="yes", handle="a b")
         assert answer.status_code == 400

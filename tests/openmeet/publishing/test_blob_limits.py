@@ -144,7 +144,7 @@ async def test_if_no_size_fits_the_record_is_published_without_the_picture(deplo
     await deployment.deliver_publications()
     shown, words = await listed(deployment, event)
     assert shown == []
-    assert words.startswith("Synced, without its picture: your server takes files of at most ")
+    assert words.startswith("Synced, without its picture: your server only takes files of up to ")
     assert await deployment.deliver_publications() == 0
     assert server.taken == []
     async with deployment.db.reader() as reader:
