@@ -210,8 +210,12 @@ async def test_an_answer_replaces_the_one_that_waited(browser, openmeet: Deploym
         # Waiting actions are sent before an opened page gets its response.
         await page.evaluate(
             """() => new Promise((done) => {
-                navigator.serviceWorker.addEventListener("message", () => done());
-                navigator.serviceWorker.controller.postMessage({ kind: "here", person: document.body.dataset.person, pages: [] });
+                const here = { kind: "here", person: document.body.dataset.person, pages: [] };
+                const ask = () => navigator.serviceWorker.controller.postMessage(here);
+                // A message is lost if the browser ends the worker before it is handled.
+                const repeating = setInterval(ask, 1000);
+                navigator.serviceWorker.addEventListener("message", () => (clearInterval(repeating), done()));
+                ask();
             })"""
         )
         assert await _status(openmeet, event, iris) is AttendanceStatus.ATTENDING
