@@ -68,7 +68,7 @@ async def test_a_switch_without_a_reason_is_refused(bench: Bench):
     for why in ("", "  ", "w" * 201):
         refused = await switch(bench.client, Flag.EVENTS_OUT, "off", why)
         assert refused.status_code == HTTPStatus.BAD_REQUEST
-        assert "Say why" in refused.text
+        assert "Give a reason" in refused.text
         assert why.strip() in refused.text
     assert (await switch(bench.client, Flag.EVENTS_OUT, "sideways")).status_code == HTTPStatus.BAD_REQUEST
     assert await changes(bench) == []
