@@ -59,7 +59,7 @@ async def test_people_decide_about_their_messages_and_link_an_account(site, talk
     async with signed_in(site, ben.user_id) as guest:
         assert "Your messages stay here" in (await guest.get("/settings")).text
         assert (await guest.post("/settings/matrix", data={"act": "pass_on"})).status_code == 303
-        assert "is passed on as “Ben”" in (await guest.get("/settings/matrix")).text
+        assert "what you write in those chats as “Ben”" in (await guest.get("/settings/matrix")).text
         async with site.db.reader() as reader:
             kept = await mirroring.person(reader, ben.user_id)
         assert kept is not None

@@ -114,7 +114,8 @@ async def test_every_page_can_be_shown_with_content(site):
         assert saved.status_code == 303
         log = words_of((await mo.get("/moderation/log")).text)
         assert (
-            "Review the first public event of new accounts: no → yes; An account is new for: 7 → 9; A newcomer" in log
+            "Review the first public event of new accounts: no → yes; An account is new for: 7 → 9; New people wait"
+            in log
         )
         assert "Moderation" in (await mo.get("/")).text
     async with site.db.reader() as reader:
