@@ -1,1 +1,1 @@
-"""Everything that knows HTTP: pages, the JSON API and XRPC queries, one package per feature."""
+"""The HTTP layer: pages, the JSON API and XRPC queries, one package per feature."""

@@ -1,9 +1,9 @@
-"""Consent to publish, as JSON: show what consent would publish, give it, withdraw it. Without consent nothing is
+"""Consent to publish, as JSON: show what consent would publish, give consent, withdraw it. Without consent, nothing is
 published.
 
 The response contains everything that must be shown before consent: the record, the handle, and ``NOTICE``. A request
-that gives consent names the revision that it is based on (``If-Match``) and repeats the notice, so that no program
-consents without having read them.
+that gives consent names the revision that it is based on (``If-Match``) and repeats the notice. This ensures that the
+program has read both.
 """
 
 from typing import Any, ClassVar, Final
@@ -59,11 +59,11 @@ class ConsentOutput(msgspec.Struct, rename="camel"):
 
 
 class ConsentInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """If ``isGiven`` is true, publish the caller's public events and RSVPs. If false, publish nothing and retract what
-    was published.
+    """If ``isGiven`` is true, publish the caller's public events and RSVPs. If false, publish nothing and retract the
+    published records.
 
-    To give consent, repeat ``notice`` exactly. ``handle`` is used if the caller has no account yet: it is the handle of
-    the new one. Leave it empty to use the suggested handle.
+    To give consent, repeat ``notice`` exactly. If the caller has no account yet, ``handle`` becomes the handle of the
+    new account. Leave it empty to use the suggested handle.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {"isGiven": True, "notice": NOTICE, "handle": "ana.town.example"}
@@ -103,7 +103,7 @@ async def answer(request: Request) -> Response:
     )
     handle = await handle_for(publishing.network, publishing.keeper, state, wanted.handle or suggested)
     async with database_of(request).transaction() as tx:
-        # The caller may have withdrawn consent while we asked the PDS about the handle. Do not override that.
+        # The caller may have withdrawn consent during the request to the PDS about the handle. Do not override that.
         _require_revision(expected, await state_of(tx, caller.user_id))
         await actions.grant_consent(tx, caller.user_id, handle=handle)
         return await _shown(tx, publishing, caller, services(request).settings.public_url)

@@ -1,4 +1,4 @@
-"""Settings: delete one's account. The page first shows what will happen; the user must have proved their identity in
+"""Settings page for deleting the account. It first shows the consequences. The user must have proved their identity in
 the last ten minutes.
 """
 
@@ -46,8 +46,8 @@ PROOF_LASTS: Final = 10 * MINUTE
 
 
 class HostedEventOutput(msgspec.Struct, rename="camel"):
-    """An event that the caller hosts. ``heir`` is the person who takes it over; if it is null, the event is cancelled.
-    If ``isSoon`` is true, this happens at once, because the event starts before the account is deleted.
+    """An event that the caller hosts. ``heir`` is the person who takes the event over. If it is null, the event is
+    cancelled. If ``isSoon`` is true, this happens at once, because the event starts before the account is deleted.
     """
 
     slug: str
@@ -59,8 +59,8 @@ class HostedEventOutput(msgspec.Struct, rename="camel"):
 
 class DeletionPreview(msgspec.Struct, rename="camel"):
     """What happens if the caller deletes their account. ``moreEvents`` is the number of events that are not listed.
-    ``recordsOutOfReach`` lists the at-uris of records that we cannot delete, because their account server no longer
-    accepts our session.
+    ``recordsOutOfReach`` lists the at-uris of records that this site cannot delete, because the account server no
+    longer accepts its session.
     """
 
     due_at: str
@@ -138,8 +138,8 @@ def _grace(request: Request) -> int:
 
 
 async def _require_recent_proof(reader: Reader, request: Request, token: str) -> None:
-    """Raises Forbidden (``ProofExpired``, ``ProofTooWeak``) unless the person themselves opened this session a few
-    minutes ago.
+    """Raises Forbidden (``ProofExpired``, ``ProofTooWeak``) unless the person proved their identity a few minutes ago
+    in this session. An app password or a silent sign-in does not count as proof.
     """
     proof = await sign_in.proof_of(reader, model.hash_token(token)) if token else None
     if proof is None:

@@ -1,4 +1,4 @@
-"""Settings: export one's own data."""
+"""Settings page for exporting the user's own data."""
 
 import msgspec
 from starlette.requests import Request

@@ -1,4 +1,4 @@
-"""AT Protocol identity page: connected accounts, the permissions granted to this site, and every way to change them."""
+"""AT Protocol identity page: connected accounts, the permissions granted to this site, and controls to change them."""
 
 from dataclasses import dataclass
 
@@ -134,7 +134,7 @@ async def switch(request: Request) -> Response:
 
 
 async def unlink(request: Request) -> Response:
-    """Unlink an account. Its PDS is asked to end our session."""
+    """Unlink an account. Its PDS is requested to end our session."""
     caller = caller_of(request)
     did = _did((await read_form(request)).get("did", ""))
     try:

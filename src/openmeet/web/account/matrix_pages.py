@@ -1,4 +1,4 @@
-"""Matrix settings: whether the user's messages are passed on there, and linking their own Matrix account."""
+"""Matrix settings: whether the user's messages are forwarded to Matrix, and linking their own Matrix account."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Account merge pages: prove that the other account is yours, review what it holds, confirm."""
+"""Account merge pages: prove ownership of the other account, review its content, confirm."""
 
 from urllib.parse import urlencode
 

@@ -102,9 +102,7 @@ async def _save(request: Request, read: Callable[[], Awaitable[bytes]]) -> Respo
 
 
 def _shown_reason(refused: Failure) -> Why:
-    """The reason to show. What exactly is wrong with another server only concerns its operators, so users see a general
-    sentence.
-    """
+    """The reason to show. Errors of another server only concern its operators, so users see a general sentence."""
     if isinstance(refused, NotFound | RemoteFailed | RemoteSlow):
         return gettext("We couldn’t get it from your account server. Try again later, or upload a picture.")
     return refused.why

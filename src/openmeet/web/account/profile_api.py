@@ -44,8 +44,8 @@ class PortraitInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class ProfileOutput(msgspec.Struct, rename="camel"):
-    """The caller's own profile. ``email`` is shown to nobody else. ``language`` is the language of pages and e-mails,
-    as a BCP 47 tag. If it is empty, pages use the browser's language and e-mails the site's.
+    """The caller's own profile. Only the caller sees ``email``. ``language`` is the language of pages and e-mails, as a
+    BCP 47 tag. If it is empty, pages use the browser's language and e-mails use the site's language.
 
     ``showsAbout`` and ``showsGroups`` say whether the host page, which everyone can see, shows the ``bio`` and the
     public groups of the caller. ``pictureUrl`` is the URL of a square WebP of 256 by 256 pixels. It changes whenever

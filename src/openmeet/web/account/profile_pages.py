@@ -61,7 +61,7 @@ async def save_profile(request: Request) -> Response:
 
 
 async def save_zone(request: Request) -> Response:
-    """Save only the time zone. Users who signed in with a handle or through a program are asked for it."""
+    """Save only the time zone. Users who signed up with a handle or through the API are asked for it."""
     user = await _me(request)
     typed = await read_form(request)
     zone = typed.get("time_zone", "")

@@ -19,7 +19,7 @@ PATH = "/api/me/publishing"
 
 class RecordPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Publishing preferences. Fields left out get their default value. ``declinedAs`` says how a declined RSVP is
-    recorded, ``waitingAs`` how one on the waitlist is.
+    recorded. ``waitingAs`` does the same for an RSVP on the waitlist.
 
     If ``letsCoHostsPublish`` is true, edits that co-hosts make to an event are written to the caller's record too.
     """

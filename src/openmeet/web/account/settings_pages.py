@@ -39,7 +39,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Rows count up to this number of items. Nobody has more.
+# Maximum number of items that a row counts. No user has more.
 _COUNTED: Final = Page(100)
 
 _TRANSPORTS: Final = {SessionTransport.BROWSER: lazy("A browser"), SessionTransport.API: lazy("A program")}
@@ -66,8 +66,8 @@ class SettingsGroup:
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session of the viewer. ``name`` identifies it in forms and is no credential. ``is_here``: it is the session of
-    this browser.
+    """A session of the viewer. ``name`` identifies the session in forms and is not a credential. ``is_here``: it is the
+    session of this browser.
     """
 
     name: str
@@ -179,7 +179,7 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
             else []
         ),
     ]
-    # Phones have no link to the user's groups in their bar, so they are linked here.
+    # The navigation bar on phones has no link to the user's groups, so the settings link to them.
     yours = [
         SettingsRow("/my/events?which=hosting", "person", gettext("Hosting"), gettext("Your events, and who’s coming")),
         SettingsRow("/groups?which=mine", "group", gettext("My groups"), gettext("Groups you’re in or follow")),

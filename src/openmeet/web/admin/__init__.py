@@ -1,1 +1,1 @@
-"""The operator's pages: synchronization status, failed jobs, feature flags. Owns no table."""
+"""The operator's pages: synchronization status, failed jobs, feature flags. This package owns no database table."""

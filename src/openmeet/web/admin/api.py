@@ -52,8 +52,8 @@ class JobCountOutput(msgspec.Struct, rename="camel"):
 
 
 class ServerOutput(msgspec.Struct, rename="camel"):
-    """A PDS that fails. ``records`` is the number of records that wait for it. While its circuit breaker is open, no
-    request is made before ``nextAt``.
+    """A PDS whose requests fail. ``records`` is the number of records that wait for it. While its circuit breaker is
+    open, no request is made before ``nextAt``.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {

@@ -1,4 +1,4 @@
-"""Top of ``/operating``: the list of things that need an operator. Pure."""
+"""Top of ``/operating``: the list of problems that need an operator. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from openmeet.network.status import SyncStatus
 from openmeet.outbox.publications import PublicationState
 from openmeet.web.admin.labels import JOB_LABELS, RECORD_LABELS
 
-# The same as on the public status page. Retries and short outages take only minutes.
+# The same limit as on the public status page. Retries and short outages take only minutes.
 LATE: Final = 15 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorNeed:
-    """Something that needs an operator. ``icon`` is a name in ``ui/icons.jinja``, ``path`` the page where they can deal
-    with it.
+    """A problem that needs an operator. ``icon`` is a name in ``ui/icons.jinja``. ``path`` is the page where the
+    operator can solve the problem.
     """
 
     icon: str
@@ -50,8 +50,8 @@ def needs_of(
     mirrored: Sequence[MirroredRoomOverview],
     geocoder: Geocoder | None = None,
 ) -> list[OperatorNeed]:
-    """What needs an operator, most urgent first. ``unreachable`` lists databases that do not respond. Decisions for hosts,
-    such as conflicts, are not included.
+    """The problems that need an operator, most urgent first. ``unreachable`` lists databases that do not respond. Tasks
+    of hosts, such as conflicts, are not included.
     """
     return [*_stopped(found, unreachable), *_failed(found, mirrored), *_geocoder_needs(geocoder), *_late(found)]
 
@@ -65,7 +65,7 @@ def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
 
 
 def _stopped(found: SyncStatus, unreachable: Sequence[str]) -> list[OperatorNeed]:
-    """Things that do not work until an operator acts."""
+    """Problems that last until an operator acts."""
     needs = [
         OperatorNeed("alert", gettext("%(name)s doesn’t answer", name=capital(name)), path="#away")
         for name in unreachable

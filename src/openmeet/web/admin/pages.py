@@ -1,4 +1,4 @@
-"""``/operating``: synchronization status and what needs attention. For the operators named in the settings."""
+"""``/operating``: synchronization status and open problems. Only for the operators listed in the settings."""
 
 from typing import Final
 

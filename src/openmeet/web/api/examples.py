@@ -1,8 +1,8 @@
 """Examples for the JSON API, generated from the types. The example of a text field is looked up by the name of the
 field.
 
-A new text field needs a line in ``TEXTS``, unless the table already has its name. The document cannot be generated
-without it. A type whose fields exclude each other defines ``EXAMPLE: ClassVar`` itself.
+A new text field needs a line in ``TEXTS``, unless the table already has its name. Without this line, the document
+cannot be generated. A type whose fields exclude each other defines ``EXAMPLE: ClassVar`` itself.
 """
 
 from typing import Any, Final

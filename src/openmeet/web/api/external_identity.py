@@ -9,7 +9,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.i18n.formatting import iso
 
-# These tables belong to higher packages. They are only read here.
+# This table belongs to a package of a higher layer. It is only read here.
 _SEEN: Final = "select uri, cid, seen_at from records where uri in :uris and cid is not null order by uri"
 
 
@@ -17,8 +17,8 @@ class RecordSource(msgspec.Struct, rename="camel"):
     """Where the object was created: on this site (``openmeet``) or with another app (``atproto``).
 
     ``recordUri`` is its record, and ``did`` the DID of the record's repository. ``recordCid`` is the newest version
-    known here, and ``syncedAt`` the time at which that version was read or written. All four are null if there is no
-    record; the last two are also null if the record has not been read yet.
+    that this site has seen, and ``syncedAt`` the time at which that version was read or written. All four are null if
+    there is no record. The last two are also null if the record has not been read yet.
     """
 
     kind: Literal["openmeet", "atproto"]

@@ -2,7 +2,7 @@
 
 The key, a digest of the request and the response are written in the same transaction as the effect of the request. If
 two equal requests arrive together, the second waits for the first and gets its response. This requires that a request
-commits nothing separately: while it runs, every transaction that it opens joins this one (``tenant_routing.join``).
+makes no separate commits: while it runs, every transaction that it opens joins this one (``tenant_routing.join``).
 Failures are not stored, because they had no effect. Responses are sealed, because some contain a token.
 """
 

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, generated from the server's operations and types.
 
-Each operation supplies its parameters, responses, errors and examples. Tables hold what the code alone cannot tell: the
-meaning of a path segment, the example of a text. A missing entry raises an error that names it.
+Each operation supplies its parameters, responses, errors and examples. Tables supply what cannot be derived from the
+code, such as the meaning of a path segment or the example of a text. A missing entry raises an error that names it.
 """
 
 import asyncio
@@ -47,7 +47,8 @@ PATH_DESCRIPTIONS: Final = {
     "subjectId": "The id of a person or a group",
 }
 
-# Errors that any operation can return in addition to its own: unreadable, too large, too many, internal, unavailable.
+# Errors that any operation can return in addition to its own: unreadable body, body too large, too many requests,
+# internal error, unavailable.
 _ALWAYS = (400, 413, 429, 500, 503)
 
 # A response body that is a file (OpenAPI 3.1, 4.8.14.3).
@@ -157,8 +158,8 @@ def _key(shape: Any) -> str:
 
 
 def _can_be_gone(one: ApiOperation) -> bool:
-    """Whether the operation can respond 410. Paths below an event, series or group distinguish deleted ones from those
-    that never existed.
+    """Whether the operation can respond with 410. Paths below an event, series or group distinguish deleted objects
+    from objects that never existed.
     """
     return 404 in one.failures and "/{slug}" in one.path
 
@@ -219,8 +220,8 @@ def _media(one: ApiOperation) -> tuple[str, ...]:
 
 
 def _security(one: ApiOperation) -> list[dict[str, list[str]]]:
-    """The security requirements. An empty requirement in the list makes authentication optional; the one for tokens
-    names their scope (OpenAPI 3.1, 4.8.30).
+    """The security requirements. An empty requirement in the list makes authentication optional. The requirement for
+    tokens names their scope (OpenAPI 3.1, 4.8.30).
     """
     services = [{"service": [FOR_SERVICES[one.name].value]}] if one.name in FOR_SERVICES else []
     if services and one.name not in FOR_OPERATORS:

@@ -57,7 +57,7 @@ class ApiOperation:
     is_streamed: bool = False
     # Media type of the response. For ``text/event-stream``, ``answers`` has the type of each event's data.
     media_type: str = "application/json"
-    # Media types of files that the body can be instead of JSON.
+    # Media types of a file that can be sent as the body instead of JSON.
     takes_files: tuple[str, ...] = ()
 
     @property

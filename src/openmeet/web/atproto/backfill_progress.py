@@ -19,8 +19,8 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class BackfillOutput(msgspec.Struct, rename="camel"):
-    """The backfill of one repository. ``applied`` of ``total`` records have been imported. ``reason`` says why it is
-    delayed, and is empty if it is not.
+    """The backfill of one repository. ``applied`` of ``total`` records have been imported. ``reason`` says why the
+    backfill is delayed. It is empty if there is no delay.
 
     ``putAside`` is the number of quarantined records. Only operators see why they were quarantined.
     """

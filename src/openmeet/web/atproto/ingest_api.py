@@ -97,7 +97,7 @@ class SourceSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class SourceTaken(msgspec.Struct, rename="camel"):
-    """The record was queued under this name, which also appears in logs and among dead letters."""
+    """The record was queued under this name. The name also appears in logs and dead letters."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"messageId": f"{_EVENT_URI}@3lqw2jz5u7k2b"}
 

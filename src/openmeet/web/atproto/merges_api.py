@@ -49,8 +49,8 @@ _FIELDS = {json_name(name): name for name in FIELD_LABELS}
 class DecisionOutput(msgspec.Struct, rename="camel"):
     """A field that was changed on both sides. ``theirsRev`` is the revision of the remote version that was merged.
 
-    ``result`` is the side that the merge rule chose. ``choice`` is the side that the host chose later; it is null until
-    they do.
+    ``result`` is the side that the merge rule chose. ``choice`` is the side that the host chose later. It is null until
+    the host chooses.
     """
 
     field: str
@@ -73,7 +73,7 @@ class DecisionList(msgspec.Struct, rename="camel"):
 
 
 class ChoiceInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A merge decision, and the side whose value to keep."""
+    """The merge decision to change, and the side whose value to use."""
 
     field: str
     theirs_rev: str

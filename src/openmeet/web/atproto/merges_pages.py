@@ -1,4 +1,4 @@
-"""Merge decisions about a user's event, group or series: each shows both versions, with two buttons to choose."""
+"""Merge decisions about a user's event, group or series. Each shows both versions, with a button to choose each."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -128,7 +128,7 @@ CHOICES = {"yours": MergeSide.OURS, "theirs": MergeSide.THEIRS}
 @dataclass(frozen=True, slots=True)
 class MergedRecordView:
     """The object that was merged. ``thing`` is its kind in words. ``path`` is its page, ``edit`` its edit form, and
-    ``settings`` the page about what other apps get. ``picture`` and ``settings`` are empty if it has none.
+    ``settings`` the page of its record settings. ``picture`` and ``settings`` are empty if the object has none.
     """
 
     thing: str
@@ -143,7 +143,7 @@ class MergedRecordView:
 
 @dataclass(frozen=True, slots=True)
 class MergeChoice:
-    """A merge decision, and the side whose value to keep."""
+    """The merge decision to change, and the side whose value to use."""
 
     field: str
     theirs_rev: str

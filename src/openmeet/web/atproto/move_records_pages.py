@@ -1,4 +1,4 @@
-"""The page on which users move their published records to another one of their accounts."""
+"""The page on which users move their published records to another of their accounts."""
 
 from starlette.requests import Request
 from starlette.responses import Response

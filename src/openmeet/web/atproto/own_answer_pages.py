@@ -28,7 +28,9 @@ ANSWERS = f"{HERE}/answers"
 
 
 def routes() -> list[Route]:
-    """Routes of the pages on which people edit their own RSVP records. ``new`` is registered before record keys."""
+    """Routes of the pages on which people edit their own RSVP records. ``new`` is registered before the routes with a
+    record key.
+    """
     return [
         Route(f"{ANSWERS}/new", show_new, methods=["GET"]),
         Route(f"{ANSWERS}/new", write_new, methods=["POST"]),

@@ -1,4 +1,4 @@
-"""Shared by the pages of ``/me/atproto``: the selected account, and the redirect to the page that grants missing
+"""Shared by the pages of ``/me/atproto``: the selected account, and the redirect to the page that requests missing
 permissions.
 """
 
@@ -59,8 +59,8 @@ def needs_permission(failure: Failure) -> bool:
 
 
 def permission_redirect(request: Request) -> Response:
-    """Redirect to the page that grants permissions, and from there back to the record. Only used before anything was
-    typed, because typed values would be lost.
+    """Redirect to the page that requests permissions, which then returns to the record. Only used before the user has
+    typed anything, because typed values would be lost.
     """
     return go(f"{ALLOWING}?" + urlencode({"next": request.url.path.removesuffix("/delete") + account_query(request)}))
 

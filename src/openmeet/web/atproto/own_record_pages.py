@@ -45,7 +45,7 @@ _tids = TidClock(secrets.randbelow(1024))
 
 
 def routes() -> list[Route]:
-    """``new`` and ``answers`` are registered before record keys."""
+    """``new`` and ``answers`` are registered before the routes with a record key."""
     return [
         *own_answer_pages.routes(),
         Route(HERE, show, methods=["GET"]),

@@ -79,7 +79,7 @@ async def save(request: Request) -> Response:
 
 
 def wrong_status(wrong: Exception) -> int:
-    """The HTTP status of the page when its form was not accepted."""
+    """The HTTP status of the page if its form was rejected."""
     return 412 if isinstance(wrong, PreconditionFailed) else 400
 
 

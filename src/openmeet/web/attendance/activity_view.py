@@ -37,9 +37,9 @@ def parts_of(changes: RecentChanges, unconfirmed: int) -> list[str]:
 
 def attendance_words(past: PastAttendance | None) -> str:
     """``Came to 4 of your last 5 events`` if attendees were checked in at all of those events. Otherwise a sentence
-    about what they answered.
+    about their RSVPs.
 
-    An answer does not prove that somebody came.
+    An RSVP does not prove that somebody came.
     """
     if past is None:
         return ""

@@ -148,7 +148,7 @@ def history_page(page: Page, changes: Sequence[HistoryEntry]) -> History:
 
 
 def reply_of(name: ReplyName) -> RsvpReply:
-    """The reply that a name in a request stands for. Several names can stand for the same reply."""
+    """The reply that a name in a request means. Several names can mean the same reply."""
     return _REPLIES[name]
 
 
@@ -187,7 +187,8 @@ def _rsvp_request(wanted: AnswerInput) -> RsvpRequest:
 
 
 async def _require_match(request: Request, tx: Transaction, caller: Caller) -> None:
-    """Check ``If-Match`` against the caller's RSVP. The lock on the event keeps the RSVP from changing meanwhile."""
+    """Check ``If-Match`` against the caller's RSVP. The event is locked, so the RSVP cannot change during the request.
+    """
     if "if-match" in request.headers:
         event = await lock_by_slug(tx, EventSlug(request.path_params["slug"]))
         mine = await queries.find(tx, event.id, caller.user_id) if event else None

@@ -49,7 +49,7 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 100
-# A shorter list has no search field, because reading it is just as fast.
+# A shorter list has no search field, because people can read it just as fast.
 _SEARCHED_FROM: Final = 20
 
 _S = AttendanceStatus

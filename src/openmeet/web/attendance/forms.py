@@ -1,4 +1,4 @@
-"""RSVP form fields in addition to the reply itself. A form has only those that the event uses."""
+"""RSVP form fields in addition to the reply itself. A form has only the fields that the event uses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ MODE_LABELS: Mapping[AnswerMode, LazyText] = {
     AnswerMode.ONLINE: lazy("Online"),
 }
 
-# Whether the RSVP is shared with other apps. A form without this field does not change that.
+# Whether the RSVP is shared with other apps. A form without this field leaves the setting unchanged.
 SHARE = "share"
 
 # Fields of the form on the event page, in addition to the reply.
@@ -36,7 +36,7 @@ FULL_FORM_FIELD = "whole"
 
 @dataclass(frozen=True, slots=True)
 class AnswerFields:
-    """Which fields a form for this event has."""
+    """The fields that a form for this event has."""
 
     parties: tuple[tuple[str, str], ...]
     asks_names: bool
@@ -130,8 +130,8 @@ CONFIRM: Final = Parameter(
 
 
 def ask_to_confirm_lower_limit(typed: Mapping[str, str], field: str, key: str, impact: CapacityImpact) -> None:
-    """Raises NeedsConfirmation if a form lowers a limit below the places taken. ``key`` identifies what the person was
-    asked to confirm.
+    """Raises NeedsConfirmation if a form lowers a limit below the places taken. ``key`` identifies the limits to
+    confirm.
     """
     text = describe(impact)
     if text and typed.get(ASKED) != key:

@@ -1,4 +1,4 @@
-"""Printable guest list: everyone who is going, sorted by name, with a box to tick."""
+"""Printable guest list: everyone who is going, sorted by name, each with a box to tick on paper."""
 
 import unicodedata
 from itertools import groupby

@@ -34,7 +34,7 @@ class HistoryLine:
 def lines_of(
     changes: Sequence[HistoryEntry], names: Mapping[UserId, str], viewer: UserId | None, zone: str
 ) -> list[HistoryLine]:
-    """The changes, with times in the event's time zone. ``names`` has the names of the people who made them."""
+    """The changes, with times in the event's time zone. ``names`` has the names of the people who made the changes."""
     found = []
     for one in changes:
         local = wall_time.local_of(one.changed_at, zone)

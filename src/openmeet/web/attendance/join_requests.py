@@ -38,7 +38,7 @@ async def oldest_join_requests(
     reader: Reader, events: Sequence[Event], host: UserId, settings: RegistrationSettings | None = None
 ) -> list[JoinRequestRow]:
     """The oldest requests, at most ``MAX_JOIN_REQUESTS``. If there is only one event, pass its registration settings as
-    ``settings`` to show the responses. ``host`` is the viewer.
+    ``settings`` to show the responses. ``host`` is the id of the viewer.
     """
     found = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
     names = await shown_names(reader, [one.user_id for _, one in found])

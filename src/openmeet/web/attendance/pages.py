@@ -1,6 +1,7 @@
-"""RSVP from the event page with one click. Visitors sign in first and then return to finish it.
+"""RSVP from the event page with one click. Visitors sign in first. Their RSVP is completed after sign-in.
 
-If the host asks for more than a reply, the RSVP has its own page, which also shows its history and who can see it.
+If the event requires more fields than the reply, the RSVP has its own form. The page of that form also shows the
+history of the RSVP and who can see it.
 """
 
 from urllib.parse import quote, urlencode
@@ -91,7 +92,8 @@ async def answer(request: Request) -> Response:
         )
     except InvalidForm as wrong:
         if forms.FULL_FORM_FIELD not in typed:
-            # They clicked on the event page, but the host asks for more. This is not an error: show the form.
+            # The person clicked on the event page, but the event requires more fields. This is not an error: show the
+            # form.
             asked = {"reply": reply.value, **{name: typed[name] for name in forms.DETAIL_FIELDS if name in typed}}
             return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
         async with database_of(request).reader() as reader:
@@ -101,7 +103,7 @@ async def answer(request: Request) -> Response:
             )
     flash = FLASH.get(saved.status, "")
     if of_series := typed.get("series", ""):
-        # They came from the list of dates of a series, where they may want to answer more than one.
+        # The person came from the list of dates of a series, where they may want to answer further dates.
         return go(f"/series/{quote(of_series, safe='')}", flash=flash or "answer_kept")
     undo = _UNDO_REPLY.get(mine.status, RsvpReply.DECLINED) if mine else RsvpReply.DECLINED
     has_changed = mine is None or mine.status is not saved.status

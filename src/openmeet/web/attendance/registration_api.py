@@ -31,8 +31,8 @@ class RegistrationSettingsBody(msgspec.Struct, forbid_unknown_fields=True, renam
     """Who can come and how. The limits per way to take part apply to hybrid events. Null means no limit.
 
     ``closesHoursBefore`` is the number of hours before the start at which registration closes. Null means that it stays
-    open. ``foreignAnswers`` says how to treat RSVPs from other apps whose authors never signed in here, are not members
-    and were not invited. Null means the default.
+    open. ``foreignAnswers`` says how to treat RSVPs from other apps by people who never signed in on this site, are not
+    members and were not invited. Null means the default.
     """
 
     limit_in_person: int | None = None

@@ -74,7 +74,7 @@ async def save(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             dates = await host_decisions.dates_with_same_settings(tx, event) if for_series else [event]
             impact = await capacity_change.by_registration_settings(tx, dates, wanted)
-            # The question is at the limit in person only if that one has an effect of its own.
+            # Show the confirmation at the in-person limit only if the change of that limit alone has consequences.
             in_person_only = replace(wanted, limit_online=before.limit_online)
             is_in_person = await capacity_change.by_registration_settings(tx, dates, in_person_only) != CapacityImpact()
             field = names[0] if is_in_person else names[1]

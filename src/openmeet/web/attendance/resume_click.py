@@ -45,7 +45,7 @@ class RedirectAfterSignIn:
 
 def path_of(slug: EventSlug, reply: RsvpReply, typed: Mapping[str, str]) -> str:
     """The event's path, with the reply as its query."""
-    # An empty ``share`` means that the box is not ticked.
+    # An empty ``share`` means that the checkbox is not selected.
     beside = {
         name: typed[name] for name in forms.DETAIL_FIELDS if typed.get(name) or (name == forms.SHARE and name in typed)
     }
@@ -63,7 +63,7 @@ def forget_click(connection: HTTPConnection, response: Response) -> None:
 
 
 async def finish_click(connection: HTTPConnection, db: Database, caller: Caller, next_path: str) -> RedirectAfterSignIn:
-    """Carry out the stored click and return where to redirect. A URL alone has no effect: this browser must have stored
+    """Carry out the stored click and return where to redirect. The URL has an effect only if this browser has stored
     the same click.
     """
     noted = read_cookie(connection, _CLICK)
@@ -75,8 +75,8 @@ async def finish_click(connection: HTTPConnection, db: Database, caller: Caller,
 async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAfterSignIn:
     """Submit the RSVP that a path describes. Returns where to redirect and the flash message.
 
-    If the host asks for more, redirects to the form. If the RSVP is not possible or no longer possible, redirects to
-    the event page, which says why.
+    If the event requires more fields, redirects to the form. If the RSVP is not possible or no longer possible,
+    redirects to the event page, which says why.
     """
     parts = urlsplit(path)
     slug = EventSlug(unquote(parts.path.removeprefix("/events/")))

@@ -70,7 +70,7 @@ class TimeSpanInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class ConflictsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``event`` is the slug of an event to ignore."""
+    """``event`` is the slug of an event to leave out of the conflicts."""
 
     spans: list[TimeSpanInput]
     event: str | None = None

@@ -1,8 +1,8 @@
 """A user's events as a calendar file for other programs, and the token in its URL.
 
 Join links are never in the feed. The token is derived from the server's key and a serial number, and only its hash is
-stored (invariant 8). So the settings page can show the same URL again, a copy of the database does not give access, and
-a new serial revokes the old token.
+stored (invariant 8). This has three effects: the settings page can show the same URL again, a copy of the database does
+not give access, and a new serial number revokes the old token.
 """
 
 import base64
@@ -65,8 +65,8 @@ def tag_of(file: bytes) -> str:
 async def token_of(reader: Reader, key: SigningKey, user_id: UserId) -> str | None:
     """The token of the user's feed, or None if there is no feed.
 
-    Empty if the feed works but its token cannot be derived again, because its key is no longer kept or the feed
-    belonged to a merged account.
+    Empty if the feed works but its token cannot be derived again, because the server no longer has the key of that time
+    or the feed belonged to a merged account.
     """
     found = await queries.feed_of(reader, user_id)
     if found is None:

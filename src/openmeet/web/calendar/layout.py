@@ -15,7 +15,7 @@ DAYS: Final = 7
 DAY_MINUTES: Final = 24 * 60
 # Blocks begin and end on multiples of this. ``calendar.css`` has a class for each.
 STEP_MINUTES: Final = 5
-# 48 px, of which 44 remain between the gaps: the smallest target for a finger. Shorter entries are drawn at this
+# 48 px, of which 44 remain between the gaps: the minimum size of a touch target. Shorter entries are drawn at this
 # height.
 LEAST_MINUTES: Final = 60
 # If not everything fits, the last lane or column shows the number of hidden entries.

@@ -55,7 +55,7 @@ class Month(Generic[T]):
 
     @property
     def is_bare(self) -> bool:
-        """True if no day has entries. Phones hide empty days, so they would show nothing."""
+        """True if no day has entries. In that case phones would show nothing, because they hide empty days."""
         return not any(day.items for week in self.weeks for day in week if not day.is_other)
 
 
@@ -68,7 +68,7 @@ def first_of(text: str, today: date) -> date:
 
 
 def bounds_of(first: date) -> tuple[Instant, Instant]:
-    """The range in which an event can fall into the table, whatever its time zone: two days wider on each side."""
+    """The range of start times that can appear in the table in any time zone: the table and two days on each side."""
     start = _monday(first)
     return Instant(_midnight(start) - 2 * DAY), Instant(_midnight(start + timedelta(days=42)) + 2 * DAY)
 

@@ -114,7 +114,7 @@ async def show_calendar(request: Request) -> Response:
 async def _shown_entries(
     request: Request, reader: Reader, caller: Caller, period: Period, entries: Sequence[CalendarEntry]
 ) -> dict[str, object]:
-    """The part of the entries that the view shows. Its size is limited, however many entries there are."""
+    """The entries that the view shows. Their number is limited, however many entries there are."""
     month = month_layout(period, entries) if period.view is View.MONTH else None
     week = week_layout(period, entries) if period.view is View.WEEK else None
     listed: dict[date, Sequence[CalendarEntry]] = {}

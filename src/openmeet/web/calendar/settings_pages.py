@@ -50,7 +50,7 @@ TONE_LABELS: Final = (
     lazy("Night blue"),
     lazy("Leaf green"),
 )
-# The days on which weeks start in some country.
+# The days on which weeks start, in one country or another.
 WEEK_STARTS: Final = (0, 5, 6)
 _HEALTH_LABELS = {
     FeedHealth.FILE: lazy("From a file, so it isn’t updated"),
@@ -217,7 +217,7 @@ def _shown(one: Subscribed, now: Instant) -> dict[str, object]:
 
 
 def _problem(one: Subscribed) -> str:
-    """What went wrong, and what the owner of the subscription can do."""
+    """An error of a subscription, and what its owner can do about it."""
     if one.reason is None:
         return explain(one.problem)
     if one.health is FeedHealth.FILE:

@@ -43,7 +43,7 @@ VIEW_LABELS: Final = {View.MONTH: lazy("Month"), View.WEEK: lazy("Week"), View.A
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The days of a view, without ``end``. ``on`` is the chosen day. Times are shown in ``zone``."""
+    """The days of a view. ``end`` is exclusive. ``on`` is the chosen day. Times are shown in ``zone``."""
 
     view: View
     on: date
@@ -93,7 +93,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class EntryLook:
-    """How bars and blocks show an entry. ``look`` is ``sure``, ``maybe``, or ``other`` for an entry of another
+    """How bars and blocks show an entry. ``look`` is ``sure``, ``maybe``, or ``other`` for an entry of a subscribed
     calendar.
     """
 
@@ -209,7 +209,7 @@ def clock_on(entry: CalendarEntry, day: date, zone: str) -> str:
 
 
 def elsewhere(entry: CalendarEntry, zone: str) -> str:
-    """The start in the event's own time zone, if that differs from the viewer's: ``13:00 New York time``."""
+    """The start in the event's own time zone, if that zone differs from the viewer's: ``13:00 New York time``."""
     if entry.is_all_day or entry.kind is EntryKind.SUBSCRIBED:
         return ""
     there, here = local_of(entry.starts_at, entry.time_zone), local_of(entry.starts_at, zone)
@@ -273,7 +273,7 @@ def overlaps_on(day: date, zone: str, entries: Sequence[CalendarEntry], most: in
 
 
 def _takes_time(entry: CalendarEntry) -> bool:
-    """Whether the entry takes up time. Events that the viewer may still go to count too."""
+    """Whether the entry takes up time. Events that the viewer is only interested in count too."""
     return entry.is_busy or (entry.kind is EntryKind.INTERESTED and not entry.is_cancelled)
 
 

@@ -35,7 +35,7 @@ SHORT_MINUTES = 75
 
 @dataclass(frozen=True, slots=True)
 class WeekBlock:
-    """A rectangle in the hours of a day. If ``look`` is None, it stands for ``hidden`` entries."""
+    """A rectangle in the hours of a day. If ``look`` is None, it represents ``hidden`` entries."""
 
     look: EntryLook | None
     clock: str
@@ -70,8 +70,8 @@ class WeekBar:
 
 @dataclass(frozen=True, slots=True)
 class WeekDay:
-    """A column. ``now`` is the current hour and minute; None unless this is today and the time is within the hours
-    shown.
+    """A column. ``now`` is the current hour and minute. It is None unless the column is today and the time is within
+    the hours shown.
     """
 
     key: str
@@ -135,7 +135,7 @@ def week_layout(period: Period, entries: Sequence[CalendarEntry]) -> WeekLayout:
             if day not in timed:
                 continue
             if day > span.last:
-                # An event that lasts into the night continues as a bar above the hours, so that the hours do not have
+                # An event that lasts into the night continues as a bar above the hours. Otherwise the hours would have
                 # to start at midnight.
                 above.append(Covered(entry.key, day, day))
             else:
@@ -202,7 +202,8 @@ def _block(
 ) -> WeekBlock:
     clock = formatting.clock(datetime(2000, 1, 1, block.start // 60, block.start % 60))  # noqa: DTZ001  # a clock
     if block.key is not None:
-        # A block that shares its width has room only for the start, unless it started the day before.
+        # A block that shares its width only has space for one time: the start, or the end if the entry started the day
+        # before.
         is_from_before = local_of(entries[block.key].starts_at, period.zone).date() < day
         is_alone = block.columns == 1 or is_from_before
         clock = clock_on(entries[block.key], day, period.zone) if is_alone else looks[block.key].clock

@@ -1,4 +1,4 @@
-"""Facts that people should know about a conversation: who reads and writes, since when and until when, and who else can
+"""Facts that people should know about a conversation: who reads and writes, from when and until when, and who else can
 see it.
 """
 

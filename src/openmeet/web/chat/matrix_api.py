@@ -69,10 +69,10 @@ class ChatMirrorShown(msgspec.Struct, rename="camel"):
 
 
 class MatrixConsentWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """With ``name_and_words``, messages that the caller writes in mirrored rooms from then on are passed on under their
-    name. With ``none``, messages that were passed on are deleted there, although others may keep copies.
-    ``invitations`` says which mirrored rooms invite the linked account: ``all``, ``chosen`` or ``none``. If left out,
-    it is unchanged.
+    """With ``name_and_words``, messages that the caller writes in mirrored rooms from then on are forwarded to Matrix
+    under their name. With ``none``, messages that were already forwarded are deleted on Matrix, although others may
+    keep copies. ``invitations`` says which mirrored rooms invite the linked account: ``all``, ``chosen`` or ``none``.
+    If left out, it is unchanged.
     """
 
     consent: MatrixConsent | None = None

@@ -24,8 +24,8 @@ from openmeet.web.site.tenant_routing import database_of
 
 class MatrixGuestShown(msgspec.Struct, rename="camel"):
     """A guest. ``state`` is what the hosts decided. ``membership`` is what the homeserver reports: ``invite``, ``join``
-    or ``leave``; ``refused`` if it could not invite them; empty if it was not asked yet. ``invitedBy`` is the person
-    who decided. It is null for guests who were in the room before this site took it over.
+    or ``leave``; ``refused`` if it could not invite the guest; empty if it has not been asked yet. ``invitedBy`` is the
+    person who decided. It is null for guests who were in the room before this site took it over.
     """
 
     EXAMPLE: ClassVar = {
@@ -53,7 +53,7 @@ class MatrixGuestList(msgspec.Struct, rename="camel"):
 
 class MatrixGuestWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """``invited`` also works for somebody who was removed, banned or left. Somebody who is ``removed`` can be invited
-    again. Somebody who is ``banned`` stays so until a host invites them again. ``reason`` is kept in the log.
+    again. Somebody who is ``banned`` stays banned until a host invites them again. ``reason`` is stored in the log.
     """
 
     EXAMPLE: ClassVar = {"address": "@zoe:matrix.example", "state": "invited"}

@@ -1,5 +1,5 @@
-"""Page of one message and what its reader can do with it: edit it, take it back, reply. Hosts can also remove, restore,
-hold and release it.
+"""Page of one message and its actions: edit it, take it back, reply. Hosts can also remove, restore, hold and release
+it.
 """
 
 from collections.abc import Awaitable, Callable

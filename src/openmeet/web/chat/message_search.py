@@ -53,7 +53,8 @@ async def search_room(
     dates = await search.dates_with_messages(reader, room) if room.kind is RoomKind.SERIES else []
     path, further = place.path, place.query
     writers = dict(await search.recent_writers(reader, viewer, (room.id,), limit=_PEOPLE))
-    # Authors of results are always offered, so a chosen person stays selectable even if they have not written recently.
+    # The authors of the results are always offered. So a selected person can still be selected if they have not written
+    # recently.
     writers |= {one.message.user_id: one.name for one in (found.messages if found else ()) if one.message.user_id}
     return _form(asked) | {
         "people": sorted(writers.items(), key=lambda one: (one[1].casefold(), one[0])),
@@ -115,7 +116,7 @@ def _found_among(row: view.MessageView, address: RoomAddress) -> FoundMessage:
 async def _find(
     reader: Reader, viewer: UserId, asked: QueryParams, zone: str, rooms: tuple[RoomId, ...]
 ) -> ChatSearchPage | None:
-    """Run the search. None if there is no condition, because listing everything is not a search."""
+    """Run the search. None if there is no condition, because a search without one would list everything."""
     since, until = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
     has = asked.getlist("has")
     wanted = ChatSearch(

@@ -1,4 +1,5 @@
-"""Moderation pages: report a message or object to a removal. Hosts also see what is waiting for them and what was done."""
+"""Moderation pages: report a message or object to a removal. Hosts also see open reports and objections, and the log.
+"""
 
 from typing import Final
 
@@ -143,7 +144,7 @@ async def dismiss(request: Request) -> Response:
 
 
 async def show_moderation(find: Find, request: Request) -> Response:
-    """Reports to the moderators of the chat, objections, held messages, and what was done. Newest first."""
+    """Reports to the moderators of the chat, objections, held messages, and past actions. Newest first."""
     caller_of(request)
     async with database_of(request).reader() as reader:
         place = await find(reader, request)

@@ -19,7 +19,7 @@ class ChatReportWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel
 
 
 class ChatObjectionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Why the removal of the caller's message is wrong. The moderators who removed it will read this."""
+    """Why the caller objects to the removal of their message. The moderators who removed it will read this."""
 
     words: str
 
@@ -66,7 +66,7 @@ class SanctionList(msgspec.Struct, rename="camel"):
 
 
 class ActShown(msgspec.Struct, rename="camel"):
-    """An action of a host. ``actedBy`` is null if the program did it."""
+    """An action of a host. ``actedBy`` is null if the software acted automatically."""
 
     id: str
     act: ModerationAct

@@ -155,15 +155,15 @@ async def send(find: Find, request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         place = await find(reader, request)
-    # A form with pictures has megabytes, so it is not read if the sender may not write here. The checks below tell them
-    # why.
+    # A form with pictures has megabytes, so it is not read if the sender may not write in the room. The checks below
+    # report the reason.
     sent = await read_message_form(request) if place.access >= Access.WRITE else SentForm({})
     typed = sent.typed
     signal = Signal(typed["signal"]) if typed.get("signal") in set(Signal) else None
     submission = typed.get("submission", "")
     taken = TakenPictures()
     try:
-        # If the room has not been opened yet, there is no room to count for. Only the person is counted.
+        # If the room has not been opened yet, it has no limit of its own. Only the person's limit applies.
         await spend_on_message(request, caller.user_id, place.room.id if place.room else None)
         if place.room is None:
             await spend_on_opening(request, caller.user_id)
@@ -314,7 +314,7 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
         "older": _further(place, query, before=found.messages[0].number) if found.has_before else "",
         "newer": _further(place, query, after=found.messages[-1].number) if found.has_after else "",
         "last_number": room.last_number if room else 0,
-        # The read mark is for the whole room, so a view of one person's messages or of some days must not move it.
+        # The read mark is for the whole room, so a view that is limited to one person or to some days must not move it.
         "has_new": not is_narrowed and not found.has_after and any(getattr(one, "is_new", False) for one in rows),
     }
 

@@ -1,4 +1,4 @@
-"""The people in a conversation and why they are in it, and guests from Matrix, whom hosts can invite, remove and ban."""
+"""The people in a conversation and why they are in it. Hosts can also invite, remove and ban guests from Matrix."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -129,7 +129,7 @@ def _guest_row(one: MatrixGuest) -> dict[str, object]:
 
 def person_row(one: RoomMember, place: ChatPlace, portraits: Portraits) -> dict[str, object]:
     """One row of the list of people in a room."""
-    # Everyone in the room has answered (or, in a chat of a group, is a member), so this reason is not shown.
+    # The usual reason is not shown: an RSVP or, in a chat of a group, membership.
     is_of_group = place.target.subject.kind is SubjectKind.GROUP
     why = {
         "attendance": "",

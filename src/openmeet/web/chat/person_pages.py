@@ -1,4 +1,6 @@
-"""Page of one person in a room, for its hosts: mute or ban them, or lift that. Also the notice that this person sees."""
+"""Page of one person in a room, for its hosts: mute or ban them, or lift a mute or ban. Also the notice that a muted or
+banned person sees.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -126,7 +128,7 @@ async def sanction_notice(
     reader: Reader, room: Room | None, zone: str, viewer: UserId | None, hosts: str = ""
 ) -> SanctionNotice | None:
     """The notice for a muted or banned viewer; None for everyone else. ``hosts`` is the URL of their thread with the
-    hosts. Without it, or if a moderator of the site decided, they are sent to the people who run the site.
+    hosts. If it is empty, or if a moderator of the site decided, the notice refers to the people who run the site.
     """
     if room is None or viewer is None:
         return None

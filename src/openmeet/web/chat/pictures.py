@@ -33,7 +33,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-# Room for two pictures of the largest size that a site can allow, or four of the usual size.
+# Enough for two pictures of the largest size that a site can allow, or four of the usual size.
 FORM_BYTES: Final = 2 * MAX_UPLOAD_BYTES + 200_000
 PATH: Final = "/chat/pictures"
 _KEY: Final = re.compile(r"[0-9a-f]{32}")

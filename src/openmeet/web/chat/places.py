@@ -1,7 +1,7 @@
 """Find the room that the URL of a page refers to.
 
-People who can see the event, series or group but are not in its conversation learn how to get in. Everyone else gets
-NotFound for both.
+People who can see the event, series or group but are not in its conversation get a page that explains how to get in.
+All others get NotFound, whether the room exists or not.
 """
 
 from collections.abc import Awaitable, Callable
@@ -59,22 +59,22 @@ class ChatPlace:
     event_id: EventId | None = None
     # The group itself, or the group that the event or series belongs to.
     group_id: GroupId | None = None
-    # Path of the picture of the event, series or group. Empty for a direct thread and for a group without a picture, which are
-    # shown by their ``face``.
+    # Path of the picture of the event, series or group. Empty for a direct thread and for a group without a picture,
+    # which are represented by ``face``.
     picture: str = ""
 
     @property
     def is_square(self) -> bool:
-        """Whether its face is that of a group, and not of a person."""
+        """Whether ``face`` is that of a group rather than of a person."""
         return self.target.kind is not RoomKind.DIRECT
 
     def is_under_way(self, now: Instant) -> bool:
-        """Whether people are on their way to the event or already there."""
+        """Whether people are currently on their way to the event or at the event."""
         return self.span is not None and self.span[0] - SIGNALS_BEFORE <= now <= self.span[1]
 
     def path_of_related_room(self, page: str, person: UserId | None = None) -> str:
-        """The path of the hosts' own room (``hosts``) or of a thread with them (``direct``) about the same event,
-        series or group. Empty if this is such a room itself.
+        """The path of the hosts' own room (``hosts``) or of a thread with the hosts (``direct``) about the same event,
+        series or group. Empty if this room is itself of one of these kinds.
         """
         if self.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
             return ""
@@ -185,11 +185,11 @@ async def _placed(
     if room is None and target.kind in {RoomKind.HOSTS, RoomKind.DATE} and found is not Access.MODERATE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if room is None and target.kind is RoomKind.CHANNEL and target.name != GENERAL:
-        # Those who run the group open channels by a form that asks for the name.
+        # The admins of a group open channels with a form that requires the name.
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     person = "" if with_user_id is None else (await shown_names(reader, [with_user_id]))[with_user_id]
     is_direct = target.kind is RoomKind.DIRECT
-    # Before anybody has asked, too: the person is shown by their own name, or to hosts whom they answered.
+    # Also computed before the thread exists. Hosts get here only for people who have answered, see above.
     face = await face_of_question(reader, viewer, with_user_id, host_of(about)) if is_direct else None
     return ChatPlace(
         target=target,
@@ -219,7 +219,7 @@ def _picture_of(about: Event | Series | Group, *, is_direct: bool) -> str:
 
 
 async def further_rooms(reader: Reader, place: ChatPlace, viewer: UserId | None) -> list[tuple[str, str]]:
-    """Path and name of the related rooms that this person can open: that of the hosts, that of one date, other
+    """Path and name of the related rooms that this person can open: the room of the hosts, the room of one date, other
     channels.
     """
     found = []

@@ -78,8 +78,8 @@ async def subject_of(
     series_slug: str | None = None,
     group: str | None = None,
 ) -> RoomSubject:
-    """The event, series or group with this slug. Raises the same NotFound whether it does not exist or this person may
-    not know of it.
+    """The event, series or group with this slug. Raises the same NotFound if it does not exist and if it is hidden from
+    this person.
     """
     try:
         if event:

@@ -1,6 +1,6 @@
 """The picture or face that represents a room.
 
-It is that of the event, series or group. For a direct thread it is the face of the other person.
+This is the picture or face of the event, series or group. For a direct thread it is the face of the other person.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,7 +30,8 @@ def room_picture(room: Room, address: RoomAddress) -> str:
 
 
 def other_side(with_user_id: UserId | None, host_id: UserId | None, viewer: UserId | None) -> UserId | None:
-    """Return the person whom the viewer of a direct thread talks to: the person who asked, or for that person the host.
+    """Return the person whom the viewer of a direct thread talks to: for the hosts, the person who asked; for that
+    person, the host.
 
     Returns None for a person who asks the hosts of a group, because a group has several hosts.
     """
@@ -48,7 +49,9 @@ async def face_of_question(
 async def faces_of(
     reader: Reader, viewer: UserId, rooms: Collection[Room], addresses: Mapping[RoomId, RoomAddress]
 ) -> dict[RoomId, Avatar]:
-    """Return the face of each of these rooms that has an address. The caller has checked that the viewer can read the rooms."""
+    """Return the face of each room. Rooms that are not in ``addresses`` are left out. The caller has checked that the
+    viewer can read the rooms.
+    """
     people = {
         room.id: person
         for room in rooms

@@ -54,9 +54,10 @@ class PictureWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 class ChatMessageWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """A message. ``clientId`` is chosen by the client: 1 to 64 letters, digits or ``-_.:``. If it was used before, the
     response is the message that is stored already. ``about`` is the original date of the series that the message is
-    about. If left out, it is the current date or the next one; null means none. ``mentions`` has the ids of at most 20
-    people. ``signal`` replaces the text: it is a short status that people send with one tap before an event.
-    ``pictures`` has up to four pictures that were uploaded to the room. With pictures, the text may be empty.
+    about. If left out, it is the current date or the next one. Null means that the message is not about a date.
+    ``mentions`` has the ids of at most 20 people. ``signal`` replaces the text: it is a short status that people send
+    with one tap before an event. ``pictures`` has up to four pictures that were uploaded to the room. With pictures,
+    the text may be empty.
     """
 
     EXAMPLE: ClassVar = {"clientId": "5f0c6a1e-3", "text": "Who brings the board?"}
@@ -99,8 +100,8 @@ class ReadMark(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class ChatNotifications(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """What the caller is notified of in a room. ``usual`` means according to their preferences. Until ``mutedUntil``
-    there are no notifications.
+    """Which notifications the caller gets from a room. ``usual`` means according to their preferences. Until
+    ``mutedUntil`` there are no notifications.
     """
 
     level: NotificationLevel
@@ -213,7 +214,7 @@ class ChatMessageShown(msgspec.Struct, rename="camel"):
 
 class ChatMessagePage(msgspec.Struct, rename="camel"):
     """Messages ordered by number. Use ``before`` and ``after`` to request earlier and later messages. Each is null if
-    there are none. ``cursor`` also leads to earlier messages.
+    there are no such messages. ``cursor`` also leads to earlier messages.
     """
 
     messages: list[ChatMessageShown]

@@ -83,7 +83,9 @@ class PollView:
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """One row of a conversation. ``at`` is ISO 8601 in UTC, ``time`` is local. ``note`` says what it is waiting for."""
+    """One row of a conversation. ``at`` is ISO 8601 in UTC, ``time`` is local. ``note`` says what the message is
+    waiting for.
+    """
 
     id: str
     number: int
@@ -339,10 +341,10 @@ def rows_of(
     rooms_of_dates: Mapping[str, str],
 ) -> list[MessageView | RuleView]:
     """The rows with dividers between them: where a new date of the series or a new day begins, and where the reader
-    left off.
+    stopped reading.
 
-    ``read_number`` is None if the reader has not been here before. ``rooms_of_dates`` has the URLs of the separate
-    rooms of dates.
+    ``read_number`` is None if the reader has not opened the room before. ``rooms_of_dates`` has the URLs of the
+    separate rooms of dates.
     """
     rows: list[MessageView | RuleView] = []
     before: tuple[MessageView, Instant] | None = None
@@ -469,7 +471,7 @@ def _cut(words: str, most: int) -> str:
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
-# Kinds of rooms whose title does not need an addition such as "Group chat".
+# Kinds of rooms whose title needs no addition such as "Group chat".
 _FOR_ALL: Final = frozenset({RoomKind.EVENT, RoomKind.SERIES})
 
 

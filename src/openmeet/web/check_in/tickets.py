@@ -6,5 +6,5 @@ from openmeet.domain.events.model import EventSlug
 
 
 def address_of(public_url: str, slug: EventSlug, code: str) -> str:
-    """The URL shows the holder to the event's hosts. Everyone else sees nothing."""
+    """The URL in a ticket. It shows the holder to the event's hosts, and nothing to everyone else."""
     return f"{public_url}/events/{quote(slug)}/check-in?code={code}"

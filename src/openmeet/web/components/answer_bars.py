@@ -30,7 +30,7 @@ _S = AttendanceStatus
 
 
 def answer_bars(now: Instant) -> list[AnswerBarView]:
-    """One bar per state, in the order of the table."""
+    """One bar per ``AnswerState``."""
     return [view_of(case, _FIGURES, _PATHS) for case in _cases(now).values()]
 
 
@@ -73,7 +73,7 @@ def _cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:
 
 
 def _event(now: Instant, after: int) -> Event:
-    """A two-hour event that starts this long from now."""
+    """A two-hour event that starts this long after now."""
     blank = blank_event(now, "Supper club", UserId("eva"))
     starts_at = Instant(now + after)
     return replace(

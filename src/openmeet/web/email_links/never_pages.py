@@ -1,4 +1,4 @@
-"""Unsubscribe from e-mails that other people cause, without an account.
+"""Opt out of e-mails that are triggered by other people, without an account.
 
 The token is the only credential (RFC 8058). Showing the page changes nothing, because mail servers open links before
 people do.

@@ -93,8 +93,8 @@ async def answer(request: Request) -> Response:
 
 
 async def show_ticket(request: Request) -> Response:
-    """The ticket, for anyone who has the link, because guests have no other way to it. Without a place, the RSVP page
-    is shown instead.
+    """The ticket, for anyone who has the link, because guests cannot open it any other way. If the RSVP has no place,
+    the RSVP page is shown instead.
     """
     async with database_of(request).reader() as reader:
         link, event = await _answerable(reader, request)

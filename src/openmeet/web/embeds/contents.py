@@ -1,4 +1,6 @@
-"""Content of embeds: only what everyone may know, whoever views it. Private and unlisted events are never included."""
+"""Content of embeds: only public information, no matter who views the embed. Private and unlisted events are never
+included.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -130,7 +132,7 @@ async def _list(
 
 async def _events(request: Request, reader: Reader, events: Sequence[Event]) -> list[EmbedEvent]:
     facts = await facts_of(reader, services(request).settings.public_url, None, events)
-    # On somebody else's site, badges about an event's source or group matter less.
+    # On somebody else's site, badges for the source or group of an event matter less.
     facts = replace(facts, badges={})
     return [
         EmbedEvent(card_of(event, facts), time_and_place.tag_of_start(event, time_and_place.short_start_label(event)))

@@ -1,6 +1,6 @@
 """Look of an embed, read from its URL: color scheme, accent colour, corners, language, number of events, pictures.
 
-Anyone can write such a URL. Invalid values fall back to the default, so a bad URL never breaks an embed, and every
+Anyone can write such a URL. Invalid values are replaced by the default, so a bad URL never breaks an embed. Every
 colour is adjusted to be readable.
 """
 
@@ -40,8 +40,8 @@ class EmbedTheme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EmbedLook:
-    """The look of an embed. ``accent`` is ``#rrggbb``. ``radius`` is that of the corners, in pixels. ``language`` is a
-    tag, or empty for the visitor's language.
+    """The look of an embed. ``accent`` is ``#rrggbb``. ``radius`` is the corner radius in pixels. ``language`` is a
+    language tag, or empty for the visitor's language.
     """
 
     theme: EmbedTheme = EmbedTheme.AUTO
@@ -67,7 +67,7 @@ class EmbedLook:
 
     @property
     def styles(self) -> str:
-        """The CSS for whatever differs from the stylesheet. Empty for the default look."""
+        """The CSS for the values that differ from the stylesheet. Empty for the default look."""
         found = "" if self.radius == _USUAL_RADIUS else f":root{{--round:{self.radius}px}}"
         if self.accent == DEFAULT_ACCENT:
             return found
@@ -100,7 +100,7 @@ def look_of(asked: Mapping[str, str]) -> EmbedLook:
         radius=min(_number(asked.get("radius", ""), _USUAL_RADIUS), MOST_RADIUS),
         language=language if language in available() else "",
         events=max(1, min(_number(asked.get("events", ""), _USUAL_EVENTS), MOST_EVENTS)),
-        # Without scripts, the form sends an empty field for a box that is not ticked.
+        # Without scripts, the form sends an empty field for a checkbox that is not selected.
         has_pictures=asked.get("pictures", "yes") not in {"", "no"},
     )
 

@@ -1,4 +1,4 @@
-"""Share line next to the answer bar: whether an RSVP is shared with other apps, and under which account."""
+"""Sharing line next to the answer bar: whether an RSVP is shared with other apps, and under which account."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,8 +14,8 @@ from openmeet.network.publishing.decision import repository_for
 
 
 class SharingState(StrEnum):
-    """What the share line says. ``CHOOSE`` comes with a switch, ``KEPT_HERE`` with a button to share. For ``GIVEN``,
-    the status of the record says more.
+    """The states of the sharing line. ``CHOOSE`` has a switch, ``KEPT_HERE`` a button to share the RSVP. For ``GIVEN``,
+    the status of the RSVP's record is shown instead.
     """
 
     STAYS_HERE = "stays_here"
@@ -29,7 +29,7 @@ class SharingState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerSharing:
-    """How an RSVP is shared with other apps. ``name`` is the account that it is shared as. It is empty while that
+    """How an RSVP is shared with other apps. ``name`` is the account under which it is shared. It is empty while that
     account is being created, or if none is connected.
     """
 
@@ -40,7 +40,7 @@ class AnswerSharing:
 async def sharing_of(
     reader: Reader, event: Event, mine: Attendance | None, viewer: UserId, agreement: Consent
 ) -> AnswerSharing:
-    """The share line for a signed-in person."""
+    """The sharing line for a signed-in person."""
     if not are_rsvps_publishable(event):
         return AnswerSharing(SharingState.STAYS_HERE)
     if mine is not None and mine.is_private:

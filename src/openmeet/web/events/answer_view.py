@@ -77,7 +77,7 @@ class AnswerBarView:
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """What the event page has already loaded. A path is empty if there is nothing to link to.
+    """Data that the event page has already loaded. A path is empty if there is nothing to link to.
 
     ``host`` is the author's name. ``join_url`` is the link to join online and ``directions_url`` the link to
     directions. Both are empty unless the viewer may know them.

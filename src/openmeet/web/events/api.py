@@ -95,8 +95,8 @@ class AttendeeOutput(msgspec.Struct, rename="camel"):
 
 
 class AttendeeList(msgspec.Struct, rename="camel"):
-    """Attendees in RSVP order. Hosts and people on the waitlist also see the waitlist, in its order. Everyone else sees
-    only its count.
+    """Attendees in RSVP order. Hosts and people on the waitlist also see the waitlist, in its own order. Everyone else
+    sees only the number of people on it.
 
     ``cursor`` is null on the last page.
     """
@@ -225,7 +225,8 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
 
 
 async def events_page(reader: Reader, request: Request, found: list[Event], limit: int) -> EventList:
-    """One page of a list. The caller has read one event more than the limit, to know whether there is a next page."""
+    """One page of a list. The caller has read one event more than the limit, to find out whether there is a next page.
+    """
     cursor = event_lists.pack(event_lists.position_of(found[limit - 1])) if len(found) > limit else None
     return EventList(await details_of(reader, request, found[:limit]), cursor)
 

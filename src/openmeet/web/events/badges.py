@@ -1,4 +1,6 @@
-"""Badges of events, series and groups from other apps: the name of the app, and whether the host is a member here."""
+"""Badges of events, series and groups from other apps: the name of the app, and whether the host is a member of this
+site.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,9 +44,9 @@ OF_A_SERIES: Final = Badge(lazy("Series"), "plain")
 async def in_a_list(
     reader: Reader, events: Sequence[Event], public_url: str, *, within: GroupId | None = None
 ) -> dict[EventId, tuple[Badge, ...]]:
-    """The badges of each event in a list, most useful first: the app that it comes from, that it belongs to a series
-    (only on the first date listed), its group, and whether its remote host is a member here. ``within`` is the group
-    that the list is about; it gets no badge.
+    """The badges of each event in a list, most useful first: the app that it comes from, its series (only on the first
+    date listed), its group, and whether its remote host is a member of this site. ``within`` is the group that the list
+    is about. That group gets no badge.
     """
     foreign = [event for event in events if event.origin is not RecordOrigin.HERE]
     sources = dict(

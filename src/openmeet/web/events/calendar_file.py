@@ -1,4 +1,5 @@
-"""One event as a calendar file, with as much of the place as the reader may know. Join links are never included."""
+"""One event as a calendar file, with the details of the place that the reader may know. Join links are never included.
+"""
 
 from dataclasses import replace
 from urllib.parse import quote, urlsplit

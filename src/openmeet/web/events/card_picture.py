@@ -19,8 +19,8 @@ from openmeet.web.media.drawings import drawn
 from openmeet.web.media.urls import PictureView
 from openmeet.web.site.tenant_routing import database_of
 
-# Services keep a copy in any case. The URL contains the revision, so they fetch a new picture after a change. The text
-# in the picture is in the reader's language.
+# Services always keep a copy. The URL contains the revision, so they fetch a new picture after a change. The text in
+# the picture is in the reader's language.
 _HEADERS = {
     "cache-control": "public, max-age=3600",
     "vary": "Accept-Language",
@@ -33,7 +33,7 @@ def routes() -> list[Route]:
 
 
 async def show_card(request: Request) -> Response:
-    """The preview image, with what everyone may know. Raises NotFound unless the event is public."""
+    """The preview image, with public information only. Raises NotFound unless the event is public."""
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, EventSlug(request.path_params["slug"]))
         if event is None or not _is_for_everybody(event):

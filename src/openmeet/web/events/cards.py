@@ -1,4 +1,4 @@
-"""Event cards grouped by day, with everything that lists show: cover, host, attendees, one useful badge."""
+"""Event cards grouped by day, with everything that lists show: cover, host, attendees, up to two badges."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -56,7 +56,7 @@ async def facts_of(
     further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
     within: GroupId | None = None,
 ) -> ListedFacts:
-    """The facts that the cards of these events show, as far as this viewer may know them."""
+    """The data that the cards of these events show, limited to what this viewer may know."""
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
     mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
@@ -77,7 +77,7 @@ async def facts_of(
 
 
 async def _sync_of(reader: Reader, events: Sequence[Event], viewer: UserId) -> dict[EventId, str]:
-    """The publication status of the viewer's own events, where it is not the usual one for this person."""
+    """The publication status of the viewer's own events. Events with this person's usual status are left out."""
     own = [event for event in events if event.author_id == viewer]
     publications_of = await publication_status.statuses(
         reader, publications.PublicationKind.EVENT, [event.id for event in own]

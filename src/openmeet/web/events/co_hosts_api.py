@@ -28,7 +28,7 @@ CoHostStateName = Literal["invited", "accepted", "declined", "left", "removed"]
 
 
 class CoHostInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``whom`` is an e-mail address, or the handle of somebody who has signed in here.
+    """``whom`` is an e-mail address, or the handle of somebody who has signed in on this site.
 
     With ``forSeries``, they are invited to co-host every upcoming date of the event's series, including dates added
     later.

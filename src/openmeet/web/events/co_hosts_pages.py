@@ -88,7 +88,7 @@ async def offer(request: Request) -> Response:
 
 
 async def answer_offer(request: Request) -> Response:
-    """Accept or decline an offer of ownership. If the owner declines it, the offer is withdrawn."""
+    """Accept or decline an offer of ownership. If the current owner declines the offer, it is withdrawn."""
     caller, slug = caller_of(request), _slug(request)
     wish = (await read_form(request)).get("wish", "")
     async with database_of(request).transaction() as tx:
@@ -196,8 +196,8 @@ _OPEN = frozenset({CoHostState.INVITED, CoHostState.ACCEPTED})
 
 @dataclass(frozen=True, slots=True)
 class HostLine:
-    """One co-host or invitation. ``path`` is the page where they accept; the host can pass it on. ``may_go``: they can
-    be removed.
+    """One co-host or invitation. ``path`` is the page where they accept. The host can send this link to them.
+    ``may_go``: they can be removed.
 
     ``is_offered``: ownership of the event has been offered to them.
     """

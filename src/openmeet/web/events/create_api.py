@@ -37,7 +37,7 @@ async def create(request: Request) -> Response:
 
 
 async def publish_afterwards(request: Request, response: Response) -> Response:
-    """After the commit, publish the record of an event whose author requires that before it becomes visible. The
+    """After the commit, publish the record of an event that stays hidden until its author's PDS has the record. The
     response shows the result.
 
     For operations that return an event: ``ApiOperation(afterwards=publish_afterwards)``.

@@ -1,4 +1,4 @@
-"""The API's response to a change of an event, which is the same as to a read."""
+"""The API's response to a change of an event. It is the same as the response to a read."""
 
 from http import HTTPStatus
 from urllib.parse import quote

@@ -19,7 +19,7 @@ from openmeet.web.events.listing import EventCard, ListedDay
 @dataclass(frozen=True, slots=True)
 class FilterChip:
     """A filter that takes one tap. ``is_on``: tapping it removes the filter. ``asks_where``: it needs the reader's
-    position, which a script asks for.
+    position, which a script requests from the browser.
     """
 
     words: str
@@ -39,7 +39,7 @@ def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str, is_va
     """Chips for place, date, topic, way to take part and source. Each adds to the current search, ``typed``.
 
     ``view`` is ``map``, or empty for the list. Active filters come first and can be removed, even if they are not among
-    the usual ones. ``is_valid`` says whether the search could be parsed and so be put into words.
+    the usual ones. ``is_valid`` says whether the search could be parsed. Only then can all active filters be labelled.
     """
     today = wall_time.local_of(now, zone).date()
     spans = _spans(today)
@@ -145,7 +145,7 @@ def weekend_path(now: Instant, zone: str) -> str:
 
 
 def _where(typed: Mapping[str, str], view: str) -> FilterChip:
-    """The chip that removes the chosen place, or the one that asks for the reader's position."""
+    """The chip that removes the chosen place, or the one that requests the reader's position."""
     if typed.get("near", ""):
         name = query.near_name(typed)
         words = gettext("Near me") if query.is_point(name) else gettext("Near %(place)s", place=name)

@@ -46,8 +46,8 @@ def routes() -> list[Route]:
 
 @dataclass(frozen=True, slots=True)
 class SubmittedSearch:
-    """The search in the URL. ``typed`` has the fields, ``shown`` also their problems. ``choices`` are the places that the name of the
-    place can mean, if there are several. ``view`` is ``map`` or empty, ``after`` the end of the page before.
+    """The search in the URL. ``typed`` has the fields, ``shown`` also their errors. ``choices`` are the places that the
+    typed name can mean, if there are several. ``view`` is ``map`` or empty, ``after`` the end of the previous page.
     """
 
     typed: dict[str, str]
@@ -69,10 +69,10 @@ class SubmittedSearch:
 
 @dataclass(frozen=True, slots=True)
 class FoundPage:
-    """A page of events. ``wanted`` is the search that found them, which can differ from the one that was asked for.
+    """A page of events. ``wanted`` is the search that found the events. It can differ from the requested search.
 
-    ``parts`` has the events by part and day. ``mended`` has the corrected search words, ``forgiven`` the words to show to the reader. ``cursor``
-    leads to the next page; empty on the last one.
+    ``parts`` has the events by part and day. ``mended`` has the corrected search words, ``forgiven`` the words to show
+    to the reader. ``cursor`` leads to the next page. It is empty on the last page.
     """
 
     wanted: search.SearchQuery
@@ -173,7 +173,7 @@ async def _found(
     labels = {event_id: one.label for event_id, one in distances.items()}
     public_url = services(request).settings.public_url
     parts = []
-    # Each part is grouped by day. The second part starts again with its soonest event.
+    # Each part is grouped by day. The second part starts again with its earliest event.
     for part in (0, 1):
         some = [event for event in events if search.position_in(wanted, event).part == part]
         parts.append(await day_cards(reader, public_url, asked.viewer, some, further=further, distances=labels))
@@ -185,7 +185,7 @@ async def _found(
 def _events_context(
     request: Request, asked: SubmittedSearch, found: FoundPage | None, now: Instant, zone: str
 ) -> dict[str, object]:
-    """The part of the context that is about the events of the page."""
+    """The part of the context for the events of the page."""
     parts = found.parts if found else []
     events = list(found.events) if found else []
     cards = [dated_card for part in parts for dated_card in dated(part)]
@@ -229,7 +229,7 @@ def _events_context(
 def _form_context(
     request: Request, asked: SubmittedSearch, found: FoundPage | None, now: Instant, zone: str
 ) -> dict[str, object]:
-    """The part of the context that is about the search: its form, chips and links."""
+    """The part of the context for the search: its form, chips and links."""
     typed, wanted = asked.typed, found.wanted if found else None
     again = query.query_string(typed)
     # Private results have no feed, because feed readers have no session.

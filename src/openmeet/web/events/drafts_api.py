@@ -59,7 +59,7 @@ async def publish(request: Request) -> Response:
         before = await _visible(tx, request)
         revision = expected_revision(request)
         if not before.is_draft:
-            # The event was already published and stays so.
+            # The event was already published, and nothing changes.
             await actions.lock_for_host(tx, caller, before.slug, revision)
             return await to_host(request, tx, before)
         kept = await draft_queries.fields(tx, before.id)

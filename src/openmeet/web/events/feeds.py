@@ -1,4 +1,4 @@
-"""Events as feeds: Atom, JSON Feed, iCalendar. They contain only what everyone may know, and never a join link.
+"""Events as feeds: Atom, JSON Feed, iCalendar. They contain only public information and never a join link.
 
 Sources: RFC 4287 (Atom), JSON Feed 1.1, RFC 5545 (through ``icalendar``), RFC 9110 section 13 (conditional requests).
 The output is deterministic, so the ETag of an unchanged feed stays the same.
@@ -123,8 +123,8 @@ def calendar_of(
 
 
 def changed_at(events: Sequence[Event], now: Instant, since: Instant | None = None) -> Instant:
-    """When the file of these events last changed, for use in an HTTP date. Never earlier than the start of the current
-    day (UTC).
+    """The time of the last change of the file with these events, for use in an HTTP date. Never earlier than the start
+    of the current day (UTC).
 
     The start of the day is needed because deleted and past events leave the file without changing any ``updated_at``.
     Clients that compare dates instead of ETags notice this on the next day at the latest.
@@ -143,11 +143,11 @@ def served(
     varies: bool = False,
 ) -> Response:
     """The file, or 304 if the client already has it. With ``is_shared``, the file is the same for everyone and shared
-    caches may keep it.
+    caches may store it.
 
     ``varies`` means that signed-in users get a different file at this URL. A shared file may be fifteen minutes old,
     because clients poll only every few hours anyway. ``changed`` comes from ``changed_at``. It is used only for clients
-    that send no ETag but exactly this date.
+    that send exactly this date and no ETag.
     """
     tag = f'"{hashlib.sha256(file).hexdigest()[:32]}"'
     date = formatdate(changed // SECOND, usegmt=True)

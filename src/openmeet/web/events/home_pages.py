@@ -1,4 +1,4 @@
-"""Home page of a signed-in user: what is next, what waits for them, and the events of their groups."""
+"""Home page of a signed-in user: the next event, open tasks, and the events of their groups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,13 +47,13 @@ from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Only a few of each. The linked lists have all of them.
+# Only a few of each are shown. The linked lists are complete.
 MOST_OF_GROUPS: Final = 4
 MOST_IN_WEEK: Final = 6
 MOST_HOSTED: Final = 3
 MOST_SUGGESTED: Final = 6
 
-# Read more than are shown, because events that the person has already answered are left out.
+# More are read than shown, because events that the person has already answered are left out.
 _READ_OF_GROUPS: Final = 4 * MOST_OF_GROUPS
 _WITH_TICKET: Final = frozenset({AnswerState.GOING, AnswerState.MOVED, AnswerState.TODAY, AnswerState.JOIN_NOW})
 _WEEK: Final = 7 * DAY

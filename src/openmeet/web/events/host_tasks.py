@@ -1,4 +1,6 @@
-"""The rows of “Needs you” in addition to requests for a place: each has a button or a link to decide, the most urgent first."""
+"""The rows of “Needs you”, except requests for a place. Each has buttons or links to decide. The most urgent come
+first.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +41,7 @@ _FIX: Final = {
 
 
 class TaskUrgency(IntEnum):
-    """Order of the rows: first those in which people wait, then offers, then e-mails and records."""
+    """Order of the rows: first tasks for which people wait, then offers, then e-mails and records."""
 
     MODERATION = 0
     REQUESTS = 1
@@ -151,7 +153,9 @@ def _offer(title: str, about: str, path: str, since: Instant) -> HostTask:
 
 
 def _of_emails(one: UndeliveredEmails, now: Instant) -> HostTask:
-    """``now`` is used for sorting: it is not stored when an e-mail was rejected, so these tasks keep their order."""
+    """The time at which an e-mail was rejected is not stored. These tasks are sorted by ``now`` instead, so they keep
+    their order.
+    """
     name = one.about.details.name if isinstance(one.about, Group) else one.about.title
     title = ngettext("%(number)s e-mail didn’t arrive", "%(number)s e-mails didn’t arrive", one.people)
     buttons = []

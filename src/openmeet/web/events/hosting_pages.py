@@ -34,7 +34,8 @@ from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# The form now carries the newest revision, so sending it again is a deliberate choice and not the same conflict.
+# The form now has the newest revision. If it is sent again, the host has seen the other change, and there is no
+# conflict.
 _CHANGED_MEANWHILE = lazy(
     "This event was changed after you opened this form. What you typed is still here. Fields that differ show the"
     ' current version next to them. Save again to use yours, or <a href="/events/%(slug)s" target="_blank">open its page</a>'
@@ -166,7 +167,7 @@ async def publish_again(request: Request) -> Response:
         publication = (await publication_status.statuses(tx, publications.PublicationKind.EVENT, [event.id]))[event.id]
         if publication.state is publications.PublicationState.WITHHELD:
             # The event turned out not to be publishable (for example because consent was withdrawn), so it no longer
-            # waits for the repository.
+            # waits for its record.
             await events.release(tx, event.id)
             return go(f"/events/{event.slug}", flash="event_here_only")
     return go(f"/events/{event.slug}", flash="event_published" if is_published else "event_tried")
@@ -205,7 +206,7 @@ async def ask_about_record(request: Request) -> Response:
 
 
 async def delete_record(request: Request) -> Response:
-    """Delete the record. The event stays here for the people who may see it."""
+    """Delete the record. The event stays on this site for the people who may see it."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await events.withdraw_record_elsewhere(tx, caller_of(request), event.slug)

@@ -1,4 +1,4 @@
-"""Series, group and origin of events, as JSON. Only what the viewer may know."""
+"""Series, group and origin of events, as JSON. Limited to what the viewer may know."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Surroundings:
 
 
 async def around(reader: Reader, events: Sequence[Event], viewer: UserId | None, public_url: str) -> Surroundings:
-    """Load the surroundings of several events. The number of queries does not depend on the number of events."""
+    """Load the series and groups of several events. The number of queries does not depend on the number of events."""
     series_ids = {SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series is not None}
     known = await series_queries.by_ids(reader, sorted(series_ids)) if series_ids else {}
     there = [one for one in known.values() if one.deleted_at is None]

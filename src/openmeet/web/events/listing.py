@@ -51,7 +51,8 @@ class FurtherDates:
 
 @dataclass(frozen=True, slots=True)
 class ListedFacts:
-    """What a list needs in addition to the events. The number of queries does not depend on the number of events.
+    """The data that a list needs in addition to the events. The number of queries does not depend on the number of
+    events.
 
     With ``is_hosting``, the list itself says that the viewer hosts its events. ``sync`` has the publication status of
     the viewer's own events. ``names`` has the names of hosts and of attendees, ``portraits`` the pictures of attendees
@@ -75,7 +76,7 @@ class EventCard:
     """One event in a list. ``thumbnail`` and ``picture`` are the paths of its picture, for small squares and for larger
     areas. ``going`` says how many people are going and how many places are left.
 
-    ``faces`` are the first attendees, as far as the viewer may see them. ``further`` is set if the card stands for a
+    ``faces`` are the first attendees, as far as the viewer may see them. ``further`` is set if the card represents a
     series.
     """
 
@@ -124,7 +125,7 @@ def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[List
 
 
 def dated(listed: Sequence[ListedDay]) -> list[tuple[str, EventCard]]:
-    """The same events as one list in which each has its day, for lists without headings."""
+    """The same events as one list without headings, in which each event has its day."""
     return [(day.relative or day.short, card) for day in listed for card in day.items]
 
 
@@ -183,14 +184,14 @@ def _going_label(event: Event, counts: RsvpCounts) -> str:
     return f"{going}, {left}" if going else left
 
 
-# States that matter to people who have not answered. They give way to the event's own status.
+# States that matter to people who have not answered. The event's own status takes precedence.
 _WEAK: Final = frozenset(
     {AnswerState.APPROVAL, AnswerState.FULL, AnswerState.CLOSED, AnswerState.MEMBERS_ONLY, AnswerState.HOSTING}
 )
 
 
 def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
-    """At most two badges: the viewer's relation to the event first, then where the event comes from."""
+    """At most two badges: the viewer's relation to the event first, then the origin of the event."""
     case = facts.cases[event.id]
     bar = bar_of(case)
     said = answer_texts.badge_of(bar, case.people_asking)
@@ -211,7 +212,7 @@ def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
 
 
 async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, FurtherDates]:
-    """For each event that stands for a series, the label of its further dates and the page of the series. Other events
+    """For each event that represents a series, the label of its further dates and the page of the series. Other events
     are left out.
     """
     place = {event.id: SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series}
@@ -229,7 +230,7 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
 
 
 def _goes_on(series: Series) -> bool:
-    """Whether the series has dates beyond the stored ones. A remote or detected series has only its stored dates."""
+    """Whether the series has dates that are not stored. A remote or detected series has only its stored dates."""
     return (
         series.status is SeriesStatus.ACTIVE
         and not series.is_read_only

@@ -142,7 +142,7 @@ async def show_mine(request: Request) -> Response:
             if which is MyEvents.HOSTING and after is None
             else None
         )
-        # The dashboard has them among its tasks.
+        # The dashboard includes these events in its tasks.
         asked_to_host = (
             []
             if dashboard is not None
@@ -172,7 +172,7 @@ async def show_mine(request: Request) -> Response:
 
 
 async def dismiss_emails(request: Request) -> Response:
-    """Hide the task about e-mails that did not arrive, because the host has read it."""
+    """Hide the task about undelivered e-mails, because the host has read it."""
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         await dismiss(tx, caller_of(request).user_id, typed.get("about", ""), typed.get("source", ""))
@@ -180,7 +180,7 @@ async def dismiss_emails(request: Request) -> Response:
 
 
 async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: Sequence[Event]) -> HostDashboard:
-    """The dashboard. ``hosted`` are the events of the list, whose changes since yesterday it shows."""
+    """The dashboard. ``hosted`` are the events of the list. The dashboard shows their changes since yesterday."""
     asked = await event_lists.with_requests(reader, viewer, _MOST_ASKED)
     numbers = await counts_shown(reader, [one.id for one in asked])
     most = max(asked, key=lambda one: numbers[one.id].unconfirmed, default=None)

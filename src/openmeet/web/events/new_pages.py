@@ -48,7 +48,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 _DRAFT_COOKIE = "openmeet_draft"
 
-# How long to wait for the author's PDS. After that the event stays a draft for now, and the publication is retried.
+# How long to wait for the author's PDS. After that, the event stays a draft, and the publication is retried.
 _PUBLISH_FIRST_SECONDS = 5.0
 
 # Hidden field that confirms a start in the past.
@@ -63,7 +63,7 @@ LINK_TIMES = (
     ("15", lazy("From 15 minutes before")),
 )
 
-# After browser Back and changed fields, the user may want either a second event or an edit of the first.
+# If the user goes back in the browser and changes fields, they may want a second event or an edit of the first.
 _MADE_ALREADY = lazy(
     'You already created <a href="/events/%(slug)s">an event</a> with this form. Edit that one, or send this again to create another.'
 )
@@ -105,7 +105,7 @@ async def show_new(request: Request) -> Response:
     if kept is None:
         values["starts"] = _first_start(services(request).clock.now(), zone)
     values[place_field.ZONE] = values["time_zone"]
-    # The user's zone may not be the event's, but it is a far better default than UTC.
+    # The user's zone may differ from the event's, but it is a far better default than UTC.
     asks_zone = zone == "UTC" and kept is None
     return await new_page(request, FormState(values), was_draft=kept is not None, asks_zone=asks_zone)
 
@@ -211,8 +211,8 @@ def require_confirmed_past_start(
 
 
 async def publish_first(request: Request, event: Event) -> bool:
-    """Publish the record of an event that stays hidden until its author's PDS has the record. True if the PDS has it in
-    time.
+    """Publish the record of an event that stays hidden until its author's PDS has the record. True if the PDS gets it
+    in time.
     """
     publisher = services(request).publisher
     if publisher is None:

@@ -250,7 +250,7 @@ async def _sharing_context(
     viewer: EventViewer,
     people: EventPeople,
 ) -> dict[str, object]:
-    """The address of the event, what search engines and other sites read, and the first steps after creating it."""
+    """The URL of the event, the metadata for search engines and other sites, and the first steps after creation."""
     public_url = services(request).settings.public_url
     # Only the viewer's own RSVP has been loaded so far.
     own = viewer.mine.id if viewer.mine else None
@@ -356,7 +356,8 @@ async def _sync_context(
 
 
 async def _announced(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> Response:
-    """Page for visitors with the link to an announced event: what its public record says, and how to get access."""
+    """Page for visitors with the link to an announced event: the content of its public record, and how to get access.
+    """
     group = await groups.by_id(reader, event.group.id) if event.group else None
     role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
     context = view.date_words_of(event, reader.now) | {
@@ -367,7 +368,7 @@ async def _announced(reader: Reader, request: Request, event: Event, viewer: Use
 
 
 async def _related(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> list[RelatedEvent]:
-    """Events similar to a public one. Empty if only some people may see the event."""
+    """Events similar to a public one. Empty if the event is not visible to everyone."""
     if event.visibility is not Visibility.PUBLIC or event.is_held or event.is_hidden or event.is_gone:
         return []
     found = await suggestions.related(reader, event, viewer, MOST_RELATED)
@@ -380,8 +381,8 @@ async def _related(reader: Reader, request: Request, event: Event, viewer: UserI
 
 
 def _unavailable_page(request: Request, event: Event) -> Response:
-    """The author's account is inactive, or the event is withheld. The event may return, so the status is not 410, and
-    the page discloses nothing.
+    """The page for an event whose author's account is inactive, or that is withheld. The event may return, so the
+    status is not 410, and the page discloses nothing.
     """
     if event.visibility is not Visibility.PUBLIC or event.is_gone or event.is_held:
         raise NotFound(EventReason.NO_SUCH_EVENT)

@@ -208,7 +208,7 @@ async def _addresses(request: Request, text: str) -> list[PlaceChoice]:
 
 def _address_choice(address: StreetAddress, text: str) -> PlaceChoice:
     head = head_of(text).partition(",")[0].strip()
-    # ``Prachtsaal, Marktstraße 8``: the geocoder does not know the hall, only the host does.
+    # ``Prachtsaal, Marktstraße 8``: the geocoder finds the street. Only the host knows the name of the hall..
     name = address.name or (head if head and folded(head) not in folded(address.line) else "")
     fills = {
         "venue_name": name,
@@ -229,7 +229,7 @@ def _credit(request: Request, choices: Sequence[PlaceChoice]) -> str:
 
 
 def _finder(request: Request) -> FindPlace:
-    """The function that looks up towns. None if the site has no place list, or has not built it yet."""
+    """The function that looks up towns. None if the site has no place list, or if the list has not been built yet."""
     try:
         places.places_of(request)
     except (NotFound, Unavailable):
@@ -256,8 +256,8 @@ def _filled(typed: Mapping[str, str], fills: Mapping[str, str], before: Mapping[
 
 
 def _before(typed: Mapping[str, str]) -> dict[str, str]:
-    """The place as it was when the form was shown. Empty if it cannot be decoded; then every part counts as typed by
-    hand.
+    """The place as it was when the form was shown. Empty if it cannot be decoded. In that case every part counts as
+    typed by hand.
     """
     try:
         return msgspec.json.decode(typed.get(BEFORE) or "{}", type=dict[str, str])

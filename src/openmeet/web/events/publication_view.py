@@ -82,7 +82,7 @@ def answer_sync(
 
 
 def _waits_for_its_author(event: Event, publication: PublicationStatus, *, has_agreed: bool) -> bool:
-    """Whether the repository has, or would have, a version without a co-host's edit that the author still has to
+    """Whether the repository has, or would get, a version without a co-host's edit that the author still has to
     approve.
     """
     return event.needs_author_approval and has_agreed and _is_public(event) and not publication.is_withdrawn

@@ -120,15 +120,15 @@ def _venue_typed(venue: VenueShape) -> dict[str, str]:
 
 
 class EventFieldsInput(_FieldsInput, kw_only=True):
-    """With ``isAllDay``, the start and the end are the first and the last day. ``onlineUrlFrom`` is in minutes before
-    the start.
+    """With ``isAllDay``, the start and the end are the first and the last day. ``onlineUrlFrom`` is the number of
+    minutes before the start at which the join link appears.
     """
 
     venue: VenueShape = msgspec.field(default_factory=VenueShape)
     is_all_day: bool = False
 
     def typed(self) -> dict[str, str]:
-        """Its values, by the field names of ``rules.Submission``."""
+        """The values, by the field names of ``rules.Submission``."""
         sent = {one.name: text_of(getattr(self, one.name)) for one in _SENT}
         return sent | _venue_typed(self.venue) | {"all_day": text_of(self.is_all_day)}
 
@@ -155,10 +155,10 @@ class DateDefaults(_FieldsOutput, kw_only=True):
 
 
 class EventFieldsOutput(_FieldsOutput, kw_only=True):
-    """``startsOn`` and ``endsOn`` are the first and last day of an all-day event, otherwise null.
+    """``startsOn`` and ``endsOn`` are the first and last day of an all-day event. They are null for other events.
 
     ``venue`` and ``doorNote`` contain what the caller may see. ``hidesPlace``, ``hidesLink`` and ``hidesDoor`` say that
-    there is more.
+    there are details that the caller may not see.
     """
 
     venue: VenueShape
@@ -212,7 +212,7 @@ class EventInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_
         )
 
 
-# Form fields and API fields have different names. Errors use the names that the client sent (lowerCamelCase).
+# Form fields and API fields have different names. Errors use the API names (lowerCamelCase).
 API_FIELDS = {
     "all_day": "is_all_day",
     "starts": "starts_local",

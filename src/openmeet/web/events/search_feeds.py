@@ -1,7 +1,7 @@
 """Any search of the front page as a feed, with the same query string.
 
-Without a query it is the feed of the front page. It always has the public view: nobody's groups, blocks or mutes affect
-a URL that other people read.
+Without a query it is the feed of the front page. It always has the public view: the groups, blocks and mutes of a user
+do not affect a URL that other people read.
 """
 
 from dataclasses import replace
@@ -55,8 +55,8 @@ async def serve_json(request: Request) -> Response:
 async def public_search(
     request: Request, reader: Reader, most: int, *, once_per_series: bool = False
 ) -> tuple[dict[str, str], list[Event]]:
-    """The search in a query string, and what everyone finds with it. Without a query string, the events of the front
-    page.
+    """The search in a query string, and the events that it finds in the public view. Without a query string, the events
+    of the front page.
 
     Raises InvalidForm, which names invalid fields, and Unavailable while the place list is being built.
     """
@@ -69,7 +69,8 @@ async def public_search(
 
 
 async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
-    """The events of the search, and when the feed changed. Raises InvalidForm, which names invalid fields."""
+    """The events of the search, and the time at which the feed changed. Raises InvalidForm, which names invalid fields.
+    """
     async with database_of(request).reader() as reader:
         typed, found = await public_search(request, reader, MOST)
         changed = feeds.changed_at(found, reader.now)

@@ -74,8 +74,8 @@ class OtherEvent:
 async def named_links(
     request: Request, reader: Reader, wanted: SearchQuery, typed: Mapping[str, str], zone: str
 ) -> list[NamedLink]:
-    """Public things whose names contain these words. ``typed`` is the current search. Links to a place or topic keep
-    its filters.
+    """Public places, people, groups, series and topics whose names contain these words. ``typed`` is the current
+    search. Links to a place or topic keep its filters.
 
     ``zone`` is the reader's time zone. Places in its country are preferred.
     """
@@ -95,7 +95,7 @@ async def corrected_links(
     named: Sequence[NamedLink],
 ) -> tuple[list[NamedLink], str]:
     """The links for the corrected words that are not among ``named``, and the corrected spelling. The spelling is empty
-    if there are none.
+    if there are no such links.
     """
     is_name = any(one.is_place for one in named)
     corrected = await corrected_search.corrected_words(
@@ -154,7 +154,7 @@ async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> 
 
 
 def _place_link(request: Request, wanted: SearchQuery, typed: Mapping[str, str], zone: str) -> list[NamedLink]:
-    """The place that the words name. If only the last words are a place, that place: ``yoga neukölln``."""
+    """The place that all words together name, or else the place that the last word names: ``yoga neukölln``."""
     if wanted.near is not None or not wanted.words:
         return []
     *before, last = wanted.words
@@ -198,8 +198,8 @@ def _topic_link(wanted: SearchQuery, typed: Mapping[str, str]) -> list[NamedLink
 async def other_events(
     request: Request, reader: Reader, wanted: SearchQuery, named: Sequence[NamedLink]
 ) -> tuple[str, list[OtherEvent]]:
-    """Events to suggest when a search found nothing, with their heading. They are of the host, near the place or about
-    the topic that the search names. Otherwise those of the front page, without a heading.
+    """Events to suggest when a search found nothing, with their heading. They match the host, place or topic that the
+    search names. Without one, they are those of the front page, and there is no heading.
     """
     for one in named:
         found = await _events_of(reader, one, wanted)
@@ -210,7 +210,7 @@ async def other_events(
 
 
 async def next_step(reader: Reader, typed: Mapping[str, str], wanted: SearchQuery, *, is_name: bool) -> query.Empty:
-    """The smallest change to this search that finds something."""
+    """The smallest change to this search that gives results."""
     *changes, last = query.next_steps(typed, is_name=is_name)
     for one in changes:
         changed = query.wanted_of(dict(parse_qsl(urlsplit(one.path).query)), wanted.viewer)

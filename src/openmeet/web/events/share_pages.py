@@ -26,7 +26,7 @@ from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Calendars need an end. An event without one gets the same length as in our own calendar files.
+# Calendars require an end. An event without one gets the same length as in our own calendar files.
 _LENGTH: Final = 2 * HOUR
 # Longer texts make URLs that browsers and mail programs cut off.
 _MOST_TEXT: Final = 500

@@ -1,6 +1,6 @@
 """Metadata of a public event's page: schema.org JSON-LD and link previews.
 
-Only for public events, and only what everyone may know, no matter who views the page, because this data gets copied.
+Only for public events, and only public information, no matter who views the page, because this data gets copied.
 """
 
 from typing import Any

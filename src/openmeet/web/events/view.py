@@ -91,10 +91,10 @@ _GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class EventViewer:
-    """Who looks at the page of an event, and what they may know.
+    """The viewer of an event page, and what they may know.
 
-    ``role`` is their role in hosting, ``is_hosting`` is True if they decide about answers. ``private`` has the details that they may see,
-    ``group`` is None if they may not see the group of the event.
+    ``role`` is their role in hosting. ``is_hosting`` is True if they decide about RSVPs. ``private`` has the details
+    that they may see. ``group`` is None if they may not see the group of the event.
     """
 
     caller: Caller | None
@@ -111,7 +111,7 @@ class EventViewer:
 
 @dataclass(frozen=True, slots=True)
 class EventPeople:
-    """The people on the page of an event. ``names`` has those of the author, the co-hosts and the attendees."""
+    """The people on the page of an event. ``names`` has the names of the author, the co-hosts and the attendees."""
 
     counts: RsvpCounts
     attendees: Sequence[Attendee]
@@ -122,7 +122,7 @@ class EventPeople:
 
 @dataclass(frozen=True, slots=True)
 class RequestedReply:
-    """What the URL asks for: a reply to preselect, and the reply that an undo button gives. Empty without one."""
+    """The replies in the URL: one to preselect, and one for an undo button to send. Empty if the URL has none."""
 
     wanted: str = ""
     undo: str = ""
@@ -289,7 +289,7 @@ def _people(people: EventPeople, viewer: UserId | None, *, is_host: bool) -> lis
         _GROUPS[AttendanceStatus.PENDING]: counts.unconfirmed,
     }
     if is_host:
-        # Hosts see these people above the list, with the decision buttons.
+        # Hosts see these people above the list, with decision buttons.
         totals[_GROUPS[AttendanceStatus.PENDING]] = 0
     shown: dict[LazyText, list[AttendeeView]] = {words: [] for words in totals}
     for one in people.attendees:

@@ -18,8 +18,8 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, ListedFacts, card_of
 
-# Only a few are shown; the linked lists have all. More are read, because invitations that can no longer be answered are
-# left out.
+# Only a few are shown; the linked lists are complete. More are read than shown, because invitations that can no longer
+# be answered are left out.
 MOST_WAITING: Final = 4
 READ_WAITING: Final = 6 * MOST_WAITING
 _WAITING: Final = frozenset(
@@ -41,7 +41,7 @@ class HomeButton:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRow:
-    """An event that waits for this person, and what they can do about it."""
+    """An event that waits for this person, with buttons to answer it."""
 
     card: EventCard
     sentence: str
@@ -69,7 +69,7 @@ def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
     if bar.state is AnswerState.INVITED:
         sentence = gettext("%(host)s invites you.", host=card.host)
     elif bar.state is AnswerState.MOVED:
-        # The time comes later in the row.
+        # The time is shown later in the row.
         sentence = gettext("Moved since you answered: now")
     path = f"/events/{quote(event.slug)}"
     buttons = []
