@@ -200,7 +200,7 @@ def _embed(route: Route) -> Route:
 
     async def answer(request: Request) -> Response:
         await spend_on_page(request)
-        # The content security policy says who may frame the page; this header cannot say anything but "nobody".
+        # The content security policy lists the sites that may frame the page. This header cannot list other sites.
         omit_header(request, "x-frame-options")
         site = services(request)
         return await site.page_cache.answer(request, site.tenant.database, site.clock, endpoint)

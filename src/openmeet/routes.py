@@ -192,7 +192,7 @@ def embeds() -> list[Route]:
 
 
 # Pages that shared links lead to. They are cached for visitors who are not signed in (``web/site/page_cache.py``),
-# because they are the same for all of them and contain nothing random.
+# because all these visitors get the same page without random content.
 CACHED_FOR_VISITORS: Final = frozenset({"/", "/events/{slug}", "/groups/{slug}", "/people/{userId}", "/series/{slug}"})
 
 

@@ -1,6 +1,6 @@
 """Every operator setting of the events platform, read once at start (``OPENMEET_…``).
 
-Every default suits a laptop. ``settings_checks`` says which settings contradict each other.
+All defaults suit a laptop. ``settings_checks`` says which settings contradict each other.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits
 
 PREFIX = "OPENMEET_"
-# Pages read no more of an upload.
+# Pages read no larger part of an upload.
 LARGEST_CHAT_PICTURE = 12_000_000
 
 

@@ -1,4 +1,4 @@
-"""Checks of the settings as a whole: contradictions, and what is dangerous with a public host name."""
+"""Checks of all settings together: contradictions, and dangerous values with a public host name."""
 
 import re
 from typing import Final

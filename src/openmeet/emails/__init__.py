@@ -1,5 +1,5 @@
 """Composers of e-mails.
 
-An e-mail is composed when it is sent, from the current state: notifications that no longer apply are left out, and an
-e-mail with no notifications left is not sent.
+An e-mail is composed when it is sent, from the current state. Notifications that no longer apply are left out. If none
+is left, no e-mail is sent.
 """

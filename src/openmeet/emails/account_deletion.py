@@ -44,7 +44,7 @@ def deletion_composer(site_name: str, public_url: str) -> Composer:
 
 
 def _records(left: Sequence[str]) -> str:
-    """Which records are still on the person's account server, and what the person can do about them."""
+    """The records that are still on the person's account server, and how the person can delete them."""
     said = ngettext(
         "Your account server still has this copy of something from here. We keep trying to delete it until then. Afterwards"
         " only you can: open its address in an app that shows what’s in your account, and delete it there.",

@@ -1,4 +1,4 @@
-"""Calendar file attached to an e-mail about an event: its entry, and cancelled entries for the UIDs it had before.
+"""Calendar file attached to an e-mail about an event: its entry, and cancelled entries for its former UIDs.
 
 Sources: RFC 5545, sections 3.8.4.4 (RECURRENCE-ID) and 3.8.7.4 (SEQUENCE); RFC 5546, section 3.2.1, which allows a
 published entry to be cancelled (STATUS). Cancelled entries and their replacements are therefore in one file, which a
@@ -42,11 +42,11 @@ async def file_of(
     is_tentative: bool = False,
     also: Sequence[Event] = (),
 ) -> CalendarFile | None:
-    """The calendar file for somebody who has the event in their calendar, with what they may see. None if the event has
-    no date.
+    """The calendar file for somebody who has the event in their calendar, limited to the details that they may see.
+    None if the event has no date.
 
-    Includes their other dates of the same series if those had other UIDs before. ``is_tentative``: their place is not
-    confirmed. ``also``: further dates that take place and that they attend.
+    Includes their other dates of the same series if those dates had other UIDs before. ``is_tentative``: their place is
+    not confirmed. ``also``: further dates that take place and that they attend.
     """
     others = await calendar_uids.moved_with(reader, event.id, user_id, IN_CALENDAR)
     events = await events_by_ids(reader, others)
@@ -98,9 +98,9 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
     """Entries with the same SEQUENCE as in every other calendar file. If the person ever withdrew, an entry is stamped
     with the time of their latest RSVP.
 
-    The entry with the higher SEQUENCE wins, then the one with the later DTSTAMP (RFC 5546, section 2.1.5). So a
-    withdrawal replaces the entry before it, and a new "yes" replaces the withdrawal. A later edit by the host replaces
-    both, for everybody.
+    The entry with the higher SEQUENCE takes precedence, then the one with the later DTSTAMP (RFC 5546, section 2.1.5).
+    So a withdrawal replaces the entry before it, and a new "yes" replaces the withdrawal. A later edit by the host
+    replaces both, for everybody.
     """
     mine = await attendance.of_user(reader, user_id, [one.id for one in events])
     numbers = await sequences(reader, [one.id for one in events])

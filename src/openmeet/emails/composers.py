@@ -37,7 +37,7 @@ from openmeet.emails.webhook_disabled import disabled_composer
 from openmeet.i18n.catalogue import is_known, speaking
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
-# Finds the language of an e-mail's recipient; None if it is not known.
+# Finds the language of an e-mail's recipient; None if it is unknown.
 _LanguageOf = Callable[[Reader, DueEmail], Awaitable[str | None]]
 
 
@@ -61,7 +61,7 @@ def composers(head: EmailContext) -> dict[str, Composer]:
     found[CO_HOST_MAIL] = _in_language(head, _of_co_host, co_host_composer(key, name, url))
     found[INVITATION_MAIL] = _in_language(head, _of_group_invitation, invitation_composer(key, name, url))
     found[ARRIVAL_MAIL] = _in_language(head, _of_imported_person, import_composer(key, name, url))
-    # People who are leaving still get sign-in codes, because they need one to change their mind.
+    # People who are leaving still get sign-in codes, because they have to sign in to cancel the deletion.
     silent = {kind: _unless_leaving(composer) for kind, composer in found.items()}
     return {
         CODE_MAIL: _in_language(head, _of_challenge, code_composer(key, name, url)),

@@ -20,8 +20,8 @@ _SAYS = {
 
 
 def guest_composer(head: EmailContext) -> Composer:
-    """Composer of ``GUEST_MAIL``. Composes nothing if the RSVP was confirmed or has expired, the event is gone, or the
-    guest has opted out.
+    """Composer of ``GUEST_MAIL``. Composes nothing if the RSVP was confirmed or has expired, the event no longer
+    exists, or the guest has opted out.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:

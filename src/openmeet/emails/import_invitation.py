@@ -21,8 +21,8 @@ from openmeet.recurrence.wall_time import local_of
 def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
     """Composer of ``ARRIVAL_MAIL``.
 
-    Composes nothing if there is nothing left to attend, or if the person has already responded: to this list, to an
-    earlier one, or to another invitation of the same group.
+    Composes nothing if the event or group is no longer available, or if the person has already responded: to this list,
+    to an earlier list, or to another invitation of the same group.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:

@@ -37,8 +37,8 @@ _SUBJECTS: Final = {
 
 
 def confirmed_composer(head: EmailContext) -> Composer:
-    """Composer of ``GUEST_CONFIRMED_MAIL``. Composes nothing if the guest has an account by now, no longer attends, or
-    the event is gone.
+    """Composer of ``GUEST_CONFIRMED_MAIL``. Composes nothing if the guest has created an account in the meantime, no
+    longer attends, or the event no longer exists.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -62,7 +62,7 @@ def answered_composer(head: EmailContext) -> Composer:
 
 
 async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRecipient) -> OutgoingEmail | None:
-    """The status of the RSVP, when and where, how to get in if they may know it, and the calendar entry."""
+    """The status of the RSVP, time and place, entry instructions if they may know them, and the calendar entry."""
     user_id = UserId(due.person)
     event = await event_by_id(tx, EventId(due.subject_id))
     mine = None if event is None else await answer_of(tx, event.id, user_id)
@@ -119,8 +119,7 @@ async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRe
 def withdrawn_composer(head: EmailContext) -> Composer:
     """Composer of ``WITHDRAWN_MAIL``, which removes an event from the calendar of somebody who no longer attends.
 
-    Composes nothing if they attend after all, if the event no longer takes place, or if no e-mail ever brought them the
-    entry.
+    Composes nothing if they attend again, if the event no longer takes place, or if no e-mail ever contained the entry.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:

@@ -1,4 +1,4 @@
-"""Recipients of e-mails about their own RSVPs; and unsubscribe links, with what each one turns off."""
+"""Recipients of e-mails about their own RSVPs, and unsubscribe links with the e-mails that each link turns off."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -111,7 +111,9 @@ def room_subject(room_id: str) -> str:
 
 
 def unsubscribed_topic(link: EmailLink) -> str:
-    """What the link turns off, in words: ``mail about …``, the digest, one saved search, one chat, or everything."""
+    """The e-mails that the link turns off, in words: ``mail about …``, the digest, one saved search, one chat, or
+    everything.
+    """
     if link.subject.startswith(_SEARCH):
         return pgettext("what is stopped", "news from one of your saved searches")
     if link.subject.startswith(_ROOM):
@@ -124,7 +126,7 @@ def unsubscribed_topic(link: EmailLink) -> str:
 
 
 async def stop(tx: Transaction, link: EmailLink) -> None:
-    """Unsubscribe the person from what the link names; idempotent."""
+    """Unsubscribe the person from the e-mails that the link names; idempotent."""
     if link.subject.startswith(_SEARCH):
         await searches.switch(tx, link.user_id, SearchId(link.subject.removeprefix(_SEARCH)), is_on=False)
     elif link.subject.startswith(_ROOM):

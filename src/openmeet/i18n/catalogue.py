@@ -1,4 +1,4 @@
-"""The message catalogue of the events platform. See ``groundwork.i18n.catalogue`` for what its functions do."""
+"""The message catalogue of the events platform. ``groundwork.i18n.catalogue`` documents its functions."""
 
 from pathlib import Path
 from typing import Final

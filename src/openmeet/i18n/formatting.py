@@ -29,7 +29,7 @@ iso = formatting.iso
 number = formatting.number
 
 
-# For dates up to two months ahead, nobody mistakes January for last January.
+# For dates up to two months ahead, the year is obvious: nobody mistakes next January for last January.
 _NEAR: Final = timedelta(days=62)
 
 

@@ -13,7 +13,7 @@ _UNDERSTOOD = ("en", "es", "fr", "de")
 # Codes in the table that are not languages: undetermined, multiple, none.
 _NO_LANGUAGES = frozenset({"und", "mul", "zxx", "mis", "root"})
 
-# Languages whose names for themselves are understood.
+# Languages whose native names are understood.
 _BY_OWN_NAME = (
     "ar bg bn ca cs cy da de el en es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kn ko lt lv mk ml mr ms mt nb"
     " nl pa pl pt ro ru sk sl sq sr sv sw ta te th tr uk ur uz vi zh zu"

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 _DEEPER = 2
 _DEEPEST = 6
 
-# The limit of our own form. Longer texts come only from the network.
+# The limit of our own form. Longer texts only come from other apps.
 _MAX_MARKDOWN = 20_000
 _MAX_BRACKETS = 400
 # Emphasis, code, escapes and entities each produce at least one token. The longest texts that people write have a few
@@ -44,7 +44,7 @@ _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _ADDRESS = re.compile(r"https?://[^\W_][^\s<>\"`]*")
 _LAST_MARKS = frozenset(".,;:!?'*_]}…")
 
-# Letters that do not decompose in Unicode, and how people type them without that key.
+# Letters that do not decompose in Unicode, and the replacements that people type on other keyboards.
 _WITHOUT_MARKS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).disable(["image", "html_block", "html_inline"])

@@ -13,7 +13,7 @@ _LANGUAGES = ("en", "es", "fr", "de")
 # Codes in the table that are not countries: they are reserved for unions, for tests and for "unknown".
 _NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 
-# Common names that no table has.
+# Common names that are missing from the tables.
 _ALSO_CALLED = {
     "america": "US",
     "czech republic": "CZ",

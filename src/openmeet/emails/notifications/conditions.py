@@ -99,7 +99,7 @@ def if_not_gone(_: Payload, present: Present) -> bool:
 
 
 def if_not_only_cancelled(_: Payload, present: Present) -> bool:
-    """Whether news about a series still matters: it does not if the same e-mail says that this date was cancelled."""
+    """Whether news about a series still matters. It does not if the same e-mail says that this date was cancelled."""
     event = present.event
     if event is None or event.is_gone:
         return False
@@ -119,8 +119,8 @@ def if_offered(payload: Payload, present: Present) -> bool:
 
 
 def if_waiting_again(payload: Payload, present: Present) -> bool:
-    """Whether a withdrawn offer is worth mentioning: not if the same e-mail contains the offer, because then the person
-    never knew of it.
+    """Whether to mention a withdrawn offer: not if the same e-mail contains the offer, because the person never
+    received it.
     """
     return coming(payload, present) and present.is_waiting and "seat_offered" not in present.together
 
@@ -179,7 +179,7 @@ def _if_decided(payload: Moderated, present: Present) -> bool:
 
 
 def _if_last_status(kind: str) -> Callable[[DatesChanged, Present], bool]:
-    """Make a condition that fails if the series was paused and resumed again in the same e-mail."""
+    """Make a condition that is false if the series was paused and resumed again in the same e-mail."""
 
     def is_last(payload: DatesChanged, present: Present) -> bool:
         both = [one for one in present.together if one in {"series_paused", "series_resumed"}]
@@ -203,12 +203,12 @@ def _if_back(payload: DatesChanged, present: Present) -> bool:
 
 
 def _is_useful(payload: DatesChanged, present: Present) -> bool:
-    """Whether anybody still needs to know: not if this date is over, unless other dates changed with it."""
+    """Whether the news still matters: it does not if this date is over, unless other dates changed with it."""
     return bool(payload.others) or not present.is_over
 
 
 def _if_answered(payload: NewAnswer, present: Present) -> bool:
-    """Whether the RSVP is still worth reporting, which it is even after the event."""
+    """Whether the RSVP still has to be reported. The event may be over, but it must take place."""
     return payload.person_id is not None and present.takes_place
 
 
@@ -277,7 +277,7 @@ _MAY_READ: Final[Mapping[str, Callable[[Any, Present], bool]]] = {
 
 
 def still_true(kind: NotificationKind[Any], payload: Payload, present: Present) -> bool:
-    """Whether a notification is still true, and so worth mailing."""
+    """Whether a notification still applies and should be mailed."""
     return _STILL_TRUE.get(kind.name, coming)(payload, present)
 
 

@@ -260,9 +260,10 @@ async def _stories_of_chats(
 
 
 def _way_there(one: Notification, chat: ChatPresent, back: str, *, has_account: bool) -> tuple[str, str] | None:
-    """The path and label of the link below a chat notification; None if the recipient can open no page about it.
+    """The path and label of the link below a chat notification; None if there is no page that the recipient can open.
 
-    ``back``: the path of the reply page, which needs no sign-in. The page about a moderator's decision does need one.
+    ``back``: the path of the reply page, which needs no sign-in. The page about a moderator's decision does need a
+    sign-in.
     """
     if one.kind is kinds.CHAT_SANCTIONED and not has_account and not chat.may_read:
         return "/help", gettext("Ask the people who run this site")

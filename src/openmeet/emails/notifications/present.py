@@ -1,4 +1,4 @@
-"""Load everything that the texts of one person's notifications need, as it is now, in a handful of queries."""
+"""Load all current data that the texts of one person's notifications need. Uses few queries."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

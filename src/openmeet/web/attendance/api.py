@@ -187,8 +187,7 @@ def _rsvp_request(wanted: AnswerInput) -> RsvpRequest:
 
 
 async def _require_match(request: Request, tx: Transaction, caller: Caller) -> None:
-    """Check ``If-Match`` against the caller's RSVP. The event is locked, so the RSVP cannot change during the request.
-    """
+    """Check ``If-Match`` against the caller's RSVP. The event is locked, so the RSVP cannot change during the request."""
     if "if-match" in request.headers:
         event = await lock_by_slug(tx, EventSlug(request.path_params["slug"]))
         mine = await queries.find(tx, event.id, caller.user_id) if event else None

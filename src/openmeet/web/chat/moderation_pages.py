@@ -1,5 +1,4 @@
-"""Moderation pages: report a message or object to a removal. Hosts also see open reports and objections, and the log.
-"""
+"""Moderation pages: report a message or object to a removal. Hosts also see open reports and objections, and the log."""
 
 from typing import Final
 

@@ -225,8 +225,7 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
 
 
 async def events_page(reader: Reader, request: Request, found: list[Event], limit: int) -> EventList:
-    """One page of a list. The caller has read one event more than the limit, to find out whether there is a next page.
-    """
+    """One page of a list. The caller has read one event more than the limit, to find out whether there is a next page."""
     cursor = event_lists.pack(event_lists.position_of(found[limit - 1])) if len(found) > limit else None
     return EventList(await details_of(reader, request, found[:limit]), cursor)
 

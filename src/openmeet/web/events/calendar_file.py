@@ -1,5 +1,4 @@
-"""One event as a calendar file, with the details of the place that the reader may know. Join links are never included.
-"""
+"""One event as a calendar file, with the details of the place that the reader may know. Join links are never included."""
 
 from dataclasses import replace
 from urllib.parse import quote, urlsplit

@@ -18,8 +18,7 @@ _WHO: Final[Mapping[str, LazyText]] = {
 
 
 def section_summaries(typed: Mapping[str, str]) -> dict[str, str]:
-    """For each section, one line about the values typed in it, whether they are valid or not. Empty if there are none.
-    """
+    """For each section, one line about the values typed in it, whether they are valid or not. Empty if there are none."""
     return {
         "clock": _listed(
             [gettext("Whole days") if typed.get("all_day") else "", typed.get("time_zone", "").replace("_", " ")]

@@ -356,8 +356,7 @@ async def _sync_context(
 
 
 async def _announced(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> Response:
-    """Page for visitors with the link to an announced event: the content of its public record, and how to get access.
-    """
+    """Page for visitors with the link to an announced event: the content of its public record, and how to get access."""
     group = await groups.by_id(reader, event.group.id) if event.group else None
     role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
     context = view.date_words_of(event, reader.now) | {

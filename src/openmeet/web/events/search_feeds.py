@@ -69,8 +69,7 @@ async def public_search(
 
 
 async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
-    """The events of the search, and the time at which the feed changed. Raises InvalidForm, which names invalid fields.
-    """
+    """The events of the search, and the time at which the feed changed. Raises InvalidForm, which names invalid fields."""
     async with database_of(request).reader() as reader:
         typed, found = await public_search(request, reader, MOST)
         changed = feeds.changed_at(found, reader.now)

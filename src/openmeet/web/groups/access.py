@@ -52,7 +52,7 @@ class GroupAccess:
 
     @property
     def tabs(self) -> list[Tab]:
-        """The tabs that the viewer needs often. At most five, which fit into one line on a phone."""
+        """The tabs that the viewer needs often. At most five fit into one line on a phone."""
         found = [Tab(self.path, gettext("Group")), Tab(f"{self.path}/events", gettext("Events"))]
         if self.member is not None and not self.group.is_read_only:
             found.append(Tab(f"{self.path}/chat", gettext("Chat")))
@@ -62,7 +62,7 @@ class GroupAccess:
 
     @property
     def rare_tabs(self) -> list[Tab]:
-        """The tabs that the viewer rarely needs and that have nothing waiting for them."""
+        """The tabs that the viewer rarely needs and that have no waiting items."""
         return [one for one in self._rare if not one.count]
 
     @property
@@ -91,7 +91,7 @@ async def see(reader: Reader, request: Request, action: GroupPermission | None =
 
 
 async def see_as_stranger(reader: Reader, request: Request) -> Group:
-    """The public view of the group in the path, no matter who asks. Raises NotFound."""
+    """The public view of the group in the path, regardless of the caller. Raises NotFound."""
     group, _ = await actions.visible(reader, slug_of(request), None)
     return group
 

@@ -87,7 +87,7 @@ class AddressOutput(msgspec.Struct, rename="camel"):
 
 
 class GroupLogLine(msgspec.Struct, rename="camel"):
-    """One line of the log. ``note`` is the subject of the line if that is not a user."""
+    """One line of the log. ``note`` is the object of the action if that is not a user."""
 
     id: str
     act: str

@@ -53,7 +53,9 @@ _ABOUT = {
 
 @dataclass(frozen=True, slots=True)
 class ActivityRow:
-    """A row of the activity log. ``what`` follows the name of ``who``. ``is_by_clock``: the site did it, not a person."""
+    """A row of the activity log. ``what`` is the rest of the sentence after ``who``. ``is_by_clock``: the site acted
+    automatically.
+    """
 
     when: Markup
     who: str

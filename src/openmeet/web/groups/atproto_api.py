@@ -22,8 +22,8 @@ class NameInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class NameOutput(msgspec.Struct, rename="camel"):
-    """Whether the caller publishes their membership of a group. ``state`` is the state of the membership record; null
-    if none was ever requested. ``asksPermission`` means that the PDS must grant permission first.
+    """Whether the caller publishes their membership of a group. ``state`` is the state of the membership record. It is
+    null if none was ever requested. ``asksPermission`` means that the PDS must grant permission first.
     """
 
     is_public: bool

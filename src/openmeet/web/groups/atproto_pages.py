@@ -50,8 +50,9 @@ class OwnName:
 
 @dataclass(frozen=True, slots=True)
 class OnTheNetwork:
-    """``merged`` is the number of merge decisions about the group's record. ``handle`` is the handle of its own
-    repository: empty while that is being created, None if it has none. ``problem`` says why creating it failed.
+    """``merged`` is the number of merge decisions about the group's record. ``handle`` is the handle of the group's own
+    repository. It is empty while the repository is being created, and None if the group has none. ``problem`` says why
+    creating it failed.
     """
 
     share: Share
@@ -68,7 +69,7 @@ class OnTheNetwork:
 
 
 async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
-    """The group's presence on the network, for everyone who may see the group."""
+    """The group's publication status and record, for everyone who may see the group."""
     group, on = seen.group, await switches(reader)
     speaker = record_holder_of(group)
     share = Share.ALL if group.is_read_only else share_of(group)
@@ -190,7 +191,7 @@ async def see_network(reader: Reader, request: Request) -> GroupAccess:
 
 
 def _confirmed_handle(typed: dict[str, str], keeper: Keeper) -> str:
-    """The handle from the form. Raises InvalidInput unless the box that confirms it is ticked."""
+    """The handle from the form. Raises InvalidInput unless the checkbox that confirms it is selected."""
     if typed.get("publish") != "yes":
         raise InvalidInput("publish", GroupReason.YES_NEEDED)
     return check_handle(typed.get("handle", ""), keeper.handle_domain)

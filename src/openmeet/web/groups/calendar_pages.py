@@ -38,8 +38,8 @@ from openmeet.web.site.tenant_routing import database_of
 async def calendar_file(
     reader: Reader, group: Group, public_url: str, *, member: UserId | None, runs: bool
 ) -> tuple[bytes, Instant]:
-    """The file, and when it changed. ``member`` is the reader if they are a member. ``runs``: they are an admin of the
-    group.
+    """The file, and the time of its last change. ``member`` is the reader if they are a member. ``runs``: they are an
+    admin of the group.
     """
     start, end = Instant(reader.now - group_feed.PAST), Instant(reader.now + group_feed.AHEAD)
     series = await _whole_series(reader, group.id, start, member=member, runs=runs)
@@ -65,7 +65,7 @@ async def _whole_series(
 
 
 def _may_see(series: Series, member: UserId | None, *, is_kept_away: bool) -> bool:
-    """The same rule as in the group's lists: strangers see public events. Members see all except those restricted to
+    """The same rule as in the group's lists. Non-members see public events. Members see all except events restricted to
     the host.
     """
     if member is None:

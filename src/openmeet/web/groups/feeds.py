@@ -1,4 +1,5 @@
-"""A group as a calendar file and as a feed: what everyone who can see the group may read, and never a join link.
+"""A group as a calendar file and as a feed. Both contain what everyone who can see the group may read, and never a join
+link.
 
 In the calendar, each series is one event with its rule, plus one event for each date that differs or is cancelled.
 Source: RFC 5545 (through ``icalendar``). The output is deterministic, so the ETag of an unchanged file stays the same.
@@ -18,7 +19,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.events.feeds import Feed
 from openmeet.web.series import feeds
 
-# Calendar programs keep events that they have read, so events long past are left out.
+# Calendar programs keep events that they have read, so long-past events are left out.
 PAST = 366 * DAY
 AHEAD = 2 * 366 * DAY
 MOST = 2_000
@@ -37,8 +38,8 @@ def calendar_of(
 ) -> bytes:
     """The file of these series and single events, with their SEQUENCE numbers (``calendar_uids``).
 
-    ``is_public`` selects the file for strangers, whose URL is not secret. Followed events of other hosts say so in
-    their text.
+    ``is_public`` selects the public file, whose URL is not secret. The text of an event of a followed host says that
+    another host holds it.
     """
     host = urlsplit(public_url).hostname or "localhost"
     entries = [entry for one in series for entry in feeds.entries_of(one, numbers, now, public_url)]
@@ -63,5 +64,5 @@ def feed_of(group: Group, public_url: str, kind: str) -> Feed:
 
 
 def is_own(group: Group, event: Event) -> bool:
-    """Whether the group hosts the event. Otherwise the group follows its host."""
+    """Whether the group hosts the event. Otherwise the group follows the host of the event."""
     return event.group is not None and event.group.id == group.id

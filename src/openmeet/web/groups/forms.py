@@ -39,7 +39,7 @@ class GroupSubmission:
     announces_events: str = ""
 
 
-# The value of a ticked checkbox.
+# The value of a selected checkbox.
 ON = "on"
 
 TICKS = ("sync_enabled", "announces_events")

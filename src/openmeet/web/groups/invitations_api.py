@@ -80,7 +80,7 @@ class MailsOutput(msgspec.Struct, rename="camel"):
 
 
 class InvitedGroupOutput(msgspec.Struct, rename="camel"):
-    """What an invited person can read before accepting."""
+    """The information that an invited person can read before accepting."""
 
     group_name: str
     group_description: str

@@ -1,4 +1,4 @@
-"""Group ownership, as JSON: transfer offers, succession if the owner is absent, taking over."""
+"""Group ownership, as JSON: transfer offers, takeover if the owner is absent."""
 
 from collections.abc import Awaitable, Callable
 

@@ -203,7 +203,7 @@ async def serve_json(request: Request) -> Response:
 
 
 async def _news(request: Request, kind: str) -> Response:
-    """The newest events in the public view, because feed readers have no session and pass on what they read."""
+    """The newest events in the public view, because feed readers have no session and republish what they read."""
     async with database_of(request).reader() as reader:
         group = await see_as_stranger(reader, request)
         moved = elsewhere(request, group)

@@ -48,7 +48,7 @@ class GroupDeletionPlanned(msgspec.Struct, rename="camel"):
     """What happens if the group is deleted. ``events`` is the number of upcoming events. They stay with their hosts.
 
     ``eventsForMembers`` of them become visible to their hosts only. ``members`` is the number of other members, and
-    ``wait`` the number of people waiting for approval. All of them lose the group.
+    ``wait`` the number of people waiting for approval. All these people lose access to the group.
     """
 
     events: int
@@ -127,19 +127,19 @@ class MemberList(msgspec.Struct, rename="camel"):
 
 
 class JoinInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The reply to the group's question, if there is one."""
+    """The reply to the group's question, if the group has one."""
 
     answer: str = ""
 
 
 class RoleInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A role below the caller's own."""
+    """A role that is lower than the caller's own."""
 
     role: GrantedName
 
 
 class Decision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Requests to decide at once."""
+    """Requests to decide in one call."""
 
     user_ids: list[str]
     lets_in: bool

@@ -161,10 +161,10 @@ async def change_follows(request: Request) -> Response:
 
 
 async def _did_of(request: Request, typed: str) -> str:
-    """Resolve a handle to a DID: from the accounts known here, otherwise through the handle’s domain. Text that is not
-    a handle is returned unchanged.
+    """Resolve a handle to a DID: from the accounts known to this site, otherwise through the handle’s domain. Text that
+    is not a handle is returned unchanged.
 
-    Raises InvalidForm if no account has this handle, and whatever ``see`` raises for people who may not follow.
+    Raises InvalidForm if no account has this handle. Also raises the errors of ``see``, for people who may not follow.
     """
     try:
         name = parse_handle(typed.strip().removeprefix("@").lower())

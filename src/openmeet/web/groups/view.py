@@ -170,7 +170,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: FormState, public_ur
     is_member = seen.may(GroupPermission.VIEW)
     mine = None if viewer is None else await queries.find_member(reader, group.id, viewer)
     coming = await shown_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
-    # If a single series is all there is, show its dates instead of the next one alone.
+    # If the group has a single series and nothing else, show the dates of that series instead of only the next one.
     is_one_series = len(coming) == 1 and coming[0].group is not None and coming[0].place_in_series is not None
     if is_one_series:
         coming = await coming_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
@@ -297,7 +297,7 @@ def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Grou
 async def days_of(
     reader: Reader, seen: GroupAccess, events: Sequence[Event], public_url: str, *, once_per_series: bool = False
 ) -> list[ListedDay]:
-    """Events grouped by day. With ``once_per_series``, each event stands for its series, and the other dates are
+    """Events grouped by day. With ``once_per_series``, each series is represented by one event, and its other dates are
     counted.
     """
     further = await further_dates(reader, events) if once_per_series else {}
@@ -337,7 +337,7 @@ def day_label(at: Instant, group: Group, now: Instant | None = None) -> str:
 
 
 def passes_on_label(group: Group) -> str:
-    """The day on which ownership passes on. Empty if nobody has claimed it."""
+    """The day on which ownership is transferred. Empty if nobody has claimed it."""
     asked = group.succession
     return "" if asked is None else day_label(Instant(asked.asked_at + group.succession_plan.wait), group)
 

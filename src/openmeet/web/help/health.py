@@ -17,8 +17,8 @@ LATE: Final = 15 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class PartHealth:
-    """The health of one part of the site. ``late_since`` is when the oldest overdue item was due. None if nothing is
-    late.
+    """The health of one part of the site. ``late_since`` is the time at which the oldest overdue item was due. None if
+    nothing is overdue.
     """
 
     late_since: Instant | None
@@ -47,8 +47,8 @@ async def reading_health(sync_dependencies: SyncDependencies | None) -> PartHeal
 
 
 async def site_health(reader: Reader, reading: PartHealth | None = None) -> SiteHealth:
-    """The health of the site. Failed jobs and records are not counted: each concerns one person, and operators have
-    their own page for them.
+    """The health of the site. Failed jobs and records are not counted: each concerns one person, and operators see them
+    on their own page.
     """
     (mail,) = await reader.fetch(
         "select min(due_at) as oldest from outbox_jobs where kind = :kind and state = :state and due_at < :late",

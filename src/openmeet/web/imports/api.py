@@ -59,10 +59,10 @@ class FoundEvent(msgspec.Struct, rename="camel"):
     """One parsed event. ``changes`` is the number of single dates that differ from the rule. Only events that are
     ``new`` are imported.
 
-    ``looksLike`` is the path of an event of the caller that is probably the same, or empty. Such an event is imported
-    only if the request names it. ``differences`` lists changes since the event at ``path`` was imported; they are
-    applied only if the request names the event. In them, ``dates`` counts changed single dates, and ``status`` means
-    that the event is cancelled.
+    ``looksLike`` is the path of an event of the caller that is probably the same, or empty. An event with ``looksLike``
+    is imported only if the request names it. ``differences`` lists changes in the file since the event at ``path`` was
+    imported. They are applied only if the request names the event. In them, ``dates`` counts changed single dates, and
+    ``status`` means that the event is cancelled.
     """
 
     uid: str
@@ -81,10 +81,10 @@ class FoundEvent(msgspec.Struct, rename="camel"):
 
 
 class FoundPerson(msgspec.Struct, rename="camel"):
-    """One row of a list. ``problem`` says why it is skipped.
+    """One row of a list. ``problem`` says why the row is skipped.
 
-    ``meansNo`` means that, according to their ``status``, they are not coming. They are added only if the request names
-    them.
+    ``meansNo`` means that, according to their ``status``, the person is not coming. They are added only if the request
+    names them.
     """
 
     line: int
@@ -139,10 +139,10 @@ class ImportOutput(msgspec.Struct, rename="camel"):
 
 
 class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``events`` are the UIDs to import. Null means all new ones that have no likely duplicate.
+    """``events`` are the UIDs to import. Null means all new events that have no likely duplicate.
 
-    ``updates`` are the UIDs of events that were imported before and whose ``differences`` to apply. ``people`` are line
-    numbers of a list to add. Null means all new ones except those whose status means that they are not coming.
+    ``updates`` are the UIDs of previously imported events to which to apply the ``differences``. ``people`` are line
+    numbers of a list to add. Null means all new people except those whose status means that they are not coming.
     ``timeZone`` is used for events with no time zone or an unknown one. Null keeps the zone in the preview.
     """
 
@@ -232,7 +232,7 @@ def _differences(update: Update | None) -> list[DifferenceOutput]:
 
 
 async def invite(request: Request) -> Response:
-    """Send the invitation to everyone on the list of this import's event or group who has not had one yet."""
+    """Send the invitation to everyone on the list of this import's event or group who has not been sent one yet."""
     caller = caller_of(request)
     wanted = await read_json(request, InvitationsInput)
     arrived = await _import(request, caller)

@@ -21,8 +21,8 @@ _LETTERS: Final = 200
 
 
 class ImportDifference(NamedTuple):
-    """One difference: the field's label, its value here, and its value in the file. ``is_edited_here``: it was changed
-    here too.
+    """One difference: the field's label, its value on this site, and its value in the file. ``is_edited_here``: it was
+    changed on this site too.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""Accept an upload (a file, a text or a URL): parse it, and store it only if it can be parsed."""
+"""Accept an upload (a file, a text or a URL) and parse it. The upload is stored only if it can be parsed."""
 
 from functools import partial
 
@@ -25,8 +25,8 @@ _BEGINNING = b"BEGIN:VCALENDAR"
 async def receive_import(
     request: Request, caller: Caller, target: InvitationTarget | None, *, url: str, content: bytes, name: str
 ) -> ImportId:
-    """Store the upload for a week. ``target`` is the event or group that contacts are for; None for events. Raises the
-    errors of fetching and parsing.
+    """Store the upload for a week. ``target`` is the event or group that contacts are for. It is None for events.
+    Raises the errors of fetching and parsing.
     """
     workers = workers_of(request, caller.user_id)
     medium, what, source = Medium.ICS, What.EVENTS, name

@@ -16,7 +16,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class InvitationPreviewOutput(msgspec.Struct, rename="camel"):
-    """What the invitation is for: an event (``guests``) or a group (``members``). Includes the inviter's message."""
+    """The event (``guests``) or group (``members``) of the invitation. Includes the inviter's message."""
 
     what: Literal["guests", "members"]
     title: str

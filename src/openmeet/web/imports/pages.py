@@ -108,7 +108,7 @@ async def show(request: Request) -> Response:
 
 
 async def import_upload(request: Request) -> Response:
-    """Import the upload. If the button says so, set the time zone of events or the columns of a list instead."""
+    """Import the upload. With other buttons, set the time zone of events or the columns of a list instead."""
     caller = caller_of(request)
     typed = await read_form(request, max_fields=600)
     async with database_of(request).reader() as reader:
@@ -149,8 +149,8 @@ async def show_list(request: Request) -> Response:
 
 
 async def send(request: Request) -> Response:
-    """Invite everyone on the list who has not been invited yet. Sends nothing if their number is no longer the one on
-    the page.
+    """Invite everyone on the list who has not been invited yet. Sends nothing if the number of recipients has changed
+    since the page was shown.
     """
     caller = caller_of(request)
     typed = await read_form(request)

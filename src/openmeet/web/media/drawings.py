@@ -1,5 +1,5 @@
-"""PNG pictures that take a while to draw. A worker process draws them, once for all requests that wait for the same
-picture.
+"""PNG pictures that take a while to draw. Worker processes draw them. Concurrent requests for the same picture share
+one drawing.
 
 A thread would not work: the renderer holds the GIL, so every other request would wait for each drawing.
 """

@@ -1,4 +1,4 @@
-"""Serve pictures: immutable bytes, for anyone who has the URL, and only ever as an image."""
+"""Serve pictures: immutable bytes, for anyone who has the URL, always with an image media type."""
 
 import re
 from functools import partial
@@ -45,7 +45,7 @@ async def show(request: Request) -> Response:
     key = request.path_params["key"]
     if _KEY.fullmatch(key) is None:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    # Checked before the store: an unknown size is 404 also on a site that stores no pictures.
+    # Checked before the store is accessed, so an unknown size also gives 404 on a site that stores no pictures.
     requested_size(request)
     return await serve_picture(request, store_of(request), key, partial(blob_key, key), IMMUTABLE)
 

@@ -12,7 +12,8 @@ from openmeet.domain.media.reasons import MediaReason
 
 SafeHeaders = Mapping[str, str]
 
-# Sent with every picture. Browsers never treat it as anything else, and search engines index the page instead of the file.
+# Sent with every picture. Browsers never treat it as another media type, and search engines index the page instead of
+# the file.
 INERT: SafeHeaders = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; sandbox",
@@ -62,6 +63,6 @@ async def serve_picture(
 
 
 def _at_least(size: Size) -> list[Size]:
-    """The size itself and the larger ones, the smallest first: pictures from an older version lack some sizes."""
+    """The size itself and the larger ones, the smallest first. Pictures from an older version lack some sizes."""
     sizes = list(Size)
     return sizes[sizes.index(size) :: -1]

@@ -71,8 +71,8 @@ async def save_sent(
 def form_of(
     picture: Picture | None, address: str, *, back: str, typed: FormState, theirs: bool = False
 ) -> dict[str, object]:
-    """The context of ``media/picture_form.html`` for the object at this path. ``theirs``: another app has set a
-    picture.
+    """The context of ``media/picture_form.html`` for the object at this path. ``theirs``: the picture was set by
+    another app.
     """
     return {
         "picture": picture,
@@ -86,7 +86,7 @@ def form_of(
 
 
 def store_of(connection: HTTPConnection) -> BlobStore:
-    """The site's picture store; Unavailable if it has none."""
+    """The site's picture store. Raises Unavailable if the site has none."""
     found = services(connection).pictures
     if found is None:
         raise Unavailable(MediaReason.KEEPS_NO_PICTURES)

@@ -145,7 +145,7 @@ class ActMade(msgspec.Struct, rename="camel"):
 
 
 class HeldNewcomersInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Newcomers that are held because many arrived at once, from one host (``bsky.network``) or from all hosts."""
+    """Newcomers that are held because many of them arrived at once, from one host (``bsky.network``) or from all hosts."""
 
     act: Literal["accept", "block"]
     host: str = ""
@@ -153,7 +153,7 @@ class HeldNewcomersInput(msgspec.Struct, rename="camel", forbid_unknown_fields=T
 
 
 class WaitingDecided(msgspec.Struct, rename="camel"):
-    """The number of newcomers decided about, at most 200 per request."""
+    """The number of newcomers decided in this request, at most 200."""
 
     number: int
 
@@ -183,7 +183,7 @@ class ModerationLogOutput(msgspec.Struct, rename="camel"):
 
 
 class PolicyInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Which content is held before it is shown. The page of the site's rules explains the fields."""
+    """Rules for holding content before it is shown. The page of the site's rules explains the fields."""
 
     holds_first_events: bool
     new_account_days: int

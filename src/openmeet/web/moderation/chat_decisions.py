@@ -27,7 +27,7 @@ async def decide(
     tx: Transaction, moderator: Caller, message: ChatMessageId, act: SiteDecision, reason: str, sealer: Sealer
 ) -> None:
     """Decide about a message, or about whether its author may stay in that chat. The caller has checked that
-    ``moderator`` is one.
+    ``moderator`` is a moderator.
 
     Raises NotFound if nothing was reported to the moderators or there is nobody to ban. Also raises InvalidForm,
     InvalidInput, Refused.

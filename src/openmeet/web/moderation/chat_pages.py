@@ -1,7 +1,7 @@
-"""Chat messages reported to the site\u2019s moderators: the list, and one message with its context.
+"""Chat messages reported to the site's moderators: the list, and one message with its context.
 
 Moderators see a message only if it was reported to them, with a few messages around it. They decide about the message
-and whether its author may stay in that room. Their actions are written to the room\u2019s log.
+and whether its author may stay in that room. Their actions are written to the room's log.
 """
 
 from collections.abc import Sequence
@@ -134,7 +134,8 @@ async def _show_message(request: Request, typed: FormState, status: int = 200) -
                 now=reader.now,
                 may_write=False,
                 is_linked=False,
-                # Moderators see pictures of the reported message only. Of the other messages they see the text.
+                # Moderators see the pictures of the reported message only. For the other messages they see only the
+                # text.
                 pictures_at=pictures_at if one.id == message_id else "",
             )
             for one in near
@@ -175,7 +176,9 @@ async def _show_message(request: Request, typed: FormState, status: int = 200) -
 
 
 async def show_picture(request: Request) -> Response:
-    """A picture of a reported message. Available for a removed message as long as it can be restored. Raises NotFound."""
+    """A picture of a reported message. If the message was removed, the picture is available while the message can be
+    restored. Raises NotFound.
+    """
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         reports = (await objections.reports_to_site(reader, [_id(request)])).get(_id(request), [])

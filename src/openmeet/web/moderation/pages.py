@@ -102,7 +102,7 @@ async def _show_listed(
 
 
 async def find(request: Request) -> Response:
-    """Redirect to the page of an account or host to block. It does not have to be known here."""
+    """Redirect to the page of an account or host to block. The account or host may be unknown to this site."""
     typed = await read_form(request)
     named = typed.get("subject", "").strip()
     try:
@@ -120,7 +120,7 @@ async def find(request: Request) -> Response:
 
 
 async def decide_waiting(request: Request) -> Response:
-    """Show or block all newcomers that are held because they arrived together."""
+    """Show or block all newcomers that are held because many of them arrived together."""
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)

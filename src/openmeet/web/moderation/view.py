@@ -25,7 +25,7 @@ from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import ReportedSubject
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 
-# Maximum number of reports read per subject. A subject with more is a clear case.
+# Maximum number of reports read per subject. If there are more, moderators do not need the rest for a decision.
 MOST_REPORTS: Final = 500
 # Number of a newcomer's events that are shown for a decision.
 MOST_SHOWN: Final = 5
@@ -245,7 +245,7 @@ def next_after(found: Sequence[ModerationStatus], limit: int) -> str:
 # Maximum number of subjects per page of held content. Once some are decided, the next ones appear.
 MOST_LISTED: Final = 25
 
-# Selects, for each subject, the latest label in force that hides it.
+# For each subject, selects the latest valid label that hides it.
 _IS_NEWEST: Final = """
     l.hides = 1 and l.negated = 0 and not exists (
       select 1 from labels lo where lo.subject = l.subject and lo.hides = 1 and lo.negated = 0
@@ -256,8 +256,8 @@ _IS_NEWEST: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The labels of one subject. ``is_held``: they hide the subject, or the events that the account hosts, from
-    everyone else.
+    """The labels of one subject. ``is_held``: the labels hide the subject, or the events that the account hosts, from
+    other people.
     """
 
     words: list[tuple[str, Instant]]
@@ -284,7 +284,8 @@ async def waiting(reader: Reader, page: Page) -> tuple[list[Subject], str | None
     """One page of accounts and events that labels hide, and the cursor. Events of a labelled account are listed with
     the account.
 
-    Latest label first. Each subject is read at its latest label, so that the database can stop at the end of the page.
+    Latest label first. Each subject is read only at its latest label. This lets the database stop at the end of the
+    page.
     """
     rows = await reader.fetch(
         f"""

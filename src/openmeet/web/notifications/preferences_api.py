@@ -40,7 +40,7 @@ class TopicPreference(msgspec.Struct, rename="camel", forbid_unknown_fields=True
 class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """All preferences. ``ownAnswers`` are e-mailed at once or not at all, and never appear in the list. Quiet hours are
     ``HH:MM`` in ``timeZone``; set both or neither. ``digestHour`` is 0 to 23. ``chat`` covers mentions and replies,
-    ``direct`` questions to hosts and their answers, ``rooms`` unread messages.
+    ``direct`` covers questions to hosts and their answers, and ``rooms`` covers unread messages.
     """
 
     changes: TopicPreference

@@ -139,7 +139,7 @@ async def serve_json(request: Request) -> Response:
 
 
 async def _feed(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
-    """A host's public events, as a stranger sees them."""
+    """A host's public events, as an anonymous visitor sees them."""
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
         person = await queries.seen(reader, _id(request))
@@ -167,7 +167,7 @@ async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list
 
 
 async def _person(reader: Reader, user_id: UserId, viewer: UserId | None) -> tuple[User, bool]:
-    """The host, and whether other people can see the profile. People always see their own. Raises NotFound."""
+    """The host, and whether other people can see the profile. The host can always see it. Raises NotFound."""
     found = await queries.host(reader, user_id)
     if found is not None:
         return found, True

@@ -1,4 +1,4 @@
-"""Report something, block or mute somebody, and the lists of one's own blocks and mutes."""
+"""Report something, block or mute somebody, and the lists of the user's own blocks and mutes."""
 
 from typing import Final
 
@@ -158,7 +158,7 @@ async def _show_report(request: Request, typed: FormState, *, status: int = 200)
         "owner": owner,
         "is_own": owner is None,
         "is_known": known is not None,
-        # Shown after a report: what happens next, and what the reporter can do themselves.
+        # Shown after a report: what happens next, and what the reporter can do in addition.
         "is_sent": known is not None and not typed.problems and "sent" in request.query_params,
         "safety_path": PATH,
         "keeps_away": keeps_away,

@@ -26,7 +26,7 @@ _LETTER: Final = 7.4
 _NAME_LETTER: Final = 6.8
 _NAME_HEIGHT: Final = 18
 _SCALE_PIXELS: Final = 110
-# Minimum number of rings between the centre and the nearer edge.
+# Minimum number of rings between the centre and the nearest edge.
 _FEWEST_RINGS: Final = 2
 # Assumed population density, which turns a town's population into the area of its tint.
 _PEOPLE_PER_KM2: Final = 13_000
@@ -94,7 +94,7 @@ class Pin:
 
     @property
     def is_one_spot(self) -> bool:
-        """True if all events are at the same position, so that zooming in would not separate them."""
+        """True if all events are at the same position. In that case zooming in would not separate them."""
         return len({one.position for one in self.events}) == 1
 
 

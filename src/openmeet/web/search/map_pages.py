@@ -30,7 +30,7 @@ _MOST_NAMES: Final = 160
 _TILE_SECONDS: Final = 7 * 86_400
 _STEP: Final = 0.5
 _DIGITS: Final = 7
-# Below these numbers of kilometres, a distance is shown in metres, or with one decimal.
+# Distances below the first number of kilometres are shown in metres, and below the second with one decimal.
 _IN_METRES: Final = 0.95
 _IN_TENTHS: Final = 9.95
 # Search radius in kilometres around a place with several events.
@@ -60,7 +60,7 @@ class MapControl:
 
 @dataclass(frozen=True, slots=True)
 class MapPicture:
-    """A map of one size. ``name`` identifies the size in the stylesheet. ``ring_words`` has the distance of each ring."""
+    """A map of one size. ``name`` identifies the size in the stylesheet. ``ring_words`` has the distances of the rings."""
 
     name: str
     drawing: Drawing
@@ -101,8 +101,8 @@ async def show_tile(request: Request) -> Response:
 
 
 def of_search(request: Request, events: Sequence[Event], near: Near | None, asked: str) -> MapOfSearch | None:
-    """The map of these events. None if neither the events nor the search say which part of the world to show. ``asked``
-    is the query string of the search, which links keep.
+    """The map of these events. None if neither the events nor the search determine a part of the world to show.
+    ``asked`` is the query string of the search, which the links preserve.
     """
     positions = {event.id: found for event in events if (found := position_of(event)) is not None}
     shown = [_map_event(event, positions[event.id]) for event in events if event.id in positions]
@@ -136,9 +136,7 @@ def _overview_label(request: Request) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """The distance of an event from the searched place. ``label`` is in words and only as exact as the event's
-    position.
-    """
+    """The distance of an event from the searched place. ``label`` is text, as precise as the event's position."""
 
     kilometres: float
     label: str
@@ -261,7 +259,9 @@ def _at(view: MapView, asked: str) -> str:
 
 
 def _area_path(request: Request, view: MapView, asked: str) -> str:
-    """The URL of a search around the centre of the visible area, out to its nearer edge, named after the nearest place."""
+    """The URL of a search around the centre of the visible area. Its radius reaches the nearest edge. The search is
+    named after the nearest place.
+    """
     gazetteer = services(request).places
     place = None if gazetteer is None else gazetteer.nearest(view.latitude, view.longitude)
     name = "" if place is None else f"{place.name} "

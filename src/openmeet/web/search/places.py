@@ -1,4 +1,4 @@
-"""Place names in searches: which place a typed name means, and how places are labelled."""
+"""Place names in searches: find the place that a typed name means, and label places."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _BY_NUMBER: Final = "geonames:"
 _UNDERSTOOD: Final = ("en", "de", "fr", "es")
 # Each of these look-ups may send a request to another server.
 _ASKED_OUTSIDE: Final = Limit("addresses", 20, 60)
-# Words of a text search mean a place with at least this population, wherever it is.
+# A place named by the words of a text search must have at least this population, unless it is in the reader's country.
 _LARGE: Final = 100_000
 
 
@@ -84,7 +84,7 @@ def meant_place(request: Request, text: str, zone: str) -> Place | None:
 
 
 def typed_name(place: Place, text: str) -> str:
-    """The name by which the user called this place: ``München`` although the list has Munich. If only case or accents
+    """The name that the user typed for this place: ``München`` although the list has Munich. If only case or accents
     differ, the place's own name.
     """
     is_number = text.startswith(_BY_NUMBER)
@@ -108,14 +108,14 @@ class PlaceLink:
 
 @dataclass(frozen=True, slots=True)
 class PlaceLinks:
-    """What a name could mean. ``credit`` is the attribution to show with streets and venues; empty for towns."""
+    """The places that a name can mean. ``credit`` is the attribution to show with streets and venues; empty for towns."""
 
     links: tuple[PlaceLink, ...] = ()
     credit: str = ""
 
 
 async def links(request: Request, typed: Mapping[str, str]) -> PlaceLinks:
-    """A search around each town that ``near`` could mean. If there is no such town, around each street or venue. Raises
+    """A search around each town that ``near`` can mean. If there is no such town, around each street or venue. Raises
     the same errors as ``addresses``.
     """
     near = typed.get("near", "").strip()
@@ -159,8 +159,8 @@ def address_label(address: StreetAddress) -> str:
 
 
 def near_value(place: Place, name: str = "") -> str:
-    """A place as it is stored in a search: ``Berlin @52.52437,13.41053``. Later changes of the place list do not affect
-    its meaning.
+    """The text that a search stores for a place: ``Berlin @52.52437,13.41053``. Later changes of the place list do not
+    affect its meaning.
     """
     return f"{name or place.name} {query.AT}{place.latitude},{place.longitude}"
 

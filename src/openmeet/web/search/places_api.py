@@ -38,7 +38,7 @@ class PlaceOutput(msgspec.Struct, rename="camel"):
 
 
 class PlaceList(msgspec.Struct, rename="camel"):
-    """Places that a name could mean, most likely first. ``credit`` must be shown with them."""
+    """Places that a name can mean, most likely first. ``credit`` must be shown with them."""
 
     places: list[PlaceOutput]
     credit: str
@@ -64,8 +64,8 @@ async def show_place(request: Request) -> Response:
 
 
 def _kept(request: Request) -> dict[str, str]:
-    """Cache headers. Labels are in the reader's language, so shared caches may only keep responses whose language comes
-    from the browser.
+    """Cache headers. Labels are in the reader's language. So shared caches may only store responses whose language was
+    chosen from the browser's request headers.
     """
     whose = "public" if caller_or_none(request) is None else "private"
     return {"cache-control": f"{whose}, max-age=86400", "vary": "Accept-Language"}

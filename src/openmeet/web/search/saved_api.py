@@ -20,7 +20,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 class SearchOutput(msgspec.Struct, rename="camel"):
     """A saved search. ``query`` is the query string of listEvents that gives the same results. ``isOn`` says whether
-    new matches are announced.
+    the caller is notified of new matches.
     """
 
     id: str
@@ -44,7 +44,7 @@ class SearchInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class SearchSwitch(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Whether to announce new matches."""
+    """Whether to notify the caller of new matches."""
 
     is_on: bool
 

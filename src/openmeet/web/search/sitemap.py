@@ -24,7 +24,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 MOST_EVENTS = 20_000
 MOST_GROUPS = 5_000
-# Events that ended longer ago are of no use in search engines.
+# Events that ended longer ago are not useful in search results.
 PAST = 30 * DAY
 
 _XMLNS = "http://www.sitemaps.org/schemas/sitemap/0.9"

@@ -67,7 +67,7 @@ _FROM = Parameter(
 _TO = Parameter("to", "End of the window (exclusive); without it, only the limit applies")
 _LIMIT = Parameter("limit", f"Dates per page, 1 to {MAX_DATES}", shape=int)
 
-# The instant of the next date, and how many dates with the same instant were on earlier pages.
+# The instant of the next date, and the number of dates with that instant on earlier pages.
 _CURSOR_FORM = re.compile(r"([0-9]{1,18})\.([0-9]{1,3})")
 
 
@@ -107,7 +107,7 @@ async def preview(request: Request) -> Response:
     await _spend_on_preview(request)
     body = await read_json(request, TimingInput)
     _, timing = parse.whole_of(parse.untitled(body))
-    # Anyone can call this, and a rule with many times a day takes a third of a second.
+    # Anyone can call this, and a rule with many times per day takes a third of a second.
     explained = partial(summary_of, timing, services(request).clock.now(), PREVIEWED)
     meaning = await workers_of_anybody(request).run(explained)
     return json_response(present.preview_of(timing, meaning))

@@ -27,7 +27,7 @@ async def in_form(
     edited_series: SeriesId | None = None,
     first_event: Event | None = None,
 ) -> list[str]:
-    """The viewer's conflict at each date that a form previews, as text. Empty for dates without one.
+    """The viewer's conflict at each date that a form previews, as text. Empty for dates without a conflict.
 
     ``edited_series`` is the series that is edited. ``first_event`` is the event that becomes the first date.
     """

@@ -19,8 +19,8 @@ from openmeet.recurrence.describe import date_in_words, describe
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# Half a year of a weekly series, so that somebody who plans one in autumn sees which dates fall on the holidays at the
-# end of the year.
+# Half a year of a weekly series. Somebody who plans one in autumn sees which dates fall on the holidays at the end of
+# the year.
 PREVIEWED: Final = 26
 # A form cannot request more dates than this. If a rule has more, the sentence names only the last one.
 _MOST_COUNTED: Final = 10_000
@@ -89,7 +89,7 @@ def dates_ahead(timing: Timing, country: str | None, now: Instant, *, may_skip: 
 def _skipped(pattern: Pattern, meaning: RuleSummary, now: Instant) -> list[datetime]:
     """The skipped dates within the range that is shown."""
     zone = pattern.zone_name or "UTC"
-    # There may be more skipped dates after the last date shown. They are not shown either.
+    # There may be more skipped dates after the last date shown. They are not shown.
     last = meaning.dates[-1].original if len(meaning.dates) == PREVIEWED else None
     return [
         at

@@ -87,7 +87,7 @@ async def change(request: Request) -> Response:
             reason = check_reason(typed.get("reason", ""))
         except InvalidForm as wrong:
             return await _page(request, tx, form_with_problems(typed, wrong), status=400)
-        # A range may now include different dates from those that were shown.
+        # The dates in a range may have changed since they were shown.
         if not typed.get("confirmed") or typed.get("meant", _digest(names)) != _digest(names):
             return await _confirm(request, tx, series, act, names, typed)
         notifies = not typed.get("is_silent")
@@ -164,7 +164,7 @@ _CONFIRMATIONS = {
 
 
 async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> tuple[DateAction, list[str]]:
-    """The action and the selected dates: those that are ticked, and a range. Raises InvalidForm."""
+    """The action and the selected dates: the dates with a selected checkbox, and a range. Raises InvalidForm."""
     wish = typed.get("act", "")
     if wish not in set(DateAction):
         raise InvalidForm({"dates": SeriesReason.ACTION_NEEDED})
@@ -190,7 +190,8 @@ async def _confirm(
 ) -> Response:
     heading, lead, button = _CONFIRMATIONS[act]
     effect = await impact.impact_of_action(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
-    # A range is passed on as its two ends, because listing its dates could exceed the number of form fields.
+    # For a range, the form contains only the two ends, because a list of its dates could exceed the number of form
+    # fields.
     fields = {name: "yes" for name in typed if name.startswith(_DATE)}
     fields |= {name: typed[name] for name in ("first", "last") if typed.get(name)}
     context = {

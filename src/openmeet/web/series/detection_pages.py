@@ -24,7 +24,7 @@ from openmeet.web.site.tenant_routing import database_of
 SHOWN = 6
 _NEXT = 3
 
-# Keys: whether dates with RSVPs stay, and whether a part that has another host stays.
+# Keys: whether dates with RSVPs stay, and whether a part of the series that has another host stays.
 _FLASH_OF_UNDO = {
     (False, False): "detection_undone",
     (True, False): "detection_undone_answered",

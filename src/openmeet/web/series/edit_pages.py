@@ -97,7 +97,8 @@ async def save(request: Request) -> Response:
     place = place_field.NOT_ASKED
     if place_field.is_asked(typed):
         shown, place = await place_field.answered(request, shown)
-    # Done before the series is locked, because nobody should wait for that lock while a worker process computes.
+    # Done before the series is locked. Otherwise other requests would wait for the lock while a worker process
+    # computes.
     repeats = await recurrence_preview.form_state(request, shown, may_skip=False)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller, _slug(request))
@@ -217,7 +218,7 @@ def _is_named(held: StoredOccurrence, name: str) -> bool:
 
 
 def _edit(typed: Mapping[str, str], series: Series, before: Details, event: Event | None) -> Edit:
-    """The changes made in the form. Raises InvalidForm."""
+    """A form always sends both times, so an unchanged end means this end time and not this duration."""
     known = values_of_event(before)
     submitted = values_of(submission_of(typed))
     typed_changes = {name: text for name, text in submitted.items() if name in typed and _plain(text) != known[name]}

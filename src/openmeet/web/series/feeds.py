@@ -3,7 +3,7 @@ cancelled.
 
 Subscriptions survive a split: an edit of "this and following" creates a new series, and the older file includes it
 under the new series' own UID. People who subscribe to both get each date once. Join links are never included, because
-subscriptions last. The output is deterministic, so the ETag of an unchanged file stays the same.
+subscriptions can be old. The output is deterministic, so the ETag of an unchanged file stays the same.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,7 +33,7 @@ from openmeet.recurrence.split import behind
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.web.events.feeds import Feed
 
-# How long dates stay in the file after they are over. Calendar programs keep what they have read.
+# How long dates stay in the file after they are over. Calendar programs keep the entries that they have read.
 PAST = 366 * DAY
 
 
@@ -50,7 +50,7 @@ class WholeSeries:
 
     @classmethod
     def of(cls, series: Series, dates: Sequence[tuple[Event, bool]], begins: Instant) -> "WholeSeries":
-        """Build it from dates, each with whether the reader may see it."""
+        """Build it from dates, each with a flag whether the reader may see it."""
         return cls(series, [one for one, _ in dates], frozenset(one.id for one, is_seen in dates if is_seen), begins)
 
     @property
@@ -179,7 +179,9 @@ def _stored_only(pattern: Pattern, names: set[datetime], now: Instant) -> Patter
 
 
 def feed_of(series: Series, public_url: str, kind: str, since: Instant) -> Feed:
-    """The feed as ``kind``: ``atom`` or ``json``. ``since`` is the last change of the series or of one split off it."""
+    """The feed as ``kind``: ``atom`` or ``json``. ``since`` is the time of the last change of the series or of a series
+    split off it.
+    """
     address = f"{public_url}/series/{quote(series.slug)}"
     return Feed(series.content.title, f"urn:uuid:{series.id}", address, f"{address}.{kind}", since)
 
@@ -233,7 +235,7 @@ def _place(content: Content) -> Venue:
 # Limits per file. If they are exceeded, past dates are left out first, and then whole series.
 MOST_SERIES: Final = 200
 MOST_DATES: Final = 5_000
-# A date that has started is shown for one more day even if the past is left out.
+# A date that has started is shown for one more day even if past dates are left out.
 _RECENT: Final = DAY
 # Tolerance between a date's name, which is a local time, and its actual start.
 _MARGIN: Final = timedelta(days=2)
@@ -286,7 +288,7 @@ async def gathered(
 async def _counts(
     reader: Reader, series: Sequence[Series], since: Instant, recent: Instant
 ) -> dict[str, tuple[int, int]]:
-    """The number of dates of each series, with and without its past."""
+    """The number of dates of each series, with and without past dates."""
     if not series:
         return {}
     rows = await reader.fetch(
@@ -302,7 +304,7 @@ async def _counts(
 async def _dates(
     reader: Reader, series_ids: Sequence[str], since: Instant, seen: Seen, values: Mapping[str, object]
 ) -> list[tuple[Event, bool]]:
-    """All stored dates after ``since``, ordered by series and start, each with whether the reader may see it."""
+    """All stored dates after ``since``, ordered by series and start, each with a flag whether the reader may see it."""
     rows = await reader.fetch(
         f"select {columns_of('e')}, case when {seen('e')} then 1 else 0 end as is_seen from events e"
         f" where e.series_id in :ids and {_since('since')} order by e.series_id, e.starts_at, e.id",

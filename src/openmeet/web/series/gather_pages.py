@@ -1,4 +1,4 @@
-"""Pages that turn existing events into dates of a series: an event starts a new series, or joins an existing one."""
+"""Pages that turn existing events into dates of a series. An event starts a new series or joins an existing one."""
 
 from urllib.parse import quote
 

@@ -56,8 +56,8 @@ async def follow(request: Request) -> Response:
 
 
 async def answer_all(request: Request) -> Response:
-    """RSVP to all coming and new dates, or withdraw. Dates with limited capacity are included only if their box is
-    ticked.
+    """RSVP to all coming and new dates, or withdraw. Dates with limited capacity are included only if their checkbox is
+    selected.
     """
     caller, slug = caller_of(request), _slug(request)
     typed = await read_form(request)

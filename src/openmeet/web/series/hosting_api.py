@@ -61,7 +61,7 @@ async def edit(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
         found = await _plan(tx, series, body)
-        # Counted before the change, because afterwards nothing differs any more.
+        # Counted before the change, because afterwards the old and new state are the same.
         done = await present.consequences(tx, series, found)
         after = await actions.apply(tx, series, found, notifies=not body.is_silent)
         shown = await present.shown(tx, after, after.owner_id, services(request).settings.public_url)
@@ -153,7 +153,7 @@ async def delete(request: Request) -> Response:
 
 
 async def own(request: Request, tx: Transaction) -> Series:
-    """The series in the path, locked, for users who may remove things from it."""
+    """The series in the path, locked, for users who may remove dates from it."""
     return await actions.lock_managed(
         tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
     )

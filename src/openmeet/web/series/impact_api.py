@@ -81,7 +81,7 @@ async def plan_deletion(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         if wish == "true":
-            # Nobody is notified, because the dates that they answered still take place.
+            # Nobody is notified, because the dates with RSVPs still take place.
             return _shown(series, SeriesImpact(0, 0, 0, 0, 0))
         return _shown(
             series,

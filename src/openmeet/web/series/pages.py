@@ -168,7 +168,7 @@ async def _people_context(
 
 
 async def _hosting_context(reader: Reader, series: Series, viewer: UserId | None) -> dict[str, object]:
-    """What hosts can do, and what only they see."""
+    """The actions and details that only hosts see."""
     can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
     undo = await undoing.open_undo(reader, series) if can_edit else None
     has_record = can_edit and series.record_uri is not None
@@ -193,7 +193,7 @@ async def _halves_context(reader: Reader, series: Series, viewer: UserId | None)
 
 
 async def _viewer(reader: Reader, request: Request) -> UserId | None:
-    """The viewer, or None if a host asks to see the page as a stranger."""
+    """The viewer, or None if a host wants to see the page as an anonymous visitor."""
     caller = caller_or_none(request)
     if caller is not None and viewing_as.requested_role(request) is OtherViewer.STRANGER:
         series = await queries.by_slug(reader, _slug(request))
@@ -232,13 +232,13 @@ async def _asks_to_publish(reader: Reader, request: Request, series: Series, vie
 
 
 async def _waits_for_its_owner(reader: Reader, series: Series) -> bool:
-    """Whether the owner's repository has, or would have, a version without a co-host's edit."""
+    """Whether the owner's repository has, or would get, a version without a co-host's edit."""
     is_out = reach(series.content.visibility, series.group, series.record) is not PublishLevel.NOTHING
     return series.needs_author_approval and is_out and (await consent(reader, series.owner_id)).is_given
 
 
 async def open_date(request: Request) -> Response:
-    """The page of a date. Opening it stores the date, which is the documented exception to "GET writes nothing"."""
+    """The page of a date. Opening it stores the date. This is the documented exception to "GET writes nothing"."""
     caller = caller_or_none(request)
     name = checked_name(request.path_params["original_date"])
     async with database_of(request).transaction() as tx:
@@ -278,7 +278,7 @@ async def serve_json(request: Request) -> Response:
 
 
 async def _news(request: Request, kind: str) -> Response:
-    """The next stored dates, always in the public view. Dates that are not stored yet have nothing to report."""
+    """The next stored dates, always in the public view. Dates that are not stored yet have no content to report."""
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, _slug(request), None)
         parts = await splits.with_continuations(reader, series, None)

@@ -120,8 +120,8 @@ def whole_of(wanted: SeriesInput) -> tuple[Details, Timing]:
 
 
 def _wrong_in_dates(wanted: SeriesInput, known: Mapping[str, Why]) -> dict[str, Why]:
-    """Errors in the rule and dates, to be reported with those of other fields. Without a valid time zone no date can be
-    parsed, so dates are skipped then.
+    """Errors in the rule and dates, to be reported with the errors of other fields. Dates cannot be parsed without a
+    valid time zone. In that case they are skipped.
     """
     found: dict[str, Why] = {}
     reads: list[Callable[[], object]] = [lambda: rule_of(wanted.recurrence)]
@@ -173,7 +173,7 @@ def changed_details(typed: Mapping[str, str], before: Details, event: Event | No
         details = replace(
             details, ends_at=end_after(details.starts_at, length, details.time_zone, is_all_day=details.is_all_day)
         )
-    # Links and pictures are not form fields, so they are kept.
+    # Links and pictures are not form fields, so they are unchanged.
     content = replace(details.content, links=before.content.links, picture=before.content.picture)
     details = replace(details, content=content)
     changed = {*differing(content, before.content), *_times_changed(details, before)}
@@ -193,7 +193,7 @@ def check_moved(wanted: EditInput, edit: Edit, before: Details | None, now: Inst
     if edit.details is None or before is None or wanted.allow_past or "starts_local" not in edit.changed:
         return
     is_of_many = edit.scope is not EditScope.THIS
-    # A new time for all dates may be entered on a past date.
+    # A new time for all dates may be entered on the form of a past date.
     if rules.starts_in_the_past(edit.details, before, now) and not (is_of_many and before.starts_at < now):
         raise InvalidForm({"startsLocal": SeriesReason.START_IN_PAST_SEND_AGAIN})
 

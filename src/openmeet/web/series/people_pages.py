@@ -1,4 +1,4 @@
-"""People pages of a series: followers, transfer of ownership, and the list of one's own series."""
+"""People pages of a series: followers, transfer of ownership, and the list of the user's own series."""
 
 from urllib.parse import quote
 
@@ -83,7 +83,9 @@ async def show_followers(request: Request) -> Response:
 
 
 async def show_offer(request: Request) -> Response:
-    """The page of an ownership offer. The host sees possible new owners, the recipient sees the offer to answer."""
+    """The page of an ownership offer. The host sees possible new owners. The recipient sees the offer and can accept or
+    decline it.
+    """
     async with database_of(request).reader() as reader:
         return await _offer_page(request, reader, EMPTY)
 

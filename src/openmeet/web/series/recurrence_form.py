@@ -123,10 +123,10 @@ def form_state_in(language: str, typed: Mapping[str, str], now: Instant, *, may_
 def form_state(
     typed: Mapping[str, str], now: Instant, *, may_skip: bool = False, message: Why = ""
 ) -> RecurrenceFormState:
-    """The state for the current input, whether valid or not. Errors are reported elsewhere. Dates can be skipped if
-    ``may_skip``, which is for new series.
+    """The state for the current input, whether it is valid or not. Errors are reported with the other fields of the
+    form. Dates can be skipped if ``may_skip``, which is for new series.
 
-    ``message`` is a message to show in place of the dates, which take long to compute (``recurrence_preview.form_state``).
+    ``message`` is shown instead of the dates, which take long to compute (``recurrence_preview.form_state``).
     """
     start, zone = _start(typed), typed.get("time_zone", "")
     chosen = typed.get("repeats", "")
@@ -165,7 +165,7 @@ def values_of(known: Pattern) -> dict[str, str]:
 
 
 def is_changed(typed: Mapping[str, str], known: Pattern) -> bool:
-    """Whether the rule in the form differs from the one it was opened with."""
+    """Whether the rule in the form differs from the rule with which the form was opened."""
     before = values_of(known)
     typed = {**typed, "repeats": _with_day(typed.get("repeats", before["repeats"]), known.start)}
     names = ["repeats", "ends_how", *({"on": ["ends_on"], "after": ["ends_after"]}.get(typed.get("ends_how", ""), []))]
@@ -199,7 +199,7 @@ def _presets_with_day(start: datetime) -> list[str]:
 
 
 def _other_option(start: datetime, zone: str, text: str) -> list[tuple[str, str, str]]:
-    """Option for a rule that is not a preset, because it comes from another start or from another client."""
+    """Option for a rule that is not a preset, because it was made for another start or by another client."""
     try:
         return [(text, _rule_label(start, zone, parse_rule(text)), "")]
     except InvalidInput:
@@ -224,7 +224,7 @@ def _ahead(typed: Mapping[str, str], start: datetime, zone: str, now: Instant, *
 
 
 def _country(typed: Mapping[str, str], zone: str) -> str | None:
-    """The country whose holidays are marked: that of the place, or else of the time zone."""
+    """The country whose holidays are marked: the country of the place, or else of the time zone."""
     return names.known_code(typed.get("country", "")) or formatting.country_of_zone(zone)
 
 

@@ -76,8 +76,8 @@ def path_for(*, event: str = "", series: str = "") -> str:
 async def show(request: Request) -> Response:
     """An HTML fragment: the recurrence part of a form with its next dates. The query contains the fields of the form.
 
-    ``event`` or ``series`` in the query is the slug of the object that the form edits. It does not conflict with
-    itself.
+    ``event`` or ``series`` in the query is the slug of the object that the form edits. That object is left out of the
+    conflicts.
     """
     typed = dict(request.query_params)
     # Dates of an existing series cannot be skipped. They are cancelled one by one, and attendees are notified.

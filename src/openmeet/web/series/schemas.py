@@ -19,8 +19,8 @@ PolicyName = Literal["next", "window", "none"]
 SeriesStatusName = Literal["active", "paused", "cancelled"]
 ScopeName = Literal["this", "following", "all"]
 
-# RFC 5545 text (``FREQ=WEEKLY;BYDAY=TU``), the same as an object (see ``recurrence.structured``), or null for single
-# dates only.
+# RFC 5545 text (``FREQ=WEEKLY;BYDAY=TU``), the same rule as an object (see ``recurrence.structured``), or null for
+# single dates only.
 RuleInput = str | dict[str, Any] | None
 
 
@@ -39,9 +39,9 @@ class TimingInput(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_f
 
 
 class SeriesInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A whole series: the content and the timing of its dates. ``publish`` says which dates become records.
+    """A whole series: the content and the timing of its dates. ``publish`` says which dates get records.
 
-    ``group`` is the slug of its group, whose visibility limits that of the series.
+    ``group`` is the slug of its group, whose visibility limits the visibility of the series.
     """
 
     # The fields of ``TimingInput``. They are repeated because a struct can have only one base.
@@ -100,7 +100,7 @@ class RulePreview(msgspec.Struct, rename="camel"):
 
 
 class UndoableActionOutput(msgspec.Struct, rename="camel"):
-    """The host's last action, and until when it can be undone."""
+    """The host's last action, and the time until which it can be undone."""
 
     act: str
     until: str
@@ -200,7 +200,7 @@ class ExtraDate(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class DateList(msgspec.Struct, rename="camel"):
-    """Dates in order. ``cursor`` leads to later dates, and ``next`` is the instant of the first of them. Both are null
+    """Dates in order. ``cursor`` leads to later dates, and ``next`` is the instant of the first of these. Both are null
     on the last page.
     """
 
@@ -267,10 +267,10 @@ class EditConsequences(msgspec.Struct, rename="camel"):
     """The consequences of an edit. Numbers count stored dates. Dates that are not stored always follow the series.
 
     ``stranded`` dates stay as exceptions because they have RSVPs or overrides. ``vanishing`` dates have neither and are
-    removed. ``made`` are the new dates of the next two months. ``peopleTold`` counts the people who are notified, each
-    once. ``peopleMailed`` of them also get an e-mail, at once or in a digest, if the time or place changed. A new
-    description is not e-mailed. ``peopleOverLimit`` counts people who have a place beyond a lowered limit; they keep
-    it. ``partiesTooLarge`` counts waiting parties that no longer fit.
+    removed. ``made`` are the new dates of the next two months. ``peopleTold`` is the number of people who are notified.
+    ``peopleMailed`` of them also get an e-mail, at once or in a digest, if the time or place changed. A new description
+    is not e-mailed. ``peopleOverLimit`` counts people who have a place beyond a lowered limit; they keep their place.
+    ``partiesTooLarge`` counts waiting parties that are larger than a lowered limit.
     """
 
     scope: ScopeName
@@ -387,7 +387,7 @@ class AnswerOutcome(msgspec.Struct, rename="camel"):
 
 
 class AnswersOutput(msgspec.Struct, rename="camel"):
-    """Every date that was answered, in order."""
+    """Every date to which the reply was sent, in order."""
 
     dates: list[AnswerOutcome]
 
@@ -401,7 +401,7 @@ class FollowerOutput(msgspec.Struct, rename="camel"):
 
 
 class FollowerList(msgspec.Struct, rename="camel"):
-    """One page of followers, and how many there are in total."""
+    """One page of followers, and the total number of followers."""
 
     followers: list[FollowerOutput]
     count: int
@@ -435,8 +435,8 @@ class OfferInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class OfferedSeries(msgspec.Struct, rename="camel"):
-    """A series that is offered to the caller, and who offers it. The caller can accept it (``acceptSeries``) or decline
-    it (``dropSeriesOffer``).
+    """A series that is offered to the caller, and the person who offers it. The caller can accept the offer
+    (``acceptSeries``) or decline it (``dropSeriesOffer``).
     """
 
     slug: str
@@ -454,7 +454,7 @@ class OfferedList(msgspec.Struct, rename="camel"):
 
 
 class OfferOutput(msgspec.Struct, rename="camel"):
-    """The user to whom the series is offered, and since when."""
+    """The user to whom the series is offered, and the time of the offer."""
 
     user_id: str
     created_at: str

@@ -1,6 +1,6 @@
 """Dates that a new series skips: days in one form field, and the buttons that add and remove a day. Pure.
 
-They are days and not times, so that they stay skipped if the start moves to another hour.
+They are days and not times. This keeps them skipped if the start moves to another hour.
 """
 
 import re
@@ -21,7 +21,7 @@ _LENGTH: Final = len("2026-12-24,")
 
 
 def days_in(typed: Mapping[str, str]) -> tuple[date, ...]:
-    """The skipped days, in order, after applying the button that was pressed. Text that is not a day is ignored."""
+    """The skipped days, in order, after the effect of the button that was pressed. Text that is not a day is ignored."""
     days = {day for text in typed.get(FIELD, "")[: MOST_SKIPPED * _LENGTH].split(",") if (day := _day(text))}
     if (more := _day(typed.get(SKIP, ""))) and len(days) < MOST_SKIPPED:
         days.add(more)
@@ -42,8 +42,8 @@ def is_pressed(typed: Mapping[str, str]) -> bool:
 
 
 def skipped_starts(typed: Mapping[str, str], start: datetime) -> list[datetime]:
-    """The skipped dates of a series with this start. The start itself cannot be skipped; the host has to choose another
-    one.
+    """The skipped dates of a series with this start. The start itself cannot be skipped. The host has to choose another
+    start instead.
     """
     days = (datetime.combine(day, start.time()) for day in days_in(typed))
     return [at for at in days if at > start]

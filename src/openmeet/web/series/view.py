@@ -118,8 +118,8 @@ def _few(lines: Sequence[AgendaOccurrence]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """The host's last action, and until when it can be undone. The time includes its zone, because hosts can be
-    anywhere.
+    """The host's last action, and the time until which it can be undone. The time includes its zone, because hosts can
+    be anywhere.
     """
 
     act: LazyText
@@ -142,7 +142,7 @@ _UNDOABLE: Final = {
 
 
 def undo_of(undo: Undo, series: Series) -> Undoable:
-    """The action that the undo button of a series would undo, and until when."""
+    """The action that the undo button of a series would revert, and the time until which it can be undone."""
     until = local_of(undo.expires_at, series.zone_name)
     words = f"{formatting.time_of_day(until)} {formatting.zone_label(until, series.zone_name)}"
     return Undoable(_UNDOABLE[undo.act], formatting.time_tag(undo.expires_at, words))
@@ -211,7 +211,7 @@ def _seats(line: AgendaOccurrence) -> str:
             if waiting
             else gettext("Full")
         )
-    # Places held for somebody are taken, but nobody is going on them yet.
+    # Places held for somebody count as taken, although nobody is going with them yet.
     if not going:
         return ngettext("%(number)s place left", "%(number)s places left", left)
     return gettext("%(number)s of %(places)s going", number=going, places=event.content.capacity)

@@ -31,7 +31,7 @@ _REVOKE = Parameter(
 
 
 class CodeInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The address to send a code to. ``displayName`` is used if the address is new here."""
+    """The address to which a code is sent. ``displayName`` is used if the address is new to this site."""
 
     email: str
     display_name: str = ""
@@ -129,8 +129,8 @@ async def close_session(request: Request) -> Response:
 
 
 async def _tell_servers(request: Request, response: Response) -> Response:
-    """Notify the servers after the commit. If a stored response is replayed for a repeated request, there is nothing
-    left to do.
+    """Notify the servers after the commit. A stored response that is replayed for a repeated request sends no
+    notifications.
     """
     await sign_out.revoke_at_servers(request, caller_of(request).user_id, getattr(request.state, "ended", []))
     return response

@@ -1,6 +1,6 @@
 """Sign-in through the user's own PDS: whether the site offers it, and the cookie that lasts until it is complete.
 
-A browser that is sent to another server gets a secret that identifies it when it returns, so that nobody can finish a
+A browser that is sent to another server gets a secret that identifies it when it returns. So nobody can finish a
 sign-in that somebody else began.
 """
 

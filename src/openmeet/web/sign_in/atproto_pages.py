@@ -1,8 +1,8 @@
 """OAuth sign-in at the user's own PDS, in a browser: departure and callback.
 
 The content security policy forbids forms that lead to another site, even through a redirect. So departure is a separate
-page that names the destination and redirects to it automatically. The callback always redirects, so that the URL with
-the code is never displayed.
+page that names the destination and redirects to it automatically. The callback always redirects. This keeps the URL
+with the code from being displayed.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Public and the same for everyone. Servers cache them for about as long.
+# Public and the same for everyone. Servers cache the documents for about as long.
 _DOCUMENT_HEADERS = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
 
 HEADINGS = {
@@ -84,7 +84,7 @@ HEADINGS = {
 
 ACCOUNTS_PATH: Final = "/sign-in/network"
 PASSWORD_PATH: Final = "/sign-in/handle"  # noqa: S105  # a path
-# The server of the account asks for the user's name, so no handle has to be typed here.
+# The server of the account asks for the user's name, so the user does not have to type a handle on this page.
 _BLUESKY: Final = "https://bsky.social"
 
 # Matches /events/{slug} and the pages below it, but not the form for a new event.
@@ -154,10 +154,10 @@ async def send_to_server(request: Request, typed: Mapping[str, str], next_path: 
 
 
 def problem_of(wrong: Failure) -> tuple[int, dict[str, Why]]:
-    """The form error for a sign-in that could not start. Reraises errors that the input did not cause."""
+    """The form error for a sign-in that could not start. Re-raises errors that the input did not cause."""
     match wrong:
         case InvalidInput():
-            # Every problem with the name is shown at this field.
+            # Every problem with the name is shown next to this field.
             return 400, {FIELD: wrong.why}
         case NotFound():
             return 400, {FIELD: wrong.why}
@@ -321,7 +321,7 @@ async def _finish_for(
         if proven.session is not None:
             await session_queries.put(tx, proven.session)
         if proven.purpose is AuthorizationPurpose.LINK and not whose.claim:
-            # New records go to this account from now on, because people link an account in order to use it.
+            # New records go to this account from now on, because people link an account in order to publish with it.
             await queries.make_default(tx, caller.user_id, proven.did)
     _give_back_later(network, request, replaced)
     flash = "identity_linked" if proven.purpose is AuthorizationPurpose.LINK else "identity_permitted"

@@ -67,7 +67,9 @@ async def redirect_sign_up(request: Request) -> Response:
 
 
 async def begin(request: Request) -> Response:
-    """Start a sign-in. An e-mail address gets a code, a handle is sent to the server of its account."""
+    """Start a sign-in. For an e-mail address, a code is sent. For a handle, the browser is redirected to the server of
+    its account.
+    """
     typed = await read_form(request)
     next_path = local_path(typed.get("next", "/"))
     name = typed.get(FIELD, "").strip()
@@ -103,7 +105,7 @@ async def answer_code(request: Request) -> Response:
             challenge_id,
             typed.get("code", ""),
             SessionTransport.BROWSER,
-            # A script sent it, so an unknown time zone is not the user's mistake.
+            # A script sent the time zone, so an unknown one is not the user's mistake.
             time_zone=zone if (zone := typed.get("time_zone", "")) in ZONES else None,
         )
     if answered.session is None:
@@ -210,7 +212,7 @@ async def choose_name(request: Request) -> Response:
                 caller.user_id,
                 Profile(name, user.bio, user.time_zone, user.shows_about, user.shows_groups, user.language),
             )
-    # People who came for a certain page go there. Everyone else is asked about their interests.
+    # People who came for a certain page are redirected there. Everyone else is asked about their interests.
     if next_path in {"/", "/home"}:
         return go("/welcome/start", flash="welcome")
     return go(next_path, flash="welcome")
@@ -218,7 +220,7 @@ async def choose_name(request: Request) -> Response:
 
 async def sign_out(request: Request) -> Response:
     """End this browser's session. Sessions at the PDS continue, for publications that are waiting (decision 0075),
-    unless the user chooses to end them. ``next`` is the page to open after signing in again.
+    unless the user chooses to end them too. ``next`` is the page to open after the next sign-in.
     """
     # Signing out must always work, even without a valid form.
     typed = await read_form(request) if "content-type" in request.headers else {}

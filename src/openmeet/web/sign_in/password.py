@@ -13,7 +13,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 async def sign_in(request: Request, identifier: str, password: str) -> PasswordSignIn:
-    """Sign in the user with this handle or DID. They are created if they are new here.
+    """Sign in the user with this handle or DID. A user who is new to this site is created.
 
     Opens its own transactions, because it waits for another server. Raises NotSignedIn (refused by the PDS), TooMany,
     InvalidInput and NotFound (no such handle), RemoteFailed, RemoteSlow.

@@ -1,4 +1,4 @@
-"""End sessions of a browser, of a program, or all of them, and optionally our sessions at the PDS.
+"""End the session of a browser or a program, or all sessions, and optionally our sessions at the PDS.
 
 Sessions on this site end in one transaction. Other servers are notified afterwards, so that an unavailable server
 cannot keep anyone signed in.
@@ -48,7 +48,7 @@ async def end_everywhere(request: Request, caller: Caller) -> None:
 
 
 async def revoke_at_servers(request: Request, user_id: UserId, ended: Sequence[SealedSession]) -> None:
-    """End the dropped sessions at their servers. A site without network access lets them expire."""
+    """End the dropped sessions at their servers. On a site without network access, these sessions expire instead."""
     network = services(request).network
     if ended and network is not None:
         await sessions.give_back_all(database_of(request), network, user_id, ended)

@@ -1,4 +1,6 @@
-"""The caller of a request. The outermost layer sets it; packages read it here and never look at cookies or headers."""
+"""The caller of a request. The outermost layer sets the caller. Other packages read it from this module and never use
+cookies or headers.
+"""
 
 from starlette.requests import HTTPConnection
 

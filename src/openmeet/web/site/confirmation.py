@@ -1,6 +1,6 @@
-"""Confirmation questions in forms. Each is asked once, about exactly the value that it names.
+"""Confirmation questions in forms. Each question is asked once for each value that it is about.
 
-A hidden field carries the confirmed value, so any other value triggers the question again. Submitting a form that has
+A hidden field contains the confirmed value, so any other value triggers the question again. Submitting a form that has
 an error in another field confirms nothing.
 """
 
@@ -19,8 +19,8 @@ class NeedsConfirmation(InvalidForm):
 
 
 def confirmation_field(typed: Mapping[str, str], name: str, wrong: InvalidForm) -> dict[str, str]:
-    """The hidden field of this name, for the form shown again. Its value is the key of the new question or, without
-    one, the earlier value.
+    """The hidden field of this name, for the form when it is shown again. Its value is the key of the new question or,
+    without a new question, the earlier value.
     """
     asked = wrong.key if isinstance(wrong, NeedsConfirmation) and wrong.name == name else typed.get(name, "")
     return {name: asked}

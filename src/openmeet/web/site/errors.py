@@ -1,4 +1,4 @@
-"""Error pages: one sentence about what happened and one next step. No internal details."""
+"""Error pages: one sentence about the error and one next step. No internal details."""
 
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -33,7 +33,7 @@ _HEADINGS = {
     504: lazy("Another server took too long"),
 }
 
-# Forms that were refused without being read. A browser that goes back still has what was typed.
+# Forms that were refused without being read. If the user goes back, the browser still has the typed values.
 _UNREAD_FORMS: Final = {
     400: lazy("Something in the form may be too long to read. Go back: your browser still has what you typed."),
     413: lazy(
@@ -65,7 +65,7 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
     if is_unread and connection.scope["method"] == "POST" and fault.http_status in _UNREAD_FORMS:
         why = str(_UNREAD_FORMS[fault.http_status])
     if fault.name == INVALID_LINK:
-        # People with an old link already know that the page existed. Tell them how to get the new link.
+        # People with an old link already know that the page existed. The error page tells them how to get the new link.
         heading, why = gettext("This link doesn’t work"), fault.why
     if fault.name == TOO_FAR_AHEAD:
         heading, why = gettext("Not yet"), fault.why
@@ -100,7 +100,9 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
 
 
 def _before(connection: HTTPConnection) -> str:
-    """The page of this site that led here, according to ``Referer``. Empty if it was another site or this same URL."""
+    """The page of this site from which the request came, according to ``Referer``. Empty if it was another site or this
+    same URL.
+    """
     before = urlsplit(connection.headers.get("referer", ""))
     ours = urlsplit(services(connection).settings.public_url)
     if (before.scheme, before.netloc) != (ours.scheme, ours.netloc) or before.path == connection.url.path:

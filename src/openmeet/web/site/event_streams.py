@@ -21,7 +21,7 @@ from openmeet.web.site.reasons import SiteReason
 _QUIET_SECONDS: Final = 25.0
 # How often to check whether the client is still connected.
 _POLL_SECONDS: Final = 5.0
-# A client that accepts no data for this long is treated as gone.
+# A client that accepts no data for this long is treated as disconnected.
 _WRITE_SECONDS: Final = 30.0
 _RECONNECT_MS: Final = 3_000
 MOST_WAITING: Final = 64
@@ -40,16 +40,14 @@ IsGone = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class StreamCredential:
-    """The session or API token that opened a stream. The stream ends when it does."""
+    """The session or API token with which a stream was opened. The stream ends when the session or token does."""
 
     token_hash: bytes
     is_api_token: bool = False
 
 
 class LiveSlot:
-    """A slot for one stream, until it is given back. ``end_if_gone`` belongs to the response that uses the slot and is
-    set once that is sent.
-    """
+    """A slot for one stream, until it is released. ``end_if_gone`` is set once the response that uses the slot starts."""
 
     __slots__ = ("_held", "_holder", "end_if_gone")
 
@@ -76,14 +74,14 @@ class LiveSlots:
 
     @property
     def count(self) -> int:
-        """The number of slots in use."""
+        """The number of occupied slots."""
         return sum(map(len, self._held.values()))
 
     async def make_room(self, holder: str) -> None:
         """If this reader has no slot left, end their streams whose clients have disconnected.
 
-        A disconnect is otherwise noticed only after seconds. Somebody who quickly goes from page to page would be
-        refused the next stream.
+        Otherwise a disconnect is noticed only after seconds, and somebody who quickly goes from page to page would get
+        no stream.
         """
         own = self._held.get(holder, set())
         if len(own) >= PER_READER:
@@ -102,11 +100,11 @@ class LiveSlots:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the program is shutting down, so that no stream may start."""
+        """Whether the program is shutting down. In that case no stream may start."""
         return self._is_closed
 
     def close(self) -> None:
-        """Give out no more slots, because the program is shutting down."""
+        """Assign no more slots, because the program is shutting down."""
         self._is_closed = True
 
 
@@ -215,7 +213,7 @@ class EventStreamResponse(Response):
     async def _send(self, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        # Something that proxies forward at once, so that the reader knows that the stream is open.
+        # A first chunk that proxies forward at once. It tells the reader that the stream is open.
         await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
 
         async def write(frames: bytes) -> None:
@@ -239,7 +237,7 @@ class EventStreamResponse(Response):
                 self._slot.give_back()
 
         self._slot.end_if_gone = end_if_gone
-        # A server that stops waiting for long responses cancels this task. The response must be completed in that case
+        # A server that stops waiting for long responses cancels this task. The response must be completed in this case
         # too.
         with contextlib.suppress(asyncio.CancelledError):
             await self._follow(write, is_gone)

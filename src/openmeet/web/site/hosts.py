@@ -1,9 +1,9 @@
-"""Tenant selection for a request: several sites share one socket, and each is its own application. Nothing else selects
-a tenant.
+"""Tenant selection for a request. Several sites share one socket, and each is a separate application. Only this module
+selects a tenant.
 
-``Host`` decides. An unknown name gets the default site. Anyone can send ``x-tenant-id``, so it counts in only two
-cases: if the operator says that the proxies in front set it, or if the request has a bearer token for the JSON API and
-no cookie, because that tenant then checks the token. Otherwise it is ignored.
+The tenant follows from ``Host``. For an unknown name, it is the default site. Anyone can send ``x-tenant-id``, so this
+header is used in only two cases: if the operator has configured that the proxies in front set it, or if the request has
+a bearer token for the JSON API and no cookie, because that tenant then checks the token. Otherwise it is ignored.
 """
 
 from collections.abc import Collection, Mapping
@@ -70,7 +70,7 @@ class Hosts:
             return self._sites[named]
         if named and _is_by_program(scope, headers):
             if named not in self._sites:
-                # The same error as for an unknown token, so that strangers cannot probe for tenants.
+                # The same error as for an unknown token, so that nobody can probe for tenants.
                 raise NotSignedIn(SiteReason.INVALID_TOKEN, name="InvalidToken")
             return self._sites[named]
         return self._sites[self._names.get(host_name(headers.get("host", "")), DEFAULT_TENANT)]
@@ -86,7 +86,7 @@ def host_name(host: str) -> str:
 
 def _is_by_program(scope: Scope, headers: Headers) -> bool:
     """Whether the request has a bearer token, which the tenant's API will check, and no credential that browsers send
-    on their own.
+    automatically.
     """
     kind, _, token = headers.get("authorization", "").partition(" ")
     has_token = kind.lower() == "bearer" and bool(token.strip())

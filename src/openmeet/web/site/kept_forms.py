@@ -59,7 +59,7 @@ def routes() -> list[Route]:
 
 
 async def keep(request: Request) -> Response:
-    """Store a form for this browser and redirect to sign-in. ``to`` is the path that the form was meant for. Raises
+    """Store a form for this browser and redirect to sign-in. ``to`` is the path to which the form was sent. Raises
     TooMany.
     """
     await spend_on(request, _LIMIT)
@@ -89,7 +89,7 @@ async def show_kept(request: Request) -> Response:
 
 
 def keep_forms(routes: Sequence[Route]) -> list[Route]:
-    """The same routes, except that a form that requires a session and has none is shown again instead of being refused."""
+    """The same routes, except that a form that requires a session but has none is shown again instead of being refused."""
     return [
         Route(one.path, _keeping(one.endpoint), methods=["POST"]) if one.methods == {"POST"} else one for one in routes
     ]
@@ -101,7 +101,7 @@ def _keeping(endpoint: _Endpoint) -> _Endpoint:
         try:
             return await endpoint(request)
         except NotSignedIn:
-            # A signed-in user was refused for another reason, such as a wrong password.
+            # The user is signed in and was refused for another reason, such as a wrong password.
             if caller_or_none(request) is not None or not (fields := await _fields(request)):
                 raise
             size = sum(len(name.encode()) + len(text.encode()) for name, text in fields)

@@ -11,7 +11,7 @@ from openmeet.settings import PREFIX
 
 
 def by_request(default: str) -> Callable[[Scope], AbstractContextManager[None]]:
-    """Context manager in which a request is answered until its user is known.
+    """Context manager that sets the language of a request until its user is known.
 
     Raises SettingsRefused if the default is not one of the site's languages.
     """

@@ -1,7 +1,7 @@
 """Page rendering: the template environment, and the layout around each page.
 
 A page is ``page(request, "events/new.html", …)``. The first part of the name is the package that owns the template.
-Autoescaping is always on, and an undefined name is an error, not an empty string.
+Autoescaping is always on. An undefined name raises an error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,9 +36,9 @@ class Viewer:
     """The viewer, as the layout needs it.
 
     ``tone`` is their colour, see ``groundwork.ui.tones``. ``is_at_servers``: they can also sign out at the PDS of their
-    accounts. ``person`` is their id, which tells the browser whose pages it has stored. ``picture`` is the key of their
-    portrait. ``chat_unread`` is the number of unread messages in all chats. ``is_mentioned``: at least one of these
-    mentions the viewer.
+    accounts. ``person`` is their id. The browser uses it to know whose pages it has stored. ``picture`` is the key of
+    their portrait. ``chat_unread`` is the number of unread messages in all chats. ``is_mentioned``: at least one of
+    these mentions the viewer.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """``GET /live``: live stream of an open page of a signed-in user, as ``text/event-stream``.
 
 Events: ``top`` (the badges in the bars, as numbers and HTML; sent at the start and when they change, has no id) and
-``event`` (an RSVP to the page's event changed, so the page should fetch itself again). The id of ``event`` is a
+``event`` (an RSVP to the page's event changed, so the page should reload its content). The id of ``event`` is a
 fingerprint, which the page contains too. With ``after`` or ``Last-Event-ID``, no change between rendering and
 connecting is missed.
 """

@@ -1,7 +1,7 @@
 """Live streams of a site's open pages: unread counts, and whether the RSVPs to an event changed.
 
-One task feeds all of them. Every two seconds it checks whether anything was committed, and if not, it reads nothing
-else. Chats have separate streams (``live_rooms``).
+One task feeds all of them. Every two seconds it checks whether anything was committed. If not, it runs no further
+queries. Chats have separate streams (``live_rooms``).
 """
 
 import asyncio
@@ -92,7 +92,7 @@ class PageStream:
 
 @dataclass(frozen=True, slots=True)
 class PageSource:
-    """Where the live streams of one site get their data. ``key`` is used for fingerprints. ``top_frame`` encodes the
+    """The data sources of the live streams of one site. ``key`` is used for fingerprints. ``top_frame`` encodes the
     event ``top``, given a language and the unread counts of notifications and chats.
     """
 
@@ -102,7 +102,7 @@ class PageSource:
 
 
 class LivePages:
-    """The open page streams of one site, and the task that feeds them while there are any."""
+    """The open page streams of one site. A task feeds them while at least one is open."""
 
     def __init__(self) -> None:
         self.slots = LiveSlots()
@@ -144,7 +144,7 @@ class LivePages:
             one.frames.end(retry_frame())
 
     async def _feed(self, source: PageSource) -> None:
-        """Feed the streams. Runs until the last stream has left, which cancels the task."""
+        """Feed the streams. Runs until the last stream has ended. Then this task is cancelled."""
         loop = asyncio.get_running_loop()
         looks_at = loop.time() + LOOK_SECONDS
         while True:
@@ -157,8 +157,8 @@ class LivePages:
                 if joined:
                     self._uncounted |= dict.fromkeys(one.person for one in joined)
                     await self._tell(source, joined)
-                # Check at fixed times. On a busy site, pages join all the time, and the others must not have to wait
-                # for a pause.
+                # Check at fixed times. On a busy site, new pages open all the time, and the others must not have to
+                # wait for a pause.
                 if loop.time() >= looks_at:
                     looks_at = loop.time() + LOOK_SECONDS
                     for one in self._streams:
@@ -227,7 +227,7 @@ class LivePages:
         self._is_behind |= len(changed) > MOST_NOTIFIED_AT_ONCE
 
     async def _count_chats(self, reader: Reader, streams: Collection[PageStream]) -> dict[UserId, UnreadCounts]:
-        """Count the chats of the people next in line. The following checks count those of the others."""
+        """Count the chats of the people next in line. Later checks count the chats of the others."""
         here = {one.person for one in streams}
         turn = [person for person in self._uncounted if person in here][:_MOST_COUNTED_AT_ONCE]
         for person in turn:

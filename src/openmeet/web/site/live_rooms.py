@@ -44,7 +44,7 @@ class LiveSource:
 
 
 class LiveRooms:
-    """The chat streams of one site. Its task runs while there are any."""
+    """The chat streams of one site. A task feeds them while at least one is open."""
 
     def __init__(self) -> None:
         self._rooms: dict[RoomId, set[LiveStream]] = {}
@@ -118,7 +118,7 @@ class LiveRooms:
             self._heard(*place)
 
     async def _feed(self, source: LiveSource) -> None:
-        """Feed the streams. Runs until the last stream has left, which cancels the task."""
+        """Feed the streams. Runs until the last stream has ended. Then this task is cancelled."""
         listening = None
         if source.url.startswith(POSTGRES):
             notifications = listen(source.url, log.channel(source.schema), self._notified)
@@ -172,10 +172,10 @@ class LiveRooms:
             await self._unread.push_changed(reader, [one for each in self._rooms.values() for one in each])
 
     async def _feed_or_end(self, database: Database, room: RoomId) -> None:
-        """Feed a room. If that fails, end the streams of this room, whose pages then reload, and leave the other rooms
-        alone.
+        """Feed a room. If this fails, end the streams of this room, so that its pages reload, and continue with the
+        other rooms.
 
-        Raises Unavailable if the database cannot keep up, because a thousand reloading pages would make that worse.
+        Raises Unavailable if the database cannot keep up, because a thousand reloading pages would increase its load.
         """
         try:
             await self._feed_room(database, room)
@@ -210,8 +210,8 @@ class LiveRooms:
                     one.is_catching_up = False
                 elif not (one.is_catching_up and one.frames.waiting):
                     inside.append(one)
-            # Checked in the same transaction that reads the entries, so nothing written after a sign-out or a block
-            # gets through.
+            # Checked in the same transaction that reads the entries, so no entry written after a sign-out or a block is
+            # sent.
             await _end_signed_out(reader, inside)
             inside = [one for one in inside if not one.frames.has_ended]
             if room is None or not inside:
@@ -221,15 +221,15 @@ class LiveRooms:
             entered = await entered_numbers_of_people(reader, room, readers)
             entries = await log.entries_after(reader, room_id, min(one.number for one in inside))
             room_events = await _room_events(reader, room, entries, levels)
-        # Entries are deleted with their messages, so the last numbers may be missing. Everything there is was sent
-        # then.
+        # Entries are deleted with their messages, so the last numbers may be missing. In that case all existing entries
+        # have been sent.
         reached = entries[-1].number if len(entries) > log.MAX_REPLAYED else room.last_number
         written: dict[tuple[int, Encode, RowView], bytes] = {}
         sights = _sights(room, inside, levels, entered, hidden)
         for event in room_events:
             for sight, alike in sights:
                 for one in alike:
-                    # A stream that catches up gets as much as fits, and asks for more later.
+                    # A stream that catches up gets as many entries as fit, and requests more later.
                     if not (one.is_catching_up and one.frames.is_full):
                         _hand_out(one, event, sight, written)
             # Encoding many rows for many readers must not block the event loop.

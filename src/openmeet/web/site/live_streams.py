@@ -13,7 +13,7 @@ from openmeet.web.site.event_streams import FrameQueue, IsGone, LiveSlot, Stream
 
 @dataclass(frozen=True, slots=True)
 class RowView:
-    """Everything that the bytes of a message depend on. Readers with equal values get the same bytes."""
+    """Everything that determines the bytes of a message. Readers with equal values get the same bytes."""
 
     language: str
     is_author: bool
@@ -63,7 +63,7 @@ class LiveStream:
     unread: UnreadCounts | None = None
 
     def push(self, frame: bytes) -> None:
-        """Send a frame. A reader who has fallen too far behind is told to reload the page."""
+        """Send a frame. If the reader has fallen too far behind, send an event that makes them reload the page."""
         if self.frames.is_full:
             self.frames.end(reload_frame(self.room, self.number))
         else:
@@ -78,5 +78,5 @@ class LiveStream:
 
 
 def reload_frame(room: RoomId, number: int) -> bytes:
-    """The frame that tells a reader to reload the page, because there are too many changes to send."""
+    """The frame that makes a reader reload the page, because there are too many changes to send."""
     return f"id: {room}:{number}\nevent: again\ndata: {{}}\n\n".encode()

@@ -21,7 +21,7 @@ _COMMITTED_WITHIN: Final = 5 * SECOND
 
 
 class UnreadWatch:
-    """Remembers which rooms changed, and pushes new unread counts to the people in them."""
+    """Remembers the changed rooms, and pushes new unread counts to the people in them."""
 
     def __init__(self) -> None:
         self._changed_rooms: set[RoomId] = set()
@@ -37,7 +37,7 @@ class UnreadWatch:
             self._changed_rooms.add(room)
 
     def clear(self) -> None:
-        """Forget everything, because no stream is open any more."""
+        """Forget all changed rooms, because no stream is open any more."""
         self._changed_rooms.clear()
         self._waiting.clear()
         self._may_be_any = False
@@ -72,9 +72,7 @@ async def _affected_people(
     changed_rooms: Collection[RoomId],
     since: Instant | None,
 ) -> set[UserId]:
-    """People in a changed room that is not the one they have open, and people who have joined or read such a room
-    since.
-    """
+    """People in a changed room that they do not have open, and people who have joined or read such a room since."""
     elsewhere = sorted(
         room for room in changed_rooms if any(one.room != room for each in open_.values() for one in each)
     )

@@ -16,7 +16,7 @@ from openmeet.web.site.tenant_routing import database_of
 async def answered(request: Request, answering: Awaitable[Response]) -> Response:
     """The response. Raises TransactionConflict if a merge has deleted the caller's row.
 
-    In that case nothing was saved, and the session now belongs to the remaining user, so a retry runs as that user.
+    In that case nothing was saved, and the session now belongs to the remaining user. So a retry runs as that user.
     """
     try:
         return await answering

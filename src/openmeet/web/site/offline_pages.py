@@ -44,7 +44,9 @@ def open_routes() -> list[Route]:
 
 
 async def show_offline(request: Request) -> Response:
-    """The page that the service worker shows for pages that are not stored. With a connection it is an ordinary page."""
+    """The page that the service worker shows instead of pages that are not stored. With a connection it is an ordinary
+    page.
+    """
     return page(request, "site/offline.html")
 
 

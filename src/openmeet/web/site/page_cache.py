@@ -94,7 +94,7 @@ class PageCache:
 
     def _find(self, key: _Key, state: _State, *, arrived: float = math.inf) -> _CachedPage | None:
         """The page, if nothing was committed since. A visitor who ``arrived`` before rendering began always gets it,
-        because it is as new as one rendered for them.
+        because a page rendered for them would be no newer.
         """
         page = self._pages.get(key)
         if page is None or (page.state != state and page.began < arrived):

@@ -1,7 +1,7 @@
 """Rate limits per client network, for attempts and for pages, feeds and pictures.
 
-The limits on pages are high enough for an office and still limit a program. Requests are counted before the database is
-read, so refused ones cost next to nothing. The JSON API and XRPC have separate limits (``api.authentication``,
+The limits on pages are high enough for an office but still stop a crawler. Requests are counted before the database is
+read, so refused requests cost very little. The JSON API and XRPC have separate limits (``api.authentication``,
 ``xrpc.call``).
 """
 
@@ -72,7 +72,9 @@ async def _spend(request: Request, name: str, factor: int) -> None:
 
 
 def _is_unconfigured_proxy(request: Request, address: str) -> bool:
-    """Whether all clients appear to have this address. A limit would then stop the whole site instead of one client."""
+    """Whether all clients appear to have this address. In that case a limit would stop the whole site instead of one
+    client.
+    """
     site = services(request)
     if site.settings.trusted_proxy_hops or "x-forwarded-for" not in request.headers or is_public(address):
         return False

@@ -15,7 +15,7 @@ _SAVES: ContextVar[bool] = ContextVar("saves_data", default=False)
 
 @contextmanager
 def by_request(scope: Scope) -> Iterator[None]:
-    """Context manager in which a request is answered. Inside it, ``saves_data`` reflects the request's header."""
+    """Context manager for one request. Inside it, ``saves_data`` reflects the request's header."""
     wanted = next((value for name, value in scope["headers"] if name == b"save-data"), b"")
     token = _SAVES.set(wanted.strip().lower() == b"on")
     try:
@@ -25,5 +25,5 @@ def by_request(scope: Scope) -> Iterator[None]:
 
 
 def saves_data() -> bool:
-    """Whether the browser of the current request asks for less data."""
+    """Whether the browser of the current request asks for less data (``Save-Data``)."""
     return _SAVES.get()

@@ -71,7 +71,9 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
 
 
 async def person_of_cookie(connection: HTTPConnection, reader: Reader) -> UserId | None:
-    """The viewer of a picture. A page has dozens of pictures, so this does not load what the layout of a page needs."""
+    """The viewer of a picture. A page has dozens of pictures, so this does not load the data that the layout of a page
+    needs.
+    """
     token = cookie_token(connection)
     found = await queries.holder(reader, model.hash_token(token), SessionTransport.BROWSER) if token else None
     return found.caller.user_id if found else None
@@ -86,7 +88,7 @@ def _is_for_a_page(connection: HTTPConnection) -> bool:
 
 
 async def identify_by_token(connection: HTTPConnection) -> None:
-    """Set the caller of an API request. An invalid token is an error and does not make the caller anonymous."""
+    """Set the caller of an API request. An invalid token is an error. It does not make the caller anonymous."""
     set_caller(connection, None)
     token = bearer_of(connection)
     if not token:
@@ -100,7 +102,7 @@ async def identify_by_token(connection: HTTPConnection) -> None:
 
 
 async def refuse_app_password(connection: HTTPConnection) -> None:
-    """Raises Forbidden if this page's session was opened with an app password. Somebody who knows an app password must
+    """Raises Forbidden if this page's session was opened with an app password. Somebody who has an app password must
     not be able to add a way to sign in that grants more.
     """
     async with database_of(connection).reader() as reader:

@@ -10,7 +10,8 @@ from urllib.parse import quote, urlencode
 
 from openmeet.i18n.catalogue import lazy
 
-# Shown next to Google's button, because Google updates its copy late, and nobody can change that.
+# Shown next to Google's button, because Google updates its copy late, and neither the site nor the user can change
+# that.
 GOOGLE_HOURS = lazy("updates in 8–24 hours")
 
 

@@ -12,7 +12,7 @@ from openmeet.tenants.configured import Tenant
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 
-# For clients behind one address: a household, a school, a company.
+# For all clients behind one address: a household, a school, a company.
 _PEOPLE_OF_ADDRESS = 4
 
 _JOINED = "openmeet.joined_database"
@@ -35,7 +35,7 @@ def join(connection: HTTPConnection, database: Database | None) -> None:
 
 
 def workers_of(connection: HTTPConnection, user_id: str) -> ChargedPool:
-    """Worker processes for what this user sent, with quotas for the user and for their public address.
+    """Worker processes for data that this user sent, with quotas for the user and for their public address.
 
     Raises Unavailable if the site was started without workers.
     """

@@ -1,7 +1,7 @@
-"""View a page as somebody else: a host can see it as a guest or as a stranger does.
+"""View a page as somebody else: a host can see it as a guest or as an anonymous visitor does.
 
-The request continues as that person, so every check and every template applies to them, and nothing has to be hidden
-afterwards. The layout shows a notice, and no form on the page can be sent.
+The request continues as that person. So all checks and templates treat the host as that person, and nothing has to be
+hidden afterwards. The layout shows a notice, and no form on the page can be sent.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class ViewingAs:
 
 
 def requested_role(connection: HTTPConnection) -> OtherViewer | None:
-    """The role that a signed-in user asks for. The page itself checks whether they host it."""
+    """The role that a signed-in user requests. The page itself checks whether they host it."""
     wanted = connection.query_params.get(PARAMETER, "")
     return OtherViewer(wanted) if wanted in set(OtherViewer) and caller_or_none(connection) is not None else None
 

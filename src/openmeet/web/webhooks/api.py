@@ -206,7 +206,7 @@ def sealer_of(request: Request) -> Sealer:
 
 
 def reach_of(request: Request) -> AllowedTargets:
-    """The destinations that are allowed, as at delivery."""
+    """The destinations that are allowed. The same rule applies at delivery."""
     return DEVELOPMENT if services(request).settings.allow_private_addresses else PUBLIC
 
 

@@ -83,7 +83,7 @@ async def change(request: Request) -> Response:
                     await actions.remove(tx, webhook)
                     flash = "webhook_removed"
                 case _:
-                    # rolls back, as the other actions do on error
+                    # Rolls back the transaction, as the other actions do on error.
                     raise InvalidInput("do", WebhookReason.UNKNOWN_BUTTON)
     except Refused as refused:
         return await _one(request, problem=refused, status=422)

@@ -1,9 +1,9 @@
-"""Webhook payloads: what a webhook's owner may currently see of a subject. Nothing else decides what a delivery
-contains (invariant 3).
+"""Webhook payloads: the data about a subject that the webhook's owner may currently see. Only this module decides about
+the content of a delivery (invariant 3).
 
 A user's webhook covers events that they host and their own RSVPs and memberships. A group's webhook covers what belongs
-to the group, as long as its owner runs the group. The JSON is that of the API. Private attendees and guests are counted
-but never named. Hosts can read their names on the page, but deliveries are copied, stored and passed on.
+to the group, as long as its owner runs the group. The JSON is the same as in the API. Private attendees and guests are
+counted but never named. Hosts can read their names on the page, but deliveries are copied, stored and passed on.
 """
 
 from collections.abc import Mapping
@@ -94,7 +94,7 @@ async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url
     mine = await attendance.find(reader, event.id, webhook.user_id)
     if not await seeing.may_see(reader, event, webhook.user_id, has_rsvp_access=rsvp_gives_access(mine)):
         return None
-    # Deliveries are copied and passed on, so they contain only what everyone may know, no matter who registered the
+    # Deliveries are copied and passed on, so they contain only public information, no matter who registered the
     # webhook.
     private = private_details(event, None, is_going=False, now=reader.now)
     surroundings = await links.around(reader, [event], None, public_url)

@@ -112,7 +112,7 @@ async def authenticate_caller(request: Request, method: str) -> XrpcCaller:
 
 
 async def viewer_of(reader: Reader, caller: XrpcCaller) -> UserId | None:
-    """The local user behind the caller. None if nobody has signed in here with that DID."""
+    """The local user with the caller's DID. None if nobody has signed in on this site with that DID."""
     if caller.did is None:
         return None
     found = await identities.find(reader, caller.did)
@@ -124,9 +124,7 @@ def _points(request: Request, factor: int) -> int:
 
 
 async def _spend(request: Request, limit: Limit, key: str) -> LimitState | None:
-    """Count the request. None if nothing is counted, because in development all clients share one address, as in the
-    JSON API.
-    """
+    """Count the request. None if nothing is counted: in development all clients share one address, as in the JSON API."""
     site = services(request)
     if site.settings.is_unlimited or not limit.points:
         return None

@@ -1,8 +1,8 @@
 """Routing of XRPC queries: ``GET /xrpc/<nsid>``, validated by the query's Lexicon.
 
-Source: XRPC (HTTP API) specification. A query is available under the operator's NSID and under every NSID that we have
-ever published. Anonymous responses are public and can be cached but must be revalidated, because anything that a host
-retracts must disappear at once.
+Source: XRPC (HTTP API) specification. A query is available under the operator's NSID and under every NSID that the
+project has ever published. Anonymous responses are public and can be cached but must be revalidated, because content
+that a host retracts must disappear at once.
 """
 
 from collections.abc import Awaitable, Callable
@@ -90,6 +90,6 @@ def _unknown(nsid: str) -> Response:
         parse_nsid(nsid)
     except Malformed:
         raise InvalidInput("", XrpcReason.MALFORMED_METHOD) from None
-    # 501 tells clients not to retry. No kind of failure maps to it.
+    # 501 tells clients not to retry. No failure class maps to this status.
     body = encode_error(ErrorBody("MethodNotImplemented", explain(XrpcReason.NO_SUCH_METHOD(nsid=nsid))))
     return Response(body, 501, media_type="application/json")

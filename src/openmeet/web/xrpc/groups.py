@@ -14,7 +14,7 @@ from openmeet.web.xrpc.views import views_of
 
 
 async def get_group(call: LexiconCall) -> OneGroup:
-    """Answer ``getGroup``: one group, as its caller may see it. Raises NotFound (``GroupNotFound``)."""
+    """Answer ``getGroup``: one group, as the caller may see it. Raises NotFound (``GroupNotFound``)."""
     group, role = await group_at(call, "uri")
     return OneGroup(group=await _view(call, group, role))
 

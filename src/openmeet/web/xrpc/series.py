@@ -28,8 +28,8 @@ from openmeet.web.xrpc.views import MODES, group_link, place_of, status_of, view
 
 # How far ahead a list of dates can look.
 _AHEAD = 100 * 366 * DAY
-# Maximum number of dates to skip before a page's first one: those at the same instant as the cursor, and short ones
-# that are over sooner.
+# Maximum number of dates to skip before a page's first one: dates at the same instant as the cursor, and short dates
+# that end earlier.
 _OMITTED = 60
 
 _CURSOR = re.compile(r"(-?[0-9]{1,19})\.([0-9T:-]{19})")
