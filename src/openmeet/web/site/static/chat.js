@@ -54,7 +54,7 @@ function put(html) {
   if (!row) return undefined;
   const known = document.getElementById(row.id);
   if (known) {
-    // Everyone is sent the same row, so restore which buttons this person has pressed.
+    // All readers get the same row, so mark the buttons that this person has pressed.
     for (const button of known.querySelectorAll("[aria-pressed=true]")) {
       const same = [...row.querySelectorAll("[aria-pressed]")].find((one) => one.value === button.value);
       if (!same) continue;
@@ -117,7 +117,7 @@ function showPlaces() {
     place.hidden = !isTaken(place) && index !== free;
     place.classList.toggle("is-free", !isTaken(place));
     const file = place.querySelector("[type=file]");
-    // If several files are chosen at once, the next fields take them.
+    // If several files are chosen at once, the further files go to the next fields.
     file.multiple = index === free && places.length - index > 1;
   });
 }
@@ -247,7 +247,7 @@ async function send(event) {
 
 form?.addEventListener("submit", send);
 text?.addEventListener("keydown", (event) => {
-  // In an input method, Enter chooses a word.
+  // In an input method (IME), Enter confirms a word.
   const isSending = event.ctrlKey || event.metaKey || ("enterSends" in form.dataset && !event.shiftKey && !event.isComposing);
   if (event.key === "Enter" && isSending) {
     event.preventDefault();
@@ -255,7 +255,7 @@ text?.addEventListener("keydown", (event) => {
   }
 });
 
-// Mentions: text after an @ is searched for among the people in the room. Tab leads from the field to the names.
+// Mentions: text after an @ is searched for among the people in the room. Tab moves the focus from the field to the names.
 
 const NAME_BEFORE = /(?<![\w@./])@([\p{L}\p{N}._-]{1,30})$/u;
 const names = form?.querySelector("[data-names]");

@@ -14,7 +14,7 @@ for (const part of document.querySelectorAll("[data-dates-from]")) {
   let timer;
   button.hidden = true;
   part.querySelector("#repeats-hint")?.remove();
-  // "pressed": a button next to a date that skips it or puts it back.
+  // "pressed": a button next to a date that skips or restores the date.
   const look = async (pressed) => {
     const mine = asked;
     const there = new URL(part.dataset.datesFrom, location.href);
@@ -53,7 +53,7 @@ for (const part of document.querySelectorAll("[data-dates-from]")) {
   form.addEventListener("change", wait);
 }
 
-// All-day events have no times. If the box is unticked again, the times that were typed come back.
+// All-day events have no times. If the checkbox is cleared again, the typed times are restored.
 for (const part of document.querySelectorAll("[data-days-for]")) {
   const box = document.getElementById(part.dataset.daysFor);
   const place = () => {
@@ -73,7 +73,7 @@ for (const part of document.querySelectorAll("[data-days-for]")) {
   if (box) place();
 }
 
-// When the start moves, the end moves along. A new event gets a default duration in minutes until the user changes it.
+// When the start changes, the end changes by the same amount. A new event gets a default duration in minutes until the user changes it.
 for (const part of document.querySelectorAll("[data-lasts]")) {
   const [starts, ends] = part.querySelectorAll("input");
   const at = ({ value }) => Date.parse(value.length === 10 ? value : `${value}Z`);
@@ -92,7 +92,7 @@ for (const part of document.querySelectorAll("[data-lasts]")) {
   });
 }
 
-// The cover next to the form is the one that the title will get (openmeet/domain/covers/model.py).
+// The cover next to the form is the cover that an event with this title gets (openmeet/domain/covers/model.py).
 for (const picture of document.querySelectorAll("img[data-cover-of]")) {
   if (!crypto.subtle) continue;
   const title = document.getElementById(picture.dataset.coverOf);

@@ -5,7 +5,7 @@ for (const details of document.querySelectorAll("details[data-open-if-wide]")) {
   details.open = matchMedia("(min-width: 48rem)").matches;
 }
 
-// Once the list of notifications is visible, mark it as read. The marks in the list stay until it is opened again.
+// Once the list of notifications is visible, mark it as read. The unread marks in the list stay until the list is opened again.
 for (const form of document.querySelectorAll("form[data-read-when-seen]")) {
   const send = async () => {
     if (document.visibilityState !== "visible") return;
@@ -22,9 +22,9 @@ for (const form of document.querySelectorAll("form[data-read-when-seen]")) {
   send();
 }
 
-// A form that creates something carries a key, so that sending it twice creates one object. The page is not cached: browser Back
-// fetches it again with a new key, but restores what was typed. So the history of this tab stores the key that belongs to what was
-// typed.
+// A form that creates something contains a key, so that sending it twice creates one object. The page is not cached: going back
+// fetches it again with a new key, but the browser restores the typed text. So the history of this tab stores the key that belongs to
+// the typed text.
 for (const key of document.querySelectorAll("input[data-key-kept]")) {
   const kept = history.state?.submission;
   const [visit] = performance.getEntriesByType("navigation");
@@ -51,7 +51,7 @@ for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   if (state) state.textContent = here.replaceAll("_", " ");
 }
 
-// The summary of a collapsed part shows what was set when the page loaded. After a change in that part, it only says that something has
+// The summary of a collapsed part shows the values at page load. After a change in that part, the summary only says that something has
 // changed.
 for (const fold of document.querySelectorAll(".fold")) {
   const state = fold.querySelector(":scope > summary .fold-state");
@@ -105,7 +105,7 @@ for (const part of document.querySelectorAll("[data-here-for]")) {
   });
 }
 
-// Filters that need the reader's position ask for it only when they are pressed. If it is not available, they open the field for a
+// Filters that need the reader's position ask for it only when they are pressed. If the position is not available, they open the field for a
 // town. An accuracy of about a kilometre is enough.
 for (const link of document.querySelectorAll("[data-near-here]")) {
   const said = document.querySelector("[data-near-said]");

@@ -18,7 +18,7 @@ function connect() {
   });
   stream.addEventListener("out", disconnect);
   stream.addEventListener("error", () => {
-    // The server refused the request, for example because too many pages are open. The browser does not reconnect automatically then.
+    // The server refused the request, for example because too many pages are open. In that case the browser does not reconnect automatically.
     if (stream?.readyState !== EventSource.CLOSED) return;
     disconnect();
     setTimeout(connect, 30_000);
@@ -41,7 +41,7 @@ function mark(top) {
   unread = top.unread;
 }
 
-// Replace counts in place. If more has changed, let the reader choose when to reload.
+// Replace counts in place. If other parts have changed, let the reader choose when to reload.
 async function renew() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => undefined);
   if (!answer?.ok || answer.redirected) return;

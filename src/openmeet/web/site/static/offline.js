@@ -1,4 +1,4 @@
-// Offline support: shows when a page was stored, what is waiting to be sent, and when it has been sent.
+// Offline support: shows when a page was stored, which forms are waiting to be sent, and when they have been sent.
 
 const { person, worker, keptAt, offlineNow, offlineAt, offlineWaits, offlineRefused, offlineUndo, offlineSent, offlineHere } = {
   ...document.body.dataset,
@@ -21,7 +21,7 @@ function tell(message) {
   navigator.serviceWorker.ready.then((registration) => registration.active?.postMessage(message));
 }
 
-// Describe what a form does, using the text of its button, in case it has to wait.
+// Describe what a form does, using the text of its button. The text is shown if the form has to wait.
 function name(event) {
   const { submitter, target } = event;
   const path = new URL(target.action).pathname;

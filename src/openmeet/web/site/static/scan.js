@@ -1,4 +1,4 @@
-// Reads tickets with the camera, in browsers that support it. Without this file, use the text field or the phone's camera app.
+// Reads tickets with the camera, in browsers that support it. Other browsers use the text field or the phone's camera app.
 const form = document.querySelector("form[data-scan]");
 const camera = form?.querySelector("[data-scan-camera]");
 const start = form?.querySelector("[data-scan-start]");

@@ -7,7 +7,7 @@ const MOST_KEPT = 60;
 const FACES = "faces ";
 const MOST_FACES = 100;
 const AN_HOUR = 3_600_000;
-// Paths of pages that are stored as they were last seen, and of forms that can wait for a connection.
+// Paths of pages whose latest version is stored, and of forms that can wait for a connection.
 const KEPT_PATHS = /^\/(home|my\/events|my\/calendar)$|^\/events\/(?!new$)[^/]+(\/ticket|\/check-in)?$/;
 const QUEUED_PATHS = /^\/events\/[^/]+\/(answer|check-in|check-in\/undo)$/;
 const ENDS_SESSION = /^\/sign-out$|\/sign-out-everywhere$|^\/settings\/delete$/;
@@ -89,7 +89,7 @@ async function keep(url, answer) {
   }
 }
 
-// Portraits that the page no longer shows, because somebody removed theirs for example, are deleted.
+// Delete portraits that the page no longer shows, for example because somebody removed theirs.
 async function keepFaces(page, text) {
   const found = [...new Set(text.match(/\/portraits\/[0-9a-f]{32}\/48\b/g))].slice(0, MOST_FACES);
   const cache = await caches.open(FACES + page);
@@ -97,7 +97,7 @@ async function keepFaces(page, text) {
   for (const one of await cache.keys()) if (!found.includes(new URL(one.url).pathname)) await cache.delete(one);
 }
 
-// With a connection, the server decides who sees a portrait. Without one, the stored size replaces all others.
+// With a connection, the server decides who sees a portrait. Without a connection, the stored size replaces all other sizes.
 async function face(request, url) {
   try {
     return await fetch(request);
@@ -181,8 +181,8 @@ async function tellAll(more = {}) {
   for (const client of await clients.matchAll()) client.postMessage({ ...now, ...more });
 }
 
-// Forms that the server refuses stay, marked as refused, until the user drops them. If it cannot process them now, they are sent next
-// time.
+// Forms that the server refuses stay in the queue, marked as refused, until the user drops them. If the server is unavailable, they are
+// sent again later.
 const sendAll = () =>
   navigator.locks.request("queue", async () => {
     const waiting = await read((_, queue) => queue.getAll());
