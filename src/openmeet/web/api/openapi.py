@@ -32,17 +32,17 @@ PATH_DESCRIPTIONS: Final = {
     "number": "The GeoNames id of a place",
     "slug": "The slug of the event, series or group",
     "originalDate": "The permanent name of a date of the series: its wall-clock start according to the rule, YYYY-MM-DDTHH:MM:SS",
-    "userId": "A person",
-    "token": "The last part of an invitation’s link",
+    "userId": "The id of a person",
+    "token": "The token at the end of an invitation link",
     "id": "The id of the object",
     "invitation": "The id of an invitation",
     "announcement": "The id of an announcement",
     "did": "A DID",
     "room": "The id of a chat room",
-    "person": "A person",
+    "person": "The id of a person",
     "emoji": "One emoji",
     "flag": "The name of a feature flag",
-    "attendanceId": "The id of an answer to the event",
+    "attendanceId": "The id of an RSVP to the event",
     "deliveryId": "The id of a delivery",
     "subjectId": "The id of a person or a group",
 }
@@ -115,8 +115,8 @@ def document(site_name: str, public_url: str, operations: Sequence[ApiOperation]
             "title": f"{site_name} API",
             "version": "1",
             "description": "Instants are RFC 3339 in UTC; `startsLocal` is a wall-clock time in `timeZone`. "
-            "Lists answer a `cursor` that leads to the next page. Failures are `application/problem+json`. "
-            "`If-Match` on an edit is a condition: with it 412 where somebody was faster, without it the newest version is changed.",
+            "Lists return a `cursor` for the next page. Errors are `application/problem+json`. An edit with `If-Match` gets 412 "
+            "if the object has changed since that version. An edit without it changes the newest version.",
         },
         "servers": [{"url": public_url}],
         "tags": [{"name": tag} for tag in dict.fromkeys(one.area for one in operations)],
@@ -127,7 +127,7 @@ def document(site_name: str, public_url: str, operations: Sequence[ApiOperation]
                 "session": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A session, as POST /api/session opens it",
+                    "description": "A session that was opened with POST /api/session",
                 },
                 "token": {"type": "http", "scheme": "bearer", "description": _token_description()},
                 "service": {"type": "http", "scheme": "bearer", "description": _service_description()},
@@ -282,14 +282,12 @@ def _parameter(one: Parameter, schema_of: dict[str, Any]) -> dict[str, Any]:
 
 def _token_description() -> str:
     scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SCOPE_DESCRIPTIONS.items())
-    return f"A token that its person made for a program, limited to scopes. {scopes}."
+    return f"A token that a user created for a program, limited to scopes. {scopes}."
 
 
 def _service_description() -> str:
     scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SERVICE_DESCRIPTIONS.items())
-    return (
-        f"A credential that the operator made for a program of the installation (`openmeet services make`). {scopes}."
-    )
+    return f"A credential that the operator created for a program of the installation (`openmeet services make`). {scopes}."
 
 
 def _problem(status: int) -> dict[str, Any]:

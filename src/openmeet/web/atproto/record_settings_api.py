@@ -380,7 +380,7 @@ OPERATIONS = (
         "POST",
         "/api/events/sync-bluesky",
         "syncEvent",
-        "Check the records of an event or a series, and send what is due now",
+        "Check the records of an event or a series, and send pending changes now",
         sync,
         {200: SyncOutput},
         SyncInput,

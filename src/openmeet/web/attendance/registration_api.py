@@ -157,7 +157,7 @@ OPERATIONS = (
         "PUT",
         PATH,
         "saveJoining",
-        "Replace the registration settings; approval, members only and who sees names keep their values if left out",
+        "Replace the registration settings; the settings for approval, members only and visible names keep their values if left out",
         save,
         {200: RegistrationSettingsBody},
         RegistrationSettingsBody,

@@ -358,7 +358,7 @@ OPERATIONS = (
         list_mine,
         {200: EventList},
         parameters=(
-            Parameter("which", "Which list; upcoming is hosting and going together", shape=MineName),
+            Parameter("which", "Which list; upcoming combines hosting and going", shape=MineName),
             _CURSOR,
             _LIMIT,
         ),

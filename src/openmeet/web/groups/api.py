@@ -223,7 +223,7 @@ OPERATIONS = (
             Parameter("q", "Words that must all occur in the name, place or description"),
             Parameter(
                 "source",
-                "Where the group was created; without this and q, groups from elsewhere are listed only if they have members here",
+                "Where the group was created; without this and q, groups from other apps are listed only if they have members on this site",
                 shape=SourceName,
             ),
             _CURSOR,

@@ -80,7 +80,7 @@ OPERATIONS = (
         "GET",
         "/api/groups/{slug}/network",
         "showGroupNetwork",
-        "What is published of a group, and of the caller’s membership",
+        "Publication status of a group and of the caller’s membership",
         show,
         {200: GroupNetworkOutput},
         failures=(403, 404),

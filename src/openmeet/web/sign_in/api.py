@@ -152,7 +152,7 @@ OPERATIONS = (
         "POST",
         "/api/session",
         "openSession",
-        "Open a session with a code, or with a handle and the password of its repository",
+        "Open a session with a code, or with a handle and the password of its PDS account",
         open_session,
         {201: SessionOpened},
         SessionInput,
