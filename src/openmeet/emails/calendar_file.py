@@ -145,7 +145,9 @@ def _ended(head: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent
 
 
 def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance | None) -> Rejection | None:
-    """The newest removal among these notifications; None if there is none or the person is no longer removed. Pure."""
+    """The newest removal among these notifications; None if there is none or the person is no longer removed. A pure
+    function.
+    """
     if mine is None or mine.status is not AttendanceStatus.REJECTED or event.is_gone or event.is_hidden:
         return None
     removals = [one.payload for one in news if isinstance(one.payload, Rejection) and one.payload.title]
@@ -153,7 +155,7 @@ def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance 
 
 
 def as_last_known(event: Event, known: Rejection) -> Event:
-    """The event with the name and time that the removed person last knew. Pure."""
+    """The event with the name and time that the removed person last knew. A pure function."""
     said = replace(event, content=replace(event.content, title=known.title), ends_at=None)
     starts = known.starts
     if starts is None:
@@ -162,7 +164,7 @@ def as_last_known(event: Event, known: Rejection) -> Event:
 
 
 def name_and_time_only(entry: WrittenEvent) -> WrittenEvent:
-    """A calendar entry with name and time only. Pure."""
+    """A calendar entry with name and time only. A pure function."""
     # Lists the fields to keep, so that a field added later is left out by default.
     return WrittenEvent(
         uid=entry.uid,

@@ -1,4 +1,4 @@
-"""Conditions under which a notification of each kind is still mailed or shown. Pure."""
+"""Conditions under which a notification of each kind is still mailed or shown. Pure functions."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -70,7 +70,7 @@ async def some(
 async def items(
     reader: Reader, news: Sequence[Notification], viewer: UserId
 ) -> list[tuple[Notification, NotificationLine]]:
-    """The texts of these notifications, in order. Those that the person may no longer see are left out."""
+    """The texts of these notifications, in order. Notifications that the person may no longer see are left out."""
     facts = await facts_of(reader, news, viewer)
     shown = ((one, _line_of(one, facts)) for one in news)
     return [(one, _with_person(one, item, facts)) for one, item in shown if item is not None]

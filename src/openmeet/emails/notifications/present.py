@@ -95,7 +95,7 @@ async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
 
 def points(news: Sequence[Notification], present: Present, names: Mapping[UserId, str]) -> list[Point]:
     """The points that still apply from these notifications about one event (given oldest first), the most important
-    first. Pure.
+    first. A pure function.
     """
     of_kind: dict[str, list[Notification]] = {}
     for one in news:

@@ -29,7 +29,7 @@ from openmeet.web.site.tenant_routing import database_of
 PATH = "/settings/identity/recovery-key"
 FILE = f"{PATH}/file"
 
-# Shown whenever there is no key, for any reason.
+# Shown if there is no key, for any reason.
 
 
 class RecoveryKeyCheck(StrEnum):

@@ -86,7 +86,7 @@ class DeletionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class DeletionRequested(msgspec.Struct, rename="camel"):
-    """The account will be deleted at ``dueAt``. Signing in before then keeps it."""
+    """The account will be deleted at ``dueAt``. Signing in before then cancels the deletion."""
 
     due_at: str
 

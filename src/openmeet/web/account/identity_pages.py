@@ -106,7 +106,7 @@ async def link(request: Request) -> Response:
 
 
 async def permit(request: Request) -> Response:
-    """Redirect to the account's PDS to grant more permissions, or to sign in there again."""
+    """Redirect to the account's PDS to grant more permissions, or to sign in at the PDS again."""
     caller = caller_of(request)
     typed = await read_form(request)
     did = _did(typed.get("did", ""))

@@ -1,4 +1,4 @@
-"""Top of ``/operating``: the list of problems that need an operator. Pure."""
+"""Top of ``/operating``: the list of problems that need an operator. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -58,7 +58,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    """The records in the repository, and those not read back yet."""
+    """The records in the repository, and new records that have not been read back yet."""
     identity, zone = await selected_account(request)
     db, network = database_of(request), network_of(request)
     async with db.reader() as reader:

@@ -62,9 +62,9 @@ class RecordStanding(msgspec.Struct, rename="camel"):
     series. ``nextTryAt`` is null if nothing is due.
 
     ``words`` is the status as the page shows it. ``state`` is ``imported`` if another app wrote the record and nothing
-    was changed here. ``deletedElsewhereAt`` is set if another app deleted the record of an event made here, until its
-    host decides what to do (``decideDeletedRecord``). ``recordUri`` is null if the repository has no record, as far as
-    this site knows.
+    was changed on this site. ``deletedElsewhereAt`` is set if another app deleted the record of an event created on
+    this site, until its host decides what to do (``decideDeletedRecord``). ``recordUri`` is null if the repository has
+    no record, as far as this site knows.
     """
 
     kind: Literal["event", "rsvp", "series"]

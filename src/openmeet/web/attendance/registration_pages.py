@@ -124,7 +124,7 @@ def submission_of(typed: dict[str, str], rows: list[dict[str, str]]) -> Registra
 
 
 def _typed_rows(typed: dict[str, str]) -> list[dict[str, str]]:
-    """The questions in the form. New ones get their ids here."""
+    """The questions in the form. New questions get their ids in this function."""
     return [
         {
             "id": typed.get(f"id_{place}") or question_id(),

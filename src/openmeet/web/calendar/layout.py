@@ -102,7 +102,7 @@ class Timed(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class HourBlock(Generic[K]):
-    """A rectangle within a day, in minutes and in ``column`` of ``columns``. If ``key`` is None, it stands for
+    """A rectangle within a day, in minutes and in ``column`` of ``columns``. If ``key`` is None, it represents
     ``hidden`` entries that do not fit.
     """
 

@@ -1,4 +1,4 @@
-"""Month view: a table of weeks. Each day has its number, dots for phones and bars for wide screens. Pure."""
+"""Month view: a table of weeks. Each day has its number, dots for phones and bars for wide screens. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

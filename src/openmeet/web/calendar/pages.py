@@ -57,7 +57,7 @@ MOST_LISTED = 50
 
 _CURSOR = re.compile(r"(-?[0-9]{1,19}) (\S{1,100})")
 
-# The URL is a secret, so shared caches and search engines must not keep it.
+# The URL is a secret, so shared caches must not store it and search engines must not index it.
 _PRIVATE = {"cache-control": "private, no-cache", "x-robots-tag": "noindex, nofollow"}
 
 
@@ -182,7 +182,7 @@ async def serve_feed(request: Request) -> Response:
 
 
 async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId) -> None:
-    """Refresh a calendar because its owner asked for it. Raises NotFound."""
+    """Refresh a calendar at the request of its owner. Raises NotFound."""
     async with database_of(request).reader() as reader:
         address = await queries.address(reader, user_id, calendar_id)
         zone = await zone_of(request, reader, user_id)

@@ -1,4 +1,4 @@
-"""Content of the calendar page: the period of a view, its heading, and each entry in words. Pure."""
+"""Content of the calendar page: the period of a view, its heading, and each entry in words. Pure functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

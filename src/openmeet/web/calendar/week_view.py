@@ -1,4 +1,4 @@
-"""Week view: seven days with hours, and all-day entries above them. Phones show only the chosen day. Pure."""
+"""Week view: seven days with hours, and all-day entries above them. Phones show only the chosen day. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

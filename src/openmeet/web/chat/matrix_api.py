@@ -30,8 +30,9 @@ MOST_CHOICES: Final = 100
 
 
 class ChatMirrorWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Whether to mirror the room. ``guests`` says whether people without an account here can be invited on Matrix.
-    ``confirmed`` must be true if the room is not public, because the operators of the homeserver can read the messages.
+    """Whether to mirror the room. ``guests`` says whether people without an account on this site can be invited on
+    Matrix. ``confirmed`` must be true if the room is not public, because the operators of the homeserver can read the
+    messages.
     """
 
     enabled: bool
@@ -42,9 +43,9 @@ class ChatMirrorWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel
 class ChatMirrorShown(msgspec.Struct, rename="camel"):
     """The status of a room's mirror. ``roomId`` and ``alias`` identify the room on Matrix and are null until it has
     been created. A room that was taken over from an older installation has no alias. ``guests`` says whether hosts can
-    invite people without an account here. ``federates`` says whether other homeservers can join. ``since`` is the time
-    at which the mirror was switched on; null while it is off. ``waiting`` is the number of entries that have not been
-    sent yet. ``lastError`` is the code of the last error, or empty.
+    invite people without an account on this site. ``federates`` says whether other homeservers can join. ``since`` is
+    the time at which the mirror was switched on; null while it is off. ``waiting`` is the number of entries that have
+    not been sent yet. ``lastError`` is the code of the last error, or empty.
     """
 
     EXAMPLE: ClassVar = {

@@ -189,7 +189,7 @@ async def _placed(
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     person = "" if with_user_id is None else (await shown_names(reader, [with_user_id]))[with_user_id]
     is_direct = target.kind is RoomKind.DIRECT
-    # Also computed before the thread exists. Hosts get here only for people who have answered, see above.
+    # Also computed before the thread exists. Hosts reach this point only for people who have answered, see above.
     face = await face_of_question(reader, viewer, with_user_id, host_of(about)) if is_direct else None
     return ChatPlace(
         target=target,

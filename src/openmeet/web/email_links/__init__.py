@@ -1,4 +1,5 @@
 """Pages that links in e-mails open.
 
-Opening a link changes nothing, because mail servers open links too. Only a button does, or the POST of RFC 8058.
+Opening a link changes nothing, because mail servers open links too. Only a button, or the POST of RFC 8058, has an
+effect.
 """

@@ -16,7 +16,7 @@ from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# The URL is a secret, so caches and search engines must not keep it.
+# The URL is a secret, so caches must not store it and search engines must not index it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 

@@ -42,7 +42,7 @@ from openmeet.web.email_links.reasons import EmailLinkReason
 from openmeet.web.site.layout import page
 from openmeet.web.site.tenant_routing import database_of
 
-# The URL is a secret, so caches and search engines must not keep it.
+# The URL is a secret, so caches must not store it and search engines must not index it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 
@@ -65,7 +65,9 @@ async def show_answer(request: Request) -> Response:
 
 
 async def answer(request: Request) -> Response:
-    """RSVP as the recipient of the e-mail. Only to this event, and including the host's questions."""
+    """RSVP as the recipient of the e-mail. The link is valid for this event only. The form includes the host's
+    questions.
+    """
     typed = await read_form(request)
     try:
         reply = RsvpReply(typed.get("reply", ""))

@@ -72,7 +72,7 @@ async def in_a_list(
 
 async def of_event(reader: Reader, event: Event, public_url: str) -> tuple[Badge, ...]:
     """The badges of an event page: the app that the event comes from, and whether its host is a member. Empty for an
-    event made here.
+    event created on this site.
     """
     return (await _badges_of(reader, [_source_of(event)], public_url))[0]
 

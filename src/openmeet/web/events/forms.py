@@ -1,4 +1,4 @@
-"""Summaries of the collapsed sections of the event form. Pure."""
+"""Summaries of the collapsed sections of the event form. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

@@ -290,8 +290,8 @@ class PublicationOutput(msgspec.Struct, rename="camel"):
     """Publication status of the event's record, for its host. ``state`` is one of the states in
     docs/queues-and-jobs.md, or ``imported``.
 
-    ``imported`` means that another app wrote the record and nothing was changed here. ``words`` is a text to show to
-    people.
+    ``imported`` means that another app wrote the record and nothing was changed on this site. ``words`` is a text to
+    show to people.
     """
 
     state: str

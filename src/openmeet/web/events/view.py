@@ -1,4 +1,6 @@
-"""View model of the event page for one viewer. All decisions are made here; the template only places the values."""
+"""View model of the event page for one viewer. All decisions are made in this module; the template only places the
+values.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,6 @@
-"""View model of the group page for one viewer. All decisions are made here; the templates only place the values."""
+"""View model of the group page for one viewer. All decisions are made in this module; the templates only place the
+values.
+"""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -127,7 +129,7 @@ class MemberView:
 
 
 async def badges_of(reader: Reader, found: Sequence[ListedGroup], public_url: str) -> dict[GroupId, Sequence[Badge]]:
-    """Badges of groups in a list. Empty if all groups were created here."""
+    """Badges of groups in a list. Empty if all groups were created on this site."""
     if not any(one.group.is_read_only for one in found):
         return {}
     shown = await badges.of_each_group(reader, [one.group for one in found], public_url)

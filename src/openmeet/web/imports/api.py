@@ -45,8 +45,8 @@ class ImportInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class DifferenceOutput(msgspec.Struct, rename="camel"):
-    """A field that has changed in the file since its import, named as in the event form. ``isEditedHere`` means that it
-    was changed here as well.
+    """A field that has changed in the file since its import, named as in the event form. ``isEditedHere`` means that
+    the field was changed on this site as well.
     """
 
     field: str

@@ -54,7 +54,7 @@ _COLUMNS = {
     Column.LAST_NAME: lazy("Last name"),
     Column.STATUS: lazy("How they answered there"),
 }
-# The URL is a secret, so caches and search engines must not keep it.
+# The URL is a secret, so caches must not store it and search engines must not index it.
 _PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 

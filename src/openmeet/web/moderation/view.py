@@ -98,7 +98,7 @@ class SubjectCard:
 
 @dataclass(frozen=True, slots=True)
 class ModerationLogRow:
-    """A log entry as text. ``undo_id`` is empty if the action was already undone or cannot be undone here."""
+    """A log entry as text. ``undo_id`` is empty if the action was already undone or cannot be undone on this page."""
 
     at: Instant
     who: str

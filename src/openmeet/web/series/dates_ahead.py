@@ -1,4 +1,5 @@
-"""Preview of a rule in a form: the rule as a sentence with its end, and its next dates, including skipped ones. Pure.
+"""Preview of a rule in a form: the rule as a sentence with its end, and its next dates, including skipped ones. Pure
+functions.
 
 It is computed in a worker process, because only worker processes load the calendars of public holidays.
 """

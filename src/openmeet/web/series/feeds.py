@@ -65,8 +65,8 @@ def calendar_of(
     now: Instant,
     public_url: str,
 ) -> bytes:
-    """The file of the first series and of those split off it. Pass all stored dates; deleted ones are needed to exclude
-    them from the rule.
+    """The file of the first series and of the series split off it. Pass all stored dates; deleted ones are needed to
+    exclude them from the rule.
 
     ``numbers`` are the SEQUENCE numbers from ``calendar_uids``.
     """

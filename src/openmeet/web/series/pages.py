@@ -184,7 +184,7 @@ async def _hosting_context(reader: Reader, series: Series, viewer: UserId | None
 
 
 async def _halves_context(reader: Reader, series: Series, viewer: UserId | None) -> dict[str, object]:
-    """The series that this one was split from, and those that were split from it."""
+    """The series from which this one was split, and the series that were split from it."""
     split = None if series.split_from is None else await queries.by_id(reader, series.split_from)
     return {
         "origin": await splits.visible_part(reader, series, split, viewer),

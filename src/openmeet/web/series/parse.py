@@ -1,4 +1,4 @@
-"""Parse series input from JSON or a form. Errors use the field names that the client sent. Pure."""
+"""Parse series input from JSON or a form. Errors use the field names that the client sent. Pure functions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Recurrence part of a form: presets derived from the start, a custom rule, and an end. Pure."""
+"""Recurrence part of a form: presets derived from the start, a custom rule, and an end. Pure functions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -193,7 +193,7 @@ class DateOutput(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class ExtraDate(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A date to add to those of the rule: its wall-clock start in the time zone of the series."""
+    """A date to add to the dates of the rule: its wall-clock start in the time zone of the series."""
 
     starts_local: str
     is_silent: bool = False
@@ -307,7 +307,8 @@ class DatesNamed(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What to cancel, and why: single ``dates``, those from ``fromDate`` to ``toDate``, or the whole series.
+    """The dates to cancel, and the reason: single ``dates``, all dates from ``fromDate`` to ``toDate``, or the whole
+    series.
 
     A range includes both ends, which are names of dates or days (``2027-03-30``). Dates that are already cancelled are
     unchanged.

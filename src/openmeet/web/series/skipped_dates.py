@@ -1,4 +1,4 @@
-"""Dates that a new series skips: days in one form field, and the buttons that add and remove a day. Pure.
+"""Dates that a new series skips: days in one form field, and the buttons that add and remove a day. Pure functions.
 
 They are days and not times. This keeps them skipped if the start moves to another hour.
 """

@@ -1,4 +1,6 @@
-"""View model of the series page for one viewer. All decisions are made here; the template only places the values."""
+"""View model of the series page for one viewer. All decisions are made in this module; the template only places the
+values.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Start a sign-in at the user's own PDS, for pages and programs: ``/api/auth/login-bsky``.
 
-A browser is redirected there. A client that asks for JSON gets the URL and opens the user's browser itself. In both
-cases the response sets the cookie that identifies the browser when it returns.
+A browser is redirected to the PDS. A client that asks for JSON gets the URL and opens the user's browser itself. In
+both cases the response sets the cookie that identifies the browser when it returns.
 """
 
 import msgspec

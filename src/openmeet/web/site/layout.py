@@ -102,7 +102,8 @@ def page(
 ) -> Response:
     """Render a template inside the layout. Pages depend on the viewer, so shared caches must not store them.
 
-    Pages of signed-in viewers are not stored at all, because browser Back must not show them after sign-out.
+    Pages of signed-in viewers are not stored at all, because the back button of the browser must not show them after
+    sign-out.
     """
     what = connection.cookies.get(_FLASH_COOKIE, "")
     flash = FLASH_MESSAGES.get(what) or notices.sentence(what)

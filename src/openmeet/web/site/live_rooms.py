@@ -243,7 +243,7 @@ class LiveRooms:
 
 
 async def _levels(reader: Reader, room: Room | None, streams: Collection[LiveStream]) -> dict[UserId | None, Access]:
-    """The access of everyone with one of these streams. The key None stands for readers who are not signed in."""
+    """The access of everyone with one of these streams. The key None is used for readers who are not signed in."""
     if room is None:
         return {}
     people = {one.person for one in streams}

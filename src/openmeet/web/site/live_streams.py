@@ -41,11 +41,11 @@ Encode = Callable[[RoomEvent, RowView], bytes]
 
 @dataclass(eq=False, slots=True)
 class LiveStream:
-    """One open stream. ``entered`` is the room's last number when the reader joined; their history begins there if the
-    room limits it. ``number`` is the last entry that was sent. ``credential`` is None if the reader is not signed in.
-    ``is_catching_up``: missed entries are still being sent, as fast as the reader accepts them. ``level`` and
-    ``hidden`` are their access, and the people they blocked or muted, at the last check; if these change, the page
-    reloads. ``unread`` are the counts of their other rooms that were sent last.
+    """One open stream. ``entered`` is the room's last number when the reader joined; their history begins at that
+    number if the room limits history. ``number`` is the last entry that was sent. ``credential`` is None if the reader
+    is not signed in. ``is_catching_up``: missed entries are still being sent, as fast as the reader accepts them.
+    ``level`` and ``hidden`` are their access, and the people they blocked or muted, at the last check; if these change,
+    the page reloads. ``unread`` are the counts of their other rooms that were sent last.
     """
 
     room: RoomId

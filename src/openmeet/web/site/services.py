@@ -74,7 +74,7 @@ class Services:
     live_pages: LivePages = field(default_factory=LivePages)
     # Cached pages for visitors who are not signed in.
     page_cache: PageCache = field(default_factory=PageCache)
-    # Settings that a warning was already logged for. Each is logged once.
+    # Settings for which a warning was already logged. Each warning is logged once.
     warned_of: set[str] = field(default_factory=set)
 
     @property
