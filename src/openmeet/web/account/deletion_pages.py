@@ -34,8 +34,8 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/delete"
-# Label of the confirmation field. Keys: whether the user has an e-mail address, and whether they have a network account
-# here.
+# Label of the confirmation field. Keys: whether the user has an e-mail address, and whether they have an AT Protocol
+# account.
 _NAMED: Final = {
     (True, True): lazy("Your e-mail address or account name"),
     (True, False): lazy("Your e-mail address"),
