@@ -313,7 +313,7 @@ async def _start_tasks(
 
 
 def _run(stack: AsyncExitStack, coroutine: Coroutine[Any, Any, None], *, name: str) -> None:
-    """Run a task until the stack unwinds."""
+    """Run a task until the exit stack is closed."""
     stack.push_async_callback(_end, asyncio.create_task(coroutine, name=name))
 
 
@@ -391,7 +391,7 @@ def _sealing_keys(settings: PdsSettings) -> list[bytes]:
 
 
 async def _check_mail(mailer: Mailer) -> None:
-    """Log a warning at start if e-mail cannot be sent, before anybody waits for one."""
+    """Log a warning at start if e-mail cannot be sent, so that the operator notices before users wait for one."""
     try:
         await mailer.check()
     except Failure as failure:

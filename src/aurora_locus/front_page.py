@@ -1,5 +1,5 @@
 """The front page at ``/`` (HTML for browsers, a few lines of text for programs) and the page for people who want to
-move here.
+move their account to this server.
 """
 
 from urllib.parse import urlsplit

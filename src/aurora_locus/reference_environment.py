@@ -19,8 +19,8 @@ def is_reference(environment: Mapping[str, str], table: Mapping[str, Any] | None
 def reference_defaults(hostname: str, environment: Mapping[str, str], table: Mapping[str, Any]) -> dict[str, Any]:
     """Return the defaults of the reference PDS, by setting name, for settings that its environment leaves out.
 
-    Federation is on, relays are notified if any are named, the host's own name is the handle domain, and proxies in
-    private networks are trusted.
+    Federation is on, crawls are requested from relays if any are configured, the host's own name is the handle domain,
+    and proxies in private networks are trusted.
     """
 
     def is_given(name: str) -> bool:

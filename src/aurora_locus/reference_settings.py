@@ -1,7 +1,7 @@
-"""Environment variables of the reference PDS that are not settings here, and what to do instead.
+"""Environment variables of the reference PDS that this server does not support, and what to do instead.
 
-Variables with the same meaning are settings here under the same name, and not in this table. With the table, a start
-can report unknown variables, and operators who migrate learn what differs.
+Variables with the same meaning are settings of this server under the same name, and are not in this table. The table is
+used to report unknown variables at start. It also shows operators who migrate what differs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ _ONE_DATABASE: Final = "there is one database: PDS_DATABASE_URL, or pds.db in PD
 _ENTRYWAY: Final = "there is no entryway: accounts sign in here"
 _PROXY: Final = "proxied calls have fixed limits"
 
-# Known but not needed here: handled in another way, or derived from another setting.
+# Known but not needed on this server: handled in another way, or derived from another setting.
 NEEDLESS: Final[Mapping[str, str]] = {
     "PDS_VERSION": "the version is this program's",
     "PDS_ERROR_COLOR": _LOOKS,
@@ -46,7 +46,7 @@ NEEDLESS: Final[Mapping[str, str]] = {
     "PDS_EMAIL_DISABLE_CONFIRMATION_LINK": "e-mails contain the code and no link to an app",
 }
 
-# Features of the reference that do not exist here.
+# Features of the reference that this server does not have.
 MISSING: Final[Mapping[str, str]] = {
     "PDS_HCAPTCHA_SITE_KEY": "there is no captcha at sign-up; require invites instead",
     "PDS_HCAPTCHA_SECRET_KEY": "there is no captcha at sign-up; require invites instead",

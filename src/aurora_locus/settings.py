@@ -280,7 +280,9 @@ class PdsSettings:
 
     @property
     def has_wide_limits(self) -> bool:
-        """Whether the limits only stop runaway programs: in development, unless the operator turns them on."""
+        """Whether the rate limits are so wide that they only stop runaway programs: in development, unless the operator
+        turns normal limits on.
+        """
         return self.dev_mode and self.rate_limits_enabled is None
 
     @property
@@ -300,12 +302,13 @@ class PdsSettings:
 
     @property
     def reach(self) -> AllowedTargets:
-        """Which addresses this server may call when somebody else chooses them."""
+        """Which addresses this server may call when a client or a remote document supplies them."""
         return DEVELOPMENT if self.dev_mode or self.disable_ssrf_protection else PUBLIC
 
     @property
     def scratch_url(self) -> str:
-        """The URL of a cache that several processes share and that can lose anything; empty if there is none."""
+        """The URL of a cache that several processes share; its content can be lost at any time. Empty if there is none.
+        """
         password = quote(self.redis_scratch_password.reveal(), safe="")
         credentials = f":{password}@" if password else ""
         return f"redis://{credentials}{self.redis_scratch_address}" if self.redis_scratch_address else ""
@@ -385,7 +388,9 @@ def _is_did(text: str) -> bool:
 
 
 def checked(settings: PdsSettings) -> PdsSettings:
-    """Check settings and return them. Raises ``SettingsRefused`` for contradictions and for dangers in public."""
+    """Check settings and return them. Raises ``SettingsRefused`` for contradictions, and for settings that are
+    dangerous on a public server.
+    """
     problems = []
     if not settings.federation_enabled:
         problems += [

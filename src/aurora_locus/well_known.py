@@ -71,7 +71,7 @@ def _health(probes: Probes, version: str) -> Endpoint:
 
 def _handle_proof(db: Database) -> Endpoint:
     async def proof(request: Request) -> Response:
-        # The Host header is the handle that is being asked about.
+        # The Host header is the requested handle.
         handle = request.headers.get("host", "").partition(":")[0].lower()
         async with db.reader() as reader:
             account = await queries.find_by_handle(reader, handle)
@@ -86,7 +86,7 @@ def _document(registry: Registry, settings: PdsSettings, label_key: PublicKey) -
     own_host = urlsplit(settings.url).hostname
 
     async def document(request: Request) -> Response:
-        # As with handles, the Host header says what is being asked about: this server, or one of our did:web accounts.
+        # As with handles, the Host header names the requested DID: this server, or one of our did:web accounts.
         host = request.headers.get("host", "").partition(":")[0].lower()
         if host != own_host and is_under(Handle(host), settings.service_handle_domains):
             return json_response(await web_identities.document(registry, host))
@@ -122,7 +122,7 @@ def _tls_check(db: Database, settings: PdsSettings) -> Endpoint:
     """On-demand TLS check: whether a reverse proxy may request a certificate for ``?domain=`` (this server and existing
     handles).
 
-    Other domains are refused, because strangers could use them to exhaust the operator's certificate quota.
+    Other domains are refused, because anyone could use them to exhaust the operator's certificate quota.
     """
     own = urlsplit(settings.url).hostname
 

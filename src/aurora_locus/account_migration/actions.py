@@ -122,7 +122,8 @@ async def try_again(context: MigrationContext, did: Did) -> None:
 
 
 async def give_up(context: MigrationContext, did: Did) -> None:
-    """Cancel the migration. Nothing changes here, and the other server drops its hidden account.
+    """Cancel the migration. Nothing changes on this server. The hidden account on the other server is left for that
+    server to remove.
 
     Raises Refused if it is too late because the directory already has the operation.
     """
@@ -145,9 +146,7 @@ async def give_up(context: MigrationContext, did: Did) -> None:
 async def client(
     context: MigrationContext, did: Did, target: str, *, timeout_seconds: float = PATIENCE_SECONDS
 ) -> XrpcClient:
-    """Create a client for the other server that uses the stored session there. Raises NotFound if there is no such
-    session.
-    """
+    """Create a client for the other server with the stored session. Raises NotFound if no session is stored."""
     from_row = await _tokens(context, did)
 
     async def keep(fresh: BearerTokens) -> None:

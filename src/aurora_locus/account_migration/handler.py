@@ -168,8 +168,8 @@ async def _activate(context: MigrationContext, there: MigrationServer) -> None:
 
 
 async def _send_newest(context: MigrationContext, there: MigrationServer) -> None:
-    """Send what was written here while we waited for the code. After this step, this server accepts no writes for the
-    account.
+    """Send the records and blobs that were written on this server while the migration waited for the code. After this
+    step, this server accepts no writes for the account.
     """
     await _send_repository(context, there)
     # Do not count blobs here: checkAccountStatus makes the other server resolve the identity, and it might then use

@@ -26,8 +26,8 @@ class MoveStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountMove:
-    """A migration. ``problem`` is the last failure, in the words of the server that reported it; empty if there is
-    none.
+    """A migration. ``problem`` is the message of the last failure, as the server that failed reported it; empty if
+    there is none.
     """
 
     did: Did
@@ -141,7 +141,9 @@ async def note_copied(tx: Transaction, move: AccountMove) -> None:
 
 
 async def store_signed_operation(tx: Transaction, did: Did, operation: str) -> int | None:
-    """Store the operation before it is sent. Return the new revision, or None if the migration is not waiting for one."""
+    """Store the operation before it is sent. Return the new revision, or None if the migration is not waiting for an
+    operation.
+    """
     row = await tx.fetch_one(_SIGNED, did=did, operation=operation, now=tx.now)
     return None if row is None else int(row["revision"])
 

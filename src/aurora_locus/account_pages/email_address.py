@@ -1,4 +1,4 @@
-"""E-mail address. A token sent to it confirms it; changing it takes a token sent to the current address."""
+"""E-mail address: a token sent to the address confirms it. A change requires a token sent to the current address."""
 
 from starlette.requests import Request
 from starlette.responses import Response

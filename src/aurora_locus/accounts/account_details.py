@@ -40,7 +40,7 @@ class AccountDetails:
 
 
 async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
-    """Return the details of those of the accounts that exist here, by DID."""
+    """Return the details of these accounts by DID. Accounts that do not exist on this server are left out."""
     own = await invites.of_accounts(reader, dids)
     used = await invites.used_by(reader, dids)
     return [

@@ -109,7 +109,7 @@ class CredentialReader:
         )
 
     def read_refresh(self, headers: Mapping[bytes, bytes], *, even_if_expired: bool) -> RefreshToken:
-        """The refresh token of a request that requires one. Raises NotSignedIn."""
+        """Return the refresh token of a request that requires one. Raises NotSignedIn."""
         header = headers.get(b"authorization")
         if header is None:
             raise NotSignedIn("Send the refresh token as Bearer.", name="AuthMissing")

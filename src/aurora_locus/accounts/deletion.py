@@ -1,9 +1,9 @@
 """Permanent deletion. Only the DID, marked as deleted, and the handle, reserved for a while, remain.
 
-The identity in the directory belongs to the person and stays. It is ended only for an account that was never announced
-and whose keys nobody but us holds. One transaction removes everything, so a deletion is never half done; the blob files
-follow, because no two accounts share a file. Afterwards SQLite's write-ahead log is truncated, because it still holds
-older versions of the pages.
+The identity in the directory belongs to the person and is not changed. The exception is an account that was never
+announced: if only this server holds keys of its identity, the identity is ended too. One transaction removes all rows,
+so a deletion is never half done. The blob files are removed after the commit; no two accounts share a file. Afterwards
+SQLite's write-ahead log is truncated, because it still holds older versions of the pages.
 """
 
 from collections.abc import Callable

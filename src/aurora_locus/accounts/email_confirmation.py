@@ -1,8 +1,8 @@
 """Unconfirmed accounts of open sign-up: deactivated until their owner confirms the e-mail address.
 
-Their owners can sign in, but nothing of them is public. They are announced when they are confirmed. An account that is
-not confirmed within a week is removed together with its identity, provided that nobody else holds one of its keys.
-Reason: scripts can create accounts by the thousand, and those must not reach the network.
+Their owners can sign in, but none of their data is public. They are announced when they are confirmed. An account that
+is not confirmed within a week is removed together with its identity, unless somebody else holds one of the identity's
+keys. Reason: a script can create thousands of accounts, and those must not reach the network.
 """
 
 from at_protocol.syntax.did import Did

@@ -60,8 +60,8 @@ def mailer_of(settings: PdsSettings, clock: Clock) -> Mailer | None:
 
 def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, url: str) -> JobHandler:
     """Return the handler of ``PdsJobKind.MAIL``. ``url`` is this server's address, for links. If the mail server's
-    reply is lost, delivery is retried once; after a second loss the e-mail counts as sent, because a third copy would
-    help nobody.
+    reply is lost, delivery is retried once. After a second loss the e-mail counts as sent, so that nobody gets a third
+    copy.
     """
 
     async def deliver(job: Job) -> None:

@@ -1,5 +1,5 @@
-"""Change an account's handle in the directory, here and on the firehose. All three change, or none does
-(``identity_change``).
+"""Change an account's handle in the directory, in the database and on the firehose: either all three change, or none
+does (``identity_change``).
 """
 
 from at_protocol.identity.plc_operation import PlcOperation

@@ -1,4 +1,5 @@
-"""Handles that an account here may have: names under our own domains, or any other name that resolves to its DID.
+"""Handles that an account of this server may use: names under the server's own domains, and any other name that
+resolves to the account's DID.
 
 Source: atproto Handle specification. This server is authoritative for names under its own domains and does not resolve
 them. A handle under another domain is resolved without the cache.

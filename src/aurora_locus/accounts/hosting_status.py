@@ -2,7 +2,8 @@
 
 Source: atproto DID specification; the account migration guide. The directory (did:plc) or the account's own host
 (did:web) is queried without the cache, because cached data may predate a migration. An account whose identity names
-another server is *moved*: its data here is kept for its owner, it accepts no writes, and only its status is served.
+another server is *moved*: this server keeps its data for its owner, accepts no writes for it, and publishes only its
+status.
 """
 
 from collections.abc import Sequence
@@ -91,7 +92,7 @@ async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[s
 
 
 async def require_here(registry: Registry, did: Did) -> None:
-    """Raise Refused unless the identity fits an account here. The message names every field that does not."""
+    """Raise Refused unless the identity fits an account on this server. The message names every field that does not."""
     found = await problems(registry, did, await claim_of(registry, did))
     if found:
         where = "directory" if is_plc(did) else "document"
@@ -105,9 +106,9 @@ async def require_here(registry: Registry, did: Did) -> None:
 async def note(registry: Registry, did: Did, claim: IdentityClaim) -> bool:
     """Store whether the identity names another server, and return it.
 
-    It does if both the service endpoint and the signing key differ from ours. If only the endpoint differs, the
-    operator has probably changed or mistyped this server's URL; treating that as a move would hide all accounts at
-    once.
+    The identity names another server if both the service endpoint and the signing key differ from ours. If only the
+    endpoint differs, the operator has probably changed or mistyped this server's URL; treating that as a move would
+    hide all accounts at once.
     """
     signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
     is_elsewhere = claim.pds not in {None, registry.url} and claim.signing_key != signing

@@ -1,4 +1,5 @@
-"""Change an account's identity in the directory, here and on the firehose. All three change, or none does.
+"""Change an account's identity in the directory, in the database and on the firehose: either all three change, or none
+does.
 
 As with a new account, the operation is stored before it is sent, and after a failure in between the directory is
 repaired at once or at the next start (``identity.plc_updates``). A change that has begun is finished even if the client
@@ -16,7 +17,7 @@ from aurora_locus.identity import plc_updates
 from groundwork.database.transaction import Writer
 from groundwork.errors import RemoteFailed, RemoteSlow
 
-# Called with the old and the new value, in the transaction that applies the change here.
+# Called with the old and the new value, in the transaction that stores the change.
 Note = Callable[[Writer, str, str], None]
 
 
@@ -34,8 +35,8 @@ async def to_its_end(change: Coroutine[None, None, None]) -> None:
 async def carry_out(
     registry: Registry, did: Did, operation: PlcOperation | None, store: Callable[[], Awaitable[None]]
 ) -> None:
-    """Submit the PLC operation, then apply it here with ``store``. ``operation`` is None if the directory is already up
-    to date.
+    """Submit the PLC operation, then store the change with ``store``. ``operation`` is None if the directory is already
+    up to date.
     """
     if operation is None:
         await store()

@@ -1,7 +1,7 @@
 """Rate limits of account requests, shared by XRPC methods and pages.
 
-In development all requests come from one address and tests create thousands of accounts, so every limit is a thousand
-times as wide there, unless the operator turns normal limits on.
+In development all requests come from one address and tests create thousands of accounts. So every limit is multiplied
+by a thousand in development, unless the operator turns normal limits on.
 """
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ from aurora_locus.accounts.registry import Registry
 from groundwork.http.client_addresses import is_private
 from groundwork.rate_limit.contract import Limit
 
-# The same limit as for XRPC requests. Even an office never comes near it; a runaway program does.
+# The same limit as for XRPC requests. A whole office stays far below it; a runaway program exceeds it.
 PAGES = Limit("pages", 3000, 5 * 60)
 CREATE_ACCOUNT = Limit("create_account", 100, 5 * 60)
 SIGN_IN = Limit("create_session", 30, 5 * 60)
@@ -58,7 +58,7 @@ _DEVELOPMENT_FACTOR = 1000
 _SHARED_FACTOR = 100
 
 # Expensive requests that cannot be charged to an account: an identity in the public directory, a password hash, an
-# e-mail to a stranger, a stored key. Few of 5,000 people need one within a window, so the limit can be tight. It also
+# e-mail to anyone, a stored key. Few of 5,000 people need one within a window, so the limit can be tight. It also
 # bounds what a single attacker can do to such a server.
 _SHARED_FACTORS = {
     CREATE_ACCOUNT: 3,
@@ -78,8 +78,8 @@ def effective(registry: Registry, limit: Limit) -> Limit:
 
 def of_address(limit: Limit, address: str, *, is_shared: bool) -> Limit:
     """Return the limit for an address. It is wider for a private address if ``is_shared`` says that many clients may be
-    behind such addresses, because of a proxy that does not name the client. Accounts and typed names have counters of
-    their own.
+    behind such addresses, because a proxy does not pass on the client's address. Accounts and typed names have counters
+    of their own.
     """
     return shared(limit) if is_shared and is_private(address) else limit
 
@@ -97,7 +97,7 @@ def widened(limit: Limit) -> Limit:
 
 
 def key_of_identifier(typed: str) -> str:
-    """Hash an identifier as typed, ignoring case and a leading @. The fixed size keeps long input from strangers from
-    filling the memory of the counters.
+    """Hash an identifier as typed, ignoring case and a leading @. The hash has a fixed size, so that long input cannot
+    fill the memory of the counters.
     """
     return blake2b(typed.strip().lower().removeprefix("@").encode(errors="replace"), digest_size=16).hexdigest()

@@ -40,8 +40,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Guessing:
-    """What the counters of wrong passwords need, for accounts and operators. ``key`` is a server secret used to hash
-    sources; ``is_wide`` multiplies the limits by a thousand, for development.
+    """Dependencies of the counters of wrong passwords, for accounts and operators. ``key`` is a server secret used to
+    hash sources; ``is_wide`` multiplies the limits by a thousand, for development.
     """
 
     db: Database
@@ -50,7 +50,7 @@ class Guessing:
 
 
 class SessionScope(StrEnum):
-    """Scope of a session token, in the words that other PDS implementations use."""
+    """Scope of a session token, with the same values as in other PDS implementations."""
 
     FULL = "com.atproto.access"
     APP_PASSWORD = "com.atproto.appPass"  # noqa: S105 - a scope's name

@@ -1,7 +1,8 @@
 """Wrong operator passwords at any endpoint. There is a low limit per address and a daily limit in total.
 
-When strangers have used up the guesses, operators can still sign in from places where they signed in before, and from
-the server's own machine. This also helps behind an unconfigured proxy, where all clients share one address.
+When attackers have used up the guesses, operators can still sign in from addresses and browsers where they signed in
+before, and from the server's own machine. This also helps behind an unconfigured proxy, where all clients share one
+address.
 """
 
 from dataclasses import dataclass

@@ -42,7 +42,7 @@ async def account_of(registry: Registry, did: Did) -> Account:
 
 
 async def hosting_of(registry: Registry, account: Account) -> Hosting:
-    """Return what the identity must say as long as the account is hosted here."""
+    """Return the identity fields that this server requires of an account that it hosts."""
     key = await registry.repositories.keys.signing_key(account.did)
     operators = registry.operators_key
     recovery = [] if account.recovery_key is None else [account.recovery_key]
@@ -94,7 +94,8 @@ async def signed(registry: Registry, did: Did, changes: Mapping[str, Any], token
 
 
 async def submit(registry: Registry, network: IdentityResolver, did: Did, operation: PlcOperation) -> None:
-    """Submit an operation to the directory, if the account keeps working with it, and announce the identity.
+    """Submit an operation to the directory, if the account still works on this server after it, and announce the
+    identity.
 
     If the directory already has the operation, only announce it. Raises Refused, naming what would break, and the
     directory's errors.
@@ -119,5 +120,6 @@ async def _submit(registry: Registry, network: IdentityResolver, did: Did, opera
             await registry.directory.submit(did, operation)
         network.recheck_did(did)
         live = registry.repositories.live
-        # Without the handle, as in the reference server: consumers resolve the handle that the operation names.
+        # The event contains no handle, as in the reference server: consumers resolve the handle that the operation
+        # names.
         await registry.db.write(lambda w: log.append_identity(w, live, did, None))

@@ -204,8 +204,8 @@ def used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> G
 
 
 async def _refuse_unknown(registry: Registry, identifier: str, password: str) -> ProvenAccount:
-    """Raise what a wrong password raises, and equally often: unknown names are counted as accounts are, in bounded
-    memory.
+    """Raise the same errors as for an account with a wrong password, after the same number of guesses. Guesses for
+    unknown names are counted in bounded memory.
     """
     limit, now = effective(registry, WRONG_PASSWORDS), registry.clock.now()
     state = await registry.counters.add(limit, key_of_identifier(identifier), 1, now)

@@ -58,7 +58,7 @@ def checked(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> 
 
 
 def replace(w: Writer, did: Did, namespace: str, values: Sequence[tuple[str, str]], *, has_full_access: bool) -> None:
-    """Replace everything in the namespace that the session may see. The rest is kept."""
+    """Replace all values in the namespace that the session may see. Values that it may not see are kept."""
     kept = [
         (row["name"], row["value"])
         for row in w.fetch(_LIST, did=did)

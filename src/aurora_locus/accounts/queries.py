@@ -25,7 +25,7 @@ _HANDLE_IS_TAKEN = """
     union all
     select 1 from released_handles where handle = :handle and did <> :did and released_at > :released_after
 """
-# The name in a did:web that is served here belongs to that identity forever, whatever its current handle is.
+# The name in a did:web that this server serves always belongs to that identity, whatever its current handle is.
 _IS_SOMEBODYS_IDENTITY = "select 1 from repositories where did = :of_name and did <> :did"
 _WAS_HERE = "select 1 from repositories where did = :did"
 _HANDLE_IS_KEPT = (
@@ -143,7 +143,7 @@ async def handle_is_taken(reader: Reader, handle: Handle, did: Did | None, quara
 
 
 async def repository_was_here(reader: Reader, did: Did) -> bool:
-    """Whether an account with this DID is or ever was here, including deleted ones."""
+    """Whether this server has or ever had an account with this DID, including deleted ones."""
     return await reader.fetch_one(_WAS_HERE, did=did) is not None
 
 

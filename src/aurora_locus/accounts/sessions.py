@@ -93,8 +93,8 @@ async def verify_password(db: Database, passwords: Passwords, account: Account |
 
 
 def not_proven() -> NotSignedIn:
-    """Return the error for an unknown identifier and for a wrong password. It is the same, so that it does not reveal
-    which.
+    """Return the error for an unknown identifier or a wrong password. Both get the same error, which does not reveal
+    whether the account exists.
     """
     return NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
 
@@ -236,7 +236,8 @@ def sweep(w: Writer) -> int:
 
 
 def _issued_at(w: Writer, did: Did) -> Instant:
-    # Tokens carry whole seconds. A token issued in the same second in which older ones were ended must not look older.
+    # Tokens carry whole seconds. A new token that is issued in the second in which older ones were ended must not be
+    # dated before that end.
     row = w.fetch_one(_VALID_AFTER, did=did)
     return w.now if row is None else Instant(max(w.now, row["tokens_valid_after"]))
 

@@ -1,8 +1,8 @@
-"""Sign-in links: e-mailed to the owner of an account whose password guesses strangers have used up.
+"""Sign-in links: e-mailed to the owner of an account whose password guesses have been used up by other people.
 
 A link lets an unknown browser try the password; without the password it gives no access. Following it changes nothing,
-because mail scanners open links; signing in uses it up. Several links can be valid at once, each for a day: strangers
-who request links cause e-mails, but do not invalidate the owner's links.
+because mail scanners open links; signing in uses it up. Several links can be valid at once, each for a day: anyone can
+request links and so cause e-mails, but this does not invalidate the owner's links.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-"""Change the signing key of an account in the directory, here and on the firehose. All three change, or none does
-(``identity_change``).
+"""Change the signing key of an account in the directory, in the database and on the firehose: either all three change,
+or none does (``identity_change``).
 
 Afterwards the repository gets an empty commit with the new signature, announced as ``#sync``. The transaction that
 makes the key current also records that this commit is due; after a crash, :func:`finish_commits` makes it at the next

@@ -21,7 +21,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, UniqueViolated, Writer
 from groundwork.errors import Conflict, InvalidInput, NotFound, Refused
 
-# As long as in the reference server, and as long as the directory lets an operation be undone.
+# The same time as in the reference server, and the time within which the directory lets an operation be undone.
 PATIENCE = 3 * DAY
 
 

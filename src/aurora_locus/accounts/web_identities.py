@@ -43,7 +43,7 @@ class NewServer:
 
 
 async def destination(reader: Reader, did: Did) -> NewServer | None:
-    """Return where the account has moved; None if it is here."""
+    """Return where the account has moved; None if it is on this server."""
     row = await reader.fetch_one(_FIND_DESTINATION, did=did)
     return None if row is None else NewServer(row["pds"], row["signing_key"], row["handle"])
 

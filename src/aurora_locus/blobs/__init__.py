@@ -3,5 +3,5 @@ reference.
 
 Owns ``blobs`` and ``blob_references``. Blobs belong to one account: the same bytes uploaded by two people are two
 blobs, so deleting one never affects the other. Rows change in the transaction of the commit that refers to them. A file
-is written before its row and removed after it, so every row has its file.
+is written before its row is inserted and removed after its row is deleted, so every row has its file.
 """

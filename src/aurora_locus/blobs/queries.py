@@ -96,7 +96,7 @@ async def find(db: Database, did: Did, cid: Cid) -> BlobRow | None:
 
 
 async def existing(db: Database, did: Did, cids: Sequence[Cid]) -> dict[Cid, bool]:
-    """Return those of the blobs that have a row, and whether each is taken down."""
+    """Return the blobs among these that have a row, and whether each is taken down."""
     async with db.reader() as reader:
         rows = await reader.fetch(_EXISTING, did=did, cids=[bytes(cid) for cid in cids])
     return {Cid(row["cid"]): row["takedown_ref"] is not None for row in rows}
@@ -136,9 +136,7 @@ async def list_missing(db: Database, did: Did, *, cursor: Cid | None, limit: int
 
 
 async def list_kept(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[BlobRow]:
-    """Return the account's blobs that are here and that records refer to, ordered by CID. Includes those that are taken
-    down.
-    """
+    """Return the account's stored blobs that records refer to, ordered by CID. Includes those that are taken down."""
     after = b"" if cursor is None else bytes(cursor)
     async with db.reader() as reader:
         rows = await reader.fetch(_LIST_KEPT, did=did, cursor=after, limit=limit)

@@ -39,7 +39,7 @@ def _absent(cid: Cid) -> NotFound:
 
 
 async def require_blobs(db: Database, did: Did, wanted: Sequence[BlobRef]) -> None:
-    """Raise unless every blob is here and matches the records.
+    """Raise unless every blob is stored on this server and matches the records.
 
     Type and size are checked only while a blob is temporary, because older records describe a permanent blob as it was
     when it was uploaded.

@@ -1,9 +1,10 @@
 """Queue of file removals. An entry is inserted in the transaction that deletes the row, and claimed before the file is
 touched.
 
-A claim and a new upload of the same bytes contend for one row: either the upload cancels the removal before it is
-claimed, or it is told to retry when the file is gone. So every row has its file, even if several processes share a
-store; a removal interrupted by a crash is done later. While a pin holds (a backup is running), no file is removed.
+A claim and a new upload of the same bytes contend for one row. Either the upload cancels the removal before it is
+claimed, or it is refused and can be retried when the file is gone. So every row has its file, even if several processes
+share a store; a removal interrupted by a crash is done later. While a pin is set (a backup is running), no file is
+removed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -59,13 +60,13 @@ def enqueue_all(w: Writer, did: Did) -> None:
 
 
 def claim(w: Writer, did: Did, cids: Sequence[Cid]) -> list[Cid]:
-    """Claim queued files. Until :data:`CLAIM` expires, only the caller may remove those that are returned."""
+    """Claim queued files. Until :data:`CLAIM` expires, only the caller may remove the returned files."""
     rows = w.fetch(_CLAIM, did=did, cids=[bytes(cid) for cid in cids], now=w.now, until=w.now + CLAIM)
     return [Cid(row["cid"]) for row in rows]
 
 
 def done(w: Writer, did: Did, cids: Sequence[Cid], claimed_at: Instant) -> None:
-    """Delete the entries whose files were removed, of the claim that was made at this instant."""
+    """Delete the entries that were claimed at this instant and whose files have been removed."""
     w.execute(_DONE, did=did, cids=[bytes(cid) for cid in cids], until=claimed_at + CLAIM)
 
 

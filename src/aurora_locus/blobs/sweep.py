@@ -35,8 +35,8 @@ class Swept:
 async def sweep(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> int:
     """Delete temporary blobs older than ``grace`` microseconds, and queued files. Return the number of uploads.
 
-    The statement that deletes a blob checks again that it is still temporary. So a concurrent record either finds the
-    blob or is refused; it never ends up without it.
+    The statement that deletes a blob checks again that it is still temporary. So a record that is written concurrently
+    either finds the blob or is refused; it is never stored without its blob.
     """
     older_than = Instant(now - max(grace, SHORTEST_GRACE))
     removed = 0

@@ -69,7 +69,7 @@ class BlobService:
             log.warning("blob.removal_failed", did=did, kind=type(failure).__name__)
 
     async def remove_due(self, did: Did, cids: Sequence[Cid]) -> int:
-        """Remove those of the files that are queued and unclaimed. Return how many."""
+        """Remove those of these files that are queued and unclaimed. Return how many."""
 
         def work(w: Writer) -> tuple[list[Cid], Instant]:
             return removals.claim(w, did, cids), w.now
@@ -103,8 +103,8 @@ async def upload(
     """Receive one blob and return the reference to put into a record.
 
     ``content_length`` is the announced length. Raises TooLarge while receiving, InvalidInput if the number of bytes
-    differs from the announced one, Refused for a blob that was taken down or if the account's quota is full. Nothing is
-    stored then.
+    differs from the announced one, Refused for a blob that was taken down or if the account's quota is full. In all
+    these cases nothing is stored.
     """
     limit = blobs.limits.max_blob_bytes
     if content_length is not None and content_length > limit:

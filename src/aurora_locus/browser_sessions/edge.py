@@ -137,8 +137,7 @@ async def _exchange(registry: Registry, browser: Browser, shown: bytes) -> str |
     if not browser.is_seen:
         before = Instant(now - GRACE)
         return await registry.db.write(lambda w: browser_sessions.rotate(w, id_hash, shown, before)) or ""
-    # The newest session has been presented before, and now the previous one is: two parties have this browser's
-    # cookies.
+    # The newest session has been presented before, and now the previous one is: two browsers use the same cookies.
     await registry.db.write(lambda w: browser_sessions.end_browser(w, id_hash))
     return None
 

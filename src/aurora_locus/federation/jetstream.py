@@ -1,8 +1,8 @@
 """``/subscribe``: this server's stream as JSON in Jetstream's format, for readers who trust this server.
 
 It is the same log as the firehose, read by the same code, but in a different encoding. Records that were taken down are
-left out, which is possible because nothing is signed here. Compression is not supported: it needs a dictionary that
-this project does not own.
+left out, which is possible because this stream is not signed. Compression is not supported, because it needs a
+dictionary that this project does not own.
 """
 
 import asyncio

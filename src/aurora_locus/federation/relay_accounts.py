@@ -1,7 +1,7 @@
 """Relay status of single accounts. A relay can throttle accounts of a host without notifying anybody.
 
 Every active account is queried about once a day (``com.atproto.sync.getRepoStatus``), a few per minute. If a relay does
-not answer, the last known status stays. ``unknown`` means that the relay has never heard of the account.
+not answer, the last known status stays. ``unknown`` means that the relay has no data about the account.
 """
 
 import asyncio

@@ -62,7 +62,8 @@ async def subscribers_and_relays(
     """Return the federation status as JSON: subscribers and relays.
 
     Each relay is asked for its status of this host; a failure is reported as a problem. If the host is not
-    ``is_federated``, no relay is asked, because opening a page on a laptop must not reveal that server to the world.
+    ``is_federated``, no relay is asked, because opening this page on a development machine must not reveal that server
+    to relays.
     """
     asked = crawling.relays if is_federated else ()
     answers = await asyncio.gather(*(_copied(http, relay, crawling.hostname) for relay in asked))

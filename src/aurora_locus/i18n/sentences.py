@@ -21,7 +21,7 @@ def localizable(sentence: str, /, **params: object) -> Explanation:
 
 
 def too_often(failure: Failure) -> Why:
-    """Return why a request failed. If a rate limit was exceeded, this includes when to try again."""
+    """Return why a request failed. If a rate limit was exceeded, the text includes when to try again."""
     if type(failure) is not RateLimited:
         return failure.why
     minutes = math.ceil((failure.after_seconds or 1) / 60)

@@ -1,9 +1,9 @@
 """PLC operations of hosted accounts, and their repair after a crash.
 
-An operation is stored as *intended* before it is sent; the transaction that applies it here marks it *sent*. If that
+An operation is stored as *intended* before it is sent. The transaction that stores its result marks it *sent*. If that
 transaction fails, the operation becomes *ending*: nothing can be built on it any more, and the directory is reverted. A
-genesis operation is reverted with a tombstone, because nobody but us holds the identity's keys; a change of handle or
-key is reverted to the account's current values. Then it is *abandoned*.
+genesis operation is reverted with a tombstone, because only this server holds the identity's keys; a change of handle
+or key is reverted to the account's current values. Then it is *abandoned*.
 """
 
 from collections.abc import Collection, Sequence
@@ -115,8 +115,8 @@ def forget_applied(w: Writer, did: Did) -> None:
 def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:
     """Make :func:`repair` tombstone the identity of an account that was never announced.
 
-    This happens only if nobody has built on the identity and nobody but us (server and operator) holds one of its keys.
-    Any other identity belongs to its owner.
+    This happens only if nobody has built on the identity and only this server and its operator hold its keys. Any other
+    identity belongs to its owner.
     """
     rows = w.fetch(_SENT, did=did)
     if len(rows) != 1:
@@ -205,7 +205,7 @@ async def _revert(means: PlcUpdateContext, did: Did, operation: PlcOperation) ->
     except NotFound:
         return False
     if plc_operation.cid_of(newest) != cid:
-        # The directory has another operation after this one, or never got this one, so nothing depends on it.
+        # The directory has a later operation, or never got this one, so nothing depends on it.
         return operation.prev is None
     if operation.prev is None:
         await means.directory.submit(did, plc_operation.sign(Tombstone(str(cid)), means.rotation_key))

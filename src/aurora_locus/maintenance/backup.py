@@ -46,7 +46,7 @@ def silently(_what: str, _done: int, _of: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class BackupSource:
-    """What to back up. ``secrets`` are those from the settings, which are not in the database."""
+    """What to back up. ``secrets`` are the secrets from the settings, which are not in the database."""
 
     url: str
     store: BlobStore

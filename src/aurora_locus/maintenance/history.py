@@ -1,4 +1,6 @@
-"""Table ``backups``: every backup started here and its result. Only one runs at a time, over all processes."""
+"""Table ``backups``: every backup that this server started, and its result. Only one runs at a time, over all
+processes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +9,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Row, Writer
 from groundwork.errors import Conflict
 
-# A running backup sends a heartbeat every minute. If there was none for this long, its process has died.
+# A running backup sends a heartbeat every minute. If there was none for this long, its process has ended.
 SILENCE = 10 * MINUTE
 
 _COLUMNS = "id, state, started_at, ended_at, last_number, bytes, reason"

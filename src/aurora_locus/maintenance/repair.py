@@ -1,8 +1,8 @@
 """Repair of one repository from what is still readable.
 
 If the tree is intact, the index is rebuilt from it; if nodes are missing, the tree is rebuilt from the index. Records
-whose bytes are gone are lost: they are listed, and the rest is kept. Rows of blobs without a file are deleted, so that
-``listMissingBlobs`` lists these blobs and they can be uploaded again.
+whose bytes are missing are lost: they are listed, and the other records are kept. Rows of blobs without a file are
+deleted, so that ``listMissingBlobs`` lists these blobs and they can be uploaded again.
 """
 
 from dataclasses import dataclass

@@ -48,7 +48,7 @@ _BLOBS = "select did, cid, size from blobs where (did, cid) > (:did, :cid) order
 
 @dataclass(frozen=True, slots=True)
 class RestoreTarget:
-    """Where the PDS will be. ``sealing_keys`` are the keys with which it will start, newest first; if empty, the
+    """The target of a restore. ``sealing_keys`` are the keys with which it will start, newest first; if empty, the
     backup's are used.
 
     ``secrets`` are those in its settings, named as in the manifest.
@@ -154,7 +154,8 @@ async def _move_into_place(url: str) -> None:
         await rename_schema(url, f"{SCHEMA}_{_STAGING}", SCHEMA)
         return
     staging = _staging_file(url)
-    # The file is complete once its last connection is closed. A left-over log would be applied to a different file.
+    # The file is complete once its last connection is closed. A write-ahead log that was left behind would be applied
+    # to a different file.
     left = [path for path in _logs_of(staging) if path.exists() and path.stat().st_size]
     if left:
         raise Refused(f"The restored database was not closed: {left[0].name} is still there. Run the restore again.")

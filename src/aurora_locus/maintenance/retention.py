@@ -1,4 +1,4 @@
-"""Retention of backups: they are kept for a number of days, the newest always."""
+"""Retention of backups: they are kept for a number of days. The newest backup is always kept."""
 
 from datetime import UTC, datetime
 

@@ -63,7 +63,7 @@ async def verify(
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     unknown = [finding for finding in report.findings if not any(name in finding.what for name in _cids(manifest))]
     for finding in unknown:
-        # An accurate copy of damaged data is still worth having, so the damage is only reported.
+        # An accurate copy of damaged data is still useful, so the damage is only reported.
         log.error("backup.finding", backup=manifest.id, about=finding.about, what=finding.what)
     return report
 

@@ -110,7 +110,9 @@ async def change_email(registry: Registry, audit: AuditContext, did: Did, typed:
 
 
 async def change_handle(registry: Registry, audit: AuditContext, did: Did, wanted: str) -> None:
-    """Change the handle, in the directory and here. Raises what ``handle_change.rename`` raises, NotFound, Forbidden."""
+    """Change the handle, in the directory and on this server. Raises what ``handle_change.rename`` raises, NotFound,
+    Forbidden.
+    """
     audit.by.require(OperatorAction.CHANGE_HANDLE)
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
@@ -143,8 +145,8 @@ async def set_password(registry: Registry, audit: AuditContext, did: Did, passwo
 
 
 async def change_signing_key(registry: Registry, audit: AuditContext, did: Did, key: str) -> None:
-    """Set a new signing key. It must have been reserved here for the account (``reserveSigningKey``), because this
-    server needs the private key.
+    """Set a new signing key. It must be one that this server reserved for the account (``reserveSigningKey``), because
+    this server needs the private key.
 
     Raises what ``signing_key_change.change`` raises, Refused for any other key, Forbidden.
     """
@@ -183,7 +185,7 @@ async def set_quota(registry: Registry, audit: AuditContext, did: Did, max_bytes
 
 
 async def delete(registry: Registry, audit: AuditContext, did: Did) -> None:
-    """Delete an account permanently, with all its data here. Raises NotFound, Forbidden."""
+    """Delete an account permanently, with all its data on this server. Raises NotFound, Forbidden."""
 
     def note(w: Writer) -> None:
         _require(w, did)
@@ -209,5 +211,5 @@ async def require_reachable(registry: Registry, did: Did) -> None:
 
 
 def absent() -> NotFound:
-    """The error for an account that is not here."""
+    """The error for an account that is not on this server."""
     return NotFound(mark("There is no such account on this server."), name="NotFound")

@@ -1,4 +1,5 @@
-"""Audit log: who did what to whom, why, and the values before and after. Written in the action's transaction.
+"""Audit log: for each action the operator, the subject, the reason, and the values before and after. An entry is
+written in the action's transaction.
 
 The log is append-only: the database itself refuses to change or delete a row (``migrations``). Entries name accounts by
 DID and say *that* an address or a password was changed, but not the value, because secret or private data could never
@@ -69,7 +70,7 @@ def append(
     after: Mapping[str, object] | None = None,
 ) -> None:
     """Log an action in its transaction. Raises Forbidden if the role is not sufficient, InvalidInput if the reason is
-    too long. So nothing is done that cannot be logged.
+    too long. An action that cannot be logged is therefore not done.
     """
     w.execute(_INSERT, **_row(w.now, audit, act, subject, before, after))
 

@@ -70,7 +70,7 @@ async def write_to(registry: Registry, audit: AuditContext, did: Did, subject: s
 
 async def remove_second_factors(registry: Registry, audit: AuditContext, did: Did) -> None:
     """Remove all second factors of an owner who has lost them, so that the password alone is enough to sign in. The
-    owner is told by e-mail.
+    owner is notified by e-mail.
 
     Raises NotFound, Forbidden, and Refused if the account has no second factor.
     """

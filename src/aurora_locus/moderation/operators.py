@@ -1,5 +1,5 @@
 """Operators: people who work for the host under their own name. They sign in with a password or through their account
-here.
+on this server.
 
 Rows are never deleted, because the audit log refers to them; an operator who leaves is disabled. Passwords are hashed
 like those of accounts (invariant 8).

@@ -1,7 +1,7 @@
 """Reports about accounts and records, and their processing by operators.
 
 A report is stored as received; notes and decisions are audit log entries that refer to it. An escalated report waits
-for an admin: a moderator can escalate it but cannot undo that.
+for an admin: a moderator can escalate it but cannot undo the escalation.
 """
 
 from collections.abc import Mapping
@@ -57,8 +57,8 @@ UNRESOLVED = (ReportState.OPEN, ReportState.ACKNOWLEDGED, ReportState.ESCALATED)
 
 @dataclass(frozen=True, slots=True)
 class PdsReport:
-    """A report. ``uri`` and ``cid`` are None if it is about an account as a whole. ``tool`` describes the app that sent
-    it, in its own words.
+    """A report. ``uri`` and ``cid`` are None if it is about an account as a whole. ``tool`` is the reporting app's
+    description of itself.
     """
 
     id: int

@@ -1,7 +1,7 @@
 """Takedown, suspension and their lifting, for accounts, records and blobs.
 
-An account's status follows from all decisions about it, those of the host before those of the owner: taken down,
-suspended, deactivated, active. Each function runs in its caller's transaction (``subject_actions``), in which
+An account's status follows from all decisions about it. The host's decisions take precedence over the owner's: taken
+down, suspended, deactivated, active. Each function runs in its caller's transaction (``subject_actions``), in which
 announcing is the last call.
 """
 
@@ -84,7 +84,7 @@ def decisions(w: Writer, did: Did) -> AccountDecisions:
 
 
 def take_down_account(w: Writer, did: Did, reference: str) -> None:
-    """Take the account down. Every session ends, and does not come back when the takedown is lifted."""
+    """Take the account down. Every session ends, and stays ended when the takedown is lifted."""
     w.execute(_SET_ACCOUNT, did=did, ref=reference)
     _end_sessions(w, did)
 
@@ -130,8 +130,8 @@ def _end_sessions(w: Writer, did: Did) -> None:
 
 
 def decide_record(w: Writer, subject: RecordSubject, takedown: str | None) -> str | None:
-    """Hide the record at this path, now and after rewriting, from every method that reads records; None shows it again.
-    Return the previous decision.
+    """Hide the record at this path from every method that reads records; None shows it again. The decision also applies
+    to later versions of the record. Return the previous decision.
 
     If its owner has deleted the record, a decision can be lifted but not made. Raises NotFound.
     """
@@ -160,7 +160,7 @@ def decide_blob(w: Writer, subject: BlobSubject, takedown: str | None) -> str | 
 
 
 async def find(reader: Reader, subject: Subject) -> SubjectStatus:
-    """Return the current status of a subject. Raises NotFound if it is not here."""
+    """Return the current status of a subject. Raises NotFound if it is not on this server."""
     match subject:
         case AccountSubject():
             row = await reader.fetch_one(_FIND_ACCOUNT, did=subject.did)

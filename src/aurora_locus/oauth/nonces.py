@@ -1,5 +1,6 @@
-"""DPoP nonces, derived from a secret and the current minute, so that every process knows them and they survive restarts
-(RFC 9449 section 8). A proof with such a nonce was made within the last minutes, whatever its client's clock says.
+"""DPoP nonces, derived from a secret and the current minute, so that every process can compute them and they survive
+restarts (RFC 9449 section 8). A proof with such a nonce was made within the last minutes, whatever its client's clock
+says.
 """
 
 import hmac
@@ -12,8 +13,8 @@ SLOT = MINUTE
 
 
 class DpopNonces:
-    """Hands out the newest nonce. The previous and the next one are accepted as well, because another process's clock
-    may be ahead.
+    """Returns the newest nonce. The previous and the next one are accepted as well, because another process's clock may
+    be ahead.
     """
 
     def __init__(self, secret: bytes, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Published permission sets for ``include:`` scopes: from documents known here, otherwise from their authority."""
+"""Published permission sets for ``include:`` scopes: from the local catalog, otherwise from their authority."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 

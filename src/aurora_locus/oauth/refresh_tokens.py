@@ -1,7 +1,7 @@
 """Refresh tokens: session and generation with a MAC of the server, so that no token is stored.
 
-A token that we issued can be distinguished from an invented one without a database query. Only reuse of a token that we
-issued is a sign of theft.
+A token that this server issued can be distinguished from an invented one without a database query. Reuse is a sign of
+theft only if this server issued the token.
 """
 
 import hmac

@@ -1,8 +1,8 @@
 """Scopes in plain words: what an app could and could not do, and each scope as a choice, grouped by topic.
 
-Each choice is one scope as the app wrote it; an unticked scope is not granted. Only ``atproto`` cannot be declined. A
-permission set is shown with its title and a description of its permissions, not only with its author's words.
-Identifiers are shown as technical details.
+Each choice is one scope as the app wrote it; a scope that is not selected is not granted. Only ``atproto`` cannot be
+declined. A permission set is shown with its title and our own description of its permissions, in addition to its
+author's text. Identifiers are shown as technical details.
 """
 
 import re

@@ -1,9 +1,9 @@
 """Token endpoint: codes and refresh tokens (RFC 6749 sections 4.1.3 and 6; OAuth 2.1 draft).
 
 Rules: a code is used once, and a second use ends its session. A refresh token is used once, without a grace period: of
-two requests with the same token one succeeds and the other ends the session, because one of them may come from a thief
-and we cannot tell which. A refresh token that is presented by another client, with another key, or after its account's
-tokens were ended is treated as stolen, and also ends the session. Every decision and its consequences are one
+two requests with the same token one succeeds and the other ends the session, because one of them may come from an
+attacker and we cannot tell which. A refresh token that is presented by another client, with another key, or after its
+account's tokens were ended is treated as stolen, and also ends the session. Every decision and its consequences are one
 transaction.
 """
 
@@ -182,7 +182,8 @@ def _issue_time(w: Writer, did: Did, since: Instant) -> Instant | None:
     """Return the issue time of a token; None if the account may not authorize apps, or ended its sessions after this
     one began.
 
-    Tokens carry whole seconds. A token issued in the same second in which older ones were ended must not look older.
+    Tokens carry whole seconds. A new token that is issued in the second in which older ones were ended must not be
+    dated before that end.
     """
     row = w.fetch_one(_VALID_SINCE, did=did)
     if row is None or row["status"] != HostingStatus.ACTIVE.value or since < row["tokens_valid_after"]:

@@ -1,8 +1,8 @@
 """An account's own posts and profile that are newer than a rev.
 
 Posts are found by their record keys, newest first, at constant cost. The record key states when its author created the
-record, the rev when it was written here. If the two are far apart, the record was imported with a repository, and the
-app view indexed it long ago.
+record, the rev when it was written to this repository. If the two are far apart, the record was imported with a
+repository, and the app view indexed it long ago.
 """
 
 from collections.abc import Sequence

@@ -26,8 +26,8 @@ _DEVICES = "select count(*) from account_device"
 @dataclass(slots=True)
 class Survey:
     """Result of the survey. ``counts`` has a number for each noun. ``damaged`` has sentences about accounts and blobs
-    that cannot be imported as they are, ``lost`` about data that this server has no place for, ``odd`` about records
-    that are kept although a new write of them would be refused.
+    that cannot be imported as they are, ``lost`` about data that this server cannot store, ``odd`` about records that
+    are kept although a new write of them would be refused.
 
     ``seconds`` is the estimated duration, if it was measured. ``last_number`` is the last sequence number of the old
     firehose; ``next_after`` is ours after the import, which may be higher.

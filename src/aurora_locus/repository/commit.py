@@ -46,7 +46,7 @@ async def commit(
 
     Raises Conflict (``InvalidSwap``) if ``swap_commit`` or a write's ``swap`` does not match, InvalidInput for two
     writes of one path, for creating a record that exists or for too many writes, NotFound for an update of an absent
-    record. Nothing is written then.
+    record. In all these cases nothing is written.
     """
     if len(writes) > MAX_WRITES:
         raise InvalidInput("writes", f"{len(writes)} writes; one commit has at most {MAX_WRITES}.")

@@ -1,8 +1,9 @@
 """Export pins: rows that tell other processes on the same database to keep the blocks below an export's root.
 
-On PostgreSQL several servers share a database, so each export inserts a pin, and so does an operator's command.
-Inserting the pin and every commit briefly lock the row of the repository, so an export either begins after a commit, at
-the new root, or is seen by it. The server of an SQLite file knows its own exports without pins.
+On PostgreSQL several servers share a database, so each export inserts a pin. An operator's command also inserts a pin
+for each export. Inserting the pin and every commit briefly lock the row of the repository. So an export either begins
+after a commit, at the new root, or its pin is visible to the commit. The server of an SQLite file tracks its own
+exports in memory, without pins.
 """
 
 from at_protocol.syntax.did import Did
@@ -10,7 +11,7 @@ from aurora_locus.repository.writer import collect_unused
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Writer
 
-# A process renews its pins during housekeeping. If one was not renewed for this long, its process has died.
+# A process renews its pins during housekeeping. If one was not renewed for this long, its process has ended.
 SILENCE = HOUR
 
 _HOLD = "update repositories set rev = rev where did = :did"

@@ -76,7 +76,7 @@ def announce_creation(w: Writer, repositories: Repositories, handle: Handle, beg
 def set_status(w: Writer, repositories: Repositories, did: Did, status: HostingStatus) -> None:
     """Change the hosting status and announce it. Commits are only possible while the repository is active.
 
-    Raises NotFound for a repository that is not here or was deleted.
+    Raises NotFound for a repository that is not on this server or was deleted.
     """
     _set_status(w, repositories, did, status)
     log.append_account(w, repositories.live, did, status.value)

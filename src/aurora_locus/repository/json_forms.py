@@ -2,7 +2,7 @@
 
 Decoding, converting and encoding the records takes most of the time of a page of fifty records. The cache is bounded
 and has two generations: entries in use move into the young one; when that is full, the old one is dropped and the young
-one becomes the old one. Whether a record is visible is checked elsewhere on each request.
+one becomes the old one. The callers check on each request whether a record is visible.
 """
 
 import msgspec

@@ -164,7 +164,7 @@ class Repositories:
             await self.db.write(lambda w: export_pins.unpin(w, did, export))
 
     async def keep_exports(self) -> None:
-        """Renew this process's export pins, and clean up after dead processes."""
+        """Renew this process's export pins, and clean up after processes that have ended."""
         running = [export for exports in self._exports.values() for export in exports] if self._pins else []
         await self.db.write(lambda w: export_pins.touch(w, running))
         for export, did in await self.db.write(export_pins.silent):

@@ -17,7 +17,7 @@ _REFUSALS = {
 
 
 def not_hosted(did: Did) -> NotFound:
-    """The error for a repository that is not here."""
+    """The error for a repository that is not on this server."""
     return NotFound(f"There is no repository of {did} on this server.", name="RepoNotFound")
 
 

@@ -1,9 +1,9 @@
 """Turns of several processes on one PostgreSQL database that write the same repository.
 
 A process commits without asking the others as long as none of them queues; the statement that moves the head checks
-that (``writer``). After a process has lost a race, for one second it queues before it plans a commit of that
+this (``writer``). After a process has lost a race, for one second it queues before it plans a commit of that
 repository, so that the writers of one repository take turns in order of arrival. On SQLite only one process writes, and
-all of this does nothing.
+this module does nothing.
 """
 
 import time
@@ -17,7 +17,7 @@ from groundwork.database.deferred import opened
 from groundwork.database.postgres import PostgresDatabase
 from groundwork.database.transaction import Database
 
-# Nobody waits longer than this for a response; then the status is 503.
+# Nobody waits longer than this for a response. After that, the status is 503.
 WAIT_SECONDS = 10.0
 
 _CONTENDED_SECONDS = 1.0

@@ -184,7 +184,9 @@ def _put_blocks(w: Writer, did: Did, rev: Tid | None, blocks: Iterable[tuple[Cid
 
 
 def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: dict[Cid, bytes]) -> None:
-    """Insert a repository with its first commit. Raises Conflict if the DID already has one here that was not deleted."""
+    """Insert a repository with its first commit. Raises Conflict if this server already has one for the DID that was
+    not deleted.
+    """
     made = w.execute(
         _CREATE,
         did=did,
@@ -205,5 +207,7 @@ def collect_unused(w: Writer, did: Did) -> None:
 
 
 def with_unused(reader: PlainReader) -> list[Did]:
-    """Return the repositories with such blocks, because a process stopped before their exports ended."""
+    """Return the repositories whose blocks are still kept for exports, because a process stopped before its exports
+    ended.
+    """
     return [Did(row["did"]) for row in reader.fetch(_FIND_UNUSED)]

@@ -27,7 +27,7 @@ FLASH_MESSAGES |= {
 
 
 def routes(above: str) -> list[Route]:
-    """Routes on which authenticator apps and passkeys are added. ``above`` is the page that links here."""
+    """Routes on which authenticator apps and passkeys are added. ``above`` is the page that links to them."""
 
     async def show_app(request: Request) -> Response:
         return await _app_page(request, EMPTY, above)
@@ -96,7 +96,7 @@ async def _app_page(request: Request, typed: FormState, above: str, *, status: i
     issuer = site.branding.name
     context = {
         "typed": typed,
-        # The SVG is safe: segno generates it from our own URL, in which the handle, the only foreign part, is
+        # The SVG is safe: segno generates it from our own URL, in which the handle, the only user-supplied part, is
         # percent-encoded.
         "picture": Markup(totp.picture(secret, account.handle, issuer)),  # noqa: S704
         "address": totp.address(secret, account.handle, issuer),

@@ -1,9 +1,9 @@
 """The newest events in memory, and the subscribers that wait for more.
 
-Commits announce their frames here once they are durable. Frames enter the ring strictly in order. If a frame does not
-follow the head (callbacks of two PostgreSQL connections may overtake each other; a restore leaves a gap), the ring
-reads from the database instead. Everything with a lower number is already visible there, because numbers are assigned
-in commit order. Everything here runs on the event loop, as callbacks after a commit do.
+Commits announce their frames to this module once they are durable. Frames enter the ring strictly in order. If a frame
+does not follow the head (callbacks of two PostgreSQL connections may overtake each other; a restore leaves a gap), the
+ring reads from the database instead. Everything with a lower number is already visible there, because numbers are
+assigned in commit order. All code of this module runs on the event loop, as callbacks after a commit do.
 """
 
 import asyncio
@@ -110,7 +110,8 @@ class LiveEvents:
             self._catching_up = None
 
     async def _forget_purged(self) -> None:
-        """Drop earlier events of an account that another process has deleted: they must not be sent any more."""
+        """Live subscribers have waited long enough for the missing events and are disconnected. The ring keeps trying.
+        """
         first, last = self.buffer.floor, self.buffer.head
         here = await read_with_retry(lambda: queries.numbers(self._db, first, last))
         self.buffer.forget({number for number in self.buffer.numbers() if first < number <= last} - here)

@@ -134,7 +134,7 @@ async def follow(
 
 
 async def _feed(db: Database, live: LiveEvents, subscription: StreamSubscription, send: Send) -> None:
-    """Send everything above the position, forever. Return when a live subscriber has fallen out of the ring."""
+    """Send everything above the position until cancelled. Return when a live subscriber has fallen out of the ring."""
     buffer = live.buffer
     while True:
         batch = buffer.after(subscription.position, BURST)

@@ -40,7 +40,7 @@ _HEADINGS_BY_NAME = {"PageTooOld": mark("This page is too old"), CLOSED: mark("T
 
 def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
     """Render a failure as a page. If the person must sign in or enter the password again, redirect to that page
-    instead, which leads back here.
+    instead; it leads back to the requested page.
     """
     if fault.http_status == 401:
         where = PROVE if fault.name == PROOF_NEEDED else SIGN_IN

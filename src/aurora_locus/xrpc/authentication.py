@@ -37,7 +37,7 @@ class Need(StrEnum):
     SERVICE = "service"
     """A session, or a service token that an account has signed for this method, sent by another service."""
     ARRIVAL = "arrival"
-    """Anybody, or an account of another server that wants to move here, with a service token."""
+    """Anybody, or an account of another server that migrates to this one, with a service token."""
     MODERATOR = "moderator"
     """The host's administration, or the configured moderation service with a service token for this method."""
     ADMIN = "admin"

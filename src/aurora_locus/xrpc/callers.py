@@ -22,8 +22,8 @@ from groundwork.errors import Forbidden, NotSignedIn, Refused
 # Only sign-out accepts an expired refresh token: the intent is clear, and it does no harm.
 _TAKES_EXPIRED = "com.atproto.server.deleteSession"
 
-# What the owner of a taken-down account may still do: read its status, and leave. As the owner, they can also read its
-# repository and blobs.
+# What the owner of a taken-down account may still do: read its status, and move to another server. As the owner, they
+# can also read its repository and blobs.
 _WHILE_TAKEN_DOWN = frozenset(
     {
         "app.bsky.actor.getPreferences",
@@ -36,7 +36,7 @@ _WHILE_TAKEN_DOWN = frozenset(
     }
 )
 
-# Refused for an account whose identity names another server, because nobody would ever read what it writes here.
+# Refused for an account whose identity names another server, because consumers ignore what it writes on this server.
 _NOT_AFTER_MOVING = frozenset(
     {
         "com.atproto.identity.updateHandle",

@@ -1,8 +1,8 @@
 """Dispatch of requests to methods: ``/xrpc/<nsid>``, by one table.
 
-Parameters and JSON bodies are decoded and validated here, once, with the Lexicon of the method, so methods receive
-values. Failures are raised, and the surrounding application turns them into responses. Every write passes through this
-hot path, so it is one function without layers.
+Parameters and JSON bodies are decoded and validated once, with the Lexicon of the method, so methods receive values.
+Failures are raised, and the surrounding application turns them into responses. Every write passes through this hot
+path, so it is one function without layers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping

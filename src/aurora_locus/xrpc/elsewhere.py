@@ -1,7 +1,7 @@
 """Service proxying of methods that are not in the table, on behalf of the caller.
 
-Methods in the table are handled here whatever ``atproto-proxy`` says, because this server is authoritative for the
-repositories, sessions and identities of its accounts. There are two exceptions: a report goes to the moderation
+This server handles the methods in the table itself, whatever ``atproto-proxy`` says, because it is authoritative for
+the repositories, sessions and identities of its accounts. There are two exceptions: a report goes to the moderation
 service, if there is one, and labels are requested from the labeler that the caller names.
 """
 
@@ -36,7 +36,7 @@ _VERBS = frozenset({"GET", "HEAD", "POST"})
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What the dispatcher needs to call another service on behalf of the caller."""
+    """Dependencies of calling another service on behalf of the caller."""
 
     host: XrpcHost
     proxying: Proxying

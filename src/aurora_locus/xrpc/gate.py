@@ -1,7 +1,6 @@
 """Rate limit of all requests by address, in windows of five minutes.
 
-Response headers report the tightest limit that a request counts against, here and in methods that have their own
-limits.
+Response headers report the tightest limit that a request counts against: this one, or a limit of the method.
 """
 
 import hmac
@@ -82,7 +81,7 @@ class Gate:
         return allowance
 
     def source_of(self, connection: HTTPConnection) -> SignInSource:
-        """Return the client to count: the one that one of our own services names, otherwise the peer."""
+        """Return the client to count: the client that one of our own services names, otherwise the peer."""
         return source_of(connection, key=self.bypass_key)
 
     async def spend(self, allowance: Allowance, charges: Sequence[tuple[Limit, str]], points: int = 1) -> None:

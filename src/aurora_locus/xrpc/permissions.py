@@ -1,6 +1,6 @@
 """Permissions that an OAuth app needs for each method (atproto permissions specification, "Resource Types").
 
-Apps can never call a method that requires sign-in and is not listed here: passwords, e-mail address, app passwords,
+Apps can never call a method that requires sign-in and is not in this module: passwords, e-mail address, app passwords,
 invite codes, activation and deletion belong to the account pages.
 """
 
@@ -52,8 +52,8 @@ def _calls_here(method: str) -> Callable[[Grant], Missing]:
 
 _IDENTITY, _REPO, _SERVER, _ACTOR = "com.atproto.identity", "com.atproto.repo", "com.atproto.server", "app.bsky.actor"
 
-# Methods with `_nothing` either need only `atproto`, or check their permission once they know the record, the file or
-# the service.
+# Methods with `_nothing` need only `atproto`, or check their permission later, when the record, the file or the service
+# is known.
 NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
     f"{_ACTOR}.getPreferences": _calls_here(f"{_ACTOR}.getPreferences"),
     f"{_ACTOR}.putPreferences": _calls_here(f"{_ACTOR}.putPreferences"),

@@ -40,7 +40,7 @@ async def _named(call: XrpcCall, repo: str) -> Did:
     try:
         return await did_of(call, repo)
     except NotFound as failure:
-        # The error for writing to one's own account, in the words of the reference server.
+        # The error for writing to another account, with the message of the reference server.
         raise Forbidden(failure.why, name="AccountNotFound") from None
 
 
@@ -65,8 +65,8 @@ def rev_header(call: XrpcCall, head: Head) -> dict[str, str]:
 
 
 def cid_cursor(cursor: str | None) -> Cid | None:
-    """Parse a cursor that is a CID. Raises InvalidInput, because a first page in response to an invalid cursor would
-    make clients loop forever.
+    """Parse a cursor that is a CID. Raises InvalidInput, because clients would loop if an invalid cursor returned the
+    first page.
     """
     if cursor is None:
         return None

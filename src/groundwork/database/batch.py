@@ -199,7 +199,7 @@ async def _run_batch(
                     break
     except Exception as failure:  # noqa: BLE001 - an edge: the callers concerned get it
         if lost_with is None:
-            # Either there is no connection, which affects all waiting work, or the commit failed, which also affects
+            # Either the connection was lost, which affects all waiting work, or the commit failed, which also affects
             # work that was rejected because of what it had read.
             if not group:
                 group.extend(waiting)

@@ -1,6 +1,7 @@
 """Deferred open: a database that did not answer at start raises DatabaseUnavailable until it has been opened.
 
-Code that uses the database is wired once, and an unopened database looks the same as one that goes away later.
+Code that uses the database is set up once. To that code, an unopened database looks the same as one that becomes
+unavailable later.
 """
 
 import asyncio

@@ -48,7 +48,7 @@ def _require_room(folder: Path) -> None:
     if free < LEAST_ROOM_BYTES:
         raise Unavailable(f"the disk is full: {free} bytes are left")
     try:
-        # The file is unnamed if the system supports it, so that a process that dies leaves nothing behind.
+        # The file is unnamed if the system supports it, so that a process that crashes leaves nothing behind.
         with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
             left = memoryview(os.urandom(COMMIT_BYTES))
             while left:

@@ -28,7 +28,7 @@ VERSION_TABLE_PREFIX: Final = "schema_revision_"
 # The names of the version tables before the baseline.
 _PREFIX_BEFORE: Final = "alembic_version_"
 
-# Importing Alembic takes a third of a second, which an up-to-date start should not pay.
+# Importing Alembic takes a third of a second, which a start with an up-to-date database should not pay.
 _RUNNER = "groundwork.database.alembic_run"
 
 

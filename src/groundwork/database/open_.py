@@ -1,4 +1,4 @@
-"""Open a database by URL. No other module knows which engine is used.
+"""Open a database by URL. Code outside this package does not depend on the engine.
 
 - ``sqlite:///abs/path.db``: that file. ``sqlite:///abs/folder/``: the file ``<schema>.db`` in that folder.
 - ``postgresql://user:password@host:port/name``: the given schema of that database (default ``public``).

@@ -1,11 +1,11 @@
 """The database port on a schema of a PostgreSQL database (14 or newer), through asyncpg.
 
 - Connections have an empty search path. Every transaction begins with ``set local search_path`` to its schema, in the
-  same round trip as BEGIN, so a forgotten schema finds nothing instead of another tenant's rows.
+  same round trip as BEGIN. So if the schema is forgotten, statements find no table instead of another tenant's rows.
 - A transaction is READ COMMITTED; constraints and row locks settle races. A reader is REPEATABLE READ, READ ONLY. A
   statement that fails dooms its transaction, or only its part if that part has its own savepoint.
 - ``write`` runs its function again, up to three times, if the transaction lost a deadlock or a serialization conflict.
-  An interactive transaction raises TransactionConflict, because its block cannot be run again from here.
+  An interactive transaction raises TransactionConflict, because this module cannot run its block again.
 - If the connection is lost during COMMIT, it is unknown whether the commit happened; DatabaseUnavailable says so.
 """
 
@@ -51,7 +51,7 @@ from groundwork.errors import InvalidInput
 
 T = TypeVar("T")
 
-Connection = PoolConnectionProxy  # the type that a pool hands out
+Connection = PoolConnectionProxy  # the type of a connection from a pool
 
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _RETRIES = 3
@@ -464,8 +464,8 @@ def open_pool(url: str, *, connections: int, idle_seconds: float) -> "asyncpg.Po
         server_settings={
             "search_path": "",
             "timezone": "UTC",
-            # Statements here take milliseconds. JIT compilation and parallel workers take hundreds, and the planner
-            # chooses them if it overestimates the number of rows.
+            # The statements of this project take milliseconds. JIT compilation and parallel workers take hundreds, and
+            # the planner chooses them if it overestimates the number of rows.
             "jit": "off",
             "max_parallel_workers_per_gather": "0",
             # With the default of 4 MB, a search for a common word cannot track single rows and reads whole pages.

@@ -26,8 +26,8 @@ async def reseal(
 ) -> tuple[int, int]:
     """Reseal the values that were sealed with an older key. Returns how many values exist and how many were stale.
 
-    It can be repeated at any time, also while programs that know both keys are running. Raises CannotUnseal for a value
-    whose key is gone, unless such values are skipped.
+    It can be repeated at any time, also while programs with both keys are running. Raises CannotUnseal for a value
+    whose key is missing, unless such values are skipped.
     """
     seen = stale = 0
     for kind in columns:

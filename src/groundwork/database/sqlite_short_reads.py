@@ -1,8 +1,8 @@
 """Short reads of an SQLite file: plain functions, one hop each, on one connection with its own thread.
 
 A hop between threads costs more than finding a row. Reads that were requested while the thread was busy run together
-and are answered together, so that they share a hop under load. Long reads do not belong here, because the others wait
-for them; they use a reader and pages.
+and are answered together, so that they share a hop under load. Long reads must use a reader and pages instead, because
+all other short reads would wait for them.
 """
 
 import asyncio

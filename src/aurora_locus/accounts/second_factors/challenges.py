@@ -32,8 +32,8 @@ def fresh(keys: FactorKeys, browser_id: str, now: Instant) -> bytes:
 
 
 def spend(w: Writer, keys: FactorKeys, browser_id: str, challenge: bytes) -> bool:
-    """Mark a challenge as answered. Return False unless it is ours, for this browser, not expired and not answered
-    before.
+    """Mark a challenge as answered. Return False unless this server made it for this browser, and it has neither
+    expired nor been answered before.
     """
     head, mac = challenge[:-_MAC_BYTES], challenge[-_MAC_BYTES:]
     if len(challenge) != _LENGTH or not hmac.compare_digest(mac, _mac(keys, browser_id, head)):

@@ -43,7 +43,8 @@ GROUPS: Final = {
 @dataclass(frozen=True, slots=True)
 class AccountAction:
     """An action. ``consequence`` describes its effect, ``undo`` how to reverse it. ``confirmation`` is the label of a
-    checkbox that must be ticked. ``is_end`` marks an irreversible action, for which the account's handle must be typed.
+    checkbox that must be selected. ``is_end`` marks an irreversible action, for which the account's handle must be
+    typed.
     """
 
     slug: str

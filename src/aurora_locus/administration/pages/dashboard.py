@@ -1,4 +1,4 @@
-"""Dashboard: whether all is well, what needs attention, and the state of the server."""
+"""Dashboard: overall status, problems that need attention, and the state of the server."""
 
 from dataclasses import dataclass
 

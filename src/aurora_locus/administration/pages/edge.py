@@ -99,7 +99,9 @@ async def end(request: Request) -> None:
 
 
 def audit_of(request: Request) -> AuditContext:
-    """Return who submits an action, why, and because of which report. Raises InvalidForm if the reason is missing."""
+    """Return the operator, the reason and the report number of a submitted action. Raises InvalidForm if the reason is
+    missing or the report number is invalid.
+    """
     form = posted(request)
     reason, report = form.get("reason", "").strip(), form.get("report", "").strip()
     problems = {}

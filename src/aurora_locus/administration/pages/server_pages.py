@@ -42,7 +42,7 @@ async def show_relays(request: Request) -> Response:
 
 
 async def request_crawl(request: Request) -> Response:
-    """Request a crawl from every relay that was not asked recently."""
+    """Request a crawl from every relay that was not sent a request recently."""
     console = console_of(request)
     if not console.settings.announces_when_asked:
         raise Forbidden(mark("This server isn’t announced (PDS_FEDERATION_CRAWL_ENABLED is off)."))

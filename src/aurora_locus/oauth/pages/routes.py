@@ -135,8 +135,8 @@ async def _without_asking(request: Request, flow: Flow) -> Response:
 async def _ask_password(
     request: Request, flow: Flow, typed: FormState, accounts: list[SignedInAccount], *, status: int = 200
 ) -> Response:
-    """Show the sign-in form. With a login hint the name cannot be changed, and if no account here has it, the page says
-    so.
+    """Show the sign-in form. With a login hint the name cannot be changed; if this server has no account with that
+    name, the page says so.
     """
     locked = ""
     if flow.asked.login_hint is not None:

@@ -96,7 +96,7 @@ def cannot(request: Request, flow: Flow, account: SignedInAccount, why: Why = ""
 
 
 def unknown_account(request: Request, flow: Flow) -> Response:
-    """The page that says that the account requested by the app is not here."""
+    """The page that says that the account requested by the app is not on this server."""
     return page(request, "oauth/stranger.html", {"hint": flow.asked.login_hint, **_frame(flow)}, status=404)
 
 
@@ -120,7 +120,7 @@ def consent(request: Request, flow: Flow, account: SignedInAccount, proof: str) 
 
 
 def ticked(asked: AuthorizationRequest, form: dict[str, str]) -> tuple[str, ...]:
-    """Return the scopes that are ticked on the consent page. ``atproto`` is always included."""
+    """Return the scopes that are selected on the consent page. ``atproto`` is always included."""
     return tuple(
         scope for number, scope in enumerate(asked.scopes) if scope == ATPROTO or form.get(f"allow-{number}") == scope
     )

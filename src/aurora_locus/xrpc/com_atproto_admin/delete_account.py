@@ -8,6 +8,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Delete the account permanently. Raises NotFound if it is not here."""
+    """Delete the account permanently. Raises NotFound if it is not on this server."""
     await account_actions.delete(registry, audit_of(call), Did(call.body["did"]))
     return None

@@ -9,7 +9,7 @@ from groundwork.errors import NotFound
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Return the account with its invite codes. Raises NotFound if it is not here."""
+    """Return the account with its invite codes. Raises NotFound if it is not on this server."""
     async with registry.db.reader() as reader:
         found = await account_details.find(reader, [Did(call.parameters["did"])])
     if not found:

@@ -1,4 +1,4 @@
-"""Return several accounts at once. Accounts that are not here are left out."""
+"""Return several accounts at once. Accounts of other servers are left out."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details
@@ -12,7 +12,7 @@ MAX_ACCOUNTS = 200
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Return these accounts in the order of their DIDs. Accounts that are not here are left out."""
+    """Return these accounts in the order of their DIDs. Accounts of other servers are left out."""
     dids = list(dict.fromkeys(Did(did) for did in call.parameters["dids"]))
     if len(dids) > MAX_ACCOUNTS:
         raise InvalidInput("dids", f"Ask for at most {MAX_ACCOUNTS} accounts at once.")

@@ -12,7 +12,7 @@ from groundwork.errors import InvalidInput
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Return whether an account, record or blob is taken down. Raises NotFound if the subject is not here."""
+    """Return whether an account, record or blob is taken down. Raises NotFound if the subject is not on this server."""
     subject = _subject(call)
     async with registry.db.reader() as reader:
         decision = await takedowns.find(reader, subject)

@@ -1,4 +1,4 @@
-"""Set a new handle for an account, in the directory and here."""
+"""Set a new handle for an account, in the directory and on this server."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry

@@ -1,4 +1,4 @@
-"""Set a new signing key for an account's repository. The key must have been reserved here."""
+"""Set a new signing key for an account's repository. The key must have been reserved on this server."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry

@@ -1,4 +1,6 @@
-"""Return what the caller's identity should say to be hosted here. A migration passes this to the old server."""
+"""Return the identity fields that the caller needs to be hosted on this server. A migration passes them to the old
+server.
+"""
 
 from aurora_locus.accounts.own_identity import account_of, hosting_of
 from aurora_locus.accounts.registry import Registry
@@ -7,6 +9,8 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Return the rotation keys, signing key, handle and PDS that the caller's identity needs to be hosted here."""
+    """Return the rotation keys, signing key, handle and PDS that the caller's identity needs to be hosted on this
+    server.
+    """
     account = await account_of(registry, call.did)
     return recommended(await hosting_of(registry, account), is_plc=account.did.startswith("did:plc:"))

@@ -24,9 +24,9 @@ class _Resolved(msgspec.Struct):
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Return the DID of a handle.
 
-    Handles of accounts here, and all handles under our domains, are looked up only in the database. Other handles are
-    resolved over the network, or by the app view if the network gives no answer. Raises NotFound (``HandleNotFound``);
-    RemoteFailed or RemoteSlow if it cannot be determined now.
+    Handles of accounts on this server, and all handles under its domains, are looked up only in the database. Other
+    handles are resolved over the network, or by the app view if the network gives no answer. Raises NotFound
+    (``HandleNotFound``); RemoteFailed or RemoteSlow if it cannot be determined now.
     """
     handle = parse_handle(call.parameters["handle"])
     try:

@@ -1,5 +1,5 @@
-"""Sign an operation on the caller's identity with the server's rotation key. It can then be submitted to the directory
-from anywhere.
+"""Sign an operation on the caller's identity with the server's rotation key. Anyone can then submit it to the
+directory.
 """
 
 from at_protocol.identity import plc_operation

@@ -1,4 +1,4 @@
-"""Submit an operation to the directory, if the account keeps working with it."""
+"""Submit an operation to the directory, if the account still works on this server after it."""
 
 from aurora_locus.accounts import own_identity
 from aurora_locus.accounts.registry import Registry

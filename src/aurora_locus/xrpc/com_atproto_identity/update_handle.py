@@ -1,4 +1,4 @@
-"""Change the caller's handle: here, in the directory, and on the firehose."""
+"""Change the caller's handle: on this server, in the directory, and on the firehose."""
 
 from aurora_locus.accounts import handle_change
 from aurora_locus.accounts.registry import Registry

@@ -10,8 +10,8 @@ from groundwork.errors import InvalidInput
 
 
 async def run(own: Labels, call: XrpcCall) -> Outcome:
-    """Return the labels on these subjects. ``sources`` filters by labeler; all labels here are the host's. Raises
-    InvalidInput.
+    """Return the labels on these subjects. ``sources`` filters by labeler; this server stores only its own labels.
+    Raises InvalidInput.
     """
     parameters = call.parameters
     limit, cursor, sources = parameters["limit"], parameters.get("cursor"), parameters.get("sources")

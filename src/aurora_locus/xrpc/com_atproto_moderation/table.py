@@ -9,7 +9,7 @@ from aurora_locus.xrpc.limits import limited, per_account
 from aurora_locus.xrpc.method import Method, procedure
 from groundwork.rate_limit.contract import Limit
 
-# Frequent reporters are useful, but each report takes somebody's attention.
+# Frequent reporters are useful, but moderators must look at each report.
 CREATE_REPORT = (Limit("create_report", 60, 3600), Limit("create_report_daily", 300, 86400))
 
 

@@ -1,1 +1,1 @@
-"""``com.atproto.repo.*``: reading and writing the records and blobs of repositories hosted here."""
+"""``com.atproto.repo.*``: reading and writing the records and blobs of repositories on this server."""

@@ -1,4 +1,4 @@
-"""Import the caller's whole repository from a CAR exported elsewhere.
+"""Import the caller's whole repository from a CAR exported by another server.
 
 The queues are bounded and shared fairly. A few files are received at once, one per account and a few per address, each
 at a minimum rate, so that a slow sender cannot hold up others for long. Even fewer are checked and stored at once. The
@@ -121,7 +121,7 @@ async def import_repo(call: XrpcCall) -> None:
         )
     head = await host.repositories.head(call.did)
     if head.status is not HostingStatus.DEACTIVATED:
-        require_visible(head)  # before megabytes are received in vain
+        require_visible(head)  # checked early, so that megabytes are not received in vain
     workers = host.workers.charged_to(person(call.did), *_people_behind(call.peer))
     try:
         workers.require_quota()

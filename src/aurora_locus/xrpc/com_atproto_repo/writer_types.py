@@ -1,4 +1,4 @@
-"""Before a record is written, resolve the Lexicon of its type if it is unknown here."""
+"""Before a record is written, resolve the Lexicon of its type if this server does not know it."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,10 +1,10 @@
-"""Return whether an account is waiting for activation. There is no queue here, but apps call this before they show
-anything.
+"""Return whether an account is waiting for activation. This server has no sign-up queue, but apps call this method
+before they show anything.
 """
 
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(_call: XrpcCall) -> Outcome:
-    """Return that the account is activated, because there is no queue here."""
+    """Return that the account is activated, because this server has no sign-up queue."""
     return {"activated": True}

@@ -9,7 +9,7 @@ from groundwork.errors import Forbidden
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Return the caller's account, for any session of an account here."""
+    """Return the caller's account. Any session of an account on this server may call this."""
     async with registry.db.reader() as reader:
         account = await queries.find(reader, call.did)
     if account is None:

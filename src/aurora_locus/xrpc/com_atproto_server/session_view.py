@@ -33,7 +33,7 @@ async def session_view(host: XrpcHost, account: Account, *, shows_email: bool = 
     if account.status is not HostingStatus.ACTIVE:
         view["status"] = account.status.value
     if account.moved_to is not None:
-        # Where the account is now. Not in the Lexicon, which allows additional fields.
+        # The current PDS of the account. Not in the Lexicon, which allows additional fields.
         view["movedTo"] = account.moved_to
     return view
 

@@ -63,7 +63,7 @@ from aurora_locus.xrpc.method import Method, Outcome, Run, XrpcCall, procedure, 
 
 OfAccounts = Callable[[Registry, XrpcCall], Awaitable[Outcome]]
 
-# What is stored has its own limit, which its error message names. This one leaves room for white space.
+# The stored preferences have their own limit, which the error message names. This limit leaves space for white space.
 _PREFERENCES_BYTES = 2 * MAX_BYTES
 
 

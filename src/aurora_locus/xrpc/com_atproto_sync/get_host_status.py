@@ -1,4 +1,4 @@
-"""Return the status of a host. This is not a relay, so it only knows itself."""
+"""Return the status of a host. This server is not a relay, so it has only its own status."""
 
 from typing import Any
 

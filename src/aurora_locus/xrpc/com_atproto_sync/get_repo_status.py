@@ -1,4 +1,4 @@
-"""Return whether a repository is hosted here and may be seen. This works for inactive repositories too."""
+"""Return whether a repository is hosted on this server and may be seen. This works for inactive repositories too."""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""Request a crawl of this server from its relays. For the operator: this server is not a relay and crawls nobody."""
+"""Request a crawl of this server from its relays. For the operator. This server is not a relay, so it crawls no other
+host.
+"""
 
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
