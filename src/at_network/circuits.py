@@ -20,7 +20,7 @@ LONGEST_PAUSE: Final = 15 * MINUTE
 # Servers count calls per address in windows of five minutes (reference PDS, "Rate Limits"); hourly windows are per
 # account.
 LONGEST_BUSY: Final = 5 * MINUTE
-# A task that probes can die, so another one is allowed to probe after this time.
+# A task that probes can fail without reporting a result, so another one is allowed to probe after this time.
 _TRY_LASTS: Final = MINUTE
 _NEVER: Final = Instant(0)
 
@@ -113,7 +113,7 @@ class Circuits:
                 self._note_worked(service)
 
     def adopt(self, others: Sequence[Circuit]) -> None:
-        """Merge states recorded by other programs of this installation. For each server, the newer state wins."""
+        """Merge states recorded by other programs of this installation. For each server, the newer state is kept."""
         for one in others:
             if one.service not in self._changed and one.changed_at > self.of(one.service).changed_at:
                 self._known[one.service] = one

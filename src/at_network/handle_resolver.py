@@ -1,8 +1,8 @@
 """Handle resolver: resolves a handle to its DID and checks that both agree.
 
-Source: atproto Handle specification, "Handle Resolution". DNS and HTTPS are queried in parallel, and DNS wins. A handle
-belongs to an account only if the DID's document also claims it. Everything shown to people goes through
-``verified_handle`` or ``identify``.
+Source: atproto Handle specification, "Handle Resolution". DNS and HTTPS are queried in parallel, and DNS takes
+precedence. A handle belongs to an account only if the DID's document also claims it. Everything shown to people goes
+through ``verified_handle`` or ``identify``.
 """
 
 import asyncio

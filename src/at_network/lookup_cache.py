@@ -2,8 +2,8 @@
 
 A value is fresh for a while, then served stale while it is refetched in the background, and unusable after a hard
 limit. At most one request per key is in flight. A failure never overwrites a good value; only the answer "not found"
-does. "Not found" and failures are cached for a short time, so that a missing name or a dead server is not queried on
-every request. Forced refreshes are limited per key and per host.
+does. "Not found" and failures are cached for a short time, so that a missing name or a server that is down is not
+queried on every request. Forced refreshes are limited per key and per host.
 """
 
 import asyncio

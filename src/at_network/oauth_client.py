@@ -3,7 +3,7 @@
 Source: RFC 9126 (PAR), RFC 6749 sections 4.1.3 and 6, RFC 7009, with a DPoP proof (RFC 9449) on every request and, for
 clients with a key, an assertion (RFC 7523). A request is repeated only if the server rejected it for a missing nonce:
 in that case the server did nothing, and the client signs a new proof and assertion. If the response to a refresh is
-lost, nobody knows whether the server got the request, so a refresh is never repeated here.
+lost, it is unknown whether the server got the request, so this client never repeats a refresh.
 """
 
 import secrets
@@ -180,7 +180,7 @@ class OAuthCalls:
             raise self._refusal(server, answer, name)
 
     def _note(self, server: ServerMetadata, key: PrivateKey, failure: Failure | None) -> None:
-        """Record the outcome of a call. Each session has its own key, so the key stands for the account."""
+        """Record the outcome of a call. Each session has its own key, so the key identifies the account."""
         if self.circuits is not None:
             self.circuits.note(server.issuer, failure, account=format_multikey(key.public))
 

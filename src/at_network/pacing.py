@@ -8,7 +8,7 @@ from cachetools import LRUCache
 
 from groundwork.clock import SECOND, Instant, from_datetime
 
-# Longer delays are capped at this, because otherwise the work would look dead.
+# Longer delays are reduced to this, because otherwise the operator would think that the work has stopped.
 MAX_PAUSE_SECONDS = 3600.0
 DEFAULT_PAUSE_SECONDS = 60.0
 _MAX_ACCOUNTS = 50_000
@@ -45,7 +45,7 @@ def read_pace(headers: Mapping[str, str]) -> Pace | None:
     """Return the rate limit stated in a response, or None if it states none or an unreadable one."""
     limit = _number(headers.get("ratelimit-limit"))
     remaining = _number(headers.get("ratelimit-remaining"))
-    resets = _number(headers.get("ratelimit-reset"))  # epoch seconds here, unlike the delta seconds of the IETF draft
+    resets = _number(headers.get("ratelimit-reset"))  # epoch seconds, unlike the delta seconds of the IETF draft
     if limit is None or remaining is None or resets is None:
         return None
     return Pace(limit, remaining, Instant(resets * SECOND))

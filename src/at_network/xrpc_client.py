@@ -3,7 +3,7 @@
 Failures are the types in ``groundwork.errors`` with the protocol's error name (``xrpc_failures``). ``Credentials``
 decide which secrets are sent. A call is repeated only if the server rejected the credentials and they have changed
 since, because then the server did nothing. Values are plain JSON. Decode records one by one with
-``at_protocol.data.json_form``, so that one malformed record does not hide a page of good ones.
+``at_protocol.data.json_form``, so that one malformed record does not make the whole page unreadable.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -71,8 +71,8 @@ class XrpcClient:
         circuits: Circuits | None = None,
         account: str = "",
     ) -> None:
-        """``service`` is an origin (``https://pds.example.com``). ``proxy_to`` is a ``did#service`` that it should
-        proxy to.
+        """``service`` is an origin (``https://pds.example.com``). ``proxy_to`` is a ``did#service`` to which it should
+        proxy the calls.
 
         ``paces`` holds the known write budgets. A procedure that would exceed the budget of ``account`` is not sent; it
         raises TooMany with the time to wait, as the server would. ``circuits`` are circuit breakers: on an open circuit
@@ -222,7 +222,7 @@ class XrpcClient:
             attempt += 1
 
     def _wait(self, failure: TooMany) -> None:
-        """Record that this account must not make calls until then, even if no header stated a limit."""
+        """Record that this account must not make calls until this instant, even if no header stated a limit."""
         now = self._clock.now()
         resets_at = Instant(now + int(failure.after_seconds * SECOND))
         limit = 0 if self.pace is None else self.pace.limit

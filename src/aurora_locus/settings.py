@@ -70,7 +70,7 @@ class PdsSettings:
     )
     reserved_names: tuple[str, ...] = setting(
         (),
-        what="Names that nobody can register there, in addition to the built-in ones (admin, mail, www …).",
+        what="Names that nobody can register as a handle, in addition to the built-in ones (admin, mail, www …).",
     )
     did_plc_url: str = setting("http://127.0.0.1:2582", what="PLC directory.")
     invite_required: bool | None = setting(
@@ -98,7 +98,7 @@ class PdsSettings:
     )
     recovery_did_key: str = setting(
         "",
-        what="did:key of the operator, kept elsewhere. New identities list it before the server's rotation key.",
+        what="did:key of the operator, whose private key is not on the server. New identities list it before the server's rotation key.",
     )
     sealing_keys: Secret = setting(
         Secret(""),
@@ -125,7 +125,7 @@ class PdsSettings:
     backup_url: str = setting("", what="Place for backups: a folder, or s3://bucket/folder. Empty: none are made.")
     backup_passphrase: Secret = setting(Secret(""), what="Passphrase that encrypts backups. Keep it in another place.")
     backup_interval: Seconds = setting(86400.0, what="How often a backup is made.", least=60)
-    backup_retention: Seconds = setting(30 * 86400.0, what="How long backups are kept. The newest always is.")
+    backup_retention: Seconds = setting(30 * 86400.0, what="How long backups are kept. The newest is always kept.")
     backup_s3_region: str = setting("", what="Region of the bucket for backups.")
     backup_s3_endpoint: str = setting("", what="URL of its S3 service. Empty: Amazon's for that region.")
     backup_s3_access_key_id: str = setting("", what="Access key id for that bucket. Empty: the machine's own role.")
@@ -172,12 +172,12 @@ class PdsSettings:
     service_name: str = setting("", what="Name of this server on its pages; empty: its host name.")
     home_url: str = setting("", what="Link of the name at the top of pages. Empty: the front page.")
     support_url: str = setting("", what="Where people find help; linked at the foot of pages.")
-    logo_url: str = setting("", what="Picture next to the name; https.")
+    logo_url: str = setting("", what="https URL of the picture next to the name.")
     primary_color: str = setting("", what="Colour of buttons and links, as #rrggbb. It is adjusted to be readable.")
     trusted_proxy_hops: int = setting(0, what="Number of reverse proxies whose X-Forwarded-For is trusted.")
     trusted_private_proxies: bool = setting(
         default=False,
-        what="Without that number, trust X-Forwarded-For from private networks. Default in an environment of the reference PDS: yes.",
+        what="If PDS_TRUSTED_PROXY_HOPS is not set, trust X-Forwarded-For from private networks. Default in an environment of the reference PDS: yes.",
     )
     enable_did_doc_with_session: bool = setting(
         default=False, what="Add the DID document to responses of createSession, refreshSession and getSession."
@@ -215,7 +215,7 @@ class PdsSettings:
     report_service_did: str = setting("", what="DID of the service for reports.")
     proxy_full_audiences: tuple[str, ...] = setting(
         (),
-        what="Services (#name or did#name) whose tokens have the audience did#name. For others it is the bare DID.",
+        what="Services (#name or did#name) whose tokens have the audience did#name. For other services it is the bare DID.",
     )
     federation_enabled: bool = setting(default=False, what="Master switch for the next four settings.")
     federation_relay_urls: tuple[str, ...] = setting(

@@ -18,7 +18,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def write_once(path: Path, content: bytes) -> None:
-    """Write the file if it does not exist. If several programs do this at once, the first one wins."""
+    """Write the file if it does not exist. If several programs do this at once, only the first one writes it."""
     draft = _draft(path, content)
     with contextlib.suppress(FileExistsError):
         os.link(draft, path)  # unlike a rename, this never replaces a file that another process has just written

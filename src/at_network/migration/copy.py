@@ -23,8 +23,8 @@ from groundwork.errors import Failure, NotFound, Refused, RemoteFailed, TooMany
 MAX_REPOSITORY_BYTES = 1024**3
 MAX_BLOB_BYTES = 200 * 1024**2
 _PIECE_BYTES = 256 * 1024
-# Number of blobs copied at the same time. Both servers count requests; four use the bandwidth without looking like an
-# attack.
+# Number of blobs copied at the same time. Both servers count requests. Four at a time use the available bandwidth and
+# stay within the rate limits.
 _AT_ONCE = 4
 _PAGE = 500
 _LONGEST_WAIT_SECONDS = 15 * 60.0
@@ -93,7 +93,7 @@ def _unnamed(folder: Path) -> BinaryIO:
 
 
 async def missing_blobs(side: MigrationServer) -> AsyncIterator[Cid]:
-    """Return the blobs that records on this server refer to but that are missing there."""
+    """Return the blobs that records on this server refer to but that this server does not have."""
     cursor: str | None = None
     while True:
         page = await side.client.query("com.atproto.repo.listMissingBlobs", {"limit": _PAGE, "cursor": cursor})

@@ -1,4 +1,4 @@
-"""The identity of a migrating account: what it has to say at the new server, and how it is changed.
+"""The identity of a migrating account: the fields that the new server requires, and how they are changed.
 
 For a did:plc, the old server signs the operation, which needs an e-mailed token, and the new server submits it. The
 owner's own keys remain first. The document of a did:web is edited by its owner.

@@ -49,7 +49,7 @@ async def copy_account(move: Migration) -> MigrationResult:
     brought = await copy.copy_repository(move.old, move.new, move.folder, move.on_progress)
     await copy.copy_blobs(move.old, move.new, move.on_progress, outcome)
     if await copy.newest_rev(move.old) != brought.rev:
-        # Something was written at the old server in the meantime. It is only a little, but its blobs are needed too.
+        # Something was written at the old server in the meantime. It is little data, but its blobs are needed too.
         brought = await copy.copy_repository(move.old, move.new, move.folder, move.on_progress)
         await copy.copy_blobs(move.old, move.new, move.on_progress, outcome)
     outcome.records = brought.records

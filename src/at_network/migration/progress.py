@@ -17,7 +17,7 @@ class MigrationStep(StrEnum):
     BLOBS = "blobs"
     """Copy the pictures and files that records refer to."""
     PREFERENCES = "preferences"
-    """Copy what apps store privately for the owner."""
+    """Copy the private preferences that apps store for the owner."""
     IDENTITY = "identity"
     """Point the identity to the new server and its key."""
     ACTIVATION = "activation"

@@ -64,8 +64,8 @@ Resolve = Callable[[Did], Awaitable[DidDocument]]
 
 
 async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve | None = None) -> ServerDescription:
-    """Return the server's description if its DID belongs to it. A token issued for another server's DID would let this
-    server act there as the migrating account.
+    """Return the server's description if its DID belongs to it. A server that stated another server's DID would get a
+    token for that server, and could act there as the migrating account.
 
     Raises RemoteFailed if no PDS answers or if it states the DID of another server.
     """

@@ -1,5 +1,5 @@
 """Keys and signatures: the protocol's two curves, the text forms of keys, and signed tokens.
 
 Signatures are ECDSA over SHA-256, 64 bytes (r, then s, big-endian), always low-S (atproto cryptography specification).
-Nothing here generates random values; callers pass them in.
+This package generates no random values; callers pass them in.
 """

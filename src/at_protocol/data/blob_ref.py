@@ -33,7 +33,7 @@ class BlobRef:
 def blob_of(entries: dict[str, Value], *, strict: bool = True) -> BlobRef:
     """Parse a map with ``$type`` = ``blob``. Raises Malformed (kind ``blob``).
 
-    Strict, for everything that is written here: the link must be a raw CID. Imported records may contain any CID.
+    Strict, for everything that this server writes: the link must be a raw CID. Imported records may contain any CID.
     """
     reference, mime_type, size = entries.get("ref"), entries.get("mimeType"), entries.get("size")
     if entries.keys() != {"$type", "ref", "mimeType", "size"}:

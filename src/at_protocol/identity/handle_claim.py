@@ -64,10 +64,10 @@ def did_from_body(body: bytes) -> Did:
 
 
 def confirmed_handle(document: DidDocument, resolved: Did | None) -> Handle:
-    """Return the handle to show: the handle that the document claims, if it resolves to the document's DID.
+    """Return the handle to show: the handle that the document claims if it resolves to the document's DID, otherwise
+    ``handle.invalid``.
 
-    ``resolved`` is the DID that the claimed handle resolves to. Otherwise the result is ``handle.invalid``; an account
-    works without a handle.
+    ``resolved`` is the DID that the claimed handle resolves to. An account works without a handle.
     """
     claimed = document.handle
     if claimed is None or claimed == INVALID or resolved != document.did:

@@ -324,7 +324,7 @@ def _check_methods(methods: Mapping[str, str]) -> None:
     for fragment, text in methods.items():
         if not fragment or len(fragment) > _MAX_FRAGMENT or len(text) > _MAX_KEY:
             raise _improper(text, "a verification method is too long, or has no name")
-        # Any curve is allowed, because other networks store keys here that this one does not use.
+        # Any curve is allowed, because other networks store keys in the directory that this one does not use.
         if not text.startswith("did:key:z"):
             raise OperationRefused(PlcRefusal.UNSUPPORTED_KEY, text, "not a did:key")
         try:

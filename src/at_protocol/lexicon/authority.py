@@ -13,6 +13,6 @@ def own_name(name: str, authority: str = OWN_AUTHORITY) -> str:
 
 
 def own_spellings(name: str, authority: str = OWN_AUTHORITY) -> tuple[str, ...]:
-    """Every spelling under which a reader looks for one of our own names. The one that we write comes first."""
+    """Return every spelling of one of our own names that a reader accepts. The spelling that we write comes first."""
     rest = (own_name(name, other) for other in READ_AUTHORITIES if other != authority)
     return (own_name(name, authority), *rest)

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from at_protocol.failures import Malformed
 
-# A schema fetched from someone else's repository is hostile input. (Our limit for every fetched document.)
+# A schema fetched from someone else's repository is untrusted input. (Our limit for every fetched document.)
 MAX_DOCUMENT_BYTES = 512 * 1024
 
 

@@ -15,7 +15,7 @@ from at_protocol.lexicon.catalog import Check
 from at_protocol.lexicon.document import BlobType, BooleanType, BytesType, IntegerType, StringType
 from at_protocol.lexicon.formats import FORMATS
 
-# Many JSON implementations hold integers as doubles, which would read a different number beyond this (data model,
+# Many JSON implementations store integers as doubles and would read a different number beyond this (data model,
 # integers).
 MAX_INTEGER = 2**53 - 1
 
@@ -24,7 +24,8 @@ _BLOB_KEYS = frozenset({"$type", "ref", "mimeType", "size"})
 
 
 class Strictness(Enum):
-    """Validation mode: a record about to be written, an existing record from elsewhere, or a request or response."""
+    """Validation mode: a record about to be written, an existing record from another server, or a request or response.
+    """
 
     WRITTEN = "written"
     SEEN = "seen"

@@ -20,7 +20,7 @@ from at_protocol.syntax.tid import parse_tid
 def validate_record(
     catalog: Catalog, collection: str, value: object, strictness: Strictness = Strictness.WRITTEN
 ) -> None:
-    """Validate a whole record, including ``$type``. ``Strictness.SEEN`` is for existing records from elsewhere.
+    """Validate a whole record, including ``$type``. ``Strictness.SEEN`` is for existing records from other servers.
 
     Also raises Malformed if the collection's Lexicon is unknown. If that is acceptable, call ``catalog.find_record``
     first.
@@ -108,7 +108,7 @@ def _run(check: Check, value: object, part: str) -> None:
         check(value, 0)
     except LexiconViolation as broken:
         path = "/".join([part, *(_escaped(step) for step in reversed(broken.path))])
-        # A container is named and not printed, because it can be a megabyte, or nested deeper than repr can follow.
+        # A container is named instead of printed, because it can be a megabyte, or nested deeper than repr can follow.
         shown = name_of_type(broken.value) if isinstance(broken.value, dict | list) else broken.value
         raise Malformed(part, shown, f"{path}: {broken.why}") from None
 

@@ -1,9 +1,9 @@
 """CAR version 1: blocks with their CIDs in one file or message.
 
 Source: IPLD "CARv1" and repository specification, "CAR File Serialization". A CAR is a header (DAG-CBOR ``{roots,
-version: 1}``) followed by sections (``CID`` and bytes), each preceded by its length as an unsigned varint. Readers here
-verify the hash of every block, check lengths before allocating, and accept blocks in any order, repeated blocks and
-unlinked blocks.
+version: 1}``) followed by sections (``CID`` and bytes), each preceded by its length as an unsigned varint. The readers
+in this module verify the hash of every block, check lengths before allocating, and accept blocks in any order, repeated
+blocks and unlinked blocks.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from at_protocol.failures import Malformed
 MEDIA_TYPE = "application/vnd.ipld.car"
 
 # A record has at most 1,000,000 bytes, and a node of an honest tree far fewer (sync specification, size limits). The
-# rest is room for records written before there were limits.
+# higher limit allows for records that were written before there were limits.
 MAX_BLOCK_BYTES = 4_000_000
 MAX_HEADER_BYTES = 65_536
 # Length of CIDs that every implementation accepts (data model specification, "CID formats").

@@ -18,7 +18,8 @@ _ENTRY = -1
 def diff(old: Tree, new: Tree) -> Iterator[RepoChange]:
     """Yield the changes from one tree to the other, in key order.
 
-    Raises MissingBlock and Malformed. The key ranges of a tree from elsewhere are not checked here; walk it first.
+    Raises MissingBlock and Malformed. This function does not check the key ranges of a tree from another server; walk
+    the tree first.
     """
     left, right = _unread(old), _unread(new)
     while left and right:

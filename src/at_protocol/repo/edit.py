@@ -239,7 +239,9 @@ def apply(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
 
 
 def root_after(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
-    """Return only the resulting root, to check the claim of another server. Raises the same errors as :func:`apply`."""
+    """Return only the resulting root, to check another server's claim about it. Raises the same errors as
+    :func:`apply`.
+    """
     bench = _change(tree, changes)
     return bench.seal(bench.root)
 

@@ -1,7 +1,7 @@
 """Operation inversion: undo a commit's operations on the partial tree sent with it, to verify that they are complete.
 
-Source: sync specification, "Operation inversion". This way, a consumer that does not have the tree can verify that a
-commit leads from the root it knows (``prevData``) to the signed root (``data``) by these operations only.
+Source: sync specification, "Operation inversion". A consumer that does not have the tree can verify in this way that
+only these operations lead from the last root that it has seen (``prevData``) to the signed root (``data``).
 """
 
 from collections.abc import Iterable

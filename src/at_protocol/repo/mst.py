@@ -1,11 +1,12 @@
 """Merkle search tree: a root and a source of node bytes.
 
 Source: repository specification, "MST Structure". A tree maps paths (``collection/rkey``) to record CIDs. Its shape
-depends only on its content. Nothing here does I/O: if the source lacks a node, :class:`MissingBlock` is raised, and the
-caller loads the node and calls again.
+depends only on its content. This module does no I/O: if the source lacks a node, :class:`MissingBlock` is raised, and
+the caller loads the node and calls again.
 
 Every node is checked on the way down against the constraints of its parent (level, range of keys). Reading a tree from
-elsewhere with this module therefore verifies it: code that consumes all of :meth:`Tree.walk` has seen a canonical tree.
+another server with this module therefore verifies it: a tree is canonical if :meth:`Tree.walk` has been consumed to the
+end.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,7 +17,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.node import EMPTY_NODE, Node, parse_node
 
-# Returns the bytes of a block whose hash has been verified, or None (``dict.get`` will do).
+# Returns the bytes of a block whose hash has been verified, or None (``dict.get`` can be used).
 Source = Callable[[Cid], bytes | None]
 
 EMPTY_ROOT = Cid.for_cbor(EMPTY_NODE)

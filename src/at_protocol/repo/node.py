@@ -2,7 +2,7 @@
 
 Source: repository specification, "MST Structure". A node is the DAG-CBOR map ``{e: [entries], l: link|null}``, and an
 entry is ``{k: key suffix, p: prefix length, t: link|null, v: link}``. The grammar is so rigid that it is matched byte
-by byte. A node that parses here is canonical, so no other CID can have the same content.
+by byte. A node that this module parses is canonical, so no other CID can have the same content.
 
 Within a node, keys strictly increase, every key belongs to the height of the node, and the prefix shared with the
 previous key is as long as possible. The rules between nodes (a child is one level lower, its keys are within the gap)
@@ -75,7 +75,7 @@ def shared_prefix(left: bytes, right: bytes) -> int:
 
 
 def _head(major: int, number: int) -> bytes:
-    """Return the shortest CBOR head. Lengths here are below 65,536."""
+    """Return the shortest CBOR head. Lengths in a node are below 65,536."""
     if number < 24:
         return bytes((major | number,))
     if number < 256:
@@ -162,8 +162,8 @@ def _expect(block: bytes, at: int, literal: bytes) -> int:
 def parse_node(block: bytes, cid: Cid) -> Node:
     """Parse a node and check all rules that apply to a single node.
 
-    ``cid`` must be the block's hash. This is not checked here, because the code that fetched the block has verified it
-    (``car``, or our own store).
+    ``cid`` must be the block's hash. This function does not check it, because the code that fetched the block has
+    verified it (``car``, or our own store).
 
     Raises Malformed if the bytes are not the canonical encoding of a valid node.
     """

@@ -18,8 +18,8 @@ from at_protocol.repo.stored_record import read_stored
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A repository at one commit: ``entries`` in key order, ``nodes`` and ``records`` by CID, and nothing that is not
-    linked.
+    """A repository at one commit: ``entries`` in key order, ``nodes`` and ``records`` by CID. Blocks that are not
+    linked are left out.
 
     ``flaws`` maps a path to the reason why a new write of that record would be rejected. ``odd_paths`` are paths in the
     tree that do not have the form ``collection/rkey``.

@@ -1,7 +1,8 @@
 """Lenient reading of stored records.
 
-Records from elsewhere (imports, migrations) can break rules that apply to new writes. Their bytes are kept as they are,
-because their hash is in the tree. They are parsed strictly if possible, otherwise leniently, and otherwise not at all.
+Records from other servers (imports, migrations) can break rules that apply to new writes. Their bytes are kept as they
+are, because their hash is in the tree. They are parsed strictly if possible, otherwise leniently, and otherwise not at
+all.
 """
 
 from dataclasses import dataclass

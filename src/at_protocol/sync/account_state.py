@@ -1,16 +1,15 @@
 """The state that a consumer keeps for one account, and how each message changes it.
 
-Source: sync and account specifications. A state is a value. Given a message, the functions here return the next state
-and a verdict, and the caller stores both together with its cursor. Messages of one account must be passed in order. A
-repository is fetched again ("resync") when a commit does not follow the last known one.
+Source: sync and account specifications. A state is a value. Given a message, the functions of this module return the
+next state and a verdict, and the caller stores both together with its cursor. Messages of one account must be passed in
+order. A repository is fetched again ("resync") when a commit does not follow the last known one.
 
-============== ======================= ========================= =====================================
-state          #commit that holds      #commit with a gap        #sync with another tree
-============== ======================= ========================= =====================================
-SYNCHRONIZED   APPLY                   RESYNC, DESYNCHRONIZED    RESYNC, DESYNCHRONIZED
-IN_PROGRESS    HOLD (not looked at)    HOLD                      HOLD
-DESYNCHRONIZED DROP                    DROP                      RESYNC
-============== ======================= ========================= =====================================
+============== ======================= ========================= ===================================== state
+#commit that holds      #commit with a gap        #sync with another tree ============== =======================
+========================= ===================================== SYNCHRONIZED   APPLY                   RESYNC,
+DESYNCHRONIZED    RESYNC, DESYNCHRONIZED IN_PROGRESS    HOLD (not looked at)    HOLD                      HOLD
+DESYNCHRONIZED DROP                    DROP                      RESYNC ============== =======================
+========================= =====================================
 """
 
 from dataclasses import dataclass, replace

@@ -18,8 +18,8 @@ MAX_FRAME_BYTES = 5_000_000
 # Maximum number of operations in a commit (repository specification, "Sync").
 MAX_OPERATIONS = 200
 # Each item of a payload becomes a Python object of up to fifty times its encoded size, so five megabytes of empty lists
-# would take seconds and hundreds of megabytes. A commit of 200 operations has 2,000 items, and small frames cannot have
-# many.
+# would take seconds and hundreds of megabytes. A commit of 200 operations has 2,000 items. Frames below a certain size
+# are not counted, because they cannot have many items.
 MAX_ITEMS = 10_000
 _COUNTED_FROM_BYTES = 16_384
 # Sequence numbers must remain exact when read as JSON numbers (event stream specification, "Sequencing").

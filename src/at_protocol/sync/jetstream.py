@@ -1,8 +1,8 @@
 """Jetstream events: the same operations as JSON, unsigned, from a server that must be trusted.
 
 Source: Jetstream documentation (v1 wire format, which the 2026 rewrite keeps). Unknown kinds are skipped and unknown
-fields ignored. A commit with several operations arrives as one event per operation. There is no ``#sync``, so a
-repository reset goes unnoticed. To verify a record, fetch its proof.
+fields ignored. A commit with several operations arrives as one event per operation. There is no ``#sync`` event, so a
+consumer is not notified of a repository reset. To verify a record, fetch its proof.
 """
 
 from collections.abc import Iterable

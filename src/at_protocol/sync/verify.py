@@ -45,7 +45,9 @@ class RejectionReason(StrEnum):
 
 
 class MessageRejected(Malformed):
-    """A message that must not be processed. Only GAP is not the sender's fault: commits in between were missed."""
+    """A message that must not be processed. GAP is the only reason that is not the sender's fault: commits in between
+    were missed.
+    """
 
     def __init__(self, reason: RejectionReason, value: object, why: str = "") -> None:
         super().__init__("message", value, f"{reason.value}{f' ({why})' if why else ''}")

@@ -33,8 +33,8 @@ def parse_handle(text: str) -> Handle:
 
 
 def reserved_domain(handle: Handle, *, allow_test: bool = False) -> str | None:
-    """Return the reserved top-level domain of a handle, or None. No account may have such a handle, and nobody may look
-    it up.
+    """Return the reserved top-level domain of a handle, or None. No account may have such a handle, and such a handle
+    must not be looked up.
     """
     domain = handle.rpartition(".")[2]
     if domain in _RESERVED or (domain == "test" and not allow_test):

@@ -178,7 +178,9 @@ async def is_noted(reader: Reader, guessing: Guessing, subject: str, source: Sig
 
 
 def note(w: Writer, guessing: Guessing, subject: str, source: SignInSource) -> None:
-    """Record that somebody signed in from this source. From then on, strangers' guesses do not count against it."""
+    """Record that somebody signed in from this source. From then on, wrong guesses from other sources do not count
+    against it.
+    """
     for place in source.places(guessing.key):
         if w.fetch_one(_KNOWN, subject=subject, place=place, after=w.now - _NOTED) is None:
             w.execute(_NOTE, subject=subject, place=place, now=w.now)

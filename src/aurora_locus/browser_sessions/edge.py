@@ -160,7 +160,7 @@ def source_here(connection: HTTPConnection) -> SignInSource:
     """Return where this request comes from: the client's address, and whether somebody signed in on this browser
     before.
 
-    Being known grants a browser no access, but strangers' wrong guesses do not count against it.
+    A known browser gets no access from this, but wrong guesses from other browsers do not count against it.
     """
     return source_of(connection, cookies.read(connection, cookies.KNOWN))
 

@@ -40,7 +40,7 @@ async def _named(call: XrpcCall, repo: str) -> Did:
     try:
         return await did_of(call, repo)
     except NotFound as failure:
-        # The error for writing to another account, with the message of the reference server.
+        # No account has this name. The error name is that of the reference server.
         raise Forbidden(failure.why, name="AccountNotFound") from None
 
 

@@ -154,7 +154,8 @@ class _PlainWriter:
 
 
 class WriterThread:
-    """Owner of the writing connection. Call ``put`` from the event loop; results are delivered there too."""
+    """Owner of the writing connection. Call ``put`` from the event loop; results are also returned on the event loop.
+    """
 
     def __init__(self, path: Path, clock: Clock, limit_seconds: float, wal_bound_bytes: int) -> None:
         self._loop = asyncio.get_running_loop()

@@ -1,7 +1,8 @@
 """Request bodies, limited while they are read. The limit counts *decoded* bytes.
 
 The application wraps ``receive`` once, so that every way of reading (stream, whole body, form) is limited and sees
-plain bytes. A compressed body is decompressed in small chunks, so a decompression bomb costs only as much as the limit.
+plain bytes. A compressed body is decompressed in small chunks, so a decompression bomb uses no more memory than the
+limit.
 """
 
 import zlib

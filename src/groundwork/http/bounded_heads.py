@@ -1,11 +1,11 @@
 """Limits on the size and duration of request heads, on slow bodies and on slow readers ("slow loris").
 
 uvicorn's parser itself buffers any number of megabytes and waits forever for the rest of a request. This module counts
-the bytes since the parser's last progress: request line, headers, trailers. ``bodies`` limits the size of a body; here
-it must arrive at a minimum rate while the application waits for it, and only a limited amount of it is read once the
-response has been sent (RFC 9112 section 9.6: a server that closes continues reading for a while, because otherwise the
-client might lose the response). A client that does not read its response is disconnected, because the rest stays in
-memory.
+the bytes since the parser's last progress: request line, headers, trailers. ``bodies`` limits the size of a body. This
+module requires that the body arrives at a minimum rate while the application waits for it. Once the response has been
+sent, only a limited amount of the body is read (RFC 9112 section 9.6: a server that closes continues reading for a
+while, because otherwise the client might lose the response). A client that does not read its response is disconnected,
+because the rest stays in memory.
 """
 
 import asyncio
@@ -55,7 +55,8 @@ class BoundedHeads(JoiningProtocol):
     _has_begun = False
     _is_arriving = True
     _is_body = False
-    # Since when there has been more to send than the client reads or, while the connection closes, anything at all.
+    # Since when there has been more to send than the client reads. While the connection closes: since when there has
+    # been anything to send.
     _unread_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

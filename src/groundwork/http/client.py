@@ -1,10 +1,12 @@
 """HTTP client, the only way to call another server. Every URL from outside is treated as hostile (invariant 7).
 
 - Only https to public unicast addresses on the default port, by name. Each address of a name is checked when it is
-  resolved and again when the socket is opened, so a second DNS answer or an odd spelling of an address changes nothing.
+  resolved and again when the socket is opened, so a second DNS answer or an unusual spelling of an address cannot bypass
+  the check.
 - No cookies, no proxies from the environment, no credentials across origins; at most three redirects, each checked.
 - A total timeout and a limit on the decoded body, enforced while reading.
-- Never inside a database transaction, because the other server could then hold a lock for as long as it likes.
+- Never inside a database transaction, because the response time of the other server would then determine how long locks
+  are held.
 
 Responses of any status are returned. ``RemoteFailed`` and ``RemoteSlow`` mean that there was no response. Certificates
 are checked against the system's list, or ``SSL_CERT_FILE``.

@@ -55,8 +55,8 @@ _MOST_CODINGS: Final = 20
 def chosen_encoding(header: str) -> Encoding | None:
     """Return the coding for an ``Accept-Encoding`` header, or None if it allows none of ours.
 
-    The one with the highest weight wins, Brotli before gzip. A bare ``*`` names no coding, and no browser sends it, so
-    such a client gets the plain body.
+    The coding with the highest weight is used; with equal weights, Brotli before gzip. A bare ``*`` names no coding,
+    and no browser sends it, so such a client gets the plain body.
     """
     weights: dict[Encoding, float] = {}
     for part in header.split(",")[:_MOST_CODINGS]:

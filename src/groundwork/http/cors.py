@@ -50,7 +50,7 @@ class Cors:
     def preflight_headers(self, scope: Scope) -> list[tuple[bytes, bytes]] | None:
         """Return the whole response to a preflight, or None for another request.
 
-        Every ``OPTIONS`` request counts as a preflight, because nothing else here answers it.
+        Every ``OPTIONS`` request counts as a preflight, because no route answers ``OPTIONS``.
         """
         if scope["method"] != "OPTIONS":
             return None

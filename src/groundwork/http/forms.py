@@ -91,7 +91,8 @@ async def read_form(request: Request, *, max_fields: int = MAX_FIELDS) -> dict[s
 
 
 def local_path(text: str, otherwise: str = "/") -> str:
-    r"""Return a path on this site to redirect to. Anything that could lead elsewhere is replaced by ``otherwise``.
+    r"""Return a path on this site to redirect to. Anything that could lead to another site is replaced by
+    ``otherwise``.
 
     Browsers treat ``//host`` and ``/\host`` as another host, and remove tabs and line breaks before parsing.
     """

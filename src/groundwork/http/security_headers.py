@@ -25,7 +25,7 @@ def content_policy(**changes: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
-# For every response of an API. A JSON response that is opened in a browser can do nothing.
+# For every response of an API. With this policy, a JSON response that is opened in a browser can load and run nothing.
 API_HEADERS: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",

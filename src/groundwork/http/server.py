@@ -1,6 +1,6 @@
 """Serve applications inside the running event loop: uvicorn with uvloop, httptools and websockets.
 
-``serve`` returns when the socket is listening, with the bound port (port 0 picks a free one). Nothing here handles
+``serve`` returns when the socket is listening, with the bound port (port 0 picks a free one). This module handles no
 signals: ``programs/`` decides when to stop. Stopping is graceful: new connections are rejected, WebSockets get 1012
 (service restart), and running requests may finish within the grace time. Anything that a client keeps open longer (an
 incomplete upload, an unread download or stream) is cut off, so that no client determines how long a stop takes.
@@ -74,7 +74,7 @@ class Serving:
         await asyncio.shield(self._done)
 
     async def _run(self) -> None:
-        # uvicorn's main loop wakes ten times a second to check for a signal. Here an event ends the wait.
+        # uvicorn's main loop wakes ten times a second to check for a signal. This server waits for an event instead.
         while not self._stopping.is_set():
             await self._server.on_tick(0)
             try:

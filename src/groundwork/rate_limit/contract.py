@@ -74,8 +74,8 @@ class RateLimited(TooMany):
 
 
 def _duration_label(seconds: int) -> str:
-    """Format a duration in the largest unit of which there are at least two, rounded up, so that a client is not too
-    early.
+    """Format a duration in the largest unit of which there are at least two. The number is rounded up, so that a client
+    does not retry too early.
     """
     for words, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * length:

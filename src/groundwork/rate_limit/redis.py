@@ -2,8 +2,8 @@
 
 A window is a hash with the points used and the end of the window. One script changes it, so that concurrent processes
 never exceed the limit. The caller's clock determines the end; Redis only expires keys that are no longer used. While
-Redis cannot be reached, each process counts on its own: a limit that is too high for a while is better than a server
-that answers nobody.
+Redis cannot be reached, each process counts on its own. The limit is then too high for a while, but requests are still
+answered.
 """
 
 from collections.abc import Sequence

@@ -90,9 +90,10 @@ class _FromStandardLibrary(logging.Handler):
 
 
 class _Lossy:
-    """A stream that drops lines that it cannot write, for example on a full disk, so that logging never stops the work.
+    """A stream that drops lines that it cannot write, for example on a full disk, so that logging never stops the
+    program.
 
-    The problem is not reported, because it would have to be reported to standard error.
+    The problem is not reported, because standard error would be the only place to report it.
     """
 
     def __init__(self, out: TextIO) -> None:

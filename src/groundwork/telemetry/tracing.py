@@ -1,9 +1,9 @@
 """Tracing by subject: a log line at each step, and a span if OpenTelemetry is installed (extra ``otel``).
 
-A traced subject (an RSVP, an event) has a UUID, which is in each of its log lines as ``subject``. The same sixteen
-bytes are the trace id. A page, a publisher and a processor behind a broker therefore write to the same trace, without
-passing a context through the outbox, another server and the firehose. OpenTelemetry's own variables configure the
-export (``opentelemetry-instrument openmeet web``).
+A traced subject (an RSVP, an event) has a UUID, which is in each of its log lines as ``subject``. The sixteen bytes of
+the UUID are also the trace id. A page, a publisher and a processor behind a broker therefore write to the same trace,
+without passing a context through the outbox, another server and the firehose. OpenTelemetry's own variables configure
+the export (``opentelemetry-instrument openmeet web``).
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The look that the pages of both servers share: stylesheets, font, icons and one script.
+"""The design that the pages of both servers share: stylesheets, font, icons and one script.
 
 The colours of Aurora Locus are in its ``sky.css``.
 """

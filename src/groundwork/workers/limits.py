@@ -45,7 +45,7 @@ _SENTENCES: Final = {
 
 
 class JobStopped(TooLarge):
-    """A job exceeded a limit, or its process died."""
+    """A job exceeded a limit, or its process ended unexpectedly."""
 
     def __init__(self, reason: StopReason) -> None:
         super().__init__(_SENTENCES[reason], name="TooMuchWork")

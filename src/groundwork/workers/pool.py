@@ -1,6 +1,6 @@
 """Pool of worker processes: a few processes, a bounded queue, fair shares, and a CPU quota per person or address.
 
-Processes start with the first jobs, are reused, end after an idle time, and die with the program. If people wait for
+Processes start with the first jobs, are reused, end after an idle time, and end with the program. If people wait for
 the results of jobs, one process is kept ready (``keep_ready``). The pool is not bound to an event loop, and a program
 needs only one.
 """

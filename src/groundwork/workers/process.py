@@ -42,7 +42,7 @@ class JobEnding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An exception to be raised in the parent. It works whatever arguments the constructor takes."""
+    """An exception to be raised in the parent. Exceptions can be passed whatever arguments their constructors take."""
 
     kind: type[Exception]
     arguments: tuple[Any, ...]
@@ -138,7 +138,7 @@ def _received(parent: socket.socket, size: int) -> bytes:
         piece = parent.recv(min(_CHUNK, size - len(found)))
         if not piece:
             if found:
-                os._exit(0)  # the parent died in the middle of a request
+                os._exit(0)  # the parent ended in the middle of a request
             return b""
         found += piece
     return bytes(found)
@@ -147,8 +147,8 @@ def _received(parent: socket.socket, size: int) -> bytes:
 def _most_bytes() -> int:
     """Return the peak memory of this process in bytes.
 
-    On Linux, getrusage is not used: its value includes what the parent held when it started this process, so with a
-    large parent each worker would look worn out after one job.
+    On Linux, getrusage is not used: its value includes the memory of the parent at the time when it started this
+    process. With a large parent, each worker would have to be replaced after one job.
     """
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  # importing pathlib would take a tenth of the start time

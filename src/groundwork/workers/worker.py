@@ -38,8 +38,8 @@ _MOST_JOBS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class FinishedJob:
-    """How a job ended: its value, the exception it raised, or why it was stopped. The worker of a stopped job is still
-    running or dead.
+    """How a job ended: its value, the exception it raised, or why it was stopped. After a stopped job, its worker is
+    still running or has ended unexpectedly.
     """
 
     cpu_seconds: float
@@ -56,8 +56,8 @@ class Worker:
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         with contextlib.ExitStack() as on_failure, theirs:
             on_failure.callback(ours.close)
-            # Standard input shows the worker that this program is alive. It is never written to, and the system closes
-            # it when the program dies.
+            # Standard input shows the worker that this program is running. It is never written to, and the system
+            # closes it when the program ends.
             self._process = subprocess.Popen(  # noqa: S603  # this interpreter, with our own module
                 [
                     sys.executable,
@@ -112,7 +112,7 @@ class Worker:
             self._is_asked = False
             if self._is_killed:
                 self._socket.close()
-        # A dead process does not report its processor time, but a job uses at most one processor.
+        # A process that has ended does not report its processor time, but a job uses at most one processor.
         return FinishedJob(min(time.monotonic() - started, limits.cpu_seconds), stopped=reason)
 
     async def _exchange(self, job: Callable[[], Any], limits: JobLimits) -> FinishedJob:

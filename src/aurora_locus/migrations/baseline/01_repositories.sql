@@ -88,7 +88,7 @@ create table blob_removals (
 );
 create index blob_removals_by_age on blob_removals (owed_at, did, cid);
 
--- blobs: pins. As long as one holds, no file is removed.
+-- blobs: pins. As long as there is one, no file is removed.
 create table blob_pins (
   holder text not null primary key,
   until bigint not null

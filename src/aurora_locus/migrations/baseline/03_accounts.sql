@@ -103,7 +103,7 @@ create table sign_in_links (
 );
 create index sign_in_links_by_account on sign_in_links (did);
 
--- accounts: number of wrong passwords from each place.
+-- accounts: number of wrong passwords from each place (an address or a browser, hashed).
 create table password_guesses (
   subject text not null,
   place bytea not null,

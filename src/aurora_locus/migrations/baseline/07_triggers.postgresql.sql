@@ -1,4 +1,4 @@
--- moderation: the audit log cannot be updated or deleted from, by anybody.
+-- moderation: the audit log rejects every update and delete.
 create function audit_log_refuses() returns trigger language plpgsql as $$
 begin
     raise exception 'the audit log is append-only';

@@ -1,4 +1,4 @@
--- moderation: the audit log cannot be updated or deleted from, by anybody. "insert or replace" deletes rows without
+-- moderation: the audit log rejects every update and delete. "insert or replace" deletes rows without
 -- firing delete triggers, so inserting an id that exists is refused as well.
 create trigger audit_log_is_not_changed before update on audit_log
 begin select raise(abort, 'the audit log is append-only'); end;

@@ -34,7 +34,7 @@ function offer(place) {
     part("title").focus();
   });
   saved.addEventListener("change", () => (isSaved = saved.checked));
-  // A registered key that nobody has saved would be worse than none.
+  // The form can be sent only after the key was saved, because a registered key that nobody has is a risk.
   send.form.addEventListener("submit", (event) => {
     if (isSaved) return;
     event.preventDefault();

@@ -11,7 +11,7 @@ addEventListener("load", () => {
   }
 });
 
-// Ignore a second submission while a form is being sent. The server would notice it anyway.
+// Ignore a second submission while a form is being sent. The server also rejects duplicates.
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
@@ -23,7 +23,7 @@ for (const form of document.querySelectorAll("form[data-once]")) {
   });
 }
 
-// After browser Back the page is as it was left. Allow its form to be sent again.
+// After Back, the browser restores the page in its previous state. Allow its form to be sent again.
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-once]")) {
     delete form.dataset.sent;

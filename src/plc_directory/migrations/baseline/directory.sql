@@ -19,7 +19,8 @@ create table operations (
 create index operations_by_did on operations (did, seq);
 create index operations_by_age on operations (created_at, seq);
 
--- Its row lock, held to the commit, makes the order of numbers the order of commits: an export never misses one.
+-- Assigns the numbers. Its row lock is held until the commit, so that operations are committed in the order of their
+-- numbers and an export never misses one.
 create table sequence (
   id integer not null primary key check (id = 1),
   last bigint not null

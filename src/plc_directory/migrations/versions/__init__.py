@@ -1,1 +1,1 @@
-"""One file per revision; the number is its name."""
+"""One file per revision. The file name begins with the number of the revision."""
