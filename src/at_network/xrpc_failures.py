@@ -21,7 +21,8 @@ from groundwork.errors import (
     with_stored_reason,
 )
 
-# XRPC servers answer 400 for these (HTTP API specification, "Error Responses"), so the status says nothing.
+# XRPC servers answer 400 for these (HTTP API specification, "Error Responses"), so the status does not tell these cases
+# apart.
 _TOKEN_NAMES = frozenset(
     {
         "AuthMissing",

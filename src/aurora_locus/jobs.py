@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class PdsJobKind(StrEnum):
-    """Kinds of jobs. The comment of each kind says what its subject is."""
+    """Kinds of jobs. The comment on each kind describes its subject."""
 
     MAIL = "mail"  # the id of an e-mail: ``email_tokens.letter``
     NOTICE = "notice"  # the id of an e-mail from the host: ``moderation.notices``

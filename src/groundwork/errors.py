@@ -134,7 +134,7 @@ class InvalidForm(InvalidInput):
 
 
 class NotSignedIn(Failure):
-    """Nobody is signed in, or the token cannot be used. ``name`` says which (``ExpiredToken`` …)."""
+    """Nobody is signed in, or the token cannot be used. ``name`` is the reason (``ExpiredToken`` …)."""
 
 
 class Forbidden(Failure):

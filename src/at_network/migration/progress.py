@@ -30,7 +30,7 @@ class MigrationStep(StrEnum):
 class Progress:
     """Progress of a step: ``done`` out of ``total`` (bytes for the repository, or blobs; 0 of 0 if nothing is counted).
 
-    ``is_complete`` is True when the step has ended. ``note`` is a sentence for people and can be empty.
+    ``is_complete`` is True when the step has ended. ``note`` is a sentence to show and can be empty.
     """
 
     step: MigrationStep

@@ -81,7 +81,7 @@ def _number_with_point(digits: str) -> int:
         raise Malformed("json", digits, "integers must fit into 64 bits with a sign") from error
     if number.is_zero():
         return 0
-    if number.adjusted() > 18:  # reject it before building a number with as many digits as the exponent says
+    if number.adjusted() > 18:  # reject it before building a number with that many digits
         raise Malformed("json", digits, "integers must fit into 64 bits with a sign")
     if number.adjusted() < 0 or number != number.to_integral_value():
         raise Malformed("json", digits, "numbers must not have a fraction")

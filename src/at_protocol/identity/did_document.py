@@ -94,7 +94,7 @@ class DidDocument:
         service = self._first("service", fragment)
         if service is None or (service_type is not None and service.get("type") != service_type):
             return None
-        endpoint = service.get("serviceEndpoint")  # documents from others can have objects and lists here
+        endpoint = service.get("serviceEndpoint")  # other servers' documents can have objects and lists instead
         return host_url(endpoint) if isinstance(endpoint, str) else None
 
     def _first(self, section: str, fragment: str) -> dict[str, object] | None:

@@ -1,10 +1,10 @@
 """PLC operations: their three forms, signed bytes, CIDs, and the DID of a genesis operation.
 
 An operation is JSON on the wire and DAG-CBOR for hashing and signing. CIDs inside it are text, not links. Each form
-allows only its own fields, so the values here hold the whole operation and encode to the same bytes. Existing logs
-contain operations that no directory would accept today (no rotation keys, or duplicate ones): :func:`parse_operation`
-reads them, and :func:`check_limits` is for new ones. :mod:`at_protocol.identity.plc_log` decides which operations may
-follow which.
+allows only its own fields, so the types in this module hold the whole operation and encode to the same bytes. Existing
+logs contain operations that no directory would accept today (no rotation keys, or duplicate ones):
+:func:`parse_operation` reads them, and :func:`check_limits` is for new ones. :mod:`at_protocol.identity.plc_log`
+decides which operations may follow which.
 """
 
 from base64 import b32encode

@@ -100,7 +100,7 @@ class IdentityPermission:
 
 @dataclass(frozen=True, slots=True)
 class Inclusion:
-    """The permissions of a published set. ``audience`` applies to the permissions that leave theirs open."""
+    """The permissions of a published set. ``audience`` applies to the permissions that inherit it (``inheritAud``)."""
 
     nsid: Nsid
     audience: str | None = None

@@ -16,7 +16,7 @@ from at_protocol.failures import Malformed
 
 MEDIA_TYPE = "application/vnd.ipld.car"
 
-# A record has at most 1,000,000 bytes, and a node of an honest tree far fewer (sync specification, size limits). The
+# A record has at most 1,000,000 bytes, and a node of a normal tree far fewer (sync specification, size limits). The
 # higher limit allows for records that were written before there were limits.
 MAX_BLOCK_BYTES = 4_000_000
 MAX_HEADER_BYTES = 65_536

@@ -127,7 +127,7 @@ async def _send_blobs(context: MigrationContext, there: MigrationServer, note: N
 
 
 async def _send_blob(context: MigrationContext, there: MigrationServer, cid: Cid) -> bool:
-    """Send one blob. Return False if it does not exist here or the other server does not accept it."""
+    """Send one blob. Return False if this server does not have it or the other server does not accept it."""
     store = context.registry.repositories.blobs.store
     blob = await blobs.find(context.registry.db, there.did, cid)
     if blob is None or blob.is_taken_down:

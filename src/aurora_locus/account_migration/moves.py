@@ -20,7 +20,9 @@ class MoveStage(StrEnum):
     WAITING = "waiting"
     """Everything has been copied; the owner has not entered the code yet."""
     FINISHING = "finishing"
-    """The operation is signed. It is submitted, then the account is activated there and hidden here."""
+    """The operation is signed. It is submitted, then the account is activated on the other server and hidden on this
+    one.
+    """
     DONE = "done"
 
 

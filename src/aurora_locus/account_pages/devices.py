@@ -1,4 +1,4 @@
-"""Active sessions: browsers, and apps that signed in with a password. Each can be signed out here."""
+"""Active sessions: browsers, and apps that signed in with a password. Each can be signed out on this page."""
 
 from starlette.requests import Request
 from starlette.responses import Response

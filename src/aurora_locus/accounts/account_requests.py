@@ -39,7 +39,7 @@ class AccountRequest:
 
 @dataclass(frozen=True, slots=True)
 class CreatedAccount:
-    """A new account with its first session. ``awaits`` says why it is not active yet; None if it is."""
+    """A new account with its first session. ``awaits`` is the reason why it is not active yet; None if it is active."""
 
     did: Did
     handle: Handle

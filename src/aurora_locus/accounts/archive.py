@@ -1,11 +1,11 @@
-"""Data export: all data of an account in one file (repository, blobs, preferences, and what the server knows about it).
+"""Data export: all data of an account in one file (repository, blobs, preferences, and the server's data about it).
 
 The format is ZIP, because every system can open it, and entries of unknown length can be streamed into it. Nothing is
 compressed: images already are, and hashes do not compress. Memory holds one batch of blocks or one piece of a blob at a
 time, plus the ZIP's central directory, about 300 bytes per entry.
 
-The last entry lists the blobs that are missing here although records refer to them, and the blobs that the host
-withholds. An archive without this entry is incomplete.
+The last entry lists the blobs that are missing on this server although records refer to them, and the blobs that the
+host withholds. An archive without this entry is incomplete.
 """
 
 import time

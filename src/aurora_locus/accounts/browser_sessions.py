@@ -57,7 +57,7 @@ _INSERT = """
     values (:id_hash, :session_hash, null, 0, :now, :did, :user_agent, :address, :now)
     on conflict (id_hash) do nothing
 """
-# Identifiers from before a sign-in become invalid with it: there is no grace period here.
+# Identifiers from before a sign-in become invalid with it: sign-in has no grace period.
 _RENEW = """
     update browsers set session_hash = :session_hash, previous_hash = null, is_seen = 0, rotated_at = :now,
            chosen_did = :did, user_agent = :user_agent, address = :address

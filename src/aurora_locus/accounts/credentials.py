@@ -52,7 +52,7 @@ class AccountSession:
 
 
 class AdministratorCaller:
-    """A caller who knows the administrator password."""
+    """A caller who has sent the administrator password."""
 
 
 class CredentialReader:
@@ -130,7 +130,9 @@ class CredentialReader:
         return account
 
     async def of_service_token(self, did: Did) -> Account:
-        """Return the account that signed a service token. Raises NotSignedIn or Forbidden unless it may act here."""
+        """Return the account that signed a service token. Raises NotSignedIn or Forbidden unless the account may act on
+        this server.
+        """
         now = self._clock.now()
         # The token's reader has already checked expiry and single use, and service tokens do not end with sessions.
         account = await self._account(did, now)

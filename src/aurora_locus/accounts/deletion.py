@@ -64,7 +64,7 @@ async def delete_forgotten(registry: Registry) -> int:
 
 
 def _remove_if_due(w: Writer, registry: Registry, did: Did) -> bool:
-    # The owner may have come back since the list was read.
+    # The owner may have reactivated the account since the list was read.
     if not queries.is_to_delete(w, did, Instant(w.now)):
         return False
     _remove(w, registry, did)

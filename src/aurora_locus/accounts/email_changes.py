@@ -34,7 +34,7 @@ async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> No
 
 
 def require_mail(registry: Registry) -> None:
-    """Raise Refused if this server cannot send e-mail, so that nobody waits for one that never arrives."""
+    """Raise Refused if this server cannot send e-mail, so that people do not wait for an e-mail that never arrives."""
     if not registry.sends_mail:
         why = mark("This server can’t send e-mail. Its operator hasn’t set it up (PDS_EMAIL_SMTP_URL).")
         raise Refused(why, name="InvalidRequest")

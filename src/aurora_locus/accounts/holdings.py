@@ -26,7 +26,9 @@ _COUNT_BY_COLLECTION = """
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Counts of an account's data. ``expected_blobs`` counts blobs that records refer to, ``blobs`` those stored here."""
+    """Counts of an account's data. ``expected_blobs`` counts blobs that records refer to, ``blobs`` counts those stored
+    on this server.
+    """
 
     blocks: int
     records: int

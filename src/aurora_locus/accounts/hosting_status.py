@@ -32,8 +32,8 @@ CHECKS_PER_ROUND = 20
 
 @dataclass(frozen=True, slots=True)
 class IdentityClaim:
-    """What an account's identity says now: its PDS (an origin), signing key and rotation keys. Keys are in did:key
-    form.
+    """The current content of an account's identity: its PDS (an origin), signing key and rotation keys. Keys are in
+    did:key form.
 
     ``rotation_keys`` is None for a DID method that has none (did:web).
     """
@@ -48,7 +48,7 @@ class IdentityEnded(Refused):
 
 
 async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
-    """Read what the account's identity says now, without the cache.
+    """Read the current content of the account's identity, without the cache.
 
     Raises IdentityEnded for an ended identity; NotFound, RemoteFailed and RemoteSlow according to the response of its
     directory or host.
@@ -78,7 +78,8 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
 
 
 async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[str]:
-    """Return the reasons why the account cannot be active here, each as a clause. Empty if it can."""
+    """Return the reasons why the account cannot be active on this server, each as a clause. Empty if it can be active.
+    """
     signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
     ours = format_did_key(registry.rotation_key.public)
     found = []

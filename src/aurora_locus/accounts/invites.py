@@ -1,4 +1,4 @@
-"""Invite codes: who may create an account here, and how many times."""
+"""Invite codes: who may create an account on this server, and how many accounts."""
 
 import secrets
 from collections import defaultdict

@@ -17,7 +17,7 @@ PAGES = Limit("pages", 3000, 5 * 60)
 CREATE_ACCOUNT = Limit("create_account", 100, 5 * 60)
 SIGN_IN = Limit("create_session", 30, 5 * 60)
 SIGN_IN_DAILY = Limit("create_session_daily", 300, 86400)
-# The server-wide limit per address. It is repeated here because each sign-in costs a password hash.
+# The server-wide limit per address. It is applied to sign-ins separately, because each sign-in costs a password hash.
 SIGN_IN_ADDRESS = Limit("create_session_address", 3000, 5 * 60)
 WRONG_PASSWORDS = Limit("wrong_passwords", 100, 86400)
 # The administrator password gives access to everything, so each address gets few guesses over all endpoints together.
@@ -77,9 +77,9 @@ def effective(registry: Registry, limit: Limit) -> Limit:
 
 
 def of_address(limit: Limit, address: str, *, is_shared: bool) -> Limit:
-    """Return the limit for an address. It is wider for a private address if ``is_shared`` says that many clients may be
-    behind such addresses, because a proxy does not pass on the client's address. Accounts and typed names have counters
-    of their own.
+    """Return the limit for an address. It is wider for a private address if ``is_shared`` is True: many clients may
+    then be behind such addresses, because a proxy does not pass on the client's address. Accounts and typed names have
+    counters of their own.
     """
     return shared(limit) if is_shared and is_private(address) else limit
 

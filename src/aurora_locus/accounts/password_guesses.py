@@ -1,5 +1,5 @@
-"""Counters of wrong passwords per account, whatever identifier was typed. Strangers cannot use them to lock the owner
-out.
+"""Counters of wrong passwords per account, whatever identifier was typed. Other people cannot use them to lock the
+owner out.
 
 A guess is counted before the password is checked, and refunded if it was right, so parallel guesses gain nothing over
 sequential ones. Each device and address from which the owner signed in before has a counter of its own, and so has each

@@ -19,7 +19,7 @@ LEAST_SECONDS = 0.35
 async def ask(registry: Registry, typed_email: str) -> None:
     """Send a token if an account has this address. Raises Refused only if this server sends no e-mail at all.
 
-    No second token is sent while one is valid. Otherwise a stranger could fill the owner's mailbox and replace the code
+    No second token is sent while one is valid. Otherwise anyone could fill the owner's mailbox and replace the code
     that the owner is about to type.
     """
     email_changes.require_mail(registry)

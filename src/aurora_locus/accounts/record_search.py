@@ -112,7 +112,7 @@ async def read(
 
 
 def as_json(found: RecordMatch) -> str:
-    """Format the record as indented JSON for people to read."""
+    """Format the record as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(found.value), indent=2).decode()
 
 

@@ -23,7 +23,7 @@ from groundwork.rate_limit.contract import Counters
 class Registry:
     """Everything that account actions need.
 
-    ``url`` is the service endpoint of our repositories; ``network`` resolves identities and handles that are not ours.
+    ``url`` is the service endpoint of our repositories; ``network`` resolves identities and handles of other servers.
     ``handle_quarantine`` is the time in microseconds for which a released handle stays reserved, so that nobody can be
     impersonated right after they leave. ``has_wide_limits`` loosens the rate limits, for development.
     ``shares_private_addresses`` is True if many clients may share a private address. ``counts_requests`` is True if

@@ -1,4 +1,4 @@
-"""The source of a sign-in: the client's address, and the browser if it was used here before."""
+"""The source of a sign-in: the client's address, and the browser if somebody has signed in on it before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

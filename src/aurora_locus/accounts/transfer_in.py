@@ -28,8 +28,8 @@ PATIENCE = 3 * DAY
 async def create_for_existing_identity(registry: Registry, did: Did, request: AccountRequest) -> CreatedAccount:
     """Create a deactivated account for this DID, at the request of its holder.
 
-    Raises Refused: ``UnresolvableDid``, ``IncompatibleDidDoc``; ``AlreadyExists`` if the account is already here,
-    finished or not. Also raises what every sign-up raises (``account_requests``, ``identity.handles``).
+    Raises Refused: ``UnresolvableDid``, ``IncompatibleDidDoc``; ``AlreadyExists`` if this server already has the
+    account, finished or not. Also raises what every sign-up raises (``account_requests``, ``identity.handles``).
     """
     _require_supported(did)
     async with registry.db.reader() as reader:

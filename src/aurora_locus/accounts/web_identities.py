@@ -33,8 +33,8 @@ _POINT = """
 
 @dataclass(frozen=True, slots=True)
 class NewServer:
-    """Server and signing key (did:key) of an account that has moved away but whose did:web document is still served
-    here.
+    """Server and signing key (did:key) of an account that has moved away but whose did:web document this server still
+    serves.
     """
 
     pds: str
@@ -69,7 +69,7 @@ def of_handle(handle: Handle) -> Did:
 
 
 async def require_new(reader: Reader, did: Did, handle: Handle) -> None:
-    """Raise Refused unless the DID is that of the handle and no account here has or ever had it."""
+    """Raise Refused unless the DID is that of the handle and no account of this server has or ever had it."""
     if did != of_handle(handle):
         raise Refused(
             f"The only identity that this server can create for {handle} is {of_handle(handle)}.",
@@ -80,8 +80,8 @@ async def require_new(reader: Reader, did: Did, handle: Handle) -> None:
 
 
 async def document(registry: Registry, host: str) -> dict[str, Any]:
-    """Return the document of ``did:web:<host>``. Raises NotFound if no account here has it or the account is not active
-    yet.
+    """Return the document of ``did:web:<host>``. Raises NotFound if no account of this server has it or the account is
+    not active yet.
     """
     did = of_handle(Handle(host))
     account = there = None

@@ -200,7 +200,7 @@ async def dashboard(registry: Registry, blobs: BlobTotals, folder: Path) -> Dash
 
 def disk_of(folder: Path) -> tuple[int, int]:
     """Return the used and the total bytes of the disk that holds the folder. The folder itself does not have to exist,
-    because a server may keep its files elsewhere.
+    because a server may keep its files in a bucket.
     """
     room = shutil.disk_usage(next(each for each in (folder, *folder.absolute().parents) if each.exists()))
     return room.total - room.free, room.total
@@ -233,7 +233,7 @@ async def search(reader: Reader, text: str, status: str, *, after: str, limit: i
 
 
 async def account_counts(reader: Reader, did: Did) -> dict[str, int]:
-    """Count everything that an account has here."""
+    """Count an account's data on this server."""
     found = {}
     for name, sql in _HELD.items():
         more = {"now": reader.now} if ":now" in sql else {}

@@ -1,6 +1,6 @@
 """Media type of a blob: detected from its first bytes if possible, otherwise as declared.
 
-Only formats with an unmistakable signature are detected, and nothing is decoded here.
+Only formats with an unmistakable signature are detected. The content is not decoded.
 """
 
 import re

@@ -124,7 +124,7 @@ async def list_public(db: Database, did: Did, *, since: str, cursor: Cid | None,
 
 
 async def list_missing(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[tuple[Cid, Nsid, RecordKey]]:
-    """Return blobs that records refer to but that are missing here, each with one such record."""
+    """Return blobs that records refer to but that are missing on this server, each with one such record."""
     after = b"" if cursor is None else bytes(cursor)
     async with db.reader() as reader:
         rows = await reader.fetch(_LIST_MISSING, did=did, cursor=after, limit=limit)

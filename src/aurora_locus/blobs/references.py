@@ -79,8 +79,8 @@ def add_references(w: Writer, did: Did, collection: Nsid, rkey: RecordKey, blobs
 
 
 def add_imported_references(w: Writer, did: Did, rows: Sequence[Mapping[str, object]]) -> None:
-    """Store the references of imported records: ``did``, ``collection``, ``rkey`` and ``cid`` of each. Blobs that are
-    here become public; the others are listed as missing until they are uploaded.
+    """Store the references of imported records: ``did``, ``collection``, ``rkey`` and ``cid`` of each. Blobs that this
+    server has become public; the others are listed as missing until they are uploaded.
     """
     w.execute_many(_REFER, rows)
     w.execute(_PUBLISH_REFERRED, did=did)

@@ -108,7 +108,7 @@ async def _remove_unknown(blobs: BlobService, page: Sequence[StoredBlob]) -> int
 
 
 def parse_name(key: str) -> tuple[Did, Cid] | None:
-    """Return the owner and CID in a file's key; None for a file that is not ours, which is not touched."""
+    """Return the owner and CID in a file's key; None for a file of another program, which is left unchanged."""
     owner, slash, cid = key.removeprefix(f"{QUARANTINE}/").partition("/")
     try:
         return (parse_did(owner.replace("_", "%")), Cid.parse(cid)) if slash else None

@@ -132,7 +132,7 @@ async def upload(
             if known is not None and known.is_taken_down:
                 raise Refused("This blob was taken down and cannot be uploaded again.", name="BlobTakendown")
             if known is None:
-                # Checked here so that nothing is stored in vain; the transaction checks it again.
+                # Checked early, to avoid storing bytes that would be refused; the transaction checks it again.
                 await quotas.require_room(blobs.db, did, size, blobs.limits.quota_bytes)
             await receiving.keep(object_name(did, cid))
             try:

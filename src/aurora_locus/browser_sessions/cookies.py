@@ -35,13 +35,13 @@ def read(connection: HTTPConnection, name: str) -> str:
 
 def change(connection: HTTPConnection, name: str, value: str, *, stays: bool = False) -> None:
     """Set a cookie with the response to this request; an empty value deletes it. With ``stays`` it lasts a week
-    (``KNOWN`` a year), otherwise until the browser is closed. The last change wins.
+    (``KNOWN`` a year), otherwise until the browser is closed. If a cookie is set twice, the last value is sent.
     """
     connection.scope.setdefault(_CHANGES, {})[name] = (value, stays)
 
 
 def send(connection: HTTPConnection) -> None:
-    """Add the changed cookies to the response, whatever it is."""
+    """Add the changed cookies to the response, including error responses."""
     response = Response()
     for name, (value, stays) in connection.scope.pop(_CHANGES, {}).items():
         response.set_cookie(

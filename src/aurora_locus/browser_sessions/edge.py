@@ -66,8 +66,8 @@ def account_or_none(connection: HTTPConnection) -> SignedInAccount | None:
 
 def account_of(connection: HTTPConnection, *, allow_takendown: bool = False) -> SignedInAccount:
     """Return the account that pages show. Raises NotSignedIn, which redirects to the sign-in page and back, and
-    Forbidden (``AccountTakedown``) for a taken-down account, unless ``allow_takendown`` says that its owner may still
-    use the page.
+    Forbidden (``AccountTakedown``) for a taken-down account, unless ``allow_takendown`` (the owner may still use the
+    page).
     """
     found = account_or_none(connection)
     if found is None:
@@ -143,7 +143,7 @@ async def _exchange(registry: Registry, browser: Browser, shown: bytes) -> str |
 
 
 def browser_of(connection: HTTPConnection) -> str:
-    """Return the identifier of this browser. A new browser is given one here."""
+    """Return the identifier of this browser. If the browser is new, an identifier is created."""
     visit = visit_of(connection)
     if not visit.browser_id:
         visit.browser_id = browser_sessions.fresh_id()

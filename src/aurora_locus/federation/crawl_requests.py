@@ -1,7 +1,8 @@
 """Crawl requests to relays: sent at start, and as long as no consumer reads new writes.
 
 A relay gets at most one in twenty minutes, no matter who requests it and how often the process restarts. After failures
-there is exponential back-off with jitter, so that a relay that comes back is not flooded by every server at once.
+there is exponential back-off with jitter, so that a relay that has been down is not called by every server at once when
+it is available again.
 """
 
 import asyncio

@@ -108,8 +108,8 @@ def _relay(relay: Relay, answers: dict[str, Any], accounts: Mapping[str, Any]) -
 
 
 async def _copied(http: HttpClient, relay: Relay, hostname: str) -> dict[str, Any]:
-    """Return a relay's status of this host: how far it has read, how many accounts it knows, and whether it throttles
-    them.
+    """Return a relay's status of this host: how far it has read, how many of its accounts it has, and whether it
+    throttles them.
     """
     url = f"{relay.url}/xrpc/com.atproto.sync.getHostStatus?hostname={hostname}"
     try:

@@ -1,7 +1,7 @@
 """One proxied call: allowed request headers, streamed response, error mapping.
 
-Only the headers listed here are forwarded: no cookies, no session credentials, no client address. A response that a
-browser would execute (a page, a script, an SVG with scripts) is not a method response and is refused.
+Only the headers listed in this module are forwarded: no cookies, no session credentials, no client address. A response
+that a browser would execute (a page, a script, an SVG with scripts) is not a method response and is refused.
 """
 
 import zlib

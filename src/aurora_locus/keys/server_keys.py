@@ -1,7 +1,7 @@
 """The server's own secrets: generated at the first start and sealed in the database. The sealing key is in a file next
 to it.
 
-Settings take precedence over stored values, so that operators who keep secrets elsewhere can pass them by environment
+Settings take precedence over stored values, so that operators who use a secret store can pass the keys by environment
 variables.
 """
 

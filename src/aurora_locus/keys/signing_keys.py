@@ -24,7 +24,7 @@ _INSERT = """
     insert into signing_keys (did_key, did, sealed, state, created_at)
     values (:did_key, :did, :sealed, :state, :created_at)
 """
-# If two requests reserve a key for one DID concurrently, the first wins.
+# If two requests reserve a key for one DID concurrently, the first key is kept.
 _RESERVE = _INSERT + "    on conflict do nothing\n"
 _SWEEP = "delete from signing_keys where state = 'reserved' and created_at < :before"
 _RETIRE = "update signing_keys set state = 'retired' where did = :did and state = 'current'"
@@ -63,7 +63,7 @@ class SigningKeys:
         return key
 
     async def reserved_key(self, did: Did) -> K256PrivateKey | None:
-        """Return the key that is reserved for a DID without an account here."""
+        """Return the key that is reserved for a DID without an account on this server."""
         async with self._db.reader() as reader:
             row = await reader.fetch_one(_FIND_RESERVED, did=did)
         return (

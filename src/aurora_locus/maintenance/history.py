@@ -36,8 +36,8 @@ _NONE_RUNS = "update backups set state = 'failed', ended_at = :now, reason = 're
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """One backup. ``state`` is running, done or failed (``reason`` says why); ``last_number`` is the sequence number of
-    its newest event.
+    """One backup. ``state`` is running, done or failed (for ``reason``); ``last_number`` is the sequence number of its
+    newest event.
     """
 
     id: str

@@ -1,7 +1,7 @@
 """Integrity check of all stored data: every repository from its blocks up, blobs, the event log, accounts.
 
 It reads in pages and writes nothing, so it can run while a server does: a repository that changes during its check is
-checked again. Each problem is an :class:`IntegrityFinding` for a person to read; nothing is repaired here.
+checked again. Each problem is an :class:`IntegrityFinding` for the operator; this module repairs nothing.
 """
 
 import asyncio
@@ -75,8 +75,8 @@ class IntegrityFinding:
 
 @dataclass(slots=True)
 class IntegrityReport:
-    """What was checked, and the problems. ``missing_blobs`` counts blobs that records refer to but that are not here,
-    as after an import.
+    """What was checked, and the problems. ``missing_blobs`` counts blobs that records refer to but that this server
+    does not have, as after an import.
     """
 
     repositories: int = 0

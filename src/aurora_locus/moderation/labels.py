@@ -118,7 +118,7 @@ async def put(
         exp = None if expires_at is None else format_datetime(expires_at)
         after = {"value": value, "negated": negate} | ({} if cid is None else {"cid": cid})
         audit_log.append(w, audit, OperatorAction.LABEL, subject, after=after)
-        # This comes last, because the row that assigns numbers is locked from here to the commit.
+        # This comes last, because the row that assigns numbers stays locked until the commit.
         numbered = w.fetch_one(_NEXT)
         seq = 0 if numbered is None else int(numbered["last"])
         label = Label(seq, labels.src, subject, cid, value, negate, format_datetime(w.now), exp, b"")

@@ -82,7 +82,7 @@ class PdsReport:
 async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsReport:
     """Store the input of ``createReport``, which was validated with its Lexicon. Raises InvalidInput.
 
-    The subject may be hosted on any server, because users here also see content of other servers.
+    The subject may be hosted on any server, because users of this server also see content of other servers.
     """
     did, uri, cid = _subject(wish["subject"])
     tool = msgspec.json.encode(wish.get("modTool") or {})

@@ -20,7 +20,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import NotFound
 
-# Stored for a takedown without a reference, because the column also says whether there is a takedown.
+# Stored for a takedown without a reference, because the column also shows whether there is a takedown.
 NO_REFERENCE = "takedown"
 
 _FIND_ACCOUNT = """

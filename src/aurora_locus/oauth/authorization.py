@@ -129,8 +129,8 @@ async def deny(server: AuthorizationServer, tx: Transaction, request: Authorizat
 async def refuse(
     server: AuthorizationServer, tx: Transaction, request: AuthorizationRequest, error: str, description: str
 ) -> str:
-    """Refuse the request. Return the URL that tells the app why there is no code: ``login_required``,
-    ``consent_required``, ``account_selection_required`` (for ``prompt=none``), ``access_denied``, ``server_error``,
+    """Refuse the request. Return the redirect URL with the error for the app: ``login_required``, ``consent_required``,
+    ``account_selection_required`` (for ``prompt=none``), ``access_denied``, ``server_error``,
     ``temporarily_unavailable``.
 
     Raises RequestUnusable if the request was already approved.

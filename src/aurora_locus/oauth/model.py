@@ -42,8 +42,8 @@ class RequestStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """An app's authorization request. ``scopes`` are those supported here, in the app's order but with ``atproto``
-    first.
+    """An app's authorization request. ``scopes`` are the requested scopes that this server supports, in the app's order
+    but with ``atproto`` first.
 
     ``login_hint`` is a DID or a handle; only that account may approve. ``prompt`` is none, login, consent,
     select_account or create. ``permission_sets`` has the published permission set of each ``include:`` scope, by its
@@ -86,7 +86,7 @@ class Unusable(StrEnum):
 
 
 class RequestUnusable(InvalidInput):
-    """The request cannot be answered here. ``why`` is the sentence for the page."""
+    """This server cannot answer the request. ``why`` is the sentence for the page."""
 
     def __init__(self, reason: Unusable, why: str) -> None:
         super().__init__("request_uri", why, name="InvalidRequest")

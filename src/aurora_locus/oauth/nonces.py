@@ -1,6 +1,6 @@
 """DPoP nonces, derived from a secret and the current minute, so that every process can compute them and they survive
-restarts (RFC 9449 section 8). A proof with such a nonce was made within the last minutes, whatever its client's clock
-says.
+restarts (RFC 9449 section 8). A proof with such a nonce was made within the last minutes, even if the client's clock is
+wrong.
 """
 
 import hmac
@@ -28,7 +28,7 @@ class DpopNonces:
         return self._now()[1]
 
     def accepts(self, nonce: str) -> bool:
-        """Whether the nonce is a recent one of ours."""
+        """Whether this server issued the nonce recently."""
         return nonce in self._now()  # nonces are public, so no constant-time comparison is needed
 
     def _now(self) -> tuple[str, ...]:

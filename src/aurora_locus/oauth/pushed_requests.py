@@ -1,7 +1,7 @@
 """Pushed authorization requests (RFC 9126): validation before any person sees them.
 
 Source: atproto OAuth specification, "Authorization Requests"; RFC 9449 section 10. Unsupported scopes are dropped from
-the request, so that nobody is asked about them; any other error refuses the whole request.
+the request, so that people are not asked about them; any other error refuses the whole request.
 """
 
 from collections.abc import Mapping

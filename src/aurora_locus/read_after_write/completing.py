@@ -131,7 +131,7 @@ async def _completed(
 
 
 def with_decodable_encoding(request: Request) -> Request:
-    """Return the request to send upstream, with an encoding that can be decoded here."""
+    """Return the request to send upstream, with an encoding that this server can decode."""
     encoding = GZIP if accepts_gzip(request.headers["accept-encoding"].encode("latin-1")) else "identity"
     return replace(request, headers={**request.headers, "accept-encoding": encoding})
 

@@ -1,8 +1,8 @@
 """Import of OAuth sessions and grants: apps stay signed in, and people are not asked for consent again.
 
 The old server stored refresh tokens in plain text. Ours stores none, and finds the session by a value derived from the
-token (``oauth.refresh_tokens``). Old access tokens are invalid here, so the app refreshes, as it does every hour.
-Sessions of clients whose authentication method is not part of the OAuth profile are left out.
+token (``oauth.refresh_tokens``). Old access tokens are invalid on the new server, so the app refreshes, as it does
+every hour. Sessions of clients whose authentication method is not part of the OAuth profile are left out.
 """
 
 import sqlite3
@@ -35,7 +35,7 @@ _INSERT_GRANT = """
 
 
 def app_sessions(db: sqlite3.Connection) -> Iterator[OAuthSession]:
-    """Return sessions that can be refreshed, with the expiry that they would have here."""
+    """Return sessions that can be refreshed, with the expiry that they would have on the new server."""
     for row in db.execute(_TOKENS):
         binding = _binding(msgspec.json.decode(row["clientAuth"]))
         session_id = session_of_adopted(row["currentRefreshToken"])

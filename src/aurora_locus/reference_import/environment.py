@@ -11,7 +11,8 @@ from groundwork.errors import Refused
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
 
-# Settings for the place of the old server's data. They are ignored, because ours goes to the new folder.
+# Settings for the place of the old server's data. They are ignored, because the new server's data goes to the new
+# folder.
 _PLACES = (
     "PDS_DATA_DIRECTORY",
     "PDS_ACCOUNT_DB_LOCATION",

@@ -81,7 +81,9 @@ class ReferenceAccount:
 
     @property
     def new_handle(self) -> str:
-        """The handle here. An account without one gets a handle that does not resolve, until its owner chooses another."""
+        """The handle on the new server. An account without one gets a handle that does not resolve, until its owner
+        chooses another.
+        """
         return self.handle or f"{self.did.rpartition(':')[2].lower()}.handle.invalid"
 
 

@@ -64,8 +64,8 @@ _INSERT_PREFERENCE = """
 @dataclass(frozen=True, slots=True)
 class ReadRepository:
     """A verified repository. ``since`` maps each path to the rev and the takedown that the old index has for its
-    record. ``commit`` is the head here: the old one, or a new one if paths were refused or the old one was signed with
-    another key (``is_foreign``). ``made`` are new blocks, which are in no store yet.
+    record. ``commit`` is the head on the new server: the old one, or a new one if paths were refused or the old one was
+    signed with another key (``is_foreign``). ``made`` are new blocks, which are in no store yet.
     """
 
     person: ReferenceAccount
@@ -79,7 +79,7 @@ class ReadRepository:
 
     @property
     def is_re_signed(self) -> bool:
-        """Whether the head here differs from the old one."""
+        """Whether the head on the new server differs from the old one."""
         return self.is_foreign or bool(self.plan.refused)
 
     @property

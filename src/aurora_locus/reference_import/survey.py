@@ -30,7 +30,7 @@ class Survey:
     are kept although a new write of them would be refused.
 
     ``seconds`` is the estimated duration, if it was measured. ``last_number`` is the last sequence number of the old
-    firehose; ``next_after`` is ours after the import, which may be higher.
+    firehose; ``next_after`` is the new server's last number after the import, which may be higher.
     """
 
     people: list[ReferenceAccount] = field(default_factory=list)

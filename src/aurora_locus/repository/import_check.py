@@ -52,7 +52,7 @@ _SCHEMA: Final = """
 class CheckedImport:
     """Result of the check. ``rev`` is that of the uploaded commit, ``data`` the root of the tree to be stored.
 
-    ``changes`` counts the paths that change, ``known_changes`` those of them that already exist here,
+    ``changes`` counts the paths that change, ``known_changes`` those of them that already exist on this server,
     ``blob_references`` the blobs that changed records refer to, ``refused`` the paths that are left out, ``flawed`` the
     records that are kept although they are not valid.
     """
@@ -114,13 +114,13 @@ class Exchange:
         write("insert into removed_nodes values (?)", ((bytes(cid),) for cid in plan.removed_nodes))
 
     def staged(self, file: BinaryIO) -> Iterator[tuple[Cid, bytes, int]]:
-        """Yield the blocks that are new here, with their reference counts. ``file`` is the upload."""
+        """Yield the blocks that this server does not have yet, with their reference counts. ``file`` is the upload."""
         for cid, uses, place, block in self._rows("select cid, uses, place, block from staged order by rowid"):
             yield Cid(cid), read_place(file, place) if block is None else block, uses
 
     def changes(self, *, is_known: bool | None = None) -> Iterator[RepoChange]:
-        """Yield the changed paths; with ``is_known`` only those that already exist here (True) or only new ones
-        (False).
+        """Yield the changed paths; with ``is_known`` only those that already exist on this server (True) or only new
+        ones (False).
         """
         which = {None: "", True: "where before is not null", False: "where before is null"}[is_known]
         for path, before, after in self._rows(f"select path, before, after from changes {which} order by rowid"):
@@ -131,7 +131,7 @@ class Exchange:
         return self._rows("select path, cid from blobs order by rowid")
 
     def more_uses(self) -> Iterator[tuple[bytes, int]]:
-        """Yield the blocks that are already here, with the number of new references to each."""
+        """Yield the blocks that this server already has, with the number of new references to each."""
         return self._rows("select cid, uses from more_uses order by rowid")
 
     def removed_nodes(self) -> Iterator[Cid]:

@@ -37,10 +37,10 @@ class RepositorySnapshot:
 class ImportPlan:
     """The changes of an import. ``blobs`` maps each changed path to the blobs that its record refers to.
 
-    ``staged`` maps the blocks that are not here yet to their reference counts; ``more_uses`` counts the new references
-    to blocks that are here. ``flaws`` names the records that are kept although a new write of them would be refused.
-    ``refused`` maps invalid ``collection/rkey`` paths, which are left out, to the reason; ``data`` is then the root of
-    the tree without them, and ``rebuilt`` holds its nodes.
+    ``staged`` maps the blocks that this server does not have yet to their reference counts; ``more_uses`` counts the
+    new references to the blocks that it has. ``flaws`` names the records that are kept although a new write of them
+    would be refused. ``refused`` maps invalid ``collection/rkey`` paths, which are left out, to the reason; ``data`` is
+    then the root of the tree without them, and ``rebuilt`` holds its nodes.
     """
 
     commit: Commit

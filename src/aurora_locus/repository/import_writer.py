@@ -115,7 +115,7 @@ def store(
         expected=bytes(before.commit),
         status=before.status.value,
     )
-    # If another process has treated the staged rows as abandoned, the row of the import says so.
+    # If another process has treated the staged rows as abandoned, this is recorded in the row of the import.
     if moved != 1 or w.execute(_END, did=did, rev=rev) != 1:
         raise StaleHead
     for rows in _portions({"did": did, "cid": cid, "more": more, "rev": rev} for cid, more in plan.more_uses()):
@@ -124,7 +124,7 @@ def store(
     removed = [change.before for change in changes if change.before is not None]
     writer.remove_blocks(w, did, [before.commit, *plan.removed_nodes()], removed, keep_removed=keeps(w, did))
     if before.status is HostingStatus.ACTIVE:
-        # Far more than a commit message can carry, so consumers are told to fetch the repository again.
+        # Far more than a commit message can carry, so a ``#sync`` event makes consumers fetch the repository again.
         log.append_sync(w, live, made)
     return collected
 

@@ -24,8 +24,8 @@ class NodeCache(MutableMapping[Cid, Node]):
     """Nodes up to about this many bytes, in two generations: nodes in use move into the young one; when that is full,
     the old one is dropped and the young one becomes the old one.
 
-    A writer makes about twenty look-ups per commit. Here each takes one dictionary access; an exact LRU order would
-    take several.
+    A writer makes about twenty look-ups per commit. With two generations, each takes one dictionary access; an exact
+    LRU order would take several.
     """
 
     def __init__(self, max_bytes: int) -> None:

@@ -27,8 +27,8 @@ from groundwork.errors import InvalidInput
 # The largest record that consumers accept (sync specification).
 MAX_RECORD_BYTES = 1_000_000
 
-# Its Lexicon says `tid`, but most apps write RSVPs under other keys, so the key type is enforced only if validation is
-# requested.
+# Its Lexicon requires the key type `tid`, but most apps write RSVPs under other keys, so the key type is enforced only
+# if validation is requested.
 ANY_KEY = frozenset({Nsid("community.lexicon.calendar.rsvp")})
 
 

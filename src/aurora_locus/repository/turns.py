@@ -54,7 +54,7 @@ class RepositoryTurns:
 
     @asynccontextmanager
     async def take(self, did: Did) -> AsyncIterator[None]:
-        """Wait for the turn. Until it ends, nobody else commits to this repository. Raises Unavailable on
+        """Wait for the turn. Until it ends, no other process commits to this repository. Raises Unavailable on
         time-out.
         """
         if self._locks is None:

@@ -1,8 +1,9 @@
 """Append to the event log, in the transaction that the event announces (invariants 1 and 2).
 
 Each function takes the writer of that transaction and must be its *last* call. On PostgreSQL the row of ``sequencer``
-is locked from here to the commit, so that commits happen in the order of their numbers. The frame gets its number here;
-the same bytes are then stored, replayed and sent live. Subscribers are woken only after the commit is durable.
+stays locked from this call to the commit, so that commits happen in the order of their numbers. The frame gets its
+number in this call; the same bytes are then stored, replayed and sent live. Subscribers are woken only after the commit
+is durable.
 
 Order for a new account: identity, account, commit, sync; for an activation: account, identity, sync.
 """

@@ -26,7 +26,9 @@ class RingBuffer:
 
     @property
     def floor(self) -> int:
-        """The number above which every event is here. A subscriber that has seen ``floor`` can continue from the ring."""
+        """The number above which the ring has every event. A subscriber that has seen ``floor`` can continue from the
+        ring.
+        """
         return self._floor
 
     def append(self, seq: int, frame: bytes) -> None:

@@ -57,7 +57,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
         made = await creation.create(registry, wish)
     except (InvalidInput, Refused) as wrong:
         raise InvalidForm({_field_of(wrong): wrong.why}) from None
-    # Creating an account also opens an app session, which is not needed here.
+    # Creating an account also opens an app session, which a browser does not need.
     await registry.db.write(lambda w: sessions.end_all(w, made.did))
     async with registry.db.reader() as reader:
         account = await queries.find(reader, made.did)

@@ -56,7 +56,7 @@ class Face:
 
 @dataclass(slots=True)
 class LayoutContext:
-    """What the session layer tells the layout about this request.
+    """Data about this request that the session layer passes to the layout.
 
     ``csrf`` returns the token for this browser's forms. ``form_targets`` are other origins to which a form of this page
     may redirect; ``picture_origins`` are those from which the page shows images.

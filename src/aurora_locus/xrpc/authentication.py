@@ -41,7 +41,7 @@ class Need(StrEnum):
     MODERATOR = "moderator"
     """The host's administration, or the configured moderation service with a service token for this method."""
     ADMIN = "admin"
-    """The host's administration: anyone who knows its password."""
+    """The host's administration: anyone with the administrator password."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,7 @@ def _service_token(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def _is_readable(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether the Authorization header is absent, or has two words of which the first is a known scheme."""
+    """Whether the Authorization header is absent, or consists of a known scheme and one more word."""
     header = headers.get(b"authorization")
     return header is None or (scheme_of(headers) in _SCHEMES and len(header.split(b" ")) == 2)
 

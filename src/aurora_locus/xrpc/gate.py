@@ -27,7 +27,7 @@ _OWN_PACE = frozenset({"com.atproto.sync.getRepo", "com.atproto.sync.getCheckout
 
 _BYPASS = b"x-ratelimit-bypass"
 
-# Services that sign people in are counted here like everybody else. Otherwise they could guess passwords.
+# Services that sign people in are counted like all other clients. Otherwise they could guess passwords.
 PROVES_PASSWORD = frozenset(
     f"com.atproto.server.{name}" for name in ("createSession", "deleteAccount", "resetPassword")
 )

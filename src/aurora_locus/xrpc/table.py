@@ -1,4 +1,4 @@
-"""Table of all methods. Each method has its own file and a line here."""
+"""Table of all methods. Each method has its own file and a line in this table."""
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation.labels import Labels

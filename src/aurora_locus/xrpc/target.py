@@ -56,7 +56,7 @@ async def visible_head(call: XrpcCall, did: Did) -> Head:
 
 
 def rev_header(call: XrpcCall, head: Head) -> dict[str, str]:
-    """Return the header ``atproto-repo-rev`` for callers who read their own repository. It tells them which of their
+    """Return the header ``atproto-repo-rev`` for callers who read their own repository. The header shows which of their
     writes the response reflects.
     """
     if call.caller is not None and call.caller.did == head.did:

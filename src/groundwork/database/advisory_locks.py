@@ -1,8 +1,8 @@
 """Named locks shared by the processes that use one PostgreSQL database. They have a few connections of their own.
 
 Connections are opened on demand and closed after a while without requests. A caller that waits for a lock does not
-occupy a connection of the main pool. A lock ends with its connection, so the lock of a dead process is free at once.
-Waiters get it in order of arrival. Source: PostgreSQL, 13.3.5 Advisory Locks.
+occupy a connection of the main pool. A lock ends with its connection, so the lock of a process that crashed is free at
+once. Waiters get it in order of arrival. Source: PostgreSQL, 13.3.5 Advisory Locks.
 """
 
 import asyncio

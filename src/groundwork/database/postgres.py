@@ -6,7 +6,8 @@
   statement that fails dooms its transaction, or only its part if that part has its own savepoint.
 - ``write`` runs its function again, up to three times, if the transaction lost a deadlock or a serialization conflict.
   An interactive transaction raises TransactionConflict, because this module cannot run its block again.
-- If the connection is lost during COMMIT, it is unknown whether the commit happened; DatabaseUnavailable says so.
+- If the connection is lost during COMMIT, it is unknown whether the commit happened; the message of DatabaseUnavailable
+  states this.
 """
 
 import asyncio

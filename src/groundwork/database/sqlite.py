@@ -102,8 +102,8 @@ class SqliteTransaction:
             self._doom(RuntimeError("a statement of this transaction was cancelled"))
             raise
         except Exception as failure:
-            # If the whole transaction was lost, other requests in flight get no answer from the writer thread, so they
-            # fail here.
+            # If the whole transaction was lost, other requests in flight get no answer from the writer thread, so this
+            # code fails them.
             self.end(failure)
             raise
         finally:

@@ -88,7 +88,7 @@ def beginning_clause(column: str, at: str, parameter: str, form: str) -> str:
     """Return ``has_beginning`` as SQL. ``at`` is the engine's position function; the parameter must be a space and the
     term.
     """
-    # ``form`` is one of our two letters here, so the statement contains no user input.
+    # ``form`` is one of the two letters of this module, so the statement contains no user input.
     text = f"replace({column}, ' {form}=', ' =')" if form in _MARKS else column
     return f"{at}({text}, :{parameter}) > 0"
 

@@ -120,7 +120,7 @@ def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
     found: set[str] = set()
     for route in routes:
         methods = getattr(route, "methods", None)
-        # A route that matches every path says nothing about this one.
+        # A route that matches every path does not show that this path exists.
         if methods and getattr(route, "path", "") != ANYWHERE and route.matches(scope)[0] is not Match.NONE:
             found |= methods
     return sorted(found)

@@ -3,7 +3,7 @@
 Behind a proxy that is not configured, all visitors have the proxy's address. Behind a web service that signs people in,
 they have the service's address. Such an address can be counted for limits but never trusted. A service that shares a
 secret with this server sends its visitor's address in a signed header. One that does not share a secret sends an
-obfuscated identifier (RFC 7239, section 6.3), which says that it acts for others.
+obfuscated identifier (RFC 7239, section 6.3), which shows that it acts for others.
 """
 
 import hmac

@@ -127,7 +127,8 @@ def _alternatives(types: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Typ
 
 
 async def read_json(request: Request, shape: type[T], *, is_optional: bool = False, max_depth: int = MAX_DEPTH) -> T:
-    """Return the body as ``shape``. It must be declared as JSON, so that a form on another site cannot post here.
+    """Return the body as ``shape``. It must be declared as JSON, so that a form on another site cannot post to this
+    server.
 
     With ``is_optional``, a missing body is treated as an empty object.
     """

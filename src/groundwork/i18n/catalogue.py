@@ -170,7 +170,7 @@ class Catalogue:
         return self.current().messages.ngettext(one, many, number) % _shown_params({"number": number, **params})
 
     def pgettext(self, context: str, message: str, /, **params: object) -> str:
-        """Do the same as ``gettext`` for an English word with two meanings. ``context`` says which one is meant."""
+        """Do the same as ``gettext`` for an English word with two meanings. ``context`` selects the meaning."""
         return self.current().messages.pgettext(context, message) % _shown_params(params)
 
     def lazy(self, message: str, /, **params: object) -> "LazyText":
@@ -178,7 +178,7 @@ class Catalogue:
         return LazyText(self, message, "", tuple(params.items()))
 
     def plazy(self, context: str, message: str, /) -> "LazyText":
-        """Do the same as ``lazy`` for an English word with two meanings. ``context`` says which one is meant."""
+        """Do the same as ``lazy`` for an English word with two meanings. ``context`` selects the meaning."""
         return LazyText(self, message, context)
 
 

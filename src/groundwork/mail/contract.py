@@ -67,7 +67,7 @@ class _Verbatim(UnstructuredHeader, BaseHeader):
     """A header text that people wrote, kept exactly as it is.
 
     The library would decode encoded words (RFC 2047) even in a new value; line breaks inside them could end the header
-    and begin another one, or the body. Here such words are encoded again instead.
+    and begin another one, or the body. This class encodes such words again instead.
     """
 
     @classmethod

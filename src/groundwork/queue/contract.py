@@ -62,7 +62,9 @@ class Depth:
 
 
 class QueueFull(Unavailable):
-    """The queue is at its limit. No message of the call was published, unless the driver says otherwise."""
+    """The queue is at its limit. No message of the call was published, unless the driver's documentation states
+    otherwise.
+    """
 
 
 class QueueUnavailable(Unavailable):

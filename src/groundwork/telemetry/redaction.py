@@ -1,6 +1,6 @@
 """Redaction of log lines: credentials, e-mail addresses and private content must never reach a log (invariants 3, 8).
 
-Two filters run on every line as the last processor: one hides fields whose *name* says that the value is secret, and
+Two filters run on every line as the last processor: one hides fields whose *name* shows that the value is secret, and
 one hides text that *looks* like a secret. In doubt, the patterns hide the text.
 """
 

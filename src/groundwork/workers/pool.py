@@ -54,7 +54,7 @@ class ChargedPool:
         return await self.pool.run(job, holders=self.holders, limits=limits)
 
     def require_quota(self) -> None:
-        """Raise TooMany if a quota is used up, so that no file is uploaded in vain."""
+        """Raise TooMany if a quota is used up, so that a file that could not be processed is not uploaded."""
         self.pool.require_quota(self.holders)
 
 

@@ -60,7 +60,7 @@ class Raised:
 
 def main(descriptor: int) -> None:
     """Serve jobs until the parent closes its end."""
-    # Signals are ignored here. The parent gets them too, finishes running jobs and then ends its workers.
+    # A worker ignores signals. The parent gets them too, finishes running jobs and then ends its workers.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

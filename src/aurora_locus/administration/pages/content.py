@@ -26,7 +26,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Why
 from groundwork.http.forms import FormState, form_with_problems
 
-# Number of labels shown per subject; nobody would read more.
+# Maximum number of labels shown per subject.
 MAX_LABELS = 50
 
 

@@ -1,4 +1,5 @@
-// Passkeys need a script, because only the browser can communicate with the device. If the browser does not support passkeys, the buttons stay hidden.
+// Passkeys need a script, because only the browser can communicate with the device. If the browser does not support passkeys,
+// the buttons stay hidden.
 
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
 const text = (buffer) =>

@@ -121,7 +121,7 @@ async def import_repo(call: XrpcCall) -> None:
         )
     head = await host.repositories.head(call.did)
     if head.status is not HostingStatus.DEACTIVATED:
-        require_visible(head)  # checked early, so that megabytes are not received in vain
+        require_visible(head)  # checked early, to avoid receiving megabytes that would be refused
     workers = host.workers.charged_to(person(call.did), *_people_behind(call.peer))
     try:
         workers.require_quota()

@@ -1,4 +1,6 @@
-"""List blobs that the caller's records refer to but that are missing here, and that a migration still has to upload."""
+"""List blobs that the caller's records refer to but that this server does not have. A migration still has to upload
+them.
+"""
 
 from typing import Any
 

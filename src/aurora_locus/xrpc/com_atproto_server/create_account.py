@@ -38,7 +38,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if did is None:
         made = await creation.create(registry, request)
     elif web_identities.is_ours(registry, Did(did)):
-        # We generate the document of this identity, so nobody can have signed the request for it.
+        # We generate the document of this identity, so the request cannot have been signed with its key.
         made = await creation.create(registry, request, Did(did))
     else:
         made = await _arrive(registry, call, Did(did), request)

@@ -1,4 +1,4 @@
-"""List the hosts that this server knows, which is only itself."""
+"""List the known hosts. This server is not a relay, so the list has only itself."""
 
 from typing import Any
 
