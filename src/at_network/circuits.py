@@ -3,7 +3,7 @@
 A circuit is *closed* while calls succeed. It becomes *open* after several consecutive failures, and no calls are made
 until ``open_until``. Then it is *half open*: a single call probes the server and either closes the circuit or opens it
 for twice as long. A server that answers 429 to two accounts is not called until the time it states, because the limit
-is then not the write budget of one account (``pacing`` handles those).
+is then not the write budget of one account (``pacing`` handles write budgets).
 """
 
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 # Forced refreshes per host and minute. Without a limit, someone who sends invalid signatures could make this server
-# flood another one.
+# flood another server.
 _FORCED_PER_HOST = 300
 _MAX_HOSTS = 10_000
 

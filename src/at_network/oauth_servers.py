@@ -1,7 +1,7 @@
 """Discovery of a PDS's authorization server and its endpoints (RFC 9728, RFC 8414, atproto OAuth profile).
 
 Both documents must come from their well-known URL with status 200, as JSON, and without a redirect. The issuer in a
-document must be the one that it was fetched from. An authorization server that lists its PDSes must list this one.
+document must be the server that it was fetched from. An authorization server that lists its PDSes must list this one.
 """
 
 from http import HTTPStatus

@@ -109,7 +109,7 @@ _DATABASE = "database"
 
 @dataclass(frozen=True, slots=True)
 class AuroraLocus:
-    """A running PDS: the ASGI application, and what else its program needs."""
+    """A running PDS: the ASGI application, and other objects that its program needs."""
 
     app: Application
     registry: Registry

@@ -1,7 +1,7 @@
 """Environment variables of the reference PDS that this server does not support, and what to do instead.
 
 Variables with the same meaning are settings of this server under the same name, and are not in this table. The table is
-used to report unknown variables at start. It also shows operators who migrate what differs.
+used to report unknown variables at start. It also shows the differences to operators who migrate.
 """
 
 from collections.abc import Iterable, Mapping

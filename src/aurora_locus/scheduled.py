@@ -1,4 +1,4 @@
-"""Scheduled tasks: delete what has expired, finish what a crash left."""
+"""Scheduled tasks: delete expired data, finish work that a crash interrupted."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,4 +1,4 @@
-"""Types of failure. The type alone decides the status, whether to retry, and what a person sees.
+"""Types of failure. The type alone decides the status, whether to retry, and which message a person sees.
 
 Raise a failure where the problem is known. Only an edge (HTTP, XRPC, worker, page) translates it, using ``KINDS``. The
 explanation is a ``Reason`` with parameters if the program has a catalogue of messages, and otherwise an English

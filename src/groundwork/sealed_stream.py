@@ -80,7 +80,8 @@ class SealingStream:
 
 
 class OpeningStream:
-    """Opens one value. What ``feed`` returns is authentic, but only ``finish`` proves that the value is complete.
+    """Opens one value. The bytes that ``feed`` returns are authentic, but only ``finish`` proves that the value is
+    complete.
 
     Both raise CannotUnseal.
     """

@@ -9,8 +9,8 @@ T = TypeVar("T")
 
 
 async def on_thread(work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """Run a function on a thread. A cancelled caller waits for its end, because it closes or removes what the thread
-    works on.
+    """Run a function on a thread. A cancelled caller waits until the function has ended, because the caller then closes
+    or removes the resources that the thread uses.
     """
     running = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **options))
     try:

@@ -113,7 +113,8 @@ def _sentence(error: Exception) -> str:
 
 
 def _render(_connection: HTTPConnection, fault: Fault) -> Response:
-    # The directory has its own error format, in which violated rules are 400, whatever the type of the failure.
+    # The directory has its own error format, in which every violated rule is status 400, independently of the type of
+    # the failure.
     status = 400 if fault.http_status == 422 else fault.http_status
     return json_response({"message": fault.why}, status, fault.headers)
 

@@ -19,7 +19,7 @@ from at_protocol.failures import Malformed
 from at_protocol.repo.car import MEDIA_TYPE
 from groundwork.errors import Failure, NotFound, Refused, RemoteFailed, TooMany
 
-# Ten times what large hosts accept. Limits the disk space that this program uses.
+# Ten times the limit of large hosts. Limits the disk space that this program uses.
 MAX_REPOSITORY_BYTES = 1024**3
 MAX_BLOB_BYTES = 200 * 1024**2
 _PIECE_BYTES = 256 * 1024

@@ -49,7 +49,9 @@ def no_progress(_progress: Progress) -> None:
 
 @dataclass(slots=True)
 class MigrationResult:
-    """What was copied and what was not. ``differences`` are sentences about counts that differ between the servers."""
+    """Result of a migration: copied and missing data. ``differences`` are sentences about counts that differ between
+    the servers.
+    """
 
     records: int = 0
     blobs_brought: int = 0

@@ -1,8 +1,8 @@
 """Lexicon documents as typed values: the type table of the language, version 1.
 
-Reading is strict about what the language defines and ignores unknown fields, because published documents carry
-``$type`` and can contain future fields. Types that cannot be named definitions (``params``, ``permission``, ``ref``,
-``union``, ``unknown``) are not part of ``Definition``. ``linter`` has the rules that go beyond shapes;
+Reading is strict about the fields that the language defines and ignores unknown fields, because published documents
+carry ``$type`` and can contain future fields. Types that cannot be named definitions (``params``, ``permission``,
+``ref``, ``union``, ``unknown``) are not part of ``Definition``. ``linter`` has the rules that go beyond shapes;
 ``parse_document`` applies both.
 """
 

@@ -1,4 +1,4 @@
-"""Changes between two trees, without reading what they share.
+"""Changes between two trees, without reading their common parts.
 
 Both trees are walked in parallel in key order. Identical subtrees are skipped without reading them, so the cost depends
 on the number of changes and not on the size of the trees.

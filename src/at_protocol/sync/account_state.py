@@ -97,7 +97,7 @@ class StreamPosition:
 def receive(
     state: AccountState, message: Sequenced, key: PublicKey, *, now_us: int, verification: VerificationLevel = FULL
 ) -> AccountChange:
-    """Return the verdict on a message for an account in this state. Never raises, whatever the sender does."""
+    """Return the verdict on a message for an account in this state. Never raises, even for invalid messages."""
     match message:
         case IdentityMessage():
             return AccountChange(SyncVerdict.APPLY, state)

@@ -52,7 +52,7 @@ def encode_error(error: ErrorBody) -> bytes:
 
 
 def read_error(status: int, body: bytes) -> ErrorBody:
-    """Return the error in another server's response. Never raises, whatever the body is."""
+    """Return the error in another server's response. Never raises, even for an invalid body."""
     try:
         wire = msgspec.json.decode(body, type=_Wire)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -105,7 +105,9 @@ async def finish(context: MigrationContext, did: Did, token: str | None) -> None
 
 
 async def _signed(context: MigrationContext, did: Did, what: str) -> None:
-    """Store what the last step will publish, and enqueue that step. Raises Refused if the migration was cancelled."""
+    """Store the operation or document that the last step will publish, and enqueue that step. Raises Refused if the
+    migration was cancelled.
+    """
     async with context.registry.db.transaction() as tx:
         revision = await moves.store_signed_operation(tx, did, what)
         if revision is None:

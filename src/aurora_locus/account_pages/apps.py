@@ -23,7 +23,7 @@ PATH = "/account/apps"
 
 @dataclass(frozen=True, slots=True)
 class DescribedApp:
-    """An app of the account: a short summary of what it may do, and each of its scopes."""
+    """An app of the account: a short summary of its permissions, and each of its scopes."""
 
     id: str
     name: str

@@ -85,7 +85,7 @@ async def _activate(request: Request, account: Account) -> None:
 
 
 async def show_deletion(request: Request) -> Response:
-    """Show what will be deleted with the account, and the form."""
+    """Show the form, and list the data that will be deleted with the account."""
     account = await own_account(request, edge.proven_account_of(request).did)
     return page(request, _DELETE_TEMPLATE, {**await _belongings(request, account), "typed": EMPTY})
 

@@ -33,7 +33,7 @@ _MAX_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class AppRow:
-    """An app in the short list. ``summary`` describes in a few words what it may do."""
+    """An app in the short list. ``summary`` describes its permissions in a few words."""
 
     id: str
     name: str

@@ -20,8 +20,8 @@ KEPT_AT_LEAST = 3 * DAY
 def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: Instant | None) -> None:
     """Deactivate the account. This is announced again even if it was already deactivated, for consumers that missed it.
 
-    Nothing is deleted sooner than ``KEPT_AT_LEAST`` from now, whatever ``delete_after`` says. An account that was never
-    announced is not changed: the network does not know it, and it already has a deadline.
+    Nothing is deleted sooner than ``KEPT_AT_LEAST`` from now, even if ``delete_after`` is earlier. An account that was
+    never announced is not changed: the network does not know it, and it already has a deadline.
     """
     if queries.waiting(w, did) is not None:
         return

@@ -7,7 +7,7 @@ requests. It stays valid longer if the new identifier has never been presented, 
 lost. If the previous one is presented after that, somebody copied it, and the browser is signed out.
 
 Several accounts can be signed in on one browser. A sign-in lasts a week if the owner chose that, otherwise until
-fifteen minutes pass without use. Whatever ends an account's sessions ends these too.
+fifteen minutes pass without use. Every action that ends an account's sessions also ends its browser sessions.
 """
 
 import secrets
@@ -131,7 +131,7 @@ class BrowserSession:
 
 @dataclass(frozen=True, slots=True)
 class BrowserOrigin:
-    """What is stored about a browser, to be shown in the owner's list."""
+    """The stored description of a browser, shown in the owner's list."""
 
     user_agent: str
     address: str

@@ -97,8 +97,8 @@ async def submit(registry: Registry, network: IdentityResolver, did: Did, operat
     """Submit an operation to the directory, if the account still works on this server after it, and announce the
     identity.
 
-    If the directory already has the operation, only announce it. Raises Refused, naming what would break, and the
-    directory's errors.
+    If the directory already has the operation, only announce it. Raises Refused, naming every reason why the account
+    would not work, and the directory's errors.
     """
     require_plc(did)
     submitting = asyncio.create_task(_submit(registry, network, did, operation))

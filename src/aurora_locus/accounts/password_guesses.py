@@ -1,5 +1,5 @@
-"""Counters of wrong passwords per account, whatever identifier was typed. Other people cannot use them to lock the
-owner out.
+"""Counters of wrong passwords per account, shared by all identifiers of the account. Other people cannot use them to
+lock the owner out.
 
 A guess is counted before the password is checked, and refunded if it was right, so parallel guesses gain nothing over
 sequential ones. Each device and address from which the owner signed in before has a counter of its own, and so has each
@@ -28,7 +28,8 @@ from groundwork.rate_limit.contract import Limit, LimitState, RateLimited
 ANYWHERE = b""
 
 KNOWN_FOR = 180 * DAY
-# Enough for a home, an office, a phone and a few more. The one unused for the longest time is forgotten first.
+# Enough for a home, an office, a phone and a few more. The source that was unused for the longest time is deleted
+# first.
 MAX_KNOWN = 20
 # The use of a source is recorded at most this often.
 _NOTED = DAY
@@ -59,7 +60,7 @@ _SWEEP_PLACES = "delete from known_places where seen_at <= :after"
 
 
 class GuessesUsedUp(RateLimited):
-    """Too many wrong passwords. ``why`` says what the owner can still do."""
+    """Too many wrong passwords. ``why`` tells the owner how to sign in nevertheless."""
 
     def __init__(self, state: LimitState, after_seconds: float) -> None:
         super().__init__(state, after_seconds)

@@ -1,7 +1,7 @@
 """Hash and check passwords in a bounded thread pool, outside the event loop.
 
 Passwords are hashed with argon2id (19 MiB, t=2, p=1), the minimum of OWASP's password storage cheat sheet. This takes
-16 ms instead of the 100 ms of the library's defaults, so a flood of sign-ins slows down only those who cause it. The
+16 ms instead of the 100 ms of the library's defaults, so that many sign-ins at once take less processor time. The
 parameters are part of the stored hash. App passwords are random, so they are hashed as in the reference server: scrypt
 (N 16384, r 8, p 1) with a salt derived from the DID, which lets the row be found by its hash.
 
@@ -22,7 +22,8 @@ from at_protocol.syntax.did import Did
 from aurora_locus.i18n.sentences import localizable
 from groundwork.errors import InvalidInput
 
-# New passwords are limited to less than what the check accepts, so that no password can lock its owner out.
+# The maximum length of new passwords is below the maximum that the check accepts, so that no password can lock its
+# owner out.
 MIN_LENGTH = 8
 MAX_NEW_LENGTH = 256
 MAX_CHECKED_LENGTH = 512

@@ -1,5 +1,5 @@
 """Queries for the operators' pages. Each is cheap enough to run for every page view, except a scan of all blobs, which
-runs at most once a minute however many pages show its result (:class:`BlobFigures`).
+runs at most once a minute (:class:`BlobFigures`).
 """
 
 import asyncio

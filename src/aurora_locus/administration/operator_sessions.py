@@ -1,9 +1,9 @@
 """Operator sessions: they last one working day, and end earlier by sign-out, after two idle hours, or when the operator
 is disabled.
 
-They are separate from account sessions: signing in to an account does not sign in an operator, nor vice versa.
-However, whatever ends the sessions of an operator's account, such as a new password, also ends these, because somebody
-else may have opened them with the old password.
+They are separate from account sessions: signing in to an account does not sign in an operator, nor vice versa. However,
+an action that ends the sessions of an operator's account, such as a new password, also ends the operator sessions,
+because somebody else may have opened them with the old password.
 """
 
 from base64 import urlsafe_b64encode

@@ -17,7 +17,8 @@ from groundwork.blobstore.contract import StoredBlob
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Writer
 
-# An upload is kept for at least an hour, whatever is configured, because people may take long to write a post.
+# An upload is kept for at least an hour, even if a shorter time is configured, because people may take long to write a
+# post.
 SHORTEST_GRACE = HOUR
 _BATCH = 200
 
@@ -71,7 +72,8 @@ async def remove_due(blobs: BlobService) -> int:
 
 
 async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> Swept:
-    """Sweep everything, including what requires a scan of the whole store: files without a row, and the quarantine."""
+    """Sweep everything. This includes files without a row and the quarantine, which require a scan of the whole store.
+    """
     uploads = await sweep(blobs, now, grace)
     files = await remove_due(blobs)
     return Swept(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))

@@ -1,8 +1,8 @@
 """Crawl requests to relays: sent at start, and as long as no consumer reads new writes.
 
-A relay gets at most one in twenty minutes, no matter who requests it and how often the process restarts. After failures
-there is exponential back-off with jitter, so that a relay that has been down is not called by every server at once when
-it is available again.
+A relay gets at most one request in twenty minutes, no matter who causes it and how often the process restarts. After
+failures there is exponential back-off with jitter, so that a relay that has been down is not called by every server at
+once when it is available again.
 """
 
 import asyncio
@@ -93,8 +93,8 @@ class CrawlRequests:
         )
 
     async def ask_now(self) -> None:
-        """Send a request to every relay on behalf of an operator, except to those that were asked less than twenty
-        minutes ago. Raises TooMany if that is all of them.
+        """Send a request to every relay on behalf of an operator, except to those that got a request less than twenty
+        minutes ago. Raises TooMany if all of them did.
         """
         now = self._clock.now()
         if self.relays and all(now < relay.next_at for relay in self.relays):

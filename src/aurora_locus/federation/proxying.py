@@ -55,8 +55,8 @@ class Proxying:
     under_way: Counter[Did] = field(default_factory=Counter)
 
     def wanted(self, nsid: Nsid, header: str | None) -> ServiceRef | None:
-        """Return the requested service: the one named in the header, otherwise the operator's service for the method,
-        otherwise None.
+        """Return the requested service: the service named in the header, otherwise the operator's service for the
+        method, otherwise None.
 
         Raises InvalidInput for an invalid header. Nothing is resolved yet, because the caller must be authenticated
         first.

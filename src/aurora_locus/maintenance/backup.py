@@ -63,7 +63,7 @@ async def take(
     an older release.
 
     Raises Conflict while another backup is running, Unavailable if the vault or the database does not respond, Refused
-    if what was written cannot be read back. Only a record of the failure remains then.
+    if the written data cannot be read back. Only a record of the failure remains then.
     """
     backup = fresh_id(clock.now())
     if db is None:

@@ -75,8 +75,8 @@ class IntegrityFinding:
 
 @dataclass(slots=True)
 class IntegrityReport:
-    """What was checked, and the problems. ``missing_blobs`` counts blobs that records refer to but that this server
-    does not have, as after an import.
+    """Result of a check: the numbers of checked items, and the problems. ``missing_blobs`` counts blobs that records
+    refer to but that this server does not have, as after an import.
     """
 
     repositories: int = 0

@@ -129,7 +129,9 @@ async def _require_ours(store: BlobStore, vault: Vault, digests: set[bytes]) -> 
 
 
 async def _fresh_staging(url: str) -> tuple[str, str]:
-    """Return an empty staging database next to the target. The one left by an interrupted restore is dropped."""
+    """Return an empty staging database next to the target. A staging database left by an interrupted restore is
+    dropped.
+    """
     if url.startswith(POSTGRES):
         schema = f"{SCHEMA}_{_STAGING}"
         await drop_schema(url, schema)

@@ -118,7 +118,7 @@ ADMINISTRATION: Final = PdsOperator("admin", OperatorRole.SUPERADMIN)
 
 @dataclass(frozen=True, slots=True)
 class AuditContext:
-    """What the audit log records about an action: the operator, the reason, and the report that led to it, if any."""
+    """Audit log data of an action: the operator, the reason, and the report that led to it, if any."""
 
     by: PdsOperator
     reason: str = ""

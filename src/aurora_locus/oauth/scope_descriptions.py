@@ -64,7 +64,7 @@ _MAX_TITLE, _MAX_DETAIL = 80, 300
 # Number of kinds of records that a summary names.
 _NAMED = 2
 
-# Texts by what an app may do with records, in the order of ``Writing``.
+# Texts by the access of an app to records, in the order of ``Writing``.
 _WRITINGS: Mapping[frozenset[Writing], LazyText] = {
     frozenset({Writing.CREATE, Writing.UPDATE, Writing.DELETE}): lazy("create, change and delete %(what)s"),
     frozenset({Writing.CREATE, Writing.UPDATE}): lazy("create and change %(what)s"),
@@ -79,7 +79,7 @@ _WRITINGS: Mapping[frozenset[Writing], LazyText] = {
 @dataclass(frozen=True, slots=True)
 class DescribedScope:
     """One scope. ``sentence`` completes "This app could …", ``details`` are collapsible lines, ``names`` are
-    identifiers of what the scope gives access to.
+    identifiers of the collections, methods or services to which the scope gives access.
     """
 
     scope: str
@@ -176,7 +176,7 @@ def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) ->
 
 
 def summary_of(scopes: Sequence[str]) -> str:
-    """Summarize what an app may do, in a few words, for lists."""
+    """Summarize the permissions of an app in a few words, for lists."""
     found = dict(recognized_scopes(scopes)).values()
     if Transition.GENERIC in found:
         if Transition.CHAT in found:

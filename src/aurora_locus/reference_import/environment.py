@@ -46,8 +46,8 @@ def read_environment(path: Path) -> dict[str, str]:
 
 
 def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], folder: Path) -> PdsSettings:
-    """Return the settings of our server in its new folder: the old ones except for paths, overridden by what the
-    operator sets now.
+    """Return the settings of the new server in its new folder: the old settings except for paths, overridden by the
+    operator's current settings.
 
     Raises SettingsRefused.
     """

@@ -1,4 +1,4 @@
-"""Survey of the old folder: contents, damage, and what would be lost. It is made before anything is written."""
+"""Survey of the old folder: contents, damage, and data that would be lost. It is made before anything is written."""
 
 import sqlite3
 from collections.abc import Callable, Mapping

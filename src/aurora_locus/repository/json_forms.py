@@ -23,7 +23,7 @@ def json_text(text: str) -> bytes:
 
 
 class JsonForms:
-    """A cache of up to about ``max_bytes``. Only :meth:`has` may be called from a thread other than the one that
+    """A cache of up to about ``max_bytes``. Only :meth:`has` may be called from a thread other than the thread that
     inserts.
     """
 

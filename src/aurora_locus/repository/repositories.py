@@ -66,8 +66,8 @@ class Repositories:
         live.when_foreign(self.forget_head)
 
     async def close(self) -> None:
-        """End what runs in the background: wait for removals of files, and stop reading the log. Call this before
-        closing the database.
+        """End the background work: wait for removals of files, and stop reading the log. Call this before closing the
+        database.
         """
         await self.blobs.wait_for_removals()
         await self.live.close()
@@ -122,7 +122,9 @@ class Repositories:
 
     @asynccontextmanager
     async def exporting(self, did: Did) -> AsyncIterator[Head]:
-        """Yield the head and keep everything below it readable during the block, whatever is committed meanwhile."""
+        """Yield the head and keep everything below it readable during the block, even if new commits are made
+        meanwhile.
+        """
         export = uuid4().hex
         # Under the lock, so that this is not the head of a commit whose blocks are just being removed.
         async with self.locks.hold(did):

@@ -46,8 +46,8 @@ def routes() -> list[Route]:
 
 
 async def show_sign_in(request: Request) -> Response:
-    """Show the sign-in form. People who are already signed in are sent on, unless they want to use another account or
-    followed a sign-in link.
+    """Show the sign-in form. People who are already signed in are redirected, unless they want to use another account
+    or followed a sign-in link.
     """
     next_path = local_path(request.query_params.get("next", ""), AFTER)
     if edge.account_or_none(request) is not None and not {"another", LINK} & set(request.query_params):

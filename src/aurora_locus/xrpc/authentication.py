@@ -18,8 +18,7 @@ from aurora_locus.moderation.roles import PdsOperator
 
 
 class Need(StrEnum):
-    """What a method requires of its caller. A level decides who may call the method; the method itself decides what
-    they may do.
+    """The access level that a method requires of its caller. The method itself checks the caller's further permissions.
     """
 
     ANYBODY = "anybody"

@@ -1,8 +1,8 @@
 """Service proxying of methods that are not in the table, on behalf of the caller.
 
-This server handles the methods in the table itself, whatever ``atproto-proxy`` says, because it is authoritative for
-the repositories, sessions and identities of its accounts. There are two exceptions: a report goes to the moderation
-service, if there is one, and labels are requested from the labeler that the caller names.
+This server handles the methods in the table itself, even if ``atproto-proxy`` names another service, because it is
+authoritative for the repositories, sessions and identities of its accounts. There are two exceptions: a report goes to
+the moderation service, if there is one, and labels are requested from the labeler that the caller names.
 """
 
 import asyncio

@@ -42,7 +42,7 @@ _network_of = lru_cache(8192)(network_of)
 
 @dataclass(slots=True)
 class Allowance:
-    """What one request has used up so far. Nothing is refused if limits are off."""
+    """The rate limits that one request has counted against so far. Nothing is refused if limits are off."""
 
     is_counted: bool = True
     limit_states: list[LimitState] = field(default_factory=list)

@@ -51,7 +51,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     connection.execute("pragma synchronous = full")
     connection.execute("pragma foreign_keys = on")
     connection.execute("pragma cache_size = -8000")
-    # Deleted data is overwritten, because someone may have asked for it to be erased.
+    # Deleted data is overwritten, because it may have been deleted at a person's request.
     connection.execute("pragma secure_delete = on").fetchall()
     return connection
 

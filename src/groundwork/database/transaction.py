@@ -1,4 +1,4 @@
-"""The port: what a reader, a transaction and a database offer, regardless of the engine.
+"""The port: the interface of a reader, a transaction and a database, which is the same for both engines.
 
 Statements have named parameters (``:name``), and values are always passed as parameters; ``in :names`` takes a list or
 tuple. Rows are returned as ``Row``, readable by column name or position. A ``Transaction`` is interactive: only its own

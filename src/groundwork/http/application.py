@@ -1,9 +1,9 @@
-"""A server program as one ASGI application: its routes, and what every request needs.
+"""A server program as one ASGI application: its routes, and the handling that every request needs.
 
 All of the following is in one layer, because every layer costs time on every request: request id, client address behind
 trusted proxies, CORS, body limit, error responses, security headers, metrics by route template, one access log line.
 Routes raise failures (``groundwork.errors``) and never build error responses. There is no ASGI lifespan: ``programs/``
-opens and closes what an application needs.
+opens and closes the resources of an application.
 """
 
 import asyncio
@@ -127,7 +127,8 @@ def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
 
 
 class Application:
-    """An ASGI application. ``state`` holds what routes need (``request.app.state``); set it before serving."""
+    """An ASGI application. ``state`` holds the dependencies of routes (``request.app.state``); set it before serving.
+    """
 
     def __init__(
         self,
@@ -318,7 +319,7 @@ class _Seconds:
 
 
 def see_through_proxies(scope: Scope, hops: int) -> None:
-    """Replace the peer's address with the one that the outermost *trusted* proxy saw.
+    """Replace the peer's address with the client address that the outermost *trusted* proxy saw.
 
     Each proxy appends the address that it saw to ``X-Forwarded-For``, so the last ``hops`` entries are from our
     proxies. Earlier entries were written by the client and are ignored.

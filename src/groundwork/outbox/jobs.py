@@ -221,8 +221,8 @@ LEASE = f"""
     returning {COLUMNS}
 """
 
-# If a newer revision was enqueued during this delivery, the job is due again for it, whatever the result, at its own
-# time and with its own attempts. Only if this revision is to be retried, the newer one waits as long.
+# If a newer revision was enqueued during this delivery, the job is due again for it, independently of the result, at
+# its own time and with its own attempts. Only if this revision is to be retried, the newer one waits as long.
 STORE_RESULT = """
     update outbox_jobs
        set state = case when revision > :revision then 'due' else cast(:state as text) end,

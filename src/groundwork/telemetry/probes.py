@@ -1,9 +1,9 @@
-"""Probes: small trials of what a program does, run every few seconds in the background, so that its health is measured.
+"""Probes: small trials of a program's operations, run every few seconds in the background to measure its health.
 
 A database that answers ``select 1`` can have a full disk, and an unused broker looks the same as a working one. Each
 probe therefore performs a real operation (a durable write, a round trip through the broker, storing a blob). A health
-request reads the last result and its age; a result that is too old counts as failed. The probes cost the same however
-many health requests there are.
+request reads the last result and its age; a result that is too old counts as failed. The cost of the probes does not
+depend on the number of health requests.
 """
 
 import asyncio

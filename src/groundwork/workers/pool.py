@@ -116,7 +116,7 @@ class WorkerPool:
         one.
 
         Raises JobStopped if it exceeded its limits, TooMany if a holder's quota or share of the queue is used up,
-        Unavailable if the queue is full, and whatever the job raises. Cancelling the caller kills the job.
+        Unavailable if the queue is full, and the exceptions of the job. Cancelling the caller kills the job.
         """
         ended = await self._ended(job, tuple(holders), limits or self.limits.job)
         if ended.stopped is not None:

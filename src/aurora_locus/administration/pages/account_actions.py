@@ -24,7 +24,7 @@ SUSPENSIONS: Final = ("1", "3", "7", "30", "0")
 
 
 class ActionGroup(StrEnum):
-    """What an action is about. The page shows the groups in this order."""
+    """Group of an action. The page shows the groups in this order."""
 
     VISIBILITY = "visibility"
     CONTACT = "contact"
@@ -312,7 +312,9 @@ ACTS: Final[Mapping[str, AccountAction]] = {
 
 
 def is_offered(one: AccountAction, decided: AccountDecisions) -> bool:
-    """Whether the action would change anything now. The page offers only such actions, but accepts the others."""
+    """Whether the action would change anything now. The page shows only such actions, but accepts requests for all of
+    them.
+    """
     match one.act:
         case OperatorAction.TAKE_DOWN:
             return decided.takedown is None

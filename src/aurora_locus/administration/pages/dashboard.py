@@ -45,7 +45,9 @@ class ServerTrouble:
 
 
 async def show_dashboard(request: Request) -> Response:
-    """Show the operator's start page: state of the server, what needs attention, figures, the last day."""
+    """Show the operator's start page: state of the server, problems that need attention, figures, events of the last
+    day.
+    """
     console = console_of(request)
     registry = console.registry
     behind = await lags(registry.db, registry.repositories.live, registry.clock)

@@ -99,7 +99,7 @@ def source_of(address: str) -> str:
 
 
 def fits(account: SignedInAccount, hint: str | None) -> bool:
-    """Whether this account is the one that the app asked for, or the app asked for none."""
+    """Whether the app requested this account, or did not request a certain account."""
     return hint is None or hint.lower() in (account.did, account.handle)
 
 

@@ -1,3 +1,3 @@
-"""``com.atproto.admin.*``: what the host can see and decide. Each file is one method, and all are for the
-administration.
+"""``com.atproto.admin.*``: information and decisions of the host about accounts, records and blobs. Each file is one
+method, and all are for the administration.
 """

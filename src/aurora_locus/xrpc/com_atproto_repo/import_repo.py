@@ -26,7 +26,8 @@ from groundwork.http.addresses import is_public, network_of
 from groundwork.workers.pool import ChargedPool
 from groundwork.workers.quota import QuotaHolder, person
 
-# The real limit is set by the operator and enforced while receiving. This one only bounds what the application accepts.
+# The real limit is set by the operator and enforced while receiving. This limit only bounds the bodies that the
+# application accepts.
 _NO_MORE_THAN = 10 * 1024**3
 
 # Storing a file occupies the writer, so storing more at once would only slow everybody down. Checks are limited by the

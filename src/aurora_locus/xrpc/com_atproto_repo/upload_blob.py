@@ -10,7 +10,8 @@ from aurora_locus.xrpc.method import XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_upload
 from groundwork.errors import InvalidInput
 
-# The real limit is set by the operator and enforced while receiving. This one only bounds what the application accepts.
+# The real limit is set by the operator and enforced while receiving. This limit only bounds the bodies that the
+# application accepts.
 _NO_MORE_THAN = 10 * 1024**3
 
 
@@ -37,7 +38,7 @@ async def upload_blob(call: XrpcCall) -> dict[str, Any]:
 
 def _announced(call: XrpcCall) -> int | None:
     text = call.header("content-length")
-    # A decoded body differs in length from the one announced; the application has then removed the header.
+    # The length of a decoded body differs from the announced length; the application has then removed the header.
     if text is None:
         return None
     if not text.isdigit():

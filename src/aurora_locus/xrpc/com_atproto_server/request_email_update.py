@@ -1,5 +1,5 @@
-"""Return what changing the address requires. A confirmed address requires a token sent to it. An unconfirmed one
-requires a code of the second factor, if there is one, otherwise nothing.
+"""Return whether changing the address requires a token. A confirmed address requires a token sent to it. An unconfirmed
+one requires a code of the second factor, if there is one, otherwise nothing.
 """
 
 from aurora_locus.accounts import email_changes
