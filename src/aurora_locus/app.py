@@ -195,8 +195,7 @@ async def open_server(
             authenticate,
             network.identities,
             crawling,
-            # Without a limit in development and where rate limits are off, because all requests may come from one
-            # address there.
+            # No limit in development and when rate limits are off, because all requests may then come from one address.
             StreamSlots(is_limited=settings.counts_requests and not settings.has_wide_limits),
             workers,
             proxying,

@@ -280,9 +280,7 @@ class PdsSettings:
 
     @property
     def has_wide_limits(self) -> bool:
-        """Whether the rate limits are so wide that they only stop runaway programs: in development, unless the operator
-        turns normal limits on.
-        """
+        """Whether the limits only stop runaway programs: in development, unless the operator sets normal limits."""
         return self.dev_mode and self.rate_limits_enabled is None
 
     @property
@@ -307,8 +305,7 @@ class PdsSettings:
 
     @property
     def scratch_url(self) -> str:
-        """The URL of a cache that several processes share; its content can be lost at any time. Empty if there is none.
-        """
+        """The URL of a cache shared by several processes, whose content can be lost at any time. Can be empty."""
         password = quote(self.redis_scratch_password.reveal(), safe="")
         credentials = f":{password}@" if password else ""
         return f"redis://{credentials}{self.redis_scratch_address}" if self.redis_scratch_address else ""
@@ -388,9 +385,7 @@ def _is_did(text: str) -> bool:
 
 
 def checked(settings: PdsSettings) -> PdsSettings:
-    """Check settings and return them. Raises ``SettingsRefused`` for contradictions, and for settings that are
-    dangerous on a public server.
-    """
+    """Check settings and return them. Raises ``SettingsRefused`` for contradictory or dangerous settings."""
     problems = []
     if not settings.federation_enabled:
         problems += [

@@ -24,8 +24,7 @@ _BLOB_KEYS = frozenset({"$type", "ref", "mimeType", "size"})
 
 
 class Strictness(Enum):
-    """Validation mode: a record about to be written, an existing record from another server, or a request or response.
-    """
+    """Validation mode: a new record, an existing record from another server, or a request or response."""
 
     WRITTEN = "written"
     SEEN = "seen"

@@ -23,8 +23,7 @@ from groundwork.errors import RemoteFailed
 
 
 def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewServer:
-    """Return the DID document fields that the other server requires. Raises RemoteFailed if its response is incomplete.
-    """
+    """Return the DID document fields that the other server requires. Raises RemoteFailed if some are missing."""
     services, methods = recommended.get("services"), recommended.get("verificationMethods")
     service = services.get(PDS_SERVICE) if isinstance(services, dict) else None
     endpoint = service.get("endpoint") if isinstance(service, dict) else None

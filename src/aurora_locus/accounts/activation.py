@@ -21,7 +21,7 @@ def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: In
     """Deactivate the account. This is announced again even if it was already deactivated, for consumers that missed it.
 
     Nothing is deleted sooner than ``KEPT_AT_LEAST`` from now, even if ``delete_after`` is earlier. An account that was
-    never announced is not changed: the network does not know it, and it already has a deadline.
+    never announced is not changed: the network has not seen it, and it already has a deadline.
     """
     if queries.waiting(w, did) is not None:
         return

@@ -1,7 +1,7 @@
 """App passwords. Each has a name, is shown once, can be revoked on its own, and allows less than the account password.
 
-They are random, so the salt does not have to be: it is derived from the DID, as in the reference server, and the row is
-found by the hash.
+They are random, so the salt does not have to be random: it is derived from the DID, as in the reference server, and the
+row is found by the hash.
 """
 
 import re

@@ -71,8 +71,7 @@ async def create(registry: Registry, request: AccountRequest, did_web: Did | Non
     try:
         tokens = await asyncio.shield(making)
     except asyncio.CancelledError:
-        # The client hung up. Finish anyway, because stopping halfway could leave directory and database in
-        # disagreement.
+        # The client hung up. Finish anyway, because stopping halfway could leave directory and database inconsistent.
         with contextlib.suppress(Exception):
             await making
         raise

@@ -78,8 +78,7 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
 
 
 async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[str]:
-    """Return the reasons why the account cannot be active on this server, each as a clause. Empty if it can be active.
-    """
+    """Return the reasons why the account cannot be active on this server, each as a clause."""
     signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
     ours = format_did_key(registry.rotation_key.public)
     found = []

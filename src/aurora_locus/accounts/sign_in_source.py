@@ -19,7 +19,7 @@ _NO_KEY = Secret("")
 class SignInSource:
     """Where a sign-in comes from. ``is_personal`` is True if, as far as we know, the address belongs to one person and
     not to a proxy. ``is_local`` is True for a program on the server's own machine. ``device`` is the identifier in a
-    browser's cookie; empty for apps and for browsers that come for the first time.
+    browser's cookie; empty for apps and for browsers without the cookie.
     """
 
     address: str

@@ -7,8 +7,7 @@ from at_protocol.syntax.did import Did
 
 
 class Locks:
-    """Serializes changes to one account in order of arrival. Changes to different accounts never wait for each other.
-    """
+    """Serializes changes to one account in order of arrival. Different accounts do not wait for each other."""
 
     def __init__(self) -> None:
         self._held: dict[Did, tuple[asyncio.Lock, int]] = {}

@@ -72,8 +72,7 @@ async def remove_due(blobs: BlobService) -> int:
 
 
 async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> Swept:
-    """Sweep everything. This includes files without a row and the quarantine, which require a scan of the whole store.
-    """
+    """Sweep everything, including files without a row and the quarantine, which requires a scan of the whole store."""
     uploads = await sweep(blobs, now, grace)
     files = await remove_due(blobs)
     return Swept(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))

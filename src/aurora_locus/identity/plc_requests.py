@@ -1,8 +1,8 @@
 """Changes of a did:plc identity at its owner's request: recommended credentials, signing, submission checks. Pure.
 
-A signed operation may lead away from this server, as in a migration; the owner proves the request with an e-mailed
-token. An operation that is *submitted* through this server must keep the account hosted on this server: it must have
-our rotation key, the account's key, this server and the account's handle.
+A signed operation may move the account away from this server, as in a migration; the owner confirms the request with an
+e-mailed token. An operation that is *submitted* through this server must keep the account hosted on this server: it
+must have our rotation key, the account's key, this server and the account's handle.
 """
 
 from collections.abc import Mapping, Sequence

@@ -54,7 +54,7 @@ _AS_HERE = """
 """
 
 # Longer than any sign-up or request takes. Until then a sign-up may still be running, and an operation that the
-# directory does not know may still reach it.
+# directory does not have yet may still reach it.
 PATIENCE = 2 * MINUTE
 
 

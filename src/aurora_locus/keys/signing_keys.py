@@ -50,8 +50,7 @@ class SigningKeys:
         self._opened: LRUCache[Did, K256PrivateKey] = LRUCache(_CACHED_KEYS)
 
     async def signing_key(self, did: Did) -> K256PrivateKey:
-        """Return the current signing key of this repository. Raises NotFound for an account that is not on this server.
-        """
+        """Return the current signing key of this repository. Raises NotFound if the account is not on this server."""
         key = self._opened.get(did)
         if key is None:
             async with self._db.reader() as reader:

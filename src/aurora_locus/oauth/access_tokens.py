@@ -75,8 +75,7 @@ class AccessTokens:
         return jwt.sign(claims, self._key, header={"typ": TYPE, "kid": self._key_id})
 
     def read(self, text: str) -> AccessClaims:
-        """Return the claims of a token that this server issued, expired or not. Raises Malformed for any other token.
-        """
+        """Return the claims of a token issued by this server, expired or not. Raises Malformed for any other token."""
         token = jwt.verify(text, self._key.public)
         claims = token.claims
         confirmation = claims.get("cnf")

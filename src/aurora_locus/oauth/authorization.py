@@ -141,8 +141,7 @@ async def refuse(
 
 
 def answer_address(server: AuthorizationServer, request: AuthorizationRequest, answer: dict[str, str]) -> str:
-    """Return the redirect URI with the response, in the request's response mode. It always contains ``iss`` (RFC 9207).
-    """
+    """Return the redirect URI with the response in the requested mode. It always contains ``iss`` (RFC 9207)."""
     text = urlencode({"state": request.state, "iss": server.issuer, **answer})
     if request.response_mode == "fragment":
         return f"{request.redirect_uri}#{text}"

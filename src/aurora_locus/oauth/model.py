@@ -86,7 +86,7 @@ class Unusable(StrEnum):
 
 
 class RequestUnusable(InvalidInput):
-    """This server cannot answer the request. ``why`` is the sentence for the page."""
+    """A request that this server cannot answer. ``why`` is the sentence for the page."""
 
     def __init__(self, reason: Unusable, why: str) -> None:
         super().__init__("request_uri", why, name="InvalidRequest")

@@ -151,7 +151,8 @@ def abilities(
     for writings, collections in written.items():
         what = _listed([plain_name(each) for each in dict.fromkeys(collections)])
         lines.append((ScopeTopic.RECORDS, Ability(capital(_write(writings, what)), gettext("They’re public."))))
-    # What matters most to people comes first. That the app learns who they are is obvious, so it comes last.
+    # The most important permissions come first. Reading the identity of the account comes last, because every app may
+    # do that.
     lines.sort(key=lambda line: (not line[1].is_grave, list(ScopeTopic).index(line[0])))
     who = gettext("Your e-mail address isn’t included.") if not read_grant(" ".join(scopes)).may_read_email() else ""
     known = [Ability(capital(gettext("see your name and what is public about you")), who)] if ATPROTO in scopes else []

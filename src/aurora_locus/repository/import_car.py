@@ -154,8 +154,7 @@ class _Upload:
     car: BinaryIO
 
     def batches(self) -> Iterator[list[tuple[Cid, bytes, int]]]:
-        """Yield the blocks that this server does not have yet, with their reference counts, a few megabytes at a time.
-        """
+        """Yield the blocks that this server lacks, with their reference counts, a few megabytes at a time."""
         batch: list[tuple[Cid, bytes, int]] = []
         size = 0
         for row in self.exchange.staged(self.car):

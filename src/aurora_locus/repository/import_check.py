@@ -28,7 +28,7 @@ from groundwork.workers.limits import MEBIBYTE, JobLimits
 _READ_AT_ONCE: Final = 256 * 1024
 _ROWS_AT_ONCE: Final = 2000
 
-# Processor time: an estimate with room for slow machines. 94 MB in 600,000 blocks stay within it.
+# Processor time: an estimate that includes a margin for slow machines. 94 MB in 600,000 blocks stay within it.
 _CPU_SECONDS: Final = 30.0
 _CPU_SECONDS_PER_BYTE: Final = 1e-6
 # On a busy machine, a process gets only a fraction of a processor.
@@ -114,7 +114,7 @@ class Exchange:
         write("insert into removed_nodes values (?)", ((bytes(cid),) for cid in plan.removed_nodes))
 
     def staged(self, file: BinaryIO) -> Iterator[tuple[Cid, bytes, int]]:
-        """Yield the blocks that this server does not have yet, with their reference counts. ``file`` is the upload."""
+        """Yield the blocks that this server lacks, with their reference counts. ``file`` is the upload."""
         for cid, uses, place, block in self._rows("select cid, uses, place, block from staged order by rowid"):
             yield Cid(cid), read_place(file, place) if block is None else block, uses
 

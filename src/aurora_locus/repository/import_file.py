@@ -24,7 +24,7 @@ from groundwork.threads import on_thread
 # is only meant to fill the index of the check, which takes about 200 bytes per block.
 _LEAST_SECTION_BYTES = 100
 _WRITTEN_AT_ONCE = 256 * 1024
-# A folder is not locked in the first moment after it was created.
+# For a short time after it was created, a folder is not locked yet.
 _LOCKED_WITHIN_SECONDS = 60.0
 # Bits for the length in a packed position. Blocks are shorter than 16 MiB.
 _LENGTH_BITS = 24

@@ -74,8 +74,7 @@ def prepare_deletion(
 
 
 async def check_blobs(db: Database, did: Did, writes: Sequence[PreparedWrite]) -> None:
-    """Check that every referenced blob is stored on this server and matches the records. Raises InvalidInput, NotFound.
-    """
+    """Check that every referenced blob is on this server and matches the records. Raises InvalidInput, NotFound."""
     wanted = [blob for write in writes for blob in write.blobs]
     if wanted:
         await require_blobs(db, did, wanted)

@@ -43,7 +43,7 @@ class TypeResolver:
             async with asyncio.timeout(self._patience_seconds):
                 found = await self._with_references(collection)
         except (Failure, TimeoutError):
-            return  # a write must not wait for a slow name server; a Lexicon learnt before stays valid
+            return  # a write must not wait for a slow name server; a Lexicon that was resolved earlier stays valid
         if len(self._learnt) + sum(nsid not in self._learnt for nsid in found) > MAX_LEARNT:
             return
         for nsid, document in found.items():

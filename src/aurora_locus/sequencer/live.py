@@ -110,8 +110,7 @@ class LiveEvents:
             self._catching_up = None
 
     async def _forget_purged(self) -> None:
-        """Live subscribers have waited long enough for the missing events and are disconnected. The ring keeps trying.
-        """
+        """Drop earlier events of an account that another process has deleted: they must not be sent any more."""
         first, last = self.buffer.floor, self.buffer.head
         here = await read_with_retry(lambda: queries.numbers(self._db, first, last))
         self.buffer.forget({number for number in self.buffer.numbers() if first < number <= last} - here)

@@ -65,8 +65,8 @@ class StreamSubscription:
         self.expelled.set()
 
     def lose(self) -> None:
-        """Disconnect the subscriber. Called when the next events could not be read for so long that a closed socket is
-        better than silence.
+        """Disconnect the subscriber. Called when the next events could not be read for so long that the subscriber
+        should reconnect.
         """
         self.why = AWAY
         self.expelled.set()

@@ -18,8 +18,7 @@ from aurora_locus.moderation.roles import PdsOperator
 
 
 class Need(StrEnum):
-    """The access level that a method requires of its caller. The method itself checks the caller's further permissions.
-    """
+    """The access level that a method requires of its caller. The method itself checks further permissions."""
 
     ANYBODY = "anybody"
     """Anybody. Valid credentials identify the caller; invalid ones are ignored, as in the reference server, so that an app

@@ -138,7 +138,8 @@ async def run_keyed(db: SavepointDatabase, row: str, work: Work[T]) -> T:
         _queues[name].append(member)
     else:
         _queues[name] = deque([member])
-        # The task has an empty context, because it works for all callers and continues when the first one is gone.
+        # The task has an empty context, because it works for all callers and continues when the first caller is
+        # cancelled.
         task = asyncio.get_running_loop().create_task(_serve(db, name), context=contextvars.Context())
         _serving.add(task)
         task.add_done_callback(_serving.discard)

@@ -282,7 +282,7 @@ class PostgresDatabase:
             try:
                 return await self._write_once(work)
             except TransactionConflict:
-                # The winner needs a moment. Jitter keeps two losers from colliding again.
+                # The other transaction needs time to finish. Jitter prevents two retries from colliding again.
                 await asyncio.sleep(_RETRY_SECONDS * 2**attempt * (0.5 + random.random()))  # noqa: S311 - no secret
         return await self._write_once(work)
 

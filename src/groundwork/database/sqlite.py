@@ -212,8 +212,8 @@ def _ignore_result(done: "asyncio.Future[None]") -> None:
 
 
 async def _await_group(done: "asyncio.Future[None]", failure: BaseException) -> None:
-    """Wait for the end of a failed member's group. If the group is rolled back, rows that the member read never
-    existed.
+    """Wait for the end of a failed member's group. If the group is rolled back, the member may have read rows that were
+    not committed.
     """
     try:
         await done

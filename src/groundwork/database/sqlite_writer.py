@@ -154,8 +154,7 @@ class _PlainWriter:
 
 
 class WriterThread:
-    """Owner of the writing connection. Call ``put`` from the event loop; results are also returned on the event loop.
-    """
+    """Owner of the writing connection. Call ``put`` from the event loop, on which results are returned too."""
 
     def __init__(self, path: Path, clock: Clock, limit_seconds: float, wal_bound_bytes: int) -> None:
         self._loop = asyncio.get_running_loop()

@@ -127,8 +127,7 @@ def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
 
 
 class Application:
-    """An ASGI application. ``state`` holds the dependencies of routes (``request.app.state``); set it before serving.
-    """
+    """An ASGI application. ``state`` (``request.app.state``) holds dependencies of routes; set it before serving."""
 
     def __init__(
         self,
@@ -261,7 +260,8 @@ class Application:
     def _account(self, exchange: "_Exchange", fault: Fault | None, seconds: float) -> None:
         scope = exchange.scope
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        # The template and never the path, because paths contain identifiers and single-purpose tokens (invariant 8).
+        # The log has the route template instead of the path, because paths contain identifiers and single-purpose
+        # tokens (invariant 8).
         route = scope.get(_ROUTE_NAME) or getattr(scope.get("route"), "path", None) or "unmatched"
         status = exchange.status or 499  # the client disconnected; nginx also uses this number
         self._seconds.observe(method, route, status, seconds)

@@ -447,8 +447,7 @@ async def rename_many(tx: Transaction, kind: str, subjects: Sequence[tuple[str, 
 
 
 async def forget(tx: Transaction, kind: str, subject: str, *, revision: int | None = None) -> bool:
-    """Delete a job because its subject no longer exists. With ``revision``, it is kept if a newer revision is enqueued.
-    """
+    """Delete a job because its subject no longer exists. With ``revision``, keep it if a newer one is enqueued."""
     return await tx.execute(FORGET, kind=str(kind), subject=subject, revision=revision) == 1
 
 

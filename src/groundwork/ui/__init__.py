@@ -9,8 +9,8 @@ from typing import Final
 STATIC: Final = Path(__file__).parent / "static"
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
-# In this order. A server adds its own stylesheets: colours after the tokens, so that they replace them, and everything
-# else at the end.
+# The shared stylesheets, in this order. A server adds its own stylesheets: colours after the tokens, so that they
+# replace them, and everything else at the end.
 STYLES: Final = ("tokens.css", "base.css", "forms.css")
 
 FONT: Final = STATIC / "figtree.woff2"

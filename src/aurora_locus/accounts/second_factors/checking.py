@@ -16,7 +16,7 @@ from groundwork.database.transaction import Writer
 from groundwork.errors import NotSignedIn, Refused, TooMany
 from groundwork.rate_limit.contract import spend
 
-# The error name for a right password without the required code. Deployed apps know it.
+# The error name for a right password without the required code. Deployed apps handle it.
 FACTOR_WANTED = "AuthFactorTokenRequired"
 WRONG = mark("This code is wrong, or you’ve already used it.")
 

@@ -173,7 +173,7 @@ async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Respon
 
 
 async def _ask_factor(request: Request, flow: Flow, typed: FormState, text: str, *, status: int = 200) -> Response:
-    """Ask for the second factor. An expired ticket leads back to the password."""
+    """Ask for the second factor. If the ticket has expired, the password is requested again."""
     try:
         ticket = factor_step.read_ticket(request, text)
     except NotSignedIn:

@@ -30,8 +30,8 @@ from groundwork.workers.quota import QuotaHolder, person
 # application accepts.
 _NO_MORE_THAN = 10 * 1024**3
 
-# Storing a file occupies the writer, so storing more at once would only slow everybody down. Checks are limited by the
-# number of worker processes.
+# Storing a file occupies the writer, so storing more at once would only slow down all requests. Checks are limited by
+# the number of worker processes.
 AT_ONCE = 2
 # Each file being received takes disk space.
 RECEIVED_AT_ONCE = 6

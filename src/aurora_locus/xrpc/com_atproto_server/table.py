@@ -63,7 +63,8 @@ from aurora_locus.xrpc.method import Method, Outcome, Run, XrpcCall, procedure, 
 
 OfAccounts = Callable[[Registry, XrpcCall], Awaitable[Outcome]]
 
-# The stored preferences have their own limit, which the error message names. This limit leaves space for white space.
+# The stored preferences have their own limit, which the error message names. This limit is higher because of white
+# space.
 _PREFERENCES_BYTES = 2 * MAX_BYTES
 
 

@@ -9,7 +9,7 @@ from aurora_locus.xrpc.method import XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import parse_cid, visible_head
 from groundwork.errors import NotFound
 
-# Short, because a deleted blob should soon be gone everywhere.
+# Short, because caches should not serve a deleted blob for long.
 _CACHE_SECONDS = 300
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
