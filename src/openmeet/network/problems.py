@@ -56,8 +56,8 @@ class FailingServer:
 
 @dataclass(frozen=True, slots=True)
 class OpenConflict:
-    """A field that was changed here and elsewhere at the same time. A host can reverse the merge decision, but none has
-    reviewed it.
+    """A field that was changed here and in another app at the same time. A host can reverse the merge decision, but
+    none has reviewed it.
 
     ``slug`` and ``title`` belong to the event, if it is public.
     """
@@ -80,8 +80,8 @@ class OpenedDeadLetter:
 
 
 async def failing_servers(reader: Reader) -> list[FailingServer]:
-    """Return servers by number of waiting records, highest first, followed by servers with an open circuit that nothing
-    waits for.
+    """Return servers by number of waiting records, highest first, followed by servers with an open circuit and no
+    waiting records.
     """
     open_circuits = {one.service: one for one in await circuits.known(reader)}
     found = []

@@ -118,8 +118,8 @@ async def reading_late_since(sync_dependencies: SyncDependencies, late_after: in
     """Return since when reading from other servers has been late; None if it is on time. ``late_after``: in
     microseconds.
 
-    A source that fails or has stopped, a waiting message, and a broker that does not respond count as late. A source
-    that is followed but quiet is on time, because nobody may have written anything.
+    A source that fails or has stopped, a waiting message, and a broker that does not respond count as late. A followed
+    source that sends nothing is on time, because nobody may have written anything.
     """
     depth = await _depth(sync_dependencies)
     async with sync_dependencies.installation.reader() as reader:

@@ -13,7 +13,7 @@ from openmeet.network.ingestion.events import IngestionContext
 class SyncDependencies:
     """Dependencies of the pages and commands that show and control synchronization, provided by ``programs/``.
 
-    ``others``: tells whether the databases of other communities respond, if this community's operators may know.
+    ``others``: checks whether the databases of other communities respond, if this community's operators may see that.
     """
 
     installation: Database

@@ -1,4 +1,4 @@
-"""From event streams to the queue: reads streams, verifies commits, and enqueues the changes that tenants want.
+"""Read event streams, verify their commits, and enqueue the changes that tenants want.
 
 Owns the installation-wide ``network`` database: sources and their cursors, the last verified state of each repository,
 interests of tenants, identities, and rejected frames. A cursor moves only past messages that the queue has confirmed,

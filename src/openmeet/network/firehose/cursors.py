@@ -25,7 +25,7 @@ ADD_SOURCE = """
         on conflict (url) do update set removed_at = null
 """
 
-# The cursor is kept for a while, so that a source that is configured again continues where it stopped.
+# The cursor of a removed source is kept for a while. If the source is configured again, reading continues from there.
 REMOVE_SOURCES = "update sources set removed_at = :now where removed_at is null and url not in :urls"
 FORGET_SOURCES = "delete from sources where removed_at < :before"
 REMOVED_FOR = 30 * DAY
@@ -122,7 +122,7 @@ async def add_source(tx: Transaction, url: str, *, cursor: int | None = None) ->
 
 
 async def keep_sources(tx: Transaction, urls: Collection[str]) -> None:
-    """Drop sources that are no longer in the settings; their cursors are kept for 30 days."""
+    """Mark sources that are no longer in the settings as removed. Their cursors are kept for 30 days."""
     await tx.execute(REMOVE_SOURCES, urls=sorted({"", *urls}), now=tx.now)
     await tx.execute(FORGET_SOURCES, before=tx.now - REMOVED_FOR)
 
@@ -130,7 +130,9 @@ async def keep_sources(tx: Transaction, urls: Collection[str]) -> None:
 async def advance(
     tx: Transaction, url: str, cursor: int, known: Mapping[str, AccountState], rejected: Sequence[Rejected]
 ) -> None:
-    """Store a source's cursor and the verified state of the repositories. All messages up to the cursor are confirmed."""
+    """Store a source's cursor and the verified state of the repositories. The queue has confirmed all messages up to
+    the cursor.
+    """
     for did, state in sorted(known.items()):
         if state.known is not None:
             await tx.execute(

@@ -1,9 +1,9 @@
-"""Deliver the messages of all sources to the queues of the tenants concerned, once each even if several sources sent
-them.
+"""Deliver the messages of all sources to the queues of the tenants that want them. A message that several sources sent
+is delivered once.
 
-Messages are confirmed before this returns, so the caller can then move its cursor. A change that another source has
-already delivered is skipped as long as it is remembered; ingestion's merge handles the rest. An unsigned message is a
-duplicate of a signed one, but not the other way around.
+Delivery returns after the queues have confirmed the messages, so the caller can then move its cursor. Recently
+delivered changes are remembered, and further copies are skipped; ingestion's merge handles older copies. An unsigned
+copy of a signed message is skipped, but a signed copy of an unsigned message is delivered.
 """
 
 import asyncio
@@ -33,7 +33,9 @@ AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class TenantQueues:
-    """The queues by tenant, and the recently delivered messages. ``sleep`` is the event loop's, or a test's."""
+    """The queues by tenant, and the recently delivered messages. ``sleep``: the event loop's function, or a replacement
+    in tests.
+    """
 
     queues: Mapping[str, Queue]
     counting: FirehoseMetrics
@@ -122,11 +124,12 @@ async def ensure_default_interests(installation: Database, tenants: Sequence[Ten
 
 
 async def ensure_default_interests_late(installation: Database, tenant: Tenant, known: Interests) -> None:
-    """``ensure_default_interests`` for a new tenant whose database became reachable only after the sources started.
+    """Like ``ensure_default_interests``, for a new tenant whose database became reachable only after the sources
+    started.
 
     The tenant first starts to receive messages in this process, and then older records are enqueued, so nothing is
-    missed in between. The interest is stored last, so an interrupted start begins again. Raises Unavailable; call it
-    again.
+    missed in between. The interest is stored last, so an interrupted start begins again. Raises Unavailable; the caller
+    retries.
     """
     known.subscribe_to_all_records(tenant.name)
     await _enqueue_backfill(tenant, sorted(known.followed | set(known.dids)))

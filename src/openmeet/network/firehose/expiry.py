@@ -1,9 +1,9 @@
-"""Stop following DIDs that nothing here refers to. Each round checks all of them, page by page.
+"""Stop following DIDs that no tenant's database refers to. Each round checks all of them, page by page.
 
 A DID is followed from its first calendar record on, with every commit that it writes, because a chain of commits must
-not have gaps. Once its records are gone and nothing here refers to it, only its next calendar record matters, and that
-is selected by its collection. While a tenant's database is unreachable, nothing expires, because that database may
-refer to any DID.
+not have gaps. Once its records are gone and no tenant refers to it, only its next calendar record matters, and that
+record is selected by its collection. While a tenant's database is unreachable, nothing expires, because that database
+may refer to any DID.
 """
 
 import asyncio

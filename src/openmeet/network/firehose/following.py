@@ -25,7 +25,7 @@ SAVE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """Dependencies for following a stream. ``sleep`` is the event loop's, or a test's."""
+    """Dependencies for following a stream. ``sleep``: the event loop's function, or a replacement in tests."""
 
     db: Database
     http: HttpClient
@@ -48,7 +48,9 @@ class FollowedStream(Protocol):
 
 
 async def follow_until(stop: asyncio.Event, source: FollowedStream, url: str) -> None:
-    """Run until ``stop`` is set or one of the two tasks ends. A failure is raised, and neither task outlives this call."""
+    """Run until ``stop`` is set or one of the two tasks ends. A failure is raised. Both tasks have ended when this call
+    returns.
+    """
     tasks = [
         asyncio.create_task(source.read(), name=f"read {url}"),
         asyncio.create_task(source.drain(), name=f"drain {url}"),

@@ -1,9 +1,9 @@
 """Gaps: frames that a source no longer has, because its backlog does not reach back to our cursor. They are filled by
 reading repositories.
 
-A relay or a Jetstream server covers every followed repository; a PDS covers those last received through it. A
-repository whose chain continued through another source lost nothing. The reads are enqueued at once, a bounded number
-per call; the handlers run a few at a time.
+A gap of a relay or a Jetstream server can affect every followed repository; a gap of a PDS can affect only the
+repositories last received through it. A repository whose chain continued through another source lost nothing. The reads
+are enqueued at once, a bounded number per call; the handlers run a few at a time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,5 +28,7 @@ def all_followed_dids(interests: Interests) -> list[str]:
 
 
 def reads_due(dids: Iterable[str], why: str, now: Instant) -> Sequence[Hint]:
-    """Return a full read of each repository. The rev of the missed commits is unknown, so any read from now on will do."""
+    """Return a full read of each repository. The rev of the missed commits is unknown, so any read from now on closes
+    the gap.
+    """
     return [Hint(parse_did(did), HintKind.REPOSITORY, why, int(now)) for did in sorted(set(dids))]

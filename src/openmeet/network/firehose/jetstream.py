@@ -1,13 +1,13 @@
 """Follow one Jetstream server. It sends the same changes as a relay, but as unsigned JSON.
 
-- Lines are trusted only to a point: the record must have the CID that the line states, and it counts as unverified
+- Lines are trusted only in part: the record must have the CID that the line states, and it counts as unverified
   (``records.seen``), so it never overrides a signed one without proof.
 - The cursor moves only past confirmed messages. Servers number lines by the clock and cannot resume exactly, so each
   connection rewinds a few seconds. Repeating lines is harmless.
 - A cursor in the future is ignored: resuming there, a server would send only new lines and never the missed ones. The
   line is processed, and the stored cursor stays.
 - If nothing was received for longer than the server's backlog, there is a gap that no line reports, because Jetstream
-  has no ``#sync``. With the next line, a read of every followed repository is enqueued.
+  has no ``#sync``. When the next line arrives, a read of every followed repository is enqueued.
 """
 
 import asyncio
@@ -93,7 +93,7 @@ def _record(event: JetstreamCommit) -> RecordMessage:
 
 
 async def follow_jetstream(consumer: Consumer, url: str, stop: asyncio.Event, *, unpack: Unpack | None = None) -> None:
-    """Follow one server from its stored cursor until ``stop`` is set. A new server is followed from now on."""
+    """Follow one server from its stored cursor until ``stop`` is set. A new server is read from the present on."""
     async with consumer.db.transaction() as tx:
         cursor = await cursors.add_source(tx, url)
         seen_at = await cursors.seen_at(tx, url)
@@ -190,7 +190,7 @@ class _Lines:
             return
         try:
             async with self._consumer.db.transaction() as tx:
-                # Jetstream has no chains of commits, so after a restart only this tells which accounts concern us.
+                # Jetstream has no chains of commits. After a restart, only these rows show which accounts to follow.
                 for tenant in sorted(wanted.all_tenants):
                     await sources.add(tx, [(tenant, "did", did) for did in sorted(fresh)])
                 await cursors.advance_lines(tx, self._url, self._cursor, refused)

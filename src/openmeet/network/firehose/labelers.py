@@ -2,11 +2,11 @@
 
 - A label counts if its source is the labeler that we subscribed to, and if it is signed with the key in that labeler's
   DID document. Other labels are counted and skipped; they do not stop the stream.
-- Labels and the labeler's cursor are stored in one transaction: after a crash, repeated labels are not newer than the
-  known ones.
+- Labels and the labeler's cursor are stored in one transaction. Labels that are sent again after a crash change
+  nothing, because they are not newer than the stored ones.
 - If there are several labels with the same subject and value, the one with the newest signed time counts, regardless
   of the order of arrival.
-- Labels on accounts and events are kept. Labels on the rest of the network, which are the majority, are skipped
+- Labels on accounts and events are stored. Labels on the rest of the network, which are the majority, are skipped
   without verification.
 - While the labeler's key cannot be resolved, reading waits: nothing is dropped.
 """
@@ -55,7 +55,8 @@ MAX_SUBJECT_BYTES = 1_500
 
 @dataclass(frozen=True, slots=True)
 class LabelerContext:
-    """Dependencies for reading labelers of one tenant. ``sleep`` is the event loop's, or a test's."""
+    """Dependencies for reading labelers of one tenant. ``sleep``: the event loop's function, or a replacement in tests.
+    """
 
     db: Database
     http: HttpClient
@@ -142,7 +143,7 @@ class _LabelerStream:
         self._did = did
         self._cursor = cursor  # labels up to this cursor are stored
         # ``_lost`` is why the last connection failed, if that is not stored yet. ``_may_be_in_trouble`` is true if a
-        # failure may be stored, possibly by a previous process.
+        # failure may be stored in the database, possibly by a previous process.
         self._lost = ""
         self._may_be_in_trouble = True
         # When this is full, the database is unreachable or slow, and reading stops.

@@ -1,4 +1,4 @@
-"""Identity lookups of one stream, outside its order: a commit whose author must be resolved waits here without delaying
+"""Look up identities outside the order of a stream. A commit whose author must be resolved waits here without delaying
 other authors.
 
 Frames of one DID keep their order. A lookup must finish within ``LOOKUP_SECONDS``, including the wait for a free slot.

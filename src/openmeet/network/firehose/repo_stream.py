@@ -1,4 +1,4 @@
-"""Follow one event stream and deliver its messages to the queues of the tenants concerned.
+"""Follow one event stream and deliver its messages to the queues of the tenants that want them.
 
 - Frames are prefiltered, and those that concern no tenant are dropped. The rest are verified: the frames of one DID
   strictly in order, different DIDs concurrently.
@@ -10,8 +10,9 @@
 - An invalid frame is counted and kept for inspection, and does not stop the stream.
 - A sequence number far beyond the last one would make every later frame look old. The connection is closed, and the
   frame is counted and kept. The number is accepted if the next connection begins with it too.
-- Frames older than the server's backlog never arrive. The server reports this, or such a jump reveals it. Reads of the
-  repositories concerned are then enqueued, at the place in the stream where frames are missing (``gaps``).
+- Frames older than the server's backlog never arrive. The server reports this gap, or a jump of the sequence number
+  reveals it. Reads of the repositories concerned are then enqueued, at the place in the stream where frames are missing
+  (``gaps``).
 """
 
 import asyncio
@@ -142,8 +143,8 @@ class RepoStream:
         return True
 
     def _note_gap(self, why: str) -> None:
-        """Enqueue reads of all repositories concerned, before the cursor moves: frames after our cursor will never
-        arrive.
+        """Enqueue reads of all repositories concerned, before the cursor moves: the frames missing after our cursor
+        will never arrive.
         """
         now = self._consumer.clock.now()
         if not self._position.last_seq:

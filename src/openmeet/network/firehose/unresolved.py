@@ -1,8 +1,9 @@
 """Repositories to read later, because their author's key could not be resolved when their frames arrived.
 
-One row per DID in ``unresolved_repositories``. While a DID has a row, its frames are dropped and delay nothing. A retry
-that can resolve the DID sends two hints to the processors (refresh the identity, read the repository) and deletes the
-row. Each source has at most ``MAX_PER_SOURCE`` rows: a newer one evicts the oldest, and evictions are counted.
+One row per DID in ``unresolved_repositories``. While a DID has a row, its frames are dropped, so that they do not delay
+others. A retry that can resolve the DID sends two hints to the processors (refresh the identity, read the repository)
+and deletes the row. Each source has at most ``MAX_PER_SOURCE`` rows: a newer one evicts the oldest, and evictions are
+counted.
 """
 
 import asyncio
@@ -225,6 +226,6 @@ async def _resolve(retrying: RetryContext, did: Did) -> str | None:
 
 
 def _hints(dids: Sequence[Did], now: Instant) -> list[Hint]:
-    """Return the hints for a resolved DID. What was dropped is unknown and can include account events."""
+    """Return the hints for a resolved DID. The dropped frames are unknown and may have included account events."""
     why = "its identity could not be resolved"
     return [Hint(did, kind, why, int(now)) for did in dids for kind in (HintKind.IDENTITY, HintKind.REPOSITORY)]

@@ -1,8 +1,8 @@
 """Turn one frame into its messages: decode it, and check signature and chain before anything is trusted.
 
 A valid commit that does not follow the last known one reveals a gap. Its operations are applied anyway, since ingestion
-is order-independent, and a read of the whole repository is requested (``HintKind.REPOSITORY``). That read brings what
-was missed, at a rev not lower than this one.
+is order-independent, and a read of the whole repository is requested (``HintKind.REPOSITORY``). That read returns the
+missed changes, at a rev not lower than the rev of this commit.
 """
 
 from collections.abc import Awaitable, Callable
@@ -102,9 +102,9 @@ async def read_message(
     exception.
 
     ``sender`` is the PDS whose own stream this is (``sources.authority``): commits of accounts on other servers are
-    refused. Hints are accepted from anywhere because they assert nothing: they only make us ask the account's own PDS.
-    Makes no network call. Returns ``IdentityLookup`` if the given identity does not suffice; the caller resolves it,
-    outside the stream's order, and calls again.
+    refused. Hints are accepted from any server, because a hint only causes a request to the account's own PDS. Makes no
+    network call. Returns ``IdentityLookup`` if the given identity does not suffice; the caller resolves it, outside the
+    stream's order, and calls again.
     """
     match message:
         case IdentityMessage():

@@ -2,9 +2,9 @@
 
 Removed: raw records, agreed versions, merge decisions, RSVPs, pending RSVPs, dead letters, names. A keyed hash of each
 URI with its rev stays (``records.repository_state``). Events and RSVPs of people who have an account here belong to
-them and stay, without the deleted record; what was only known from the repository is blanked. RSVPs of other people to
-such an event become pending, and count again if the event comes back under its URI; those written from here are
-retracted. A person who can no longer sign in leaves every group, and what they owned passes to others.
+them and stay, without the deleted record; data known only from the repository is cleared. RSVPs of other people to such
+an event become pending, and count again if the event comes back under its URI; RSVP records that this site wrote are
+retracted. A person who can no longer sign in leaves every group, and the groups that they owned pass to other people.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -39,8 +39,8 @@ from openmeet.outbox.kinds import JobKind
 
 @dataclass(frozen=True, slots=True)
 class ErasureContext:
-    """Dependencies of erasing an account: the ``keys`` of ``records.repository_state``, and ``erase_outside``, which erases
-    what is outside this database (messages, frames).
+    """Dependencies of erasing an account. ``keys``: see ``records.repository_state``. ``erase_outside`` erases data
+    outside this database (messages, frames).
     """
 
     keys: Sequence[bytes]
@@ -56,7 +56,7 @@ async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
 
 
 async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
-    """Erase a DID in this tenant's database. Everything that it wrote until now is refused, no matter when the messages
+    """Erase a DID in this tenant's database. Records that it wrote until now are refused, no matter when their messages
     arrive.
     """
     revs = await seen.erase(tx, did)
@@ -88,7 +88,8 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
 
 
 async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
-    """Delete jobs about the repository, completed or not. The handler completes the job that led here."""
+    """Delete jobs about the repository, completed or not. The job that caused the erasure is completed by its handler.
+    """
     await jobs.forget(tx, JobKind.BACKFILL, did)
     for uri in uris:
         await jobs.forget(tx, JobKind.FETCH_SUBJECT, uri)

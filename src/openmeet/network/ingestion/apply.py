@@ -205,8 +205,8 @@ async def _note_gone(tx: Transaction, readings: Sequence[ParsedMessage], known: 
 
 
 def _is_in_flight(message: RecordMessage, known: SeenRecord) -> bool:
-    """Whether a verified and an unverified version disagree and the unverified one claims to be newer, so that the
-    repository itself must be asked.
+    """Whether a verified and an unverified version disagree and the unverified one claims to be newer. In that case the
+    repository itself must be queried.
     """
     if message.is_verified == known.is_verified or message.cid == known.cid:
         return False

@@ -262,7 +262,7 @@ class DeletedRecord:
 async def delete_events(
     tx: Transaction, context: IngestionContext, batch: Batch, gone: Sequence[DeletedRecord]
 ) -> list[IngestResult]:
-    """Apply deletions of event records that are not and never were ours to write; one result each."""
+    """Apply deletions of event records that we do not write and never wrote; one result each."""
     newest = await _store_tombstones(tx, gone)
     uris = sorted(newest)
     await hold_each(tx, "events", "record_uri", uris)
@@ -293,7 +293,7 @@ async def delete_events(
 
 
 async def delete_rsvps(tx: Transaction, gone: Sequence[DeletedRecord]) -> list[IngestResult]:
-    """Apply deletions of RSVP records that are not ours to write; one result each."""
+    """Apply deletions of RSVP records that we do not write; one result each."""
     newest = await _store_tombstones(tx, gone)
     applied = [one for one in gone if one.message.uri in newest]
     event_ids = await by_record.ids_with(tx, {one.known.subject_uri for one in applied if one.known.subject_uri})

@@ -96,8 +96,8 @@ async def _is_deleted_since(tx: Transaction, message: RecordMessage, known: Seen
 
 
 async def _retract_again(tx: Transaction, reading: ParsedMessage) -> IngestResult:
-    """Delete a record again: we had retracted it before this message arrived. Nothing is derived from it here
-    (invariant 3).
+    """Delete a record again that we had retracted before this message arrived. No rows are derived from it (invariant
+    3).
     """
     message = reading.message
     reason = RecordReason.RETRACTED_BEFORE
@@ -109,7 +109,7 @@ async def _retract_again(tx: Transaction, reading: ParsedMessage) -> IngestResul
 
 
 def _notify_of_return(owned: LeasedPublication, message: RecordMessage) -> None:
-    """Trace the end of a publication whose record has come back through the stream."""
+    """Trace that a publication has completed its round trip: its record has come back through the stream."""
     tracing.note("record.came_back", owned.subject_id, kind=owned.kind.value, uri=message.uri, rev=str(message.rev))
 
 

@@ -1,5 +1,5 @@
-"""Backfill: read a repository's records that concern us, and apply them. Runs after sign-in, after a gap, or on an
-operator's request.
+"""Backfill: read a repository's calendar records, and apply them. Runs after sign-in, after a gap, or on an operator's
+request.
 
 Our collections are listed (``listing``), as of the commit before the first page. A record that is listed but not known
 in that version is proven individually (``record_proofs``) and applied; for a record that is known but not listed, its
@@ -140,7 +140,7 @@ class RepositoryRead:
 async def backfill(
     db: Database, network: NetworkClients, context: IngestionContext, did: Did, spend_on_host: SpendOnHost = unlimited
 ) -> int:
-    """Make what is known of a DID's calendar match its repository; return how many records the repository has.
+    """Make the stored calendar records of a DID match its repository; return how many records the repository has.
 
     A repository that is not served (deleted, deactivated) changes nothing, because absence must be proven. Raises
     RemoteFailed, RemoteSlow, and TooMany if the budget of its host is spent; everything applied before that is kept.
@@ -187,7 +187,7 @@ async def backfill_whole(
 
 
 async def _begin(db: Database, did: Did) -> bool:
-    """Begin a read of the repository; return whether somebody is waiting for it."""
+    """Begin a read of the repository; return whether a person is waiting for it."""
     async with db.transaction() as tx:
         await floors.expect(tx, did)
         return await backfill_progress.begin(tx, did)
@@ -222,7 +222,7 @@ async def backfill_chosen(
     collections: Collection[Nsid],
     spend_on_host: SpendOnHost = unlimited,
 ) -> int:
-    """Make what is known of these collections match a DID's repository; return how many records it has in them.
+    """Make the stored records of these collections match a DID's repository; return how many records it has in them.
 
     Raises the same errors as ``backfill``.
     """
@@ -349,12 +349,13 @@ async def _expect_reached(db: Database, network: NetworkClients, did: Did) -> No
     found.
 
     An inactive account keeps its mark and is read when its server reports it active again (``identity_refresh``). The
-    mark is set before the server is asked, so an account that returns in between is noticed by one of the two.
+    mark is set before the server is queried. If the account becomes active in between, either this check or the refresh
+    notices it.
     """
     async with db.reader() as reader:
         if not await repository_state.is_behind(reader, did):
             return
-    # The answer may have come from the account's previous server.
+    # The response may have come from the account's previous server.
     network.dids.recheck(did)
     if await _is_active(network, did):
         raise RemoteFailed(IngestionReason.NOT_SERVED_COMPLETELY)
@@ -369,7 +370,7 @@ async def _is_active(network: NetworkClients, did: Did) -> bool:
 
 
 async def _release_waiting(tx: Transaction, did: Did) -> None:
-    """Wake the owner's pending RSVPs: what they waited for is now known."""
+    """Make the owner's waiting RSVPs due: the repository that they waited for has been read."""
     await backfill_progress.done(tx, did)
     owner = await identity_queries.find(tx, did)
     if owner is not None and owner.can_write:

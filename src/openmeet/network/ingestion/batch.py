@@ -29,9 +29,10 @@ class Batch:
     URIs of records that we write.
 
     ``waited_for``: events with pending RSVPs. ``was_in_flight``: (URI, CID) of our abandoned creates that may arrive
-    late. ``former``: URIs of superseded records of something here; ``current_uris``: old URI → URI of the current record.
-    ``freed_dates``: dates of other people's series that lost their events in the batch; ``appeared``: changed records
-    of such series. Both are processed at the end of the batch. ``erased``: the rev up to which a DID or URI was erased.
+    late. ``former``: URIs of superseded records of events, series or groups on this site; ``current_uris``: old URI →
+    URI of the current record. ``freed_dates``: dates of other people's series that lost their events in the batch;
+    ``appeared``: changed records of such series. Both are processed at the end of the batch. ``erased``: the rev up to
+    which a DID or URI was erased.
     """
 
     before: dict[str, SeenRecord]
@@ -66,7 +67,7 @@ class Batch:
         return None if self.is_late(message) or self._is_taken(message) else IngestResult.SWITCHED_OFF
 
     def is_late(self, message: RecordMessage) -> bool:
-        """Whether this is a create of ours under a record key that we have abandoned."""
+        """Whether this message reports a create of ours under a record key that we have abandoned."""
         return message.uri not in self.owned and (message.uri, message.cid) in self.was_in_flight
 
     def may_be_ours(self, message: RecordMessage, now: Instant) -> bool:

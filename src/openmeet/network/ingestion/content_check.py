@@ -2,8 +2,8 @@
 
 The record is derived again by the code path of ingestion (``repair``), in a transaction that is rolled back. Equality
 is therefore defined in one place, and comparing changes nothing. Rows that have an unsent edit or are currently not
-published are skipped: they differ for a reason. An imported row is repaired from its record. A row that we published is
-published again: edits made here are never overwritten.
+published are skipped, because their differences are intended. An imported row is repaired from its record. A row that
+we published is published again: edits made here are never overwritten.
 """
 
 import contextlib

@@ -2,8 +2,8 @@
 repository by repository.
 
 Only relays and some servers support ``listReposByCollection``. On other hosts every active repository is listed
-(``listRepos``) and asked for its collections (``describeRepo``). Every call counts against the host's budget; when that
-is spent, the next call waits.
+(``listRepos``) and its collections are requested (``describeRepo``). Every call counts against the host's budget; when
+the budget is spent, the next call waits.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping

@@ -83,10 +83,10 @@ def version_seen(known: SeenRecord) -> Version | None:
 
 @dataclass(frozen=True, slots=True)
 class IngestionContext:
-    """What ingestion needs to know about the installation. ``instance``: its address, as written in our records.
+    """Settings of the installation that ingestion needs. ``instance``: its address, as written in our records.
 
-    ``erasure_keys``: see ``records.repository_state``; without any keys, nothing can have been erased. ``trusted_origins``:
-    see ``intake.receive``.
+    ``erasure_keys``: see ``records.repository_state``; without any keys, nothing can have been erased.
+    ``trusted_origins``: see ``intake.receive``.
     """
 
     instance: str
@@ -129,7 +129,9 @@ async def apply_record(
 async def _apply_with_consequences(
     tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent
 ) -> EventId:
-    """``events.apply_from_network``, plus the consequences if the event had been removed."""
+    """Call ``events.apply_from_network``. For a new event, also delete the superseded record with this URI; for an
+    event that had lost its record, also restore its RSVPs.
+    """
     before = await event_queries.by_record_uri(tx, uri)
     event_id = await events.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
     if before is None:
@@ -190,7 +192,8 @@ async def remove(
 
 
 async def _keep_unsent(tx: Transaction, context: IngestionContext, last: Version) -> None:
-    """The same for a record of another app: edits that were made here and never sent are kept with the publication."""
+    """Do the same for a record of another app: edits that were made here and never sent are kept with the publication.
+    """
     event = await event_queries.by_record_uri(tx, last.uri)
     owned = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
     if owned is None or owned.uri is not None:
@@ -239,7 +242,7 @@ async def _superseded_record(tx: Transaction, uri: str, owned: LeasedPublication
 async def _keep_superseded(
     tx: Transaction, version: Version, former: SupersededRecord, owned: LeasedPublication | None
 ) -> None:
-    """Adopt their version as the base if we have yet to write the successor into it. After that, the record belongs to
+    """Adopt their version as the base if the successor must still be written into it. After that, the record belongs to
     the old owner.
     """
     if owned is None:
@@ -367,7 +370,7 @@ async def _sides(
         event, instance=context.instance, page_url=context.page_of(event), series=part, group_uri=named
     )
     earlier = Earlier(written=None if owned.chosen_body is None else _record(owned.chosen_body))
-    # If another app has removed our mark, our last version tells which sentence we added.
+    # If another app has removed our mark, our last version shows which sentence we added.
     network_event = sentence_in(base_record) or sentence_in(earlier.written)
     theirs = replace(theirs, description=without(theirs.description, network_event))
     if not has_details(_record(version.body)):

@@ -1,7 +1,7 @@
 """Refresh the identity of a DID from its document and its current PDS, never from a stream.
 
-The status hides rows but never edits them; only the content of a deleted account is erased. A shadow account gets its
-handle only after bidirectional resolution.
+An inactive status hides the rows of an account but does not change them; only the content of a deleted account is
+erased. A shadow account gets its handle only after bidirectional resolution.
 """
 
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ async def refresh(
         await seen.set_status(tx, did, status)
         await intake.note_host(tx, did, pds, trusted_origins)
         if status == ACTIVE and await repository_state.is_behind(tx, did):
-            # The repository could not be read earlier when it should have been.
+            # The repository must still be read, for example because the account was inactive before.
             await jobs.enqueue_again(tx, JobKind.BACKFILL, [did])
     if before is not None and before.can_write:
         await credentials_cache.drop(network, before.user_id)
@@ -122,5 +122,5 @@ async def _resolve(network: NetworkClients, did: Did) -> _CurrentIdentity:
     status = (await account_status(network, did, pds)).status if pds else "without a PDS"
     if status == DELETED:
         return _CurrentIdentity(handle, pds, status, "")
-    # The repository of an inactive account is not served, so what was known of it stays.
+    # The repository of an inactive account is not served, so its stored records stay.
     return _CurrentIdentity(handle, pds, status, await profile_name(network, did, pds) if status == ACTIVE else None)

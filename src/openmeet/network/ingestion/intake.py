@@ -1,13 +1,14 @@
 """Intake rules: which events of the network are shown at once, which wait, and which need a moderator (design 5.12).
 
 Events of an author with a connection to this site are shown at once: the author has signed in, is in a group, was
-invited or approved by a host, is followed by a group, or is trusted by a moderator. The first events of a stranger wait
-a few minutes, long enough to notice a burst; a scheduled task then shows them unless they are part of one. Known
-strangers are shown at once, up to a number of events per hour. Authors on a PDS that the operator trusts are shown at
-once too; while the account is new here, the same hourly limit applies, because anybody may sign up there.
+invited or approved by a host, is followed by a group, or is trusted by a moderator. The first events of an author
+without a connection wait a few minutes, long enough to notice a burst; a scheduled task then shows them unless they are
+part of one. After that, events of this author are shown at once, up to a number of events per hour. Events of authors
+on a PDS that the operator trusts are shown at once too; while the account is new here, the same hourly limit applies,
+because anybody may sign up there.
 
-Everything is stored: a waiting author has a row, and no event is missing. A batch of messages makes four queries,
-however many events it has, and each uses an index.
+Every event is stored, also while its author waits. A batch of messages makes four queries, regardless of its number of
+events, and each query uses an index.
 """
 
 from collections import Counter
@@ -24,7 +25,7 @@ from openmeet.domain.moderation.newcomers import EventCount, Newcomer
 # Newcomers decided per transaction.
 _AT_ONCE = 200
 
-# Strangers among these authors. A row in moderation_states means that a decision about the author exists.
+# Authors without a connection to this site. A row in moderation_states means that a decision about the author exists.
 _STRANGERS = """
     select i.did, i.pds_url from identities i join users u on u.id = i.user_id
      where i.did in :dids and u.kind = 'shadow'
@@ -39,7 +40,8 @@ _STRANGERS = """
 
 
 async def strangers(reader: Reader, dids: Sequence[str]) -> dict[str, str]:
-    """Return the strangers among these authors, each with the origin of their PDS, if known."""
+    """Return those of these authors that have no connection to this site, each with the origin of their PDS, if known.
+    """
     if not dids:
         return {}
     return {row["did"]: row["pds_url"] for row in await reader.fetch(_STRANGERS, dids=sorted(set(dids)))}

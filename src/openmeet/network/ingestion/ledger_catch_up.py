@@ -25,7 +25,7 @@ _AT_A_TIME = 500
 
 @dataclass(frozen=True, slots=True)
 class LedgerGaps:
-    """What the ledger knows and a database does not. ``people``: deleted people who are back. ``merged``: accounts that
+    """Entries of the ledger that a database lacks. ``people``: deleted people who are back. ``merged``: accounts that
     are separate again, each with the account it was merged into. ``requested``: people whose deletion request is
     missing. ``withdrawn``: people with a request that they had withdrawn.
     """
@@ -40,7 +40,7 @@ class LedgerGaps:
 
 
 async def gaps_of(db: Database, ledger: ErasureLedger) -> LedgerGaps:
-    """Return what this database does not know; empty unless it is older than the ledger."""
+    """Return the entries that this database lacks; empty unless the database is older than the ledger."""
     people, merged = ledger.people(), ledger.merged()
     requests, withdrawals = ledger.requests(), ledger.withdrawals()
     if not (people or merged or requests or withdrawals):
@@ -104,7 +104,7 @@ async def catch_up(db: Database, ledger: ErasureLedger, grace: int) -> LedgerGap
 
 
 async def _existing(reader: Reader, user_ids: Collection[UserId]) -> set[UserId]:
-    """Return those who have a row that is not blank."""
+    """Return the people who have a row that is not blank."""
     found: set[UserId] = set()
     ids = sorted(user_ids)
     for start in range(0, len(ids), _AT_A_TIME):

@@ -1,9 +1,9 @@
 """Records of groups made here that another app edited or deleted. Edits are merged with those made here, field by
 field.
 
-The record is in the repository that speaks for the group, so a change counts as an edit of its owner. Two things are
-decided only here, because they could publish more or let somebody take over the group: the publish level and the backup
-admins.
+The record is in the group's own repository or its owner's, so a change counts as an edit by the owner. Two fields are
+decided only here, because a change could publish more or let somebody take over the group: the publish level and the
+backup admins.
 """
 
 from collections.abc import Mapping
@@ -191,8 +191,8 @@ def _our_avatar(group: Group, owned: LeasedPublication, agreed: str) -> str:
 
 
 async def _apply(tx: Transaction, group: Group, ours: GroupRead, merged: GroupRead) -> None:
-    """Apply the merged fields. Fields that the merge did not change keep the row's own values, because a record holds
-    less.
+    """Apply the merged fields. Fields that the merge did not change keep the row's own values, because a record
+    contains fewer details.
     """
     changed = {name: getattr(merged, name) for name in DETAILS if getattr(merged, name) != getattr(ours, name)}
     wanted = replace(group, details=details_with(group.details, changed))

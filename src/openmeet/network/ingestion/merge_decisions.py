@@ -169,8 +169,8 @@ async def count(reader: Reader, uri: str) -> int:
 
 
 async def of_commit(tx: Transaction, *, uri: str, field: str, rev: str) -> EarlierDecision | None:
-    """Return the decision about a version of which we learn only now that commit ``rev`` wrote it. Each decision is
-    found only once.
+    """Return the decision about a version whose commit ``rev`` has become known only now. Each decision is found only
+    once.
     """
     row = await tx.fetch_one(BROUGHT, uri=uri, field=field, rev=rev)
     return None if row is None else _brought(row)

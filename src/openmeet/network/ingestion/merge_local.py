@@ -92,8 +92,8 @@ async def store_merge(
 
 
 async def keep_ours(tx: Transaction, owned: LeasedPublication, version: Version, *, why: Explanation | Reason) -> None:
-    """Keep our content because their version cannot be applied. Their version stays in the repository, and the host can
-    read the reason and what they changed.
+    """Keep our content because their version cannot be applied. Their version stays in the repository. The host can
+    read the reason and the changes in their version.
     """
     before, after = record_of(owned.base_body), record_of(version.body)
     changed = {key: value for key, value in after.items() if before.get(key) != value}

@@ -43,7 +43,7 @@ class UnreviewedMerge:
     since: Instant
 
 
-# Past events and the acceptance records of members are left out: hosts can review them, but are not asked to.
+# Past events and the acceptance records of members are left out: hosts can review them, but are not prompted to.
 _UNREVIEWED: Final = f"""
     select s.noun, s.slug, s.title, c.field, c.decided_at from (
         select 'events' as noun, e.slug, e.title, e.record_uri as uri from events e

@@ -1,14 +1,14 @@
-"""Recognize records that we wrote but that no row knows, after a restore from a backup.
+"""Recognize records that we wrote but that no row refers to, after a restore from a backup.
 
-An origin mark (``openmeet.lexicon.origin``) is a claim that anybody can copy. It counts if everything else agrees:
-the record is signed, is in the repository of the event's own author (or of its group), and has an unknown record key;
-the event is here, would be published, and was never sent. Then the record belongs to the event, and no second one is
-written. The counter in the mark decides which is newer: the record is newer than a row from the backup, unless the
-row was edited since.
+An origin mark (``openmeet.lexicon.origin``) is a claim that anybody can copy. It counts if everything else agrees: the
+record is signed, is in the repository of the event's own author (or of its group), and has an unknown record key; the
+event is here, would be published, and was never sent. Then the record belongs to the event, and no second one is
+written. The counter in the mark decides which is newer: the record is newer than a row from the backup, unless the row
+was edited since.
 
 The same applies to a retracted record that an older copy of the repository has restored under its own key. It belongs
 to the same event, and its publication is decided again. If the event has become private since, or its author has
-withdrawn consent, the record is retracted again (invariants 3, 11); if it may be public, it continues in place.
+withdrawn consent, the record is retracted again (invariants 3, 11); if it may be public, it is updated in place.
 """
 
 from collections.abc import Callable, Sequence
@@ -64,7 +64,7 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
     if message.did not in await _repositories_of(tx, event):
         return False
     if await event_queries.by_record_uri(tx, message.uri) is not None:
-        return False  # the record came back earlier and has been a separate event since
+        return False  # the record came back earlier, and a separate event was derived from it
     former = await superseded_records.find(tx, message.uri)
     if former is not None and former.subject_id != event.id:
         return False  # a copied mark: the URI belongs to another event
@@ -111,5 +111,5 @@ def uncounted(_kind: str) -> None:
 
 
 def unknown_identities(metrics: Metrics) -> Counter:
-    """Register the counter of strangers whose DID cannot be resolved, once per program."""
+    """Register the counter of unknown authors whose DID cannot be resolved, once per program."""
     return metrics.counter("unknown_identities", "Jobs about DIDs that cannot be resolved, by kind", ["kind"])

@@ -25,7 +25,7 @@ class IngestResult(StrEnum):
     APPLIED = "applied"
     ECHO = "echo"
     LATE = "late"  # a create of ours that arrived after its key was abandoned
-    KNOWN = "known"  # older than what is known, or equal to it
+    KNOWN = "known"  # not newer than the stored version
     PARKED = "parked"
     RAW = "raw"
     IGNORED = "ignored"  # from a collection that is not read here

@@ -76,8 +76,8 @@ async def _advance(db: Database, erasing: PersonErasureContext, user_id: UserId,
         asked = await erasure_requests.find(reader, user_id)
     if asked is None:
         return False  # they signed in while others were being deleted
-    # This also covers requests that were interrupted or came back with a backup: attendees must be told before upcoming
-    # events disappear.
+    # This also covers requests that were interrupted or came back with a backup: attendees must be notified before
+    # upcoming events disappear.
     is_over = asked.stage is ErasureStage.REQUESTED and actions.ends_at(asked) <= now
     if is_over or asked.stage is ErasureStage.ERASING:
         await actions.end(db, asked)
@@ -120,7 +120,7 @@ async def erase(db: Database, erasing: PersonErasureContext, user_id: UserId) ->
 async def discard_files(db: Database, erasing: PersonErasureContext) -> None:
     """Delete what files still contain of deleted people: their pictures, and old pages in the databases' logs.
 
-    Whatever is interrupted or cannot be done now is left to hourly tasks.
+    Files that cannot be deleted now are deleted by hourly tasks.
     """
     while await forget_unused(db, erasing.pictures) == ROUND:
         pass
@@ -152,8 +152,8 @@ async def note_merges(db: Database, ledger: ErasureLedger) -> int:
 
 
 async def note_requests(db: Database, ledger: ErasureLedger) -> None:
-    """Record new and withdrawn requests in the ledger, because a later restore may use a backup that is older than they
-    are.
+    """Record new and withdrawn requests in the ledger, because the backup used in a later restore may be older than
+    these requests.
     """
     async with db.reader() as reader:
         withdrawn = await erasure_requests.withdrawn(reader)
@@ -185,8 +185,8 @@ class ErasureReplay:
 
 
 async def erase_again(db: Database, erasing: PersonErasureContext, grace: int) -> ErasureReplay:
-    """After a restore: delete and merge again everybody that the ledger lists, including people who were guests or
-    strangers in the backup. Other requests in the backup get a new grace period (microseconds), because their people
+    """After a restore: delete and merge again everybody that the ledger lists, including people who were guests or had
+    no account in the backup. Other requests in the backup get a new grace period (microseconds), because their people
     may have signed in since.
 
     A failure for one person does not stop the others. Running this again continues with what is left.

@@ -74,7 +74,7 @@ def next_limit(limit: int, taken: int, seconds: float) -> int:
     """Return the next batch size: as many messages as fit well into a transaction at the speed of the last batch, but
     at most twice the last size.
 
-    A batch that does not fit is split and applied again, which makes a slow machine even slower.
+    A batch that does not fit is split and applied again, which slows down a slow machine further.
     """
     if not taken:
         return limit
@@ -140,8 +140,8 @@ async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint])
     records = [message for message in messages if isinstance(message, RecordMessage)]
     hints = [message for message in messages if isinstance(message, Hint)]
     # Run as a batch: it takes about forty statements, more on SQLite, and each would otherwise switch threads. Hints
-    # lock other RSVPs and events, so the locks on the records are released first. Records that were already applied can
-    # be applied again.
+    # lock other RSVPs and events, so they are applied after the transaction of the records has released its locks.
+    # Applying records again is harmless.
     applied = iter(
         await processor.db.batch(lambda tx: apply(tx, processor.ingestion_context, records)) if records else []
     )
@@ -157,7 +157,7 @@ async def _enqueue_jobs(tx: Transaction, hints: Sequence[Hint]) -> None:
     locked = await reevaluate.lock_missed(tx, revs)
     await seen.mark_stale(tx, {hint.did for hint in hints})
     await repository_state.note_missed(tx, [(hint.did, hint.rev) for hint in unread])
-    # A read may have already brought what was missed, before the stream reported the gap.
+    # A read may have already fetched the missed changes before the stream reported the gap.
     await reevaluate.reconsider_missed(tx, revs, locked)
     await enqueue_again(tx, JobKind.BACKFILL, {hint.did for hint in unread})
     await enqueue_again(

@@ -94,7 +94,7 @@ _IN_STEP: Final = (
 _REMOVE: Final = "delete from quarantined_records where uri in :uris"
 _RELEASE: Final = "delete from quarantined_records where uri in :uris and step = :step"
 
-# The failure is history: the stream has since applied this version or a newer one, or the pending RSVP is by now
+# The failure is obsolete: the stream has since applied this version or a newer one, or the pending RSVP is by now
 # effective, superseded or deleted.
 _IS_OBSOLETE: Final = """
     ((p.step = 'taking'

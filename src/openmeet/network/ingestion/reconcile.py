@@ -5,7 +5,7 @@ unknown records in it are applied, known records that are proven absent are dele
 record is marked as lost. Each published or imported row is compared with its record field by field (``content_check``).
 Events, RSVPs, series, groups and membership statements that lack their understood record, or differ from it, are
 derived again (``repair``). Discrepancies are counted (``discrepancies``), whether or not they are repaired. A record
-that fails because of its own content is quarantined (``quarantine``), and the rest is repaired.
+that fails because of its own content is quarantined (``quarantine``), and the other records are repaired.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -308,8 +308,8 @@ async def _repair(
     found: Sequence[RecordDiscrepancy],
     asking: ReconcileOptions,
 ) -> list[RecordFailure]:
-    """Repair rows of this site that the read does not repair because it brings nothing new about them. Returns what
-    failed.
+    """Repair rows of this site that the read does not repair, because their records have not changed. Returns the
+    failures.
     """
     failed: dict[str, RecordFailure] = {}
     for one in found:

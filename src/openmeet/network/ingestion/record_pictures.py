@@ -1,8 +1,8 @@
 """Pictures in other people's records: fetched from their author's PDS on first view, re-encoded, and stored under their
 CID.
 
-Bytes from strangers are never served unchanged. The HTTP client reaches only public addresses (invariant 7), the size
-is limited, and the bytes must match the CID.
+Bytes from other servers are never served unchanged. The HTTP client reaches only public addresses (invariant 7), the
+size is limited, and the bytes must match the CID.
 """
 
 import asyncio
@@ -112,7 +112,7 @@ class RecordPictures:
             )
             if str(Cid.for_raw(answer.body)) != cid:
                 raise NotFound(IngestionReason.OTHER_BYTES)
-            # Charged to its author: the visitor of the page did not upload it.
+            # The work counts against the author's quota, because the visitor of the page did not upload the picture.
             made = await self._workers.run(partial(prepare, answer.body), holders=[QuotaHolder(f"did:{did}")])
         for (size, format_), body in made.bodies.items():
             await put(self.store, blob_key(cid, size, format_), body)

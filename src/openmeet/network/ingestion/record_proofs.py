@@ -1,7 +1,7 @@
 """Prove records by their repository (``com.atproto.sync.getRecord``), one or many, within the budget of its host.
 
-A proof contains the nodes of the signed tree that lead to its record. These nodes also hold other entries. Records that
-such nodes prove, and whose content was listed, are not requested.
+A proof contains the nodes of the signed tree that lead to its record. These nodes also contain other entries. A record
+that is proven by such a node, and whose content was listed, is not requested.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class SignedTree:
         self._room = MAX_NODE_BYTES
 
     def add(self, proof: RecordProof) -> None:
-        """Keep the nodes of a verified proof while there is room."""
+        """Keep the nodes of a verified proof until the maximum size is reached."""
         if self._commit is None or (proof.commit.rev or "") >= (self._commit.rev or ""):
             self._commit = proof.commit
         for node in proof.nodes:

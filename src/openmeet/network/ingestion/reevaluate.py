@@ -1,10 +1,10 @@
-"""Decide RSVPs again when the time of a remote change becomes known. A read only tells when the change was found.
+"""Decide RSVPs again when the time of a remote change becomes known. A read shows only when the change was found.
 
 An RSVP given here may be later than the change and earlier than the read. In that case it is the latest after all,
 becomes effective again and is enqueued. The commit that made the change reveals its time. If no event announces the
 change itself (an older copy of the repository was imported, or commits were lost), the first later commit counts as the
 one that made the change, because the change cannot be later than that. If an announced commit made the change, that
-commit arrives as well, and decides.
+commit also arrives, and the decision then follows from its time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 
 
 async def reconsider_with(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:
-    """Decide an RSVP again when a commit arrives whose version or deletion a read has already brought."""
+    """Decide an RSVP again when a commit arrives whose version or deletion was already found by a read."""
     if message.is_read or known is None or known.cid != message.cid or known.rev <= message.rev:
         return
     decision = await merge_decisions.of_commit(tx, uri=message.uri, field=FIELD, rev=message.rev)

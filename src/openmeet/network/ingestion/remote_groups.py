@@ -56,7 +56,7 @@ from openmeet.outbox.publications import PublicationKind
 # Maximum number of statements searched when a group arrives after them. Further ones are applied with their author's
 # next record.
 MOST: Final = 500
-# Maximum number of pending join requests to a group here from strangers on the network. More would be abuse.
+# Maximum number of pending join requests to a group here from unknown people on the network. More would be abuse.
 MOST_ASKING: Final = 200
 # Maximum length of a chain of successor groups.
 _LONGEST_CHAIN: Final = 8
@@ -236,7 +236,7 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
     )
     user_id = behind[0].user_id if behind else None
     mine = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
-    # A statement written here counts only while its member wants it, including while it is being retracted.
+    # A statement written here counts only while its member wants it. While it is being retracted, it does not count.
     ours = await publication_leases.owned_among(tx, [one.uri for one in stated])
     stated = [one for one in stated if one.uri not in ours or (mine is not None and mine.sync_enabled)]
     answered = {one.uri: one for one in stated}
@@ -286,8 +286,8 @@ async def _put_outside(tx: Transaction, mine: Membership, *, has_stated: bool) -
 
 
 async def _apply_membership(tx: Transaction, group: Group, stated: MembershipStatement) -> None:
-    """Handle a statement of membership, or a join request, for one of our groups: the join policy decides, and
-    strangers need approval.
+    """Handle a statement of membership, or a join request, for one of our groups: the join policy decides, and people
+    who are not known here need approval.
 
     Banned people stay out, and nobody's role changes.
     """

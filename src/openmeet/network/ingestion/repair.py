@@ -69,7 +69,7 @@ async def derive_anew(
 
 
 async def detach_record(tx: Transaction, context: IngestionContext, did: Did, uri: str, rev: str) -> None:
-    """Detach a record from its row: neither the repository, as of ``rev``, nor we have this record.
+    """Detach a record from its row: neither the repository, as of ``rev``, nor our database has this record.
 
     Its RSVP is withdrawn. An event, series or group of somebody else is removed; one of ours stays, without a record.
     """

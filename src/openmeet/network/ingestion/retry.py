@@ -29,8 +29,8 @@ from openmeet.outbox.kinds import JobKind
 
 # Records per transaction: far fewer than fit into its limit of two seconds.
 BATCH = 100
-# If more records fail, individual records are not the cause (most likely it is a bug of ours). The read then fails, as
-# with an unreachable database, and an operator sees why.
+# If more records fail, individual records are not the cause (most likely it is a bug in our code). The read then fails,
+# as with an unreachable database, and an operator sees why.
 MOST_QUARANTINED: Final = 100
 
 # Written in the same transaction as the applied messages.
@@ -50,7 +50,8 @@ class ApplyResult:
 async def apply_each(
     db: Database, context: IngestionContext, messages: Sequence[RecordMessage], *, room: int = MOST_QUARANTINED
 ) -> ApplyResult:
-    """Apply the messages of one repository in order. ``room``: how many may fail; with one more, the call fails.
+    """Apply the messages of one repository in order. ``room``: the maximum number of failing records; if more fail, the
+    call fails.
 
     Raises the database's errors if no record is the cause.
     """

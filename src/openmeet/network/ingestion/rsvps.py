@@ -66,7 +66,7 @@ async def derive(
 
 
 async def adopt_effective(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
-    """Make the effective record the person's RSVP, whatever was answered here."""
+    """Make the effective record the person's RSVP, even if a different RSVP was given here."""
     person, answers = await answers_of(tx, did, subject_uri)
     if answers:
         counts = answers[0]
@@ -85,8 +85,8 @@ class PersonAndEvent:
 
 
 async def derive_each(tx: Transaction, wanted: Sequence[PersonAndEvent]) -> None:
-    """``derive`` for several people and events: in bulk for people with a single DID, as strangers have, otherwise one
-    by one.
+    """Like ``derive``, for several people and events. People with a single DID who never signed in here are processed
+    in bulk, all others one by one.
 
     Each pair of person and event must occur only once.
     """
@@ -290,7 +290,7 @@ async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance,
 async def _gives_way_unsent(
     tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
-    """The same as ``gives_way``, for an RSVP that was never published."""
+    """Like ``gives_way``, for an RSVP that was never published."""
     said_at = await _answered_at(tx, effective)
     side = most_recent(facts_of(owned, owned.edited_at, said_at, effective.cid or ""))
     await _store_decision(tx, owned, mine.status.value, effective, read, side)
@@ -338,7 +338,9 @@ def facts_of(owned: LeasedPublication, ours_at: Instant, theirs_at: Instant, the
 
 
 async def _answered_at(tx: Transaction, answer: SeenRecord) -> Instant:
-    """Return when the RSVP was written, not when it was last found: a read gives an unchanged record no newer time."""
+    """Return when the RSVP was written, not when it was last found. A read that finds an unchanged record does not make
+    it newer.
+    """
     written = written_at(answer.precedence)
     rev = await latest_possible_commit(tx, parse_did(answer.did), answer.said_rev, answer.after_rev, written=written)
     latest = moment_of_rev(rev, tx.now)

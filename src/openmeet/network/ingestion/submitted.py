@@ -1,6 +1,6 @@
-"""Records submitted by services: in batches from processors that run elsewhere, and individually from other systems.
+"""Records submitted by services: in batches from external processors, and individually from other systems.
 
-They count as unverified unless the service may vouch for them, so a wrong record never overrides a verified one
+They count as unverified unless the service is trusted to verify them, so a wrong record never overrides a verified one
 (``records.seen``). Merging is idempotent. An invalid record is refused with its reason and does not affect the others.
 """
 
@@ -105,7 +105,7 @@ def message_of(one: SubmittedRecord, collections: Collection[Nsid], *, is_vouche
 async def delete_reported(
     db: Database, context: IngestionContext, uri: AtUri, message: RecordMessage
 ) -> Literal["gone", "doubted", "unknown"]:
-    """Delete a record that another system reports as deleted. If its author signed the record, ask their PDS instead.
+    """Delete a record that another system reports as deleted. If its author signed the record, query their PDS instead.
 
     Unknown records are ignored, so a repeated deletion succeeds. A copy that was submitted earlier and is still in the
     queue is refused too.

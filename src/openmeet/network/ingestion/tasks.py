@@ -1,7 +1,7 @@
 """Scheduled tasks: enqueue reconciliation and identity refreshes, and delete old discrepancies.
 
-Each repository that we write to is compared once a day (``reconcile``). The servers of hidden accounts are asked once a
-day, so that an account that came back unannounced is shown again.
+Each repository that we write to is compared once a day (``reconcile``). The servers of hidden accounts are queried once
+a day, so that an account that came back unannounced is shown again.
 """
 
 from groundwork.clock import DAY

@@ -1,4 +1,4 @@
-"""Three-way merge by field: which fields change together, and which side wins. Pure."""
+"""Three-way merge by field: which fields change together, and which side is chosen. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -190,7 +190,7 @@ def encode_edits(edits: Mapping[str, Any]) -> bytes:
 
 
 def most_recent(facts: MergeInput) -> MergeSide:
-    """Return the side that changed later. If the times are equal, the greater CID wins."""
+    """Return the side that changed later. If the times are equal, the greater CID decides."""
     ours_later = (facts.ours_at, facts.ours_cid) > (facts.theirs_at, facts.theirs_cid)
     return MergeSide.OURS if ours_later else MergeSide.THEIRS
 

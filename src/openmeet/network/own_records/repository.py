@@ -1,4 +1,4 @@
-"""A person's own calendar records at their PDS. They are listed and written there and nowhere else.
+"""A person's own calendar records at their PDS. Listing and writing use only the PDS.
 
 No domain table is changed here. Writes come back through the firehose like everybody else's records. Until then, a
 record differs from its last seen version and is shown as waiting. Editing changes only the fields that somebody changed
@@ -90,8 +90,8 @@ class RecordVersion:
 async def list_page(
     db: Database, network: NetworkClients, identity: Identity, collection: Nsid, after: str = ""
 ) -> OwnPage:
-    """Return one page of a collection in a repository, newest keys first, including records that were deleted there but
-    are still known here.
+    """Return one page of a collection in a repository, newest keys first, including records that were deleted at the
+    PDS but are still known here.
 
     ``after``: ``OwnPage.older`` of the previous page; an invalid value starts with the newest record. At most one page
     of deleted records is shown; they will soon be deleted here too, and others then appear. Raises RemoteFailed and

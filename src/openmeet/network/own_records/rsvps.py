@@ -1,4 +1,4 @@
-"""A person's RSVP records at their PDS. They are written there and nowhere else, as in ``repository``.
+"""A person's RSVP records at their PDS. They are written only there, as in ``repository``.
 
 There is one record per event. Its key is derived from the event's URI; if there is an RSVP under another key, that one
 is updated instead. Nothing is written about an event whose RSVPs are not public.

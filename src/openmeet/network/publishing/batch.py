@@ -145,7 +145,8 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
 
 
 async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
-    """Store what will be sent, each row under its lease. Rows whose lease has passed to another worker are dropped.
+    """Store the writes that will be sent, each row under its lease. Rows whose lease has passed to another worker are
+    dropped.
 
     Rows that were written too often are dropped as well: they wait for their owner instead of the end of the lease.
     """

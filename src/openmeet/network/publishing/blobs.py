@@ -102,7 +102,7 @@ _UNSTATED: Final = b"-"
 
 async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | None) -> int | None:
     """Return the maximum size of a picture in bytes; None if it is unknown or there is no picture (then no server is
-    asked).
+    queried).
 
     Raises RemoteFailed and RemoteSlow if the server is unreachable.
     """

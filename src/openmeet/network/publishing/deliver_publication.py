@@ -1,7 +1,7 @@
 """Deliver one leased publication: decide from the current state, write or retract, store the result. ``schedule``
 leases the rows.
 
-There are two short transactions per record, with the network call in between. A worker that dies leaves a row with key,
+There are two short transactions per record, with the network call in between. If a worker crashes, its row has a key,
 CID and bytes; the next worker reads back before it sends again.
 """
 
@@ -123,7 +123,7 @@ async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> No
         decision = await decide(reader, leased, publisher.flags)
     is_retracting = leased.has_unanswered_delete
     if is_retracting and leased.state is not PublicationState.RETRACTING:
-        # It was blocked while its delete was still unanswered.
+        # The publication was blocked while its delete was still unanswered.
         async with publisher.db.transaction() as tx:
             if not await publication_leases.start_retracting(tx, leased):
                 return
@@ -169,8 +169,8 @@ async def _publish(publisher: Publisher, leased: LeasedPublication, decision: Pu
 
 
 async def _resume_publishing(publisher: Publisher, leased: LeasedPublication) -> None:
-    """Handle a retraction that is no longer wanted: finish it if the record is still the one that we know, then decide
-    again. The echo of the delete must find the RSVP here.
+    """Handle a retraction that is no longer wanted: finish it if the record is still the version that we know, then
+    decide again. The RSVP must still be here when the echo of the delete arrives.
     """
     there = None if leased.uri is None else await proofs.fetch_proven_message(publisher, parse_at_uri(leased.uri))
     if there is not None and there.cid is None:
@@ -272,12 +272,12 @@ async def _delete(publisher: Publisher, client: XrpcClient, retracting: LeasedPu
 async def _defer_to_ingestion(
     publisher: Publisher, client: XrpcClient, retracting: LeasedPublication, uri: AtUri
 ) -> bool:
-    """If another app changed the RSVP record and the change was not ingested yet, hand it to ingestion and release the
+    """If another app changed the RSVP record and the change was not ingested yet, pass it to ingestion and release the
     row. Returns False if there is no such change.
 
-    The RSVP in it counts even though its record will be deleted, so it is first handed to ingestion. Ingestion has two hours
-    to apply it, as long as it retries a message; each round waits twice as long as the previous one. Event records do
-    not wait: they may contain something that must not be public.
+    The RSVP in it counts even though its record will be deleted, so it is first passed to ingestion. Ingestion has two
+    hours to apply it, as long as it retries a message; each round waits twice as long as the previous one. Event
+    records do not wait: they may contain something that must not be public.
     """
     if retracting.kind is not PublicationKind.RSVP or retracting.merge_rounds >= _MAX_INGESTION_ROUNDS:
         return False
@@ -311,7 +311,7 @@ async def _store_failure(publisher: Publisher, leased: LeasedPublication, failur
         async with publisher.db.transaction() as tx:
             fixed = await publication_leases.find(
                 tx, leased.kind, leased.subject_id
-            )  # a first write has chosen its key since
+            )  # a first write has stored its key since the row was leased
             if fixed is not None and fixed.did is not None:
                 await enqueue(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):

@@ -72,7 +72,7 @@ FLAG_OF = {
     PublicationKind.ACCEPTANCE: Flag.MEMBERSHIPS,
     PublicationKind.GROUP_EVENT: Flag.GROUPS,
 }
-# Most sites never turn these flags on, so publications do not wait for them. They are woken when a flag is turned on.
+# Most sites never turn these flags on, so publications do not wait for them. They become due when a flag is turned on.
 _RARELY_ON = frozenset({Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS})
 
 

@@ -1,7 +1,7 @@
 """Decide whether a group's records may be published, and where, from the current state (invariants 3, 11).
 
-They are in one repository, which speaks for the group: the group's own or its owner's. The records are the group's
-record, its superseded record in another repository, and its statements about its events and members.
+They are in one repository: the group's own or its owner's. The records are the group's record, its superseded record in
+another repository, and its statements about its events and members.
 """
 
 from collections.abc import Mapping
@@ -237,7 +237,9 @@ async def _membership_and_group(reader: Reader, leased: LeasedPublication) -> tu
 
 
 async def _member_statement(reader: Reader, group: Group, membership: Membership) -> Reference | None:
-    """Return the member's own statement about this group, or about one that it succeeds, as in their repository."""
+    """Return the member's own statement, as in their repository, about this group or about a group that this one
+    succeeds.
+    """
     known = None if membership.statement_uri is None else await seen.find(reader, membership.statement_uri)
     if known is None or known.cid is None or known.body is None or known.state is not seen.RecordState.MAPPED:
         return None

@@ -21,9 +21,10 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 LEASE_SECONDS = 60.0
 MAX_MERGE_ROUNDS = 3
 MAX_WRITES_PER_HOUR = 5
-# A waiting RSVP is woken when its event is published. This delay covers a missed wake-up.
+# A waiting RSVP becomes due when its event is published. This delay covers a missed notification.
 RECHECK_AFTER = 10 * MINUTE
-# A job becomes due again when ingestion has applied what was found. This delay covers a message that was already known.
+# A job becomes due again when ingestion has applied the version that was found. This delay covers a message that
+# ingestion already knew.
 INGESTED_AFTER = 30 * SECOND
 # A create costs three points of a repository's hourly budget, an update two.
 WRITE_COST = 3
@@ -40,7 +41,7 @@ Enqueue = Callable[[Sequence[RecordMessage]], Awaitable[None]]
 class Publisher:
     """Dependencies of publishing: database, network clients and callbacks. ``pictures``: the store of event pictures.
 
-    ``enqueue`` hands messages to ingestion and returns when they are durable. ``instance`` is our public address.
+    ``enqueue`` passes messages to ingestion and returns when they are durable. ``instance`` is our public address.
     """
 
     db: Database

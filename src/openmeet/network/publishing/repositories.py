@@ -33,7 +33,8 @@ async def repository_for_rsvp(
     """Return where to write the RSVP to the event with this record. ``source``: where the person answered last."""
     theirs = [one for one in await identity_queries.of_user(reader, UserId(leased.user_id)) if one.can_write]
     if not leased.may_exist_remotely and len(theirs) > 1 and (until := await _read_until(reader, theirs)) is not None:
-        # With a single account, the server is asked (``write_record``). With several accounts, some may be unreachable.
+        # With a single account, the server is queried (``write_record``). With several accounts, some may be
+        # unreachable.
         return Wait(PublicationReason.BEING_READ, until)
     dids = [one.did for one in theirs]
     known = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
@@ -73,7 +74,7 @@ async def _read_until(reader: Reader, theirs: list[Identity]) -> Instant | None:
     return until if until is not None and until > reader.now else None
 
 
-# A group's statements are in the repository that speaks for the group. If another repository takes over, they are
+# A group's statements are in the repository that has the group's record. If another repository takes over, they are
 # retracted in the previous one.
 _WRITTEN_BY_GROUPS = frozenset({PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT})
 

@@ -52,7 +52,7 @@ async def store_published(
     """Store that the PDS has these bytes as of ``rev``: as a seen version, and as the new base of the publication.
 
     ``answered``: the write that was just answered; it is no longer in flight once this outcome is stored. ``lacks``:
-    what the owner wanted and the record does not contain, and why.
+    the requested content that is missing in the record, and why.
     """
     at = parse_at_uri(uri)
     if at.collection is None or at.rkey is None:
@@ -220,7 +220,7 @@ async def refuse(publisher: Publisher, leased: LeasedPublication, reason: Explan
 
 
 async def _note_seen(tx: Transaction, leased: LeasedPublication, message: RecordMessage) -> bool:
-    """Store our version as if it came from the network, so that its echo is already known."""
+    """Store our version as if it came from the network, so that its echo is recognized."""
     await floors.hold(tx, [message.did])
     if leased.kind is not PublicationKind.RSVP:
         await seen.lock_subjects(tx, await links.uris_of(tx, [message.uri]))

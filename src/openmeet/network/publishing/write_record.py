@@ -1,6 +1,6 @@
 """Write one record: draft it (``draft``), store its key and CID, send it, store the PDS's response.
 
-A change found in the repository is handed to ingestion with its proof and merged there. After three such rounds, or
+A change found in the repository is passed to ingestion with its proof and merged there. After three such rounds, or
 more than five writes within an hour without an edit by a person, a person must decide.
 """
 
@@ -187,7 +187,7 @@ async def _adopt_current(publisher: Publisher, leased: LeasedPublication, draft:
 
 
 async def _after_conflict(publisher: Publisher, leased: LeasedPublication, uri: AtUri, cid: str, body: bytes) -> None:
-    """Handle an unexpected version at the PDS: complete the write if it is our own lost write, otherwise hand the
+    """Handle an unexpected version at the PDS: complete the write if it is our own lost write, otherwise pass the
     version to ingestion.
     """
     proven = await fetch_proof(uri, publisher)

@@ -201,7 +201,7 @@ def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: 
     """Return the venue to write. An online event has none, because an earlier address must not stay public (invariant
     3).
 
-    The exception is a venue in a record that already says online: it was put there on purpose and stays.
+    Exception: a venue in a record whose mode is already online was added on purpose and stays.
     """
     if ours.mode is not Mode.ONLINE:
         return ours.venue
@@ -232,7 +232,7 @@ def ours_as_read(
 
 
 def encode_record(record: dict[str, Value]) -> WrittenRecord:
-    """Fix the bytes and the CID of a record before anything is sent."""
+    """Encode a record and compute its CID before anything is sent."""
     body = cbor.encode(record)
     return WrittenRecord(record, body, Cid.for_cbor(body))
 
@@ -477,6 +477,8 @@ def _with_first_link(listed: list[Value], entry: Value) -> list[Value]:
 
 
 def own_links(links: tuple[EventLink, ...], instance: str) -> tuple[EventLink, ...]:
-    """Return a record's links without those to this installation's own pages, which every reader here has anyway."""
+    """Return a record's links without those to this installation's own pages, which the readers of this site do not
+    need.
+    """
     root = instance.rstrip("/") + "/"
     return tuple(link for link in links if not link.uri.startswith(root))

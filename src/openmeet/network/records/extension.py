@@ -35,7 +35,7 @@ _FEATURES: Final[Mapping[str, AccessFeature]] = {one.value: one for one in Acces
 _CATEGORIES: Final[Mapping[str, Category]] = {one.value: one for one in Category}
 
 
-if TYPE_CHECKING:  # at run time it is made from the field table
+if TYPE_CHECKING:  # at run time the class is generated from the field table
 
     class _Details(msgspec.Struct, frozen=True):
         def __init__(self, *details: Any, **named: Any) -> None: ...
@@ -151,13 +151,13 @@ def _categories(value: object) -> tuple[Category, ...]:
 
 
 def _tags(value: object) -> tuple[str, ...]:
-    # Folding can make a tag longer, so tags that are far too long are skipped first.
+    # Case folding can make a tag longer, so tags that are far too long are skipped first.
     known = [normalised(text) for text in _texts(value) if len(text) <= 2 * MAX_TAG]
     return tuple(dict.fromkeys(tag for tag in known if 0 < len(tag) <= MAX_TAG))[:MAX_TAGS]
 
 
 def _languages(value: object) -> tuple[str, ...]:
-    # Names are only for typing; records contain codes.
+    # Forms also accept names of languages; records contain only codes.
     codes = [text.strip().lower() for text in _texts(value) if len(text) <= _LONGEST_CODE]
     return tuple(dict.fromkeys(filter(is_code, codes)))[:MAX_LANGUAGES]
 

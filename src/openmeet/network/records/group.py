@@ -79,7 +79,7 @@ class GroupRead:
     avatar: str = ""
 
 
-# Keys that we write, and the fields that they stand for. A minimal record has only the first two.
+# Keys that we write, and the fields that they correspond to. A minimal record has only the first two.
 _MEANINGS: Final = (
     ("name", ("name",)),
     ("promotion", ("level",)),

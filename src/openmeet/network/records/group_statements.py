@@ -4,8 +4,8 @@ sides about an event.
 No statement counts on its own. A membership exists if the member's statement (``openmeet.lexicon.groupMembership``, in
 their repository) and the group's acceptance (``.groupAcceptance``, in the repository that has the group's record)
 agree; the acceptance decides the role. An event belongs to a group if the event names the group (``.groupLink``) and
-the group lists the event (``.groupEvent``), or both are in the same repository. The author of a statement is the owner
-of its repository, never what a record claims.
+the group lists the event (``.groupEvent``), or both are in the same repository. The author of a statement is always the
+owner of its repository; an author named in the record is ignored.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ class GroupStatement:
 
     ``about``: the member's DID or the event's URI. ``refers_to``: the member's statement that an acceptance accepts.
 
-    ``role`` is only meaningful in an acceptance; elsewhere it is always ``member``.
+    ``role`` is only meaningful in an acceptance; in other records it is always ``member``.
     """
 
     kind: StatementKind

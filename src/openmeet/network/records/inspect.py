@@ -1,7 +1,7 @@
 """Explain how calendar and group records are read: every field and its source, what was kept raw, and why.
 
-Accepts whatever people have: a single record, a response of ``getRecord`` or ``listRecords``, a repository's list, or a
-file that wraps several. For other documents, the result says why they are not a record.
+Accepts common formats: a single record, a response of ``getRecord`` or ``listRecords``, a repository's list, or a file
+that wraps several. For other documents, the result says why they are not a record.
 """
 
 from collections.abc import Iterator, Mapping

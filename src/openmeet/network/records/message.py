@@ -72,7 +72,7 @@ class RecordMessage:
 
 
 class HintKind(StrEnum):
-    """What a stream says has changed about a DID."""
+    """The kind of change of a DID that a stream reports."""
 
     IDENTITY = "identity"
     ACCOUNT = "account"
@@ -81,7 +81,8 @@ class HintKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A stream says that something about a DID has changed. This is trusted only after asking the account's server.
+    """A report of a stream that something about a DID has changed. It is trusted only after querying the account's
+    server.
 
     ``status`` is the stream's claim and only logged. ``rev``: the repository has a verified commit with this rev, and
     something before it was missed, so a read must reach this rev.
@@ -95,7 +96,7 @@ class Hint:
 
     @property
     def routing_key(self) -> str:
-        # Routing keys have two nouns for DIDs; repository hints use that of accounts.
+        # Routing keys use two nouns for DIDs: ``identity`` and ``account``. Repository hints use ``account``.
         return "identity.update" if self.kind is HintKind.IDENTITY else "account.update"
 
     @property

@@ -29,7 +29,7 @@ LINK = "link"
 
 @dataclass(frozen=True, slots=True)
 class OwnEntryNote:
-    """A note in our mark about the locations, or about the join link."""
+    """A note in our mark, about either the locations or the join link."""
 
     read: str
     ours: tuple[str, ...]

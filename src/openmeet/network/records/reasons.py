@@ -1,4 +1,4 @@
-"""Reasons why a record from the network is not applied here."""
+"""Reasons why a record from the network is not applied."""
 
 from groundwork.errors import Reason
 

@@ -1,9 +1,9 @@
-"""State of repositories: hashes of erased records, missed revs, and queries about what is known of a repository.
+"""State of repositories: hashes of erased records, missed revs, and queries about the known records of a repository.
 
 An erased record leaves a keyed hash of its URI with its rev, from which nothing can be recovered. It has one purpose: a
-late or repeated message must not bring back what its author deleted. Each hash is a barrier: a message about this URI
-or from this DID counts only if its rev is greater. The keys are derived from the sealing keys, newest first. New hashes
-use the newest key; lookups try all of them.
+late or repeated message must not bring back a record that its author deleted. A message about this URI or from this DID
+counts only if its rev is greater than the stored one. The keys are derived from the sealing keys, newest first. New
+hashes use the newest key; lookups try all of them.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ def _hash(key: bytes, name: str) -> bytes:
     return hmac.digest(key, name.encode(), hashlib.sha256)
 
 
-# Below every rev: it is unknown how far a read must reach, so any read will do.
+# Below every rev: the rev that a read must reach is unknown, so any read closes the gap.
 ANY_REV = "2222222222222"
 
 NOTE = """
@@ -119,7 +119,7 @@ async def before(reader: Reader, did: Did) -> list[Tid]:
 
 
 async def is_behind(reader: Reader, did: Did) -> bool:
-    """Whether changes of a repository were missed that no read has brought yet."""
+    """Whether changes of a repository were missed that no read has found yet."""
     row = await reader.fetch_one("select missed_rev from repositories where did = :did", did=did)
     return row is not None and row["missed_rev"] != ""
 
@@ -175,7 +175,7 @@ async def understood(reader: Reader, did: str, collections: Sequence[str]) -> di
 
 
 async def referred_to(reader: Reader, dids: Sequence[str]) -> set[str]:
-    """Return those of the DIDs that anything here refers to."""
+    """Return the DIDs among these that a row in this database refers to."""
     rows = await fetch_each(reader, REFERRED_TO, [{"did": did} for did in dids])
     return {row["did"] for row in rows}
 

@@ -20,7 +20,7 @@ from openmeet.network.records.reader import Notes, Unmappable, of_another_type, 
 from openmeet.network.records.reasons import RecordReason
 
 # The longest usable URI: a did:web of a host name (261 characters), the longer collection of events, a record key of
-# 512. The syntax allows 8 kB, but a PostgreSQL index has no room for more than 2.7 kB.
+# 512. The syntax allows 8 kB, but a PostgreSQL index key is limited to 2.7 kB.
 MAX_SUBJECT: Final = 1024
 
 GOING: Final = f"{RSVP}#going"

@@ -25,7 +25,7 @@ PARKED_FOR = 30 * DAY
 PARKED_PER_AUTHOR = 500
 
 
-# The condition is always true. It makes the planner use the index on standing for this count, and for no other query.
+# The condition is always true. It makes the planner use the index on standing for this query only.
 COUNT_BY_STATE = "select standing, count(*) as n from records where standing <> '' group by standing order by standing"
 
 
@@ -99,8 +99,8 @@ FIND_MANY = f"select {COLUMNS} from records where uri in :uris"
 MAKE_SUBJECTS = "insert into record_subjects (uri) select given.uri from each(uri text) as given where 1 = 1 on conflict (uri) do nothing"
 LOCK_SUBJECTS = "select uri from record_subjects where uri in :uris order by uri for update"
 
-# Like ``ANSWERS_OF``, for many people with one DID each. With conditions on standing and collection, a planner with few
-# statistics might start with those and compare every record with every pair.
+# Like ``ANSWERS_OF``, for many people with one DID each. If there were conditions on standing and collection, a planner
+# with few statistics might start with those and compare every record with every pair.
 OF_PAIRS = f"""
     select {", ".join(f"r.{name.strip()}" for name in COLUMNS.split(","))}
       from each(subject_uri text, did text) as given
@@ -197,7 +197,7 @@ NEW_EPOCH = """
 # is then looked up here.
 DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tombstone' and rev < :rev"
 
-# Also URIs without a record here, which were refused or too old.
+# Includes URIs without a record here, because their records were refused or too old.
 URIS_OF: Mapping[Engine, str] = {
     engine: f"""
     select uri from records where did = :did
@@ -331,7 +331,7 @@ async def parked_for(reader: Reader, subject_uris: Sequence[str]) -> list[SeenRe
 
 
 async def answered_among(reader: Reader, uris: Sequence[str]) -> list[str]:
-    """Return those of these event records that effective RSVPs refer to, whatever they were the record of."""
+    """Return the event records among these that effective RSVPs refer to, including former records."""
     return sorted(row["uri"] for row in await fetch_each(reader, ANSWERED, [{"uri": uri} for uri in uris]))
 
 
@@ -341,7 +341,7 @@ async def effective_rsvps(reader: Reader, subject_uri: str) -> list[SeenRecord]:
 
 
 async def subjects_waited_for(reader: Reader, subject_uris: Sequence[str]) -> set[str]:
-    """Return those of these events that have pending RSVPs."""
+    """Return the events among these that have pending RSVPs."""
     if not subject_uris:
         return set()
     rows = await reader.fetch(WAITED_FOR, subject_uris=list(subject_uris))
@@ -403,7 +403,9 @@ async def mark_stale(tx: Transaction, dids: Iterable[str]) -> None:
 
 
 async def set_status(tx: Transaction, did: str, status: str) -> None:
-    """Store an account's status, as stated by its own PDS. The status hides rows but never edits them."""
+    """Store an account's status, as stated by its own PDS. The status hides the account's rows but does not change
+    them.
+    """
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(SET_STATUS, did=did, status=status, now=tx.now)
 

@@ -116,7 +116,7 @@ class _SessionCredentials:
         if status != 401 and error.name not in _WORTH_REFRESHING:
             return False
         if self._session.key is not None and error.name not in _WORTH_REFRESHING:
-            return False  # another refusal (scope, proof) that a fresh token would not change
+            return False  # another kind of refusal (scope, proof), which a fresh token would not change
         access = refused.get("authorization", "").partition(" ")[2]
         if access == self._session.access and self._is_young():
             return False

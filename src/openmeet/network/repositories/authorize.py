@@ -2,10 +2,10 @@
 
 Source: atproto OAuth profile; RFC 9126, 7636, 9449, 9207. Identity comes first: the typed name is resolved to a DID,
 its document names the PDS, and the PDS names its authorization server. The callback uses no parameter before it has
-checked the state: it must be known, unused and from this browser, and the issuer must be the server that was asked
-(mix-up attack). Then the code is exchanged. The account that the server names must be the expected one or, if only a
-server was named, one whose document points to this server. Pending requests are sealed, expire after ten minutes and
-work only once.
+checked the state: the state must be known, unused and from this browser, and the issuer must be the server that the
+request was sent to (mix-up attack). Then the code is exchanged. The account that the server names must be the expected
+one or, if only a server was named, one whose document points to this server. Pending requests are sealed, expire after
+ten minutes and work only once.
 """
 
 import secrets
@@ -74,7 +74,7 @@ class CallbackProblem(StrEnum):
     UNKNOWN = "unknown"  # no such state, or it was already used
     EXPIRED = "expired"
     OTHER_BROWSER = "other_browser"
-    MIXED_UP = "mixed_up"  # the issuer is not the server that was asked
+    MIXED_UP = "mixed_up"  # the issuer is not the server that the request was sent to
     DENIED = "denied"
     SERVER_REFUSED = "server_refused"
     OTHER_ACCOUNT = "other_account"
@@ -123,8 +123,8 @@ class CallbackParameters:
 class AuthorizedAccount:
     """A proven account: its verified handle (or ``""``), its PDS, and the session to store.
 
-    ``session``: None if the stored session is alive and has more permissions. ``asked_login``: the server was told to
-    ask for the password, and claims to support that.
+    ``session``: None if the stored session is valid and has more permissions. ``asked_login``: the request told the
+    server to prompt for the password, and the server claims to support that.
     """
 
     did: Did
@@ -215,8 +215,8 @@ async def finish(db: Database, network: NetworkClients, back: CallbackParameters
     """
     pending = await _take(db, network, back)
     if back.issuer != pending.issuer:
-        # Nothing in this response is used: another server may be after the code that was meant for the one we asked
-        # (RFC 9207).
+        # Nothing in this response is used: another server may try to obtain the code that was meant for the server of
+        # the request (RFC 9207).
         log.warning("authorization.mixed_up", expected=pending.issuer)
         raise _callback_refused(CallbackProblem.MIXED_UP, pending, RepositoryReason.OTHER_SERVER_ANSWERED)
     if back.error == "access_denied":

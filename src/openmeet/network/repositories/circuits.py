@@ -25,7 +25,7 @@ KEEP = """
 
 CLOSE = "delete from circuit_breakers where service = :service"
 
-# No call has been wanted since.
+# No program has called the server since.
 FORGET_OLD = "delete from circuit_breakers where open_until < :before"
 
 
@@ -80,5 +80,5 @@ def counts(circuits: Sequence[Circuit], now: Instant) -> dict[CircuitState, int]
 
 
 async def forget_old(tx: Transaction) -> int:
-    """Delete breakers that nobody has needed for a week; return their number."""
+    """Delete breakers whose servers were not called for a week; return their number."""
     return await tx.execute(FORGET_OLD, before=tx.now - 7 * DAY)

@@ -82,8 +82,8 @@ class NetworkClients:
 
     ``app``: our identity at authorization servers; None if OAuth sign-in is not possible. ``cache`` is opened for the
     tenant, and sealed values can be opened only for that tenant. ``refreshing``: tasks that must finish before the
-    program ends, because a token has been used and its successor is not stored yet. ``workers`` parse what strangers'
-    servers send. ``pds_keys``: shared secrets with our own PDSes, by address.
+    program ends, because a token has been used and its successor is not stored yet. ``workers`` parse the responses of
+    other servers. ``pds_keys``: shared secrets with our own PDSes, by address.
     """
 
     http: HttpClient
@@ -110,8 +110,8 @@ class NetworkClients:
         return OAuthCalls(self.http, self.clock, self.nonces, self.circuits)
 
     def visitor_headers(self, pds: str, address: str) -> Mapping[str, str]:
-        """Headers of a sign-in for a visitor. Our own PDS is told the visitor's address; other servers are told that we
-        act for somebody.
+        """Headers of a sign-in for a visitor. They give the visitor's address to our own PDS, and tell other servers
+        that we act for somebody.
         """
         key = self.pds_keys.get(pds.rstrip("/"))
         return FOR_SOMEBODY if key is None or not address else signed_address_header(key, address)

@@ -87,5 +87,5 @@ async def handle_for(network: NetworkClients, keeper: Keeper, state: ConsentStat
             return handle
         raise
     except InvalidInput:
-        return handle  # servers answer "InvalidRequest: Unable to resolve handle" for a free name
+        return handle  # servers respond "InvalidRequest: Unable to resolve handle" for a free name
     raise Refused(RepositoryReason.HANDLE_OF_ANOTHER, handle=handle)

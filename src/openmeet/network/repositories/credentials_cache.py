@@ -1,8 +1,8 @@
 """Cache of people's credentials, for at most an hour: ``{tenant}:bluesky:credentials:{user.id}``.
 
 Entries are sealed like the row that they copy, so anyone who reads the cache (a Redis without a password) gets only
-ciphertext. An entry is valid only for the version that the row has, so sign-out, a refresh elsewhere and a lost cache
-all fall back to the database.
+ciphertext. An entry is valid only for the current version of the row. After a sign-out, a refresh by another process or
+a loss of the cache, the row in the database is read.
 """
 
 import msgspec

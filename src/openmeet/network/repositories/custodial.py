@@ -2,7 +2,7 @@
 11).
 
 The parameters of the request (handle, address, password, recovery key) are stored first. If a response is lost, the
-same request is sent again. If the handle is taken by then, signing in with the stored password tells whether we created
+same request is sent again. If the handle is taken by then, signing in with the stored password shows whether we created
 the account.
 """
 

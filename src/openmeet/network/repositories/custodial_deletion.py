@@ -1,7 +1,7 @@
 """Delete custodial accounts on their PDS, for people and groups that were deleted here.
 
-This is a separate job, so that an unavailable PDS delays nothing else. It fails, and is listed for the operator, when
-the PDS was unavailable for about ten days.
+This is a separate job, so that an unavailable PDS does not delay the rest of the deletion. If the PDS is unavailable
+for about ten days, the job fails and is listed for the operator.
 """
 
 from typing import Final
@@ -63,7 +63,7 @@ async def _find_abandoned_account(db: Database, client: XrpcClient, keeper: Keep
     """Return the account with this handle if we requested it for somebody who has since been deleted here, or who chose
     another handle before it was created. Raises Unavailable while the server may still be creating it.
 
-    The account's e-mail address tells who it was created for (``custodial.make_account``), because the handle may
+    The account's e-mail address shows for whom it was created (``custodial.make_account``), because the handle may
     belong to somebody else by now.
     """
     handle = job.subject

@@ -25,7 +25,7 @@ ROTATED_AFTER = 90 * DAY
 
 LIST = "select key_id, sealed, created_at from oauth_client_keys order by created_at desc, key_id"
 INSERT = "insert into oauth_client_keys (key_id, sealed, created_at) values (:key_id, :sealed, :now)"
-# A pending sign-in uses a key too, but it ends within minutes, which the day covers.
+# A pending sign-in uses a key too, but it ends within minutes, well before a day has passed.
 FORGET_UNUSED = """
     delete from oauth_client_keys
      where created_at < :before

@@ -113,10 +113,10 @@ async def download_repository(network: NetworkClients, did: Did, collections: Co
 
 
 async def account_status(network: NetworkClients, did: Did, pds: str) -> AccountStatus:
-    """Return what the PDS named in the DID document says now. An unknown repository counts as deleted.
+    """Return the account's status according to the PDS in its DID document. An unknown repository counts as deleted.
 
     Raises RemoteFailed and RemoteSlow. A 404 without the protocol's error name comes from a proxy or a wrong host and
-    tells nothing about the account.
+    says nothing about the account.
     """
     client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
     try:
@@ -155,8 +155,8 @@ async def profile_name(network: NetworkClients, did: Did, pds: str) -> str | Non
 
 
 def not_served(refused: Refused) -> Failure:
-    """Whether the error means that the repository is not served because the account is inactive, which tells nothing
-    about its content.
+    """Whether the error means that the repository is not served because the account is inactive. Such an error says
+    nothing about the repository's content.
     """
     return NotFound(refused.why, name=refused.name) if refused.name in _INACTIVE else refused
 

@@ -73,7 +73,7 @@ async def _refresh(db: Database, network: NetworkClients, did: str) -> bool:
     try:
         await sessions.refresh(db, network, did)
     except NotSignedIn:
-        return False  # it has ended, and its row now says so
+        return False  # it has ended, and its row is marked as ended
     except Failure as failure:
         log.warning("session.not_refreshed", did=did, why=failure.why)
         return False

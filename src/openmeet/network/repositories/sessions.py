@@ -2,9 +2,10 @@
 
 A refresh token works only once. A worker that wants to use it first takes the row's lease, in a short separate
 transaction, and stores the result by compare-and-set on the row's version; all others wait and find the new tokens
-there. A refresh that was sent is stored even if the request that wanted it is gone. If a process dies between the
-server's response and the store, the session's token is used up: its lease ends, the next worker tries the old token,
-and if the server does not allow a second use, the person has to sign in again. Nothing else is lost.
+there. The result of a refresh that was sent is stored even if the request that caused it was cancelled. If a process
+crashes between the server's response and the store, the session's token is used up: its lease ends, the next worker
+tries the old token, and if the server does not allow a second use, the person has to sign in again. Nothing else is
+lost.
 
 An ended session is marked as such. A custodial account signs in again on its own; everybody else is asked to
 (``NotSignedIn``). An unreachable server does not end a session.
@@ -47,7 +48,7 @@ LEASE_SECONDS = 60
 # A worker that finds the lease taken waits this long for the holder's tokens, checking at this interval.
 _WAIT_SECONDS = 25.0
 _LOOK_SECONDS = 0.05
-# Nothing slow happens between lease and request. A process that was suspended in between must no longer send.
+# Nothing slow happens between lease and request. A process that was suspended in between must not send any more.
 _SEND_WITHIN_SECONDS = 30.0
 
 
@@ -114,7 +115,8 @@ async def renew(db: Database, network: NetworkClients, identity: Identity, sessi
 
 def _forget_task(network: NetworkClients, done: "asyncio.Task[PdsSession]") -> None:
     network.refreshing.discard(done)
-    # If nobody waits any longer, nobody retrieves the exception, and the event loop would report it as an error.
+    # If no caller awaits the task any more, nobody retrieves the exception, and the event loop would report it as an
+    # error.
     if not done.cancelled():
         done.exception()
 

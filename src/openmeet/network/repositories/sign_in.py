@@ -26,7 +26,7 @@ from openmeet.network.repositories.session_sealing import new_password_session
 from openmeet.outbox.kinds import JobKind
 
 # Find or create the user of a proven DID: (transaction, DID, handle, PDS). Bound by ``programs/``, because account
-# merge knows all domain tables.
+# merge depends on all domain tables.
 Arrive = Callable[[Transaction, Did, str, str], Awaitable[UserId]]
 
 
@@ -55,7 +55,7 @@ async def sign_in_with_password(
     """Open a repository session for a handle or DID; return its user, who is created if necessary. ``client_address``:
     the visitor's address.
 
-    A live OAuth session at the same server stays, and the password then only identifies the person: scopes granted
+    A valid OAuth session at the same server stays, and the password then only identifies the person: scopes granted
     there are never exchanged for full access without asking. Enqueues a read of their calendar (``JobKind.BACKFILL``).
     Raises InvalidInput (not a handle), NotFound (unknown handle), NotSignedIn (wrong password, or a code is needed),
     TooMany, RemoteFailed and RemoteSlow.
@@ -121,7 +121,7 @@ def read_name(typed: str) -> Named:
 
 
 def text_of(named: Named) -> str:
-    """Return what somebody would type to name this account."""
+    """Return the name that a person would type for this account."""
     return named.origin if isinstance(named, ServerOrigin) else str(named)
 
 

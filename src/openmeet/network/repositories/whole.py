@@ -14,7 +14,7 @@ from groundwork.workers.limits import MEBIBYTE, JobLimits
 
 _READ_AT_ONCE: Final = 256 * 1024
 
-# Processor time: an estimate with room for slow machines.
+# Processor time: an estimate with a margin for slow machines.
 _CPU_SECONDS: Final = 30.0
 _CPU_SECONDS_PER_BYTE: Final = 1e-6
 _WALL_SECONDS_PER_CPU_SECOND: Final = 5.0
