@@ -1,8 +1,8 @@
 """Find straight apostrophes in text that people read: pages, e-mails, and sentences in the code that pages show.
 
-An apostrophe stands within a word (``group's``, ``isn't``) or after a plural (``authors'``) that no quotation mark
-opened, which distinguishes it from SQL string literals. Text for programs is not checked: errors of the protocol and of
-OAuth, whose descriptions are ASCII (RFC 6749, section 5.2), and output to a terminal.
+An apostrophe is within a word (``group's``, ``isn't``) or after a plural (``authors'``) that no quotation mark opened,
+which distinguishes it from SQL string literals. Text for programs is not checked: errors of the protocol and of OAuth,
+whose descriptions are ASCII (RFC 6749, section 5.2), and output to a terminal.
 """
 
 import ast
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-# Packages whose strings appear on pages and in e-mails. In all other packages, only the templates do.
+# Packages whose strings appear on pages and in e-mails. In all other packages, only the templates are checked.
 ROOMS = ("src/openmeet/", "src/aurora_locus/account_pages/", "src/aurora_locus/administration/pages/")
 # Migrations are not changed any more.
 BUT = ("src/openmeet/migrations/",)

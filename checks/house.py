@@ -1,4 +1,4 @@
-"""House rules that no linter knows: file sizes, names, imports inside functions, and text that must not be in the
+"""House rules that no linter checks: file sizes, names, imports inside functions, and text that must not be in the
 repository.
 """
 

@@ -55,7 +55,7 @@ def read(file: Path) -> Inventory:
 
 
 def missing(before: Inventory, after: Inventory) -> list[str]:
-    """Entries of the earlier run that the later one lacks. A function may replace parametrized cases with the same
+    """Entries of the earlier run that the later one lacks. Parametrized cases of a function may be replaced by the same
     number of subtests.
     """
     had, has = _per_function(before.cases), _per_function(after.cases)

@@ -2,7 +2,7 @@
 is enough, and is deleted afterwards.
 
 Its data does not have to survive a crash, so the server never waits for a disk. On a normal server, creating the tables
-for a test means more than a hundred such waits, and dropping a database writes all of its data.
+for a test waits for the disk more than a hundred times, and dropping a database writes all of its data.
 """
 
 import contextlib

@@ -1,8 +1,9 @@
-"""Preparation for the tests: find out what this machine has, install what can be installed, and report what is missing.
+"""Preparation for the tests: detect what is installed on this machine, install missing programs, and report those that
+could not be installed.
 
 Debian's ``chromium`` (in CI also two web servers and promtool) is installed with apt if it is missing and we are root.
 Nothing else is installed outside the project's folders. If something cannot be installed, that is an error with
-``CI=true`` where the Makefile requires it, and a message everywhere else.
+``CI=true`` where the Makefile requires it. Otherwise a message is printed.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Generate the tables in ``docs/privacy.md`` below its marker from ``openmeet.domain.personal_data``.
 
-``python -m checks.privacy`` writes them; ``--check`` tells whether they are up to date.
+``python -m checks.privacy`` writes them; ``--check`` checks whether they are up to date.
 """
 
 import sys

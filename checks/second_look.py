@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# If more tests than this fail, it is no accident, and none is run again.
+# If more tests than this fail, the failures are not accidental, and no test is run again.
 MOST = 6
-# These tests search for rare failures, so a failure that goes away is exactly what they are for.
+# These tests search for rare failures, so a failure that does not occur again is still a real one.
 SEARCHING = ("tests/simulation/", "tests/soak/")
 FOLDER = Path("var/unsteady")
 # A test may take fifteen minutes (pyproject.toml), and the process may hang after that.
@@ -37,7 +37,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Unsteady:
-    """A test that failed next to others and passed alone. ``text``: how it failed."""
+    """A test that failed when run with others and passed alone. ``text``: how it failed."""
 
     test: str
     text: str

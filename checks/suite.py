@@ -38,8 +38,8 @@ ROOM_BYTES = 4 << 30
 DURATIONS = Path("checks/durations.json")
 # The tests of a file that takes longer are distributed over the workers.
 SPREAD_SECONDS = 45.0
-# A worker reports each test, and a test may take fifteen minutes (pyproject.toml). A worker that is silent for longer
-# is stuck.
+# A worker reports each test, and a test may take fifteen minutes (pyproject.toml). A worker that reports nothing for
+# longer is stuck.
 SILENT_SECONDS = 1000.0
 # Estimates for files without a recorded duration: files in these folders take minutes, others seconds.
 LONG = ("tests/simulation/", "tests/attack/", "tests/interop/", "tests/system/")
@@ -163,7 +163,7 @@ class Suite:
         self._began = time.monotonic()
 
     def work(self, number: int) -> None:
-        """Run one worker to its end."""
+        """Run one worker until it ends."""
         here, there = socket.socketpair()
         log = self._folder / f"worker-{number}.log"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "checks.suite_worker", f"--suite-fd={there.fileno()}"]
@@ -192,8 +192,8 @@ class Suite:
                 print(f"\nWORKER {number} ended with {status}, running {running}\n{text}", flush=True)
 
     def _converse(self, stream: Any, last: "_LastMessage") -> tuple[str | None, bool]:
-        """Answer a worker until it closes the connection. Returns what it was running then (None if it came to its
-        end), and whether it reported a failure.
+        """Serve a worker until it closes the connection. Returns the test that it was running then (None if it ended
+        normally), and whether it reported a failure.
         """
         running: str | None = "nothing yet"
         has_failed = False
@@ -233,7 +233,8 @@ class _LastMessage:
 
 def _watch(process: "subprocess.Popen[bytes]", here: socket.socket, last: _LastMessage) -> None:
     """Kill a worker that hangs, after it has written its stacks. Once it has exited, close the socket: a process that
-    the worker forked may live on and hold the other end, so waiting for the end of the stream could take for ever.
+    the worker forked may still run and keep the other end open, so that waiting for the end of the stream might never
+    return.
     """
     while process.poll() is None:
         if time.monotonic() - last.at > SILENT_SECONDS:
@@ -249,8 +250,8 @@ def _watch(process: "subprocess.Popen[bytes]", here: socket.socket, last: _LastM
 
 
 def main() -> int:
-    """Run the suite. The exit status is 0 if every test of every file passed or was skipped and every worker came to
-    its end.
+    """Run the suite. The exit status is 0 if every test of every file passed or was skipped and every worker ended
+    normally.
     """
     parser = argparse.ArgumentParser(prog="python -m checks.suite", description=__doc__)
     parser.add_argument("paths", nargs="*", default=["tests"], help="folders and files; all tests without any")
@@ -305,8 +306,8 @@ def has_grown_by_a_fifth(recorded: Record, ran: Record) -> bool:
 def measured_pace() -> float:
     """Processor time in seconds for a fixed piece of work, as the minimum of several tries.
 
-    Processor time depends less than wall time on what else a machine is doing, so it says more about the tests. But
-    machines also differ in it.
+    Processor time depends less than wall time on other programs that run on the machine, so it describes the tests
+    better. But it also differs between machines.
     """
     tries = []
     for _ in range(5):
@@ -330,8 +331,8 @@ def read_record() -> Record:
 
 
 def write_record(before: Record, ran: Record) -> None:
-    """Write the durations of this run, and keep those of other files that still exist. Folders can be recorded one
-    after the other.
+    """Write the durations of this run, and keep those of other files that still exist, so that folders can be recorded
+    one after the other.
     """
     pace = before.pace or ran.pace
     # Converted to the pace of the machine that recorded the others.

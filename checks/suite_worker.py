@@ -1,6 +1,7 @@
-"""Worker of the suite, as a pytest plugin: it runs the files that ``checks/suite.py`` hands out and reports each test.
+"""Worker of the suite, as a pytest plugin: it runs the files that ``checks/suite.py`` assigns to it and reports each
+test.
 
-They communicate over a socket, with one JSON value per line. ``{}`` asks for work; the response is a list of parts
+They communicate over a socket, with one JSON value per line. ``{}`` requests work; the response is a list of parts
 (file, first test, every how many), which is empty if nothing is left. ``{"running": test}`` and ``{"report": …}`` have
 no response.
 """
@@ -15,7 +16,8 @@ import pytest
 
 
 class _More(pytest.Item):
-    """Placeholder for the next test before that is collected. It makes pytest keep session fixtures until the end."""
+    """Placeholder for the next test before that test is collected. It makes pytest keep session fixtures until the end.
+    """
 
     def runtest(self) -> None:
         raise AssertionError("it is never run")
@@ -30,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Worker:
-    """Collects lazily: all files are known from the start, but each is imported only when it is its turn."""
+    """Collects lazily: all files are known from the start, but each is imported only just before it runs."""
 
     def __init__(self, descriptor: int) -> None:
         self._stream = socket.socket(fileno=descriptor).makefile("rw", encoding="utf-8")

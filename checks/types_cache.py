@@ -1,8 +1,8 @@
 """Delete mypy's cache when a package was installed or removed.
 
 Mypy caches a missing package as one of unknown type, and does not notice when it is installed: a namespace package has
-no file whose time could tell. So the cache is stored together with the list of packages that were installed when it was
-made.
+no file whose modification time would change. The cache is therefore stored together with the list of packages that were
+installed when it was made.
 """
 
 import hashlib

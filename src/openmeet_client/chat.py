@@ -295,8 +295,8 @@ class ChatModerating:
     async def sanction(
         self, room: str, person: str, kind: str, reason: str, *, until: str | None = None
     ) -> ChatSanction:
-        """Mute or ban a person (``kind``: ``mute`` or ``ban``) until the instant ``until`` or, without it, until the
-        sanction is lifted.
+        """Mute or ban a person (``kind``: ``mute`` or ``ban``) until the instant ``until``. Without ``until``, the
+        sanction lasts until it is lifted.
         """
         body = {"kind": kind, "reason": reason, "until": until}
         return await self._transport.change("PUT", _sanctions(room, person), ChatSanction, body)

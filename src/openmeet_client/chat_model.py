@@ -90,7 +90,9 @@ class ChatRoomPage(msgspec.Struct, rename="camel"):
 
 
 class SubjectRooms(msgspec.Struct, rename="camel"):
-    """Rooms of an event, series or group. ``access``: what the caller could do in a room that has not been opened yet."""
+    """Rooms of an event, series or group. ``access``: the access that the caller would have to a room that has not been
+    opened yet.
+    """
 
     rooms: list[ChatRoom]
     access: Access
@@ -251,7 +253,7 @@ class ChatObjection(msgspec.Struct, rename="camel"):
 
 
 class ChatAct(msgspec.Struct, rename="camel"):
-    """An action of a moderator. ``person_id``: whom it affects. ``acted_by``: None if the program did it."""
+    """An action of a moderator. ``person_id``: the person concerned. ``acted_by``: None if the program did it."""
 
     id: str
     act: str
@@ -279,8 +281,8 @@ class ChatExportLine(msgspec.Struct, rename="camel"):
 
 
 class ChatModeration(msgspec.Struct, rename="camel"):
-    """What waits for a decision of a room's hosts, and a page of their actions, newest first. ``held``: ids of held
-    messages.
+    """Reports, objections and held messages that wait for a decision of a room's hosts, and a page of the hosts'
+    actions, newest first. ``held``: ids of held messages.
     """
 
     acts: list[ChatAct]

@@ -28,7 +28,9 @@ class RoomMirror(msgspec.Struct, rename="camel"):
 
 
 class MatrixGuest(msgspec.Struct, rename="camel"):
-    """A guest without an account here. ``membership``: as the homeserver reports it; empty until it has been asked."""
+    """A guest without an account here. ``membership``: as the homeserver reports it; empty until the homeserver was
+    queried.
+    """
 
     address: str
     state: GuestState

@@ -66,7 +66,9 @@ UNTOUCHED: Final = Switches(frozenset(flag for flag, is_on in DEFAULTS.items() i
 
 @dataclass(frozen=True, slots=True)
 class FlagChange:
-    """One change of a flag. ``changed_by``: the name of the person who changed it, in the program where they did."""
+    """One change of a flag. ``changed_by``: the name of the person in the program that they used (page, API or
+    command).
+    """
 
     id: str
     flag: Flag
@@ -97,7 +99,7 @@ NOTE = """
     values (:id, :name, :is_on, :changed_by, :why, :now)
 """
 
-# Newest first. Flags that this version does not know are left out.
+# Newest first. Flags that this version does not have are left out.
 CHANGES = """
     select id, name, is_on, changed_by, why, changed_at from feature_flag_changes
      where name in :names and (changed_at, id) < (:changed_at, :id) order by changed_at desc, id desc limit :limit
@@ -105,7 +107,7 @@ CHANGES = """
 
 
 async def switches(reader: Reader) -> Switches:
-    """The state of every flag. Rows of flags that this version does not know are ignored."""
+    """The state of every flag. Rows of flags that this version does not have are ignored."""
     states = dict(DEFAULTS)
     for row in await reader.fetch(SWITCHED):
         if row["name"] in _NAMES:

@@ -359,7 +359,7 @@ class MatrixUser:
     async def download(self, uri: str, max_bytes: int) -> bytes:
         """Download the file at an ``mxc://`` address. Raises AnswerTooLarge."""
         query = {**self._acting, "timeout_ms": "30000"}
-        # Downloads have their own rate limit, so that strangers who send many files cannot block our other calls.
+        # Downloads have their own rate limit, so that people who send many files cannot block our other calls.
         return await self.homeserver.download(uri, query=query, user=f"{self.localpart} files", max_bytes=max_bytes)
 
     @property
@@ -437,7 +437,7 @@ def _asked_seconds(answer: HttpResponse, said: Mapping[str, Any]) -> float:
 async def _object_of(answer: HttpResponse) -> JsonObject:
     """Return the JSON object of a response; a list is wrapped as ``items``.
 
-    Duplicate keys and lone surrogates are accepted here: with strict parsing, one malformed event from a stranger would
+    Duplicate keys and lone surrogates are accepted here: with strict parsing, one malformed event from any sender would
     hide all the others in the response. ``content`` validates each event.
     """
     large = len(answer.body) > _LARGE_BYTES

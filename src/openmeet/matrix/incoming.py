@@ -34,8 +34,8 @@ from openmeet.outbox.kinds import JobKind
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """The sender of an event: a user with a linked account, or a stranger, who may be a guest. ``at``: when the event
-    was sent, for rate limits.
+    """The sender of an event: a user with a linked account, or an unknown Matrix account, which may be a guest. ``at``:
+    when the event was sent, for rate limits.
     """
 
     address: str
@@ -131,8 +131,8 @@ def _public_reason(failure: Failure) -> Explanation | None:
 
 
 async def _spend(bridge: Bridge, who: _Sender, room: Room, own: Sequence[Limit], in_room: Limit) -> None:
-    """Charge a message or change to the rate limits. Only guests have a limit per room: members would lose what they
-    typed.
+    """Charge a message or change to the rate limits. Only guests have a limit per room: if members had one, they would
+    lose the text that they typed.
 
     Raises TooMany.
     """

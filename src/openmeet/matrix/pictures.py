@@ -1,8 +1,8 @@
 """Upload the pictures of messages to the homeserver, and fetch those of Matrix messages.
 
-Pictures are sent from public rooms only: a homeserver serves a file to any of its accounts that knows the address,
-whether or not they are in the room. Fetched pictures are treated like uploads: limited in size, decoded in a worker
-process, and re-encoded. Anything that is not a valid picture stays a line of text.
+Pictures are sent from public rooms only: a homeserver serves a file to every account of the server that knows the
+address, whether or not the account is in the room. Fetched pictures are treated like uploads: limited in size, decoded
+in a worker process, and re-encoded. Anything that is not a valid picture stays a line of text.
 """
 
 from dataclasses import replace

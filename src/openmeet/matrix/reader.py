@@ -2,8 +2,8 @@
 transaction.
 
 Only one process of a community reads at a time, elected by a lease on the cursor's row. Each event is applied once, by
-its id. If the sender has no right here to do what the event did, a job reverts it on Matrix. Events that cannot be
-parsed are skipped.
+its id. If the sender does not have the right to make this change here, a job reverts the change on Matrix. Events that
+cannot be parsed are skipped.
 """
 
 import asyncio

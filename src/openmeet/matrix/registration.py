@@ -24,8 +24,9 @@ _SPECIAL: Final = str.maketrans({".": r"\.", "[": r"\[", "]": r"\]"})
 def registration(server_name: str, token: str, homeserver_token: str) -> bytes:
     """Return the file that the homeserver reads when it starts. It is JSON, which is also valid YAML.
 
-    ``url`` is null: the homeserver pushes nothing, because we read with /sync. The namespaces are exclusive, so that
-    nobody else can register a name in them. They end in the server's name, so that no user of another server matches.
+    ``url`` is null: the homeserver does not push events to us, because we read with /sync. The namespaces are
+    exclusive, so that nobody else can register a name in them. They end in the server's name, so that no user of
+    another server matches.
     """
     ours = server_name.translate(_SPECIAL)
     value = {

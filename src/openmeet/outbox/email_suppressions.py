@@ -26,7 +26,7 @@ _KEY_BYTES: Final = 32
 _KEY_NAME: Final = "addresses"
 _KEY_PURPOSE: Final = f"openmeet/address_keys/{_KEY_NAME}"
 _LINK_PURPOSE: Final = "openmeet/opt_out_link"
-# Maximum length of the token for the longest accepted address (254 bytes), with room to spare.
+# Maximum length of the token for the longest accepted address (254 bytes), with a margin.
 _MOST_TOKEN_CHARACTERS: Final = 512
 SEALED_KEY: Final = Sealed("address_keys", "name", "sealed", lambda _name: _KEY_PURPOSE)
 

@@ -1,7 +1,7 @@
 """E-mail jobs: one job per recipient, kind and subject, sent at most once per revision.
 
 The job names the e-mail but does not contain its text. A composer reads the current state when the job is handled, and
-may find that there is nothing left to say. The Message-ID is derived from the job, so that mail programs recognise an
+may find that no e-mail is needed any more. The Message-ID is derived from the job, so that mail programs recognise an
 e-mail that had to be sent twice (invariant 10).
 """
 
@@ -23,7 +23,7 @@ from openmeet.outbox.kinds import JobKind
 
 # Reason code of a job whose e-mail a mail server refused for good, usually because the address does not exist.
 _REFUSED: Final = "MailRefused"
-# Reason code of a job whose mail server accepted the message but did not reply.
+# Reason code of a job whose message was sent, but the mail server did not confirm it.
 ANSWER_LOST = "AnswerLost"
 
 
@@ -49,7 +49,8 @@ class DueEmail:
 class OutgoingEmail:
     """A composed e-mail: address, subject, plain text, HTML, unsubscribe link and calendar file.
 
-    ``thread``: the id of what the e-mail is about. Mail programs show e-mails with the same ``thread`` together.
+    ``thread``: the id of the event or other item that the e-mail is about. Mail programs group e-mails with the same
+    ``thread``.
     """
 
     to: str
@@ -66,7 +67,7 @@ class OutgoingEmail:
         return hashlib.sha256(f"thread\n{self.thread}".encode()).hexdigest()[:40] if self.thread else ""
 
 
-# Composes an e-mail from the database. Returns None if there is nothing left to say (the code expired, the event was
+# Composes an e-mail from the database. Returns None if no e-mail is needed any more (the code expired, the event was
 # deleted).
 Composer = Callable[[Database, DueEmail], Awaitable[OutgoingEmail | None]]
 Sender = Callable[[OutgoingEmail, str], Awaitable[None]]

@@ -145,12 +145,12 @@ async def watch_key(tx: Transaction, uri: str, *, is_gone: bool) -> None:
 
 
 async def check_now(tx: Transaction, uri: str) -> None:
-    """Check an abandoned key now, because a late write took effect there."""
+    """Check an abandoned key now, because a late write took effect under it."""
     await _enqueue_check(tx, uri, tx.now)
 
 
 async def recheck(tx: Transaction, uri: str, unanswered: InFlightWrites) -> None:
-    """Check a key without a record again, at growing intervals. The last check is when no write can take effect any
+    """Check a key without a record again, at growing intervals. The last check runs when no write can take effect any
     more.
     """
     waited = tx.now - unanswered.last_sent_at
@@ -159,7 +159,7 @@ async def recheck(tx: Transaction, uri: str, unanswered: InFlightWrites) -> None
 
 
 async def _enqueue_check(tx: Transaction, uri: str, due_at: Instant) -> None:
-    """Enqueue another check, whatever was enqueued before. Two concurrent callers enqueue one job, due at either
+    """Enqueue another check, even if one is enqueued already. Two concurrent callers enqueue one job, due at either
     caller's time.
     """
     before = await jobs.find(tx, JobKind.LATE_CREATE, uri)

@@ -60,7 +60,7 @@ COMPLETE_BY_LATE_ECHO = """
 TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
 
 # Somebody else deleted the record, so there is no base any more. Unsent edits are kept, together with the content that
-# the subject had, because the record may come back and be edited further before that.
+# the subject had, because the record may come back, and it may be edited here before that.
 DELETED_ELSEWHERE = f"""
     update publications
        set earlier_cids = '', state = case when cast(:is_due_again as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
@@ -157,7 +157,8 @@ class UnsentEdits:
 async def complete_by_echo(
     tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes, is_deleted_since: bool = False
 ) -> bool:
-    """Mark a write as published because the firehose delivered our bytes under our key, whatever the response was.
+    """Mark a write as published because the firehose delivered our bytes under our key, regardless of the response to
+    the write.
 
     ``is_deleted_since``: the record is known to have been deleted after that. Then only the write that is currently
     fixed can be completed.

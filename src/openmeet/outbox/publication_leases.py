@@ -1,9 +1,9 @@
 """The publisher's statements on publications: lease a row, store what will be sent, store the response.
 
-Every statement checks the lease number, so that a handler whose lease ended changes nothing, and the states from which
-``GRAPH`` allows the move. Record key, CID and bytes are stored *before* anything is sent. If something that the
-decision depends on changes while it is carried out, ``needs_recheck`` is set, and the row becomes due again when it is
-completed.
+Every statement checks the lease number, so that a handler whose lease ended changes nothing. It also checks that
+``GRAPH`` allows the move from the row's state. Record key, CID and bytes are stored *before* anything is sent. If
+something that the decision depends on changes while it is carried out, ``needs_recheck`` is set, and the row becomes
+due again when it is completed.
 """
 
 from collections.abc import Sequence
@@ -139,8 +139,8 @@ COMPLETE_WITHOUT_WRITE = f"""
 
 ATTACH_CURRENT = f"update publications set did = :did, uri = :uri where {_HELD} and state = 'sending' and uri is null"
 
-# Applies to this version only; a later one has another CID. But the same bytes may be written again, so every statement
-# that ends a publication clears it.
+# Applies to this version only; a later version has another CID. But the same bytes may be written again, so every
+# statement that ends a publication clears this column.
 STORE_BEFORE_DELETING = f"update publications set deleting_cid = base_cid where {_HELD}"
 FORGET_DELETE = f"update publications set deleting_cid = null where {_HELD}"
 
@@ -283,7 +283,9 @@ async def attach_current(tx: Transaction, leased: LeasedPublication, *, did: str
 
 
 async def start_retracting(tx: Transaction, leased: LeasedPublication) -> bool:
-    """Set the state to RETRACTING before the record is deleted, so that another worker can continue if this one dies."""
+    """Set the state to RETRACTING before the record is deleted, so that another worker can continue if this one
+    crashes.
+    """
     return (
         await tx.execute(
             START_RETRACTING, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease, now=tx.now
@@ -383,8 +385,8 @@ _NOT_EXCLUDED = """not exists (
            and (i.did = publications.did
                 or (publications.did is null and i.user_id = publications.user_id and i.is_default = 1)))"""
 
-# Retractions come first. The condition is repeated outside the subselect; groundwork/outbox/dispatcher.py says why. Two
-# rows cannot send the same record, because there is one row per record.
+# Retractions come first. The condition is repeated outside the subselect; groundwork/outbox/dispatcher.py explains why.
+# Two rows cannot send the same record, because there is one row per record.
 LEASE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,

@@ -232,8 +232,8 @@ async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence
     await enqueue_retractions(tx, kind=kind, subjects=retracted, records={})
 
 
-# A write in flight may still arrive, or come back as an echo or with somebody's edit. The mark makes the publisher
-# check the row again in that case. Rows with the mark are never sent.
+# A write in flight may still arrive, or come back as an echo or with somebody's edit. In that case, the mark
+# (``is_withdrawn``) makes the publisher check the row again. Rows with the mark are never sent.
 _WITHDRAW = """
     update publications
        set is_withdrawn = 1, changed_at = :now,

@@ -50,8 +50,8 @@ class PublicationStatus:
 
     @property
     def _is_kept_here(self) -> bool:
-        """Whether the publisher decided that the record stays here, because its host or author wants it off the network
-        or a moderator is reviewing it.
+        """Whether the publisher decided that the record stays here, because its host or author does not want it
+        published or a moderator is reviewing it.
         """
         return self.state is PublicationState.WITHHELD and self.reason is not None and self.reason.code not in _PENDING
 

@@ -2,8 +2,8 @@
 states.
 
 Domain code calls ``enqueue`` in the transaction of the edit; pages read ``publication_status``. ``publication_leases``
-stores what was sent, when and under which key; ``publication_echoes`` what the network reports. A row is out of date if
-its revision is greater than the one that was sent. Times only say when to try next.
+stores what was sent, when and under which key; ``publication_echoes`` stores what the network reports. A row is out of
+date if its revision is greater than the one that was sent. Times only determine when to try next.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class PublicationState(StrEnum):
     # we may not write there until its person signs in again, grants access or reactivates the account
     BLOCKED = "blocked"
     REFUSED = "refused"  # invalid or too large; the reason is stored
-    CONFLICTED = "conflicted"  # changed elsewhere, or written too often; its owner has to decide
+    CONFLICTED = "conflicted"  # changed in another app too, or written too often; its owner has to decide
     RETRACTING = "retracting"  # its record is being deleted
     RETRACTED = "retracted"
 

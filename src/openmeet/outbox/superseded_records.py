@@ -80,8 +80,8 @@ _HELD = """
 
 
 async def owned_among(reader: Reader, uris: Collection[str]) -> set[str]:
-    """The URIs that still belong to a subject here. A record that is written to one of them does not make a new event
-    or series.
+    """The URIs that still belong to a subject here. A record that is written under one of them does not make a new
+    event or series.
     """
     if not uris:
         return set()
@@ -117,7 +117,7 @@ async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[
 
 
 async def assign(tx: Transaction, kind: PublicationKind, dropped: str, kept: str) -> None:
-    """Assign the superseded records of a subject that was merged into another one to that one."""
+    """Assign the superseded records of a subject to the subject that it was merged into."""
     await tx.execute(
         "update superseded_records set subject_id = :kept where kind = :kind and subject_id = :dropped",
         kind=kind,

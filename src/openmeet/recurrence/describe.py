@@ -132,7 +132,7 @@ def describe_inside(pattern: Pattern) -> str:
 
 
 def _single_dates(pattern: Pattern) -> str:
-    """Single dates, in order. If all are excluded, the first one as it was."""
+    """Single dates, in order. If all are excluded, only the start."""
     dates = sorted({pattern.start, *pattern.added} - set(pattern.left_out)) or [pattern.start]
     first = date_in_words(dates[0].date())
     if not pattern.is_all_day:

@@ -1,5 +1,5 @@
-"""Names of public holidays, from the package ``holidays``. Only holidays of a whole country are included, not those of
-its states.
+"""Names of public holidays, from the package ``holidays``. Only holidays of a whole country are included. Holidays of
+single states or regions are not.
 
 The package is imported on first use, because that takes most of a second and 20 MB. Only worker processes need it.
 """
@@ -16,7 +16,7 @@ _YEARS_AHEAD: Final = 5
 def holiday_names(country: str, days: Iterable[date], today: date, language: str) -> Mapping[date, str]:
     """The names of the given days that are public holidays, in the language if the package supports it.
 
-    ``country``: two letters (ISO 3166-1). A country that the package does not know has no holidays.
+    ``country``: two letters (ISO 3166-1). A country that the package does not support has no holidays.
     """
     holidays = importlib.import_module("holidays")
     wanted = {day for day in days if today.year - 1 <= day.year <= today.year + _YEARS_AHEAD}

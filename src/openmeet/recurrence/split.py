@@ -40,7 +40,7 @@ def _before(pattern: Pattern, at: datetime) -> Pattern | None:
             return replace(pattern, added=added, left_out=left_out)
         if not added:
             return None
-        # If an added date lies before the start of its half, it becomes the first date of that half.
+        # If an added date is before the start of its half, it becomes the first date of that half.
         return replace(pattern, start=added[0], rule=None, added=added[1:], left_out=left_out)
     last = _last_by_rule(pattern, at)
     return replace(

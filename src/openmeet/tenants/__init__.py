@@ -1,4 +1,4 @@
-"""Tenants: the host name of a request decides once which community it is for, and that selects the database.
+"""Tenants: each request is assigned to a community once, by its host name, which selects the database.
 
-No query contains a tenant id, so none can forget it. Cookies, caches and locks belong to one tenant.
+No query contains a tenant id, so no query can omit it by mistake. Cookies, caches and locks belong to one tenant.
 """

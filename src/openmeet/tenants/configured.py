@@ -170,7 +170,8 @@ def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
         moderators=(),
         operators=(),
         data_directory=base.data_directory / "tenants" / name,
-        # One shared value, in a place where each community can store its own data.
+        # All communities share this database. It is set explicitly, because its default location is in the data
+        # directory, which differs by community.
         network_database_url=base.installation_database_url,
         broker_name=f"{base.broker_name}-{name}",
     )
@@ -178,7 +179,7 @@ def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
         kept_apart = replace(kept_apart, database_schema=f"tenant_{name.replace('-', '_')}")
     else:
         kept_apart = replace(kept_apart, database_url="", database_schema="")
-    # Only if the community sets it, because a database elsewhere has no schema with this name.
+    # Only if the community sets it, because a database on another server has no schema with this name.
     if "database_url" in own:
         kept_apart = replace(kept_apart, database_schema="")
     if "mail_from" in own:

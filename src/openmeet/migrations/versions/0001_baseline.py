@@ -1,9 +1,9 @@
 """Create every table, from the SQL in the folder ``baseline``, and the search index.
 
-The search index has everything that events are selected by: words and topics (the column ``search_words``, written by
-``groundwork.database.words``), mode (``m=``), origin (``o=``), the place as cells of 262 km (``g=``) and 66 km
-(``h=``), and the start. On each engine it has the form in which the engine reads least, however common or rare the
-words are.
+The search index contains everything that events are selected by: words and topics (the column ``search_words``, written
+by ``groundwork.database.words``), mode (``m=``), origin (``o=``), the place as cells of 262 km (``g=``) and 66 km
+(``h=``), and the start. Its form differs by engine, so that each engine reads as little as possible for common and for
+rare words.
 """
 
 from pathlib import Path
@@ -22,9 +22,9 @@ def _cells(row: str) -> str:
     return f"coalesce(' g=' || {_cell(row, 262_144)} || ' h=' || {_cell(row, 65_536)}, '')"
 
 
-# Each word is prefixed with its period of 16 days: ``1298=tea`` is ``tea`` in an event that starts in period 1298. So a
-# search reads only events with its words in that period, not all events that ever had them. The two-day period (``s=``)
-# is a separate entry.
+# Each word is prefixed with its period of 16 days: ``1298=tea`` is ``tea`` in an event that starts in period 1298. A
+# search therefore reads only events with its words in that period, instead of all events that ever had them. The
+# two-day period (``s=``) is a separate entry.
 _POSTGRESQL = f"""
 create index events_by_words on events using gin (array_to_tsvector(string_to_array(ltrim(
   replace(rtrim(search_words) || ' m=' || mode || ' o=' || origin || {_cells("")},

@@ -1,4 +1,4 @@
-"""One table for all unfinished fan-outs, whoever their recipients are."""
+"""One table for all unfinished fan-outs, regardless of the kind of recipients."""
 
 from groundwork.database.revision import execute
 

@@ -273,7 +273,7 @@ _TABLES = (
 )
 
 _ANY_ROOM = "exists (select 1 from chat_rooms)"
-# For each table, the column that says for which user, event, series or group something may have changed.
+# For each table, the columns with the user, event, series and group whose rooms may be affected by a change.
 _NOTED = (
     ("attendances", ("user_id", "event_id", None, None), "status, pending_for, user_id"),
     ("group_members", ("user_id", None, None, "group_id"), "role, user_id"),

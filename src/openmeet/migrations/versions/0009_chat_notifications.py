@@ -1,5 +1,5 @@
-"""Notifications of chat: up to which message of a room people were notified, and e-mail links that can answer a message
-for some days.
+"""Notifications of chat: up to which message of a room each person was notified, and e-mail links for replying to a
+message, which are valid for some days.
 """
 
 from groundwork.database.revision import execute

@@ -1,5 +1,5 @@
-"""Matrix rooms of an older installation that are taken over as the Matrix side of a chat. Messages from before that are
-not read.
+"""Matrix rooms of an older installation that are taken over as mirrors of our chats. Messages from before that are not
+read.
 """
 
 from groundwork.database.revision import execute

@@ -1,5 +1,5 @@
-"""Mentions of many people at once in chats; and pictures from Matrix that were tried in a room within a day, whether
-shown or not.
+"""Mentions of many people at once in chats; and counts of the pictures from Matrix that a room tried to fetch within a
+day, whether or not they could be shown.
 """
 
 from groundwork.database.revision import execute

@@ -1,5 +1,5 @@
 """Store from which message newcomers may read a chat whose history was once closed to them, and which chats were closed
-because their time was up.
+automatically after some time.
 """
 
 from groundwork.database.revision import execute

@@ -1,4 +1,4 @@
-"""Remember a delete that was sent and got no response, whatever happens to the publication in the meantime."""
+"""Remember a delete that was sent and got no response, even if the state of the publication changes in the meantime."""
 
 from groundwork.database.revision import execute
 
