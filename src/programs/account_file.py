@@ -24,7 +24,7 @@ from programs.command_line import counted
 T = TypeVar("T")
 
 _PIECE_BYTES = 256 * 1024
-# Far more than an account or preferences can contain. The limit is needed because an archive may come from a stranger.
+# Far more than an account or preferences can contain. The limit is needed because the archive is untrusted input.
 _MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 _IS_ENCRYPTED = 0x1
 _RAW_SHA256 = b"\x01\x55\x12\x20"
@@ -59,8 +59,8 @@ class _Preferences(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class AccountFile:
-    """An open archive that has all entries and whose documents could be parsed. ``did`` and ``signing_key`` are what
-    the archive claims; nothing has verified them.
+    """An open archive that has all entries and whose documents could be parsed. ``did`` and ``signing_key`` are claims
+    of the archive and are not verified.
     """
 
     zip: zipfile.ZipFile

@@ -1,6 +1,6 @@
 """TCP load balancer in front of several equal processes: round robin, skipping those that are down.
 
-It is for the distributed form on one machine. A real site has a reverse proxy in front, which speaks HTTP.
+It is for the distributed form on one machine. A production site uses an HTTP reverse proxy instead.
 """
 
 import asyncio

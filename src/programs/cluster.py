@@ -1,5 +1,5 @@
-"""``openmeet cluster``: the distributed form on one machine. Every part is a process, and the servers it uses are
-external.
+"""``openmeet cluster``: the distributed form on one machine. Every part is a process. PostgreSQL, RabbitMQ and Redis
+run separately.
 
 There are two processes of each part that can run more than once: web, event-processor, publisher, PDS. There is one
 directory, one consumer and one scheduler. The platform and the PDS store everything in PostgreSQL, communicate through

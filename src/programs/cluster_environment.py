@@ -15,7 +15,8 @@ OPENMEET_SCHEMA = "openmeet"
 NETWORK_SCHEMA = "openmeet_network"
 # A dozen processes share one server on one machine, which by default allows a hundred connections.
 FEW_CONNECTIONS = "3"
-# Each additional community adds a pool to each of eight processes. With one connection less per pool they fit.
+# Each additional community adds a pool to each of eight processes. Each pool then has one connection less, so that all
+# of them stay within that limit.
 FEWER_CONNECTIONS = "2"
 
 

@@ -25,7 +25,7 @@ def role() -> typer.Typer:
 def noun(what: str) -> typer.Typer:
     """Make the command of a noun. Its module adds the verbs."""
     app = typer.Typer(help=what, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    # The callback keeps a noun with a single verb a noun: `openmeet repo verify`.
+    # The callback makes Typer require the verb even if there is only one: `openmeet repo verify`.
     app.callback()(_nothing_of_its_own)
     return app
 
@@ -41,7 +41,7 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print text that may come from strangers, without control characters, which could change the terminal.
+    """Print untrusted text without control characters, which could change the terminal.
 
     Line breaks stay. Marks that change the direction of writing are removed, too.
     """

@@ -162,7 +162,7 @@ class _Opening:
 
 
 def _is_permanent(failure: BaseException) -> bool:
-    """Whether the error is one that waiting does not fix: wrong settings, or a request to stop."""
+    """Whether waiting does not fix this error: wrong settings, or a request to stop."""
     return isinstance(failure, (Refused, ValueError)) or not isinstance(failure, Exception)
 
 

@@ -1,4 +1,4 @@
-"""Wiring of the deletion of people, for the scheduler and the operator's command."""
+"""Dependencies of the deletion of people, for the scheduler and the operator's command."""
 
 from groundwork.database.transaction import Database
 from openmeet.network.ingestion.person_erasure import PersonErasureContext, discard_logs

@@ -17,10 +17,10 @@ _NETWORK: Final = "network writes"
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """What a role needs in every community. ``of_network``: what it needs in the shared database; without that it
-    serves no community.
+    """The checks that a role needs in every community. ``of_network``: it also needs the shared database; if that is
+    unavailable, it serves no community.
 
-    ``wished``: what a community is served without. If it is missing, the community's health is ``degraded``.
+    ``wished``: checks that may fail while a community is served. The community's health is then ``degraded``.
     """
 
     of_each: Collection[str]

@@ -209,7 +209,7 @@ async def _bring(side: MigrationServer, file: AccountFile, say: Print) -> None:
         await client.procedure("app.bsky.actor.putPreferences", {"preferences": preferences})
         say(f"private    {len(preferences)} preferences brought")
     except Failure as failure:
-        # A server that does not support this app's preferences is no reason to stop.
+        # The recovery continues if a server does not support this app's preferences.
         if kind_of(failure).worth_retrying:
             raise
         say(f"private    preferences stay in the archive: {failure.why}")

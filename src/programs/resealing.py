@@ -1,7 +1,7 @@
 """Scheduled resealing of the platform's database with the newest sealing key.
 
-A value whose key is gone is skipped. If it is a session, its person has to sign in again; if it belongs to a webhook,
-the webhook reports it.
+A value whose key is gone is skipped. If it belongs to a session, the person has to sign in again; if it belongs to a
+webhook, the webhook reports the problem.
 """
 
 from groundwork.database.resealing import Sealed, reseal

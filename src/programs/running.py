@@ -28,8 +28,8 @@ VERSION = metadata.version("openmeet")
 _M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 4 << 20
 
-# A process that was asked to stop ends within this time, whatever its clients, its threads and the network do. This is
-# longer than the servers' grace period and shorter than the 30 seconds after which a service manager kills the process.
+# A process that was asked to stop ends within this time, even if clients, threads or the network hang. This is longer
+# than the servers' grace period and shorter than the 30 seconds after which a service manager kills the process.
 STOP_SECONDS = 25.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -114,7 +114,7 @@ CHORES: dict[str, Chore] = {
     "derived_positions": Chore(20, _derive_positions),
     "search_finds": Chore(60, lambda platform: announce_public_events(platform.db, _shown(platform.settings))),
     "searches_of_departed": Chore(3600, lambda platform: forget_departed(platform.db)),
-    # Changes made here wake a room at once. This task finds changes made on the Matrix side.
+    # Changes on this site make the room's job due at once. This task finds changes made in Matrix.
     "mirrored_rooms": Chore(86400, lambda platform: reconcile_rooms(platform.db)),
     "newcomers": Chore(30, lambda platform: decide_due(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),

@@ -1,7 +1,8 @@
-"""What all communities of an installation share: the HTTP client, the network database, and rate limit counters.
+"""Resources that all communities of an installation share: the HTTP client, the network database, and rate limit
+counters.
 
-Nothing in it depends on a community. Data that another server gives to one community stays in that community's database
-and cache.
+Nothing in them depends on a community. Data that another server gives to one community stays in that community's
+database and cache.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -75,7 +76,7 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
         stack.push_async_callback(http.close)
         dids = DidResolver(http, clock, DidSettings(base.plc_url, base.second_plc_url, is_development=base.dev_mode))
         stack.push_async_callback(dids.close)
-        # On a laptop, handles end in .test, which has no DNS, so the development PDSes are asked instead.
+        # On a laptop, handles end in .test, which has no DNS, so the development PDSes are queried instead.
         through = tuple(dict.fromkeys(one.pds_url for one in settings.values())) if base.dev_mode else ()
         handles = HandleResolver(http, dids, clock, HandleSettings(base.dev_mode, through))
         stack.push_async_callback(handles.close)

@@ -1,7 +1,7 @@
 """Find out the kinds of the sources given on the command line. The kind decides how far a source is trusted.
 
-A PDS answers ``com.atproto.server.describeServer`` with its DID and speaks only for its own accounts. A relay does not
-answer it, and forwards anybody's commits. A Jetstream server is recognised by its path, ``/subscribe``.
+A PDS answers ``com.atproto.server.describeServer`` with its DID and is trusted only for its own accounts. A relay does
+not answer it, and forwards anybody's commits. A Jetstream server is recognised by its path, ``/subscribe``.
 """
 
 from collections.abc import Sequence

@@ -144,7 +144,7 @@ def ports_of(default: Ports, **wanted: int | None) -> Ports:
 
 
 def free_ports() -> Ports:
-    """Three different free ports. Each is held until all are chosen."""
+    """Three different free ports. Each stays bound until all are chosen."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
         for one in sockets:
@@ -177,7 +177,7 @@ async def network(
         plc = await listen(directory, "plc", ports.plc)
         stack.push_async_callback(plc.stop)
 
-        bypass_key = Secret(secrets.token_hex(16))  # only the two servers know it, for as long as they run
+        bypass_key = Secret(secrets.token_hex(16))  # only the two servers have it, and it changes at each start
         pds_settings = replace(_pds(folder, ports.pds, plc.url, home), rate_limit_bypass_key=bypass_key)
         pds = await stack.enter_async_context(open_server(pds_settings, clock, version=VERSION))
         pds_url = pds_settings.url

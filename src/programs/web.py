@@ -104,8 +104,8 @@ async def sites(installation: Installation) -> AsyncIterator[Hosts]:
 async def open_geocoder(platform: Platform, places: Gazetteer) -> AsyncIterator[Geocoder | None]:
     """The geocoder that the operator chose; None if they chose none.
 
-    If its URL is https on the usual port, it is called only at public addresses, as all servers of strangers are. With
-    any other URL, the operator says that it is in their own network. Redirects are not followed.
+    If its URL is https on the usual port, it is called only at public addresses, like all servers of other people. With
+    any other URL, the operator states that it is in their own network. Redirects are not followed.
     """
     settings = platform.settings
     if not settings.geocoder:
@@ -160,7 +160,7 @@ async def site(
     """
     checks = health.checks if health else {}
     own = check_name(platform.tenant.name)
-    # The default community's operators run the installation. Nobody else is shown the names of other communities.
+    # The default community's operators run the installation. Only they are shown the names of other communities.
     others = {name: one for name, one in checks.items() if name != own and platform.tenant.name == DEFAULT_TENANT}
 
     live_rooms, live_pages = live_rooms or LiveRooms(), live_pages or LivePages()

@@ -1,4 +1,6 @@
-"""``openmeet export``: write a whole site, or one person's data, to a file that ``openmeet import`` can read elsewhere."""
+"""``openmeet export``: write a whole site, or one person's data, to a file that ``openmeet import`` can read on another
+site.
+"""
 
 import os
 import tempfile

@@ -20,7 +20,8 @@ app = role()
 # One person's document is read into memory as a whole.
 MAX_DOCUMENT = 500_000_000
 
-# Fields that were left out of a row, and the reasons why rows were skipped. docs/arriving.md explains both.
+# Messages about items that were imported incompletely, and the reasons why items were skipped. docs/arriving.md
+# explains both.
 _LET_GO: Final = {
     "pictures": "without their picture; the file says under `pictures` where each is fetched",
     "records": "without their record: they get it back when they sign in with the repository that holds it",

@@ -162,8 +162,8 @@ def _masked(email: str) -> str:
 
 
 async def _wait_for_records(platform: Platform, user_id: UserId, seconds: int) -> None:
-    """Wait until the publisher has retracted the person's records and withdrawn what was sent to Matrix. The report
-    lists records that are left.
+    """Wait until the publisher has retracted the person's records and their messages are removed from Matrix. The
+    report lists records that are left.
     """
     for _ in range(seconds):
         async with platform.db.reader() as reader:

@@ -377,7 +377,7 @@ async def _require_resolvable(
         typer.echo(f"Could not check whether {did} exists: {away.why} {otherwise}", err=True)
 
 
-# Keys for programs whose name for people is a different one.
+# JSON keys, where they differ from the labels for people.
 _HEADINGS: Final = {"debts": "jobs"}
 
 

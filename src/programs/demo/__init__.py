@@ -1,3 +1,3 @@
-"""The demo town for trying things out and for screenshots: believable people, groups, series, events and answers,
+"""The demo town for trying things out and for screenshots: plausible people, groups, series, events and answers,
 generated from a seed.
 """

@@ -15,7 +15,7 @@ class CheckVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckFinding:
-    """One sentence about one thing. ``mend``: how to fix it, if it is wrong."""
+    """One sentence about one check. ``mend``: how to fix the problem, if there is one."""
 
     about: str
     verdict: CheckVerdict

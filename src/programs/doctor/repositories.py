@@ -42,7 +42,7 @@ async def enumerated(host: CheckedHost) -> AsyncIterator[CheckFinding]:
 
 
 async def named(host: CheckedHost, identifier: str) -> AsyncIterator[CheckFinding]:
-    """Check one account given by the caller instead of the first ones."""
+    """Check one account given by the caller instead of the first accounts in the list."""
     try:
         given = identifier.removeprefix("@")
         did = parse_did(given) if given.startswith("did:") else await host.handles.resolve(parse_handle(given.lower()))

@@ -1,4 +1,4 @@
-"""Open the repositories of a PDS without serving them, for commands that run next to the server or while it is stopped."""
+"""Open the repositories of a PDS without serving them, for commands that run while the server is running or stopped."""
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable

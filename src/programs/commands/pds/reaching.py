@@ -1,8 +1,8 @@
 """How a command gets access to its Aurora Locus: through the administration API or in the database.
 
-Changes of accounts go through the running server, because its caches and firehose must know about them. They use the
-administrator's password from the same settings. Commands that only read, or that need the server to be stopped, open
-the database.
+Changes of accounts go through the running server, because its caches must be updated and its firehose must announce
+them. They use the administrator's password from the same settings. Commands that only read, or that need the server to
+be stopped, open the database.
 """
 
 import base64

@@ -15,7 +15,7 @@ from groundwork.errors import NotFound
 from programs.command_line import SettingsFile, role, say
 from programs.commands.pds.reaching import run_on_database
 
-# Whoever has access to the server's files has no user name there, so this one is logged.
+# People with access to the server's files have no user name on the server, so this name is logged.
 DEED = AuditContext(ADMINISTRATION, "openmeet pds release-handle")
 
 app = role()
