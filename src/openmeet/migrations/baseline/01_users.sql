@@ -1,7 +1,7 @@
 -- People who use the site: their sessions, tokens and e-mail addresses. Instants are integer microseconds UTC, tokens
 -- are stored as hashes.
 
--- domain/users: people, and shadow users for network accounts that nobody here has claimed.
+-- domain/users: people, and shadow users for network accounts that nobody on this site has claimed.
 create table users (
   id text primary key,
   kind text not null check (kind in ('person', 'shadow')),
@@ -56,7 +56,7 @@ create table email_code_guesses (
 );
 create index email_code_guesses_by_end on email_code_guesses (resets_at);
 
--- emails: links in e-mails that act without signing in, e.g. to unsubscribe.
+-- emails: links in e-mails that work without signing in, e.g. to unsubscribe.
 create table email_links (
   user_id text not null references users (id) on delete cascade,
   purpose text not null check (purpose in ('unsubscribe', 'answer')),
@@ -146,7 +146,7 @@ create table profile_followers (
 );
 create index profile_followers_by_followed on profile_followers (followed_id, user_id);
 
--- domain/safety: whom a user has blocked.
+-- domain/safety: people that a user has blocked.
 create table user_blocks (
   user_id text not null references users (id),
   blocked_id text not null references users (id),
@@ -180,7 +180,7 @@ create table pictures (
 create index pictures_of_person on pictures (user_id, created_at);
 create index pictures_by_age on pictures (created_at, key);
 
--- domain/slugs: web addresses that are not given out again; only hashes.
+-- domain/slugs: slugs that must not be assigned again; only hashes.
 create table retired_slugs (
   kind text not null check (kind in ('event', 'series', 'group')),
   slug_hash text not null,
@@ -197,7 +197,7 @@ create table feature_flags (
   changed_at bigint not null
 );
 
--- feature_flags: who switched what, and why.
+-- feature_flags: log of switched flags, with the person and the reason.
 create table feature_flag_changes (
   id text primary key,
   name text not null,

@@ -40,7 +40,7 @@ create table record_preferences (
   updated_at bigint not null
 );
 
--- network/repositories: accounts that we keep for users on our own PDS.
+-- network/repositories: custodial accounts of users on our own PDS.
 create table custodial_accounts (
   user_id text primary key references users (id),
   handle text not null,
@@ -82,7 +82,7 @@ create table repository_sessions (
   refreshed_at bigint not null default 0
 );
 
--- network/repositories: OAuth requests that wait for the user's return.
+-- network/repositories: OAuth requests whose callback has not arrived yet.
 create table oauth_requests (
   state_hash bytea primary key,
   sealed bytea not null,

@@ -156,7 +156,7 @@ create table group_followers (
 );
 create index group_followers_by_user on group_followers (user_id, group_id);
 
--- domain/groups: what hosts wrote to the members.
+-- domain/groups: messages of hosts to the members.
 create table group_announcements (
   id text primary key,
   group_id text not null references groups (id),
@@ -182,7 +182,7 @@ create table group_calendar_feeds (
 );
 create index group_calendar_feeds_by_user on group_calendar_feeds (user_id);
 
--- domain/groups: what records in the network say about memberships and events of groups.
+-- domain/groups: statements of network records about memberships and events of groups.
 create table group_statements (
   uri text primary key,
   saying text not null check (saying in ('membership', 'acceptance', 'event')),

@@ -1,6 +1,6 @@
--- Series of events. A date that is unlike the rule, or that somebody has answered, is a row of events.
+-- Series of events. A date that differs from the rule, or that somebody has answered, is stored as a row of events.
 
--- domain/series: a recurrence rule and what its dates have in common.
+-- domain/series: a recurrence rule and the content that its dates share.
 create table event_series (
   id text primary key,
   slug text not null unique,
@@ -84,7 +84,7 @@ create table event_series_invitations (
 );
 create index event_series_invitations_by_user on event_series_invitations (user_id, series_id);
 
--- domain/series: offers to hand a series to another user.
+-- domain/series: offers to transfer a series to another user.
 create table event_series_offers (
   series_id text primary key references event_series (id),
   from_user_id text not null references users (id),
@@ -94,7 +94,7 @@ create table event_series_offers (
 );
 create index event_series_offers_by_person on event_series_offers (to_user_id, series_id);
 
--- domain/series: what an action replaced, so that it can be undone.
+-- domain/series: the state that an action replaced, so that the action can be undone.
 create table event_series_undos (
   id text primary key,
   series_id text not null references event_series (id),

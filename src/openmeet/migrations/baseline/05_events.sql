@@ -1,6 +1,6 @@
--- Events and what belongs to them.
+-- Events and the rows that belong to them.
 
--- domain/events: events, made here or found in the network.
+-- domain/events: events, created on this site or read from the network.
 create table events (
   id text primary key,
   slug text not null unique,
@@ -100,7 +100,7 @@ create index events_of_series_by_end on events (series_id, over_at, id) where se
 create index events_due_to_groups on events (updated_at, id)
   where group_notice = 'due' and group_id is not null and is_held = 0 and deleted_at is null and removed_at is null;
 
--- domain/events: forms that were sent before signing in.
+-- domain/events: event forms that were submitted before signing in.
 create table event_drafts (
   token_hash bytea primary key,
   fields text not null,
@@ -132,7 +132,7 @@ create index event_co_hosts_of_event on event_co_hosts (event_id, state, created
 create index event_co_hosts_of_address on event_co_hosts (email, state);
 create unique index event_co_hosts_offered on event_co_hosts (event_id) where offered_at is not null;
 
--- domain/events: dates of series that a calendar has seen at another place.
+-- domain/events: former dates of series, so that calendars that contain them can be corrected.
 create table retired_calendar_uids (
   event_id text not null references events (id),
   series_id text not null,

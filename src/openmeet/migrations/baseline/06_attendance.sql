@@ -1,4 +1,4 @@
--- RSVPs, and the settings by which they are accepted.
+-- RSVPs, and the registration settings that apply to them.
 
 -- domain/attendance: RSVPs; one row per event and user.
 create table attendances (

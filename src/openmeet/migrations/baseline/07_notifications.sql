@@ -12,7 +12,7 @@ create table notification_emails (
 create unique index notification_emails_open on notification_emails (user_id, subject) where closed_at is null;
 create index notification_emails_closed on notification_emails (closed_at) where closed_at is not null;
 
--- domain/notifications: what a user is told.
+-- domain/notifications: notifications of a user.
 create table notifications (
   id text primary key,
   user_id text not null references users (id) on delete cascade,
@@ -54,7 +54,7 @@ create table notification_hours (
   constraint notification_hours_both_or_neither check ((quiet_from is null) = (quiet_until is null))
 );
 
--- domain/webhooks: addresses that are called when something changes.
+-- domain/webhooks: URLs that are called when something changes.
 create table webhooks (
   id text primary key,
   user_id text not null references users (id) on delete cascade,
@@ -71,7 +71,7 @@ create table webhooks (
 create index webhooks_by_user on webhooks (user_id);
 create index webhooks_by_group on webhooks (group_id) where group_id is not null;
 
--- domain/webhooks: calls that are to be made or were made.
+-- domain/webhooks: pending and completed calls.
 create table webhook_deliveries (
   id text primary key,
   webhook_id text not null references webhooks (id) on delete cascade,

@@ -1,4 +1,4 @@
--- Calendars of users, and events and guest lists brought from elsewhere.
+-- Calendars of users, and imported events and guest lists.
 
 -- domain/calendars: secret addresses of a user's own calendar.
 create table calendar_feeds (
@@ -8,7 +8,7 @@ create table calendar_feeds (
   created_at bigint not null
 );
 
--- domain/calendars: calendars from elsewhere that a user has added.
+-- domain/calendars: external calendars that a user has subscribed to.
 create table subscribed_calendars (
   id text primary key,
   user_id text not null references users (id) on delete cascade,
@@ -53,7 +53,7 @@ create table subscribed_dates (
 );
 create index subscribed_dates_by_user on subscribed_dates (user_id, starts_at);
 
--- domain/imports: files that were uploaded, until they are confirmed.
+-- domain/imports: uploaded files, until the import is confirmed.
 create table imports (
   id text primary key,
   user_id text not null references users (id) on delete cascade,
@@ -69,7 +69,7 @@ create table imports (
 );
 create index imports_by_expiry on imports (expires_at);
 
--- domain/imports: which entry of a calendar file became which event.
+-- domain/imports: the event that was created from each entry of a calendar file.
 create table imported_events (
   user_id text not null references users (id) on delete cascade,
   uid text not null,
@@ -119,7 +119,7 @@ create table legacy_runs (
 );
 create unique index legacy_runs_by_source on legacy_runs (source) where state <> 'rolled_back';
 
--- domain/legacy_import: which row of the first OpenMeet became which row here.
+-- domain/legacy_import: the row that was created from each row of the first OpenMeet.
 create table legacy_rows (
   run_id text not null references legacy_runs (id),
   kind text not null check (kind in ('user', 'known', 'group', 'member', 'series', 'event', 'known_event', 'answer')),

@@ -1,6 +1,6 @@
 -- Search, and saved searches. The columns that are searched are in events.
 
--- domain/saved_searches: searches of which a user wants to hear.
+-- domain/saved_searches: searches whose new matches a user is notified of.
 create table saved_searches (
   id text primary key,
   user_id text not null references users (id) on delete cascade,
@@ -10,7 +10,7 @@ create table saved_searches (
   constraint saved_searches_user_id_asked_key unique (user_id, asked)
 );
 
--- domain/saved_searches: words by which an event finds the searches that may match.
+-- domain/saved_searches: words of the searches, to find the searches that an event may match.
 create table saved_search_keys (
   search_id text not null references saved_searches (id) on delete cascade,
   key text not null,
@@ -18,7 +18,7 @@ create table saved_search_keys (
 );
 create index saved_search_keys_by_key on saved_search_keys (key, search_id);
 
--- domain/saved_searches: what a search has found already.
+-- domain/saved_searches: events that a search has already found.
 create table saved_search_matches (
   search_id text not null references saved_searches (id) on delete cascade,
   subject text not null,
@@ -26,7 +26,7 @@ create table saved_search_matches (
   primary key (search_id, subject)
 );
 
--- domain/saved_searches: events that are to be compared with saved searches; written by triggers.
+-- domain/saved_searches: queue of events to compare with saved searches; filled by triggers.
 create table saved_search_queue (
   event_id text primary key references events (id) on delete cascade,
   since bigint not null,

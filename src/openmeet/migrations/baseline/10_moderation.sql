@@ -1,6 +1,6 @@
 -- Moderation.
 
--- domain/moderation: what is hidden or held back, and why.
+-- domain/moderation: the moderation state of a subject (for example hidden or held), with the reason.
 create table moderation_states (
   subject text primary key,
   thing text not null check (thing in ('event', 'series', 'group', 'person', 'did', 'host')),
@@ -35,7 +35,7 @@ create index reports_of_subject on reports (subject, created_at, id) where close
 create index reports_of_person on reports (reporter_id, created_at, id);
 create index reports_of_act on reports (closed_by_act) where closed_by_act is not null;
 
--- domain/moderation: who moderates.
+-- domain/moderation: moderators.
 create table moderators (
   user_id text primary key references users (id),
   named_at bigint not null
@@ -54,7 +54,7 @@ create table moderation_policy (
   revision integer not null check (revision >= 1)
 );
 
--- domain/moderation: every action; append-only by trigger.
+-- domain/moderation: log of all actions; triggers make it append-only.
 create table moderation_log (
   id text primary key,
   at bigint not null,
@@ -71,7 +71,7 @@ create index moderation_log_by_time on moderation_log (at, id);
 create index moderation_log_of_subject on moderation_log (subject, at, id);
 create unique index moderation_log_undone_once on moderation_log (undoes) where undoes is not null;
 
--- domain/moderation: accounts in the network that had a record here, and how many lately.
+-- domain/moderation: network accounts with a record on this site, and the number of recent records.
 create table remote_authors (
   did text primary key,
   host text not null,

@@ -38,7 +38,7 @@ create index records_by_repository on records (did, collection, rkey);
 create index records_by_subject on records (subject_uri, did);
 create index records_by_standing on records (standing, seen_at);
 
--- network/records: one row per record that others refer to; it is locked while they are counted.
+-- network/records: one row per record that others refer to; the row is locked while these references are counted.
 create table record_subjects (
   uri text primary key
 );
@@ -47,7 +47,7 @@ create index record_subjects_by_repository on record_subjects (
   /*sqlite (substr(substr(uri, instr(uri, '://') + 3), 1, instr(substr(uri, instr(uri, '://') + 3), '/') - 1)) */
 );
 
--- network/ingestion: fields that were changed both here and in the network, and which value won.
+-- network/ingestion: fields that were changed both here and in the network, and the chosen value.
 create table merge_decisions (
   uri text not null,
   field text not null,
@@ -71,21 +71,21 @@ create index merge_decisions_by_repository on merge_decisions (
   /*sqlite (substr(substr(uri, instr(uri, '://') + 3), 1, instr(substr(uri, instr(uri, '://') + 3), '/') - 1)) */, field, theirs_rev
 );
 
--- network/ingestion: records that must not come back; only hashes.
+-- network/ingestion: erased records and accounts, whose old messages must not bring them back; only hashes.
 create table erased_records (
   hash bytea primary key,
   rev text not null,
   erased_at bigint not null
 );
 
--- network/ingestion: revs that a repository had and that were not received.
+-- network/ingestion: revs of a repository before which changes were missed.
 create table repository_gaps (
   did text not null,
   rev text not null,
   primary key (did, rev)
 );
 
--- network/ingestion: repositories that are read whole, and how far.
+-- network/ingestion: repositories that are being read completely, and the progress.
 create table backfills (
   did text primary key references identities (did) on delete cascade,
   stage text not null check (stage in ('waiting', 'reading', 'applying', 'delayed', 'done')),
@@ -97,7 +97,7 @@ create table backfills (
   constraint backfills_done_has_instant check ((stage = 'done') = (finished_at is not null))
 );
 
--- network/ingestion: records that are not here as they are in their repository.
+-- network/ingestion: records that differ between this database and their repository.
 create table discrepancies (
   uri text not null,
   kind text not null,

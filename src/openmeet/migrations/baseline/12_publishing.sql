@@ -1,6 +1,6 @@
--- Records of ours that are to be published, and the outbox.
+-- Records that we publish, and the outbox.
 
--- outbox: jobs that are to be done after a transaction has committed.
+-- outbox: jobs to run after a transaction has committed.
 create table outbox_jobs (
   kind text not null,
   subject text not null,
@@ -19,7 +19,7 @@ create table outbox_jobs (
 );
 create index outbox_jobs_due on outbox_jobs (kind, state, priority, due_at, subject);
 
--- outbox: every record of ours, and how far its publication is.
+-- outbox: each record that we write, and the state of its publication.
 create table publications (
   kind text not null
     check (kind in ('event', 'rsvp', 'series', 'group', 'former_group', 'former_event', 'former_series',
@@ -62,7 +62,7 @@ create table publications (
 create index publications_by_due on publications (state, due_at);
 create index publications_by_user on publications (user_id);
 
--- outbox: creates that were sent and not answered.
+-- outbox: creates that were sent and got no response.
 create table in_flight_creates (
   uri text not null,
   cid text not null,
@@ -73,7 +73,7 @@ create table in_flight_creates (
 );
 create index in_flight_creates_of_repository on in_flight_creates (did);
 
--- outbox: updates that were sent and not answered.
+-- outbox: updates that were sent and got no response.
 create table in_flight_updates (
   uri text not null,
   cid text not null,
@@ -86,7 +86,7 @@ create table in_flight_updates (
 create index in_flight_updates_of_repository on in_flight_updates (did);
 create index in_flight_updates_by_age on in_flight_updates (last_sent_at);
 
--- outbox: records that an event or a series had in another repository.
+-- outbox: superseded records of events and series, in other repositories.
 create table superseded_records (
   uri text primary key,
   kind text not null check (kind in ('event', 'series')),
@@ -101,7 +101,7 @@ create index superseded_records_by_repository on superseded_records (
   /*sqlite (substr(substr(uri, instr(uri, '://') + 3), 1, instr(substr(uri, instr(uri, '://') + 3), '/') - 1)) */
 );
 
--- domain/groups: records that a group had in another repository.
+-- domain/groups: superseded records of groups, in other repositories.
 create table superseded_group_records (
   uri text primary key,
   group_id text not null references groups (id),
@@ -115,7 +115,7 @@ create index superseded_group_records_by_repository on superseded_group_records 
   /*sqlite (substr(substr(uri, instr(uri, '://') + 3), 1, instr(substr(uri, instr(uri, '://') + 3), '/') - 1)) */
 );
 
--- network/publishing: events that a co-host publishes as their own.
+-- network/publishing: changes that co-hosts made to records in the author's repository.
 create table co_host_publications (
   id text primary key,
   author_id text not null references users (id) on delete cascade,

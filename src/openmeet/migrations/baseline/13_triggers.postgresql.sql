@@ -1,4 +1,4 @@
--- domain/moderation: the log refuses changes and removals, whoever asks.
+-- domain/moderation: triggers refuse every update and deletion in the log.
 create function moderation_log_refuses() returns trigger language plpgsql as $$
 begin
     raise exception 'the moderation log is append-only';
@@ -9,9 +9,9 @@ create trigger moderation_log_is_not_changed before update or delete on moderati
 create trigger moderation_log_is_not_emptied before truncate on moderation_log
     for each statement execute function moderation_log_refuses();
 
--- domain/saved_searches: whatever statement makes an event public, or changes what searches look at, it is compared with
--- saved searches after five minutes: time to correct what one sees only when the event is public. The search path is
--- fixed: events that are inserted without one (an import of a whole community) are noted, too.
+-- domain/saved_searches: an event that becomes public, or whose searched columns change, is compared with saved
+-- searches after five minutes. Until then its host can correct mistakes. The search path is fixed, so that events
+-- inserted without a search path (by an import of a whole community) are also noted.
 create function note_new_event() returns trigger language plpgsql set search_path from current as $$
 begin
     insert into saved_search_queue (event_id, since, look_at) values (new.id, new.updated_at, new.updated_at + 300000000)
@@ -26,7 +26,7 @@ create trigger saved_search_queue_shown after update of visibility, is_held on e
     when (new.visibility = 'public' and new.is_held = 0 and (old.visibility <> 'public' or old.is_held = 1))
     execute function note_new_event();
 
--- With the event as it was: nothing is told to those whose search it matched already.
+-- Stores the previous values too: people whose search already matched the event are not notified.
 create function note_edited_event() returns trigger language plpgsql set search_path from current as $$
 begin
     insert into saved_search_queue (event_id, since, look_at, was_words, was_mode, was_starts_local, was_x, was_y, was_z)

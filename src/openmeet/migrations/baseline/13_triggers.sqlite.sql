@@ -1,5 +1,5 @@
--- domain/moderation: the log refuses changes and removals, whoever asks. "insert or replace" would remove without any
--- trigger for removals, so a second row of one id is refused before that.
+-- domain/moderation: triggers refuse every update and deletion in the log. "insert or replace" would delete a row
+-- without firing the delete trigger, so a second row with the same id is refused before that.
 create trigger moderation_log_is_not_changed before update on moderation_log
 begin select raise(abort, 'the moderation log is append-only'); end;
 
@@ -10,8 +10,8 @@ create trigger moderation_log_is_not_replaced before insert on moderation_log
 when exists (select 1 from moderation_log where id = new.id or undoes = new.undoes)
 begin select raise(abort, 'the moderation log is append-only'); end;
 
--- domain/saved_searches: whatever statement makes an event public, or changes what searches look at, it is compared with
--- saved searches after five minutes: time to correct what one sees only when the event is public.
+-- domain/saved_searches: an event that becomes public, or whose searched columns change, is compared with saved
+-- searches after five minutes. Until then its host can correct mistakes.
 create trigger saved_search_queue_made after insert on events when new.visibility = 'public' and new.is_held = 0
 begin
     insert into saved_search_queue (event_id, since, look_at) values (new.id, new.updated_at, new.updated_at + 300000000)
@@ -25,7 +25,7 @@ begin
         on conflict (event_id) do nothing;
 end;
 
--- With the event as it was: nothing is told to those whose search it matched already.
+-- Stores the previous values too: people whose search already matched the event are not notified.
 create trigger saved_search_queue_edited after update of search_words, mode, starts_local, place_x, place_y, place_z on events
 when new.visibility = 'public' and new.is_held = 0 and old.visibility = 'public' and old.is_held = 0
     and (new.search_words is not old.search_words or new.mode is not old.mode or new.starts_local is not old.starts_local

@@ -1,4 +1,4 @@
--- What all communities of a site share about the network.
+-- Data about the network that all communities of an installation share.
 
 -- Streams that are followed, and the cursor of each.
 create table sources (
@@ -11,7 +11,7 @@ create table sources (
   removed_at bigint
 );
 
--- Repositories as last verified. source: through which each was last received; a gap in that stream concerns these.
+-- Repositories as last verified. source: the stream through which each was last received; a gap in it affects them.
 create table verified_repositories (
   did text primary key,
   rev text not null,
@@ -42,7 +42,7 @@ create table interests (
   primary key (tenant, kind, value)
 );
 
--- Frames that did not verify.
+-- Frames that were rejected.
 create table rejected_frames (
   id text primary key,
   source text not null,
