@@ -67,14 +67,14 @@ def problems_of_python(path: Path, name: str, text: str) -> list[str]:
     found = []
     lines = text.count("\n")
     if lines > MAX_LINES:
-        found.append(f"{name}: {lines} lines; find the second noun that moved in (limit {MAX_LINES})")
+        found.append(f"{name}: {lines} lines, more than {MAX_LINES}: split it by subject")
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
         return [*found, f"{name}:{error.lineno}: not valid Python"]
     if name.startswith("src/") and path.stat().st_size and not ast.get_docstring(tree):
-        found.append(f"{name}: a module opens with what it is for")
-    found += [f"{name}: names {document}, which is not here" for document in missing_documents(text)]
+        found.append(f"{name}: the module has no docstring that says what it is for")
+    found += [f"{name}: refers to {document}, which does not exist" for document in missing_documents(text)]
     if name.startswith("src/") and name not in MAY_IMPORT_INSIDE_FUNCTIONS:
         found += [f"{name}:{line}: import inside a function" for line in imports_inside_functions(tree)]
     return found
@@ -86,7 +86,7 @@ def problems() -> list[str]:
     for path in tracked():
         name = path.relative_to(ROOT).as_posix()
         if FORBIDDEN_NAMES & {part.removesuffix(path.suffix) for part in Path(name).parts}:
-            found.append(f"{name}: the noun has not been found yet")
+            found.append(f"{name}: this name does not say what the file contains")
         if path.stat().st_size > 1_000_000:
             found.append(f"{name}: larger than 1 MB")
         try:

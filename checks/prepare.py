@@ -34,7 +34,9 @@ def debian_packages() -> None:
     if subprocess.run(install, check=False, env=environment, **quiet).returncode:
         subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment, **quiet)
         if subprocess.run(install, check=False, env=environment, **quiet).returncode:
-            print(f"{', '.join(missing)} could not be installed; their tests will say so.", file=sys.stderr)
+            print(
+                f"{', '.join(missing)} could not be installed; tests that need them will be skipped.", file=sys.stderr
+            )
 
 
 def peers() -> int:

@@ -137,9 +137,9 @@ def main() -> int:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not postgresql", *now]
         # Pytest's exit status 5: none of these files has a test that runs without PostgreSQL.
         failed |= subprocess.run(command, check=False).returncode not in {0, 5}
-    print(f"{len(files) - len(left)} of {len(files)} test files that the change reaches were run, on SQLite.")
+    print(f"{len(files) - len(left)} of the {len(files)} test files that the change can affect were run, on SQLite.")
     if left:
-        print(f"Left out, because {SECONDS:.0f} seconds are over or they take longer, for make test:")
+        print(f"Left to make test, because they do not fit into {SECONDS:.0f} seconds:")
         for folder, count in sorted(Counter(file.rpartition("/")[0] for file in left).items()):
             print(f"  {count:3} in {folder}")
     print("Also left to make test:", ", ".join(f"tests/{folder}" for folder in LEFT_TO_THE_SUITE))

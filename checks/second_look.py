@@ -111,6 +111,6 @@ def _write(test: str, text: str) -> Path:
     FOLDER.mkdir(parents=True, exist_ok=True)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     file = FOLDER / (re.sub(r"[^\w.]+", "-", test)[-150:].strip("-") + ".txt")
-    said = f"It failed beside others and passed alone, at commit {commit or 'unknown'}. How it failed:"
+    said = f"It failed together with others and passed alone, at commit {commit or 'unknown'}. How it failed:"
     file.write_text(f"{test}\n{said}\n\n{text}\n", encoding="utf-8")
     return file

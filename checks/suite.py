@@ -254,14 +254,14 @@ def main() -> int:
     normally.
     """
     parser = argparse.ArgumentParser(prog="python -m checks.suite", description=__doc__)
-    parser.add_argument("paths", nargs="*", default=["tests"], help="folders and files; all tests without any")
+    parser.add_argument("paths", nargs="*", default=["tests"], help="folders and files; default: all tests")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--record", action="store_true", help=f"write the times of this run to {DURATIONS}")
     parser.add_argument(
         "--compare", action="store_true", help=f"fail when processor time has grown by a fifth since {DURATIONS}"
     )
     parser.add_argument(
-        "--inventory", type=Path, metavar="FILE", help="write what the run held: see checks/inventory.py"
+        "--inventory", type=Path, metavar="FILE", help="write an inventory of the run: see checks/inventory.py"
     )
     arguments = parser.parse_args()
     recorded, pace = read_record(), measured_pace()
@@ -284,7 +284,7 @@ def main() -> int:
     if arguments.record:
         write_record(recorded, ran)
     status = _summary(outcome)
-    print(f"{_all_processor_seconds():.0f} s of processor time, servers and programs that the tests started included")
+    print(f"{_all_processor_seconds():.0f} s of processor time, including servers and programs that the tests started")
     has_grown = has_grown_by_a_fifth(recorded, ran)
     return 1 if arguments.compare and has_grown else status
 
@@ -400,7 +400,7 @@ def _summary(outcome: Outcome) -> int:
         print(f"SKIPPED [{count}] {reason}")
     for one in outcome.unsteady:
         print(
-            f"\nUNSTEADY {one.test}\n{one.text}\nIt failed beside others and passed alone: see CONTRIBUTING.md, and {one.file}"
+            f"\nUNSTEADY {one.test}\n{one.text}\nIt failed together with others and passed alone: see CONTRIBUTING.md, and {one.file}"
         )
     for what in (*(failure.name for failure in outcome.failed), *outcome.broken):
         print(f"FAILED {what}")

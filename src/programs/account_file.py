@@ -153,7 +153,9 @@ def _read(opened: zipfile.ZipFile) -> AccountFile:
             raise Malformed("archive", name, "the entry is compressed or encrypted")
     for name in (archive.ACCOUNT_ENTRY, archive.REPOSITORY_ENTRY, archive.PREFERENCES_ENTRY, archive.SUMMARY_ENTRY):
         if name not in entries:
-            raise Malformed("archive", name, "the entry is not there; the file was cut off, or is something else")
+            raise Malformed(
+                "archive", name, "the entry is missing: the file is truncated, or is not an account archive"
+            )
     owner = _document(opened, entries[archive.ACCOUNT_ENTRY], Owner)
     if (owner.format, owner.version) != (archive.FORMAT, archive.VERSION):
         raise Malformed("archive", f"{owner.format} {owner.version}", "an unknown kind of archive")
@@ -175,7 +177,7 @@ def _read(opened: zipfile.ZipFile) -> AccountFile:
 
 def _document(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, kind: type[T]) -> T:
     if entry.file_size > _MAX_DOCUMENT_BYTES:
-        raise Malformed("archive", entry.filename, "larger than such a document can be")
+        raise Malformed("archive", entry.filename, "the document is too large")
     try:
         return msgspec.json.decode(opened.read(entry), type=kind)
     except msgspec.MsgspecError as error:

@@ -51,7 +51,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "legacy": ("programs.commands.legacy", "Import a database with the older model of recurring events"),
     "lexicon": ("programs.commands.lexicon", "Publish our Lexicons"),
     "matrix": ("programs.commands.matrix", "Connect chat rooms to a Matrix homeserver"),
-    "moderation": ("programs.commands.moderation", "Appoint moderators; show how many cases wait for them"),
+    "moderation": ("programs.commands.moderation", "Appoint moderators; show the number of open cases"),
     "people": ("programs.commands.people", "Delete people's accounts; apply deletions again after a restore"),
     "pictures": ("programs.commands.pictures", "Move pictures between a folder and a bucket"),
     "places": ("programs.commands.places", "Build the list of towns; look up what a name means"),

@@ -261,7 +261,7 @@ async def _until_ready(options: ClusterOptions, member: Member, stop: asyncio.Ev
             if asyncio.get_running_loop().time() > deadline:
                 break
             if stop.is_set():
-                raise Refused("Stopped before everything had started; the parts that had are stopped again.")
+                raise Refused("Stopped before all parts had started. The parts that had started are stopped, too.")
             await asyncio.sleep(0.1)
     raise Refused(f"{member.name} did not start; see {options.folder / f'{member.name}.log'}.")
 
@@ -309,7 +309,7 @@ OpenMeet       {ready.openmeet}
   operators    {ready.openmeet}/operating   (sign up as {OPERATOR})
 {communities}Aurora Locus   {ready.pds}   (operators: admin, {ready.admin_password})
 
-Processes (each may be killed and is started again:
+Processes (a process that ends is restarted):
 {parts}
 
 For operators:

@@ -60,21 +60,19 @@ def registered(metrics: Metrics) -> ProgramGauges:
     return ProgramGauges(
         metrics.gauge("jobs", "Outbox jobs that are not completed", ["tenant", "kind", "state"]),
         metrics.gauge("jobs_oldest_age_seconds", "How long the most overdue job has been due", ["tenant", "kind"]),
+        metrics.gauge("publications", "Publications of records, by state", ["tenant", "kind", "state"]),
         metrics.gauge(
-            "publications", "Records that are published or have to be, by state", ["tenant", "kind", "state"]
-        ),
-        metrics.gauge(
-            "publications_oldest_age_seconds", "How long the longest overdue record has been due", ["tenant", "kind"]
+            "publications_oldest_age_seconds", "How long the most overdue record has been due", ["tenant", "kind"]
         ),
         metrics.gauge("queue_waiting_messages", "Messages published and not yet applied", ["tenant"]),
-        metrics.gauge("queue_dead_letters", "Messages that were given up", ["tenant"]),
-        metrics.gauge("source_quiet_seconds", "Since a message of a source was last delivered", ["source"]),
+        metrics.gauge("queue_dead_letters", "Dead letters: messages that could not be applied", ["tenant"]),
+        metrics.gauge("source_quiet_seconds", "Seconds since a message of a source was last delivered", ["source"]),
         metrics.gauge(
-            "labeller_unread_seconds", "Since when a labeller cannot be read; 0 while it is", ["tenant", "labeller"]
+            "labeller_unread_seconds",
+            "Seconds for which a labeller could not be read; 0 while it can be read",
+            ["tenant", "labeller"],
         ),
-        metrics.gauge(
-            "labeller_cursor", "The last sequence number of a labeller that was kept", ["tenant", "labeller"]
-        ),
+        metrics.gauge("labeller_cursor", "The last stored sequence number of a labeller", ["tenant", "labeller"]),
         metrics.gauge(
             "discrepancies", "Discrepancies between repositories and the database", ["tenant", "kind", "state"]
         ),

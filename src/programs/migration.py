@@ -148,9 +148,9 @@ def _confirm(asked: MigrationOptions, state: MoveState, outcome: MigrationResult
         return
     if not sys.stdin.isatty():
         raise Refused("Not everything was copied (see above). To move anyway, run the same command with --yes.")
-    what = "Everything is there" if is_whole else "Not everything was copied (see above)"
+    what = "Everything was copied" if is_whole else "Not everything was copied (see above)"
     if not typer.confirm(f"{what}. Make {state.new} the account's server?", default=is_whole, err=True):
-        raise Refused("Nothing was changed at the old server. The same command continues from here.")
+        raise Refused("Nothing was changed at the old server. To continue from here, run the same command again.")
 
 
 def _keep(asked: MigrationOptions, state: MoveState) -> None:

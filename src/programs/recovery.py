@@ -191,7 +191,7 @@ async def _bring(side: MigrationServer, file: AccountFile, say: Print) -> None:
     if status.get("activated") is True:
         raise Conflict("The account is already active on the new server, and its records there would be replaced.")
     await client.upload("com.atproto.repo.importRepo", file.repository(), MEDIA_TYPE)
-    say(f"records    {len(snapshot.entries)} brought")
+    say(f"records    {len(snapshot.entries)} imported")
     types = {blob.cid: blob.mime_type for blob in wanted_blobs(snapshot)}
     brought = lost = 0
     for cid in [cid async for cid in missing_blobs(side)]:
@@ -201,13 +201,13 @@ async def _bring(side: MigrationServer, file: AccountFile, say: Print) -> None:
         with file.blob(cid) as entry:
             await client.upload("com.atproto.repo.uploadBlob", entry.read(), types.get(cid, "application/octet-stream"))
         brought += 1
-    say(f"blobs      {brought} brought" + (f", {lost} are not in the archive" if lost else ""))
+    say(f"blobs      {brought} imported" + (f", {lost} are not in the archive" if lost else ""))
     preferences = [one for one in file.preferences if str(one.get("$type", "")).startswith(_PREFERENCES)]
     if not preferences:
         return
     try:
         await client.procedure("app.bsky.actor.putPreferences", {"preferences": preferences})
-        say(f"private    {len(preferences)} preferences brought")
+        say(f"private    {len(preferences)} preferences imported")
     except Failure as failure:
         # The recovery continues if a server does not support this app's preferences.
         if kind_of(failure).worth_retrying:

@@ -25,10 +25,10 @@ identity:    {identity}
 public key:  {public}
 private key: {private}
 
-Anyone who has the private key can take over the identity, whatever its server says or does. Keep this
+Anyone who has the private key can take over the identity, and its server cannot prevent that. Keep this
 file offline, in more than one place, and give it to nobody. No server has a copy.
 
-With it the account moves to another server although the one that it is on is gone:
+To move the account to another server, even if its current server is gone:
     openmeet pds recover --help
 """
 

@@ -187,8 +187,10 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
 
 def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
     """Create further dates of series, and count the stored ones."""
-    made = platform.metrics.counter("occurrences_generated", "Dates of series that were stored ahead")
-    seconds = platform.metrics.histogram("occurrences_generation_seconds", "One round of storing dates ahead")
+    made = platform.metrics.counter("occurrences_generated", "Dates of series that were created ahead of time")
+    seconds = platform.metrics.histogram(
+        "occurrences_generation_seconds", "Duration of one round of creating dates of series"
+    )
 
     async def roll(here: Platform) -> None:
         elapsed = stopwatch()

@@ -383,9 +383,7 @@ def greeting(ready: NetworkReady, *, is_kept: bool = True, has_town: bool = Fals
     people = "\n".join(f"  {person.handle:{width}}{person.password}" for person in ready.people)
     command, kept = os.path.relpath(sys.argv[0]), os.path.relpath(ready.settings)
     ends = (
-        "Ctrl-C stops it. Everything is still there when you start it again."
-        if is_kept
-        else "Ctrl-C stops it, and nothing is kept."
+        "Ctrl-C stops it. The data is kept for the next start." if is_kept else "Ctrl-C stops it, and nothing is kept."
     )
     town = (
         f"\n  the town     {ready.openmeet}/sign-in     (as {address_of(PEOPLE[0])}, for example)" if has_town else ""

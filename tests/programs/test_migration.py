@@ -156,7 +156,7 @@ async def test_out_and_in_again_later(region: Region, ana: str) -> None:
     first = await region.run("one", *OUT, "--to", region.url("two"))
     assert first.status == 1, first.err
     assert "OPENMEET_PLC_TOKEN" in first.err
-    assert "12 brought" in first.out
+    assert "12 copied" in first.out
     kept = (region.folder / "openmeet-move.json").read_text()
     assert OLD_PASSWORD not in kept
     assert NEW_PASSWORD not in kept

@@ -110,7 +110,7 @@ async def test_everything_comes_along_and_the_key_stays_first(countryside: Count
         assert newest["alsoKnownAs"] == ["at://ana.new.test"]
         assert newest["services"]["atproto_pds"]["endpoint"] == new.settings.url == "http://new.localhost:3000"
         assert await new.announced(did) == ["account active", "identity ana.new.test", "sync"]
-        assert "2 brought" in "\n".join(lines)
+        assert "2 imported" in "\n".join(lines)
 
 
 async def test_it_goes_on_where_it_stopped(countryside: Countryside) -> None:

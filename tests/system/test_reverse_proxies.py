@@ -179,7 +179,7 @@ async def sign_up(front: Front, name: str) -> dict[str, Any]:
 async def test_a_pds_behind_a_proxy_is_right_in_every_respect(front: Front) -> None:
     await sign_up(front, "ana")
     said = await front.openmeet("pds", "check", front.url, "--plc", front.plc_url, "--account", "ana.test", "--write")
-    for about in ("address", "browsers", "sign-in", "identity", "repository", "firehose", "a record's way"):
+    for about in ("address", "browsers", "sign-in", "identity", "repository", "firehose", "record write"):
         assert re.search(rf"^ok +{about} ", said, re.MULTILINE), said
 
 

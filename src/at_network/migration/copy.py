@@ -137,7 +137,7 @@ async def copy_blobs(
         for cid in wanted:
             group.create_task(copy_blob(cid))
     lost = len(outcome.missing_blobs)
-    note = f"{outcome.blobs_brought} brought" + (f", {lost} no longer at the old server" if lost else "")
+    note = f"{outcome.blobs_brought} copied" + (f", {lost} no longer at the old server" if lost else "")
     on_progress(Progress(MigrationStep.BLOBS, len(wanted), len(wanted), is_complete=True, note=note))
 
 
@@ -189,7 +189,7 @@ async def copy_preferences(
         if preferences:
             await new.client.procedure("app.bsky.actor.putPreferences", {"preferences": preferences})
         outcome.preferences = len(preferences)
-        note = f"{len(preferences)} brought"
+        note = f"{len(preferences)} copied"
     except Failure as failure:
         # Preferences are a convenience, so a failure here does not stop the migration. The owner is informed.
         outcome.differences.append(f"Preferences were not copied: {failure.why}")

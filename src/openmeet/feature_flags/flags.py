@@ -39,15 +39,15 @@ DEFAULTS: Final[Mapping[Flag, bool]] = {
 }
 
 WHAT: Final[Mapping[Flag, str]] = {
-    Flag.EVENTS_IN: "Events of other people’s repositories are shown here",
+    Flag.EVENTS_IN: "Events from other people’s repositories are shown on this site",
     Flag.EVENTS_OUT: "Events are written into their authors’ repositories",
-    Flag.RSVPS_IN: "Answers from other apps count here",
+    Flag.RSVPS_IN: "Answers from other apps count on this site",
     Flag.RSVPS_OUT: "Answers are written into people’s repositories",
-    Flag.GROUPS: "Groups are records, too",
-    Flag.MEMBERSHIPS: "Memberships of groups are records, too",
-    Flag.SERIES_LEXICON: "A series is a record of its own beside its dates",
-    Flag.NATIVE_RECURRENCE: "Rules stand in event records as rrule, rdate and exdate",
-    Flag.DETECTION: "Series are found among one author’s events",
+    Flag.GROUPS: "Group records are read and published",
+    Flag.MEMBERSHIPS: "Membership records of groups are read and published",
+    Flag.SERIES_LEXICON: "Series records are read and published, in addition to the records of dates",
+    Flag.NATIVE_RECURRENCE: "Event records contain recurrence rules (rrule, rdate, exdate)",
+    Flag.DETECTION: "Series are detected among the events of one author",
 }
 
 

@@ -96,7 +96,7 @@ def person_handler(bridge: Bridge) -> JobHandler:
             bridge.names.pop(speaker.localpart, None)
             await prepare_speaker(bridge, speaker)
             return
-        assert who is not None, "nobody else has nothing to take back"  # noqa: S101 - for the type checker
+        assert who is not None, "without a speaker, there is a person whose messages are redacted"  # noqa: S101 - for the type checker
         async with bridge.db.reader() as reader:
             rows = await reader.fetch(
                 """

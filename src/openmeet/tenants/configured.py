@@ -136,7 +136,7 @@ def _own_tables(table: Mapping[str, Any], environment: Mapping[str, str]) -> lis
     if set(read) != {KEY} or not _are_tables(read[KEY]):
         raise SettingsRefused([_NO_LIST.format(why="")])
     if in_file and in_file != read[KEY]:
-        why = f"{VARIABLE} and the settings file both name communities, and not the same"
+        why = f"{VARIABLE} and the settings file both name communities, but different ones"
         raise SettingsRefused([f"{why}: name all of them in one of the two."])
     return list(read[KEY])
 
@@ -157,7 +157,7 @@ def _name_of(own: Mapping[str, Any], taken: Mapping[str, Settings]) -> str:
         why = 'a name of small letters, digits and single hyphens, at most 31, like  name = "north-side"'
         raise SettingsRefused([f"Each community ([[{TABLE}.{KEY}]]) must have {why}; {name!r} is not."])
     if name in taken:
-        raise SettingsRefused([f"Two communities are called {name!r}: a name is one community’s for good."])
+        raise SettingsRefused([f"Two communities are called {name!r}: names must be unique."])
     return name
 
 
@@ -212,7 +212,7 @@ def _shared(found: Mapping[str, Settings]) -> list[str]:
     base = found[DEFAULT_TENANT]
     network = _place(base.installation_database_url, base.network_database_schema)
     sentences += [
-        f"Community {name} has the database of what the network said: give it one of its own."
+        f"Community {name} has the network database of the installation: give it one of its own."
         for name, settings in found.items()
         if name != DEFAULT_TENANT and _place(settings.tenant_database_url, settings.database_schema) == network
     ]

@@ -87,7 +87,7 @@ def _when(event: ReadEvent) -> str:
     zone = event.pattern.zone_name or "UTC"
     words = describe(event.pattern)
     if event.overrides is not None:
-        to = " and what follows" if event.overrides.and_following else ""
+        to = " and all later dates" if event.overrides.and_following else ""
         words = f"{words}, instead of {event.overrides.original:%Y-%m-%d %H:%M}{to}"
     length = "" if event.length is None else f", {_length(event)}"
     guessed = ""

@@ -23,17 +23,17 @@ MAX_DOCUMENT = 500_000_000
 # Messages about items that were imported incompletely, and the reasons why items were skipped. docs/arriving.md
 # explains both.
 _LET_GO: Final = {
-    "pictures": "without their picture; the file says under `pictures` where each is fetched",
-    "records": "without their record: they get it back when they sign in with the repository that holds it",
-    "groups of events": "without their group, and private now: they cannot create events in it here",
+    "pictures": "imported without their picture: the file lists the URL of each picture under `pictures`",
+    "records": "imported without their record, because this person has not signed in here with its repository",
+    "groups of events": "imported without their group and made private, because this person may not create events in it here",
 }
 _WHY: Final = {
-    "attendances": "the event is not here, is hidden from them or over, or its host asks for something that the answer lacks",
-    "event_series_followers": "the series is not here, or is hidden from them",
-    "event_series_standing_rsvps": "the series is not here, or is hidden from them",
-    "group_members": "the group is not here or is by invitation only; roles are never imported",
-    "group_followers": "the group is not here, or is hidden from them",
-    "profile_followers": "they are not here, or one of the two has blocked the other",
+    "attendances": "the event is unknown here, over, or hidden from this person, or the RSVP lacks an answer that the host requires",
+    "event_series_followers": "the series is unknown here, or hidden from this person",
+    "event_series_standing_rsvps": "the series is unknown here, or hidden from this person",
+    "group_members": "the group is unknown here, or by invitation only; roles are never imported",
+    "group_followers": "the group is unknown here, or hidden from this person",
+    "profile_followers": "the followed person is unknown here, or one of the two has blocked the other",
 }
 
 From = Annotated[Path, typer.Argument(help="The file that `openmeet export` wrote.", exists=True, dir_okay=False)]
@@ -54,7 +54,7 @@ def import_(source: From, tenant: OfTenant = DEFAULT_TENANT, settings_file: Sett
             if count and what in _LET_GO:
                 say(f"{count:,} {_LET_GO[what]}")
             elif count:
-                say(f"left out: {count:,} of {what}: {_WHY.get(what, 'what they refer to is not here')}")
+                say(f"not imported: {count:,} of {what}: {_WHY.get(what, 'they refer to rows that are unknown here')}")
 
     run_on_platform(settings_file, tenant, act)
 

@@ -76,7 +76,7 @@ def import_(
         else:
             for line in verification_lines(expected, found):
                 say(line)
-            say("Everything is there." if not wrong else "Not everything is as expected; see above.")
+            say("The counts match." if not wrong else "The counts differ; see above.")
         if wrong:
             raise typer.Exit(1)
 
@@ -92,7 +92,7 @@ def rollback(
     async def act(platform: Platform) -> None:
         with _progress(is_shown=True) as on_progress:
             staying = await roll_back(platform.db, source_of(source, schema).name, on_progress)
-        say(f"Undone.{f' {staying} people stay, because something here belongs to them.' if staying else ''}")
+        say(f"Undone.{f' {staying} people stay, because other data on this site belongs to them.' if staying else ''}")
 
     run_on_platform(settings_file, tenant, act)
 

@@ -33,7 +33,7 @@ Bot = Annotated[str, typer.Option("--bot", help="The user of the older installat
 BotToken = Annotated[
     Path, typer.Option("--bot-token", exists=True, dir_okay=False, help="A file with the as_token of its registration.")
 ]
-Apply = Annotated[bool, typer.Option("--apply", help="Take the rooms over; without it nothing is changed.")]
+Apply = Annotated[bool, typer.Option("--apply", help="Take the rooms over. Without this option, nothing is changed.")]
 Renew = Annotated[bool, typer.Option("--renew", help="Replace existing files with new tokens.")]
 
 
@@ -114,7 +114,9 @@ def reconcile(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = N
         else:
             number = "1 room" if len(found) == 1 else f"{len(found)} rooms"
             more = " and more" if len(found) == _MAX_ROOMS else ""
-            say(f"The publisher compares {number}{more} with the homeserver. `openmeet matrix rooms` shows what waits.")
+            say(
+                f"The publisher compares {number}{more} with the homeserver. `openmeet matrix rooms` shows what is still waiting."
+            )
 
     run_on_platform(settings_file, tenant, act)
 

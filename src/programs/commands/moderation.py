@@ -16,7 +16,7 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json
 from programs.platform import Platform, run_on_platform
 
-app = noun("Appoint moderators; show how many cases wait for them.")
+app = noun("Appoint moderators; show the number of open cases.")
 
 Who = Annotated[str, typer.Argument(help="E-mail address, DID or handle of a person who has signed in here.")]
 

@@ -111,10 +111,13 @@ def erase_again(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile =
         newest = erasing.ledger.newest()
         written = "empty" if newest is None else f"last written {newest:%Y-%m-%d %H:%M} UTC"
         say(
-            f"Ledger {erasing.ledger.path}, {written}. If it was restored with the backup, put the newer ledger there and run this again."
+            f"Ledger {erasing.ledger.path}, {written}. If it was restored with the backup, replace it by the newer ledger and run this command again."
         )
         if done.failed:
-            typer.echo("These could not be deleted or merged again. The log says why; then run this again:", err=True)
+            typer.echo(
+                "These could not be deleted or merged again. Fix the causes, which are in the log, and run this command again:",
+                err=True,
+            )
             for user_id in done.failed:
                 say(f"  {user_id}", err=True)
             raise typer.Exit(1)
@@ -192,22 +195,22 @@ def _print(who: str, report: ErasureReport, stays: Mapping[str, int], *, as_json
     _print_rows("Deleted, or emptied:", report.deleted)
     _print_rows("Stays, but refers to an empty row instead of a person:", stays)
     for account in report.accounts:
-        say(
-            f"The account {account} that we keep for them is deleted by a job. openmeet jobs list shows it if that fails."
-        )
+        say(f"Their custodial account {account} is deleted by a job. If the job fails, openmeet jobs list shows it.")
     if report.is_at_homeserver:
         typer.echo(
-            "The Matrix homeserver still has their messages. A job removes them as soon as it answers:"
+            "The Matrix homeserver still has their messages. A job removes them as soon as the homeserver answers:"
             " openmeet jobs list shows it (matrix_person)."
         )
     if report.left:
-        typer.echo("Records that their account server did not delete. Only its owner can, there or with any app:")
+        typer.echo(
+            "Records that their account server did not delete. Only the owner of the account can delete them, there or in an app:"
+        )
         for uri in report.left:
             say(f"  {uri}")
-    typer.echo("Not stored per person, or not only, and therefore not searched:")
+    typer.echo("Tables that were not searched, because their rows do not belong to single persons:")
     for table in elsewhere:
         typer.echo(f"  {table.name}: {_first_sentence(table.name)}: {table.after_deletion}")
-    typer.echo("docs/privacy.md says what each table holds, how long, and why.")
+    typer.echo("docs/privacy.md describes each table: what it stores, why, and how long.")
 
 
 def _print_rows(heading: str, rows: Mapping[str, int]) -> None:

@@ -122,7 +122,7 @@ def note_blobs_and_preferences(report: RepositoryCheck, file: AccountFile, snaps
     gaps = f"; {missing} already missing there" if missing else ""
     gaps += f"; {withheld} withheld by the host" if withheld else ""
     report.note(
-        f"blobs      {len(file.blobs):,} with {counted(size, 'byte')}, every hash is right{gaps}",
+        f"blobs      {len(file.blobs):,} with {counted(size, 'byte')}, all hashes are correct{gaps}",
         blobs=len(file.blobs),
         blob_bytes=size,
         missing_blobs=missing,
@@ -137,7 +137,7 @@ def note_file(report: RepositoryCheck, file: car.Car) -> None:
     roots = ", ".join(map(str, file.roots)) or "none"
     report.note(f"header     CAR version 1, root {roots}", roots=[str(root) for root in file.roots])
     report.note(
-        f"blocks     {len(file.blocks)}, every hash is right{f', {repeated} repeated' if repeated else ''}",
+        f"blocks     {len(file.blocks)}, all hashes are correct{f', {repeated} repeated' if repeated else ''}",
         blocks=len(file.blocks),
         repeated_blocks=repeated,
     )
@@ -169,7 +169,8 @@ def note_snapshot(report: RepositoryCheck, file: car.Car, snapshot: Snapshot) ->
     report.lines += [f"           {count:6} {name}" for name, count in sorted(collections.items())]
     if snapshot.flaws:
         report.note(
-            f"odd        {counted(len(snapshot.flaws), 'record')} that could not be written today", flaws=snapshot.flaws
+            f"odd        {counted(len(snapshot.flaws), 'record')} that a server would refuse to write",
+            flaws=snapshot.flaws,
         )
         report.lines += [f"           {path}: {why}" for path, why in snapshot.flaws.items()]
     if snapshot.odd_paths:

@@ -237,7 +237,7 @@ def reconcile(
 
     async def act(platform: Platform) -> None:
         for did in named:
-            await _require_resolvable(platform, did, otherwise="It is tried anyway.")
+            await _require_resolvable(platform, did, otherwise="Its repository is read anyway.")
         async with platform.db.reader() as reader:
             chosen = named or await written_to(reader)
         done: list[Reconciled] = []
@@ -310,9 +310,9 @@ def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run
     for one in done:
         if one.records is None:
             lines.append(f"{one.did}  is not served at present")
-        lines += [f"{_line(found)}: mended" for found in one.repaired]
+        lines += [f"{_line(found)}: repaired" for found in one.repaired]
         lines += [_line(found) + ("" if is_dry_run else ": not repaired") for found in one.unrepaired]
-        lines += [f"{failed.uri}  put aside: {explain(failed.reason)}" for failed in one.failed]
+        lines += [f"{failed.uri}  quarantined: {explain(failed.reason)}" for failed in one.failed]
     lines += [f"{did}  was not read: {why}" for did, why in away.items()]
     lines += [f"{kind.replace('_', ' '):24}{number}" for kind, number in _counted(done).items()]
     compared = [one for one in done if one.records is not None]
@@ -344,7 +344,7 @@ def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: 
         async with platform.db.transaction() as tx:
             await seen.start_epoch(tx, known)
             await jobs.enqueue(tx, JobKind.BACKFILL, known, int(tx.now))
-        typer.echo(f"A new epoch has begun for {known}; the publisher will read it whole.")
+        typer.echo(f"A new epoch has begun for {known}; the publisher will read it completely.")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -388,7 +388,7 @@ def _as_text(found: dict[str, object]) -> str:
             case dict():
                 lines.append(_HEADINGS.get(heading, heading).replace("_", " "))
                 width = max([22, *map(len, content)]) + 2
-                # Kinds and states are shown as other commands accept them; these words are added for people.
+                # Kinds and states are printed as other commands accept them; the words of the queue are only labels.
                 shown = {name.replace("_", " "): n for name, n in content.items()} if heading == "queue" else content
                 lines += [f"  {name:{width}}{number}" for name, number in shown.items()] or ["  none"]
             case None:

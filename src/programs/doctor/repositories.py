@@ -27,7 +27,7 @@ async def enumerated(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     except Failure as failure:
         yield wrong(
             about,
-            f"Strangers cannot list the accounts: {failure.why}",
+            f"The accounts cannot be listed without signing in: {failure.why}",
             "A relay needs com.atproto.sync.listRepos; on Aurora Locus set PDS_FEDERATION_ENABLED and "
             "PDS_FEDERATION_CRAWL_ENABLED.",
         )
@@ -111,4 +111,4 @@ async def _repository(host: CheckedHost, did: Did) -> CheckFinding:
         return wrong(about, f"The repository of {did} is not valid: {failure.why}.", mend)
     except Failure as failure:
         return wrong(about, f"The repository of {did} cannot be read: {failure.why}", mend)
-    return good(about, f"{did}: {counted(len(snapshot.entries), 'record')}, every hash and the signature are right")
+    return good(about, f"{did}: {counted(len(snapshot.entries), 'record')}, all hashes and the signature are correct")

@@ -22,7 +22,7 @@ SILENCE_SECONDS = 3.0
 READING_SECONDS = 30.0
 
 _UPGRADE = (
-    "Let the reverse proxy pass WebSockets: the headers Upgrade and Connection, HTTP/1.1, and no time limit on a quiet "
+    "Let the reverse proxy pass WebSockets: the headers Upgrade and Connection, HTTP/1.1, and no time limit on an idle "
     "connection. Examples for nginx, Caddy and Traefik are in deploy/."
 )
 _ABOUT = "firehose"
@@ -62,7 +62,7 @@ async def firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
         yield wrong(
             _ABOUT,
             f"Frame {seen.frames}: {seen.wrong[0]}",
-            "Relays drop such frames. Run openmeet pds verify on the server, or tell the people who write its software.",
+            "Relays drop such frames. Run openmeet pds verify on the server, or report this to the developers of its software.",
         )
     elif seen.last is None:
         yield note(_ABOUT, f"connects, but sent nothing for {SILENCE_SECONDS:.0f} s: has anything been written here?")

@@ -29,7 +29,7 @@ async def examine(host: CheckedHost, options: CheckOptions) -> AsyncIterator[Che
     async for finding in address.described(host):
         yield finding
     if not host.described:
-        yield skipped("everything else", "this is not a PDS that answers")
+        yield skipped("everything else", "the server does not answer as a PDS")
         return
     async for finding in address.sign_in(host):
         yield finding

@@ -19,7 +19,7 @@ from programs.doctor.target import CheckedHost
 
 COLLECTION = "openmeet.lexicon.hostCheck"
 ARRIVAL_SECONDS = 10.0
-_ABOUT = "a record's way"
+_ABOUT = "record write"
 
 
 async def record(host: CheckedHost, identifier: str, password: str) -> AsyncIterator[CheckFinding]:

@@ -92,7 +92,7 @@ def test_a_password_for_one_server_is_not_shown_to_another():
     [
         ({"public_url": "https://MEET.town.net:8443"}, "default and village have the same host name"),
         ({"database_url": "sqlite:////srv/town/x/../openmeet.db"}, "default and village have the same database"),
-        ({"database_url": "sqlite:////srv/town/network.db"}, "village has the database of what the network said"),
+        ({"database_url": "sqlite:////srv/town/network.db"}, "village has the network database of the installation"),
         ({"data_directory": "/srv/town"}, "default and village have the same data directory"),
         ({"public_url": "http://village.town.net"}, "Community village: OPENMEET_PUBLIC_URL sends passwords"),
         ({"time_zone": "Mars"}, "Community village: OPENMEET_TIME_ZONE must be"),

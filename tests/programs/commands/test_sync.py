@@ -73,7 +73,7 @@ async def test_unresolvable_did_is_refused_at_once(tmp_path: Path, verb: str):
         assert "This is not a DID" in words
         status, words, queued = await said(tmp_path, directory.url, verb, KNOWN)
         assert (status, queued) == (0, [KNOWN])
-        assert "The publisher will read" in words or "will read it whole" in words
+        assert "The publisher will read" in words or "will read it completely" in words
 
 
 async def test_unresolved_did_is_queued_while_the_directory_is_down(tmp_path: Path):
@@ -96,5 +96,5 @@ async def test_nothing_is_compared_if_a_did_does_not_exist(tmp_path: Path):
     status, words, _ = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "reconcile", UNKNOWN)
     assert status == 0
     assert f"Could not check whether {UNKNOWN} exists" in words
-    assert "It is tried anyway." in words
+    assert "Its repository is read anyway." in words
     assert f"{UNKNOWN}  was not read" in words

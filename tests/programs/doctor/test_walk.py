@@ -131,7 +131,7 @@ async def test_a_good_host_is_good(host: Host) -> None:
     assert {about for about, finding in found.items() if finding.verdict is CheckVerdict.WRONG} == set()
     assert "3 records, every hash and the signature are right" in found["repository"].found
     assert "5 commits verified" in found["firehose"].found, "three notes, the empty repository's commit and #sync"
-    assert found["a record's way"].verdict is CheckVerdict.GOOD
+    assert found["record write"].verdict is CheckVerdict.GOOD
     again = await host.findings()
     assert "3 records" in again["repository"].found, "what was written to try is deleted again"
 
@@ -211,7 +211,7 @@ async def test_an_account_that_lives_elsewhere(make_sqlite: MakeDatabase, tmp_pa
 
 
 async def test_a_password_that_is_wrong(host: Host) -> None:
-    finding = (await host.findings(account="ana.test", password="another"))["a record's way"]
+    finding = (await host.findings(account="ana.test", password="another"))["record write"]
     assert finding.verdict is CheckVerdict.WRONG
     assert "cannot sign in" in finding.found
 

@@ -31,7 +31,7 @@ def counting(metrics: Metrics) -> FirehoseMetrics:
         metrics.counter(
             "firehose_repositories_forgotten", "Repositories evicted before their identity could be resolved"
         ),
-        metrics.counter("firehose_messages", "Messages handed to ingestion"),
+        metrics.counter("firehose_messages", "Messages passed to ingestion"),
         metrics.counter(
             "firehose_messages_repeated", "Messages skipped because another source had already delivered them"
         ),

@@ -32,7 +32,7 @@ handle:      {handle}
 public key:  {public}
 private key: {private}
 
-Anyone who has the private key can take over the identity, whatever its server says or does. Keep this
+Anyone who has the private key can take over the identity, and its server cannot prevent that. Keep this
 file offline, in more than one place, and give it to nobody.
 
 {site} made the key together with the account, and had it sealed until you said that you have
@@ -40,7 +40,7 @@ it. A key that was never anywhere but with you is made at
     {account_page}/recovery-key
 where this one can be taken away afterwards.
 
-With it the account moves to another server although the one that it is on is gone:
+To move the account to another server, even if its current server is gone:
     openmeet pds recover --help
 """
 

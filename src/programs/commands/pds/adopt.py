@@ -110,7 +110,7 @@ def _report(found: Survey, settings: list[str]) -> None:
     if found.seconds is not None:
         say(f"\nThe import will need about {_duration(found.seconds)}, with the old server stopped.")
     for title, sentences in (
-        ("Kept byte for byte, although they could not be written today:", found.odd),
+        ("Kept byte for byte, although the new server would refuse to write them:", found.odd),
         ("Will be lost or different:", found.lost),
         ("With this settings file:", settings),
         ("Damaged:", found.damaged),
@@ -120,7 +120,7 @@ def _report(found: Survey, settings: list[str]) -> None:
             for sentence in sentences[:_SENTENCES_SHOWN]:
                 say(f"  - {sentence}")
             if len(sentences) > _SENTENCES_SHOWN:
-                say(f"  and {len(sentences) - _SENTENCES_SHOWN:,} more, which --json names all")
+                say(f"  and {len(sentences) - _SENTENCES_SHOWN:,} more; --json lists all of them")
 
 
 def _duration(seconds: float) -> str:

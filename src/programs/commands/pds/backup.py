@@ -36,7 +36,7 @@ def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
             )
             return
         say(
-            f"{made.id}  {counted(sum(made.rows.values()), 'row')}, {counted(made.blobs, 'blob')}, {counted(made.bytes, 'byte')} written; proven."
+            f"{made.id}  {counted(sum(made.rows.values()), 'row')}, {counted(made.blobs, 'blob')}, {counted(made.bytes, 'byte')} written; verified."
         )
         say(f"of {to_datetime(made.instant):%Y-%m-%d %H:%M:%S} UTC, up to event {made.last_number}")
         for name in made.missing:

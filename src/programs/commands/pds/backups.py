@@ -39,7 +39,7 @@ def main(
             else:
                 for finding in report.findings:
                     say(f"{finding.about}  {finding.what}")
-                say(f"{prove}: {'whole' if report.is_good else 'WRONG'}")
+                say(f"{prove}: {'good' if report.is_good else 'WRONG'}")
             if not report.is_good:
                 raise typer.Exit(1)
             return

@@ -94,10 +94,12 @@ def _state(path: Path, who: str, old: str, new: str, handle: str, email: str) ->
     if path.exists():
         state = migration_state.read(path)
         if state.is_finished:
-            raise Refused(f"The move in {path} is done. To move another account, choose another file with --state.")
+            raise Refused(
+                f"The migration in {path} is complete. To move another account, choose another file with --state."
+            )
         if who and who.lower().removeprefix("@") not in {state.identifier, state.did}:
             raise Refused(
-                f"{path} has the move of {state.identifier}. To move another account, choose another file with --state."
+                f"{path} belongs to the migration of {state.identifier}. To move another account, choose another file with --state."
             )
         state.handle, state.email = handle.lower().removeprefix("@") or state.handle, email or state.email
         return state

@@ -20,7 +20,7 @@ def main(
     max_bytes: Annotated[
         int | None, typer.Option("--set", min=0, help="Set this quota for the account, in bytes.")
     ] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Return to the server's default quota.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Reset the account to the server's default quota.")] = False,
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:

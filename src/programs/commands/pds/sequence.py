@@ -36,7 +36,7 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
             print_json(found)
             return
         say(f"head           {found['head']}")
-        say(f"retired up to  {found['retired_up_to']}")
+        say(f"deleted up to  {found['retired_up_to']}")
         for kind, (number, oldest) in found["kept"].items():
             say(f"{kind:14} {number}, the oldest of {_moment(oldest)}")
 
@@ -130,8 +130,8 @@ def _problem(seq: int, frame: bytes) -> str:
     except Malformed as wrong:
         return str(wrong)
     if message is None or isinstance(message, ErrorFrame | events.InfoMessage):
-        return "is no event"
-    return "" if message.seq == seq else f"carries the number {message.seq}"
+        return "is not a valid event"
+    return "" if message.seq == seq else f"contains the number {message.seq}"
 
 
 def _readable(value: object) -> object:

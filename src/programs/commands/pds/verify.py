@@ -63,6 +63,6 @@ def show(report: IntegrityReport, *, as_json: bool) -> None:
             say(f"{one.about}  {one.what}")
         for name, number in counts.items():
             say(f"{name.replace('_', ' '):14}{number}")
-        say("Everything is whole." if report.is_good else f"{counted(len(report.findings), 'thing')} wrong.")
+        say("No errors were found." if report.is_good else f"{counted(len(report.findings), 'error')} found.")
     if not report.is_good:
         raise typer.Exit(1)

@@ -137,7 +137,7 @@ async def test_event_log(deployment: Deployment) -> None:
         lambda w: w.execute("update events set frame = (select frame from events where seq = 1) where seq = 2")
     )
     damaged = await openmeet(deployment, "sequence", "verify", "--json", url=False)
-    assert (damaged.status, damaged.json["wrong"]) == (1, [{"seq": 2, "why": "carries the number 1"}])
+    assert (damaged.status, damaged.json["wrong"]) == (1, [{"seq": 2, "why": "contains the number 1"}])
 
 
 async def test_failures_to_connect_are_reported(deployment: Deployment) -> None:
