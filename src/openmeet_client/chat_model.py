@@ -186,7 +186,7 @@ class ChatMember(msgspec.Struct, rename="camel"):
 
 
 class ChatMemberPage(msgspec.Struct, rename="camel"):
-    """A page of people, by name. ``others``: how many more people, whose attendance is private, are in the room."""
+    """A page of people, by name. ``others``: the number of further people in the room, whose attendance is private."""
 
     members: list[ChatMember]
     others: int | None

@@ -41,7 +41,7 @@ class MatrixGuest(msgspec.Struct, rename="camel"):
 
 
 class MyMatrix(msgspec.Struct, rename="camel"):
-    """Whether the caller's messages are passed on to Matrix. ``answered_at``: None if they have not been asked yet.
+    """Whether the caller's messages are passed on to Matrix. ``answered_at``: None if the caller has not answered yet.
     ``account``: their own Matrix account, if it is linked.
     """
 

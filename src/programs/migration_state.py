@@ -1,6 +1,6 @@
 """State file of a migration, which makes it possible to resume by naming only that file. It contains no secrets.
 
-Both servers know the progress (``at_network.migration``). The file repeats only what people want to read afterwards.
+Both servers store the progress (``at_network.migration``). The file repeats only what people want to read afterwards.
 """
 
 from pathlib import Path

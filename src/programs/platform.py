@@ -214,7 +214,7 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer:
 
 
 async def keeper_of(platform: Platform) -> Keeper:
-    """The PDS for custodial accounts. If no setting gives its handle domain, the PDS is asked for it."""
+    """The PDS for custodial accounts. If no setting gives its handle domain, the PDS is queried for it."""
     settings, network = platform.settings, platform.network
     domain = settings.pds_handle_domain
     if not domain:

@@ -257,7 +257,7 @@ def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: DevA
         public_url=f"http://{HOST}:{ports.web}",
         port=ports.web,
         data_directory=folder / "openmeet",
-        # People who try this out want to see their own records, whichever tool wrote them.
+        # People who try this out want to see their own records, including those that other tools wrote.
         network_shown="everything",
         dev_mode=True,
         dev_mailbox=True,

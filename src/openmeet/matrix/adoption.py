@@ -80,7 +80,7 @@ async def adopt(
 ) -> list[AdoptionReport]:
     """Check each room id that an import kept and, if ``applies`` is set, adopt the room.
 
-    ``tell`` is called after each room with the report, its position and the total. Running this again continues with
+    ``tell`` is called after each room with the result, its position and the total. Running this again continues with
     the remaining rooms. Raises the client's errors if the homeserver is unavailable.
     """
     async with bridge.db.reader() as reader:

@@ -160,7 +160,7 @@ class Homeserver:
 
     def _wait(self, user: str, until: Instant) -> None:
         if len(self._not_before) >= _MAX_WAITING_USERS:
-            self._not_before.clear()  # a client that still exceeds its limits will be told about them again
+            self._not_before.clear()  # if a client still exceeds a limit, the next response states the limit again
         self._not_before[user] = until
 
 

@@ -385,7 +385,9 @@ async def _create(bridge: Bridge, room: MirroredRoom) -> str:
 
 
 async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]) -> None:
-    """Set the room's name, topic, history visibility and bridge note wherever they differ, no matter who changed them."""
+    """Set the room's name, topic, history visibility and bridge note wherever they differ, even if somebody changed
+    them in Matrix.
+    """
     wanted: tuple[tuple[str, str, content.Content], ...] = (
         ("m.room.name", "", {"name": room.title[:_MAX_NAME]}),
         ("m.room.topic", "", {"topic": room.topic}),

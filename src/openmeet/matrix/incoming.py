@@ -170,7 +170,7 @@ async def _message(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, re
 
 
 async def _mentioned(tx: Transaction, bridge: Bridge, accounts: Sequence[str]) -> tuple[UserId, ...]:
-    """Return the users whom the mentioned accounts stand for: our ghost users and linked accounts."""
+    """Return the users behind the mentioned accounts, which are ghost users of ours or linked accounts."""
     found: list[UserId] = []
     for account in accounts:
         part = bridge.random_part(account)

@@ -179,7 +179,7 @@ def _is_guest(one: Occupant, guests: Mapping[str, MatrixGuest]) -> bool:
 async def _accept_bans(
     bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], found: list[Occupant]
 ) -> bool:
-    """Ban everybody here whom a linked moderator banned on Matrix, by their account or their ghost user; a guest is
+    """Ban here all people that a linked moderator banned on Matrix, by their account or their ghost user; a guest is
     banned as a guest. Returns whether anybody was banned.
 
     The keeper then repeats the ban on Matrix in its own name. This marks the ban as handled, so that lifting it here

@@ -176,7 +176,7 @@ async def _sync(bridge: Bridge, holder: str, cursor: SyncCursor, wait_seconds: f
         except RemoteFailed as failed:
             if failed.status != 400 or not cursor.since:
                 raise
-            # The homeserver no longer knows the cursor: the next read goes back to the last known event of each room.
+            # The homeserver no longer accepts the cursor: the next read goes back to the last known event of each room.
             log.warning("matrix.cursor_lost")
             async with bridge.db.transaction() as tx:
                 await store.move_cursor(tx, holder, cursor, "")

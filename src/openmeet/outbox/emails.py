@@ -21,7 +21,7 @@ from groundwork.outbox.jobs import Job, Priority
 from openmeet.i18n.catalogue import gettext
 from openmeet.outbox.kinds import JobKind
 
-# Reason code of a job whose e-mail a mail server refused for good, usually because the address does not exist.
+# Reason code of a job whose e-mail a mail server refused permanently, usually because the address does not exist.
 _REFUSED: Final = "MailRefused"
 # Reason code of a job whose message was sent, but the mail server did not confirm it.
 ANSWER_LOST = "AnswerLost"

@@ -9,8 +9,8 @@ publication. A record that appears there later is recognised by this table and d
 An update names the version that it replaces, and fails once that version is gone. But an RSVP can return to exactly the
 same bytes: going, interested, going. If an update of the first version takes effect after the third was written, it is
 an outdated write of ours and not an edit in another app; the two CIDs together identify it. After a delete, a record
-gets a new key, or bytes with another time. A late create may be followed by an update of the same record: both are
-ours, whichever is found.
+gets a new key, or bytes with another time. A late create may be followed by an update of the same record: whichever of
+the two is found, it is ours.
 
 A create that arrived but whose response was lost also stays here, because it is unknown which of several identical
 creates it was.
@@ -110,7 +110,7 @@ async def store(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
 
 
 async def delete_answered(tx: Transaction, sent: InFlightWrite) -> None:
-    """Delete a write that got a response, whatever the result, because it cannot take effect later."""
+    """Delete a write that got a response, successful or not, because it cannot take effect later."""
     if sent.replaced_cid is None:
         if await tx.execute(DELETE_IF_SENT_ONCE, uri=sent.uri, cid=sent.cid) == 0:
             await tx.execute(DECREMENT_SENDS, uri=sent.uri, cid=sent.cid)

@@ -261,7 +261,9 @@ async def set_state(
 
 
 async def complete_without_write(tx: Transaction, leased: LeasedPublication) -> bool:
-    """Complete this revision without a write, whatever the repository holds. Returns False if the lease has been lost."""
+    """Complete this revision without a write, regardless of the repository's content. Returns False if the lease has
+    been lost.
+    """
     return (
         await tx.execute(
             COMPLETE_WITHOUT_WRITE,

@@ -238,7 +238,7 @@ def _days_of_month(rule: Rule, start: datetime) -> str:
 
 
 def _spelt_out(rule: Rule) -> str:
-    """The generic wording: every part in turn, all of which a date must match."""
+    """The generic wording: every part of the rule in turn. A date must match all of them."""
     is_of_year = rule.freq == "YEARLY" and not rule.by_month
     parts = []
     if rule.by_day not in {(), _WHOLE_WEEK}:

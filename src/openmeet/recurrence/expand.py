@@ -155,7 +155,8 @@ def _by_years(first: datetime, rule: Rule, begin: date, end: date, steps: Steps)
             yield date.fromordinal(base + number), times
 
 
-# Room for a hundred common rules in all kinds of year. An entry has at most 366 days, which share at most 48 times.
+# Large enough for a hundred common rules in all kinds of year. An entry has at most 366 days, which share at most 48
+# times.
 @lru_cache(maxsize=2_000)
 def named_days(rule: Rule, weekday: int, *, is_leap: bool, was_leap: bool) -> tuple[tuple[int, int, _Times], ...]:
     """The days that a rule selects in one kind of year, ignoring INTERVAL: day number in the year (from 0), month,

@@ -101,10 +101,10 @@ _UNITS: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 def carry_over_exclusions(old: Pattern, new: Pattern) -> tuple[datetime, ...]:
     """The sorted exclusions of the new pattern that keep everything excluded that the old pattern excluded.
 
-    An exclusion applies to its day, week, month or year, whichever is the shorter period of the two rules. A date that
-    the new rule also selects is simply excluded again. If all old dates of a period were excluded, all new dates of
-    that period are; if only some were, the dates that replace them are (``remap``). Exclusions without a counterpart
-    are kept, in case the old rule is restored.
+    An exclusion applies to its day, week, month or year: the shorter of the periods of the two rules. A date that the
+    new rule also selects is simply excluded again. If all old dates of a period were excluded, all new dates of that
+    period are; if only some were, the dates that replace them are (``remap``). Exclusions without a counterpart are
+    kept, in case the old rule is restored.
     """
     if old.rule is None or new.rule is None:
         return old.left_out

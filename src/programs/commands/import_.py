@@ -41,7 +41,7 @@ From = Annotated[Path, typer.Argument(help="The file that `openmeet export` wrot
 
 @app.command()
 def import_(source: From, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Import a whole site (into an empty database) or one person's data, whichever the file contains."""
+    """Import a whole site (into an empty database) or one person's data, depending on the file."""
     person = _person_in(source)
     if person is None:
         _site(source, tenant, settings_file)
@@ -73,8 +73,8 @@ def _site(source: Path, tenant: str, settings_file: Path | None) -> None:
 
 
 def _person_in(source: Path) -> dict[str, Any] | None:
-    """The parsed document if the file contains one person's data; None if it is a site's lines, of which only the first
-    is read.
+    """The parsed document if the file contains one person's data; None if it contains a site's lines. Only the
+    beginning is read in that case.
     """
     with source.open("rb") as file:
         beginning = file.read(300)

@@ -268,7 +268,7 @@ async def _answers(
 async def _chat(
     tx: Transaction, dice: random.Random, people: Sequence[Caller], kind: RoomKind, subject: RoomSubject
 ) -> None:
-    """Write a short conversation among these people, of whom the first is the host."""
+    """Write a short conversation among these people. The first one is the host."""
     fitting = [one for one in CONVERSATIONS if all(who < len(people) for who, _ in one)]
     room, _ = await rooms.open_room(tx, people[0], await rooms.target_of(tx, kind, subject))
     for who, text in dice.choice(fitting):

@@ -13,8 +13,8 @@ class TownVenue(NamedTuple):
 
 class Gathering(NamedTuple):
     """A kind of event. ``venues``: empty if it is online. ``start``: HH:MM. ``length``: in minutes. ``scenes``:
-    possible subjects of its picture. ``happenings``: titles and descriptions, of which a club uses the first.
-    ``places``: the capacity, 0 for unlimited. ``weekday``: 0 is Monday, -1 any day.
+    possible subjects of its picture. ``happenings``: titles and descriptions; a club uses the first. ``places``: the
+    capacity, 0 for unlimited. ``weekday``: 0 is Monday, -1 any day.
     """
 
     topic: str

@@ -66,7 +66,7 @@ class IdentityLookup(StrEnum):
 class AuthorIdentity:
     """An author's DID document; None if it is unknown or, with ``is_final``, if it does not exist.
 
-    ``is_final``: it was resolved just now, so resolving it again would bring nothing new.
+    ``is_final``: it was resolved just now, so resolving it again would not change the result.
     """
 
     document: DidDocument | None

@@ -301,7 +301,7 @@ async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
 
     Returns False, and stores nothing, if an older message has meanwhile changed a record that was found unchanged.
     Waits for a message that is being applied at this moment. If the floor were raised in that case, corrections to that
-    message would be ignored as history, and the older version would stay for good.
+    message would be ignored as history, and the older version would stay permanently.
     """
     await _enqueue_detection(db, did)
     async with db.transaction() as tx:

@@ -116,8 +116,8 @@ async def apply_record(
 
 
 async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
-    """Stop publishing a group whose record another app deleted: its owner wants it off the network. The group itself
-    stays.
+    """Stop publishing a group whose record another app deleted: its owner does not want it on the network. The group
+    itself stays.
     """
     reason = PublicationReason.RECORD_DELETED
     if not await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):

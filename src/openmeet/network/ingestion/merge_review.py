@@ -105,8 +105,8 @@ def _uris(event: Event) -> list[str]:
 async def choose(
     tx: Transaction, caller: Caller, slug: EventSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Event:
-    """Choose one side of a decision, whatever the merge rule chose. This is an edit by the host and is published like
-    any other.
+    """Choose one side of a decision. It replaces the choice of the merge rule. This is an edit by the host and is
+    published like any other.
 
     Attendees are notified of changes that affect them. Raises NotFound (no such event, no such decision), Forbidden,
     and Refused if a value cannot be restored.

@@ -3,8 +3,8 @@ here.
 
 Either record may arrive first, and RSVPs to either may arrive before both. A transfer counts only if both sides state
 it: the old repository releases the event, and the new one takes it over. If one side sufficed, anybody could give away
-or take over the RSVPs to somebody else's event. Two events of which one was edited or restricted here are not merged:
-the owner decides that on a page.
+or take over the RSVPs to somebody else's event. If one of the two events was edited or restricted here, they are not
+merged: the owner decides that on a page.
 """
 
 from collections.abc import Collection, Mapping, Sequence

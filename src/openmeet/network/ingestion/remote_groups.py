@@ -2,8 +2,8 @@
 records.
 
 A statement by one side alone has no effect, and nobody can give themselves a role: a membership exists if the member's
-statement and the acceptance in the group's repository agree. A group from the network is managed elsewhere; here its
-members are ordinary members, whatever role it gives them.
+statement and the acceptance in the group's repository agree. A group from the network is managed on another server;
+here all its members are ordinary members, regardless of their roles there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -160,7 +160,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
 
 
 def named_by(readings: Iterable[ParsedMessage]) -> set[str]:
-    """Return the groups that these events refer to. Whichever of the two arrives second will find the other."""
+    """Return the groups that these events refer to. The two may arrive in either order."""
     return {read_link(one.record) for one in readings if one.event is not None} - {""}
 
 

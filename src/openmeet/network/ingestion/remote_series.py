@@ -124,7 +124,7 @@ async def apply_record(tx: Transaction, *, did: Did, uri: str, read: SeriesRead,
 
 
 def named_by(readings: Iterable[ParsedMessage]) -> set[str]:
-    """Return the series records that these events refer to. Whichever of the two arrives second will find the other."""
+    """Return the series records that these events refer to. The two may arrive in either order."""
     links = (read_link(one.record) for one in readings if one.event is not None)
     return {link.uri for link in links if link is not None and _is_series(link.uri)}
 

@@ -1,4 +1,4 @@
-"""Make rows match an understood record, or its absence, when reading it again brings nothing new."""
+"""Make rows match an understood record, or its absence, when reading it again finds nothing new."""
 
 from dataclasses import replace
 

@@ -159,7 +159,7 @@ async def withdraw(
             await attendance.forget_record(tx, known.id)
         return
     if owned is not None:
-        # The latest change wins: an RSVP given here after the deletion stays and is written again.
+        # The latest change counts: an RSVP given here after the deletion stays and is written again.
         deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
         is_newer = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
         if owned.is_pending and (not is_newer or deleted_by != rev):
@@ -191,8 +191,8 @@ async def _is_latest_again(
     """Whether an RSVP given here, which was overridden by the now deleted record before it was published, is the latest
     again.
 
-    Their own record still contains the RSVP from before, so it is no substitute: the RSVP given here becomes effective
-    again and is published. A later record of another app still overrides it, and takes the place of the deleted one.
+    Their own record still contains the earlier RSVP, so it is not used: the RSVP given here becomes effective again and
+    is published. A later record of another app still overrides it, and takes the place of the deleted one.
     """
     mine = await attendance_queries.find(tx, event_id, user_id)
     owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
@@ -224,7 +224,7 @@ async def _was_answered_after_deletion(tx: Transaction, *, did: Did, uri: str, r
     is_newer = mine.answered_at > moment_of_rev(deleted_by, tx.now)
     publication = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
     if publication is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
-        # A read only knows a later time. If the commit of the deletion arrives, it reveals the exact one.
+        # A read shows only a later time. If the commit of the deletion arrives, it reveals the exact one.
         await store_deletion_decision(
             tx, publication, uri, rev, after_rev, MergeSide.OURS if is_newer else MergeSide.THEIRS
         )

@@ -109,8 +109,8 @@ class MergeRule(Generic[T]):
         return changed
 
     def merge(self, base: T, edits: Mapping[str, Any], theirs: T, facts: MergeInput) -> MergeResult[T]:
-        """Merge three versions. Without ``edits`` the result is ``theirs``. Fields that only one side changed are taken
-        without a decision.
+        """Merge three versions. Without ``edits`` the result is ``theirs``. Fields that only one side changed are
+        adopted without a decision.
         """
         result = theirs
         decisions: list[FieldDecision] = []

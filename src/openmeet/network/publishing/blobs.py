@@ -65,7 +65,7 @@ async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int |
     try:
         body = b"".join([piece async for piece in store.read(blob_key(picture.key, Size.LARGE))])
     except NotFound:
-        # Whatever the cause, the record is published without the picture, which the page cannot show either.
+        # The record is published without the picture, regardless of the cause. The page cannot show the picture either.
         log.error("picture.missing", key=picture.key)
         return NO_PICTURE
     width, height = picture.width, picture.height

@@ -188,7 +188,7 @@ async def _resume_publishing(publisher: Publisher, leased: LeasedPublication) ->
 
 
 async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> None:
-    """Stop retracting: no write is wanted any more, whatever is in the repository.
+    """Stop retracting: no write is wanted any more, regardless of the repository's content.
 
     A delete may still be in flight, and a record that stays needs a publication. A record that we wrote is therefore
     deleted first; one that its author wrote in another app keeps its publication.

@@ -142,7 +142,7 @@ async def draft_write(
         uri = await _existing_rsvp_uri(publisher, client, decision, uri)
     current = None if is_new else await get_record(client, uri)
     if isinstance(decision, PublishRsvp) and leased.uri is None and current is not None:
-        # Whatever the merge decides, this is now the record to update.
+        # This is now the record to update, regardless of the result of the merge.
         async with publisher.db.transaction() as tx:
             await leases.attach_current(tx, leased, did=decision.identity.did, uri=str(uri))
     async with publisher.db.reader() as reader:
@@ -301,7 +301,7 @@ async def _uri_for(publisher: Publisher, leased: LeasedPublication, decision: Pu
         return AtUri(did, decision.collection, decision.key), False
     subject = parse_at_uri(decision.event.record_uri or "")
     async with publisher.db.reader() as reader:
-        # Update an earlier RSVP, whatever its key. A second one must never be written.
+        # Update an earlier RSVP under any key. A second one must never be written.
         known = await seen.answers_of(reader, subject_uri=str(subject), dids=[did], collections=sorted(RSVPS))
     mine = next((one for one in known if one.collection == RSVP), None)
     if mine is not None:

@@ -85,7 +85,8 @@ async def decide(reader: Reader, leased: LeasedPublication, flags: Switchboard) 
         and not leased.is_withdrawn
     ):
         consent = await identity_queries.consent(reader, UserId(leased.user_id))
-        # The consent ended when the person disconnected an account. They did not withdraw it and were not asked again.
+        # The consent ended when the person disconnected an account. They did not withdraw it and were not prompted
+        # again.
         return wanted if consent.answered_at is not None else AwaitPermission(PublicationReason.NOT_AGREED)
     if not isinstance(wanted, Publish | RetractDuplicate):
         return wanted

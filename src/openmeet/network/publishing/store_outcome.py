@@ -125,8 +125,8 @@ async def forget_record(publisher: Publisher, leased: LeasedPublication, gone: R
     """Note that the publication no longer has a record: we deleted it, found it gone, or may no longer write there.
     Clears its location and decides again.
 
-    ``gone`` has the rev of the deletion. Without it, older messages still on their way would look like a new record by
-    somebody else.
+    ``gone`` has the rev of the deletion. Without it, older messages that have not arrived yet would look like a new
+    record by somebody else.
     """
     async with publisher.db.transaction() as tx:
         if gone is not None:
@@ -197,7 +197,7 @@ async def end_lease(
 async def retry_later(
     publisher: Publisher, leased: LeasedPublication, reason: Explanation | Reason, asked_seconds: float | None
 ) -> None:
-    """Retry with back-off, but never sooner than the PDS asked."""
+    """Retry with back-off, but never sooner than the PDS requested."""
     seconds = retry.wait_seconds(
         leased.attempts + 1,
         random.random(),  # noqa: S311 - spreads retries; not used for security
@@ -232,7 +232,7 @@ async def _note_seen(tx: Transaction, leased: LeasedPublication, message: Record
 
 
 async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
-    """Store as of which commit a record does not exist, so that older messages still on their way change nothing."""
+    """Store as of which commit a record does not exist, so that older messages that arrive later change nothing."""
     await floors.hold(tx, [gone.did])
     await seen.lock_answers(tx, [gone.uri])
     known = await seen.find(tx, gone.uri)

@@ -95,7 +95,7 @@ async def delete_late_create(publisher: Publisher, uri: AtUri) -> None:
         # Nothing is deleted from a later owner's repository.
         identity = await identity_queries.find(reader, parse_did(uri.authority))
     if unanswered is None or owned is not None:
-        return  # a publication that has this key handles whatever arrives
+        return  # a publication has this key and handles any late write
     try:
         found = await proofs.fetch_proven_message(publisher, uri)
     except NotFound:

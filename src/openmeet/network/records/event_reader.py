@@ -50,7 +50,7 @@ _TOO_LATE = parse_datetime(f"{LAST_YEAR + 1}-01-01T00:00:00Z")
 _FIRST_TIDS = parse_datetime("2022-01-01T00:00:00Z")
 _GRAPHEME = regex.compile(r"\X")
 
-# Keys that are read elsewhere, or that only the app of the author needs.
+# Keys that the code reads in other places, or that only the app of the author needs.
 _READ_KEYS = frozenset(
     {
         "$type",

@@ -391,8 +391,8 @@ def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, ear
     """
     key, listed = list_of(record)
     first = first_place(read)
-    # A first location that equals ours is ours, whatever was agreed before, unless the mark says that it is another
-    # app's.
+    # A first location that equals ours is ours, regardless of the agreed version, unless the mark says that it is
+    # another app's.
     known = replace(earlier, agreed=None) if is_same_place(first.venue, ours.venue) else earlier
     mine = our_place(record, read, EntryOwner(ours.instance, ours.event_id), known)
     if is_same_place(mine.venue, ours.venue):

@@ -1,7 +1,7 @@
 """Event details that have no field in the community Lexicon (one object under our own key), and the older series link.
 
-Written by key: whatever another installation, or a later version of ours, added to the object stays. It never contains
-restricted content. The reader skips invalid addresses, unknown tokens and anything over our limits.
+Only our own keys are written: keys that another installation, or a later version of OpenMeet, added to the object stay.
+It never contains restricted content. The reader skips invalid addresses, unknown tokens and anything over our limits.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

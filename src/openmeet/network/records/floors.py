@@ -2,7 +2,7 @@
 (``records.seen``).
 
 Without the lock, a read could find nothing changed while an older message is being applied concurrently. With the floor
-above that message, every later correction would be ignored as history, and the older version would stay for good.
+above that message, every later correction would be ignored as history, and the older version would stay permanently.
 SQLite has only one writer, which effectively holds all locks.
 """
 

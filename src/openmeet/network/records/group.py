@@ -1,7 +1,7 @@
 """Group records: profile, join policy, roles and backup admins.
 
-Source: our Lexicon ``openmeet.lexicon.group``. Written by key: whatever others added to the record or to a role in it
-stays.
+Source: our Lexicon ``openmeet.lexicon.group``. Only our own keys are written: keys that others added to the record or
+to a role in it stay.
 """
 
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ def write_group(
     """Write a group into its record: return the record to store in place of ``previous``. Idempotent.
 
     A key whose meaning did not change stays as another app wrote it. ``agreed``: the last version that was understood,
-    used if ``previous`` cannot be understood: whatever was not changed here since then stays.
+    used if ``previous`` cannot be understood. Content that was not changed here since then stays.
     """
     details, is_all = ours.group.details, ours.share is Share.ALL
     before = previous or {}

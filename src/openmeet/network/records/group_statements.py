@@ -125,7 +125,7 @@ def read_statement(collection: str, did: Did, record: object) -> GroupStatement:
 
 
 def put_link(record: dict[str, Value], group_uri: str | None) -> None:
-    """Write or remove the group that an event's record names. Whatever others added to the object stays."""
+    """Write or remove the group that an event's record names. Keys that others added to the object stay."""
     key = next((key for key in GROUP_LINK_KEYS if isinstance(record.get(key), dict)), GROUP_LINK_KEY)
     before = record.get(key)
     if group_uri is None:

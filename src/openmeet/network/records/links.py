@@ -1,8 +1,8 @@
 """Links from events, series and groups to their current and former records, and the consequences when these change.
 
-RSVPs are stored under the current record URI of their event, no matter which of its URIs they refer to, so that one
-person's RSVPs to the same event are found together. Changing the URI requires locks on all URIs (``uris_of``); applying
-an RSVP requires only the lock on its own.
+RSVPs are stored under the current record URI of their event, even if they refer to a former URI, so that one person's
+RSVPs to the same event are found together. Changing the URI requires locks on all URIs (``uris_of``); applying an RSVP
+requires only the lock on its own.
 """
 
 from collections.abc import Collection

@@ -1,9 +1,9 @@
 """Every relevant record of the network as last seen. A condition in the SQL statement guards each merge.
 
 A version replaces another only if its (is verified, epoch, rev) is greater. An unverified version therefore never
-overrides a verified one, and gives way to it whatever rev it claims. Deletes leave a tombstone with their rev. After a
-complete read of a repository, its ``floor_rev`` is raised: messages at or below it are history and ignored. Any order
-and any repetition of messages therefore produce the same rows.
+overrides a verified one, and a verified one always overrides it, regardless of the revs. Deletes leave a tombstone with
+their rev. After a complete read of a repository, its ``floor_rev`` is raised: messages at or below it are history and
+ignored. Any order and any repetition of messages therefore produce the same rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -319,7 +319,7 @@ async def effective_answers(
     counting = [
         one for one in found if one.state in {RecordState.MAPPED, RecordState.PARKED} and one.collection in collections
     ]
-    # The last one of each pair wins.
+    # The last row of each pair is used.
     return {(one.subject_uri or "", one.did): one for one in sorted(counting, key=_precedence)}
 
 

@@ -2,7 +2,7 @@
 records.
 
 Source: our Lexicon ``openmeet.lexicon.series``. Local dates and times have no offset; they are in the time zone
-``timezone``. Written by key: whatever others added stays.
+``timezone``. Only our own keys are written: keys that others added stay.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ def write_series(
     """Write a series into its record: return the record to store in place of ``previous``. Idempotent.
 
     A key whose meaning did not change stays as another app wrote it. ``agreed``: the last version that was understood,
-    used if ``previous`` cannot be understood: whatever was not changed here since then stays.
+    used if ``previous`` cannot be understood. Content that was not changed here since then stays.
     """
     before = previous or {}
     shape, content = series.timing.pattern, series.content
@@ -189,7 +189,9 @@ def _moments(value: object, zone: str) -> list[datetime]:
 
 
 def _template(content: Content, page_url: str, before: Value) -> Value:
-    """Return the content of each date, written by key: whatever others added to it and to its lists stays."""
+    """Return the content of each date. Only our own keys are written: content that others added to it and to its lists
+    stays.
+    """
     found: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": _EVENT}
     if _mode(found.get("mode")) is not content.mode or "mode" not in found:
         found["mode"] = f"{_EVENT}#{_MODE_TOKENS[content.mode]}"
@@ -321,7 +323,7 @@ def series_page(instance: str, series: Series) -> str:
 
 
 def put_series(record: dict[str, Value], part: SeriesPart | None) -> None:
-    """Write into an event's record which date of which series it is; None removes that. Whatever others added stays."""
+    """Write into an event's record which date of which series it is; None removes that. Keys that others added stay."""
     key = next((key for key in SERIES_LINK_KEYS if isinstance(record.get(key), dict)), SERIES_LINK_KEY)
     before = record.get(key)
     if part is None:

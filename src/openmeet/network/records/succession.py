@@ -39,7 +39,8 @@ NO_PREDECESSORS: Final = Predecessors()
 def put_predecessors(
     record: dict[str, Value], predecessors: Predecessors, written: Mapping[str, Value] | None = None
 ) -> None:
-    """Write the latest predecessors into the current record. Written by key: whatever others added stays.
+    """Write the latest predecessors into the current record. Only our own keys are written: keys that others added
+    stay.
 
     A successor is removed if it is one of the predecessors or if we named it in our last version (``written``). A
     successor that another installation named stays.

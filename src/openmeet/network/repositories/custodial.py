@@ -288,7 +288,7 @@ def check_password(typed: str, again: str) -> str:
 
 
 async def take_over(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId, password: str) -> Did:
-    """Hand the custodial account over to the person. Its e-mail becomes the proven address that they sign in with here.
+    """Transfer the custodial account to the person. Its e-mail becomes the proven address that they sign in with here.
 
     Raises Refused (no custodial account, no address, or no admin access to the PDS), and the errors of the PDS.
     """

@@ -25,7 +25,8 @@ from openmeet.network.repositories.custodial import Keeper, as_administration
 
 # The wait between two attempts grows to three quarters of an hour on average.
 MOST_TRIES: Final = 320
-# After this many attempts, a request that was not answered is over, whatever the server did with it.
+# After this many attempts, a request that got no response counts as finished, whether or not the server created the
+# account.
 LOOKS_AGAIN: Final = 3
 LOOK_AFTER_SECONDS: Final = 1200.0
 

@@ -15,7 +15,7 @@ from openmeet.network.repositories.reasons import RepositoryReason
 
 
 async def profile_picture(network: NetworkClients, did: Did) -> bytes:
-    """Return the file as their PDS sent it, without decoding it, whatever it is.
+    """Return the file as their PDS sent it, without decoding it, in any format.
 
     Raises Refused (``NoProfilePicture``), NotFound, RemoteFailed, RemoteSlow.
     """

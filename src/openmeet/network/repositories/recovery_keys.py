@@ -1,9 +1,9 @@
 """Recovery key of a custodial account: created before the account, sealed until its person has it, then erased.
 
-A rotation key ranks above the server's if it is in the first operation of a did:plc, or in a later one that requires a
-code from the account's e-mail. While the account is custodial, nobody receives that e-mail. So the pair is created
-here, and its public half is sent with ``createAccount``. The sealed key is bound to its public half and not to a person
-or a DID, because the person may be merged with another one and the DID is not known yet.
+A rotation key can be placed above the server's key in the first operation of a did:plc. A later operation for this
+requires a code from the account's e-mail, which nobody receives while the account is custodial. The pair is therefore
+created here, and its public half is sent with ``createAccount``. The sealed key is bound to its public half and not to
+a person or a DID, because the person may be merged with another one and the DID is not known yet.
 """
 
 import secrets

@@ -7,7 +7,7 @@ crashes between the server's response and the store, the session's token is used
 tries the old token, and if the server does not allow a second use, the person has to sign in again. Nothing else is
 lost.
 
-An ended session is marked as such. A custodial account signs in again on its own; everybody else is asked to
+An ended session is marked as such. A custodial account signs in again on its own; other people must sign in themselves
 (``NotSignedIn``). An unreachable server does not end a session.
 """
 
@@ -122,7 +122,7 @@ def _forget_task(network: NetworkClients, done: "asyncio.Task[PdsSession]") -> N
 
 
 async def note_refused(db: Database, network: NetworkClients, identity: Identity, refused: NotSignedIn) -> None:
-    """Note that the PDS no longer knows the session: the next use needs a login (automatic for a custodial account).
+    """Note that the PDS no longer accepts the session: the next use needs a login (automatic for a custodial account).
 
     A refusal with another cause, such as a proof, does not end the session.
     """

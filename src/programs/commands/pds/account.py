@@ -219,7 +219,7 @@ def _each(
 
 
 async def _find(server: AdministrationClient, identifier: str) -> str:
-    """The DID of an account, whatever its status. Raises NotFound."""
+    """The DID of an account with any status. Raises NotFound."""
     text = identifier.strip().lower()
     if text.startswith("did:"):
         return identifier.strip()

@@ -29,8 +29,8 @@ Development = Annotated[bool, typer.Option("--dev", help="Allow servers on this 
 def run_with_key(
     identity: str, key_file: Path, plc_url: str, work: Callable[[RecoveryContext], Awaitable[None]], *, dev: bool
 ) -> None:
-    """Run ``work`` as the holder of the key. Raises Refused if the key belongs to another identity, and whatever
-    ``work`` raises.
+    """Run ``work`` as the holder of the key. Raises Refused if the key belongs to another identity, and the errors of
+    ``work``.
     """
     did, kept = _did(identity), recovery_file.read(key_file)
     if kept.identity is not None and kept.identity != did:
