@@ -16,8 +16,7 @@ import pytest
 
 
 class _More(pytest.Item):
-    """Placeholder for the next test before that test is collected. It makes pytest keep session fixtures until the end.
-    """
+    """Placeholder for a next test that is not collected yet. It makes pytest keep session fixtures until the end."""
 
     def runtest(self) -> None:
         raise AssertionError("it is never run")

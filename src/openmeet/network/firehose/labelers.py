@@ -55,8 +55,7 @@ MAX_SUBJECT_BYTES = 1_500
 
 @dataclass(frozen=True, slots=True)
 class LabelerContext:
-    """Dependencies for reading labelers of one tenant. ``sleep``: the event loop's function, or a replacement in tests.
-    """
+    """Dependencies for reading a tenant's labelers. ``sleep``: the event loop's function, or a replacement in tests."""
 
     db: Database
     http: HttpClient

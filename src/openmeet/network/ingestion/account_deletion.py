@@ -88,8 +88,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
 
 
 async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
-    """Delete jobs about the repository, completed or not. The job that caused the erasure is completed by its handler.
-    """
+    """Delete jobs about the repository, completed or not. The handler of the current job completes that job itself."""
     await jobs.forget(tx, JobKind.BACKFILL, did)
     for uri in uris:
         await jobs.forget(tx, JobKind.FETCH_SUBJECT, uri)

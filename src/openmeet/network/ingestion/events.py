@@ -192,8 +192,7 @@ async def remove(
 
 
 async def _keep_unsent(tx: Transaction, context: IngestionContext, last: Version) -> None:
-    """Do the same for a record of another app: edits that were made here and never sent are kept with the publication.
-    """
+    """Do the same for a record of another app: edits made here and never sent are kept with the publication."""
     event = await event_queries.by_record_uri(tx, last.uri)
     owned = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
     if owned is None or owned.uri is not None:

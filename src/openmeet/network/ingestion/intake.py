@@ -40,8 +40,7 @@ _STRANGERS = """
 
 
 async def strangers(reader: Reader, dids: Sequence[str]) -> dict[str, str]:
-    """Return those of these authors that have no connection to this site, each with the origin of their PDS, if known.
-    """
+    """Return the authors without a connection to this site, each with the origin of their PDS, if known."""
     if not dids:
         return {}
     return {row["did"]: row["pds_url"] for row in await reader.fetch(_STRANGERS, dids=sorted(set(dids)))}

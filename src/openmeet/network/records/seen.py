@@ -403,9 +403,7 @@ async def mark_stale(tx: Transaction, dids: Iterable[str]) -> None:
 
 
 async def set_status(tx: Transaction, did: str, status: str) -> None:
-    """Store an account's status, as stated by its own PDS. The status hides the account's rows but does not change
-    them.
-    """
+    """Store an account's status, as stated by its own PDS. The status can hide rows but does not change them."""
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(SET_STATUS, did=did, status=status, now=tx.now)
 
