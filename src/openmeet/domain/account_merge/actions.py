@@ -27,8 +27,8 @@ async def sign_in_with_did(
     """Sign in with, or link, a DID that the person has proved they control, and enqueue a backfill of its repository.
 
     Without ``caller`` this is a sign-in: as the owner of the DID, as its shadow (which becomes a person's account), or
-    as a new user. With ``caller`` it links the DID to their account. A DID that belongs to nobody here is linked at
-    once. One that belongs to a shadow or to another account becomes a claim (``SignInResult.claim``) that the caller
+    as a new user. With ``caller`` it links the DID to their account. A DID that no user of this site has is linked at
+    once. A DID that belongs to a shadow or to another account becomes a claim (``SignInResult.claim``) that the caller
     must confirm, unless there is nothing to merge. ``handle`` and ``pds_url`` are verified.
     """
     known = await identity_queries.find(tx, did)
@@ -64,8 +64,8 @@ async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[Clai
     """Use the proof that the caller receives e-mail at ``email`` (lower-cased). Return the claim, if any, and whether
     the caller now has the address.
 
-    If the address belongs to another account, that account becomes a claim. If it belongs to nobody and the caller has
-    no address, it becomes theirs.
+    If the address belongs to another account, that account becomes a claim. If the address belongs to no account and
+    the caller has none, the address is assigned to the caller.
     """
     person = await users.by_email(tx, email)
     holder = person.id if person else await guests.by_email(tx, email)
@@ -109,8 +109,8 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
     dids = [one.did for one in await identity_queries.of_user(tx, claim.other_id)]
     joined = await merge(tx, claim.other_id, caller)
     if claim.proof is OwnershipProof.DID:
-        # Check again now that the rows are locked: the DID or address may have been unlinked or merged elsewhere in the
-        # meantime.
+        # Check again now that the rows are locked: another transaction may have unlinked or merged the DID or address
+        # in the meantime.
         if await _holder(tx, claim) != caller:
             raise NotFound(AccountMergeReason.PROOF_OF_OTHER_ACCOUNTS)
         for did in dids:

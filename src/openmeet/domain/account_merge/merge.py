@@ -2,7 +2,7 @@
 
 Locks are taken in the usual order: events before their attendees, groups before their members. Once both users are
 locked, no new row can refer to either. A concurrent writer (for example, a network message about the merged user)
-waits, finds the row gone and starts over with the remaining user.
+waits, finds that the row no longer exists, and retries with the remaining user.
 """
 
 from collections.abc import Awaitable, Callable

@@ -56,8 +56,8 @@ class AccountClaim:
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """The result of a sign-in. ``user_id`` is the user of the session. ``was_known`` is what a shadow held that has
-    just become a person's account.
+    """The result of a sign-in. ``user_id`` is the user of the session. ``was_known`` lists what the shadow account
+    held, if this sign-in turned it into a person's account.
     """
 
     user_id: UserId

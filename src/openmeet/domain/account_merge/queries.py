@@ -14,7 +14,8 @@ from openmeet.domain.users.model import UserId
 
 _COLUMNS: Final = "id, user_id, other_id, proof, proven, created_at, expires_at, settled_at, joined"
 
-# What people recognise as theirs, in the order in which they would look for it.
+# The kinds of rows that are counted, in the order in which people are shown them: those that they recognise best come
+# first.
 _HELD: Final = (
     ("events", "events where author_id = :id and deleted_at is null and removed_at is null", ("event", "events")),
     ("series", "event_series where user_id = :id and deleted_at is null", ("series", "series")),

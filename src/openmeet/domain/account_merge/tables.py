@@ -63,7 +63,7 @@ async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: Us
     await tx.execute(_DROP_OPEN_TWINS, **people)
     mails = [(NEWS_MAIL, row["id"]) for row in await tx.fetch(_OPEN, from_user=from_user)]
     today = datetime.fromtimestamp(tx.now / SECOND, UTC).date()
-    # A digest job is due on the morning of a day in the user's time zone.
+    # A digest job is named after a date in the user's time zone, which can differ from today's date in UTC.
     mails += [(DIGEST_MAIL, (today + timedelta(days=days)).isoformat()) for days in (-1, 0, 1, 2)]
     await emails.readdress(tx, mails, from_person=from_user, to_person=to_user)
     await hand_over(tx, "notification_emails", "user_id", from_user, to_user)
@@ -116,7 +116,7 @@ async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -
     await hand_over(tx, "group_followers", "user_id", from_user, to_user)
     await calendar_feeds.revoke_all(tx, from_user)
     await hand_over(tx, "group_calendar_feeds", "user_id", from_user, to_user)
-    # An idempotency key protects one user's form from being submitted twice. It has no use after the merge.
+    # An idempotency key prevents one user's form from being submitted twice. The key is not used after the merge.
     await tx.execute("update groups set submission_key = null where created_by = :user_id", user_id=from_user)
     for table, column in _NAMED:
         await hand_over(tx, table, column, from_user, to_user)
@@ -196,12 +196,12 @@ async def reassign_series(tx: Transaction, from_user: UserId, to_user: UserId) -
     return moved
 
 
-# An idempotency key protects one user's form from being submitted twice. It has no use after the merge.
+# An idempotency key prevents one user's form from being submitted twice. The key is not used after the merge.
 _FORGET_EVENT_KEYS: Final = (
     "update events set submission_key = null where author_id = :from_user and submission_key is not null"
 )
 
-# An accepted co-host invitation wins over any other state of the other user's invitation.
+# An accepted co-host invitation takes precedence over any other state of the other user's invitation.
 _DROP_LESSER: Final = """
     delete from event_co_hosts
      where user_id = :to_user and state <> 'accepted' and exists (
@@ -385,7 +385,7 @@ async def reassign_api_tokens(tx: Transaction, from_user: UserId, to_user: UserI
 
 
 async def reassign_legacy_rows(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Record an imported legacy user as one who already existed here."""
+    """Mark an imported legacy user as one who already had an account on this site."""
     await tx.execute(
         "update legacy_rows set new_id = :to_user, kind = 'known' where new_id = :from_user and kind in ('user', 'known')",
         from_user=from_user,

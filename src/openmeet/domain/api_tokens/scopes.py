@@ -2,8 +2,8 @@
 
 Reading requires ``read``, or ``chat:read`` for chats. For writes, the first segment of the path decides which scope is
 required; where that is too coarse, the operation is listed in ``EXCEPTIONS``. Operations that grant access require a
-session, so no token can create another. A path with a new first segment is closed to all tokens until it has a line
-here; a test checks that.
+session, so no token can create another token. No token may call a path with a new first segment until that segment has
+an entry in this table; a test checks that every segment has one.
 
 Operations in ``FOR_SERVICES`` are for programs of the installation, which have service tokens. No session or user token
 may call them, and a service may not call anything else. Operations that are also in ``FOR_OPERATORS`` can be called by
@@ -138,10 +138,10 @@ EXCEPTIONS: Final = {
     "followPerson": TokenScope.ANSWERS,
     "unfollowPerson": TokenScope.ANSWERS,
     "unfollowSeries": TokenScope.ANSWERS,
-    # Consent makes data public for good, so it requires more than the scope for editing a profile.
+    # Consent makes data permanently public, so it requires more than the scope for editing a profile.
     "answerPublishingConsent": TokenScope.PUBLISHING,
     "answerMatrixConsent": TokenScope.PUBLISHING,
-    # It changes nothing.
+    # A preview changes nothing.
     "previewSeries": TokenScope.READ,
     # Opening a date of a series materializes it. Others do not notice that, so it counts as a read.
     "openSeriesDate": TokenScope.READ,
@@ -168,7 +168,7 @@ EXCEPTIONS: Final = {
 }
 
 
-# These operations require recent proof of identity, which a token is not.
+# These operations require recent proof of identity, which a token does not provide.
 BY_PEOPLE_ONLY: Final = frozenset({"deleteMe"})
 
 

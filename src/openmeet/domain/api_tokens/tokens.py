@@ -23,7 +23,7 @@ TokenId = NewType("TokenId", str)
 PREFIX: Final = "omt_"
 
 MAX_NAME: Final = 100
-# More tokens than anybody can keep track of on one page.
+# Nobody can keep track of more tokens than this on one page.
 MAX_TOKENS: Final = 50
 MAX_DAYS: Final = 366
 

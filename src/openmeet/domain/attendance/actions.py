@@ -168,7 +168,7 @@ async def apply_from_network(
     event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
     if not rules.rsvp_gives_access(mine) and not await may_answer_from_network(tx, event, user_id):
         return None
-    # A person whom the host or a moderator has blocked can still write a record. It counts as "not going" here.
+    # A person whom the host or a moderator has blocked can still write a record. The record is applied as "not going".
     action = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else ACTION_OF_RECORD[answer]
     is_in_group = await is_member(tx, event, registration_settings, user_id, always=user.kind is UserKind.SHADOW)
     is_foreign = user.kind is UserKind.SHADOW and not is_in_group
@@ -180,7 +180,7 @@ async def apply_from_network(
         AttendanceTransition.SEAT,
         AttendanceTransition.SEAT_IF_UNKNOWN,
     }
-    # There can be very many foreign RSVPs. Those that are kept apart take no seat, so seats are not counted for them.
+    # There can be very many foreign RSVPs. RSVPs that are kept apart take no seat, so seats are not counted for them.
     is_uncounted = is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT
     is_kept_apart = is_uncounted and not rules.needs_no_approval(mine, relationship)
     has_room = (
@@ -232,8 +232,8 @@ async def apply_from_network(
 async def restore_reply(
     tx: Transaction, attendance_id: AttendanceId, status: AttendanceStatus, *, answered_at: Instant
 ) -> int:
-    """Restore a reply that was given here at ``answered_at`` and replaced since. Enqueue its record and return its
-    revision.
+    """Restore a reply that was given on this site at ``answered_at`` and has been replaced since. Enqueue its record
+    and return its revision.
 
     Other people may have taken the seats in the meantime, so "going" takes a seat only if one is free. The deadline is
     compared with ``answered_at``. Raises NotFound.

@@ -22,8 +22,8 @@ _ANSWERS: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pendin
 
 @dataclass(frozen=True, slots=True)
 class RecentChanges:
-    """Numbers of people. ``answered``: gave their first answer, other than no. ``cannot_come``: answered no, after
-    another answer or none.
+    """Numbers of people. ``answered``: people who gave their first answer, unless it was no. ``cannot_come``: people
+    who changed to no from another answer, or whose first answer was no.
     """
 
     answered: int = 0

@@ -1,4 +1,6 @@
-"""Input for answer bars, of one event or a list. The number of queries does not depend on the number of events."""
+"""Input for the answer bars of one event or of a list of events. The number of queries does not depend on the number of
+events.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 

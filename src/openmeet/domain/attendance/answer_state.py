@@ -72,7 +72,7 @@ class AnswerAction(StrEnum):
 
 
 class GoingLeadsTo(StrEnum):
-    """What replying "going" leads to now."""
+    """The outcome of replying "going" now."""
 
     PLACE = "place"
     REQUEST = "request"
@@ -83,7 +83,7 @@ class GoingLeadsTo(StrEnum):
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
     """The buttons of one state. ``shows_answer`` is True if the first button shows the state instead of changing it.
-    ``fallback`` replaces ``second`` if that leads nowhere.
+    ``fallback`` replaces ``second`` if the person cannot use ``second``.
     """
 
     primary: AnswerAction | None = None
@@ -186,7 +186,7 @@ REPLY_OF_STATUS: Final[Mapping[AttendanceStatus, RsvpReply]] = {
 
 
 def bar_of(case: AnswerCase) -> AnswerBar:
-    """Return the state, and those of its buttons that lead somewhere for this person."""
+    """Return the state and those of its buttons that this person can use."""
     state = _state_of(case)
     row = ROWS[state]
     replies = (
@@ -203,7 +203,7 @@ def bar_of(case: AnswerCase) -> AnswerBar:
 
 
 def going_leads_to(case: AnswerCase) -> GoingLeadsTo:
-    """What "going" leads to, by the same rules that decide about the reply."""
+    """The outcome of replying "going" now, by the same rules that decide about the reply."""
     mine = case.mine
     if mine is not None and mine.has_offer(case.now):
         return GoingLeadsTo.HELD_PLACE

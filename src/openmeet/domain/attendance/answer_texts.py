@@ -42,7 +42,7 @@ _SHOWN: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.UNCONFIRMED: lazy("Not confirmed yet"),
 }
 
-# Labels of "declined" for people who give something up.
+# Labels of "declined" for people who withdraw an answer or give up a place.
 _LEAVING: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.CANCELLED: lazy("Withdraw my answer"),
     AnswerState.OVER: lazy("Withdraw my answer"),
@@ -176,7 +176,7 @@ def own_badge_of(case: AnswerCase) -> AnswerBadge | None:
 
 
 def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FIGURES) -> str:
-    """Return the sentence of the bar; empty if the buttons say it all."""
+    """Return the sentence of the bar; empty if the buttons need no explanation."""
     event, mine = case.event, case.mine
     match bar.state:
         case AnswerState.NOT_PUBLISHED:
@@ -357,8 +357,8 @@ def _held_sentence(event: Event, mine: Attendance, case: AnswerCase) -> str:
 
 
 def _too_large_sentence(event: Event, registration_settings: RegistrationSettings, mine: Attendance) -> str:
-    """Return the sentence that says the party is too large for the lowered limit, so that they will get no place; empty
-    if they still might.
+    """Return the sentence for a party that is larger than the lowered limit and so will get no place; empty if the
+    party can still get one.
     """
     limits = limits_of(event, registration_settings)
     most = largest_party(limits, mine.mode)

@@ -55,7 +55,7 @@ async def cancel(
 
 
 async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
-    """Decide about a deleted record with ``deleted_records.decide``. RSVP records follow the event's record.
+    """Decide about a deleted record with ``deleted_records.decide``, and recheck the RSVP records of the event.
 
     Nobody is notified, because nothing changes for attendees.
     """
@@ -83,7 +83,7 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
 async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, event: Event) -> None:
     """Notify newly mentioned people who are already involved: they answered, are hosts, or are in the event's group.
 
-    Nobody else is notified, because a mention must not be a way to write to strangers.
+    Nobody else is notified, because a mention must not be a way to contact people who are not involved.
     """
     people = [
         one

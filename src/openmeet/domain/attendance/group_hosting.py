@@ -43,8 +43,8 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
 
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
-    """Open the group's own account with ``groups.publication_settings.open_account`` and move published upcoming events
-    there, if the network may know their group.
+    """Open the group's own account with ``groups.publication_settings.open_account``. If the whole page of the group
+    may be published, move the records of its published upcoming events to that account.
     """
     before, _ = await groups.lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     after = await publication_settings.open_account(tx, caller, slug, handle)

@@ -192,7 +192,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     has_room = await save_rsvp.expire_offers_and_check_room(
         tx, event, registration_settings, mine, save_rsvp.stored_details(mine)
     )
-    # If offers have just expired, theirs may be among them, and then they are no longer on the waitlist.
+    # This person's offer may be among those that have just expired. In that case they are no longer on the waitlist.
     mine = await _rsvp_of(tx, event, attendance_id)
     if mine.status is AttendanceStatus.REJECTED:
         raise Refused(AttendanceReason.ANSWER_REJECTED, name="AnswerRejected")
@@ -373,7 +373,9 @@ async def notify_people(
 
 
 def _last_known_details(event: Event) -> Rejection:
-    """Title and time as of now: people who can no longer see a private event must not learn of later changes."""
+    """The current title and time, stored because people who can no longer see a private event must not learn of later
+    changes.
+    """
     starts = None if event.starts_at is None else When(event.starts_at, event.time_zone, event.is_all_day)
     return Rejection(title=event.title, starts=starts)
 

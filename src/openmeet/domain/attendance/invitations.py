@@ -1,8 +1,8 @@
 """Invitations by e-mail address to an event or to every date of its series. Event rows are locked first.
 
 Nobody learns who owns an address: the host sees the address until the person has answered the invitation. If the person
-already has an RSVP, it stays listed under their name only. The host also sees a row with the typed address, as for a
-stranger. That row belongs to no account (a stand-in), and no e-mail is sent for it.
+already has an RSVP, it stays listed under their name only. The host also sees a row with the typed address, as for an
+address without an account. That row is a stand-in that belongs to no account, and no e-mail is sent for it.
 """
 
 from collections.abc import Sequence

@@ -373,7 +373,7 @@ _kept: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
 
 
 def places_left(event: Event, counts: RsvpCounts) -> int | None:
-    """How many more people there is room for; None without a limit."""
+    """The number of free places; None without a limit."""
     return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
 
 

@@ -123,7 +123,7 @@ def _later_than_both(kept: Attendance, dropped: Attendance) -> int:
 
 
 def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
-    """Sort key: host decisions first, then the later reply. If both replies are the same, the better status wins."""
+    """Sort key: host decisions first, then the later reply. If both replies are the same, the better status is kept."""
     worth = _WORTH.get(one.status, 0)
     return _DECIDED.get(one.status, 0), worth if _is_same_reply(one, other) else one.answered_at, one.answered_at
 

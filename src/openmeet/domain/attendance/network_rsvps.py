@@ -248,8 +248,8 @@ async def _notify_hosts(tx: Transaction, known: _BatchContext, details: Sequence
         await notify.notify_hosts_of_each(tx, known.events[event_id], hosts[event_id], some)
 
 
-# RSVPs that have a place, need none, or are foreign. Waitlisted people are only counted, because it is between them and
-# the host that they got no place.
+# RSVPs that have a place, need none, or are foreign. Waitlisted people are only counted, because only they and the host
+# should know that they got no place.
 LISTED_STATUSES = (
     AttendanceStatus.ATTENDING,
     AttendanceStatus.ATTENDED,

@@ -47,7 +47,7 @@ class FanOutProgress:
 
 
 async def people_to_notify(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
-    """Attendees with these statuses who can be notified. People known only by their DID do not read anything here."""
+    """Attendees with these statuses who can be notified. People known only by their DID cannot read notifications."""
     rows = await reader.fetch(
         f"""
         select a.user_id from attendances a join users u on u.id = a.user_id

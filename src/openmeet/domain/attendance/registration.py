@@ -40,7 +40,7 @@ class ListAudience(StrEnum):
 
 
 class ForeignAnswers(StrEnum):
-    """How RSVPs of people are treated who have never signed in here, are not members and were not invited."""
+    """How to treat RSVPs of people who have never signed in on this site, are not members and were not invited."""
 
     COUNT = "count"
     APPROVE = "need_approval"
@@ -49,7 +49,7 @@ class ForeignAnswers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegistrationQuestion:
-    """A question to everyone who comes. If it has ``choices``, the response must be one of them."""
+    """A question for all attendees. If it has ``choices``, the response must be one of them."""
 
     id: str
     words: str

@@ -20,7 +20,7 @@ async def decide(
     relationship: EventRelationship,
     details: ResponseDetails,
 ) -> tuple[Attendance | None, RsvpDecision]:
-    """Return the caller's RSVP as it is now, and what becomes of it. Raises Refused if there is not enough room."""
+    """Return the caller's current RSVP and the decision about the reply. Raises Refused if there is not enough room."""
     event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
     has_room = action is AttendanceAction.GOING and await save_rsvp.expire_offers_and_check_room(
         tx, event, registration_settings, mine, details, known=locked.seats

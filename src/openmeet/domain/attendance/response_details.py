@@ -68,7 +68,7 @@ def merge_details(
     most = max(registration_settings.max_party, mine.party if mine else 1)
     mode = _mode(event, mine, rsvp_request)
     largest = largest_party(limits_of(event, registration_settings), mode)
-    # People with seats keep them but get no more here; ``save_rsvp.require_room_for_change`` checks that.
+    # People with seats keep them. ``save_rsvp.require_room_for_change`` checks whether they can get more.
     has_seats = mine is not None and mine.is_seated
     if not 1 <= party <= most:
         problems["party"] = (

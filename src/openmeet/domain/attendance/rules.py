@@ -167,8 +167,8 @@ def is_moved_since(event: Event, known_starts_at: Instant | None) -> bool:
 
 
 def smallest_move(event: Event) -> int:
-    """The smallest change of the start that people notice. An all-day event moves by at least a day, whatever its time
-    zone.
+    """The smallest change of the start that counts as a move. An all-day event moves by at least a day, whatever its
+    time zone.
     """
     return DAY // 2 if event.is_all_day else 1
 
@@ -327,7 +327,9 @@ def is_exceeded_for(limits: SeatLimits, held: SeatsTaken, mode: AnswerMode | Non
 
 
 def is_last_call(event: Event, now: Instant) -> bool:
-    """Whether the start is so near that an empty seat would stay empty."""
+    """Whether the start is so near that smaller parties may overtake larger ones, because a free seat would otherwise
+    stay empty.
+    """
     return event.starts_at is not None and event.starts_at - now <= LAST_CALL
 
 

@@ -18,24 +18,24 @@ from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
 
-# More than any waitlist has. Limits the work of one transaction.
+# Larger than any real waitlist. Limits the work of one transaction.
 MAX_AT_ONCE = 10_000
 
 # How many waitlisted parties one transaction handles, and how far down the list it looks for a smaller party that may
 # overtake larger ones.
 MAX_PER_TRANSACTION = 500
 
-# The earliest this many events have their waitlists filled by the action itself. Jobs fill the rest.
+# The action itself moves the waitlists of at most this many events, the earliest ones. Jobs move the others.
 _EVENTS_AT_ONCE = 5
 
 _MODE = "coalesce(mode, 'in_person')"
 
 
 async def fill(tx: Transaction, event: Event, registration_settings: RegistrationSettings) -> int:
-    """Give free seats to the waitlist in its order. Return how many parties got or were offered a place. A job does
-    what exceeds one transaction.
+    """Give free seats to the waitlist in its order. Return how many parties got or were offered a place. If there are
+    more parties than one transaction can handle, a job continues.
 
-    Seats are offered, and held until the offer expires. People who cannot be asked (known only by a DID) get them at
+    Seats are offered, and held until the offer expires. People who cannot be notified (known only by a DID) get them at
     once. So does everyone if the limit was removed. Nobody moves up if the event will not take place.
     """
     if event.is_cancelled or event.is_gone or event.is_over(tx.now):

@@ -30,7 +30,7 @@ _IN_WINDOW_BY_KEY = (
 # Maximum number of keys per query.
 _AT_ONCE = 1_000
 
-# Nothing takes longer than ``WIDEST``, so it also limits how early an entry that is not over can have begun.
+# No entry is longer than ``WIDEST``, so an entry that is not over began at most this long ago.
 HOSTING = f"""
     select {_EVENT} from events e
      where e.author_id = :user_id and e.starts_at >= :earliest and {_IN_WINDOW}

@@ -52,7 +52,8 @@ def checked_url(text: str) -> str:
         host = parts.hostname or ""
     except ValueError:
         host = ""
-    # The address is sent in a request as it is. A space or line break would end it and start something else.
+    # The address is sent in a request as it is. A space or line break would end the URL and inject text into the
+    # request.
     is_odd = any(letter.isspace() or not letter.isprintable() for letter in url)
     if is_odd or not host or len(url) > MAX_URL or urlsplit(url).scheme not in {"https", "http"}:
         raise InvalidInput("url", CalendarReason.URL_INCOMPLETE)
@@ -90,7 +91,7 @@ async def fetch(http: HttpClient, url: str, *, etag: str = "", last_modified: st
 
 
 def is_gone(failure: RemoteFailed) -> bool:
-    """Whether the server's response means that the file is gone for good."""
+    """Whether the server's response means that the file is permanently gone."""
     return failure.status == _GONE
 
 
@@ -125,7 +126,7 @@ def _date(one: Instance, zone: str) -> ReadDate:
     named = one.zone_name if is_zone(one.zone_name) else zone
     starts_at, ends_at = one.starts_at, one.ends_at
     if event.pattern.zone_name is None and not event.pattern.is_all_day:
-        # A floating time has no time zone. It is interpreted in the reader's.
+        # A floating time has no time zone. It is interpreted in the reader's time zone.
         named = zone
         starts_at, ends_at = (instant_of(local_of(at, "UTC").replace(tzinfo=None), zone) for at in (starts_at, ends_at))
     return ReadDate(

@@ -11,7 +11,7 @@ from openmeet.domain.users.model import UserId
 CalendarId = NewType("CalendarId", str)
 
 MAX_NAME = 100
-# Enough for one person, and few enough that the server can refresh everyone's.
+# Enough for one person, and few enough that the server can refresh the calendars of all people.
 MOST_CALENDARS = 20
 # Number of calendar colours.
 TONES = 9

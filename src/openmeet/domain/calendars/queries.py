@@ -19,7 +19,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What fetching or parsing a subscribed calendar again requires: its URL, validators and last content."""
+    """The URL, validators and last content of a subscribed calendar, which are needed to fetch or parse it again."""
 
     id: CalendarId
     user_id: UserId
@@ -304,7 +304,9 @@ async def postpone(tx: Transaction, calendar_id: CalendarId, next_fetch_at: Inst
 async def keep_dates(
     tx: Transaction, calendar_id: CalendarId, until: Instant, reason: FeedFailure, problem: str
 ) -> None:
-    """Keep the stored dates until then, because they cannot be expanded again."""
+    """Keep the stored dates and record why they cannot be expanded again. ``until`` is the new end of the stored
+    window.
+    """
     await tx.execute(
         "update subscribed_calendars set dates_until = :until, reason = :reason, problem = :problem where id = :id",
         until=until,
@@ -375,8 +377,8 @@ _ZONES = (
 
 
 async def zone_of_person(reader: Reader, user_id: UserId, default: str) -> str:
-    """The time zone in which to show a person days and times. ``default`` is returned for people who have not done
-    anything here yet.
+    """The time zone in which to show a person days and times. ``default`` is returned for people who have not chosen a
+    zone and have not created or answered any event.
     """
     for statement in _ZONES:
         row = await reader.fetch_one(statement, user_id=user_id)

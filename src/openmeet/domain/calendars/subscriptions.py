@@ -105,7 +105,7 @@ def _free_tone(others: Sequence[Subscribed]) -> int:
 async def edit(
     tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, name: str, is_busy: bool, tone: int | None = None
 ) -> Subscribed:
-    """Change its name, whether it takes the person's time, or its colour (0 to 8)."""
+    """Change a calendar's name, whether it takes the person's time, or its colour (0 to 8)."""
     if tone is not None:
         await queries.set_tone(tx, user_id, calendar_id, tone)
     if not await queries.edit(tx, user_id, calendar_id, name=checked_name(name), is_busy=is_busy):
@@ -116,13 +116,13 @@ async def edit(
 
 
 async def show(tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, is_shown: bool) -> None:
-    """Show or hide it on the calendar page."""
+    """Show or hide a calendar on the calendar page."""
     if not await queries.set_shown(tx, user_id, calendar_id, is_shown=is_shown):
         raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
 
 
 async def remove(tx: Transaction, user_id: UserId, calendar_id: CalendarId) -> None:
-    """Remove it with all its dates."""
+    """Remove a calendar with all its dates."""
     if not await queries.delete(tx, user_id, calendar_id):
         raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
 

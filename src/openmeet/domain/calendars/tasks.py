@@ -40,7 +40,7 @@ from openmeet.domain.calendars.subscriptions import read
 
 # Calendars that one run fetches, one after another, so that a run takes at most a few minutes.
 ROUND = 50
-# Longer than a run, but short enough that a worker that died does not block its calendars for long.
+# Longer than a run, but short enough that a crashed worker does not block its calendars for long.
 _LEASE = 30 * MINUTE
 # By then the owner may have budget for parsing again, or a worker process may be free.
 _BUSY_PAUSE = 30 * MINUTE

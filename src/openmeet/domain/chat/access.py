@@ -198,7 +198,9 @@ def _is_sanctioned(room: str, person: str, kind: str) -> str:
 
 
 def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> str:
-    """SQL condition: banned here or from the group, blocked by the host, suspended, or known only by a network account."""
+    """SQL condition: banned from the room or the group, blocked by the host, suspended, or known only by a network
+    account.
+    """
     in_group = f"select gb.group_id from group_members gb where gb.user_id = {person} and gb.role = 'banned'"
     kinds = "'person', 'shadow'" if with_shadows else "'person'"
     # Each kind has a group, and a host who can block people.
@@ -421,7 +423,7 @@ def reading_floor_sql(room: str = "r", reader: str = "c") -> str:
 
 
 async def reading_floor(reader: Reader, room: Room, person: UserId | None, level: Access) -> int:
-    """The person can read messages with a greater number than this; 0 is everything.
+    """The person can read messages with a greater number than this; 0 means all messages.
 
     It is stored when they join. People who never joined read what newcomers can read.
     """

@@ -51,7 +51,7 @@ def subject_page_of(about: Event | Series | Group) -> ConversationSubject:
 
 
 def host_of(about: Event | Series | Group) -> UserId | None:
-    """The owner of an event or series; None for a group, whose hosts are several."""
+    """The owner of an event or series; None for a group, which can have several hosts."""
     if isinstance(about, Group):
         return None
     return about.author_id if isinstance(about, Event) else about.owner_id

@@ -73,7 +73,7 @@ async def _page(
 
 
 async def _private_authors(reader: Reader, room: RoomId) -> list[UserId]:
-    """People who wrote here and answered privately, in the order of their first messages."""
+    """People who wrote in the room and answered privately, in the order of their first messages."""
     rows = await reader.fetch(
         f"""
         select m.user_id from chat_messages m join chat_rooms r on r.id = m.room_id

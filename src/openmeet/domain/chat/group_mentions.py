@@ -98,8 +98,8 @@ def is_group_mention(name: str) -> bool:
 async def page_of_people_called(
     tx: Transaction, room: Room, one: ChatMessage, after: UserId | None
 ) -> tuple[Collection[UserId], UserId | None]:
-    """Store the next people whom a group mention of a message addresses and who may read it. Return them, and the last
-    person looked at, or None if there are no more.
+    """Store the next people addressed by a group mention of a message, if they may read the message. Return them, and
+    the last person looked at, or None if there are no more.
     """
     calls = calls_of(one)
     if not calls:

@@ -1,6 +1,6 @@
 """The log of a room: everything that happens in it, numbered without gaps in commit order.
 
-Each entry wakes everything that follows the room: callbacks in this process after the commit, and other processes by a
+Each entry notifies all readers of the room: callbacks in this process after the commit, and other processes by a
 PostgreSQL notification on the tenant's channel. Both carry ``room:number`` and are only hints: readers compare numbers,
 and poll every two seconds in any case.
 """
@@ -52,7 +52,7 @@ def parse_notification(payload: str) -> tuple[RoomId, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class NextEntry:
-    """Where the next entry of a room goes. The room stays locked until the commit."""
+    """The position of the next log entry of a room. The room stays locked until the commit."""
 
     room: RoomId
     number: int
@@ -117,7 +117,7 @@ async def write(
     along: Sequence[SqlWrite] = (),
     said_at: Instant | None = None,
 ) -> None:
-    """Write the entry, and wake readers after the commit. ``along`` has further writes for the same round trip.
+    """Write the entry, and notify readers after the commit. ``along`` has further writes for the same round trip.
 
     ``said_at`` is set if something new was said; rooms are sorted by it.
     """

@@ -23,8 +23,8 @@ from openmeet.domain.users.model import Caller, UserId
 MAX_GUESTS: Final = 100
 # Matrix specification, Appendices, User Identifiers: at most 255 bytes.
 MAX_ADDRESS: Final = 255
-# What people type. The historical grammar also allows other characters, which ``openmeet.matrix.names`` accepts from a
-# homeserver.
+# Addresses as people type them. The historical grammar also allows other characters, which ``openmeet.matrix.names``
+# accepts from a homeserver.
 _ADDRESS = re.compile(r"@[a-z0-9._=\-/+]{1,200}:[A-Za-z0-9.\-\[\]:]{1,200}")
 
 

@@ -63,7 +63,7 @@ _TWIN_ROOMS: Final = """
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """Reassign all chat rows from one person to the other."""
     people = {"from_user": from_user, "to_user": to_user}
-    # A client's id protects one person's message from being sent twice. It has no use after the merge.
+    # A client id prevents one person's message from being sent twice. The id is not used after the merge.
     await tx.execute(
         "update chat_messages set client_id = null where user_id = :from_user and client_id is not null",
         from_user=from_user,

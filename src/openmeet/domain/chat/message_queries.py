@@ -109,7 +109,7 @@ async def insert(tx: Transaction, entry: log.NextEntry, one: ChatMessage, search
 
 
 async def insert_notice(tx: Transaction, room: RoomId, notice: RoomNotice, **details: str) -> None:
-    """Store a notice in which the program says something about the room."""
+    """Store a notice about the room that the program itself writes."""
     entry = await log.next_entry(tx, room)
     await insert(
         tx,

@@ -74,7 +74,7 @@ class MatrixPerson:
 class MirrorStatus:
     """Status of a room's mirror. ``waiting`` is the number of log entries that have not been sent yet. ``error`` is the
     last error, cleared by the next success. ``since`` is when mirroring was switched on, None while it is off.
-    ``is_adopted`` is True for a room of an older installation, which has no alias of ours.
+    ``is_adopted`` is True for a room of an older installation, which has no alias with our prefix.
     """
 
     state: MirrorState
@@ -395,7 +395,7 @@ async def reconcile_rooms(db: Database) -> None:
 
 
 async def redact(tx: Transaction, room: RoomId, events: Collection[str]) -> None:
-    """Enqueue the redaction of events of a room. They are redacted even if the room is deleted here."""
+    """Enqueue the redaction of events of a room. They are redacted even if the room is deleted on this site."""
     if not events:
         return
     row = await tx.fetch_one("select matrix_room_id from chat_rooms where id = :room", room=room)
@@ -406,7 +406,7 @@ async def redact(tx: Transaction, room: RoomId, events: Collection[str]) -> None
 
 
 async def redact_expired(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
-    """Enqueue the redaction of all Matrix events of messages that are about to be deleted here."""
+    """Enqueue the redaction of all Matrix events of messages that are about to be deleted from the database."""
     if not messages:
         return
     rows = await tx.fetch(

@@ -249,7 +249,7 @@ class Room:
 
     @property
     def newcomer_floor(self) -> int:
-        """Newcomers read messages with a number greater than this; 0 is everything."""
+        """Newcomers read messages with a number greater than this; 0 means all messages."""
         return self.history_floor if self.history is HistoryMode.ALL else self.last_number
 
     @property
@@ -294,8 +294,8 @@ class NewPicture:
 
 @dataclass(frozen=True, slots=True)
 class MessageAuthor:
-    """The author of a message: either a person with an account here, or a guest by their Matrix address. The other one
-    is None.
+    """The author of a message: either a person with a local account, or a guest by their Matrix address. The other
+    field is None.
     """
 
     user_id: UserId | None = None

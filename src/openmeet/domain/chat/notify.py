@@ -38,7 +38,7 @@ _Wanted = Mapping[UserId, NotificationKind[ChatNews]]
 
 # Older messages, for example imported ones, do not notify anyone.
 _NEWS_FOR: Final = DAY
-# People who looked at a room this recently see new messages there. They are mailed only if they stay unread.
+# People who looked at a room this recently see new messages there. The messages are mailed only if they stay unread.
 _ACTIVE_FOR: Final = 90 * SECOND
 # While a notification of new messages is unread, further ones of the room are added to it.
 _BUNDLED_FOR: Final = 4 * HOUR
@@ -117,7 +117,9 @@ async def _notify_of(db: Database, entry: ChatLogEntry) -> None:
 
 
 async def _notify_called(db: Database, entry: ChatLogEntry, message_id: ChatMessageId) -> None:
-    """Notify the hosts or everyone, whom a message mentions, one page of people per transaction."""
+    """Notify all hosts or everyone in the room, if a message mentions them as a group, one page of people per
+    transaction.
+    """
     after: UserId | None = None
     is_first = True
     while is_first or after is not None:

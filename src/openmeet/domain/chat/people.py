@@ -163,7 +163,7 @@ async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, mine: Acces
 
 @dataclass(frozen=True, slots=True)
 class _PossibleMember:
-    """A person who may read the room. ``seen`` has the reasons for their being there that the reader may know."""
+    """A person who may read the room. ``seen`` has those reasons why they are in the room that the reader may know."""
 
     user_id: UserId
     name: str
@@ -214,7 +214,8 @@ async def _look_up(
     }
 
 
-# Which column says that the reader may know why a person is here. Showing a name must not confirm a private answer.
+# The column that decides whether the reader may know why a person is in the room. Showing a name must not confirm a
+# private answer.
 _SEEN_BY = {"hosting": "named", "direct": "named", "group": "in_group", "following": "in_group", "attendance": "comes"}
 _VIEWER = "cast(:viewer as text)"
 
@@ -222,8 +223,8 @@ _VIEWER = "cast(:viewer as text)"
 def _is_named() -> str:
     """SQL condition on ``u`` and ``r``: ``:viewer`` may know that the person is in the room. ``:moderates`` is 0 or 1.
 
-    Everyone sees the names of hosts and of people who wrote here. People in the group see members and followers. People
-    who answered publicly are shown to those who may see attendees, as on the event page.
+    Everyone sees the names of hosts and of people who wrote in the room. People in the group see members and followers.
+    People who answered publicly are shown to those who may see attendees, as on the event page.
     """
     return f"""(u.id = {_VIEWER} or cast(:moderates as integer) = 1
         or exists (select 1 from chat_messages w where w.room_id = r.id and w.user_id = u.id)
@@ -254,8 +255,8 @@ def _is_seen_to_come() -> str:
 
 
 async def named_among(reader: Reader, room: Room, ids: Collection[UserId], viewer: UserId | None) -> set[UserId]:
-    """Return which of these people ``members`` would show to this reader by name. They must be able to read the room,
-    or be once they sign in.
+    """Return which of these people ``members`` would show to this reader by name. They must be able to read the room
+    now or after they sign in for the first time.
     """
     if not ids:
         return set()
@@ -269,7 +270,7 @@ async def named_among(reader: Reader, room: Room, ids: Collection[UserId], viewe
         viewer=viewer,
         moderates=int(mine is Access.MODERATE),
     )
-    # Mentions of people who never signed in here wait until they do.
+    # Mentions of people who have never signed in to this site wait until they do.
     reached = await access_of_each(reader, room, [UserId(row["id"]) for row in rows], with_shadows=True)
     return {one for one, found in reached.items() if found >= Access.READ}
 
@@ -308,8 +309,8 @@ async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]
 
 
 async def people_named(reader: Reader, room: Room, names: Collection[str], viewer: UserId | None) -> dict[str, UserId]:
-    """Find people by the given names, among those whom ``members`` shows to this reader by name. A name is a handle, or
-    a name that only one of them has.
+    """Find people by the given names. Only people whom ``members`` shows to this reader by name are searched. A name is
+    a handle, or a name that only one of them has.
 
     ``names`` are folded, see ``texts.name_key``.
     """
@@ -336,7 +337,7 @@ async def people_named(reader: Reader, room: Room, names: Collection[str], viewe
             handles[name_key(row["handle"])] = UserId(row["id"])
         if row["display_name"] and name_key(row["display_name"]) in wanted:
             called.setdefault(name_key(row["display_name"]), set()).add(UserId(row["id"]))
-    # Hidden people must not make a name ambiguous, because that would reveal that they are here.
+    # Hidden people must not make a name ambiguous, because that would reveal that they are in the room.
     named = await named_among(
         reader, room, {*handles.values(), *(one for each in called.values() for one in each)}, viewer
     )

@@ -104,7 +104,7 @@ async def add(
         now=tx.now,
     )
     if not made and external_id is not None:
-        # They already reacted here. Their own Matrix event replaces the one that was sent for them.
+        # They already reacted on this site. Their own Matrix event replaces the event that was sent for them.
         made = await tx.execute(
             "update chat_reactions set external_id = :external where message_id = :id and emoji = :emoji"
             " and user_id = cast(:person as text) and external_id is null",

@@ -1,5 +1,5 @@
-"""Per person and room: how far they have read, which notifications they want, and since when they have been in the
-room.
+"""State per person and room: how far they have read, which notifications they want, and since when they have been in
+the room.
 """
 
 from dataclasses import dataclass
@@ -240,7 +240,7 @@ async def _follow(tx: Transaction, person: UserId) -> None:
         f"select 1 as found from users u where u.id = :person and {is_blocked('u.id')}", person=person
     )
     if suspended is not None:
-        # A suspended person keeps their marks and settings, in case a moderator lets them back in.
+        # A suspended person keeps their marks and settings, because a moderator may lift the suspension.
         return
     rows = await tx.fetch(
         f"select r.id from chat_rooms r where r.id in {candidate_rooms_sql('cast(:person as text)')} order by r.id",

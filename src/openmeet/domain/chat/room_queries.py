@@ -249,7 +249,7 @@ async def living_halves(reader: Reader, deleted: Sequence[SeriesId]) -> dict[Ser
         """,
         ids=list(deleted),
     )
-    # The last row of each head wins, which is the one that was split off first.
+    # The last row of each head is kept, which is the series that was split off first.
     return {SeriesId(row["head"]): SeriesId(row["id"]) for row in rows}
 
 
@@ -304,7 +304,7 @@ async def to_reopen(reader: Reader, ended_before: Instant, limit: int) -> list[R
 
 
 async def is_banned_from_group(reader: Reader, of: RoomSubject, person: UserId) -> bool:
-    """Whether the person is banned from the group that this subject is, or belongs to."""
+    """Whether the person is banned from this group, or from the group that this event or series belongs to."""
     row = await reader.fetch_one(
         """
         select 1 as found from group_members where user_id = :person and role = 'banned' and group_id in (

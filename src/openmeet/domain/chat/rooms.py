@@ -343,7 +343,7 @@ async def close(tx: Transaction, caller: Caller, room_id: RoomId, reason: str = 
 
 
 async def reopen(tx: Transaction, caller: Caller, room_id: RoomId, reason: str = "") -> Room:
-    """Let people write again. Raises NotFound, Forbidden, InvalidInput."""
+    """Make the room writable again. Raises NotFound, Forbidden, InvalidInput."""
     return await _set_closed(tx, caller, room_id, reason, closed=False)
 
 

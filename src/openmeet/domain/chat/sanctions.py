@@ -39,7 +39,8 @@ class SanctionKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Sanction:
     """A mute or ban of a person in a room. ``until`` is None if it lasts until it is lifted. ``of_site`` is True if a
-    moderator of the community decided it. It is independent of one by the hosts, and each side lifts only its own.
+    moderator of the community decided it. Sanctions by the community and by the hosts are independent: each side can
+    lift only its own.
     """
 
     room_id: RoomId

@@ -10,7 +10,7 @@ from openmeet.domain.chat.model import MAX_CLIENT_ID, MAX_LINES, MAX_MENTIONS, M
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.i18n.markdown import html_of
 
-# They change the direction of the text that follows, even outside the message.
+# These characters change the direction of the text that follows, even outside the message.
 _BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 # More marks than this on one letter would cover the lines above and below.
 _MOST_MARKS: Final = 8

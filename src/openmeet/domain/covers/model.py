@@ -74,7 +74,7 @@ _TONES: Final = {
     Motif.TILES: (0, 2, 5),
 }
 
-# Motifs that say nothing about a topic, because groups have none.
+# Motifs that suggest no topic, because groups have none.
 _OF_GROUPS: Final = (Motif.ART, Motif.CALM, Motif.LANES, Motif.STREET, Motif.TALK, Motif.TILES)
 
 

@@ -53,7 +53,7 @@ class CardFacts:
 def card(cover: Cover, facts: CardFacts) -> bytes:
     """The card as PNG. Drawing takes about 0.2 s of CPU time, so it is done in a worker process.
 
-    If the font lacks a letter of the text, the cover fills the card, because boxes in place of letters help nobody.
+    If the font lacks a letter of the text, the cover fills the card, because missing letters would be drawn as boxes.
     Emoji and other symbols are left out.
     """
     facts = CardFacts(*(_without_signs(text) for text in (facts.title, facts.when, facts.place, facts.host)))

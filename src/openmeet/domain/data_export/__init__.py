@@ -3,5 +3,5 @@ read.
 
 A community's export has every row of every table except those in ``LEFT_OUT``, which states a reason for each. A
 person's export has only their own data and nothing about other people: no names of attendees, no member lists. Neither
-has a key, a password or a token that works here.
+export contains a usable key, password or token.
 """

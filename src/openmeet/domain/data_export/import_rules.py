@@ -1,5 +1,5 @@
-"""Validation of a personal data import: the user's own rows, and rows about events or groups that other people own
-here.
+"""Validation of a personal data import: the user's own rows, and rows about events or groups that other people own on
+this site.
 
 The person who submits the document may have edited it, so every row is checked by the rules of this site.
 """
@@ -28,7 +28,7 @@ from openmeet.domain.users.model import Caller, UserId
 
 Row = Mapping[str, Value]
 
-# The reply that a status stands for. Statuses that are missing here were not the user's own decision.
+# The reply that corresponds to a status. Statuses that are missing from this table were not the user's own decision.
 _REPLIES: Final = {
     "attending": RsvpReply.GOING,
     "attended": RsvpReply.GOING,
@@ -188,7 +188,8 @@ _RECORDS: Final = {
 
 
 async def is_same_person(reader: Reader, person: str, email: str, dids: list[str]) -> bool:
-    """Whether the person of an export is already here, found by their id and by their address or a DID.
+    """Whether the person of an export already has an account on this site, found by their id and by their address or a
+    DID.
 
     Raises Refused (``PersonIsHere``) if the id or the address belongs to somebody else.
     """

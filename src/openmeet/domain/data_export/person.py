@@ -20,7 +20,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
 
 VERSION: Final = 1
-# Maximum rows of one table in a document; more than anybody has.
+# Maximum rows of one table in a document. Nobody is expected to have more.
 MOST_ROWS: Final = 100_000
 _ROWS = 500
 

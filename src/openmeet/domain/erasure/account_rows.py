@@ -18,7 +18,7 @@ from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
 
-# Tables whose rows are deleted elsewhere, because the deletion of a DID reads them or their order matters.
+# Tables whose rows are deleted by other code, because the deletion of a DID reads them or their order matters.
 _LATER: Final = frozenset(
     {
         "guests",

@@ -1,5 +1,5 @@
-"""Account deletion: the request, and the end of everything the person hosts and takes part in. ``account_rows`` does
-the rest.
+"""Account deletion: the request, and the steps that end everything the person hosts and attends. ``account_rows``
+deletes the rows.
 
 Each step is its own transaction and can be repeated. An interrupted deletion continues on the next run.
 """
@@ -137,7 +137,7 @@ async def end_soon(db: Database, user_id: UserId | None = None) -> None:
         except _SignedInAgain:
             continue
         except Unavailable as failure:
-            # The next run finds it again. The others must not wait for it.
+            # The next run tries this event again. The other events must not wait for it.
             log.warning("account.event_not_ended", why=str(failure.why))
 
 
@@ -189,8 +189,8 @@ async def _end_all(db: Database, asked: ErasureRequest) -> None:
 
 
 async def _leave_time(tx: Transaction, asked: ErasureRequest) -> None:
-    """Make sure that account servers get enough time, even if this ran late. The last e-mail lists the records they
-    still have.
+    """Postpone the deletion if this step ran late and account servers still have records, so that they get enough time.
+    Enqueue the last e-mail, which lists the records that the servers still have.
     """
     needed = asked.due_at - ends_at(asked)
     due_at = asked.due_at
@@ -223,7 +223,7 @@ async def _end_event(db: Database, user_id: UserId, event_id: EventId, series_id
     except Unavailable:
         raise
     except Failure as failure:
-        # One event must not keep the account alive. It is emptied at the end.
+        # A failure with one event must not stop the deletion of the account. The event is emptied at the end.
         log.warning("account.event_not_ended", why=str(failure.why))
 
 

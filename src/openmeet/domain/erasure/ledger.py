@@ -1,5 +1,5 @@
-"""Ledger of erasures, deletion requests and merges: a file separate from database and backups, so that a restored
-backup neither brings anyone back nor forgets who requested deletion.
+"""Ledger of erasures, deletion requests and merges: a file separate from database and backups. After a backup was
+restored, erased accounts can be erased again and deletion requests are not lost.
 
 A line has a time and a random user id, which no longer identifies anyone once the user's row is empty. For a merged
 account it also has the id of the remaining one. An erasure is recorded before the rows are deleted.

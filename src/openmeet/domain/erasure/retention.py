@@ -30,14 +30,15 @@ Purge = Callable[[Transaction, Instant], Awaitable[int]]
 @dataclass(frozen=True, slots=True)
 class RetentionTimes:
     """``deleted_days``: how long after its deletion content is emptied. ``answers_days``: how long after an event the
-    private texts of its answers are. 0 means never.
+    private texts of its answers are emptied. 0 means never.
     """
 
     deleted_days: int
     answers_days: int
 
 
-# An event from the network counts as deleted when its record is, one made here when its host deleted it.
+# An event from the network counts as deleted when its record is deleted, and an event created on this site when its
+# host deletes it.
 EVENTS_TO_PURGE: Final = """
     select id from events
      where slug <> id and (deleted_at < :before or (origin = 'network' and removed_at < :before))
@@ -188,7 +189,7 @@ async def empty_events(tx: Transaction, ids: list[str]) -> None:
     await tx.execute("update event_co_hosts set email = null where event_id in :ids and email is not null", ids=ids)
     # Deleting a room also deletes its messages and everything about them.
     await tx.execute("delete from chat_rooms where event_id in :ids", ids=ids)
-    # They can contain text of the event: a host's message, or the earlier place.
+    # These rows can contain text of the event: a host's message, or the earlier place.
     await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
 
 

@@ -184,7 +184,8 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
 
 
 async def set_values(tx: Transaction, caller: Caller, slug: EventSlug, values: Mapping[str, Any]) -> Event:
-    """Set fields, named and typed as in ``NetworkEvent``, as an edit by the host: what they chose after a merge.
+    """Apply the field values that the host chose after a merge, as an edit by the host. The fields are named and typed
+    as in ``NetworkEvent``.
 
     If nothing changes, there is no new revision. Raises the same errors as ``revise``, and Refused if the dates would
     not fit.
@@ -246,8 +247,8 @@ async def delete_locked(tx: Transaction, before: Event) -> Event:
 async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
     """Apply a record to the event with this URI. Nothing is enqueued.
 
-    Only fields that a record contains change. The host's choices here stay: visibility of a known event, capacity, who
-    can see the join link.
+    Only fields that the record contains change. The host's choices on this site are kept: visibility of a known event,
+    capacity, who can see the join link.
     """
     await hold_each(tx, "events", "record_uri", [uri])
     known = await by_record.events_with(tx, [uri])
@@ -319,8 +320,8 @@ async def count_retraction(tx: Transaction, event_id: EventId) -> None:
 
 
 async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = None) -> None:
-    """Detach the event's record, which was deleted on request. The event remembers its URI (``uri``, if none is
-    stored).
+    """Detach the event's record, which was deleted on request. Its URI (``uri``, if none is stored) is kept as that of
+    a superseded record.
     """
     event = await queries.by_id(tx, event_id)
     address = uri or (None if event is None else event.record_uri)
@@ -407,10 +408,10 @@ async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> E
 
 
 async def withdraw_record_elsewhere(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """Delete the record that the author wrote in another app, at their explicit request. The event stays here.
+    """Delete the record that the author wrote in another app, at their explicit request. The event stays on this site.
 
-    Raises NotFound, Forbidden, and Refused if it did not come from a record (``NoRecord``) or is public here too
-    (``PublicEvent``).
+    Raises NotFound, Forbidden, and Refused if it did not come from a record (``NoRecord``) or is also public on this
+    site (``PublicEvent``).
     """
     event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if not event.is_record_of_author or event.record_did is None or event.record_uri is None:
@@ -429,8 +430,9 @@ async def withdraw_record_elsewhere(tx: Transaction, caller: Caller, slug: Event
 
 
 async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Event:
-    """Save an edit. ``by`` made it, if that may not be the event's author. A co-host's edit applies here at once. It is
-    published when the event's author approves it or edits the event, or at once if the author lets co-hosts publish.
+    """Save an edit. ``by`` made it, if that may not be the event's author. A co-host's edit applies on this site at
+    once. It is published when the event's author approves it or edits the event, or at once if the author lets co-hosts
+    publish.
     """
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
     awaits = by is not None and await waits_for_author(tx, saved, by.user_id)

@@ -263,7 +263,7 @@ async def end_all_of(tx: Transaction, user_id: UserId) -> None:
 
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
-    """Erase the e-mail addresses of invitations that had ended by then. Co-hosts keep their row; unanswered and
+    """Erase the e-mail addresses of invitations that ended before an instant. Co-hosts keep their row; unanswered and
     declined invitations by address are deleted.
     """
     gone = await tx.execute(

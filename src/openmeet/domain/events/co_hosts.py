@@ -34,7 +34,7 @@ _GONE = EventReason.INVITATION_OVER
 
 
 async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *, for_series: bool = False) -> CoHost:
-    """Invite a co-host by e-mail address, or by the handle of a person who has signed in here.
+    """Invite a co-host by e-mail address, or by the handle of a person who has signed in to this site.
 
     With ``for_series``, they host every date of the event's series, future ones included. Raises NotFound, Forbidden,
     InvalidForm (``whom``, ``for_series``), Refused (``TooManyHosts``, ``AlreadyHost``), TooMany.
@@ -70,7 +70,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
         await co_host_queries.delete(tx, earlier.id)
     yes = replace(one, user_id=caller.user_id, state=CoHostState.ACCEPTED, decided_at=tx.now)
     await co_host_queries.put(tx, yes)
-    # RSVPs that they gave elsewhere may have been waiting until they can see the event.
+    # RSVPs that they gave in other apps may have been pending until they can see the event.
     await enqueue(tx, JobKind.WAITING_ANSWERS, caller.user_id, int(tx.now))
     if yes.is_for_series and event.place_in_series is not None:
         dates = await queries.lock_dates(tx, event.place_in_series.series_id)

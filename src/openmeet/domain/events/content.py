@@ -347,11 +347,11 @@ def fill(content: Content) -> dict[str, str]:
 
 
 def visible(content: Content, *, is_insider: bool, is_of_series: bool = False) -> Content:
-    """The content that people can see who are neither attendees nor hosts. Fields that they cannot see have their
-    default.
+    """The content visible to people who are neither attendees nor hosts. Fields that they cannot see have their default
+    value.
 
-    With ``is_of_series``, these fields are shown to hosts only, because nobody attends a series, whatever its dates
-    show to everyone. The place and the join link have additional rules (``disclosure.private_details``).
+    With ``is_of_series``, all fields with an audience are hidden from them, even those that the dates show to everyone,
+    because nobody attends a series. The place and the join link have additional rules (``disclosure.private_details``).
     """
     if is_insider:
         return content

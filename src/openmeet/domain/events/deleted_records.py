@@ -1,7 +1,8 @@
-"""Records of events made here that another app deleted. The event stays, and its host decides what happens next.
+"""Records of events created on this site that another app deleted. The event stays, and its host decides what happens
+next.
 
 Until then nothing is written and no attendee is notified. The host can publish the event again under its URI, keep it
-only here, or cancel it, which also keeps it here.
+only on this site, or cancel it, which also keeps it only on this site.
 """
 
 from dataclasses import replace

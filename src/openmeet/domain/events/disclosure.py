@@ -1,4 +1,4 @@
-"""Private details of an event: THE decision about who can see the exact address, the join link and the entry
+"""Private details of an event: the only place that decides who can see the exact address, the join link and the entry
 instructions.
 
 Pages, API, e-mails, calendar files, social cards and JSON-LD follow this decision. Records, feeds, search and

@@ -74,7 +74,7 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
         description=event.description,
         mode=event.mode,
         venue=event.venues[0] if event.venues else NOWHERE,
-        # A join link for attendees only is never in a record, so its absence there means nothing.
+        # A join link for attendees only is never in a record, so a record without a link does not remove it.
         online_url=event.online_url or (before.content.online_url if _keeps_join_link(before) else ""),
         links=event.links,
         **extension_of(event),

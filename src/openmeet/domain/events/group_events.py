@@ -55,7 +55,7 @@ def of_event(group: Group) -> GroupOfEvent:
 
 
 async def set_network_group(tx: Transaction, event_id: EventId, group_id: GroupId | None) -> None:
-    """Set the group that the network gives for an event from the network. A group chosen here stays."""
+    """Set the group of an event from the network, as its records say. A group chosen on this site is kept."""
     await tx.execute(
         "update events set group_id = :group_id where id = :id and origin = 'network'"
         " and (group_id is null or group_id in (select id from groups where is_read_only = 1))",

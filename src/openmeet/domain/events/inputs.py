@@ -244,7 +244,9 @@ _NOT_IN_ADDRESSES: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a
 
 
 def is_web_address(text: str) -> bool:
-    """Whether it is safe to send a browser there: http or https with a host, no credentials, no control characters."""
+    """Whether it is safe to send a browser to this address: http or https with a host, no credentials, no control
+    characters.
+    """
     if len(text) > MAX_URL or _NOT_IN_ADDRESSES.search(text):
         return False
     try:

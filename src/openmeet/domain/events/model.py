@@ -121,7 +121,7 @@ class PlaceInSeries:
 class GroupOfEvent:
     """Properties of an event's group that affect visibility and publication.
 
-    ``announces_events``: the owner lets the network know of events that are for members only.
+    ``announces_events``: the owner allows events for members only to be announced on the network.
     """
 
     id: GroupId

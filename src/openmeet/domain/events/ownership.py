@@ -196,7 +196,7 @@ async def leave_record(
 ) -> bool:
     """Mark the record of an event or series as superseded when its owner changes. Return False if it has none.
 
-    ``theirs`` is for records that another app may have written: DID, URI, and whether one did.
+    ``theirs`` is for records that another app may have written: DID, URI, and whether another app did write the record.
     """
     sent = await publication_moves.uri_of(tx, kind, subject_id)
     uri = sent or (None if theirs is None else theirs[1])
@@ -248,7 +248,7 @@ async def _return(tx: Transaction, event: Event, to: UserId) -> None:
         and event.record_uri in {one.uri for one in former}
         and event.record_did in {one.did for one in await identities.of_user(tx, to)}
     ):
-        # Nothing replaced it, so it has been the event's record all along.
+        # No record replaced it, so it is still the event's record.
         await superseded_records.delete(tx, event.record_uri)
 
 
@@ -278,7 +278,7 @@ HELD_BY_GROUP = """exists (
 
 
 async def set_authors(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
-    """Set the owner of these events. They are hosted here now, wherever they came from."""
+    """Set the owner of these events. From now on they are hosted on this site, even if they came from the network."""
     await tx.execute(
         "update events set author_id = :author_id, origin = 'here', submission_key = null where id in :ids",
         author_id=author_id,
@@ -327,8 +327,8 @@ async def stored_by_groups(reader: Reader, event_ids: Sequence[EventId]) -> froz
 
 
 async def let_dates_wait(tx: Transaction, series_id: str, by: UserId) -> None:
-    """Mark upcoming dates of a locked series as awaiting their authors, except dates of ``by`` and those in their
-    group's repository.
+    """Mark upcoming dates of a locked series as awaiting the approval of their authors, except dates of ``by`` and
+    those in their group's repository.
     """
     await tx.execute(
         "update events set needs_author_approval = 1"

@@ -1,4 +1,4 @@
-"""Permissions on an event: THE table of roles and what each role may do. Pure."""
+"""Permissions on an event: the only table of roles and what each role may do. Pure."""
 
 import re
 from dataclasses import dataclass

@@ -120,9 +120,9 @@ BY_LEVEL: Final[Mapping[PromotionLevel, PublishLevel]] = {
 
 BY_DETAIL: Final[Mapping[Detail, PublishLevel]] = {Detail.MINIMAL: PublishLevel.MINIMAL, Detail.FULL: PublishLevel.FULL}
 
-# The key is who may see the event, and whether the owner lets the network know of it. Every record is public. So events
-# that require a link are never published. Events that require a membership or an invitation are published only by the
-# owner's choice, and then minimally.
+# The key is who may see the event, and whether the owner allows it to be announced on the network. Every record is
+# public. So events that require a link are never published. Events that require a membership or an invitation are
+# published only by the owner's choice, and then minimally.
 BY_CIRCLE: Final[Mapping[tuple[Circle, bool], PublishLevel]] = {
     (Circle.EVERYBODY, False): PublishLevel.FULL,
     (Circle.EVERYBODY, True): PublishLevel.FULL,

@@ -35,7 +35,7 @@ _STORED = (
     " record_answers, retractions, record_deleted_at, derived_from, place_x, place_y, place_z"
 )
 
-# An emptied event keeps nothing of its content except who may see it. The cells, and their assignments in an update.
+# The cells of an emptied event, and their assignments in an update. Of its content, only the visibility is kept.
 BLANK = {name: cell for name, cell in content.to_row(Content("")).items() if name != "visibility"}
 SET_BLANK = ", ".join(f"{name} = :{name}" for name in BLANK)
 

@@ -1,4 +1,4 @@
-"""Access to events: THE place that looks up how a person relates to an event (invariant 3).
+"""Access to events: the only place that looks up how a person relates to an event (invariant 3).
 
 Lists apply the same rules in SQL, with ``visibility.is_public`` and ``visibility.is_shut_out``.
 """
@@ -25,7 +25,7 @@ from openmeet.domain.users.model import UserId
 
 async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, has_rsvp_access: bool) -> bool:
     """Whether the event exists for this person. ``has_rsvp_access``: they have an RSVP other than a rejected one."""
-    # Query only if they could not see it as a stranger.
+    # Query only if they could not see it without any relation to it.
     if rules.may_see(event, viewer, has_rsvp_access=False):
         return True
     role = await role_in(reader, event.group.id if event.group else None, viewer)

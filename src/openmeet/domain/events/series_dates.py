@@ -1,8 +1,9 @@
 """Bulk changes to the stored dates of a series, and to which of them are published. Callers have locked the series and
 its dates and checked the permission.
 
-``by`` makes the change. Dates of other authors then await their authors, as after an edit of a single event
-(``publication``). With None, for the scheduler, the network or the creation of the series, that state does not change.
+``by`` makes the change. Dates of other authors then await the approval of their authors, as after an edit of a single
+event (``publication``). With None, for the scheduler, the network or the creation of the series, that state does not
+change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -169,8 +170,8 @@ async def leave_series(tx: Transaction, dates: Sequence[Event], *, by: UserId | 
 
 
 async def let_wait(tx: Transaction, series_id: str, by: UserId) -> None:
-    """Make upcoming dates of other authors in a locked series await them, because the series part of their records
-    changed.
+    """Make upcoming dates of other authors in a locked series await their approval, because the series part of their
+    records changed.
     """
     await ownership.let_dates_wait(tx, series_id, by)
 
@@ -195,7 +196,7 @@ async def set_records(tx: Transaction, dates: Sequence[Event], record: RecordSet
 
 
 async def invert_policy_publication(tx: Transaction, dates: Sequence[Event]) -> None:
-    """Invert for each of these dates whether the series' policy publishes it."""
+    """Toggle, for each of these dates, whether the series' policy publishes it."""
     turned = [_next(tx, replace(one, is_published_by_policy=not one.is_published_by_policy)) for one in dates]
     await queries.save_policy(tx, turned)
     await _enqueue(tx, turned)
@@ -263,8 +264,8 @@ def has_date(table: str, fits: Callable[[str], str]) -> str:
     return f"exists (select 1 from events {_DATE} where {_DATE}.series_id = {table}.series_id and {fits(_DATE)})"
 
 
-# Dates in the same group that are at least as visible as the one shown, so that everyone who sees that one may know of
-# them.
+# Dates in the same group that are at least as visible as the shown date, so that everyone who sees the shown date may
+# know of them.
 _MORE = f"""
     select e.id, count(*) as number
       from events e join events {_DATE} on {_DATE}.series_id = e.series_id
@@ -310,7 +311,8 @@ async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
     """Enqueue records so that exactly the upcoming dates selected by the series' policy are published. Return how many
     changed.
 
-    A series that is kept elsewhere, or that no one has confirmed, has no policy here.
+    A series that is read-only, because it is maintained in another app or no one has confirmed it, has no policy on
+    this site.
     """
     row = await tx.fetch_one(
         "select publication_policy from event_series where id = :id and is_read_only = 0", id=series_id

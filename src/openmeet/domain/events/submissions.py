@@ -56,7 +56,7 @@ def pack(submission: Submission, more: Mapping[str, str]) -> str:
 
 
 def selected_fields(text: str, names: Sequence[str]) -> dict[str, str]:
-    """Those of a packed draft's further fields that are in ``names``."""
+    """The further fields of a packed draft that are in ``names``."""
     kept = msgspec.json.decode(text, type=dict[str, str])
     return {name: kept[name] for name in names if name in kept}
 

@@ -40,7 +40,7 @@ def span_label(event: Event | Details) -> str:
 
 
 def start_label(event: Event | Details) -> str:
-    """The start with its time zone: ``Saturday 4 July 2026, 18:00 Berlin time``. For all-day events, without."""
+    """The start with its time zone: ``Saturday 4 July 2026, 18:00 Berlin time``. For all-day events, only the days."""
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
     days = days_of(event)

@@ -1,9 +1,9 @@
-"""Which events appear in unsolicited lists: THE rule for events from the network (design, section 5.12).
+"""Which events appear in unsolicited lists: the only rule for events from the network (design, section 5.12).
 
-Search shows everything public. The front page, its feed, the sitemap and notifications show events made here. From the
-network they show events by people who have signed in here or are followed by a group, and events near a configured
-point, unless the site chose to show everything or nothing from the network. Pending and hidden events are always
-excluded.
+Search shows everything public. The front page, its feed, the sitemap and notifications show events created on this
+site. From the network they show events by people who have signed in to this site or are followed by a group, and events
+near a configured point, unless the site chose to show everything or nothing from the network. Pending and hidden events
+are always excluded.
 """
 
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def announced_sources(event: Event) -> tuple[str, ...]:
 
 
 def is_familiar(table: str) -> str:
-    """SQL condition: made here, or by a person or account that is known here."""
+    """SQL condition: created on this site, or by a person or account known to this site."""
     return (
         f"({table}.origin = 'here'"
         f" or exists (select 1 from users fu where fu.id = {table}.author_id and fu.kind = 'person')"

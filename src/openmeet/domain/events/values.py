@@ -49,7 +49,7 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """Where to get tickets, and their price in the host's words. Tickets are not sold here."""
+    """Where to get tickets, and their price in the host's words. This program does not sell tickets."""
 
     url: str = ""
     price: str = ""

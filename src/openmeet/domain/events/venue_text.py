@@ -14,8 +14,8 @@ from openmeet.i18n import names
 # Looks up a typed name. None if there is no list of places.
 FindPlace = Callable[[str], Found] | None
 
-# Unless somebody asked, a name is only read as a town in a country other than the form's if the town is this large,
-# because many venues share their name with a village somewhere.
+# Minimum population for reading a name as a town in a country other than the form's, unless somebody asked for the
+# town: many venues share their name with a village somewhere.
 _LARGE: Final = 100_000
 _POSTAL = re.compile(r"((?:[A-Za-z]{1,3}-)?(?:\d{4,6}|\d{3} \d{2})) +(?=\D)")
 # Maximum number of parts that can name a town: ``Neukölln, Berlin, Germany``.

@@ -53,9 +53,9 @@ def is_kept_from(table: str, person: str = ":user_id") -> str:
 
 
 def is_hidden(table: str) -> str:
-    """SQL condition: only the author can see the event, because the account with its record is inactive, or moderation
-    withholds the event, its series, its group, its author, their DID or its PDS (``moderation.visibility``), or a label
-    hides it (``moderation.labels``), or its author is deleting their account.
+    """SQL condition: only the author can see the event, for one of these reasons: the account with its record is
+    inactive; moderation withholds the event, its series, its group, its author, their DID or its PDS
+    (``moderation.visibility``); a label hides it (``moderation.labels``); or its author is deleting their account.
     """
     withheld = is_withheld(
         *(f"{table}.{name}" for name in ("id", "series_id", "group_id", "record_did", "author_id")),

@@ -143,7 +143,7 @@ async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]
     return found
 
 
-# Lists that nobody searched for show a group managed elsewhere only if somebody with an account here is a member or has
+# Lists without a search show a group managed in another app only if somebody with a local account is a member or has
 # asked to join. Records cost nothing, so anybody could write thousands and flood these lists. As with events, a search
 # finds all of them.
 IS_KNOWN = (
@@ -151,8 +151,8 @@ IS_KNOWN = (
     " where km.group_id = g.id and km.role in ('member', 'pending')))"
 )
 
-# The account that owns a group managed elsewhere is held back as a newcomer, or hidden. Its events are treated the same
-# way.
+# The account that owns a group managed in another app is held for review as a new account, or hidden. Its events are
+# treated the same way.
 _WAITS = (
     "(g.is_read_only = 1 and exists (select 1 from identities wi join moderation_states ws on ws.subject = wi.did"
     " where wi.user_id = g.owner_id and ws.state <> 'trusted'))"
@@ -183,9 +183,9 @@ async def listed(
 ) -> list[ListedGroup]:
     """Public groups whose text contains all of these words, ordered by name.
 
-    ``after``: folded text and id of the last group on the previous page. ``asks_all``: include groups managed elsewhere
-    that have no member from here; a search with words always includes them. ``kept_here``: True for only groups made
-    here, False for only groups managed elsewhere.
+    ``after``: folded text and id of the last group on the previous page. ``asks_all``: include groups managed in
+    another app that have no member with a local account; a search with words always includes them. ``kept_here``: True
+    for only groups created on this site, False for only groups managed in another app.
     """
     clauses = [
         "g.deleted_at is null",

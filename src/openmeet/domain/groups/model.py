@@ -30,8 +30,8 @@ MAX_USES = 200
 INVITATION_MAIL = "group_invitation"
 SUCCESSION_MAIL = "group_succession"
 LAST_CALL_MAIL = "group_last_call"
-# These e-mails go to strangers in our name. The limit is enough for a group of people who know each other, and too low
-# to be useful to spammers.
+# These e-mails are sent in our name to people who may not know us. The limit is enough for a group of people who know
+# each other, and too low to be useful to spammers.
 MAX_MAILS_A_DAY = 30
 MAX_ADDRESS = 48
 MAX_ANNOUNCEMENT = 5_000

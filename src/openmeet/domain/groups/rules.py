@@ -77,7 +77,7 @@ _OWNER: Final = (_ADMIN | {GroupPermission.TRANSFER, GroupPermission.DELETE}) - 
     GroupPermission.TAKE_OVER,
 }
 
-# Permissions here in a group managed elsewhere. Everything else is decided in the other app.
+# Permissions on this site in a group managed in another app. Everything else is decided in the other app.
 _ELSEWHERE: Final = frozenset(
     {GroupPermission.VIEW, GroupPermission.SEE_MEMBERS, GroupPermission.POST, GroupPermission.LEAVE}
 )
@@ -130,7 +130,9 @@ def require_permission(role: GroupRole | None, action: GroupPermission) -> None:
 
 
 def require_kept_here(group: Group, action: GroupPermission) -> None:
-    """Raise Refused for anything that another app decides about a group managed there, whatever the caller's role."""
+    """Raise Refused for an action that can only be taken in the other app, because the group is managed in that app.
+    The caller's role does not matter.
+    """
     if group.is_read_only and action not in _ELSEWHERE:
         raise Refused(GroupReason.KEPT_ELSEWHERE, name="KeptElsewhere")
 

@@ -125,8 +125,8 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
             rsvp_request.form_responses,
             is_private=True,
         )
-    # A guest who is going gets a separate e-mail below. One who cancels gets the calendar cancellation like everybody
-    # else.
+    # A guest who is going gets a separate e-mail below. A guest who cancels gets the calendar cancellation like
+    # everybody else.
     is_single = known is not None or asked.request.reply is RsvpReply.DECLINED
     saved = await attendance.answer(
         tx, caller, event.slug, asked.request.reply, rsvp_request, through=ChangeChannel.MAIL, is_single=is_single
@@ -161,7 +161,7 @@ def answer_in(key: SigningKey, token: str) -> GuestAnswerId | None:
     return answer_id if key.verifies(token, lambda one: token_of(one, answer_id)) else None
 
 
-# High enough for several people behind one connection, and too low for a script that mails strangers.
+# High enough for several people behind one connection, and too low for a script that sends unwanted e-mails.
 EMAILS = Limit("guest_letters", 20, 600)
 
 

@@ -14,7 +14,7 @@ from openmeet.domain.users.model import UserId
 MessageId = NewType("MessageId", str)
 
 MAX_TEXT: Final = 5_000
-# Limit per event and day. Enough to announce a change of rooms and take it back; more is noise.
+# Limit per event and day. Enough to announce a change of rooms and correct it; more would annoy attendees.
 MAX_A_DAY: Final = 5
 # How far ahead a message can be scheduled. Few events are planned further ahead.
 LONGEST_AHEAD: Final = 366 * DAY

@@ -121,7 +121,7 @@ async def dismiss(tx: Transaction, host: UserId, subject: str, source: str) -> i
 
 
 async def _hosted(reader: Reader, host: UserId, subjects: Iterable[str]) -> Mapping[str, Event | Group]:
-    """Return those of these events and groups that this person hosts or organises, by id."""
+    """Return which of these events and groups this person hosts or organises, by id."""
     ids = sorted(subjects)
     coming = [one for one in await events.several(reader, [EventId(one) for one in ids]) if not one.is_over(reader.now)]
     beside = await co_host_queries.hosted_among(reader, host, [one.id for one in coming])

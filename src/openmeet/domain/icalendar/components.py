@@ -130,8 +130,8 @@ def _warn(warnings: list[str], text: str) -> None:
 
 
 def _lines(data: bytes, warnings: list[str]) -> Iterator[str]:
-    """Yield unfolded and decoded lines one at a time, because all of them together need many times the file's size.
-    Raises TooLarge.
+    """Yield unfolded and decoded lines one at a time, because all of them together would need memory of many times the
+    file's size. Raises TooLarge.
     """
     has_bad_bytes = False
     start = len(_UTF8_BOM) if data.startswith(_UTF8_BOM) else 0

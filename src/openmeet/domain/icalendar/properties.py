@@ -14,7 +14,7 @@ from openmeet.domain.icalendar.components import Component, Text
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code
 
-# Marks events that a group follows but that were made elsewhere. It is shown to readers and is not a topic.
+# Marks events that a group follows but that were created in another app. It is shown to readers and is not a topic.
 ELSEWHERE: Final = "From another app"
 
 # Files have topics in English, whatever the reader's language.

@@ -218,7 +218,7 @@ def _first(event: Event, name: str) -> Any:
 
 
 def _all(event: Event, name: str) -> list[Any]:
-    """Return the valid values of a property. Invalid ones are reported as errors elsewhere."""
+    """Return the valid values of a property. Invalid ones are reported as errors by other code."""
     value = event.get(name)
     values = [] if value is None else value if isinstance(value, list) else [value]
     return [one for one in values if not isinstance(one, vBroken)]

@@ -99,7 +99,7 @@ def _observance(onset: _Onset, others: Sequence[_Onset], rule: str | None = None
 
 
 def _onsets(zone_name: str, start: datetime, end: datetime) -> Iterator[_Onset]:
-    """Clock changes between two instants, found by bisection, because zone files are not read here."""
+    """Clock changes between two instants, found by bisection, because this module does not read zone files."""
     step = timedelta(days=1)
     here = zone(zone_name)
     at = start
