@@ -1,4 +1,4 @@
-"""SQL of claims, and counts of what a user holds."""
+"""SQL for claims, and counts of what a user holds."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -213,7 +213,7 @@ async def apply_from_network(
                 is_reply=True,
                 record_uri=record_uri,
             ),
-            # A person without an account here never got a calendar e-mail.
+            # A person without a local account never got a calendar e-mail.
             extra_writes=()
             if user.kind is UserKind.SHADOW
             else notify.calendar_end_email(tx, event, user_id, mine, decided),
@@ -306,7 +306,7 @@ async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> Attendan
 async def erase_from(tx: Transaction, did: str) -> None:
     """Erase the RSVPs that are known only from a repository that was deleted with its account, and free their seats.
 
-    People with an account here keep the RSVPs they gave here.
+    People with a local account keep the RSVPs they gave on this site.
     """
     for one in await queries.erasable(tx, did):
         event = await lock_for_update(tx, one.event_id)
@@ -430,7 +430,7 @@ async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
 async def relationship_of(
     reader: Reader, event: Event, registration_settings: RegistrationSettings, user_id: UserId | None
 ) -> EventRelationship:
-    """Return how a user with an account here relates to the event. ``user_id`` is None if nobody is signed in."""
+    """Return how a user with a local account relates to the event. ``user_id`` is None if nobody is signed in."""
     if user_id is None:
         return EventRelationship()
     return EventRelationship(

@@ -32,7 +32,9 @@ async def revise(
 
 
 async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
-    """Apply a group edit, made here or in its record, to those of its events whose visibility or publication changes."""
+    """Apply a group edit, created on this site or in its record, to those of its events whose visibility or publication
+    changes.
+    """
     if _reaching(before.details) == _reaching(after.details):
         return
     if reach(Visibility.PUBLIC, of_event(after)) is PublishLevel.NOTHING:

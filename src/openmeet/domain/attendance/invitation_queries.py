@@ -1,4 +1,4 @@
-"""SQL of invitations to all dates of a series, future ones included.
+"""SQL for invitations to all dates of a series, future ones included.
 
 The invitation to each date is an ordinary RSVP row (``invited``), made when the date is stored.
 """

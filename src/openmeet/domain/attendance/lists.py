@@ -335,7 +335,7 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
         () if one.is_unanswered_invitation else one.guest_names,
         one.mode,
         one.pending_for,
-        # Either value would reveal whether this address has an account here.
+        # Either value would reveal whether this address has a local account.
         one.is_guest and not one.is_unanswered_invitation,
         one.is_private and not one.is_unanswered_invitation,
         one.offered_until is not None,

@@ -128,7 +128,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
     gone: dict[AttendanceId, None] = {}
     left: set[str] = set()
     for uri, mine in found.items():
-        # A reply given here may take precedence, and people with an account need an e-mail.
+        # A reply given on this site may take precedence, and people with an account need an e-mail.
         if (
             mine.event_id not in locked
             or mine.source is RsvpSource.HERE
@@ -320,7 +320,7 @@ _RECEIVED_RECORDS: Final = """
     select r.did, r.uri from records r
      where r.subject_uri = :event_uri and r.uri <> r.subject_uri and r.standing in ('mapped', 'parked')
 """
-# Counts these and the records of RSVPs given here, even those that were never received.
+# Counts these and the records of RSVPs given on this site, even those that were never received.
 _COUNT: Final = f"""
     select count(*) as n from (
       select a.record_uri as uri from attendances a where a.event_id = :event_id and a.record_uri is not null

@@ -1,4 +1,4 @@
-"""SQL of RSVPs. That of the waitlist order is in ``waitlist``, that of other tables in ``history`` and
+"""SQL for RSVPs. That of the waitlist order is in ``waitlist``, that of other tables in ``history`` and
 ``registration``.
 """
 

@@ -28,8 +28,8 @@ from openmeet.recurrence import wall_time
 
 @dataclass(frozen=True, slots=True)
 class EventRelationship:
-    """How a person relates to an event. ``is_foreign`` is True if they never signed in here, are not in its group and
-    were not invited.
+    """How a person relates to an event. ``is_foreign`` is True if they never signed in to this site, are not in its
+    group and were not invited.
     """
 
     is_host: bool = False
@@ -215,8 +215,8 @@ def _pending_for(
     if needs_no_approval(mine, relationship):
         return None
     if action is not AttendanceAction.GOING:
-        # Replies given here are refused (``require_open``), but this record already exists, so it is kept apart as
-        # pending.
+        # Replies given on this site are refused (``require_open``), but this record already exists, so it is kept apart
+        # as pending.
         closes_at = registration_closes_at(event, registration_settings)
         is_closed = closes_at is not None and closes_at <= now
         shuts_out = registration_settings.is_members_only and event.group is not None and not relationship.is_member

@@ -1,4 +1,4 @@
-"""SQL of subscribed calendars and of personal feeds. Every statement is restricted to the owner."""
+"""SQL for subscribed calendars and of personal feeds. Every statement is restricted to the owner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

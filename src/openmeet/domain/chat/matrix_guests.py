@@ -1,4 +1,4 @@
-"""Guests from Matrix: people without an account here whom hosts of a public event, series or group invite by their
+"""Guests from Matrix: people without a local account whom hosts of a public event, series or group invite by their
 Matrix address.
 
 A guest is known only by the address and is not on any attendee list. For what they write, see ``guest_messages``.
@@ -92,7 +92,7 @@ async def are_allowed(reader: Reader, room: Room) -> bool:
 
 
 async def may_write(reader: Reader, room: Room, mxid: str) -> bool:
-    """Whether a person without an account here is a guest who may write in the room now."""
+    """Whether a person without a local account is a guest who may write in the room now."""
     found = None if room.is_closed else await guest(reader, room.id, mxid)
     return found is not None and found.state is GuestState.INVITED and await are_allowed(reader, room)
 

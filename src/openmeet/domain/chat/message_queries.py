@@ -1,4 +1,4 @@
-"""SQL of messages."""
+"""SQL for messages."""
 
 import json
 from collections.abc import Collection

@@ -54,8 +54,8 @@ _REFUSALS = (NotFound, Gone, Forbidden, Refused, InvalidForm)
 
 
 async def refers_to_other_person(reader: Reader, table: str, row: Row, person: str) -> bool:
-    """Whether an imported row refers to something on this site that another person owns. False if it does not exist
-    here.
+    """Whether an imported row refers to something on this site that another person owns. False if it does not exist on
+    this site.
     """
     if table not in _ABOUT:
         return False

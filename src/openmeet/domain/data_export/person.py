@@ -133,7 +133,7 @@ def _values(part: ExportedTable, columns: Mapping[str, str], row: Mapping[str, A
 
 
 async def _put(tx: Transaction, part: ExportedTable, values: dict[str, Value], person: str) -> bool:
-    """Insert the row. Return False if a row that it needs does not exist here."""
+    """Insert the row. Return False if a row that it needs does not exist on this site."""
     if part.below is not None and not await _is_below(tx, part.below, values, person):
         return False
     if part.table == "group_members" and values.get("role") != GroupRole.OWNER:
@@ -166,7 +166,7 @@ async def _is_here(reader: Reader, table: str, row_id: Value) -> bool:
 
 
 async def _is_below(reader: Reader, below: tuple[str, str], values: Mapping[str, Value], person: str) -> bool:
-    """Whether the parent of the row exists here and belongs to the user."""
+    """Whether the parent of the row exists on this site and belongs to the user."""
     column, ids = below
     found = await reader.fetch_one(
         f"select 1 as found from ({ids}) theirs where theirs.id = :belongs_to", id=person, belongs_to=values.get(column)
@@ -211,8 +211,8 @@ def addressed(row: Mapping[str, Any], below: str) -> dict[str, Any]:
 
 
 async def strip_picture(reader: Reader, table: str, row: Row, person: str) -> bool:
-    """Remove the picture from an imported row unless it exists here and belongs to the user. Return whether one was
-    removed.
+    """Remove the picture from an imported row unless it exists on this site and belongs to the user. Return whether one
+    was removed.
     """
     if table not in _PLACES:
         return False

@@ -67,7 +67,7 @@ _OWN_SERIES: Final = "select id from event_series where user_id = :id and delete
 
 async def find(reader: Reader, who: str) -> User | None:
     """Find the person or guest with this e-mail address, or the person with this DID or handle, even if they have no
-    account here. Return None if nobody matches.
+    local account. Return None if nobody matches.
 
     Raises Refused for an empty text and for ``handle.invalid``, because accounts whose handle is unknown or not proven
     are stored without one.

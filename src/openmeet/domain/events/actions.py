@@ -121,7 +121,7 @@ async def create_imported(
     """Store an imported event under its old slug. Return None for a date that is already stored.
 
     No one is notified and nothing is enqueued: past events are never published, upcoming ones only once they are edited
-    here.
+    on this site.
     """
     new = blank_event(tx.now, details.content.title, author_id)
     event = replace(

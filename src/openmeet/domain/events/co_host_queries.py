@@ -1,4 +1,4 @@
-"""SQL of co-hosts."""
+"""SQL for co-hosts."""
 
 from collections.abc import Collection, Sequence
 

@@ -126,7 +126,7 @@ async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, 
         raise InvalidForm({"whom": wrong.why}) from None
     if await co_host_queries.mailed_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_MAILS_A_DAY:
         raise TooMany(EventReason.TOO_MANY_INVITATIONS, after_seconds=24 * 3600, most=MAX_MAILS_A_DAY)
-    # Whether the address has an account here must not be revealed, so the row has no user before the invitation is
+    # Whether the address has a local account must not be revealed, so the row has no user before the invitation is
     # accepted.
     one = replace(_new(tx.now, caller.user_id, event, None, email), is_for_series=for_series)
     await co_host_queries.put(tx, one)

@@ -1,4 +1,4 @@
-"""SQL of unfinished forms: drafts, and events typed before signing in."""
+"""SQL for unfinished forms: drafts, and events typed before signing in."""
 
 from collections.abc import Sequence
 

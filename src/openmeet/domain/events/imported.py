@@ -1,4 +1,4 @@
-"""SQL of imported events: their source fields, and erasing them."""
+"""SQL for imported events: their source fields, and erasing them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

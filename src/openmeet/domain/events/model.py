@@ -159,15 +159,16 @@ class Event:
     """A stored event. ``starts_at`` is None for network events whose date has not been announced yet.
 
     ``removed_at``: when its record was deleted from its author's repository. ``deleted_at``: when its host deleted it
-    here. ``place_in_series``: which date of which series it is. ``is_published_by_policy``: False for dates that the
-    policy of their series does not publish. ``is_held``: hidden from other people until its author's PDS has accepted
-    the record (``publication``). ``is_hidden``: the account whose repository has its record is deactivated, suspended,
-    taken down or deleted, or moderation withholds the event. Computed, never stored. ``is_draft``: not published yet.
-    Drafts are also held, so everything that excludes held events excludes them. ``publish_at``: scheduled time of
-    publication. ``needs_author_approval``: another person has changed it since its author last approved what is
-    published. ``retractions``: how many of its records were deleted from a repository. ``record_deleted_at``: when
-    another app deleted the record of an event made here, until its hosts have decided what happens next.
-    ``derived_spot``: the position of the town ``derived_from``, if the host gave no point. Never published.
+    on this site. ``place_in_series``: which date of which series it is. ``is_published_by_policy``: False for dates
+    that the policy of their series does not publish. ``is_held``: hidden from other people until its author's PDS has
+    accepted the record (``publication``). ``is_hidden``: the account whose repository has its record is deactivated,
+    suspended, taken down or deleted, or moderation withholds the event. Computed, never stored. ``is_draft``: not
+    published yet. Drafts are also held, so everything that excludes held events excludes them. ``publish_at``:
+    scheduled time of publication. ``needs_author_approval``: another person has changed it since its author last
+    approved what is published. ``retractions``: how many of its records were deleted from a repository.
+    ``record_deleted_at``: when another app deleted the record of an event created on this site, until its hosts have
+    decided what happens next. ``derived_spot``: the position of the town ``derived_from``, if the host gave no point.
+    Never published.
     """
 
     id: EventId

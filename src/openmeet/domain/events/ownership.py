@@ -306,7 +306,7 @@ async def set_network_author(tx: Transaction, event_id: EventId, author_id: User
 
 
 async def upcoming_single_events(reader: Reader, author_id: UserId) -> list[EventId]:
-    """Upcoming single events that an owner made here, in id order."""
+    """Upcoming single events that an owner created on this site, in id order."""
     rows = await reader.fetch(
         "select id from events where author_id = :author_id and origin = 'here' and series_id is null and is_draft = 0"
         " and deleted_at is null and removed_at is null and (over_at is null or over_at > :now) order by id",

@@ -1,4 +1,4 @@
-"""SQL of events. That of unfinished forms is in ``draft_queries``."""
+"""SQL for events. That of unfinished forms is in ``draft_queries``."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -416,7 +416,8 @@ async def erasable(reader: Reader, did: str) -> dict[EventId, str]:
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """Erase the content of events known only from this repository. Events made here only lose their record."""
+    """Erase the content of events known only from this repository. Events created on this site only lose their record.
+    """
     if await tx.execute(ERASE, did=did, now=tx.now, **BLANK) and tx.engine == "sqlite":
         # FTS5 only marks words as deleted until it merges its segments.
         await tx.execute("insert into search_index (search_index) values ('optimize')")

@@ -100,8 +100,8 @@ def _is_near(table: str, near: Near) -> str:
 
 
 async def hold_if_first_event(tx: Transaction, event: Event) -> None:
-    """Hold the public events of a new account for review when it creates its first one. Called wherever an event made
-    here is written.
+    """Hold the public events of a new account for review when it creates its first one. Called wherever an event
+    created on this site is written.
     """
     if event.visibility is not Visibility.PUBLIC or event.is_gone:
         return

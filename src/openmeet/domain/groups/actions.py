@@ -253,7 +253,7 @@ async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
     rules.require_able_to_leave(mine.role if mine else None)
     assert mine is not None  # noqa: S101  # only members may leave
     if group.is_read_only:
-        # In a group managed elsewhere, membership is the member's own statement, so leaving retracts it.
+        # In a group managed in another app, membership is the member's own statement, so leaving retracts it.
         mine = replace(mine, sync_enabled=False)
     return await put(tx, mine, GroupRole.LEFT, GroupLogAction.LEFT, by=caller.user_id, before=mine.role)
 

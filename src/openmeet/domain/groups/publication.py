@@ -85,7 +85,7 @@ BY_LEVEL: Final[Mapping[tuple[GroupVisibility, PromotionLevel], Share]] = {
 
 
 def share_of(group: Group) -> Share:
-    """The publication level of a group made here."""
+    """The publication level of a group created on this site."""
     if group.deleted_at is not None or not group.details.sync_enabled or group.is_read_only:
         return Share.NOTHING
     return BY_LEVEL[group.details.visibility, group.details.promotion_level]

@@ -25,7 +25,7 @@ from openmeet.outbox.publications import PublicationKind
 async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, is_public: bool) -> Membership:
     """Choose whether the caller's membership is public; by default it is not. Raises NotFound, Forbidden.
 
-    For a group managed elsewhere, this is a request to join: the membership starts when the group accepts the
+    For a group managed in another app, this is a request to join: the membership starts when the group accepts the
     statement.
     """
     group, mine = await lock_visible(tx, caller, slug)
@@ -131,7 +131,7 @@ async def _withdraw_from_remote_group(tx: Transaction, group: Group, mine: Membe
 async def _retract_membership(tx: Transaction, group: Group, mine: Membership) -> None:
     """Retract a membership, including a statement made in another app.
 
-    A group managed elsewhere has only members with a statement, so the member also leaves such a group.
+    A group managed in another app has only members with a statement, so the member also leaves such a group.
     """
     if mine.statement_uri is not None:
         did = mine.statement_uri.split("/")[2]

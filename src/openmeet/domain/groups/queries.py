@@ -44,7 +44,7 @@ def is_hidden(table: str) -> str:
     """SQL condition: the group is hidden from everybody but its admins.
 
     True if the group or its owner is withheld (``moderation.visibility``), or if a label hides the owner
-    (``moderation.labels``). For a group managed elsewhere, also while the owner's account is inactive or blocked.
+    (``moderation.labels``). For a group managed in another app, also while the owner's account is inactive or blocked.
     """
     withheld = is_withheld(f"{table}.id", f"{table}.owner_id", is_public="1 = 0")
     return (

@@ -281,7 +281,7 @@ async def erase_of(tx: Transaction, did: str, saying: str) -> list[MembershipSta
 
 
 async def count_remote_requests(reader: Reader, group_id: GroupId) -> int:
-    """Number of requests to join from people who have no account here."""
+    """Number of requests to join from people who have no local account."""
     row = await reader.fetch_one(
         "select count(*) as n from group_members m join users u on u.id = m.user_id and u.kind = 'shadow'"
         " where m.group_id = :id and m.role = 'pending'",

@@ -20,7 +20,7 @@ MAX_BYTES = 10_000_000
 MAX_COMPONENTS = 20_000
 # Lines per component: enough for an event with a line for each of a few thousand guests.
 MAX_COMPONENT_LINES = 5_000
-# As many as a file of this size has if its lines are as short as other programs write them.
+# A file with more lines than this would have much shorter lines than those that other programs write.
 MAX_LINES = 400_000
 MAX_LINE = 200_000
 MAX_DEPTH = 5

@@ -22,7 +22,7 @@ async def person_for_did(tx: Transaction, did: Did) -> UserId:
 
 
 async def author_for_did(tx: Transaction, did: Did) -> tuple[UserId, bool]:
-    """Like ``person_for_did``, but also return whether that user can sign in here with the DID."""
+    """Like ``person_for_did``, but also return whether that user can sign in to this site with the DID."""
     return (await authors_for_dids(tx, [did]))[did]
 
 
@@ -72,7 +72,7 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
 
 
 async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_url: str) -> None:
-    """Link a proven DID that belongs to nobody here or already belongs to the user.
+    """Link a proven DID that belongs to no user of this site, or already belongs to this user.
 
     The default repository stays the same. Raises Conflict if the DID belongs to another user; that case is an account
     merge.
@@ -186,8 +186,8 @@ async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
             name="LastWayIn",
         )
     await queries.delete(tx, did, user_id)
-    # In-flight writes that still arrive there stay as well: the repository may soon be another user's, so it is not
-    # searched.
+    # In-flight writes that still reach the repository stay as well: the repository may soon belong to another user, so
+    # it is not searched.
     await in_flight.erase(tx, did)
     left = [one for one in mine if one.did != did and one.can_write]
     if found.is_default and left:

@@ -30,7 +30,7 @@ class Identity:
     """One DID of a user.
 
     ``handle`` and ``pds_url`` are ``""`` until verified; a handle is verified in both directions. ``status``:
-    ``active`` or what the PDS reported. ``is_default``: the user's new records are written here.
+    ``active`` or what the PDS reported. ``is_default``: the user's new records are written to this repository.
     """
 
     did: Did
@@ -77,7 +77,7 @@ class CustodialAccount:
 
 
 class PdsSessionKind(StrEnum):
-    """How the tokens were obtained: with a password, or by OAuth (DPoP-bound to a key of ours)."""
+    """How the tokens were obtained: with a password, or by OAuth (bound to one of our keys by DPoP)."""
 
     PASSWORD = "password"  # noqa: S105 - a kind of session
     OAUTH = "oauth"

@@ -160,7 +160,7 @@ async def by_handle(reader: Reader, handle: str) -> list[Identity]:
 
 
 async def people_by_handles(reader: Reader, handles: Sequence[str]) -> list[UserId]:
-    """Users who have signed in here, keyed by verified handle."""
+    """Users who have signed in to this site, keyed by verified handle."""
     if not handles:
         return []
     rows = await reader.fetch(
@@ -405,6 +405,6 @@ def handles_in(text: str) -> tuple[str, ...]:
 
 
 async def mentioned_in(reader: Reader, text: str, *, before: str = "") -> list[UserId]:
-    """Users with an account here who are mentioned in the text but not in ``before``."""
+    """Users with a local account who are mentioned in the text but not in ``before``."""
     known = set(handles_in(before))
     return await people_by_handles(reader, [one for one in handles_in(text) if one not in known])

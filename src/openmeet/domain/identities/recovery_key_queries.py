@@ -1,6 +1,6 @@
 """SQL for recovery keys.
 
-A key is made before the custodial account, used to create it, and handed to the user who takes the account over.
+A key is made before the custodial account, used to create it, and given to the user who takes the account over.
 """
 
 from dataclasses import dataclass, field

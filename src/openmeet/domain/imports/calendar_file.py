@@ -143,8 +143,8 @@ def _changes(
     """Return the overrides in order of their dates, and warnings. If the file has no master event, a date is an
     override only if it differs from the others.
 
-    In a file, RECURRENCE-ID is the date's start in the original series (RFC 5545, section 3.8.4.4). Here, dates after a
-    "this and following" change are identified by their new time.
+    In a file, RECURRENCE-ID is the date's start in the original series (RFC 5545, section 3.8.4.4). In the result,
+    dates after a "this and following" change are identified by their new time.
     """
     is_stray = all(event.overrides is not None for event in group)
     usual = submission_of(master, zone)

@@ -1,4 +1,4 @@
-"""The fields of an event at its last import: the base for telling changes in the file from changes made here."""
+"""The fields of an event at its last import. They show whether a change was made in the file or on this site."""
 
 from dataclasses import replace
 from typing import Final
@@ -79,7 +79,7 @@ def changed_fields(typed: Submission, base: dict[str, str] | None) -> frozenset[
 
 
 def edited_here(base: dict[str, str] | None, here: dict[str, str]) -> frozenset[str]:
-    """The fields that were edited here since the last import. None if the last import is not known."""
+    """The fields that were edited on this site since the last import. None if the last import is not known."""
     if base is None:
         return frozenset()
     typed = replace(Submission(**here), **base)

@@ -67,7 +67,7 @@ class Import:
 
 
 class ImportMatch(StrEnum):
-    """Whether an imported event is new. ``OWN``: it was exported from here and belongs to the user."""
+    """Whether an imported event is new. ``OWN``: it was exported from this site and belongs to the user."""
 
     NEW = "new"
     KNOWN = "known"
@@ -79,7 +79,7 @@ class OccurrenceOverride:
     """A date of a series that is changed or cancelled.
 
     ``original`` is its original start. ``and_following``: all later dates change too. ``named_status``: its status if
-    it was exported from here (planned, postponed), which the import restores.
+    it was exported from this site (planned, postponed), which the import restores.
     """
 
     original: str
@@ -94,7 +94,7 @@ class OccurrenceOverride:
 class ImportedEvent:
     """A parsed event. ``rule`` and the dates are RFC 5545 text, and empty for a single event.
 
-    ``reason``: why it is cancelled, if given. ``named_status``: its status if it was exported from here (planned,
+    ``reason``: why it is cancelled, if given. ``named_status``: its status if it was exported from this site (planned,
     postponed), which the import restores for single events. ``has_guessed_zone``: the file has no zone or an unknown
     one, so the zone was chosen for it.
     """

@@ -219,7 +219,7 @@ async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[C
 
 
 async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[ContactRow]) -> None:
-    """Add contacts whose name only is known."""
+    """Add contacts of whom only the name is known."""
     await tx.execute_many(
         "insert into imported_names (what, target, name, status, created_at) values (:what, :target, :name, :status, :now)"
         " on conflict (what, target, name) do nothing",

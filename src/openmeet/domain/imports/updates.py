@@ -1,8 +1,8 @@
 """Repeated imports: find and apply the differences between a file and the events imported from it before.
 
-Only changes in the file since the last import count (``last_import``). Edits made here are kept; if both sides changed,
-the preview says so. If the last import is not stored, every difference counts. A field that is missing from the file
-(text, place, topics) deletes nothing. Nothing changes before the user confirms.
+Only changes in the file since the last import count (``last_import``). Edits made on this site are kept; if both sides
+changed, the preview says so. If the last import is not stored, every difference counts. A field that is missing from
+the file (text, place, topics) deletes nothing. Nothing changes before the user confirms.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,9 +46,9 @@ _SERIES_FIELDS: Final = ("rule", "left_out", "added")
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One difference: the field's name in the API, its value here and its value in the file.
+    """One difference: the field's name in the API, its value on this site and its value in the file.
 
-    ``is_edited_here``: it was also edited here since the last import.
+    ``is_edited_here``: it was also edited on this site since the last import.
     """
 
     field: str
@@ -220,7 +220,9 @@ def _of_series(
 
 
 def _differs(date: Event | None, usual: Submission, change: OccurrenceOverride, base: dict[str, str] | None) -> bool:
-    """Whether an override differs from the date here. A date that is not materialized has the content of the series."""
+    """Whether an override differs from the date on this site. A date that is not materialized has the content of the
+    series.
+    """
     if date is not None and (date.is_gone or date.is_cancelled):
         return False
     if change.is_cancelled:

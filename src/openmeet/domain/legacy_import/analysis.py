@@ -317,7 +317,9 @@ def _placed(
 
 
 def _report_duplicates(old: LegacyData, plan: LegacyPlan) -> None:
-    """Report duplicates of values that must be unique here (slug, chat room), and RSVPs of rows that are not imported."""
+    """Report duplicates of values that must be unique in OpenMeet (slug, chat room), and RSVPs of rows that are not
+    imported.
+    """
     brought = {one.old.id for one in (*plan.dates, *plan.singles)} | {part.old.id for part in plan.parts}
     for event_id in old.answers.keys() - brought:
         plan.odd.append(LegacyOddity(Oddity.NO_EVENT, f"{len(old.answers[event_id])} answers of event {event_id}"))

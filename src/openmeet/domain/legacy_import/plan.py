@@ -167,5 +167,5 @@ def _choose(
         return
     if answer.user_id in chosen:
         odd.append(LegacyOddity(Oddity.ANSWERED_TWICE, subject, f"user {answer.user_id}"))
-    # Ordered by id, so the newer one wins.
+    # Ordered by id, so the newer one overwrites the older one.
     chosen[answer.user_id] = LegacyRsvp(answer, status)

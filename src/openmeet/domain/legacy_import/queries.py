@@ -20,8 +20,8 @@ class RunState(StrEnum):
 
 
 class LegacyRowKind(StrEnum):
-    """Kind of a legacy row. ``KNOWN`` and ``KNOWN_EVENT``: a user or event that already existed here and is kept by a
-    rollback.
+    """Kind of a legacy row. ``KNOWN`` and ``KNOWN_EVENT``: a user or event that already existed on this site and is
+    kept by a rollback.
     """
 
     USER = "user"
@@ -177,7 +177,7 @@ async def changed_events(reader: Reader, run_id: str) -> int:
 
 
 async def count_new_rsvps(reader: Reader, run_id: str) -> int:
-    """Number of RSVPs to imported events that were made or changed here since the import."""
+    """Number of RSVPs to imported events that were made or changed on this site since the import."""
     row = await reader.fetch_one(
         """
         select count(*) as found from attendances a

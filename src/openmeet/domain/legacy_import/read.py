@@ -28,7 +28,7 @@ from openmeet.domain.legacy_import.reasons import LegacyImportReason
 from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 
-# The largest number in the legacy tables that also fits here.
+# The largest number in the legacy tables that OpenMeet can store too.
 _MOST = 2**63 - 1
 
 
@@ -228,7 +228,7 @@ def _within_years(at: Instant | None, value: object, name: str) -> Instant | Non
 
 def _text(row: Values, name: str) -> str:
     value = row.get(name)
-    # U+0000 cannot be stored here, but other databases may contain it.
+    # OpenMeet cannot store U+0000, but other databases may contain it.
     return "" if value is None else str(value).replace("\x00", "")
 
 

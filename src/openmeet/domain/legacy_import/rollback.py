@@ -69,7 +69,7 @@ async def since(reader: Reader, run: Run) -> Since:
 
 
 async def roll_back(db: Database, source: str, on_progress: OnProgress) -> int:
-    """Roll back the run of this source. Returns the number of users that stay because other rows here refer to them.
+    """Roll back the run of this source. Returns the number of users that stay because other rows refer to them.
 
     Raises NotFound (no such run) and Refused (``BuiltUpon``).
     """

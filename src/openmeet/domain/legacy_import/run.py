@@ -92,10 +92,10 @@ async def _bring_users(db: Database, run: Run, plan: LegacyPlan, on_progress: On
 
 
 async def _user(tx: Transaction, user: OldUser) -> tuple[LegacyRowKind, UserId]:
-    """Find or create the user of a legacy row. They may already exist here with the same address or DID."""
+    """Find or create the user of a legacy row. A user with the same address or DID may already exist."""
     did = _did(user)
     if user.is_shadow and did is not None:
-        # Others may refer to this DID too, so its user does not belong to this run alone.
+        # Other users may refer to this DID too, so its user does not belong to this run alone.
         return LegacyRowKind.KNOWN, await person_for_did(tx, did)
     user_id = UserId(new_id(tx.now))
     name = one_line(user.name)[:MAX_NAME]
@@ -274,7 +274,8 @@ _VISIBILITIES = {
     Visibility.UNLISTED: GroupVisibility.UNLISTED,
     Visibility.PRIVATE: GroupVisibility.PRIVATE,
 }
-# The legacy role "guest" meant that approval was pending. Groups here have one owner, so further owners become admins.
+# The legacy role "guest" meant that approval was pending. An OpenMeet group has one owner, so further owners become
+# admins.
 _ROLES = {
     "owner": GroupRole.ADMIN,
     "admin": GroupRole.ADMIN,

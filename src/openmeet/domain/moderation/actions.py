@@ -1,6 +1,7 @@
 """Moderators' actions on one subject, each with its line in the audit log, and undoing them.
 
-``moderation_effects.actions`` applies the consequences elsewhere: notifications, freed capacity, records to publish.
+``moderation_effects.actions`` applies the consequences in other packages: notifications, freed capacity, records to
+publish.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from openmeet.domain.moderation.model import (
 from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.users.model import UserId
 
-# Actions that cannot be undone here: appointing and dismissing moderators has its own form and command.
+# Actions that ``undo`` does not accept: appointing and dismissing moderators has its own form and command.
 _NOT_HERE = {ModerationAction.NAME, ModerationAction.UNNAME}
 
 

@@ -134,7 +134,7 @@ async def _notify_host(tx: Transaction, event_id: EventId, step: StatusChange) -
     if step.after is not SubjectVisibility.HIDDEN:
         await publications.recheck_unpublished_of(tx, event.author_id)
     if step.before in _WAITING and step.before is not SubjectVisibility.FIRST_EVENT:
-        # A held event from the network: nobody here was notified that it is held.
+        # A held event from the network: nobody on this site was notified that it is held.
         return
     about = Moderated(is_hidden=step.after is SubjectVisibility.HIDDEN, reason=step.reason)
     to, revision = [event.author_id], int(tx.now)

@@ -1,4 +1,4 @@
-"""Bundling of notifications into e-mails: the SQL of ``notification_emails``.
+"""Bundling of notifications into e-mails: the SQL for ``notification_emails``.
 
 A constraint allows at most one open e-mail per user and subject; later notifications join it until it is sent. The
 handler closes it at the first delivery attempt. After that its contents are fixed, so that a retry sends the same text,

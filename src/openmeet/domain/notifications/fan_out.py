@@ -1,9 +1,9 @@
 """Fan-out: notify very many people of one change, the first ones at once and the rest by a job.
 
 Recipients are read when they are notified, so anyone who has left, blocked or muted meanwhile is skipped. The content
-of the notification does not change after the start. Progress is stored in the transaction that notifies, so a handler
-that dies notifies nobody twice (invariant 10). Fan-outs of one subject run one after the other, so nobody hears of a
-later change before an earlier one.
+of the notification does not change after the start. Progress is stored in the transaction that notifies, so nobody is
+notified twice if a handler crashes (invariant 10). Fan-outs of one subject run one after the other, so nobody is
+notified of a later change before an earlier one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -154,7 +154,7 @@ class AudienceSize:
     mailed: int
 
 
-# Shadow accounts have no address and read nothing here. Guests cannot sign in, so only e-mail reaches them
+# Shadow accounts have no address and cannot read notifications. Guests cannot sign in, so only e-mail reaches them
 # (``preferences.addressee_of``).
 _COUNT: Final = """
       , topics as ({topics})

@@ -18,7 +18,7 @@ class ColumnContent(StrEnum):
 class Retention(StrEnum):
     """How long a row or a column is kept.
 
-    A shorter time wins: deleting the account ends all of these except the last two.
+    The shorter time applies: deleting the account ends all of these except the last two.
     """
 
     ACCOUNT = "until the account is deleted"

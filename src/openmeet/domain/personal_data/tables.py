@@ -43,7 +43,7 @@ async def hand_over(tx: Transaction, table: str, column: str, from_user: UserId,
     """Replace one user id by another in a column of a table. Returns the number of rows. Table and column names must
     come from our code.
 
-    If the column is unique, the row of ``to_user`` wins.
+    If the column is unique, the row of ``to_user`` is kept.
     """
     keys = unique_with(table, column)
     if keys is not None:

@@ -44,7 +44,7 @@ def _is_coming(table: str) -> str:
 
 
 async def host(reader: Reader, user_id: UserId) -> User | None:
-    """The profile of a user who has signed in here and hosts or hosted a public event.
+    """The profile of a user who has signed in to this site and hosts or hosted a public event.
 
     None for everybody else, and for users who are deleting their account.
     """

@@ -2,7 +2,7 @@
 
 One criterion of each search is its *key*: presumably the rarest or, for a place, every grid cell that it touches. An
 event has the keys of all searches that it could match, and a few hundred more because of word prefixes, which is few
-enough to look each of them up. Matching uses the same words, cells and numbers as the SQL of ``search.search``; a test
+enough to look each of them up. Matching uses the same words, cells and numbers as the SQL for ``search.search``; a test
 compares both.
 """
 

@@ -20,8 +20,8 @@ from openmeet.domain.users.model import UserId
 _LONGEST: Final = 367 * DAY
 
 
-# Each repository is read by its own index of starts, so the cost grows with the number of people here, not with the
-# amount that strangers write.
+# Each repository is read by its own index of starts, so the cost grows with the number of users of this site, not with
+# the number of records that other people write.
 def _fits(table: str) -> str:
     return f"""
         {table}.origin = '{RecordOrigin.NETWORK.value}' and {is_listed(table)} and {table}.over_at > :now

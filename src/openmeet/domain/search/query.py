@@ -90,7 +90,7 @@ def source_or_none(text: str) -> EventOrigin | None:
 
 
 def kept_here(source: EventOrigin | None) -> bool | None:
-    """Convert the origin filter: True for groups or series made here, False for others, None for both."""
+    """Convert the origin filter: True for groups or series created on this site, False for others, None for both."""
     return None if source in {None, EventOrigin.ALL} else source is EventOrigin.OPENMEET
 
 

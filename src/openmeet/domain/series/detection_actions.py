@@ -1,6 +1,7 @@
 """Detected series: shown read-only at first, then accepted or refused by their author.
 
-Authors who never signed in here have them too; those series stay read-only until the author signs in and decides.
+Authors who never signed in to this site have them too; those series stay read-only until the author signs in and
+decides.
 
 Until its author accepts it, a detected series has no rule: its dates are the existing events, so nothing can generate,
 publish or announce another one. The inferred rule is stored separately. Acceptance can be undone. Records are never
@@ -312,7 +313,7 @@ ALL_STRANGERS: Final = """
 
 
 async def enqueue_detection(tx: Transaction, authors: Collection[tuple[UserId, bool]]) -> None:
-    """Enqueue detection for these authors. The flag says whether the author signs in here (``author_for_did``).
+    """Enqueue detection for these authors. The flag says whether the author signs in to this site (``author_for_did``).
 
     Call it after the events have been written: an unknown author with a single event gets no job.
     """

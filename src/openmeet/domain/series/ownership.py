@@ -1,7 +1,7 @@
 """Transfer of a series: the owner offers it to somebody involved in it, and the transfer takes effect on acceptance.
 
 A series can be offered only to followers, attendees of a date and members of its group, so that an offer does not
-reveal who has an account here. All upcoming dates move with it. Records in the former host's repository stay and point
+reveal who has a local account. All upcoming dates move with it. Records in the former host's repository stay and point
 to the new host's (``events.ownership``).
 """
 

@@ -29,8 +29,8 @@ from openmeet.recurrence.rule import format_rule, parse_rule
 # Hidden from everybody but its host: the series, its group or its host is withheld (``moderation.visibility``), or a
 # label hides the host.
 _IS_WITHHELD = is_withheld(*(f"event_series.{name}" for name in ("id", "group_id", "user_id")), is_public="1 = 0")
-# Series of authors who never signed in here are hidden like their events: while the account is inactive, held back or
-# blocked.
+# Series of authors who never signed in to this site are hidden like their events: while the account is inactive, held
+# back or blocked.
 _IS_OF_HIDDEN_STRANGER = (
     "exists (select 1 from identities si where si.user_id = event_series.user_id and si.kind = 'shadow'"
     f" and (si.status <> 'active' or {is_of_blocked_host('si.pds_url')} or {is_withheld('si.did', is_public='1 = 1')}))"

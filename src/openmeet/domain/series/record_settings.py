@@ -208,7 +208,9 @@ async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
 async def apply_from_network(
     tx: Transaction, *, uri: str, owner_id: UserId, content: Content, timing: Timing
 ) -> Series | None:
-    """Create or update the read-only series of this record. None if the record belongs to a series made here."""
+    """Create or update the read-only series of this record. None if the record belongs to a series created on this
+    site.
+    """
     known = await queries.by_record_uri(tx, uri)
     if known is None:
         made = new_series(tx.now, owner_id, content, timing, PublishPolicy.NONE, None)
