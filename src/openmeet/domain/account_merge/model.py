@@ -15,7 +15,7 @@ KEPT_FOR: Final = 90 * DAY
 
 
 class OwnershipProof(StrEnum):
-    """How somebody proved that the other account is theirs."""
+    """The kind of proof that the other account belongs to the same person."""
 
     DID = "did"
     EMAIL = "email"

@@ -273,8 +273,8 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
 async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """Reassign blocks, mutes, reports and moderation decisions. The audit log is not changed.
 
-    A block between the two accounts is dropped. If both have an open report about the same subject, that of the
-    remaining user is kept.
+    A block between the two accounts is dropped. If both have an open report about the same subject, the remaining
+    user's report is kept.
     """
     await tx.execute(
         "delete from user_blocks where (user_id = :one and blocked_id = :other) or (user_id = :other and blocked_id = :one)",
@@ -361,7 +361,7 @@ _DROP_UNUSED: Final = """
 
 async def reassign_calendars(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """Reassign calendar subscriptions and feeds. A calendar that both subscribe to is kept once. If both have a secret
-    feed address, that of ``to_user`` keeps working.
+    feed address, the address of ``to_user`` keeps working.
     """
     await hand_over(tx, "subscribed_calendars", "user_id", from_user, to_user)
     await hand_over(tx, "subscribed_dates", "user_id", from_user, to_user)

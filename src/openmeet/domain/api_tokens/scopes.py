@@ -17,7 +17,7 @@ from openmeet.i18n.catalogue import lazy
 
 
 class TokenScope(StrEnum):
-    """What a user allows a token to do. The values appear in requests and in the OpenAPI document."""
+    """A permission that a user grants to a token. The values appear in requests and in the OpenAPI document."""
 
     READ = "read"
     EVENTS = "events:write"
@@ -63,7 +63,7 @@ SCOPE_DESCRIPTIONS: Final = {
 
 
 class ServiceScope(StrEnum):
-    """What an operator allows a service to do."""
+    """A permission that an operator grants to a service."""
 
     PROCESS_EVENTS = "sync:events"
     PROCESS_RSVPS = "sync:rsvps"
@@ -143,7 +143,7 @@ EXCEPTIONS: Final = {
     "answerMatrixConsent": TokenScope.PUBLISHING,
     # A preview changes nothing.
     "previewSeries": TokenScope.READ,
-    # Opening a date of a series materializes it. Others do not notice that, so it counts as a read.
+    # Opening a date of a series materializes it. Nobody else is affected, so it counts as a read.
     "openSeriesDate": TokenScope.READ,
     "checkConflicts": TokenScope.READ,
     # Anyone who may act for a user may report for them.

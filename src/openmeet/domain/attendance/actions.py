@@ -279,9 +279,7 @@ async def restore_reply(
 
 
 async def withdraw_after_late_deletion(tx: Transaction, attendance_id: AttendanceId) -> None:
-    """Withdraw an RSVP because its record was deleted after the reply was given, and the deletion became known only
-    now.
-    """
+    """Withdraw an RSVP whose record was deleted after the reply was given. The deletion has become known only now."""
     known = await queries.by_id(tx, attendance_id)
     event = await lock_for_update(tx, known.event_id) if known else None
     mine = await queries.by_id(tx, attendance_id)
@@ -323,7 +321,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
 
 
 async def _record_deleted(tx: Transaction, event: Event, mine: Attendance) -> None:
-    """The record of this RSVP no longer exists: change its status accordingly."""
+    """Change the status of an RSVP whose record no longer exists."""
     decided = rules.without_record(mine)
     if decided.status is mine.status:
         return
@@ -353,8 +351,8 @@ async def announce_change(
 ) -> None:
     """Notify everyone affected by a change of the event, co-hosts included, and fill seats that became free.
 
-    ``by`` made the change and is not notified. ``before`` is the event before the change; it provides the old times of
-    an event that was moved.
+    ``by`` is the person who made the change; they are not notified. ``before`` is the event before the change; it
+    provides the old times of an event that was moved.
     """
     about, starts_at = change_payload(before, event), earlier_start(before, event)
     hosts = [user_id for user_id in await hosts_of(tx, event) if user_id != by]
@@ -414,8 +412,8 @@ async def store_record_uri(
 async def _has_other_effective_record(
     reader: Reader, mine: Attendance, uri: str, about: str | None, refers_to_event: RefersToEvent
 ) -> bool:
-    """Whether the RSVP came from another record of the same person about the same event record that still counts. Only
-    that person may delete it.
+    """Whether the RSVP came from another record by the same person about the same event record, and that record still
+    counts. Only that person may delete it.
     """
     if mine.source is not RsvpSource.NETWORK or mine.record_uri is None or mine.record_uri == uri:
         return False
@@ -453,7 +451,7 @@ async def is_member(
 async def _details_of_last_date(
     reader: Reader, event: Event, registration_settings: RegistrationSettings, caller: Caller
 ) -> Attendance | None:
-    """The caller's most recent RSVP in the same series, so that nobody has to fill in the same form every week."""
+    """The caller's most recent RSVP in the same series, to prefill the form of the next date."""
     if event.place_in_series is None:
         return None
     found = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)

@@ -33,7 +33,7 @@ class RecentChanges:
 @dataclass(frozen=True, slots=True)
 class PastAttendance:
     """One person's attendance at the latest past events of one host. ``came`` counts events at which they were checked
-    in, ``said_yes`` all that they said yes to.
+    in, ``said_yes`` all events to which they answered yes.
 
     ``events`` is the number of events. ``is_checked`` is True if the hosts checked people in at all of them.
     """
@@ -90,10 +90,10 @@ async def past_attendance(
 ) -> dict[UserId, PastAttendance]:
     """Return who came to the latest past events of this host, the most frequent first.
 
-    Without ``people``, only regulars are returned. With it, everyone in ``people`` who came at all. Only events that
-    the host created are considered, because they may not know what happened at other people's events. Someone who was
-    invited by address and checked in without ever answering is left out, because the owner of the address must not be
-    disclosed.
+    Without ``people``, only regulars are returned. With ``people``, those of them who came at least once are returned.
+    Only events that the host created are considered, because the host may not know what happened at other people's
+    events. Someone who was invited by address and checked in without ever answering is left out, because the owner of
+    the address must not be disclosed.
     """
     if people is not None and not people:
         return {}

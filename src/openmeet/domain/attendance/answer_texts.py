@@ -119,8 +119,8 @@ _WAS_IN_SHORT: Final[Mapping[AttendanceStatus, LazyText]] = {
 class AnswerFigures:
     """Numbers and names used in the sentences. ``host`` is a name, or empty if the sentence says "the host".
 
-    ``waiting_before`` is the number of people ahead on the waitlist, ``waiting`` that of all people on it, ``going``
-    that of people going.
+    ``waiting_before`` is the number of people ahead on the waitlist, ``waiting`` is the number of all people on the
+    waitlist, and ``going`` is the number of people going.
     """
 
     host: str = ""
@@ -240,7 +240,7 @@ def _moved_sentence(case: AnswerCase) -> str:
 
 
 def time_before_move(case: AnswerCase) -> str:
-    """The event's time when they answered."""
+    """Return the sentence with the event's start at the time when they answered."""
     starts_at = None if case.mine is None else case.mine.known_starts_at
     return gettext("It was %(when)s.", when=time_and_place.start_label(replace(case.event, starts_at=starts_at)))
 

@@ -31,8 +31,8 @@ _WITH_RECIPIENTS = f"""
 
 
 class EventNotice(msgspec.Struct, frozen=True):
-    """One change of an event. ``by`` made it and is not notified. ``starts_at`` is the earlier start of an event that
-    was moved.
+    """One change of an event. ``by`` is the person who made it and is not notified. ``starts_at`` is the earlier start
+    of an event that was moved.
     """
 
     kind: str

@@ -1,5 +1,5 @@
-"""Effect of a lowered capacity on existing RSVPs, computed before saving. Nobody loses a place, so hosts might not
-notice it otherwise.
+"""Effect of a lowered capacity on existing RSVPs, computed before saving. It is shown to hosts because nobody loses a
+place, so they might not notice that too many places are taken.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,8 +33,8 @@ class _WaitingParty:
 
 
 async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, SeatLimits]]) -> CapacityImpact:
-    """Effect on events. ``wanted`` has the old and new limits of each. Effects that the old limits already had do not
-    count.
+    """Return the effect on events. ``wanted`` has the old and new limits of each event. Effects that the old limits
+    already had are not counted.
     """
     lower = {event_id: limits for event_id, limits in wanted.items() if limits[0] != limits[1]}
     if not lower:

@@ -32,8 +32,8 @@ async def revise(
 
 
 async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
-    """Apply a group edit, created on this site or in its record, to those of its events whose visibility or publication
-    changes.
+    """Apply a group edit, made on this site or in the group's record, to those of its events whose visibility or
+    publication changes.
     """
     if _reaching(before.details) == _reaching(after.details):
         return

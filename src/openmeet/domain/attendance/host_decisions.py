@@ -98,7 +98,8 @@ async def approve(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
-    """Reject these RSVPs, whatever their status, and give their seats to the waitlist. ``restore`` undoes it.
+    """Reject these RSVPs, whatever their status, and give their seats to the waitlist. ``restore`` undoes the
+    rejection.
 
     People invited to all dates of a series are not invited to any further ones.
     """

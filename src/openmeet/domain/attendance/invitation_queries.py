@@ -10,8 +10,8 @@ from typing import Final
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.users.model import UserId
 
-# Replaces an address that was removed. It is not empty, because the host could then see who did not answer
-# (``IS_UNANSWERED_INVITATION``).
+# Replaces an address that was removed. It is not empty, because an empty address would let the host see who did not
+# answer (``IS_UNANSWERED_INVITATION``).
 REMOVED_ADDRESS: Final = "…"
 
 

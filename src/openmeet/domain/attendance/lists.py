@@ -106,11 +106,10 @@ async def attendees(
 
 
 def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, str] | None) -> str:
-    """SQL for the next people of one status, in the order of its index. The cost is that of one page, however long the
-    list.
+    """SQL for the next people of one status, in the order of its index. It reads only one page, however long the list.
 
-    Only waitlisted people have a number, which may be negative; the others are listed as if theirs were 0. Returns "" if
-    the previous page already ended after everyone with this status.
+    Only waitlisted people have a number, which may be negative; the others are listed as if their number were 0.
+    Returns "" if the previous page already ended after everyone with this status.
     """
     waits = status is AttendanceStatus.WAITLISTED
     order = "a.waitlist_number" if waits else "a.answered_at, a.id"
@@ -253,7 +252,7 @@ async def join_requests(reader: Reader, event_ids: Sequence[EventId], limit: int
 
 
 async def by_ids(reader: Reader, event_id: EventId, ids: Sequence[AttendanceId]) -> list[Attendee]:
-    """The RSVPs with these ids, without those of other events."""
+    """The RSVPs with these ids, except RSVPs to other events."""
     if not ids:
         return []
     rows = await reader.fetch(
@@ -276,7 +275,7 @@ async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus,
 
 async def count_new_time_unconfirmed(reader: Reader, event: Event) -> int:
     """How many people are going who answered before the event was moved and have not confirmed the new time since.
-    Hosts are left out, because they know it.
+    Hosts are left out, because they know the new time.
     """
     row = await reader.fetch_one(
         f"""
@@ -295,8 +294,8 @@ async def count_new_time_unconfirmed(reader: Reader, event: Event) -> int:
 
 
 def new_time_sentence(going: int, unconfirmed: int) -> str:
-    """Return the sentence that says how many of the people going have confirmed the new time; empty if nobody is asked
-    to.
+    """Return the sentence that says how many of the people going have confirmed the new time; empty if nobody needs to
+    confirm it.
     """
     if not unconfirmed:
         return ""

@@ -81,7 +81,8 @@ async def merge_rsvps(
         "update attendance_history set attendance_id = :kept where attendance_id = :dropped",
         [{"kept": kept.id, "dropped": dropped.id} for kept, dropped in ordered],
     )
-    # If a calendar entry was sent for either RSVP, the remaining one will end it.
+    # If a calendar entry was sent for either RSVP, the remaining RSVP is marked as having an entry, so that the entry
+    # is cancelled when it ends.
     await tx.execute_many(
         "update attendances set calendar_entry = 'stands' where id = :kept and exists ("
         "select 1 from attendances d where d.id = :dropped and d.calendar_entry = 'stands')",

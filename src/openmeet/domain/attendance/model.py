@@ -33,7 +33,7 @@ class AttendanceStatus(StrEnum):
 
 
 class RsvpReply(StrEnum):
-    """What a person can reply."""
+    """A person's reply to an event."""
 
     GOING = "going"
     INTERESTED = "interested"
@@ -50,14 +50,14 @@ class RsvpRecordStatus(StrEnum):
 
 
 class RsvpSource(StrEnum):
-    """Where the latest reply was given."""
+    """The source of a person's latest reply."""
 
     HERE = "here"
     NETWORK = "network"
 
 
 class ChangeChannel(StrEnum):
-    """What changed an RSVP, for its history."""
+    """The kind of change of an RSVP, for its history."""
 
     PAGE = "page"
     API = "api"
@@ -69,7 +69,7 @@ class ChangeChannel(StrEnum):
 
 
 class AnswerMode(StrEnum):
-    """How somebody attends a hybrid event."""
+    """The way in which somebody attends a hybrid event."""
 
     IN_PERSON = "in_person"
     ONLINE = "online"
@@ -170,9 +170,9 @@ class HistoryEntry:
 class RsvpCounts:
     """Number of people per status of one event. Parties are counted in full, inactive accounts are left out.
 
-    ``unconfirmed`` counts RSVPs that take no place yet. ``seats`` counts places held. It includes ``offered`` ones and
-    those of hidden people, who get them back with their account. ``online`` is the number of those going who attend
-    online.
+    ``unconfirmed`` counts RSVPs that take no place yet. ``seats`` counts places held. It includes ``offered`` places
+    and the places of hidden people, who get them back with their account. ``online`` is the number of those going who
+    attend online.
     """
 
     going: int = 0

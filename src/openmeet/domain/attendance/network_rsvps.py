@@ -320,7 +320,7 @@ _RECEIVED_RECORDS: Final = """
     select r.did, r.uri from records r
      where r.subject_uri = :event_uri and r.uri <> r.subject_uri and r.standing in ('mapped', 'parked')
 """
-# Counts these and the records of RSVPs given on this site, even those that were never received.
+# The number of received records and of the records of RSVPs given on this site, even if those were never received.
 _COUNT: Final = f"""
     select count(*) as n from (
       select a.record_uri as uri from attendances a where a.event_id = :event_id and a.record_uri is not null

@@ -1,4 +1,4 @@
-"""SQL for RSVPs. That of the waitlist order is in ``waitlist``, that of other tables in ``history`` and
+"""SQL for RSVPs. The SQL for the waitlist order is in ``waitlist``, and for other tables in ``history`` and
 ``registration``.
 """
 
@@ -120,7 +120,7 @@ async def find(reader: Reader, event_id: EventId, user_id: UserId) -> Attendance
 
 async def by_invited_as(reader: Reader, event_id: EventId, address: str) -> Attendance | None:
     """The RSVP that was invited under this address, whether or not the person has answered since. None for
-    ``REMOVED_ADDRESS``, which belongs to nobody.
+    ``REMOVED_ADDRESS``, which is nobody's address.
     """
     if address == REMOVED_ADDRESS:
         return None
@@ -384,7 +384,7 @@ async def set_invited_as(tx: Transaction, attendance_id: AttendanceId, address: 
 
 
 async def people_with_status(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
-    """Everyone with these statuses, whether or not they can be notified."""
+    """All people with these statuses, including those who cannot be notified."""
     rows = await reader.fetch(
         "select user_id from attendances where event_id = :event_id and status in :wanted order by user_id",
         event_id=event_id,

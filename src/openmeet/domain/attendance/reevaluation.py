@@ -151,7 +151,7 @@ _WAITING: Final = """
 
 
 async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
-    """Reevaluate the foreign and pending RSVPs of a person who is now known. Return how many changed.
+    """Reevaluate the foreign and pending RSVPs of a person who is no longer foreign. Return how many changed.
 
     Each gets a place, joins the end of the waitlist or waits for approval.
     """

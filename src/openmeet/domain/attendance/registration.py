@@ -1,8 +1,8 @@
 """Registration settings of an event: capacity per mode, approval, deadline, party size, questions, visibility of the
 attendee list.
 
-An event without settings of its own uses those of its series, or else the defaults. ``check`` is pure. The SQL is
-further down.
+An event without its own settings uses the settings of its series or, without these, the defaults. ``check`` is pure.
+The SQL follows below.
 """
 
 import re
@@ -32,7 +32,7 @@ MAX_HOURS_BEFORE = 24 * 90
 
 
 class ListAudience(StrEnum):
-    """Who can see the names of attendees. Everyone who can see the event sees their number."""
+    """The people who can see the names of attendees. Everyone who can see the event sees the number of attendees."""
 
     EVERYONE = "everyone"
     ATTENDEES = "attendees"
@@ -40,7 +40,7 @@ class ListAudience(StrEnum):
 
 
 class ForeignAnswers(StrEnum):
-    """How to treat RSVPs of people who have never signed in on this site, are not members and were not invited."""
+    """How to treat RSVPs of people who have never signed in to this site, are not members and were not invited."""
 
     COUNT = "count"
     APPROVE = "need_approval"
@@ -214,7 +214,7 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Re
         return {}
     rows = await reader.fetch(
         f"select {COLUMNS} from registration_settings where subject_id in :subjects order by subject_id",
-        # Their own settings, and those of their series.
+        # The settings of the dates themselves and those of their series.
         subjects=sorted(
             {event.id for event in events}
             | {event.place_in_series.series_id for event in events if event.place_in_series}
@@ -326,7 +326,7 @@ async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
 
 
 async def delete_own_settings(tx: Transaction, subject_id: str) -> None:
-    """Delete the event's own settings, so that those of its series or the defaults apply again."""
+    """Delete the event's own settings, so that the settings of its series or the defaults apply again."""
     await tx.execute("delete from registration_settings where subject_id = :subject_id", subject_id=subject_id)
 
 

@@ -363,8 +363,8 @@ def next_up(
 def overtakes_nobody(
     limits: SeatLimits, held: SeatsTaken, first: Iterable[Attendance], mode: AnswerMode | None
 ) -> bool:
-    """Whether a person who takes a seat now overtakes nobody. ``first`` has the head of each mode’s waitlist; none of
-    them fits now.
+    """Whether a person can take a seat now without overtaking anybody. ``first`` has the head of each mode’s waitlist;
+    none of them fits now.
     """
     how = mode or AnswerMode.IN_PERSON
     others = SeatLimits(limits.total)

@@ -104,7 +104,8 @@ _LIMITED = """
 
 
 def _lock_sql(column: str) -> str:
-    # Settings of an event come before those of its series. One row per co-host, or one row in total if there is none.
+    # Settings of an event come before the settings of its series. One row per co-host, or one row in total if there is
+    # none.
     return f"""{_LIMITED.format(column=column)}
     select {columns_of("e")},
            {", ".join(f"a.{name} as own_{name}" for name in _OWN)},
@@ -330,7 +331,7 @@ class RsvpChange:
     """A decision about an RSVP, to be saved. ``mine`` is the RSVP so far; ``actor_id`` caused the change.
 
     ``is_reply`` is True if the person decided now and knows the present start. ``record_uri`` is set only for a first
-    RSVP; that of an existing one is set separately. ``is_approved`` is True if a host approved it.
+    RSVP; the URI of an existing RSVP is set separately. ``is_approved`` is True if a host approved it.
     """
 
     event: Event
@@ -428,8 +429,8 @@ def stored_details(mine: Attendance | None) -> ResponseDetails:
 
 
 def mode_for_record_reply(event: Event, mine: Attendance | None) -> AnswerMode | None:
-    """The mode of a reply by record, which contains none: that of the RSVP so far, or else in person. None unless the
-    event is hybrid.
+    """The mode of a reply by record. Records contain no mode, so it is the mode of the RSVP so far, or else in person.
+    None unless the event is hybrid.
     """
     if event.content.mode is not Mode.HYBRID:
         return None

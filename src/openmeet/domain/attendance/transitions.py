@@ -37,7 +37,7 @@ class AttendanceAction(StrEnum):
 
 
 class AttendanceTransition(StrEnum):
-    """What a cell leads to."""
+    """The result in a cell of the table."""
 
     KEEP = "keep"  # unchanged
     SEAT = "seat"  # a place, the end of the waitlist, or a request for approval, depending on the event's settings
@@ -98,7 +98,7 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     AttendanceAction.GOING:              (_SEAT,       _KEEP,       _SEAT,     _SEAT,       _SEAT,       _ACCEPT,     _SEAT,       _REFUSE_REJECTED, _KEEP),
     AttendanceAction.INTERESTED:         (_INTERESTED, _INTERESTED, _KEEP,     _INTERESTED, _INTERESTED, _INTERESTED, _INTERESTED, _REFUSE_REJECTED, _REFUSE_CHECKED_IN),
     AttendanceAction.DECLINE:            (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _REFUSE_CHECKED_IN),
-    # A record says what its author wants. It does not undo a rejection by the host or a check-in.
+    # A record says what its author wants. It cannot undo a rejection by the host or a check-in.
     AttendanceAction.NETWORK_GOING:      (_SEAT,       _KEEP,       _SEAT,     _SEAT,       _IF_UNKNOWN, _KEEP,       _SEAT,       _KEEP,            _KEEP),
     AttendanceAction.NETWORK_INTERESTED: (_INTERESTED, _INTERESTED, _KEEP,     _INTERESTED, _INTERESTED, _INTERESTED, _INTERESTED, _KEEP,            _KEEP),
     AttendanceAction.NETWORK_NOT_GOING:  (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _KEEP),

@@ -18,7 +18,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
 
-# Larger than any real waitlist. Limits the work of one transaction.
+# Larger than any real waitlist. It limits the work of one transaction.
 MAX_AT_ONCE = 10_000
 
 # How many waitlisted parties one transaction handles, and how far down the list it looks for a smaller party that may
@@ -64,7 +64,9 @@ async def fill(tx: Transaction, event: Event, registration_settings: Registratio
 
 
 async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
-    """``fill`` for several locked events: a few at once and the others by jobs. Events without a waitlist are skipped."""
+    """``fill`` for several locked events: this transaction fills a few, jobs fill the others. Events without a waitlist
+    are skipped.
+    """
     with_waitlist = await events_with_waitlist(tx, [event.id for event in events])
     waited = sorted((one for one in events if one.id in with_waitlist), key=lambda one: (one.starts_at or 0, one.id))
     settings = await registration.of_events(tx, waited[:_EVENTS_AT_ONCE])
@@ -75,7 +77,7 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
 
 
 async def events_with_waitlist(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
-    """Return which of these events have a waitlist. Offers count."""
+    """Return which of these events have a waitlist. People with an open offer count as waitlisted."""
     if not event_ids:
         return set()
     rows = await reader.fetch(

@@ -63,7 +63,7 @@ def checked_url(text: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host, which may be shown. The rest of an address is often a secret."""
+    """The host name, which may be shown. The rest of an address is often secret."""
     return urlsplit(url).hostname or ""
 
 
@@ -73,7 +73,7 @@ def digest_of(user_id: str, what: bytes) -> bytes:
 
 
 async def fetch(http: HttpClient, url: str, *, etag: str = "", last_modified: str = "") -> Fetched:
-    """Fetch the file, or learn that it has not changed. Raises RemoteFailed, RemoteSlow and AddressRefused."""
+    """Fetch the file with a conditional request. Raises RemoteFailed, RemoteSlow and AddressRefused."""
     headers = {"accept": "text/calendar, */*;q=0.1"}
     if etag:
         headers["if-none-match"] = etag

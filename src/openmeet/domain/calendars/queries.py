@@ -1,4 +1,4 @@
-"""SQL for subscribed calendars and of personal feeds. Every statement is restricted to the owner."""
+"""SQL for subscribed calendars and personal feeds. Every statement is restricted to the owner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,8 +98,8 @@ async def insert(
     next_fetch_at: Instant | None,
     dates_until: Instant,
 ) -> bool:
-    """Insert a calendar. Return False if the person already has it. ``digest`` is that of its address or of the bytes
-    of a file.
+    """Insert a calendar. Return False if the person already has it. ``digest`` is the digest of its address or of the
+    bytes of a file.
     """
     made = await tx.execute(
         """
@@ -362,7 +362,8 @@ async def feed_owner(reader: Reader, token_hash: bytes) -> UserId | None:
     return UserId(row["user_id"]) if row else None
 
 
-# In order: the zone that the person chose, that of the event they created last, that of the event they answered last.
+# In order: the zone that the person chose, the zone of the event that they created last, the zone of the event that
+# they answered last.
 _ZONES = (
     "select time_zone from users where id = :user_id",
     """

@@ -165,7 +165,7 @@ def _reason(failure: Exception) -> FeedFailure:
 
 
 def _jitter(address: Address) -> int:
-    """Up to half an hour, constant per calendar, so that a thousand calendars of one host are not fetched within a
-    minute.
+    """A delay of up to half an hour, constant per calendar, so that a thousand calendars of one host are not fetched
+    within a minute.
     """
     return zlib.crc32(address.id.encode()) % (30 * MINUTE)

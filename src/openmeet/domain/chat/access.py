@@ -1,8 +1,8 @@
 """Who may read, write and moderate: computed from answers, hosting and roles each time, and never stored (invariant 3).
 
-``access_sql`` is the rule as SQL, for one room or many, one person or many. The relation that gives the most access
-counts. Bans, blocks by the host, suspension, mutes and the closing of a room then restrict it. Aliases come from our
-code, never from input.
+``access_sql`` is the rule as SQL, for one room or many, one person or many. A person gets the highest access that any
+of their relations gives. Bans, blocks by the host, suspension, mutes and the closing of a room then restrict it.
+Aliases come from our code, never from input.
 """
 
 import functools
@@ -74,7 +74,7 @@ def _hosts_event(person: str) -> str:
 
 
 def _of_event(room: str, person: str) -> str:
-    """Access to a room about an event or one date: its own room, that of its hosts, or that of one person and the
+    """Access to a room about an event or one date: its own room, the room of its hosts, or a room of one person and the
     hosts.
     """
     # Computed once. The limit again keeps PostgreSQL from inlining it.
@@ -116,8 +116,8 @@ def series_chain_sql(room: str) -> str:
 
 
 def _of_series(room: str, person: str) -> str:
-    """Access to a room about a series. People who host a half that continues, or all its dates, moderate it. Needs
-    ``series_chain_sql``.
+    """Access to a room about a series. Moderators are the hosts of all its dates, and the hosts of a part of a split
+    series that still has dates. Needs ``series_chain_sql``.
     """
     is_private = f"({_PRIVATE_SERIES} or exists (select 1 from groups pg where pg.id = s.group_id and pg.visibility = 'private'))"
     is_public_series = f"{_PUBLIC_SERIES} and not exists (select 1 from groups ng where ng.id = s.group_id and ng.visibility <> 'public')"
@@ -165,8 +165,8 @@ def _of_series(room: str, person: str) -> str:
 
 def _goes_on(series: str) -> str:
     """SQL condition: the series with this id was not split, or it has dates that are upcoming or recent. Someone who
-    handed over the rest of a series keeps the dates of their own half, but no longer moderates the conversation once
-    these are long over.
+    handed over the rest of a series keeps the dates of their own part, but no longer moderates the conversation once
+    these dates are long over.
     """
     return (
         f"(not exists (select 1 from event_series ns where ns.split_from = {series} and ns.deleted_at is null)"
@@ -203,7 +203,7 @@ def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> s
     """
     in_group = f"select gb.group_id from group_members gb where gb.user_id = {person} and gb.role = 'banned'"
     kinds = "'person', 'shadow'" if with_shadows else "'person'"
-    # Each kind has a group, and a host who can block people.
+    # A room of any kind can belong to a group, and has a host who can block people.
     owner, group, host = {
         SubjectKind.EVENT: (f"events o where o.id = {room}.event_id", "o.group_id", "o.author_id"),
         SubjectKind.SERIES: (
@@ -226,7 +226,8 @@ def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> s
 
 
 def candidate_rooms_sql(person: str) -> str:
-    """SQL query: ids of the rooms that a person might be in, by any relation. ``access_sql`` decides."""
+    """SQL query: ids of the rooms that a person might be in, by any relation. ``access_sql`` makes the final decision.
+    """
     runs = f"select m.group_id from group_members m where m.user_id = {person} and m.role in ({_RUNNING})"
     chain_up = f"""
       with recursive up (id, split_from, steps) as (
@@ -269,7 +270,9 @@ def candidate_rooms_sql(person: str) -> str:
 
 
 def people_in_room_sql() -> str:
-    """SQL table: ``user_id`` of everyone who might be in the room ``:room``, each once. ``access_sql`` decides."""
+    """SQL table: ``user_id`` of everyone who might be in the room ``:room``, each once. ``access_sql`` makes the final
+    decision.
+    """
     return f"(select distinct user_id from {related_people_sql()} pr)"
 
 

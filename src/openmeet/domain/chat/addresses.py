@@ -78,8 +78,9 @@ def subtitle_of(target: RoomTarget, person: str, viewer: UserId | None) -> str:
 @dataclass(frozen=True, slots=True)
 class RoomAddress:
     """A room, its title and page. ``name`` is the title, followed by who is in the room if that is not everyone.
-    ``content`` is that of the event or series, None for a group. ``is_private`` is True if only invited people may know
-    of it. ``group_picture`` is the key of the group’s picture, if it has one. ``host_id`` owns the event or series.
+    ``content`` is the content of the event or series, None for a group. ``is_private`` is True if only invited people
+    may know of it. ``group_picture`` is the key of the group’s picture, if it has one. ``host_id`` owns the event or
+    series.
     """
 
     title: str
@@ -99,7 +100,7 @@ async def addresses_of(reader: Reader, found: Sequence[Room], viewer: UserId | N
         one.id: one for one in await events.several(reader, [room.event_id for room in found if room.event_id])
     }
     series = await series_queries.by_ids(reader, [room.series_id for room in found if room.series_id])
-    # If a half was deleted, its conversation continues with the first half that still exists.
+    # If a part of a split series was deleted, its conversation continues with the first part that still exists.
     living = await room_queries.living_halves(reader, [one.id for one in series.values() if one.deleted_at is not None])
     halves = await series_queries.by_ids(reader, list(living.values()))
     series |= {ended: halves[half] for ended, half in living.items()}

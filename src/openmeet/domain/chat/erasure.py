@@ -12,7 +12,7 @@ from openmeet.domain.users.model import UserId
 # This includes messages sent from their own Matrix account before they linked it, which have no user id here.
 _WROTE: Final = "(user_id = :id or matrix_sender = (select mxid from matrix_people where user_id = :id))"  # most people have no mxid: null equals nothing
 MESSAGES_OF: Final = f"select id from chat_messages where {_WROTE}"
-# What other people or hosts added to messages. Rows are found by ``message_id``.
+# Reactions, votes and other rows that people added to messages. Rows are found by ``message_id``.
 ON_MESSAGES: Final = (
     "chat_reactions",
     "chat_edits",

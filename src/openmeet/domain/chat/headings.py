@@ -1,5 +1,5 @@
-"""Dates of a series as headings in its conversation. A heading is the original date, so a message about it does not
-store an event.
+"""Dates of a series as headings in its conversation. A message stores the original date of its heading and does not
+refer to an event.
 """
 
 from groundwork.clock import Instant

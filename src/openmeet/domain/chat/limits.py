@@ -1,4 +1,4 @@
-"""How often one person may write. The same limits apply in the browser, the API and Matrix."""
+"""Rate limits for writing in chats. The same limits apply in the browser, the API and Matrix."""
 
 from typing import Final
 
@@ -14,5 +14,5 @@ CHANGES_IN_ONE_ROOM: Final = Limit("chat_change_burst", 20, 10)
 
 
 def messages_per_hour(messages: int) -> Limit:
-    """``messages`` is the number in the settings."""
+    """The limit for new messages per hour. ``messages`` is the number from the settings."""
     return Limit("chat_hour", messages, 3_600)

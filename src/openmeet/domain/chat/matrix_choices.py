@@ -20,7 +20,7 @@ from openmeet.domain.users.model import Caller, UserId
 
 class InvitationMode(StrEnum):
     """Which rooms invite the account. ``ALL``: rooms where they may write and that they have not left on Matrix.
-    ``CHOSEN``: rooms that they asked for.
+    ``CHOSEN``: only rooms whose invitation they requested.
     """
 
     ALL = "all"

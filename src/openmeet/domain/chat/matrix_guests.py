@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"@[a-z0-9._=\-/+]{1,200}:[A-Za-z0-9.\-\[\]:]{1,200}")
 
 
 class GuestState(StrEnum):
-    """What hosts decided about a guest."""
+    """The hosts' decision about a guest."""
 
     INVITED = "invited"
     REMOVED = "removed"
@@ -37,7 +37,9 @@ class GuestState(StrEnum):
 
 
 class GuestPresence(StrEnum):
-    """What the homeserver reports about a guest. ``REFUSED``: it could not invite them. ``UNKNOWN``: not asked yet."""
+    """A guest's state as reported by the homeserver. ``REFUSED``: it could not invite them. ``UNKNOWN``: it has not
+    been queried yet.
+    """
 
     UNKNOWN = ""
     INVITED = "invite"

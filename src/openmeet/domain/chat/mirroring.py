@@ -31,7 +31,7 @@ LINK_CODE_LASTS: Final = 10 * MINUTE
 # Letters and digits that are not easily confused. There are 31, so ten of them are 49 bits.
 _CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _CODE_LENGTH: Final = 10
-# Prefix of the names of our users and rooms at the homeserver. No other names there have it.
+# Prefix of the names of our users and rooms at the homeserver. No other names at the homeserver have this prefix.
 NAMESPACE: Final = "_om_"
 # Rooms that are never mirrored, because they are private.
 NEVER: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
@@ -48,7 +48,7 @@ class MirrorState(StrEnum):
 
 
 class MatrixConsent(StrEnum):
-    """What a person allows us to pass on to the homeserver."""
+    """A person's consent: the data about them that may be sent to the homeserver."""
 
     NAME_AND_WORDS = "name_and_words"
     NONE = "none"
@@ -56,7 +56,7 @@ class MatrixConsent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MatrixPerson:
-    """A person as the bridge knows them. ``localpart`` is the random part of their user name at the homeserver,
+    """What the bridge needs about a person. ``localpart`` is the random part of their user name at the homeserver,
     ``mxid`` their own linked account.
 
     ``answered_at`` is None if they have not been asked yet.
@@ -198,8 +198,8 @@ async def status(reader: Reader, room_id: RoomId) -> MirrorStatus | None:
 
 @dataclass(frozen=True, slots=True)
 class MirroredRoomOverview:
-    """A mirrored room for operators. ``name`` is that of its subject. ``waiting_since`` is when the oldest entry that
-    has not been sent was written, None if all were sent.
+    """A mirrored room for operators. ``name`` is the name of its subject. ``waiting_since`` is when the oldest entry
+    that has not been sent was written, None if all were sent.
     """
 
     room_id: RoomId
@@ -334,8 +334,8 @@ async def new_link_code(tx: Transaction, caller: Caller) -> tuple[str, Instant]:
 
 
 async def link(tx: Transaction, mxid: str, code: str) -> UserId | None:
-    """Link the account that sent the code. Return None if the code is not valid. An account belongs to one person, the
-    one who linked it last.
+    """Link the account that sent the code. Return None if the code is not valid. An account belongs to the person who
+    linked it last.
     """
     row = await tx.fetch_one(
         "select user_id, link_code_hash from matrix_people where link_code_hash = :hash and link_expires_at > :now",

@@ -58,7 +58,7 @@ class RoomKind(StrEnum):
 
 
 class SubjectKind(StrEnum):
-    """What a room can be about."""
+    """The kind of subject of a room."""
 
     EVENT = "event"
     SERIES = "series"
@@ -66,7 +66,7 @@ class SubjectKind(StrEnum):
 
 
 class Access(IntEnum):
-    """What a person may do in a room. Each level includes the previous ones."""
+    """A person's access to a room. Each level includes the previous ones."""
 
     NONE = 0
     READ = 1
@@ -126,7 +126,7 @@ SWITCHES_OF: Final[Mapping[RoomKind, tuple[AudienceSwitch, ...]]] = {
 
 
 class HistoryMode(StrEnum):
-    """What newcomers can read: everything, or what was said since they joined."""
+    """The messages that newcomers can read: all, or only those sent since they joined."""
 
     ALL = "all"
     SINCE_JOINING = "since_joining"
@@ -142,7 +142,7 @@ class RoomRetention(StrEnum):
 
 
 class NotificationLevel(StrEnum):
-    """Which messages of a room a person is notified of. ``USUAL`` follows their preferences."""
+    """The messages of a room that a person is notified of. ``USUAL`` follows their preferences."""
 
     USUAL = "usual"
     ALL = "all"
@@ -151,7 +151,7 @@ class NotificationLevel(StrEnum):
 
 
 class EnteredBy(StrEnum):
-    """What gave a person access when they joined."""
+    """The reason why a person had access when they joined."""
 
     ATTENDANCE = "attendance"
     GROUP = "group"

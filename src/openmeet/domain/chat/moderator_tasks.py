@@ -35,7 +35,9 @@ class UndecidedRoom:
 
 
 async def undecided_rooms(reader: Reader, person: UserId) -> list[UndecidedRoom]:
-    """Return the rooms that this person moderates and in which something waits, those waiting longest first."""
+    """Return the rooms that this person moderates and in which something waits for a moderator, those waiting longest
+    first.
+    """
     rows = await reader.fetch(
         f"select w.room_id, count(distinct w.message_id) as number, min(w.since) as since from ({_WAITING}) w"
         f" group by w.room_id order by since, w.room_id limit {_MOST}",
@@ -55,6 +57,6 @@ async def undecided_rooms(reader: Reader, person: UserId) -> list[UndecidedRoom]
 
 
 def moderation_path(path: str) -> str:
-    """Return the path of a room’s moderation page. ``path`` is that of the room and can have a query string."""
+    """Return the path of a room’s moderation page. ``path`` is the path of the room and can have a query string."""
     page, mark, query = path.partition("?")
     return f"{page}/moderation{mark}{query}"

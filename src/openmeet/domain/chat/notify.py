@@ -1,4 +1,5 @@
-"""Chat notifications for people who are mentioned, replied to or asked, and for people who follow the room.
+"""Chat notifications for people who are mentioned, get a reply or are asked as hosts, and for people who follow the
+room.
 
 A job reads the room's log from the number up to which people were already notified, so that sending does not wait for
 notifications. Access is checked when people are notified, and again when the notification is mailed or shown. People
@@ -44,11 +45,11 @@ _ACTIVE_FOR: Final = 90 * SECOND
 _BUNDLED_FOR: Final = 4 * HOUR
 _ENTRIES: Final = 20
 _PEOPLE: Final = 500
-# Maximum number of hosts notified, in a room of hosts or when hosts are asked.
+# Maximum number of hosts notified of a message in a room of hosts, or of a question to the hosts.
 _HOSTS: Final = 500
 
 _BUNDLES: Final = {kinds.CHAT_MESSAGES, kinds.CHAT_UNREAD}
-# What people are notified of at each level. ``USUAL`` is for people who did not choose one.
+# The log entries that people are notified of at each level. ``USUAL`` is for people who did not choose a level.
 _KINDS_OF_LEVEL: Final[Mapping[NotificationLevel, Collection[NotificationKind[ChatNews]]]] = {
     NotificationLevel.USUAL: {kinds.CHAT_MENTION, kinds.CHAT_REPLY, kinds.CHAT_DIRECT, kinds.CHAT_UNREAD},
     NotificationLevel.ALL: {kinds.CHAT_MENTION, kinds.CHAT_REPLY, kinds.CHAT_DIRECT, kinds.CHAT_MESSAGES},
@@ -151,7 +152,7 @@ async def _notify_removed(db: Database, entry: ChatLogEntry, message_id: ChatMes
 
 
 async def notify_author(tx: Transaction, kind: NotificationKind[ChatNews], one: ChatMessage, number: int) -> None:
-    """Notify the author of the moderators' decision about a message, once per decision. ``number`` is that of the
+    """Notify the author of the moderators' decision about a message, once per decision. ``number`` is the number of the
     decision’s log entry.
     """
     if one.user_id is not None:

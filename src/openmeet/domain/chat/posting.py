@@ -23,7 +23,7 @@ _FIRST_LINKS: Final = 3
 
 
 async def check_slow_mode(reader: Reader, room: Room, author: MessageAuthor) -> None:
-    """Raise TooMany (``SlowMode``) if the author wrote in the room a moment ago."""
+    """Raise TooMany (``SlowMode``) if the author's previous message in the room is too recent."""
     if not room.slow_seconds:
         return
     last = await message_queries.last_said_at(reader, room.id, author)

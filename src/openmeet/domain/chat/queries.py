@@ -93,7 +93,7 @@ class ShownMessage:
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """Which messages of a room to return. ``before``, ``after`` and ``around`` are message numbers; without any, the
+    """A selection of messages of a room. ``before``, ``after`` and ``around`` are message numbers; without any, the
     latest are returned. ``about`` selects one heading.
 
     ``until`` is exclusive. ``words`` are search words, see ``search``.

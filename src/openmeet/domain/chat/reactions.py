@@ -255,8 +255,8 @@ async def close_poll(tx: Transaction, caller: Caller, message_id: ChatMessageId)
 
 
 async def toggle_vote(tx: Transaction, caller: Caller, message_id: ChatMessageId, choice: int, *, is_on: bool) -> None:
-    """Add a choice to one's votes, or withdraw it. In a single-choice poll it replaces the other one. Raises the same
-    errors as ``vote``.
+    """Add a choice to one's votes, or withdraw it. In a single-choice poll, the new choice replaces the earlier one.
+    Raises the same errors as ``vote``.
     """
     rows = await tx.fetch(
         "select choice from chat_votes where message_id = :id and user_id = :person order by choice",

@@ -47,7 +47,8 @@ async def reading_of(reader: Reader, room: RoomId, person: UserId) -> Reading | 
 
 
 async def mark_read(tx: Transaction, caller: Caller, room: RoomId, number: int, *, about: str | None = None) -> int:
-    """Move the read mark forward, at most to the room's number, and record that the person looked. Return the mark.
+    """Move the read mark forward, at most to the room's number, and record when the person saw the room. Return the
+    mark.
 
     With ``about``, they saw only the messages about this date, so the mark stops before the first unread message about
     anything else. Raises NotFound.
@@ -175,8 +176,8 @@ async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId |
     """Count unread messages in the rooms that the person may read and has not muted, except ``except_room``. Messages
     by people whom they blocked or muted do not count.
 
-    Rooms that they never entered count if they answered the event or joined the group. Every page calls this, and
-    usually nothing is new, so the first query finds that out before access is checked.
+    Rooms that they never entered count if they answered the event or joined the group. Every page calls this function,
+    and there are usually no new messages, so the first query checks for new messages before access is computed.
     """
     moved = await reader.fetch(
         f"""

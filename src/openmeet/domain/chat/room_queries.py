@@ -112,7 +112,9 @@ async def by_ids(reader: Reader, rooms: Collection[RoomId]) -> dict[RoomId, Room
 async def find(
     reader: Reader, kind: RoomKind, subject: RoomSubject, *, with_user_id: UserId | None = None, name: str = ""
 ) -> Room | None:
-    """The room of a kind about a subject. ``name`` is that of a channel, ``with_user_id`` the person of a direct room."""
+    """The room of a kind about a subject. ``name`` is the name of a channel, ``with_user_id`` the person of a direct
+    room.
+    """
     row = await reader.fetch_one(
         f"select {COLUMNS} from chat_rooms r where r.{OWNER_COLUMN[subject.kind]} = :subject and r.kind = :kind"
         f" and r.name = :name and {'r.with_user_id = :person' if with_user_id else 'r.with_user_id is null'}",

@@ -34,8 +34,8 @@ _ID: Final = re.compile(r"[0-9a-f-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class ChatSearch:
-    """What to search for. ``rooms`` is empty for all rooms. ``until`` is exclusive. ``about`` is an original date of a
-    series.
+    """Conditions of a search. ``rooms`` is empty for all rooms. ``until`` is exclusive. ``about`` is an original date
+    of a series.
     """
 
     words: str = ""
@@ -51,8 +51,8 @@ class ChatSearch:
 
 @dataclass(frozen=True, slots=True)
 class ChatSearchCursor:
-    """Where a page of results begins. ``message`` is the instant and id of the message after which it begins, ``rooms``
-    the instant and id of the room after which rooms are searched. None means from the beginning.
+    """The position at which a page of results begins. ``message`` is the instant and id of the message after which it
+    begins, ``rooms`` the instant and id of the room after which rooms are searched. None means from the beginning.
     """
 
     message: tuple[int, str] | None = None

@@ -113,7 +113,7 @@ async def counts(reader: Reader, event_id: EventId) -> ArrivalCounts:
 
 
 async def checked_in_since(reader: Reader, attendance_ids: Sequence[AttendanceId]) -> dict[AttendanceId, Instant]:
-    """When each of these attendees checked in. Those who have not are left out."""
+    """The check-in times of these attendees. People who have not checked in are left out."""
     rows = await reader.fetch(
         """
         select a.id, max(c.changed_at) as since

@@ -16,7 +16,7 @@ _NAME = re.compile(r"([a-z]{3,10})-([0-9a-f]{16})")
 
 
 class Motif(StrEnum):
-    """What a cover shows."""
+    """The motif of a cover."""
 
     ART = "art"
     BOOKS = "books"

@@ -1,4 +1,4 @@
-"""Which tables a person's export contains. ``personal_data`` defines that, and who owns the rows.
+"""The tables in a person's export. ``personal_data`` defines them and the owners of their rows.
 
 Tables in ``OWN`` are exported and imported, in dependency order: referenced rows come first. Tables in ``EXPORT_ONLY``
 are exported for reading only.

@@ -46,7 +46,7 @@ _EMPTY_USER: Final = """
            claimed_at = null, week_start = null, wants_suggestions = 1, enter_sends = 0, shows_about = 0, shows_groups = 0, created_at = 0, revision = revision + 1, updated_at = :now
      where id = :id
 """
-# What the person alone hosted or owned. Groups with other members were handed over.
+# Subjects that the person alone hosted or owned. Groups with other members were handed over.
 _EMPTIED: Final = (
     ("events", _OWN_EVENTS, retention.empty_events),
     ("event_series", _SERIES_LEFT, retention.empty_series),
@@ -240,8 +240,8 @@ async def forget(tx: Transaction, user_id: UserId) -> dict[str, int]:
 
 
 async def remaining_references(reader: Reader, user_id: UserId) -> dict[str, int]:
-    """How many rows of each table still contain the id of a deleted person: logs, and what other people own now. Scans
-    whole tables.
+    """How many rows of each table still contain the id of a deleted person: logs, and rows that other people own now.
+    Scans whole tables.
     """
     found = {}
     for table in ALL_TABLES:

@@ -248,7 +248,7 @@ async def _withdraw_answers(db: Database, user_id: UserId) -> None:
         except Unavailable:
             raise
         except Failure as failure:
-            # The row is deleted at the end, whatever prevented this answer from being withdrawn.
+            # If this answer cannot be withdrawn, its row is still deleted at the end.
             log.warning("account.answer_not_withdrawn", why=str(failure.why))
 
 

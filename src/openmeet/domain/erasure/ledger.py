@@ -53,7 +53,9 @@ class ErasureLedger:
             self._append(ErasureLine(user_id, withdrawn_at=iso(withdrawn_at)))
 
     def requests(self) -> dict[UserId, datetime]:
-        """Who has requested deletion, and when. People who withdrew the request or were erased or merged are left out."""
+        """The people who have requested deletion, with the time. People who withdrew the request or were erased or
+        merged are left out.
+        """
         found: dict[UserId, datetime] = {}
         for line in self._lines():
             if line.requested_at is not None:
@@ -63,7 +65,7 @@ class ErasureLedger:
         return found
 
     def withdrawals(self) -> dict[UserId, datetime]:
-        """Who has withdrawn their latest request, and when."""
+        """The people who have withdrawn their latest request, with the time."""
         found: dict[UserId, datetime] = {}
         for line in self._lines():
             if line.withdrawn_at is not None:
@@ -73,7 +75,7 @@ class ErasureLedger:
         return found
 
     def newest(self) -> datetime | None:
-        """When the last line was written. None for an empty ledger."""
+        """The time at which the last line was written. None for an empty ledger."""
         times = [
             at for line in self._lines() if (at := line.erased_at or line.requested_at or line.withdrawn_at) is not None
         ]
@@ -95,8 +97,8 @@ class ErasureLedger:
             os.close(file)
 
     def people(self) -> list[UserId]:
-        """Everyone who was erased, once each, including people who had been merged into somebody erased. A line that a
-        crash cut off is left out, because that erasure is repeated anyway.
+        """Everyone who was erased, once each, including people who had been merged into an erased account. A line that
+        a crash cut off is left out, because that erasure is repeated anyway.
         """
         lines = self._lines()
         found = {

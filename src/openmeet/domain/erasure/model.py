@@ -30,8 +30,8 @@ class HostedEvent:
 
 @dataclass(frozen=True, slots=True)
 class ErasurePreview:
-    """What happens if the person deletes their account. ``out_of_reach`` has the URIs of records that we cannot delete,
-    because their account server no longer accepts our authorization.
+    """The consequences of deleting an account. ``out_of_reach`` has the URIs of records that we cannot delete, because
+    their account server no longer accepts our authorization.
     """
 
     due_at: Instant

@@ -11,7 +11,7 @@ from openmeet.outbox.publications import PublicationKind
 
 
 async def find(reader: Reader, uri: str) -> Event | None:
-    """The event whose record this is, or was."""
+    """The event whose current or former record has this URI."""
     found = await queries.by_record_uri(reader, uri)
     former = None if found is not None else await superseded_records.find(reader, uri)
     if former is None or former.kind is not PublicationKind.EVENT:
@@ -20,8 +20,8 @@ async def find(reader: Reader, uri: str) -> Event | None:
 
 
 async def current(reader: Reader, uris: Collection[str]) -> dict[str, str]:
-    """For each of these former URIs, the URI that RSVPs refer to: that of the current record, or the last one if there
-    is no record now. RSVPs to an event are compared under one URI.
+    """For each of these former URIs, the URI that RSVPs refer to: the URI of the current record, or of the last one if
+    there is no record now. RSVPs to an event are compared under one URI.
     """
     events = await superseded_records.subjects_of(reader, PublicationKind.EVENT, uris)
     if not events:

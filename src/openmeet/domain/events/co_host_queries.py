@@ -116,7 +116,7 @@ async def mailed_since(reader: Reader, event_id: EventId, since: Instant) -> int
 
 
 async def put(tx: Transaction, one: CoHost) -> None:
-    """Store a new invitation, or replace that of a person who was invited before."""
+    """Store a new invitation, or replace an earlier invitation of the same person."""
     await tx.execute(
         f"""
         insert into event_co_hosts ({_COLUMNS})
@@ -234,7 +234,7 @@ async def offered(reader: Reader, event_id: EventId) -> CoHost | None:
 
 
 async def longest_co_host(reader: Reader, event_id: EventId) -> UserId | None:
-    """The co-host who has been one longest. People without an account and people who are deleting theirs are left out."""
+    """The longest-serving co-host. People without an account and people who are deleting their account are left out."""
     row = await reader.fetch_one(
         "select h.user_id from event_co_hosts h join users u on u.id = h.user_id and u.kind = 'person'"
         f" where h.event_id = :id and h.state = 'accepted' and not {is_leaving('h.user_id')} order by h.decided_at, h.id limit 1",

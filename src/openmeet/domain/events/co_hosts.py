@@ -192,8 +192,8 @@ async def _open(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> tup
 
 
 async def is_for(reader: Reader, one: CoHost, user_id: UserId) -> bool:
-    """Whether this person is the one who was invited. The link alone makes nobody a host, because it might be forwarded
-    by mistake.
+    """Whether this person is the invited person. The link alone makes nobody a host, because it might be forwarded by
+    mistake.
 
     A person proves it by having the address on their account. People without an account sign up with it.
     """

@@ -42,9 +42,9 @@ async def begin(
     """Create a draft of the caller. ``more`` has form fields that do not belong to an event. Repeating a key updates
     the draft and returns it. Raises Refused (``KeyReused``) if an event was created with the key.
 
-    ``copy_of`` is the event whose picture, links and place it gets, unless the form says otherwise. ``cancel_reason`` is
-    the reason, possibly empty, of an event that was cancelled before its import; it will be cancelled when published.
-    ``status`` is that of a re-imported event.
+    ``copy_of`` is the event whose picture, links and place it gets, unless the form says otherwise. ``cancel_reason``
+    is the reason, possibly empty, of an event that was cancelled before its import; it will be cancelled when
+    published. ``status`` is the status of a re-imported event.
     """
     if submission_key:
         earlier = await queries.by_submission(tx, caller.user_id, submission_key)

@@ -54,7 +54,7 @@ class RecordOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a host decides about one event: its content and its time. Validated by ``rules.check``.
+    """The details of one event that its host decides: content and time. Validated by ``rules.check``.
 
     ``starts_local`` is a wall-clock time ``YYYY-MM-DDTHH:MM:SS`` in ``time_zone``. An all-day event (``is_all_day``)
     starts at midnight and ends at the midnight after its last day.

@@ -170,8 +170,8 @@ async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[E
 async def move_records(tx: Transaction, events: Sequence[Event], to: str | None = None) -> None:
     """Move the records of these locked events to another repository, which the job handler determines.
 
-    ``to`` is the DID of another repository of the same person, if they move to one; a superseded record there is used
-    again.
+    ``to`` is the DID of another repository of the same person, if they move to one; a superseded record in that
+    repository is used again.
     """
     moving = []
     for one in events:
@@ -297,7 +297,7 @@ async def detach_event_record(tx: Transaction, event_id: EventId) -> None:
 
 
 async def set_network_author(tx: Transaction, event_id: EventId, author_id: UserId) -> None:
-    """Set the author of an event that was read from the network to that of its record."""
+    """Set the author of an event that was read from the network to the author of its record."""
     await tx.execute(
         "update events set author_id = :author_id, submission_key = null where id = :id and origin = 'network'",
         author_id=author_id,

@@ -61,7 +61,7 @@ class EventRole(StrEnum):
 
 
 class EventPermission(StrEnum):
-    """What a role can allow."""
+    """An action that a role can allow."""
 
     SEE = "see"  # includes drafts, private events, the exact address, the link and the entry instructions
     EDIT = "edit"

@@ -52,7 +52,7 @@ class Submission(_Inputs):
     __slots__ = ()
 
 
-# The order of problems: those of the times come after those of the title and other basics.
+# The order in which problems are listed: title and other basics first, then the times.
 _ORDER: Final = tuple(
     dict.fromkeys(("title", "description", "starts", "ends", "time_zone", *(one.name for one in INPUTS)))
 )
@@ -194,7 +194,7 @@ def _instants(
 def _days(
     first: datetime | None, last: datetime | None, time_zone: str, problems: dict[str, Why]
 ) -> tuple[Instant | None, Instant | None]:
-    """From the first midnight to the one after the last day. Without a last day, one day."""
+    """The midnights at which the first day begins and the last day ends. Without a last day, the event has one day."""
     if first is None or "time_zone" in problems:
         return None, None
     last = last or first

@@ -141,7 +141,7 @@ async def require_editable(
 def raise_if_gone(event: Event, *, is_involved: bool = False) -> None:
     """Raise Gone (410) for a deleted event that was public, NotFound for a deleted one that was not.
 
-    ``is_involved``: the viewer answered or hosted it, so they are told that it was deleted even if it was not public.
+    ``is_involved``: the viewer answered or hosted it, so they get Gone even if it was not public.
     """
     if not event.is_gone:
         return

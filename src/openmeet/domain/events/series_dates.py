@@ -96,7 +96,7 @@ async def restore_dates(
     """Restore the earlier content of locked dates. ``wanted`` has triples: the date as it is, as it was, and its status
     before the cancellation.
 
-    The caller, who knows the series, sets their positions in it. Returns the changed events, in their order.
+    The caller sets their positions in the series. Returns the changed events, in their order.
     """
     found = [
         replace(

@@ -115,8 +115,8 @@ def _tagged_clocks(starts_at: Instant, opening: str, ends_at: Instant, ends: dat
 
 
 def tagged_in_two(event: Event | Details, now: Instant) -> tuple[Markup | str, Markup | str]:
-    """``tagged`` in two lines: the day, and the time of day. The second is empty for all-day events and those of
-    several days.
+    """``tagged`` in two lines: the day, and the time of day. The second line is empty for all-day events and for events
+    of several days.
     """
     if event.starts_at is None or event.is_all_day:
         return tagged(event, now), ""

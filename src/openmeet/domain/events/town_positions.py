@@ -27,7 +27,7 @@ _PARTS = re.compile(r"[,;/(]| [-–] ")
 
 @dataclass(frozen=True, slots=True)
 class EventPosition:
-    """Where an event is, in degrees. ``is_town`` is True if only its town is known."""
+    """The position of an event, in degrees. ``is_town`` is True if only its town is known."""
 
     latitude: float
     longitude: float
@@ -39,7 +39,9 @@ class EventPosition:
 
 
 def position_of(event: Event) -> EventPosition | None:
-    """The public position of an event: the point its host gave, or else that of its town. None if neither is public."""
+    """The public position of an event: the point that its host gave, or else the position of its town. None if neither
+    is public.
+    """
     exact = spot_in(event.place.latitude, event.place.longitude)
     if exact is not None:
         return EventPosition(float(event.place.latitude), float(event.place.longitude))

@@ -23,7 +23,7 @@ MAX_MINUTES_BEFORE = 7 * 24 * 60
 
 
 class Mode(StrEnum):
-    """How people meet. The tokens in records are ``inperson``, ``virtual`` and ``hybrid``."""
+    """The attendance mode. The tokens in records are ``inperson``, ``virtual`` and ``hybrid``."""
 
     IN_PERSON = "in_person"
     ONLINE = "online"

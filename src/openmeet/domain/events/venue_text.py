@@ -47,8 +47,8 @@ def at_town(head: str, town: Place) -> Venue:
 
 
 def read_place(text: str, find: FindPlace, *, country: str = "", is_asked: bool = False) -> ReadPlace:
-    """The parts of a place, without a point. ``country`` is the one in the form, which is kept unless the text names
-    another.
+    """The parts of a place, without a point. ``country`` is the country in the form, which is kept unless the text
+    names another.
 
     Every word of the text ends up in a part. Words that are not recognized as a town stay in the name. ``is_asked``:
     somebody asked which town it is, so a small one far away is also considered.

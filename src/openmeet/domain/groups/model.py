@@ -193,8 +193,8 @@ class GroupPublication:
 
     ``record_uri``: the group's own record or, if ``is_read_only``, the record it was read from. ``account_id``: the
     custodial account of the group's own repository; nobody signs in with it. ``avatar_cid``: a picture that another app
-    put into the record of a group created on this site; it stays until a picture is chosen here. ``picture_revision``:
-    the revision of the group in which this last happened.
+    put into the record of a group created on this site; it is kept until a picture is chosen on this site.
+    ``picture_revision``: the revision of the group in which this last happened.
     """
 
     record_uri: str | None = None
@@ -234,7 +234,7 @@ class Group:
 
     @property
     def is_read_only(self) -> bool:
-        """Whether the group is managed in another app and only displayed here."""
+        """Whether the group is managed in another app and only displayed on this site."""
         return self.network.is_read_only
 
     @property
@@ -249,7 +249,7 @@ class Membership:
 
     ``answer``: their answer to the group's question. ``sync_enabled``: they want their membership to be public.
     ``statement_uri``: the record in which they state their membership. ``network_role``: their role according to the
-    records of a group managed in another app; it grants no permission here.
+    records of a group managed in another app; it grants no permission on this site.
     """
 
     id: MemberId

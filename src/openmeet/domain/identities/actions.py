@@ -43,7 +43,8 @@ async def _create_shadows(tx: Transaction, dids: Collection[str]) -> dict[str, U
         return {}
     met = dict(zip(sorted(dids), await users.create_shadows(tx, len(dids)), strict=True))
     if await queries.insert_shadows(tx, met) != met.keys():
-        # Two transactions met the same unknown DID at once: this one fails, retries and finds the row of the other one.
+        # Two transactions met the same unknown DID at once. This transaction fails, is retried and finds the other's
+        # row.
         raise TransactionConflict("another transaction has just inserted this DID")
     # A job resolves handle, PDS and status outside the transaction.
     await enqueue_many(tx, JobKind.REFRESH_IDENTITY, [(did, int(tx.now), tx.now) for did in met])

@@ -125,7 +125,7 @@ class SealedSession:
 
 @dataclass(frozen=True, slots=True)
 class ConsentPreview:
-    """What consent to publishing would mean for a user.
+    """The effect of consent to publishing, for one user.
 
     ``record``: one of their records, or an example, as readable JSON. ``events`` and ``answers``: how many would be
     published. ``published``: how many records are in their repository, including those being retracted.

@@ -17,14 +17,14 @@ from openmeet.outbox import publications
 
 
 class DeclinedAs(StrEnum):
-    """How the RSVP record of a person who declines looks."""
+    """The form of the RSVP record of a person who declines."""
 
     NOT_GOING = "notgoing"
     NOTHING = "nothing"
 
 
 class WaitingAs(StrEnum):
-    """How the RSVP record of a person who is on the waitlist or awaits approval looks."""
+    """The form of the RSVP record of a person who is on the waitlist or awaits approval."""
 
     NOTHING = "nothing"
     INTERESTED = "interested"

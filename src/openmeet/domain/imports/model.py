@@ -23,7 +23,7 @@ ZONE = "time_zone"
 
 
 class What(StrEnum):
-    """What an import contains."""
+    """The kind of content of an import."""
 
     EVENTS = "events"
     GUESTS = "guests"

@@ -291,7 +291,7 @@ def _texts(row: Values, name: str) -> tuple[str, ...]:
 
 # Normalized names, in reading order: roles come before the rows that refer to them.
 TABLES = ("grouproles", "eventroles", "users", "groups", "groupmembers", "chatrooms", "events", "eventattendees")
-# What oddities call a row of each table.
+# The noun for a row of each table in reports of oddities.
 _NOUNS = ("group role", "event role", "user", "group", "membership", "chat room", "event", "answer")
 # Without these there is nothing to import.
 NEEDED = ("users", "events")

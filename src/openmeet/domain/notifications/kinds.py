@@ -19,7 +19,9 @@ from openmeet.domain.users.model import UserId
 
 
 class SubjectType(StrEnum):
-    """What the stored subject id identifies. For kinds that belong to a group, the payload also has the group's id."""
+    """The kind of subject that the stored subject id identifies. For kinds that belong to a group, the payload also has
+    the group's id.
+    """
 
     EVENT = "event"
     GROUP = "group"

@@ -21,7 +21,7 @@ WRITE_BACK_FOR: Final = 7 * DAY
 
 
 class LinkPurpose(StrEnum):
-    """What a link allows. Its subject is a topic, an event or a room.
+    """The purpose of a link. Its subject is a topic, an event or a room.
 
     ``CHAT`` expires a week after the last e-mail that contains it, because it allows reading and writing.
     """

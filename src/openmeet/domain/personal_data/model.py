@@ -6,7 +6,7 @@ from typing import Final
 
 
 class ColumnContent(StrEnum):
-    """What a column holds. Everything except ``PLAIN`` is personal data."""
+    """The kind of data in a column. Everything except ``PLAIN`` is personal data."""
 
     PERSON = "names a person by id"
     ACCOUNT = "names an account in the network"
@@ -34,7 +34,7 @@ class Retention(StrEnum):
 
 
 class ColumnAudience(StrEnum):
-    """Who may see a column, in addition to the person it is about and the people who run the server."""
+    """The people who may see a column, in addition to the person it is about and the people who run the server."""
 
     EVERYONE = "everyone"
     EVENT = "everybody who may see the event, series or group"

@@ -1,7 +1,7 @@
 """Words and names from upcoming events, to find hosts and series by name and to correct the spelling of searches.
 
 Read from the next public events and from public groups, at most every ten minutes and only for searches. Contains only
-what lists show. Code that uses a name from this site checks again whether it may be shown.
+what lists show. Code that uses one of these names checks again whether it may be shown.
 """
 
 import asyncio

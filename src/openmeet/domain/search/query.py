@@ -175,7 +175,7 @@ def _language_label(typed: Mapping[str, str]) -> str:
 def next_steps(typed: Mapping[str, str], *, is_name: bool = False) -> list[Empty]:
     """Explanations for a valid search that found nothing, each with one next step.
 
-    The smallest change comes first. The last one always helps.
+    The step that changes the search least comes first. The last one is always offered.
     """
     query = _of(typed, "q")
     if query and not query_terms(folded(query)):

@@ -90,7 +90,7 @@ async def create(
     If the same ``submission_key`` is sent again, return the series it created, in its current state.
 
     ``group``: from ``group_events.group_for``, which checks the permission. ``ahead``: from
-    ``materialize.first_dates``; computed here if None.
+    ``materialize.first_dates``; this function computes it if None.
 
     Raises RuleRefused for a rule without dates, and SeriesAlreadyCreated if the earlier request had different content.
     """
@@ -185,8 +185,8 @@ async def lock_to_change(
 async def lock_for_undo(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
-    """Like ``lock_to_change``, for the series that can be undone: the one whose last action created this series, or
-    this one.
+    """Like ``lock_to_change``, for the series whose last action can be undone: the series whose last action created
+    this series, or this series itself.
     """
     series = await queries.by_slug(tx, slug)
     found = None if series is None else await undo.open_undo(tx, series)

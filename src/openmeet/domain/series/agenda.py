@@ -26,7 +26,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# No date here is earlier. Python's calendar has a first year, so it must not be read further back.
+# No date of a series is earlier. Python's calendar has a first year, so dates must not be computed further back.
 _EARLIEST = Instant(0)
 
 # Maximum number of dates that can be cancelled, reinstated or removed at once.

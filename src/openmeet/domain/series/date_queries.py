@@ -79,7 +79,7 @@ async def stored(reader: Reader, series_id: SeriesId) -> list[StoredOccurrence]:
 
 
 async def coming(reader: Reader, series_id: SeriesId) -> list[StoredOccurrence]:
-    """Those of the ``stored`` dates that are neither over nor gone."""
+    """The ``stored`` dates that are neither over nor gone."""
     there = " and deleted_at is null and removed_at is null and over_at > :now"
     return _held(await reader.fetch(_HELD + there + _IN_ORDER, id=series_id, now=reader.now))
 
@@ -109,7 +109,7 @@ async def upcoming_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[Ev
 
 
 async def named(reader: Reader, series_id: SeriesId, names: Collection[str]) -> list[StoredOccurrence]:
-    """Those of the ``stored`` dates that have these names and are not gone."""
+    """The ``stored`` dates that have these names and are not gone."""
     if not names:
         return []
     there = " and deleted_at is null and removed_at is null and original_date in :names"

@@ -55,8 +55,9 @@ def detection_handler(db: Database, naming: Naming) -> JobHandler:
     """Return the handler of ``JobKind.DETECT_SERIES`` and ``JobKind.DETECT_FOREIGN_SERIES``. The job's subject is the
     author.
 
-    It updates the detected series that are shown; the author's decisions stand. Idempotent, and a no-op if the flag
-    ``detection`` is off. If nothing changes, nothing is locked.
+    It attaches later events to accepted series and updates the detected series that the author has not decided about.
+    Idempotent, and a no-op if the flag ``detection`` is off. If the detected series have not changed, they are not
+    locked.
     """
 
     async def handle(job: Job) -> None:

@@ -107,7 +107,7 @@ def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
 
 @dataclass(frozen=True, slots=True)
 class SeriesImpact:
-    """What a planned change of a series affects.
+    """The effect of a planned change of a series.
 
     ``dates``: number of dates. ``answers``: RSVPs to stored ones. ``single_changes``: stored ones with overrides.
     ``notified``: people who are notified unless the host suppresses it. ``mailed``: those of them who get an e-mail, at

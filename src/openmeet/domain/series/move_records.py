@@ -53,7 +53,7 @@ NEXT: Final = f"""
 
 @dataclass(frozen=True, slots=True)
 class RecordCounts:
-    """Number of records in one repository that were written from this site, and whether they are being moved."""
+    """Number of records in one repository that this site wrote, and whether they are being moved."""
 
     identity: Identity
     events: int

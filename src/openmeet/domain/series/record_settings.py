@@ -265,7 +265,7 @@ async def place(tx: Transaction, series: Series, event_id: EventId, name: str) -
     """Attach the author's event as the date with this name. False if it already belongs to a series or the name is
     taken.
 
-    If two records claim the same date, the smaller URI wins, whichever arrived first.
+    If two records claim the same date, the record with the smaller URI is used, even if it arrived later.
     """
     event = await lock_for_update(tx, event_id)
     named = normal_name(name)

@@ -1,8 +1,8 @@
 """Save a series and notify webhooks. All changes go through this module.
 
-A change by anybody other than the owner (``Series.changed_by``) takes effect here at once, but its publication awaits
-the owner's approval. This includes the series, its upcoming dates, whose records mention it, and dates stored later. A
-change by the owner approves all of these.
+A change by anybody other than the owner (``Series.changed_by``) takes effect on this site at once, but its publication
+awaits the owner's approval. This includes the series, its upcoming dates, whose records mention it, and dates stored
+later. A change by the owner approves all of these.
 """
 
 from collections.abc import Mapping

@@ -32,7 +32,7 @@ CODE_TRIES_A_DAY = 20
 # 17 e-mails a day.
 MAX_MAILED = 4
 MAX_PAUSE = 2 * HOUR
-# How long e-mails with unused codes count.
+# For how long e-mails with unused codes are counted.
 MAILED_WITHIN = DAY
 
 SESSION_LIFE = 60 * DAY
@@ -55,8 +55,8 @@ class SessionStrength(StrEnum):
     """What the sign-in of a session proves about the person.
 
     ``FULL``: they entered a code or a password at that moment. ``APP_PASSWORD``: a program may have signed in.
-    ``SILENT``: their account server was not asked to prompt, and may have let in anybody who uses a browser that is
-    signed in there.
+    ``SILENT``: their account server was not required to prompt, so this may be anybody who uses a browser that is
+    signed in to the account server.
     """
 
     FULL = "full"

@@ -128,7 +128,7 @@ async def take_guess(tx: Transaction, address_hash: str, ends_at: Instant, limit
 
 
 async def give_guess_back(tx: Transaction, address_hash: str) -> None:
-    """Take a right guess out of the count again."""
+    """Subtract a correct guess from the count."""
     await tx.execute(
         "update email_code_guesses set used = used - 1 where address_hash = :address and used > 0", address=address_hash
     )
@@ -258,7 +258,7 @@ async def still_open(reader: Reader, token_hashes: Collection[bytes]) -> set[byt
 
 @dataclass(frozen=True, slots=True)
 class SessionProof:
-    """When and how strongly a person last proved who they are."""
+    """The time and strength of a person's last proof of identity."""
 
     proven_at: Instant
     strength: SessionStrength
@@ -288,8 +288,8 @@ async def drop_sessions_of(tx: Transaction, user_id: UserId) -> int:
 async def drop_expired(tx: Transaction, challenges_before: Instant) -> int:
     """Delete expired rows.
 
-    Challenges are kept a little longer, so that a link can say that it has expired. Those with unused codes are kept
-    until they no longer count.
+    Challenges are kept a little longer, so that a link can say that it has expired. Challenges with unused codes are
+    kept as long as they are counted.
     """
     gone = await tx.execute("delete from sessions where expires_at <= :now", now=tx.now)
     gone += await tx.execute("delete from email_code_guesses where resets_at <= :now", now=tx.now)

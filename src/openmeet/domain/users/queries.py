@@ -40,7 +40,7 @@ async def by_id(reader: Reader, user_id: UserId) -> User | None:
 
 
 async def lock(tx: Transaction, user_id: UserId) -> None:
-    """Lock the user's row, to compare before writing anything of theirs."""
+    """Lock the user's row, to compare before writing any of their data."""
     await tx.execute("update users set id = id where id = :id", id=user_id)
 
 
@@ -194,7 +194,9 @@ async def update_profile(
 
 
 async def set_week_start(tx: Transaction, user_id: UserId, week_start: int | None) -> None:
-    """Set the weekday with which the user's calendar week begins. None means that of the country of their time zone."""
+    """Set the weekday with which the user's calendar week begins. None means the usual first weekday in the country of
+    their time zone.
+    """
     await tx.execute("update users set week_start = :week_start where id = :id", id=user_id, week_start=week_start)
 
 
@@ -228,5 +230,5 @@ async def names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId, str]
 
 
 async def delete_user(tx: Transaction, user_id: UserId) -> None:
-    """Delete an imported user. Raises ForeignKeyViolated if something here still refers to them."""
+    """Delete an imported user. Raises ForeignKeyViolated if something still refers to them."""
     await tx.execute("delete from users where id = :id", id=user_id)
