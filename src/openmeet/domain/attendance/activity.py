@@ -11,9 +11,9 @@ from openmeet.domain.attendance.queries import IS_HIDDEN
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
 
-# Quarter hours: midnight in every time zone falls on the start of one.
+# Quarter hours: in every time zone, midnight is the start of a quarter hour.
 QUARTER: Final = 15 * MINUTE
-# A regular is a person who came to most of this many latest events.
+# The number of latest events to consider. A regular is a person who came to most of them.
 LATEST_EVENTS: Final = 5
 LEAST_OF_REGULARS: Final = 3
 

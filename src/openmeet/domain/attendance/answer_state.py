@@ -153,11 +153,11 @@ class AnswerCase:
 
 @dataclass(frozen=True, slots=True)
 class AnswerBar:
-    """The bar for one person. ``replies`` are those the event accepts from them now, including the ones that have
-    buttons.
+    """The bar for one person. ``replies`` are all replies that the event accepts from them now, with or without a
+    button in the bar.
 
-    ``shows_answer`` is True if ``primary`` shows the RSVP they gave. ``given`` is the reply behind their RSVP, unless the
-    event was moved since.
+    ``shows_answer`` is True if ``primary`` shows the RSVP they gave. ``given`` is the reply behind their RSVP, unless
+    the event was moved since.
     """
 
     state: AnswerState

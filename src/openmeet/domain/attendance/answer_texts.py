@@ -344,7 +344,7 @@ def _waiting_sentence(case: AnswerCase, before: int) -> str:
 
 
 def _held_sentence(event: Event, mine: Attendance, case: AnswerCase) -> str:
-    """Return the sentence that says a place is held and until when; empty if none is."""
+    """Return the sentence that says a place is held and until when; empty if no place is held."""
     if mine.offered_until is None or not mine.has_offer(case.now):
         return ""
     until = wall_time.local_of(mine.offered_until, event.time_zone)

@@ -32,8 +32,8 @@ def sees_who_comes(registration_settings: RegistrationSettings, *, is_going: boo
 
 
 async def faces_of(reader: Reader, cases: Sequence[AnswerCase]) -> Mapping[EventId, Sequence[UserId]]:
-    """Return the first people who said that they are going. Nobody is returned if the host does not show the viewer who
-    comes.
+    """Return the first people who said that they are going. Returns nobody if the host hides the attendee list from the
+    viewer.
     """
     shown = [
         case.event.id

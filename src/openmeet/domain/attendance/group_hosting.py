@@ -56,8 +56,8 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
 
 
 async def close_account(tx: Transaction, holder: UserId) -> None:
-    """The group's own account was deleted with its records. The group's record now belongs in its owner's repository,
-    and each event's in its author's.
+    """Handle the deletion of the group's own account with its records. From now on, the group's record is written to
+    its owner's repository, and event records are written to the repositories of their authors.
     """
     group_id = await record_queries.held_for(tx, holder)
     group = None if group_id is None else await group_queries.lock(tx, group_id)

@@ -124,7 +124,7 @@ async def latest_change_to(
 async def withdrawals(
     reader: Reader, ids: Sequence[AttendanceId], come: Collection[AttendanceStatus]
 ) -> dict[AttendanceId, int]:
-    """Return how often each of these RSVPs changed from going to something else."""
+    """Return how often each of these RSVPs changed from going to another status."""
     if not ids:
         return {}
     rows = await reader.fetch(
@@ -142,7 +142,7 @@ async def forget(tx: Transaction, attendance_id: AttendanceId) -> None:
 
 
 async def count_invitations(reader: Reader, event_id: EventId, since: int) -> int:
-    """Return how many invitations to the event the hosts have sent since then."""
+    """Return how many invitations to the event the hosts have sent since this instant."""
     row = await reader.fetch_one(
         "select count(*) as n from attendance_history where event_id = :event_id and through = :through"
         " and changed_at >= :since and after_status = :invited",

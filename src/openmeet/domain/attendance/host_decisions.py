@@ -238,7 +238,7 @@ async def change_registration_settings(
 ) -> RegistrationSettings:
     """Replace the registration settings of this event, or of every date of its series without settings of its own.
 
-    Waitlisted RSVPs that now fit move up. ``expected_revision`` is that of ``registration.revision_of``. Raises
+    Waitlisted RSVPs that now fit move up. ``expected_revision`` is a result of ``registration.revision_of``. Raises
     PreconditionFailed.
     """
     seen = await find_for_host(tx, caller, slug)

@@ -274,7 +274,7 @@ async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus,
 
 
 async def count_new_time_unconfirmed(reader: Reader, event: Event) -> int:
-    """How many people are going who answered before the event was moved and have not confirmed the new time since.
+    """The number of people going who answered before the event was moved and have not confirmed the new time since.
     Hosts are left out, because they know the new time.
     """
     row = await reader.fetch_one(

@@ -28,8 +28,8 @@ async def lock_shared(tx: Transaction, from_user: UserId, to_user: UserId) -> li
     """Lock the events that both accounts answered, in order of their ids, as everywhere before RSVPs are changed."""
     shared = await events_of_both(tx, from_user, to_user)
     if shared and tx.engine == "postgresql":
-        # SQLite has a single writer and needs no row locks. Elsewhere there may be hundreds of events, so one statement
-        # locks them all.
+        # SQLite has a single writer and needs no row locks. On PostgreSQL, one statement locks all events, because
+        # there may be hundreds of them.
         await tx.fetch("select id from events where id in :ids order by id for update", ids=shared)
     return shared
 

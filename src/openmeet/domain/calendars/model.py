@@ -110,8 +110,8 @@ class CalendarEntry:
 class ExcludedEvent:
     """An event that must not conflict with itself, that is, with its own entry or its copy in a subscribed calendar.
 
-    A feed of this site, or a calendar that copied one, has the same title and start. UIDs are not compared, because
-    they are not stored and some programs assign their own.
+    Its copy in a feed of this site, or in a calendar that imported one, has the same title and start. UIDs are not
+    compared, because they are not stored and some programs assign their own.
     """
 
     event_id: str

@@ -108,7 +108,7 @@ async def roll(db: Database, pool: WorkerPool, zone: str) -> int:
                 )
             continue
         except (InvalidInput, TooLarge):
-            # A newer parser may be stricter, and then no dates of the calendar are shown.
+            # A newer parser may be stricter and reject the stored content. Then no dates of the calendar are shown.
             dates = ()
         async with db.transaction() as tx:
             await queries.put_dates(tx, address.id, address.user_id, dates, Instant(now + AHEAD))

@@ -99,7 +99,8 @@ def _of_event(room: str, person: str) -> str:
 
 
 def _sees_event(person: str) -> str:
-    """SQL condition on ``e``, which is neither held nor hidden: this person, who does not host it, may see it."""
+    """SQL condition on an event ``e`` that is neither held nor hidden: this person, who does not host it, may see it.
+    """
     is_private = "(e.visibility = 'private' or exists (select 1 from groups pg where pg.id = e.group_id and pg.visibility = 'private'))"
     return (
         f"(not {is_private} or {_has_role('e.group_id', person, _INSIDE)}"
@@ -116,8 +117,8 @@ def series_chain_sql(room: str) -> str:
 
 
 def _of_series(room: str, person: str) -> str:
-    """Access to a room about a series. Moderators are the hosts of all its dates, and the hosts of a part of a split
-    series that still has dates. Needs ``series_chain_sql``.
+    """Access to a room about a series. Moderators are the people who run a part of the series that still has dates (its
+    host and those who run its group), and the co-hosts of all dates of such a part. Needs ``series_chain_sql``.
     """
     is_private = f"({_PRIVATE_SERIES} or exists (select 1 from groups pg where pg.id = s.group_id and pg.visibility = 'private'))"
     is_public_series = f"{_PUBLIC_SERIES} and not exists (select 1 from groups ng where ng.id = s.group_id and ng.visibility <> 'public')"
@@ -125,7 +126,7 @@ def _of_series(room: str, person: str) -> str:
         f"exists (select 1 from attendances pa join events pe on pe.id = pa.event_id"
         f" where pa.user_id = {person} and pa.status <> 'rejected' and pe.series_id in (select id from chain))"
     )
-    # role: 2 runs a half, 1 is in its group. shown: 0 hidden, 1 not visible to this person, 2 visible to them, 3
+    # role: 2 runs a part, 1 is in its group. shown: 0 hidden, 1 not visible to this person, 2 visible to them, 3
     # public.
     halves = f"""
         select max(case when (s.user_id = {person} or {_has_role("s.group_id", person, _RUNNING)}) and {_goes_on("s.id")} then 2

@@ -9,7 +9,7 @@ from openmeet.domain.chat import log, pictures
 from openmeet.domain.chat.model import ChatMessageId, LogKind, RoomId
 from openmeet.domain.users.model import UserId
 
-# This includes messages sent from their own Matrix account before they linked it, which have no user id here.
+# This includes messages sent from their own Matrix account before they linked it; these messages have no user id.
 _WROTE: Final = "(user_id = :id or matrix_sender = (select mxid from matrix_people where user_id = :id))"  # most people have no mxid: null equals nothing
 MESSAGES_OF: Final = f"select id from chat_messages where {_WROTE}"
 # Reactions, votes and other rows that people added to messages. Rows are found by ``message_id``.
@@ -25,8 +25,8 @@ ON_MESSAGES: Final = (
 
 
 async def empty_messages(tx: Transaction, user_id: UserId, limit: int) -> int:
-    """Empty up to ``limit`` messages of a person and return how many. Open pages are updated. What others added is
-    deleted with ``ON_MESSAGES``.
+    """Empty up to ``limit`` messages of a person and return how many. Open pages are updated. The messages' rows in the
+    tables ``ON_MESSAGES`` are deleted.
     """
     rows = await tx.fetch(
         "select id, room_id, case when body <> '' or removed_at is null then 1 else 0 end as is_shown from chat_messages"

@@ -1,8 +1,8 @@
-"""Group mentions: ``@hosts`` by everyone who may write, ``@everyone`` by people who moderate the room.
+"""Group mentions: everyone who may write can use ``@hosts``, people who moderate the room can use ``@everyone``.
 
 The details of a message list its group mentions. The people are looked up when they are notified, page by page, and
-stored with the mentions by name. Unlike those, they are not shown to anyone, because they would reveal who is in the
-room.
+stored with the mentions by name. Unlike mentions by name, they are not shown to anyone, because they would reveal who
+is in the room.
 """
 
 from collections.abc import Collection

@@ -175,7 +175,7 @@ async def note_presence(tx: Transaction, room: RoomId, mxid: str, presence: Gues
 
 
 async def note_invitation(tx: Transaction, room: RoomId, mxid: str, presence: GuestPresence) -> None:
-    """Record that the invitation that was due was sent, or that the homeserver refused it."""
+    """Record that the due invitation was sent, or that the homeserver refused it."""
     await tx.execute(
         "update matrix_guests set membership = :presence, is_due = 0 where room_id = :room and mxid = :mxid",
         presence=presence.value,
@@ -185,8 +185,8 @@ async def note_invitation(tx: Transaction, room: RoomId, mxid: str, presence: Gu
 
 
 async def become_person(tx: Transaction, mxid: str, user_id: UserId) -> None:
-    """Turn a guest into the person who linked the account. They are no longer a guest where they have access, and bans
-    of the guest become bans of the person.
+    """Turn a guest into the person who linked the account. They are no longer a guest in rooms where they have access,
+    and bans of the guest become bans of the person.
     """
     rows = await tx.fetch(
         "select room_id, state, reason, by_user_id, at from matrix_guests where mxid = :mxid order by room_id",

@@ -149,7 +149,7 @@ async def begin(tx: Transaction, room_id: RoomId, *, guests: bool) -> None:
 
 
 async def switch_off(tx: Transaction, caller: Caller, room_id: RoomId) -> None:
-    """Stop mirroring. People are removed from the Matrix room but keep the copies they have. Raises NotFound,
+    """Stop mirroring. People are removed from the Matrix room but keep their copies of messages. Raises NotFound,
     Forbidden.
     """
     room = await room_queries.lock(tx, room_id)

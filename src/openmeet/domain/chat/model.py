@@ -13,7 +13,7 @@ from openmeet.domain.users.model import UserId
 
 RoomId = NewType("RoomId", str)
 ChatMessageId = NewType("ChatMessageId", str)
-# Identifies a picture in a message. Random; also the name of its files.
+# Identifies a picture in a message. The key is random and is also the name of the picture's files.
 SentPictureKey = NewType("SentPictureKey", str)
 
 MAX_TEXT: Final = 4_000
@@ -26,7 +26,7 @@ MAX_CLIENT_ID: Final = 64
 MAX_CHANNELS: Final = 20
 MAX_PINS: Final = 10
 MAX_EMOJI_KINDS: Final = 20
-# Reactions of one person to one message. Without a limit, one person could use up all kinds and leave none to others.
+# Reactions of one person to one message. Without a limit, one person could use up all ``MAX_EMOJI_KINDS``.
 MAX_OWN_REACTIONS: Final = 5
 MAX_SLOW_SECONDS: Final = 3_600
 # Pictures in one message.
@@ -75,7 +75,8 @@ class Access(IntEnum):
 
 
 class AudienceSwitch(StrEnum):
-    """What a host can change about who is in a room. Only values that differ from the default are stored.
+    """The switches with which a host decides who can read and write in a room. Only values that differ from the default
+    are stored.
 
     ``INTERESTED``: write (default), read or none. ``MEMBERS``: write (default) or none. ``FOLLOWERS``: read (default)
     or none. ``PENDING``: none (default) or read; not in series. ``ANYBODY``: none (default) or read; public events and

@@ -41,7 +41,7 @@ _Wanted = Mapping[UserId, NotificationKind[ChatNews]]
 _NEWS_FOR: Final = DAY
 # People who looked at a room this recently see new messages there. The messages are mailed only if they stay unread.
 _ACTIVE_FOR: Final = 90 * SECOND
-# While a notification of new messages is unread, further ones of the room are added to it.
+# While a notification of new messages is unread, further messages of the room are added to it.
 _BUNDLED_FOR: Final = 4 * HOUR
 _ENTRIES: Final = 20
 _PEOPLE: Final = 500
@@ -69,7 +69,7 @@ def chat_news_handler(db: Database) -> JobHandler:
 
 
 async def _notify_next(db: Database, room_id: RoomId) -> bool:
-    """Notify of the next log entries. Return True if there may be more."""
+    """Notify people of the next log entries. Return True if there may be more."""
     async with db.reader() as reader:
         row = await reader.fetch_one("select told_number from chat_rooms where id = :room", room=room_id)
         if row is None:

@@ -1,4 +1,4 @@
-"""The people of a room, and why each is there."""
+"""The people of a room, and why each of them is in it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from openmeet.domain.chat.texts import cleaned, name_key
 from openmeet.domain.users.model import UserId, unnamed
 
 _INSIDE = "'owner', 'admin', 'moderator', 'member'"
-# How many people are looked up for each one that a page may show, because many are not named.
+# How many people to look up for each person that a page may show: more than one, because many are not shown by name.
 _CANDIDATES_PER_RESULT = 4
 # In larger rooms, the people who are not named are not counted.
 _COUNTED = 100

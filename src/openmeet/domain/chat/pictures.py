@@ -171,7 +171,7 @@ async def release(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
 
 
 async def release_all_of(tx: Transaction, user_id: UserId) -> None:
-    """Mark every picture that a person uploaded to chats for deletion, whether or not it was sent."""
+    """Mark for deletion every picture that a person uploaded to chats, whether or not it was sent."""
     await tx.execute(
         "update chat_pictures set message_id = null, waits_until = null where user_id = :user_id", user_id=user_id
     )

@@ -34,8 +34,8 @@ async def check_slow_mode(reader: Reader, room: Room, author: MessageAuthor) -> 
 
 
 async def waits_for_moderator(reader: Reader, room: Room, author: MessageAuthor, text: str) -> bool:
-    """Whether a new text, or the text after an edit, must wait for a moderator. For authors who do not moderate the
-    room.
+    """Whether a new text, or the text after an edit, must wait for a moderator. Call it only for authors who do not
+    moderate the room.
     """
     return room.holds_messages or (has_link(text) and await _is_new(reader, author))
 
@@ -55,7 +55,7 @@ async def _is_new(reader: Reader, author: MessageAuthor) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TextEdit:
-    """A permitted edit. ``text`` is what will be stored. ``changes`` is False if that is the same as before."""
+    """A permitted edit. ``text`` is the text to store. ``changes`` is False if the text stays the same."""
 
     before: ChatMessage
     text: str

@@ -171,7 +171,8 @@ async def page_of_messages(
             conditions.append(condition)
             values[name] = value
     if wanted.pinned:
-        # A separate query, for ten at most: in a single query SQLite would look at every message of the room.
+        # A separate query for the pinned messages, of which there are at most ten: in a single query SQLite would look
+        # at every message of the room.
         rows = await reader.fetch(
             "select message_id from chat_pins where room_id = :room order by message_id", room=room.id
         )
@@ -429,8 +430,8 @@ async def _reactions(
 
 
 async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[ChatMessageId]:
-    """Return which of these messages of mirrored rooms are not sent to Matrix, because their authors did not consent,
-    did so too late, or consented only after delivery had passed the message. Polls are never sent.
+    """Return which of these messages of mirrored rooms are not sent to Matrix: messages whose authors had not consented
+    when they wrote them, messages that delivery has already passed, and polls.
     """
     rows = await reader.fetch(
         f"""

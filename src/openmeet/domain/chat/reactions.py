@@ -159,7 +159,7 @@ async def drop(tx: Transaction, made: MatrixReaction) -> None:
 
 
 async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, emoji: str) -> None:
-    """Remove one's reaction, including its Matrix event if it was made there. Raises NotFound."""
+    """Remove one's reaction, including its Matrix event if it was made on Matrix. Raises NotFound."""
     one, room, _ = await lock_visible_message(tx, caller, message_id)
     rows = await tx.fetch(
         "select emoji, external_id from chat_reactions where message_id = :id and user_id = :person order by emoji",
@@ -223,7 +223,7 @@ async def unpin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> N
 
 
 async def vote(tx: Transaction, caller: Caller, message_id: ChatMessageId, choices: Collection[int]) -> None:
-    """Replace one's votes in a poll. Without choices, they are withdrawn.
+    """Replace one's votes in a poll. Without choices, the votes are withdrawn.
 
     Raises NotFound, Forbidden, InvalidForm (``choices``), Refused (``NotAPoll``, ``PollClosed``).
     """

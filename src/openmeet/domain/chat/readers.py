@@ -161,8 +161,8 @@ _MOST_COUNTED = 1_000
 _MOST_ROOMS_COUNTED = 200
 
 
-# Rooms of a person that indexes alone can find. ``candidate_rooms_sql`` also follows series that were split, which is
-# too slow to do for every page.
+# Rooms of a person that can be found by indexes alone. ``candidate_rooms_sql`` also follows series that were split,
+# which is too slow to do for every page.
 _NEAR = """
     select c.room_id from chat_readers c where c.user_id = :person
     union select r.id from attendances a join chat_rooms r on r.event_id = a.event_id
@@ -224,7 +224,7 @@ async def follow_changes(db: Database) -> int:
             "select id, user_id from chat_access_changes order by id limit :limit", limit=_CHANGES_AT_A_TIME
         )
     if changes:
-        # Do this before the rows are deleted: the bridge also reads them every two seconds, but may have been down.
+        # Do this before the rows are deleted: the bridge also reads the rows every two seconds, but may have been down.
         async with db.transaction() as tx:
             await mirror_wakes.wake_changed(tx, changes[0]["id"] - 1)
     for person in dict.fromkeys(UserId(row["user_id"]) for row in changes if row["user_id"] is not None):

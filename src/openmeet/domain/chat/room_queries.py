@@ -1,4 +1,4 @@
-"""SQL for rooms and of the events and series that they belong to."""
+"""SQL for rooms and for the events and series that they belong to."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence

@@ -71,7 +71,7 @@ class RoomTarget:
 
 @dataclass(frozen=True, slots=True)
 class RoomSettings:
-    """Settings to change. None leaves one unchanged. ``audience`` maps switches to values."""
+    """Settings to change. None leaves a setting unchanged. ``audience`` maps switches to values."""
 
     name: str | None = None
     about: str | None = None

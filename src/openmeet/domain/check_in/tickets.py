@@ -80,8 +80,8 @@ async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, A
 
 @dataclass(frozen=True, slots=True)
 class ArrivalCounts:
-    """How many people have checked in, how many are expected in total, and how many of those are brought by other
-    people.
+    """How many people have checked in, how many are expected in total, and how many of the expected people are brought
+    by others.
     """
 
     there: int

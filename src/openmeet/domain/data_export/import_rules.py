@@ -166,7 +166,7 @@ OwnRow = dict[str, Value]
 _OWNER: Final[Mapping[str, str]] = {"users": "id", "groups": "owner_id", "events": "author_id"}
 
 # Columns that a document may not set, with the values used instead. Account keys, chat rooms or rows of other people in
-# them would grant access here.
+# these columns would grant access on this site.
 _FORCED_VALUES: Final[Mapping[str, Mapping[str, Value]]] = {
     "users": {"kind": "person", "claimed_at": None},
     "groups": {

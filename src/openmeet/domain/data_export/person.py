@@ -100,7 +100,7 @@ async def import_document(db: Database, found: Mapping[str, Any]) -> tuple[Mappi
 
 async def _require_same_person(db: Database, person: str, tables: Mapping[str, Any]) -> None:
     """Raise InvalidInput if the document is not about one person, Refused if the id or address belongs to somebody else
-    here.
+    on this site.
     """
     users = _rows_in(tables, "users")
     if len(users) != 1 or users[0].get("id") != person or not person:

@@ -122,7 +122,7 @@ def lines_of(path: Path) -> Iterator[bytes]:
 
 
 async def _batches(lines: Iterator[bytes]) -> AsyncIterator[tuple[str, Any, list[list[Value]]]]:
-    """Yield batches of (table, columns, rows). The last one is ("", counts, [])."""
+    """Yield batches of (table, columns, rows). The last batch is ("", counts, [])."""
     table, columns = "", ()
     rows: list[list[Value]] = []
     for number, line in enumerate(lines, 2):

@@ -78,8 +78,8 @@ _EMPTY_MATRIX: Final = """
        set mxid = null, linked_at = null, link_code_hash = null, link_expires_at = null, invites = 'none', consent = 'none'
      where user_id = :id
 """
-# Removes what chat moderators wrote about the person, and what the person wrote about other people or against a
-# decision.
+# Removes texts that chat moderators wrote about the person, and texts that the person wrote about other people or
+# against a decision.
 _CLEAR_REASONS: Final = (
     "update chat_acts set reason = '' where (user_id = :id or by_user_id = :id) and reason <> ''",
     "update chat_sanctions set reason = '' where by_user_id = :id and reason <> ''",

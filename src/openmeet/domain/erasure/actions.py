@@ -120,7 +120,7 @@ async def begin(db: Database, user_id: UserId, grace: int) -> ErasureRequest:
 
 
 async def end_soon(db: Database, user_id: UserId | None = None) -> None:
-    """Hand over or cancel events that begin within the grace period, because their hidden host could not hold them.
+    """Hand over or cancel events that begin within the grace period, because their host is hidden and cannot hold them.
 
     Without ``user_id`` this is done for everyone with a request. It completes interrupted requests and includes dates
     of series that were stored in the meantime.

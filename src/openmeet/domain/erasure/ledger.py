@@ -89,7 +89,7 @@ class ErasureLedger:
         try:
             size = os.fstat(file).st_size
             if size and os.pread(file, 1, size - 1) != b"\n":
-                text = b"\n" + text  # a crash cut the last line off, and this one must not be lost with it
+                text = b"\n" + text  # a crash cut off the last line; without a new line, this one would be lost too
             if os.write(file, text) != len(text):
                 raise OSError(f"{self.path} could not be written in full")
             os.fsync(file)

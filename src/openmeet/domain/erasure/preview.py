@@ -40,7 +40,7 @@ _DATES: Final = """
 
 
 async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> ErasurePreview:
-    """Return what a request would lead to. ``grace`` is in microseconds."""
+    """Return the consequences of a request. ``grace`` is in microseconds."""
     due_at = Instant(reader.now + grace)
     coming = await ownership.upcoming_single_events(reader, user_id)
     dates = await reader.fetch(_DATES, id=user_id, now=reader.now, due_at=due_at)

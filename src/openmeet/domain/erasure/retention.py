@@ -193,7 +193,7 @@ async def empty_events(tx: Transaction, ids: list[str]) -> None:
     await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
 
 
-# A conversation belongs to the first half of a split series, and is deleted with the last one.
+# A conversation belongs to the first part of a split series, and is deleted with the last part.
 _ROOMS_OF_NO_HALF: Final = f"""
     delete from chat_rooms
      where series_id in (

@@ -55,7 +55,8 @@ _OWN_NAMES = {"name": "title"}
 
 
 class EventAlreadyCreated(Refused):
-    """The same submission key has already created an event with different details. ``slug`` is that event's."""
+    """The same submission key has already created an event with different details. ``slug`` is the slug of that event.
+    """
 
     def __init__(self, slug: EventSlug) -> None:
         super().__init__(
@@ -345,7 +346,7 @@ async def release(tx: Transaction, event_id: EventId) -> None:
 
 
 async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant:
-    """Keep what a person typed before signing in. Return when it expires."""
+    """Store the fields that a person typed before signing in. Return when they expire."""
     expires_at = Instant(tx.now + DRAFT_LIFE)
     await draft_queries.put(tx, token_hash, fields, expires_at)
     return expires_at
@@ -430,9 +431,9 @@ async def withdraw_record_elsewhere(tx: Transaction, caller: Caller, slug: Event
 
 
 async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Event:
-    """Save an edit. ``by`` made it, if that may not be the event's author. A co-host's edit applies on this site at
-    once. It is published when the event's author approves it or edits the event, or at once if the author lets co-hosts
-    publish.
+    """Save an edit. ``by`` is the person who made it, given if this may not be the event's author. A co-host's edit
+    applies on this site at once. It is published when the event's author approves it or edits the event, or at once if
+    the author lets co-hosts publish.
     """
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
     awaits = by is not None and await waits_for_author(tx, saved, by.user_id)

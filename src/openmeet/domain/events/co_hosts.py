@@ -195,7 +195,8 @@ async def is_for(reader: Reader, one: CoHost, user_id: UserId) -> bool:
     """Whether this person is the invited person. The link alone makes nobody a host, because it might be forwarded by
     mistake.
 
-    A person proves it by having the address on their account. People without an account sign up with it.
+    An invitation by e-mail requires that the address belongs to the person's account. People without an account sign up
+    with that address.
     """
     if one.user_id is not None:
         return one.user_id == user_id

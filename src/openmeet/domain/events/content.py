@@ -48,7 +48,7 @@ from openmeet.i18n.catalogue import LazyText, lazy, plazy
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The content of an event. A series has one for all its dates; a date can override single fields.
+    """The content of an event. A series has one content for all its dates; a date can override single fields.
 
     ``visibility`` is the host's choice; a group can restrict it. ``online_url_from`` is the number of minutes before
     the start at which the link is shown to people who may see it; None means at once.
@@ -271,7 +271,7 @@ FIELDS: Final = (
         change_label=plazy("a field that changed", "languages"),
         in_record=("languages",),
     ),
-    # Number of the generated cover, of those that suit the title; none means the first.
+    # Number of the generated cover among the covers that suit the title; none means the first.
     Field(
         "cover_shuffle",
         (

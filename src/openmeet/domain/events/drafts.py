@@ -80,7 +80,7 @@ async def keep(
     publish_at: Instant | None = None,
     expected_revision: int | None = None,
 ) -> Event:
-    """Replace what was typed. ``publish_at`` is the scheduled time of publication, None if not scheduled.
+    """Replace the typed fields. ``publish_at`` is the scheduled time of publication, None if not scheduled.
 
     Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
     """
@@ -120,7 +120,7 @@ async def return_to_draft(tx: Transaction, event: Event) -> Event:
 
 
 async def drop(tx: Transaction, event: Event) -> None:
-    """Delete a draft that became something else. No one but its host has ever seen it."""
+    """Delete a draft that became an event or a series. No one but its host has ever seen it."""
     await queries.update(tx, replace(event, deleted_at=tx.now, publish_at=None), search_text="")
     await draft_queries.put_fields(tx, event.id, "")
 

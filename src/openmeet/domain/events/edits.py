@@ -116,7 +116,7 @@ def with_details(event: Event, details: Details) -> Event:
         ends_text=event.ends_text if details.ends_at == event.ends_at else "",
         time_zone=details.time_zone,
         is_all_day=details.is_all_day,
-        # The host agreed to announce the earlier content, not this one.
+        # The host agreed to announce the earlier content, but not the new content.
         record=event.record if chosen is event.content.visibility else replace(event.record, is_announced=False),
         # Unpublished events do not wait for a record. A draft waits for its host.
         is_held=event.is_held and (chosen is Visibility.PUBLIC or event.is_draft),

@@ -1,7 +1,6 @@
 """Parse a map point: two numbers, a ``geo:`` URI (RFC 5870), or a link copied from a map. Pure.
 
-Numbers stay text, because the data model of records has no floats. An unchanged value thus stays byte for byte the
-same.
+Numbers stay text, because the data model of records has no floats. So an unchanged value stays the same, byte for byte.
 """
 
 import math

@@ -275,8 +275,8 @@ class Event:
 
     @property
     def over_at(self) -> Instant | None:
-        """When the event counts as past: at its end, or an hour after its start. The stored event never gets an
-        invented end.
+        """The time from which the event counts as past: its end, or an hour after its start. This default end is not
+        stored with the event.
         """
         if self.ends_at is not None:
             return self.ends_at

@@ -109,8 +109,8 @@ async def remove_person(tx: Transaction, user_id: UserId) -> None:
 
 
 async def pass_to_heir(tx: Transaction, event: Event) -> bool:
-    """Transfer a locked event to the person who gets it when its owner is gone, and notify them. Return False if there
-    is no such person.
+    """Transfer a locked event to the person who inherits it when its owner is gone, and notify them. Return False if
+    there is no such person.
     """
     heir = await heir_of(tx, event)
     if heir is None:
@@ -121,7 +121,7 @@ async def pass_to_heir(tx: Transaction, event: Event) -> bool:
 
 
 async def heir_of(reader: Reader, event: Event) -> UserId | None:
-    """The person who gets an event if its owner is gone."""
+    """The person who inherits an event if its owner is gone."""
     co_host = await co_host_queries.longest_co_host(reader, event.id)
     if co_host is not None or event.group is None:
         return co_host

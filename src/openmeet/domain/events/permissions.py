@@ -79,7 +79,7 @@ class EventPermission(StrEnum):
 
 
 _AUTHOR: Final = frozenset(EventPermission) - {EventPermission.LEAVE}
-# Others read the event under the group's name. A person who may no longer publish in the group can only cancel it,
+# The event is published under the group's name. A person who may no longer publish in the group can only cancel it,
 # transfer it, or take it out of the group.
 _PUBLISHING: Final = frozenset({EventPermission.EDIT, EventPermission.PUBLISH_DRAFT, EventPermission.CHOOSE_HOSTS})
 

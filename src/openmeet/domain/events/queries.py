@@ -1,4 +1,4 @@
-"""SQL for events. That of unfinished forms is in ``draft_queries``."""
+"""SQL for events. The SQL for unfinished forms is in ``draft_queries``."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLeve
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
-# In addition to the columns of its content.
+# The columns of an event in addition to those of its content.
 _STORED = (
     "id, slug, starts_at, ends_at, starts_local, starts_text, ends_text, time_zone, status, status_reason, author_id,"
     " origin, record_uri, record_cid, record_did, revision, is_read_only, is_held, external_source, removed_at,"
@@ -52,7 +52,9 @@ ERASE = f"""
 
 
 def columns_of(table: str) -> str:
-    """Columns for ``event_of``, with ``events`` under this alias: own, of its group, and whether it is hidden."""
+    """Columns for ``event_of``, with ``events`` under this alias: the event's own columns, those of its group, and
+    whether it is hidden.
+    """
     stored = ", ".join(f"{table}.{name}" for name in (*_STORED.split(", "), *content.COLUMNS))
     of_group = ", ".join(
         f"(select eg.{name} from groups eg where eg.id = {table}.group_id) as group_{name}"
@@ -252,8 +254,8 @@ async def statuses_before(reader: Reader, event_ids: Sequence[EventId]) -> dict[
 async def insert(tx: Transaction, event: Event, *, search_text: str, submission: tuple[str, bytes] | None) -> bool:
     """Insert a row for a submission with this key and digest.
 
-    Return False if this submission, or this date of a series, already has one. Raises UniqueViolated if the record URI
-    is already known.
+    Return False if this submission, or this date of a series, already has a row. Raises UniqueViolated if the record
+    URI is already known.
     """
     values = _values(event, search_text)
     values["submission_key"], values["submission_digest"] = submission or (None, None)

@@ -147,7 +147,7 @@ def raise_if_gone(event: Event, *, is_involved: bool = False) -> None:
         return
     if event.is_hidden or event.is_held or (event.visibility is not Visibility.PUBLIC and not is_involved):
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    # If the record is missing from its repository, any app may have deleted it there.
+    # If a record is missing from its repository, any app may have deleted it.
     is_by_host = event.deleted_at is not None
     if is_involved and event.title:
         raise Gone(

@@ -1,9 +1,9 @@
 """Bulk changes to the stored dates of a series, and to which of them are published. Callers have locked the series and
 its dates and checked the permission.
 
-``by`` makes the change. Dates of other authors then await the approval of their authors, as after an edit of a single
-event (``publication``). With None, for the scheduler, the network or the creation of the series, that state does not
-change.
+``by`` is the person who makes the change. Dates of other authors then await the approval of their authors, as after an
+edit of a single event (``publication``). With None, for the scheduler, the network or the creation of the series, that
+state does not change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -104,7 +104,7 @@ async def restore_dates(
             status=before.status,
             status_reason=before.status_reason,
             place_in_series=before.place_in_series,
-            # The series decides about publishing its dates. A single event decides itself.
+            # The series decides whether its dates are published. A single event has its own setting.
             is_published_by_policy=now.is_published_by_policy or before.place_in_series is None,
             deleted_at=before.deleted_at,
             revision=now.revision + 1,
@@ -260,7 +260,7 @@ def is_first_of_series(table: str, fits: Callable[[str], str], *, by: Literal["o
 
 
 def has_date(table: str, fits: Callable[[str], str]) -> str:
-    """SQL condition: the event is a date of a series of which some date matches."""
+    """SQL condition: the event is a date of a series, and some date of that series matches."""
     return f"exists (select 1 from events {_DATE} where {_DATE}.series_id = {table}.series_id and {fits(_DATE)})"
 
 
@@ -278,7 +278,7 @@ _MORE = f"""
 
 
 async def more_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, int]:
-    """For each event, how many other stored upcoming dates of its series its viewers may know of."""
+    """For each event, how many other stored upcoming dates of its series may be revealed to its viewers."""
     dates = [event.id for event in events if event.place_in_series is not None]
     if not dates:
         return {}

@@ -88,8 +88,8 @@ def town_named(where: _HasTown, gazetteer: Gazetteer) -> Place | None:
 
 
 def _candidates(locality: str) -> Iterator[str]:
-    """Names to look up for ``12045 Berlin`` or ``Berlin-Neukölln, Berlin``: the text itself, without its postal code,
-    then its parts.
+    """Names to look up for ``12045 Berlin`` or ``Berlin-Neukölln, Berlin``: the text itself, the text without its
+    postal code, then its parts.
     """
     text = locality.strip()
     yield text

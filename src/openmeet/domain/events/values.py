@@ -91,8 +91,8 @@ class Venue:
 
     @property
     def is_country_alone(self) -> bool:
-        """Whether only the country is known. Forms prefill it with the country of the person's last event, so it often
-        comes without a place.
+        """Whether only the country is known. Forms prefill the country with that of the person's last event, so the
+        country is often given without a place.
         """
         return bool(self.country) and self == Venue(country=self.country)
 

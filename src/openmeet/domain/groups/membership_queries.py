@@ -158,7 +158,7 @@ _WAITS = (
     " where wi.user_id = g.owner_id and ws.state <> 'trusted'))"
 )
 
-# More words than a real search has. Each word is one more `like` over the same rows.
+# A real search has fewer words. Each word is one more `like` over the same rows.
 _MAX_WORDS = 8
 
 

@@ -35,7 +35,7 @@ LAST_CALL_MAIL = "group_last_call"
 MAX_MAILS_A_DAY = 30
 MAX_ADDRESS = 48
 MAX_ANNOUNCEMENT = 5_000
-# Each announcement is an e-mail to all members. More than this in a day is noise, or a stolen account.
+# Each announcement is an e-mail to all members. More than this in a day suggests spam or a stolen account.
 MAX_ANNOUNCEMENTS_A_DAY = 10
 MAX_FOLLOWED = 200
 

@@ -155,7 +155,9 @@ async def stop(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """Make the person who asked the owner, once the waiting period is over. Raises NotFound, Forbidden, Refused."""
+    """Once the waiting period is over, make the person who asked for the take-over the new owner. Raises NotFound,
+    Forbidden, Refused.
+    """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TAKE_OVER)
     seen = await last_seen(tx, group.owner_id)
     rules.require_succession_over(

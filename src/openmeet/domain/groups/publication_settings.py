@@ -48,7 +48,8 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
 
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
-    """Give the group its own repository, hosted by us. Its records are written there no matter who owns the group.
+    """Give the group its own repository, hosted by us. Its records are written to that repository, whoever owns the
+    group.
 
     ``handle`` must have passed ``network.repositories.custodial.check_handle``. Raises NotFound, Forbidden, Refused.
     """

@@ -165,7 +165,7 @@ async def set_predecessor(tx: Transaction, group_id: GroupId, uri: str) -> None:
 
 
 async def claiming_to_continue(reader: Reader, uri: str, *, limit: int) -> list[Group]:
-    """Groups read from the network whose record claims to continue this one."""
+    """Groups read from the network whose record claims to continue this group's record."""
     rows = await reader.fetch(
         f"select {COLUMNS} from groups g where g.predecessor_uri = :uri and g.is_read_only = 1 order by g.id limit :limit",
         uri=uri,

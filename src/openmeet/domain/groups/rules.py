@@ -24,7 +24,7 @@ from openmeet.domain.users.model import UserId
 
 
 class GroupPermission(StrEnum):
-    """Things that a role in a group may allow."""
+    """Permissions that a role in a group can give."""
 
     VIEW = "view"
     SEE_MEMBERS = "see_members"
@@ -188,7 +188,7 @@ def require_grantable(role: GroupRole, wanted: GroupRole) -> None:
 
 
 def role_after_joining(group: Group, before: GroupRole | None) -> GroupRole:
-    """The role after joining. Members and requesters keep theirs.
+    """The role after joining. Members and requesters keep their role.
 
     Raises Refused if the person is banned or if joining is by invitation only.
     """

@@ -164,7 +164,7 @@ async def _is_still_valid(reader: Reader, event: Event, one: HostMessage) -> boo
 
 
 def _is_the_same(earlier: HostMessage, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:
-    """Whether the form matches the message already made. For a message sent at once, the time is that of its creation."""
+    """Whether the form matches the message already made. The time of a message sent at once is its creation time."""
     at = earlier.created_at if send_at is None else send_at
     return (earlier.text, {*earlier.addressees}, earlier.send_at) == (plain_of(text), {*addressees}, at)
 

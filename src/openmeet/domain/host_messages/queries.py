@@ -30,7 +30,7 @@ class Addressees(StrEnum):
 
 
 STATUSES: Final = {
-    # Includes people who are already checked in, because they also need to hear of a change.
+    # Includes people who are already checked in, because they also need to be notified of a change.
     Addressees.GOING: (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED),
     Addressees.INTERESTED: (AttendanceStatus.INTERESTED,),
     Addressees.WAITING: (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING),

@@ -12,7 +12,7 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole
 from openmeet.domain.groups.rules import ALLOWED, GroupPermission
 from openmeet.domain.users.model import UserId
 
-# More rows than anybody works through at once.
+# Nobody works through more rows than this at once.
 _MOST: Final = 50
 _APPROVING: Final = [role.value for role, allowed in ALLOWED.items() if role and GroupPermission.APPROVE in allowed]
 
