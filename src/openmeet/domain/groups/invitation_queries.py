@@ -200,7 +200,7 @@ async def unfollow(tx: Transaction, group_id: GroupId, did: str) -> bool:
 
 
 async def followed(reader: Reader, group_id: GroupId, page: Page = ALL_ROWS) -> list[tuple[str, Instant]]:
-    """Return the DIDs that the group follows, with the time it started to, newest first."""
+    """Return the DIDs that the group follows, with the time at which it started to follow them, newest first."""
     rows = await reader.fetch(
         f"select did, created_at from group_follows where group_id = :group_id{page.clause('created_at', 'did')}",
         group_id=group_id,

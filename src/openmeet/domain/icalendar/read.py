@@ -36,7 +36,8 @@ from openmeet.recurrence.wall_time import instant_of, is_zone
 
 MAX_TEXT = 20_000
 MAX_LENGTH = timedelta(days=366)
-# Maximum warnings per event, and maximum dates read from one property before ``pattern`` counts the distinct ones.
+# Maximum warnings per event, and maximum dates read from one property. The exact limit of distinct dates is checked
+# later by ``pattern``.
 MAX_EVENT_WARNINGS = 20
 MAX_WARNING_LENGTH = 500
 _MAX_VALUES = 10 * MAX_DATES
@@ -46,7 +47,7 @@ _IMAGE = re.compile(r"<img(?=[\s/>])", re.IGNORECASE)
 _UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-class _Skipped(Exception):  # named for what happens, not for an error
+class _Skipped(Exception):  # not named as an error, because skipping an event is not an error
     """An event is skipped. The argument is a sentence that says why."""
 
 

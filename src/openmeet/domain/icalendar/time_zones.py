@@ -52,8 +52,8 @@ def _lines(zone_name: str, first_year: int, last_year: int) -> tuple[str, ...]:
 
 
 def _group(group: Sequence[_Onset], last_year: int) -> Iterator[str]:
-    """Lines for the clock changes of one kind: a rule for those at the end that follow one, single dates for the
-    others.
+    """Lines for the clock changes of one kind: one rule for the last changes if they follow a rule, and single dates
+    for the others.
     """
     tail = list(group)
     rule = None

@@ -27,14 +27,14 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 PRODUCT: Final = "-//OpenMeet//Calendar//EN"
 # Our own property for the attendance mode, because iCalendar has none.
 MODE: Final = "X-OPENMEET-MODE"
-# Planned, rescheduled or postponed: STATUS has one value for two of these and none for the third.
+# Planned, rescheduled or postponed: iCalendar's STATUS has one value for two of these and none for the third.
 STATUS_PROPERTY: Final = "X-OPENMEET-STATUS"
-# All-day events have no zone in iCalendar. Ours have one, in which the day begins.
+# All-day events have no zone in iCalendar. OpenMeet's all-day events have one, because their days begin in it.
 DAY_ZONE: Final = "X-OPENMEET-TIME-ZONE"
 PUBLISH, CANCEL = "PUBLISH", "CANCEL"
 
-# How often programs should refresh: often enough for the changes that dates undergo, and seldom enough for the server
-# if all programs obey.
+# How often programs should refresh: often enough for the usual changes of dates, and rarely enough for the server if
+# all programs obey.
 REFRESH: Final = "PT1H"
 
 

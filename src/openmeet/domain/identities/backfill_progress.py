@@ -118,7 +118,7 @@ async def done(tx: Transaction, did: Did) -> None:
 
 
 async def waited_since(reader: Reader, dids: Sequence[Did]) -> Instant | None:
-    """When the most recent unfinished backfill of these DIDs was requested; None if all are complete."""
+    """The time at which the most recent unfinished backfill of these DIDs was requested; None if all are complete."""
     row = await reader.fetch_one(_WAITED_SINCE, dids=list(dids)) if dids else None
     return None if row is None or row["asked_at"] is None else Instant(row["asked_at"])
 

@@ -1,6 +1,6 @@
 """OAuth permissions by feature: the scopes that we request for a user's repository, and those that were granted.
 
-Sign-in requests only the calendar collections. Other features request theirs on first use. A user who refuses can
+Sign-in requests only the calendar collections. Other features request their scopes on first use. A user who refuses can
 continue without that feature. Source of the scopes: AT Protocol permissions specification.
 """
 

@@ -32,7 +32,7 @@ class WaitingAs(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PublicationConsent:
-    """How a person who consented wants to be published.
+    """The publishing preferences of a person who consented.
 
     ``lets_co_hosts_publish``: edits by co-hosts are also written to the author's records. Each such edit is logged.
     """

@@ -113,7 +113,7 @@ PUT_ACCOUNT = """
 
 ACCOUNT_MADE = "update custodial_accounts set did = :did where user_id = :user_id and did is null"
 
-# Users whose accounts are all gone: nobody can sign in as them, neither by e-mail nor by DID.
+# Users without an e-mail address and without a DID: nobody can sign in as them.
 DEPARTED = (
     "select u.id from users u where u.kind = 'person' and u.email is null"
     " and not exists (select 1 from identities i where i.user_id = u.id)"
@@ -222,7 +222,7 @@ async def claim(tx: Transaction, did: str) -> None:
 async def update_from_network(
     tx: Transaction, did: str, *, handle: str, pds_url: str, status: str, display_name: str | None = None
 ) -> None:
-    """Update an identity with what the network says. If ``display_name`` is None, keep the known one."""
+    """Update an identity with data from the network. If ``display_name`` is None, keep the known one."""
     await tx.execute(
         UPDATE_FROM_NETWORK,
         did=did,

@@ -37,7 +37,7 @@ OF_USER = f"""
      where did in (select did from identities where user_id = :user_id) order by did
 """
 
-# Custodial accounts sign in again on their own, so users cannot sign those out.
+# Custodial accounts sign in again on their own, so signing out of them would have no effect.
 _AT_SERVERS = """exists (
         select 1 from identities si join repository_sessions ss on ss.did = si.did
          where si.user_id = {person} and si.kind = 'connected' and ss.needs_login = 0)"""

@@ -63,7 +63,7 @@ def parse_list(data: bytes, chosen: Mapping[str, str] | None = None) -> ContactL
 
 
 def means_no(status: str) -> bool:
-    """Whether this status means that the person is not coming. They are invited only if the host chooses so."""
+    """Whether this status means that the person is not coming. Such people are invited only if the host chooses to."""
     plain = _WORD.sub(" ", status.lower()).strip(" .")
     return plain in _NO or any(
         word in plain for word in ("declin", "cancel", "waitlist", "wait list", "reject", "refund")
@@ -151,7 +151,7 @@ def _row(line: int, cells: list[str], places: Mapping[Column, int], seen: set[st
         email = check_email(email) if email else ""
     except (InvalidForm, InvalidInput):
         problem = gettext("This isn’t an e-mail address.")
-    # The @ tells an e-mail address from a name.
+    # The @ distinguishes an e-mail address from a name.
     known_by = email or name
     if not known_by:
         problem = problem or gettext("There’s no e-mail address and no name.")

@@ -14,7 +14,7 @@ TIMES: Final = ("starts", "ends", "time_zone", "all_day")
 PLACE: Final = ("venue_name", "street", "postal_code", "locality", "region", "country", "point")
 # The fields that a file can have, by their names in the form, in display order.
 FIELDS: Final = ("title", *TIMES, "description", "mode", *PLACE, "online_url", "categories", "tags")
-# Fields that change together, because half of a new time or place would be neither the old one nor the new one.
+# Fields that change together, because a mixture of the old and the new time or place would be wrong.
 _TOGETHER: Final = (TIMES, PLACE)
 
 
@@ -45,7 +45,7 @@ class LastImport(msgspec.Struct, frozen=True):
         return is_same and all(self.fields[name] == times[name] for name in TIMES)
 
     def of_date(self, change: OccurrenceOverride) -> dict[str, str]:
-        """The fields of this date. A date without an override has those of the series, except the times."""
+        """The fields of this date. A date without an override has the fields of the series, except the times."""
         known = self.dates.get(change.original)
         return known.fields if known else {**self.fields, **dict.fromkeys(TIMES, "")}
 

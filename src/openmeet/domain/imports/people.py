@@ -112,7 +112,7 @@ async def _slug_of(reader: Reader, what: What, target_id: str) -> str:
 
 
 async def new_rows(reader: Reader, arrived: Import, people: ContactList) -> tuple[list[ContactRow], int]:
-    """Usable rows of people who are not on the list yet, and the number of those who are.
+    """Usable rows of people who are not on the list yet, and the number of people who are already on it.
 
     People are compared by address, or by name if they have none.
     """
@@ -218,7 +218,8 @@ async def decline(tx: Transaction, key: SigningKey, person_id: PersonId) -> None
         raise NotFound(ImportReason.INVITATION_OVER)
     if person.stage is ContactStage.INVITED:
         await queries.set_stage(tx, person.id, ContactStage.DECLINED)
-        # The suppression outlasts the list, which is deleted some time after its use or with its importer's account.
+        # The suppression is kept longer than the list, which is deleted some time after its use or with its importer's
+        # account.
         await email_suppressions.decline(tx, key, person.target, person.email)
 
 

@@ -73,7 +73,7 @@ async def find(reader: Reader, user_id: UserId, import_id: ImportId) -> Import |
 
 
 async def lock(tx: Transaction, user_id: UserId, import_id: ImportId) -> Import | None:
-    """Lock the import, so that a double click on its button imports only once."""
+    """Lock the import, so that a double click on its button does not import twice."""
     await tx.execute("update imports set id = id where id = :id and user_id = :user_id", id=import_id, user_id=user_id)
     return await find(tx, user_id, import_id)
 

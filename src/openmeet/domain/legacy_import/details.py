@@ -126,7 +126,7 @@ def _venue(event: OldEvent) -> Venue:
         return NOWHERE
     return Venue(
         name=place[:MAX_PLACE_PART],
-        # The single legacy field can be longer than one of ours.
+        # The single legacy field can be longer than each of the fields in OpenMeet.
         street=place[MAX_PLACE_PART : 2 * MAX_PLACE_PART],
         latitude=event.latitude if event.longitude else "",
         longitude=event.longitude if event.latitude else "",

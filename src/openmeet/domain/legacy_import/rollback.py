@@ -33,7 +33,7 @@ _SERIES_AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """Counts of what people did with the imported rows since the import."""
+    """Numbers of actions by people on the imported rows since the import."""
 
     people: int
     events: int
@@ -58,7 +58,7 @@ class Since:
 
 
 async def since(reader: Reader, run: Run) -> Since:
-    """Count what a rollback would destroy that the run did not create."""
+    """Count the rows that a rollback would delete although the run did not create them."""
     return Since(
         await queries.count_active_users(reader, run.id),
         await queries.changed_events(reader, run.id),

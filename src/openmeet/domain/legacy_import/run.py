@@ -132,7 +132,7 @@ class _Importer:
         self._heads = {part.old.id for part in plan.parts}
 
     async def parts(self, on_progress: OnProgress) -> None:
-        """Import every series. The earlier half of a split series comes before the later one."""
+        """Import every series. The earlier part of a split series comes before the later part."""
         async with self._db.reader() as reader:
             done = await queries.known(reader, self._run_id, LegacyRowKind.SERIES)
         for number, part in enumerate(self._plan.parts, 1):

@@ -24,7 +24,7 @@ PictureKey = NewType("PictureKey", str)
 
 # The size of a photo from a present-day phone. Anything larger is refused before it is read.
 MAX_UPLOAD_BYTES: Final = 12_000_000
-# 50 megapixels take 150 MB decoded. Anything larger is a decompression bomb, or a poster.
+# 50 megapixels take 150 MB decoded. Anything larger is a decompression bomb or meant for print.
 MAX_PIXELS: Final = 50_000_000
 # The smallest common blob limit of records, so that every picture can be used in a record.
 MAX_STORED_BYTES: Final = 1_000_000
@@ -310,7 +310,7 @@ async def sent_since(reader: Reader, user_id: str, since: Instant) -> int:
 
 
 async def unused(reader: Reader, before: Instant, limit: int) -> list[PictureKey]:
-    """Pictures uploaded before this time that no event, series, group or person uses and that no undo could bring back."""
+    """Pictures uploaded before this time that no event, series, group or person uses and that no undo can restore."""
     rows = await reader.fetch(
         """
         select p.key from pictures p

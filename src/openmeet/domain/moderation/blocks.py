@@ -1,7 +1,7 @@
 """Blocks and mutes between users.
 
 A blocked user cannot RSVP to the blocker's events, join their groups, see their non-public content, or notify them.
-Neither of the two finds the other's events and groups in lists. A mute hides a user or group from the muter's own lists
+Neither of the two sees the other's events and groups in lists. A mute hides a user or group from the muter's own lists
 and notifications, and its target does not learn of it.
 """
 

@@ -114,8 +114,8 @@ def _negated(label: NetworkLabel) -> NetworkLabel:
 
 
 async def expire(tx: Transaction) -> list[str]:
-    """End expired labels, a few hundred at a time, and return their subjects. Rows stay, so that older labels cannot
-    return.
+    """End expired labels, a few hundred at a time, and return their subjects. Rows are kept, so that older labels
+    cannot take effect again.
     """
     rows = await tx.fetch(
         "select source, subject, value, cid from labels where expires_at <= :now and negated = 0"

@@ -34,7 +34,7 @@ class Urgency(StrEnum):
     """How soon a notification is e-mailed. "At once" ignores quiet hours; "bundled" waits half an hour for more."""
 
     EXPIRES = "expires"  # at once, and never in a digest, because it expires within hours
-    AT_ONCE = "at_once"  # at once, because somebody could travel or stay at home for nothing
+    AT_ONCE = "at_once"  # at once, because otherwise somebody could travel or stay at home in vain
     NEAR = "near"  # at once if the event starts within a day, otherwise bundled
     PROMPT = "prompt"  # like NEAR, but without bundling: only quiet hours delay it
     BUNDLED = "bundled"
@@ -43,7 +43,7 @@ class Urgency(StrEnum):
 
 
 class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a text needs in addition to its subject, as of the notification's creation.
+    """The data that a text needs in addition to its subject, as of the notification's creation.
 
     ``person_id``: the user who acted. ``group_id``: the group in which it happened. Recipients may block or mute
     either.
@@ -54,7 +54,7 @@ class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DatesChanged(Payload, frozen=True):
-    """What an action changed in a date, and in others of its series.
+    """The changes that an action made to a date, and to others of its series.
 
     ``started`` and ``starts``: old and new start of a moved date; a new date has only ``starts``. ``was_at`` and
     ``is_at``: old and new place as text, empty for none; either both are set or neither. ``is_near``: the exact place
@@ -90,7 +90,7 @@ class NewAnswer(Payload, frozen=True):
 
 
 class Approval(Payload, frozen=True):
-    """Payload of "a host approved your RSVP". ``answer``: the status that the RSVP has since."""
+    """Payload of "a host approved your RSVP". ``answer``: the status of the RSVP after the approval."""
 
     answer: str = ""
 
@@ -112,7 +112,7 @@ class InvitationReceived(Payload, frozen=True):
 
 
 class HostMessageReceived(Payload, frozen=True):
-    """Payload of a message from a host. ``text``: what they wrote."""
+    """Payload of a message from a host. ``text``: the text of the message."""
 
     text: str = ""
 

@@ -49,8 +49,8 @@ class Channel(StrEnum):
     DIGEST = "digest"
 
 
-# Defaults: everything in the app and by e-mail, nothing twice. News that does not affect anybody's plans yet waits for
-# the digest.
+# Defaults: everything in the app and by e-mail, nothing twice. News that does not change anybody's plans waits for the
+# digest.
 _DEFAULTS: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: True, Channel.DIGEST: False}
 # People need no notification of their own actions; the e-mail is sent for its contents.
 _BY_MAIL: Mapping[Channel, bool] = {Channel.IN_APP: False, Channel.EMAIL: True, Channel.DIGEST: False}
@@ -75,8 +75,8 @@ DIGEST_HOUR: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """When a user wants e-mail. ``quiet`` is (from, until) as wall-clock times in ``time_zone``, possibly across
-    midnight.
+    """The times at which a user wants e-mail. ``quiet`` is (from, until) as wall-clock times in ``time_zone``, possibly
+    across midnight.
     """
 
     time_zone: str

@@ -69,8 +69,8 @@ async def notify(
 
 
 async def notify_each(tx: Transaction, kind: NotificationKind[P], notices: Sequence[Notice[P]]) -> None:
-    """Notify of several subjects, with hardly more statements than for one. A user must not appear twice for one
-    subject.
+    """Notify people of changes of several subjects, with hardly more statements than for one subject. A user must not
+    appear twice for one subject.
     """
     if not any(one.to for one in notices):
         return

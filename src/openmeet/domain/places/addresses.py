@@ -24,7 +24,7 @@ _NUMBER_FIRST: Final = frozenset({"AU", "CA", "FR", "GB", "IE", "IN", "LU", "NZ"
 
 
 class GeocoderKind(StrEnum):
-    """The program that the geocoder runs."""
+    """The geocoder's software."""
 
     PHOTON = "photon"
     NOMINATIM = "nominatim"

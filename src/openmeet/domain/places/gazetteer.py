@@ -26,8 +26,8 @@ from openmeet.settings import Settings
 log = structlog.get_logger()
 
 MAX_CHOICES: Final = 10
-# If several places match, the largest is chosen without asking if it has at least this many times the population of the
-# next.
+# If several places match, the largest is chosen without asking the person if it has at least this many times the
+# population of the next.
 _MUCH_LARGER: Final = 10
 _SHORT: Final = 3
 _BUILDING_SECONDS: Final = 10

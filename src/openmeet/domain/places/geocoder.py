@@ -1,8 +1,8 @@
 """Geocoder for streets and venues, if the operator chose one. This server queries it in addition to the list of places.
 
-Off unless a setting names one. It receives the typed text and the reader's language, and nothing else about the reader.
-Responses are cached. While it fails, only the list of places is used. Like every request, it is never made inside a
-transaction.
+No geocoder is used unless a setting names one. It receives the typed text and the reader's language, and nothing else
+about the reader. Responses are cached. While it fails, only the list of places is used. Like every request to another
+server, a query is never made inside a transaction.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ _LIMITS: Final = {
     GeocoderKind.NOMINATIM: Limit("geocoder", 1, 1),
     GeocoderKind.PHOTON: Limit("geocoder", 10, 1),
 }
-# Languages that a public Photon server supports. It refuses others.
+# Languages that a public Photon server supports. It refuses all others.
 _OF_PHOTON: Final = frozenset({"de", "en", "fr"})
 
 _NEVER: Final = Instant(0)

@@ -44,8 +44,8 @@ async def _followers(tx: Transaction, event: Event, notice: HostEventNotice, aft
 
 
 async def _unaware_of(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
-    """The given users who do not know the event yet: they neither host it, nor have an RSVP or invitation, nor
-    were notified of it by a group or a mention.
+    """The given users who have not learned of the event yet: they do not host it, have no RSVP or invitation, and were
+    not notified of it by a group or a mention.
     """
     if not people:
         return []

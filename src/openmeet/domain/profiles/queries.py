@@ -148,7 +148,7 @@ async def is_following(reader: Reader, user_id: UserId, followed: UserId) -> boo
 
 
 async def followed_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[tuple[UserId, Instant]]:
-    """Profiles that a user follows, each with the time they started to; newest first."""
+    """Profiles that a user follows, each with the time at which they started to follow it; newest first."""
     rows = await reader.fetch(
         "select followed_id, created_at from profile_followers"
         f" where user_id = :user_id{page.clause('created_at', 'followed_id')}",
@@ -185,7 +185,7 @@ async def drop_departed(tx: Transaction) -> int:
     )
 
 
-# Maximum follows per user. Nobody can really follow more.
+# Maximum follows per user. Nobody can really keep track of more.
 MAX_FOLLOWED = 1_000
 
 

@@ -28,8 +28,8 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
     """Block a user: their RSVPs to the caller's upcoming events end, and they can no longer see the caller's non-public
     content.
 
-    They stay in the caller's groups until removed there. False if already blocked. Raises NotFound, Refused
-    (``Oneself``).
+    They stay in the caller's groups until they are removed from them. False if already blocked. Raises NotFound,
+    Refused (``Oneself``).
     """
     if other == caller.user_id:
         raise Refused(SafetyReason.CANNOT_BLOCK_ONESELF, name="Oneself")

@@ -31,7 +31,8 @@ class ReportedSubject:
     """A subject and how to show it.
 
     ``owner``: its owner, or the user themselves. ``path``: its page, if it has one. ``group_id``: the group that it
-    belongs to, or is. ``when`` and ``text`` are for moderators, who must see what they decide about.
+    belongs to or, for a group, its own id. ``when`` and ``text`` are for moderators, who need to see the content that
+    they decide about.
     """
 
     subject: Subject

@@ -1,8 +1,8 @@
 """Match events with searches, and compute the keys that find candidate searches. Pure.
 
 One criterion of each search is its *key*: presumably the rarest or, for a place, every grid cell that it touches. An
-event has the keys of all searches that it could match, and a few hundred more because of word prefixes, which is few
-enough to look each of them up. Matching uses the same words, cells and numbers as the SQL for ``search.search``; a test
+event has the keys of all searches that it could match, and a few hundred more because of word prefixes. These are few
+enough to look each of them up. Matching uses the same words, cells and numbers as the SQL of ``search.search``; a test
 compares both.
 """
 

@@ -81,7 +81,7 @@ _UNFINDABLE = """
        order by n.event_id limit :limit)
 """
 
-# Hosts and attendees already know the event, and so does everybody who was notified of it for another reason.
+# Hosts and attendees already know of the event, and so does everybody who was notified of it for another reason.
 _CANDIDATES = """
     select s.id, s.user_id, s.asked, s.is_on, s.created_at from saved_searches s
      where s.id in (select k.search_id from saved_search_keys k where k.key in :keys and k.search_id > :after)
@@ -139,7 +139,7 @@ async def by_asked(reader: Reader, user_id: UserId, asked: str) -> SavedSearch |
 async def switch(tx: Transaction, user_id: UserId, search_id: SearchId, *, is_on: bool) -> SavedSearch | None:
     """Turn a search on or off. None if the user has no such search.
 
-    Turning it on again starts afresh: events made in between are not announced.
+    After it is turned on again, events created in between are not announced.
     """
     row = await tx.fetch_one(
         f"""
@@ -257,10 +257,10 @@ def _facts_of(row: Row) -> SearchFacts:
 async def candidates(
     reader: Reader, event: Event, subject: str, keys: Sequence[str], *, since: Instant, after: str, limit: int
 ) -> list[SavedSearch]:
-    """Searches that share a key with the event and were saved before it was made, ordered by id, starting after
+    """Searches that share a key with the event and were saved before it was created, ordered by id, starting after
     ``after``.
 
-    Leaves out searches whose owner already knows the event.
+    Leaves out searches whose owner already knows of the event.
     """
     found: dict[str, SavedSearch] = {}
     # The longest possible text has about fifty thousand keys, which take a handful of statements.
@@ -289,7 +289,9 @@ async def note_found(tx: Transaction, found: Sequence[SavedSearch], subject: str
 
 
 async def is_first_of_series(reader: Reader, event: Event) -> bool:
-    """Whether this is the first date of its series: none was made before it, or together with it for an earlier day."""
+    """Whether this is the first date of its series: no date was created before it, or together with it for an earlier
+    day.
+    """
     place = event.place_in_series
     if place is None:
         return True

@@ -2,7 +2,7 @@
 searches.
 
 A changed event is announced only to owners of searches that it did not match before, because followers of its host
-already know it.
+already know of it.
 """
 
 from typing import Final
@@ -54,8 +54,8 @@ async def _announce(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) 
     if event is None or one is None:
         return
     if event.is_hidden:
-        # The event is held for some time or for a moderator. It is announced when it is shown: try again later, at
-        # growing intervals.
+        # The event is held for some time or until a moderator decides. It is announced when it is shown: try again
+        # later, at growing intervals.
         await queries.put_off(tx, event_id, Instant(tx.now + max(HIDDEN_FOR, min(tx.now - one.since, DAY))))
         return
     await queries.drop(tx, event_id)

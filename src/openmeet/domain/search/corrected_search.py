@@ -61,7 +61,7 @@ async def coming(
 
 @dataclass(frozen=True, slots=True)
 class CorrectedWords:
-    """Words to search for instead. ``shown``: see ``CorrectedSearch``."""
+    """Replacement words to search for. ``shown``: see ``CorrectedSearch``."""
 
     words: tuple[str, ...]
     shown: str

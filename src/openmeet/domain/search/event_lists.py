@@ -171,8 +171,8 @@ _SOURCES: Final = {
     MyEvents.WAITING: _ANSWERED,
     MyEvents.PAST: _HOSTED_OR_ANSWERED,
 }
-# More than anybody has. The limit keeps PostgreSQL from evaluating the outer conditions on all rows instead of only on
-# the first ones.
+# Nobody has more. The limit keeps PostgreSQL from evaluating the outer conditions on all rows instead of only on the
+# first ones.
 _MOST_OF_ONE_PERSON: Final = 1_000_000
 _HOSTING = f"(e.author_id = :user_id or e.id in ({CO_HOSTED}))"
 _COMING_UP = "(e.over_at is null or e.over_at > :now)"

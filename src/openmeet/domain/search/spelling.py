@@ -26,7 +26,7 @@ _UMLAUT = re.compile("([aou])e")
 
 @dataclass(frozen=True, slots=True)
 class CorrectedWord:
-    """What to search for instead of a word. ``shown``: the words as people write them."""
+    """The replacement for a word of a search. ``shown``: the words as people write them."""
 
     forms: tuple[str, ...]
     shown: str

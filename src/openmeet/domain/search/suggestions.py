@@ -31,7 +31,7 @@ _OF_EACH: Final = 4
 _LATEST: Final = 40
 _TOPICS: Final = 2
 _OF_TOPIC: Final = 8
-# Two RSVPs to events about a topic suggest that the person likes it. One may be chance.
+# Two RSVPs to events about a topic suggest that the person likes it. A single one may be a coincidence.
 _LIKED: Final = 2
 _AHEAD: Final = 60 * DAY
 _NEAR_KM: Final = 60
@@ -40,7 +40,7 @@ _PATIENCE: Final = 14 * DAY
 
 
 class SuggestionReason(StrEnum):
-    """Why an event is suggested. The page contains the words."""
+    """The reason why an event is suggested. The page contains the text."""
 
     FOLLOWED_HOST = "followed_host"
     FOLLOWED_GROUP = "followed_group"

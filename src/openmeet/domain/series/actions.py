@@ -319,8 +319,8 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
 
 
 async def follow(tx: Transaction, caller: Caller, slug: SeriesSlug, *, notifies: bool = True) -> None:
-    """Follow new, moved and cancelled dates. Calling it again turns notifications on or off. Raises NotFound, Refused
-    (``NotWelcome``).
+    """Follow the series, to be notified of new, moved and cancelled dates. Calling it again turns notifications on or
+    off. Raises NotFound, Refused (``NotWelcome``).
     """
     series = await agenda.visible(tx, slug, caller.user_id)
     await visibility.raise_if_unwelcome(tx, series, caller.user_id, refusal=SeriesReason.CANNOT_FOLLOW)
@@ -382,8 +382,8 @@ async def reread(tx: Transaction, series_id: SeriesId) -> Series:
 
 
 def _opens_at(series: Series, original_date: str, now: Instant) -> Instant | None:
-    """When a date that is still too far ahead can be opened. None if it can be opened now or is not a date, which
-    storing it then reports.
+    """The time from which a date that is still too far ahead can be opened. None if it can be opened now, or if there
+    is no such date; storing it then reports the error.
     """
     try:
         original = original_of(original_date)

@@ -56,7 +56,7 @@ class AgendaOccurrence:
         return place.overridden if place else ()
 
     def opens_at(self, now: Instant) -> Instant | None:
-        """When a date that is too far ahead gets a page. None if it has one or gets one when opened."""
+        """The time at which a date that is too far ahead gets a page. None if it has one or gets one when opened."""
         return opens_at(self.details.starts_at, now) if self.event is None else None
 
     def is_over(self, now: Instant) -> bool:
@@ -66,7 +66,7 @@ class AgendaOccurrence:
 
 
 def opens_at(starts_at: Instant, now: Instant) -> Instant | None:
-    """When a computed date can be opened. None if it can be opened now."""
+    """The time from which a computed date can be opened. None if it can be opened now."""
     opens = Instant(starts_at - OPENED_AHEAD)
     return opens if opens > now else None
 
@@ -132,7 +132,7 @@ async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> boo
     """Whether this person may change content and dates.
 
     True for the host if they may still create events in the series' group, and for people who may edit others' events
-    there.
+    in that group.
     """
     if viewer is not None and viewer == series.owner_id:
         return await may_make_events(reader, series.group, viewer)

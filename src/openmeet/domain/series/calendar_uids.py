@@ -3,7 +3,7 @@ name.
 
 A calendar e-mail identifies a date by its series and original start (``icalendar.of_event``). If either changes,
 attendees would keep the old entry in addition to the new one. Therefore each e-mail about the event also cancels the
-old entry. E-mails were only ever sent for events with RSVPs. A later date with the same identity continues with a
+old entry. Calendar e-mails are sent only for events with RSVPs. A later date with the same identity continues with a
 higher SEQUENCE (``sequences``).
 """
 

@@ -76,7 +76,9 @@ async def resolve(reader: Reader, series: Series, original_date: str, viewer: Us
 async def resolve_from_deleted(
     reader: Reader, series: Series, original_date: str, viewer: UserId | None
 ) -> Event | DateName | None:
-    """Like ``resolve``, for a deleted series: the event that stayed, or the date of the series that it was split from."""
+    """Like ``resolve``, for a deleted series: the event that was kept, or the date of the series that it was split
+    from.
+    """
     event = await event_formerly_named(reader, series.id, original_date, viewer)
     if event is not None or series.split_from is None:
         return event
@@ -202,7 +204,9 @@ def replacement_of(old: Pattern, new: Pattern, at: datetime) -> datetime | None:
 
 
 def _followed(patterns: Sequence[Pattern], index: int, at: datetime) -> tuple[int, datetime]:
-    """Follow a date through the changes after ``index``. Returns the last pattern that has it, and its name there."""
+    """Follow a date through the changes after ``index``. Returns the last pattern that has it, and its name in that
+    pattern.
+    """
     while index < len(patterns) - 1:
         taken = replacement_of(patterns[index], patterns[index + 1], at)
         if taken is not None:

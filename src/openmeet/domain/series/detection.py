@@ -29,7 +29,8 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 
 LEAST = 3
 LEAST_NAMED = 2
-# At the first confidence or above, the events are shown as a series. At the second or above, the author is asked.
+# At the first confidence or above, the events are shown as a series. At the second or above, the author is asked
+# whether they are one.
 CERTAIN = 0.8
 SUGGESTED = 0.5
 # Limits per author: the number of newest events, and the number of names with a common word to compare a name with.

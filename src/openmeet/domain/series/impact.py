@@ -109,9 +109,9 @@ def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
 class SeriesImpact:
     """The effect of a planned change of a series.
 
-    ``dates``: number of dates. ``answers``: RSVPs to stored ones. ``single_changes``: stored ones with overrides.
-    ``notified``: people who are notified unless the host suppresses it. ``mailed``: those of them who get an e-mail, at
-    once or in a digest.
+    ``dates``: number of dates. ``answers``: number of RSVPs to stored dates. ``single_changes``: number of stored dates
+    with overrides. ``notified``: people who are notified unless the host suppresses it. ``mailed``: the notified people
+    who get an e-mail, at once or in a digest.
     """
 
     dates: int

@@ -153,7 +153,7 @@ async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class UndoneAcceptance:
-    """What remains after the acceptance of a series is undone.
+    """The parts of a series that remain after its acceptance is undone.
 
     ``keeps_answered``: some dates created on acceptance stay because they have RSVPs. ``keeps_others``: a part that was
     split off stays because somebody else hosts it now.

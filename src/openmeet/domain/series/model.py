@@ -57,7 +57,7 @@ class EditScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When a series takes place and for how long. ``length`` is None if its dates have no end."""
+    """The recurrence of a series and the duration of its dates. ``length`` is None if its dates have no end."""
 
     pattern: Pattern
     length: timedelta | None

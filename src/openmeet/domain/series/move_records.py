@@ -1,9 +1,9 @@
 """Move a person's published records from one of their repositories to the one for new records.
 
-Records cannot really be moved: the event or series gets a new record, and the old one stays and permanently points to
-it (``events.ownership``, decision 0067). Moving back continues the first record. A job moves whatever does not fit into
-one request. Not moved are RSVP records (one per event), records of groups (``groups.publication_settings``), and
-records written in other apps.
+Records cannot really be moved: the event or series gets a new record, and the old record stays and permanently points
+to the new one (``events.ownership``, decision 0067). Moving back continues the first record. A job moves the records
+that do not fit into one request. Not moved are RSVP records (one per event), records of groups
+(``groups.publication_settings``), and records written in other apps.
 """
 
 from dataclasses import dataclass, replace
@@ -132,7 +132,7 @@ def moving_handler(db: Database) -> JobHandler:
 
 
 async def _is_obsolete(reader: Reader, user_id: UserId, source: Did) -> bool:
-    """Whether the account has been disconnected since, or is the one for new records again."""
+    """Whether the account has been disconnected since, or is again the account for new records."""
     mine = [one.did for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     return source not in mine or mine[0] == source
 

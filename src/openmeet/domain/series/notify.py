@@ -1,9 +1,9 @@
 """Notify attendees, followers and people with standing RSVPs of changes to a series, each person once per action.
 
 E-mails wait half an hour, and those about one date are combined (``notifications``). An action on a series therefore
-results in one e-mail per person: each is notified only of their earliest date, with the times of their other dates. A
-fan-out notifies very many people. If the action is undone, its fan-out stops, and only people already notified learn of
-the undo.
+results in one e-mail per person: each is notified only of their earliest date, with the times of their other dates. If
+very many people are concerned, a fan-out notifies them. If the action is undone, its fan-out stops, and only people
+already notified learn of the undo.
 """
 
 from collections.abc import Sequence

@@ -110,7 +110,7 @@ def _months_of_rule(pattern: Pattern, now: datetime) -> list[datetime]:
     if rule.freq == "YEARLY" and (
         rule.by_day or rule.by_week or rule.by_year_day or rule.by_month_day or rule.by_month
     ):
-        return []  # the rule covers several months of a year, so one without a date is no surprise
+        return []  # the rule covers several months of a year, so a month without a date is expected
     begin = pattern.start.year * 12 + pattern.start.month - 1
     current = now.year * 12 + now.month - 1
     number = begin + max(0, -(-(current - begin) // step)) * step

@@ -9,7 +9,7 @@ from openmeet.domain.series import agenda, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
 
-# More splits than anybody makes, even with one a month for years.
+# Nobody makes more splits, even with one a month for years.
 MOST_PARTS: Final = 50
 
 

@@ -316,10 +316,11 @@ def digest_of(known: OccurrenceRow) -> str:
 
 
 def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: Collection[str]) -> list[Event]:
-    """Return the dates stored by the action or since that the restored series makes as well. The others will be removed.
+    """Return those dates stored by the action or later that the restored series has as well. The others will be
+    removed.
 
-    ``pattern`` is that of the restored series, or None if it makes no dates. Raises Refused if somebody answered a date
-    that would be removed.
+    ``pattern`` is the pattern of the restored series, or None if it makes no dates. Raises Refused if somebody answered
+    a date that would be removed.
     """
     staying = []
     for one in newer:

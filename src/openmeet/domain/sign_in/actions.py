@@ -184,7 +184,7 @@ async def _take_code(
     tried = await queries.take_try(tx, challenge_id)
     if challenge is None or tried is None:
         return None, CodeResult(None)
-    # Keyed, so that the counts in a stolen database do not reveal who tried to sign in.
+    # The hash is keyed, so that the counts in a stolen database do not reveal who tried to sign in.
     address = key.digest(b"code guesses\x00" + challenge.email.encode()).hex()
     wrong = CodeResult(None, tries_left=tried.attempts_left, next_path=challenge.next_path)
     if not await queries.take_guess(tx, address, Instant(tx.now + DAY), CODE_TRIES_A_DAY):

@@ -52,7 +52,7 @@ class SessionTransport(StrEnum):
 
 
 class SessionStrength(StrEnum):
-    """What the sign-in of a session proves about the person.
+    """The strength of a session's sign-in as a proof of identity.
 
     ``FULL``: they entered a code or a password at that moment. ``APP_PASSWORD``: a program may have signed in.
     ``SILENT``: their account server was not required to prompt, so this may be anybody who uses a browser that is

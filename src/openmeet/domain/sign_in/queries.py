@@ -10,7 +10,7 @@ from openmeet.domain.identities.session_queries import is_at_servers
 from openmeet.domain.sign_in.model import MAILED_WITHIN, Challenge, ChallengeId, SessionStrength, SessionTransport
 from openmeet.domain.users.model import Caller, UserId
 
-# More than anybody reads. A separate action ends all sessions at once.
+# Nobody reads a longer list. A separate action ends all sessions at once.
 MOST_LISTED = 100
 _NAME_LENGTH = 16
 

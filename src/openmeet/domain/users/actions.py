@@ -89,7 +89,9 @@ async def create_person(
 
 
 async def create_shadow(tx: Transaction, *, display_name: str = "") -> UserId:
-    """Create a shadow account for somebody known only from what a DID wrote: no e-mail address, no role, no sign-in."""
+    """Create a shadow account for somebody known only from the records of a DID: no e-mail address, no role, no
+    sign-in.
+    """
     user_id = UserId(new_id(tx.now))
     await queries.insert(tx, user_id, UserKind.SHADOW, display_name=display_name, email=None)
     return user_id
@@ -103,7 +105,7 @@ async def create_shadows(tx: Transaction, number: int) -> list[UserId]:
 
 
 async def claim_shadow(tx: Transaction, user_id: UserId, *, display_name: str = "") -> bool:
-    """Turn a shadow account into a person, because the owner of its DID signed in. False if it already is one."""
+    """Turn a shadow account into a person, because the owner of its DID signed in. False if it already is a person."""
     return await queries.claim(tx, user_id, display_name) == 1
 
 

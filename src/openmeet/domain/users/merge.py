@@ -1,5 +1,5 @@
-"""Merge two users: lock both, and move what is left of the profile. ``account_merge.tables`` moves everything else that
-refers to a user.
+"""Merge two users: lock both, and fill gaps in the remaining profile. ``account_merge.tables`` moves everything else
+that refers to a user.
 """
 
 from typing import Final
