@@ -99,8 +99,7 @@ def _of_event(room: str, person: str) -> str:
 
 
 def _sees_event(person: str) -> str:
-    """SQL condition on an event ``e`` that is neither held nor hidden: this person, who does not host it, may see it.
-    """
+    """SQL condition on an event ``e`` that is neither held nor hidden: this person, who does not host it, may see it."""
     is_private = "(e.visibility = 'private' or exists (select 1 from groups pg where pg.id = e.group_id and pg.visibility = 'private'))"
     return (
         f"(not {is_private} or {_has_role('e.group_id', person, _INSIDE)}"
@@ -227,8 +226,7 @@ def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> s
 
 
 def candidate_rooms_sql(person: str) -> str:
-    """SQL query: ids of the rooms that a person might be in, by any relation. ``access_sql`` makes the final decision.
-    """
+    """SQL query: ids of the rooms that a person might be in, by any relation. ``access_sql`` makes the final decision."""
     runs = f"select m.group_id from group_members m where m.user_id = {person} and m.role in ({_RUNNING})"
     chain_up = f"""
       with recursive up (id, split_from, steps) as (

@@ -406,8 +406,7 @@ class MyRoom:
 
 @dataclass(frozen=True, slots=True)
 class RoomFilter:
-    """Conditions for a list of rooms. ``words`` are searched in the title of the subject and the name of the channel.
-    """
+    """Conditions for a list of rooms. ``words`` are searched in the title of the subject and the name of the channel."""
 
     kinds: Collection[RoomKind] = ()
     subject: RoomSubject | None = None

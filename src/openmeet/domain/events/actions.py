@@ -55,8 +55,7 @@ _OWN_NAMES = {"name": "title"}
 
 
 class EventAlreadyCreated(Refused):
-    """The same submission key has already created an event with different details. ``slug`` is the slug of that event.
-    """
+    """The same submission key has already created an event with different details. ``slug`` is the slug of that event."""
 
     def __init__(self, slug: EventSlug) -> None:
         super().__init__(

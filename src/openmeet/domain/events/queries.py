@@ -52,9 +52,7 @@ ERASE = f"""
 
 
 def columns_of(table: str) -> str:
-    """Columns for ``event_of``, with ``events`` under this alias: the event's own columns, those of its group, and
-    whether it is hidden.
-    """
+    """Columns for ``event_of``, with ``events`` under this alias: the event's, its group's, and whether it is hidden."""
     stored = ", ".join(f"{table}.{name}" for name in (*_STORED.split(", "), *content.COLUMNS))
     of_group = ", ".join(
         f"(select eg.{name} from groups eg where eg.id = {table}.group_id) as group_{name}"
@@ -418,8 +416,7 @@ async def erasable(reader: Reader, did: str) -> dict[EventId, str]:
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """Erase the content of events known only from this repository. Events created on this site only lose their record.
-    """
+    """Erase the content of events known only from this repository. Events created on this site only lose their record."""
     if await tx.execute(ERASE, did=did, now=tx.now, **BLANK) and tx.engine == "sqlite":
         # FTS5 only marks words as deleted until it merges its segments.
         await tx.execute("insert into search_index (search_index) values ('optimize')")

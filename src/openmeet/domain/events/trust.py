@@ -52,8 +52,7 @@ def shown_in(choice: str, near: str) -> FrontPagePolicy:
 
 
 def is_allowed_by(table: str, shown: FrontPagePolicy) -> str:
-    """SQL condition: this policy allows the event in unsolicited lists. Use it only for single events and short lists.
-    """
+    """SQL condition: this policy allows the event in unsolicited lists. Use it only for single events and short lists."""
     match shown.choice:
         case FrontPageChoice.NOTHING:
             return f"{table}.origin = 'here'"

@@ -318,8 +318,8 @@ def _is_made(slug: GroupSlug, name: str) -> bool:
 
 
 async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool = True) -> Group:
-    """Follow the group to hear about new events. Calling it again with another ``enabled`` turns notifications on or
-    off.
+    """Follow the group to be notified of new events. Calling it again with another ``enabled`` turns notifications on
+    or off.
 
     Raises NotFound, Refused (``NotWelcome``).
     """

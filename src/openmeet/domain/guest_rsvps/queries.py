@@ -21,7 +21,7 @@ GUEST_CONFIRMED_MAIL: Final = "guest_confirmed"
 # Long enough to find the e-mail the next morning.
 LINK_LIFE: Final = DAY
 
-# Requests per address, no matter who sends them. More would annoy the owner of the address.
+# Requests per address, whoever sends them. More would annoy the owner of the address.
 EMAILS_PER_HOUR: Final = 5
 # The longest period that can be limited, because requests are kept for only a day (``LINK_LIFE``).
 EMAILS_PER_DAY: Final = 20

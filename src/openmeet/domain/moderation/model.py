@@ -40,8 +40,8 @@ class SubjectVisibility(StrEnum):
     """Moderation status of a subject. All except the first and the last hide it from everybody but its owner.
 
     ``FIRST_EVENT``: a new user's public events wait for a moderator. ``ARRIVAL``: the author is new on the network and
-    is held for some time. ``BURST``: too many came at once, held until a moderator decides. ``TRUSTED``: a moderator
-    trusts the subject, and nothing of it is held.
+    is held for some time. ``BURST``: too many authors or events came at once; they are held until a moderator decides.
+    ``TRUSTED``: a moderator trusts the subject, and nothing of it is held.
     """
 
     SHOWN = "shown"
@@ -120,7 +120,7 @@ class ModerationStatus:
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """A line of the audit log. ``actor_id`` is None for an automatic rule or a command. ``undoes``: the line that this
-    one undoes.
+    line undoes.
     """
 
     id: ActId
@@ -150,7 +150,7 @@ class AbuseReport:
 
 @dataclass(frozen=True, slots=True)
 class ModerationPolicy:
-    """When new content is held for moderation. One policy applies to the whole site.
+    """The conditions under which new content is held for moderation. One policy applies to the whole site.
 
     ``holds_first_events``: public events of accounts younger than ``new_account_days`` are held until a moderator
     approves one.

@@ -1,4 +1,4 @@
-"""Unknown remote authors: when each was first seen, on which host, and how many events came lately. SQL.
+"""Unknown remote authors: when each was first seen, on which host, and how many events arrived recently. SQL.
 
 Every query uses an index: each author is one row, and counts per host stop at the limit.
 """

@@ -93,8 +93,8 @@ async def addressees_and_mails(
 async def for_news(tx: Transaction, news: Sequence[DueNotification]) -> dict[UserId, str]:
     """Find or create the open e-mail of each user for these notifications. A new e-mail gets a job.
 
-    An urgent notification moves the due time of those already waiting forward. The e-mails are locked; the caller adds
-    the notifications to them.
+    An urgent notification gives an open e-mail an earlier due time. The e-mails are locked; the caller adds the
+    notifications to them.
     """
     found: dict[UserId, str] = {}
     for start in range(0, len(news), AT_ONCE):
@@ -189,7 +189,7 @@ async def close(tx: Transaction, mail_id: str) -> list[Notification]:
 
 
 async def close_digest(tx: Transaction, user_id: UserId, day: str, revision: int) -> list[Notification]:
-    """Close the digest of a day and fix its contents. ``revision`` is the job's (see ``enqueue_digests``)."""
+    """Close the digest of a day and fix its contents. ``revision`` is that of the job (see ``enqueue_digests``)."""
     mail_id = f"{day} {revision} {user_id}"
     is_first = await tx.execute(
         """

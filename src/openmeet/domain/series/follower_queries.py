@@ -290,8 +290,7 @@ def _standing_rsvp_of(row: Row) -> StandingRsvp:
 
 
 async def copy_all(tx: Transaction, from_id: SeriesId, to_id: SeriesId) -> None:
-    """Copy followers and standing RSVPs to another series. Choices that people have already made for that series stay.
-    """
+    """Copy followers and standing RSVPs to another series. Choices that people have already made for that series stay."""
     await tx.execute(
         """
         insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)

@@ -113,8 +113,7 @@ async def offered(reader: Reader, series_id: SeriesId) -> SeriesOffer | None:
 
 
 async def open_to(reader: Reader, user_id: UserId, offers: Sequence[SeriesOffer]) -> list[tuple[SeriesOffer, Series]]:
-    """The offers to a person for series that they can see now, in order. Other offers are not mentioned (invariant 3).
-    """
+    """The offers to a person for series that they can see now, in order. Other offers are not mentioned (invariant 3)."""
     known = await queries.by_ids(reader, [one.series_id for one in offers])
     seen = {one.id: one for one in await visibility.seen(reader, list(known.values()), user_id)}
     return [(one, seen[one.series_id]) for one in offers if one.series_id in seen]
