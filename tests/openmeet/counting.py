@@ -1,4 +1,4 @@
-"""Count the statements that something executes, whatever each of them costs, and the rows that it reads."""
+"""Count the statements that are executed and the rows that they read."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""A small network in one process over real sockets: directory, PDS, and one tenant that publishes and ingests."""
+"""A small network in one process with real sockets: a directory, a PDS, and one tenant that publishes and ingests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -84,7 +84,7 @@ ADMIN = "an administrator's password"
 
 @dataclass
 class Deployment:
-    """The network, with methods for what people and servers do in it."""
+    """The network, with methods for actions of people and servers."""
 
     db: Database
     queue: EmbeddedQueue
@@ -101,7 +101,7 @@ class Deployment:
     plc_url: str = ""
 
     async def person(self, name: str = "Ana", *, agrees: bool = True) -> Caller:
-        """A new person, signed up by e-mail; if they agree to publishing, their custodial account is created."""
+        """Sign up a new person by e-mail. If they agree to publishing, their custodial account is created."""
         async with self.db.transaction() as tx:
             user_id = await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org")
         if agrees:
@@ -111,7 +111,7 @@ class Deployment:
         return Caller(user_id, name)
 
     async def connected(self, name: str = "cleo") -> Caller:
-        """A new person who signs in with an account of their own on the PDS, and agrees to publishing."""
+        """Sign in a new person with their own account on the PDS. The person agrees to publishing."""
         await self.account(name)
         return await self.connected_as(name)
 
@@ -205,14 +205,14 @@ class Deployment:
             return (await identity_queries.of_user(reader, user_id))[0]
 
     async def record(self, uri: str) -> dict:
-        """The record as the PDS has it."""
+        """Return the record from the PDS."""
         _, _, did, collection, rkey = uri.split("/")
         client = XrpcClient(self.network.http, self.clock, self.pds_url)
         answer = await client.query("com.atproto.repo.getRecord", {"repo": did, "collection": collection, "rkey": rkey})
         return dict(answer["value"], cid=answer["cid"])
 
     async def own_client(self, identity: Identity) -> XrpcClient:
-        """A client for the person's custodial repository, as another app of theirs would use it."""
+        """A client for the person's custodial repository, as another app would use it."""
         return await agent_for(self.db, self.network, identity)
 
     async def stranger(self, name: str) -> XrpcClient:
@@ -299,7 +299,9 @@ async def open_deployment(
     pds_port: int | None = None,
     public_url: str = "",
 ) -> AsyncIterator[Deployment]:
-    """The network around ``db``, the tenant's database. ``public_url``: where the PDS is reached, if not on its own port."""
+    """The network for ``db``, the tenant's database. ``public_url`` is the PDS's public URL if it differs from its own
+    port.
+    """
     async with AsyncExitStack() as stack:
         directory_settings = PlcSettings(
             data_directory=tmp_path / "plc", database_url=await make_sqlite.url("plc_directory")

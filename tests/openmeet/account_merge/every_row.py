@@ -8,7 +8,7 @@ from typing import Any
 
 from groundwork.database.transaction import Transaction
 
-# Values for columns whose check constraint asks for more than one of a list of values.
+# Values for columns whose check constraint requires more than a value from a list.
 MADE = {
     ("attendances", "waitlist_number"): None,
     ("subscribed_calendars", "health"): "file",
@@ -29,7 +29,7 @@ TOGETHER = {
     ("chat_messages", "user_id"),
     ("chat_reactions", "user_id"),
 }
-# Columns that are nullable in general, but required in the row that is made here.
+# Columns that are nullable in general, but required in the row that ``row_for`` builds.
 FILLED = {("chat_rooms", "group_id")}
 
 

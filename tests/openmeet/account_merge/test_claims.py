@@ -1,4 +1,4 @@
-"""Sign in and link with a DID, prove an e-mail address, confirm the merge; on both engines."""
+"""Sign-in and linking with a DID, proof of an e-mail address, and confirmation of the merge; on both engines."""
 
 import asyncio
 
@@ -53,7 +53,7 @@ async def signs_in(db: Database, who: Did, caller: UserId | None = None) -> Sign
 
 
 async def of(db: Database, who: UserId) -> dict[str, str]:
-    """A person's answers by event title."""
+    """A person's RSVPs by event title."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select e.title, a.status from attendances a join events e on e.id = a.event_id"
@@ -85,8 +85,8 @@ async def test_signing_in_claims_the_shadow_and_reports_what_it_had(db: Database
 
 
 async def test_signing_in_confirms_a_strangers_rsvp(db: Database) -> None:
-    """When a stranger signs in, their unconfirmed RSVP to an event with a limit gets a place or joins the end of the
-    waitlist.
+    """When a person who was known only by DID signs in, their unconfirmed RSVP to an event with a limit gets a place or
+    joins the end of the waitlist.
     """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -126,7 +126,7 @@ async def test_linking_merges_only_after_confirmation(db: Database) -> None:
         claim, said = await actions.look(reader, ana.user_id, linked.claim)
     assert (identity.user_id, identity.kind, identity.handle) == (ana.user_id, IdentityKind.CONNECTED, "ana.example")
     assert (claim.other_id, said) == (None, holdings)
-    # What the DID writes later also belongs to the person.
+    # Later messages from the DID also belong to the person.
     await take(db, rsvp(1, "r", 5, TEA, "notgoing"))
     assert await of(db, ana.user_id) == {"Tea": "declined"}
 
@@ -182,8 +182,8 @@ async def test_a_claim_belongs_to_one_person_and_expires(db: Database, clock: Ha
 
 
 async def test_unlinking_a_did_ends_claims_by_it(db: Database) -> None:
-    """Two people can prove the same DID. If the owner unlinks it, the other's earlier proof no longer merges their
-    accounts.
+    """Two people can prove the same DID. If its owner unlinks it, the other person's earlier proof no longer merges
+    their accounts.
     """
     async with db.transaction() as tx:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
@@ -222,7 +222,7 @@ async def test_changing_the_address_ends_claims_by_it(db: Database) -> None:
 
 async def test_a_claim_rests_on_the_latest_proof(db: Database) -> None:
     """Eve proves Ana's account by e-mail address and then by DID. Unlinking the DID ends the claim, although the
-    address is still Ana's.
+    address still belongs to Ana.
     """
     async with db.transaction() as tx:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
@@ -240,7 +240,9 @@ async def test_a_claim_rests_on_the_latest_proof(db: Database) -> None:
 
 
 async def test_only_one_of_two_claimants_gets_a_shadow(db: Database) -> None:
-    """If both confirm at the same moment, one gets everything, and the other is told that the account no longer exists."""
+    """If both people confirm at the same moment, one of them gets everything, and the other reads that the account no
+    longer exists.
+    """
     await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
     async with db.transaction() as tx:
         people = [await person(tx, name) for name in ("Ana", "Eve")]
@@ -274,8 +276,8 @@ async def test_an_address_is_forgotten_when_its_claim_is_completed(db: Database)
 
 
 async def test_proving_an_address_claims_guest_rsvps(db: Database) -> None:
-    """A guest's RSVPs become the account's when the person proves the e-mail address. The address is theirs from then
-    on.
+    """When a person proves the e-mail address of a guest, the guest's RSVPs become theirs. The address belongs to their
+    account from then on.
     """
     async with db.transaction() as tx:
         host = await person(tx, "Host")
@@ -293,7 +295,9 @@ async def test_proving_an_address_claims_guest_rsvps(db: Database) -> None:
 
 
 async def test_two_custodial_repositories_are_not_merged(db: Database) -> None:
-    """Neither repository's key may be lost, so one repository has to be taken over first. The attempt changes nothing."""
+    """Neither repository's key may be lost, so the person has to take over one repository first. The attempt to merge
+    changes nothing.
+    """
     async with db.transaction() as tx:
         people = [await person(tx, name) for name in ("Ana", "Ben")]
         for one in people:
@@ -309,8 +313,8 @@ async def test_two_custodial_repositories_are_not_merged(db: Database) -> None:
 
 
 async def test_messages_during_the_merge_reach_the_person(db: Database, clock: HandClock) -> None:
-    """Messages of this DID and of others are applied while the person confirms. There is one answer per event, nobody
-    is lost, and seats are exact.
+    """Messages from this DID and from others are applied while the person confirms. There is one answer per event, no
+    attendee is lost, and the number of taken places is exact.
     """
     async with db.transaction() as tx:
         host = await person(tx, "Host")

@@ -1,5 +1,5 @@
-"""A merge and a network message run concurrently and are stopped at one statement after another. The result is always
-that of one after the other.
+"""A merge and a network message run concurrently, and one of them is paused at each of its statements in turn. The
+result always equals that of running them one after the other.
 
 On PostgreSQL they use two connections that see and wait for each other. On SQLite the first one to begin holds the
 write lock.
@@ -99,8 +99,8 @@ async def beside(db: Database, first: Work, second: Work, at: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Ana, a DID that she has proven to own, and events: one that its shadow answered, one that both answered, and one
-    with a single seat.
+    """Ana, a DID that she has proven to own, and three events: one that its shadow answered, one that both answered,
+    and one with a single place.
     """
 
     ana: Caller
@@ -124,7 +124,7 @@ def own_did(who: int) -> Did:
 
 
 def says(who: int, name: str, at: int, word: str = "going") -> RecordMessage:
-    """A message with the answer of the scene's DID to the event with this name."""
+    """A message with an answer by the scene's DID to the event with this name."""
     return replace(rsvp(0, name, at, uri_of(who, name), word), did=own_did(who))
 
 
@@ -168,7 +168,7 @@ ARRIVING: dict[str, Callable[[int], RecordMessage]] = {
 
 
 async def ends(db: Database, one: Scene) -> object:
-    """The final state, without ids: answers, seats, waitlist, records, the owner of the DID, and no leftover user."""
+    """The final state, without ids: answers, places, waitlist, records, the owner of the DID, and no leftover user."""
     async with db.reader() as reader:
         found = {}
         for event in one.events:
@@ -193,7 +193,7 @@ async def ends(db: Database, one: Scene) -> object:
 
 
 async def in_turn(db: Database, who: int, arriving: str, *, joins_first: bool) -> object:
-    """The final states if one runs completely before the other."""
+    """The final states of running one completely before the other."""
     one = await scene(db, who)
     both = (joining(one), arrival(who, arriving))
     for work in both if joins_first else reversed(both):
@@ -214,7 +214,7 @@ def arrival(who: int, arriving: str) -> Work:
 async def test_a_concurrent_merge_and_message_end_as_if_sequential(
     make_database: MakeDatabase, engine: Engine, stopped: str, arriving: str
 ) -> None:
-    """No answer is lost or duplicated, no seat is given out twice, and nothing refers to the deleted user."""
+    """No answer is lost or duplicated, no place is given to two people, and nothing refers to the deleted user."""
     db = await make_database("openmeet")
     numbers = count(10)
     allowed = [await in_turn(db, next(numbers), arriving, joins_first=first) for first in (True, False)]
@@ -231,7 +231,7 @@ async def test_a_concurrent_merge_and_message_end_as_if_sequential(
 
 
 async def test_two_people_who_merge_each_other_become_one(make_database: MakeDatabase, engine: Engine) -> None:
-    """Each has proven the other's address, and both confirm. One account is left, with everything of both."""
+    """Each person has proven the other's address, and both confirm. One account is left, with the data of both."""
     db = await make_database("openmeet")
     at, is_stopped = 1, True
     while is_stopped:
@@ -256,7 +256,7 @@ async def test_two_people_who_merge_each_other_become_one(make_database: MakeDat
 
 def agreeing(who: Caller, claim: ClaimId) -> Work:
     async def work(tx: Transaction) -> None:
-        # The account that was merged in the meantime is told that there is nothing to merge.
+        # The person whose account was merged in the meantime reads that there is nothing to merge.
         with suppress(NotFound):
             await actions.confirm(tx, who.user_id, claim)
 

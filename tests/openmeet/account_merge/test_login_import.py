@@ -70,7 +70,7 @@ async def how_far(deployment: Deployment, user_id: UserId) -> tuple[BackfillStag
 
 
 async def test_signing_in_imports_the_whole_repository(deployment: Deployment) -> None:
-    """Everything is imported once, and RSVPs made here before are kept."""
+    """Everything is imported once, and RSVPs made earlier on this site are kept."""
     await deployment.account("dora")
     client = await deployment.stranger("dora")
     did = await did_of(client)
@@ -131,7 +131,7 @@ async def test_an_import_resumes_when_the_pds_is_back(deployment: Deployment) ->
 async def test_a_crashed_import_loses_and_repeats_nothing(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker dies between two batches, and the next worker to take the job continues."""
+    """The worker is killed between two batches, and the next worker that takes the job continues."""
     await deployment.account("dora")
     client = await deployment.stranger("dora")
     did = await did_of(client)

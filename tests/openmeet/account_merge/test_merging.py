@@ -25,7 +25,7 @@ from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.site_under_test import event_by, person
 
-# Columns that are not reassigned, each with what happens to them instead.
+# Columns that are not reassigned, and why.
 OTHERWISE = {
     ("guests", "user_id"): "the address becomes the person's",
     ("account_merges", "other_id"): "a claim of what is gone is no claim",
@@ -48,7 +48,7 @@ async def schema(sqlite_templates: Path) -> Schema:
 
 
 async def known_rows(tx: Transaction) -> tuple[dict[str, str], UserId]:
-    """Rows of another person that rows can refer to, and that person's id."""
+    """Rows of another person to which the inserted rows can refer, and that person's id."""
     cleo = await person(tx, "Cleo")
     event = await event_by(tx, cleo)
     group = await groups.create(tx, cleo, group_details())
@@ -59,8 +59,8 @@ async def known_rows(tx: Transaction) -> tuple[dict[str, str], UserId]:
 async def a_row_everywhere(
     tx: Transaction, schema: Schema, goes: UserId, *, twin: UserId | None = None
 ) -> dict[tuple[str, str], int]:
-    """Insert one row for each column that refers to people, with ``goes`` in it. With ``twin``, insert the same rows
-    for ``twin`` too.
+    """Insert one row for each column that refers to people, with the id ``goes`` in it. If ``twin`` is given, insert
+    the same rows for ``twin`` too.
     """
     known, cleo = await known_rows(tx)
     waiting = people_columns(schema)

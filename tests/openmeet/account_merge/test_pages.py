@@ -1,4 +1,4 @@
-"""Account merge on pages: prove an address, show what is there, merge after consent, report what was merged."""
+"""Account merge on pages: prove an address, see what will be merged, confirm, and see what was merged."""
 
 import re
 from urllib.parse import parse_qs, urlsplit

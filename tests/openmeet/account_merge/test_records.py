@@ -1,5 +1,5 @@
-"""Records of merged users: two publications of one RSVP become one, and no record says something that its owner did not
-write.
+"""Records of merged users: two published RSVPs to one event become one, and no record says something that the
+repository's owner did not write.
 """
 
 from itertools import chain
@@ -17,7 +17,7 @@ __all__ = ["deployment"]
 
 
 async def answers_in(deployment: Deployment, name: str) -> list[str]:
-    """The answers in a person's repository, as their own app sees them."""
+    """The answers in a person's repository, as another app sees them."""
     client = await deployment.stranger(name)
     did = (await client.query("com.atproto.server.getSession"))["did"]
     listed = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": RSVP})
@@ -27,8 +27,8 @@ async def answers_in(deployment: Deployment, name: str) -> list[str]:
 async def both_answer(
     deployment: Deployment, first: RsvpReply, later: RsvpReply | None
 ) -> tuple[Event, Caller, Caller]:
-    """Create an event that both people answer, and write their records: first the one who stays, later the one who
-    goes.
+    """Create an event that both people answer, and write their records: first that of the remaining person, later that
+    of the merged one.
     """
     host = await deployment.person("Ana")
     tea = await deployment.event(host)

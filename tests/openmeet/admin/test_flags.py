@@ -34,7 +34,7 @@ async def service(bench: Bench, *may: ServiceScope) -> dict[str, str]:
 
 
 async def test_each_flag_is_switched_on_its_page(bench: Bench):
-    """The page says in advance what a switch will do. Afterwards only that flag has changed, and the list shows who
+    """Before a switch the page says what will happen. Afterwards only that flag has changed, and the list shows who
     changed it and why.
     """
     otherwise: set[Flag] = set()
@@ -96,8 +96,8 @@ async def test_the_pages_do_not_exist_for_others(bench: Bench):
 
 
 async def test_a_service_switches_flags_and_reads_changes(bench: Bench):
-    """A credential that may read flags cannot switch them. One that may switch them has to give a reason, and the log
-    names it.
+    """A credential with the scope for reading flags cannot switch them. A credential with the scope for switching has
+    to give a reason, and the log names the credential.
     """
     seeing, switching = await service(bench, ServiceScope.STATUS), await service(bench, ServiceScope.FLAGS)
     address, wanted = "/api/sync/flags/rsvps-out", {"isOn": False, "why": "The relay is ill"}

@@ -1,4 +1,6 @@
-"""The operator pages: for operators named in the settings only. Each section shows the current state and can act on it."""
+"""The operator pages, which only operators named in the settings can open. Each section shows the current state and
+offers actions.
+"""
 
 from html import unescape
 from http import HTTPStatus
@@ -89,8 +91,8 @@ async def test_a_community_without_its_database_is_listed(bench: Bench):
 
 
 async def test_an_unreachable_broker_hides_nothing_else(bench: Bench):
-    """If the message broker is down, the page still shows everything else, because operators look at it when something
-    is wrong.
+    """If the message broker is down, the page still shows everything else, because operators open the page when
+    something is wrong.
     """
     nobody_listens = RabbitQueue(f"amqp://guest:guest@127.0.0.1:{free_port()}/", bench.clock)
     change_services(bench.app, sync_dependencies=SyncDependencies(bench.installation, nobody_listens, HERE))
@@ -294,8 +296,8 @@ async def test_quarantined_records_are_shown_retried_and_dismissed(bench: Bench)
 
 
 async def test_a_quarantined_rsvp_is_retried(bench: Bench):
-    """Retrying an RSVP in quarantine rechecks the event that it answers, because its author's repository has nothing
-    new.
+    """Retrying an RSVP in quarantine rechecks the event that it answers: the RSVP itself has not changed, so reading
+    its author's repository again would not help.
     """
     tea = f"at://{did(1)}/{EVENT}/tea"
     answer = rsvp(2, "one", 1, tea)
@@ -339,8 +341,8 @@ async def test_an_operator_can_be_configured_by_did(bench: Bench):
 
 
 async def test_operators_read_the_status_by_api(bench: Bench):
-    """Status needs both the token scope and the operator setting: a token without the scope and a user who is not an
-    operator get nothing.
+    """The status needs both the token scope and the operator setting. A token without the scope and a user who is not
+    an operator get nothing.
     """
     olga = await api_session(bench.client, OPERATOR, "Olga")
     ana = await api_session(bench.stranger, "ana@example.org", "Ana")
@@ -366,8 +368,8 @@ async def test_operators_read_the_status_by_api(bench: Bench):
 
 
 async def test_a_page_without_trouble_says_that_all_is_well(bench: Bench):
-    """One sentence at the top says that all is well. If there are problems, it counts them, and each links to the page
-    where it can be solved.
+    """One sentence at the top says that everything works. If there are problems, the sentence counts them, and each is
+    linked to the page where it can be solved.
     """
     quiet = (await bench.client.get("/operating")).text
     assert "All is well" in h1_of(quiet)

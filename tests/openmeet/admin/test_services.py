@@ -155,8 +155,8 @@ async def test_an_unmappable_record_is_kept_with_its_reason(bench: Bench):
 
 
 async def test_a_service_never_overrides_a_signed_record(bench: Bench):
-    """If a service contradicts a signed record, the author's PDS is asked. A service with permission to vouch is
-    believed.
+    """If a service contradicts a signed record, the author's PDS is queried. A service with permission to vouch for
+    records is trusted.
     """
     await take(bench.db, event(1, "tea", 1))
     who = await bench.service(ServiceScope.PROCESS_EVENTS)
@@ -259,8 +259,8 @@ async def test_submitting_and_withdrawing(bench: Bench):
 
 
 async def test_a_record_withdrawn_while_queued_never_appears(bench: Bench):
-    """If an event is withdrawn before its submission is processed, the withdrawal wins, whichever of the two is applied
-    first.
+    """If an event is withdrawn before its submission is processed, the event stays withdrawn, whichever of the two
+    messages is applied first.
     """
     who = await bench.service(ServiceScope.INTEGRATE)
     body = {"sourceType": "bluesky", "sourceId": TEA, "record": event_value()}
@@ -280,7 +280,7 @@ async def test_a_record_withdrawn_while_queued_never_appears(bench: Bench):
 
 
 async def test_a_withdrawal_beats_a_clock_ahead(bench: Bench):
-    """A withdrawal takes effect even if the submitting system's clock was four minutes ahead of ours."""
+    """A withdrawal takes effect even if the submitting system's clock is four minutes ahead of this site's."""
     who = await bench.service(ServiceScope.INTEGRATE)
     ahead = str(from_microseconds(bench.clock.now() + 4 * MINUTE, 0))
     body = {"sourceType": "bluesky", "sourceId": TEA, "record": event_value(), "rev": ahead}

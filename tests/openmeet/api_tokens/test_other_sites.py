@@ -1,4 +1,6 @@
-"""Cross-origin pages can call the API, but never with cookies. An endpoint lists its methods when another one is used."""
+"""Pages of other origins can call the API, but without cookies. If an endpoint does not support the method, the
+response lists those that it supports.
+"""
 
 import httpx
 import pytest

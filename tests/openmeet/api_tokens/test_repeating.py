@@ -116,8 +116,8 @@ async def test_an_invalid_key_is_refused(client, ana, key):
 
 
 async def test_deleting_twice_with_one_key_is_done_once(client, ana):
-    """Repeating a deletion with the same key returns the first response. Without a key it would answer that there is no
-    such event.
+    """Repeating a deletion with the same key returns the first response. Without a key the response would be that there
+    is no such event.
     """
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     first = await client.delete(path, headers=ana | KEY)
@@ -126,8 +126,8 @@ async def test_deleting_twice_with_one_key_is_done_once(client, ana):
 
 
 def test_every_write_operation_accepts_a_key():
-    """Every operation that changes something for a signed-in person accepts a key. Without a session no person could
-    own the key.
+    """Every operation that changes something for a signed-in person accepts a key. Without a session the key could
+    belong to nobody.
     """
     persons = [one for one in operations() if one.name not in FOR_SERVICES]
     without = {one.name for one in persons if one.needs_session and one.method != "GET" and not one.takes_key}

@@ -18,7 +18,7 @@ REDIS = os.environ.get("OPENMEET_TEST_REDIS", "redis://127.0.0.1:6379/0")
 
 
 async def _asked_in_turn(sites: list[Site]) -> list[int]:
-    """Send one request more than one address may, to the sites in turn, and return the status codes."""
+    """Send requests to the sites in turn, one more than the limit of an address, and return the status codes."""
     statuses = []
     for number in range(ADDRESS_FACTOR + 1):
         async with sites[number % len(sites)].browser() as browser:

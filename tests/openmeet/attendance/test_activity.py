@@ -72,14 +72,14 @@ async def test_regulars_are_those_of_the_latest_five_past_events(db: Database, c
     async with db.transaction() as tx:
         ana, ben, cleo, dana = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dana")]
         other = await person(tx, "Emil")
-    # An event too long ago to count, and one of another host.
+    # An event too long ago to count, and an event of another host.
     await past_event(db, clock, ana, [cleo], [])
     await past_event(db, clock, other, [cleo, dana], [])
     for guests in ([ben, cleo, dana], [ben, cleo], [ben], [ben, cleo], []):
         await past_event(db, clock, ana, guests, guests)
     async with db.reader() as reader:
         found = await activity.past_attendance(reader, ana.user_id)
-        # Nobody was checked in at the last event, so it is not known who came to all of them.
+        # Nobody was checked in at the last event, so the attendance at that event is unknown.
         assert found == {
             ben.user_id: PastAttendance(events=5, is_checked=False, came=4, said_yes=4),
             cleo.user_id: PastAttendance(events=5, is_checked=False, came=3, said_yes=3),
@@ -91,7 +91,7 @@ async def test_regulars_are_those_of_the_latest_five_past_events(db: Database, c
 
 
 async def test_an_invited_address_without_an_answer_is_not_a_past_guest(db: Database, clock: HandClock) -> None:
-    """A person who was invited by address and never answered is not listed, because a host could otherwise learn who
+    """A person who was invited by address and never answered is not listed, because otherwise a host could learn who
     owns an address.
     """
     async with db.transaction() as tx:

@@ -166,8 +166,8 @@ async def test_a_refused_answer_does_not_affect_the_others(db):
 
 
 async def test_an_answer_holds_the_event_for_few_statements(db, monkeypatch):
-    """An answer executes few statements while it holds the event's lock, because everyone else waits for them. A new
-    one needs a reason.
+    """An answer executes few statements while it holds the event's lock, because everyone else waits for them. Add a
+    statement only for a good reason.
     """
     async with db.transaction() as tx:
         ana, ben, eve = await people(tx, 3)
@@ -413,7 +413,9 @@ async def restored(tx, event, who, answered_at):
 
 
 async def test_a_restored_answer_of_a_member_needs_no_approval(db):
-    """At an event for members only, a member's answer given here is no answer from elsewhere."""
+    """If a member of an event for members answers on this site, the answer does not need the approval that answers from
+    other apps need.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)

@@ -1,4 +1,4 @@
-"""Events with host approval on their page, in lists and in the API: what strangers see and what hosts decide."""
+"""Events with host approval on their page, in lists and in the API: what other people see and what hosts decide."""
 
 import httpx
 import pytest
@@ -59,7 +59,7 @@ async def test_strangers_see_approval_and_questions_before_signing_in(site: Site
             True,
             ["What do you eat?", "Anything else?"],
         )
-        # The host is not asked to join, and has nobody to decide about yet.
+        # The host sees neither the button for joining nor any request yet.
         own = (await ana.get(f"/events/{event.slug}")).text
         assert "Ask to join" not in own
         assert "want to join" not in own
@@ -122,7 +122,7 @@ async def test_requests_can_be_decided_wherever_they_are_listed(site: Site) -> N
         assert f'value="remove:{ids["Cleo"]}"' in hosted
         done = await ana.post(f"{path}/attendees", data={"only": f"remove:{ids['Cleo']}", "next": "hosting"})
         assert done.headers["location"] == "/my/events?which=hosting"
-        # A button in a row of the guest list acts on that person, whoever is ticked.
+        # A button in a row of the guest list acts on that person, whichever people are selected.
         data = {"only": f"approve:{ids['Dan']}", "who": ids["Ben"], "tab": "asking"}
         await ana.post(f"{path}/attendees", data=data)
         assert "Needs you" not in (await ana.get("/my/events?which=hosting")).text

@@ -112,7 +112,7 @@ async def test_a_limit_for_one_way_to_attend_needs_confirmation_too(site: Site) 
 
 
 async def test_the_lowered_limit_is_the_one_to_confirm(site: Site) -> None:
-    """Next to a limit in person that stays, the question is at the limit online."""
+    """Only the online limit is lowered. The question is about that limit and not about the limit in person."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example")
@@ -128,8 +128,8 @@ async def test_the_lowered_limit_is_the_one_to_confirm(site: Site) -> None:
 
 
 async def test_the_api_asks_before_lowering_the_limit(site: Site) -> None:
-    """The API asks for confirmation with the numbers and saves nothing before. People who cannot edit the event learn
-    nothing about it.
+    """The API asks for confirmation with the numbers and saves nothing before it is given. People who cannot edit the
+    event learn nothing about it.
     """
     async with site.browser() as api, site.browser() as other:
         ana = await api_session(api, "ana@example.org", "Ana")

@@ -1,4 +1,4 @@
-"""Many people, their host, their records and the clock act on one event at the same time; on both engines, with a
+"""Many people, their host, their records and the scheduler act on one event at the same time; on both engines, with a
 printed seed.
 """
 
@@ -49,13 +49,13 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
                     first_seen=tx.now,
                 )
     except Refused:
-        pass  # turned down by the host, or not enough places: they keep what they have
+        pass  # turned down by the host, or not enough places: they keep their status
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_places_are_exact_in_any_order(make_database: MakeDatabase, clock: HandClock, seed: int) -> None:
-    """Places stay exact with parties, both ways to attend, approval with every second seed, and offers that expire
-    while answers come in.
+    """The number of taken places stays exact with parties, both ways to attend, approval with every second seed, and
+    offers that expire while people answer.
     """
     db, chance = await make_database("openmeet"), random.Random(seed)
     async with db.transaction() as tx:

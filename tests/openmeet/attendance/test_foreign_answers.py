@@ -1,4 +1,4 @@
-"""RSVPs of people who have never signed in here, are not members and were not invited."""
+"""RSVPs of people who have never signed in to this site, are not members and were not invited."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import event_by, person
 
-# As many as a script writes in an afternoon. Neither the counts nor the notifications grow with them.
+# As many as a script writes in an afternoon. Neither the counts nor the number of notifications grows with them.
 MANY = 10_000
 
 
@@ -48,8 +48,8 @@ async def kinds_received(reader, who):
 
 
 async def test_many_strangers_take_no_place_and_cause_one_notification(make_sqlite, clock):
-    """However many strangers answer, the confirmed count does not change, the host gets one notification, and a member
-    can take the last place.
+    """However many people known only by DID answer, the confirmed count does not change, the host gets one
+    notification, and a member can take the last place.
     """
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
@@ -123,7 +123,7 @@ async def test_an_unknown_status_is_not_confirmed_in_bulk(db):
 
 
 async def test_a_stranger_who_signs_in_can_take_a_place(db):
-    """When the same person signs in and answers here, they get a place if one is free."""
+    """When such a person signs in and answers on this site, they get a place if one is free."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="1")

@@ -82,7 +82,7 @@ async def test_undo_restores_the_seat_or_the_head_of_the_waitlist(db, full):
         await host_decisions.restore(tx, ana, event.slug, wait.id)
         assert (await of(tx, event, cleo)).status is S.WAITLISTED
         await host_decisions.remove(tx, ana, event.slug, [seat.id])
-        # Cleo has been offered the seat meanwhile. She keeps the offer, and Ben is next.
+        # Cleo has been offered the place meanwhile. She keeps the offer, and Ben is next.
         back = await host_decisions.restore(tx, ana, event.slug, seat.id)
         assert (back.status, (await of(tx, event, cleo)).has_offer(tx.now)) == (S.WAITLISTED, True)
         await actions.answer(tx, cleo, event.slug, RsvpReply.DECLINED)
@@ -193,7 +193,9 @@ async def test_check_in_counts_and_can_be_undone(db, full, clock):
 
 
 async def test_undoing_a_check_in_after_a_late_offer_restores_no_waiting(db, full, clock):
-    """Cleo's offer ran out before she was checked in, so she no longer waits afterwards either."""
+    """Cleo's offer expired before she was checked in. After the check-in is undone, she is invited again but not on the
+    waitlist.
+    """
     ana, ben, cleo, event = full
     clock.turn(event.starts_at - clock.now() - 2 * HOUR)
     async with db.transaction() as tx:
@@ -262,7 +264,7 @@ async def test_no_cell_of_the_file_is_a_formula(db):
 
 
 async def test_answers_keep_the_wording_of_their_question(db):
-    """If the host changes or removes a question, each answer stays with the wording of the question that was asked."""
+    """If the host changes or removes a question, each answer stays with the original wording of its question."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
@@ -278,7 +280,7 @@ async def test_answers_keep_the_wording_of_their_question(db):
         found = await response_details.of_answers(tx, event.id, RegistrationSettings(), None)
         mine = await of(tx, event, ben)
         assert found[mine.id].responses == (response_details.FormResponse("q1", "Do you bring children?", "no"),)
-        # Answers from the time before the wording was stored.
+        # Answers from the time when the wording of questions was not stored.
         await tx.execute("update attendances set reply_words = '{}'")
         found = await response_details.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
         assert found[mine.id].responses == (response_details.FormResponse("q1", "An earlier question", "no"),)
@@ -315,7 +317,7 @@ async def test_concurrent_settings_changes_are_not_overwritten(db):
 
 async def test_limits_per_way_to_attend_need_a_hybrid_event(db):
     """A limit for one way to attend is refused unless the event is hybrid, because it would have no effect. An existing
-    one may stay.
+    limit may stay.
     """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -73,7 +73,9 @@ async def test_an_invitation_does_not_reveal_an_existing_answer(site: Site, cloc
 
 
 async def test_a_person_who_answered_gets_no_invitation_e_mail(post: Post) -> None:
-    """A person who has already answered gets no e-mail, and neither does the placeholder row. A stranger gets one."""
+    """A person who has already answered gets no e-mail, and neither does the placeholder row of the invitation. A
+    person with an unknown address gets one.
+    """
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
@@ -116,7 +118,7 @@ async def test_a_series_invitation_names_the_unanswered_dates(site: Site) -> Non
 
 
 async def test_approvals_do_not_count_as_invitations(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a host decides about people who asked to come leaves the invitations of the day untouched."""
+    """Approvals of requests to join do not use up the number of invitations allowed per day."""
     monkeypatch.setattr(invitations, "MAX_INVITATIONS_A_DAY", 2)
     async with site.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]

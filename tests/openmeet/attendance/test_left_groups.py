@@ -64,7 +64,8 @@ async def test_a_banned_co_host_loses_the_groups_events(db, way):
 
 @pytest.mark.parametrize("way", ["leaves", "removed", "banned"])
 async def test_a_former_members_place_goes_to_the_waitlist(db, way):
-    """The history gives the reason. Events that they host and events that everybody can see keep their answer."""
+    """The history has the reason. Their answers to events that they host, and to events that everybody can see, stay.
+    """
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
@@ -108,7 +109,7 @@ async def test_leaving_a_public_group_keeps_places(db):
 @pytest.mark.parametrize("visibility", ["private", "unlisted"])
 async def test_a_group_that_becomes_private_ends_former_members_places(db, visibility):
     """Former members can no longer see the group's events and lose their places. Members keep theirs, and so do guests
-    whom the host let in.
+    whom the host approved.
     """
     async with db.transaction() as tx:
         olga, stranger = await person(tx, "Olga"), await person(tx, "Sam")

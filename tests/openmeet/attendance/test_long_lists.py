@@ -98,8 +98,8 @@ def test_a_cursor_may_contain_a_negative_waitlist_number():
 async def test_a_page_reads_only_its_own_rows(
     make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ):
-    """The number of rows that statements return depends on the page size, not on the number of answers. Once every view
-    read all of them.
+    """The number of rows that the statements return depends on the page size and not on the number of answers. In an
+    earlier version every page read all of them.
     """
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:

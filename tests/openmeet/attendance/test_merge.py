@@ -30,8 +30,8 @@ async def db(make_database):
 )
 @pytest.mark.parametrize("mine_is_later", [True, False])
 async def test_a_merge_keeps_the_later_answer_and_both_histories(db, clock, theirs, mine, kept, mine_is_later):
-    """The later answer wins and the history of both is kept. If both had a place, the one that becomes free goes to the
-    waitlist.
+    """The later answer counts, and the history of both is kept. If both had a place, the place that becomes free is
+    offered to the waitlist.
     """
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -62,9 +62,7 @@ async def test_a_merge_keeps_the_later_answer_and_both_histories(db, clock, thei
 
 
 async def test_a_hosts_decision_survives_a_merge(db, clock):
-    """A host's decision outlives a merge: nobody who was removed gets back in by merging with another account of
-    theirs.
-    """
+    """A host's decision is kept in a merge: a removed person does not get back in by merging with another account."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)

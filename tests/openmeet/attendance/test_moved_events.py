@@ -143,8 +143,8 @@ STEPS: dict[str, Step] = {
 async def test_people_who_answered_for_another_time_are_asked_again(
     db: Database, steps: str, expected: AnswerState
 ) -> None:
-    """Attendees are asked again if the event's time differs from the time of their last answer, whatever happened in
-    between.
+    """Attendees are asked again if the event's time differs from the time of their last answer, even if the event was
+    moved several times in between.
     """
     async with db.transaction() as tx:
         one = await evening(tx)
@@ -231,9 +231,7 @@ async def test_confirming_the_new_time_notifies_nobody_and_writes_no_record(db: 
 
 
 async def test_hosts_see_how_many_know_the_new_time(db: Database) -> None:
-    """Hosts see how many people know the new time. It counts people who answered after the move, and the hosts
-    themselves.
-    """
+    """Hosts see how many people know the new time: those who answered after the move, and the hosts themselves."""
     async with db.transaction() as tx:
         one = await evening(tx)
         await registration.put(tx, one.event.id, RegistrationSettings(max_party=3))

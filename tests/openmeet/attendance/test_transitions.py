@@ -1,4 +1,4 @@
-"""Every cell of the RSVP transition table, tested through its callers: people, records, hosts and the clock."""
+"""Every cell of the RSVP transition table, tested through its callers: people, records, hosts and the scheduler."""
 
 from dataclasses import replace
 
@@ -158,7 +158,7 @@ async def test_every_cell_gives_its_result(make_sqlite):
                 found = "NotFound"
         want = expected(act, before)
         if before is None and want == "NotFound" and act in {AttendanceAction.MOVE_UP, AttendanceAction.EXPIRE_OFFER}:
-            want = None  # the clock simply finds nobody
+            want = None  # the scheduled task finds nobody
         wrong += [] if found == want else [(act, before, found, want)]
     assert wrong == []
 

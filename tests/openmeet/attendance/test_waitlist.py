@@ -47,8 +47,8 @@ async def counts(reader, event):
 
 
 async def test_an_unaccepted_offer_goes_to_the_next_person(db, clock):
-    """An offer expires after a day, and the next person gets one. The person who missed it is told the truth and can
-    still come later.
+    """An offer expires after a day, and the next person gets one. The person who missed the offer reads that it has
+    expired, and can still come later.
     """
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
@@ -68,8 +68,8 @@ async def test_an_unaccepted_offer_goes_to_the_next_person(db, clock):
 
 
 async def test_an_answer_notices_an_expired_offer(db, clock):
-    """An expired offer is noticed without a scheduler: an answer passes the seat to the next person in line, not to
-    whoever answered.
+    """An offer expires even if no scheduler runs: the next answer passes the place to the next person in line instead
+    of the person who answered.
     """
     async with db.transaction() as tx:
         ana, ben, cleo, dora, eve = await people(tx, 5)
@@ -85,7 +85,8 @@ async def test_an_answer_notices_an_expired_offer(db, clock):
 
 
 async def test_an_expired_offer_cannot_be_accepted(db, clock):
-    """When an offer has expired, its holder has no claim to the seat, even if they are the first to answer afterwards."""
+    """When an offer has expired, its holder has no right to the place, even if they are the first to answer afterwards.
+    """
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")
@@ -100,8 +101,8 @@ async def test_an_expired_offer_cannot_be_accepted(db, clock):
 
 
 async def test_an_offer_is_for_its_original_party_size(db):
-    """People who answer an offer with a larger party than it was made for are refused, and can still accept it with the
-    original size.
+    """People who accept an offer for a larger party than it was made for are refused, and can still accept the offer
+    with the original size.
     """
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
@@ -120,7 +121,7 @@ async def test_an_offer_is_for_its_original_party_size(db):
 
 
 async def test_an_offer_survives_a_cancellation(db, clock):
-    """An offer at a cancelled event cannot be accepted. The seat stays reserved for the same person until the event is
+    """An offer at a cancelled event cannot be accepted. The place stays reserved for the same person until the event is
     restored.
     """
     async with db.transaction() as tx:
@@ -163,9 +164,7 @@ async def test_offers_are_shorter_close_to_the_start(db, clock):
 
 
 async def test_a_party_stays_together_and_keeps_its_position(db, clock):
-    """A party gets all of its places or none, and keeps its position. On the last day a free seat goes to anyone who
-    fits.
-    """
+    """A party gets all of its places or none, and keeps its position."""
     async with db.transaction() as tx:
         ana, ben, cleo, couple, dora = await people(tx, 5)
         event = await event_by(tx, ana, capacity="2")
@@ -185,7 +184,7 @@ async def test_a_party_stays_together_and_keeps_its_position(db, clock):
         with pytest.raises(Refused) as more:
             await reply_as(tx, couple, event, party=3)
         assert (more.value.name, (await counts(tx, event)).going) == ("NotEnoughPlaces", 2)
-        # Fewer people come than were announced, so a seat becomes free.
+        # Fewer people come than were announced, so a place becomes free.
         await reply_as(tx, couple, event, party=1)
         assert await place_of(tx, event, dora) == "offered"
 
@@ -209,8 +208,8 @@ async def test_a_party_larger_than_the_limit_is_refused_at_the_field(db):
 
 
 async def test_a_waiting_party_above_the_limit_blocks_nobody(db):
-    """A waiting party larger than the lowered limit is skipped and told so. It keeps its position for when there is
-    enough room again.
+    """A waiting party larger than the lowered limit is skipped and notified. It keeps its position and is considered
+    again when the limit is raised.
     """
     async with db.transaction() as tx:
         ana, ben, four, dora, eve = await people(tx, 5)
@@ -250,8 +249,8 @@ async def test_on_the_last_day_smaller_parties_may_pass(db, clock):
 
 
 async def test_each_way_to_attend_has_its_limit(db):
-    """A full room does not keep online guests out. Switching takes a free place on the other side, or the end of its
-    waitlist.
+    """When all places in person are taken, people can still attend online. Switching takes a free place of the other
+    kind, or the end of its waitlist.
     """
     async with db.transaction() as tx:
         ana, ben, cleo, dora, eve = await people(tx, 5)
@@ -262,7 +261,8 @@ async def test_each_way_to_attend_has_its_limit(db):
         assert (await reply_as(tx, cleo, event, mode=room)).status is S.WAITLISTED
         assert (await reply_as(tx, dora, event, mode=screen)).status is S.ATTENDING
         assert (await counts(tx, event)).online == 1
-        # A person waiting for the room can attend online meanwhile, which takes them off the room's waitlist.
+        # A person who waits for a place in person can attend online meanwhile, which removes them from the waitlist in
+        # person.
         assert (await reply_as(tx, cleo, event, mode=screen)).status in {S.ATTENDING, S.WAITLISTED}
         assert await place_of(tx, event, cleo) in {"attending", "offered"}
         with pytest.raises(Refused):
@@ -338,7 +338,9 @@ async def test_questions_deadline_and_approval(db, clock):
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
-    """Seats are never oversold, and the first party of each waitlist never waits while enough seats for it are free."""
+    """There are never more attendees than places, and the first party of each waitlist never waits while enough places
+    for it are free.
+    """
     chance = random.Random(seed)
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
@@ -388,7 +390,7 @@ async def test_a_raised_limit_offers_the_free_places(db):
 
 
 async def test_a_lowered_limit_withdraws_offers_but_no_seats(db):
-    """Lowering the limit keeps every confirmed seat. People with an offer go back to the head of the waitlist and can
+    """Lowering the limit keeps every confirmed place. People with an offer go back to the head of the waitlist and can
     no longer accept it.
     """
     async with db.transaction() as tx:
@@ -409,7 +411,7 @@ async def test_a_lowered_limit_withdraws_offers_but_no_seats(db):
 
 
 async def test_a_lowered_online_limit_withdraws_no_offer_in_person(db):
-    """Neither does it if the offer in person is the later one."""
+    """An offer in person is kept even if it is later than the offer online."""
     async with db.transaction() as tx:
         ana, ben, cleo, dora, eve, finn = await people(tx, 6)
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")

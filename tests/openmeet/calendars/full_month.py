@@ -1,4 +1,6 @@
-"""A person with a full month: events of every kind, overlaps, a night, a festival and two subscribed calendars."""
+"""A person with a full month: events of every kind, overlaps, an event past midnight, a festival and two subscribed
+calendars.
+"""
 
 from datetime import datetime
 

@@ -225,7 +225,7 @@ async def test_a_copy_in_a_subscribed_calendar_is_not_a_conflict(db: Database) -
 async def test_a_subscribed_calendar_is_private_and_unique(
     db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher
 ) -> None:
-    """Only its owner sees a subscribed calendar. Subscribing twice makes one, and its URL is stored encrypted."""
+    """Only its owner sees a subscribed calendar. Subscribing twice adds it once, and its URL is stored encrypted."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
     _, is_new = await add(db, ana, fetcher, elsewhere.url)
@@ -254,7 +254,9 @@ async def test_a_subscribed_calendar_is_private_and_unique(
 async def test_a_calendar_is_fetched_again_with_its_entity_tag(
     db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher, clock: HandClock
 ) -> None:
-    """A calendar is not fetched before it is due. Unchanged responses cost nothing, and changes arrive."""
+    """A calendar is not fetched before it is due. An unchanged response changes nothing, and a changed one updates the
+    dates.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     await add(db, ana, fetcher, elsewhere.url)
@@ -294,7 +296,7 @@ async def test_failures_back_off_and_keep_the_dates(
 
 
 async def test_dates_move_on_with_the_clock(db: Database, fetcher: CalendarFetcher, clock: HandClock) -> None:
-    """A calendar uploaded as a file, which is never fetched again, still shows next year's dates next year."""
+    """A calendar uploaded as a file is never fetched again, but next year it shows next year's dates."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         now = tx.now
@@ -422,8 +424,8 @@ BOMB = "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\nDTSTART:20261101T100000Z\r\nRRUL
 async def test_an_expensive_calendar_is_suspended_until_its_owner_retries(
     db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher, clock: HandClock
 ) -> None:
-    """It keeps its dates, says what happened, and is retried less and less often until it stops. A successful retry by
-    its owner restores it.
+    """The calendar keeps its dates, shows the reason, and is retried less and less often until the retries stop. A
+    successful retry by its owner restores it.
     """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -475,7 +477,9 @@ async def test_a_used_up_allowance_does_not_suspend_the_calendar(
 
 
 async def test_dates_that_cannot_be_recomputed_stay(db: Database, fetcher: CalendarFetcher, clock: HandClock) -> None:
-    """If dates cannot be recomputed, the old ones stay. The owner is told, and it is not tried in every round."""
+    """If dates cannot be recomputed, the old ones stay. The owner is notified, and the calendar is not tried in every
+    round.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         now = tx.now

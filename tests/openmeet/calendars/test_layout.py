@@ -1,4 +1,4 @@
-"""Layout of calendar entries: nothing overlaps, nothing is lost, and what is drawn is bounded."""
+"""Layout of calendar entries: no entries overlap or are lost, and the number of drawn entries is bounded."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -194,7 +194,9 @@ async def test_the_default_zone_is_that_of_the_newest_event(site: Site) -> None:
 
 
 async def test_a_full_month_in_words(site: Site) -> None:
-    """The page's text covers overlaps, nights, all-day events, other time zones, and a day when the clocks change."""
+    """The page's text covers overlaps, events past midnight, all-day events, other time zones, and a day when the
+    clocks change.
+    """
     async with site.db.transaction() as tx:
         ana, _ = await full_month(tx)
     async with signed_in(site, ana.user_id) as browser:

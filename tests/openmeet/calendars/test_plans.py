@@ -1,4 +1,4 @@
-"""A person's calendar is read by index, however many events other people have; on both engines."""
+"""A person's calendar is read by index, whatever the number of other people's events; on both engines."""
 
 import re
 
@@ -13,7 +13,7 @@ from openmeet.domain.calendars.model import WIDEST
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
-# The index that must answer each query, or a condition on its column. Which index PostgreSQL uses for keys or an author
+# The index that each query must use, or a condition on its column. Which index PostgreSQL uses for keys or an author
 # depends on the number of rows, so any is accepted there.
 QUESTIONS = {
     "hosting": (entries.HOSTING, {"sqlite": "events_by_author", "postgresql": r"Index Cond: \(+author_id = "}),
@@ -42,7 +42,9 @@ async def plan_of(tx: Transaction, engine: str, sql: str, parameters: dict[str, 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 async def test_no_query_scans_all_events(db: Database, question: str) -> None:
-    """The test tables are small: PostgreSQL scans one only if no index fits, and SQLite does not know their size."""
+    """No query scans a whole table although the test tables are small: PostgreSQL is told to avoid scans, and SQLite
+    does not know the size.
+    """
     sql, index = QUESTIONS[question]
     async with db.transaction() as tx:
         me = await person(tx, "Ana")

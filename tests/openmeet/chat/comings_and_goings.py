@@ -1,5 +1,5 @@
-"""Random acts around a chat room are compared with a plain model. People without access find no message by any route,
-and an open page shows what a reload would show, whatever happened and however often its stream was cut.
+"""Random actions around a chat room are compared with a plain model. People without access find no message by any
+route. An open page shows the same as a reloaded one, even if its stream was cut many times.
 """
 
 import json
@@ -50,7 +50,7 @@ class Play:
         self.source = LiveSource(db, "", "")
         self.said: list[Said] = []
         self.is_closed = self.is_since_joining = False
-        # The number after which newcomers can read, if the whole history is open to them.
+        # Newcomers can read messages after this number if the whole history is open to them.
         self.history_floor = 0
         self.sealer = Sealer([os.urandom(KEY_BYTES)])
         self.site: Site = site_on(db, clock, dev_mode=True)
@@ -75,7 +75,7 @@ class Play:
         ]
         return Guest(caller, *(one.token for one in sessions))
 
-    # The acts.
+    # The actions.
 
     async def act(self) -> None:
         who = self.dice.choice(self.guests)
@@ -215,7 +215,7 @@ class Play:
         return text
 
     async def take_back(self, who: Guest) -> str:
-        """Take a message back, which people without access can do too."""
+        """Take a message back. People without access can do this too."""
         mine = [one for one in self._own(who) if not one.is_taken_back]
         if not mine:
             return "nothing"
@@ -277,7 +277,7 @@ class Play:
     # The invariants.
 
     def allowed(self, who: Guest) -> Access:
-        """The table of permissions."""
+        """The expected access, from the table of permissions."""
         runs = who.role in _RUNNING
         if (
             who.role == "banned"
@@ -323,7 +323,7 @@ class Play:
             pass
 
     async def compare(self) -> None:
-        """Compare every open page, and for one person every other route."""
+        """Compare every open page, and compare every other route for one person."""
         for who in self.guests:
             await self._compare_page(who)
         await self._compare_ways(self.dice.choice(self.guests))
@@ -346,7 +346,7 @@ class Play:
         if page.stream.frames.has_ended:
             await page.ended()
             who.page, who.shown = None, {}
-            # Some pages reopen where they were left, others are loaded again.
+            # Some pages resume at their last position, others are loaded again.
             if self.dice.random() < 0.5:
                 who.last = 0
             return
@@ -359,7 +359,7 @@ class Play:
         assert shown == expected, self._told(who)
 
     async def _open(self, who: Guest) -> None:
-        """Resume where the last stream was cut, or load the page now."""
+        """Resume at the position where the last stream was cut, or load the page now."""
         async with self.db.reader() as reader:
             entered = await reading_floor(reader, self.room, who.caller.user_id, Access.READ)
         if not who.last or who.sight != self._sight(who):
@@ -461,7 +461,7 @@ class Play:
 
 
 async def play(db: Database, clock: HandClock, seed: int, acts: int) -> None:
-    """Carry out this many acts and compare everything after each. Raises AssertionError."""
+    """Carry out this many actions and compare everything after each. Raises AssertionError."""
     one = Play(db, clock, random.Random(seed))
     await one.build()
     try:

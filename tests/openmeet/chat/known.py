@@ -24,7 +24,7 @@ class Said:
 
 @dataclass(eq=False)
 class Guest:
-    """A person in the model. ``floor`` is the number after which they can read, or None if they never joined.
+    """A person in the model. ``floor`` is the number after which they can read messages, or None if they never joined.
 
     ``shown`` has the messages on their open page, by number. The page is complete from number ``since`` on.
     """

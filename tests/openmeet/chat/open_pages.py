@@ -20,7 +20,7 @@ def encode(event: RoomEvent, view: RowView) -> bytes:
 
 
 class OpenPage:
-    """A page that follows a chat room, as a browser does, and keeps the frames that it receives."""
+    """A page that follows a chat room, as a browser does, and stores the frames that it receives."""
 
     def __init__(self, live: LiveRooms, source: LiveSource, stream: LiveStream) -> None:
         self.stream = stream
@@ -58,7 +58,7 @@ class OpenPage:
         await self.until(lambda: self.stream.number >= last and not self.stream.frames.waiting)
 
     async def drained(self) -> None:
-        """Wait until every frame handed out has been written."""
+        """Wait until every frame given to the page has been written."""
         await self.until(lambda: not self.stream.frames.waiting or self._task.done())
 
     async def ended(self) -> None:

@@ -1,4 +1,6 @@
-"""Random acts are compared with the table of permissions, in plain Python: after each act every room and every person."""
+"""Random actions are compared with the table of permissions, in plain Python: every room and every person after each
+action.
+"""
 
 import random
 from dataclasses import dataclass, field
@@ -247,7 +249,7 @@ class Scene:
         return f"{name} {switch} {value}"
 
     def expected(self, name: str, facts: Facts) -> Access:
-        """The table of permissions."""
+        """The expected access, from the table of permissions."""
         switches = self.switches[name]
         widest = {"event": self._event, "series": self._series, "channel": self._channel}[name](facts, switches)
         runs_group = facts.role == "admin"

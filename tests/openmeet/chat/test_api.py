@@ -302,7 +302,7 @@ async def test_without_a_homeserver_matrix_is_not_mentioned(talk):
 
 @pytest.fixture
 async def connected(make_database, clock):
-    """A site with a homeserver, which no test here calls."""
+    """A site with a homeserver, which no test in this file calls."""
     return site_on(
         await make_database("openmeet", clock=clock),
         clock,

@@ -1,5 +1,5 @@
-"""People without access cannot find messages by any route, and no stream loses or repeats one. A short run; ``make
-soak`` has long ones.
+"""People without access find no messages by any route, and no stream loses or repeats one. The run is short; ``make
+soak`` has long runs.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Links of new people are held until a moderator has released some; on both engines."""
+"""Links of newcomers are held until a moderator has released some; on both engines."""
 
 import pytest
 
@@ -29,7 +29,7 @@ async def test_the_first_links_of_a_newcomer_are_held(db):
         assert await texts(tx, room, cleo) == ["Look: https://spam.example"]
         for text in ("a", "b", "c"):
             await say(tx, ben, room, text)
-        # A few harmless messages do not make somebody known. Three released links do.
+        # A few harmless messages do not make a person trusted. Three released links do.
         for text in ("https://one.example", "https://two.example"):
             waiting = await say(tx, ben, room, text)
             assert waiting.is_held

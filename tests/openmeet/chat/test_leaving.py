@@ -1,4 +1,6 @@
-"""What remains with people who leave, return under another account, or hand over what they hosted."""
+"""What happens to the messages and rights of people who leave, return under another account, or hand over events that
+they hosted.
+"""
 
 import os
 
@@ -28,7 +30,8 @@ async def db(make_database, clock):
 
 
 async def test_former_members_can_take_back_their_messages(db, clock):
-    """A person who has left can take back a message on its page, which shows them nothing of other people."""
+    """A person who has left can take back a message on the message's page, which shows nothing written by other people.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
@@ -88,7 +91,9 @@ async def test_threads_of_merged_accounts_are_found_in_the_one_that_remains(db):
 
 
 async def test_a_former_host_loses_control_of_the_series_chat(db, clock):
-    """The host keeps the part before the split. When its dates are long over, they lose access to the room."""
+    """The host keeps the part of the series before the split. When its dates are long over, the host loses access to
+    the room.
+    """
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")

@@ -1,5 +1,5 @@
-"""How often one person can edit, react, vote, report and open chats, and what a flood by one person costs everyone
-else.
+"""How often one person can edit, react, vote, report and open chats, and how a flood of messages by one person affects
+everyone else.
 """
 
 import pytest
@@ -73,7 +73,7 @@ async def test_changes_are_limited_per_room_and_overall(talk, clock):
     assert int(refused.headers["retry-after"]) > 0
     for _ in range(2):
         clock.turn(10 * SECOND)
-        # One request was already counted above.
+        # One request was counted in the code above.
         for number in range(19 if _ else 20):
             assert (await talk.ask(*acts[number % 2])).status_code == 200
     clock.turn(10 * SECOND)
@@ -116,8 +116,7 @@ async def test_an_unopened_chat_refuses_and_keeps_the_text(db, clock):
 
 
 async def test_a_room_takes_fifty_messages_a_second(db, clock):
-    """Fifty messages per second is the limit for a room, however many people write. Open pages could not receive more
-    in time.
+    """A room accepts fifty messages per second, however many people write. Open pages could not receive more in time.
     """
     site = site_on(db, clock)
     async with db.transaction() as tx:
@@ -183,7 +182,7 @@ def test_one_emoji_is_one_emoji(bomb):
 
 
 async def test_a_name_does_not_distort_the_text_around_it(db, clock):
-    """Display names from other apps were never validated here."""
+    """Display names from other apps have not been validated by this site."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)

@@ -116,14 +116,16 @@ async def test_unread_counts_leave_out_the_open_room(scene: Scene) -> None:
     await outsider.until_number(2)
     assert not any(b"event: rooms" in frame for frame in outsider.sent)
 
-    # This happens on another device. No message is sent, so no notification wakes the stream.
+    # The change is made on another device. No message is sent, so no notification triggers the stream.
     async with scene.db.transaction() as tx:
         await readers.mark_read(tx, ben, supper.id, 3)
     await page.until(lambda: page.sent[-1] == b'event: rooms\ndata: {"messages":0,"mentions":0,"rooms":0}')
 
 
 async def test_a_busy_database_ends_no_page(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy database does not end open pages, because a thousand reloads at once would only add to the load."""
+    """A busy database does not end open pages, because a thousand reloads at the same time would increase the load
+    further.
+    """
     ana, ben, _ = scene.people
     page = scene.open(ben, 1)
     await page.until_number(1)
@@ -164,7 +166,9 @@ async def test_nothing_is_read_after_the_last_page_has_left(scene: Scene, monkey
 
 
 async def test_interrupted_streams_get_every_number_once(scene: Scene, subtests) -> None:
-    """Whatever is said while a page is away, returning or resuming, each number arrives once and in order."""
+    """Whatever is written while a page is disconnected, reconnecting or resuming, each number arrives once and in
+    order.
+    """
     for seed in range(CASES):
         with subtests.test(seed=seed):
             await _cut_at_random(scene, random.Random(seed))
@@ -192,7 +196,7 @@ async def _cut_at_random(scene: Scene, dice: random.Random) -> None:
 
 
 async def test_a_long_absence_is_caught_up_in_batches(scene: Scene) -> None:
-    """Having more entries than a slow reader's buffer holds does not end a stream that has just begun."""
+    """A stream that resumes with more entries than the buffer for a slow reader can hold does not end."""
     ana, ben, _ = scene.people
     count = MOST_WAITING * 2
     for number in range(count):
@@ -266,7 +270,7 @@ async def test_a_silent_stream_ends_at_the_next_access_check(scene: Scene) -> No
 
 
 async def test_signing_out_ends_the_stream(scene: Scene) -> None:
-    """This holds even if somebody writes before the next access check."""
+    """The stream ends even if somebody writes before the next access check."""
     ana, _, cleo = scene.people
     async with scene.db.transaction() as tx:
         session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)
@@ -282,7 +286,7 @@ async def test_signing_out_ends_the_stream(scene: Scene) -> None:
 
 
 async def test_a_new_stream_hides_blocked_people(scene: Scene) -> None:
-    """A new stream hides messages of blocked people from the start, also where others quote them."""
+    """A new stream hides messages of blocked people from the start, also where other people quote them."""
     ana, ben, cleo = scene.people
     async with scene.db.transaction() as tx:
         await block(tx, cleo.user_id, ben.user_id)
@@ -322,7 +326,7 @@ async def test_a_message_held_later_disappears_from_open_pages(scene: Scene) -> 
 
 
 async def test_deleting_the_newest_log_entries_stops_no_stream(scene: Scene) -> None:
-    """Retention deletes log entries with their messages, but the room's number stays."""
+    """Retention deletes log entries with their messages, but does not reset the room's number."""
     ana, ben, cleo = scene.people
     last = await scene.say(ana, "I am here")
     async with scene.db.transaction() as tx:
@@ -371,7 +375,7 @@ asyncio.run(main(*sys.argv[1:]))
 async def test_another_process_is_noticed_without_polling(
     scene: Scene, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Commits of another process reach this one's pages by notification alone, because polling is off."""
+    """Commits of another process reach the pages of this process by notification alone, because polling is off."""
     monkeypatch.setattr(live_rooms, "LOOK_SECONDS", 3_600.0)
     ana, ben, _ = scene.people
     async with scene.db.reader() as reader:
@@ -410,7 +414,7 @@ async def test_the_number_of_streams_per_person_is_limited(scene: Scene) -> None
 
 
 async def test_places_are_taken_before_any_stream_is_open(scene: Scene) -> None:
-    """A place is reserved before its stream opens. Otherwise concurrent requests could exceed the limit."""
+    """A stream's place is reserved before the stream opens. Otherwise concurrent requests could exceed the limit."""
     _, ben, _ = scene.people
     for _ in range(PER_READER):
         scene.live.slots.take(ben.user_id, 100)
@@ -466,7 +470,7 @@ async def test_the_cookie_alone_opens_a_page_stream(scene: Scene) -> None:
 
 
 async def test_switching_chats_quickly_is_possible(scene: Scene) -> None:
-    """A page that was left is noticed late, but before the same person's next page would be refused."""
+    """A closed page is noticed with a delay, but before the same person's next page would be refused."""
     _, _, cleo = scene.people
     async with scene.db.transaction() as tx:
         session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)

@@ -1,4 +1,4 @@
-"""The live stream for API clients: a token opens it, and it ends with the token or when the person loses access."""
+"""The live stream for API clients: a token opens it. It ends when the token expires or the person loses access."""
 
 import asyncio
 import contextlib
@@ -167,7 +167,7 @@ async def test_a_stream_needs_read_access(scene: Scene, served: Serving) -> None
 
 
 async def test_the_example_runs_as_it_stands(scene: Scene, served: Serving) -> None:
-    """The example prints messages and ends when its token does."""
+    """The example prints messages and ends when its token expires."""
     known, token = await scene.token_of(scene.ben)
     script = ROOT / "docs/examples/chat_stream.py"
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
@@ -178,7 +178,7 @@ async def test_the_example_runs_as_it_stands(scene: Scene, served: Serving) -> N
     assert running.stderr is not None
     printed = b""
     while not printed:
-        # It follows from the moment it connects, and only its output shows when that is.
+        # The example reads from the moment it connects, and only its output shows when it has connected.
         await scene.say("Who has the key?")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.5):

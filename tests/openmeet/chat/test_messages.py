@@ -124,8 +124,8 @@ async def test_an_edit_needs_the_author_the_revision_and_the_day(db, clock):
 
 
 async def test_a_message_taken_back_leaves_a_placeholder(db):
-    """A message taken back leaves a placeholder. Nobody can restore it, and people can do this even after they have
-    left.
+    """A message taken back leaves a placeholder. Nobody can restore the message. People can take messages back even
+    after they have left.
     """
     async with db.transaction() as tx:
         event, ana, ben, _ = await town(tx)
@@ -444,7 +444,7 @@ async def test_the_same_client_id_at_once_makes_one_message(db):
 
 
 async def test_the_member_list_says_why_people_have_access(db):
-    """People who answered privately are only counted until they write. Hosts see them."""
+    """People who answered privately are only counted until they write a message. Hosts see them by name."""
     async with db.transaction() as tx:
         event, ana, ben, cleo = await town(tx)
         await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)

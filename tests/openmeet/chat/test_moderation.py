@@ -1,4 +1,4 @@
-"""Hosts and community moderators: what each can decide, and what the other cannot undo; on both engines."""
+"""Decisions by hosts and by community moderators, and which of them the other side cannot undo; on both engines."""
 
 import os
 

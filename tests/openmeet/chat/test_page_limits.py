@@ -24,7 +24,7 @@ async def test_the_21st_message_of_a_minute_is_refused_and_stays_in_the_form(sit
         async def say(text):
             return await browser.post(path, data={"text": text, "submission": f"key-{text}"})
 
-        # Slower than the limit of a room, which is five messages by one person in ten seconds.
+        # Slower than the limit of a room: five messages by one person in ten seconds.
         for number in range(1, 21):
             sent = await say(str(number))
             assert sent.status_code == 303, number

@@ -86,7 +86,7 @@ async def test_reading_a_part_does_not_mark_the_whole_chat_as_read(talk):
 
 
 async def test_the_newest_pin_is_on_the_page_of_the_event(talk):
-    """The newest pinned message is on the event page, for people who can read the chat only."""
+    """The newest pinned message is on the event page, only for people who can read the chat."""
     async with talk.site.db.transaction() as tx:
         for text in ("Ring twice", "The door is at the back"):
             await reactions.pin(tx, talk.ana, (await say(tx, talk.ana, talk.room, text)).id)
@@ -197,7 +197,7 @@ async def test_a_strangers_id_reveals_no_name_to_hosts(talk):
 
 
 async def test_asking_the_hosts_leads_through_sign_in_and_back(talk):
-    """The event page shows the link to everybody, so people who are signed out sign in first and then return."""
+    """The event page shows the link to everybody. People who are signed out are sent to the sign-in page and back."""
     path = f"/chat/direct/event/{talk.event.slug}"
     async with talk.site.browser() as anybody:
         assert f'href="{path}"' in (await anybody.get(f"/events/{talk.event.slug}")).text

@@ -94,7 +94,7 @@ async def test_who_is_banned_reads_why_and_a_host_lifts_it(here):
         ask = f"/chat/direct/event/{here.path.split('/')[2]}"
         assert f'href="{ask}"' in outside.text
         assert (await as_ben.post(ask, data={"text": "I did not"})).status_code == 303
-        # Somebody who never wrote could not be let back in from a message.
+        # A person who never wrote could not be unbanned from a message.
         assert (await as_ana.get(them)).status_code == 200
         assert (await as_ana.post(f"{them}/lift", data={"kind": "ban"})).status_code == 303
         assert await _access(here) is Access.WRITE
@@ -148,7 +148,7 @@ async def test_hosts_find_their_own_room_and_open_channels(here):
 
 
 async def test_an_unopened_channel_is_absent_for_hosts_too(here):
-    """The page of a channel that was never opened answers 404, because its URL could contain anything. Channels are
+    """The page of a channel that was never opened answers 404, because any name could be in the URL. Channels are
     opened in the chat settings.
     """
     async with here.site.db.transaction() as tx:
@@ -201,8 +201,8 @@ async def test_who_is_banned_from_the_group_is_not_told_to_join_it(here):
 
 
 async def test_group_admins_can_ban_from_the_group_on_a_persons_page(here):
-    """It also works for people who only answered. They are banned from all chats of the group at once, and let back in
-    on the same page.
+    """People who only answered can be banned too. They are banned from all chats of the group at once, and unbanned on
+    the same page.
     """
     async with here.site.db.transaction() as tx:
         group = await group_by(tx, here.ana)
@@ -240,6 +240,6 @@ async def test_hosts_without_a_role_in_the_group_ban_nobody_from_it(here):
             assert "Ban from the group" not in (await as_host.get(f"{chat}/people/{who.user_id}")).text
             answer = await as_host.post(f"{chat}/people/{who.user_id}/group", data={"act": "ban"})
             assert answer.status_code == 403
-        # The owner of both can ban a host from the group, and nobody can ban themselves.
+        # A person who owns the group and the event can ban a host from the group, and nobody can ban themselves.
         assert "Ban from the group" in (await as_ana.get(f"{chat}/people/{host.user_id}")).text
         assert (await as_ana.post(f"{chat}/people/{here.ana.user_id}/group", data={"act": "ban"})).status_code == 403

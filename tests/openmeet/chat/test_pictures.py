@@ -100,7 +100,7 @@ async def test_only_readers_of_the_message_get_its_picture(talk):
     assert (await talk.as_cara.get(address)).status_code == 404
     async with talk.site.browser() as nobody:
         assert (await nobody.get(address)).status_code == 404
-    # Nor at the URL of public pictures.
+    # The picture is also absent at the URL of public pictures.
     assert (await talk.as_ben.get(address.replace("/chat/pictures", "/media"))).status_code == 404
 
 
@@ -304,7 +304,7 @@ async def unread_body() -> AsyncIterator[bytes]:
 
 
 async def test_an_upload_is_not_read_before_the_access_check(talk):
-    """Access is checked first: the outsider is refused although the body never arrives."""
+    """Access is checked first: a person without access is refused although the body never arrives."""
     async with talk.site.browser() as program:
         headers = await api_session(program, "cara@example.org", "Cara")
         upload = f"/api/chat/rooms/{talk.room.id}/pictures"

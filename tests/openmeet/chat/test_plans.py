@@ -1,4 +1,4 @@
-"""The chat queries that every page makes use indexes, on both engines, whatever the statistics say."""
+"""The chat queries of every page use indexes, on both engines, with any table statistics."""
 
 import re
 
@@ -77,7 +77,9 @@ async def test_unread_rooms_and_pinned_messages_are_found_by_indexes(db: Databas
 
 
 async def test_pages_of_rooms_join_without_gaps(db: Database) -> None:
-    """Pages of the room list join without gaps. Each computes counts for its own rooms only, after the list is cut."""
+    """Consecutive pages of the room list have no gaps. Each page computes counts for its own rooms only, after the list
+    is cut.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         for number in range(4):

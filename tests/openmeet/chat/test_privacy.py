@@ -1,4 +1,4 @@
-"""What refusals reveal to strangers, and how many people a page reads."""
+"""What refusals reveal to people without access, and how many rows of people a page reads."""
 
 import pytest
 

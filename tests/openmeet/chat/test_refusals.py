@@ -81,7 +81,7 @@ async def test_readers_without_write_access_are_told_why(talk):  # noqa: F811
     assert muted.status_code == 200, muted.text
     status, name, answered = await refused(talk, talk.ben, "POST", messages_of, {"clientId": "m", "text": "But"})
     assert (status, name, answered.json().get("until")) == (403, "Muted", until), answered.text
-    # A message that is already stored returns the same response again.
+    # Sending a stored message again returns the same response.
     again = await talk.ask(talk.ben, "POST", messages_of.format(room=talk.room), {"clientId": "once", "text": "Hello"})
     assert (again.status_code, again.json()["text"]) == (200, "Hello")
     assert (await talk.ask(talk.ana, "DELETE", f"/chat/rooms/{talk.room}/sanctions/{ben}")).status_code < 300

@@ -1,5 +1,5 @@
-"""The picture of a chat in the list: that of its event, series or group, or the face of the other person in a direct
-chat.
+"""The picture of a chat in the list: that of its event, series or group, or the portrait of the other person in a
+direct chat.
 """
 
 import re
@@ -27,7 +27,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def row_of(site: Site, who, title: str, **headers: str) -> str:
-    """The row of a chat in the list."""
+    """The entry of a chat in the list."""
     async with signed_in(site, who.user_id) as browser:
         page = (await browser.get("/chat", headers=headers)).text
     rows = re.findall(r'<li><a class="room-row".*?</li>', page, re.DOTALL)

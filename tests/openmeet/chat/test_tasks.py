@@ -26,8 +26,8 @@ async def town(tx):
 
 
 async def test_joining_sets_the_read_marker_and_leaving_removes_it(db):
-    """A person who joins gets a read marker, and loses it when they leave. If history starts at joining, they can read
-    what comes after it.
+    """A person who joins gets a read marker, and loses it when they leave. If newcomers see no earlier messages, they
+    can read what comes after the marker.
     """
     async with db.transaction() as tx:
         ana, ben, event, room = await town(tx)
@@ -103,7 +103,9 @@ async def test_messages_end_with_the_time_of_their_room(db, clock):
 
 
 async def test_a_community_keeps_no_message_longer_than_it_says(db, clock, monkeypatch):
-    """The community's retention limit applies whatever the hosts chose, and however many messages there are."""
+    """The community's retention limit takes precedence over the hosts' setting, and however many messages there are,
+    all old ones are deleted.
+    """
     monkeypatch.setattr(retention, "_ROWS", 2)
     async with db.transaction() as tx:
         ana, _, _, room = await town(tx)

@@ -21,7 +21,7 @@ from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, pers
 
 S = AttendanceStatus
 
-# The clock stands at 13:00 on this day.
+# The clock of the tests is at 13:00 on this day.
 TODAY = {"starts": "2026-03-01T18:00", "ends": "2026-03-01T20:00"}
 
 
@@ -74,8 +74,8 @@ async def test_check_in_by_code_and_list_and_undo(site):
 
 
 async def test_check_in_opens_around_the_event(site):
-    """Check-in opens around the event. A checked-in person can no longer decline, so a mistaken click weeks before
-    would bind them.
+    """Check-in opens shortly before the event. A checked-in person can no longer decline, so people must not be checked
+    in by mistake weeks before.
     """
     async with site.browser() as browser:
         host, event = await made(browser, site, starts="2026-03-08T18:00", ends="2026-03-08T20:00")
@@ -102,7 +102,7 @@ async def test_check_in_opens_around_the_event(site):
 
 
 async def test_undoing_a_check_in_restores_the_status(site):
-    """Undoing a check-in restores the previous status, without a place that the person never had."""
+    """Undoing a check-in restores the previous status. A person who had no place before gets none."""
     async with site.browser() as browser:
         host, event = await made(browser, site, capacity="2")
         async with site.db.transaction() as tx:
@@ -132,8 +132,8 @@ async def test_tickets_are_for_holders_and_check_in_for_hosts(site):
 
 
 async def test_hosts_manage_guests_on_their_pages(site):
-    """Hosts change settings, see an answer with all questions, use the list, remove and undo, add a person, and
-    download the file.
+    """Hosts change settings, see the answers to all questions, use the list, remove people and undo it, add a person,
+    and download the file.
     """
     async with site.browser() as browser, site.browser() as guest:
         _, event = await made(browser, site, capacity="5", starts="2026-07-04T18:00", ends="2026-07-04T20:00")
@@ -186,7 +186,7 @@ async def test_hosts_manage_guests_on_their_pages(site):
         table = (await browser.get(f"{path}/attendees.csv")).text
         assert '"Ben","going","2"' in table
         assert '"Grandma","going","1"' in table
-        # Only hosts can see who comes.
+        # Only hosts can see the people who come.
         async with site.browser() as stranger:
             public = (await stranger.get(path)).text
         assert "Grandma" not in public
@@ -229,7 +229,7 @@ async def test_api(site):
         assert (added.status_code, full.status_code) == (201, 422)
         (listed, _) = (await client.get(f"{path}/attendances", headers=ana)).json()["attendances"]
         assert listed["checkedInAt"] is None
-        # Nobody learns who owns an invited address, not even by a person id.
+        # Nobody can find out who owns an invited address, even with a person id.
         invited = await client.post(f"{path}/attendances", json={"email": "cleo@example.org"}, headers=ana)
         assert (invited.json()["displayName"], invited.json()["personId"]) == ("cleo@example.org", None)
         known = await client.post(f"{path}/attendances", json={"email": "dora@example.org"}, headers=ana)
@@ -254,7 +254,7 @@ async def test_api(site):
 
 
 async def test_settings_of_a_question_survive_an_edit(site):
-    """Answers are stored by the question's name, which stays when its wording changes."""
+    """Answers are stored by the question's name, which does not change with its wording."""
     async with site.browser() as browser:
         _, event = await made(browser, site)
         async with site.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""A ticket on a page: the code at the door, the link online."""
+"""A ticket on a page: the code for check-in on site, the link for online events."""
 
 import pytest
 

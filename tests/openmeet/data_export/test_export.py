@@ -1,5 +1,5 @@
-"""Export and import of a whole site and of one person's data, on both engines and across them, without anything that
-must not be exported.
+"""Export and import of a whole site and of one person's data, on both engines and from one to the other, without data
+that must not be exported.
 """
 
 import json
@@ -111,8 +111,8 @@ async def test_an_export_of_an_older_release_is_imported(tmp_path: Path, revise:
 
 
 async def test_an_invalid_export_imports_nothing(filled: str, tmp_path: Path) -> None:
-    """A truncated or damaged export, one of a newer release, or a database that is not empty: the import is refused and
-    leaves no row.
+    """The import refuses a truncated or damaged export, an export of a newer release, and a database that is not empty.
+    It leaves no row.
     """
     lines = await export(filled, "", tmp_path)
     row = next(number for number, line in enumerate(lines) if line.startswith(b'{"row"'))
@@ -148,7 +148,8 @@ def schema_of(path: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 async def test_exported_tables_exist_and_know_their_parents(filled: str) -> None:
-    """Every imported column is in the table of all columns, and rows that refer to their own table are marked as such."""
+    """Every table that is imported exists with its columns, and rows that refer to their own table are marked as such.
+    """
     schema = schema_of(Path(filled.removeprefix("sqlite://")))
     imported = {table.name for table in ALL_TABLES if table.export is PersonExport.IMPORTED}
     assert {part.table for part in OWN} == imported
@@ -166,8 +167,8 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 async def test_a_persons_data_can_be_imported_elsewhere(
     db: Database, make_database: MakeDatabase, clock: HandClock
 ) -> None:
-    """A person's data can be imported elsewhere and exports the same again. Importing twice changes nothing. Answers to
-    unknown events are left out.
+    """A person's data can be imported on another site, and an export of it is the same again. Importing twice changes
+    nothing. Answers to unknown events are left out.
     """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

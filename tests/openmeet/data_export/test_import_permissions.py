@@ -1,4 +1,5 @@
-"""Importing a person's export gives no more access to other people's data than the person could get by asking."""
+"""Importing a person's export gives the person no more access to other people's data than requests on the pages would.
+"""
 
 import json
 
@@ -55,8 +56,8 @@ def a_membership(found, group, role):
 
 
 async def test_imported_answers_follow_the_events_rules(db):
-    """An imported answer follows the event's rules: waitlist, approval, or nothing for a private event. The host's
-    decisions stay.
+    """An imported answer follows the event's rules: it can be put on the waitlist, need approval, or be dropped for a
+    private event. The host's decisions stay.
     """
     async with db.transaction() as tx:
         ana, ben, eve = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Eve")
@@ -87,7 +88,7 @@ async def test_imported_answers_follow_the_events_rules(db):
 
 
 async def test_roles_are_not_imported(db):
-    """Claiming a role in a group makes a join request at most. A ban stays, and the person keeps their own groups."""
+    """A claimed role in a group becomes a join request at most. A ban stays, and the person keeps their own groups."""
     async with db.transaction() as tx:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
         made = [await group_by(tx, ana, join_policy=policy) for policy in ("open", "request", "invite")]
@@ -109,8 +110,8 @@ async def test_roles_are_not_imported(db):
 
 
 async def test_an_existing_account_needs_proof_of_identity(db):
-    """User ids are public, so a person who already has an account must own the e-mail address or an identity that they
-    proved here.
+    """User ids are public, so a person who already has an account must own the e-mail address, or an identity that they
+    proved on this site.
     """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -159,8 +160,8 @@ async def test_rows_of_other_owners_are_not_imported(db, table):
 
 
 async def test_rows_that_only_the_site_can_write_are_not_imported(db, there):
-    """Not imported: records of a repository that the person has not proven to own, active accounts, rooms, and dates in
-    another person's series.
+    """These rows are not imported: records of a repository that the person has not proven to own, active accounts, chat
+    rooms, and dates in another person's series.
     """
     uri, did = (
         "at://did:plc:bbbbbbbbbbbbbbbbbbbbbbbb/community.lexicon.calendar.event/3k",

@@ -101,7 +101,9 @@ async def test_saved_searches_are_exported_with_their_filters(db, there):
 
 
 async def test_pictures_are_exported_as_urls(db, there, tmp_path):
-    """Imported elsewhere, events do not refer to missing pictures. Imported on the same site, they keep their pictures."""
+    """Events imported on another site do not refer to missing pictures. Events imported on the same site keep their
+    pictures.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Tea")
