@@ -62,7 +62,7 @@ class Post:
         return self.site.db
 
     async def deliver(self) -> list[EmailMessage]:
-        """Run the jobs that are due; returns the e-mails that arrived, sorted by recipient."""
+        """Run the jobs that are due. Returns the e-mails that arrived, sorted by recipient."""
         self.inbox.received.clear()
         handler = email_handler(self.db, composers(HEAD), sender(self.mailer, ORIGIN))
         while await run_once(self.db, {JobKind.MAIL: one_by_one(handler)}):

@@ -20,8 +20,8 @@ HOST = "openmeet.test"
 
 
 class Calendar:
-    """A calendar program that imports every e-mailed file. Entries are keyed by UID and RECURRENCE-ID, and the highest
-    SEQUENCE and the latest stamp win.
+    """A calendar program that imports the file of every e-mail. Entries are keyed by UID and RECURRENCE-ID. The highest
+    SEQUENCE counts, and among equal ones the latest stamp.
     """
 
     def __init__(self) -> None:
@@ -123,8 +123,8 @@ async def test_another_weekday_leaves_no_entry_on_the_old_one(post: Post, practi
 
 
 async def test_a_date_that_leaves_its_series_replaces_its_entry(post: Post, practice) -> None:
-    """Deleting a series but keeping its dates sends no e-mail. The reminder replaces the date's entry by one with the
-    new UID.
+    """Deleting a series but keeping its dates sends no e-mail. The reminder has an entry with the new UID, which
+    replaces the old one.
     """
     ana, _, series, calendar = practice
     async with post.db.transaction() as tx:

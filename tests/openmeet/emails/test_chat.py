@@ -1,4 +1,4 @@
-"""What people are told about chat, on pages and by e-mail; through a real SMTP server, on both engines."""
+"""Notifications about chat, on pages and by e-mail; through a real SMTP server, on both engines."""
 
 import os
 import re
@@ -390,7 +390,7 @@ async def test_a_guest_without_an_account_reads_writes_and_is_mailed(post, talk)
 
 
 async def test_a_mention_waits_until_the_person_signs_in(post, talk):
-    """A person known only from another app cannot read or write and gets no e-mail. They find the mention when they
+    """A person known only from another app cannot read or write and gets no e-mail. They see the mention after they
     sign in.
     """
     _, room, ana, ben, cleo = talk
@@ -437,7 +437,7 @@ async def test_a_host_can_mention_everyone_once_an_hour(post, talk):
     assert await lines(post, ana) == await lines(post, dora) == []
     async with post.db.transaction() as tx:
         assert (await readers.unread_counts(tx, cleo.user_id)).mentions == 1
-        # Whoever was notified would reveal who is here.
+        # The list of notified people would reveal who is in the room.
         (shown,) = await shown_messages(tx, [one], ben.user_id)
         assert shown.mentions == ()
     with pytest.raises(TooMany) as refused:

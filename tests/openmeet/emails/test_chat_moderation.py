@@ -1,4 +1,4 @@
-"""Reports, removals and objections in chat, on pages: who sees what, and who is told; on both engines."""
+"""Reports, removals and objections in chat, on pages: who sees them, and who is notified; on both engines."""
 
 import re
 from contextlib import asynccontextmanager
@@ -244,7 +244,7 @@ async def test_the_community_decides_and_hosts_cannot_undo_it(post, talk):
         await say_and_notify(post, cleo, room, f"Before {number}")
     one = await say_and_notify(post, ana, room, "You fools")
     await say_and_notify(post, ben, room, "And after")
-    await reports(post, ben, one, to_site=False)  # a report about a host always goes to the community
+    await reports(post, ben, one, to_site=False)  # a report about a host is always sent to the community's moderators
     desk = f"/moderation/chat/{one.id}"
     async with signed_in(post, mod) as moderator:
         shown = (await moderator.get(desk)).text

@@ -1,4 +1,4 @@
-"""Digests when a person changes their hours or time zone; through a real SMTP server, on both engines."""
+"""Digests when a person changes the digest's hour or their time zone; through a real SMTP server, on both engines."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from tests.openmeet.site_under_test import event_by, person
 @pytest.mark.parametrize("later", [Hours("UTC", digest_hour=20), Hours("America/Los_Angeles", digest_hour=9)])
 async def test_a_changed_hour_or_zone_repeats_nothing(post: Post, later: Hours) -> None:
     """A person who already has today's digest and chooses a later hour, or moves to a zone further west, gets only what
-    came since.
+    is new since then.
     """
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -44,7 +44,7 @@ async def test_a_changed_hour_or_zone_repeats_nothing(post: Post, later: Hours) 
 
 
 async def test_a_digest_reminds_before_the_event(post: Post) -> None:
-    """A person who gets reminders in the six o'clock digest is reminded of an event at six a day before."""
+    """A person whose digest is sent at six is reminded of an event at six on the day before."""
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)

@@ -91,8 +91,8 @@ async def test_removed_announcements_and_former_members_get_no_e_mail(post, club
 
 
 async def test_requests_are_bundled_and_decisions_are_mailed(post, club):
-    """Three join requests within half an hour make one e-mail to each person who can decide. A request already decided
-    is left out.
+    """Three join requests within half an hour make one e-mail to each person who can decide. It leaves out a request
+    that has already been decided.
     """
     group, ana, ben, _ = club
     async with post.db.transaction() as tx:
@@ -155,8 +155,8 @@ async def test_each_kind_can_be_switched_off_by_itself(post, club):
 
 
 async def test_new_events_are_announced_once_to_the_right_people(post, club):
-    """Members are told about all new events, followers about public ones. Nobody is told about older events or those
-    not yet visible.
+    """Members are notified of all new events, followers of public ones. Nobody is notified of older events or of events
+    that are not visible yet.
     """
     group, _, ben, cleo = club
     async with post.db.transaction() as tx:

@@ -36,7 +36,7 @@ async def rolled(post: Post, days: int) -> None:
 
 
 def entries_of(mail) -> dict[str, str]:
-    """The fields of each date in the file, by its start."""
+    """The properties of each date in the file, by its start."""
     read = icalendar.Calendar.from_ical(calendar_of(mail).get_content())
     assert read["METHOD"] == "PUBLISH"
     return {str(one["DTSTART"].dt.date()): str(one["STATUS"]) for one in read.walk("VEVENT")}

@@ -170,7 +170,7 @@ async def test_an_offer_is_mailed_while_it_is_open(post):
 
 
 async def test_a_withdrawn_offer_is_mailed(post):
-    """The e-mail is sent at once, as the offer was, so that nobody plans with a place that no longer exists."""
+    """The e-mail is sent at once, like the offer, so that nobody plans with a place that no longer exists."""
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="1")
@@ -198,8 +198,8 @@ async def test_an_unsent_offer_is_not_withdrawn_by_e_mail(post):
 
 
 async def test_approval_and_an_offer_make_one_e_mail(post):
-    """A host approves a person while the event is full and raises the limit a minute later. One e-mail says what is
-    true by then.
+    """A host approves a person while the event is full and raises the limit a minute later. The single e-mail has the
+    final state.
     """
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -249,8 +249,8 @@ async def test_the_headers_have_sender_and_unsubscribe_link(post, evening):
 
 
 async def test_a_lost_acknowledgement_repeats_the_same_e_mail(post, evening):
-    """A lost acknowledgement sends the same e-mail once more with the same Message-ID (invariant 10). It does not
-    include later news.
+    """If the acknowledgement is lost, the same e-mail is sent once more with the same Message-ID (invariant 10). It
+    does not include later news.
     """
     ana, *_, event = evening
     await cancel(post, ana, event)
@@ -296,7 +296,7 @@ async def test_a_digest_has_every_event_of_the_day_once(post, evening):
 
 
 async def test_private_events_are_mailed_to_invited_people_only(post, evening):
-    """A person who can no longer see an event when the e-mail is sent is told nothing about it (invariant 3)."""
+    """A person who can no longer see an event when the e-mail is sent gets no e-mail about it (invariant 3)."""
     ana, ben, _, event = evening
     await revise(post, ana, event, starts="2026-07-05T19:00", ends="2026-07-05T21:00", visibility="private")
     async with post.db.transaction() as tx:
@@ -325,7 +325,7 @@ async def test_the_join_link_is_mailed_only_to_people_who_can_see_it(post):
 
 
 async def test_names_and_titles_are_escaped(post, evening):
-    """HTML shows markup as typed, and a line break in a title cannot start a header or a line of its own."""
+    """HTML shows markup as typed, and a line break in a title cannot begin a new header or a new line."""
     ana, *_, event = evening
     await revise(post, ana, event, title="<b>Tea</b> & more", starts="2026-07-05T19:00", ends="2026-07-05T21:00")
     async with post.db.transaction() as tx:
@@ -380,7 +380,7 @@ async def test_new_dates_of_a_followed_series_are_one_e_mail(post, evening):
 
 
 async def test_checked_in_people_are_told_about_changes(post, evening):
-    """Check-in opens a day before the event, so checked-in people are told about changes until it is over."""
+    """Check-in opens a day before the event, so checked-in people are notified of changes until the event is over."""
     ana, ben, _, event = evening
     post.site.clock.turn(event.starts_at - post.site.clock.now() - HOUR)
     async with post.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""E-mails about a person's own RSVPs, as a mail program, a link scanner and a guest read them; on both engines."""
+"""E-mails about a person's own RSVPs, as mail programs, link scanners and guests use them; on both engines."""
 
 import re
 
@@ -53,7 +53,7 @@ async def test_a_guests_e_mail_has_buttons_and_an_unsubscribe_link(post: Post) -
 
 
 async def test_e_mails_about_one_event_form_a_thread(post: Post) -> None:
-    """They refer to one Message-ID that no e-mail has. It differs for e-mails about another event."""
+    """The e-mails refer to one Message-ID that no e-mail has. E-mails about another event refer to a different one."""
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         events = [await event_by(tx, ana), await event_by(tx, ana, title="Chess")]
@@ -71,8 +71,8 @@ async def test_e_mails_about_one_event_form_a_thread(post: Post) -> None:
 
 
 async def test_a_waitlisted_guests_entry_is_cancelled_too(post: Post) -> None:
-    """The guest's calendar entry was tentative. A cancellation removes it, because guests have no other page to look
-    at.
+    """A guest on the waitlist has a tentative calendar entry. When the guest declines, the entry is cancelled by
+    e-mail.
     """
     async with post.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), capacity="1")

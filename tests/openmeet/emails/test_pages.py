@@ -64,13 +64,13 @@ async def test_answering_without_signing_in(post, evening):
         assert (said.status_code, "You said you can’t go." in said.text) == (200, True)
         assert await status(post, event, ben) is AttendanceStatus.DECLINED
         assert (await anybody.post(path, data={"reply": "perhaps"})).status_code == 400
-        # The link gives access to the answer to one event, and to nothing else of the person.
+        # The link gives access to the answer to one event, and to no other data of the person.
         assert "set-cookie" not in said.headers
         assert (await anybody.get("/my/events")).status_code in {303, 401}
 
 
 async def test_the_e_mail_about_a_move_asks_whether_the_new_time_works(post, evening):
-    """The e-mail has a button for each answer. After confirming, the page says that the person is going."""
+    """The e-mail has a button for each answer. After the person confirms, the page says that they are going."""
     _, _, _, mail = evening
     asked = {reply: link_to(mail, f"?reply={reply}") for reply in ("going", "interested", "declined")}
     for label, link in zip(("Still works", "Maybe", "Can’t go"), asked.values(), strict=True):
@@ -130,7 +130,7 @@ async def test_a_cancelled_event_takes_no_answer(post, evening):
 
 
 async def test_an_invitation_has_a_button_for_each_reply(post):
-    """The chosen reply comes first on the page, and nothing is answered until it is pressed there."""
+    """The reply chosen in the e-mail comes first on the page. Nothing is stored until its button is pressed there."""
     async with post.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, visibility=Visibility.PRIVATE)

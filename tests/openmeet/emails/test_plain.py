@@ -1,5 +1,5 @@
-"""E-mails written as text also have an HTML part. No text typed by a user becomes a link that leads to a different
-address than it shows.
+"""E-mails written as text also have an HTML part. Text typed by a user cannot become a link whose address differs from
+the shown one.
 """
 
 from openmeet.emails.render import Paragraph, paragraphs, with_html
@@ -46,7 +46,7 @@ def test_an_e_mail_with_html_keeps_it() -> None:
 
 
 def test_a_subject_is_one_line() -> None:
-    """Titles from other apps can contain line breaks, which a header must not."""
+    """Titles from other apps can contain line breaks, but a header must not."""
     letter = OutgoingEmail("ben@example.org", "Cancelled: Tea\r\nBcc: eve@example.org\x85\u202e", TEXT)
     assert with_html(letter, SITE).subject == "Cancelled: Tea Bcc: eve@example.org"
 

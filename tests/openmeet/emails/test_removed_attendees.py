@@ -1,4 +1,6 @@
-"""People removed from an invitation-only event are told so, and nothing that they may not know; on both engines."""
+"""People removed from an invitation-only event are notified, without any detail that they may no longer see; on both
+engines.
+"""
 
 import re
 from dataclasses import replace
@@ -22,7 +24,7 @@ SECRETS = {"venue_name": "Zqplacezq", "street": "Zqstreetzq", "description": "Zq
 
 
 def tells(words: str) -> list[str]:
-    """The secrets found in the text. Two letters are not enough, because a token can contain them by chance."""
+    """The secrets found in the text. Strings of two letters are ignored, because a token can contain them by chance."""
     return re.findall("zq[a-z]{4,13}zq", words.lower())
 
 

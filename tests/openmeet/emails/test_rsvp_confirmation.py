@@ -1,4 +1,6 @@
-"""People with an account who say that they are going get a calendar entry by e-mail, unless they have switched it off."""
+"""People with an account who say that they are going get a calendar entry by e-mail, unless they have switched this
+off.
+"""
 
 import re
 from datetime import date
@@ -38,7 +40,9 @@ async def to_ben(post: Post):
 
 
 async def test_going_sends_the_entry_once(post: Post, evening) -> None:
-    """The e-mail says where and when, how to change the answer, and attaches a file that later e-mails update."""
+    """The e-mail says where and when the event is and how to change the answer. It attaches a file that later e-mails
+    update.
+    """
     ana, ben, event = evening
     await say(post, ben, event)
     await say(post, ben, event)
@@ -116,7 +120,7 @@ async def test_it_is_switched_off_by_the_settings_and_by_its_own_link(post: Post
 
 
 async def test_hosts_get_no_entry(post: Post, evening) -> None:
-    """Hosts have the event in their calendar already."""
+    """Hosts already have the event in their calendar."""
     ana, _, event = evening
     await say(post, ana, event)
     async with post.db.transaction() as tx:
@@ -187,8 +191,8 @@ async def test_the_removal_e_mail_cancels_the_entry(post: Post, evening) -> None
 
 
 async def test_an_undone_removal_is_mailed_if_the_removal_was(post: Post, evening) -> None:
-    """The e-mail has the calendar entry that was cancelled before. If the host undoes the removal at once, no e-mail is
-    sent.
+    """If the host undoes a removal that was mailed, the next e-mail contains the cancelled calendar entry again. If the
+    host undoes it at once, no e-mail is sent.
     """
     ana, ben, event = evening
     await say(post, ben, event)
@@ -216,7 +220,7 @@ async def test_an_undone_removal_is_mailed_if_the_removal_was(post: Post, evenin
 
 
 async def test_declining_by_record_cancels_the_entry(post: Post, evening) -> None:
-    """Deleting the record works too: an entry that this site sent is cancelled by this site."""
+    """Deleting the record has the same effect: this site sent the entry, so this site cancels it."""
     _, ben, event = evening
     uri = "at://did:plc:ben/community.lexicon.calendar.rsvp/1"
     for is_deleted in (False, True):
@@ -253,7 +257,8 @@ async def test_returning_to_one_date_cancels_only_the_others(post: Post) -> None
 
 
 async def test_going_to_a_whole_series_is_one_e_mail(post: Post) -> None:
-    """Leaving the whole series sends one e-mail that cancels every entry. A change undone at once is not mailed."""
+    """Leaving the whole series sends one e-mail that cancels every entry. A change that is undone at once sends none.
+    """
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
         _, series = await begin(tx)

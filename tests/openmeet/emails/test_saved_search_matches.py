@@ -1,5 +1,5 @@
-"""E-mails about matches of saved searches: in the digest, or immediately by choice, and stopped with one click; on both
-engines.
+"""E-mails about matches of saved searches are sent in the digest, or immediately by choice, and are stopped with one
+click; on both engines.
 """
 
 import re

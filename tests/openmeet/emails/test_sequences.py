@@ -1,4 +1,6 @@
-"""A date has one SEQUENCE in files and e-mails, which never decreases, whatever is done to its series; on both engines."""
+"""A date has one SEQUENCE in files and e-mails, which never decreases, whatever is changed in its series; on both
+engines.
+"""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -42,8 +44,8 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def files(tx: Transaction, every: list[Series], ben: Caller) -> list[bytes]:
-    """Every file that a person can get of these series now: those of the series and of single dates, Ben's feed, and
-    e-mail attachments.
+    """Every file of these series that a person can get now: the files of the series and of single dates, Ben's feed,
+    and e-mail attachments.
     """
     parts = [(one, [held.event for held in await date_queries.stored(tx, one.id)]) for one in every]
     events = [event for _, stored in parts for event in stored]
@@ -133,8 +135,8 @@ ACTS: tuple[Act, ...] = (
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_sequences_never_decrease_and_agree_in_all_files(db: Database, clock: HandClock, seed: int) -> None:
-    """A date's SEQUENCE never decreases and is not below that of its series. It increases whenever the file says
-    something new.
+    """A date's SEQUENCE never decreases and is not below that of its series. It increases whenever the content of the
+    file changes.
     """
     chance = random.Random(seed)
     async with db.transaction() as tx:
@@ -155,7 +157,7 @@ async def test_sequences_never_decrease_and_agree_in_all_files(db: Database, clo
                 elif locked.deleted_at is None:
                     await chance.choice(ACTS)(tx, ana, ben, locked, chance)
         except (Failure, IndexError):
-            # The act was refused, as a host would see, or no date is left. Nothing has changed.
+            # The action was refused, as a host would see, or no date is left. Nothing has changed.
             continue
         async with db.transaction() as tx:
             parts = [one for one in [await queries.by_id(tx, series_id) for series_id in every] if one is not None]

@@ -1,5 +1,5 @@
-"""People who do not want e-mail from this site say so once, without an account, and nobody can cause another one; on
-both engines.
+"""People who do not want e-mail from this site can stop it once, without an account. Afterwards nobody can cause
+another e-mail to them; on both engines.
 """
 
 import asyncio
@@ -109,8 +109,8 @@ async def test_opening_the_link_changes_nothing(post: Post, evening) -> None:
 
 
 async def test_the_link_has_one_purpose_and_cannot_be_forged(post: Post, evening) -> None:
-    """It does not confirm an answer, and a confirmation link does not unsubscribe. Nobody can forge a link for another
-    address.
+    """The link does not confirm an answer, and a confirmation link does not unsubscribe. Nobody can forge a link for
+    another address.
     """
     _, event = evening
     await answer_by_mail(post, event)
@@ -136,7 +136,9 @@ async def test_the_link_has_one_purpose_and_cannot_be_forged(post: Post, evening
 
 
 async def test_e_mail_that_the_person_asked_for_continues(post: Post, evening) -> None:
-    """People who have answered an event are still told about it. People who sign up are no longer strangers."""
+    """People who have answered an event still get e-mail about it. When a person signs up, the suppression of their
+    address ends.
+    """
     _, event = evening
     await answer_by_mail(post, event)
     (mail,) = await post.deliver()
@@ -152,7 +154,7 @@ async def test_e_mail_that_the_person_asked_for_continues(post: Post, evening) -
 
 
 async def test_the_address_is_not_stored(post: Post) -> None:
-    """Neither the address is stored nor a hash that a person who knows the address could compute."""
+    """The database has neither the address nor a hash that a person who knows the address could compute."""
     async with post.db.transaction() as tx:
         await email_suppressions.opt_out(tx, CODE_KEY, "Zqeve@Example.org ")
         await email_suppressions.decline(tx, CODE_KEY, "group", "zqeve@example.org")
@@ -171,8 +173,8 @@ def _unkeyed(address: str) -> str:
 
 
 async def test_unkeyed_hashes_still_count_and_become_keyed(post: Post) -> None:
-    """In both tables, an unkeyed hash counts before and after the key is made and becomes a keyed one. The key is made
-    once.
+    """In both tables, unkeyed hashes count before and after the key is created, and are replaced by keyed ones. The key
+    is created once.
     """
     async with post.db.transaction() as tx:
         await tx.execute(
@@ -195,7 +197,9 @@ async def test_unkeyed_hashes_still_count_and_become_keyed(post: Post) -> None:
 
 
 async def test_hashes_outlast_the_sealing_key(post: Post) -> None:
-    """The key of the hashes is sealed again and stays the same. If it is lost, people can still sign up."""
+    """The key of the hashes is sealed again with a new sealing key and stays the same. If it is lost, people can still
+    sign up.
+    """
     rotated, alone = SigningKey(b"n" * 32, (CODE_KEY.newest,)), SigningKey(b"n" * 32)
     async with post.db.transaction() as tx:
         await email_suppressions.opt_out(tx, CODE_KEY, EVE)

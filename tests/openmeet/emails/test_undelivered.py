@@ -1,4 +1,6 @@
-"""E-mails that a mail server refuses: who is told, what they read, and where they can correct the address."""
+"""E-mails that a mail server refuses: who is notified, what the notification says, and where the address can be
+corrected.
+"""
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.domain.attendance import actions as attendance
@@ -72,7 +74,9 @@ async def test_addresses_that_a_host_typed_are_named_until_the_invitation_is_wit
 
 
 async def test_hosts_see_only_the_number_of_unreachable_attendees(post: Post):
-    """Hosts see neither names nor addresses, because nobody but the owner should know that their e-mail address fails."""
+    """Hosts see neither names nor addresses, because only the owner should know that their e-mail address does not
+    work.
+    """
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
@@ -88,7 +92,7 @@ async def test_hosts_see_only_the_number_of_unreachable_attendees(post: Post):
     assert "Board games · to people who answered" in shown
     assert "ben@example.org" not in shown
     assert await known_to(post, ben) == []
-    # People who are no longer going do not have to be reached.
+    # People who are no longer going need not be notified.
     await does(post, attendance.answer, ben, event.slug, RsvpReply.DECLINED)
     assert await known_to(post, ana) == [("person", (), 1)]
 

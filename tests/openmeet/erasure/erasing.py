@@ -10,7 +10,7 @@ from openmeet.network.ingestion.person_erasure import PersonErasureContext
 
 
 async def _nowhere_else(_did: object) -> None:
-    """There is no queue and there are no frames."""
+    """No queue exists, so there are no frames to erase."""
 
 
 def erasing_in(folder: Path) -> PersonErasureContext:

@@ -71,8 +71,8 @@ async def mail_to(deployment: Deployment, who: Caller):
 
 
 async def test_a_late_scheduler_still_leaves_time_to_retract(deployment: Deployment, tmp_path: Path) -> None:
-    """A scheduler that was down for the whole grace period first ends and retracts everything, and then waits the usual
-    time before deleting.
+    """A scheduler that was down for the whole grace period first ends all events and retracts all records, and then
+    waits the usual time before it deletes the account.
     """
     cleo = await deployment.connected()
     await deployment.event(cleo)
@@ -94,8 +94,8 @@ async def test_a_late_scheduler_still_leaves_time_to_retract(deployment: Deploym
 
 
 async def test_records_without_access_are_shown_and_mailed(deployment: Deployment, tmp_path: Path) -> None:
-    """Records on an account server without access are shown in advance and listed in the last e-mail. Signing in keeps
-    the account and sends none.
+    """Records on an account server that the site cannot access are shown in advance and listed in the last e-mail.
+    Signing in keeps the account, and no last e-mail is sent.
     """
     cleo = await deployment.connected()
     await deployment.event(cleo)
@@ -124,7 +124,7 @@ async def test_records_without_access_are_shown_and_mailed(deployment: Deploymen
 
 
 async def test_an_unreachable_server_does_not_delay_the_deletion(deployment: Deployment, tmp_path: Path) -> None:
-    """The data here is deleted at once. The custodial account is deleted as soon as its server responds."""
+    """The data on this site is deleted at once. The custodial account is deleted as soon as its server responds."""
     ana = await deployment.person()
     did = (await deployment.identity(ana.user_id)).did
     assert await is_there(deployment, did)
@@ -143,7 +143,7 @@ async def test_an_unreachable_server_does_not_delay_the_deletion(deployment: Dep
 
 
 async def test_a_server_that_is_gone_is_listed_for_the_operator(deployment: Deployment, tmp_path: Path) -> None:
-    """It is listed after several days of attempts, or at once if we have no authority over the server."""
+    """The server is listed after several days of attempts, or at once if the site has no admin authorization for it."""
     did = "did:plc:" + "g" * 24
     async with deployment.db.transaction() as tx:
         await jobs.enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)
@@ -202,8 +202,8 @@ async def test_a_handle_with_a_new_owner_is_not_deleted(deployment: Deployment, 
 
 
 async def test_an_account_created_late_is_deleted(deployment: Deployment, tmp_path: Path) -> None:
-    """The create request was still running while the data here was deleted, and its response was lost. At first the
-    handle does not resolve.
+    """The create request was still running while the data on this site was deleted, and its response was lost. At first
+    the handle does not resolve.
     """
     async with deployment.db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
@@ -222,7 +222,9 @@ async def test_an_account_created_late_is_deleted(deployment: Deployment, tmp_pa
 
 
 async def test_an_account_with_an_abandoned_handle_is_deleted(deployment: Deployment) -> None:
-    """The creation was never acknowledged, and the person has chosen another handle since. Their present account stays."""
+    """The creation was never acknowledged, and the person has chosen another handle since. The account with the new
+    handle stays.
+    """
     async with deployment.db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
         await identities.grant_consent(tx, ana, handle="ana.town.test")
@@ -243,8 +245,8 @@ async def test_an_account_with_an_abandoned_handle_is_deleted(deployment: Deploy
 
 
 async def agreed(deployment: Deployment, handle: str, user_id: UserId | None = None) -> UserId:
-    """A person who wants a custodial account with this handle, or with a different one than before. The account is
-    requested.
+    """A person who agreed to a custodial account with this handle, for which the account was requested. If ``user_id``
+    is given, that person changes the handle.
     """
     async with deployment.db.transaction() as tx:
         ana = user_id or await users.create_person(tx, display_name="Ana", email="ana@example.org")
@@ -254,8 +256,8 @@ async def agreed(deployment: Deployment, handle: str, user_id: UserId | None = N
 
 
 async def test_a_handle_chosen_again_keeps_its_account(deployment: Deployment) -> None:
-    """The creation was never acknowledged. The person chose another handle and then the first one again, before it was
-    deleted.
+    """The creation was never acknowledged. The person chose another handle and then the first one again, before the
+    account was deleted.
     """
     deployment.proxy.loses = lambda request: request.path.endswith("createAccount")
     ana = await agreed(deployment, "ana.town.test")
@@ -295,7 +297,7 @@ async def test_after_a_refused_handle_another_one_is_created_at_once(deployment:
 
 
 async def test_a_refused_handle_leaves_nothing_to_delete(deployment: Deployment, tmp_path: Path) -> None:
-    """The refused handle belongs to somebody else."""
+    """The refused handle belongs to another person."""
     await deployment.account("cleo")
     ana = await agreed(deployment, "cleo.town.test")
     await actions.begin(deployment.db, ana, DAY)
@@ -340,7 +342,9 @@ async def test_an_account_created_after_the_erasure_is_deleted(deployment: Deplo
 
 
 async def test_a_group_without_other_members_loses_its_account(deployment: Deployment, tmp_path: Path) -> None:
-    """The same happens with a group that its owner deleted, when its texts are erased."""
+    """The group's account is deleted with the owner's. This also happens if the owner deleted only the group, when its
+    texts are erased.
+    """
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana = await deployment.person("Ana")
     group = await found(deployment, ana)

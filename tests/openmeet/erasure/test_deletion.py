@@ -1,4 +1,6 @@
-"""Deleting one's account: hidden at once, kept by signing in, ended, erased; on both engines."""
+"""Deleting one's own account: it is hidden at once, kept if the person signs in, then ended and erased; on both
+engines.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +87,7 @@ async def test_a_leaving_person_is_hidden_until_they_sign_in(db: Database, tmp_p
 
 
 async def test_a_co_host_has_no_profile_while_leaving(db: Database) -> None:
-    """Their profile is hidden, although the event of the other host is still visible."""
+    """The co-host's profile is hidden, although the event of the other host is still visible."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ben)
@@ -106,7 +108,7 @@ async def test_deletion_needs_an_existing_account(db: Database) -> None:
 
 @pytest.mark.parametrize("who", ["", " ", "@", "handle.invalid", "@Handle.Invalid"])
 async def test_an_unknown_handle_finds_no_account(db: Database, who: str) -> None:
-    """No account is found, although there is one without a handle or with an unproven one."""
+    """``find`` finds no account, although there is one without a handle or with an unproven one."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         handle = "handle.invalid" if "invalid" in who.lower() else ""
@@ -117,8 +119,8 @@ async def test_an_unknown_handle_finds_no_account(db: Database, who: str) -> Non
 
 
 async def test_near_the_end_events_are_handed_over_or_cancelled(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """Events without a co-host are cancelled, others go to a co-host. Answers to other events end. Groups pass on, and
-    end if nobody is left.
+    """Events without a co-host are cancelled, others go to a co-host. Answers to other events are withdrawn. Groups
+    pass to another member, or end if nobody is left.
     """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -176,7 +178,7 @@ async def test_after_the_grace_period_nothing_personal_is_left(
 
 
 async def test_signing_in_on_the_last_day_keeps_the_account(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """What has already ended is not restored. Once rows are being deleted, nobody can sign in."""
+    """Events that have already been cancelled are not restored. Once rows are being deleted, nobody can sign in."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ana)
@@ -260,7 +262,9 @@ async def test_an_interrupted_ending_resumes(
 async def test_an_event_that_cannot_be_ended_stops_nothing(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The event is emptied with the account, and the other events have been cancelled before."""
+    """The other events are cancelled near the end of the grace period. The event whose cancellation fails is emptied
+    with the account.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         stuck, tea = await event_by(tx, ana, title="Stuck"), await event_by(tx, ana)
@@ -287,7 +291,9 @@ async def test_an_event_that_cannot_be_ended_stops_nothing(
 async def test_a_failed_transaction_is_repeated_in_the_next_run(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """A transaction timed out or lost a conflict. Nobody has been told yet, so the end waits for the next run."""
+    """A transaction timed out or lost a conflict. Nobody has been notified yet, so the account is ended in the next
+    run.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea, his = await event_by(tx, ana), await event_by(tx, ben)
@@ -326,8 +332,8 @@ async def test_a_failed_transaction_is_repeated_in_the_next_run(
 async def test_signing_in_during_the_end_keeps_the_account(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch, moment: str, kept: set[str]
 ) -> None:
-    """A person who signs in between the reading of requests and the deletion is not deleted, and keeps what has not
-    ended yet.
+    """A person who signs in between the reading of requests and the deletion is not deleted. What has not been ended
+    yet is kept.
     """
     clock.turn(NOW - clock.now())
     async with db.transaction() as tx:
@@ -372,7 +378,7 @@ async def test_signing_in_during_the_end_keeps_the_account(
 async def test_waiting_requests_do_not_delay_others(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any number of requests that have ended and wait for their day do not delay the next one."""
+    """Requests that have ended and wait for their deletion day do not delay the next one, however many there are."""
     monkeypatch.setattr(person_erasure, "_AT_A_TIME", 1)
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -409,7 +415,7 @@ async def test_a_request_in_a_restored_backup_deletes_nobody_at_once(
 async def test_messages_are_discarded_even_after_an_interruption(
     db: Database, tmp_path: Path, clock: HandClock
 ) -> None:
-    """Data outside the database is deleted, although the row that names the DID is gone by then."""
+    """Data outside the database is deleted, even if the first run stopped after the row with the DID was deleted."""
     did = parse_did("did:plc:" + "a" * 24)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -432,7 +438,7 @@ async def test_messages_are_discarded_even_after_an_interruption(
 
 
 async def test_a_merge_keeps_the_account(db: Database) -> None:
-    """A merge in progress keeps the account, because merging requires signing in to both."""
+    """A merge ends the deletion request, because merging requires signing in to both accounts."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     await asks(db, ana)

@@ -25,7 +25,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def test_the_heir_is_told_and_is_not_leaving(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """The co-host who stays inherits, although the one who is also leaving became a co-host first."""
+    """The co-host who stays takes over, although the one who is also leaving became a co-host first."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         tea = await event_by(tx, ana)

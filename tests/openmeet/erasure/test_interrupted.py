@@ -1,4 +1,4 @@
-"""An account deletion whose process is killed resumes where it was, and repeats no effect.
+"""An account deletion whose process is killed resumes at the same step, and repeats no effect.
 
 The process is killed before and after each commit from the request to the end. The steps are the same on both engines.
 """
@@ -35,7 +35,7 @@ from tests.openmeet.site_under_test import event_by, person
 GRACE = 14 * DAY
 MARK = "zqplanted"
 DID = parse_did(f"did:plc:{MARK}{'a' * 15}")
-# One begins within the grace period, the other later.
+# One event begins within the grace period, the other later.
 SOON = {"starts": "2026-03-05T18:00", "ends": "2026-03-05T20:00"}
 LATER = {"starts": "2026-05-05T18:00", "ends": "2026-05-05T20:00"}
 
@@ -94,7 +94,7 @@ async def scene(db: Database) -> tuple[Caller, Caller]:
 
 
 async def outcome(db: Database, ben: Caller) -> dict[str, object]:
-    """What happened to other people, with the number of times."""
+    """Effects on other people, with the number of times."""
     async with db.reader() as reader:
         told = await reader.fetch("select kind from notifications where user_id = :id", id=ben.user_id)
         jobs = await reader.fetch("select kind, subject from outbox_jobs where kind = 'delete_custodial_account'")

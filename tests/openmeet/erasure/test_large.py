@@ -108,8 +108,8 @@ async def test_no_transaction_is_longer_for_more_rows(
 async def test_text_searches_run_in_slices(
     make_database: MakeDatabase, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other people's notifications, jobs and labels that name the person are deleted, wherever in the table they are.
-    The others stay.
+    """Other people's notifications, jobs and labels that contain the person's ids are deleted, wherever in the table
+    they are. The others stay.
     """
     monkeypatch.setattr(account_rows, "_SLICE", 10)
     monkeypatch.setattr(account_rows, "_AT_A_TIME", 3)

@@ -55,7 +55,7 @@ async def test_messages_and_name_are_retracted_before_the_end(db: Database, tmp_
         assert await jobs.find(reader, JobKind.MATRIX_PERSON, ben.user_id) is None
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 2
-    # The homeserver was away the whole time. The data needed to continue is kept, and nothing else.
+    # The homeserver was unreachable the whole time. Only the data needed to continue is kept.
     async with db.reader() as reader:
         assert await mirroring.is_withdrawing(reader, ana.user_id)
         left = await mirroring.person(reader, ana.user_id)
@@ -145,7 +145,7 @@ async def test_guests_and_bans_of_a_host_outlive_their_account(db: Database, tmp
 
 
 async def _homeserver_answers(db: Database, who: Caller) -> None:
-    """The homeserver answers again: the job continues where it stopped, and afterwards nothing is left."""
+    """The homeserver responds again: the job continues where it stopped, and afterwards nothing is left."""
 
     async def done(job: Job) -> None:
         async with db.transaction() as tx:

@@ -31,7 +31,7 @@ MARK = "zqplanted"
 MAIL = f"{MARK}@example.org"
 MXID = f"@{MARK}:matrix.example"
 DID = f"did:plc:{MARK}{'a' * 15}"
-# What happens to tables whose rows belong to the person and go, whatever their columns hold.
+# What happens to tables whose rows belong to the person and are deleted, whatever their columns contain.
 GOES = {OnErasure.DELETE, OnErasure.EMPTY, OnErasure.PASS_ON}
 # Columns with a check constraint that allows no free text (enum values, hours, Matrix ids), or allows text only
 # together with other columns.
@@ -56,7 +56,7 @@ REFUSED = {
     "record_preferences.declined_as",
     "record_preferences.waiting_as",
 }
-# The id of an event at a homeserver, by which it can still be redacted there. It names nobody.
+# The id of an event on a homeserver, with which the event can still be redacted. The id names nobody.
 STAYS = {("chat_messages", "external_id")}
 # Columns that the erasure itself reads, so their values need the right format.
 SHAPED = {
@@ -72,7 +72,7 @@ SHAPED = {
     "uri": f"at://{DID}/org.example.thing/{{0}}",
     "record_uri": f"at://{DID}/org.example.thing/{{0}}",
     "taken_back_uri": f"at://{DID}/org.example.thing/{{0}}",
-    # These columns identify the owner themselves.
+    # These columns are how the owner is found.
     "subject": None,
 }
 
@@ -239,7 +239,8 @@ async def test_no_planted_string_is_left(
 
 
 async def test_the_remaining_row_is_blank(db: Database, tmp_path: Path) -> None:
-    """Every personal column of the remaining row, numbers included, has the value of a user who never chose anything."""
+    """Every personal column of the remaining row, including numbers, has the value of a user who never chose anything.
+    """
     async with db.transaction() as tx:
         goes = (await person(tx, "Ana")).user_id
         nobody = await users.create_shadow(tx, display_name="")

@@ -1,4 +1,4 @@
-"""Settings → Delete my account, and DELETE /api/me: what is asked and what is refused."""
+"""Settings → Delete my account, and DELETE /api/me: the required confirmation, and what is refused."""
 
 import pytest
 
@@ -57,7 +57,8 @@ async def test_deletion_needs_the_confirmation_and_a_recent_sign_in(site: Site, 
 
 
 async def test_people_without_a_handle_type_something_else(site: Site) -> None:
-    """A person without an account on the network has no handle to type, so the page asks for something else."""
+    """A person without an account on the network has no handle to type, so the page asks them to type something else.
+    """
     async with site.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         for who, letter in ((ben, "b"), (cleo, "c")):
@@ -74,8 +75,8 @@ async def test_people_without_a_handle_type_something_else(site: Site) -> None:
 
 
 async def test_signing_in_again_leads_back(site: Site, clock: HandClock) -> None:
-    """If the sign-in is old, the page asks for a new one and the sign-in page leads back. It never leads to another
-    site.
+    """If the last sign-in is too old, the page asks the person to sign in again, and the sign-in page leads back to it.
+    It never leads to another site.
     """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -92,7 +93,9 @@ async def test_signing_in_again_leads_back(site: Site, clock: HandClock) -> None
 
 
 async def test_the_api_needs_a_session_instead_of_a_token(site: Site, clock: HandClock) -> None:
-    """A repeated request is refused, as the person is signed out by then. A request without ``confirm`` does nothing."""
+    """A repeated request is refused, because the person is signed out by then. A request without ``confirm`` does
+    nothing.
+    """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         session = await open_session(tx, ana.user_id, SessionTransport.API)

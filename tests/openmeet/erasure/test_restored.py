@@ -30,7 +30,9 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def test_a_restored_backup_is_erased_again(db: Database, tmp_path: Path) -> None:
-    """The ledger knows who was erased and nothing else about them. A truncated line does not stop the rest."""
+    """The ledger contains the ids of erased people and nothing else about them. A truncated line does not stop the
+    rest.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     ledger = erasing_in(tmp_path).ledger
@@ -52,8 +54,8 @@ async def test_a_restored_backup_is_erased_again(db: Database, tmp_path: Path) -
 
 
 async def test_merged_accounts_are_merged_again_after_a_restore(db: Database, tmp_path: Path) -> None:
-    """Chains are followed. Accounts of a person erased since are erased instead. An older account stays if the other
-    one is not in the backup.
+    """Chains of merges are followed. If the remaining person was erased later, the merged accounts are erased instead.
+    An older account stays if the other one is not in the backup.
     """
     async with db.transaction() as tx:
         ana, ben, cleo, dan = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dan")]
@@ -85,7 +87,7 @@ async def test_merged_accounts_are_merged_again_after_a_restore(db: Database, tm
 async def test_one_failure_stops_no_other(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A refused merge and a failed deletion are counted, and running again does the rest. Other requests in the backup
+    """A refused merge and a failed deletion are counted, and the next run does the rest. Other requests in the backup
     get a new grace period.
     """
     async with db.transaction() as tx:
@@ -122,8 +124,8 @@ async def test_one_failure_stops_no_other(
 
 
 async def test_a_request_newer_than_the_backup_is_made_again(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """The request gets a new grace period. One that was withdrawn is not made again, even after asking, returning and
-    asking again.
+    """The request gets a new grace period. A withdrawn request is not made again. A person who requested the deletion,
+    signed in and requested it again is treated as leaving.
     """
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -145,7 +147,7 @@ async def test_a_request_newer_than_the_backup_is_made_again(db: Database, tmp_p
     lines = erasing.ledger.path.read_text().count("\n")
     await person_erasure.take_due(db, erasing)
     assert erasing.ledger.path.read_text().count("\n") == lines == 6
-    # In the backup Ana and Cleo had not asked yet, and Ben had not come back.
+    # In the backup Ana and Cleo had not made a request yet, and Ben had not withdrawn his.
     async with db.transaction() as tx:
         await tx.execute("delete from account_erasures")
         await erasure_requests.put(tx, ben.user_id, Instant(tx.now + DAY))
@@ -162,7 +164,7 @@ async def test_a_request_newer_than_the_backup_is_made_again(db: Database, tmp_p
 
 
 async def _bring_back(tx: Transaction, rows: list[dict[str, object]]) -> None:
-    """Restore the users of a backup next to the present ones."""
+    """Restore the users of a backup in addition to the present ones."""
     for row in rows:
         names = ", ".join(row)
         await tx.execute(

@@ -81,7 +81,7 @@ async def test_a_deleted_event_loses_its_texts_after_the_retention_period(
 
 
 async def test_texts_of_answers_are_deleted_after_the_event(db: Database, engine: Engine, clock: HandClock) -> None:
-    """The answer itself stays, because hosts may know how many people came."""
+    """The answer itself stays, because hosts may see how many people came."""
     async with db.transaction() as tx:
         ana, ben, cleo = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Cleo")
         tea = await event_by(tx, ana, starts="2026-03-04T18:00", ends="2026-03-04T20:00")
@@ -113,7 +113,8 @@ async def test_texts_of_answers_are_deleted_after_the_event(db: Database, engine
 async def test_addresses_typed_by_hosts_are_deleted_after_the_event(
     db: Database, engine: Engine, clock: HandClock
 ) -> None:
-    """They also go with a deleted event. The host still cannot see whose address it was."""
+    """The addresses are also deleted with a deleted event. Afterwards hosts still cannot see which address was invited.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         tea = await event_by(tx, ana, starts="2026-03-04T18:00", ends="2026-03-04T20:00")
@@ -136,7 +137,7 @@ async def test_addresses_typed_by_hosts_are_deleted_after_the_event(
 
 
 async def test_a_deleted_series_and_group_lose_their_texts(db: Database, engine: Engine, clock: HandClock) -> None:
-    """The row remains for the code, so that a page can say that the series or group is gone."""
+    """The row stays, so that a page can say that the series or group was deleted."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         practice = await series.create(tx, ana, Content("zqseries", description="zqabout"), weekly())
@@ -205,7 +206,7 @@ async def test_old_dead_letters_are_deleted(make_database: MakeDatabase, clock: 
 async def test_many_rows_are_deleted_in_batches(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many rows there are, each transaction takes a few."""
+    """However many rows there are, each transaction deletes only a few."""
     monkeypatch.setattr(retention, "BATCH", 2)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -61,8 +61,8 @@ async def test_references_in_logs_and_jobs_are_deleted(db: Database, tmp_path: P
 async def test_an_invitation_to_their_address_is_deleted(
     db: Database, engine: Engine, tmp_path: Path, clock: HandClock
 ) -> None:
-    """An invitation in a separate row is deleted too. It exists if the person had answered already, which the host may
-    not know.
+    """An invitation in a separate row is deleted too. The row exists if the person had already answered, which the host
+    may not know.
     """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

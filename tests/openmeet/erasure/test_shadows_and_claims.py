@@ -60,8 +60,8 @@ async def test_a_shadow_member_is_deleted_completely(db: Database, tmp_path: Pat
 
 
 async def test_a_claim_ends_with_its_account(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """Confirming a claim that was proven before the request keeps the account, as signing in does. Once rows are being
-    deleted, there is nothing to merge.
+    """A claim that was proven before the request can be confirmed, which keeps the account like signing in. Once rows
+    are being deleted, nothing can be merged.
     """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

@@ -68,7 +68,9 @@ async def test_a_series_with_a_co_host_goes_to_them_at_once(db: Database) -> Non
 
 
 async def test_an_interrupted_request_is_finished_by_the_next_turn(db: Database, tmp_path: Path) -> None:
-    """The request was stored and nothing else was done. The next run still tells people that the event is cancelled."""
+    """The request was stored, but the process stopped before the next step. The next run still notifies people that the
+    event is cancelled.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         soon, later = (
@@ -97,7 +99,9 @@ async def test_returning_people_keep_their_events(db: Database, tmp_path: Path) 
 async def test_a_failed_request_does_not_delay_others(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The request is stored all the same, and the next run does the rest."""
+    """The request is stored although cancelling one event fails. The other event is cancelled at once, and the next run
+    cancels the first.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         slow, tea = await event_by(tx, ana, title="Slow", **SOON), await event_by(tx, ana, **SOON)

@@ -1,4 +1,4 @@
-"""An event as a value, for rules that do not need a database."""
+"""An event as a value, for tests of rules without a database."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,6 +10,6 @@ from openmeet.domain.users.model import UserId
 
 
 def an_event(**said: Any) -> Event:
-    """An event whose content has just these fields."""
+    """An event with exactly these fields."""
     event = blank_event(Instant(0), "Nothing", UserId("nobody"))
     return replace(event, content=replace(event.content, **said))

@@ -1,4 +1,4 @@
-"""After creation, the page does not call an event public if it is restricted or waits for a moderator."""
+"""After creation, the page does not call an event public if the event is restricted or waits for a moderator."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Any input to the form gives an event or an error message at each wrong field, and never half a change."""
+"""Any input to the form gives an event or an error message at each wrong field, and changes nothing in part."""
 
 from dataclasses import fields
 
@@ -95,7 +95,8 @@ def judged(typed: dict[str, str]) -> Details | dict[str, str]:
 @settings(max_examples=examples(150), deadline=None)
 @given(TYPED)
 def test_any_input_is_an_event_or_errors_at_fields(typed):
-    """Converting an event to form input and back changes nothing, so saving an unedited form keeps the event as it is."""
+    """Converting an event to form input and back changes nothing, so saving an unedited form leaves the event as it is.
+    """
     details = judged(typed)
     if not isinstance(details, Details):
         assert set(details) <= set(FIELDS)

@@ -1,4 +1,4 @@
-"""Co-hosts: by invitation only, with a table of permissions, and never with access to the author's repository."""
+"""Co-hosts: by invitation only, with a table of permissions, and without access to the author's repository."""
 
 import asyncio
 import re
@@ -56,7 +56,7 @@ async def hosting_together(tx, *, draft: bool = False, **typed: str):
     return ana, ben, event
 
 
-# Written out again by hand, one letter for each role with the permission.
+# A second copy of the table, with one letter for each role that has the permission.
 #
 # Roles: a author, f author who can no longer create events in the group, c co-host, g who runs the group.
 TABLE = {
@@ -226,8 +226,8 @@ async def test_people_known_only_by_a_record_cannot_be_invited(db):
 
 
 async def test_a_co_hosts_edit_needs_the_authors_consent_to_be_published(db):
-    """The decision uses the present state: nothing is written to the author's repository until they agree (invariant
-    5).
+    """The decision uses the current state: nothing is written to the author's repository until the author agrees
+    (invariant 5).
     """
     async with db.transaction() as tx:
         ana, ben, event = await hosting_together(tx)
@@ -246,7 +246,7 @@ async def test_a_co_hosts_edit_needs_the_authors_consent_to_be_published(db):
 
 
 async def test_all_hosts_are_notified_of_answers_and_changes(db, clock):
-    """Nobody is told about their own actions, and people who left are told nothing."""
+    """People are not notified of their own actions, and people who left are not notified at all."""
     async with db.transaction() as tx:
         ana, ben, event = await hosting_together(tx)
         dan, gil = await person(tx, "Dan"), await person(tx, "Gil")

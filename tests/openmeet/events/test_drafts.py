@@ -52,7 +52,7 @@ async def status_of(reader, event):
 
 
 async def test_a_draft_keeps_incomplete_input(browser):
-    """Invalid input is kept as well, and the page reports it only when the draft is published."""
+    """Invalid input is kept as well. The page reports it only when the draft is published."""
     form = inputs_of((await browser.get("/events/new")).text)
     saved = await browser.post(
         "/events/new", data=form | {"title": "", "starts": "soon", "capacity": "many", "save": "draft"}
@@ -101,7 +101,9 @@ async def test_only_a_published_event_enqueues_its_record(db):
 
 
 async def test_only_publishing_makes_a_draft_visible(db):
-    """Releasing held events or noting a record leaves a draft as it is, and a check constraint refuses everything else."""
+    """Releasing held events or storing the URI of a record does not publish a draft, and a check constraint refuses
+    every other way.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         draft = await drafts.begin(tx, ana, FULL, {})
@@ -182,7 +184,7 @@ async def test_an_event_with_answers_cannot_become_a_draft_again(db):
 
 
 async def test_a_copy_has_everything_but_the_dates(browser):
-    """Details for some people only are copied too. The copy is a separate event with its own URL."""
+    """Details that only some people can see are copied too. The copy is a separate event with its own URL."""
     form = inputs_of((await browser.get("/events/new")).text)
     made = await browser.post("/events/new", data=form | TYPED | {"door_note": "Ring twice", "tags": "chess"})
     page = (await browser.get(f"{made.headers['location']}/duplicate")).text
@@ -196,8 +198,8 @@ async def test_a_copy_has_everything_but_the_dates(browser):
 
 @pytest.mark.parametrize("way", ["once", "draft", "weekly"])
 async def test_a_copy_has_the_registration_settings(site, browser, way):
-    """Approval, limits and questions are copied, whether the copy is published at once, saved as a draft or made a
-    series.
+    """Approval, limits and questions are copied, whether the copy is published at once, saved as a draft or turned into
+    a series.
     """
     form = inputs_of((await browser.get("/events/new")).text)
     path = (await browser.post("/events/new", data=form | TYPED)).headers["location"]
@@ -244,7 +246,9 @@ async def test_repeating_the_copy_form_keeps_later_settings(site, browser):
 
 
 async def test_a_copy_of_a_date_has_the_settings_of_its_series(site):
-    """Settings of a series apply to its dates. A copy of a date is a single event, so they become its own settings."""
+    """The settings of a series apply to its dates. A copy of a date is a single event, so the copy stores them as its
+    own settings.
+    """
     async with site.browser() as client:
         headers = await api_session(client, "ana@example.org", "Ana")
         wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
@@ -309,7 +313,9 @@ async def test_an_event_that_was_never_a_draft_is_already_published(site):
 @pytest.mark.parametrize("way", ["page", "api"])
 @pytest.mark.parametrize("is_in_group", [True, False], ids=["in a group", "alone"])
 async def test_a_recurring_draft_becomes_a_series(site, browser, way, is_in_group):
-    """It also works in a group, by form and API, and after an edit by API. A draft of a series is published by hand."""
+    """A draft can also become a series in a group, by form and API, and after an edit by API. A draft of a series is
+    published by hand.
+    """
     headers = await api_session(browser, "ana@example.org", "Ana")
     group = {"slug": ""}
     if is_in_group:

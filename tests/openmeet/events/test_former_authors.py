@@ -1,4 +1,4 @@
-"""People who can no longer create events in a group publish nothing there, by hand or by the clock, but can still
+"""People who can no longer create events in a group cannot publish there, by hand or at a set time, but can still
 cancel.
 """
 
@@ -57,7 +57,7 @@ WAYS = ["banned", "removed", "demoted", "left"]
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_draft_in_the_group_is_not_published_by_hand(db, way):
-    """It stays a draft that can be edited and copied, but into no group."""
+    """The event stays a draft. It can be edited, and copied as an event without a group."""
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
         draft = await drafts.begin(tx, mo, FULL, {}, group=group_events.of_event(group))
@@ -97,7 +97,9 @@ async def test_events_of_a_deleted_group_belong_to_their_hosts(db):
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_series_in_the_group_can_only_be_cancelled(db, way):
-    """No edits, added or restored dates, and no event of the group can become a series. Cancelling stays possible."""
+    """The person cannot edit dates, add or restore dates, or turn an event of the group into a series. Cancelling stays
+    possible.
+    """
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
         inside = group_events.of_event(group)
@@ -121,8 +123,8 @@ async def test_a_series_in_the_group_can_only_be_cancelled(db, way):
     ("way", "may_edit"), [("banned", False), ("removed", False), ("left", False), ("demoted", True)]
 )
 async def test_members_can_edit_their_own_single_events(db, way, may_edit):
-    """A member without the right to create events can own one that was handed over to them. Former members can only
-    cancel.
+    """A member without the right to create events can own an event that was handed over to them. Former members can
+    only cancel.
     """
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)

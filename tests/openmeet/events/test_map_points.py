@@ -27,7 +27,7 @@ from openmeet.domain.events.map_points import point_in, point_text
     ],
 )
 def test_a_point_is_found(typed):
-    """If a link has both a marker and a viewport, the marker counts."""
+    """If a link has both a marker and a viewport, the marker is used."""
     assert point_in(typed) == ("52.52", "13.405")
 
 

@@ -1,5 +1,5 @@
-"""The walk-through in ``docs/changing.md`` is correct: a new event field touches five files, six with a column, and
-everything else follows.
+"""The walk-through in ``docs/changing.md`` is correct: a new event field changes five files, or six if it has a column,
+and no other file.
 """
 
 import re
@@ -17,7 +17,8 @@ MIGRATIONS = ROOT / "src" / "openmeet" / "migrations" / "versions"
 STORED = 'stored=columns.text("doors_open")'
 DOCUMENT = "at_protocol/lexicon/documents/openmeet/lexicon/eventDetails.json"
 
-# This script runs on the copy: it sends the field through the API, the pages, a series and a record, and reads it back.
+# This script runs on the copy. It sends the field through the API, the pages, a series and a record, and reads it again
+# from each of them.
 TRIAL = """
 import asyncio, sys
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A new link for an unlisted event: the old link stops working for strangers and redirects people who belong there."""
+"""A new link for an unlisted event: the old link stops working for strangers and redirects people who have access."""
 
 import pytest
 

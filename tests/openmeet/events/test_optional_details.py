@@ -104,7 +104,7 @@ def test_closed_lists_have_words_for_every_value():
 
 @given(st.text(max_size=60))
 def test_a_tag_has_one_spelling(text):
-    """Normalising a tag twice changes nothing, and a form shows tags such that they parse to the same list."""
+    """Normalising a tag twice changes nothing, and the tags shown in a form are parsed into the same list."""
     tag = vocabulary.normalised(text)
     assert vocabulary.normalised(tag) == tag
     assert unicodedata.is_normalized("NFKC", tag)

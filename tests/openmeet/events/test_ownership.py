@@ -121,7 +121,7 @@ async def test_leaving_ends_the_offer(db: Database):
 
 
 async def test_a_deleted_authors_event_goes_to_the_longest_co_host(db: Database):
-    """Running it again changes nothing. An event without co-hosts stays with its author."""
+    """A second run changes nothing. An event without co-hosts stays with its author."""
     async with db.transaction() as tx:
         ana, ben, event, _ = await begin(tx)
         cleo = await person(tx, "Cleo")
@@ -138,8 +138,8 @@ async def test_a_deleted_authors_event_goes_to_the_longest_co_host(db: Database)
 
 
 async def test_an_event_is_offered_and_accepted_on_its_page(db: Database, clock: HandClock):
-    """One click offers and one accepts. The co-host finds the offer in the list of hosts. Both records lead to the
-    event and the new record.
+    """The offer and its acceptance take one click each. The co-host finds the offer in the list of hosts. The old and
+    the new record URI both resolve to the event and its new record.
     """
     site = site_on(db, clock)
     async with site.browser() as anas, site.browser() as bens:

@@ -21,8 +21,8 @@ from tests.openmeet.site_under_test import details, person
 
 NOTHING, MINIMAL, FULL = PublishLevel.NOTHING, PublishLevel.MINIMAL, PublishLevel.FULL
 
-# Written out by hand: the group's publish level and visibility (None: no group), and the result for public, unlisted
-# and private events. In a private group every event is for members only.
+# A copy of the table written by hand: the group's publish level and visibility (None: no group), and the result for
+# public, unlisted and private events. In a private group every event is for members only.
 TABLE = {
     (None, None): (FULL, NOTHING, "host"),
     (PromotionLevel.PUBLIC, GroupVisibility.PUBLIC): (FULL, NOTHING, "owner"),
@@ -82,8 +82,8 @@ def test_the_narrowest_of_all_wins(level, kind, chosen, tells):
 
 @pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
 def test_answers_are_published_only_for_fully_published_events(level, kind, chosen, tells):
-    """Answers are published only for fully published events, and never for restricted events, whatever the owners
-    switched on.
+    """Answers are published only for fully published events, and never for restricted events, whatever settings the
+    owners chose.
     """
     for record in RECORDS:
         event = replace(an_event(visibility=chosen), group=group_of(level, kind, tells), record=record)
@@ -131,7 +131,7 @@ async def db(make_sqlite):
 
 
 async def event_in(db, level: str, **typed: str):
-    """An event of a public group with this level and a secret in each field except the name, the time and the link."""
+    """An event of a public group with this level. Every field has a secret, except the name, the time and the link."""
     said = {
         "title": "Chess evening",
         "description": SECRETS[0],
@@ -156,7 +156,8 @@ def record_of(event, previous=None):
 
 
 async def test_a_minimal_record_has_four_fields(db):
-    """As a control, the same event of a group that publishes in full has all of the fields."""
+    """The same event in a group that publishes in full has all of the fields, which shows that the test can find them.
+    """
     full = record_of(await event_in(db, "public"))
     assert [secret in str(full) for secret in SECRETS] == [True] * len(SECRETS)
     event = await event_in(db, "members")
@@ -180,7 +181,9 @@ async def test_a_minimal_record_has_four_fields(db):
 
 
 async def test_reducing_a_record_keeps_unknown_fields(db):
-    """From full to minimal and back, unknown fields and unknown places stay, and nothing of ours is left in between."""
+    """From full to minimal and back, unknown fields and unknown places stay. In the minimal record no other field of
+    this site is left.
+    """
     full = record_of(await event_in(db, "public"))
     foreign = {"$type": "community.lexicon.location.address", "country": "FR", "name": "Another app's"}
     full |= {"com.example.mark": 1, "locations": [*full["locations"], foreign]}

@@ -1,4 +1,4 @@
-"""Publishing first: an event stays hidden until its author's PDS has its record, and what ends the wait."""
+"""An event stays hidden until its author's PDS has its record, and the ways in which the waiting ends."""
 
 import pytest
 

@@ -68,7 +68,7 @@ def test_an_event_may_end_when_it_starts():
 
 
 def test_ends_is_compared_as_an_instant_not_as_a_wall_clock():
-    """In the hour that October has twice, an earlier clock time can be the later instant."""
+    """In the repeated hour in October, an earlier clock time can be the later instant."""
     found = rules.check(
         Submission(title="Night", starts="2026-10-25T01:30", ends="2026-10-25T03:00", time_zone="Europe/Berlin")
     )
@@ -83,7 +83,7 @@ def test_countries_are_recognised_as_people_type_them(country: str):
 
 @pytest.mark.parametrize("country", ["Atlantis", "XX", "ZZ", "12"])
 def test_an_unknown_country_is_refused_at_its_field(country: str):
-    """No record can be written without the country code, so the place would silently stay unpublished."""
+    """Without the country code no record can be written, so the place would stay unpublished without a message."""
     with pytest.raises(InvalidForm) as wrong:
         rules.check(Submission(**GOOD, country=country))
     assert set(wrong.value.problems) == {"country"}

@@ -57,7 +57,9 @@ async def event_in(tx, host, group, **typed: str):
 @pytest.mark.parametrize("has_rsvp_access", [False, True], ids=["uninvited", "invited"])
 @pytest.mark.parametrize("role", [*GroupRole, None])
 async def test_members_and_invited_people_see_an_event_for_members(make_sqlite, role, has_rsvp_access):
-    """Members and people with an invitation see the event, even if never in the group. Former members do not."""
+    """Members and people with an invitation see the event, including invited people who were never in the group. Former
+    members do not.
+    """
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -47,7 +47,7 @@ async def test_the_page_has_the_url_and_calendar_links(site):
 
 
 async def test_an_address_for_attendees_is_in_no_link(site):
-    """It appears when the viewer is going."""
+    """The address appears in the links when the viewer is going."""
     async with site.db.transaction() as tx:
         event = await event_by(
             tx, await person(tx, "Ana"), venue_name="Back room", street="Secret street 9", place_audience="attendees"
@@ -61,7 +61,7 @@ async def test_an_address_for_attendees_is_in_no_link(site):
 
 
 async def test_a_private_event_has_no_sharing_page_for_strangers(site):
-    """People who can see it read that the link lets nobody else in."""
+    """People who can see the event read that the link gives nobody else access."""
     async with site.browser() as ana, site.browser() as stranger:
         await sign_up(ana, "ana@example.org", "Ana")
         made = await ana.post(
