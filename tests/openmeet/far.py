@@ -1,4 +1,4 @@
-"""An OpenMeet site with its complete engine, and the reference PDS as other people's server."""
+"""An OpenMeet site with its complete engine, and the reference PDS in the role of another operator's server."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -62,7 +62,7 @@ PASSWORD = "password of a test"
 
 @dataclass
 class Far:
-    """The site's URL and parts. Tests decide when jobs are delivered and the firehose is read."""
+    """The site's URL and parts. Tests decide when jobs are delivered and when the firehose is read."""
 
     url: str
     db: Database
@@ -73,7 +73,7 @@ class Far:
     consumer: Consumer
 
     async def identity(self, name: str) -> Identity:
-        """The identity of a person whose handle is known here."""
+        """The identity of a person with this handle, which the site knows."""
         async with self.db.reader() as reader:
             (found,) = await queries.by_handle(reader, f"{name}.test")
         return found
@@ -83,7 +83,8 @@ class Far:
         return await schedule.run_once(self.publisher)
 
     async def listen(self, did: str) -> None:
-        """Follow the reference's firehose until the newest commit of a repository has been verified, then ingest."""
+        """Follow the reference PDS's firehose until the newest commit of a repository has been verified, then ingest.
+        """
         newest = msgspec.json.decode(await self.pds.read("com.atproto.sync.getLatestCommit", did=did))["rev"]
         await heard_until(
             self.consumer, self.pds.url, did, lambda state: state.known is not None and state.known.rev == newest
@@ -99,7 +100,7 @@ class Far:
         await intake.decide_due(self.db)
 
     async def records(self, did: str, collection: str) -> dict[str, dict[str, Any]]:
-        """The records of a repository by at-uri, as the reference returns them."""
+        """The records of a repository by at-uri, as the reference PDS returns them."""
         listed = await self.pds.read("com.atproto.repo.listRecords", repo=did, collection=collection)
         return {one["uri"]: one["value"] for one in msgspec.json.decode(listed)["records"]}
 
@@ -119,7 +120,7 @@ async def far(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
 
 @asynccontextmanager
 async def open_far(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
-    """The same, with a site database that the caller has opened."""
+    """The same site and PDS, with a site database that the caller has opened."""
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         plc_settings = PlcSettings(data_directory=tmp_path / "plc", hourly_limit=0)
@@ -186,7 +187,7 @@ async def open_far(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> A
 
 
 async def allow(page: Page) -> None:
-    """Sign in on the reference's pages and authorise."""
+    """Sign in on the reference PDS's pages and authorise."""
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Sign in", exact=True).click()
     await page.get_by_role("button", name="Authorize", exact=True).click()

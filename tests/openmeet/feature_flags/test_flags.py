@@ -30,7 +30,7 @@ async def test_unchanged_flags_have_their_defaults(db: Database):
 
 @pytest.mark.parametrize("flag", list(Flag))
 async def test_each_flag_is_switched_alone_and_back(db: Database, flag: Flag):
-    """One switch changes one flag, and the log entry has the name, the change and the reason."""
+    """A switch changes one flag, and the log entry has the name, the change and the reason."""
     to = not DEFAULTS[flag]
     assert await turn(db, flag, is_on=to, why="a trial")
     async with db.reader() as reader:
@@ -79,8 +79,8 @@ async def test_a_switchboard_is_at_most_max_age_old(db: Database, clock: HandClo
 
 
 async def test_a_switchboard_never_returns_an_old_off(db: Database):
-    """The switchboard may return an old "on", but never an old "off", because records that were skipped while a flag was
-    off are read only once when it is switched on.
+    """The switchboard may return an outdated "on", but never an outdated "off": when a flag is switched on, the records
+    skipped so far are read only once.
     """
     board = Switchboard()
     await turn(db, Flag.EVENTS_OUT, is_on=False)

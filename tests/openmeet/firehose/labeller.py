@@ -21,14 +21,14 @@ from tests.patience import PATIENCE_SECONDS
 
 @dataclass
 class Labeller:
-    """A labeller that keeps what it sent. ``cursors`` has the cursor of each connection."""
+    """A labeller that stores its labels. ``cursors`` has the cursor of each connection."""
 
     did: Did
     key: K256PrivateKey = field(default_factory=lambda: K256PrivateKey.from_random(b"l" * 32))
     said: list[bytes] = field(default_factory=list)
     cursors: list[int] = field(default_factory=list)
     url: str = ""
-    # A conforming server sends what comes after the cursor. With this flag the server sends everything again on each
+    # A conforming server sends only what follows the cursor. With this flag the server sends everything again on each
     # connection.
     ignores_cursor: bool = False
     refusal: bytes = b""

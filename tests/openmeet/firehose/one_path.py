@@ -8,7 +8,7 @@ from aiohttp import web
 
 @asynccontextmanager
 async def answering(path: str, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
-    """Run the server within the block; yields its URL."""
+    """Run the server within the block. Yields its URL."""
     app = web.Application()
     app.router.add_get(path, answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)

@@ -1,4 +1,4 @@
-"""Each configured community gets what the consumer reads, and a new one also gets what was read before."""
+"""Each configured community gets what the consumer reads. A new community also gets what was read earlier."""
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
@@ -36,7 +36,7 @@ async def queued(tenant: Tenant) -> list[str]:
 
 async def test_a_new_community_receives_what_others_heard(make_database: MakeDatabase, clock: HandClock):
     """Every author known to the installation is read once for the new community. Adding it enqueues nothing for the
-    others.
+    other communities.
     """
     installation, town, village = await hearing(make_database)
     interests = await delivery.ensure_default_interests(installation, [town, village])
@@ -58,7 +58,7 @@ async def reading_since(tenant: Tenant) -> int:
 
 
 async def test_a_community_that_was_removed_is_new_when_it_returns(make_database: MakeDatabase, clock: HandClock):
-    """While it was not configured, nothing was kept for it."""
+    """While the community was not configured, no messages were stored for it, so it is treated as new."""
     installation, town, village = await hearing(make_database)
     await delivery.ensure_default_interests(installation, [town, village])
     before = await reading_since(village)

@@ -52,8 +52,8 @@ async def known(bench: Bench) -> int:
 
 
 async def test_every_captured_commit_is_verified(bench: Bench):
-    """Signatures against captured DID documents, MST inversion, and the chain are checked: 80 commits of 80 accounts,
-    none rejected.
+    """Signatures are checked against captured DID documents, and so are the MST inversion and the chain of commits: 80
+    commits of 80 accounts, none rejected.
     """
     frames = captured_frames()
     bench.interested_in(*everybody())
@@ -66,7 +66,7 @@ async def test_every_captured_commit_is_verified(bench: Bench):
 
 
 async def test_irrelevant_frames_are_not_decoded(bench: Bench):
-    """No identity is resolved and nothing is enqueued, but the cursor moves."""
+    """No identity is resolved and nothing is enqueued, but the cursor advances."""
     frames = captured_frames()
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
     async with Relay(frames, sequences(frames)) as relay:
@@ -87,7 +87,9 @@ async def test_a_newly_seen_account_is_read(bench: Bench):
 
 
 async def test_bad_frames_are_kept_and_the_stream_continues(bench: Bench):
-    """A flipped bit, garbage, and a commit under another account's name are each refused, and the others are processed."""
+    """A flipped bit, garbage, and a commit in another account's name are each refused, and the other frames are
+    processed.
+    """
     frames = captured_frames()
     numbers = sequences(frames)
     flipped = bytearray(frames[10])
@@ -134,7 +136,7 @@ class _Away:
 
 
 async def test_cursor_waits_for_the_queue(bench: Bench):
-    """While the broker is away, the cursor stays. Afterwards nothing is missing."""
+    """While the broker is unavailable, the cursor stays. Afterwards no message is missing."""
     frames, numbers = captured_frames(), sequences(captured_frames())
     bench.interested_in(*everybody())
     away = _Away(bench.queue, failures=10**9)
@@ -159,7 +161,7 @@ async def test_cursor_waits_for_the_queue(bench: Bench):
 
 
 async def test_unknown_cursor_stops_the_source(bench: Bench):
-    """Nothing is reset silently, because an operator has to look."""
+    """The source stops instead of resetting its cursor, because an operator has to look."""
     async with Relay([encode_error("FutureCursor")], [1]) as relay:
         source = await follow_until(bench, relay.url, lambda source: source.state is SourceState.STOPPED)
     assert "cursor" in source.reason
@@ -209,7 +211,9 @@ def numbered(seq: int) -> bytes:
 
 
 async def test_a_number_far_ahead_does_not_make_later_frames_old(bench: Bench):
-    """The frame is kept and ends the connection. The next connection does not repeat it and brings everything after it."""
+    """The frame is stored as rejected and ends the connection. The next connection does not repeat it and brings
+    everything after it.
+    """
     frames = captured_frames()
     numbers = sequences(frames)
     bench.interested_in(*everybody())
@@ -227,7 +231,7 @@ async def test_a_number_far_ahead_does_not_make_later_frames_old(bench: Bench):
 
 
 async def test_a_gap_at_the_start_of_a_connection_is_accepted(bench: Bench):
-    """A relay whose retention no longer reaches back to our cursor starts far ahead every time."""
+    """A relay that no longer has the events after our cursor starts far ahead on every connection."""
     far = [MAX_JUMP * 5, MAX_JUMP * 5 + 1]
     bench.interested_in(*everybody())
     async with Relay([numbered(1), *map(numbered, far)], [1, *far]) as relay:
@@ -236,7 +240,9 @@ async def test_a_gap_at_the_start_of_a_connection_is_accepted(bench: Bench):
 
 
 async def test_clock_based_numbers_can_have_any_gap_up_to_now(bench: Bench):
-    """Some servers number frames by the clock. A quiet hour is not a jump, but a number from tomorrow is."""
+    """Some servers number frames by the clock. A gap after a quiet hour is accepted, but a number from tomorrow is
+    refused.
+    """
     now = int(bench.clock.now())
     numbers = [now - 2 * HOUR, now - HOUR, now]
     bench.interested_in(*everybody())

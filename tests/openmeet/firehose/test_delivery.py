@@ -1,4 +1,4 @@
-"""One reader of a stream serves several communities: each gets what it is interested in, once."""
+"""One reader of a stream serves several communities: each gets the messages that it is interested in, once."""
 
 from collections.abc import Sequence
 
@@ -26,8 +26,8 @@ async def waiting(queues: dict[str, EmbeddedQueue]) -> dict[str, int]:
 
 
 async def test_each_interested_community_gets_a_message_once(make_sqlite: MakeDatabase, clock: HandClock):
-    """The village follows one author only. Everyone gets account moves and deletions, and a second source repeats
-    nothing.
+    """The village follows one author only. Every community gets account moves and deletions, and a second source
+    repeats nothing.
     """
     queues = await queues_of(make_sqlite, clock)
     delivering = TenantQueues(queues, counting(Metrics("openmeet")))

@@ -49,7 +49,7 @@ async def test_only_referenced_repositories_stay_followed(bench: Bench, communit
 
 
 async def test_a_reference_in_any_community_is_enough(bench: Bench, community: Database, make_sqlite: MakeDatabase):
-    """A row in any community is enough: another one has an event by author 3."""
+    """A row in any community is enough: another community has an event by author 3."""
     other = await make_sqlite("openmeet", clock=bench.clock)
     await take(other, event(3, "tea", 1))
     bench.clock.turn(KEPT_FOR + DAY)
@@ -60,7 +60,7 @@ async def test_a_reference_in_any_community_is_enough(bench: Bench, community: D
 
 
 async def test_nobody_expires_while_a_community_is_unreachable(bench: Bench, community: Database):
-    """If a community's database is away, it might refer to anybody."""
+    """If a community's database is unavailable, it might refer to any author."""
     bench.clock.turn(KEPT_FOR + DAY)
     async with bench.db.reader() as reader:
         known = await sources.load(reader)

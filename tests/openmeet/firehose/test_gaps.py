@@ -1,5 +1,5 @@
 """Events that a server dropped before our cursor: affected repositories are scheduled for reading before the cursor
-moves.
+advances.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ async def heard_before(bench: Bench, url: str, seq: int, *dids: str) -> None:
 
 
 async def test_a_gap_at_a_pds_enqueues_reads_of_its_repositories(bench: Bench):
-    """Repositories seen through another source lost nothing."""
+    """Repositories seen through another source have no gap."""
     first, second = list(captured_documents())[:2]
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
     async with Forgetful([numbered(50)], [50]) as pds:
@@ -88,7 +88,7 @@ async def test_a_gap_at_a_relay_enqueues_reads_of_everybody_followed(bench: Benc
 
 
 async def test_a_source_that_was_never_read_enqueues_nothing(bench: Bench):
-    """Reading from the beginning means from the beginning of what the server still has."""
+    """Reading from the beginning starts with the oldest event that the server still has, so nothing was missed."""
     frames = captured_frames()[:5]
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
     async with Forgetful(frames, sequences(frames)) as relay:
@@ -98,7 +98,7 @@ async def test_a_source_that_was_never_read_enqueues_nothing(bench: Bench):
 
 
 async def test_an_accepted_jump_enqueues_reads(bench: Bench):
-    """Frames skipped by the jump are lost, just as those that an outdated-cursor notice reports."""
+    """Frames skipped by the jump are lost, like frames that an outdated-cursor notice reports."""
     far = MAX_JUMP * 5
     bench.interested_in(*everybody())
     async with Relay([numbered(1), numbered(far)], [1, far]) as relay:

@@ -1,4 +1,6 @@
-"""Jetstream as a source: our PDS's own stream, captured lines in every compression, and the limits of unsigned data."""
+"""Jetstream as a source: this project's PDS's own stream, captured lines in every compression, and the limits of
+unsigned data.
+"""
 
 import asyncio
 import json
@@ -185,7 +187,7 @@ async def test_a_cursor_in_the_future_is_not_stored(bench: Bench, number: int):
 
 
 async def test_a_decompression_bomb_ends_the_connection(bench: Bench):
-    """A hundred megabytes of zeros compress to a hundred kilobytes. The socket stops unpacking, and the source is
+    """A hundred megabytes of zeros compress to a hundred kilobytes. The socket stops decompressing, and the source is
     reported as failing.
     """
     bench.interested_in(("collection", EVENT))
@@ -204,7 +206,7 @@ def _is_failing(bench: Bench, url: str) -> Callable[[], Awaitable[bool]]:
 
 
 async def test_resumes_a_little_before_its_cursor_and_repeats_nothing(bench: Bench):
-    """A server that numbers by its clock is asked to repeat some seconds. Each change still reaches the queue once."""
+    """A server that numbers by its clock is asked to repeat a few seconds. Each change still reaches the queue once."""
     bench.interested_in(("collection", EVENT))
     at = AT
     async with serving(Server([event_line("Tea", at)])) as server:
@@ -219,7 +221,9 @@ async def _is_asked(server: Server, times: int) -> bool:
 
 
 async def test_known_authors_are_followed_after_a_restart(bench: Bench):
-    """Account lines concern us if we have events of that account, and that knowledge survives in the database."""
+    """Account lines are relevant if the installation has events of that account. This is stored in the database, so it
+    survives a restart.
+    """
     bench.interested_in(("collection", EVENT))
     at = AT
     async with serving(Server([event_line("Tea", at)])) as server:
@@ -237,7 +241,7 @@ async def test_known_authors_are_followed_after_a_restart(bench: Bench):
 
 
 async def test_an_absence_longer_than_the_retention_enqueues_reads(bench: Bench):
-    """No line reports the gap, so every followed repository is read whole."""
+    """No line reports the gap, so every followed repository is read completely."""
     bench.interested_in(("collection", EVENT), ("did", AUTHOR))
     at = AT
     async with serving(Server([event_line("Tea", at)])) as server:
@@ -317,8 +321,8 @@ async def test_our_own_pds_in_jetstreams_shape(deployment: Deployment):
 
 
 async def test_an_unsigned_deletion_of_a_signed_record_is_verified(deployment: Deployment):
-    """The firehose brought an event. A Jetstream server's claim that it was deleted is not believed until the PDS has
-    been asked.
+    """An event came from the firehose. If a Jetstream server then claims that the event was deleted, the PDS is queried
+    first.
     """
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
@@ -373,7 +377,7 @@ async def test_an_unreachable_source_is_failing(bench: Bench):
 
 
 async def test_unresolvable_authors_delay_no_line(bench: Bench):
-    """The author of a line is not resolved, so neither one whose server hangs nor the others delay it."""
+    """The author of a line is not resolved, so no line is delayed by authors whose server hangs."""
     lines = [event_line(f"Tea {number}", AT + number).replace(AUTHOR, _author(number)) for number in range(200)]
     bench.directory.hanging = {_author(number) for number in range(200)}
     bench.interested_in(("collection", EVENT))

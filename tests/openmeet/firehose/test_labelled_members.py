@@ -24,7 +24,7 @@ async def test_a_labelled_members_edits_are_still_published(deployment: Deployme
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     assert (await deployment.record(before.record_uri))["name"] == "Coffee in the park"
-    # Reading the record back changes nothing here and loses nothing.
+    # Reading the record again changes and loses nothing on this site.
     await deployment.listen(ana.user_id)
     async with deployment.db.reader() as reader:
         after = await events.by_id(reader, event.id)

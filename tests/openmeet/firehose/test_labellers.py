@@ -131,7 +131,7 @@ async def test_other_labels_only_warn(bench):
 
 
 async def test_a_label_hides_a_members_unpublished_events_too(bench):
-    """The host still sees it, and other people's data is not affected."""
+    """The host still sees the event, and other people's data is not affected."""
     async with bench.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         await identities.link(tx, Did(DID), ana.user_id, handle="ana.test", pds_url="https://pds.example")
@@ -150,8 +150,8 @@ async def test_a_label_hides_a_members_unpublished_events_too(bench):
 
 
 async def test_invalid_labels_are_ignored(bench):
-    """A wrong key, another source, a changed value, a missing signature, or a time in the future: none hides anything,
-    and all are counted.
+    """Labels with a wrong key, another source, a changed value, no signature, or a time in the future hide nothing, and
+    all are counted.
     """
     event, speaker = await bench.event(), bench.labeller
     changed = {**speaker.label(URI, "rude"), "val": "spam"}
@@ -276,8 +276,8 @@ async def test_a_removed_labeller_hides_nothing(bench):
 
 
 async def test_a_removed_labellers_labels_are_deleted_in_batches(bench, monkeypatch):
-    """Labels of a removed labeller are deleted in batches, one per transaction. Its replacement is read before the
-    first batch is done.
+    """Labels of a removed labeller are deleted in batches, one per transaction. A labeller that is added instead is
+    read before the first batch is done.
     """
     event, gone = await bench.event(), "did:web:gone.example"
     others = [
@@ -332,7 +332,7 @@ async def test_irrelevant_labels_are_not_stored(bench):
 
 
 async def test_a_new_signing_key_is_resolved(bench):
-    """The labeller signs with a new key. Its labels are believed once its DID document has that key."""
+    """The labeller signs with a new key. Its labels are accepted once its DID document has that key."""
     event, speaker = await bench.event(), bench.labeller
     await bench.hear(speaker.label(DID, "rude"))
     speaker.key = K256PrivateKey.from_random(b"o" * 32)
@@ -362,8 +362,8 @@ async def stands(bench, state: str) -> bool:
 
 
 async def test_an_unreadable_labeller_is_reported_until_it_recovers(bench):
-    """This also holds if it has nothing new to send afterwards. The time shown is that of the first failure, whatever
-    was tried since.
+    """The labeller also recovers if it has nothing new to send afterwards. The time shown is that of the first failure,
+    even after later attempts.
     """
     where = bench.documents[LABELLER]
     bench.documents[LABELLER] = document_of(

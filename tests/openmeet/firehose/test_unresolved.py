@@ -1,4 +1,4 @@
-"""Authors whose identity cannot be resolved: their frames are dropped and read later, and nobody else waits."""
+"""Authors whose identity cannot be resolved: their frames are dropped and read later, and no other author waits."""
 
 import asyncio
 import functools
@@ -95,7 +95,7 @@ async def hints(bench: Bench, *of: Did) -> set[tuple[str, HintKind]]:
 
 
 async def test_good_frames_behind_a_thousand_bad_ones_come_before_any_retry(bench: Bench):
-    """Each of the thousand writes twice. One row for each remains, and each was resolved at most once."""
+    """Each of the thousand authors writes twice. One row remains for each, and each was resolved at most once."""
     good, bad = commits(), [bad_did(number) for number in range(BAD)]
     first = sequences(good)[0]
     frames = [in_the_name_of(did, first - 2 * BAD + place) for place, did in enumerate([*bad, *bad])] + good
@@ -110,8 +110,8 @@ async def test_good_frames_behind_a_thousand_bad_ones_come_before_any_retry(benc
 
 
 async def test_a_host_that_never_answers_delays_nobody_else(bench: Bench):
-    """More did:web authors hang than are resolved concurrently. Authors in the directory are all applied, and the
-    cursor waits for the others.
+    """More did:web authors hang than are resolved concurrently. All authors in the directory are applied, and the
+    cursor waits for the hanging ones.
     """
     good, released = commits(), asyncio.Event()
 
@@ -120,8 +120,8 @@ async def test_a_host_that_never_answers_delays_nobody_else(bench: Bench):
         return web.Response(status=503)
 
     async with answering("/.well-known/did.json", hang) as host:
-        # A host can have only one DID without a path. An author with more frames than may wait is dropped, so this one
-        # has fewer.
+        # A host can have only one DID without a path. An author with more frames than the limit is dropped, so this
+        # author has fewer.
         slow = Did(f"did:web:localhost%3A{host.rpartition(':')[2]}")
         first = sequences(good)[0]
         frames = [in_the_name_of(slow, first - 50 + place) for place in range(50)] + good
@@ -154,8 +154,8 @@ async def test_a_failed_signature_does_not_delay_the_stream(bench: Bench):
 
 
 async def test_a_repository_is_read_when_its_identity_can_be_resolved(bench: Bench):
-    """It is read when its retry is due, and the account status is requested too, because frames of either kind may have
-    been dropped.
+    """The repository is read when its retry is due. The account status is requested too, because frames of either kind
+    may have been dropped.
     """
     good = commits()[:3]
     late = Did(summarize(good[0]).did)
@@ -221,7 +221,8 @@ async def test_rows_are_capped_and_the_oldest_are_deleted(bench: Bench, monkeypa
 
 
 async def test_an_author_with_too_many_frames_is_read_later(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    """Memory next to the stream is bounded. An author who fills it is read later instead of waiting for a lookup."""
+    """The memory for waiting frames is bounded. An author who fills it is read later instead of waiting for a lookup.
+    """
     monkeypatch.setattr(lookups, "MAX_FRAMES_OF_DID", 5)
     did = bad_did(1)
     bench.directory.hanging = {did}
@@ -233,7 +234,9 @@ async def test_an_author_with_too_many_frames_is_read_later(bench: Bench, monkey
 
 
 async def test_an_erased_account_is_read_again(bench: Bench):
-    """Another process deletes the row. The consumer that drops the frames notices in its next round."""
+    """Another process deletes the row of the account. The consumer, which drops the account's frames, notices this in
+    its next round.
+    """
     did = bad_did(1)
     later = bench.consumer.unresolved
     later.add(did, "wss://relay.example", "away", bench.clock.now())

@@ -1,4 +1,6 @@
-"""A PDS can speak only for its own accounts, a relay for all. Each kind has its own start position."""
+"""A PDS can send messages only about its own accounts, a relay about all. Each kind of source has its own start
+position.
+"""
 
 import asyncio
 
@@ -71,7 +73,9 @@ async def follow(bench: Bench, upstream: Upstream, last: int) -> None:
 
 @needs("fixtures")
 async def test_commits_from_another_host_are_refused_and_kept(bench: Bench):
-    """The stream goes on. Commits of the host's own accounts are accepted. Others are counted and can be inspected."""
+    """The stream continues. Commits of the host's own accounts are accepted. Other commits are counted and can be
+    inspected.
+    """
     frames = captured_frames()
     hosts = {did: doc["service"][0]["serviceEndpoint"] for did, doc in captured_documents().items()}
     commits = [frame for frame in frames if summarize(frame).kind == "#commit"]

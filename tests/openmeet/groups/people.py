@@ -17,7 +17,7 @@ async def group_by(tx, owner: Caller, **typed: str) -> Group:
 
 
 async def member(tx, group: Group, owner: Caller, name: str, role: GroupRole = GroupRole.MEMBER) -> Caller:
-    """A new person in the group, invited and given this role."""
+    """A new person who was invited to the group and given this role."""
     caller = await person(tx, name)
     link = await administration.invite_by_link(tx, owner, group.slug, uses=1)
     await administration.accept(tx, caller, link.id)

@@ -1,4 +1,4 @@
-"""Joining and leaving groups, and running them; on both engines."""
+"""Joining, leaving and managing groups; on both engines."""
 
 import asyncio
 
@@ -224,7 +224,7 @@ async def test_an_address_gets_one_e_mail_and_none_after_declining(db, clock):
 
 
 async def test_members_get_no_invitation_e_mail_and_the_host_does_not_notice(db):
-    """No e-mail is written. The preview is the same as for a stranger's address."""
+    """No e-mail is written. The preview is the same as for an unknown address."""
     ana, group = await club(db)
     await someone(db, group, ana, "Ben")
     async with db.transaction() as tx:
@@ -293,7 +293,7 @@ async def test_renaming_changes_the_slug_and_redirects_the_old_one(db):
 
 @pytest.mark.parametrize("length", [5, 8, 10])
 async def test_old_slugs_stay_until_the_name_changes(db, length):
-    """Earlier versions made shorter URLs. A hidden group keeps its unguessable one until its name changes."""
+    """Earlier versions made shorter URLs. A hidden group keeps its random URL until its name changes."""
     ana, group = await club(db, visibility="unlisted")
     slug = f"chess-club-{'abcdefghjk'[:length]}"
     async with db.transaction() as tx:
@@ -360,7 +360,7 @@ async def test_followed_accounts(db):
 
 
 async def test_only_public_groups_choose_a_slug_and_none_is_reused(db):
-    """Old URLs redirect and are never reused. A hidden group gets a URL that cannot be guessed."""
+    """Old URLs redirect and are never reused. A hidden group gets a random URL."""
     ana, group = await club(db)
     async with db.transaction() as tx:
         chosen = await actions.choose_address(tx, ana, group.slug, "Chess-Club")

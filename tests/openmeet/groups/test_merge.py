@@ -15,7 +15,7 @@ async def db(make_database):
 
 
 async def test_nothing_refers_to_the_merged_user(db, engine):
-    """Every column that refers to people is checked, and the merged user is in none of the group tables."""
+    """Every column that refers to people is checked. The merged user is in none of the group tables."""
     async with db.transaction() as tx:
         old, ana, ben = [await person(tx, name) for name in ("Old", "Ana", "Ben")]
         own = await group_by(tx, old, name="Own")

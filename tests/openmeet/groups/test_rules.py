@@ -31,7 +31,7 @@ NOW = Instant(1_772_366_400_000_000)
 ANA, BEN = UserId("ana"), UserId("ben")
 KEY = SigningKey(b"k" * 32)
 
-# Written out again by hand, one letter for each role with the permission.
+# A second copy of the table, with one letter for each role that has the permission.
 #
 # Roles: o owner, a admin, m moderator, i member, p pending.
 TABLE = {
@@ -101,7 +101,7 @@ def test_a_deleted_group_is_visible_to_nobody(role):
 @pytest.mark.parametrize("other", GroupRole)
 @pytest.mark.parametrize("role", GroupRole)
 def test_people_decide_about_lower_roles_only(role, other):
-    """People decide about lower roles only, and people outside the group about nobody."""
+    """People decide about lower roles only, and people outside the group about no role."""
     order = "imao"
     mine, theirs = order.find(LETTERS[role]), order.find(LETTERS[other])
     assert rules.ranks_above(role, other) is (mine >= 0 and mine > theirs)

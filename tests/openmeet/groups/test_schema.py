@@ -1,4 +1,4 @@
-"""Names and defaults of the schema that people rely on, and the indexes used by lists of groups."""
+"""Names and defaults in the schema that must not change, and the indexes used by lists of groups."""
 
 import pytest
 

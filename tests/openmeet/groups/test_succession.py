@@ -1,4 +1,4 @@
-"""Ownership of a group and how it passes on; on both engines."""
+"""Ownership of a group and its succession; on both engines."""
 
 import asyncio
 from contextlib import suppress
@@ -118,8 +118,8 @@ async def test_only_owners_offer_and_only_to_members(db, club):
 
 
 async def test_the_backup_admin_takes_over_by_the_clock(db, club, clock):
-    """The absent owner gets one e-mail, and another one three days before the end. Then the group passes on, and the
-    log has every step.
+    """The absent owner gets one e-mail, and another three days before the end. Then the group passes to its new owner,
+    and the log has every step.
     """
     group, ana, _, cleo, _ = club
     await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
@@ -280,8 +280,8 @@ async def test_absence_and_waiting_periods_are_limited(db, club, absence, wait, 
 
 
 async def test_deleting_an_account_leaves_every_group_with_an_owner(db, club):
-    """Groups pass to the backup admin, or else to the highest-ranking and longest member. A group without other members
-    is deleted.
+    """A group passes to the backup admin, or else to the member with the highest role, the longest-standing among
+    equals. A group without other members is deleted.
     """
     group, ana, ben, _, dan = club
     async with db.transaction() as tx:
@@ -300,8 +300,8 @@ async def test_deleting_an_account_leaves_every_group_with_an_owner(db, club):
 
 
 async def test_concurrent_ownership_changes_leave_one_owner(db, club):
-    """Accepting, offering to another, leaving and deleting the account run concurrently. One owner is left, who is a
-    member.
+    """Accepting, offering to another person, leaving and deleting the account run concurrently. Afterwards one owner is
+    left, who is a member.
     """
     group, ana, ben, cleo, _ = club
     await does(db, ownership.offer, ana, group.slug, ben.user_id)
@@ -323,8 +323,8 @@ async def test_concurrent_ownership_changes_leave_one_owner(db, club):
 
 @pytest.mark.parametrize("reachable", [False, True], ids=["known by the DID alone", "with an e-mail address"])
 async def test_a_deleted_repository_ends_ownership_only_without_another_sign_in(db, club, reachable):
-    """A person with another way to sign in keeps their groups. If AT Protocol was the only way, the groups pass on at
-    once.
+    """A person with another way to sign in keeps their groups. If AT Protocol was the only way, the groups pass to
+    others at once.
     """
     group, ana, ben, _, _ = club
     did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"

@@ -78,8 +78,8 @@ async def answers(site, event):
 
 
 async def test_one_link_confirms_and_another_changes_the_answer(site, event):
-    """Opening the link changes nothing, pressing the button does. Afterwards the answer has its own page that needs no
-    sign-in.
+    """Opening the link changes nothing; pressing the button confirms the answer. Afterwards the answer has its own page
+    that needs no sign-in.
     """
     async with site.browser() as browser:
         assert (await ask(browser, event)).status_code == 303
@@ -104,7 +104,7 @@ async def test_one_link_confirms_and_another_changes_the_answer(site, event):
 
 
 async def test_the_address_is_sent_to_confirmed_guests(site, clock):
-    """The address is on the page behind their link and in an e-mail. People on the waitlist are not told."""
+    """The address is on the guest's page and in an e-mail. People on the waitlist do not get it."""
     secret = {"place_audience": "attendees", "street": "Geheimgasse 7", "door_note": "Ring twice"}
     online = {"mode": "hybrid", "online_url": "https://meet.example/room", "door_audience": "attendees"}
     compose = confirmed_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
@@ -220,7 +220,7 @@ async def test_e_mails_are_limited_per_address_and_client(site, event):
 
 
 async def test_an_address_gets_at_most_twenty_e_mails_a_day(site, event, clock):
-    """The limit counts all requests for an address, whoever makes them."""
+    """The limit counts all requests for an address, whoever sends them."""
     async with site.browser() as browser:
         statuses = []
         for _ in range(23):
@@ -263,7 +263,9 @@ def test_tokens_are_for_one_answer():
 
 
 async def test_unused_addresses_are_deleted(make_database, clock):
-    """Hosts still see the names. Addresses of guests with a later event and of people who declined a group are kept."""
+    """Hosts still see the names. The addresses of guests with a later event and of people who declined a group are
+    kept.
+    """
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Other Ben")

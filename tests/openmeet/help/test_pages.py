@@ -1,4 +1,4 @@
-"""Help, the pages about the site, its status, and pages for what failed."""
+"""Help, the pages about the site, its status, and error pages."""
 
 from pathlib import Path
 
@@ -75,7 +75,9 @@ async def test_the_status_shows_late_records(site, clock):
 
 
 async def test_the_status_shows_late_sources(site, make_sqlite, clock):
-    """A source counts as late when it has failed for longer than the retries take. A quiet source is on time."""
+    """A source counts as late when it has failed for longer than the retries take. A source without new events is on
+    time.
+    """
     installation = await make_sqlite("openmeet.network.firehose", clock=clock)
     async with installation.transaction() as tx:
         await cursors.add_source(tx, "wss://relay.test")
@@ -92,7 +94,7 @@ async def test_the_status_shows_late_sources(site, make_sqlite, clock):
 
 
 async def test_a_missing_page_links_back(site):
-    """It links to the page of this site that the visitor came from, and never to another site."""
+    """The page links to the page of this site that the visitor came from, and never to another site."""
     async with site.browser() as browser:
         ours = await browser.get("/nowhere", headers={"referer": f"{ORIGIN}/help?x=1"})
         theirs = await browser.get("/nowhere", headers={"referer": "https://evil.test/help"})
@@ -102,7 +104,7 @@ async def test_a_missing_page_links_back(site):
 
 
 async def test_a_deleted_event_has_a_page_that_says_so(site):
-    """The event was public, so its existence is not a secret."""
+    """The event was public, so the page may show that it existed."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)

@@ -1,4 +1,4 @@
-"""Messages by hosts: to the chosen recipients only, once, immediately or at a set time."""
+"""Messages by hosts are sent to the chosen recipients only, once, immediately or at a set time."""
 
 import asyncio
 
@@ -43,8 +43,8 @@ async def site(make_sqlite, clock):
 
 
 async def town(tx, **typed: str):
-    """Ana hosts. Gil is going, Ida is interested, Wim is on the waitlist, Dan declined, and a shadow said yes
-    elsewhere.
+    """Ana hosts. Gil is going, Ida is interested, Wim is on the waitlist, Dan declined, and a shadow said yes in
+    another app.
     """
     ana = await person(tx, "Ana")
     event = await event_by(tx, ana, **{"capacity": "1", **typed})
@@ -88,7 +88,7 @@ async def readers_of_messages(reader, people) -> set[str]:
     ],
 )
 async def test_a_message_reaches_its_recipients_as_counted_in_the_preview(db, addressees, reached):
-    """It never reaches people who declined, people known only by a record, or the host."""
+    """A message never reaches people who declined, people known only by a record, or the host."""
     async with db.transaction() as tx:
         event, people = await town(tx)
         whom = [Addressees(one) for one in addressees]
@@ -100,7 +100,9 @@ async def test_a_message_reaches_its_recipients_as_counted_in_the_preview(db, ad
 
 
 async def test_unreachable_people_are_counted_separately(db):
-    """Counted separately: names added by the host, people known only by a record, and people who switched messages off."""
+    """These are counted separately: names added by the host, people known only by a record, and people who switched
+    messages off.
+    """
     async with db.transaction() as tx:
         event, people = await town(tx, capacity="3")
         await host_decisions.add(tx, people["Ana"], event.slug, "Old Tom")
@@ -117,7 +119,9 @@ async def test_unreachable_people_are_counted_separately(db):
 
 @pytest.mark.parametrize("addressees", [["attended"], ["going"], ["going", "attended"]])
 async def test_checked_in_people_can_be_addressed_separately(db, addressees):
-    """People who are checked in early get messages for those going, once, and can also be addressed separately."""
+    """People who are checked in early get the messages for people who are going, once, and can also be addressed
+    separately.
+    """
     async with db.transaction() as tx:
         event, people = await town(tx)
         await tx.execute("update attendances set status = 'attended' where status = 'attending'")
@@ -178,7 +182,7 @@ async def test_a_scheduled_message_is_not_sent_after_a_cancellation(db, clock):
     async with db.transaction() as tx:
         assert (await queries.by_id(tx, waits.id)).state is MessageState.CALLED_OFF
         assert await readers_of_messages(tx, people) == set()
-        # A host can still write by hand, because people who answered might need to know more.
+        # A host can still send a message by hand, because people who answered might need information.
         sent = await actions.write(tx, people["Ana"], event.slug, "Next week instead.", ["going"])
         assert sent.state is MessageState.SENT
         with pytest.raises(Refused):
@@ -211,7 +215,7 @@ async def test_a_scheduled_message_by_a_former_host_is_not_sent(db, clock, what)
 
 
 async def test_the_same_form_at_another_time_is_another_message(db):
-    """It is not silently dropped in favour of the earlier message."""
+    """The second message is refused, so the host notices that it was not sent."""
     async with db.transaction() as tx:
         event, people = await town(tx)
 

@@ -1,4 +1,4 @@
-"""Languages added by a catalogue file only."""
+"""Languages that are added by their catalogue file alone."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A language is one file: pages, e-mails and the settings offer it, and each person is addressed in their language."""
+"""A language is one file: pages, e-mails and the settings offer it, and each person reads their own language."""
 
 from typing import Any
 
@@ -177,7 +177,7 @@ async def test_a_code_e_mail_has_the_language_of_its_page(mailing: Mailing, add_
 async def test_the_default_is_the_language_of_the_site(
     make_database: MakeDatabase, clock: HandClock, add_language: AddLanguage
 ) -> None:
-    """So does a person whose chosen language no longer exists."""
+    """A person whose chosen language no longer exists also gets the site's language."""
     add_language("fr", _FRENCH)
     mailing = Mailing(site_on(await make_database("openmeet"), clock, language="fr"), "fr")
     async with mailing.site.db.transaction() as tx:

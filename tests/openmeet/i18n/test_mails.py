@@ -1,4 +1,4 @@
-"""E-mails go through the catalogue: no template has bare words, and in the pseudo-locale no e-mail shows any."""
+"""E-mails are translated: no template has words outside the catalogue, and in the pseudo-locale no e-mail shows any."""
 
 import re
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ async def test_every_kind_of_e_mail_is_fully_translated(make_sqlite: MakeDatabas
         return compose
 
     async def send(_: OutgoingEmail, __: str) -> None:
-        """Nobody reads it: it was checked when it was composed."""
+        """The e-mail is not sent: ``compose`` has checked it."""
 
     handler = email_handler(site.db, {kind: noting(kind) for kind in made}, send)
 
@@ -106,7 +106,7 @@ async def test_every_kind_of_e_mail_is_fully_translated(make_sqlite: MakeDatabas
         while await run_once(site.db, {JobKind.MAIL: one_by_one(handler)}):
             pass
 
-    # Occasions in which months pass come last, because events are over afterwards.
+    # Occasions in which months pass come last, because the events are over afterwards.
     for occasion in [OCCASIONS[kind] for kind in sorted(OCCASIONS, key={SUCCESSION_MAIL, LAST_CALL_MAIL}.__contains__)]:
         # Guests and people who sign in get e-mail in the language of their page.
         with speaking(pseudo.TAG):
@@ -179,7 +179,7 @@ async def present(make_sqlite: MakeDatabase, clock: HandClock) -> Present:
 
 
 async def test_every_kind_of_notification_is_fully_translated(present: Present) -> None:
-    """On the page and in e-mails, with and without a date, a name and a reason."""
+    """The notifications are checked on the page and in e-mails, with and without a date, a name and a reason."""
     found = {}
     with speaking(pseudo.TAG):
         for kind in KINDS.values():

@@ -23,7 +23,7 @@ GROUPED = {"en": ("12,400", "23,456"), "de": ("12.400", "23.456")}
 
 
 class _Text(HTMLParser):
-    """What a reader sees and hears of a page: its text and accessible names."""
+    """What a reader sees and hears of a page: its text and its accessible names."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Pages go through the catalogue: no template has bare words, and in the pseudo-locale no page shows any."""
+"""Pages are translated: no template has words outside the catalogue, and in the pseudo-locale no page shows any."""
 
 import re
 from typing import Final
@@ -32,7 +32,7 @@ def test_no_template_has_bare_words() -> None:
 
 
 def test_bare_words_are_found() -> None:
-    """The test above finds texts, attributes and literals, but no messages or values."""
+    """The test above finds texts, attributes and literals. It does not find messages or values."""
     templates = environment("OpenMeet", "")
     source = """<p title="Shown">Bare <b>words</b></p> {{ parts.text(typed, "name", "Your name", hint=_("A hint")) }}
         {% trans %}Fine{% endtrans %} <code>data</code> {{ _("Also fine") }}"""

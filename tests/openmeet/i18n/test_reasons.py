@@ -11,7 +11,7 @@ from openmeet.i18n.reasons.messages import MESSAGES
 
 
 def _codes() -> dict[str, str]:
-    """Every reason code of the platform with its enum."""
+    """Every reason code of the platform, each with its enum."""
     for module in pkgutil.walk_packages(openmeet.__path__, "openmeet."):
         if ".migrations." not in module.name:
             importlib.import_module(module.name)

@@ -28,7 +28,7 @@ IN_ENGLISH: Final = {
 }
 
 
-# A quick check whether a file can raise a failure at all, because parsing takes much longer.
+# A quick check whether a file can raise a failure. Parsing a file takes much longer.
 _MAY_SAY: Final = re.compile(r"\b(?:" + "|".join(KINDS) + r")\s*\(|problems\s*\[")
 
 

@@ -1,4 +1,4 @@
-"""Words that the site does not use. A sentence of the catalogue that has one has to be rewritten."""
+"""Words that the site does not use. A sentence of the catalogue that contains one has to be rewritten."""
 
 from openmeet.i18n.catalogue import CATALOGUE
 from tests import translations

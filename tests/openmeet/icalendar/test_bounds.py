@@ -1,4 +1,5 @@
-"""The cost of a hostile calendar file is bounded in steps and bytes. Nothing is expanded and cut afterwards."""
+"""The cost of a hostile calendar file is bounded in steps and bytes: rules are not expanded first and cut afterwards.
+"""
 
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -64,8 +65,8 @@ def peak_of(work: Callable[[], object]) -> int:
 def test_a_file_of_dense_rules_takes_no_more_steps_than_a_file_may(
     rule: str, number: int, steps: Callable[[], int]
 ) -> None:
-    """160 KB of dense rules once took 25 seconds and 1.6 GB. Now the first dates are kept and the reader is told that
-    there are more.
+    """A file of 160 KB with dense rules once took 25 seconds and 1.6 GB. Now the first dates are kept and a warning
+    says that there are more.
     """
     data = calendar_of(*(event(uid, f"RRULE:{rule}") for uid in range(number)))
     assert len(data) < 240_000
@@ -91,7 +92,7 @@ def test_the_limit_applies_to_the_whole_file(steps: Callable[[], int]) -> None:
 
 
 def test_the_earliest_dates_are_kept_whatever_comes_first_in_the_file() -> None:
-    """A single event at the end of a file of daily ones is kept, although it was written last."""
+    """A single event at the end of a file of daily events is kept, although it was written last."""
     many = [event(uid, "RRULE:FREQ=DAILY", start="20270101T100000Z") for uid in range(40)]
     found = read_file(calendar_of(*many, event("early", start="20261125T100000Z")), NOW, "UTC")
     assert found.dates[0].uid == "early"
@@ -117,7 +118,7 @@ def test_an_ordinary_file_is_read_completely() -> None:
 
 
 def test_changes_to_the_days_of_a_counted_series_are_found_in_few_steps(steps: Callable[[], int]) -> None:
-    """A change named only by its day used to expand a whole year of the rule."""
+    """In an earlier version, a change identified only by its day expanded a whole year of the rule."""
     changes = [
         "\r\n".join(
             [
@@ -136,7 +137,7 @@ def test_changes_to_the_days_of_a_counted_series_are_found_in_few_steps(steps: C
 
 
 def test_lines_and_warnings_are_bounded() -> None:
-    """The number of lines and warnings is limited for a file and for a component."""
+    """The number of lines and warnings is limited per file and per component."""
     with pytest.raises(TooLarge, match=IcalendarReason.TOO_MANY_LINES):
         read_components(b"BEGIN:VCALENDAR\n" + b"X\n" * MAX_LINES)
     (calendar,), warnings = read_components(
@@ -147,28 +148,30 @@ def test_lines_and_warnings_are_bounded() -> None:
 
 
 def test_reading_lines_takes_a_few_times_the_size_of_the_file() -> None:
-    """Splitting all lines before reading the first one took many times the size of the file if the lines are short."""
+    """In an earlier version, all lines were split before the first one was read, which took many times the size of a
+    file with short lines.
+    """
     data = b"BEGIN:VCALENDAR\n" + b"abcd\n" * 300_000
     assert peak_of(lambda: read_components(data)) < 4 * len(data)
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 def test_folded_lines_are_joined_whatever_ends_them(end: str) -> None:
-    """A fold is a line ending followed by one space or tab, and may be inside a character."""
+    """A fold is a line ending followed by one space or tab. It may be inside a character."""
     data = f"BEGIN:VCALENDAR{end}SUMMARY:one{end} two{end}\tthree{end}X-A:1{end}END:VCALENDAR{end}".encode()
     (calendar,), _ = read_components(data.replace(b"tw", "ü".encode()[:1] + end.encode() + b" " + "ü".encode()[1:]))
     assert calendar.lines == ["SUMMARY:oneüothree", "X-A:1"]
 
 
 def test_warnings_about_one_event_are_bounded() -> None:
-    """A long list of bad dates used to give one warning each."""
+    """In an earlier version, each date of a long invalid list gave a warning."""
     data = calendar_of(event("a", *(f"EXDATE:18000101T1{number % 10}0000Z" for number in range(500))))
     (found,) = read_calendars(data)[0].events
     assert 0 < len(found.warnings) <= MAX_EVENT_WARNINGS
 
 
 def test_warnings_do_not_quote_whole_lines() -> None:
-    """A warning quotes only the beginning of a value, for example of a number with 20,000 digits, and only once."""
+    """A warning quotes only the beginning of a value (a number can have 20,000 digits), and only once."""
     long = "9" * 20_000
     head = "BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Choir\r\nDTSTART:20261101T100000Z\r\n"
     for lines in (
@@ -184,7 +187,7 @@ def test_warnings_do_not_quote_whole_lines() -> None:
 
 
 def test_imported_changes_are_bounded() -> None:
-    """Each change became a separate value on every page that shows the file."""
+    """Each change becomes a separate value on every page that shows the file, so their number is limited."""
 
     def change(number: int, parameters: str = "") -> str:
         day = datetime.fromordinal(datetime(2026, 11, 1).toordinal() + number)  # noqa: DTZ001
@@ -214,7 +217,7 @@ def test_imported_changes_are_bounded() -> None:
 
 
 def test_unterminated_markup_is_read_once() -> None:
-    """Every "<" used to search the rest of the text for its end: 400,000 of them took minutes."""
+    """In an earlier version, every "<" searched the rest of the text for its end: 400,000 of them took minutes."""
     node = (
         '{"@type": "Event", "name": "Choir", "startDate": "2027-03-02T18:00", "description": "' + "< " * 200_000 + '"}'
     )

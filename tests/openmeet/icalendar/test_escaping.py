@@ -1,4 +1,4 @@
-"""Text that we write into a calendar file is read back unchanged, by our reader and by another library."""
+"""Text in a calendar file of this site is read back unchanged, by our reader and by another library."""
 
 import icalendar
 import pytest
@@ -15,7 +15,7 @@ from openmeet.recurrence.pattern import parse_date, pattern
 NOW = Instant(1_795_000_000_000_000)
 PATTERN = pattern(parse_date("2026-07-04T18:00", "UTC"), "UTC")
 
-# In the first text, a library took a backslash and a letter for a line break, and lost both.
+# In the first text, a library took a backslash and a letter for a line break, and lost both of them.
 HARD = (
     "\\N", "\\n", "C:\\New folder\\names", "\\\\N", "\\,", "\\;", "\\", "\\\\", ",", ";", ":", '"quoted"', "^n^^^'",
     "a, b; c\\d", "%2C%5C", "x\\N, y\\n; z\\\\",
@@ -58,7 +58,7 @@ def test_another_library_reads_the_same(text: str) -> None:
         assert str(read[name]) == text, name
     assert [str(one) for one in read["CATEGORIES"].cats] == [text, "and " + text]
     (place,) = read.subcomponents
-    # It does not know that NAME is text (RFC 7986, section 5.1) and returns the raw value.
+    # The library does not know that NAME is text (RFC 7986, section 5.1) and returns the raw value.
     assert unescaped(str(place["NAME"])) == text
 
 
@@ -82,7 +82,7 @@ def test_backslashes_that_escape_nothing_stay() -> None:
 
 
 def test_escaped_and_quoted_zone_names_match() -> None:
-    r"""Exchange escapes the commas of a TZID where it is defined and quotes the TZID where it is used. RFC 6868 uses
+    r"""Exchange escapes the commas of a TZID in its definition and quotes the TZID in its references. RFC 6868 uses
     carets there.
     """
     lines = (

@@ -1,5 +1,5 @@
-"""Any event of ours, written to a file and read into the form of a new event, is the same in everything that readers of
-the file may see.
+"""An event of this site, written to a file and read into the form of a new event, is equal in everything that readers
+of the file may see.
 """
 
 from dataclasses import replace
@@ -89,10 +89,10 @@ def test_any_event_survives_a_round_trip(
     (found,) = parse_calendar(file, "UTC").events
     assert found.warnings == ()
     assert (found.is_cancelled, found.reason) == (is_cancelled, reason if is_cancelled else "")
-    # The status survives too: a tentative event stays tentative.
+    # The status is kept too: a tentative event stays tentative.
     assert found.named_status == (None if status in {EventStatus.SCHEDULED, EventStatus.CANCELLED} else status)
     back = with_details(blank_event(NOW, found.typed.title, UserId("v")), check(found.typed))
-    # A place without readable text is only its coordinates.
+    # A place without readable text is written as coordinates only.
     there = event.place if event.place.lines else Venue(latitude=event.place.latitude, longitude=event.place.longitude)
     assert back.exact_place == there
     assert not {"title", "description", "mode", "categories", "tags"} & {*differing(back.content, event.content)}

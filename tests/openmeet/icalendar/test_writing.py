@@ -1,4 +1,4 @@
-"""Calendar files that we write, read by our own reader and by another library."""
+"""Calendar files of this site, read by our own reader and by another library."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A worker in its own process: opens the database, waits for the start signal, and acts for a DID once.
+"""A worker in its own process: opens the database, waits for the start signal, and makes one request for a DID.
 
     python -m tests.openmeet.identities.refresher DATABASE SCHEMA PLC NOW DID FAULT
 

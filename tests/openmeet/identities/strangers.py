@@ -23,7 +23,7 @@ from tests.worker_pool import POOL
 async def network_of_nobody(
     clock: Clock, cache: Cache, *, tenant: str = DEFAULT_TENANT, sealer: Sealer | None = None
 ) -> AsyncIterator[NetworkClients]:
-    """The network clients that domain code needs, with no server to reach."""
+    """The network clients that domain code needs, without a reachable server."""
     http = HttpClient(PUBLIC)
     dids = DidResolver(http, clock, DidSettings("http://127.0.0.1:1"))
     handles = HandleResolver(http, dids, clock, HandleSettings())
@@ -35,8 +35,8 @@ async def network_of_nobody(
 
 @asynccontextmanager
 async def publishing_to_nobody(clock: Clock) -> AsyncIterator[Publishing]:
-    """The dependencies of consent by API: previews of what consent would publish work, but no PDS exists to create an
-    account on.
+    """The dependencies of consent by API: the preview of published records works, but no PDS exists on which an account
+    could be created.
     """
 
     async with network_of_nobody(clock, InProcessCache(clock)) as network:

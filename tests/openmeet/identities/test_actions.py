@@ -1,4 +1,4 @@
-"""Owner of a DID, and consent to publishing."""
+"""Ownership of a DID, and consent to publishing."""
 
 import pytest
 
@@ -46,7 +46,7 @@ async def test_an_unknown_did_creates_one_shadow(db: Database):
 
 
 async def test_signing_in_keeps_what_the_shadow_had(db: Database):
-    """Signing in claims the shadow's row: it is the same person, with everything that was seen of them."""
+    """Signing in claims the shadow's row: the person stays the same, with everything that was stored about them."""
     async with db.transaction() as tx:
         shadow = await actions.person_for_did(tx, did(1))
         claimed = await actions.connect(tx, did(1), handle=HANDLE, pds_url="https://pds.example")

@@ -77,7 +77,9 @@ async def test_consent_needs_the_current_notice(site: Site, deployment: Deployme
 
 
 async def test_a_concurrent_no_wins_over_a_yes(site: Site, monkeypatch: pytest.MonkeyPatch):
-    """The PDS is asked about the handle before anything is written, so a no that arrives meanwhile is newer and wins."""
+    """The PDS is asked about the handle before anything is written. A withdrawal that arrives meanwhile is therefore
+    newer, and the consent is refused.
+    """
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         asked = handle_for

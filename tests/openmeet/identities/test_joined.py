@@ -1,4 +1,4 @@
-"""After an account merge we can still sign in to the custodial repository."""
+"""After an account merge the site can still sign in to the custodial repository."""
 
 from dataclasses import replace
 

@@ -18,7 +18,7 @@ from tests.openmeet.deployment import Deployment
 async def test_a_password_sign_in_keeps_the_oauth_grant(
     deployment: Deployment, is_over: bool, at_another_server: bool, kept: PdsSessionKind
 ):
-    """A live OAuth grant is kept. An expired one or one from another server is replaced."""
+    """An unexpired OAuth grant is kept. An expired one or one from another server is replaced."""
     cleo = await deployment.connected()
     async with deployment.db.transaction() as tx:
         (identity,) = await queries.of_user(tx, cleo.user_id)

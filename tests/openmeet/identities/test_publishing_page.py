@@ -1,4 +1,4 @@
-"""The consent page: preview before consent, no as the default, and withdrawal."""
+"""The consent page: the preview before consent, "no" as the default, and withdrawal."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ async def publish(browser: httpx.AsyncClient, **fields: str) -> httpx.Response:
 
 
 async def test_the_page_shows_what_would_be_published(site: Site):
-    """The page shows the records, the handle and the notice, and the default is no."""
+    """The page shows the records, the handle and the notice, and "no" is the default."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         answer = await browser.get("/settings/publishing")
@@ -99,7 +99,7 @@ async def slugs(deployment: Deployment) -> list[str]:
 
 
 async def test_records_already_on_the_network_are_not_republished(deployment: Deployment):
-    """Consent writes a record that another app of theirs wrote only if it was changed here."""
+    """A record written by another app of the person is published again only if it was changed on this site."""
     async with deployment.db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         own = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")

@@ -13,7 +13,7 @@ DID = "did:plc:ragtjsm2j2vknwkz3zp4oxrd"
 
 
 async def keys(db: Database) -> list[tuple[str | None, bool]]:
-    """For each key: its DID, and whether it has been taken over and waits for deletion."""
+    """For each key: its DID, and whether it has been taken over and is due for deletion."""
     async with db.reader() as reader:
         rows = await reader.fetch("select did, taken_over_at from recovery_keys")
     return [(row["did"], row["taken_over_at"] is not None) for row in rows]
@@ -33,7 +33,7 @@ async def test_the_life_of_a_recovery_key(deployment: Deployment, make_database:
         await recovery_keys.make(tx, deployment.network, ana)
         second = await recovery_key_queries.unused(tx, ana)
         assert first != second
-        # Without an account there is nothing to take over, so this changes nothing.
+        # Without an account there is no key to take over, so this call changes nothing.
         await recovery_key_queries.note_taken_over(tx, DID)
     assert await keys(db) == [(None, False)]
     async with db.transaction() as tx:

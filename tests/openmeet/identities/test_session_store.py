@@ -1,4 +1,6 @@
-"""Stored repository sessions: one lease has one holder, and the cache holds nothing readable and is never trusted."""
+"""Stored repository sessions: one lease has one holder, and the cache contains only ciphertext and is always compared
+with the stored row.
+"""
 
 import asyncio
 import gc
@@ -104,7 +106,7 @@ async def test_a_new_sign_in_ends_every_lease(db: Database, network: NetworkClie
 
 
 async def test_a_new_session_does_not_reuse_versions(db: Database, network: NetworkClients, clock):
-    """A caller that still holds the ended session cannot use it as the new one."""
+    """A caller that still has the ended session cannot use it as the new one."""
     await connected(db, network)
     before = await stored(db)
     async with db.transaction() as tx:
@@ -138,7 +140,7 @@ async def test_the_key_can_be_rotated_under_open_sessions(db: Database, network:
 
 
 async def test_the_cache_holds_only_ciphertext(db: Database, network: NetworkClients, cache: Cache):
-    """The cache holds ciphertext under the user's key. Inside are DID, handle and both tokens, for an hour at most."""
+    """The cache holds ciphertext under the user's key, for an hour at most. It contains DID, handle and both tokens."""
     identity = await connected(db, network)
     await agents.agent_for_user(db, network, identity.user_id)
     kept = await cache.get(f"bluesky:credentials:{identity.user_id}")
@@ -152,7 +154,7 @@ async def test_the_cache_holds_only_ciphertext(db: Database, network: NetworkCli
 
 
 async def test_the_cache_counts_only_for_the_stored_version(db: Database, network: NetworkClients, cache: Cache):
-    """A stale or foreign cache entry changes nothing, and a missing one is replaced by the stored row."""
+    """A stale cache entry or one of another person changes nothing, and a missing one is replaced by the stored row."""
     identity = await connected(db, network)
     row = await stored(db)
     old = CachedCredentials(identity.did, identity.handle, "stale", "stale", row.version - 1)

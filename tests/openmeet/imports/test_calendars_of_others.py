@@ -104,7 +104,7 @@ def moment(text: str, zone: str) -> Instant:
 
 @pytest.mark.parametrize("name", FILES)
 async def test_each_date_is_where_its_file_has_it(make_sqlite: MakeDatabase, clock: HandClock, name: str) -> None:
-    """Google, Outlook, Apple and servers. A second import creates nothing."""
+    """Files by Google, Outlook, Apple and calendar servers. A second import creates nothing."""
     wanted = WANTED[name]
     zone = wanted["calendar"]["timezone"] or "UTC"
     start, end = (moment(text, "UTC") for text in wanted["window"])
@@ -189,7 +189,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 async def test_changes_to_following_dates_are_imported(
     db: Database, clock: HandClock, told: str, *, is_over: bool
 ) -> None:
-    """Each date is where a calendar program shows it, whether dates are over or not."""
+    """Each date has the time that a calendar program shows, whether the date is over or not."""
     file = TOLD[told]
     now = instant_of(datetime.fromisoformat("2026-04-15T12:00" if is_over else "2026-03-01T12:00"), "UTC")
     start, end = Instant(now - 300 * DAY), Instant(now + 300 * DAY)

@@ -1,5 +1,5 @@
-"""Events from a calendar file: imported once, as drafts and private series, and the round trip of our own files; both
-engines.
+"""Events from a calendar file: imported once, as drafts and private series, and the round trip of this site's files;
+both engines.
 """
 
 from dataclasses import replace
@@ -127,7 +127,9 @@ async def test_a_calendar_becomes_drafts_and_a_series_that_only_its_host_sees(db
 
 
 async def test_importing_twice_changes_nothing(db: Database) -> None:
-    """Importing the same file, confirming the same import again, or changing one event elsewhere creates nothing new."""
+    """Importing the same file, confirming the same import again, or changing one event in another program creates no
+    new event.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     import_id = await kept(db, ana, CHOIR)
@@ -149,8 +151,8 @@ async def test_only_chosen_events_are_imported(db: Database) -> None:
 
 
 async def test_our_own_file_survives_a_round_trip(db: Database, clock: HandClock) -> None:
-    """A series with changes, exported, imported by another person and exported again is the same. At home it is
-    recognised.
+    """A series with changes is exported, imported by another person and exported again: the files are equal. On its own
+    site the series is recognised.
     """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -173,7 +175,7 @@ async def test_our_own_file_survives_a_round_trip(db: Database, clock: HandClock
 
 
 async def exported(tx: Transaction, series: Series) -> bytes:
-    """The feed, with the details that only the host sees."""
+    """The feed, with the details that only hosts see."""
     stored = [held.event for held in await date_queries.stored(tx, series.id)]
     open_ = [_opened(event) for event in stored]
     return calendar_of([(series, open_)], await sequences(tx, [one.id for one in open_]), tx.now, URL)

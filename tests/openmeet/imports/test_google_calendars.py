@@ -1,4 +1,4 @@
-"""Calendars from Google and Outlook: text without markup, private call links, and a list of what was left out."""
+"""Calendars from Google and Outlook: text without markup, private call links, and a list of the omitted data."""
 
 import html
 

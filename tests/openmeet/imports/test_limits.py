@@ -74,7 +74,7 @@ async def test_a_used_up_allowance_says_when_to_retry(make_sqlite: MakeDatabase,
 async def test_a_full_queue_says_when_to_retry_and_the_site_responds(
     make_sqlite: MakeDatabase, clock: HandClock
 ) -> None:
-    """While every process is busy with endless work, pages are served and nothing runs on the event loop."""
+    """While every process is busy with an endless task, pages are served and no file is read on the event loop."""
     pool = WorkerPool(PoolLimits(processes=1, queue=1))
     site = site_on(await make_sqlite("openmeet", clock=clock), clock, workers=pool)
     try:

@@ -1,5 +1,5 @@
-"""The same event under another UID, or from its page after its file: shown with a link, and imported only if chosen;
-both engines.
+"""An event that the person already has (with another UID, or read from its page) is shown with a link and imported only
+if chosen; both engines.
 """
 
 from typing import Any

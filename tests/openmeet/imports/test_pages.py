@@ -56,8 +56,8 @@ STRANGE = "\r\n".join(
 
 
 async def test_an_unknown_zone_is_shown_and_can_be_chosen(make_database: MakeDatabase, clock: HandClock) -> None:
-    """Each event shows the unknown zone and how it is read. The choice applies to these events only, and no others are
-    shifted.
+    """Each event shows the unknown zone and the zone used instead. The choice applies to these events only, and no
+    others are shifted.
     """
     db = await make_database("openmeet", clock=clock)
     site = site_on(db, clock, time_zone="Europe/Lisbon")
@@ -89,7 +89,7 @@ async def test_an_unknown_zone_is_shown_and_can_be_chosen(make_database: MakeDat
 
 
 async def test_a_list_without_addresses_is_kept_by_name(make_database: MakeDatabase, clock: HandClock) -> None:
-    """The preview says that none of them will get e-mail. The list shows their names, and offers no message."""
+    """The preview says that nobody on the list will get e-mail. The list shows their names, and offers no message."""
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")

@@ -1,4 +1,6 @@
-"""Lists of people: nobody is invited before the host has reviewed the e-mail, invited twice, or added without agreeing."""
+"""Lists of people: nobody is invited before the host has reviewed the e-mail, nobody is invited twice, and nobody is
+added without agreeing.
+"""
 
 import asyncio
 import re
@@ -24,7 +26,7 @@ from tests.openmeet.imports.test_understanding import LUMA
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, details, h1_of, person, sign_up, site_on
 from tests.worker_pool import WORKERS
 
-# Nobody on the list has declined there.
+# Nobody on this list has declined.
 COMING = LUMA.replace(",declined,", ",approved,")
 
 
@@ -59,7 +61,7 @@ async def waiting(db: Database, what: What, target: str) -> list[PersonId]:
 
 
 async def test_keeping_a_list_tells_nobody(db: Database) -> None:
-    """Keeping the list twice changes nothing, and it creates no e-mail, attendance or user."""
+    """Keeping the list twice changes nothing. It creates no e-mail, attendance or user."""
     host, event = await hosted(db)
     import_id = await kept(db, host, What.GUESTS, event.id)
     before = [await count(db, table) for table in ("outbox_jobs", "attendances", "users", "notifications")]
@@ -71,7 +73,9 @@ async def test_keeping_a_list_tells_nobody(db: Database) -> None:
 
 
 async def test_one_e_mail_is_sent_after_its_review(db: Database) -> None:
-    """The host confirms the number shown. Confirming twice at once sends once, and nobody is invited again."""
+    """The host confirms the number shown. Confirming twice at once sends one invitation to each person, and nobody is
+    invited again.
+    """
     host, event = await hosted(db)
     await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id))
     async with db.transaction() as tx:
@@ -101,8 +105,8 @@ async def test_one_e_mail_is_sent_after_its_review(db: Database) -> None:
 
 
 async def test_people_join_only_by_accepting(db: Database) -> None:
-    """They become a guest of a private event or a member of a private group, once. A person who declined gets no more
-    e-mail.
+    """A person who accepts becomes a guest of a private event or a member of a private group, once. A person who
+    declined gets no more e-mail.
     """
     host, event = await hosted(db)
     async with db.transaction() as tx:
@@ -255,7 +259,9 @@ STATUSES = (
 
 
 async def test_people_who_declined_are_invited_only_if_ticked(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """On the page and by API, the ticked people are invited. Without a selection the status decides."""
+    """The page and the API add the selected people. Without a selection, the API adds everyone whose status in the file
+    does not mean "no".
+    """
     site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
 
     async def listed() -> list[str]:

@@ -1,4 +1,4 @@
-"""Our own feeds, imported into another installation and exported there again, are the same; both engines."""
+"""Feeds of this site, imported into another installation and exported there again, are the same; both engines."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -156,7 +156,7 @@ def public(event: Event) -> Event:
 
 
 def alone(*events: Event) -> bytes:
-    """A file with these events, each entry as in its own file."""
+    """A calendar file with these events, each entry as in its own file."""
     entries = [
         vevent_of(
             event,
@@ -225,7 +225,7 @@ async def test_single_events_come_back_the_same(db: Database, away: Database, an
     assert len(said) == len(single)
     assert said_by(await there_and_back(away, file), clock.now()) == said
     assert b"secret" not in file
-    # People who are not going see the town, and nothing more precise in any property.
+    # People who are not going see only the town, in every property.
     nearby = alone(*(event for event in single if event.content.place_audience is Audience.ATTENDEES))
     assert b"Berlin" in nearby
     assert all(word not in nearby for word in (b"Haupt", b"10827", b"library", b"GEO"))

@@ -1,4 +1,6 @@
-"""Dates of a series whose master is not in the file, as in our group feeds, and cancelled single events; both engines."""
+"""Dates of a series whose master is not in the file, as in the site's group feeds, and cancelled single events; both
+engines.
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is read from an event page or a list of people before anything is stored. Pure."""
+"""What is read from an event page or a list of people before anything is stored. These functions are pure."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_an_eventbrite_list_is_read(encoding: str) -> None:
 
 
 def test_a_meetup_list_has_no_addresses() -> None:
-    """The preview says so, and people are identified by name."""
+    """The preview says that there are no addresses, and people are identified by name."""
     found = parse_list(MEETUP.encode())
     assert found.service == "Meetup"
     assert [(row.name, row.email, row.status, row.problem) for row in found.named] == [("Ana S.", "", "Yes", "")]

@@ -1,4 +1,5 @@
-"""Import of a changed file: differences are shown and applied on confirmation. Local edits stay otherwise."""
+"""Import of a changed file: differences are shown, and applied if the host confirms them. Otherwise local edits stay.
+"""
 
 import pytest
 
@@ -128,10 +129,10 @@ async def test_only_changes_in_the_file_count_and_conflicts_are_shown(client, an
     assert published.status_code == 200, published.text
     edited = await client.put(f"/api{tea}", json=body, headers=ana)
     assert edited.status_code == 200, edited.text
-    # With the same file, edits made here are not differences.
+    # With the same file, edits made on this site are not differences.
     (same, *_) = (await look(client, ana, FILE))["events"]
     assert same["differences"] == []
-    # The file has a new title and place. Its text is unchanged, but the host has edited it here.
+    # The file has a new title and place. Its text is unchanged, but the host has edited the text on this site.
     file = FILE.replace("SUMMARY:Tea", "SUMMARY:Tea and cake").replace("LOCATION:Garden", "LOCATION:Library")
     (changed, *_) = (await look(client, ana, file))["events"]
     assert {one["field"]: (one["before"], one["after"], one["isEditedHere"]) for one in changed["differences"]} == {

@@ -18,7 +18,7 @@ HERE = IngestionContext("https://meet.example")
 
 
 def counted() -> IngestionMetrics:
-    """Metrics for a processor that no test looks at."""
+    """Metrics for a processor in tests that do not check metrics."""
     metrics = Metrics("openmeet")
     return counting(metrics, results_of(metrics))
 

@@ -90,7 +90,7 @@ async def heal(db: Database, table: str, rkey: str) -> None:
 
 
 async def read(db: Database, at: int, *messages: RecordMessage, author: int = 1) -> ApplyResult:
-    """Apply a read of a person's whole repository."""
+    """Apply the content of a person's whole repository."""
     held = [replace(one, rev=rev(at), is_read=True) for one in messages]
     return await apply_export(db, HERE, did(author), rev(at), held)
 
