@@ -1,4 +1,6 @@
-"""Account status hides rows without editing them: an inactive account is in no list or count, and comes back complete."""
+"""The account status hides rows without editing them: an inactive account is in no list or count, and later reappears
+completely.
+"""
 
 import pytest
 
@@ -53,7 +55,7 @@ async def event_at(db: Database, uri: str) -> Event:
 
 @pytest.mark.parametrize("status", AWAY)
 async def test_events_of_an_inactive_author_are_in_no_list(db: Database, status: str):
-    """They are in every list again when the account is active. The rows are never changed."""
+    """When the account is active again, its events are in every list. The rows are never changed."""
     await take(db, event(1, "tea", 1, startsAt="2026-05-01T10:00:00Z"))
     async with db.transaction() as tx:
         await visibility.release(tx, [did(1)], SubjectVisibility.ARRIVAL)
@@ -104,7 +106,7 @@ async def test_answers_of_an_inactive_account_do_not_count(db: Database, status:
 
 
 async def test_an_answer_given_here_is_still_shown(db: Database):
-    """An answer given here only does not depend on the status of the author's account."""
+    """An answer given only on this site does not depend on the status of the author's account."""
     tea, people = await full_house(db)
     async with db.transaction() as tx:
         await attendance.answer(tx, people[0], tea.slug, RsvpReply.GOING)
@@ -113,7 +115,9 @@ async def test_an_answer_given_here_is_still_shown(db: Database):
 
 
 async def test_hiding_an_answer_keeps_its_seat_reserved(db: Database):
-    """The seat stays reserved, so nobody moves up and there are not too many after the return (invariant 4)."""
+    """The place stays reserved, so nobody moves up, and the limit is not exceeded when the account is active again
+    (invariant 4).
+    """
     tea, people = await full_house(db)
     for number in range(PLACES):
         await take(db, rsvp(number, "one", number + 1, URI))
@@ -128,7 +132,7 @@ async def test_hiding_an_answer_keeps_its_seat_reserved(db: Database):
 
 
 async def test_hidden_answers_are_not_confirmed(db: Database):
-    """The host cannot see them, so approving everyone does not include them."""
+    """The host cannot see hidden answers, so approving everyone does not include them."""
     tea, _ = await full_house(db)
     await take(db, rsvp(6, "one", 1, URI), rsvp(7, "one", 2, URI))
     await say(db, 6, "suspended")
@@ -138,7 +142,7 @@ async def test_hidden_answers_are_not_confirmed(db: Database):
 
 
 async def test_inactive_accounts_are_checked_once_a_day(db: Database, clock: HandClock):
-    """A return that no stream announced is found all the same."""
+    """The check finds that an account is active again, even if no stream announced it."""
     await take(db, event(1, "tea", 1))
     await say(db, 1, "deactivated")
     clock.turn(DAY + 1)

@@ -1,5 +1,5 @@
-"""An event of this site is handed over. Answers to either of its records, in any order, become one answer per person to
-one event.
+"""An event of this site is handed over to another owner. Answers to either of its records, in any order, become one
+answer per person to one event.
 """
 
 import random

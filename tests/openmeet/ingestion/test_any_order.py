@@ -1,4 +1,4 @@
-"""Any order, repetition and batching of the same messages ends in the oracle's view."""
+"""The same messages in any order, with repetitions and in any batches, give the view of the oracle."""
 
 import asyncio
 import random
@@ -87,7 +87,7 @@ async def test_unsigned_messages_change_nothing(make_sqlite: MakeDatabase, seed:
     db = await make_sqlite("openmeet")
     changes = history(chance, 40)
     signed = [message(change) for change in changes]
-    # An unsigned record without any signed message is believed, so every record here has one.
+    # An unsigned record without any signed message is accepted, so every record in this test has a signed one.
     known = {one.uri for one in signed}
     forged = [replace(message(change), rev=rev(chance.randrange(80))) for change in history(chance, 40)]
     unsigned = [replace(one, is_verified=False) for one in [*signed, *forged] if one.uri in known]

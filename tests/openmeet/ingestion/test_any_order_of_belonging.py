@@ -1,4 +1,6 @@
-"""Any order, repetition, batching and interleaving of histories of series, groups and memberships ends in the plain model's view."""
+"""Histories of series, groups and memberships in any order, with repetitions, in any batches and interleaved, give the
+view of the plain model.
+"""
 
 import asyncio
 import random
@@ -33,7 +35,7 @@ PEOPLE = range(1, 5)
 KEYS = ("one", "two")
 RULES = ("FREQ=WEEKLY", "FREQ=MONTHLY", "FREQ=DAILY;INTERVAL=3")
 DAYS = ("2026-03-07", "2026-03-14", "2026-03-21")
-HOLDERS = (1, 2)  # authors whose repositories hold series and groups
+HOLDERS = (1, 2)  # authors whose repositories contain series and groups
 
 IN_SERIES = """
     select s.record_uri as series_uri, e.original_date, e.record_uri

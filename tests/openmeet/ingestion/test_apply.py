@@ -1,4 +1,4 @@
-"""Ingestion applies each message once, in whatever order they arrive."""
+"""Ingestion applies each message once, in any order of arrival."""
 
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
@@ -54,7 +54,7 @@ async def test_a_deleted_record_can_be_created_again(db: Database):
 
 
 async def test_deleting_one_rsvp_leaves_the_others(db: Database):
-    """Another RSVP of the same person and the same key of another person stay (invariant 9)."""
+    """Another RSVP of the same person and another person's RSVP with the same key stay (invariant 9)."""
     one = rsvp(2, "one", 3, TEA)
     await take(db, event(1, "tea", 1), event(1, "walk", 2), one, rsvp(2, "two", 4, WALK), rsvp(3, "one", 5, TEA))
     await take(db, deleted(one, 6))
@@ -115,7 +115,7 @@ async def test_messages_at_or_below_the_floor_are_ignored(db: Database):
 
 
 async def test_new_epoch_orders_before_revs(db: Database):
-    """A repository re-created with lower revs counts as newer once an operator starts a new epoch."""
+    """When an operator starts a new epoch, a re-created repository counts as newer although its revs are lower."""
     await take(db, event(1, "tea", 50, "Old life"))
     async with db.transaction() as tx:
         await seen.start_epoch(tx, did(1))
@@ -132,7 +132,7 @@ async def test_parked_answers_are_capped_and_expire(db: Database, clock: HandClo
 
 
 async def test_an_rsvp_with_an_overlong_uri_is_kept_with_its_reason(db: Database):
-    """The at-uri syntax allows 8 kB, but a PostgreSQL index entry has room for 2.7 kB."""
+    """The at-uri syntax allows 8 kB, but a PostgreSQL index entry can have at most 2.7 kB."""
     host = "".join(f"{number:03d}" for number in range(1000))
     odd = rsvp(2, "one", 1, f"at://did:web:{host[:1900]}.example/{EVENT}/tea")
     assert await take(db, odd) == [IngestResult.RAW]
@@ -150,7 +150,7 @@ async def test_an_rsvp_with_the_longest_possible_uri_is_applied(db: Database):
 
 
 async def test_remote_all_day_events_stay_all_day_until_moved(db: Database):
-    """The row follows the record, version after version."""
+    """The row follows each version of the record."""
     days = {"startsAt": "2026-07-03T22:00:00Z", "endsAt": "2026-07-05T22:00:00Z", "timezone": "Europe/Berlin"}
     whole = {**days, DETAILS_KEY: {"isAllDay": True}}
 

@@ -1,4 +1,6 @@
-"""Whole reads past a record that cannot be applied, from a real PDS, on both engines: compared, repaired and retried."""
+"""Reads of whole repositories with a record that cannot be applied, from a real PDS, on both engines: compared,
+repaired and retried.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,7 +38,7 @@ async def deployment(
 
 @pytest.fixture
 async def cleo(deployment: Deployment) -> Did:
-    """A person who signs in here and writes in another app. Their repository has been read once."""
+    """A person who signs in on this site and writes in another app. Their repository has been read once."""
     found = await deployment.connected("cleo")
     did = parse_did((await deployment.identity(found.user_id)).did)
     await write(deployment, did, "first")
@@ -70,8 +72,8 @@ async def queued(deployment: Deployment, did: Did) -> dict[str, str]:
 
 
 async def test_a_comparison_continues_past_a_bad_record(deployment: Deployment, cleo: Did):
-    """The other records are repaired and the job completes every day. The bad one is reported once, and repaired when
-    it is healed.
+    """The other records are repaired and the job completes every day. The bad record is reported once, and repaired
+    after it is healed.
     """
     for key in KEYS:
         await write(deployment, cleo, key)
@@ -101,7 +103,8 @@ async def test_a_comparison_continues_past_a_bad_record(deployment: Deployment, 
 
 
 async def test_an_unrepairable_record_does_not_block_others(deployment: Deployment, cleo: Did):
-    """A row lost its record and cannot be recreated. All others are repaired, and an operator can retry it."""
+    """A row lost its record and cannot be recreated. All other rows are repaired, and an operator can retry this one.
+    """
     for key in KEYS:
         await write(deployment, cleo, key)
     await compare(deployment, cleo)
@@ -130,14 +133,14 @@ async def test_an_unrepairable_record_does_not_block_others(deployment: Deployme
 
 
 async def test_an_operator_can_retry_a_quarantined_record(deployment: Deployment, cleo: Did):
-    """Before it is healed, a retry fails for the same reason. Afterwards it is applied, and the read counts as
+    """Before the record is healed, a retry fails for the same reason. Afterwards it is applied, and the read counts as
     complete.
     """
     await write(deployment, cleo, "a")
     uri = await write(deployment, cleo, "b")
     await poison(deployment.db, "events", key_of("b"))
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
-    # Read twice, and fetched once for the RSVP that waits for it.
+    # Two reads, and one fetch for the RSVP that waits for the record.
     for times, is_healed in ((3, False), (3, True)):
         if is_healed:
             await heal(deployment.db, "events", key_of("b"))
@@ -167,7 +170,7 @@ async def test_a_read_past_a_bad_record_reaches_the_missed_rev(deployment: Deplo
 
 
 async def test_the_result_reports_quarantined_records(deployment: Deployment, cleo: Did):
-    """The read ends and reports the number of quarantined records until they are applied."""
+    """The read completes and reports the number of quarantined records until they are applied."""
     async with deployment.db.transaction() as tx:
         await backfill_progress.ask(tx, cleo)
         (row,) = await tx.fetch("select user_id from identities where did = :did", did=cleo)
@@ -184,8 +187,8 @@ async def test_the_result_reports_quarantined_records(deployment: Deployment, cl
 
 
 async def test_a_failing_waiting_rsvp_does_not_block_its_event(deployment: Deployment, cleo: Did):
-    """The event and all others are applied. RSVPs that waited for it count, except the failing one, which counts once
-    it is healed.
+    """The event and all other records are applied. RSVPs that waited for the event count, and the failing one counts
+    after it is healed.
     """
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     waiting = [rsvp(number, key, 1, uri) for number, key in ((2, "good"), (3, "late"), (4, "fine"))]

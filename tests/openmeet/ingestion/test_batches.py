@@ -1,4 +1,5 @@
-"""A batch ends like its messages applied one by one: the same records, events, RSVPs, people and jobs."""
+"""A batch gives the same result as its messages applied one by one: the same records, events, RSVPs, people and jobs.
+"""
 
 import random
 from dataclasses import replace
@@ -24,14 +25,14 @@ from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import details, person
 from tests.simulation.oracle import EVENT, RSVP, Change
 
-# The first five have signed in here, one of them with two DIDs. The others are strangers.
+# The first five have signed in to this site, one of them with two DIDs. The others are known only by DID.
 PEOPLE = 8
 SECOND_DID = did(10)
 KEYS = ("aa", "bb", "3mqdau33ozs2n")
 EVENT_KEYS = ("tea", "walk")
 
-# What must be equal, without values that are generated each time. Jobs to fetch an event depend on the order. E-mails
-# are also queued for intermediate states, and turn out to be unnecessary when they are composed.
+# The tables and columns that must be equal, without values that are generated each time. Jobs to fetch an event depend
+# on the order. E-mails are also queued for intermediate states, and are dropped when they are composed.
 OF_THE_WAY = (JobKind.FETCH_SUBJECT, JobKind.DETECT_SERIES, JobKind.DETECT_FOREIGN_SERIES, JobKind.MAIL)
 ALIKE = {
     "records": "select uri, rev, cid, is_verified, standing, reason, subject_uri, precedence from records",
@@ -101,7 +102,9 @@ async def state_of(db: Database) -> dict[str, list[tuple[object, ...]]]:
 
 
 async def seats_hold(db: Database) -> bool:
-    """Seats are not oversold, nobody waits while one is free, and each answer's history ends in its current status."""
+    """There are no more attendees than places, nobody waits while a place is free, and each answer's history ends in
+    its current status.
+    """
     async with db.reader() as reader:
         lost = await reader.fetch(
             "select id from attendances a where not exists"
@@ -117,7 +120,7 @@ async def seats_hold(db: Database) -> bool:
 
 
 async def mails_to_strangers(db: Database) -> list[str]:
-    """E-mail jobs for people who have never signed in here."""
+    """E-mail jobs for people who have never signed in to this site."""
     question = f"""
         select d.subject from outbox_jobs d join users u on d.subject like '%' || u.id || '%'
          where d.kind = '{JobKind.MAIL}' and u.kind = 'shadow' order by d.subject
@@ -189,7 +192,7 @@ async def test_two_hundred_strangers_take_few_statements(db: Database):
 
 
 async def test_notifying_a_host_of_many_strangers_takes_few_statements(db: Database):
-    """A hundred answers to one event take as many statements as ten, and each makes a notification."""
+    """A hundred answers to one event take as many statements as ten, and each answer creates a notification."""
     async with db.transaction() as tx:
         host = await person(tx, "Hedi")
         made = await events.create(tx, host, details())

@@ -1,4 +1,6 @@
-"""Answers by strangers, changed and withdrawn in batches of any size, give the same rows as one by one."""
+"""Answers by people known only by DID, changed and withdrawn in batches of any size, give the same rows as when applied
+one by one.
+"""
 
 import asyncio
 import random
@@ -37,7 +39,7 @@ from tests.simulation.oracle import EVENT
 
 HOST = 9
 # Events of a local host that strangers answer: without limits, with limits per way to attend, with approval, with
-# strangers kept separate, and with an invitation.
+# strangers counted separately, and with an invitation.
 JOININGS = {
     "open": RegistrationSettings(),
     "hybrid": RegistrationSettings(),
@@ -81,7 +83,7 @@ OUTSIDE = """
 
 
 async def begin(db: Database) -> None:
-    """A host with published events and a webhook. Some strangers have answered before: the host let one in, removed
+    """A host with published events and a webhook. Some strangers have answered before: the host approved one, removed
     one, blocked one and muted one.
     """
     async with db.transaction() as tx:
@@ -179,21 +181,21 @@ async def same(alone: Database, together: Database, which: str) -> None:
     for name, rows in expected.items():
         assert found[name] == rows, f"{which}: {name}"
     for name, rows in (await state_of(alone)).items():
-        if name != "debts":  # deliveries have ids of their own
+        if name != "debts":  # deliveries have their own ids
             assert (await state_of(together))[name] == rows, f"{which}: {name}"
 
 
 @dataclass(frozen=True)
 class Store:
-    """A database and its clock, which stands still for ``AT_ONE_TIME`` messages, because answers at one instant are
-    notified together.
+    """A database and its clock. The clock does not change for ``AT_ONE_TIME`` messages, because answers at one instant
+    are notified together.
     """
 
     db: Database
     clock: HandClock
 
     async def take(self, first: int, messages: Sequence[RecordMessage]) -> list[IngestResult]:
-        """Apply messages; ``first`` is the position of the first one in the whole sequence."""
+        """Apply messages. ``first`` is the position of the first one in the whole sequence."""
         self.clock.turn(self.start_of(first) - self.clock.now())
         return await take(self.db, *messages)
 
@@ -210,7 +212,7 @@ async def opened(make: MakeDatabase) -> Store:
 
 
 async def one_by_one(make: MakeDatabase, messages: Sequence[RecordMessage]) -> tuple[Store, list[IngestResult]]:
-    """Apply each message by itself; returns the store and the results."""
+    """Apply each message separately. Returns the store and the results."""
     with nothing_together():
         store = await opened(make)
         return store, [outcome for place, one in enumerate(messages) for outcome in await store.take(place, [one])]
@@ -218,7 +220,7 @@ async def one_by_one(make: MakeDatabase, messages: Sequence[RecordMessage]) -> t
 
 @contextmanager
 def nothing_together() -> Iterator[None]:
-    """Disable batching, so that every message is applied by itself, which is always correct."""
+    """Disable batching, so that every message is applied separately, which is always correct."""
 
     async def leave_words(_tx: Transaction, words: Sequence[RecordedRsvp]) -> set[Pair]:
         return {word.pair for word in words}
@@ -286,7 +288,9 @@ def hash_of(message: RecordMessage) -> int:
 
 
 async def test_leaving_in_a_batch_frees_places_for_the_waitlist(make_database: MakeDatabase):
-    """Strangers hold two seats and others wait. One declines, one deletes their answer, and one who waits gives up."""
+    """Two strangers hold places and others wait. One declines, one deletes their answer, and one of the waiting people
+    gives up.
+    """
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         host = await person(tx, "Hedi")
@@ -324,7 +328,7 @@ async def test_deleting_the_effective_record_uncovers_the_other(make_database: M
     await take(db, OF_A_STRANGER)
     about = OF_A_STRANGER.uri
     first = [said(number, "aa", 5, about, "interested") for number in range(4)]
-    # Between records without createdAt, the greater URI wins.
+    # Between records without createdAt, the one with the greater URI counts.
     second = [said(number, "bb", 6, about, "going") for number in range(4)]
     await take(db, *first, *second)
     await take(db, deleted(second[0], 10), deleted(first[1], 11), deleted(second[1], 12), deleted(first[2], 13))
@@ -351,7 +355,7 @@ async def test_another_did_of_the_same_stranger_still_counts(make_database: Make
         await identity_queries.insert(
             tx, stranger(1), known.user_id, IdentityKind.SHADOW, handle="", pds_url="", is_default=False
         )
-    # Between records without createdAt, the greater URI wins.
+    # Between records without createdAt, the one with the greater URI counts.
     second = said(1, "aa", 6, OF_A_STRANGER.uri, "interested")
     await take(db, second)
     await take(db, deleted(first, 7), deleted(said(3, "aa", 1, OF_A_STRANGER.uri, "going"), 8))
@@ -362,7 +366,8 @@ async def test_another_did_of_the_same_stranger_still_counts(make_database: Make
 
 @pytest.mark.parametrize("is_deleted", [False, True])
 async def test_an_account_without_the_did_gets_a_cancellation(make_database: MakeDatabase, is_deleted: bool):
-    """Their record no longer says that they are going, so the calendar entry that they got by e-mail is cancelled."""
+    """The account's record no longer says that the person is going, so the calendar entry sent by e-mail is cancelled.
+    """
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")

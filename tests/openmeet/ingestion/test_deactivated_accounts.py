@@ -1,4 +1,5 @@
-"""Accounts that are deactivated and return, on a real PDS: the page counts fewer people, then as many as before."""
+"""Accounts that are deactivated and reactivated, on a real PDS: the page counts fewer people, then as many as before.
+"""
 
 import re
 
@@ -54,7 +55,7 @@ async def test_answer_of_a_deactivated_account_counts_again_after_activation(dep
 
 
 async def test_a_deactivated_repository_is_not_read(deployment: Deployment):
-    """Reading a repository while it is not served changes nothing, because absence must be proven."""
+    """A repository that is not served is not read, and nothing changes: missing records must be proven."""
     cleo = await deployment.connected()
     tea = await deployment.event(cleo)
     await deployment.deliver_publications()

@@ -1,5 +1,4 @@
-"""Every captured record, whatever app wrote it, goes through ingestion and becomes a row or is kept with a reason. None
-vanishes.
+"""Every captured record of every app goes through ingestion and becomes a row or is stored with a reason. None is lost.
 """
 
 import json
@@ -87,7 +86,7 @@ async def test_captured_file(make_sqlite, name: str):
 
 
 async def test_all_at_once_and_again_on_both_engines(db: Database):
-    """The whole folder is applied as one batch and then backwards. The second time nothing changes."""
+    """The whole folder is applied as one batch and then in reverse order. The second time nothing changes."""
     everything = [found for name in EXPECTED for found in records_of(name)]
     results = await take(db, everything)
     async with db.reader() as reader:

@@ -20,7 +20,7 @@ async def at_once(_seconds: float) -> None:
 
 
 async def test_accounts_are_discovered_by_collection(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """A real PDS lists them in pages, and no account has to be described."""
+    """A real PDS lists the accounts in pages, and no account has to be described."""
     await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     author = (await app.query("com.atproto.server.getSession"))["did"]
@@ -75,8 +75,8 @@ async def serving(plain: Plain) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("status", [400, 401, 404, 501])
 async def test_accounts_are_discovered_one_by_one_otherwise(deployment: Deployment, status: int):
-    """All active accounts are found across pages. One that cannot be described or has an invalid DID does not stop the
-    rest.
+    """All active accounts are found on all pages. An account that cannot be described or has an invalid DID does not
+    stop the rest.
     """
     plain = Plain(status, accounts=12)
     async with serving(plain) as url:

@@ -1,4 +1,4 @@
-"""Effects of remote changes on people here: notifications, removal, visibility, deletion; on both engines."""
+"""Effects of remote changes on people of this site: notifications, removal, visibility, deletion; on both engines."""
 
 import pytest
 
@@ -62,8 +62,8 @@ async def ben(db: Database) -> Caller:
 
 
 async def test_attendees_are_notified_of_remote_changes(db: Database, ben: Caller) -> None:
-    """Moving, cancelling, restoring and deleting each notify once, however often the message arrives. A new text alone
-    does not.
+    """Moving, cancelling, restoring and deleting an event each notify once, however often the message arrives. A new
+    description alone does not notify.
     """
     later = "2026-04-01T20:00:00Z"
     said = [
@@ -88,7 +88,7 @@ async def test_past_and_unknown_events_notify_nobody(db: Database, ben: Caller, 
 
 
 async def test_a_removed_event_is_gone_and_in_no_list(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Attendees get 410 on its page, and it is no longer in their list."""
+    """Attendees get 410 on the event's page, and the event is no longer in their list."""
     db = await make_sqlite("openmeet", clock=clock)
     await take_known(db, event(2, "tea", 1, name="Zanzibar evening", startsAt=SOON))
     async with db.transaction() as tx:
@@ -100,7 +100,7 @@ async def test_a_removed_event_is_gone_and_in_no_list(make_sqlite: MakeDatabase,
         await take(db, deleted(event(2, "tea", 1), 2))
         gone = await browser.get(f"/events/{slug}")
         assert gone.status_code == 410
-        # People who answered can read which event it was. For everybody else it is gone.
+        # People who answered can read which event it was. Everybody else reads only that it was deleted.
         assert "“Zanzibar evening” was removed from" in gone.text
         async with site_on(db, clock).browser() as nobody:
             elsewhere = await nobody.get(f"/events/{slug}")
@@ -113,7 +113,8 @@ async def test_a_removed_event_is_gone_and_in_no_list(make_sqlite: MakeDatabase,
 
 
 async def test_a_deleted_account_leaves_nothing_in_detected_series(db: Database, engine: Engine) -> None:
-    """Their events, and the series found among them, are deleted. The whole database is searched afterwards."""
+    """The person's events, and the series detected among them, are deleted. The whole database is searched afterwards.
+    """
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="zanzibar.example", pds_url="")
     await take(db, *weekly(8))
@@ -128,8 +129,8 @@ async def test_a_deleted_account_leaves_nothing_in_detected_series(db: Database,
 
 
 async def test_restricting_an_event_here_keeps_its_public_record(deployment: Deployment) -> None:
-    """After signing in, the author can restrict who sees it here. The record stays in their repository until they
-    retract it on a separate page.
+    """After signing in, the author can restrict who sees the event on this site. The record stays in their repository
+    until they retract it on a separate page.
     """
     await deployment.account("dora")
     client = await deployment.stranger("dora")
@@ -153,7 +154,7 @@ async def test_restricting_an_event_here_keeps_its_public_record(deployment: Dep
     assert (await deployment.record(uri))["name"] == "Tea at home"
     async with site.browser() as stranger:
         assert (await stranger.get(f"/events/{tea.slug}")).status_code == 404
-    # Whatever its author writes elsewhere, people who may see it here still do.
+    # Whatever the author writes in other apps, people with access on this site still see the event.
     await client.procedure(
         "com.atproto.repo.putRecord",
         {"repo": own, "collection": EVENT, "rkey": key_of("tea"), "record": event_value("Tea at home!", startsAt=SOON)},
@@ -182,8 +183,8 @@ async def test_restricting_an_event_here_keeps_its_public_record(deployment: Dep
 
 
 async def test_a_first_answer_suggests_following_the_series(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """The suggestion is made once, and not to people who follow the series, go to all of it, or have answered several
-    dates.
+    """The suggestion is made once. People who follow the series, go to all of it, or have answered several dates do not
+    get it.
     """
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:

@@ -88,7 +88,7 @@ def traces(rows: dict[str, list[Mapping[str, object]]], marks: tuple[str, ...]) 
 
 
 async def leave_traces(db: Database) -> None:
-    """Store one of everything that an account can leave here."""
+    """Store one of everything that an account can leave on this site."""
     await take(
         db,
         event(
@@ -110,7 +110,7 @@ async def leave_traces(db: Database) -> None:
         await tx.execute("update identities set display_name = 'Cinnamon' where did = :did", did=did(1))
         decision = FieldDecision("name", "Zanzibar", "Tea", "Cinnamon", MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
         await merge_decisions.store(tx, uri=TEA, theirs_rev="r", ours_revision=1, decisions=(decision,))
-        # A refused record has only the row that was locked for it.
+        # A refused record has only the row that was locked while it was processed.
         await tx.execute("insert into record_subjects (uri) values (:uri)", uri=REFUSED)
 
 
@@ -127,7 +127,7 @@ async def test_nothing_of_a_stranger_is_found_in_any_table(db: Database, engine:
     await erase(db)
     rows = await everything(db, engine)
     assert traces(rows, MARKS) == []
-    # The DID remains where somebody else wrote it: in their RSVP and in the job that fetches the event.
+    # The DID remains in data of other people: in their RSVP and in the job that fetches the event.
     own = [trace for trace in traces(rows, (did(1),)) if trace[0] not in {"records", "record_subjects", "outbox_jobs"}]
     assert own == []
     assert traces(rows, (REFUSED,)) == []
@@ -135,7 +135,7 @@ async def test_nothing_of_a_stranger_is_found_in_any_table(db: Database, engine:
 
 
 async def test_only_hashes_of_the_uris_remain(db: Database, engine: Engine):
-    """Four hashes remain: those of the three URIs, and one of the DID for the erasure itself."""
+    """Four hashes remain: those of the three URIs, and one of the DID for the erasure job itself."""
     await leave_traces(db)
     revs = {row["uri"]: row["rev"] for row in (await everything(db, engine))["records"] if row["did"] == did(1)}
     await erase(db)
@@ -146,7 +146,7 @@ async def test_only_hashes_of_the_uris_remain(db: Database, engine: Engine):
 
 
 async def test_late_and_repeated_messages_restore_nothing(db: Database, engine: Engine):
-    """This holds for known messages and for ones from before the deletion that arrive only now."""
+    """This is true for known messages and for messages from before the deletion that arrive late."""
     await leave_traces(db)
     await erase(db)
     old = [event(1, "tea", 1, "Zanzibar evening"), event(1, "late", 9, "Zanzibar later")]
@@ -155,7 +155,7 @@ async def test_late_and_repeated_messages_restore_nothing(db: Database, engine: 
 
 
 async def test_an_account_that_returns_can_write_again(db: Database, clock: HandClock):
-    """A deletion can be reversed within days, and what the account writes afterwards counts."""
+    """An account can return within days after its deletion, and its new records count."""
     await leave_traces(db)
     await erase(db)
     clock.turn(60 * SECOND)
@@ -186,7 +186,7 @@ async def test_erasing_twice_changes_nothing(db: Database, engine: Engine):
 
 
 async def test_the_seat_of_a_deleted_account_is_free(db: Database):
-    """Unlike a hidden account's seat, it is offered to the waitlist."""
+    """The place is offered to the waitlist, unlike the place of a hidden account."""
     tea, people = await full_house(db)
     await take(db, rsvp(0, "one", 1, URI), rsvp(1, "one", 2, URI))
     async with db.transaction() as tx:
@@ -199,8 +199,8 @@ async def test_the_seat_of_a_deleted_account_is_free(db: Database):
 
 
 async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
-    """An event of a person with an account here only loses its record, and its publication loses every copy of the
-    content.
+    """An event of a person with an account on this site loses only its record, and its publication loses every copy of
+    the content.
     """
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
@@ -250,7 +250,7 @@ async def test_only_the_accounts_dead_letters_are_deleted(db: Database, make_dat
 async def test_queued_messages_of_a_deleted_account_are_deleted(
     db: Database, make_database: MakeDatabase, clock: HandClock
 ):
-    """This holds while the workers are stopped too. The account's next message is delivered in order."""
+    """The messages are deleted even if the workers are stopped. The account's next message is delivered in order."""
     queue = EmbeddedQueue(await make_database("groundwork.queue"), clock)
     late = from_microseconds(clock.now() + DAY, 5)
     young = replace(event(1, "tea", 1), rev=late)
@@ -286,7 +286,7 @@ async def test_a_message_that_fails_after_the_erasure_is_deleted(
 
 
 async def nothing_else(_did: object) -> None:
-    """There are no messages and frames in this test."""
+    """No messages or frames exist in this test."""
 
 
 @pytest.fixture
@@ -305,7 +305,9 @@ async def refresh_all(deployment: Deployment, erasing: ErasureContext) -> None:
 
 
 async def test_deletion_that_the_pds_confirms_erases(deployment: Deployment, erasing: ErasureContext):
-    """The PDS announces the deletion and, when asked, no longer has the repository. Its events are gone here."""
+    """The PDS announces the deletion and, when queried, no longer has the repository. Its events are deleted on this
+    site.
+    """
     deployment.processor = Processor(
         deployment.db, deployment.queue, IngestionContext(INSTANCE, KEYS), deployment.processor.counting
     )
@@ -329,7 +331,7 @@ async def test_deletion_that_the_pds_confirms_erases(deployment: Deployment, era
 
 
 async def test_answers_count_for_an_event_that_comes_back_under_its_uri(make_database: MakeDatabase):
-    """The account starts anew and writes the record again. The RSVP belongs to the new event, no longer to the empty
+    """The account starts again and writes the record again. The RSVP belongs to the new event, no longer to the empty
     one.
     """
     db = await make_database("openmeet")
@@ -337,7 +339,7 @@ async def test_answers_count_for_an_event_that_comes_back_under_its_uri(make_dat
     async with db.transaction() as tx:
         await erase_here(tx, KEYS, did(1))
     await take(db, rsvp(2, "yes", 3, TEA, "interested"))
-    # Later than the deletion, which came an hour after the first message.
+    # After the deletion, which came an hour after the first message.
     await take(db, event(1, "tea", 3700))
     async with db.reader() as reader:
         rows = await reader.fetch(
@@ -358,8 +360,8 @@ async def _answers_to_tea(db: Database) -> list[tuple[str | None, str, str | Non
 
 
 async def test_strangers_answers_to_an_erased_event_wait(db: Database):
-    """The event is gone, so they answer nothing. If the account starts anew and writes the event again, they count
-    again.
+    """The event is deleted, so the answers have no event. If the account starts again and writes the event again, the
+    answers count again.
     """
     yes = f"at://{did(2)}/{RSVP}/yes"
     await take(db, event(1, "tea", 1), rsvp(2, "yes", 2, TEA), event(4, "other", 1))
@@ -373,14 +375,14 @@ async def test_strangers_answers_to_an_erased_event_wait(db: Database):
     assert (waiting.state, untouched.state) == (RecordState.PARKED, RecordState.MAPPED)
     assert waiting.reason == RecordReason.EVENT_AUTHOR_DELETED()
     assert await _answers_to_tea(db) == [("Tea", "attending", f"at://{did(3)}/{RSVP}/elsewhere")]
-    # Later than the deletion, which came an hour after the first message.
+    # After the deletion, which came an hour after the first message.
     await take(db, event(1, "tea", 3700, "Tea again"))
     assert ("Tea again", "attending", yes) in await _answers_to_tea(db)
 
 
 async def test_local_answers_to_an_erased_event_stay_without_records(db: Database):
-    """The answers belong to their authors. Their records are retracted, because the URI might belong to another event
-    some day.
+    """The answers belong to their authors. Their records are retracted, because the URI might later belong to another
+    event.
     """
     own = f"at://{did(5)}/{RSVP}/own"
     await take(db, event(1, "tea", 1))

@@ -65,7 +65,7 @@ async def kept(reader: Reader, did: Did) -> dict[str, int]:
 
 async def wrote(db: Database, did: Did) -> None:
     """Write everything that a repository can have: an event, an RSVP, a group, and replaced records, also of groups
-    made here.
+    made on this site.
     """
     theirs: list[RecordMessage] = [replace(one, did=did) for one in (event(1, "walk", 2), group(4))]
     answer = message(Change(did, RSVP, "a", rev(6), rsvp_value(TEA.uri)))

@@ -1,5 +1,5 @@
-"""What a flag triggers for known people takes as many statements for many as for few, reads none of them, and is queued
-once for each.
+"""Switching on a flag takes as many statements for many known people as for few, reads none of their rows, and queues
+one job for each.
 """
 
 import pytest
@@ -33,7 +33,9 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def known(db: Database, numbers: range) -> list[tuple[str, str, str]]:
-    """Create people with an event written elsewhere and a series made here. Returns the DID, user and series of each."""
+    """Create people with an event written in another app and a series made on this site. Returns the DID, user and
+    series of each.
+    """
     made: list[tuple[str, str, str]] = []
     for number in numbers:
         async with db.transaction() as tx:
@@ -53,7 +55,7 @@ async def switched(db: Database, flag: Flag) -> Counting:
         await tx.execute("delete from publications")
     async with db.transaction() as tx:
         counting = Counting(tx)
-        # Of the two followed DIDs, one is already known here.
+        # Of the two followed DIDs, one is already known on this site.
         assert await switch(counting, flag, is_on=True, changed_by="a test", followed=[did(1), STRANGER])
     return counting
 

@@ -1,5 +1,5 @@
-"""Groups of others are shown as their records say, in any order. Nobody is a member by one side's word, and no role
-gives permissions here.
+"""Groups of other repositories are shown as their records say, in any order. A membership needs the records of both
+sides, and no role in a record gives permissions on this site.
 """
 
 import re
@@ -132,7 +132,7 @@ async def test_a_popular_name_has_enough_slugs(db: Database):
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 async def test_membership_needs_both_sides_in_any_order(db: Database, order):
-    """The group decides the role, and here it is only a label: everybody is an ordinary member."""
+    """The group decides the role. On this site the role is only a label: everybody is an ordinary member."""
     all_of_it = [group(1), said(1), accepted(1, role=GroupRole.ADMIN)]
     await take(db, *(all_of_it[number] for number in order))
     assert await members(db) == [(GroupRole.MEMBER, GroupRole.ADMIN)]
@@ -160,8 +160,8 @@ async def test_remote_roles_give_no_permissions_here(db: Database, role: GroupRo
 
 
 async def test_one_sides_word_makes_nobody_a_member(db: Database):
-    """Neither the person's record nor the group's is enough, and neither is an acceptance by a stranger or for another
-    record.
+    """The person's record alone is not enough, nor is the group's. An acceptance by a third person or for another
+    record does not count either.
     """
     await take(db, group(1), said(1, role=VALUE_OF[GroupRole.OWNER]))
     await take(db, accepted(2, member=3))
@@ -216,7 +216,7 @@ async def test_an_event_belongs_to_a_group_if_both_sides_say_so(db: Database, or
 
 
 async def test_one_sides_word_adds_no_event_to_a_group(db: Database):
-    """Neither the event's record nor the group's is enough, and neither is a listing by a stranger."""
+    """The event's record alone is not enough, nor is the group's. A listing by a third person does not count either."""
     claims = event(2, "claims", 1, "Tea", **{GROUP_LINK_KEY: {"group": URI}})
     listed_only = event(3, "listed", 1, "Go")
     await take(db, group(1), claims, listed_only, listed(2, listed_only.uri), listed(3, claims.uri, author=2))
@@ -239,7 +239,7 @@ OLD = f"at://{did(9)}/{GROUP}/chess"
 @pytest.mark.parametrize("way", ["successor", "backup", "neither"])
 @pytest.mark.parametrize("old_first", [True, False])
 async def test_a_group_is_succeeded_by_its_record_or_backup_admin(db: Database, way: str, old_first: bool):
-    """Memberships of the old group then count for the new one. Anybody else's claim to succeed it is ignored."""
+    """Memberships of the old group then count for the new one. Anybody else's claim to be its successor is ignored."""
     fields = {"successor": {"successor": URI}, "backup": {"backupAdmins": [did(1)]}, "neither": {}}[way]
     old = group(1, author=9, **fields)
     new = group(2, predecessor={"uri": OLD, "cid": CID})
@@ -248,7 +248,9 @@ async def test_a_group_is_succeeded_by_its_record_or_backup_admin(db: Database, 
 
 
 async def test_a_membership_record_for_a_local_group_is_a_request(db: Database):
-    """Strangers wait for approval, people who sign in here join an open group, and banned people stay out."""
+    """People known only by DID wait for approval, people who sign in on this site join an open group, and banned people
+    cannot join.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         ours = await group_by(tx, ana, join_policy="open", sync_enabled="on")
@@ -275,7 +277,7 @@ async def test_a_membership_record_for_a_local_group_is_a_request(db: Database):
 
 
 async def test_deleting_the_membership_record_leaves_the_group(db: Database):
-    """The job that frees the person's places at the group's events is enqueued."""
+    """Deleting the membership record enqueues the job that frees the person's places at the group's events."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         ours = await group_by(tx, ana, join_policy="open", sync_enabled="on")
@@ -307,7 +309,7 @@ async def test_a_crowd_of_new_identities_does_not_fill_a_group(db: Database, mon
 
 
 async def test_a_group_without_local_members_is_not_listed(db: Database):
-    """Anybody can write records, so a group is listed once a person who signs in here asks to join it."""
+    """Anybody can write records, so a group is listed only after a person who signs in on this site asks to join it."""
     await take(db, group(1))
     async with db.transaction() as tx:
         ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")

@@ -1,5 +1,5 @@
-"""Series of others: read-only, with the author's rule and their events as dates, in any order. None of our events
-becomes a date.
+"""Series of other repositories are read-only, with the author's rule and their events as dates, in any order. No event
+of this site becomes one of their dates.
 """
 
 from collections.abc import Sequence
@@ -172,7 +172,7 @@ RULED = {"rrule": "FREQ=WEEKLY;UNTIL=20260509T160000Z"}
 
 
 def ruled(rkey: str, at: int, day: str, *, is_named: bool = False, has_rule: bool = True) -> RecordMessage:
-    """A date as we write it while records contain rules: the next date has the rule."""
+    """A date as this site writes it while records contain rules: the record of the next date has the rule."""
     more = {SERIES_LINK_KEY: {"$type": SERIES_LINK_KEY, "series": {"uri": URI}, "recurrenceId": f"{day}T18:00:00"}}
     return event(
         1,
@@ -218,7 +218,7 @@ async def test_a_rule_next_to_a_series_link_makes_no_second_series(db: Database,
 @pytest.mark.usefixtures("on")
 @pytest.mark.parametrize("is_new_first", [True, False])
 async def test_a_rule_that_moves_on_to_the_next_date_stays_one_series(db: Database, is_new_first: bool):
-    """The URL stays the same for followers."""
+    """The URL of the series does not change, so its followers stay."""
     await take(db, ruled("a", 1, "2026-03-07"))
     async with db.reader() as reader:
         before = await queries.by_record_uri(reader, f"at://{did(1)}/{EVENT}/a")
@@ -245,7 +245,7 @@ async def test_removing_the_rule_leaves_a_single_event(db: Database):
 @pytest.mark.usefixtures("on")
 @pytest.mark.parametrize("is_alone", [True, False])
 async def test_a_series_is_deleted_with_the_record_that_started_it(db: Database, *, is_alone: bool):
-    """It comes back under the same URL if the record does."""
+    """The series is restored under the same URL if the record is."""
     weekly, other = ruled("a", 1, "2026-03-07"), event(2, "walk", 1)
     await take(db, weekly, other)
     async with db.reader() as reader:
@@ -303,7 +303,7 @@ async def test_a_date_that_lost_its_event_gets_an_old_one_that_claims_it(db: Dat
 
 
 class ReadingRecords(Counting):
-    """Also counts how often an author's newest records are read."""
+    """Also counts how often the newest records of the author are read."""
 
     times = 0
 
@@ -313,7 +313,9 @@ class ReadingRecords(Counting):
 
 
 async def what_it_takes(db: Database, *messages: RecordMessage) -> tuple[int, int]:
-    """The number of statements that apply these as one batch, and how often the author's records were read."""
+    """Return the number of statements that apply these messages as one batch, and how often the author's records were
+    read.
+    """
     async with db.transaction() as tx:
         counting = ReadingRecords(tx)
         await apply(counting, replace(HERE, flags=Switchboard()), messages)
@@ -326,7 +328,9 @@ def days(first: int, count: int) -> list[str]:
 
 @pytest.mark.usefixtures("on")
 async def test_deleting_several_dates_reads_the_others_once(db: Database):
-    """The number of other dates does not matter, since none of them claims a deleted one."""
+    """The number of statements does not depend on the number of other dates, because none of them refers to a deleted
+    one.
+    """
     await take(db, series(1), series(1, collection="net.openmeet.series"))
     older = f"at://{did(1)}/net.openmeet.series/weekly"
     dates = [date(f"a{number:02}", 2, day) for number, day in enumerate(days(0, 6))]
@@ -349,8 +353,8 @@ def of_series(key: str, rkey: str, at: int, day: str) -> RecordMessage:
 
 @pytest.mark.usefixtures("on")
 async def test_several_series_in_a_batch_read_the_events_once(db: Database):
-    """This holds for any number of series by one author in a batch. Each gets its dates, earlier ones and those in the
-    batch.
+    """The events are read once for any number of series by one author in a batch. Each series gets its dates, both
+    earlier ones and those in the batch.
     """
     keys = [f"s{number}" for number in range(20)]
     await take(db, *(of_series(key, f"a{key}", 1, "2026-03-07") for key in keys))

@@ -74,9 +74,10 @@ SPAM = {
     ("engine", "kind"), [*(("sqlite", kind) for kind in SPAM), ("postgresql", next(iter(SPAM)))], indirect=["engine"]
 )
 async def test_a_burst_by_new_authors_is_held_and_an_honest_event_shown(db, clock, kind):
-    """With default settings a burst is held, and an honest author on another host, met in the same minute, is shown.
+    """With default settings a burst is held, and an honest author on another host, first seen in the same minute, is
+    shown.
 
-    If the burst consists of unknown hosts, the honest author's host is one that was met before.
+    If the burst comes from unknown hosts, the honest author's host is one that was seen before.
     """
     authors, each, host = SPAM[kind]
     if "hosts" in kind:
@@ -132,7 +133,7 @@ async def test_a_newcomer_waits_a_while_and_is_then_shown_at_once(db, clock):
 
 
 async def test_known_authors_do_not_wait(db, clock):
-    """Authors are known if a group follows them, a moderator trusts them, or the operator named their PDS."""
+    """An author is known if a group follows them, a moderator trusts them, or the operator named their PDS."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -269,8 +270,8 @@ async def live_here(db, here: IngestionContext, *numbers: int):
 
 @pytest.mark.parametrize("is_known_first", [True, False])
 async def test_a_burst_by_a_new_local_account_is_held(db, clock, is_known_first):
-    """Anybody can sign up on the operator's own PDS. Events at a human rate are shown at once, and those of an old
-    account always.
+    """Anybody can sign up on the operator's own PDS. A new account's events are shown at once as long as they come at a
+    human rate. Those of an old account are always shown.
     """
     here = IngestionContext(HERE.instance, trusted_origins=frozenset({OURS}))
     if is_known_first:

@@ -1,4 +1,6 @@
-"""Reading our collections of a repository, record by record, and whole repositories on request, from a real PDS."""
+"""Reading the calendar collections of a repository, record by record, and whole repositories on request, from a real
+PDS.
+"""
 
 import random
 
@@ -82,7 +84,9 @@ async def _repository(deployment: Deployment, did: str) -> tuple[str, bool]:
 
 
 async def test_only_our_collections_are_read(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """They are read page by page and each record is proven. Deleted ones are proven absent, and then history starts."""
+    """The collections are read page by page and each record is proven. Deleted records are proven absent. The complete
+    read raises the repository's floor.
+    """
     did, uris = await _write(deployment, 5)
     monkeypatch.setattr(listing, "PAGE", 2)
     _without_export(monkeypatch)
@@ -106,7 +110,7 @@ async def test_only_our_collections_are_read(deployment: Deployment, monkeypatch
 
 
 async def test_known_records_are_not_proven_again(deployment: Deployment):
-    """A second read requests the list and what has changed."""
+    """A second read requests the list and the changed records."""
     did, _uris = await _write(deployment, 5)
     asked: list[str] = []
 
@@ -123,8 +127,8 @@ async def test_known_records_are_not_proven_again(deployment: Deployment):
 
 
 async def test_neighbours_of_a_proven_record_need_no_request(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """The tree nodes that prove one record also prove its neighbours, whose content was listed. Discarded content is
-    downloaded.
+    """The tree nodes that prove one record also prove its neighbours, whose content was in the list. If the listed
+    content was discarded, it is downloaded.
     """
     did, uris = await _write(deployment, 24)
     asked: list[str] = []
@@ -147,8 +151,8 @@ async def test_neighbours_of_a_proven_record_need_no_request(deployment: Deploym
 
 
 async def test_listed_content_must_match_the_record(deployment: Deployment):
-    """A list is unsigned. If the content under a URI differs, the record is downloaded with its proof. Absence is
-    proven too.
+    """A list is unsigned. If the content under a URI differs, the record is downloaded with its proof. Missing records
+    are proven too.
     """
     did, uris = await _write(deployment, 24)
     wrong = cbor.encode({**RECORD, "name": "Coffee"})
@@ -162,7 +166,7 @@ async def test_listed_content_must_match_the_record(deployment: Deployment):
 async def test_reads_respect_the_hosts_budget_and_keep_progress(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
-    """The rest is scheduled for when the host may be asked again, and does not count as a failure."""
+    """The rest is scheduled for the time when the host's budget allows it, and does not count as a failure."""
     monkeypatch.setattr(backfilling, "BATCH", 2)
     did, uris = await _write(deployment, 5)
     spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_host", 5, 60))
@@ -188,7 +192,9 @@ async def test_reads_respect_the_hosts_budget_and_keep_progress(
 
 
 async def test_a_record_that_cannot_be_proven_is_quarantined(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """Its proof exceeds the size limit. All other records are applied, and the read does not count as complete."""
+    """The record's proof exceeds the size limit. All other records are applied, and the read does not count as
+    complete.
+    """
     did, uris = await _write(deployment, 3)
     app = await deployment.stranger("cleo")
     large = {**RECORD, "note": random.Random(1).randbytes(100_000).hex()}
@@ -204,7 +210,7 @@ async def test_a_record_that_cannot_be_proven_is_quarantined(deployment: Deploym
 async def test_an_operator_may_have_the_whole_repository_fetched(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
-    """It is downloaded in one piece. A repository that is too large is listed instead."""
+    """The repository is downloaded in one piece. A repository that is too large is listed instead."""
     did, uris = await _write(deployment, 3)
     handler = backfill_handler(deployment.db, deployment.network, deployment.processor.ingestion_context)
     subject = subject_of(parse_did(did), is_whole=True)
@@ -241,7 +247,7 @@ async def test_whole_repositories_are_decoded_in_worker_processes(
 
 
 async def test_an_expensive_repository_is_listed_instead(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """The worker that reads it is stopped, and its calendar is read record by record."""
+    """The worker that reads the repository is stopped, and the calendar is read record by record."""
     did, uris = await _write(deployment, 3)
     monkeypatch.setattr(read, "limits_of", lambda _size: JobLimits(wall_seconds=0.0))
     assert (
@@ -252,7 +258,7 @@ async def test_an_expensive_repository_is_listed_instead(deployment: Deployment,
 
 
 async def test_an_implausibly_large_calendar_is_not_read(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """It has more records than any person. None is applied, because a part would look complete."""
+    """The calendar has more records than any person. None is applied, because a part of them would look complete."""
     did, _ = await _write(deployment, 3)
     monkeypatch.setattr(listing, "PAGE", 1)
     monkeypatch.setattr(listing, "MAX_PAGES", 2)
@@ -261,8 +267,8 @@ async def test_an_implausibly_large_calendar_is_not_read(deployment: Deployment,
 
 
 async def test_only_chosen_collections_are_read(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """Records in these collections are applied and deleted ones removed. It does not count as a complete read, and the
-    state of one stays.
+    """Records in these collections are applied and deleted ones removed. The read does not count as complete, and the
+    state of an earlier complete read stays.
     """
     did, uris = await _write(deployment, 2)
     app = await deployment.stranger("cleo")
@@ -293,7 +299,7 @@ async def test_only_chosen_collections_are_read(deployment: Deployment, monkeypa
 
 
 def test_an_unknown_collection_is_refused_with_the_valid_ones():
-    """The request is refused before any server is asked, and names the collections that can be read."""
+    """The request is refused before any server is contacted, and the error names the collections that can be read."""
     assert chosen_collections([RSVP, EVENT, RSVP]) == (EVENT, RSVP)
     assert chosen_collections([]) == ()
     with pytest.raises(InvalidInput, match=rf"collection=app\.bsky\.feed\.post collections={EVENT}"):

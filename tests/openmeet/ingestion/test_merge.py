@@ -1,4 +1,4 @@
-"""Three-way merge, field by field: every lost value is recorded."""
+"""Three-way merge by field: every dropped value is recorded."""
 
 import dataclasses
 
@@ -104,7 +104,7 @@ def test_changes_to_different_parts_of_a_place_are_combined():
 
 @pytest.mark.parametrize(("facts", "street"), [(FACTS, "Ring 2"), (EARLIER, "Ring 1")])
 def test_contradicting_places_follow_the_most_recent_change(facts: MergeInput, street: str):
-    """Both sides say where the same venue is, so one of them is wrong."""
+    """Both sides have an address for the same venue, so one of them is wrong."""
     ours, theirs = (changed(venues=(Venue(name="Hall", street=f"Ring {number}"),)) for number in (1, 2))
     assert merged(ours, theirs, facts).value.venues == (Venue(name="Hall", street=street),)
 
@@ -124,8 +124,8 @@ PARK, HALL, CAFE, KIOSK = (Venue(name=name) for name in ("Park", "Hall", "Café"
     ],
 )
 def test_places_of_both_sides_are_kept(facts: MergeInput, was: tuple, ours: tuple, theirs: tuple, both: tuple):
-    """Places added on either side are kept and removed ones are dropped. Ours come first, and both changes are
-    recorded.
+    """Places added on either side are kept and removed ones are dropped. This site's places come first, and both
+    changes are recorded.
     """
     base = changed(venues=was)
     edits = MERGE_RULE.edits_between(base, changed(venues=ours))
@@ -161,8 +161,8 @@ events = st.builds(
 @given(ours=events, theirs=events)
 @settings(max_examples=examples(200), deadline=None)
 def test_every_merged_value_comes_from_a_side(ours: NetworkEvent, theirs: NetworkEvent):
-    """Each field has our value or theirs, or both for places. A losing value is always recorded. If one side is
-    unchanged, the other wins.
+    """Each field has the value of one side, or for places those of both. A dropped value is always recorded. If one
+    side is unchanged, the value of the other one is used.
     """
     result = merged(ours, theirs)
     on_record = {decision.field for decision in result.decisions}
@@ -179,8 +179,8 @@ def test_every_merged_value_comes_from_a_side(ours: NetworkEvent, theirs: Networ
 @given(ours=events, theirs=st.lists(events, min_size=1, max_size=4))
 @settings(max_examples=examples(100), deadline=None)
 def test_only_their_newest_version_counts(ours: NetworkEvent, theirs: list[NetworkEvent]):
-    """However many versions there were, the result is that of the last one. It needs three stored values and no
-    intermediate steps.
+    """The result is that of the last version, however many versions there were. The merge needs three stored values and
+    no intermediate steps.
     """
     edits = MERGE_RULE.edits_between(BASE, ours)
     since = BASE
@@ -201,7 +201,7 @@ versions = st.builds(changed, starts_at=moments, ends_at=moments)
 def test_the_end_is_never_before_the_start(
     base: NetworkEvent, ours: NetworkEvent, theirs: NetworkEvent, origin: RecordOrigin
 ):
-    """One side moved the event, the other set its length. The end is not before the start, and the dropped value is
+    """One side moved the event, the other changed its end. The end is not before the start, and the dropped value is
     recorded.
     """
     assume(not any(ends_too_early(one.starts_at, one.ends_at) for one in (base, ours, theirs)))
@@ -217,7 +217,8 @@ def test_the_end_is_never_before_the_start(
         if now not in {their, getattr(base, field)}:
             assert their == getattr(base, field) or field in on_record
         if now == mine != their and mine == getattr(base, field):
-            # Only they had changed it, and it gave way because it contradicts the other field.
+            # Only the other side had changed this field, and its value was dropped because it contradicts the other
+            # field.
             assert {"starts_at", "ends_at"} <= on_record[field].keys()
 
 
@@ -231,7 +232,7 @@ def test_a_move_elsewhere_gives_way_to_an_end_here_that_it_contradicts():
         ("starts_at", MergeSide.OURS, "8000000"),
         ("ends_at", MergeSide.OURS, "9000000"),
     ]
-    # Reversing either decision gives the move as it was meant.
+    # Reversing either decision restores both times of the move.
     for one in result.decisions:
         wanted = MERGE_RULE.decode_edits(one.theirs_values or b"")
         assert (wanted["starts_at"], wanted["ends_at"]) == (8_000_000, 9_000_000)

@@ -36,7 +36,9 @@ async def person(db: Database, name: str) -> Caller:
 
 
 async def both_edited(db: Database) -> tuple[Caller, Event]:
-    """Ana's event, read from her repository and edited here and by another app before either knew of the other."""
+    """Ana's event, read from her repository, then edited on this site and by another app, each before it had read the
+    other's edit.
+    """
     ana = await person(db, "Ana")
     async with db.transaction() as tx:
         await identity_queries.insert(
@@ -74,7 +76,7 @@ async def test_both_versions_and_the_rule_are_shown(db: Database):
 
 
 async def test_taking_theirs_is_an_edit_that_is_published(db: Database):
-    """The kept title gives way, a new revision is queued, and the choice is recorded."""
+    """The kept title is replaced, a new revision is queued, and the choice is recorded."""
     ana, tea = await both_edited(db)
     async with db.reader() as reader:
         before = await by_slug(reader, tea.slug)
@@ -121,7 +123,7 @@ async def test_a_restored_time_is_consistent(db: Database):
 
 
 async def test_a_choice_survives_the_next_version_from_elsewhere(db: Database):
-    """The host's choice is an ordinary edit, so it is merged instead of overwritten."""
+    """The host's choice is an ordinary edit, so the next version is merged with it and does not overwrite it."""
     ana, tea = await both_edited(db)
     await choose(db, ana, tea, "name", MergeSide.THEIRS)
     base = {"startsAt": "2026-07-04T15:00:00Z", "timezone": "Europe/Berlin"}
@@ -160,8 +162,8 @@ async def test_attendees_are_notified_of_a_reversal(db: Database):
 
 
 async def test_irreversible_decisions_are_not_open(db: Database):
-    """Decisions about an event are open until the host decides. Those about an RSVP are never open, because its author
-    cannot reverse them.
+    """Decisions about an event stay open until the host decides. Decisions about an RSVP are never open, because its
+    author cannot reverse them.
     """
     ana, tea = await both_edited(db)
     found = await decisions(db, ana, tea)
@@ -192,7 +194,9 @@ async def test_only_the_host_sees_and_decides(db: Database):
 
 
 async def test_page_and_buttons(db: Database, clock: HandClock):
-    """The event page links to the decisions. One tap takes their value, and the page says whose value is used."""
+    """The event page links to the decisions. One tap chooses the other side's value, and the page says whose value is
+    used.
+    """
     ana, tea = await both_edited(db)
     async with db.transaction() as tx:
         session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)

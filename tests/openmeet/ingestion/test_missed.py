@@ -1,4 +1,4 @@
-"""Repositories with missed messages are read, whichever side was unavailable when it was due."""
+"""Repositories with missed messages are read, even if this site or the PDS was unavailable when the read was due."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -36,7 +36,7 @@ async def _is_behind(db: Database, who: Did) -> bool:
 
 
 async def test_only_a_read_that_reaches_the_missed_rev_clears_it(db: Database):
-    """The greatest rev counts, in whatever order they arrive. If none is known, any read clears the mark."""
+    """The greatest rev counts, in any order of arrival. If no rev is known, any read clears the mark."""
     async with db.transaction() as tx:
         await repository_state.note_missed(tx, [(did(1), rev(7)), (did(1), rev(5)), (did(2), None)])
         await repository_state.note_missed(tx, [(did(1), rev(6))])
@@ -49,7 +49,7 @@ async def test_only_a_read_that_reaches_the_missed_rev_clears_it(db: Database):
 
 
 async def test_the_number_of_revs_kept_per_repository_is_limited(db: Database):
-    """The first ones of a batch are kept, and a known rev takes no additional room."""
+    """The first revs of a batch are stored. A rev that is already stored does not count twice."""
     async with db.transaction() as tx:
         await repository_state.note_missed(tx, [(did(number % 2), rev(number)) for number in range(96)])
         await repository_state.note_missed(tx, [(did(1), rev(number)) for number in range(1, 110, 2)])
@@ -62,7 +62,7 @@ async def test_the_number_of_revs_kept_per_repository_is_limited(db: Database):
 
 
 async def test_a_new_epoch_forgets_what_was_missed_before(db: Database):
-    """Revs of the previous epoch can be greater than all that follow."""
+    """Revs of the previous epoch can be greater than all later ones."""
     async with db.transaction() as tx:
         await repository_state.note_missed(tx, [(did(1), rev(7))])
         await seen.start_epoch(tx, did(1))
@@ -70,7 +70,7 @@ async def test_a_new_epoch_forgets_what_was_missed_before(db: Database):
 
 
 def test_hints_with_and_without_a_rev_are_read():
-    """A hint is stored with its rev. Messages without one, queued by the previous version, are still read."""
+    """A hint is stored with its rev. Messages without a rev, which the previous version queued, are still read."""
     hint = Hint(did(1), HintKind.REPOSITORY, "said", 7, rev(3))
     assert decode(encode(hint)) == hint
     of_before = encode(replace(hint, rev=None))
@@ -78,7 +78,7 @@ def test_hints_with_and_without_a_rev_are_read():
 
 
 async def _account(deployment: Deployment, name: str = "cleo") -> tuple[Did, XrpcClient]:
-    """A person whose repository OpenMeet has read while it was empty."""
+    """A person whose repository was empty when OpenMeet read it."""
     person = await deployment.connected(name)
     await deployment.deliver_jobs()
     return parse_did((await deployment.identity(person.user_id)).did), await deployment.stranger(name)
@@ -146,8 +146,7 @@ async def test_a_read_of_an_old_state_is_repeated(deployment: Deployment):
 async def test_a_repository_reset_to_its_known_tree_is_read(deployment: Deployment):
     """The record is known by another route, because the stream lost it.
 
-    Importing an older copy without it leads back to the last known tree, and the new commit shows that something was
-    missed.
+    Importing an older copy without it restores the last known tree, and the new commit shows that messages were missed.
     """
     who, app = await _account(deployment)
     await _follow(deployment, who)
@@ -207,7 +206,7 @@ async def host() -> AsyncIterator[_Host]:
 
 
 async def test_an_account_restarted_during_its_erasure_is_read(deployment: Deployment, host: _Host):
-    """Messages of the new account that arrived before the old one was erased were deleted with it."""
+    """Messages of the new account that arrived before the old one was erased were deleted in the erasure."""
     who = did(3)
     document = {
         "id": who,

@@ -1,4 +1,6 @@
-"""A record with our mark that no row refers to: after a restore from a backup it belongs to the event, and only then."""
+"""A record with this site's mark of origin that no row refers to belongs to the event after a restore from a backup,
+and only then.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -34,7 +36,8 @@ async def deployment(
 
 
 async def restored(deployment: Deployment, event: Event) -> None:
-    """Reset the database to when the event existed and nothing had been sent, as in a backup from that moment."""
+    """Reset the database to the time when the event existed and nothing had been sent, as in a backup from that moment.
+    """
     async with deployment.db.transaction() as tx:
         await tx.execute("delete from publications where kind = 'event' and subject_id = :id", id=event.id)
         await tx.execute("delete from records where uri in (select record_uri from events where id = :id)", id=event.id)
@@ -103,7 +106,7 @@ async def test_records_published_after_the_backup_are_reattached(deployment: Dep
 
 
 async def test_edits_after_the_restore_win(deployment: Deployment):
-    """The counter in the mark says which side is newer. Here it is the row."""
+    """The counter in the mark says which side is newer. In this test it is the row."""
     ana = await deployment.person("Ana")
     event = await published(deployment, ana)
     await restored(deployment, event)
@@ -121,7 +124,7 @@ async def test_edits_after_the_restore_win(deployment: Deployment):
 
 @pytest.mark.parametrize("case", ["a copy beside the record", "somebody else's", "of a private event", "taken back"])
 async def test_a_copied_mark_attaches_nothing(deployment: Deployment, case: str):
-    """Such a record becomes an event of its author, and the event that the mark names does not change."""
+    """A record with a copied mark becomes an event of its author, and the event that the mark names does not change."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await published(deployment, ana)
     ((original),) = await records(deployment, ana)

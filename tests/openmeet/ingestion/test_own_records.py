@@ -1,5 +1,5 @@
-"""Messages about records of local groups and series, on both engines: adopted, merged, decided, and accepted only from
-their own repository.
+"""Messages about records of local groups and series, on both engines. They are adopted or merged, hosts can reverse the
+decisions, and they are accepted only from the right repository.
 """
 
 from dataclasses import replace
@@ -61,7 +61,7 @@ def said(uri: str, at: int, value: dict[str, Any]) -> RecordMessage:
 async def out(
     tx: Transaction, kind: PublicationKind, subject: str, by: Caller, record: dict[str, Any], uri: str
 ) -> None:
-    """Mark it as published, with this version agreed on by both sides."""
+    """Mark the subject as published with this record, which both sides know."""
     body = cbor.encode(record)
     known = {"uri": uri, "cid": str(Cid.for_cbor(body)), "body": body, "rev": rev(0)}
     await publications.enqueue(tx, kind=kind, subject_id=subject, user_id=by.user_id, revision=1)
@@ -128,7 +128,7 @@ async def test_a_remote_edit_of_a_group_is_adopted(db: Database):
 
 
 async def test_a_host_can_reverse_a_merge_decision(db: Database):
-    """Hosts of a group and of a series can reverse the decision. Nobody else sees or makes it."""
+    """Hosts of a group and of a series can reverse the decision. Nobody else can see or reverse it."""
     ana, group, record = await group_out(db)
     async with db.transaction() as tx:
         eve = await person(tx, "Eve")
@@ -178,7 +178,7 @@ async def test_a_host_can_reverse_a_decision_about_a_rule(db: Database):
 
 
 async def test_a_merge_beyond_the_limits_is_not_applied(db: Database):
-    """A thousand exceptions of theirs and one of ours exceed the limit of a series."""
+    """A thousand exceptions of the other app and one of this site exceed the limit of a series."""
     ana, series, record = await series_out(db)
     async with db.transaction() as tx:
         locked = await actions.lock_managed(tx, ana, series.slug)
@@ -205,7 +205,7 @@ async def test_a_series_that_passed_to_somebody_else_is_not_changed_by_its_first
 
 
 async def test_a_groups_former_record_has_no_effect(db: Database):
-    """The same holds for the membership records next to it."""
+    """The group has its own account, so an edit of the record in the owner's repository is ignored."""
     ana, group, record = await group_out(db)
     async with db.transaction() as tx:
         await publication_settings.open_account(tx, ana, group.slug, "chess.example")
@@ -289,7 +289,7 @@ async def test_the_later_of_two_roles_stands_and_both_are_on_record(db: Database
 
 @pytest.mark.parametrize("author", [2, 3])
 async def test_only_the_groups_repository_assigns_roles(db: Database, author: int):
-    """Neither the member's own repository nor a stranger's can assign a role."""
+    """Neither the member's own repository nor that of a third person can assign a role."""
     _, ben, group, record = await with_member(db)
     forged = f"at://{did(author)}/{ACCEPTANCE}/a"
     await take(db, said(forged, 1, record | {"role": VALUE_OF[GroupRole.ADMIN]}))
@@ -325,7 +325,9 @@ async def token_of(db: Database, who: Caller) -> dict[str, str]:
 
 @pytest.mark.parametrize("what", ["group", "series"])
 async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
-    """The page shows both versions, and one tap takes theirs. The API says the same, and other people get no access."""
+    """The page shows both versions, and one tap chooses the other app's. The API shows the same, and other people get
+    no access.
+    """
     if what == "group":
         ana, group, record = await group_out(db)
         async with db.transaction() as tx:

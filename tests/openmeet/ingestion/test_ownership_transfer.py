@@ -1,5 +1,5 @@
-"""An event whose owner changes elsewhere: its two records and answers to either, in any order, make one event with one
-answer each.
+"""The owner of an event changes in another app. Its two records and answers to either of them, in any order, make one
+event with one answer of each guest.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ DAYS = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
 
 
 def history(chance: random.Random) -> tuple[list[RecordMessage], dict[str, str]]:
-    """Messages by the two owners and several guests, and the answer of each guest that counts."""
+    """Messages by the two owners and several guests, and the effective answer of each guest."""
     messages = [
         event(0, "tea", 1),
         event(1, "walk", 50, "Tea with Ben", **FOLLOWS),
@@ -110,7 +110,7 @@ async def test_parallel_processors_end_in_the_same_state(make_database: MakeData
 
 @pytest.mark.parametrize("missing", ["successor", "predecessors"])
 async def test_one_sides_record_transfers_nothing(db: Database, missing: str):
-    """Nobody can take over the answers to another person's event, or give it their own."""
+    """Nobody can take over the answers to another person's event, or give their own answers to it."""
     answer = rsvp(2, "a", 5, OLD)
     await take(
         db,
@@ -143,7 +143,7 @@ async def test_after_the_transfer_the_old_record_has_no_effect(db: Database):
 
 
 async def test_a_chain_of_owners_ends_at_the_last(db: Database):
-    """The first record can name the last one, as we write it, or the next one, as we used to."""
+    """The first record can name the last one, as this site does now, or the next one, as earlier versions did."""
     last = f"at://{did(7)}/{EVENT}/last"
     key = {"$type": SUCCESSION_KEY}
     await take(

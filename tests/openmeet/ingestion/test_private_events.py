@@ -1,6 +1,4 @@
-"""Anybody can write a record: an RSVP from the network opens no event to its author that was not open before (invariant
-3).
-"""
+"""Anybody can write a record, so an RSVP from the network gives its author no access to an event (invariant 3)."""
 
 import pytest
 
@@ -35,7 +33,7 @@ WORDS = ("going", "interested", "notgoing", "unheardof")
 
 
 async def known(tx, name, number):
-    """A person who has signed in here and has a DID."""
+    """A person who has signed in on this site and has a DID."""
     caller = await person(tx, name)
     await identity_queries.insert(
         tx, did(number), caller.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
@@ -44,7 +42,7 @@ async def known(tx, name, number):
 
 
 async def private_event(tx, host, *, group: GroupOfEvent | None = None, visibility="private") -> Event:
-    """An event with more content than its record, which anybody can read."""
+    """A private event with more content than its public record."""
     typed = details(visibility=visibility, description="Bring the papers.", venue_name="The cellar")
     event = await events.create(tx, host, typed, group=group)
     await events.note_record(tx, event.id, uri=URI, cid="c", did=did(HOST))
@@ -58,7 +56,7 @@ async def rows(db: Database, event: Event) -> int:
 
 
 async def asked(site: Site, user_id: UserId, method: str, path: str, body: dict[str, str] | None = None) -> int:
-    """The status code of a request by this person's API client."""
+    """The status code of a request by the API client of this person."""
     async with site.db.transaction() as tx:
         session = await open_session(tx, user_id, SessionTransport.API)
     async with site.browser() as program:
@@ -67,7 +65,7 @@ async def asked(site: Site, user_id: UserId, method: str, path: str, body: dict[
 
 
 async def recheck(db: Database) -> None:
-    """Do what the publisher does with the queued jobs. The event is known here, so no network is needed."""
+    """Run the queued jobs, as the publisher does. The event is known on this site, so no network is needed."""
     async with db.reader() as reader:
         queued = await reader.fetch(
             "select subject from outbox_jobs where kind = :kind and state = 'due'", kind=JobKind.FETCH_SUBJECT
@@ -78,7 +76,9 @@ async def recheck(db: Database) -> None:
 
 @pytest.mark.parametrize("word", WORDS)
 async def test_a_record_gives_nobody_access(db, clock, word):
-    """In one message alone and in a batch with strangers; for a person who is known here and one who comes later."""
+    """The record arrives in a separate message or in a batch with other people's, before or after its author is known
+    on this site.
+    """
     site = site_on(db, clock)
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)

@@ -53,7 +53,7 @@ _WAITS_FOR_US = "select 1 from pg_locks where not granted and pg_backend_pid() =
 async def test_a_hint_locks_rows_in_the_order_of_batches(
     make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock
 ):
-    """A hint locks RSVPs before events and no row of the records next to it. Otherwise two processors could deadlock."""
+    """A hint locks RSVPs before events, and no row of neighbouring records. Otherwise two processors could deadlock."""
     db = await make_database("openmeet")
     processor = Processor(db, EmbeddedQueue(await make_sqlite("groundwork.queue"), clock), HERE, counted())
     tea, cake = event(1, "tea", 1), event(1, "cake", 1)
@@ -152,7 +152,7 @@ async def test_a_bad_message_does_not_affect_the_others(
     ],
 )
 async def test_hints_only_trigger_a_fetch(db: Database, processor: Processor, kind: HintKind, job: JobKind):
-    """``#account deleted`` from a stream deletes nothing. The account's own PDS is asked."""
+    """``#account deleted`` from a stream deletes nothing. The account's own PDS is queried."""
     await publish(processor, event(1, "tea", 1))
     await run_once(processor)
     await publish(processor, Hint(did(1), kind, "deleted", 9))

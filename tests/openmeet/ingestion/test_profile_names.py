@@ -1,4 +1,6 @@
-"""Display names of remote people: fetched from their PDS when first seen and when updated. Only the name is used."""
+"""Display names of remote people: fetched from their PDS when first seen and when updated. Other fields of the profile
+are not used.
+"""
 
 import pytest
 from aiohttp import web
@@ -14,7 +16,7 @@ from tests.openmeet.deployment import Deployment
 
 
 async def stranger(deployment: Deployment, name: str, said: object) -> tuple[str, object]:
-    """A person with a profile whom this site knows by one of their events."""
+    """A person with a profile whom this site knows from one of their events."""
     await deployment.account(name)
     app = await deployment.stranger(name)
     did = (await app.query("com.atproto.server.getSession", {}))["did"]
@@ -46,7 +48,9 @@ async def name_of(deployment: Deployment, did: str) -> str:
 
 
 async def test_a_strangers_name_follows_their_profile(deployment: Deployment):
-    """The name is fetched when they are first seen, and updated when they change it. Without one, the handle is shown."""
+    """The name is fetched when the person is first seen, and updated when they change it. Without a name, the handle is
+    shown.
+    """
     did, app = await stranger(deployment, "zoe", "Zoe of the Sea")
     assert await name_of(deployment, did) == "Zoe of the Sea"
     await write(app, did, "Zoe")

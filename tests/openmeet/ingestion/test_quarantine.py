@@ -42,7 +42,8 @@ async def history(db: Database, author: int = 1) -> tuple[str, bool]:
     [("events", "a"), ("events", "d"), ("events", "g"), ("events", "ag"), ("records", "cde"), ("records", "abcdefg")],
 )
 async def test_all_other_records_are_applied(db: Database, table: str, keys: str):
-    """The bad records can be anywhere and fail in any table. They leave nothing here, and each has a reason."""
+    """Any records can be bad and fail in any table. They leave no rows except their quarantine entry with the reason.
+    """
     for key in keys:
         await poison(db, table, key)
     taken = await read(db, 1, *TEAS)
@@ -58,7 +59,7 @@ async def test_all_other_records_are_applied(db: Database, table: str, keys: str
 
 
 async def test_a_read_without_failures_is_complete(db: Database):
-    """As a control: without a bad record the floor rises and nothing is quarantined."""
+    """Without a bad record the floor rises and nothing is quarantined."""
     assert (await read(db, 1, *TEAS)).failed == []
     assert await history(db) == (rev(1), True)
     assert await aside(db) == []
@@ -83,7 +84,7 @@ async def test_only_the_bad_rsvp_is_quarantined(db: Database, statements: dict[s
 
 
 async def test_rsvps_to_a_quarantined_event_wait_for_it(db: Database):
-    """They do not count as failures themselves, and they count once the event is applied."""
+    """RSVPs to a quarantined event do not count as failures, and they count as answers once the event is applied."""
     tea, cake = event(1, "tea", 0), event(1, "cake", 0)
     answers = [rsvp(1, "one", 0, tea.uri), rsvp(1, "two", 0, cake.uri)]
     await poison(db, "events", "tea")
@@ -114,8 +115,8 @@ async def test_only_the_bad_series_is_quarantined(db: Database, clock: HandClock
 
 
 async def test_deletions_are_applied_next_to_a_bad_record(db: Database):
-    """A quarantined record is not treated as deleted: its older version stays, while deleted ones go. A deletion can
-    fail too.
+    """A quarantined record is not treated as deleted: its older version stays, while deleted records are removed. A
+    deletion can fail too.
     """
     await take(db, *TEAS)
     await poison(db, "events", "b")
@@ -133,7 +134,9 @@ async def test_deletions_are_applied_next_to_a_bad_record(db: Database):
 
 
 async def test_a_healed_record_is_applied_as_at_first(db: Database, make_database: MakeDatabase, clock: HandClock):
-    """The next read applies it with the same rev. Then old messages are ignored, as they would have been at first."""
+    """The next read applies the record with the same rev. Afterwards old messages are ignored, as if it had been
+    applied at first.
+    """
     await poison(db, "records", "c")
     answers = [rsvp(1, f"r{key}", 0, tea.uri) for key, tea in zip(KEYS, TEAS, strict=True)]
     await read(db, 1, *TEAS, *answers)
@@ -152,7 +155,7 @@ async def test_a_healed_record_is_applied_as_at_first(db: Database, make_databas
 
 
 async def test_a_newer_version_clears_the_quarantine(db: Database):
-    """The author wrote the record again and the stream brought it, so no operator has to look."""
+    """The author wrote the record again and the stream brought it, so no operator has to act."""
     await poison(db, "events", "c")
     await read(db, 1, *TEAS)
     await heal(db, "events", "c")
@@ -166,8 +169,8 @@ async def test_a_newer_version_clears_the_quarantine(db: Database):
 
 
 async def test_only_a_read_of_the_record_clears_its_quarantine(db: Database):
-    """A read of some collections says nothing about the others, and a read of another repository nothing about this
-    one.
+    """A read of some collections does not clear records of others, and a read of another repository does not clear
+    records of this one.
     """
     failed = [
         RecordFailure(f"at://{did(author)}/{collection}/x", rev(1), ValueError("a\0b \ud800"))
@@ -213,7 +216,7 @@ LOST = {
 @pytest.mark.parametrize("engine", ["postgresql"])
 @pytest.mark.parametrize("code", LOST)
 async def test_a_lost_race_quarantines_nothing(db: Database, code: str):
-    """SQLite has a single writer, so there are no races."""
+    """Skipped on SQLite: it has a single writer, so there are no conflicts."""
     await poison(db, "events", "c", {"postgresql": LOST[code]})
     with pytest.raises(TransactionConflict):
         await read(db, 1, *TEAS)

@@ -1,4 +1,4 @@
-"""Records that fail by themselves are also quarantined when they come from the stream or are fetched one by one.
+"""Records that fail individually are also quarantined when they come from the stream or are fetched one by one.
 
 From a real PDS, on both engines, with real refusals.
 """
@@ -58,8 +58,8 @@ async def run_until_idle(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("way", ["stream", "fetched"])
 async def test_a_bad_waiting_rsvp_does_not_block_its_event(deployment: Deployment, cleo: Did, way: str):
-    """The event is applied, other RSVPs count, and the failing one has a reason. Once healed and retried, it counts and
-    leaves the list.
+    """The event is applied, other RSVPs count, and the failing one has a reason. After it is healed and retried, it
+    counts and is removed from the list.
     """
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     waiting = waiting_for(uri)
@@ -125,7 +125,7 @@ async def test_if_every_rsvp_fails_the_job_fails(deployment: Deployment, cleo: D
 
 
 async def not_fetched(deployment: Deployment, cleo: Did) -> str:
-    """An event with an RSVP that cannot be applied; returns its URI."""
+    """An event with an RSVP that cannot be applied. Returns its URI."""
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     await poison(deployment.db, "events", key_of("a"))
     await write(deployment, cleo, "a")
@@ -135,7 +135,8 @@ async def not_fetched(deployment: Deployment, cleo: Did) -> str:
 
 
 async def test_an_event_that_cannot_be_applied_is_quarantined(deployment: Deployment, cleo: Did):
-    """Its RSVPs wait. Once the event is applied, by whatever route, it leaves the list and they count."""
+    """The event's RSVPs wait. Once the event is applied, by any route, it is removed from the list and the RSVPs count.
+    """
     uri = await not_fetched(deployment, cleo)
     (one,) = await aside(deployment.db)
     assert (one.uri, one.step) == (uri, FailedStep.APPLY)
@@ -185,7 +186,7 @@ async def test_an_event_that_arrives_clears_its_failed_job(deployment: Deploymen
 
 
 async def test_a_bad_event_on_the_stream_becomes_a_dead_letter(deployment: Deployment, cleo: Did):
-    """It fails even without the RSVPs that wait for it, so the event itself is bad."""
+    """The event fails even without the RSVPs that wait for it, so the event itself is bad."""
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     await take(deployment.db, rsvp(2, "good", 1, uri))
     await poison(deployment.db, "events", key_of("a"))

@@ -70,7 +70,7 @@ async def test_records_changed_by_an_older_message_are_compared_again(deployment
     of_listing, asked = asked, 0
 
     async def beside(_host: str) -> None:
-        """The first proof is requested after the comparison."""
+        """Request the first proof after the comparison."""
         nonlocal asked
         asked += 1
         if asked == of_listing + 1:
@@ -119,7 +119,8 @@ async def test_a_read_waits_for_an_uncommitted_older_message(deployment: Deploym
 async def _somebody_waits(db: Database) -> bool:
     """True if a transaction is waiting for another one."""
     if db.engine == "sqlite":
-        # The single writer blocks all others, and waiting cannot be observed.
+        # On SQLite the single writer blocks all other transactions, but this cannot be observed. Assume that one is
+        # waiting.
         return True
     async with db.reader() as reader:
         row = await reader.fetch_one(

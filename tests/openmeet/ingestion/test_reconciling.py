@@ -31,7 +31,8 @@ OTHER = {"$type": EVENT, "name": "Written elsewhere", "createdAt": "2026-03-01T0
 
 
 class Scene:
-    """A person with a published event and RSVP whose repository was read once. ``app`` is another app of theirs."""
+    """A person with a published event and RSVP whose repository was read once. ``app`` is another app of this person.
+    """
 
     def __init__(self, deployment: Deployment, ana: Caller, tea: Event, did: Did) -> None:
         self.deployment, self.ana, self.tea, self.did = deployment, ana, tea, did
@@ -93,7 +94,7 @@ async def _delete(scene: Scene) -> str:
 
 async def _forget_record(scene: Scene) -> str:
     await scene.do("delete from records where uri = :uri", uri=scene.uri)
-    # Reset the floor, so that earlier reads do not keep the reconciler from the record.
+    # Reset the floor: otherwise the reconciler ignores the record because of earlier reads.
     await scene.do("update repositories set floor_rev = '' where did = :did", did=scene.did)
     return scene.uri
 
@@ -145,7 +146,7 @@ MADE: dict[str, tuple[Callable[[Scene], Awaitable[str]], set[Discrepancy]]] = {
 
 @pytest.mark.parametrize("case", MADE)
 async def test_discrepancies_are_found_repaired_and_counted(scene: Scene, case: str):
-    """A dry run finds the discrepancy and changes nothing, the next run repairs it, and the third finds nothing."""
+    """A dry run finds the discrepancy and changes nothing, the next run repairs it, and the third run finds nothing."""
     make, kinds = MADE[case]
     uri = await make(scene)
     looked = await scene.reconcile(is_dry_run=True)
@@ -166,7 +167,7 @@ async def test_discrepancies_are_found_repaired_and_counted(scene: Scene, case: 
 
 
 async def test_discrepancies_name_their_fields_and_records_are_proven(scene: Scene):
-    """As in the operator's command, every record is read again at the host's pace, with progress."""
+    """As with the operator's command, every record is read again at the host's rate limit, with progress."""
     await _change_row(scene)
     waited: list[float] = []
     shown: list[tuple[int, int]] = []
@@ -200,7 +201,7 @@ async def test_an_imported_row_is_repaired_from_its_record(scene: Scene):
 
 
 async def test_a_pending_edit_is_not_a_discrepancy(scene: Scene):
-    """The row differs from the record because somebody has just edited it here."""
+    """The row differs from the record because somebody has just edited it on this site."""
     deployment = scene.deployment
     await deployment.revise(scene.ana, scene.tea.slug, title="Tea later")
     found = await scene.reconcile()
@@ -211,7 +212,7 @@ async def test_a_pending_edit_is_not_a_discrepancy(scene: Scene):
 
 
 async def test_the_host_is_asked_once_about_a_deleted_record(scene: Scene):
-    """The event was made here, so its host decides."""
+    """The event was made on this site, so its host decides."""
     await _delete(scene)
     await scene.reconcile()
     again = await scene.reconcile()
@@ -225,7 +226,7 @@ async def test_the_host_is_asked_once_about_a_deleted_record(scene: Scene):
 
 
 async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
-    """Absence must be proven, so a deactivated account has no discrepancies."""
+    """Missing records must be proven, so a deactivated account has no discrepancies."""
     app = await scene.deployment.stranger("cleo")
     await app.procedure("com.atproto.server.deactivateAccount", {})
     found = await scene.reconcile()
@@ -233,7 +234,7 @@ async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
 
 
 def test_a_record_newer_than_the_read_is_not_a_discrepancy():
-    """It is still on its way."""
+    """The message about the record has not arrived yet."""
     kept = {
         "at://a/e/1": KeptRecord("new", "5", RecordState.MAPPED),
         "at://a/e/2": KeptRecord(None, "5", RecordState.TOMBSTONE),

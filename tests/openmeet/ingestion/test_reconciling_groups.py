@@ -59,7 +59,7 @@ class Scene:
             assert await tx.execute(sql, **values) == 1
 
     async def mended(self, wanted: dict[PublicationKind, set[Discrepancy]]) -> None:
-        """A dry run finds exactly these discrepancies, the next run repairs them, and the third finds nothing."""
+        """A dry run finds exactly these discrepancies, the next run repairs them, and the third run finds nothing."""
         expected = {(self.uris[kind], one) for kind, some in wanted.items() for one in some}
         looked = await self.reconcile(is_dry_run=True)
         assert {(one.uri, one.kind) for one in looked.unrepaired} == expected
@@ -119,7 +119,7 @@ async def test_rows_that_lost_touch_with_their_record(scene: Scene):
 async def test_records_that_are_forgotten(scene: Scene):
     for kind in KINDS:
         await scene.do("delete from records where uri = :uri", uri=scene.uris[kind])
-    # Reset the floor, so that earlier reads do not keep the reconciler from the record.
+    # Reset the floor: otherwise the reconciler ignores the record because of earlier reads.
     await scene.do("update repositories set floor_rev = '' where did = :did", did=scene.did)
     await scene.mended({kind: {Discrepancy.RECORD_MISSING, Discrepancy.ROW_WITHOUT_RECORD} for kind in KINDS})
 

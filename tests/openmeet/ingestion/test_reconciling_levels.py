@@ -1,4 +1,4 @@
-"""Rows whose record has less content, or content that other apps cannot read. What is left out is not a discrepancy,
+"""Rows whose record has less content, or content that other apps cannot read. Omitted fields are not discrepancies;
 wrong values are.
 """
 
@@ -80,7 +80,7 @@ async def published(deployment: Deployment, host: Caller, level: str, typed: dic
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("case", EVENTS)
 async def test_omitted_fields_are_not_discrepancies(deployment: Deployment, case: str, level: str):
-    """However much of the event is published, nothing is found and nothing is written again."""
+    """At every level of publishing, no discrepancy is found and nothing is written again."""
     cleo = await deployment.connected("cleo")
     _, uri = await published(deployment, cleo, level, EVENTS[case])
     before = await deployment.record(uri)
@@ -92,8 +92,8 @@ async def test_omitted_fields_are_not_discrepancies(deployment: Deployment, case
 
 @pytest.mark.parametrize("level", LEVELS)
 async def test_wrong_values_are_discrepancies(deployment: Deployment, level: str):
-    """Name and time are compared at every level, and the rest if it is published. The repair writes what was typed
-    here.
+    """Name and time are compared at every level, the other fields if they are published. The repair writes the values
+    of the row to the record.
     """
     cleo = await deployment.connected("cleo")
     event, uri = await published(deployment, cleo, level, EVERYTHING)

@@ -1,4 +1,4 @@
-"""A record that belonged to an event, was retracted here, and is now a separate event of its author."""
+"""A record that belonged to an event was retracted on this site, and is now a separate event of its author."""
 
 import pytest
 
@@ -16,7 +16,7 @@ async def db(make_database: MakeDatabase) -> Database:
 
 
 async def test_answers_to_the_record_move_to_the_new_event(db: Database):
-    """The answers move to the new event. The first one keeps their people as known guests without a record."""
+    """The answers move to the new event. At the first event, their people stay as known guests without a record."""
     tea = event(0, "tea", 1)
     going, maybe = rsvp(1, "a", 2, tea.uri), rsvp(2, "b", 3, tea.uri, "interested")
     await take(db, tea, going, maybe)

@@ -1,4 +1,6 @@
-"""A repository whose server's clock is ahead: nothing is applied, the read is not complete, and its owner is told why."""
+"""A repository whose server's clock is ahead: nothing is applied, the read is not complete, and the owner of the
+repository is told the reason.
+"""
 
 import pytest
 
@@ -22,7 +24,7 @@ async def floor(deployment: Deployment, did: str) -> str:
 
 
 async def written_ahead(deployment: Deployment) -> str:
-    """Dora's repository, with a last commit dated ten minutes from now; returns its DID."""
+    """Dora's repository, with a last commit dated ten minutes from now. Returns its DID."""
     await deployment.account("dora")
     client = await deployment.stranger("dora")
     did = await did_of(client)
@@ -33,8 +35,8 @@ async def written_ahead(deployment: Deployment) -> str:
 
 
 async def test_a_person_whose_server_is_ahead_is_told_why(deployment: Deployment):
-    """Otherwise the repository would count as read while empty, and hide everything later. It is read once the time has
-    come.
+    """Otherwise the repository would count as read while it is empty, and all later records would be ignored. The
+    repository is read when the clock has caught up with the rev.
     """
     did = await written_ahead(deployment)
     user_id = await signs_in(deployment)
@@ -54,7 +56,7 @@ async def test_a_person_whose_server_is_ahead_is_told_why(deployment: Deployment
 async def test_reads_and_comparisons_ignore_a_rev_ahead(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, is_large: bool
 ):
-    """It does not matter whether it is read whole or, because it is large, record by record."""
+    """The rev is ignored both in a whole read and in a read record by record, which is used for large repositories."""
     if is_large:
         monkeypatch.setattr(read, "MAX_REPOSITORY_BYTES", 100)
     did = parse_did(await written_ahead(deployment))

@@ -1,4 +1,4 @@
-"""Queries about one repository find all of its decisions and rows and no others, in every collation."""
+"""Queries about one repository find all of its decisions and rows and no others, with every collation."""
 
 from dataclasses import replace
 
@@ -23,8 +23,8 @@ from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import person
 from tests.simulation.oracle import RSVP, Change
 
-# A DID with a port begins with the DID without one. In most collations there is more between a slash and a zero than
-# the slash.
+# A DID with a port begins with the DID without one. In most collations, strings other than those with a slash sort
+# between "/" and "0".
 SHORT, LONGER = parse_did("did:web:meet.example"), parse_did("did:web:meet.example%3A8080")
 TEA = event(1, "tea", 1)
 THEIRS = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
@@ -46,7 +46,7 @@ async def in_a_languages_order(tx: Transaction) -> None:
 
 
 async def plan(tx: Transaction, sql: str, **values: object) -> str:
-    """The database's query plan, if the tables are so large that scanning them would cost more."""
+    """The database's query plan for tables so large that a scan would cost more."""
     if tx.engine == "postgresql":
         await tx.execute("set local enable_seqscan = off")
         # Remove the statistics: after autovacuum has seen the empty tables, all their indexes cost the same.
@@ -131,8 +131,8 @@ async def test_rows_without_a_record_are_found_without_a_table_scan(db: Database
 )
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_records_are_not_found_by_their_state(db: Database, sql: str, values: dict[str, object]):
-    """Most records have the same state. SQLite has no statistics about it, and would read nearly all of them for each
-    event.
+    """Most records have the same state. SQLite has no statistics about the state, and would read nearly all records for
+    each event.
     """
     async with db.transaction() as tx:
         found = await plan(tx, sql, **values)

@@ -1,4 +1,4 @@
-"""Seats are local decisions: in any order there are never more than the limit, and a replay takes none away."""
+"""Places are local decisions: in any order the limit is never exceeded, and a replay takes no place away."""
 
 import random
 
@@ -28,7 +28,7 @@ URI = f"at://{did(9)}/{EVENT}/tea"
 
 
 async def person(db: Database, number: int) -> Caller:
-    """A person who has signed in here and has a DID."""
+    """A person who has signed in on this site and has a DID."""
     async with db.transaction() as tx:
         user_id = await users.create_person(tx, display_name=f"P{number}")
         await identity_queries.insert(
@@ -38,7 +38,7 @@ async def person(db: Database, number: int) -> Caller:
 
 
 async def full_house(db: Database) -> tuple[Event, list[Caller]]:
-    """A published event with two seats, and five people."""
+    """A published event with two places, and five people."""
     host = await person(db, 9)
     people = [await person(db, number) for number in range(PEOPLE)]
     async with db.transaction() as tx:
@@ -51,7 +51,7 @@ async def full_house(db: Database) -> tuple[Event, list[Caller]]:
 
 
 async def statuses(db: Database) -> dict[UserId, str]:
-    """The status of each answer, or ``offered`` if a seat is reserved for it."""
+    """The status of each answer, or ``offered`` if a place is reserved for it."""
     async with db.reader() as reader:
         rows = await reader.fetch("select user_id, status, offered_until from attendances")
     return {UserId(row["user_id"]): "offered" if row["offered_until"] else row["status"] for row in rows}
@@ -59,7 +59,7 @@ async def statuses(db: Database) -> dict[UserId, str]:
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_seats_are_never_oversold(make_sqlite: MakeDatabase, seed: int):
-    """Answers from the network and from here, changed answers and replays, in any order."""
+    """Answers from the network and from this site, changed answers and replays, in any order."""
     chance = random.Random(seed)
     db = await make_sqlite("openmeet")
     event, people = await full_house(db)
@@ -88,8 +88,8 @@ async def test_seats_are_never_oversold(make_sqlite: MakeDatabase, seed: int):
 
 @pytest.mark.parametrize("is_edited_here", [True, False], ids=["edited here", "never edited here"])
 async def test_seats_freed_while_the_event_was_gone_are_offered_later(db: Database, is_edited_here: bool):
-    """An event from another app is deleted, and two attendees decline meanwhile. When a copy returns, the waitlist gets
-    their seats.
+    """An event from another app is deleted, and two attendees decline meanwhile. When a copy of its record appears,
+    their places are offered to the waitlist.
     """
     event, people = await full_house(db)
     async with db.transaction() as tx:

@@ -1,6 +1,7 @@
-"""Records that services submit over HTTP, when the records are on two real servers: ours and the reference PDS.
+"""Records that services submit over HTTP, when the records are on two real servers: this project's PDS and the
+reference PDS.
 
-A service is believed until a signed record contradicts it. Then the author's own server is asked, whichever it is.
+A service is believed until a signed record contradicts it. Then the author's own server is queried.
 """
 
 from collections.abc import AsyncIterator
@@ -36,15 +37,15 @@ HOMES = pytest.mark.parametrize(("host_at", "guest_at"), [("ours", "reference"),
 
 @dataclass
 class Service:
-    """The site, and a service client with a credential. A host and a guest, who have never signed in here, are on two
-    servers.
+    """The site, and a service client with a credential. A host and a guest, who have never signed in on this site, have
+    accounts on two servers.
     """
 
     servers: TwoServers
     client: httpx.AsyncClient
 
     async def account(self, name: str, home: str) -> str:
-        """Create an account on a server for a person who has never signed in here; returns the DID."""
+        """Create an account on a server for a person who has never signed in on this site. Returns the DID."""
         if home == "reference":
             made = await self.servers.reference.sign_up(name)
             self.servers.tokens[made["did"]] = made["accessJwt"]
@@ -54,7 +55,7 @@ class Service:
         return str((await app.query("com.atproto.server.getSession", {}))["did"])
 
     async def write(self, name: str, uri: str, record: dict[str, Any] | None) -> str:
-        """Write or delete a record with the person's own app, without telling anybody; returns the CID."""
+        """Write or delete a record with the person's own app, without notifying any other server. Returns the CID."""
         _, _, did, collection, rkey = uri.split("/")
         body: dict[str, Any] = {"repo": did, "collection": collection, "rkey": rkey}
         body |= {} if record is None else {"record": record}
@@ -66,7 +67,7 @@ class Service:
         return str((made or {}).get("cid", ""))
 
     async def run_until_idle(self) -> None:
-        """Process the queue and deliver the jobs that ask the servers."""
+        """Process the queue and deliver the jobs that query the servers."""
         deployment = self.servers.deployment
         for _ in range(3):
             await deployment.ingest()
@@ -150,7 +151,7 @@ def answer_to(uri: str, cid: str, word: str) -> dict[str, Any]:
 
 @HOMES
 async def test_submissions_and_withdrawals_agree_with_the_servers(service: Service, host_at: str, guest_at: str):
-    """The service's word is used first. Once a server was asked, its word counts until it changes."""
+    """The service's submission is used first. Once a server was queried, its response is used until it changes."""
     host, guest = await service.account("ana", host_at), await service.account("gus", guest_at)
     tea, mine = f"at://{host}/{EVENT}/3kaaaaaaaaa22", f"at://{guest}/{RSVP}/3kaaaaaaaaa33"
     cid = await service.write("ana", tea, TEA)
@@ -162,13 +163,14 @@ async def test_submissions_and_withdrawals_agree_with_the_servers(service: Servi
     await service.hand_in("/api/integration/events", tea, TEA | {"name": "Forged"})
     assert await service.here() == ([("Tea", False)], ["attending"]), "its server was asked, and says Tea"
 
-    # A record that was never signed is removed by the service's word, and comes back by it.
+    # A record that was never signed is removed and restored as the service says.
     assert (await service.take_back("/api/integration/rsvps", mine))[1]
     assert await service.here() == ([("Tea", False)], ["declined"])
     await service.hand_in("/api/integration/rsvps", mine, answer_to(tea, cid, "interested"))
     assert await service.here() == ([("Tea", False)], ["interested"])
 
-    # An event that exists on its server stays here. Once it is gone there, it goes.
+    # An event that exists on its server stays on this site. Once the server has deleted it, it is deleted on this site
+    # too.
     said, is_changed = await service.take_back("/api/integration/events", tea)
     assert ("asked" in said, is_changed) == (True, False)
     assert await service.here() == ([("Tea", False)], ["interested"])
@@ -179,7 +181,9 @@ async def test_submissions_and_withdrawals_agree_with_the_servers(service: Servi
 
 @HOMES
 async def test_batches_of_a_processor_agree_with_the_servers(service: Service, host_at: str, guest_at: str):
-    """A forged change makes us ask the author's server, and so does a true one that only the service reported."""
+    """After a forged change the site queries the author's server, and also after a true one that only the service
+    reported.
+    """
     host, guest = await service.account("ana", host_at), await service.account("gus", guest_at)
     tea, mine = f"at://{host}/{EVENT}/3kaaaaaaaaa22", f"at://{guest}/{RSVP}/3kaaaaaaaaa33"
     cid = await service.write("ana", tea, TEA)

@@ -1,4 +1,6 @@
-"""A failing record holds up nothing else in a service's batch, and no answers that wait for access. With real refusals."""
+"""A failing record delays no other record in a service's batch, and no other answer that waits for access. With real
+refusals.
+"""
 
 from groundwork.database.transaction import Database
 from openmeet.i18n.reasons.messages import explain
@@ -22,7 +24,7 @@ def uri_of(key: str) -> str:
 
 
 async def hand_in(db: Database) -> list[tuple[str, str]]:
-    """Submit three events in one batch; returns the key and outcome of each."""
+    """Submit three events in one batch. Returns the key and outcome of each."""
     batch = [
         SubmittedRecord(RecordOperation.CREATE, did(1), EVENT, key, rev(2), None, None, event_value(f"Tea {key}"))
         for key in KEYS
@@ -33,7 +35,7 @@ async def hand_in(db: Database) -> list[tuple[str, str]]:
 
 
 async def test_a_bad_waiting_rsvp_fails_no_batch(db: Database):
-    """Its event is applied with the others, and the response about that event says which RSVP failed."""
+    """The RSVP's event is applied with the others, and the response about that event says which RSVP failed."""
     await take(db, rsvp(2, "good", 1, uri_of("b")), rsvp(3, "late", 1, uri_of("b")))
     await poison(db, "attendances", "late")
     assert await hand_in(db) == [(key, "applied") for key in KEYS]
@@ -47,8 +49,8 @@ async def test_a_bad_waiting_rsvp_fails_no_batch(db: Database):
 
 
 async def test_only_the_bad_event_of_a_batch_is_quarantined(db: Database):
-    """The responses are in the order of submission. Submitted again when it is healed, the event is applied and leaves
-    the list.
+    """The responses are in the order of submission. When the event is healed and submitted again, it is applied and
+    removed from the list.
     """
     await poison(db, "events", "b")
     assert await hand_in(db) == [("a", "applied"), ("b", "refused"), ("c", "applied")]
@@ -61,7 +63,7 @@ async def test_only_the_bad_event_of_a_batch_is_quarantined(db: Database):
 
 
 async def test_a_bad_rsvp_does_not_block_other_waiting_ones(db: Database):
-    """A person gets access and their answer fails. The other answers that waited for that event count."""
+    """A person gets access and their answer fails. The other answers that waited for the event count."""
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", 9), await known(tx, "Cleo", 1)
         event = await published(tx, ana, visibility="private")

@@ -1,4 +1,4 @@
-"""With ingestion switched off, deletions are applied but nothing new is, and the rest is read afterwards."""
+"""While ingestion is switched off, deletions are applied but no new records. The new records are read afterwards."""
 
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import HandClock
@@ -51,7 +51,7 @@ async def test_deletions_are_still_applied(db: Database, clock: HandClock):
 
 
 async def test_skipped_records_are_read_afterwards(deployment: Deployment):
-    """This holds even if the repository was read whole meanwhile and has not changed since."""
+    """The records are read even if the repository was read completely meanwhile and has not changed since."""
     cleo = await deployment.connected("cleo")
     await deployment.deliver_jobs()
     await turn(deployment.db, deployment.clock, Flag.EVENTS_IN, is_on=False)
@@ -69,7 +69,7 @@ async def test_skipped_records_are_read_afterwards(deployment: Deployment):
 
 
 async def test_switching_on_reads_with_fresh_flags(deployment: Deployment):
-    """Switching a flag on reads every repository once, without relying on an earlier answer about the flag."""
+    """Switching a flag on reads every repository once, and does not use a cached state of the flag."""
     cleo = await deployment.connected("cleo")
     await deployment.deliver_jobs()
     await turn(deployment.db, deployment.clock, Flag.EVENTS_IN, is_on=False)
@@ -83,7 +83,7 @@ async def test_switching_on_reads_with_fresh_flags(deployment: Deployment):
 
 
 async def test_our_own_records_are_still_read(deployment: Deployment):
-    """Another app's change to our record must be known before we write it again (invariant 6)."""
+    """Another app's change to this site's record must be known before the site writes it again (invariant 6)."""
     cleo = await deployment.connected("cleo")
     made = await deployment.event(cleo)
     await deployment.deliver_publications()

@@ -1,4 +1,4 @@
-"""Scheduled tasks: repositories that we write to are read once a day."""
+"""Scheduled tasks: repositories that the site writes to are read once a day."""
 
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
@@ -11,7 +11,7 @@ from tests.openmeet.ingestion.network import did, rev
 
 
 async def test_repositories_of_ours_are_read_once_a_day(db: Database, clock: HandClock):
-    """Shadows' repositories are not read, because we do not write to them."""
+    """Repositories of people known only by DID are not read, because the site does not write to them."""
     async with db.transaction() as tx:
         await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         await identities.person_for_did(tx, did(2))

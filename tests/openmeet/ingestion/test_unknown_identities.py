@@ -1,4 +1,6 @@
-"""Identities that cannot be resolved: counted for strangers, and reported to an operator for people who sign in here."""
+"""Identities that cannot be resolved are counted for people known only by DID, and reported to an operator for people
+who sign in on this site.
+"""
 
 import pytest
 
@@ -55,12 +57,14 @@ async def test_an_unresolvable_stranger_is_only_counted(deployment: Deployment, 
 
 @pytest.mark.parametrize("did", [NOBODY, "did:example:nobody", "did:web:evil..example"])
 async def test_an_unreachable_repository_fails_no_job(deployment: Deployment, did: str):
-    """The DID was submitted by another system. No server has that repository, as if its server were gone for good."""
+    """The DID was submitted by another system. No server has that repository, for example because its server no longer
+    exists.
+    """
     assert await paid(deployment, JobKind.BACKFILL, did) == ("completed", [])
 
 
 async def test_an_invalid_uri_fails_the_job(deployment: Deployment):
-    """Nobody had to be resolved: the job should not exist, so it fails and an operator sees it."""
+    """A job with an invalid URI should not exist, so it fails and an operator sees it."""
     assert await paid(deployment, JobKind.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event") == (
         "failed",
         [],

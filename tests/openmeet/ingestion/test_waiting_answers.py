@@ -1,5 +1,5 @@
-"""When a person gets access, their earlier answers from elsewhere count, including those that waited because nobody
-knew them.
+"""When a person gets access, their earlier answers from other apps count, including those that waited because the
+person was not known.
 """
 
 import pytest
@@ -30,7 +30,7 @@ URI = f"at://{did(HOST)}/{EVENT}/tea"
 
 
 async def known(tx, name: str, number: int) -> Caller:
-    """A person who has signed in here and has a DID."""
+    """A person who has signed in on this site and has a DID."""
     caller = await person(tx, name)
     await identity_queries.insert(
         tx, did(number), caller.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
@@ -51,7 +51,7 @@ async def status(db: Database, event: Event, who: Caller) -> AttendanceStatus | 
 
 
 async def run_waiting_answers(db: Database) -> list[UserId]:
-    """Do what the publisher does with the queued jobs; returns whom they were for."""
+    """Run the queued jobs, as the publisher does. Returns the people whom they were for."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select subject from outbox_jobs where kind = :kind and state = 'due' order by subject",
@@ -101,7 +101,7 @@ async def test_joining_seats_people_at_members_only_events(db):
 
 @pytest.mark.parametrize("visibility", ["public", "private"])
 async def test_co_hosts_need_no_approval(db, visibility):
-    """A private event was not open to them before. At a public one they waited for approval."""
+    """Before, the private event was not open to them, and at the public one they waited for approval."""
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         event = await published(tx, ana, visibility=visibility)
@@ -118,8 +118,8 @@ async def test_co_hosts_need_no_approval(db, visibility):
 
 
 async def test_an_invitation_by_address_changes_no_answer(db):
-    """Seating people by their address would reveal who owns it, so the host decides about their existing answer in the
-    list.
+    """A place given because of the invited address would reveal who owns it. The host decides about the person's
+    existing answer in the list.
     """
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)

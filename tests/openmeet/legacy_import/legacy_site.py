@@ -1,7 +1,7 @@
 """Generate realistic databases of the older model: people, groups, recurring events with dates, changes and splits.
 
-Rows have the names and types of the real tables. The counts that tests compare with are made here, during generation,
-independently of the import. The same seed gives the same database.
+Rows have the names and types of the real tables. The expected counts are computed during generation, independently of
+the import. The same seed gives the same database.
 """
 
 import json
@@ -32,7 +32,7 @@ TITLES = (
 
 @dataclass
 class LegacySite:
-    """The tables as lists of rows, and the counts that a correct import must find."""
+    """The tables as lists of rows, and the expected counts of a correct import."""
 
     seed: int
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)

@@ -198,8 +198,8 @@ async def test_a_rule_that_is_refused_loses_no_date(tmp_path: Path) -> None:
 
 
 async def test_every_oddity_is_reported_and_nothing_is_lost(tmp_path: Path) -> None:
-    """A missing parent, a cycle, a duplicate date, a date off the rule and overlapping splits are each reported once.
-    Every event is kept.
+    """A missing parent, a cycle, a duplicate date, a date outside the rule and overlapping splits are each reported
+    once. Every event is kept.
     """
     legacy = small()
     split = {"recurrenceRule": {"freq": "WEEKLY"}, "isRecurring": True, "recurrenceSplitPoint": True}

@@ -116,8 +116,8 @@ class Stumbling:
 
 
 async def test_an_interrupted_import_can_be_continued(db: Database, tmp_path: Path) -> None:
-    """An import killed before its second commit, then before the third one of the rest and so on, ends with the same
-    counts.
+    """An import is killed before its second commit, then continued and killed before the third commit of the rest, and
+    so on. The counts are the same in the end.
     """
     plan = await plan_of(legacy_site(60, seed=4), tmp_path)
     stumbled = 0
@@ -133,7 +133,7 @@ async def test_an_interrupted_import_can_be_continued(db: Database, tmp_path: Pa
 
 
 async def test_erased_people_are_not_imported_again(db: Database, tmp_path: Path, clock: HandClock) -> None:
-    """Their old row is mapped to an erased user, which does not prevent a rollback either."""
+    """The old row of an erased person is mapped to an erased user, which does not prevent a rollback either."""
     plan = await plan_of(legacy_site(30, seed=7), tmp_path)
     await import_legacy(db, SOURCE, "UTC", plan, quiet)
     async with db.transaction() as tx:

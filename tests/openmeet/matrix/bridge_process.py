@@ -2,8 +2,8 @@
 
     python -m tests.openmeet.matrix.bridge_process DATABASE SCHEMA NOW SYNAPSE_URL SERVER_NAME TOKEN_FILE TENANT
 
-It prints ``said ready`` when it starts, and ``said passed KIND`` for each event after the homeserver has accepted it
-and before the bridge stores that.
+It prints ``said ready`` when it starts. It prints ``said passed KIND`` for each event, after the homeserver has
+accepted the event and before the bridge stores this.
 """
 
 import asyncio

@@ -22,7 +22,7 @@ from openmeet.matrix.registration import open_homeserver, write_registration
 from tests.simulation.processes import DidNotStart, free_port, wait_until_ready
 
 SERVER_NAME = "chat.test"
-_SHARED_SECRET = "for accounts of tests"  # for a server on loopback that lives no longer than the test
+_SHARED_SECRET = "for accounts of tests"  # for a server on loopback that runs no longer than the test
 
 
 @dataclass

@@ -53,7 +53,7 @@ class MirroredTown:
         await self.deliver()
 
     async def linked(self, who: Caller, account: MatrixAccount) -> None:
-        """Link the account the way people do: by a code in a direct chat with the keeper."""
+        """Link the account as people do: by a code in a direct chat with the keeper."""
         async with self.db.transaction() as tx:
             code, _ = await mirroring.new_link_code(tx, who)
         await self.bridge.keeper.prepare()
@@ -70,7 +70,7 @@ class MirroredTown:
         await self.read()
 
     async def texts(self) -> list[str]:
-        """The texts of our side of the room, oldest first, read page by page."""
+        """The texts of the room on this site, oldest first, read page by page."""
         found: list[str] = []
         before: int | None = None
         async with self.db.reader() as reader:

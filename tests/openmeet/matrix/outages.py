@@ -1,5 +1,5 @@
-"""The homeserver is killed for a while. Meanwhile people write, edit and delete messages and are banned; it comes back
-with all its data.
+"""The homeserver is killed for a while. Meanwhile people write, edit and delete messages and are banned. The homeserver
+restarts with all its data.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ async def _survive(synapse: Synapse, town: MirroredTown, away_seconds: float) ->
         here.append(f"Round {rounds}, edited")
         there.append(f"Round {rounds}, edited")
         if rounds == 1:
-            # Written before the ban but not sent yet, so it stays on our side.
+            # Written before the ban but not sent yet, so the message stays on this site.
             here.append("Buy this")
             await town.say(cleo, "Buy this")
             await town.edit(town.ana, edited, "At nine")
@@ -140,7 +140,7 @@ async def _all_that_is_shown(account: MatrixAccount, room: str) -> str:
 
 
 async def _must_begin_with_the_ban(town: MirroredTown, user: str) -> None:
-    """Assert that no message of ours lies between the last one before the kill and the ban."""
+    """Assert that no message of this site lies between the last one before the kill and the ban."""
     events = await town.events()
     (banned,) = [at for at, one in enumerate(events) if one.get("state_key") == user and _is_ban(one)]
     before = next(at for at, one in enumerate(events) if one["content"].get("body") == "A moment before the kill")

@@ -96,7 +96,7 @@ async def test_an_adopted_room_keeps_its_members(
 async def test_a_message_from_the_future_hides_no_later_ones(
     town: MirroredTown, old: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
-    """Matrix events carry their own timestamp. One that is dated next year does not stop us from reading the messages
+    """A Matrix event has its own timestamp. An event dated next year does not stop the site from reading the messages
     that follow.
     """
     guest: MatrixAccount = await synapse.account(fresh("guest"))
@@ -129,7 +129,7 @@ async def test_a_message_from_the_future_hides_no_later_ones(
 async def test_adoption_continues_after_an_interruption(
     town: MirroredTown, old: MatrixUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The keeper already had the power level, but nothing had been stored."""
+    """The keeper already had the power level, but nothing was stored yet."""
     event, room = await old_event(town, old, "Chess", room_version="10")
 
     async def is_away(*_: object, **__: object) -> None:

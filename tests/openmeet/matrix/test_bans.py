@@ -121,7 +121,7 @@ async def test_a_moderators_ban_in_matrix_applies_here_until_it_is_lifted(
 
 
 async def test_banning_a_ghost_bans_its_person(town: MirroredTown, host: MatrixAccount, guest: MatrixAccount) -> None:
-    """People who write here appear in Matrix as a ghost user. If a moderator bans the ghost, the person is banned."""
+    """People of this site appear in Matrix as ghost users. If a moderator bans the ghost, the person is banned."""
     await town.agree(town.ben)
     await town.say(town.ben, "Buy this")
     await town.deliver()
@@ -143,8 +143,8 @@ async def test_banning_a_ghost_bans_its_person(town: MirroredTown, host: MatrixA
 async def test_bans_by_people_without_that_right_have_no_effect(
     town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
 ) -> None:
-    """Guests have no power to ban and hosts cannot be banned. An unban in Matrix does not lift a ban that was decided
-    here.
+    """Guests have no power to ban, and hosts cannot be banned. An unban in Matrix does not lift a ban that was decided
+    on this site.
     """
     room = await town.matrix_room()
     await act(guest, room, "ban", host.user_id, 403)
@@ -210,8 +210,8 @@ async def test_somebody_banned_during_a_delivery_gets_none_of_the_later_messages
 async def test_messages_of_somebody_banned_in_matrix_block_no_others(
     town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
 ) -> None:
-    """Messages that they wrote before the ban and that were not sent yet stay here, because their ghost is banned and
-    cannot be invited. Messages of others are delivered.
+    """The messages that the person wrote before the ban and that were not sent yet stay on this site, because their
+    ghost is banned and cannot be invited. Messages of other people are delivered.
     """
     await town.agree(town.ana)
     await town.agree(town.ben)
@@ -230,7 +230,7 @@ async def test_messages_of_somebody_banned_in_matrix_block_no_others(
 
 
 async def test_somebody_who_left_after_writing_does_not_stay_in_the_room(town: MirroredTown) -> None:
-    """Their messages are still delivered, but nobody without access stays in the Matrix room."""
+    """Their messages are still delivered, but their ghost does not stay in the Matrix room."""
     await town.deliver()
     await town.agree(town.ben)
     await town.say(town.ben, "I cannot come after all")

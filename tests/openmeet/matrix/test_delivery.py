@@ -1,4 +1,4 @@
-"""What is delivered to a real homeserver and what is not; on both engines."""
+"""Which messages are delivered to a real homeserver and which are not; on both engines."""
 
 import pytest
 
@@ -89,7 +89,7 @@ async def test_a_lost_response_duplicates_no_message(town: MirroredTown) -> None
     await town.agree(town.ben)
     await town.say(town.ben, "Once")
     await town.deliver()
-    # As after a kill between the homeserver's response and our commit.
+    # As after a kill between the homeserver's response and this site's commit.
     async with town.db.transaction() as tx:
         await tx.execute("delete from matrix_sends where event_id is not null")
         await wake_mirror(tx, town.room.id)

@@ -1,4 +1,4 @@
-"""Guests from Matrix: hosts invite them by their address. What they can do, and how they leave; on a real homeserver
+"""Guests from Matrix, whom hosts invite by their address: their permissions, and how they leave; on a real homeserver
 and both engines.
 """
 
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.anyio, needs("synapse")]
 
 @pytest.fixture
 async def zoe(synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
-    """A person without an account here."""
+    """A person without an account on this site."""
     return await synapse.account(fresh("zoe"))
 
 
@@ -49,7 +49,7 @@ async def invite(town: MirroredTown, account: MatrixAccount) -> None:
 
 
 async def as_guest(town: MirroredTown, account: MatrixAccount) -> str:
-    """Let the account join the room as a guest; return the room's id."""
+    """Let the account join the room as a guest. Returns the room's id."""
     await allow(town)
     await town.deliver()
     await town.read()
@@ -137,7 +137,7 @@ async def test_slow_mode_moderation_and_limits_apply_to_guests(town: MirroredTow
         await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(slow_seconds=0, holds_messages=True))
     await zoe.say(room, "Look at this first", "3")
     await town.read()
-    # It is held here, and nobody in Matrix can read it before a moderator has decided.
+    # The message is held on this site, and nobody in Matrix can read it before a moderator has decided.
     assert "Look at this first" not in str(await zoe.events(room))
     assert (await redaction_reasons(zoe, room))[-1] == "A moderator reviews this message before others see it."
     async with town.db.reader() as reader:
@@ -164,8 +164,8 @@ async def test_slow_mode_moderation_and_limits_apply_to_guests(town: MirroredTow
 
 
 async def test_a_guest_can_mention_only_publicly_known_attendees(town: MirroredTown, zoe: MatrixAccount) -> None:
-    """A guest can mention people by name or by their ghost, but only people whom everyone can see to be there.
-    Mentioning somebody who answered privately does not reveal that they are there.
+    """A guest can mention people by name or by their ghost, but only people whose attendance is public. Mentioning
+    somebody who answered privately does not reveal that they attend.
     """
     room = await as_guest(town, zoe)
     await town.agree(town.ana)
@@ -198,7 +198,7 @@ async def redaction_reasons(account: MatrixAccount, room: str) -> list[str]:
 
 
 async def test_the_first_links_of_a_guest_are_held(town: MirroredTown, zoe: MatrixAccount) -> None:
-    """The same rule as for everybody: a few harmless messages do not exempt them."""
+    """The rule is the same as for members: a few harmless messages do not exempt a guest."""
     room = await as_guest(town, zoe)
     for word in ("Hello", "everybody", "here"):
         await zoe.say(room, word, word)
@@ -305,7 +305,7 @@ async def test_an_invalid_matrix_address_is_refused(town: MirroredTown, address:
 
 
 async def test_a_guest_who_links_their_account_becomes_the_person(town: MirroredTown, zoe: MatrixAccount) -> None:
-    """Without an answer to the event they stay a guest. With one they become the person, and a ban of the guest then
+    """Until they say yes to the event they stay a guest. Then they become the person, and a ban of the guest then
     applies to the person.
     """
     room = await as_guest(town, zoe)

@@ -1,4 +1,4 @@
-"""A homeserver that answers with anything: every call fails with a typed error, within its limits."""
+"""A homeserver with arbitrary responses: every call fails with a typed error, within its limits."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Killed homeservers, lost or outdated cursors, two readers at once: no message is lost or duplicated."""
+"""With a killed homeserver, lost or outdated cursors, or two readers at once, no message is lost or duplicated."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +59,7 @@ async def test_after_a_lost_cursor_the_room_is_read_back_to_known_events(
     await since(town, value)
     for number in range(5):
         await account.say(room, f"Missed {number}", f"m{number}")
-    # Synapse caches its response to a cursor for two minutes, so the test walks the earlier cursors once more.
+    # Synapse caches its response to a cursor for two minutes, so the test requests the earlier cursors once more.
     for _ in range(15):
         await read_once(town.bridge, "the test", wait_seconds=0)
     await town.deliver()
@@ -80,8 +80,8 @@ async def test_only_one_process_reads_at_a_time(town: MirroredTown, account: Mat
 async def test_a_killed_homeserver_only_causes_a_delay(
     tmp_path: Path, make_database: MakeDatabase, clock: HandClock, http: HttpClient
 ) -> None:
-    """While it is down people write, edit and delete messages and are banned, and all of it is delivered later. ``make
-    soak`` keeps it down for two minutes.
+    """While the homeserver is down, people write, edit and delete messages and are banned, and all of it is delivered
+    later. ``make soak`` keeps it down for two minutes.
     """
     db = await make_database("openmeet", clock=clock)
     await outages.survive(tmp_path, db, clock, http, away_seconds=0)

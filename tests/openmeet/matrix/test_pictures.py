@@ -159,8 +159,8 @@ async def test_a_picture_from_matrix_is_shown_and_an_invalid_one_stays_a_line(
 async def test_pictures_that_cannot_be_shown_count_against_the_limit(
     shown: MirroredTown, account: MatrixAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pictures that cannot be shown count against the limit too. Without that, a sender could have us fetch and decode
-    any number of files.
+    """Pictures that cannot be shown count against the limit too. Otherwise a sender could make the site fetch and
+    decode any number of files.
     """
     monkeypatch.setattr(bridge_pictures, "_MOST_A_DAY", 2)
     room = await shown.matrix_room()
@@ -178,7 +178,7 @@ async def test_pictures_that_cannot_be_shown_count_against_the_limit(
 async def test_text_arrives_without_a_picture_that_the_homeserver_refuses(
     shown: MirroredTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The homeserver would refuse the picture every time, so the rest of the room must not wait for it. What was sent
+    """The homeserver would refuse the picture every time, so the rest of the room does not wait for it. The sent text
     is recorded and can be redacted.
     """
     refused = RemoteFailed("Too large", name="M_TOO_LARGE", status=413)

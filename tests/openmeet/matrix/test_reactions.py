@@ -1,4 +1,4 @@
-"""Reactions are delivered in both directions, and so is their withdrawal; on a real homeserver and both engines."""
+"""Reactions and their withdrawals are delivered in both directions; on a real homeserver and both engines."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +51,7 @@ async def stored(town: MirroredTown) -> list[tuple[str | None, str | None, str]]
 
 
 async def test_a_reaction_of_a_linked_account_is_its_persons(town: MirroredTown, account: MatrixAccount) -> None:
-    """The reaction counts as the person's, with or without the variation selector in the emoji, and is not sent back to
+    """The reaction counts as the person's, with or without the variation selector in the emoji. It is not sent back to
     Matrix.
     """
     await town.agree(town.ana)
@@ -77,7 +77,7 @@ async def test_a_reaction_of_a_linked_account_is_its_persons(town: MirroredTown,
 
 
 async def test_a_withdrawn_reaction_is_removed_in_matrix(town: MirroredTown, account: MatrixAccount) -> None:
-    """Also a reaction that was first made here and sent to Matrix, and then made again in Matrix."""
+    """This includes a reaction that was first made on this site and sent to Matrix, and then made again in Matrix."""
     await town.agree(town.ben)
     said = await town.say(town.ben, "Cake!")
     async with town.db.transaction() as tx:
@@ -110,7 +110,7 @@ async def test_guests_react_and_forbidden_reactions_are_redacted(
     await town.read()
     assert await stored(town) == [(None, account.user_id, "\N{EYES}")]
     assert await reacted(account, room) == [(account.user_id, "\N{EYES}")]
-    # A moderator can redact it in Matrix, as they can here.
+    # A moderator can redact it in Matrix, as on this site.
     host = await in_the_room(town, town.ana, await synapse.account(fresh("ana")))
     await host.call("PUT", f"rooms/{room}/redact/{made}/1", {})
     await town.read()

@@ -1,4 +1,6 @@
-"""What people write in Matrix with their own clients, and how it appears here; against a real homeserver."""
+"""Messages that people write in Matrix with their own clients, and how they appear on this site; against a real
+homeserver.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -139,7 +141,7 @@ async def test_withdrawing_consent_removes_all_of_a_persons_messages(
     assert "words" not in seen
     assert "'Ben'" not in seen
     assert "Kept here" not in seen
-    # Nothing is removed on our side.
+    # Nothing is removed on this site.
     assert await town.texts() == ["Said before it was mirrored", "My better words", "Kept here"]
 
 
@@ -202,8 +204,8 @@ async def edit_here(town: MirroredTown, event: str, text: str) -> None:
 
 
 async def test_a_matrix_message_that_is_edited_here_is_posted_anew(town: MirroredTown, account: MatrixAccount) -> None:
-    """Nobody can edit another account's event in Matrix, so the changed message is posted anew. That needs the person's
-    consent, because it was written here.
+    """Nobody can edit another account's event in Matrix, so the changed message is posted again. This needs the
+    person's consent, because the change was made on this site.
     """
     await town.linked(town.ben, account)
     room = await town.matrix_room()

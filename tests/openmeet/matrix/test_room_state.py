@@ -1,4 +1,6 @@
-"""The state of a Matrix room follows the room here: name, history visibility, origin, members, and expired messages."""
+"""The state of a Matrix room follows the room on this site: name, history visibility, origin, members, and expired
+messages.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +36,7 @@ async def state_of(town: MirroredTown, kind: str) -> list[dict[str, Any]]:
 
 
 async def follow(town: MirroredTown) -> None:
-    """Do what the task that works through changes does, then run the workers."""
+    """Run the task that follows changes, then the workers."""
     await readers.follow_changes(town.db)
     await town.deliver()
 
@@ -55,7 +57,7 @@ async def test_a_changed_history_setting_applies_from_then_on(town: MirroredTown
 
 
 async def test_a_room_states_its_origin_and_its_name(town: MirroredTown) -> None:
-    """A room that was made before this state event existed gets it too."""
+    """A room that was made before this state event existed gets the event too."""
     await town.deliver()
     for kind in ("m.bridge", "uk.half-shot.bridge"):
         (note,) = await state_of(town, kind)
@@ -73,8 +75,8 @@ async def test_a_room_states_its_origin_and_its_name(town: MirroredTown) -> None
 
 
 async def test_a_name_set_by_somebody_else_is_reset(town: MirroredTown) -> None:
-    """The name in the Matrix room decides, not the one this process set last: another process may have renamed the room
-    since.
+    """The bridge compares with the current name in the Matrix room and not with the name that this process set last,
+    because another process may have renamed the room since.
     """
     await town.deliver()
     room = await town.matrix_room()
@@ -87,7 +89,7 @@ async def test_a_name_set_by_somebody_else_is_reset(town: MirroredTown) -> None:
 
 
 async def test_a_second_consent_restores_the_name(town: MirroredTown, account: MatrixAccount) -> None:
-    """Also when this process had set the name before another process removed it."""
+    """The name is also restored if this process had set it before another process removed it."""
     await town.agree(town.ben)
     await town.say(town.ben, "Hello")
     await town.deliver()
@@ -106,7 +108,7 @@ async def test_a_second_consent_restores_the_name(town: MirroredTown, account: M
 async def test_a_suspended_account_is_removed_at_once_and_restored_later(
     town: MirroredTown, account: MatrixAccount
 ) -> None:
-    """What the account had stored about the room is kept and applies again afterwards."""
+    """The account's stored settings for the room are kept and apply again afterwards."""
     await in_the_room(town, town.ben, account)
     await follow(town)
     room, subject = await town.matrix_room(), Subject(ModeratedKind.PERSON, town.ben.user_id)
@@ -132,13 +134,13 @@ async def test_a_changed_name_is_updated_without_a_message(town: MirroredTown, a
     async with town.db.transaction() as tx:
         await tx.execute("update users set display_name = 'Benjamin' where id = :id", id=town.ben.user_id)
     await follow(town)
-    # Rooms follow a changed profile a moment later.
+    # The rooms follow a changed profile after a short delay.
     shown = await account.call("GET", f"profile/{await ghost_of(town, town.ben)}/displayname")
     assert shown == {"displayname": "Benjamin"}
 
 
 async def test_expired_messages_are_redacted_in_matrix(town: MirroredTown, account: MatrixAccount) -> None:
-    """Expired messages are redacted with their edits, both those written here and those written in Matrix."""
+    """Expired messages are redacted with their edits, whether they were written on this site or in Matrix."""
     await town.agree(town.ana)
     said = await town.say(town.ana, "At eight")
     await town.deliver()
@@ -171,7 +173,7 @@ async def choose(town: MirroredTown, mode: InvitationMode | None = None, *, invi
 
 async def test_people_choose_which_rooms_invite_them(town: MirroredTown, account: MatrixAccount) -> None:
     """When a person switches invitations off, the pending ones are withdrawn and nobody is removed from a room. A
-    person who left is invited again when they ask for it.
+    person who left is invited again when they request it.
     """
     await town.deliver()
     await town.read()

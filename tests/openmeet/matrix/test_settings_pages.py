@@ -1,4 +1,4 @@
-"""Pages for the Matrix settings: hosts mirror a chat, people decide about their own messages. Without a homeserver
+"""Pages for the Matrix settings: hosts mirror a chat, and people decide about their own messages. Without a homeserver
 these pages do not exist.
 """
 
@@ -92,7 +92,7 @@ async def test_without_a_homeserver_there_are_no_matrix_pages(site, talk):
 
 @pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
 async def test_the_first_message_in_a_mirrored_chat_asks_for_consent(site, talk):
-    """Leaving the question unanswered counts as no, and later forms do not ask again."""
+    """Not answering the question counts as no, and later forms do not ask again."""
     ana, ben, room, path = talk
     chat = path.removesuffix("/settings")
     async with site.db.transaction() as tx:
@@ -106,7 +106,7 @@ async def test_the_first_message_in_a_mirrored_chat_asks_for_consent(site, talk)
         page = (await guest.get(chat)).text
         assert "data-asks" not in page
         assert "Only here" in page
-        # From a page that was opened earlier.
+        # The form is from a page that was opened earlier.
         await guest.post(chat, data={"submission": "2", "text": "Again", "mirror": "pass_on"})
     async with signed_in(site, ana.user_id) as host:
         await host.post(chat, data={"submission": "1", "text": "Welcome", "mirror": "pass_on"})

@@ -99,7 +99,7 @@ def test_any_text_gives_a_card(title: str, host: str) -> None:
 
 
 def test_text_stays_within_its_half_and_the_card() -> None:
-    """Long words are broken and long titles cut off. The margins keep the background colour."""
+    """Long words are broken and long titles are cut. The margins keep the background colour."""
     long = CardFacts("Straßenraumumgestaltung" * 9, "Friday " * 30, "Weddingstraße " * 20, "Eva " * 80)
     image = opened(card(cover_of("x", (Category.FILM,)), long))
     paper = (251, 248, 243)

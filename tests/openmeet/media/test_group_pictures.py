@@ -1,5 +1,5 @@
-"""Pictures of groups: uploaded by those who run the group, shown to people who can see it, and kept as long as the
-group uses them.
+"""Pictures of groups: uploaded by people who run the group, shown to people who can see the group, and kept as long as
+the group uses them.
 """
 
 import pytest
@@ -92,7 +92,7 @@ async def test_by_pages(make_sqlite, store, clock):
 
 
 async def test_a_picture_from_another_app_can_be_removed_on_the_page(make_sqlite, store, clock):
-    """The picture is in the group's record but not stored here. The page says so and offers to remove it."""
+    """The picture is in the group's record but not stored on this site. The page says so and offers to remove it."""
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")

@@ -198,8 +198,8 @@ async def test_by_pages(make_sqlite, store, clock):
 
 
 async def test_with_save_data_covers_are_shown_and_no_font_is_loaded(make_sqlite, store, clock):
-    """A client that asks to save data gets the cover instead of the photograph, on the event page and in lists. The
-    same address shows others the photograph, also from a cache.
+    """A client with the Save-Data header gets the cover instead of the photograph, on the event page and in lists. The
+    same URL gives the photograph to other clients, also from a cache.
     """
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as ana, site.browser() as eve:
@@ -269,12 +269,12 @@ async def test_by_the_api(
 
 
 async def test_a_large_picture_fits_into_the_memory_of_its_process() -> None:
-    """All pixels are held in memory twice at most. Earlier it was five times, more than a worker has for the largest
-    accepted picture.
+    """All pixels are in memory twice at most. An earlier version held them five times, more than a worker's memory for
+    the largest accepted picture.
     """
     sent = io.BytesIO()
     Image.new("RGBA", (5_000, 4_000), (200, 30, 30, 128)).save(sent, "PNG", compress_level=1)
-    # In its own process: the shared worker processes hold modules that jobs of other tests imported, which would count
+    # In a separate process: the shared worker processes have loaded modules for jobs of other tests, which would count
     # too.
     fresh = WorkerPool(PoolLimits(processes=1, job=JobLimits(memory_bytes=320 * MEBIBYTE)))
     try:

@@ -20,7 +20,7 @@ async def test_the_default_store_is_a_folder(tmp_path: Path) -> None:
 
 
 async def test_communities_share_a_bucket_but_no_objects(tmp_path: Path, make_bucket: MakeBucket) -> None:
-    """Each has its own folder below the folder of the installation."""
+    """Each community has its own folder in the folder of the installation."""
     bucket = make_bucket()
     settings = Settings(
         data_directory=tmp_path,

@@ -83,7 +83,7 @@ def test_small_pictures_are_enlarged_and_transparent_ones_get_white() -> None:
 
 
 def test_a_list_of_forty_portraits_is_small() -> None:
-    """It uses the smallest size, tested with a picture as detailed as a photograph."""
+    """The list uses the smallest size. The test picture is as detailed as a photograph."""
     noisy = Image.effect_noise((400, 400), 60).convert("RGB")
     noisy.paste("tan", (100, 60, 300, 360))
     out = io.BytesIO()
@@ -155,8 +155,8 @@ async def test_an_invalid_picture_is_refused_next_to_its_field(
 async def test_who_cannot_see_somebody_does_not_see_their_picture(
     make_database: MakeDatabase, store: BlobStore
 ) -> None:
-    """If one has blocked the other, a moderator has hidden the person or the person is leaving, pages do not show the
-    picture's address and the file is not served. People still see their own picture.
+    """If one person has blocked the other, a moderator has hidden the person or the person is leaving, pages do not
+    show the picture's URL and the file is not served. People still see their own picture.
     """
     db = await make_database("openmeet")
     async with db.transaction() as tx:
@@ -219,7 +219,7 @@ async def test_with_save_data_initials_are_shown(make_sqlite: SqliteFiles, store
 
 
 async def test_by_the_api(make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock) -> None:
-    """The API returns the addresses of one's own picture, the host's and those of attendees. The file itself needs no
+    """The API returns the URLs of one's own picture, the host's and those of attendees. The file itself needs no
     sign-in.
     """
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)

@@ -1,4 +1,4 @@
-"""Moderation actions: each can be undone once, and of two concurrent ones only one counts; on both engines."""
+"""Moderation actions: each can be undone once, and only one of two concurrent actions takes effect; on both engines."""
 
 import asyncio
 
@@ -100,7 +100,7 @@ async def test_reports_are_grouped_closed_by_an_action_and_reopened_by_its_undo(
         step = await actions.decide(tx, mo.user_id, EVENT, SubjectVisibility.HIDDEN, "hate")
         assert await reports.bundles(tx, after=None, limit=9) == []
         assert [one.outcome for one in await reports.of_person(tx, ana.user_id, ALL_ROWS)] == [ReportOutcome.ACTED]
-        # It was reported again in the meantime. That report stays open, and there is no second one.
+        # The subject was reported again in the meantime. That report stays open, and no second one is created.
         await reports.put(tx, ben.user_id, EVENT, ReportReason.SPAM, "still")
         await actions.undo(tx, mo.user_id, step.act_id, "")
         assert [bundle.number for bundle in await reports.bundles(tx, after=None, limit=9)] == [2]

@@ -48,7 +48,7 @@ async def test_an_action_is_logged_with_person_reason_and_change(db):
     ],
 )
 async def test_nobody_can_change_or_remove_a_log_line(db, tampering):
-    """Not even somebody with the database password: the database refuses it."""
+    """The database refuses changes even to somebody with the database password."""
     await blocked(db)
     before = await entries(db)
     with pytest.raises(Exception, match="append-only"):
@@ -79,7 +79,7 @@ async def test_emptying_the_log_is_refused(db):
 
 
 async def test_a_decision_and_its_log_line_are_stored_together(db):
-    """If the action fails after that, neither is stored."""
+    """If the action fails after the log line was written, neither is stored."""
 
     async def fail():
         async with db.transaction() as tx:

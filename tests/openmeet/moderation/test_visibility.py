@@ -1,5 +1,5 @@
-"""Withheld content is in no list and no search and has no page. Once the action is lifted, all of it is back. On both
-engines.
+"""Withheld content is in no list and no search and has no page. After the action is lifted, all of it is visible again.
+On both engines.
 """
 
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ DID = URI.split("/")[2]
 
 
 async def exists(reader, event, viewer=None) -> tuple[bool, bool]:
-    """Return whether a search finds it, and whether it has a page for this viewer."""
+    """Return whether a search finds the subject, and whether it has a page for this viewer."""
     found = await search.coming(reader, SearchQuery(viewer=viewer and viewer.user_id), None, 50)
     now = await queries.by_id(reader, event.id)
     sees = await seeing.may_see(reader, now, viewer and viewer.user_id, has_rsvp_access=False)
@@ -181,7 +181,7 @@ async def test_members_who_blocked_each_other_are_in_no_list_of_the_other(db):
         assert not await finds(ben)
         now = await queries.by_id(tx, event.id)
         assert not await seeing.may_see(tx, now, ben.user_id, has_rsvp_access=True)
-        # Those who run the group are responsible for what is in it.
+        # The people who run the group are responsible for its content.
         assert await seeing.may_see(tx, now, owner.user_id, has_rsvp_access=False)
         assert not await seeing.may_see(tx, now, eve.user_id, has_rsvp_access=False)
 

@@ -67,8 +67,8 @@ async def test_the_host_of_a_hidden_event_is_told_why_and_when_it_is_back(db, cl
 
 
 async def test_those_who_run_a_hidden_group_are_told_why_and_when_it_is_back(db, clock):
-    """They are told on the page and by e-mail. Members, who no longer see the group, are not told, and nothing is
-    mailed about a decision that has been undone by then.
+    """They are notified on the page and by e-mail. Members, who no longer see the group, are not notified, and no
+    e-mail is sent about a decision that has been undone by then.
     """
     compose = notification_composer(EmailContext(SigningKey(b"k" * 32), "OpenMeet", "https://meet.example"))
 
@@ -104,8 +104,8 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_when_it_is_back(db,
 
 
 async def test_a_blocked_person_loses_all_places_and_gets_none(db):
-    """Their names leave lists and counts, and their places are free. After they are unblocked they can answer again,
-    but nothing comes back by itself.
+    """Blocked people's names are removed from lists and counts, and their places are free. After they are unblocked
+    they can answer again, but earlier answers are not restored.
     """
     async with db.transaction() as tx:
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")
@@ -211,7 +211,7 @@ async def test_only_people_named_by_the_operator_are_moderators(db):
         await policy.require_moderator(tx, mo, ())
         assert await policy.unname(tx, mo.user_id, by=None)
         assert not await policy.is_moderator(tx, mo.user_id, ())
-        # Having seen a DID does not prove who controls it.
+        # A DID that was only seen says nothing about who controls it.
         shadow = await identities.person_for_did(tx, DID)
         assert not await policy.is_moderator(tx, shadow, (DID,))
         assert [entry.act for entry in await audit_log.newest(tx, limit=9)] == [

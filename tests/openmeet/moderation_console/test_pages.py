@@ -25,8 +25,8 @@ async def ids(site):
 
 
 async def test_a_report_leads_to_an_action_that_is_undone(site):
-    """A person reports an event. A moderator reads the report, hides the event with a reason and undoes that; all of it
-    with forms.
+    """A person reports an event. A moderator reads the report, hides the event with a reason and undoes this, all with
+    forms.
     """
     _, event = await ids(site)
     async with site.browser() as ben, site.browser() as mo:
@@ -254,8 +254,8 @@ async def test_the_api_shows_labels_and_their_labellers(site):
 
 
 async def test_labelled_subjects_are_listed_once_each_page_by_page(make_database, clock):
-    """However many labels a subject has, and whenever they were made. On the page, too, one subject does not push the
-    others off.
+    """Each subject is listed once, however many labels it has and whenever they were made, so one subject cannot fill
+    the page.
     """
     site = site_on(await make_database("openmeet"), clock, moderators=("mo@example.org",))
     _, event = await ids(site)

@@ -1,4 +1,4 @@
-"""Content that waits for moderation is written to no repository. A record that already exists stays unchanged while its
+"""Content that waits for moderation is not written to a repository. An existing record stays unchanged while its
 subject is hidden.
 """
 

@@ -1,7 +1,7 @@
 """Properties that every fan-out audience must have, tested for each on both engines.
 
-If a handler dies, nobody is notified twice and nobody is left out. People who left, blocked or muted in between are not
-notified. A later fan-out of the same subject waits for the earlier one. For attendees and series, see also
+If a handler is killed, nobody is notified twice and nobody is left out. People who left, blocked or muted in between
+are not notified. A later fan-out of the same subject waits for the earlier one. For attendees and series, see also
 ``test_many_attendees.py`` and ``test_many_followers.py``.
 """
 
@@ -50,7 +50,7 @@ Told = list[NotificationKind[Any]]
 
 
 class Killed(BaseException):
-    """The handler's process has died."""
+    """The handler's process was killed."""
 
 
 @dataclass
@@ -70,8 +70,8 @@ class Scene:
 
     @property
     def first(self) -> list[Told]:
-        """What each recipient has received once the causing transaction ends: it notifies three directly, and skips the
-        host of a group if that is one of the three.
+        """The kinds that each recipient has received when the causing transaction ends. It notifies three people
+        directly, but skips the host of a group if the host is one of the three.
         """
         count = 3 if self.group is None else 2
         return [[self.kind]] * count + [[]] * (MANY - count)
@@ -215,7 +215,7 @@ async def _publish(db: Database, clock: HandClock, host: Caller, title: str = "J
 
 
 SCENES = [_attendees, _group_members, _group_listeners, _followers, _searchers]
-# Kinds whose notifications come from a person, whom recipients can block or mute.
+# Kinds of notifications from a person whom recipients can block or mute.
 WITH_AUTHOR = SCENES[1:]
 
 
@@ -315,7 +315,9 @@ async def test_a_changed_event_of_a_group_is_announced_before_the_change(db: Dat
 
 
 async def test_searches_wait_for_followers_and_do_not_notify_them_again(db: Database, clock: HandClock) -> None:
-    """Also for the last followers, who are notified by the job. Nobody is notified of one event by two kinds."""
+    """This includes the last followers, who are notified by the job. Nobody gets notifications of both kinds about one
+    event.
+    """
     scene = await _followers(db, clock)
     async with db.transaction() as tx:
         other = await person(tx, "Ana")

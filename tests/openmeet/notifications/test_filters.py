@@ -32,8 +32,8 @@ async def test_a_filter_shows_only_its_own_kinds(with_one_notification, show: st
 
 
 async def test_counts_include_only_unread_notifications(with_one_notification):
-    """The filter "all" has no number, because the bell shows it. After reading, no filter has one, and the time of
-    reading is shown.
+    """The filter "all" has no number, because the bell shows it. After all are read, no filter has a number, and the
+    time of reading is shown.
     """
     site, ben = with_one_notification
     async with signed_in(site, ben.user_id) as browser:

@@ -1,4 +1,4 @@
-"""Every kind of notification has its template blocks, and there are no others."""
+"""Every kind of notification has its template blocks, and every block belongs to a kind."""
 
 import jinja2
 import pytest

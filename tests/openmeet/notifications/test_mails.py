@@ -1,4 +1,4 @@
-"""Which notifications are sent as which e-mail; on both engines."""
+"""The e-mail that each notification causes; on both engines."""
 
 import asyncio
 from datetime import time
@@ -52,7 +52,7 @@ async def choose(db, who, topic, *channels: Channel):
 
 
 async def test_notifications_about_one_subject_share_one_mail(db, ana, clock):
-    """Three notifications within half an hour share one job. It is due when the first of them has waited half an hour."""
+    """Three notifications within half an hour share one job. It is due half an hour after the first of them."""
     for revision in (1, 2, 3):
         await notify_all(db, [ana], kinds.NEW_ANSWER, revision=revision)
         clock.turn(10 * MINUTE - 1)
@@ -180,7 +180,7 @@ async def test_a_small_change_is_notified_but_not_mailed(db, ana):
 
 
 async def test_concurrent_notifications_about_one_subject_leave_one_open_mail(db, ana):
-    """Answers that arrive concurrently, without a common lock, still join one e-mail, and it contains all of them."""
+    """Answers that arrive concurrently, without a common lock, still join one e-mail, which contains all of them."""
     await asyncio.gather(*(notify_all(db, [ana], kinds.NEW_ANSWER, revision=number) for number in range(8)))
     found = [await close(db, mail_id) for _, _, mail_id, _ in await queued(db)]
     assert max(found, key=len) == [kinds.NEW_ANSWER] * 8
@@ -279,7 +279,7 @@ async def test_every_kind_uses_the_channels_that_a_person_chose(db):
             by_id[row["user_id"]]: (row["is_shown"], row["is_for_digest"], row["mail_id"] is not None) for row in rows
         }
     expected = {"page": (1, 0, False), "mail": (0, 0, True), "digest": (0, 1, False), "page and mail": (1, 0, True)}
-    # The offer of a place that is held for one day must not wait for the next day's digest.
+    # The offer of a place that is reserved for one day must not wait for the next day's digest.
     at_once = {kinds.SEAT_OFFERED.name: {**expected, "digest": (0, 0, True)}}
     assert told == dict.fromkeys(KINDS, expected) | at_once
 
@@ -295,8 +295,8 @@ async def test_every_kind_uses_the_channels_that_a_person_chose(db):
     ],
 )
 async def test_a_digest_that_would_be_too_late_is_replaced_by_a_mail(db, ana, clock, kind, starts_in, is_at_once):
-    """A person who gets everything in tomorrow's digest is told about today's cancellation in a separate e-mail today,
-    and it is not repeated in the digest.
+    """A person who gets everything in tomorrow's digest is notified of today's cancellation in a separate e-mail today.
+    The digest does not repeat it.
     """
     async with db.transaction() as tx:
         await notify.choose(tx, ana.user_id, dict.fromkeys(NotificationTopic, frozenset({Channel.DIGEST})))

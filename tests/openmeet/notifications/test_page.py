@@ -26,7 +26,7 @@ async def _signed_up(site, browser) -> Caller:
 
 
 async def test_answers_to_one_event_share_one_row(site):
-    """The newest is shown and the others are folded. Another kind of answer gets its own row."""
+    """The newest answer is shown and the others are folded. Another kind of answer gets its own row."""
     async with site.browser() as browser:
         ana = await _signed_up(site, browser)
         async with site.db.transaction() as tx:
@@ -45,7 +45,7 @@ async def test_answers_to_one_event_share_one_row(site):
 
 
 async def test_pending_requests_can_be_answered_on_the_page(site):
-    """It lists invitations to answer and requests to decide, but nothing that needs no action."""
+    """The page lists invitations to answer and requests to decide, but nothing that needs no action."""
     async with site.browser() as browser:
         ana = await _signed_up(site, browser)
         async with site.db.transaction() as tx:

@@ -72,7 +72,7 @@ def test_quiet_hours_delay_mail_until_they_end(hours, moment, leaves):
 @pytest.mark.parametrize(
     ("hours", "moment", "leaves"),
     [
-        # Across midnight, in the night in which the clocks go back: seven o'clock comes an hour later.
+        # Across midnight, in the night when the clocks go back: seven o'clock comes an hour later.
         (NIGHT, "2026-10-24T20:00", "2026-10-25T06:00"),
         # On Lord Howe Island the clocks move by half an hour.
         (Hours("Australia/Lord_Howe", (time(22), time(7))), "2026-10-03T12:00", "2026-10-03T20:00"),
@@ -82,7 +82,7 @@ def test_quiet_hours_delay_mail_until_they_end(hours, moment, leaves):
         # Quiet hours that end at a time that the clocks skip, and Santiago, where they skip midnight.
         (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-03-28T23:00", "2026-03-29T01:30"),
         (Hours("America/Santiago", (time(22), time(0, 30))), "2026-09-06T03:00", "2026-09-06T04:30"),
-        # Quiet hours that end at a time that occurs twice: they end at the first one.
+        # Quiet hours that end at a time that occurs twice: they end at the first occurrence.
         (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-10-24T23:00", "2026-10-25T00:30"),
         (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-10-25T01:10", "2026-10-25T01:10"),
     ],
@@ -118,8 +118,8 @@ def test_each_day_has_one_digest_despite_clock_changes(zone):
 
 @pytest.mark.parametrize(("starts", "too_late"), [("2026-03-02T07:00", True), ("2026-03-02T10:00", False)])
 def test_a_reminder_skips_a_digest_that_comes_with_the_start(starts, too_late):
-    """The reminder for an event at eight falls due at eight the day before. If that is the digest hour, the next digest
-    would leave when the event begins, so the reminder is not collected.
+    """The reminder for an event at eight is due at eight the day before. If the digest is sent at that hour, the next
+    digest would be sent only when the event begins, so the reminder is not put into it.
     """
     _, digest_at = rules.next_digest(Hours("Europe/Berlin", digest_hour=8), NOW)
     assert digest_at == at("2026-03-02T07:00")
@@ -190,5 +190,5 @@ def test_invalid_hours_are_reported(typed, fields):
 
 
 def test_every_topic_has_a_choice_of_channels() -> None:
-    """Decision 0076. The topic of one's own answers has only e-mails, because they are not news to the person."""
+    """Decision 0076. The topic of one's own answers has e-mail only, because the person already knows about them."""
     assert set(NotificationTopic) - {kind.topic for kind in KINDS.values()} == {NotificationTopic.OWN_ANSWERS}

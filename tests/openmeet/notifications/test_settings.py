@@ -64,7 +64,7 @@ async def test_errors_are_reported_and_typed_values_kept(site):
 
 
 async def test_of_concurrent_edits_of_one_version_one_succeeds(site):
-    """The version in If-Match is compared under a lock, so no change is overwritten unseen."""
+    """The version in If-Match is compared under a lock, so no change is overwritten unnoticed."""
     async with site.browser() as browser:
         headers = await api_session(browser, "ana@example.org", "Ana")
         read = await browser.get(API, headers=headers)

@@ -1,5 +1,5 @@
-"""Something a decision depends on changes while a publisher is carrying it out. Whatever the publisher finds, the row
-is decided again.
+"""A decision is made again if the data behind it changes while a publisher is carrying it out, whatever result the
+publisher reports.
 """
 
 from collections.abc import Awaitable, Callable
@@ -100,8 +100,7 @@ async def test_a_change_during_sending_is_checked(database: Database, change: st
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 async def test_nothing_is_checked_twice(database: Database, outcome: str):
-    """The mark belongs to one lease. The next publisher decides from the current state, and nothing is queued
-    afterwards.
+    """The mark belongs to one lease. The next publisher decides from the current state, and no further check is queued.
     """
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)

@@ -11,7 +11,7 @@ from tests.databases import MakeDatabase
 
 
 class _Post:
-    """Accepts e-mails. Raises the given failures first, in order."""
+    """Accepts e-mails. First raises the given failures, in order."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
@@ -65,7 +65,7 @@ async def test_a_server_that_is_down_is_retried(make_sqlite: MakeDatabase, clock
 
 
 async def test_a_lost_response_is_retried_once_with_the_same_message_id(make_sqlite: MakeDatabase, clock: HandClock):
-    """Invariant 10: it is sent at most twice, and recognisable as the same e-mail."""
+    """Invariant 10: the e-mail is sent at most twice, with the same Message-ID."""
     db, post = await make_sqlite("openmeet"), _Post(RemoteSlow("?"), RemoteSlow("?"), RemoteSlow("?"))
     await enqueue(db, "tea")
     for _ in range(4):

@@ -35,7 +35,7 @@ async def db(make_sqlite: MakeDatabase) -> Database:
 
 
 async def place(tx: Transaction, state: PublicationState, *, uri: str | None = URI) -> str:
-    """Insert a row in this state, as if it had got there by itself; return the user who owns it."""
+    """Insert a row in this state, as if the transitions had led there. Returns the user who owns it."""
     user_id = await users.create_person(tx, display_name="Ana")
     await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
     leased = state in {PublicationState.SENDING, PublicationState.RETRACTING}
@@ -84,7 +84,7 @@ def test_every_state_can_be_reached_and_left():
 async def test_handlers_do_not_move_rows_that_they_have_not_leased(
     db: Database, state: PublicationState, following: PublicationState
 ):
-    """A late publisher, whose row has been leased by another one, changes nothing."""
+    """A publisher whose lease has passed to another publisher changes nothing."""
     async with db.transaction() as tx:
         await place(tx, state)
         late = await held(tx)
@@ -131,7 +131,9 @@ async def test_the_same_revision_enqueues_nothing(db: Database, state: Publicati
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
 async def test_the_echo_completes_a_write(db: Database, state: PublicationState):
-    """Seeing our own bytes under our own key completes every state that has a transition to ``published``."""
+    """An echo with the CID of this site's write under its record key completes every state that has a transition to
+    ``published``.
+    """
     async with db.transaction() as tx:
         await place(tx, state)
         is_completed = await publication_echoes.complete_by_echo(
@@ -142,7 +144,9 @@ async def test_the_echo_completes_a_write(db: Database, state: PublicationState)
 
 
 def after_hearing(state: PublicationState) -> PublicationState:
-    """Rows that are to be decided or wait for a sign-in might have to be retracted, so they are checked."""
+    """Return the state after an echo. Rows that are due or wait for a sign-in might have to be retracted, so they
+    become due.
+    """
     return (
         PublicationState.DUE
         if state in {PublicationState.DUE, PublicationState.BLOCKED}
@@ -166,7 +170,7 @@ async def test_an_echo_must_match_in_content_and_rev(db: Database, cid: str, rev
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
 async def test_a_record_deleted_by_another_app(db: Database, state: PublicationState):
-    """A row that was already void has no URI. If it is attached to a record again, it is due."""
+    """A row that was already void has no URI. When it is attached to a record again, it is due."""
     async with db.transaction() as tx:
         await place(tx, state)
         lost = await publication_echoes.mark_deleted_elsewhere(
@@ -186,9 +190,7 @@ async def test_a_record_changed_by_another_app(db: Database, state: PublicationS
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
 async def test_retracting_a_publication(db: Database, state: PublicationState):
-    """A record that might have reached the PDS is retracted before anything else. A leased row is retracted by its
-    publisher.
-    """
+    """A record that might exist on the PDS is retracted first. A leased row is retracted by its publisher."""
     async with db.transaction() as tx:
         user_id = await place(tx, state)
         await publications.enqueue_retraction(
@@ -246,7 +248,7 @@ async def test_retractions_go_first(db: Database, clock: HandClock):
 
 
 async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
-    """After more than five writes in an hour without a local edit, a person has to look."""
+    """After more than five writes in an hour without a local edit, the owner has to decide."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.SENDING)
         row = await held(tx)
@@ -280,8 +282,8 @@ async def test_a_subject_without_a_job_is_only_here(db: Database):
 
 @pytest.mark.parametrize("state", [PublicationState.REFUSED, PublicationState.RETRYING, PublicationState.BLOCKED])
 async def test_a_create_that_never_arrived_does_not_count_as_published(db: Database, state: PublicationState):
-    """A later answer elsewhere makes ours obsolete. No page says that ours is on the PDS, and if the create can still
-    arrive, it is looked for.
+    """A later answer in another app makes this site's obsolete. No page says that this site's answer is on the PDS. If
+    the create can still arrive, the site checks for it.
     """
     async with db.transaction() as tx:
         await place(tx, state)
@@ -300,7 +302,7 @@ async def test_a_create_that_never_arrived_does_not_count_as_published(db: Datab
 
 
 async def test_a_record_published_with_consent_stays_published(db: Database):
-    """The record exists, so a later answer elsewhere makes only the newer revision obsolete."""
+    """The record exists, so a later answer in another app makes only the newer revision obsolete."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.REFUSED)
         await publication_echoes.abandon_revision(tx, await held(tx))

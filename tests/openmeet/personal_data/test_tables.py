@@ -13,7 +13,7 @@ from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES, unique_with
 from openmeet.domain.users.model import UserId
 from tests.databases import MakeDatabase
 
-# SQLite's full-text index has tables of its own. PostgreSQL has an index on events instead.
+# SQLite's full-text index has its own tables. PostgreSQL has an index on events instead.
 SQLITE_ONLY = {"search_index", "search_numbers", "search_chat_index", "search_chat_numbers"}
 
 
@@ -97,6 +97,6 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_table_is_in_the_page() -> None:
-    """Also tables of packages that were added later."""
+    """This includes tables of packages that were added later."""
     made = privacy.made()
     assert [table.name for table in ALL_TABLES if f"\n### {table.name}\n" not in made] == []

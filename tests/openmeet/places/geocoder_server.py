@@ -96,7 +96,7 @@ class GeocoderServer:
 @asynccontextmanager
 async def geocoder_server() -> AsyncIterator[GeocoderServer]:
     server = GeocoderServer()
-    routes = [Route("/api", server._search), Route("/search", server._search)]  # its own method
+    routes = [Route("/api", server._search), Route("/search", server._search)]  # a method of this class
     async with serving(Application(routes, Metrics("test"))) as running:
         server.url = f"http://127.0.0.1:{running.port}"
         yield server

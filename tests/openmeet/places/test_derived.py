@@ -1,4 +1,5 @@
-"""Events that have a town but no coordinates are found near it. The derived coordinates are not published."""
+"""A search near a town finds events that have the town but no coordinates. The derived coordinates are not published.
+"""
 
 import pytest
 
@@ -31,8 +32,8 @@ async def near(db: Database, point: tuple[float, float], within_km: int = 25) ->
 
 
 async def test_an_event_with_a_town_is_found_near_it(site: Site, world: Gazetteer) -> None:
-    """Even a search within one kilometre finds it, because the town is about five kilometres wide. The event page shows
-    no pin.
+    """The event is found even by a search within one kilometre, although the town is about five kilometres wide. The
+    event page shows no pin.
     """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

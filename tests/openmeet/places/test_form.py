@@ -30,7 +30,7 @@ def zone_of(page: str) -> str:
 
 
 async def test_a_town_fills_in_its_address_and_time_zone(site: Site, ana: Caller) -> None:
-    """Nothing is saved yet, and nothing that was typed is lost."""
+    """Nothing is saved yet, and no typed text is lost."""
     async with signed_in(site, ana.user_id) as browser:
         fields = inputs_of((await browser.get("/events/new")).text)
         typed = {
@@ -116,7 +116,7 @@ async def test_an_existing_event_keeps_its_zone_and_its_revision(site: Site, ana
     ],
 )
 def test_a_line_is_split_into_fields(world: Gazetteer, line: str, said: tuple[str, ...] | None) -> None:
-    """Each word ends up in some field, also when no place is recognised."""
+    """Each word is put into some field, even when no place is recognised."""
     found = read_place(line, world.find).venue
     if said is not None:
         parts = (found.name, found.street, found.postal_code, found.locality, found.region, found.country)
@@ -125,8 +125,8 @@ def test_a_line_is_split_into_fields(world: Gazetteer, line: str, said: tuple[st
 
 
 async def test_a_changed_line_is_read_when_it_is_saved(site: Site, ana: Caller) -> None:
-    """Coordinates of the previous place are removed, a corrected name keeps them, and text typed in the separate fields
-    is kept.
+    """Coordinates of the previous place are removed, but kept if only the name is corrected. Text typed in the separate
+    fields is kept.
     """
     async with signed_in(site, ana.user_id) as browser:
         zone = {"mode": "in_person", "time_zone": "Europe/Berlin"}

@@ -97,7 +97,9 @@ def test_names_are_folded() -> None:
 
 
 async def test_the_first_lookup_builds_the_list(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two processes build it at the same time. A process that is stopped leaves no partial list that others would use."""
+    """Two processes build the list at the same time. A process that is stopped leaves no partial list that other
+    processes would use.
+    """
     path = tmp_path / "places.db"
     one, other = Gazetteer(path), Gazetteer(path)
     for places in (one, other):

@@ -1,4 +1,4 @@
-"""A geocoder chosen by the operator: streets and venues from a server that is not trusted and can be down."""
+"""A geocoder chosen by the operator: streets and venues from a server that is not trusted and can be unavailable."""
 
 import re
 from collections.abc import AsyncIterator
@@ -49,7 +49,7 @@ async def site(make_sqlite: MakeDatabase, clock: HandClock, world: Gazetteer, ge
 
 
 async def test_photon_is_called_and_its_response_understood(server: GeocoderServer, geocoder: Geocoder) -> None:
-    """Only the typed text, the language and our user agent are sent. The time zone comes from our own data."""
+    """Only the typed text, the language and our user agent are sent. The time zone comes from the site's place list."""
     street, venue = await geocoder.find("  Sonnenallee   98 ", "de")
     (asked,) = server.asked
     assert (asked.url.path, dict(asked.query_params)) == ("/api", {"q": "Sonnenallee 98", "limit": "6", "lang": "de"})
@@ -176,7 +176,7 @@ async def test_a_search_near_a_street_finds_events(site: Site, server: GeocoderS
 
 
 async def test_the_place_of_an_event(site: Site, server: GeocoderServer) -> None:
-    """Without scripts: the button searches, and the choice fills in address, coordinates and time zone. Markup is shown
+    """Without scripts the button searches, and the choice fills in address, coordinates and time zone. Markup is shown
     as text.
     """
     async with site.db.transaction() as tx:

@@ -1,4 +1,6 @@
-"""The map of search results: pins in list order, nothing hidden, no requests to other hosts, and filters in the URL."""
+"""The map of search results: pins in list order, no pin hides another, no requests to other hosts, and filters in the
+URL.
+"""
 
 import math
 import re
@@ -36,7 +38,8 @@ def pins_in(page: str) -> list[str]:
 
 
 async def test_pins_are_links_in_list_order(site: Site, world: Gazetteer) -> None:
-    """Events with only a town have a ring. Hidden addresses and online events are not on the map."""
+    """Events with only a town are shown as a ring. Events with hidden addresses and online events are not on the map.
+    """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await put_at(tx, await event_by(tx, ana, title="Later", starts="2026-07-05T18:00", ends=""), POTSDAM)
@@ -69,8 +72,8 @@ async def test_events_at_one_place_share_a_pin_that_links_to_their_list(site: Si
 
 
 async def test_with_a_map_the_nearest_events_come_first(site: Site) -> None:
-    """Rows and pins have the same order, with the distance of each. Lists without a map and maps without a searched
-    place are sorted by time.
+    """Rows and pins have the same order, with their distances. Lists without a map and maps without a searched place
+    are sorted by time.
     """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -94,7 +97,7 @@ async def test_with_a_map_the_nearest_events_come_first(site: Site) -> None:
 
 
 async def test_without_pins_there_is_no_map(site: Site) -> None:
-    """If a place was searched, the map is still shown, with a note that nothing was found."""
+    """If a place was searched, the map is still shown, with a note that no event was found."""
     async with site.browser() as anybody:
         nothing = (await anybody.get("/", params={"view": "map", "q": "zzz"})).text
         here = (await anybody.get("/", params={"view": "map", "near": "Berlin"})).text
@@ -192,7 +195,7 @@ def test_pixels_and_degrees_are_inverse_conversions(
 
 @given(st.lists(st.tuples(st.floats(-90, 90), st.floats(-180, 180)), min_size=1, max_size=40))
 def test_a_fitted_map_contains_all_its_events(points: list[tuple[float, float]]) -> None:
-    """All pins lie within the map, each event belongs to exactly one, and they are in the order of the events."""
+    """All pins are on the map, each event belongs to exactly one pin, and the pins are in the order of the events."""
     events = [MapEvent(EventPosition(*point), "Sat 18:00", str(number), "/") for number, point in enumerate(points)]
     view = map_drawing.fitting([one.position for one in events], DESK)
     assert view is not None

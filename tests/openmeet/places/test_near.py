@@ -72,7 +72,7 @@ async def test_an_unknown_town_explains_what_to_type(site: Site) -> None:
 
 
 async def test_a_saved_search_keeps_its_coordinates(site: Site) -> None:
-    """It keeps its meaning even if the place list changes."""
+    """The saved search stores coordinates, so it still works if the place list changes."""
     async with site.browser() as browser:
         headers = await api_session(browser, "ben@example.org", "Ben")
         kept = await browser.post("/api/searches", json={"query": "near=Köln&within=10"}, headers=headers)
@@ -131,7 +131,7 @@ async def test_a_town_in_a_search_leads_to_events_near_it(site: Site) -> None:
 
 
 async def test_a_place_keeps_the_name_that_was_typed(site: Site) -> None:
-    """The list calls Munich by the name that the person typed. The last of several words can also be the place."""
+    """The list calls Munich by the name that the person typed. The place can also be the last of several words."""
     async with site.browser() as browser:
         town = (await browser.get("/", params={"q": "München"})).text
         (link,) = re.findall(r'<a href="(/[?]near=[^"]*)"', town.partition('class="named"')[2])

@@ -1,1 +1,1 @@
-"""Tests that private content reaches nobody who may not see it."""
+"""Tests that nobody can read private content without permission."""

@@ -1,4 +1,4 @@
-"""For each kind of e-mail, the actions of people and the time that cause it. A test compares the kinds with the
+"""For each kind of e-mail, the actions and the passing time that cause it. A test compares the kinds with the
 publisher's.
 """
 

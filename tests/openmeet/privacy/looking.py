@@ -14,7 +14,7 @@ from openmeet.web.api.examples import example_of
 from tests.openmeet.privacy.planted import ABSENT, NOBODY, Planted, Viewer
 from tests.openmeet.site_under_test import Site
 
-# Settings without rate limits, because a 429 would not show what is behind a page.
+# Settings without rate limits, because a 429 would hide the content of a page.
 UNLIMITED: Final[dict[str, Any]] = {"api_requests_per_minute": 0, "pages_per_minute": 0}
 
 _PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
@@ -47,7 +47,7 @@ def addresses(place: Place, planted: Planted, viewer: Viewer) -> Iterator[tuple[
     """The URLs of a route, each with the slug that the viewer already knows."""
     names = _PARAMETER.findall(place.path)
     if not names:
-        # A live stream for nothing would never end. The other streams need the id of a room.
+        # A live stream for an unknown subject would never end. The other streams need the id of a room.
         yield (f"{place.path}?event={ABSENT}" if place.path == "/live" else place.path), ""
         return
     words = [word for word in place.path.split("/") if word and "{" not in word]
@@ -72,7 +72,9 @@ async def looking_as(site: Site, planted: Planted, viewer: Viewer) -> AsyncItera
 
 @dataclass
 class Look:
-    """What was found where. Also the response of each route for each slug: the status, and the detail of a problem."""
+    """The places where secrets were found, and the response of each route for each slug: the status, and the detail of
+    a problem.
+    """
 
     found: dict[str, set[str]] = field(default_factory=dict)
     answers: dict[tuple[Place, str], tuple[int, str]] = field(default_factory=dict)
@@ -91,7 +93,7 @@ class Look:
             self.found.setdefault(f"{place.method} {asked}", set()).update(secrets)
 
     def beyond(self, meant: set[str]) -> dict[str, set[str]]:
-        """Leaks: places where a viewer found something that is not meant for them."""
+        """Leaks: by request, the secrets in its response that the viewer may not see."""
         return {asked: secrets - meant for asked, secrets in self.found.items() if secrets - meant}
 
     def broken(self) -> list[tuple[Place, str]]:
@@ -101,7 +103,7 @@ class Look:
         ]
 
     def unlike_absent(self, planted: Planted) -> list[tuple[Place, str]]:
-        """Responses for something hidden that differ from those for something that does not exist."""
+        """Responses for hidden things that differ from the responses for absent ones."""
         return [
             (place, slug)
             for (place, slug), answer in self.answers.items()
@@ -124,8 +126,8 @@ async def look_everywhere(site: Site, planted: Planted, viewer: Viewer) -> Look:
 
 
 async def try_everything(site: Site, planted: Planted, viewer: Viewer) -> Look:
-    """Call every route that changes something, as somebody who may not: with the example of its documentation, or a
-    filled form.
+    """Call every route that changes something, as a viewer without permission, with the example of its documentation or
+    a filled form.
     """
     look = Look()
     async with looking_as(site, planted, viewer) as client:
@@ -142,7 +144,7 @@ async def try_everything(site: Site, planted: Planted, viewer: Viewer) -> Look:
 
 
 async def search(site: Site, viewer: Viewer, planted: Planted, word: str) -> list[str]:
-    """What each search returns for a word, with the word itself removed: the results and their number."""
+    """The results of each search for a word and their number, with the word itself removed."""
     async with looking_as(site, planted, viewer) as client:
         answers = [await client.get(f"{path}?q={word}") for path in _SEARCHES]
     assert {answer.status_code for answer in answers} == {200}
@@ -151,7 +153,7 @@ async def search(site: Site, viewer: Viewer, planted: Planted, word: str) -> lis
 
 _SEARCHES = ("/", "/api/events", "/groups", "/api/groups")
 
-# After these calls nobody is signed in any longer.
+# These calls end every session of the viewer.
 _OWN_SESSION = {
     Place("DELETE", "/api/session"),
     Place("POST", "/sign-out"),
@@ -184,5 +186,5 @@ _SHAPES = {(one.method, one.path): one.body for one in operations()}
 def _body(place: Place) -> object:
     shape = _SHAPES.get((place.method, place.path))
     body = {} if shape is None else example_of(shape)
-    # A confirmed place would let them see things that they must not see yet.
+    # A confirmed place would give them access to things that they must not see yet.
     return body | {"reply": "interested"} if isinstance(body, dict) and "reply" in body else body

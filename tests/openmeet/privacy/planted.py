@@ -2,8 +2,8 @@
 
 A secret is a word that occurs nowhere else (``Zqtitlezq``). Ana hosts. The guest goes to her public event and was
 invited to the private one. The member is in her groups, without any role. The former member was in them too, answered
-there, and was removed. The blocked person is in her groups and was invited to what she hosts, and then she blocked them
-(``withholding``).
+an event there, and was removed. The blocked person is in her groups and was invited to her events before she blocked
+them (``withholding``).
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ ABSENT = "nothing-has-this-slug"
 
 @dataclass
 class Planted:
-    """What was planted for whom, the viewers' tokens, and values for the parameters of URLs."""
+    """The planted secrets with their viewers, the viewers' tokens, and values for the parameters of URLs."""
 
     for_whom: dict[str, frozenset[Viewer]] = field(default_factory=dict)
     # The text to search for, by name, for secrets that are not words.
@@ -41,19 +41,19 @@ class Planted:
     # the session of a browser, the token of a program
     tokens: dict[Viewer, tuple[str, str]] = field(default_factory=dict)
     callers: dict[Viewer, Caller] = field(default_factory=dict)
-    # By the first segment of a path: one set of parameter values for each thing that exists.
+    # By the first segment of a path: one set of parameter values for each existing thing.
     addresses: dict[str, list[dict[str, str]]] = field(default_factory=dict)
-    # These slugs grant access to whoever knows them, so only the viewers listed here visit them.
+    # Anyone who has these slugs gets access, so only the viewers listed here visit them.
     told: dict[str, frozenset[Viewer]] = field(default_factory=dict)
-    # Slugs of things that do not exist for strangers.
+    # Slugs of things that look absent to other viewers.
     hidden: set[str] = field(default_factory=set)
     # The secret URLs of personal calendars.
     feeds: dict[Viewer, str] = field(default_factory=dict)
-    # And those of group calendars, for present and for former members.
+    # The secret URLs of group calendars, for present and for former members.
     group_feeds: dict[Viewer, list[str]] = field(default_factory=dict)
 
     def secret(self, name: str, *for_whom: Viewer, host: bool = True) -> str:
-        """Plant a new marked word; the host may see it too, unless ``host`` is false."""
+        """Plant a new marked word. The host may see it too, unless ``host`` is false."""
         assert name.isalpha()
         assert name not in self.for_whom
         self.for_whom[name] = frozenset((HOST, *for_whom) if host else for_whom)
@@ -69,7 +69,7 @@ class Planted:
     def found_in(self, text: str) -> set[str]:
         """Return the secrets that occur in a text, ignoring case."""
         folded = text.casefold()
-        # About two hundred secrets are searched in every response, and most responses do not contain even the common
+        # Every response is searched for about two hundred secrets, and most responses do not even contain their common
         # prefix.
         names = self.for_whom if "zq" in folded else self.marks
         return {name for name in names if self.marks.get(name, f"zq{name}zq") in folded}

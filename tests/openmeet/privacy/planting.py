@@ -1,4 +1,6 @@
-"""Fill a site with secrets: marked words in everything that is not public (``planted`` lists who may see them)."""
+"""Fill a site with secrets: marked words in everything that is not public (``planted`` lists the people who may see
+them).
+"""
 
 from datetime import datetime
 
@@ -42,7 +44,7 @@ from tests.openmeet.site_under_test import CODE_KEY, details
 
 
 async def plant(tx: Transaction, *, is_open: bool = False) -> Planted:
-    """Build the town. With ``is_open`` the same words are in public things, wherever that is possible."""
+    """Build the town. With ``is_open`` the same words are in public things where possible."""
     planted = Planted()
     await _people(tx, planted)
     await _public_event(tx, planted, is_open=is_open)
@@ -52,7 +54,7 @@ async def plant(tx: Transaction, *, is_open: bool = False) -> Planted:
     await _own_things(tx, planted)
     _note_hidden(planted)
     for word in ("events", "series", "groups"):
-        # Like the previous one in everything else, so that the slug is the only difference.
+        # Equal to the previous one in everything else, so that the slug is the only difference.
         planted.addresses[word].append({**planted.addresses[word][-1], "slug": ABSENT})
     if is_open:
         planted.told = {}
@@ -73,8 +75,8 @@ async def _people(tx: Transaction, planted: Planted) -> None:
 
 
 async def _public_event(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
-    """Everyone may know about it, but not the exact place, how to join, or the hosts' and attendees' questions and
-    answers.
+    """A public event. The exact place, the ways to join, and the questions and answers of hosts and attendees are not
+    public.
     """
     ana, guest = planted.callers[HOST], planted.callers[GUEST]
     audience = "everyone" if is_open else "attendees"
@@ -157,7 +159,7 @@ async def _events_for_few(tx: Transaction, planted: Planted, *, is_open: bool) -
 
 
 async def _groups(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
-    """One that only its members know about, and a public one that people ask to join."""
+    """One group that only its members can see, and a public one whose new members need approval."""
     ana = planted.callers[HOST]
     for name, visibility in (("club", "private"), ("choir", "public")):
         is_secret = visibility == "private"
@@ -211,8 +213,8 @@ async def _groups(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
 
 
 async def _unlisted(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
-    """An unlisted series, and an unlisted group with an event and a series. Only people who have the address find them:
-    the host and the members.
+    """An unlisted series, and an unlisted group with an event and a series. Only people who have the URL find them: the
+    host and the members.
     """
     ana = planted.callers[HOST]
     await _series(tx, planted, "secretseries", visibility=Visibility.UNLISTED, is_open=is_open)
@@ -223,7 +225,7 @@ async def _unlisted(tx: Transaction, planted: Planted, *, is_open: bool) -> None
     await administration.accept(tx, planted.callers[MEMBER], link.id)
     told = await announcements.announce(tx, ana, group.slug, planted.secret("dennews", MEMBER))
     of_group = group_events.of_event(group)
-    # Everything in an unlisted group is unlisted at most, whatever its own visibility says.
+    # Everything in an unlisted group is at most unlisted, even if its own visibility is wider.
     event = await events.create(tx, ana, _typed(planted, "denevent", "public", MEMBER), group=of_group)
     _event_address(planted, event, told=[HOST, MEMBER])
     await _series(tx, planted, "denseries", MEMBER, group=of_group, visibility=Visibility.PUBLIC, is_open=is_open)
@@ -295,7 +297,7 @@ def _event_address(planted: Planted, event: Event, *, told: list[Viewer] | None 
 
 
 def _note_hidden(planted: Planted) -> None:
-    """Whatever has a secret as its name is not public."""
+    """Things whose name is a secret are not public."""
     for known in planted.addresses.values():
         # Slugs end in random letters, which can contain a mark by chance.
         planted.hidden |= {values["slug"] for values in known if planted.found_in(values.get("slug", ""))}

@@ -1,4 +1,4 @@
-"""Call every lexicon query about everything that exists, anonymously or with a token of the viewer's DID."""
+"""Call every lexicon query about every subject, anonymously or with a token of the viewer's DID."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,7 @@ from tests.simulation.oracle import RSVP, Change
 HOSTS_REPOSITORY = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 _CID = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
 
-# The kind of thing that the one parameter of each query identifies.
+# The kind of subject that the one parameter of each query identifies.
 _ABOUT = {
     "getEvent": [("uri", "events")],
     "listAnswers": [("event", "events")],
@@ -38,8 +38,8 @@ _LISTS: dict[str, list[Mapping[str, str]]] = {
 
 
 async def put_records(tx: Transaction) -> dict[str, str]:
-    """Give everything a record, even things that would not have one; the URI by slug. What already has a record is
-    queried by that, too.
+    """Give every subject a record, even subjects that normally have none. Returns the URI by slug. A subject that
+    already has a record is queried by that one, too.
     """
     await tx.execute(
         f"update events set record_uri = '{_record('community.lexicon.calendar.event')}' || id, record_cid = :cid,"
@@ -57,7 +57,7 @@ async def put_records(tx: Transaction) -> dict[str, str]:
 
 
 async def answer_everything(site: Site, author: Did) -> int:
-    """Somebody answers, in another app, to every record of an event; return how many answers."""
+    """Answer every record of an event, from another app. Returns the number of answers."""
     async with site.db.reader() as reader:
         rows = await reader.fetch("select record_uri from events where record_uri is not null order by id")
     about = [row["record_uri"] for row in rows]
@@ -77,7 +77,7 @@ def _record(collection: str) -> str:
 async def ask_everything(
     site: Site, planted: Planted, viewer: Viewer, people: People, dids: Mapping[Viewer, Did], records: Mapping[str, str]
 ) -> Look:
-    """Call every query about everything whose address this viewer knows."""
+    """Call every query about every subject whose slug this viewer has."""
     look = Look()
     async with site.browser() as client:
         for query in QUERIES:

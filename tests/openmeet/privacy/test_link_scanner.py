@@ -1,4 +1,4 @@
-"""Link scanners open every link of an e-mail before its reader does. No link may change anything, in any e-mail, by GET
+"""Link scanners open every link of an e-mail before its reader does. No link in any e-mail may change anything by GET
 or HEAD.
 """
 
@@ -101,7 +101,7 @@ async def test_nothing_changes_whatever_the_mail(post: Post, kind: str) -> None:
     await post.deliver()
     assert kind in post.written
     links = await post.scan()
-    # The code is typed on the page that requested it, so there is nothing to open.
+    # The code is typed on the page that requested it, so this e-mail has no link to open.
     assert bool(links) is (kind != "sign_in_code")
 
 

@@ -1,7 +1,7 @@
 """Secrets planted in everything that is not public are searched for in everything that a viewer can open (invariant 3).
 
-Each viewer must find exactly the secrets that are meant for them. Fewer would mean that the search misses something,
-more that something leaks.
+Each viewer must find exactly the secrets that they may see. A missing secret means that the search is incomplete, an
+additional one that something leaks.
 """
 
 import io
@@ -64,7 +64,7 @@ async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
         if viewer is HOST:
             in_calendar = look.found[f"GET /calendar/{planted.feeds[HOST]}.ics"]
             assert in_calendar >= {"unlistedtitle", "clubeventtitle"}
-            # Calendars are copied to other services, so even a personal one contains only what everybody may know.
+            # Calendars are copied to other services, so even a personal one contains only public data.
             assert in_calendar & {"venue", "street", "north", "east", "door", "link"} == set()
         if viewer in {HOST, MEMBER, FORMER}:
             in_calendars = [
@@ -75,7 +75,7 @@ async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
             assert viewer is not FORMER or not any(in_calendars)
     async with site.browser() as operator:
         metrics = await operator.get("/metrics", headers={"authorization": "Bearer for metrics"})
-    # The log shows operators which routes were called and by whom, but none of the content.
+    # The log shows operators the called routes and the callers, but no content.
     assert "/events/{slug}" in metrics.text
     assert "/events/{slug}" in logged.getvalue()
     assert planted.found_in(metrics.text + logged.getvalue()) == set()
@@ -132,7 +132,7 @@ async def test_the_same_search_finds_them_in_public_things(site):
 
 @pytest.mark.parametrize("viewer", [NOBODY, STRANGER, FORMER, MEMBER])
 async def test_forbidden_actions_reveal_nothing(site, logged, viewer):
-    """The responses to their attempts contain no secret, and they see no more afterwards."""
+    """The responses to these requests contain no secret, and the viewers see no more afterwards."""
     async with site.db.transaction() as tx:
         planted = await plant(tx)
     async with site.db.transaction() as tx:

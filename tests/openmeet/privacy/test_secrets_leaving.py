@@ -39,7 +39,7 @@ SIGNED_UP = (STRANGER, MEMBER, FORMER, GUEST, HOST)
 
 
 async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
-    """Send everything that is queued; return the secrets in the e-mails by address."""
+    """Send everything that is queued. Returns the secrets in the e-mails by address."""
     mailbox = FolderMailbox(folder, FROM, site.clock)
     settings = site.app.state.services.settings
     handler = email_handler(
@@ -88,7 +88,8 @@ async def test_mails_contain_only_what_is_meant_for_their_recipients(make_sqlite
                 theirs
                 >= {GUEST: {"newvenue", "newstreet", "newnorth", "newlink", "message"}, MEMBER: {"clubnews"}}[viewer]
             )
-    # People without an account: what they wrote themselves, and the events that they go to or are asked about.
+    # People without an account get what they wrote themselves, and data about the events that they go to or are invited
+    # to.
     going = {"newvenue", "newstreet", "newnorth", "newdoor", "newlink", "message"}
     assert found.pop("zqguestmailzq@example.org") == going | {"guestmail", "guestname"}
     assert found.pop("shy@example.org") == going | {"shyname"}
@@ -136,15 +137,15 @@ async def test_webhooks_tell_each_what_is_meant_for_everybody(make_sqlite, clock
             async with db.reader() as reader:
                 said = await webhook_view(ORIGIN)(reader, hook, delivery)
             found[viewer] |= planted.found_in(msgspec.json.encode(said).decode())
-    # The webhook owner may receive the URLs of what they host, answered and joined, which contain words of the title.
+    # The webhook owner may receive the URLs of the things that they host, answered and joined. These URLs contain words
+    # of the title.
     assert found[STRANGER] == set()
     assert found[MEMBER] == {"clubname", "denname"}
     assert found[FORMER] == {"clubname"}, "that they are out of it"
     assert found[GUEST] == {"privatetitle"}
-    # Even what goes to the host's own address says about a public event no more than everybody knows.
+    # Even the webhook of the host contains no more about a public event than everybody can see.
     assert {"privatetext", "unlistedtext", "clubeventtext"} <= found[HOST]
-    # It also leaves out the people that the host's page names: those who answered without an account or attend
-    # privately.
+    # It also leaves out people that the host's page names: those who answered without an account or attend privately.
     unsaid = {
         "venue",
         "street",
@@ -161,7 +162,7 @@ async def test_webhooks_tell_each_what_is_meant_for_everybody(make_sqlite, clock
     assert found[HOST] & unsaid == set()
 
 
-# The network may have the time and the deployment of the public event, and the complete text of anything public.
+# Records may contain the time and the deployment of the public event, and the complete text of anything public.
 ON_THE_NETWORK = {
     "venue",
     "street",

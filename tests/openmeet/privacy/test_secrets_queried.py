@@ -1,4 +1,4 @@
-"""Lexicon queries in the town full of secrets: each caller gets what is meant for them and nothing else."""
+"""Lexicon queries in the town full of secrets: each caller gets the data that they may see and nothing else."""
 
 import pytest
 

@@ -1,5 +1,5 @@
-"""More for the town full of secrets: content hidden by a moderator or waiting for one, and a person whom the host
-blocks.
+"""Further content for the town full of secrets: content hidden by a moderator or waiting for one, and a person whom the
+host blocks.
 """
 
 from groundwork.database.transaction import Transaction
@@ -19,7 +19,7 @@ from tests.openmeet.groups.people import group_by
 from tests.openmeet.privacy.planted import BLOCKED, GUEST, HOST, Planted
 from tests.openmeet.site_under_test import details
 
-# Content of a group, its people and their messages. Members remain members whoever blocks them.
+# Content of a group, its people and their messages. A block does not end a membership.
 _OF_GROUPS = ("clubname", "clubtext", "clubalt", "clubquestion", "clubnews", "clubperson", "choirnews")
 
 
@@ -45,7 +45,7 @@ async def withhold(tx: Transaction, planted: Planted, *, is_open: bool = False) 
 
 
 async def keep_away(tx: Transaction, planted: Planted) -> None:
-    """A person is in Ana's groups, is invited to private events and goes there; then she blocks them."""
+    """A person is in Ana's groups, is invited to private events and goes to them. Then she blocks the person."""
     ana, other = planted.callers[HOST], planted.callers[BLOCKED]
     kept = await events.create(tx, ana, details(title=planted.secret("kepttitle"), visibility="private"))
     planted.addresses["events"].append({"slug": kept.slug})
