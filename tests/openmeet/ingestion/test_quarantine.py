@@ -216,7 +216,7 @@ LOST = {
 @pytest.mark.parametrize("engine", ["postgresql"])
 @pytest.mark.parametrize("code", LOST)
 async def test_a_lost_race_quarantines_nothing(db: Database, code: str):
-    """Skipped on SQLite: it has a single writer, so there are no conflicts."""
+    """Runs on PostgreSQL only: SQLite has a single writer, so there are no conflicts."""
     await poison(db, "events", "c", {"postgresql": LOST[code]})
     with pytest.raises(TransactionConflict):
         await read(db, 1, *TEAS)

@@ -1,5 +1,5 @@
-"""A host's profile page shows what is public anyway and what the host chose to add. Other people have no such page. In
-pages, feeds and the API.
+"""A host's profile page shows public data and what the host chose to add. Other people have no such page. In pages,
+feeds and the API.
 """
 
 import re
@@ -66,7 +66,9 @@ async def test_the_page_shows_only_their_public_events(site: Site) -> None:
 
 
 async def test_their_series_is_in_their_calendar_with_its_rule(site: Site) -> None:
-    """Calendar programs get the whole rule, longer than the stored dates, without the dates that are not public."""
+    """Calendar programs get the whole rule, which reaches further than the stored dates, but no dates that are not
+    public.
+    """
     async with site.browser() as ana, site.browser() as nobody:
         await sign_up(ana, "ana@example.org", "Ana")
         me = await caller(site, "ana@example.org")

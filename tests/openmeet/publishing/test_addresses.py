@@ -1,5 +1,5 @@
-"""An event keeps its URI in a repository: unpublished and published again it is the same record, and answers to it
-count.
+"""An event keeps its URI in a repository: when it is unpublished and published again, the record is the same, and
+answers to it count.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from tests.openmeet.publishing.test_owners import hand_over
 
 
 async def run_until_idle(deployment: Deployment, *people: Caller) -> None:
-    """Deliver everything that is due and read everything that was committed."""
+    """Deliver everything that is due and ingest all commits."""
     for _ in range(4):
         await deployment.deliver_publications()
         await dispatcher.run_once(
@@ -48,7 +48,7 @@ async def run_until_idle(deployment: Deployment, *people: Caller) -> None:
 
 
 class Guest:
-    """A person who has never been here and answers in another app."""
+    """A person who has never used this site and answers in another app."""
 
     def __init__(self, deployment: Deployment, app: XrpcClient, did: str) -> None:
         self.deployment, self.app, self.did = deployment, app, did
@@ -76,7 +76,7 @@ class Guest:
         )
 
     async def status(self, event: Event) -> str | None:
-        """The status of the guest's answer here, or None if there is none."""
+        """The status of the guest's answer on this site, or None if there is none."""
         async with self.deployment.db.reader() as reader:
             row = await reader.fetch_one(
                 "select a.status from attendances a join identities i on i.user_id = a.user_id"
@@ -115,7 +115,7 @@ async def on_the_network(deployment: Deployment, host: Caller, event: Event) -> 
 
 @pytest.mark.parametrize("host_is", ["ours", "elsewhere"])
 async def test_an_event_is_published_again_under_its_uri(deployment: Deployment, host_is: str):
-    """Its mark of origin has another version, so that no two writes to one record key have the same bytes."""
+    """The mark of origin has another version, so that no two writes to one record key have the same bytes."""
     ana = await (deployment.person("Ana") if host_is == "ours" else deployment.connected("ana"))
     event, first = await published(deployment, ana)
     versions = [(await deployment.record(first["uri"]))[ORIGIN_KEY]["version"]]
@@ -173,8 +173,8 @@ async def test_answers_to_a_private_event_are_kept_as_long_as_it_exists(deployme
 
 
 async def test_replayed_messages_change_nothing(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """Replaying every message again and in reverse order, after the event was unpublished and published again, changes
-    nothing.
+    """Replaying every message, also in reverse order, changes nothing after the event was unpublished and published
+    again.
     """
     ana = await deployment.connected("ana")
     heard: list[RecordMessage] = []
@@ -225,7 +225,7 @@ async def test_lost_responses_leave_one_record_under_one_key(deployment: Deploym
 
 
 async def test_a_late_delete_does_not_remove_the_new_record(deployment: Deployment):
-    """A delete whose response was lost names the version that it was meant for, so it does not remove the new record."""
+    """A delete whose response was lost names the CID that it was meant for, so it does not remove the new record."""
     ana = await deployment.connected("ana")
     event, first = await published(deployment, ana)
     await off_the_network(deployment, ana, event)
@@ -238,8 +238,8 @@ async def test_a_late_delete_does_not_remove_the_new_record(deployment: Deployme
 
 
 async def test_a_record_key_used_by_another_app_is_left_to_a_person(deployment: Deployment):
-    """A record of another app under our key is neither overwritten nor imported as a second event. Once it is gone, the
-    event is published there.
+    """Another app's record under our key is neither overwritten nor imported as a second event. After it is deleted,
+    the event is published under the key.
     """
     ana = await deployment.connected("ana")
     event, first = await published(deployment, ana)
@@ -267,8 +267,8 @@ async def test_a_record_key_used_by_another_app_is_left_to_a_person(deployment: 
 
 
 async def test_a_restored_copy_of_the_record_is_deleted_again(deployment: Deployment):
-    """The event is for fewer people now, and another app has written its own record under the key. When that app
-    restores our old record, it is deleted again.
+    """The event is no longer public, and another app has written its own record under the key. When that app restores
+    our old record, the record is deleted again.
     """
     ana = await deployment.connected("ana")
     event, first = await published(deployment, ana)

@@ -1,5 +1,5 @@
-"""Consent is withdrawn and given again while people answer here and elsewhere. In the end every record has the latest
-answer.
+"""Consent is withdrawn and given again while people answer on this site and in other apps. In the end every record has
+the latest answer.
 """
 
 from collections.abc import Awaitable
@@ -30,8 +30,8 @@ from tests.openmeet.publishing.test_series_records import make
 from tests.openmeet.publishing.test_where_they_answered import said_elsewhere
 from tests.openmeet.publishing.test_withdrawals import agree, withdraw
 
-# W: withdraws consent, A: agrees again, D: answers "declined" here, T: answers "interested" in another app, X: deletes
-# that answer, H: it is ingested here.
+# W: withdraws consent, A: agrees again, D: answers "declined" on this site, T: answers "interested" in another app, X:
+# deletes that answer, H: it is ingested.
 ORDERS = (
     *("WTDHA", "WTDAH", "WDATH", "TWDHA", "TDWHA", "TDWAH", "TWAHD"),
     *("DTWAH", "DWTAH", "WDTHA", "WDTAH", "DTWHA"),
@@ -43,7 +43,9 @@ ORDERS = (
 @pytest.mark.parametrize("pays", ["at once", "when consent ends", "in the end"])
 @pytest.mark.parametrize("order", ORDERS)
 async def test_the_latest_answer_is_in_the_record_that_counts(deployment: Deployment, order: str, pays: str, how: str):
-    """The latest answer, given here or elsewhere, is shown on this site, and other apps find it in the newest record."""
+    """The latest answer, given on this site or in another app, is shown on this site, and other apps find it in the
+    newest record.
+    """
     cleo, did, event, uri = await going(deployment)
     theirs = ""
     for step in order:
@@ -81,8 +83,8 @@ async def test_the_latest_answer_is_in_the_record_that_counts(deployment: Deploy
 
 @pytest.mark.parametrize("first_deleted", [0, 1])
 async def test_an_unsent_answer_is_overruled_as_long_as_a_later_one_exists(deployment: Deployment, first_deleted: int):
-    """The person declined here, and two other apps wrote "interested" before that was sent. "Declined" counts again
-    only after both records are deleted.
+    """The person declined on this site, and two other apps wrote "interested" before that was sent. "Declined" counts
+    again only after both records are deleted.
     """
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)
@@ -119,7 +121,7 @@ async def written_at(deployment: Deployment, did: Did) -> dict[str, str]:
 async def consent_comes_back(
     deployment: Deployment, who: Caller, change: Awaitable[object], *, is_delivered_between: bool
 ) -> None:
-    """Withdraw consent, make the change and give consent again. In the end all jobs are delivered."""
+    """Withdraw consent, make the change and give consent again. Then deliver all jobs."""
     for step in (withdraw(deployment, who), change, agree(deployment, who)):
         await step
         if is_delivered_between:
@@ -167,8 +169,8 @@ async def leave_out(deployment: Deployment, owner: Caller, series: Series, date:
 async def test_a_group_and_its_members_are_published_as_they_are_now(
     deployment: Deployment, *, is_delivered_between: bool
 ):
-    """After both have agreed again, the member's record and the group's record about the member name the group's
-    present URI.
+    """After both have agreed again, the member's record and the group's record about the member have the group's new
+    URI.
     """
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     cleo, ben = await deployment.connected("cleo"), await deployment.connected("ben")

@@ -1,5 +1,5 @@
-"""A host has the answers compared with the repositories that they come from. Answers that vanished without a commit on
-the stream are found, and no repository is written to.
+"""A host has the answers compared with the repositories that they come from. Answers that were deleted without a commit
+on the stream are found, and no repository is written to.
 """
 
 import pytest
@@ -26,7 +26,9 @@ from tests.openmeet.ingestion.network import HERE, did, event, rsvp, rsvp_value
 
 
 async def test_a_record_that_vanished_without_a_commit_is_found(deployment: Deployment):
-    """For a person who answered here and for one who answered elsewhere. People whose record still exists are kept."""
+    """This is tested for a person who answered on this site and for one who answered in another app. People whose
+    record still exists are kept.
+    """
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -112,7 +114,7 @@ async def test_comparing_answers_is_one_job_however_many_there_are(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request does not wait for the comparison, and runs the same number of statements for many answers as for few.
-    The job works in batches, and decides and fetches each record once.
+    The job works in batches, and makes each decision and each fetch once.
     """
     monkeypatch.setattr(network_rsvps, "PIECE", 3)
     await answered(db, range(2, 4))

@@ -1,5 +1,5 @@
-"""An answer that somebody wrote in another app before answering here is ingested after ours was published. The latest
-answer counts.
+"""Cleo answers in another app and then on this site. The other app's answer is ingested after this site's was
+published. The latest answer counts.
 """
 
 import pytest
@@ -50,7 +50,7 @@ async def run_until_idle(deployment: Deployment, did: Did) -> None:
 
 
 async def going(deployment: Deployment) -> tuple[Caller, Did, Event, str]:
-    """Cleo has answered "going" here, and her repository has the record."""
+    """Cleo has answered "going" on this site, and her repository has the record."""
     event = await deployment.event(await deployment.connected("hedi"), title="Chess")
     await deployment.deliver_publications()
     cleo = await deployment.connected("cleo")
@@ -63,8 +63,8 @@ async def going(deployment: Deployment) -> tuple[Caller, Did, Event, str]:
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_a_later_answer_given_here_stands(deployment: Deployment, how: str):
-    """Our record was changed, not created anew, so by ``createdAt`` theirs is newer. Theirs is changed to the answer
-    given here, and ours is deleted.
+    """This site's record was changed, not created again, so the other app's record is newer by ``createdAt``. It is
+    changed to the answer given on this site, and this site's record is deleted.
     """
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)
@@ -82,7 +82,7 @@ async def test_a_later_answer_given_here_stands(deployment: Deployment, how: str
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_a_later_answer_given_elsewhere_counts(deployment: Deployment, how: str):
-    """The counterpart of the test above: here the answer in the other app is the later one, so it counts."""
+    """The answer in the other app is the later one, so it counts."""
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
@@ -118,8 +118,8 @@ async def test_a_later_change_made_elsewhere_counts(deployment: Deployment):
 
 
 async def test_a_commit_corrects_a_wrong_decision_of_a_read(deployment: Deployment):
-    """A whole read finds an answer whose ``createdAt`` is later than the answer given here. Then the stream brings its
-    commit, which is earlier, and the answer given here counts again.
+    """A whole read finds an answer whose ``createdAt`` is later than the answer given on this site. Then the stream
+    brings its commit, which is earlier, and the answer given on this site counts again.
     """
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)
@@ -145,7 +145,7 @@ async def test_a_commit_corrects_a_wrong_decision_of_a_read(deployment: Deployme
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_an_account_that_is_read_late_does_not_overrule_a_later_answer(deployment: Deployment, how: str):
-    """Her second account has an answer that she wrote before she answered differently here."""
+    """Cleo's second account has an answer that she wrote before she gave a different one on this site."""
     cleo, did, event, uri = await going(deployment)
     work = await second_account(deployment, cleo)
     deployment.clock.turn(MINUTE)

@@ -48,7 +48,9 @@ async def revise(deployment: Deployment, host: Caller, event: Event, **typed: st
 
 
 async def test_answers_are_retracted_with_an_unlisted_event(deployment: Deployment):
-    """Who goes to an event that is not public is private (invariant 3). The answers are published again with the event."""
+    """The attendees of an event that is not public are private (invariant 3). The answers are published again with the
+    event.
+    """
     ben, event, uri = await answered(deployment)
     await revise(deployment, ben, event, visibility="unlisted")
     await deliver_all(deployment)

@@ -1,8 +1,8 @@
-"""Whatever happens to an event and its record, in any order: in the end each answer counts as it is in its author's
+"""An event and its record go through random histories. In the end each answer counts as it is in its author's
 repository.
 
-An event is unpublished, published again, handed over and back, and its record is deleted elsewhere. People answer in
-their own apps to any URI that the event has had. Responses are lost, publishers die, and both servers restart.
+An event is unpublished, published again, handed over and back, and another app deletes its record. People answer in
+their own apps to any URI that the event has had. Responses are lost, publishers are killed, and both servers restart.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from tests.openmeet.publishing.test_lent_accounts import host_beside
 from tests.openmeet.publishing.test_owners import hand_over
 
 WORDS = ("going", "interested", "notgoing")
-# The statuses that an answer can have here. Whether a host lets people in is not part of their answer.
+# The possible statuses of an answer on this site. A host's approval is not part of the answer.
 STANDS_FOR = {
     "going": {"attending", "pending", "waitlisted"},
     "interested": {"interested"},
@@ -48,7 +48,7 @@ STANDS_FOR = {
 
 START = Instant(1_772_000_000_000_000)
 
-# (act, number): the number selects a guest, a status or a URI.
+# (action, number): the number selects a guest, a status or a URI.
 Step = tuple[str, int]
 ACTS = (
     "off",
@@ -70,8 +70,8 @@ steps = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 11)), min_size=
 
 @dataclass
 class History:
-    """One event, two people who can own it, two guests who use other apps, and what happened. ``guests`` has their DIDs
-    and ``said`` their latest answers.
+    """One event, two people who can own it, two guests who use other apps, and the messages so far. ``guests`` has
+    their DIDs and ``said`` their latest answers.
     """
 
     deployment: Deployment
@@ -131,7 +131,7 @@ class History:
             self.addresses.append(uri)
 
     async def say(self, name: str, word: str, number: int) -> None:
-        """An app that has seen the event keeps using the URI that it saw."""
+        """An app that has seen the event continues to use the URI that it saw."""
         if not self.addresses:
             return
         cid = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
@@ -153,7 +153,7 @@ class History:
             self.said[name] = None
 
     async def delete_record(self) -> None:
-        """In another app the owner deletes the event's record from their repository."""
+        """Another app of the owner deletes the event's record from the owner's repository."""
         did = (await self.deployment.identity(self.hosts[self.owner].user_id)).did
         app = await self.deployment.stranger(("ana", "ben")[self.owner])
         listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
@@ -177,7 +177,7 @@ class History:
             )
 
     async def kill(self) -> None:
-        """The publisher dies on the first write that it sends; the write arrives."""
+        """Kill the publisher on the first write that it sends. The write arrives."""
         task = asyncio.create_task(self.deployment.deliver_publications())
 
         def dies(request: Any) -> bool:
@@ -241,7 +241,7 @@ async def begin(deployment: Deployment) -> History:
         await deployment.account(name)
         app = await deployment.stranger(name)
         guests[name] = str((await app.query("com.atproto.server.getSession", {}))["did"])
-    # If commits are not followed from the beginning, they are not received later.
+    # Commits must be followed from the beginning. Otherwise they are not received later.
     deployment.consumer.interests.followed.update(guests.values())
     for one in hosts:
         deployment.consumer.interests.followed.add((await deployment.identity(one.user_id)).did)

@@ -1,5 +1,5 @@
-"""Edits of events that came from another app's record and whose author does not let this site publish: the record stays
-unchanged, and the edits are kept here (invariants 6 and 11).
+"""Edits on this site of events from another app's record, whose author does not let this site publish: the record stays
+unchanged, and the edits are kept on this site (invariants 6 and 11).
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from tests.openmeet.publishing.test_withdrawals import agree, delete, edit, reco
 
 
 async def connected_only(deployment: Deployment) -> Caller:
-    """A person who signs in with an account that they made elsewhere and was never asked about publishing."""
+    """A person who signs in with an account on another server and was never asked about publishing."""
     await deployment.account("cleo")
     return Caller(await sign_in(deployment), "cleo")
 
@@ -36,7 +36,9 @@ async def sign_in(deployment: Deployment) -> UserId:
 
 
 async def edited_on_both_sides(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Event]:
-    """Renamed here, where it must not be published, then renamed in her app, and compared again here."""
+    """An event that Cleo renamed on this site, which must not be published. Then another app renamed the record, and it
+    was compared again.
+    """
     record, event = await tea_of_another_app(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea at ours")
     await run_until_idle(deployment, cleo)
@@ -59,7 +61,9 @@ async def says(deployment: Deployment, cleo: Caller, word: str) -> None:
 @pytest.mark.parametrize("word", ["nothing", "no", "no events"])
 @pytest.mark.parametrize("is_late", [False, True])
 async def test_the_record_stays_and_the_edit_waits_for_consent(deployment: Deployment, word: str, is_late: bool):
-    """Whether they said no or nothing, before or after the edits, and however often the record is compared."""
+    """This is true if the author said no or did not answer, before or after the edits, and however often the record is
+    compared.
+    """
     cleo = await connected_only(deployment)
     if not is_late:
         await says(deployment, cleo, word)
@@ -86,8 +90,8 @@ async def test_the_record_stays_and_the_edit_waits_for_consent(deployment: Deplo
 
 
 async def test_a_recreated_record_keeps_the_edit_made_here(deployment: Deployment):
-    """Another app deletes the record, which this site may not write, and creates it again. The event disappears and
-    comes back with the edit that she made here.
+    """Another app deletes the record, which this site may not write, and creates it again. The event disappears and is
+    restored with the edit that Cleo made on this site.
     """
     cleo = await connected_only(deployment)
     record, event = await edited_on_both_sides(deployment, cleo)
@@ -108,7 +112,9 @@ async def test_a_recreated_record_keeps_the_edit_made_here(deployment: Deploymen
 
 
 async def test_deleting_the_event_here_still_deletes_the_record(deployment: Deployment):
-    """Deleting the event is an explicit request for this record, so it does not depend on the consent to publishing."""
+    """Deleting the event explicitly requests the deletion of this record, so it does not depend on the consent to
+    publishing.
+    """
     cleo = await connected_only(deployment)
     _, event = await edited_on_both_sides(deployment, cleo)
     async with deployment.db.transaction() as tx:
@@ -129,7 +135,7 @@ async def test_fields_that_we_wrote_are_still_retracted(deployment: Deployment):
 
 @pytest.mark.parametrize("is_narrower", [False, True])
 async def test_the_daily_comparison_keeps_edits_that_may_not_be_sent(deployment: Deployment, is_narrower: bool):
-    """Edits that may not be published differ from the record on purpose, and the comparison leaves them alone."""
+    """Edits that may not be published differ from the record on purpose. The comparison does not repair them."""
     cleo = await connected_only(deployment)
     if is_narrower:
         await agree(deployment, cleo)

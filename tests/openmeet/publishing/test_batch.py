@@ -1,4 +1,6 @@
-"""First writes to one repository are sent in one commit. Whatever happens to the request, each row is completed once."""
+"""First writes to one repository are sent in one commit. Each row is completed once, even if requests or responses are
+lost.
+"""
 
 import asyncio
 import contextlib
@@ -72,7 +74,7 @@ async def some_events(deployment: Deployment, cleo: Caller, number: int = MANY) 
 
 
 async def names(deployment: Deployment, cleo: Caller) -> list[str]:
-    """The names in all event records of her repository."""
+    """The names in all event records of Cleo's repository."""
     app = await deployment.stranger("cleo")
     did = (await deployment.identity(cleo.user_id)).did
     listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT, "limit": 100})
@@ -102,7 +104,7 @@ async def test_due_records_are_sent_in_one_commit(deployment: Deployment):
 
 
 async def test_more_rows_than_a_handler_leases_are_sent_together(deployment: Deployment):
-    """Other rows of the same person are sent along, up to the limit of one commit."""
+    """Other rows of the same person are sent in the same commit, up to its limit."""
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo, 45)
     watch = await watched(deployment)
@@ -122,7 +124,7 @@ async def test_a_commit_has_a_maximum_number_of_writes(deployment: Deployment, m
 
 
 async def test_retractions_and_updates_are_sent_alone(deployment: Deployment):
-    """New records share one commit. Updates and deletes are sent alone, because each names the version that it is for."""
+    """New records share one commit. Updates and deletes are sent alone, because each names the CID that it replaces."""
     cleo = await deployment.connected()
     old = await some_events(deployment, cleo, 4)
     await deployment.deliver_publications()
@@ -154,8 +156,8 @@ async def test_a_refused_batch_is_sent_one_by_one(deployment: Deployment):
 
 
 async def test_one_failing_write_does_not_block_the_others(deployment: Deployment):
-    """An unknown record has the key of one answer, so the call fails. The other rows are sent one by one, and this one
-    is merged.
+    """The key of one answer is used by an unknown record, so the call fails. The other rows are sent one by one, and
+    this answer is merged with the record.
     """
     ana, cleo = await deployment.person(), await deployment.connected()
     tea = await deployment.event(ana)
@@ -198,7 +200,7 @@ async def test_one_failing_write_does_not_block_the_others(deployment: Deploymen
 async def test_a_handler_that_dies_on_any_request_leaves_one_record_each(
     deployment: Deployment, request_number: int, is_killed: bool
 ):
-    """Whenever the publisher dies, there is exactly one record for each event, and none for retracted ones."""
+    """Whenever the publisher is killed, there is exactly one record for each event, and none for retracted ones."""
     cleo = await deployment.connected()
     gone = await some_events(deployment, cleo, 2)
     await deployment.deliver_publications()

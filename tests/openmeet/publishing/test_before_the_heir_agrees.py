@@ -1,4 +1,4 @@
-"""An event has changed hands and its new owner has not agreed to publishing yet, or the owner's session has ended:
+"""An event was handed over and its new owner has not agreed to publishing yet, or the owner's session has ended:
 nothing is lost.
 """
 
@@ -21,7 +21,9 @@ from tests.openmeet.publishing.test_owners import events_here, hand_over, hosted
 
 
 async def test_all_changes_made_meanwhile_are_in_the_new_record(deployment: Deployment):
-    """Edits by both hosts, answers given here and answers from elsewhere are all published once the new owner agrees."""
+    """Edits by both hosts and answers given on this site and in other apps are all published after the new owner
+    agrees.
+    """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=False)
     dan = await deployment.connected("dan")
     event, old = await hosted(deployment, ana, ben)
@@ -70,7 +72,7 @@ async def write_elsewhere(deployment: Deployment, uri: str, **said: str) -> None
 
 @pytest.mark.parametrize("heir_agrees", [True, False])
 async def test_the_owners_edit_elsewhere_before_handing_over_counts(deployment: Deployment, heir_agrees: bool):
-    """The edit in the owner's other app was not ingested yet when the event changed hands."""
+    """The edit in the owner's other app was not ingested yet when the event was handed over."""
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben", agrees=heir_agrees)
     event, old = await hosted(deployment, ana, ben)
     await deployment.listen(ana.user_id)
@@ -86,7 +88,7 @@ async def test_the_owners_edit_elsewhere_before_handing_over_counts(deployment: 
 
 
 async def test_an_earlier_edit_yields_to_an_edit_made_here(deployment: Deployment):
-    """Both renamed the event. The name given here stays, and the host can look at the other version."""
+    """Both renamed the event. The name given on this site stays, and the host can look at the other version."""
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, old = await hosted(deployment, ana, ben)
     await deployment.listen(ana.user_id)

@@ -1,5 +1,5 @@
-"""A PDS with a smaller blob limit than ours, stated or shown by refusals. The picture is made smaller; if no size fits,
-the record is published without it and the host is told.
+"""A PDS has a smaller blob limit than this site, which it states or shows by refusals. The picture is made smaller. If
+no size fits, the record is published without the picture and the host is notified.
 """
 
 import io
@@ -135,8 +135,8 @@ async def test_an_unstated_limit_is_learnt_from_refusals(deployment: Deployment,
 
 @pytest.mark.parametrize("states", [lambda said: {**said, "blobUploadLimit": 900}, lambda said: {}])
 async def test_if_no_size_fits_the_record_is_published_without_the_picture(deployment: Deployment, states):
-    """The record is published at once without the picture, there are no retries, and the owner is told what is missing.
-    A larger limit later brings the picture.
+    """The record is published at once without the picture, without retries, and the owner is told what is missing. When
+    the limit is raised later, the picture is added.
     """
     ana = await deployment.person()
     server = await behind(deployment, 900, states)

@@ -84,7 +84,7 @@ async def test_answers_are_written_listed_page_by_page_and_deleted(deployment: D
 
 
 async def test_an_older_answer_under_another_key_is_updated(deployment: Deployment):
-    """Also if the repository has not been read yet: it is listed once."""
+    """The record is also found if the repository has not been read yet: it is listed once."""
     ana = await deployment.person("Ana")
     event = await deployment.event(ana)
     await deployment.deliver_publications()

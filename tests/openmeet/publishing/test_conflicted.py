@@ -1,5 +1,5 @@
-"""After repeated concurrent writes by another app we stop, and the owner chooses: after three merges, or after five
-writes in an hour.
+"""After repeated concurrent writes by another app the site stops writing, and the owner chooses: after three merges, or
+after five writes in an hour.
 """
 
 import pytest
@@ -19,7 +19,7 @@ AN_HOURS_WORTH = "update publications set writes = :writes, writes_since = :now 
 
 
 async def written_often(deployment: Deployment, kind: PublicationKind, subject_id: str) -> None:
-    """Use up the writes that are allowed per hour without an edit here."""
+    """Use up the writes that are allowed per hour without an edit on this site."""
     async with deployment.db.transaction() as tx:
         await tx.execute(AN_HOURS_WORTH, writes=MAX_WRITES_PER_HOUR, now=tx.now, kind=kind, id=subject_id)
 
@@ -32,8 +32,8 @@ OFTEN = (PublicationState.CONFLICTED, PublicationReason.WRITTEN_TOO_OFTEN())
 
 
 async def test_after_three_concurrent_versions_we_stop(deployment: Deployment):
-    """Another app writes each time before our write arrives. Three versions are merged, and the fourth is left to the
-    host.
+    """Another app writes each time before this site's write arrives. Three versions are merged, and the fourth is left
+    to the host.
     """
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
@@ -95,7 +95,7 @@ async def test_after_five_writes_within_an_hour_we_stop(deployment: Deployment, 
 
 @pytest.mark.parametrize("others", [0, 2])
 async def test_a_row_with_too_many_writes_leaves_the_batch_and_waits_for_its_owner(deployment: Deployment, others: int):
-    """The row leaves the batch at once, not only when its lease ends. The other rows of that commit are sent."""
+    """The row leaves the batch at once, before its lease expires. The other rows of that commit are sent."""
     cleo = await deployment.connected()
     often = [await deployment.event(cleo, title=f"Often {number}") for number in range(2)]
     rest = [await deployment.event(cleo, title=f"Tea {number}") for number in range(others)]

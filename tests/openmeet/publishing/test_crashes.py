@@ -1,4 +1,6 @@
-"""Publishers that die on any request, lost responses, other apps that edit meanwhile: in the end there is one record."""
+"""Publishers are killed on any request, responses are lost, and other apps edit meanwhile: in the end there is one
+record.
+"""
 
 import asyncio
 import contextlib
@@ -18,7 +20,7 @@ STEPS = 14
 
 
 class _Faults:
-    """Loses the response to the n-th request, and kills the publisher that waits for it if told to."""
+    """Loses the response to the n-th request, and can kill the publisher that waits for it."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -40,7 +42,7 @@ class _Faults:
 
 
 async def deliver_with_faults(deployment: Deployment, faults: _Faults) -> None:
-    """Deliver once; a response can be lost, or the publisher killed in the middle."""
+    """Deliver once. A response can be lost, or the publisher killed in the middle."""
     task = asyncio.create_task(schedule.run_once(deployment.publisher))
     faults.left = faults.chance.choice((None, 1, 2, 3))
     faults.victim = task if faults.chance.random() < 0.6 else None
@@ -71,8 +73,8 @@ async def foreign_edit(deployment: Deployment, number: int) -> None:
 # has applied what it found.
 @pytest.mark.parametrize("seed", [*range(4), 31, 217])
 async def test_there_is_one_record_in_the_end(deployment: Deployment, seed: int):
-    """Wherever the publisher died, there is exactly one record, with the event's values and the field that the other
-    app added.
+    """Wherever the publisher was killed, there is exactly one record, with the event's values and the field that the
+    other app added.
     """
     chance = random.Random(seed)
     cleo = await deployment.connected()

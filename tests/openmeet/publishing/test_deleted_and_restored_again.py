@@ -1,4 +1,6 @@
-"""Another app repeatedly deletes and restores the record of an event that was first made there and then edited here."""
+"""Another app repeatedly deletes and restores the record of an event. The event was first made in that app and then
+edited on this site.
+"""
 
 from typing import Any
 
@@ -18,14 +20,14 @@ async def cleo(deployment: Deployment) -> Caller:
 
 
 async def shown(deployment: Deployment) -> list[tuple[str, bool]]:
-    """The titles of the events here, and whether each is removed."""
+    """The titles of the events on this site, and whether each is removed."""
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select slug, title, removed_at from events")
     return [(row["title"], row["removed_at"] is not None) for row in rows]
 
 
 async def test_a_restored_record_restores_its_event(deployment: Deployment, cleo: Caller):
-    """Also if its publication was void and was attached to what the other app has written since."""
+    """The event is also restored if its publication was void and was attached to a later record of the other app."""
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value: dict[str, Any] = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}
@@ -56,9 +58,7 @@ async def test_a_restored_record_restores_its_event(deployment: Deployment, cleo
 
 
 async def test_a_restored_record_is_not_treated_as_retracted(deployment: Deployment, cleo: Caller):
-    """The publication follows the record that it was attached to: published while the record exists, retracted with the
-    event.
-    """
+    """The publication has the state of its record: published while the record exists, retracted with the event."""
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value: dict[str, Any] = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}

@@ -1,5 +1,5 @@
-"""Another app deletes the record of an event that was made here: the event stays, its hosts are asked, and guests are
-told nothing until then.
+"""Another app deletes the record of an event that was made on this site: the event stays, its hosts are asked, and
+guests are not notified until the hosts decide.
 """
 
 import pytest
@@ -20,7 +20,7 @@ from tests.openmeet.site_under_test import site_on
 
 
 async def deleted_elsewhere(deployment: Deployment, host: Caller) -> tuple[Event, dict[str, str]]:
-    """A published event of a person with an account of their own, whose record another app deletes."""
+    """A published event of a person with their own account, whose record another app deletes."""
     event, named = await published(deployment, host)
     await delete(deployment, named["uri"])
     await run_until_idle(deployment, host)
@@ -66,8 +66,8 @@ async def test_the_event_stays_and_only_its_hosts_are_told(deployment: Deploymen
 
 
 async def test_nothing_is_written_until_the_hosts_decide(deployment: Deployment):
-    """An edit made meanwhile counts here, and is sent under the same URI when the hosts decide to publish the event
-    again.
+    """An edit made meanwhile is shown on this site, and is sent under the same URI when the hosts decide to publish the
+    event again.
     """
     ana = await deployment.connected("ana")
     event, named = await deleted_elsewhere(deployment, ana)
@@ -133,7 +133,9 @@ async def test_if_the_other_app_restores_it_there_is_nothing_to_decide(deploymen
     ("button", "said"), [("publish", PublicationState.PUBLISHED), ("keep", PublicationState.WITHHELD)]
 )
 async def test_the_page_asks_and_carries_out_the_choice(deployment: Deployment, button: str, said: PublicationState):
-    """The host reads what happened and can choose one of three answers. A guest's page does not mention it."""
+    """The host reads that the record was deleted and can choose one of three actions. A guest's page does not mention
+    it.
+    """
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, _ = await deleted_elsewhere(deployment, ana)
     path = f"/events/{event.slug}"

@@ -54,7 +54,8 @@ async def say(writers: Writers, **fields: str) -> None:
 
 @pytest.fixture
 async def both(deployment: Deployment, make_sqlite: MakeDatabase) -> tuple[Writers, Writers]:
-    """Cleo's event with all its details on the site where she made it, and on another site where she is known too."""
+    """Cleo's event with all its details on the site where she made it, and on another site that also has her account.
+    """
     other = await other_installation(deployment, make_sqlite)
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
@@ -85,7 +86,7 @@ async def test_details_entered_here_are_known_there(both: tuple[Writers, Writers
 
 
 async def test_details_changed_there_come_back(both: tuple[Writers, Writers]):
-    """A detail removed there is removed here too. After that neither site writes any more."""
+    """A detail removed on the other site is removed on the first one too. After that neither site writes any more."""
     here, there = both
     await say(there, price="7 €", tags="advanced", access="")
     await run_until_idle(here, there)

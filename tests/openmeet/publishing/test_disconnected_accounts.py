@@ -1,5 +1,4 @@
-"""An account that a person disconnected: the records in it stay unchanged, whoever uses the account afterwards
-(invariant 5).
+"""An account that a person disconnected: its records stay unchanged, whoever uses the account afterwards (invariant 5).
 """
 
 from collections.abc import AsyncIterator
@@ -54,7 +53,7 @@ async def new_series(deployment: Deployment, host: Caller) -> None:
 
 
 async def one_of_each(deployment: Deployment) -> tuple[Caller, Did]:
-    """A person, and the older one of their two accounts, which has a record of every kind."""
+    """A person, and the older of their two accounts, which has a record of every kind."""
     await switch_flag(deployment, Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS)
     cleo, dan = await deployment.connected("cleo"), await deployment.connected("dan")
     account = (await deployment.identity(cleo.user_id)).did
@@ -104,7 +103,7 @@ async def published_in(deployment: Deployment, did: Did) -> set[PublicationKind]
 
 
 async def sign_in_as_somebody_else(deployment: Deployment, cleo: Caller, did: Did) -> Caller:
-    """One person disconnects the account. Another one signs in with it and agrees to publishing."""
+    """One person disconnects the account. Another person signs in with it and agrees to publishing."""
     async with deployment.db.transaction() as tx:
         await actions.unlink(tx, cleo.user_id, did)
     deployment.clock.turn(5 * SECOND)
@@ -114,7 +113,9 @@ async def sign_in_as_somebody_else(deployment: Deployment, cleo: Caller, did: Di
 
 
 async def test_no_record_in_it_is_changed_for_its_former_person(deployment: Deployment):
-    """For records of every kind, whatever happens to their subjects and whatever their author decides about publishing."""
+    """This is true for records of every kind, whatever happens to their subjects and whatever their author decides
+    about publishing.
+    """
     cleo, account = await one_of_each(deployment)
     assert await published_in(deployment, account) == set(PublicationKind)
     before = await everything_in(deployment, account)
@@ -239,7 +240,7 @@ async def test_consent_that_ended_with_the_account_does_not_count_as_a_refusal(d
 
 
 async def test_a_retracted_answer_is_published_in_the_remaining_account(deployment: Deployment):
-    """An answer that was private for a while is published in the account that is left."""
+    """An answer that was private for a while is published in the remaining account."""
     cleo, dan = await deployment.connected("cleo"), await deployment.connected("dan")
     account = (await deployment.identity(cleo.user_id)).did
     hosted = await deployment.event(dan, title="Chess")
@@ -262,7 +263,7 @@ async def test_a_retracted_answer_is_published_in_the_remaining_account(deployme
 
 
 async def test_an_agent_of_one_person_does_not_work_for_another(deployment: Deployment):
-    """Also an agent that was opened before and now needs fresh tokens."""
+    """This includes an agent that was opened before and now needs fresh tokens."""
     cleo = await deployment.connected("cleo")
     identity = await deployment.identity(cleo.user_id)
     await second_account(deployment, cleo)
@@ -278,8 +279,8 @@ async def test_an_agent_of_one_person_does_not_work_for_another(deployment: Depl
 
 
 async def test_late_creates_are_no_longer_looked_for_in_it(deployment: Deployment):
-    """A create whose response was lost can still arrive after the account was disconnected. Whoever has the account
-    then keeps that record.
+    """A create whose response was lost can still arrive after the account was disconnected. The person who has the
+    account then keeps that record.
     """
     cleo = await deployment.connected("cleo")
     account = (await deployment.identity(cleo.user_id)).did

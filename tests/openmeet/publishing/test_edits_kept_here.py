@@ -1,4 +1,4 @@
-"""Edits made here that are not in the record: no edit elsewhere overwrites them (invariant 6)."""
+"""Edits on this site that are not in the record yet are not overwritten by edits in other apps (invariant 6)."""
 
 from dataclasses import replace
 from typing import Any
@@ -39,7 +39,7 @@ async def decided(deployment: Deployment, uri: str) -> list[tuple[str, str, str,
 
 
 async def tea_of_another_app(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Event]:
-    """A record that another app of hers wrote, and the event here that came from it."""
+    """A record that another app of Cleo's wrote, and its event on this site."""
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
@@ -55,8 +55,8 @@ async def tea_of_another_app(deployment: Deployment, cleo: Caller) -> tuple[dict
 
 
 async def test_a_restricted_rename_is_kept_despite_a_rename_in_the_record(deployment: Deployment):
-    """The event is made less public and renamed here, then another app renames the record. Both names are kept, and the
-    log has the decision.
+    """The event is made less public and renamed on this site, then another app renames the record. Both names are kept,
+    and the log has the decision.
     """
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
@@ -77,8 +77,8 @@ async def test_a_restricted_rename_is_kept_despite_a_rename_in_the_record(deploy
 
 
 async def test_renames_in_the_record_are_taken_over_if_only_other_fields_changed_here(deployment: Deployment):
-    """The event was described here before this site could write the record. Each later name in the record is taken
-    over, and the description stays.
+    """The event got a description on this site before this site could write the record. Each later name in the record
+    is taken over, and the description stays.
     """
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
@@ -92,7 +92,7 @@ async def test_renames_in_the_record_are_taken_over_if_only_other_fields_changed
 
 
 async def test_an_unsent_edit_survives_deletion_and_restoring_of_the_record(deployment: Deployment):
-    """Another app deletes the record before it has seen her new description, and later restores an older copy."""
+    """Another app deletes the record before it has seen Cleo's new description, and later restores an older copy."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
@@ -121,7 +121,7 @@ async def put_back(deployment: Deployment, record: dict[str, Any], **changed: st
 
 
 async def test_an_edit_made_while_the_record_is_deleted_is_kept_when_it_returns(deployment: Deployment):
-    """One edit had not been sent when another app deleted the record, and a second edit is made before an older copy is
+    """One edit was not sent yet when another app deleted the record. A second edit is made before an older copy is
     restored.
     """
     cleo = await deployment.connected()
@@ -145,7 +145,7 @@ async def test_an_edit_made_while_the_record_is_deleted_is_kept_when_it_returns(
 
 
 async def lost(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Event]:
-    """An event made here and its record, which another app has deleted. Nothing is queued."""
+    """An event made on this site whose record another app has deleted. No job is queued."""
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
@@ -156,7 +156,7 @@ async def lost(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Ev
 
 
 async def test_an_unprocessed_edit_is_kept_when_the_record_returns(deployment: Deployment):
-    """The copy is restored before the publisher ran, which would have noted the waiting edit."""
+    """The copy is restored before the publisher runs and records that an edit is waiting."""
     cleo = await deployment.connected()
     record, event = await lost(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea", description="In the garden.")
@@ -171,7 +171,8 @@ async def test_an_unprocessed_edit_is_kept_when_the_record_returns(deployment: D
 
 
 async def test_a_restricting_edit_is_kept_when_the_record_returns(deployment: Deployment):
-    """By then the event is not public, so the restored record is deleted, and the event has the values that she typed."""
+    """By then the event is not public, so the restored record is deleted, and the event has the values that Cleo typed.
+    """
     cleo = await deployment.connected()
     record, event = await lost(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea", description="In the garden.", visibility="unlisted")
@@ -185,8 +186,8 @@ async def test_a_restricting_edit_is_kept_when_the_record_returns(deployment: De
 
 
 async def test_an_edit_that_may_not_be_sent_survives_another_apps_record(deployment: Deployment):
-    """Described here without consent to publishing, then deleted in another app and restored there under an older name:
-    both values are kept.
+    """The event got a description on this site without consent to publishing, was deleted in another app and restored
+    there under an older name: both values are kept.
     """
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
@@ -211,7 +212,9 @@ async def test_an_edit_that_may_not_be_sent_survives_another_apps_record(deploym
 
 
 async def test_consent_given_while_the_record_is_deleted_loses_nothing(deployment: Deployment):
-    """As above, but she agrees before the record is back. There is nothing to write at that time, and her edit is kept."""
+    """As above, but Cleo agrees before the record is restored. There is nothing to write at that time, and her edit is
+    kept.
+    """
     cleo = await deployment.connected()
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
@@ -241,8 +244,8 @@ async def test_consent_given_while_the_record_is_deleted_loses_nothing(deploymen
 
 
 async def test_a_waiting_co_host_edit_survives_an_edit_of_the_record(deployment: Deployment):
-    """The author's app changes the name that a co-host has changed here. The co-host's name keeps waiting, and is sent
-    when the author agrees.
+    """The author's app changes the name that a co-host has changed on this site. The co-host's name continues to wait,
+    and is sent when the author agrees.
     """
     ana, ben, event, uri = await with_co_host(deployment)
     await deployment.listen(ana.user_id)
@@ -265,7 +268,7 @@ async def test_a_waiting_co_host_edit_survives_an_edit_of_the_record(deployment:
 
 
 async def test_unpublishing_an_event_leaves_another_apps_record_alone(deployment: Deployment):
-    """This site never wrote into that record, so deleting it is up to her. What she types here stays here."""
+    """This site never wrote to that record, so only Cleo can delete it. Her edits on this site stay on this site."""
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
     async with deployment.db.transaction() as tx:
@@ -284,7 +287,7 @@ async def test_unpublishing_an_event_leaves_another_apps_record_alone(deployment
 
 
 async def test_a_record_that_we_edited_is_deleted_whoever_created_it(deployment: Deployment):
-    """Another app created the record and this site has written into it since, so her decision to unpublish it applies
+    """Another app created the record and this site has written to it since, so Cleo's decision to unpublish it applies
     to this record.
     """
     cleo = await deployment.connected()

@@ -1,4 +1,6 @@
-"""What a group publishes of its events, against a real PDS: everything, the minimum, nothing, and back."""
+"""A group's publish level decides how much of its events is published, against a real PDS: everything, the minimum,
+nothing, and back.
+"""
 
 import pytest
 
@@ -34,7 +36,9 @@ async def level(deployment: Deployment, host, group, wanted: str):
 
 
 async def test_levels_replace_each_other_in_the_repository(deployment: Deployment):
-    """Full, minimal, deleted, minimal: each time the PDS has what the level allows, and answers only at the full level."""
+    """Full, minimal, deleted, minimal: each time the PDS has the content that the level allows, and answers only at the
+    full level.
+    """
     cleo = await deployment.connected("cleo")
     dan = await deployment.person("Dan")
     group, event = await event_in_group(deployment, cleo, promotion_level="public")

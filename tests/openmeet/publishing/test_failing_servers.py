@@ -1,4 +1,4 @@
-"""Servers that fail, rate-limit us or are slow: they are not flooded, nobody else waits for them, and in the end
+"""Servers that fail, respond with 429 or are slow: they are not flooded, nobody else waits for them, and in the end
 everything arrives.
 """
 
@@ -76,7 +76,7 @@ async def pass_time(deployment: Deployment, microseconds: int, steps: int) -> No
 
 
 async def test_dead_and_busy_servers_are_not_flooded_and_everything_arrives(deployment: Deployment, busy: LossyProxy):
-    """A backlog of many records for two servers, one dead and one that answers 429, while a third one works."""
+    """A backlog of many records for two servers, one that is down and one that answers 429, while a third one works."""
     dead, asked = deployment.proxy, {"dead": 0, "busy": 0}
     cleo, dan = await living_at(deployment, dead, "cleo", "dan")
     eve, fay = await living_at(deployment, busy, "eve", "fay")
@@ -97,8 +97,9 @@ async def test_dead_and_busy_servers_are_not_flooded_and_everything_arrives(depl
         await deployment.deliver_publications()
     assert await states(deployment, others) == {PublicationState.PUBLISHED}, "nobody waits for them"
     await pass_time(deployment, HOUR, 60)
-    # Five calls until the circuit breaker opens and some already running, then one after each growing pause: 30 s, 1,
-    # 2, 4, 8, 15 minutes. The HTTP client itself retries once on a broken connection that had been used before.
+    # Five calls until the circuit breaker opens and some that are already running, then one after each growing pause:
+    # 30 s, 1, 2, 4, 8, 15 minutes. The HTTP client itself retries once on a broken connection that had been used
+    # before.
     assert asked["dead"] < EVENTS_OF_EACH * 3
     # One for each account, then one every ten minutes for all of them.
     assert asked["busy"] < 20
@@ -118,7 +119,7 @@ async def test_dead_and_busy_servers_are_not_flooded_and_everything_arrives(depl
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_a_slow_server_holds_up_nobody_else(deployment: Deployment):
-    """Its response does not come until this test lets it. Records of other people, queued before and after, are sent
+    """The server responds only when this test lets it. Records of other people, queued before and after, are sent
     meanwhile.
     """
     held, is_asked = asyncio.Event(), asyncio.Event()
@@ -179,7 +180,7 @@ async def test_nobody_waits_for_a_server_that_is_known_to_be_down(deployment: De
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_a_server_that_no_longer_hosts_the_account_decides_nothing(deployment: Deployment):
-    """The account has moved and this site does not know yet. The identity is resolved again, and the record waits for
+    """The account has moved and this site has not noticed yet. The identity is resolved again, and the record waits for
     the person to sign in.
     """
     (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
@@ -203,8 +204,8 @@ async def test_a_server_that_no_longer_hosts_the_account_decides_nothing(deploym
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_a_rev_from_the_future_is_rejected_when_it_is_read_back(deployment: Deployment):
-    """A server had a wrong clock, and a rev from the future would overrule everything until then. The record waits and
-    is settled later.
+    """A server had a wrong clock. A rev from the future would take precedence over everything until that time. The
+    record waits and is completed later.
     """
     cleo = await deployment.connected("cleo")
     did = (await deployment.identity(cleo.user_id)).did

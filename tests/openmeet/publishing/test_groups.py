@@ -1,4 +1,4 @@
-"""Groups, their members and their events as records: never more than everyone involved agrees to."""
+"""Groups, their members and their events as records: only with the consent of everyone involved."""
 
 from dataclasses import replace
 from typing import Any
@@ -123,7 +123,7 @@ async def test_a_group_record_needs_its_flag_and_is_written_when_it_is_switched_
 )
 async def test_a_narrower_level_retracts_what_exceeds_it(deployment: Deployment, changes, left):
     """The memberships and the records that assign events to the group are deleted too, before or together with the
-    group.
+    group's record.
     """
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
@@ -177,7 +177,7 @@ async def test_nobody_is_named_without_their_own_consent(deployment: Deployment)
 
 @pytest.mark.parametrize("way", ["leave", "remove", "ban", "consent"])
 async def test_people_who_are_out_are_no_longer_named(deployment: Deployment, way: str):
-    """Whatever role they had."""
+    """This is true for every role that they had."""
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, *others = [await deployment.person(name) for name in ("Ana", "Ben", "Cleo", "Dora")]
     roles = [GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER]
@@ -206,12 +206,12 @@ async def test_people_who_are_out_are_no_longer_named(deployment: Deployment, wa
     assert [await records(deployment, who, MEMBERSHIP) for who in others] == [{}, {}, {}]
     for who in (ana, *others):
         await deployment.listen(who.user_id)
-    # The ingested copies are deleted as well; otherwise each comparison would find them without a record.
+    # The ingested copies are deleted as well. Otherwise each comparison would find them without a record.
     assert await said_of_members(deployment) == []
 
 
 async def said_of_members(deployment: Deployment) -> list[str]:
-    """The group's records about members that count, and the members' own records."""
+    """The group's effective records about members, and the members' own records."""
     async with deployment.db.reader() as reader:
         rows = await reader.fetch(
             "select uri from group_statements union all"
@@ -256,7 +256,7 @@ async def test_an_event_and_its_group_name_each_other(deployment: Deployment):
 
 
 async def test_a_groups_own_repository_holds_its_record_and_its_events(deployment: Deployment):
-    """Records in the owner's repository link to the new ones, including those of published events."""
+    """Records in the owner's repository link to the new ones, including the records of published events."""
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
@@ -310,7 +310,7 @@ async def test_echoes_change_nothing_and_unknown_fields_stay(deployment: Deploym
 
 
 async def test_deleting_ones_record_in_another_app_is_leaving(deployment: Deployment):
-    """The group's record about them is deleted. An owner stays a member, but is no longer named."""
+    """The group's record about the person is deleted. An owner stays a member, but is no longer named."""
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await found(deployment, ana)
@@ -335,7 +335,9 @@ async def test_deleting_ones_record_in_another_app_is_leaving(deployment: Deploy
 async def test_after_a_change_of_owner_the_record_links_to_the_new_one(
     deployment: Deployment, role: GroupRole, owner_is: str
 ):
-    """Whatever role the new owner had, and wherever the repository is. Members' records are updated in place."""
+    """This is true for every role that the new owner had, and for every repository of the record. Members' records are
+    updated in place.
+    """
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana = await (deployment.person("Ana") if owner_is == "ours" else deployment.connected("ana"))
     ben, cleo = await deployment.person("Ben"), await deployment.person("Cleo")
@@ -368,8 +370,8 @@ async def test_after_a_change_of_owner_the_record_links_to_the_new_one(
 
 @pytest.mark.parametrize("has_account", [True, False])
 async def test_the_group_continues_after_its_owners_account_is_deleted(deployment: Deployment, has_account: bool):
-    """If the group has its own repository, nothing moves. Otherwise the new owner's repository takes over; the backup
-    admin was chosen beforehand.
+    """If the group has its own repository, its records stay there. Otherwise they move to the repository of the new
+    owner, the backup admin chosen beforehand.
     """
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")

@@ -1,4 +1,5 @@
-"""Content that a moderator has hidden here: its record belongs to the author, who can leave it or retract it."""
+"""Content that a moderator has hidden on this site: its record belongs to the author, who can leave it or retract it.
+"""
 
 import pytest
 

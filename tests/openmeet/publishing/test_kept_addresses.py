@@ -1,4 +1,4 @@
-"""Whatever happens to a series, a group and their records, in any order: each keeps one URI in a repository."""
+"""A series, a group and their records go through random histories: each keeps one URI in a repository."""
 
 import asyncio
 from collections import defaultdict
@@ -86,7 +86,7 @@ class History:
             await group_hosting.revise(tx, self.owner, before.slug, replace(before.details, **changes))
 
     async def elsewhere(self, method: str) -> None:
-        """Another app of theirs deletes the record, or adds its own field to it."""
+        """Another app of the person deletes the record, or adds its own field to it."""
         app = await self.deployment.own_client(await self.deployment.identity(self.owner.user_id))
         for collection in (SERIES, GROUP):
             for uri, record in (await records_in(self.deployment, self.did, collection)).items():
@@ -96,7 +96,7 @@ class History:
                 await app.procedure(f"com.atproto.repo.{method}", body)
 
     async def kill(self) -> None:
-        """The publisher dies on the first write that it sends; the write arrives."""
+        """Kill the publisher on the first write that it sends. The write arrives."""
         task = asyncio.create_task(self.deployment.deliver_publications())
 
         def dies(request: Any) -> bool:

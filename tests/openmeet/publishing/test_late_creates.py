@@ -1,5 +1,5 @@
-"""Creates that arrive after their content was retracted (invariant 3). Their responses were lost, and no waiting time
-rules out that they still arrive.
+"""Creates that arrive after their content was retracted (invariant 3). Their responses were lost, and after any waiting
+time they can still arrive.
 
 Requests go through a proxy that can hold them for a long time.
 """
@@ -62,14 +62,14 @@ async def cleo(deployment: Deployment) -> Caller:
     caller = await deployment.connected()
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
-    await deployment.deliver_jobs()  # the first read of her repository, which would also find late records
+    await deployment.deliver_jobs()  # the first read of Cleo's repository, which would also find late records
     await run_until_idle(deployment, caller)
     await write_something(deployment, caller)
     return caller
 
 
 async def taken_back(deployment: Deployment, cleo: Caller, **typed: str) -> Event:
-    """An event that became unlisted while its create was on the way, and the PDS says that there is no record."""
+    """An event that became unlisted while its create had not arrived yet. The PDS says that there is no record."""
     event = await deployment.event(cleo, title="Tea", **typed)
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
@@ -79,13 +79,14 @@ async def taken_back(deployment: Deployment, cleo: Caller, **typed: str) -> Even
 
 
 async def names(deployment: Deployment) -> list[str]:
-    """The names in the event records of her repository, without the extra event that keeps her session fresh."""
+    """The names in the event records of Cleo's repository, without the additional event that keeps her session fresh.
+    """
     found = [str(record["value"]["name"]) for record in await records(deployment, EVENT)]
     return [name for name in found if name != "Something else"]
 
 
 async def here(deployment: Deployment) -> list[tuple[str, bool]]:
-    """The events here, and whether each has a record."""
+    """The events on this site, and whether each has a record."""
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select title, record_uri from events where title <> 'Something else' order by id")
     return [(row["title"], row["record_uri"] is not None) for row in rows]
@@ -103,7 +104,7 @@ async def doubts(deployment: Deployment) -> tuple[int, int]:
 
 @on_one_engine
 async def test_a_create_with_a_response_is_not_in_doubt(deployment: Deployment, cleo: Caller):
-    """For single creates, several at once, and creates that the PDS refuses."""
+    """This is tested for single creates, several at once, and creates that the PDS refuses."""
     await deployment.event(cleo, title="Tea")
     await deployment.deliver_publications()
     for title in ("Coffee", "Cocoa"):
@@ -121,7 +122,7 @@ async def test_a_create_with_a_response_is_not_in_doubt(deployment: Deployment, 
 
 
 async def test_a_late_create_is_deleted_when_the_stream_brings_it(deployment: Deployment, cleo: Caller):
-    """The stream brings the record. It does not become a second event here, and it is deleted on the PDS."""
+    """The stream brings the record. It does not become a second event on this site, and it is deleted on the PDS."""
     await taken_back(deployment, cleo)
     assert await deployment.proxy.deliver() == [200]
     assert await names(deployment) == ["Tea"], "it is out there"
@@ -134,7 +135,7 @@ async def test_a_late_create_is_deleted_when_the_stream_brings_it(deployment: De
 
 
 async def test_a_late_create_is_deleted_even_without_a_stream(deployment: Deployment, cleo: Caller):
-    """The repository is checked again and again, until none of our requests can still be running."""
+    """The repository is checked repeatedly until none of this site's requests can still be running."""
     await taken_back(deployment, cleo)
     await deployment.deliver_jobs()
     assert await deployment.proxy.deliver() == [200]
@@ -150,8 +151,8 @@ async def test_a_late_create_is_deleted_even_without_a_stream(deployment: Deploy
 
 @pytest.mark.parametrize("is_heard", [True, False], ids=["heard", "looked for"])
 async def test_a_late_create_and_its_late_update_are_both_deleted(deployment: Deployment, cleo: Caller, is_heard: bool):
-    """The create arrives, then the update that names its CID. The bytes are not those of our create, but the record is
-    still ours.
+    """The create arrives, then the update that names its CID. The bytes are not those of the create, but the record is
+    still this site's.
     """
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
@@ -198,7 +199,7 @@ async def test_several_late_creates_of_one_commit_are_all_deleted(deployment: De
 
 
 async def test_a_create_whose_echo_came_during_the_retraction_is_deleted(deployment: Deployment, cleo: Caller):
-    """The echo is already known when the record key is given up, so no further message announces the record."""
+    """The echo arrives before the retraction is complete, so no further message announces the record."""
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
@@ -240,7 +241,7 @@ async def test_a_create_between_delete_and_proof_is_deleted(deployment: Deployme
 
 @on_one_engine
 async def test_an_event_that_is_public_again_has_one_record(deployment: Deployment, cleo: Caller):
-    """The event is published under its old record key, so the earlier create that arrives late is refused."""
+    """The event is published under its old record key, so the earlier create is refused when it arrives late."""
     event = await taken_back(deployment, cleo)
     await deployment.revise(cleo, event.slug, title="Tea", visibility="public")
     await deliver_all(deployment)
@@ -258,7 +259,9 @@ async def test_an_event_that_is_public_again_has_one_record(deployment: Deployme
 async def test_a_late_earlier_answer_is_not_taken_for_another_apps(
     deployment: Deployment, cleo: Caller, is_heard_first: bool
 ):
-    """The record key of an answer is reused: what was sent before the retraction arrives before the newer answer."""
+    """The record key of an answer is reused. The write from before the retraction arrives before that of the newer
+    answer.
+    """
     ana = await deployment.person()
     event = await deployment.event(ana, title="Tea")
     await deployment.deliver_publications()
@@ -286,8 +289,8 @@ async def test_a_late_earlier_answer_is_not_taken_for_another_apps(
 
 @on_one_engine
 async def test_a_foreign_record_under_the_key_is_left_alone(deployment: Deployment, cleo: Caller):
-    """Another app writes under that key first, so our late create is refused. The URI belongs to the event, so the
-    foreign record does not become a second event.
+    """Another app writes under that key first, so this site's late create is refused. The URI belongs to the event, so
+    the foreign record does not become a second event.
     """
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
@@ -325,7 +328,7 @@ async def test_a_record_that_arrives_while_she_is_signed_out_is_deleted_later(de
 
 @on_one_engine
 async def test_a_publisher_that_dies_leaves_the_write_in_doubt(deployment: Deployment, cleo: Caller):
-    """A write is stored as in flight before it is sent, because a publisher that died cannot report it."""
+    """A write is stored as in flight before it is sent, because a killed publisher cannot report it."""
     await deployment.event(cleo, title="Tea")
     sending: list[web.Request] = []
 
@@ -350,8 +353,8 @@ async def test_a_publisher_that_dies_leaves_the_write_in_doubt(deployment: Deplo
 
 @on_one_engine
 async def test_a_repeated_echo_of_a_deleted_create_completes_nothing(deployment: Deployment, cleo: Caller):
-    """Its response was lost, so it stays in doubt. The record key is about to be written again when the stream repeats
-    the old commit (invariant 10).
+    """The response to the create was lost, so the create stays in doubt. The record key is about to be written again
+    when the stream repeats the old commit (invariant 10).
     """
     ana = await deployment.person()
     event = await deployment.event(ana, title="Tea")
@@ -431,8 +434,8 @@ async def test_a_response_after_the_key_was_given_up_ends_no_in_flight_write(dep
 async def test_an_edit_made_while_the_record_was_deleted_is_not_lost(
     deployment: Deployment, cleo: Caller, agrees: bool
 ):
-    """Another app deletes the record, and she renames the event here before that is known. Then an earlier create of
-    ours arrives, and the other app renames that record.
+    """Another app deletes the record, and Cleo renames the event on this site before this is known. Then an earlier
+    create of this site arrives, and the other app renames that record.
     """
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)

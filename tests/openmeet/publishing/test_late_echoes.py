@@ -1,7 +1,7 @@
-"""Things that become known late, and requests that arrive late.
+"""Commits that are ingested late, and requests that arrive late.
 
-Which answer is the latest depends on when commits were made, not on when they were ingested. No waiting time is long
-enough to be sure that a request without a response will not still be executed.
+Which answer is the latest depends on the times of the commits, not on the times when they were ingested. No waiting
+time is long enough to be sure that a request without a response will not still be executed.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ async def cleo(deployment: Deployment) -> Caller:
 
 
 async def said(deployment: Deployment) -> tuple[list[str], list[str]]:
-    """What her records say, and what counts here."""
+    """The statuses in Cleo's records, and her statuses on this site."""
     words = [str(record["value"]["status"]).rpartition("#")[2] for record in await records(deployment, RSVP)]
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select status from attendances order by id")
@@ -38,7 +38,7 @@ async def said(deployment: Deployment) -> tuple[list[str], list[str]]:
 
 
 async def her_app(deployment: Deployment, record: dict[str, Any], word: str | None) -> None:
-    """Another app of hers changes or deletes an answer."""
+    """Another app of Cleo's changes or deletes an answer."""
     deployment.clock.turn(SECOND)
     if word is None:
         await delete(deployment, record)
@@ -59,8 +59,8 @@ async def elsewhere_in_her_repository(deployment: Deployment) -> None:
 async def test_her_later_answer_here_counts_although_a_read_is_newer(
     deployment: Deployment, cleo: Caller, word: str | None
 ):
-    """She answers in another app, then here, and then her repository gets another commit. The publisher reads the other
-    app's answer as of the last commit, and the stream says later when it was written.
+    """Cleo answers in another app, then on this site, and then her repository gets another commit. The publisher reads
+    the other app's answer as of the last commit, and the stream says later when it was written.
     """
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
@@ -82,7 +82,7 @@ async def test_her_later_answer_here_counts_although_a_read_is_newer(
 async def test_her_later_answer_elsewhere_counts(
     deployment: Deployment, cleo: Caller, word: str | None, end: tuple[list[str], list[str]]
 ):
-    """The same, but she answered here first and in the other app second."""
+    """The same, but Cleo answered on this site first and then in the other app."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await run_until_idle(deployment, cleo)
@@ -98,7 +98,7 @@ async def test_her_later_answer_elsewhere_counts(
 
 
 async def test_a_later_answer_here_is_not_undone(deployment: Deployment, cleo: Caller):
-    """She answers here once more before the stream brings the other app's commit."""
+    """Cleo answers on this site once more before the stream brings the other app's commit."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await run_until_idle(deployment, cleo)
@@ -119,7 +119,7 @@ async def test_a_later_answer_here_is_not_undone(deployment: Deployment, cleo: C
 async def test_an_answer_after_a_delete_elsewhere_counts_even_if_unpublished(
     deployment: Deployment, cleo: Caller, is_read_first: bool, is_later_here: bool
 ):
-    """She has not agreed to publishing, so no publication names the record. The time of the delete still decides."""
+    """Cleo has not agreed to publishing, so no publication names the record. The time of the delete still decides."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await run_until_idle(deployment, cleo)
@@ -165,7 +165,7 @@ async def test_a_waitlist_request_counts_although_it_is_not_published(
 
 
 async def test_deleting_another_record_makes_ours_count_again(deployment: Deployment, cleo: Caller):
-    """Another app had written an answer that overruled the one from here, and then deletes it."""
+    """Another app has written an answer that replaced the one from this site, and then deletes it."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await run_until_idle(deployment, cleo)
@@ -184,7 +184,9 @@ async def test_deleting_another_record_makes_ours_count_again(deployment: Deploy
 
 
 async def test_changing_back_to_our_exact_bytes_is_a_new_answer(deployment: Deployment, cleo: Caller):
-    """Another app changes the answer from here and changes it back. That is a new answer, not an echo of ours."""
+    """Another app changes this site's answer and changes it back. The result is a new answer and not an echo of this
+    site's write.
+    """
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await run_until_idle(deployment, cleo)
@@ -204,7 +206,7 @@ def is_put(request: web.Request) -> bool:
 
 
 async def send_into_the_void(deployment: Deployment) -> None:
-    """Send what is queued. It does not arrive in time, and the connection breaks."""
+    """Send everything that is queued. The requests do not arrive in time, and the connection breaks."""
     before = len(deployment.proxy.on_their_way)
     deployment.proxy.delays = is_put
     await deployment.deliver_publications()
@@ -229,7 +231,7 @@ async def slow_pds(deployment: Deployment, cleo: Caller) -> None:
 @pytest.mark.usefixtures("slow_pds")
 @pytest.mark.parametrize("times", [2, 3])
 async def test_a_late_earlier_answer_of_ours_is_not_another_apps(deployment: Deployment, cleo: Caller, times: int):
-    """The first of several requests is executed after the next was tried, so on the PDS it is later than her last
+    """The first of several requests is executed after the next was tried, so on the PDS it is later than Cleo's last
     answer in the other app.
     """
     event = await deployment.event(cleo)
@@ -245,7 +247,9 @@ async def test_a_late_earlier_answer_of_ours_is_not_another_apps(deployment: Dep
 
 @pytest.mark.usefixtures("slow_pds")
 async def test_a_late_earlier_title_of_ours_is_not_another_apps_edit(deployment: Deployment, cleo: Caller):
-    """She had renamed the event and changed her mind. The write that never arrived is not merged with the present name."""
+    """Cleo renamed the event and changed her mind. When the write of the earlier name arrives late, its name is not
+    merged as another app's edit.
+    """
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
     await renew_session(deployment, cleo)
@@ -266,7 +270,8 @@ def is_delete(request: web.Request) -> bool:
 
 
 async def write_something(deployment: Deployment, cleo: Caller) -> None:
-    """Refresh her session, so that a request that is sent now is still accepted when it arrives a few minutes later."""
+    """Refresh Cleo's session, so that a request that is sent now is still accepted when it arrives a few minutes later.
+    """
     await deployment.event(cleo, title="Something else", visibility="public")
     await deployment.deliver_publications()
 
@@ -280,7 +285,7 @@ async def take_back_into_the_void(deployment: Deployment) -> None:
 
 
 async def deliver_all(deployment: Deployment) -> None:
-    """Deliver everything that falls due in the next minutes; sessions last longer than that."""
+    """Deliver everything that is due in the next minutes. Sessions last longer than that."""
     for _ in range(4):
         await deployment.deliver_publications()
         deployment.clock.turn(MINUTE)
@@ -288,8 +293,8 @@ async def deliver_all(deployment: Deployment) -> None:
 
 @pytest.mark.usefixtures("slow_pds")
 async def test_a_late_delete_does_not_remove_an_event_that_is_public_again(deployment: Deployment, cleo: Caller):
-    """The event is unlisted and public again before the delete is executed. That delete is ours, so it does not count
-    as somebody deleting the event.
+    """The event is unlisted and public again before the delete is executed. The delete is this site's, so the event
+    does not count as deleted by somebody.
     """
     event = await deployment.event(cleo)
     await run_until_idle(deployment, cleo)
@@ -332,7 +337,7 @@ async def test_a_late_delete_spares_the_answer_written_since(deployment: Deploym
 
 @pytest.mark.usefixtures("slow_pds")
 async def test_late_deletes_of_several_answers_spare_those_written_since(deployment: Deployment, cleo: Caller):
-    """A batch of writes names no versions, so answers, whose record keys are reused, are deleted one by one."""
+    """A batch of writes names no CIDs, so answers, whose record keys are reused, are deleted one by one."""
     ana = await deployment.person()
     answers = [
         await deployment.answer(cleo, (await deployment.event(ana, title=title)).slug) for title in ("Tea", "Coffee")

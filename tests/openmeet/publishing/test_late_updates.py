@@ -1,5 +1,5 @@
-"""Updates that arrive after the same answer was given again: the version that they name exists, but they are not the
-latest answer.
+"""Updates that arrive after the same answer was given again: the CID that they name exists, but they are not the latest
+answer.
 """
 
 import pytest
@@ -55,7 +55,7 @@ async def test_a_late_update_to_an_earlier_answer_does_not_count(
 
 @on_one_engine
 async def test_another_app_may_repeat_an_earlier_answer(deployment: Deployment, cleo: Caller):
-    """Every update had a response, so none can still arrive. The same bytes are therefore the other app's answer."""
+    """Every update had a response, so none can still arrive. Therefore the same bytes are the other app's answer."""
     event = await deployment.event(cleo)
     for reply in (RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.GOING):
         await deployment.answer(cleo, event.slug, reply)

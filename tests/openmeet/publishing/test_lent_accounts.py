@@ -76,7 +76,9 @@ async def test_a_co_hosts_edit_waits_for_the_author(deployment: Deployment):
 async def test_a_restriction_by_others_applies_at_once_and_is_lifted_by_the_author(
     deployment: Deployment,
 ):
-    """Invariant 3 before invariant 5: removing what must not be public waits for nobody."""
+    """Invariant 3 takes precedence over invariant 5: content that must not be public is removed without waiting for
+    consent.
+    """
     ana, ben, event, uri = await with_co_host(deployment)
     async with deployment.db.transaction() as tx:
         group = await group_by(tx, ana, announces_events="on")
@@ -122,7 +124,7 @@ async def test_an_author_who_lets_co_hosts_publish_sees_each_use_and_can_end_it(
 
 @pytest.mark.parametrize("as_whom", ["co-host", "admin of the group"])
 async def test_a_record_in_the_groups_repository_waits_for_no_author(deployment: Deployment, as_whom: str):
-    """The group decides through everyone who may edit the event; the author's account is not used."""
+    """Everyone who may edit the event decides for the group, and the author's account is not used."""
     async with deployment.db.transaction() as tx:
         await switch(tx, Flag.GROUPS, is_on=True, changed_by="a test")
     deployment.clock.turn(MAX_AGE)

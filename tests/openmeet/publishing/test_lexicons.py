@@ -1,5 +1,5 @@
-"""Our Lexicons published by an account: each is a record that another server's resolver accepts, and the DNS entry
-leads to it.
+"""This project's Lexicons published by an account: each is a record that another server's resolver accepts, and the DNS
+entry points to it.
 """
 
 import pytest

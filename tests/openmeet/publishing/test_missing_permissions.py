@@ -1,5 +1,5 @@
 """A server that was never asked for permission to write a collection refuses its records, alone or in a batch. The
-other records are sent, and the row says why it is not.
+other records are sent, and the refused row has the reason.
 """
 
 import json
@@ -64,7 +64,7 @@ async def test_without_permission_for_series_its_dates_are_published(deployment:
 
 
 async def test_without_permission_for_groups_events_are_published(deployment: Deployment):
-    """Even though all of them are due at once and would share one commit."""
+    """The events are sent even though all records are due at once and would share one commit."""
     await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     server = await behind(deployment, GROUP)

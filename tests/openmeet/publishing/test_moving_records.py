@@ -1,5 +1,5 @@
 """A person with two accounts moves their published records: the new account gets new records, the old ones link to
-them, and it remains one event throughout.
+them, and each event stays one event.
 """
 
 from datetime import timedelta
@@ -74,8 +74,8 @@ async def held(deployment: Deployment, who: Caller) -> dict[Did, tuple[int, int]
 async def test_old_records_stay_until_they_are_moved_and_then_link_to_new_ones(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
-    """Until then they are updated where they are. Afterwards answers stay and name the new record, moving again changes
-    nothing, and each event exists once.
+    """Before the move, old records are updated in their repository. Afterwards answers stay and name the new record,
+    moving again changes nothing, and each event exists once.
     """
     monkeypatch.setattr(move_records, "AT_A_TIME", 2)
     ana, dan = await deployment.person("Ana"), await deployment.connected("dan")
@@ -157,7 +157,7 @@ async def test_a_series_moves_with_its_dates(deployment: Deployment):
 
 
 async def test_only_ones_own_records_are_moved_and_not_to_the_same_account(deployment: Deployment):
-    """Refused: somebody else's account, the account that already gets new records, and a co-host's event."""
+    """These are refused: somebody else's account, the account that already gets new records, and a co-host's event."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
@@ -172,7 +172,7 @@ async def test_only_ones_own_records_are_moved_and_not_to_the_same_account(deplo
 
 
 async def test_moving_does_not_publish_retracted_or_deleted_things(deployment: Deployment):
-    """Invariant 11: moving is not consent to publish what its owner has taken off the network."""
+    """Invariant 11: moving is not consent to publish content that its owner has retracted."""
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
@@ -185,7 +185,7 @@ async def test_moving_does_not_publish_retracted_or_deleted_things(deployment: D
 
 
 async def test_records_written_by_another_app_are_not_moved(deployment: Deployment):
-    """Edits made here are written to the original record. Moving neither counts nor changes it."""
+    """Edits made on this site are written to the original record. A move neither counts nor changes it."""
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
     app = await deployment.stranger("cleo")
@@ -212,7 +212,7 @@ async def test_records_written_by_another_app_are_not_moved(deployment: Deployme
 
 
 async def test_without_a_session_the_old_record_stays_unchanged(deployment: Deployment):
-    """The event has its new record. The old one, which this site may not write, stays unchanged."""
+    """The event has its new record. This site may not write the old one, so it stays unchanged."""
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
@@ -228,8 +228,8 @@ async def test_without_a_session_the_old_record_stays_unchanged(deployment: Depl
 
 
 async def test_by_page_and_by_api(deployment: Deployment):
-    """The page shows where records are, with one button. Invalid input and other people's records are refused with an
-    explanation.
+    """The page shows which account the records are in, with one button. Invalid input and other people's records are
+    refused with an explanation.
     """
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
@@ -321,7 +321,7 @@ async def test_pending_moves_stop_when_the_new_account_changes_back(
 
 
 async def test_on_both_engines(make_database: MakeDatabase):
-    """Two accounts of hers, without any further data."""
+    """A person with two accounts and no further data."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")

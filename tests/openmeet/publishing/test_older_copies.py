@@ -1,5 +1,5 @@
-"""An older copy of the repository is restored, and this is noticed late: an answer given here since then is the latest
-one.
+"""An older copy of the repository is restored, and this is noticed late: an answer given on this site since then is the
+latest one.
 """
 
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ async def turn_back(deployment: Deployment, copy: bytes) -> None:
 
 
 async def answered(deployment: Deployment) -> tuple[Caller, Event, bytes]:
-    """Her answer is in her repository, but not in the copy."""
+    """Cleo's answer is in her repository, but not in the copy."""
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await run_until_idle(deployment, ana)
@@ -61,8 +61,8 @@ async def statuses(deployment: Deployment) -> list[str]:
 
 
 async def test_a_restore_that_is_read_before_it_is_announced(deployment: Deployment):
-    """The read finds her record missing as of after her newer answer. The stream says later that the restore removed
-    it.
+    """The read finds Cleo's record missing as of a commit after her newer answer. The stream says later that the
+    restore removed the record.
     """
     cleo, event, copy = await answered(deployment)
     await turn_back(deployment, copy)
@@ -88,7 +88,9 @@ async def test_a_restore_that_is_announced_before_it_is_read(deployment: Deploym
 
 
 async def test_a_restore_that_is_found_by_writing_before_reading(deployment: Deployment):
-    """The publisher that wants to write her newer answer finds no record and reports it. The queued read comes later."""
+    """The publisher that wants to write Cleo's newer answer finds no record and reports this. The queued read comes
+    later.
+    """
     cleo, event, copy = await answered(deployment)
     await turn_back(deployment, copy)
     await deployment.listen(cleo.user_id)
@@ -107,7 +109,7 @@ async def test_a_restore_that_is_found_by_writing_before_reading(deployment: Dep
 
 
 async def test_with_two_restores_the_first_may_have_removed_the_record(deployment: Deployment):
-    """Nothing proves that the second restore removed her record, and between the two she has answered."""
+    """Nothing proves that the second restore removed Cleo's record, and she has answered between the two."""
     cleo, event, copy = await answered(deployment)
     await turn_back(deployment, copy)
     await deployment.listen(cleo.user_id)
@@ -134,8 +136,8 @@ async def test_an_answer_from_before_the_restore_yields_to_it(deployment: Deploy
 
 
 async def test_one_read_recognises_a_later_answer_of_another_app(deployment: Deployment):
-    """A restore is announced, she answers here, and then in another app. One read of everything recognises the last one
-    as the newest.
+    """A restore is announced, and Cleo answers on this site and then in another app. One read of everything recognises
+    the last answer as the newest.
     """
     cleo, event, _ = await answered(deployment)
     (record,) = await records(deployment, RSVP)
@@ -161,8 +163,8 @@ async def test_one_read_recognises_a_later_answer_of_another_app(deployment: Dep
 async def test_a_restore_does_not_make_another_apps_answer_older(
     deployment: Deployment, *, is_deleted: bool, is_delivered_between: bool
 ):
-    """The restore left her record unchanged. The other app's answer is later than the one given here, and the stream
-    finally brings both.
+    """The restore left Cleo's record unchanged. The other app's answer is later than the one given on this site, and
+    the stream finally brings both.
     """
     cleo, event, _ = await answered(deployment)
     copy = await copy_of(deployment)

@@ -1,4 +1,6 @@
-"""One's own answers as records: written only to one's server, and shown as waiting until the firehose brings them."""
+"""One's own answers as records: they are written only to the person's server, and shown as waiting until the firehose
+brings them.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -95,7 +97,8 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deploymen
 
 
 async def test_an_invalid_event_is_reported_next_to_the_field(deployment: Deployment):
-    """Nothing is written, and nothing that was typed is lost. An event can be given by its page here or by its record."""
+    """Nothing is written, and no typed text is lost. An event can be given by its page on this site or by its record.
+    """
     uri, path = await tea(deployment)
     site = site_for(deployment, deployment.db)
     ben = await deployment.person("Cleo")
@@ -118,8 +121,8 @@ async def test_an_invalid_event_is_reported_next_to_the_field(deployment: Deploy
 
 
 async def test_an_answer_cannot_be_changed_once_the_event_is_not_public(deployment: Deployment):
-    """For an event that is no longer public, its page says where to answer. The record keeps its content and can be
-    deleted.
+    """If an event is no longer public, the page of the answer says where to answer. The record keeps its content and
+    can be deleted.
     """
     uri, _ = await tea(deployment)
     site = site_for(deployment, deployment.db)

@@ -1,4 +1,5 @@
-"""One's own records: written only to one's server, and shown as waiting until the firehose brings them."""
+"""One's own records: they are written only to the person's server, and shown as waiting until the firehose brings them.
+"""
 
 import html
 import re
@@ -36,8 +37,8 @@ async def titles(site: SignInSite) -> list[str]:
 
 
 async def test_records_are_written_to_the_server_and_come_back(site: SignInSite):
-    """Creating, changing and deleting touch only the repository. The page marks records that have not come back yet,
-    and unknown fields stay.
+    """Creating, changing and deleting touch only the repository. The page marks records that the firehose has not
+    brought yet, and unknown fields stay.
     """
     deployment = site.deployment
     await deployment.account("ana")
@@ -123,8 +124,8 @@ async def opened(
 
 
 async def test_unchanged_form_fields_are_written_back_exactly(site: SignInSite):
-    """Fields that were not changed are written back exactly: the UTC offset and seconds of a date, text longer than
-    pages show, and its facets.
+    """Fields that were not changed are written back exactly: the UTC offset and seconds of a date, a text longer than
+    the page shows, and the facets of the text.
     """
     async with site.browser() as browser:
         where, form, held = await opened(site, browser, THEIRS)
@@ -146,7 +147,7 @@ async def test_unchanged_form_fields_are_written_back_exactly(site: SignInSite):
 
 async def test_mode_and_status_are_chosen_from_lists(site: SignInSite):
     """The form offers the values of the lexicon. An unknown value of another app is kept unless another one is chosen,
-    and no value is made up.
+    and no value is invented.
     """
     deployment = site.deployment
     await deployment.account("ana")
@@ -176,7 +177,7 @@ async def test_mode_and_status_are_chosen_from_lists(site: SignInSite):
 
 
 async def test_an_edit_of_a_record_that_changed_meanwhile_is_not_written(site: SignInSite):
-    """Another app changed the record while the form was open. Its change is kept, and so is the typed text."""
+    """Another app changed the record while the form was open. The app's change is kept, and so is the typed text."""
     async with site.browser() as browser:
         where, form, held = await opened(site, browser, THEIRS)
         stranger = await site.deployment.stranger("ana")
@@ -189,8 +190,8 @@ async def test_an_edit_of_a_record_that_changed_meanwhile_is_not_written(site: S
 
 
 async def test_a_form_sent_again_after_browser_back_writes_its_present_content(site: SignInSite):
-    """The form is sent, and after browser Back filled in differently and sent again. The page does not claim to have
-    written what was not, and sending once more writes it.
+    """The form is sent. After browser Back it is filled in differently and sent again. The page does not claim that the
+    second version was written, and sending once more writes it.
     """
     deployment = site.deployment
     await deployment.account("ana")
@@ -211,7 +212,8 @@ async def test_a_form_sent_again_after_browser_back_writes_its_present_content(s
 
 
 async def test_records_without_a_possible_date_can_be_opened(site: SignInSite):
-    """A date to be announced stays open. For a record that is not an event the page says why, and lets it be deleted."""
+    """A date to be announced stays open. If a record is not an event, the page says why, and the record can be deleted.
+    """
     async with site.browser() as browser:
         undated = {key: THEIRS[key] for key in THEIRS if key not in {"startsAt", "endsAt"}}
         where, form, held = await opened(site, browser, undated)
@@ -279,8 +281,8 @@ def followed(page: str, words: str) -> str:
 
 
 async def test_all_records_are_listed_page_by_page(site: SignInSite, monkeypatch: pytest.MonkeyPatch):
-    """Newest record keys first. A record that was deleted there but is still here keeps its place in the list, and so
-    do the answers.
+    """The newest record keys come first. A record that was deleted on the server but is still on this site keeps its
+    place in the list, and so do the answers.
     """
     monkeypatch.setattr(repository, "PAGE", 3)
     deployment = site.deployment
@@ -309,13 +311,13 @@ async def test_all_records_are_listed_page_by_page(site: SignInSite, monkeypatch
             ["Tea 1", f"Tea 0 {gone}"],
         ]
         assert (await browser.get(followed(page, "Back to the newest"))).text.count("deleted there") == 3
-        # Values that are not a page cursor of ours.
+        # Values that are not a page cursor of this site.
         assert lines_of((await browser.get(f"{HERE}?events=nonsense")).text)[1].startswith("Tea 6")
 
 
 async def test_deleted_records_are_listed_on_their_own_pages(site: SignInSite, monkeypatch: pytest.MonkeyPatch):
-    """The page shows the newest of them, and older ones follow when those have left here, too. An unknown cursor starts
-    with the newest.
+    """The page shows the newest deleted records, and older ones follow when the newest have been removed from this
+    site, too. An unknown cursor starts with the newest.
     """
     monkeypatch.setattr(repository, "PAGE", 3)
     await site.deployment.account("ana")

@@ -1,4 +1,4 @@
-"""An event changes hands: the old record stays and links to the new one, and both URIs identify the same event."""
+"""An event gets a new owner: the old record stays and links to the new one, and both URIs identify the same event."""
 
 import pytest
 
@@ -50,7 +50,8 @@ async def events_here(deployment: Deployment) -> list[str]:
 async def test_both_records_lead_to_the_event_after_it_changed_hands(
     deployment: Deployment, owner_is: str, heir_is: str
 ):
-    """Through both repositories and the firehose it remains one event, and answers stay whichever record they name."""
+    """In both repositories and through the firehose it remains one event. Answers stay, to whichever record they refer.
+    """
     ana = await (deployment.person("Ana") if owner_is == "ours" else deployment.connected("ana"))
     ben = await (deployment.person("Ben") if heir_is == "ours" else deployment.connected("ben"))
     dan = await deployment.connected("dan")
@@ -113,8 +114,8 @@ async def test_answers_name_either_record_and_count_once(deployment: Deployment)
 
 
 async def test_what_the_old_owner_does_to_the_old_record_has_no_effect(deployment: Deployment):
-    """If it is edited, nothing changes here and it is not overwritten. If it is deleted, the event stays and no longer
-    names it.
+    """An edit of the old record changes nothing on this site and is not overwritten. If the old record is deleted, the
+    event stays and no longer refers to it.
     """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event, old = await hosted(deployment, ana, ben)
@@ -226,7 +227,7 @@ async def test_made_private_before_the_new_owner_agrees_the_old_record_is_delete
 
 @pytest.mark.parametrize("heir_agrees", [True, False])
 async def test_handed_back_the_first_record_is_the_events_again(deployment: Deployment, heir_agrees: bool):
-    """The new owner's record then links back to the first one, so neither of the two is left without a target."""
+    """The new owner's record then links back to the first one, so both records have a target."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=heir_agrees)
     event, old = await hosted(deployment, ana, ben)
     await hand_over(deployment, event, ana, ben)

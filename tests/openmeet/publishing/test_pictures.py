@@ -1,5 +1,5 @@
-"""Pictures on the network: ours are uploaded with the record and stay in the repository; foreign ones are fetched,
-checked and re-encoded.
+"""Pictures on the network: this site's pictures are uploaded with the record and stay in the repository. Foreign ones
+are fetched, checked and re-encoded.
 """
 
 import io
@@ -137,7 +137,8 @@ async def test_a_minimal_record_has_no_picture(deployment: Deployment):
 
 
 async def foreign_event(deployment: Deployment, body: bytes) -> tuple[Event, str, str]:
-    """An event with a picture, written by another app: the event here, its author, and the CID of the picture."""
+    """An event with a picture, written by another app: the event on this site, its author, and the CID of the picture.
+    """
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     did = (await deployment.identity(cleo.user_id)).did

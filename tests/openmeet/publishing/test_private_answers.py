@@ -1,4 +1,4 @@
-"""Answers that a person keeps private are not published, whatever else they have agreed to."""
+"""Answers that a person keeps private are not published, even if the person has agreed to publishing."""
 
 import pytest
 
@@ -38,7 +38,7 @@ async def test_a_private_answer_is_withheld_and_a_public_one_published(make_sqli
         mine = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=is_private))
         leased = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         assert type(await eligibility.decide(tx, leased, Switchboard())) is decision
-        # In the other direction the publication is checked again.
+        # Changing the privacy of the answer causes another check of the publication.
         again = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=not is_private))
         leased = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         assert leased.revision == again.revision

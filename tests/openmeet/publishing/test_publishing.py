@@ -43,7 +43,8 @@ async def test_nothing_exists_before_consent(deployment: Deployment):
 
 
 async def test_consent_creates_the_repository_and_publishes(deployment: Deployment):
-    """What waited for consent is published. The record is owned by us, valid, and has a mark of origin."""
+    """Content that waited for consent is published. The record is owned by this site, valid, and has a mark of origin.
+    """
     ana = await deployment.person(agrees=False)
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -82,7 +83,7 @@ async def test_the_account_is_created_once_despite_a_lost_response(deployment: D
 
 
 async def test_our_edit_keeps_fields_of_another_app(deployment: Deployment):
-    """Read-modify-write with a swap: our update keeps unknown fields (invariant 6)."""
+    """Read-modify-write with a swap: this site's update keeps unknown fields (invariant 6)."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
@@ -112,7 +113,7 @@ async def test_our_edit_keeps_fields_of_another_app(deployment: Deployment):
 
 
 async def test_both_sides_can_edit_different_fields(deployment: Deployment):
-    """A place changed there and a title changed here are both kept."""
+    """A place changed in another app and a title changed on this site are both kept."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
@@ -240,7 +241,7 @@ async def test_an_answer_waits_for_its_event_and_has_a_derived_record_key(deploy
 
 
 async def test_an_ended_session_waits_for_a_sign_in_that_publishes(deployment: Deployment):
-    """Nothing is dropped. The row says that a sign-in is needed, and signing in again publishes it."""
+    """No write is dropped. The row says that a sign-in is needed, and signing in again publishes it."""
     cleo = await deployment.connected()
     identity = await deployment.identity(cleo.user_id)
     async with deployment.db.transaction() as tx:
@@ -311,8 +312,8 @@ async def test_deleting_the_event_here_deletes_the_record(deployment: Deployment
 
 
 async def test_signing_in_reads_the_whole_calendar(deployment: Deployment):
-    """Events and answers that the account had before are here after signing in. Deleted ones disappear with the next
-    read.
+    """Events and answers that the account had before are on this site after signing in. Deleted ones disappear with the
+    next read.
     """
     await deployment.account("dora")
     app = await deployment.stranger("dora")
@@ -335,7 +336,9 @@ async def test_signing_in_reads_the_whole_calendar(deployment: Deployment):
 
 
 async def test_places_of_another_app_survive_edits_of_an_unwritable_venue(deployment: Deployment):
-    """Hall B is kept, although our venue has no country and the other app removes our mark with each of its writes."""
+    """Hall B is kept, although this site's venue has no country and the other app removes this site's mark with each of
+    its writes.
+    """
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
     await deployment.deliver_publications()

@@ -1,5 +1,5 @@
-"""People's choices about their records, against a real PDS: hosts decide about events, everyone about their own
-answers.
+"""People's choices about their records, against a real PDS: hosts decide about events, and everyone decides about their
+own answers.
 """
 
 from dataclasses import replace
@@ -74,7 +74,7 @@ async def test_each_answer_has_its_status_and_names_the_event_version(
 
 
 async def test_opting_out_of_declined_answers_deletes_the_record(deployment: Deployment):
-    """A later yes uses the same record key, so there is never a second record."""
+    """A later "going" uses the same record key, so there is never a second record."""
     _, ben, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     await change_preferences(deployment, ben, declined_as=DeclinedAs.NOTHING)
@@ -111,7 +111,7 @@ async def test_a_waitlist_place_is_published_only_on_request(deployment: Deploym
     await deliver_all(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
-    # The echo of that is not an answer of its own: Ben is still pending.
+    # The echo of that record is not a separate answer: Ben is still pending.
     await deployment.listen(ben.user_id)
     async with deployment.db.reader() as reader:
         assert (await queries.by_id(reader, answer.id)).status.value == "waitlisted"
@@ -153,8 +153,8 @@ async def test_a_single_answer_can_be_kept_here(deployment: Deployment):
 
 
 async def test_a_single_answer_can_be_kept_here_with_the_api(deployment: Deployment):
-    """The same over HTTP: the answer counts here at once and is not in the repository. Without the field the next one
-    is published.
+    """The same over HTTP: the answer counts on this site at once and is not in the repository. Without the field the
+    next answer is published.
     """
     _, _, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
@@ -192,7 +192,9 @@ async def test_a_host_can_keep_answers_off_the_network(deployment: Deployment):
 
 
 async def test_an_invitation_only_event_is_announced_minimally(deployment: Deployment):
-    """Only if its host asks for it, and the answers to it never are (invariants 3 and 11)."""
+    """The event is announced only if its host requests it, and the answers to it are never published (invariants 3 and
+    11).
+    """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, visibility="private", description="zugzwang", street="Hauptstraße 1")
     await deliver_all(deployment)
@@ -212,7 +214,7 @@ async def test_an_invitation_only_event_is_announced_minimally(deployment: Deplo
 
 
 async def test_an_event_made_private_is_retracted_even_if_it_was_announced(deployment: Deployment):
-    """Consent to announcing the event was given for the event as it was then."""
+    """The host consented to announcing the event as it was at that time."""
     ana = await deployment.person()
     event = await deployment.event(ana, visibility="private")
     await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))

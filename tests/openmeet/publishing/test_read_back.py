@@ -1,5 +1,5 @@
-"""Records of groups and series made here that another app edits or deletes, through a real PDS: they are read back and
-merged, and nothing is written in response.
+"""Another app edits or deletes records of groups and series that were made on this site, on a real PDS. The changes are
+read back and merged, and nothing is written in response.
 """
 
 from collections.abc import Mapping
@@ -117,7 +117,8 @@ async def edit_series(deployment: Deployment, ana: Caller, series: Series, **tem
 
 
 async def test_an_edit_of_a_groups_record_changes_the_group(deployment: Deployment):
-    """Nothing is written back, fields that the other app added stay, and the log says where the edit was made."""
+    """Nothing is written back, fields that the other app added stay, and the log says in which app the edit was made.
+    """
     ana, group, uri = await published_group(deployment)
     place = {"$type": "community.lexicon.location.address", "country": "AT", "locality": "Graz", "x.y": "z"}
     await put(
@@ -144,7 +145,7 @@ async def test_an_edit_of_a_groups_record_changes_the_group(deployment: Deployme
 
 
 async def test_concurrent_changes_of_a_group_are_merged_and_logged(deployment: Deployment):
-    """A name typed here is kept. Each other field has the value of the side that changed it."""
+    """A name typed on this site is kept. Each other field has the value of the side that changed it."""
     ana, group, uri = await published_group(deployment)
     async with deployment.db.transaction() as tx:
         await group_hosting.revise(tx, ana, group.slug, replace(group.details, name="Ours", join_question="Why?"))
@@ -159,8 +160,8 @@ async def test_concurrent_changes_of_a_group_are_merged_and_logged(deployment: D
 
 
 async def test_a_wider_level_needs_consent_here(deployment: Deployment):
-    """A change there to a narrower level applies at once, and what exceeds it is deleted. A wider level needs consent
-    given here.
+    """A change in another app to a narrower level applies at once, and records that exceed it are deleted. A wider
+    level needs consent given on this site.
     """
     ana, group, uri = await published_group(deployment)
     await put(deployment, ana, uri, promotion="members")
@@ -197,7 +198,7 @@ async def test_another_apps_picture_is_used_until_one_is_chosen_here(deployment:
 
 
 async def test_deleting_a_groups_record_elsewhere_unpublishes_the_group(deployment: Deployment):
-    """Nothing is lost here, and the record comes back when the owner asks for it."""
+    """Nothing is lost on this site, and the record is created again when the owner requests it."""
     ana, group, uri = await published_group(deployment)
     ben = await person(deployment, "Ben")
     await let_in(deployment, ana, group, ben)
@@ -271,7 +272,7 @@ async def test_no_record_in_the_repository_removes_an_owner(deployment: Deployme
 
 
 async def test_after_repeated_overwriting_by_another_app_we_stop(deployment: Deployment):
-    """After five writes in an hour that no edit here caused, a person has to look."""
+    """After five writes in an hour without an edit on this site, the owner has to decide."""
     ana, group, uri = await published_group(deployment, promotion_level="members")
     before = (await deployment.record(uri))["cid"]
     for number in range(7):
@@ -286,7 +287,7 @@ async def test_after_repeated_overwriting_by_another_app_we_stop(deployment: Dep
 
 
 async def test_another_app_admits_a_member(deployment: Deployment):
-    """From then on the other app's acceptance record is the one that is updated, and there is never a second one."""
+    """Afterwards the other app's acceptance record is the one that is updated, and there is never a second one."""
     ana, group, group_uri = await published_group(deployment, join_policy="request")
     ben = await person(deployment, "Ben")
     said = {"$type": MEMBERSHIP, "group": group_uri, "createdAt": "2026-01-01T00:00:00Z"}
@@ -365,7 +366,7 @@ async def test_an_edit_of_a_series_record_changes_the_series(deployment: Deploym
 
 
 async def test_concurrent_changes_of_a_series_are_merged_and_logged(deployment: Deployment):
-    """The schedule is the one set here. Exceptions from both sides are kept."""
+    """The schedule is the one set on this site. Exceptions from both sides are kept."""
     ana, series, uri = await published_series(deployment)
     async with deployment.db.transaction() as tx:
         locked = await actions.lock_managed(tx, ana, series.slug)
@@ -407,7 +408,7 @@ async def test_concurrent_changes_of_a_series_are_merged_and_logged(deployment: 
 async def test_an_unreadable_series_record_changes_nothing_and_is_logged(
     deployment: Deployment, wrong: Mapping[str, object]
 ):
-    """An edit of other fields here leaves the fields that were not understood unchanged."""
+    """An edit of other fields on this site leaves the unreadable fields unchanged."""
     ana, series, uri = await published_series(deployment)
     await put(deployment, ana, uri, **wrong)
     await deployment.listen(ana.user_id)
@@ -422,7 +423,7 @@ async def test_an_unreadable_series_record_changes_nothing_and_is_logged(
 
 
 async def test_a_series_record_deleted_elsewhere_leaves_the_series(deployment: Deployment):
-    """It comes back when its owner asks for it, and not with the next edit."""
+    """The record is created again when its owner requests it, and not with the next edit."""
     ana, series, uri = await published_series(deployment)
     await delete(deployment, ana, uri)
     await deployment.listen(ana.user_id)

@@ -1,4 +1,6 @@
-"""The complete engine with the reference PDS as a person's server: write there, ingest, edit there, retract."""
+"""The complete engine with the reference PDS as a person's server: write on this site, ingest, edit on the PDS,
+retract.
+"""
 
 from playwright.async_api import Page, expect
 
@@ -61,8 +63,8 @@ async def test_a_repository_on_the_reference_is_written_read_and_cleared(far: Fa
         ana = await sign_in(far, page, "ana")
     did, cleo = ana_there["did"], cleo_there["did"]
 
-    # A person's event, written by their app on the reference, arrives by its firehose. New accounts are not held for
-    # moderation here.
+    # A person's event, written by their app on the reference PDS, arrives by its firehose. In this test new accounts
+    # are not held for moderation.
     async with far.db.transaction() as tx:
         await policy.change(tx, ModerationPolicy(new_author_minutes=0), by=None)
     party = {"$type": EVENT, "name": "Party", "startsAt": "2099-07-04T18:00:00Z", "createdAt": "2026-03-01T12:00:00Z"}
@@ -73,7 +75,7 @@ async def test_a_repository_on_the_reference_is_written_read_and_cleared(far: Fa
     invited = await known(far, made["uri"])
     assert invited is not None
 
-    # Ana's own event and her answer to the other one are written into her repository.
+    # Ana's own event and her answer to the other event are written to her repository.
     async with far.db.transaction() as tx:
         tea = await events.create(tx, ana, details(title="Tea", starts="2099-07-04T18:00", ends="2099-07-04T20:00"))
         answer = await attendance.answer(tx, ana, invited.slug, RsvpReply.GOING)
@@ -84,7 +86,7 @@ async def test_a_repository_on_the_reference_is_written_read_and_cleared(far: Fa
     rsvp = (await far.records(did, RSVP))[rsvp_uri]
     assert (rsvp["subject"], rsvp["status"]) == ({"uri": made["uri"], "cid": made["cid"]}, f"{RSVP}#going")
 
-    # Their echoes are recognised.
+    # Their echoes are recognised as echoes.
     before = await status_of(far, PublicationKind.EVENT, tea.id), await status_of(far, PublicationKind.RSVP, answer.id)
     assert [one.state for one in before] == [PublicationState.PUBLISHED] * 2
     await far.listen(did)
@@ -99,7 +101,7 @@ async def test_a_repository_on_the_reference_is_written_read_and_cleared(far: Fa
         ] == [tea.revision]
     assert await far.deliver_publications() == 0
 
-    # An edit made with the reference's own API is taken over, and the field that its app added is kept by our next
+    # An edit made with the reference PDS's own API is taken over, and the field that its app added is kept by our next
     # edit.
     edited = {**record, "name": "Tea and cake", "theme": "dark"}
     wish = {"repo": did, "collection": EVENT, "rkey": uri.rpartition("/")[2], "record": edited}
@@ -115,7 +117,7 @@ async def test_a_repository_on_the_reference_is_written_read_and_cleared(far: Fa
     assert (record["name"], record["theme"]) == ("Tea and cake", "dark")
     assert record["description"].startswith("Bring a cup.")
 
-    # Retraction deletes both records. The answer stays here, and the stream brings nothing back.
+    # Retraction deletes both records. The answer stays on this site, and the stream restores nothing.
     await far.listen(did)
     tea_now = await known(far, uri)
     assert tea_now is not None

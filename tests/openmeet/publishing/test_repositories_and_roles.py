@@ -1,5 +1,5 @@
-"""Leaving, handing over and deleting accounts, by role and by the repository of the record: the table of decision 0067,
-row by row.
+"""Leaving, handing over and deleting accounts, by role and by the record's repository: the table of decision 0067, row
+by row.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ KINDS = pytest.mark.parametrize("kind", ["a person's", "its group's"])
 
 
 async def stage(deployment: Deployment, kind: str, owner: Caller, beside: Caller) -> tuple[Event, str, Group | None]:
-    """An event of ``owner`` that ``beside`` co-hosts, and its record in a repository of this kind."""
+    """An event of ``owner`` with ``beside`` as its co-host, and its record in a repository of this kind."""
     group = None
     if kind == "its group's":
         await switch_flag(deployment, Flag.GROUPS)
@@ -66,7 +66,7 @@ async def stage(deployment: Deployment, kind: str, owner: Caller, beside: Caller
 
 
 async def delete_account(deployment: Deployment, who: Caller) -> str:
-    """Do what happens when the account behind a DID is deleted and its person has no other way to sign in."""
+    """Delete the account of a DID, whose person has no other way to sign in."""
     did = (await deployment.identity(who.user_id)).did
     async with deployment.db.transaction() as tx:
         await account_deletion.erase_here(tx, [bytes(32)], did)
@@ -109,7 +109,7 @@ async def test_what_an_owner_can_do(deployment: Deployment, kind: str):
 
 @KINDS
 async def test_what_a_co_host_can_do(deployment: Deployment, kind: str):
-    """A co-host cannot hand over. When they leave or are deleted, nothing moves."""
+    """A co-host cannot hand over. When they leave or are deleted, no event moves."""
     ana, ben = await deployment.person("Ana"), await deployment.connected("ben")
     event, uri, _ = await stage(deployment, kind, ana, ben)
     async with deployment.db.reader() as reader:
@@ -131,8 +131,8 @@ async def test_what_a_co_host_can_do(deployment: Deployment, kind: str):
 
 
 async def test_what_those_who_run_the_group_can_do(deployment: Deployment):
-    """They cannot hand over somebody else's event and take nothing along when they leave. The group's own account can
-    hand over.
+    """They cannot hand over somebody else's event, and when they leave, no event moves with them. The group's own
+    account can hand over.
     """
     ana, ben = await deployment.person("Ana"), await deployment.connected("ben")
     event, uri, group = await stage(deployment, "its group's", ana, ben)
@@ -159,8 +159,8 @@ async def test_what_those_who_run_the_group_can_do(deployment: Deployment):
 
 
 async def test_published_events_move_to_the_groups_new_repository(deployment: Deployment):
-    """The old record links to the new one. If the event becomes less public before it has moved, the record stays where
-    it was.
+    """The old record links to the new one. If the event becomes less public before it has moved, the record stays in
+    its repository.
     """
     await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
@@ -182,7 +182,7 @@ async def test_published_events_move_to_the_groups_new_repository(deployment: De
 async def test_an_event_that_does_not_move_is_written_where_it_was(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, is_deleted_first: bool
 ):
-    """A cancellation must not wait for a repository that is never created. This also holds if the old record, which
+    """A cancellation must not wait for a repository that is never created. This is also true if the old record, which
     says more than members may know, is deleted before it becomes the event's record again.
     """
     await switch_flag(deployment, Flag.GROUPS)
@@ -201,8 +201,8 @@ async def test_an_event_that_does_not_move_is_written_where_it_was(
 
 
 def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool) -> None:
-    """Decide the two publications in order: the event after its former record has been deleted, or that record after
-    the event has taken it back.
+    """Decide the two publications in order: the event after its former record has been deleted, or that record after it
+    has become the event's record again.
     """
     decide, forget, come_back = (
         eligibility.decide,

@@ -1,4 +1,6 @@
-"""Changes that a whole read finds before the stream brings them, or finds again: answers count as they were given."""
+"""Changes that a whole read finds before or after the stream brings them: answers count in the order in which they were
+given.
+"""
 
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import parse_nsid
@@ -21,7 +23,7 @@ async def read_whole(deployment: Deployment, identity: Identity) -> None:
 
 
 async def write(deployment: Deployment, collection: str, record: dict[str, object]) -> None:
-    """Another app of hers writes a record."""
+    """Another app of Cleo's writes a record."""
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": collection, "record": record})
@@ -34,7 +36,9 @@ async def answers(deployment: Deployment) -> list[tuple[str, str | None]]:
 
 
 async def test_an_answer_after_a_deletion_counts_once_the_deletion_is_known(deployment: Deployment):
-    """A read finds her record missing, as of a commit after her newer answer. Then the stream says when it was deleted."""
+    """A read finds Cleo's record missing, as of a commit after her newer answer. Then the stream says when the record
+    was deleted.
+    """
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
@@ -56,8 +60,8 @@ async def test_an_answer_after_a_deletion_counts_once_the_deletion_is_known(depl
 
 
 async def test_another_apps_record_keeps_counting_when_ours_is_read_again(deployment: Deployment):
-    """She has two records with different answers. Reading both again changes nothing, and if the other one is deleted,
-    ours counts.
+    """Cleo has two records with different answers. Reading both again changes nothing, and if the other one is deleted,
+    this site's record counts.
     """
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
@@ -80,9 +84,9 @@ async def test_another_apps_record_keeps_counting_when_ours_is_read_again(deploy
 
 
 async def test_a_read_does_not_make_an_old_record_the_latest_answer(deployment: Deployment):
-    """One of her two records is missing when the repository is read, as after a restore. The other is unchanged.
+    """One of Cleo's two records is missing when the repository is read, as after a restore. The other is unchanged.
 
-    The answer that she gave here in between is the latest one, and is published.
+    The answer that she gave on this site in between is the latest one, and is published.
     """
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
@@ -111,7 +115,9 @@ async def test_a_read_does_not_make_an_old_record_the_latest_answer(deployment: 
 
 
 async def test_a_restored_record_stays_new_when_its_first_commit_is_repeated(deployment: Deployment):
-    """She restores it with an older copy after she answered here. Then the stream repeats its first commit."""
+    """Cleo restores the record with an older copy after she answered on this site. Then the stream repeats the record's
+    first commit.
+    """
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await run_until_idle(deployment, ana)

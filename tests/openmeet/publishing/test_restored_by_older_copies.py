@@ -1,5 +1,5 @@
-"""A record that was retracted here and comes back with an older copy of the repository: it still belongs to the one
-event.
+"""A record that was retracted on this site and is restored with an older copy of the repository still belongs to the
+same event.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from tests.openmeet.publishing.test_withdrawals import agree, delete, records, r
 
 
 async def bring_back(deployment: Deployment, record: dict[str, Any], **fields: object) -> None:
-    """Restore a copy of her repository that contains this record."""
+    """Restore a copy of Cleo's repository that contains this record."""
     app = await deployment.stranger("cleo")
     _, _, did, collection, rkey = record["uri"].split("/")
     value = {**record["value"], **fields}
@@ -25,8 +25,7 @@ async def bring_back(deployment: Deployment, record: dict[str, Any], **fields: o
 
 
 async def taken_back(deployment: Deployment, cleo: Caller) -> tuple[Event, dict[str, Any]]:
-    """An event that was published and then retracted with her consent, so long ago that no request can still be on its
-    way.
+    """An event that was published and then retracted with Cleo's consent, so long ago that no request can still arrive.
     """
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
@@ -45,7 +44,7 @@ async def known_events(deployment: Deployment) -> list[tuple[str, str, str | Non
 
 
 async def test_a_restored_record_without_consent_is_deleted_again(deployment: Deployment):
-    """There is one event before and after, and nothing of hers is public through us (invariant 11)."""
+    """There is one event before and after, and this site keeps nothing of Cleo's public (invariant 11)."""
     cleo = await deployment.connected()
     event, record = await taken_back(deployment, cleo)
     await bring_back(deployment, record)
@@ -55,7 +54,7 @@ async def test_a_restored_record_without_consent_is_deleted_again(deployment: De
 
 
 async def test_a_restored_record_of_a_private_event_is_deleted_again(deployment: Deployment):
-    """Its author has made it private here, and an older copy does not make it public (invariant 3)."""
+    """Its author has made it private on this site, and an older copy does not make it public (invariant 3)."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
@@ -70,8 +69,8 @@ async def test_a_restored_record_of_a_private_event_is_deleted_again(deployment:
 
 
 async def test_a_restored_record_that_may_be_public_gets_the_newer_values(deployment: Deployment):
-    """She agrees again, and the copy is restored before anything is sent. There is no second record and the older name
-    does not return.
+    """Cleo agrees again, and the copy is restored before anything is sent. There is no second record, and the older
+    name is not used.
     """
     cleo = await deployment.connected()
     event, record = await taken_back(deployment, cleo)
@@ -87,10 +86,10 @@ async def test_a_restored_record_that_may_be_public_gets_the_newer_values(deploy
 
 
 async def test_a_restored_record_of_a_deleted_event_is_its_authors(deployment: Deployment):
-    """The event is deleted here while this site may not write her repository, an older copy removes the record there,
-    and a newer copy restores it.
+    """The event is deleted on this site while this site may not write to Cleo's repository. An older copy removes the
+    record there, and a newer copy restores it.
 
-    Her repository decides: the record in it is an event, and not a deleted one.
+    Cleo's repository decides: the record in it is an event, and not a deleted one.
     """
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
@@ -114,7 +113,9 @@ async def test_a_restored_record_of_a_deleted_event_is_its_authors(deployment: D
 
 
 async def lost_and_found(deployment: Deployment, cleo: Caller) -> tuple[Event, dict[str, Any]]:
-    """An event made here whose record disappeared with an older copy of her repository and came back with a newer one."""
+    """An event made on this site whose record was removed by an older copy of Cleo's repository and restored by a newer
+    one.
+    """
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
@@ -128,7 +129,7 @@ async def lost_and_found(deployment: Deployment, cleo: Caller) -> tuple[Event, d
 
 
 async def test_an_event_whose_record_was_restored_can_be_made_private(deployment: Deployment):
-    """This site may delete it, as before it was lost (invariant 3)."""
+    """This site may delete the record, as before it was lost (invariant 3)."""
     cleo = await deployment.connected()
     event, _ = await lost_and_found(deployment, cleo)
     await run_until_idle(deployment, cleo)
@@ -140,7 +141,7 @@ async def test_an_event_whose_record_was_restored_can_be_made_private(deployment
 
 
 async def test_a_restored_record_overrules_older_edits(deployment: Deployment):
-    """A different name in the copy is her newest edit; edits made here are older."""
+    """A different name in the copy is Cleo's newest edit; edits made on this site are older."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
@@ -156,7 +157,9 @@ async def test_a_restored_record_overrules_older_edits(deployment: Deployment):
 
 
 async def test_a_restored_record_of_an_author_without_consent_is_deleted(deployment: Deployment):
-    """She has withdrawn consent when the copy restores it: nothing of hers is public through us (invariant 11)."""
+    """Cleo has withdrawn consent when the copy restores the record: this site keeps nothing of hers public (invariant
+    11).
+    """
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)

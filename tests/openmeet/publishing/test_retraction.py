@@ -1,4 +1,5 @@
-"""An owner takes one event or one answer off the network: the record is deleted, and everything here stays."""
+"""An owner retracts one event or one answer from the network: the record is deleted, and everything on this site stays.
+"""
 
 from groundwork.clock import HOUR
 from groundwork.errors import NotFound
@@ -12,7 +13,7 @@ from tests.openmeet.site_under_test import site_on
 
 
 async def press(deployment: Deployment, who: Caller, path: str) -> str:
-    """Press a button on the event's page; return the page as it was before."""
+    """Press a button on the event's page. Return the page as it was before."""
     async with deployment.db.transaction() as tx:
         session = await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)
     async with site_on(deployment.db, deployment.clock).browser() as browser:

@@ -1,5 +1,5 @@
-"""What other apps read of a series, by flags and policy: each date at most once, for readers that know recurrence rules
-and for those that do not.
+"""The dates of a series that other apps read, by flags and policy: each date at most once, for readers that support
+recurrence rules and for those that do not.
 """
 
 from collections import Counter
@@ -81,7 +81,7 @@ async def _listed(deployment: Deployment, who: Caller, collection: str) -> list[
 
 
 def dates_said(record: dict[str, Value]) -> list[datetime]:
-    """The dates, in local time, that a reader that knows rules finds in this record. None if it is cancelled."""
+    """The dates, in local time, that a reader that supports rules finds in this record. None if it is cancelled."""
     read = read_event(EVENT, record, rkey="", indexed_at=Instant(0)).event
     assert read.starts_at is not None
     if record["status"] == f"{EVENT}#cancelled":
@@ -95,7 +95,7 @@ def dates_said(record: dict[str, Value]) -> list[datetime]:
 
 
 async def read_by_rules(deployment: Deployment, who: Caller) -> dict[datetime, int]:
-    """How often a reader that knows rules finds each date."""
+    """How often a reader that supports rules finds each date."""
     return Counter(at for record in await events(deployment, who) for at in dates_said(record))
 
 
@@ -114,7 +114,7 @@ async def read_by_rules(deployment: Deployment, who: Caller) -> dict[datetime, i
     ),
 )
 async def test_each_date_is_published_once(deployment: Deployment, policy: PublishPolicy, flags: tuple[Flag, ...]):
-    """For every combination. The first record of a date names the series record, if there is one."""
+    """This is true for every combination. The first record of a date names the series record, if there is one."""
     await switch_flag(deployment, *flags)
     ana, series = await make(deployment)
     if policy is not PublishPolicy.NEXT:
@@ -169,7 +169,7 @@ async def test_the_rule_moves_to_the_next_date(wide: Deployment):
 
 
 async def test_cancelled_and_moved_dates_are_not_in_the_rule(wide: Deployment):
-    """The rule does not place a later date where it no longer is, and a moved date does not move the others."""
+    """The rule has no date at the former time of a moved date, and a moved date does not move the others."""
     await switch_flag(wide, Flag.NATIVE_RECURRENCE)
     ana, series = await make(wide)
     await deliver_publications(wide)

@@ -1,5 +1,5 @@
-"""A series as a record of its own, and as a rule in the record of its next date. Each has its own flag, and both are
-off by default.
+"""A series as a separate record, and as a rule in the record of its next date. Each has its own flag, and both are off
+by default.
 """
 
 from collections.abc import Awaitable, Callable
@@ -64,7 +64,7 @@ async def test_without_its_flag_a_series_has_no_record(deployment: Deployment):
 
 
 async def test_switched_on_the_series_record_is_written_and_named_by_its_date(deployment: Deployment):
-    """The change keeps the date's record, its URI and the answers to it."""
+    """Switching this on keeps the date's record, its URI and the answers to it."""
     ana, series = await make(deployment)
     ben = await deployment.person("Ben")
     ((uri, before),) = (await records(deployment, ana, EVENT)).items()
@@ -168,7 +168,7 @@ async def test_the_record_of_a_detected_series_depends_on_its_authors_confirmati
 
 
 async def test_the_next_dates_record_has_the_rule_while_that_is_switched_on(deployment: Deployment):
-    """COUNT would start again with each new start, so it is written as the equivalent UNTIL."""
+    """COUNT would start again with each new start, so the equivalent UNTIL is written instead."""
     ana, _ = await make(deployment)
     ((uri, before),) = (await records(deployment, ana, EVENT)).items()
     assert "rrule" not in before

@@ -69,7 +69,7 @@ async def test_a_date_excluded_there_is_excluded_here(deployment: Deployment):
 
 @pytest.mark.parametrize("said", [None, "FREQ=WEEKLY;UNTIL=20260509T160000Z"], ids=["none", "the same"])
 async def test_a_missing_or_unchanged_rule_changes_nothing(deployment: Deployment, said: str | None):
-    """An app that does not know rules can leave the rule out."""
+    """An app that does not support rules can leave the rule out."""
     ana, series, uri = await with_rule(deployment)
     await rewrite(deployment, ana, uri, rrule=said, name="Tea for all")
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;COUNT=10", [])
@@ -94,7 +94,7 @@ async def test_switched_off_the_rule_is_another_apps_field(deployment: Deploymen
 
 
 async def test_a_rule_from_a_later_date_on_splits_the_series(deployment: Deployment):
-    """Past dates stay as they were."""
+    """Past dates stay unchanged."""
     ana, series, _ = await with_rule(deployment)
     deployment.clock.turn(8 * DAY)
     async with deployment.db.transaction() as tx:

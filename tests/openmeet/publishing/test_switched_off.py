@@ -36,7 +36,7 @@ async def test_events_wait_while_they_are_switched_off_and_are_sent_afterwards(d
 
 
 async def test_a_waiting_event_is_sent_although_its_handler_has_just_run(deployment: Deployment):
-    """A publisher that ran just before the switch does not delay them by ten minutes."""
+    """A publisher that ran just before the switch does not delay the events by ten minutes."""
     ana = await deployment.person()
     await switch_flag(deployment, Flag.EVENTS_OUT, is_on=False)
     event = await deployment.event(ana)
@@ -76,7 +76,7 @@ async def test_an_edit_waits_and_the_record_stays_as_it_was(deployment: Deployme
 
 
 async def test_a_private_event_is_retracted_although_publishing_is_off(deployment: Deployment):
-    """Invariant 3 does not depend on a switch."""
+    """Invariant 3 does not depend on a flag."""
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
@@ -105,7 +105,9 @@ async def test_answers_wait_while_events_are_sent(deployment: Deployment):
 
 
 async def test_nobody_waits_for_a_record_that_is_not_written(deployment: Deployment):
-    """Answers of people whose own server is normally written first are shown at once while nothing is sent to it."""
+    """Answers of people whose own server is normally written first are shown at once while nothing is sent to that
+    server.
+    """
     cleo = await deployment.connected()
     async with deployment.db.reader() as reader:
         assert await is_held_at_first(reader, cleo.user_id, details())

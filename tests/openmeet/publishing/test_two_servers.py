@@ -1,4 +1,4 @@
-"""People with accounts at two different servers: ours, and the reference in its own process.
+"""People with accounts on two different servers: this project's PDS, and the reference PDS in its own process.
 
 Each server is written to and followed by its firehose, and it makes no difference which of them has a record.
 """
@@ -50,8 +50,8 @@ PASSWORD = "password of a test"
 
 @dataclass
 class TwoServers:
-    """A site, our server (of ``town``) and the reference, with one shared directory. ``tokens`` has those of accounts
-    at the reference, by DID.
+    """A site, this project's PDS (of ``town``) and the reference PDS, with one shared directory. ``tokens`` has those
+    of accounts on the reference PDS, by DID.
     """
 
     deployment: Deployment
@@ -60,7 +60,7 @@ class TwoServers:
     database_url: str
 
     async def person(self, name: str, home: str) -> Caller:
-        """A person who signs in with an account that they made at their server, and consents."""
+        """A person who signs in with their existing account on their server, and consents."""
         if home == "ours":
             return await self.deployment.connected(name)
         made = await self.reference.sign_up(name)
@@ -86,7 +86,7 @@ class TwoServers:
         return {one["uri"]: dict(one["value"]) for one in records_listed(listed)}
 
     async def write(self, who: Caller, uri: str, record: dict[str, Any] | None) -> None:
-        """Another app of theirs writes or deletes a record."""
+        """Another app of the person writes or deletes a record."""
         _, _, did, collection, rkey = uri.split("/")
         body: dict[str, Any] = {"repo": did, "collection": collection, "rkey": rkey}
         method = "com.atproto.repo.deleteRecord" if record is None else "com.atproto.repo.putRecord"
@@ -136,7 +136,7 @@ class TwoServers:
 
 @pytest.fixture
 async def servers(make_sqlite: SqliteFiles, tmp_path: Path) -> AsyncIterator[TwoServers]:
-    # The reference uses the machine's clock, and revs from the future are rejected.
+    # The reference PDS uses the machine's clock, and revs from the future are rejected.
     clock = HandClock(Instant(time.time_ns() // 1000))
     url = await make_sqlite.url("openmeet")
     db = await open_database(url, clock=clock)
@@ -199,7 +199,9 @@ async def test_a_group_is_handed_over_between_servers(servers: TwoServers, one: 
 async def test_the_backup_admin_takes_over_after_the_owners_account_is_deleted(
     servers: TwoServers, one: str, other: str
 ):
-    """The account is deleted at its own server, which reports it. The group continues in the backup admin's repository."""
+    """The account is deleted on its own server, which reports the deletion. The group continues in the backup admin's
+    repository.
+    """
     deployment = servers.deployment
     ana, ben = await servers.person("ana", one), await servers.person("ben", other)
     group = await found(deployment, ana)
@@ -224,7 +226,7 @@ async def test_the_backup_admin_takes_over_after_the_owners_account_is_deleted(
 
 @HOMES
 async def test_membership_needs_both_sides_on_different_servers(servers: TwoServers, one: str, other: str):
-    """The group's side assigns and removes the role, and the member's side leaves, each with another app."""
+    """The group's side assigns and removes the role, and the member's side leaves, each in another app."""
     deployment = servers.deployment
     ana, ben, cleo = [
         await servers.person(name, home) for name, home in (("ana", one), ("ben", other), ("cleo", other))
@@ -237,20 +239,20 @@ async def test_membership_needs_both_sides_on_different_servers(servers: TwoServ
     accepted = await servers.records(ana, ACCEPTANCE)
     assert {said["member"] for said in accepted.values()} == {await servers.did(ben), await servers.did(cleo)}
 
-    # Written in another app for the group: Ben is an admin.
+    # Written in another app in the group's repository: Ben is an admin.
     ((uri, said),) = [item for item in accepted.items() if item[1]["member"] == await servers.did(ben)]
     await servers.write(ana, uri, said | {"role": f"{GROUP}#admin"})
     await servers.read_stream(ana)
     assert await role_of(servers, group, ben) is GroupRole.ADMIN
 
-    # Written in another app for the member: Ben leaves, and the group no longer names him.
+    # Written in another app in the member's repository: Ben leaves, and the group no longer names him.
     (mine,) = await servers.records(ben, MEMBERSHIP)
     await servers.write(ben, mine, None)
     await servers.read_stream(ben, ana)
     assert await role_of(servers, group, ben) is GroupRole.LEFT
     assert [one["member"] for one in (await servers.records(ana, ACCEPTANCE)).values()] == [await servers.did(cleo)]
 
-    # The group removes Cleo here, and her membership record is deleted from her repository too.
+    # The group removes Cleo on this site, and her membership record is deleted from her repository too.
     async with deployment.db.transaction() as tx:
         await administration.remove(tx, ana, group.slug, cleo.user_id)
     await deliver_publications(deployment)
@@ -261,7 +263,7 @@ async def test_membership_needs_both_sides_on_different_servers(servers: TwoServ
 
 @HOMES
 async def test_a_copied_mark_of_origin_is_only_a_claim(servers: TwoServers, one: str, other: str):
-    """The copy is at another server under the same record key, before and after the event is unpublished. It is a
+    """The copy is on another server under the same record key, before and after the event is unpublished. It is a
     separate event and belongs to its author.
     """
     deployment = servers.deployment
@@ -289,8 +291,9 @@ async def test_a_copied_mark_of_origin_is_only_a_claim(servers: TwoServers, one:
 
 
 async def test_two_processes_refresh_one_password_session_concurrently(servers: TwoServers):
-    """Both act, one of them refreshes, and the session remains valid, so no token was used twice. (For OAuth sessions
-    see ``tests/openmeet/sign_in/test_refreshing_processes.py``; tests cannot turn the clock of the reference.)
+    """Both processes make a request, one of them refreshes the session, and the session remains valid, so no token was
+    used twice. (For OAuth sessions see ``tests/openmeet/sign_in/test_refreshing_processes.py``; tests cannot change the
+    clock of the reference PDS.)
     """
     deployment = servers.deployment
     ana = await servers.person("ana", "ours")
@@ -315,7 +318,7 @@ async def test_two_processes_refresh_one_password_session_concurrently(servers: 
 
 @asynccontextmanager
 async def worker(deployment: Deployment, servers: TwoServers, did: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that is about to act for the DID."""
+    """A process that is ready to make a request for the DID."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.openmeet.identities.refresher", servers.database_url, "", deployment.plc_url),

@@ -1,7 +1,7 @@
 """Two writers of one record, in every order: the host's page and another app, and two installations that share a DID.
 
 Three edits, each followed at some point by its delivery (a send, or the stream), in each of the ninety orders. In the
-end page and repository are equal, no manual edit is lost without a trace, and nobody writes any more.
+end page and repository are equal, every manual edit is kept or logged, and nobody writes any more.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -52,7 +52,7 @@ def orders() -> Iterator[tuple[int, ...]]:
 
 
 class Writers:
-    """A published event of Cleo's, with her page here and another app of hers."""
+    """A published event of Cleo's, with her page on this site and another app of hers."""
 
     def __init__(self, deployment: Deployment, cleo: Caller, uri: str, app: XrpcClient) -> None:
         self.deployment, self.cleo, self.uri, self.app = deployment, cleo, uri, app
@@ -152,7 +152,7 @@ async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment
         assert (event.title, event.content.description) == (record["name"], words), said
         assert record["description"].startswith(words), said
         assert event.title in {here, there}, said
-        # The winner had read the name that lost, or both are kept for the host.
+        # The author of the remaining name had read the replaced one, or both are kept for the host.
         lost = there if event.title == here else here
         first, second = (1, 0) if lost == there else (0, 1)
         was_read = order.index(second) > delivered(order, first)
@@ -162,8 +162,8 @@ async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment
 
 @pytest.mark.parametrize("order", [(0, 1, 0, 1), (0, 1, 1, 0), (1, 0, 0, 1), (1, 0, 1, 0)], ids=str)
 async def test_times_changed_on_both_sides_are_not_mixed(deployment: Deployment, order: tuple[int, ...]):
-    """The start of one side is never combined with the end of the other: both sides end up with times that somebody
-    entered, and the host can choose the others.
+    """The start of one side is never combined with the end of the other: both sides have times that somebody entered,
+    and the host can choose the others.
     """
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
@@ -202,11 +202,13 @@ async def test_times_changed_on_both_sides_are_not_mixed(deployment: Deployment,
 
 
 def delivered(order: tuple[int, ...], edit: int) -> int:
-    """The step at which an edit reached the other side: the page's with the next send, the app's when it is ingested."""
+    """The step at which an edit reached the other side: the page's edit with the next send, the app's edit when it is
+    ingested.
+    """
     made = order.index(edit)
     if edit == 1:
         return order.index(1, made + 1)
-    # Any send takes along everything of the page that is due.
+    # Any send includes all due edits of the page.
     sends = [at for at, one in enumerate(order) if one != 1 and one in order[:at]]
     return next(at for at in sends if at > made)
 
@@ -256,7 +258,7 @@ class Witness:
         self.versions.add(str(record["cid"]))
 
     def accounted_for(self, there: set[str]) -> set[str]:
-        """These names, and the names that their authors had read before they overwrote them, recursively."""
+        """These names, and recursively the names that their authors had read before they overwrote them."""
         found: set[str] = set()
         while there - found:
             found |= there
@@ -265,7 +267,7 @@ class Witness:
 
 
 async def times_sent(side: Writers) -> int:
-    """How often this installation has sent the record since its last edit there. Asserts that it has nothing queued and
+    """How often this installation has sent the record since its last local edit. Asserts that it has nothing queued and
     no open question.
     """
     async with side.deployment.db.reader() as reader:
@@ -279,10 +281,10 @@ async def times_sent(side: Writers) -> int:
 async def test_two_installations_that_share_a_did_converge(
     deployment: Deployment, make_sqlite: MakeDatabase, part: int
 ):
-    """A name on each page and a name in an app: in the end both sites show what the repository has, and nothing changes
-    any more.
+    """A name on each page and a name in an app: in the end both sites show the name in the repository, and nothing
+    changes any more.
 
-    No name is lost: it is in the record, or kept for a host to choose, or whoever wrote one of those names had read it.
+    No name is lost: it is in the record, or kept for a host to choose, or the author of one of those names had read it.
     If the repository never had it, it is kept on the installation where it was typed. Neither installation sends more
     than necessary: its own edit, and once more its merge. Twenty of the ninety orders, evenly spread.
     """

@@ -1,4 +1,4 @@
-"""Two writers of the record of a group and of a series, in every order: the page here and another app.
+"""Two writers of the record of a group and of a series, in every order: the page on this site and another app.
 
 As for events in ``test_two_writers`` there are three edits, each followed at some point by its delivery: a name on the
 page, a name in the app, a description on the page. All ninety orders, each with both records at once, a fifth of them
@@ -82,7 +82,7 @@ async def _series(deployment: Deployment, cleo: Caller, name: str) -> str:
 
 @pytest.mark.parametrize("part", range(5))
 async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment, part: int):
-    """In the end page and repository are equal, no manual edit is lost without a trace, and nobody writes any more."""
+    """In the end page and repository are equal, every manual edit is kept or logged, and nobody writes any more."""
     await switch_flag(deployment, Flag.GROUPS, Flag.SERIES_LEXICON)
     cleo = await deployment.connected("cleo")
     for number, order in enumerate([*orders()][part::5]):

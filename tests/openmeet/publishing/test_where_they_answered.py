@@ -1,5 +1,5 @@
-"""A person with several accounts answers again in the account where they answered before, so that no other app keeps
-showing the first answer.
+"""A person with several accounts answers again. The record is written to the account with their earlier answer, so that
+no other app shows the earlier answer any more.
 """
 
 from collections.abc import AsyncIterator
@@ -65,7 +65,7 @@ async def going(deployment: Deployment, name: str, did: Did, event_uri: str) -> 
 
 
 async def says_no(deployment: Deployment, who: Caller, event: Event, answered_at: str) -> None:
-    """The person declines here: their existing answer is changed, and no other repository of theirs has one."""
+    """The person declines on this site: their existing answer is changed, and no other repository of theirs has one."""
     deployment.clock.turn(MINUTE)
     answer = await deployment.answer(who, event.slug, RsvpReply.DECLINED)
     await deliver_publications(deployment)
@@ -86,8 +86,8 @@ async def test_an_answer_in_the_older_account_is_changed_there(deployment: Deplo
 
 
 async def test_of_several_answers_the_one_that_counts_is_changed(deployment: Deployment):
-    """The record that counts is changed to "not going", whatever the other one says, because it is the one that their
-    page follows.
+    """The effective record is changed to "not going", whatever the other one says, because the person's page follows
+    the effective one.
     """
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
@@ -103,8 +103,8 @@ async def test_of_several_answers_the_one_that_counts_is_changed(deployment: Dep
 
 
 async def test_an_answer_in_a_claimed_account_is_changed_there(deployment: Deployment):
-    """The account was first seen as a stranger's and then linked to somebody who already has one, which continues to
-    get new records.
+    """The account was first known only by its DID and then linked to a person who already has an account. That account
+    continues to get new records.
     """
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
@@ -148,7 +148,7 @@ async def test_a_membership_record_in_the_older_account_is_changed_there(deploym
 
 
 async def asked_to_read(deployment: Deployment, did: Did) -> None:
-    """Queue the read of the repository that signing in with it causes."""
+    """Queue the read of the repository, as signing in with it does."""
     async with deployment.db.transaction() as tx:
         await backfill_progress.ask(tx, did)
 
@@ -182,7 +182,9 @@ async def two_accounts(deployment: Deployment) -> tuple[Caller, Did, Did]:
 
 
 async def test_an_answer_waits_until_a_new_account_has_been_read(deployment: Deployment):
-    """The answer counts here at once. On the network their existing record is changed, and there is no second one."""
+    """The answer counts on this site at once. On the network the person's existing record is changed, and there is no
+    second one.
+    """
     event, uri = await public_event(deployment)
     cleo, first, work = await two_accounts(deployment)
     said = await said_elsewhere(deployment, "work", work, uri)
@@ -210,7 +212,9 @@ async def test_an_account_that_cannot_be_read_delays_answers_only_for_a_while(de
 
 
 async def test_an_answer_written_since_the_last_read_is_found(deployment: Deployment):
-    """The account was last read long ago. Signing in queues another read, and until then its server is asked directly."""
+    """The account was last read long ago. Signing in queues another read, and until then its server is queried
+    directly.
+    """
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
@@ -223,8 +227,8 @@ async def test_an_answer_written_since_the_last_read_is_found(deployment: Deploy
 
 
 async def test_our_record_stays_while_the_later_one_cannot_be_changed(deployment: Deployment):
-    """Their other server needs a new sign-in first. If our record were deleted already, the answer would be nowhere in
-    the meantime.
+    """The person's other server needs a new sign-in first. If this site's record were deleted already, no answer would
+    be published in the meantime.
     """
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
@@ -243,8 +247,8 @@ async def test_our_record_stays_while_the_later_one_cannot_be_changed(deployment
 
 @pytest.mark.parametrize("where", ["another account", "the same account"])
 async def test_a_later_answer_of_another_app_is_changed_and_ours_deleted(deployment: Deployment, where: str):
-    """Otherwise the answer given here last would be older than the other record, and would lose to it in the next whole
-    read.
+    """Otherwise this site's answer, the last one, would be older than the other record, and the next whole read would
+    replace it.
     """
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")

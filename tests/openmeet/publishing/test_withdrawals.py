@@ -1,5 +1,5 @@
-"""Consent withdrawn and given again, records deleted here and elsewhere, in orders that a randomised network test
-found.
+"""Consent withdrawn and given again, records deleted on this site and in other apps, in orders that a randomised
+network test found.
 """
 
 from typing import Any
@@ -45,7 +45,7 @@ async def records(deployment: Deployment, collection: str) -> list[dict[str, Any
 
 
 async def edit(deployment: Deployment, record: dict[str, Any], **fields: object) -> None:
-    """Another app of hers changes a record."""
+    """Another app of Cleo's changes a record."""
     app = await deployment.stranger("cleo")
     _, _, did, collection, rkey = record["uri"].split("/")
     body = {"repo": did, "collection": collection, "rkey": rkey, "record": {**record["value"], **fields}}
@@ -64,7 +64,7 @@ async def cleo(deployment: Deployment) -> Caller:
 
 
 async def test_an_edit_being_ingested_does_not_stop_a_retraction(deployment: Deployment, cleo: Caller):
-    """Consent ends, then another app's edit of the record arrives. The record is deleted all the same (invariant 11)."""
+    """Consent ends, then another app's edit of the record arrives. The record is still deleted (invariant 11)."""
     await deployment.event(cleo)
     await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
@@ -89,7 +89,9 @@ async def test_new_consent_publishes_what_was_retracted(deployment: Deployment, 
 
 
 async def test_deleting_here_deletes_another_apps_record(deployment: Deployment, cleo: Caller):
-    """An event from her own repository that was never edited here: deleting it here deletes the record."""
+    """An event from Cleo's own repository that was never edited on this site: deleting it on this site deletes the
+    record.
+    """
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}
@@ -117,8 +119,8 @@ async def test_an_answer_is_published_when_its_event_becomes_public(deployment: 
 
 
 async def test_messages_that_arrive_after_a_retraction_create_nothing(deployment: Deployment, cleo: Caller):
-    """The record was written, edited in another app and retracted before the stream brought any of it. There is one
-    event, and her answer is unchanged.
+    """The record was written, edited in another app and retracted before the stream brought any of these commits. There
+    is one event, and Cleo's answer is unchanged.
     """
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
@@ -139,7 +141,7 @@ async def test_messages_that_arrive_after_a_retraction_create_nothing(deployment
 
 
 async def test_new_consent_while_the_response_to_the_delete_is_lost(deployment: Deployment, cleo: Caller):
-    """The echo of our own delete does not count as hers: the answer stays and is published again."""
+    """The echo of this site's delete does not count as Cleo's: the answer stays and is published again."""
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     event = await deployment.event(cleo)
@@ -167,7 +169,7 @@ async def test_new_consent_while_the_response_to_the_delete_is_lost(deployment: 
 async def test_the_later_of_a_delete_and_an_answer_counts(
     deployment: Deployment, cleo: Caller, *, deleted_first: bool, expected: str
 ):
-    """The record is deleted in another app, and an answer is given here before that is known."""
+    """The record is deleted in another app, and an answer is given on this site before this is known."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug)
     await run_until_idle(deployment, cleo)
@@ -187,7 +189,7 @@ async def test_the_later_of_a_delete_and_an_answer_counts(
 
 
 async def test_another_apps_answer_counts_although_its_record_is_retracted(deployment: Deployment, cleo: Caller):
-    """She withdraws consent to publishing, and answers differently in another app before her record is deleted. The
+    """Cleo withdraws consent to publishing, and answers differently in another app before her record is deleted. The
     site has not read that answer yet.
     """
     ana = await deployment.person()
@@ -209,7 +211,9 @@ async def test_another_apps_answer_counts_although_its_record_is_retracted(deplo
 
 
 async def test_that_answer_counts_even_if_it_is_ingested_late(deployment: Deployment, cleo: Caller):
-    """The processor is down for half an hour while the publisher retries. The record waits, and her answer is not lost."""
+    """The processor is down for half an hour while the publisher retries. The record waits, and Cleo's answer is not
+    lost.
+    """
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug)
@@ -262,8 +266,8 @@ async def test_another_apps_answer_counts_although_the_event_is_retracted(
 
 
 async def test_an_echo_does_not_decide_that_a_record_stays(deployment: Deployment, cleo: Caller):
-    """Its conditions have changed and it has not been checked yet. Its echo, or an edit in another app, causes the
-    check.
+    """The conditions for publishing the record have changed, and the record has not been checked yet. Its echo, or an
+    edit in another app, causes the check.
     """
     ana = await deployment.person()
     event = await deployment.event(ana)
@@ -283,8 +287,8 @@ async def test_an_echo_does_not_decide_that_a_record_stays(deployment: Deploymen
 
 
 async def test_a_retraction_without_a_response_is_not_taken_for_a_withdrawal(deployment: Deployment, cleo: Caller):
-    """The record is missing because this site deleted it. A long simulation found that the answer was withdrawn with
-    it.
+    """The record is missing because this site deleted it, so the answer stays. A long simulation found that it was
+    withdrawn together with the record.
     """
     host = await deployment.person("Hal")
     event = await deployment.event(host)
@@ -312,7 +316,7 @@ async def test_a_retraction_without_a_response_is_not_taken_for_a_withdrawal(dep
 
 
 async def publish_then_lose_a_delete(deployment: Deployment, cleo: Caller) -> tuple[AttendanceId, dict[str, Any]]:
-    """Her RSVP is published, then retracted because she withdraws consent, and the response to the delete is lost.
+    """Cleo's RSVP is published, then retracted because she withdraws consent, and the response to the delete is lost.
     Return the RSVP's id and its record.
     """
     event = await deployment.event(await deployment.person("Hal"))
@@ -330,8 +334,8 @@ async def publish_then_lose_a_delete(deployment: Deployment, cleo: Caller) -> tu
 
 
 async def test_a_rewritten_record_is_not_taken_for_the_deleted_one(deployment: Deployment, cleo: Caller):
-    """It has the same bytes, and so the same CID, as the record whose delete had no response. It stays until another
-    app deletes it.
+    """The new record has the same bytes, and so the same CID, as the record whose delete had no response. It stays
+    until another app deletes it.
     """
     mine, _ = await publish_then_lose_a_delete(deployment, cleo)
     deployment.clock.turn(HOUR)
@@ -351,8 +355,8 @@ async def test_a_rewritten_record_is_not_taken_for_the_deleted_one(deployment: D
 
 
 async def test_a_record_that_came_back_changed_is_decided_again(deployment: Deployment, cleo: Caller):
-    """The response to the delete was lost, another app wrote the record again, and she publishes it again here. The
-    other app's version counts, and the writes come to an end.
+    """The response to the delete was lost, another app wrote the record again, and Cleo publishes it again on this
+    site. The other app's version counts, and then no side writes any more.
     """
     mine, record = await publish_then_lose_a_delete(deployment, cleo)
     await edit(deployment, record, status=f"{RSVP}#going")

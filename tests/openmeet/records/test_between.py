@@ -70,7 +70,7 @@ async def test_between_two_keys(db: Database):
 
 
 async def test_it_reads_what_is_wanted(db: Database):
-    """It reads only the requested rows, however many records the repository has."""
+    """The query reads only the requested rows, however many records the repository has."""
     async with db.transaction() as tx:
         counting = Counting(tx)
         await repository_state.between(counting, did(1), EVENT, above="", below=BEHIND, besides=[uri_of("~")], limit=3)

@@ -1,5 +1,5 @@
-"""Fields of our events beyond the community Lexicon, in records: written key by key, private parts never, unknown keys
-kept.
+"""Fields of this site's events beyond the community Lexicon, in records: written key by key, without private fields,
+with unknown keys kept.
 """
 
 from dataclasses import replace
@@ -56,7 +56,7 @@ def test_an_event_without_details_writes_none():
 
 
 def test_an_edit_keeps_fields_of_other_apps():
-    """Our keys change; an unknown key in the same object and the order of keys stay (invariant 6)."""
+    """This site's keys change; an unknown key in the same object and the order of keys stay (invariant 6)."""
     record = write_event(replace(OURS, details=SAID), None)
     record[DETAILS_KEY] = {"seatColour": "red", **record[DETAILS_KEY]}
     edited = write_event(replace(OURS, details=replace_tags(SAID, ("go",))), record)

@@ -1,4 +1,4 @@
-"""The tolerant reader of events, with records of real applications and with possible ones."""
+"""The tolerant reader of events, with records of real applications and with generated ones."""
 
 import json
 from typing import Any
@@ -217,7 +217,7 @@ def test_a_record_that_is_not_an_event_is_kept_raw_with_a_reason(record):
 
 
 def test_a_title_is_one_line_that_neither_hides_nor_floods():
-    """Lists show titles from anybody's records next to each other."""
+    """Lists show titles from any repository next to each other."""
     assert read(event(name="\u202egnp\n\x07.exe\u2069")).event.name == "gnp .exe"
     long = read(event(name="B" * 140_000)).event.name
     assert (len(long), long[-1]) == (200, "…")
@@ -231,7 +231,7 @@ def test_names_of_places_and_links_have_a_maximum_length():
 
 
 def whole_days(**fields: object) -> dict[str, object]:
-    """A weekend in Berlin, as one of our installations writes all-day events."""
+    """A weekend in Berlin, as an OpenMeet site writes all-day events."""
     days = {"startsAt": "2026-07-03T22:00:00Z", "endsAt": "2026-07-05T22:00:00Z", "timezone": "Europe/Berlin"}
     return event(**{**days, DETAILS_KEY: {"$type": DETAILS_KEY, "isAllDay": True}, **fields})
 
@@ -254,5 +254,5 @@ def test_all_day_events_of_another_installation_are_all_day():
     ],
 )
 def test_an_app_that_sets_an_hour_ends_an_all_day_event(fields: dict[str, object]):
-    """The app does not know our marker for all-day events and leaves it in the record."""
+    """The app does not know this site's marker for all-day events and leaves it in the record."""
     assert not read(whole_days(**fields)).event.is_all_day

@@ -1,4 +1,4 @@
-"""Writing records with care: our fields change, everything else is written back as it was read."""
+"""Read-modify-write of records: this site's fields change, everything else is written back as it was read."""
 
 import dataclasses
 import json
@@ -44,7 +44,7 @@ def captured(name: str) -> Any:
 
 
 def as_ours(event: NetworkEvent) -> Publishable:
-    """The row that a record was read into, as it would be written back."""
+    """The row that a record was read into, in the form in which it would be written back."""
     return dataclasses.replace(
         OURS,
         title=event.name,
@@ -182,7 +182,7 @@ def test_the_cid_is_that_of_the_bytes():
 
 
 def test_an_online_event_keeps_no_place_in_its_record():
-    """The address from when the event was in person must not stay public after it moved online (invariant 3)."""
+    """When an event moves online, the address of the former place must not stay public (invariant 3)."""
     online = dataclasses.replace(OURS, mode=Mode.ONLINE)
     before = write_event(OURS, None)
     after = write_event(online, before)
@@ -199,7 +199,7 @@ def test_an_event_in_person_again_has_its_place_again():
 
 
 def test_a_place_that_another_app_gave_an_online_event_stays():
-    """The other app published both, and our edit of the title does not concern the place (invariant 6)."""
+    """The other app published both, and this site's edit of the title does not concern the place (invariant 6)."""
     theirs = {**write_event(OURS, None), "mode": f"{EVENT}#virtual"}
     ours = dataclasses.replace(as_ours(read(theirs)), title="Go in the park")
     assert write_event(ours, theirs)["locations"] == theirs["locations"]
@@ -215,7 +215,7 @@ def test_the_link_to_our_page_has_the_events_name():
 
 
 def test_another_apps_name_for_our_page_stays():
-    """A record that this site has never written links to our page under its own label."""
+    """A record that this site has never written links to this site's page under its own label."""
     theirs = {"$type": EVENT, "name": "Chess", "createdAt": "2026-01-01T00:00:00Z"}
     theirs["uris"] = [{"uri": OURS.page_url, "name": "Register here"}]
     assert write_event(dataclasses.replace(OURS, title="Go"), theirs)["uris"] == theirs["uris"]

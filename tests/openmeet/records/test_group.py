@@ -80,7 +80,7 @@ def out(share: Share = Share.ALL, **more: Any) -> GroupOut:
 
 @pytest.mark.parametrize("role", GroupRole)
 def test_every_role_has_its_value_or_no_record(role):
-    """Members come back with the same role. Other people are in no record."""
+    """Members have the same role after reading the record back. People without a membership are in no record."""
     value = VALUE_OF[role]
     if role not in INSIDE:
         assert value is None
@@ -100,7 +100,7 @@ def test_an_unknown_role_means_plain_membership(value):
 @pytest.mark.parametrize("is_wanted", [True, False])
 @pytest.mark.parametrize("is_elsewhere", [True, False])
 def test_every_combination_of_what_is_published_of_a_group(visibility, level, is_wanted, is_elsewhere):
-    """Only a public group whose owner wants it published, and only as much as its level allows."""
+    """Only a public group whose owner agrees to publishing is published, and only as far as its level allows."""
     one = group(visibility=visibility.value, promotion_level=level.value, sync_enabled="on" if is_wanted else "")
     one = replace(one, network=GroupPublication(record_uri=URI, is_read_only=is_elsewhere))
     may = visibility is GroupVisibility.PUBLIC and is_wanted and not is_elsewhere
@@ -174,7 +174,7 @@ def test_membership_records_are_read_back_as_written():
     ],
 )
 def test_a_statement_by_the_wrong_author_is_ignored(collection, did, changes):
-    """Whose statement it is follows from the repository, whatever the record says."""
+    """The author of a statement is the owner of its repository, whatever the record says."""
     written = {
         ACCEPTANCE: write_acceptance(URI, BEN, SAID, f"{GROUP}#owner", NOW, None),
         GROUP_EVENT: write_group_event(URI, Reference(f"at://{BEN}/{GROUP_EVENT}/3mfyouzqqu327", CID), NOW, None),

@@ -1,4 +1,4 @@
-"""Every captured file is understood, or the reader says why not."""
+"""Every captured file is understood, or the reader gives a reason."""
 
 import msgspec
 import pytest
@@ -48,7 +48,7 @@ def test_captured_file(name):
 @needs("fixtures")
 @pytest.mark.parametrize("name", ["atmo-rsvp-event-game-night.json", "smokesignal-legacy-event.json"])
 def test_the_cid_is_recomputed(name):
-    """The bytes that we encode from the JSON equal those in the repository."""
+    """The encoding of the JSON gives the same bytes as the repository."""
     assert inspected(name)[0].cid == inspected(name)[0].cid_claimed
 
 

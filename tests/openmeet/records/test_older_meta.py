@@ -1,5 +1,5 @@
-"""Series metadata that an older OpenMeet wrote into events: it is read where it is meaningful, and otherwise kept with
-the reason.
+"""Series metadata that an older OpenMeet wrote to events: it is read where possible, and otherwise kept with the
+reason.
 """
 
 import pytest

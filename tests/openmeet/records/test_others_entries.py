@@ -1,4 +1,4 @@
-"""Places and links of other apps survive any sequence of edits made here (invariant 6)."""
+"""Places and links of other apps survive any sequence of edits on this site (invariant 6)."""
 
 import dataclasses
 from typing import Any
@@ -104,7 +104,7 @@ def plain_edits(draw: st.DrawFn, ours: Publishable) -> Publishable:
 
 
 def any_edits(ours: Publishable) -> st.SearchStrategy[Publishable]:
-    """Anything that a person can change here."""
+    """Any fields that a person can change on this site."""
     return st.one_of(
         plain_edits(ours),
         st.builds(lambda venue: dataclasses.replace(ours, venue=venue), st.sampled_from(VENUES)),
@@ -117,7 +117,7 @@ def any_edits(ours: Publishable) -> st.SearchStrategy[Publishable]:
 
 
 def written_twice(ours: Publishable, record: Any) -> Any:
-    """The written record; asserts that writing it again changes nothing."""
+    """The written record. Asserts that writing it again changes nothing."""
     written = write_event(ours, record)
     assert write_event(ours, written) == written
     assert is_up_to_date(ours, written)
@@ -141,7 +141,7 @@ def test_other_edits_keep_lists_byte_for_byte(data: st.DataObject, record: dict[
 def test_edits_are_written_once_and_later_text_edits_change_no_list(
     data: st.DataObject, record: dict[str, Any]
 ) -> None:
-    """Writing our own output again changes nothing, and a later edit of the title changes only the title."""
+    """Writing the written record again changes nothing, and a later edit of the title changes only the title."""
     ours = as_ours(read(record))
     for _ in range(4):
         ours = data.draw(any_edits(ours))
@@ -154,14 +154,14 @@ def test_edits_are_written_once_and_later_text_edits_change_no_list(
 
 @given(st.data(), foreign_records())
 def test_only_our_own_entries_of_a_list_ever_change(data: st.DataObject, record: dict[str, Any]) -> None:
-    """Entries that the event's venue and link were not read from are still there after any edits, in their order."""
+    """Entries other than the event's own venue and link are still there after any edits, in their order."""
     seen = read_event(EVENT, record, rkey="self", indexed_at=NOW)
     key = "locations" if "locations" in record else "location"
     places = record.get(key, [])
     places = places if isinstance(places, list) else [places]
     adopted = set(seen.places.venues[0].entries) if seen.places.venues else set()
     url = seen.event.online_url
-    typed = set(URLS)  # typing a URL here and removing it again removes it from the links
+    typed = set(URLS)  # typing a URL on this site and removing it again removes it from the links
     online = {index for index, link in seen.places.online if link.uri == url or link.uri in typed}
     theirs = [place for index, place in enumerate(places) if index not in adopted | online]
     ours = as_ours(seen.event)
@@ -174,7 +174,7 @@ def test_only_our_own_entries_of_a_list_ever_change(data: st.DataObject, record:
 
 
 def test_a_venue_that_cannot_be_written_removes_one_place_once() -> None:
-    """Hall A was replaced here by a park without a country. Hall B stays however often the event is edited."""
+    """Hall A was replaced on this site by a park without a country. Hall B stays however often the event is edited."""
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
     record = written_twice(ours, record)
@@ -195,7 +195,7 @@ def test_a_venue_that_can_be_written_later_comes_before_other_places() -> None:
 
 
 def test_an_entry_that_another_app_put_first_is_ours_once_the_event_has_it() -> None:
-    """The entry noted in our mark no longer applies once another entry is the first that can be read."""
+    """The entry in this site's mark no longer applies when another entry becomes the first readable one."""
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
     record = {**written_twice(ours, record), "locations": [HALL_C, HALL_B]}
@@ -271,8 +271,8 @@ def test_a_single_entry_of_ours_needs_no_note() -> None:
 
 @pytest.mark.parametrize("place", [HALL_A, {"$type": "community.lexicon.location.fsq", "name": "Cafe"}])
 def test_an_equal_place_of_another_app_stays(place: Any) -> None:
-    """Moved online, our place is removed. Back in person the event has the other app's place, and online again that
-    place is still there.
+    """When the event moves online, this site's place is removed. Back in person the event has the other app's place,
+    and online again that place is still there.
     """
     record: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#inperson", "locations": [place, place]}
     ours = as_ours(read(record))
@@ -286,8 +286,8 @@ CAFE = {"$type": ADDRESS, "country": "AT", "name": "Café"}
 
 @pytest.mark.parametrize("agreed", [[HALL_A], []])
 def test_our_place_is_written_next_to_another_apps_replacement(agreed: list[Any]) -> None:
-    """Both sides changed the place: ours comes first, then theirs. It is written once, and the next edit finds it
-    again.
+    """Both sides changed the place: this site's comes first, then the other app's. It is written once, and the next
+    edit finds it again.
     """
     base = {"$type": EVENT, "name": "Chess", "locations": agreed}
     theirs = {**base, "locations": [CAFE]}

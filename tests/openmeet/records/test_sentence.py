@@ -1,4 +1,5 @@
-"""The sentence about a series: it is appended, removed exactly, and belongs to the author once somebody has changed it."""
+"""The sentence about a series is appended and removed exactly. After somebody has changed it, it belongs to the author.
+"""
 
 from groundwork.clock import Instant
 from openmeet.domain.events.model import EventStatus
@@ -82,7 +83,7 @@ def test_a_removed_sentence_is_not_added_again():
 
 
 def test_the_sentence_is_recognised_without_our_mark():
-    """The text that we wrote is stored with the publication."""
+    """The text that this site wrote is stored with the publication."""
     written = write_event(ours(), None)
     theirs = {name: value for name, value in written.items() if name != ORIGIN_KEY}
     again = write_event(ours("Bring two cups."), theirs, Earlier(agreed=written, written=written))

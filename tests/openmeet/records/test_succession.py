@@ -1,4 +1,6 @@
-"""What records say about changes of ownership: written once, read from anybody, and never taken for more than it says."""
+"""Changes of ownership in records: written once, read from any repository, and without effects beyond what the protocol
+allows.
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which app wrote a record, according to the record. A foreign name is accepted only if it is a host name."""
+"""The app that wrote a record, according to the record. A foreign name is accepted only if it is a host name."""
 
 import json
 

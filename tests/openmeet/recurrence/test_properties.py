@@ -1,4 +1,4 @@
-"""Random rules compared with a model that goes through the calendar day by day and imports none of our code."""
+"""Random rules compared with a model that steps through the calendar day by day and imports none of our code."""
 
 import calendar
 from datetime import date, datetime, timedelta

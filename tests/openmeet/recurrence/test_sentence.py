@@ -171,6 +171,6 @@ def at(*texts: str) -> list[datetime]:
 def test_single_dates_are_listed_with_their_times(
     rule: str | None, left_out: list[str], added: list[str], sentence: str
 ) -> None:
-    """A date with a different time is shown with that time, and an excluded date is not listed as one that takes place."""
+    """A date with a different time is shown with that time, and an excluded date is not listed among the dates."""
     parsed = None if rule is None else parse_rule(rule)
     assert describe(pattern(START, "Europe/Berlin", parsed, left_out=at(*left_out), added=at(*added))) == sentence

@@ -1,4 +1,4 @@
-"""The two parts of a split pattern together have the dates of the whole, wherever it is split."""
+"""The two parts of a split pattern together have all dates of the original one, wherever it is split."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Wall-clock times and the instants that they stand for."""
+"""Wall-clock times and the instants that they mean."""
 
 from datetime import datetime
 

@@ -145,7 +145,7 @@ def test_a_plain_and_an_ordinal_weekday_combine() -> None:
 
 
 def test_dates_in_skipped_hours_keep_their_names() -> None:
-    """They can be excluded by the time that the clocks showed or by the name of the date."""
+    """The dates can be excluded by the time that the clocks showed or by the name of the date."""
     for left_out in (local("2027-03-28T02:30"), local("2027-03-28T03:30")):
         made = pattern(local("2027-03-27T02:30"), "Europe/Berlin", parse_rule("FREQ=DAILY"), left_out=[left_out])
         assert expansion.unused_exclusions(made) == ()
