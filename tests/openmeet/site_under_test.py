@@ -1,4 +1,4 @@
-"""A whole site in the test's process: the real application on a real database, asked through its ASGI interface."""
+"""A whole site in the test's process: the real application on a real database, called through its ASGI interface."""
 
 import re
 from collections.abc import AsyncIterator
@@ -88,7 +88,7 @@ def change_services(app: Application, **changes: object) -> None:
 
 
 async def sign_up(browser: httpx.AsyncClient, email: str, name: str, *, next_path: str = "/") -> httpx.Response:
-    """Sign up on the pages; returns the last response (a redirect to ``next_path``)."""
+    """Sign up on the pages. Returns the last response (a redirect to ``next_path``)."""
     asked = await browser.post("/sign-in", data={"identifier": email, "next": next_path})
     assert asked.status_code == 303, asked.text
     (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
@@ -101,7 +101,7 @@ async def sign_up(browser: httpx.AsyncClient, email: str, name: str, *, next_pat
 
 
 async def api_session(browser: httpx.AsyncClient, email: str, name: str) -> dict[str, str]:
-    """Sign in by an e-mailed code; returns the headers of the API session."""
+    """Sign in with a code from an e-mail. Returns the headers of the API session."""
     asked = await browser.post("/api/session/code", json={"email": email, "displayName": name})
     challenge = asked.json()["challengeId"]
     opened = await browser.post(

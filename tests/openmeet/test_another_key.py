@@ -1,5 +1,5 @@
-"""A new sealing key is put before the one that made tickets, links and calendar URLs. They keep working until the old
-key is dropped.
+"""A new sealing key is added before the one that sealed tickets, links and calendar URLs. They keep working until the
+old key is dropped.
 """
 
 import re
@@ -73,7 +73,7 @@ def test_invitations_of_the_previous_key_are_accepted() -> None:
 
 
 def test_opt_out_links_of_the_previous_key_are_accepted() -> None:
-    """The token is sealed anew each time, so no two links are equal."""
+    """The token is sealed again each time, so no two links are equal."""
     old, new = email_suppressions.token_of(CODE_KEY, ADDRESS), email_suppressions.token_of(ROTATED, ADDRESS)
     assert [email_suppressions.address_in(ROTATED, one) for one in (old, new)] == [ADDRESS, ADDRESS]
     assert [email_suppressions.address_in(DROPPED, one) for one in (old, new)] == [None, ADDRESS]
@@ -102,8 +102,8 @@ async def test_links_in_earlier_mails_stay_valid(site: Site) -> None:
 
 
 async def test_the_calendar_url_shown_is_the_one_that_works(site: Site) -> None:
-    """With a new key the URL stays the same. When its key has been dropped the page shows none, and the old URL works
-    until a new one is made.
+    """With a new key the URL stays the same. When its key has been dropped the page shows no URL, and the old URL works
+    until a new one is created.
     """
     path = "/settings/calendars"
     async with site.browser() as ana:

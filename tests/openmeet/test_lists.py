@@ -1,4 +1,4 @@
-"""Every list of the JSON API can be read to its end: it has a cursor, or a limit that is listed here."""
+"""Every list of the JSON API can be read to its end: it has a cursor, or a limit that is listed in this file."""
 
 import json
 from collections.abc import AsyncIterator
@@ -58,7 +58,7 @@ from tests.openmeet.ingestion.network import did
 from tests.openmeet.series.practice import FIRST, ZONE
 from tests.openmeet.site_under_test import event_by, person, site_on
 
-# Lists without a cursor: parts of a single thing, each with what limits its length.
+# Lists without a cursor: parts of a single thing, each with the limit of its length.
 _EVENT = {
     "access": f"of {len(AccessFeature)} features",
     "categories": f"at most {MAX_CATEGORIES}",
@@ -162,7 +162,7 @@ def test_every_list_of_the_queries_has_a_limit_and_a_cursor() -> None:
 
 @pytest.fixture
 async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
-    """Ana with three of everything, all created at the same moment, and the values for her URLs."""
+    """Ana with three of everything, all created at the same moment, and the parameters of her URLs."""
     site = site_on(await make_database("openmeet"), clock, api_requests_per_minute=0, operators=("ana@example.org",))
     async with site.db.transaction() as tx:
         host, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -203,7 +203,7 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
             await attendance.answer(tx, guest, events[2].slug, RsvpReply.GOING)
             await series.follow(tx, guest, made[1].slug)
         for number in range(3):
-            # Blocked people cannot be followed; they are in another list.
+            # Blocked people cannot be followed. They are in a different list.
             followed = await person(tx, f"Followed {number}")
             await event_by(tx, followed, title=f"Followed {number}")
             await profiles.follow(tx, host, followed.user_id)

@@ -122,8 +122,8 @@ async def copies(tx: Transaction, table: str, count: int, **changed: str) -> Non
 
 
 async def town(tx: Transaction) -> tuple[Caller, Caller, Series, str]:
-    """Ana hosts a series in her group, and Ben goes to one of its dates; around them are thousands of others. The
-    group's slug comes last.
+    """Ana hosts a series in her group, and Ben goes to one of its dates. There are thousands of other events and
+    people. The group's slug comes last.
     """
     ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     group = await groups.create(tx, ana, GroupDetails("Choir", "Europe/Berlin"))
@@ -177,7 +177,7 @@ async def town(tx: Transaction) -> tuple[Caller, Caller, Series, str]:
 
 
 async def read_everything(site: Site, ana: Caller, ben: Caller, series: Series, group: str) -> None:
-    """Everything that the host and a guest open."""
+    """Request every page that the host and a guest open."""
     async with site.db.transaction() as tx:
         feed = await open_feed(tx, CODE_KEY, ben.user_id)
         (first, *_) = await dates_of(tx, series)

@@ -1,4 +1,4 @@
-"""No row holds an English sentence about a failure. It holds a code and parameters, which pages explain in any
+"""No row contains an English sentence about a failure. It contains a code and parameters, which pages explain in any
 language.
 """
 
@@ -35,7 +35,7 @@ PACKED = {
     ("webhook_deliveries", "why"),
     ("webhooks", "off_why"),
 }
-# Columns with text that people typed or a code that a constraint limits. The state of a labeler is for operators.
+# Columns with text that people typed, or with a code that a constraint limits. The state of a labeler is for operators.
 OTHERS = {
     ("event_series", "status_reason"),
     ("events", "status_reason"),
@@ -84,14 +84,14 @@ async def sentences_in(db: Database) -> list[str]:
 
 
 async def test_every_column_about_failures_is_listed(deployment: Deployment) -> None:
-    """A new column holds packed reasons, or is listed here with its content."""
+    """A new column contains encoded reasons, or is listed in this file with its content."""
     tables = await tables_of(deployment.db)
     there = {(table, name) for table, names in tables.items() for name in names if _ABOUT_FAILURE.search(name)}
     assert there == PACKED | OTHERS
 
 
 async def test_failures_are_stored_as_codes(deployment: Deployment) -> None:
-    """Withheld, refused, raw and quarantined records, and a server that keeps failing."""
+    """This covers withheld, refused, raw and quarantined records, and a server that keeps failing."""
     await deployment.event(await deployment.person("Ben", agrees=False))
     refused = await deployment.event(await deployment.person())
     deployment.proxy.twists = lambda request, _: (

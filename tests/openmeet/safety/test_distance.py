@@ -1,4 +1,4 @@
-"""Actions in which one person invites or asks another: if one of them blocks the other, no request is made. On both
+"""Actions with which one person invites or asks another: if one of them blocks the other, no request is made. On both
 engines.
 """
 
@@ -104,7 +104,9 @@ async def test_nothing_is_handed_over_between_blocked_people(db: Database, who: 
 
 @WHO
 async def test_an_invitation_does_not_reach_somebody_who_blocks_the_host(db: Database, who: str) -> None:
-    """The host cannot tell whether the address is known here: the invitation is stored, but shown to nobody."""
+    """The host cannot find out whether the address belongs to an account: the invitation is stored, but shown to
+    nobody.
+    """
     async with db.transaction() as tx:
         ana, ben = await _two(tx)
         event = await event_by(tx, ana)

@@ -1,4 +1,4 @@
-"""The way from a person's name to blocking them: for hosts and group members, by links on pages."""
+"""From a person's name to blocking the person: for hosts and group members, by links on pages."""
 
 import re
 
@@ -128,8 +128,8 @@ async def test_after_reporting_people_are_told_what_happens_next(site: Site) -> 
 
 
 async def test_an_invited_address_reveals_no_responses(site: Site) -> None:
-    """Whoever answered and was then removed is shown by their address, without responses and guests: on the page of
-    that answer, in the file and in the API.
+    """A person who answered and was then removed is shown by their address, without responses and guests: on the page
+    of that answer, in the file and in the API.
     """
     async with site.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

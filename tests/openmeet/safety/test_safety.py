@@ -1,4 +1,4 @@
-"""Reporting, blocking and muting: what each of them does and does not do; on both engines."""
+"""Effects of reporting, blocking and muting; on both engines."""
 
 import pytest
 
@@ -109,8 +109,8 @@ async def test_a_blocked_person_cannot_join_a_group_of_the_blocker_in_any_way(db
 
 
 async def test_blocked_people_cannot_notify_but_important_changes_are_told(db):
-    """Announcements and answers of people they block or mute do not notify them. The cancellation of an event they go
-    to does.
+    """Announcements and answers of people whom they block or mute do not notify them. The cancellation of an event that
+    they go to does.
     """
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, "Ana", "Ben", "Cleo")

@@ -58,7 +58,7 @@ async def looking_for(tx: Transaction, name: str, **typed: str) -> Caller:
 
 
 async def heard(db: Database, clock: HandClock, who: Caller) -> list[tuple[str, str]]:
-    """Deliver after the quiet period; return which search notified about which event."""
+    """Deliver after the quiet period. Return (search, event title) of each notification."""
     clock.turn(AFTER_QUIET_TIME)
     await announce(db)
     async with db.reader() as reader:
@@ -164,8 +164,8 @@ async def test_only_the_first_date_of_a_series_is_announced(db: Database, clock:
 async def test_followers_of_a_host_are_notified_once(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of public events, including those that the host co-hosts, and once per series. A matching saved search does not
-    notify a second time.
+    """They are notified of public events, including those that the host co-hosts, and once per series. A matching saved
+    search does not notify a second time.
     """
     monkeypatch.setattr(fan_out, "FIRST", 2)
     async with db.transaction() as tx:
@@ -314,7 +314,7 @@ async def test_an_event_edited_so_that_it_matches_is_announced_once(db: Database
 
 
 async def test_edits_that_searches_ignore_cause_no_comparison(db: Database, clock: HandClock) -> None:
-    """Changes of a limit or a cancellation, which searches do not consider."""
+    """Searches do not consider changes of a limit or a cancellation."""
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
         await looking_for(tx, "Ana", q="jazz")
@@ -327,7 +327,7 @@ async def test_edits_that_searches_ignore_cause_no_comparison(db: Database, cloc
 
 
 async def test_a_search_near_a_point_reveals_no_restricted_address(db: Database, clock: HandClock) -> None:
-    """Saved searches around ever smaller circles must not reveal an address, not even to members of the group."""
+    """Saved searches around ever smaller circles do not reveal an address, not even to members of the group."""
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
         group = await group_by(tx, host, visibility="private")

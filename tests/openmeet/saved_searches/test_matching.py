@@ -70,8 +70,8 @@ def test_the_key_of_a_search_is_its_rarest_condition(wanted: SearchQuery, key: t
 
 
 def test_an_area_has_few_keys_however_wide_it_is() -> None:
-    """There is one key for each cell that the area touches. So the keys by which an event is looked up and the cost of
-    storing a search are both limited.
+    """There is one key for each cell that the area touches. The number of keys for an event's lookup and the cost of
+    storing a search are therefore both limited.
     """
     for within in (1, 25, 100, 101, 500):
         keys = matching.keys_of(SearchQuery(near=Near(52.52, 13.405, within)))

@@ -1,4 +1,4 @@
-"""Databases with the clock set to the start of ``practice``, and sites with two users of the JSON API."""
+"""Databases with the clock at the start of ``practice``, and sites with two users of the JSON API."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

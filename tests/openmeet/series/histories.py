@@ -21,7 +21,7 @@ class OnDatabases(RuleBasedStateMachine):
     db: Database
 
     def run(self, work: Any) -> Any:
-        """Run the function in a transaction of its own, one second after the previous one."""
+        """Run the function in a separate transaction, one second after the previous one."""
         self.clock.turn(SECOND)
 
         async def inside() -> Any:

@@ -1,4 +1,5 @@
-"""Rules of any shape as a plain list of dates, and what must hold when one replaces another. Imports none of our code."""
+"""Rules of any shape as a plain list of dates, and the conditions when one replaces another. Imports none of our code.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -78,10 +79,10 @@ class Shape:
 
 @dataclass
 class Meeting:
-    """One stored date: its name (its start according to the rule), its title, and who goes.
+    """One stored date: its name (its start according to the rule), its title, and the people who go.
 
-    ``own_start`` is set if the date was left without a place in a rule and kept its start. It keeps that start even if
-    it gets another name.
+    ``own_start`` is set if the date is no longer in a rule and kept its start. It keeps that start even if it gets
+    another name.
     """
 
     name: datetime
@@ -92,7 +93,7 @@ class Meeting:
 
     @property
     def is_special(self) -> bool:
-        """True if somebody would miss it."""
+        """True if people go, or if the title or the start differs from the series. Such a meeting must not be lost."""
         return bool(self.going) or self.own_title or self.own_start is not None
 
     @property
@@ -100,12 +101,12 @@ class Meeting:
         return self.own_start or self.name
 
     def left_over(self) -> "Meeting":
-        """The meeting after it has lost its place in the rule."""
+        """The meeting after it has been dropped from the rule."""
         return replace(self, own_start=self.starts)
 
     def at(self, name: datetime, title: str) -> "Meeting":
-        """The meeting with this name in a series with this title. Values of its own that equal the series' values are
-        no longer its own.
+        """The meeting with this name in a series with this title. Its own title is no longer its own if it equals the
+        title of the series.
         """
         own_start = None if self.own_start == name else self.own_start
         if self.own_title:
@@ -113,7 +114,7 @@ class Meeting:
         return replace(self, name=name, own_start=own_start, title=title)
 
 
-# By an id that lasts as long as the meeting exists.
+# By an id that does not change while the meeting exists.
 Meetings = Mapping[str, Meeting]
 
 
@@ -123,7 +124,7 @@ def after_new_rule(
     """Return the meetings after a series got a rule with these dates and this title. ``names`` has the names that exist
     now.
 
-    The product decides where to put meetings that the new rule does not include, within the assertions below.
+    Within the assertions below, the product decides where to put meetings that are not in the new rule.
     """
     new = set(dates)
     assert len(set(names.values())) == len(names), "two meetings at one time"

@@ -69,7 +69,7 @@ def names(events_: list[Event]) -> list[str]:
 
 
 async def open_date_again(tx: Transaction, series: Series, time: str) -> str:
-    """Open the date at this time on 23 November 2027; return its name."""
+    """Open the date at this time on 23 November 2027. Return its name."""
     (name,) = names([await actions.open_date(tx, series.slug, f"2027-11-23T{time}")])
     return name
 
@@ -287,7 +287,7 @@ async def test_a_less_frequent_rule_keeps_answered_dates_as_exceptions(db: Datab
         assert before[1].id in {event.id for event in after}
         kept = next(event for event in after if event.id == before[1].id)
         assert kept.place_in_series.overridden == ("starts",)
-        # And back again: the dates that were removed are created again.
+        # The change is reversed: the dates that were removed are created again.
         series = await locked(tx, ana, series)
         back = plan_all(series, series.content, weekly(), await date_queries.stored(tx, series.id), tx.now)
         await actions.apply(tx, series, back)
@@ -398,8 +398,7 @@ async def test_a_removed_date_does_not_come_back(db: Database, clock: HandClock)
         ana, series = await begin(tx)
         series = await cancel_dates.remove_dates(tx, await locked(tx, ana, series), ["2026-12-22T18:00:00"])
         assert "2026-12-22T18:00:00" not in names(await dates(tx, series))
-        # Neither its own name nor another time on its day brings it back. A time on another day leads to that day's
-        # date.
+        # Neither its own name nor another time on its day restores it. A time on another day leads to that day's date.
         for removed in ("2026-12-22T18:00:00", "2026-12-22T18:30:00"):
             with pytest.raises(NotFound):
                 await actions.open_date(tx, series.slug, removed)

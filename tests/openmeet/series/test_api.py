@@ -146,7 +146,7 @@ async def test_pages_of_dates_follow_one_another(client, ana):
 
 
 async def test_a_cursor_continues_among_dates_with_the_same_start(client, ana):
-    """``next`` alone, an instant, would lead to the first of these dates again and again."""
+    """With ``next`` alone, which is an instant, a client would get the first of these dates again and again."""
     made = await make(client, ana, recurrence="FREQ=WEEKLY;COUNT=4")
     path = f"/api/series/{made['slug']}/dates"
     for name in (SECOND, THIRD):
@@ -195,8 +195,8 @@ async def test_a_time_that_is_not_a_date_cannot_be_opened(client, ana, date):
 
 
 async def test_a_date_too_far_ahead_says_when_it_gets_a_page(client, ana):
-    """The problem names the limit and the day from which the page exists. Something that is not a date is just not
-    found.
+    """The problem names the limit and the day from which the page exists. For a text that is not a date the response is
+    404 without further details.
     """
     made = await make(client, ana)
     refused = await client.post(f"/api/series/{made['slug']}/dates/2031-06-03T18:00:00")
@@ -415,7 +415,7 @@ async def test_past_dates_are_listed_on_request(client, ana, site):
 @pytest.mark.parametrize("verb", ["reinstate", "resume"])
 @pytest.mark.parametrize("stop", ["cancel", "pause"])
 async def test_a_series_resumed_silently_notifies_nobody(client, ana, ben, stop, verb):
-    """Neither attendees nor followers are notified. If a message is given, both are."""
+    """Without a message, neither attendees nor followers are notified. With a message, both are."""
     made = await make(client, ana)
     opened = await client.post(f"/api/series/{made['slug']}/dates/{FIRST}", headers=ana)
     await client.put(f"/api/events/{opened.json()['slug']}/answer", json={"reply": "going"}, headers=ben)

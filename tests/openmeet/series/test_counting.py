@@ -1,4 +1,6 @@
-"""The number of notifications and e-mails that an edit causes is shown before the edit, and equals the later number."""
+"""The number of notifications and e-mails that an edit causes is shown before the edit, and equals the number that is
+sent.
+"""
 
 from dataclasses import replace
 from datetime import timedelta

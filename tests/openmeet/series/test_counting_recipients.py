@@ -1,5 +1,5 @@
-"""The database counts the people whom an edit reaches: the same number as checking them one by one, in one statement
-however many there are.
+"""The database counts the people whom an edit reaches. The number is the same as when checking them one by one, and
+takes one statement for any number of people.
 """
 
 import random
@@ -137,7 +137,7 @@ class Crowd:
 
 
 def plans(series: Series, plan: EditPlan, choose: random.Random) -> list[EditPlan]:
-    """Possible edits: none, another text, another time, both, each for a single date; and dates that are removed."""
+    """Possible edits: none, another text, another time, both, each for a single date, and a removal of dates."""
     nothing = replace(plan, changes=(), vanishing=())
     vanishing = tuple(change.event for change in plan.changes[-2:])
     words = tuple(_said(change) for change in plan.changes)
@@ -217,7 +217,7 @@ async def effect_one_by_one(
 async def test_an_action_reaches_as_many_as_are_found_one_by_one(
     practice_db: Database, visibility: Visibility, seed: int
 ):
-    """Cancelling and deleting: all dates, one, and none."""
+    """Cancelling and deleting all dates, one, and none."""
     crowd = Crowd(seed)
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, visibility=visibility)
@@ -237,7 +237,7 @@ async def test_an_action_reaches_as_many_as_are_found_one_by_one(
 
 
 async def test_counting_takes_one_statement_however_many_follow(practice_db: Database):
-    """The series is locked meanwhile, so people are counted, not read."""
+    """The series is locked during the count, so the people are not read."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         for number in range(30):

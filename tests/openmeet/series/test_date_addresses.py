@@ -1,4 +1,6 @@
-"""URLs of dates are permanent: after changes of time and day, splits and deletions they lead to the date, or nowhere."""
+"""URLs of dates are permanent: after changes of time and day, splits and deletions they lead to the date, or to no
+other date.
+"""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -34,7 +36,7 @@ async def test_after_a_change_of_time_old_names_lead_to_the_same_days(practice_d
         await move(tx, await locked(tx, ana, series), timedelta(hours=1, minutes=30))
         assert (await opened(tx, series, STORED)).id == before.id
         assert names([await opened(tx, series, COMPUTED)]) == ["2027-11-23T19:30:00"]
-        # Moved again: both the first and the second name lead there.
+        # Moved again: both the first and the second name lead to it.
         ana_series = await locked(tx, ana, series)
         await move(tx, ana_series, timedelta(hours=-3))
         for name in (STORED, STORED.replace("18:00", "19:30"), STORED.replace("18:00", "16:30")):
@@ -102,7 +104,7 @@ async def test_after_a_split_old_names_lead_to_the_new_part(practice_db: Databas
         far = await opened(tx, series, COMPUTED)
         assert far.place_in_series is not None
         assert (far.place_in_series.series_id, far.title) == (new.id, "Rehearsal")
-        # And further, where that part is moved and split again.
+        # The URL also works when that part is moved and split again.
         await move(tx, await locked(tx, ana, new), timedelta(minutes=30))
         third = await split(tx, await locked(tx, ana, new), "2027-06-01T18:30:00", "Concert")
         assert (await opened(tx, series, "2027-12-07T18:00:00")).title == third.content.title == "Concert"
@@ -151,8 +153,8 @@ async def test_kept_dates_of_a_deleted_series_are_found_unless_private(practice_
 
 
 async def test_the_new_part_is_found_only_by_people_who_see_it(practice_db: Database) -> None:
-    """A split with another visibility: a part that continued as private, or as unlisted after a public one, cannot be
-    reached from the first part.
+    """A split with another visibility: a part that is now private, or unlisted after a public one, cannot be reached
+    from the first part.
     """
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)

@@ -10,7 +10,7 @@ from tests.openmeet.site_under_test import api_session
 
 
 async def test_a_range_of_days_includes_its_last_day(client, ana):
-    """If ``toDate`` is a day, that whole day is included, as people mean "until the 17th"."""
+    """If ``toDate`` is a day, the whole day is included, as people expect of "until the 17th"."""
     made = await make(client, ana)
     for first in (FIRST, FIRST[:10]):
         done = await ask(client, ana, made, "cancel", {"fromDate": first, "toDate": THIRD[:10], "reason": "closed"})
@@ -47,8 +47,8 @@ async def test_errors_in_a_range_are_explained(client, ana, verb, body, field, w
 
 
 async def test_cancelled_dates_are_not_cancelled_again(client, ana, ben):
-    """A second cancellation neither counts nor e-mails about dates that are already cancelled, and keeps the reason
-    that people read.
+    """A second cancellation neither counts nor e-mails about dates that are already cancelled, and keeps the published
+    reason.
     """
     made = await make(client, ana)
     first = (await dates(client, made))[0]
@@ -116,7 +116,7 @@ async def test_reinstating_stores_no_date_that_takes_place_anyway(client, ana):
 
 
 async def test_moving_a_date_into_the_past_or_far_away_needs_confirmation(client, ana, site):
-    """A wrong year needs a confirmation. No date is moved to a time at which it could not be opened."""
+    """A wrong year needs a confirmation. A date cannot be moved to a time for which it has no page."""
     made = await make(client, ana)
     for scope in ("this", "following", "all"):
         slip = {"scope": scope, "originalDate": SECOND, "startsLocal": "2025-03-10T19:00"}
@@ -137,7 +137,7 @@ async def test_moving_a_date_into_the_past_or_far_away_needs_confirmation(client
 
 
 async def test_another_rule_restores_no_cancelled_week(client, ana):
-    """A date that was excluded or deleted on its own stays excluded, under another rule, at another hour, and after a
+    """A date that was excluded or deleted individually stays excluded, under another rule, at another hour, and after a
     split.
     """
     for change in (
@@ -180,9 +180,7 @@ async def test_another_rule_restores_no_cancelled_week(client, ana):
     ids=str,
 )
 async def test_a_plan_counts_what_happens(client, ana, ben, site, change):
-    """Changed, deleted, left-over and new dates are afterwards exactly as the plan said, and so are the people who were
-    notified.
-    """
+    """The numbers of changed, deleted, left-over and new dates and of notified people equal those in the plan."""
     made = await make(client, ana)
     stored = await dates(client, made)
     await client.put(f"/api/events/{stored[3]['slug']}/answer", json={"reply": "going"}, headers=ben)
@@ -211,7 +209,7 @@ async def test_a_plan_counts_what_happens(client, ana, ben, site, change):
 
 
 async def test_only_dates_can_be_removed_and_only_near_ones_added(client, ana):
-    """Removing something that is not a date leaves no trace in the rule. A wrong year does not add a date in the next
+    """Removing something that is not a date leaves the rule unchanged. A wrong year does not add a date in the next
     century.
     """
     made = await make(client, ana)
@@ -228,7 +226,9 @@ async def test_only_dates_can_be_removed_and_only_near_ones_added(client, ana):
 
 
 async def test_a_range_stores_no_past_dates(client, ana):
-    """A series may have begun years before it was created here. Cancelling all of it creates no dates in the past."""
+    """A series may have begun years before it was created on this site. Cancelling all of it creates no dates in the
+    past.
+    """
     made = await make(client, ana, startsLocal="2020-03-03T18:00", endsLocal="2020-03-03T20:00")
     done = await ask(client, ana, made, "cancel", {"fromDate": "2020-01-01", "toDate": "2026-03-17"})
     assert done.json()["datesChanged"] == 3

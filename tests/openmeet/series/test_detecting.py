@@ -73,7 +73,7 @@ async def looked(db: Database, who: Caller) -> list[Detection]:
 
 
 async def records(db: Database) -> list[tuple[object, ...]]:
-    """Everything that finding, linking and unlinking must never change."""
+    """Everything that detection, confirmation and undo must never change."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select id, slug, revision, record_cid, updated_at, title, starts_at from events where origin = 'network' order by id"
@@ -117,8 +117,8 @@ async def test_a_detected_series_creates_nothing_until_its_author_confirms(
 
 
 async def test_confirming_makes_it_an_ordinary_series(db: Database, ana: Caller) -> None:
-    """It has the inferred rule and its coming dates. Confirming twice is the same as once, and undoing removes only
-    what the confirmation created.
+    """The series has the inferred rule and its coming dates. Confirming twice has no further effect, and undoing
+    removes only what the confirmation created.
     """
     await take(db, *weekly(8))
     before = await records(db)
@@ -147,7 +147,9 @@ async def test_confirming_makes_it_an_ordinary_series(db: Database, ana: Caller)
 
 
 async def test_refusing_is_permanent_and_can_be_undone(db: Database, ana: Caller) -> None:
-    """The events stay single ones whatever is found later. All of it can be undone, without a trace in the events."""
+    """The events stay single ones, whatever is detected later. The refusal can be undone, and leaves no change in the
+    events.
+    """
     await take(db, *weekly(6))
     before = await records(db)
     async with db.reader() as reader:
@@ -229,7 +231,9 @@ async def test_events_of_users_are_searched_once_they_stop_changing(
 async def test_the_job_runs_outside_of_a_transaction(
     db: Database, ana: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Events that arrive during the detection are not in its result. The job becomes due again and then finds them."""
+    """Events that arrive during the detection are not in its result. The job becomes due again, and its next run finds
+    them.
+    """
     tea = weekly(8)
     await take(db, *tea[:7])
     handler = detection_actions.detection_handler(db, named_series)
@@ -268,7 +272,7 @@ async def test_only_its_author_decides(db: Database, ana: Caller) -> None:
 
 
 async def test_the_page_asks_and_undoes(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """The detected series in words, with its dates; confirmed, then undone."""
+    """The page describes the detected series and its dates. The author confirms it, then undoes this."""
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
@@ -292,7 +296,7 @@ async def test_the_page_asks_and_undoes(make_sqlite: MakeDatabase, clock: HandCl
 
 
 async def test_the_api_does_the_same(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """The same with the JSON API. Detections that are not the caller's are not found."""
+    """The same with the JSON API. Detections of other people answer 404."""
     db = await make_sqlite("openmeet", clock=clock)
     site = site_on(db, clock)
     async with site.browser() as browser:
@@ -321,8 +325,8 @@ def named(number: int, at_: str, title: str, series: str = "tea-nights", **field
 
 
 async def test_records_that_name_their_series_are_certain(db: Database, ana: Caller) -> None:
-    """Two events suffice, also with different names and no interval. An event that names another series, or says that
-    it does not repeat, is not a date of it.
+    """Two events are enough, also with different names and no interval. An event that names another series, or says
+    that it does not repeat, does not become a date of the series.
     """
     await take(
         db,
@@ -367,7 +371,8 @@ async def test_records_that_name_their_series_get_a_rule_if_one_fits(db: Databas
 
 
 async def test_a_refused_series_is_not_suggested_again_by_its_name(db: Database, ana: Caller) -> None:
-    """It was found by its dates and refused. That its records name a series later changes nothing."""
+    """The series was detected by its dates and refused. If its records name a series later, it is still not suggested.
+    """
     await take(db, *weekly(6))
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:
@@ -381,7 +386,7 @@ async def test_a_refused_series_is_not_suggested_again_by_its_name(db: Database,
 
 
 async def test_after_switching_on_again_missed_events_are_searched(db: Database, ana: Caller):
-    """Events of strangers have jobs of their own kind."""
+    """Events of strangers have a separate kind of job."""
     async with db.transaction() as tx:
         await flag_effects.switch(tx, Flag.DETECTION, is_on=False, changed_by="a test")
     await take(db, *weekly(6), event(2, "walk", 9))

@@ -1,5 +1,5 @@
-"""Series among the events of people who never signed in here: shown read-only until they sign in and decide; on both
-engines.
+"""Series among the events of people who never signed in on this site: shown read-only until they sign in and decide; on
+both engines.
 """
 
 import json
@@ -71,7 +71,7 @@ async def queued(db: Database) -> list[tuple[str, str, int]]:
 
 
 async def left_behind(db: Database) -> dict[str, int]:
-    """All rows that would notify or send something to somebody."""
+    """All rows that would notify somebody or send something."""
     tables = ("events", "publications", "notifications", "notification_emails", "attendances", "webhook_deliveries")
     async with db.reader() as reader:
         return {name: (await reader.fetch_one(f"select count(*) as n from {name}"))["n"] for name in tables}
@@ -99,7 +99,9 @@ async def test_a_strangers_weekly_dates_become_a_read_only_series(db: Database, 
 
 
 async def test_one_job_is_enqueued_per_stranger_and_interval(db: Database, clock: HandClock) -> None:
-    """However often the stranger writes, and none for a single event. Events after the interval cause a new job."""
+    """One job is enqueued however often the stranger writes, and none for a single event. Events after the interval
+    cause a new job.
+    """
     first, *others = weekly(8)
     await take(db, first)
     assert await queued(db) == []
@@ -166,7 +168,9 @@ async def test_claiming_an_account_brings_the_series_along(db: Database, clock: 
 
 
 async def test_a_series_is_hidden_with_its_events(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """While its author waits as a newcomer, or their account is deactivated, neither its page nor its title is shown."""
+    """While the author's first events are held, or their account is deactivated, neither the series' page nor its title
+    is shown.
+    """
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
@@ -192,7 +196,9 @@ async def test_a_series_is_hidden_with_its_events(make_sqlite: MakeDatabase, clo
 async def test_the_authors_series_record_overrules_detection(
     db: Database, clock: HandClock, *, is_named_later: bool
 ) -> None:
-    """A series record appears and events name it: they become its dates, and the inferred series gives them up."""
+    """A series record appears and events refer to it: they become its dates, and are no longer dates of the inferred
+    series.
+    """
     days = [f"2026-03-{day:02}" for day in (7, 14, 21, 28)] + [f"2026-04-{day:02}" for day in (4, 11, 18, 25)]
     dates = [named_date(f"tea{n}", 1 + n, day) for n, day in enumerate(days)]
     plain = [event(1, f"tea{n}", 1 + n, "Games", startsAt=f"{day}T17:00:00Z") for n, day in enumerate(days)]
@@ -251,7 +257,7 @@ def test_names_that_are_slow_to_compare_are_compared_a_limited_number_of_times()
 
 
 async def test_only_the_newest_events_of_a_stranger_are_searched(db: Database, clock: HandClock) -> None:
-    """For a stranger only the newest events are searched. For a person who signs in the limit is higher."""
+    """For a person who signs in the limit is higher."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(detection_queries, "MOST_EVENTS_OF_STRANGER", 4)
         await take_known(db, *weekly(8))

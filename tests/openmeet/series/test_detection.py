@@ -46,7 +46,7 @@ FIRST = wall(2026, 1, 1, 19)
 
 
 def dates_of(rule: str, number: int, *, first: datetime = FIRST) -> list[datetime]:
-    """The first dates of a rule, without the start, which need not be one of them."""
+    """The first dates of a rule, without the start, which is not always one of them."""
     pattern = Pattern(first - timedelta(days=400), BERLIN, parse_rule(rule))
     return [one.original for one in expansion.following(pattern, instant_of(first, BERLIN), number)]
 
@@ -54,7 +54,7 @@ def dates_of(rule: str, number: int, *, first: datetime = FIRST) -> list[datetim
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("number", [4, 8])
 def test_a_regular_series_is_found_with_its_rule(rule: str, number: int) -> None:
-    """Across both clock changes, although the events name no zone."""
+    """The series is found across both clock changes, although the events name no zone."""
     sightings = [seen(n, f"Board games #{n}", at) for n, at in enumerate(dates_of(rule, number))]
     (found,) = find(sightings, [BERLIN])
     assert str(found.rule) == str(parse_rule(rule))
@@ -76,8 +76,8 @@ def test_a_regular_series_is_found_with_its_rule(rule: str, number: int) -> None
     data=st.data(),
 )
 def test_series_are_found_among_other_events(rule, number, left_out, moved, noise, data) -> None:
-    """One date is missing, one begins a little later, other events lie in between, and the order is random: the same
-    dates are found.
+    """One date is missing, one begins a little later, there are other events in between, and the order is random: the
+    same dates are found.
     """
     dates = dates_of(rule, number)
     held = [at for n, at in enumerate(dates) if n not in left_out]
@@ -96,7 +96,7 @@ def test_series_are_found_among_other_events(rule, number, left_out, moved, nois
 @settings(max_examples=60)
 @given(st.permutations([9, 12, 19, 24, 33, 38, 45]), st.integers(0, 6))
 def test_irregular_events_are_not_a_series(gaps: list[int], shift: int) -> None:
-    """The same name and place, at intervals that no rule has."""
+    """The events have the same name and place, at intervals that no rule has."""
     days = [date(2026, 1, 5) + timedelta(days=shift + sum(gaps[:n])) for n in range(len(gaps) + 1)]
     sightings = [seen(n, "Jam session", wall(day.year, day.month, day.day, 20)) for n, day in enumerate(days)]
     assert [one for one in find(sightings, [BERLIN]) if one.confidence >= CERTAIN] == []
@@ -137,7 +137,9 @@ def test_two_events_are_no_series_and_three_an_uncertain_one() -> None:
 
 
 def test_a_rule_with_half_its_dates_missing_is_not_accepted() -> None:
-    """Two Tuesdays and a Sunday do not mean every Tuesday and Sunday, and every other week does not mean every week."""
+    """Two Tuesdays and a Sunday do not make a rule for every Tuesday and Sunday, and every other week does not make a
+    rule for every week.
+    """
     some = [wall(2026, 3, 10, 19), wall(2026, 3, 17, 19), wall(2026, 3, 29, 19)]
     assert find([seen(n, "Choir", at) for n, at in enumerate(some)], [BERLIN]) == []
     fortnightly = dates_of("FREQ=WEEKLY;INTERVAL=2;BYDAY=SA", 6)
@@ -146,8 +148,8 @@ def test_a_rule_with_half_its_dates_missing_is_not_accepted() -> None:
 
 
 def test_many_events_of_one_author_can_be_searched() -> None:
-    """Two thousand events, five of which are a series. It is found, and the work is limited by the words that names
-    share.
+    """Two thousand events, five of which are a series. The series is found, and the work is limited by the number of
+    words that names share.
     """
     often = [
         seen(n, f"{'abcdefghij'[n % 10] * 5} {'klmnopqrst'[n // 10 % 10] * 7}", at)

@@ -129,7 +129,7 @@ WHOLE = [change_all, move_all, change_rule, cancel_all, remove_one, add_one, pau
 async def test_an_edit_by_others_waits_for_the_owner_with_every_date(
     practice_db: Database, act: Callable[[Transaction, Series], Awaitable[None]]
 ) -> None:
-    """The dates' records mention the series, so they wait too. Here the edit applies at once, and the owner is
+    """The dates' records mention the series, so they wait too. On this site the edit applies at once, and the owner is
     notified.
     """
     async with practice_db.transaction() as tx:
@@ -171,7 +171,9 @@ async def test_a_single_date_changed_by_others_waits_alone(
 
 
 async def test_dates_added_later_wait_with_the_series(practice_db: Database, clock: HandClock) -> None:
-    """The date that the clock stores, the one that somebody opens, and the one that becomes next when another is over."""
+    """These dates wait: the one that the scheduler stores, the one that somebody opens, and the one that becomes next
+    when another is over.
+    """
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx, PublishPolicy.NEXT)
         await change_all(tx, await locked(tx, ben, series))
@@ -206,7 +208,7 @@ async def test_a_split_by_others_waits_in_both_parts(practice_db: Database) -> N
 
 
 async def test_others_cannot_publish_by_undoing(practice_db: Database) -> None:
-    """Neither by undoing their own edits nor by undoing the owner's."""
+    """Undoing their own edits publishes nothing, and undoing the owner's edits does not either."""
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         await change_all(tx, await locked(tx, ben, series))
@@ -268,7 +270,7 @@ async def test_an_owner_who_lets_others_publish_sees_each_use(practice_db: Datab
 
 
 async def test_published_dates_pass_to_the_new_host_and_their_records_stay(practice_db: Database) -> None:
-    """The dates need no consent. The record in the old host's repository is queued there as the former record."""
+    """The dates need no consent. The record in the old host's repository is queued as the former record."""
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         first = (await dates(tx, series))[0]

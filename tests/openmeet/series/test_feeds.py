@@ -1,4 +1,4 @@
-"""A series as Atom and JSON Feed: its next stored dates, the same for everybody who has the URL."""
+"""A series as Atom and JSON Feed: its next stored dates, the same for everybody with the URL."""
 
 import re
 from xml.etree import ElementTree as ET
@@ -29,7 +29,8 @@ async def ana(site):
 
 
 async def test_a_series_can_be_followed_in_feed_readers(site, ana):
-    """Cancelled dates are marked, and removed and private ones are missing. The host gets the same file as everybody."""
+    """Cancelled dates are marked, and removed and private ones are left out. The host gets the same file as everybody.
+    """
     path = await make(ana, online_url="https://meet.example/secret", mode="hybrid")
     known = await only(site)
     async with site.db.transaction() as tx:
@@ -76,7 +77,7 @@ def starts_in(file: bytes, last: tuple[int, int, int] = (2026, 6, 30)) -> list[t
 
 
 async def split_at(browser, path: str, date: str, **changes: str) -> str:
-    """Edit this date and the following ones; return the path of the new series."""
+    """Edit this date and the following ones. Return the path of the new series."""
     answer = await browser.post(
         f"{path}/edit", data=await form_at(browser, path, date) | {"scope": "following"} | changes
     )
@@ -85,7 +86,7 @@ async def split_at(browser, path: str, date: str, **changes: str) -> str:
 
 
 async def test_the_calendar_continues_with_the_parts_of_a_split_series(site, ana):
-    """The first part's file has every date once: its own up to the split, then those of the later parts, in all
+    """The first part's file has every date once: its dates up to the split, then those of the later parts, in all
     formats.
     """
     path = await make(ana)

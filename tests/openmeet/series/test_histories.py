@@ -1,7 +1,7 @@
 """Random histories of edits, compared with a plain model that imports none of our code.
 
-The model knows a weekly meeting as a list of weeks. For each week it has the start, zone, title, whether it is
-cancelled, and who goes. It also has the weeks at which the series was split, the standing RSVPs of each part, and the
+The model has a weekly meeting as a list of weeks. For each week it has the start, zone, title, whether it is cancelled,
+and the people who go. It also has the weeks at which the series was split, the standing RSVPs of each part, and the
 state before the last action.
 """
 
@@ -98,7 +98,7 @@ class Histories(OnDatabases):
         return db
 
     def remember(self, half: int) -> None:
-        """An action on this part begins. It can be undone, and nothing before it can."""
+        """An action on this part begins. It can be undone, and earlier actions no longer can."""
         lists = (self.model, self.halves, self.titles, self.series, self.is_off, self.standing_rsvps)
         self.past = Past(*deepcopy(lists), self.series[half])
 
@@ -214,7 +214,7 @@ class Histories(OnDatabases):
             return
         meeting = self.model[week]
         if off and meeting.is_off_with_all:
-            return  # it would get a reason of its own, which the model does not know
+            return  # it would get its own reason, which the model does not support
         half = self.half_of(week)
         if off is not meeting.is_off:
             # Repeating what is already the case is not an action.
@@ -269,8 +269,8 @@ class Histories(OnDatabases):
 
     @rule(more=st.booleans())
     def another_count(self, more: bool) -> None:
-        """Add a date to the last part or remove one. It is removed only if nobody answered it and it has no title of
-        its own.
+        """Add a date to the last part or remove one. A date is removed only if nobody answered it and it has no own
+        title.
         """
         half = len(self.halves) - 1
         last = self.model[-1]
@@ -362,7 +362,7 @@ class Histories(OnDatabases):
         return abs(self.model[number].starts + shift - (FIRST + timedelta(weeks=number))) <= timedelta(days=2)
 
     def _follow(self, meeting: Week, title: str) -> None:
-        """Apply a change of the series to a meeting: it keeps a title of its own, unless the two are equal by now."""
+        """Apply a change of the series to a meeting. A meeting keeps its own title, unless the two are equal by now."""
         if meeting.own_title:
             meeting.own_title = meeting.title != title
         else:

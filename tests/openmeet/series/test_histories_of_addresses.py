@@ -1,4 +1,4 @@
-"""URLs of dates under random histories: whatever a host does to a series, in any order, every URL that was shared leads
+"""URLs of dates under random histories: after any changes of a host to a series, in any order, every shared URL leads
 to its date.
 """
 
@@ -33,9 +33,7 @@ _WEEKS_AHEAD = (40, 41, 60)
 
 @dataclass(frozen=True)
 class Address:
-    """A URL that was shared: of a stored date (``event_id``) or of one that was only computed, and the number of moves
-    since.
-    """
+    """A shared URL: of a stored date (``event_id``) or of a computed one, and the number of moves since."""
 
     slug: str
     name: str

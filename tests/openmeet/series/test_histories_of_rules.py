@@ -1,6 +1,7 @@
-"""Random histories of rules: rules of any shape replace each other, and no meeting is lost that somebody would miss.
+"""Random histories of rules: rules of any shape replace each other, and no meeting with attendees or its own values is
+lost.
 
-``plain_repetition``, which imports none of our code, says what must hold. On both engines.
+``plain_repetition``, which imports none of our code, has the conditions. On both engines.
 """
 
 import ast
@@ -66,7 +67,7 @@ def shapes(draw: st.DrawFn) -> Shape:
             shape = replace(shape, count=draw(st.integers(3, 12)))
         case "until":
             shape = replace(shape, until=shape.start + timedelta(days=draw(st.integers(21, 70))))
-    # Extra dates have an hour of their own, because the model does not cover a time that is both excluded and added.
+    # Extra dates have a separate hour, because the model does not cover a time that is both excluded and added.
     added = draw(st.lists(st.integers(0, 50), max_size=3, unique=True))
     first = FIRST.replace(hour=11)
     return replace(
@@ -146,8 +147,8 @@ class Rules(OnDatabases):
             reply = RsvpReply.GOING if yes else RsvpReply.DECLINED
             await attendance.answer(tx, self.people[name], slug["slug"], reply)
 
-        # People who declined have answered too, so the product also keeps their meetings. The model does not know about
-        # them.
+        # People who declined have answered too, so the product also keeps their meetings. The model does not contain
+        # these people.
         if yes or name in meeting.going:
             self.run(work)
             (meeting.going.add if yes else meeting.going.discard)(name)
@@ -189,8 +190,8 @@ class Rules(OnDatabases):
         self.dates[series], self.titles[series] = shape.dates(), said
         self._learn(series, self.meetings[series])
         if is_same_rule:
-            # A date without a place in the rule is still a date of the series and follows its edits. Only a new rule
-            # leaves it unchanged.
+            # A date that is not in the rule is still a date of the series and follows its edits. Only a new rule leaves
+            # it unchanged.
             self.meetings[series] = {key: one.at(one.name, said) for key, one in self.meetings[series].items()}
 
     @rule(number=NUMBERS, where=NUMBERS, title=WORDS)
@@ -219,7 +220,7 @@ class Rules(OnDatabases):
 
     def _learn(self, series: str, before: dict[str, Meeting]) -> None:
         names = self.run(lambda tx: self._names(tx, series))
-        # People who declined have answered too. In the model nobody misses these meetings.
+        # People who declined have answered too. In the model these meetings can be removed.
         kept = {
             key
             for key, name in names.items()
@@ -247,7 +248,7 @@ class Rules(OnDatabases):
         series, dates, titles, meetings = self.past
         known = {key for some in meetings.values() for key in some}
         now = {key: one for some in self.meetings.values() for key, one in some.items()}
-        # Dates of the restored rule may stay: a part has more of its dates stored than the whole had.
+        # Dates of the restored rule may stay: a part has more of its dates stored than the undivided series had.
         going = {key for key, one in now.items() if key not in known and one.name not in dates[series]}
 
         async def work(tx: Any) -> dict[str, datetime] | None:
@@ -314,8 +315,8 @@ def test_the_plain_model_imports_none_of_our_code() -> None:
 
 
 def test_a_left_over_date_follows_edits_of_all_dates(fresh: Fresh) -> None:
-    """Ben goes to a Monday that is no longer in any rule. A new title for all dates applies to it as well, and it keeps
-    its own hour.
+    """Ben goes to a Monday that is no longer in any rule. A new title for all dates applies to this date as well, and
+    the date keeps its own hour.
     """
 
     async def another(_machine: Rules) -> tuple[str, str]:

@@ -72,7 +72,7 @@ async def series_at(site: Site, path: str) -> Series:
 
 
 async def confirmed(browser: httpx.AsyncClient, path: str, typed: dict[str, str], **more: str) -> str:
-    """Send the form and confirm it; return the text of the confirmation question."""
+    """Send the form and confirm it. Return the text of the confirmation question."""
     asked = await browser.post(f"{path}/manage", data=typed)
     assert asked.status_code == 200, asked.text
     done = await browser.post(f"{path}/manage", data=inputs_of(asked.text) | more)
@@ -100,7 +100,7 @@ async def test_dates_are_cancelled_reinstated_and_removed_after_a_confirmation(s
 
 
 async def test_each_date_shows_who_comes_and_what_differs(ana, ben) -> None:
-    """How many people come, the limit and the waitlist. Full and cancelled dates are marked."""
+    """The list shows the number of attendees, the limit and the waitlist. Full and cancelled dates are marked."""
     path = await made(ana, capacity="1")
     for name in (FIRST, SECOND):
         await ben.get(f"{path}/dates/{name}")
@@ -122,7 +122,7 @@ async def test_each_date_shows_who_comes_and_what_differs(ana, ben) -> None:
 
 
 async def test_a_range_is_processed_completely_or_refused_at_its_field(site, ana) -> None:
-    """The form carries the first and the last date. More than five hundred dates, including ticked ones outside the
+    """The form carries the first and the last date. More than five hundred dates, including selected ones outside the
     range, are too many.
     """
     path = await made(ana, repeats="FREQ=DAILY")
@@ -145,7 +145,7 @@ async def test_a_range_is_processed_completely_or_refused_at_its_field(site, ana
 
 
 async def test_a_range_whose_dates_changed_is_shown_again(site, ana) -> None:
-    """What is confirmed is exactly what was shown."""
+    """The confirmation applies only to the dates that were shown."""
     path = await made(ana)
     series = await series_at(site, path)
     asked = await ana.post(f"{path}/manage", data={"act": "cancel", "first": "2026-03-03", "last": "2026-03-24"})
@@ -328,7 +328,7 @@ async def test_host_pages_are_for_hosts_only(ana, ben, where) -> None:
 
 
 async def test_moving_a_date_into_the_past_needs_confirmation(site, ana) -> None:
-    """The form asks once, and the confirmation is carried along to the question about the scope of the edit."""
+    """The form asks once, and the confirmation is kept when the form asks for the scope of the edit."""
     path = await made(ana)
     shown = (await ana.get(f"{path}/edit", params={"date": SECOND})).text
     typed = inputs_of(shown) | {"starts": "2025-12-01T18:00", "ends": "2025-12-01T20:00", "time_zone": "Europe/Berlin"}

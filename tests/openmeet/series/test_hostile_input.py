@@ -1,4 +1,4 @@
-"""Hostile and impossible input for series: an error at the field, within a moment, and nothing half done."""
+"""Hostile and impossible input for series gives an error at the field, quickly, and changes nothing in part."""
 
 import asyncio
 
@@ -137,7 +137,7 @@ async def test_one_client_cannot_request_explanations_of_rules_without_limit(mak
 
 
 async def test_rules_are_computed_in_a_worker_process(make_sqlite, clock):
-    """Some rules take a third of a second, and anybody can ask for them."""
+    """Some rules take a third of a second, and anybody can request them."""
     pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=PATIENCE_SECONDS)))
     site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
     try:
@@ -159,8 +159,8 @@ FORM = {
 
 
 async def test_rules_of_forms_are_computed_in_a_worker_process_too(make_sqlite, clock):
-    """The preview of a new event, the check when it is sent, and the form of a series. The work counts against the
-    person who asks.
+    """This covers the preview of a new event, the check when it is sent, and the form of a series. The work counts
+    against the person who sends the request.
     """
     pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=PATIENCE_SECONDS)))
     site = site_on(await make_sqlite("openmeet"), clock, workers=pool)

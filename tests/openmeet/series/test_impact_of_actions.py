@@ -1,4 +1,4 @@
-"""The effects of an action, counted beforehand and true afterwards; on both engines."""
+"""The effects of an action are counted beforehand, and the numbers are true afterwards; on both engines."""
 
 import pytest
 
@@ -16,7 +16,9 @@ ACTS = {
 
 @pytest.mark.parametrize("act", ACTS)
 async def test_a_plan_counts_what_an_action_does_and_changes_nothing(client, ana, ben, act) -> None:
-    """Dates, answers to them, dates that differ on purpose, and the people who are reached."""
+    """The plan has the numbers of dates, of answers to them, of dates that differ on purpose, and of people who are
+    reached.
+    """
     body, wanted = ACTS[act]
     verb = act.partition(" ")[0]
     made = await make(client, ana)

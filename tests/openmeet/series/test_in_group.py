@@ -1,4 +1,4 @@
-"""Series of groups: who sees them, who may change them, and which settings their dates have; on both engines."""
+"""Series of groups: who can see them, who can change them, and the settings of their dates; on both engines."""
 
 import pytest
 

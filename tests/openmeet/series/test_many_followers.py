@@ -45,7 +45,7 @@ CROWD = 12
 
 
 class Killed(BaseException):
-    """The publisher's process has died, so none of its error handling runs."""
+    """The publisher's process was killed, so none of its error handling runs."""
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Caller]:
-    """People in the order of their ids. Each goes to one of the dates, distributed in turn."""
+    """People in the order of their ids. Each goes to one of the dates, assigned in turn."""
     found = await dates(tx, series)
     people = [
         {"id": new_id(tx.now), "name": f"Guest {number}", "email": f"{new_id(tx.now)}@example.org", "now": tx.now}
@@ -110,7 +110,7 @@ async def test_an_edit_notifies_the_first_people_and_enqueues_the_rest(practice_
 
 
 async def test_an_attendee_of_several_dates_who_follows_gets_one_mail(practice_db: Database) -> None:
-    """Also if one of their dates is changed and another one is deleted."""
+    """The attendee also gets one e-mail if one of their dates is changed and another one is deleted."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         await crowd(tx, series, 5)
@@ -135,8 +135,8 @@ async def test_an_attendee_of_several_dates_who_follows_gets_one_mail(practice_d
 async def test_a_handler_that_dies_notifies_everybody_exactly_once(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch, pieces: int
 ) -> None:
-    """It dies in the middle of a page, whose notifications are rolled back. Another handler continues after the last
-    complete page.
+    """The handler is killed in the middle of a page, whose notifications are rolled back. Another handler continues
+    after the last complete page.
     """
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
@@ -169,7 +169,7 @@ async def test_a_handler_that_dies_notifies_everybody_exactly_once(
 
 
 async def test_an_edit_undone_in_time_notifies_nobody_else(practice_db: Database, clock: HandClock) -> None:
-    """People who were notified of the edit, or have answered since, are told that it was undone. The others are not
+    """People who were notified of the edit, or have answered since, are notified that it was undone. Others are not
     notified.
     """
     async with practice_db.transaction() as tx:
@@ -230,7 +230,7 @@ async def test_concurrent_notifications_of_one_person_wait_for_each_other(practi
 
 
 async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) -> None:
-    """An action handles a few dates itself. In the end everyone on a waitlist who can get a seat is offered one."""
+    """An action handles a few dates itself. In the end everyone on a waitlist who can get a place is offered one."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, capacity=1)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")

@@ -1,4 +1,4 @@
-"""Who is notified of changes to a series; on both engines."""
+"""The people who are notified of changes to a series; on both engines."""
 
 from datetime import timedelta
 
@@ -58,8 +58,8 @@ async def test_one_edit_of_all_dates_is_one_mail_for_each(practice_db: Database)
 
 
 async def test_attendees_of_several_dates_are_told_about_each_of_theirs(practice_db: Database) -> None:
-    """Only about their own dates. If there are very many, the next ones are listed with the number of the rest.
-    Followers are told about all.
+    """Attendees are notified of their own dates only. If there are very many, the next ones are listed with the number
+    of the rest. Followers are notified of all.
     """
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, "FREQ=DAILY")
@@ -85,7 +85,7 @@ async def test_attendees_of_several_dates_are_told_about_each_of_theirs(practice
 
 
 async def test_a_changed_rule_is_one_mail_for_a_follower_too(practice_db: Database) -> None:
-    """Dates changed, deleted and added by one edit are one notification."""
+    """The dates that one edit changes, deletes and adds make one notification."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         cleo = await person(tx, "Cleo")
@@ -166,8 +166,8 @@ async def rules_told(reader: Reader, who: Caller) -> list[str]:
 
 
 async def test_a_new_rule_is_described_in_words(practice_db: Database, clock: HandClock) -> None:
-    """Attendees whose dates move and followers read it on the page and in the e-mail. The undo states the previous
-    rule.
+    """Followers, and attendees whose dates move, read the rule on the page and in the e-mail. The notification about
+    the undo has the previous rule.
     """
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
@@ -191,7 +191,7 @@ async def test_a_new_rule_is_described_in_words(practice_db: Database, clock: Ha
 
 
 async def test_edits_that_keep_the_rule_describe_none(practice_db: Database) -> None:
-    """Another text, or the same days under new names after a split."""
+    """These edits are another text, and the same days under new names after a split."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=8")
         ben = await person(tx, "Ben")

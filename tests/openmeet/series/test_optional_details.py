@@ -62,7 +62,9 @@ async def test_each_date_has_the_details_and_may_differ(client, ana):
 
 
 async def test_a_date_with_its_own_place_keeps_its_coordinates(client, ana):
-    """The series moves, and a date with its own place does not. Edits of other fields leave its coordinates alone."""
+    """The series moves to another place, but the date with its own place does not. Edits of other fields keep the
+    date's coordinates.
+    """
     series = await make(client, ana, **SAID)
     first, second = (await dates(client, series, ana, limit="2"))[:2]
     lake = {"name": "Lake", "latitude": "48.3", "longitude": "16.4"}
@@ -78,7 +80,7 @@ async def test_a_date_with_its_own_place_keeps_its_coordinates(client, ana):
 
 
 async def test_strangers_see_only_the_town(client, ana):
-    """In the series' JSON, page and calendar file. The host can read all of it."""
+    """The street is not in the series' JSON, page or calendar file. The host can read all of it."""
     series = await make(client, ana, **SAID)
     path = f"/series/{series['slug']}"
     assert series["venue"]["street"] == "Geheimgasse 7"

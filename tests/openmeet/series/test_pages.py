@@ -1,4 +1,6 @@
-"""Series pages without a script: created in the event form, viewed, edited with the scope asked afterwards."""
+"""Series pages without a script: created in the event form, viewed, and edited with a question about the scope
+afterwards.
+"""
 
 import re
 from collections.abc import AsyncIterator
@@ -154,7 +156,9 @@ async def test_one_form_creates_one_series_or_without_a_rule_one_event(ana: http
 async def test_after_creating_something_public_the_host_is_asked_about_other_apps(
     ana: httpx.AsyncClient, ben: httpx.AsyncClient, site: Site, publishing: Publishing
 ) -> None:
-    """The question is on the page of each public series and event of theirs until they answer, and on nobody else's."""
+    """The host sees the question on the page of each of their public series and events until they answer. Other people
+    do not see it.
+    """
     change_services(site.app, publishing=publishing)
     question = "Show your public events in other apps, too?"
     path = await make(ana)
@@ -200,8 +204,8 @@ async def test_the_page_shows_the_rule_dates_and_a_way_to_later_ones(ana: httpx.
 
 
 async def test_dates_too_far_ahead_have_no_link_and_the_page_says_why(ana, ben, site: Site) -> None:
-    """The page has no links that would answer 404. The URL of such a date says from which day it exists, and the host
-    reads how to change one.
+    """The page has no links that would answer 404. The URL of such a date says from which day its page exists, and the
+    host reads how to change the date.
     """
     path = await make(ana)
     shown = (await ben.get(f"{path}?from=2031-06-01T00:00:00Z")).text
@@ -236,13 +240,15 @@ async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.Asy
 
 
 def said_about_answers(page: str) -> str:
-    """What the series page says about the viewer's answers to its dates."""
+    """The sentence on the series page about the viewer's answers to its dates."""
     found = re.findall(r'<p class="hint">\n?((?:You’re (?:not )?going to|No date).*?)</p>', page, re.DOTALL)
     return " ".join(found[0].split()) if found else ""
 
 
 async def test_the_page_counts_ones_answered_dates_correctly(ana, ben, site: Site) -> None:
-    """ "Going to all" leaves out dates with limited places. A person who goes to none of them is not told that they go."""
+    """"Going to all" leaves out dates with limited places. The page does not say that a person goes if they go to none
+    of the dates.
+    """
     path = await make(ana, capacity="9")
     await ben.post(f"{path}/answer", data={"reply": "going"})
     none = (await ben.get(path)).text
@@ -461,7 +467,9 @@ async def test_a_private_series_has_no_page_and_no_feed_for_others(ana, ben) -> 
 
 
 async def test_viewing_the_form_of_a_series_takes_no_lock(site: Site, ana, monkeypatch: pytest.MonkeyPatch):
-    """Storing dates and reading answers take that lock. Viewing a page must neither wait for it nor hold it."""
+    """Storing dates and reading answers take the lock of the series. Viewing a page must neither wait for the lock nor
+    hold it.
+    """
     made = await ana.post("/events/new", data=FORM)
     (slug,) = re.findall(r"/series/([\w-]+)", made.headers["location"])
 

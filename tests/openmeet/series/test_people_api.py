@@ -101,7 +101,7 @@ async def test_an_offer_is_for_one_person(client, ana, ben, path) -> None:
 
 
 async def test_the_former_owner_is_told_that_the_offer_was_accepted(client, ana, ben, path) -> None:
-    """Nobody else is notified. The new owner can edit the series with all coming dates, and hand it on."""
+    """Nobody else is notified. The new owner can edit the series with all coming dates, and hand it over again."""
     await client.put(f"{path}/follow", json={}, headers=ben)
     to = (await client.get(f"{path}/heirs", headers=ana)).json()["people"][0]["userId"]
     await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
@@ -118,7 +118,7 @@ async def test_the_former_owner_is_told_that_the_offer_was_accepted(client, ana,
 
 
 async def test_blocks_made_after_an_offer_prevent_its_acceptance(client, ana, ben, path) -> None:
-    """If one of them has blocked the other by then, the handover fails in both directions."""
+    """If either person has blocked the other by then, the handover fails."""
     await client.put(f"{path}/follow", json={}, headers=ben)
     to = (await client.get(f"{path}/heirs", headers=ana)).json()["people"][0]["userId"]
     await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
@@ -149,7 +149,7 @@ async def test_a_refused_offer_is_no_longer_listed_and_the_host_is_told(client, 
 
 
 async def test_the_former_owner_of_a_private_series_becomes_a_co_host(client, ana, ben) -> None:
-    """As for a single event. For a public series they only follow the dates."""
+    """This is the same as for a single event. For a public series they only follow the dates."""
     made = await client.post("/api/series", json=PRACTICE | {"visibility": "private"}, headers=ana)
     assert made.status_code == 201, made.text
     path = made.headers["location"]
@@ -165,6 +165,6 @@ async def test_the_former_owner_of_a_private_series_becomes_a_co_host(client, an
     assert len(stored) > 5
     for slug in (stored[0], stored[-1]):
         assert (await client.get(f"/api/events/{slug}", headers=ana)).status_code == 200
-    # They can leave it like any co-host, and then they can no longer see it either.
+    # They can leave it like any co-host. Then they can no longer see it.
     assert (await client.post(f"/api/events/{stored[0]}/co-hosts/leave", headers=ana)).status_code == 204
     assert (await client.get(path, headers=ana)).status_code == 404

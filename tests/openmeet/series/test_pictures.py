@@ -41,7 +41,7 @@ async def test_coming_dates_show_it_unless_they_have_their_own(practice_db):
         assert after.content.picture == NEW
         assert after.revision == series.revision + 1
         assert await shown(tx, series) == [NEW, OWN] + [NEW] * (len(stored) - 2)
-        # A new picture changes nobody's plans, so there is neither a notification nor an e-mail.
+        # A new picture does not affect anybody's plans, so there is neither a notification nor an e-mail.
         assert await kinds_received(tx, ben) == []
         queued = await tx.fetch("select subject from outbox_jobs where subject like 'news%'")
         assert [one for one in queued if ben.user_id in one["subject"]] == []

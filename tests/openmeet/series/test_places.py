@@ -1,4 +1,4 @@
-"""How people get into the dates of a series, and their answers, across splits; on both engines."""
+"""How people get places at the dates of a series, and their answers, across splits; on both engines."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -30,7 +30,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def test_settings_of_a_series_apply_to_its_dates_and_survive_a_split(db: Database) -> None:
-    """Except for a date with its own settings. Answers stay where they are, with all their details."""
+    """A date with its own settings keeps them. Answers stay with their date, with all their details."""
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
@@ -89,7 +89,9 @@ def original_of(event: Event) -> str:
 
 
 async def test_one_answer_to_the_questions_counts_for_every_date(db: Database) -> None:
-    """A standing RSVP answers the host's questions once, at the first date. Without those answers no date accepts it."""
+    """A standing RSVP answers the host's questions once, at the first date. Without the answers to the questions no
+    date accepts the RSVP.
+    """
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")

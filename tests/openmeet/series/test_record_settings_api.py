@@ -1,4 +1,4 @@
-"""A host's choices about records, in the API and on the page; sending them now, and the state of each."""
+"""A host's choices about records, in the API and on the page: publishing them now, and the state of each."""
 
 import pytest
 
@@ -212,8 +212,8 @@ async def test_preferences_by_api_and_page_are_the_same(site: Site):
 
 
 async def test_the_page_of_a_series_leads_to_the_consent_that_its_record_needs(site: Site):
-    """Shown if series records are switched on and the server was not asked for that permission. The sign-in requests
-    the calendar permission only.
+    """The link is shown if series records are switched on and the server was not asked for that permission. The sign-in
+    requests the calendar permission only.
     """
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -253,7 +253,7 @@ async def test_the_page_of_a_series_leads_to_the_consent_that_its_record_needs(s
 
 
 async def test_imported_records_are_shown_as_imported(site: Site):
-    """Events and answers have their URI. What is changed here afterwards is published like anything else."""
+    """Events and answers have their URI. Changes that are made on this site afterwards are published like any other."""
     record = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
     reply = rsvp(1, "yes", 2, record.uri)
     async with site.browser() as browser:

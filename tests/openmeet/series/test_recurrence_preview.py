@@ -1,4 +1,4 @@
-"""The dates of a rule before it is saved: by a button, and while typing."""
+"""The dates of a rule are shown before it is saved: with a button, and while typing."""
 
 import re
 import subprocess
@@ -32,7 +32,9 @@ async def test_all_day_dates_are_previewed_as_days(ana: httpx.AsyncClient) -> No
 
 
 async def test_the_dates_follow_the_typed_values(ana: httpx.AsyncClient) -> None:
-    """The fragment is built from the form's fields. If one is invalid or missing it shows the choices without dates."""
+    """The fragment is built from the form's fields. If a field is invalid or missing, the fragment shows the choices
+    without dates.
+    """
     fields = {name: FORM[name] for name in ("starts", "ends", "time_zone", "repeats")}
     shown = await ana.get("/recurrence/preview", params=fields)
     assert shown.status_code == 200
@@ -92,7 +94,7 @@ async def test_the_end_is_described_in_words(ana: httpx.AsyncClient) -> None:
 
 
 async def test_a_date_is_skipped_and_restored_before_the_series_exists(ana: httpx.AsyncClient, site: Site) -> None:
-    """Buttons of the form suffice. The typed text stays, and the series leaves the date out."""
+    """The buttons of the form are enough. The typed text stays, and the series leaves the date out."""
     sent = FORM | {"description": "Bring a stand", "ends_how": "after", "ends_after": "4"}
     first = (await ana.post("/events/new", data=sent | {"preview": "yes"})).text
     assert rows_of(first) == [
@@ -124,7 +126,7 @@ async def test_a_date_is_skipped_and_restored_before_the_series_exists(ana: http
 
 
 async def test_a_draft_is_published_only_on_request(ana: httpx.AsyncClient) -> None:
-    """Regression: the preview button of a draft once published it."""
+    """Regression: in an earlier version the preview button of a draft published the draft."""
     begun = await ana.post("/events/new", data=FORM | {"save": "draft"})
     path = begun.headers["location"]
     revision = {"revision": inputs_of((await ana.get(path)).text)["revision"]}
@@ -149,7 +151,7 @@ async def test_the_number_of_skipped_days_is_limited(ana: httpx.AsyncClient) -> 
 
 
 async def test_dates_of_a_series_are_not_skipped_in_its_form(ana: httpx.AsyncClient) -> None:
-    """People may have answered: such a date is cancelled instead, and they are notified."""
+    """People may have answered a date, so it is cancelled instead, and they are notified."""
     made = await ana.post("/events/new", data=FORM)
     shown = (await ana.get(made.headers["location"] + "/edit")).text
     assert 'name="skip"' not in shown
@@ -170,6 +172,6 @@ async def test_public_holidays_are_those_of_the_places_country_or_the_zones(ana:
 
 
 def test_the_web_process_does_not_load_holiday_calendars() -> None:
-    """They take most of a second and 20 MB, so worker processes load them on first use."""
+    """The calendars take most of a second and 20 MB, so worker processes load them on first use."""
     code = "import sys, openmeet.app, openmeet.web.series.recurrence_form; sys.exit('holidays' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -50,7 +50,7 @@ async def halved(db: Database, ana: Caller, series: Series) -> Series:
 
 
 async def found_ones(reader: Reader, series_id: SeriesId | None) -> list[Event]:
-    """The dates of a series that came from elsewhere."""
+    """The dates of a series that came from other repositories."""
     assert series_id is not None
     series = await queries.by_id(reader, series_id)
     assert series is not None
@@ -62,7 +62,9 @@ def found_names(one: Detection) -> list[str]:
 
 
 async def test_later_events_of_the_author_join_the_part_with_that_date(db: Database, ana: Caller) -> None:
-    """Also after a split: a date beyond the stored ones, and one that the first part had before."""
+    """The events also join after a split: one with a date beyond the stored ones, and one with a date that the first
+    part had before.
+    """
     await take(db, *weekly(6))
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:
@@ -76,8 +78,8 @@ async def test_later_events_of_the_author_join_the_part_with_that_date(db: Datab
 
 
 async def test_every_part_gives_back_its_detected_events(db: Database, ana: Caller) -> None:
-    """Also a part that was split again and moved. The events get their earlier names back; added dates with answers
-    stay, and the rest is deleted.
+    """This includes a part that was split again and moved. The events get their earlier names back; added dates with
+    answers stay, and the rest is deleted.
     """
     one, series = await accepted(db, ana)
     half = await halved(db, ana, series)
@@ -117,7 +119,7 @@ async def test_refusing_after_confirming_leaves_single_events(db: Database, ana:
 
 
 async def test_a_part_hosted_by_somebody_else_stays_theirs(db: Database, ana: Caller) -> None:
-    """It keeps its dates. The remaining events are detected again, and the author is told so."""
+    """The part keeps its dates. The remaining events are detected again, and the author reads this."""
     one, series = await accepted(db, ana)
     half = await halved(db, ana, series)
     async with db.transaction() as tx:
@@ -137,7 +139,7 @@ async def test_a_part_hosted_by_somebody_else_stays_theirs(db: Database, ana: Ca
 
 
 async def test_a_series_that_was_handed_over_is_not_undone(db: Database, ana: Caller) -> None:
-    """The whole series belongs to somebody else, and the author is told whom to ask."""
+    """The whole series belongs to somebody else, and the author reads whom to ask."""
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
@@ -171,7 +173,7 @@ async def test_a_deleted_series_comes_back_with_its_remaining_events(
 
 
 async def test_a_series_without_events_is_no_longer_shown(db: Database, ana: Caller) -> None:
-    """All events were deleted where they came from. After the next detection the author is no longer asked, and a
+    """All events were deleted in their repositories. After the next detection the author is no longer asked, and a
     confirmation before that is refused with the reason.
     """
     one, _ = await accepted(db, ana)
@@ -190,8 +192,8 @@ async def test_a_series_without_events_is_no_longer_shown(db: Database, ana: Cal
 
 
 async def test_a_suggestion_becomes_a_suggestion_again(db: Database, ana: Caller) -> None:
-    """Its events are single ones again, as before the author was asked. They are not shown as a series, because that
-    was uncertain.
+    """The suggestion's events are single ones again, as before the author was asked. They are not shown as a series,
+    because the detection was uncertain.
     """
     await take(db, *(weekly(6)[n] for n in (0, 1, 2, 5)))
     (one,) = await looked(db, ana)
@@ -205,8 +207,8 @@ async def test_a_suggestion_becomes_a_suggestion_again(db: Database, ana: Caller
 
 
 async def test_an_extra_date_at_the_time_of_a_detected_one_is_kept(db: Database, ana: Caller) -> None:
-    """A detected date was moved, an extra date was added at its old time, and somebody answered that. Both remain
-    dates.
+    """A detected date was moved, an extra date was added at its old time, and somebody answered the extra date. Both
+    remain dates.
     """
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
@@ -238,7 +240,7 @@ async def test_a_deleted_extra_date_does_not_block_a_detected_one(db: Database, 
 
 
 async def test_an_added_event_becomes_a_single_one_again(db: Database, ana: Caller) -> None:
-    """It was the author's event before it joined the series, and it stays even if nobody answered it."""
+    """The event was the author's before it joined the series, and it stays even if nobody answered it."""
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
         alone = await event_by(
@@ -253,7 +255,7 @@ async def test_an_added_event_becomes_a_single_one_again(db: Database, ana: Call
 
 
 async def test_the_page_says_what_stays(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Before the author undoes it, and after."""
+    """The page says this before the author undoes the confirmation, and after it."""
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")

@@ -1,4 +1,4 @@
-"""Names and defaults of schema columns that people look for. Queries about series use indexes."""
+"""Names and defaults of schema columns that must not change. Queries about series use indexes."""
 
 import pytest
 
@@ -94,9 +94,7 @@ ASKED = {
 @pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 async def test_no_query_scans_a_whole_table(practice_db: Database, asked: str) -> None:
-    """On PostgreSQL, whose planner can be told to avoid sequential scans: a scan is left only where no index would
-    help.
-    """
+    """On PostgreSQL the planner is told to avoid sequential scans, so a scan remains only if no index fits."""
     async with practice_db.transaction() as tx:
         series: Series
         _, series = await begin(tx)

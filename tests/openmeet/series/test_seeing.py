@@ -1,4 +1,4 @@
-"""Which series a person sees, and what they are offered about them; on both engines."""
+"""The series that a person can see, and the actions on them that are offered; on both engines."""
 
 from dataclasses import replace
 
@@ -34,14 +34,14 @@ async def private(
 
 
 async def made_private(tx: Transaction, host: Caller, series: Series) -> None:
-    """Its host makes it visible only to invited people."""
+    """The host makes the series visible only to invited people."""
     now = await locked(tx, host, series)
     template = replace(now.content, visibility=Visibility.PRIVATE)
     await actions.apply(tx, now, plan_all(now, template, now.timing, await date_queries.stored(tx, now.id), tx.now))
 
 
 async def test_each_series_is_visible_as_it_is_alone(practice_db: Database) -> None:
-    """Members, guests and co-hosts see it. People who left its group or are blocked by its host do not."""
+    """Members, guests and co-hosts see the series. People who left its group or are blocked by its host do not."""
     async with practice_db.transaction() as tx:
         ana, ben, eve = [await person(tx, name) for name in ("Ana", "Ben", "Eve")]
         several = {

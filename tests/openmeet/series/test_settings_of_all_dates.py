@@ -15,7 +15,9 @@ async def two_dates(client, ana, **changes: object) -> tuple[dict, str, str]:
 
 
 async def test_admission_settings_for_all_dates_need_the_etag_that_was_read(client, ana):
-    """Whether they were read at a date without settings of its own, at another date, or before there were any."""
+    """This is true if the settings were read at a date without its own settings, at another date, or before there were
+    any.
+    """
     _, first, second = await two_dates(client, ana)
     nothing = (await client.get(f"{first}/joining", headers=ana)).headers["etag"]
     for_all = {"scope": "series"}
@@ -42,7 +44,7 @@ async def test_admission_settings_for_all_dates_need_the_etag_that_was_read(clie
 
 
 async def test_replaced_settings_do_not_match_an_old_etag(client, ana):
-    """A date's own settings are replaced by those for all dates and set again: their revision starts again, but their
+    """A date's own settings are replaced by those for all dates and set again. Their revision starts again, but their
     ETag differs.
     """
     _, first, _ = await two_dates(client, ana)
@@ -88,7 +90,7 @@ async def test_the_form_for_all_dates_detects_a_change_since_it_was_shown(site, 
 
 
 async def test_the_choice_of_published_dates_needs_the_etag_that_was_read(client, ana):
-    """The choice belongs to the series, so an ETag read at one date is stale after a change at another."""
+    """The choice belongs to the series, so an ETag that was read at one date is outdated after a change at another."""
     _, first, second = await two_dates(client, ana)
     tag = (await client.get(f"{first}/bluesky-settings", headers=ana)).headers["etag"]
     saved = await client.post(f"{second}/bluesky-settings", json={"seriesPolicy": "window"}, headers=ana)
@@ -116,7 +118,7 @@ async def test_the_choice_of_published_dates_needs_the_etag_that_was_read(client
 
 
 async def test_the_record_page_keeps_a_choice_made_at_another_date(site, client, ana):
-    """It sends the choice of published dates with every save."""
+    """The page sends the choice of published dates with every save."""
     _, first, second = await two_dates(client, ana)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")

@@ -20,7 +20,7 @@ from tests.openmeet.site_under_test import person
 
 
 class Killed(BaseException):
-    """The publisher's process has died."""
+    """The publisher's process was killed."""
 
 
 GOING, WAITING, NOT_GOING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.DECLINED
@@ -118,7 +118,7 @@ async def test_standing_rsvps_apply_to_a_part_that_is_split_off(practice_db: Dat
 async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """People who have since answered that date differently or ended their standing RSVP are left alone, and a second
+    """People who have since answered that date differently or ended their standing RSVP are skipped, and a second
     delivery changes nothing.
     """
     monkeypatch.setattr(standing_rsvps, "AT_ONCE", 3)
@@ -179,7 +179,7 @@ async def test_a_handler_that_dies_still_notifies_everybody(
 
 
 async def test_a_limit_for_one_way_of_attending_counts_as_limited(practice_db: Database) -> None:
-    """A hybrid series with 5 places in person: a standing RSVP that leaves out limited dates answers neither existing
+    """A hybrid series has 5 places in person: a standing RSVP that leaves out limited dates answers neither existing
     nor new ones.
     """
     async with practice_db.transaction() as tx:

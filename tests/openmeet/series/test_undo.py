@@ -52,7 +52,7 @@ Act = Callable[[Transaction, Series], Awaitable[object]]
 
 
 async def picture(reader: Reader, series: Series) -> tuple[object, ...]:
-    """Everything that a host sees of a series."""
+    """Everything that a host can see of a series."""
     now = await queries.by_id(reader, series.id)
     assert now is not None
     seen = [
@@ -102,9 +102,7 @@ async def test_undo_restores_everything(practice_db: Database, act: str) -> None
 
 
 async def test_an_added_event_becomes_a_single_one_again(practice_db: Database) -> None:
-    """It keeps its text, answers and record. Only the newest action is undone, and the earlier one is not dropped
-    silently.
-    """
+    """The event keeps its text, answers and record. The undo affects only the newest action; the earlier edit stays."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
@@ -280,7 +278,7 @@ async def test_a_past_date_is_completed_and_the_next_record_enqueued(practice_db
 
 
 async def test_undo_reinstates_a_far_date_that_was_cancelled(practice_db: Database) -> None:
-    """The cancellation itself stored the date. After the undo it is as if it had never been cancelled."""
+    """The cancellation itself stored the date. After the undo the date looks as if it had never been cancelled."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         far = "2027-06-01T18:00:00"

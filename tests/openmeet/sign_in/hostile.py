@@ -1,4 +1,4 @@
-"""A hostile authorization server (and PDS) that answers as a test wants and stores the requests."""
+"""A hostile authorization server (and PDS) that sends the responses that a test wants and stores the requests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

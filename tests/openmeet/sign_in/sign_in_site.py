@@ -54,7 +54,7 @@ class SignInSite:
             yield client
 
     async def start_sign_in(self, browser: httpx.AsyncClient, identifier: str, *, next_path: str = "/") -> str:
-        """Enter a handle, DID or server on the sign-in page; return the URL that the site redirects to."""
+        """Enter a handle, DID or server on the sign-in page. Return the URL that the site redirects to."""
         answer = await browser.post("/sign-in/network", data={"identifier": identifier, "next": next_path})
         assert answer.status_code == 200, answer.text
         return where_of(answer)
@@ -68,7 +68,7 @@ class SignInSite:
         next_path: str = "/",
         without: str = "",
     ) -> httpx.Response:
-        """Sign in at the PDS and come back; return the site's response."""
+        """Sign in on the PDS and return to the site. Return the site's response."""
         where = await self.start_sign_in(browser, typed or f"{name}.town.test", next_path=next_path)
         back = await allow(where, f"{name}.town.test", PASSWORD, without=without)
         return await browser.get(back)
@@ -90,7 +90,7 @@ class SignInSite:
 
 
 def where_of(answer: httpx.Response) -> str:
-    """The URL that the intermediate page leads to."""
+    """The URL of the link on the intermediate page."""
     (found,) = re.findall(r'http-equiv="refresh" content="0; url=([^"]+)"', answer.text)
     return found.replace("&amp;", "&")
 

@@ -1,4 +1,6 @@
-"""Signing in with an app password, which belongs to a program: it permits nothing that only the person may decide."""
+"""Signing in with an app password, which belongs to a program: it does not allow decisions that only the person may
+make.
+"""
 
 import pytest
 
@@ -13,7 +15,7 @@ HANDLE = "ana.town.test"
 
 
 async def app_password(site: SignInSite) -> str:
-    """An app password that Ana made at her account server."""
+    """An app password that Ana created on her account server."""
     deployment = site.deployment
     await deployment.account("ana")
     tokens = await create_session(deployment.network.http, deployment.clock, deployment.pds_url, Did(HANDLE), PASSWORD)
@@ -31,7 +33,9 @@ async def is_leaving(site: SignInSite) -> bool:
 
 
 async def test_an_app_password_cannot_delete_the_account(site: SignInSite) -> None:
-    """Neither on the page nor in the API, however recent the sign-in is. The account's own password does."""
+    """The deletion is refused on the page and in the API, even if the sign-in is recent. The account's own password
+    allows it.
+    """
     weak = await app_password(site)
     async with site.browser() as browser:
         entered = await browser.post("/sign-in/handle", data={"handle": HANDLE, "password": weak})

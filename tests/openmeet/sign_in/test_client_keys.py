@@ -43,7 +43,7 @@ async def act(site: SignInSite) -> None:
 
 
 def test_the_client_metadata_meets_the_profile():
-    """Read with our own server's parser. All URLs in it belong to the one origin."""
+    """The metadata is read with the parser of this project's server. All URLs in it belong to the one origin."""
     app = app_of("https://meet.example", "Meet")
     assert app is not None
     client_id = parse_client_id("https://meet.example/client-metadata.json")
@@ -78,8 +78,8 @@ async def test_keys_are_rotated_while_sessions_are_open(served: SignInSite):
         assert not await oauth_client_keys.rotate_when_due(served.db, served.network)
         second = (await key_ids(served))[0]
         assert await key_ids(served) == [second, first]
-        # The access token lives for one day, and the session would be refreshed in normal use; here it has been idle
-        # for too long.
+        # The access token is valid for one day, and the session would be refreshed in normal use. In this test it has
+        # been idle for too long.
         await served.sign_in_at_pds(browser, "ana")
         assert (await served.stored("ana")).client_key_id == first
         served.deployment.clock.turn(20 * MINUTE)
@@ -94,7 +94,7 @@ async def test_keys_are_rotated_while_sessions_are_open(served: SignInSite):
         served.deployment.clock.turn(2 * DAY)
         await oauth_client_keys.rotate_when_due(served.db, served.network)
         assert await key_ids(served) == [second]
-    # Keys that can no longer be unsealed are treated as lost: new ones are made, and old sessions end.
+    # Keys that can no longer be unsealed are treated as lost: new ones are created, and old sessions end.
     async with served.db.transaction() as tx:
         await tx.execute(
             "update oauth_client_keys set sealed = :lost", lost=Sealer([b"l" * 32]).seal(b"k" * 32, "lost")

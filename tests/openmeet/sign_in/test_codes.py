@@ -103,13 +103,13 @@ async def test_after_five_wrong_tries_the_right_code_is_refused(db):
 
 
 async def test_a_mailbox_gets_few_codes_and_one_of_them_always_works(db, clock):
-    """A stranger who keeps requesting codes causes no further e-mails, and takes nothing away from the owner of the
-    mailbox.
+    """A stranger who repeatedly requests codes causes no further e-mails and does not prevent the owner of the mailbox
+    from signing in.
     """
     mailed = [await ask(db) for _ in range(MAX_MAILED)]
     owners = await ask(db, display_name="Ana", browser=BROWSER)
     assert [one.is_mailed for one in [*mailed, owners]] == [True] * MAX_MAILED + [False]
-    # This challenge's own code was not sent to anybody. The codes that were sent work for it.
+    # The code of this challenge was not sent to anybody. The codes that were sent also work for it.
     assert (await answer(db, owners, right(owners))).session is None
     assert (await answer(db, owners, right(mailed[0]))).session is not None
     assert (await ask(db)).is_mailed
@@ -145,8 +145,8 @@ async def test_concurrent_requests_send_no_more_codes(db):
 
 
 async def test_an_address_has_twenty_guesses_a_day(db, clock):
-    """From any number of IP addresses and challenges, one after the other or concurrently. After that even the right
-    code is refused.
+    """This counts guesses from any number of IP addresses and challenges, sequential or concurrent. After that even the
+    right code is refused.
     """
     asked = [await ask(db) for _ in range(8)]
     answers = await asyncio.gather(*(answer(db, one, wrong(one)) for one in asked for _ in range(CODE_TRIES)))
@@ -182,8 +182,8 @@ async def test_the_link_works_only_in_the_browser_that_requested_it(db):
 
 
 async def test_the_link_works_after_all_guesses_are_used(db):
-    """A link whose e-mail was caused by a stranger's request signs in the owner's browser, which requested a code too,
-    and not the stranger's.
+    """A stranger's request causes an e-mail with a link. The link signs in the owner's browser, which requested a code
+    too, and not the stranger's browser.
     """
     strangers = [await ask(db, browser="a stranger's") for _ in range(MAX_MAILED)]
     owners = await ask(db, browser=BROWSER)
@@ -254,7 +254,7 @@ async def test_the_mail_contains_the_code_until_it_is_used(db):
     assert letter.to == EMAIL
     assert letter.subject == f"Your code: {model.spaced(right(challenge))}"
     assert model.spaced(right(challenge)) in letter.text
-    # The request came from a program, so there is no browser in which a link would work.
+    # The request came from a program, so a link would work in no browser.
     assert "https://" not in letter.text
     await answer(db, challenge, right(challenge))
     assert await compose(db, due) is None
@@ -292,13 +292,15 @@ def test_an_address_is_normalised(typed, kept):
     ],
 )
 def test_an_invalid_address_is_refused(typed):
-    """In particular addresses that the mailer would refuse later: the code would stay in the queue for ever."""
+    """This includes addresses that the mailer would refuse later, because their code would stay in the queue forever.
+    """
     with pytest.raises(InvalidForm):
         model.check_email(typed)
 
 
 def test_a_code_is_read_as_people_type_it(clock):
-    """Case, spaces and hyphens are ignored, and letters that no code contains are read as the characters they resemble."""
+    """Case, spaces and hyphens are ignored, and letters that codes do not contain are read as the similar characters.
+    """
     now = clock.now()
     challenge = Challenge(ChallengeId("c"), EMAIL, "", 5, "/", now, now + 1, None)
     code = model.code_of(CODE_KEY, challenge.id)
@@ -316,7 +318,9 @@ def link_in(site, challenge):
 
 
 async def test_links_in_browsers(make_sqlite, clock):
-    """Opened by a link scanner, in another browser, with a code in between: only the right browser is signed in, once."""
+    """The link is opened by a link scanner, in another browser, and after a code was entered: only the right browser is
+    signed in, once.
+    """
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.browser() as browser, site.browser() as other:
         asked = await browser.post("/sign-in", data={"identifier": EMAIL, "next": "/groups"})
@@ -369,7 +373,7 @@ async def test_a_newcomer_gets_the_browsers_zone_and_keeps_a_later_choice(make_s
 
 
 async def test_a_code_is_sent_before_mails_that_have_waited_longer(db, clock):
-    """A person who wants to sign in is waiting for the code. A thousand notifications can wait."""
+    """A person who wants to sign in is waiting for the code, so it is sent before a thousand notifications."""
     async with db.transaction() as tx:
         await enqueue_emails(tx, "news", [(f"person {number}", "e", tx.now) for number in range(30)])
     clock.turn(MINUTE)

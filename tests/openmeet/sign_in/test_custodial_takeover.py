@@ -1,5 +1,5 @@
-"""A person takes over their custodial repository: their password opens it, ours no longer does, and publishing
-continues.
+"""A person takes over their custodial repository: afterwards only their password works, the site's does not, and
+publishing continues.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""A group follows an account by its handle in other apps, whether or not the account is known here."""
+"""A group follows an account by its handle in other apps, whether or not this site knows the account."""
 
 from openmeet.domain.groups import invitation_queries
 from openmeet.domain.users.model import Caller

@@ -1,4 +1,4 @@
-"""Servers that lie about the account they speak for or about themselves, and accounts that move away from them."""
+"""Servers that give false information about accounts or about themselves, and accounts that move away from them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,7 +60,9 @@ async def come_back(browser: httpx.AsyncClient, hostile: Hostile) -> httpx.Respo
 async def test_a_server_can_only_speak_for_its_own_accounts(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
-    """It names somebody whose account is elsewhere: nobody is signed in, and its tokens are revoked."""
+    """The server names somebody whose account is on another server: nobody is signed in, and the server's tokens are
+    revoked.
+    """
     documents = {EVE: document(EVE, hostile.url), ANA: document(ANA, deployment.pds_url)}
     async with (
         site_with(deployment, await make_sqlite("openmeet", clock=deployment.clock), documents) as site,
@@ -90,7 +92,9 @@ async def test_a_server_can_only_speak_for_its_own_accounts(
 async def test_no_token_follows_an_account_that_moved(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
-    """A server that is down ends no session. An account that has moved does, and no token is sent to either server."""
+    """A server that is unreachable ends no session. An account that has moved does, and no token is sent to either
+    server.
+    """
     documents = {EVE: document(EVE, hostile.url)}
     async with (
         site_with(deployment, await make_sqlite("openmeet", clock=deployment.clock), documents) as site,
@@ -118,7 +122,9 @@ async def test_no_token_follows_an_account_that_moved(
 
 
 async def test_invalid_metadata_prevents_sign_in(deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile):
-    """Another issuer, two servers, no PKCE, somebody else's PDS: the page says that one cannot sign in at this server."""
+    """Another issuer, two servers, no PKCE, somebody else's PDS: the page says that signing in with this server is not
+    possible.
+    """
     db = await make_sqlite("openmeet", clock=deployment.clock)
     async with site_with(deployment, db, {EVE: document(EVE, hostile.url)}) as site, site.browser() as b:
         for server, resource in (
@@ -146,7 +152,9 @@ async def test_invalid_metadata_prevents_sign_in(deployment: Deployment, make_sq
 async def test_metadata_that_points_to_private_addresses_is_not_followed(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
-    """In production no request is sent to a PDS at a private address, an IP literal or plain http, whoever names it."""
+    """In production no request is sent to a PDS at a private address, an IP literal or plain http, wherever the address
+    comes from.
+    """
     db = await make_sqlite("openmeet", clock=deployment.clock)
     guarded = HttpClient(PUBLIC)
     servers = OAuthServers(guarded, deployment.clock, is_development=True)
@@ -183,7 +191,9 @@ async def test_only_a_server_that_was_told_to_prompt_gives_proof(
     asked: str | None,
     is_proof: bool,
 ):
-    """Required for deleting the account. A server that does not declare support for ``prompt`` would ignore it."""
+    """The proof is required for deleting the account. A server that does not declare support for ``prompt`` would
+    ignore it.
+    """
     hostile.subject = ANA
     hostile.server = {"prompt_values_supported": prompts} if prompts else {}
     if prompts is None:

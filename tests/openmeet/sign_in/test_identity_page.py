@@ -1,5 +1,5 @@
-"""One's accounts on their page: connected in addition to an e-mail address, switched, disconnected, and followed when
-they move.
+"""The page with one's accounts: connected in addition to an e-mail address, switched, disconnected, and updated when
+they move to another server.
 """
 
 from dataclasses import replace
@@ -71,7 +71,9 @@ def publisher_of(site: SignInSite) -> Publisher:
 
 
 async def test_accounts_are_connected_switched_and_disconnected(site_on_each: SignInSite):
-    """The newest one is used for new records. A disconnected one is signed out at its server and forgotten here."""
+    """The newest account is used for new records. A disconnected one is signed out on its server and removed from this
+    site.
+    """
     site = site_on_each
     for name in ("ana", "work"):
         await site.deployment.account(name)
@@ -108,14 +110,16 @@ async def test_the_only_way_to_sign_in_cannot_be_disconnected(site: SignInSite):
 
 
 async def test_linking_another_users_account_waits_for_confirmation(site: SignInSite):
-    """Linking an account that another user of this site has leads to the question whether both are the same person."""
+    """Linking an account that another user of this site has leads to the question whether both users are the same
+    person.
+    """
     await site.deployment.account("ana")
     async with site.browser() as first, site.browser() as second:
         await site.sign_in_at_pds(first, "ana")
         await sign_up(second, "bob@example.org", "Bob")
         back = await link(site, second, "ana")
         assert back.headers["location"].startswith("/settings/join/")
-        # Not before that: this person must not write another person's records.
+        # Not before the confirmation: this person must not write another person's records.
         identity = await site.identity("ana")
         async with site.db.reader() as reader:
             (bob,) = await reader.fetch("select id from users where email = 'bob@example.org'")
@@ -123,7 +127,9 @@ async def test_linking_another_users_account_waits_for_confirmation(site: SignIn
 
 
 async def test_a_forbidden_record_waits_and_is_sent_once_it_is_allowed(site: SignInSite):
-    """The person unticked events, so the event is blocked with an explanation. After they allow it, it is due again."""
+    """The person did not allow events, so the event is blocked with an explanation. After they allow it, it is due
+    again.
+    """
     await site.deployment.account("ana")
     async with site.browser() as browser:
         await site.sign_in_at_pds(browser, "ana", without="repo:community.lexicon.calendar.event")
@@ -144,7 +150,7 @@ async def test_a_forbidden_record_waits_and_is_sent_once_it_is_allowed(site: Sig
 
 
 async def test_signing_out_says_that_publishing_continues_and_how_to_end_it(site: SignInSite):
-    """What was due is still published afterwards. After "Sign out everywhere" the page no longer says so, and nothing
+    """Due records are still published afterwards. After "Sign out everywhere" the page no longer says so, and nothing
     is published.
     """
     await site.deployment.account("ana")
@@ -181,8 +187,8 @@ async def ended_at_server(site: SignInSite, before: session_sealing.PdsSession) 
 
 
 async def test_one_browser_is_signed_out_here_and_at_the_servers(site_on_each: SignInSite):
-    """Chosen at the end of any page. The session is ended at the server, not only forgotten here. Another browser stays
-    signed in, and what is due waits.
+    """This is chosen at the end of any page. The session is ended on the server, and not only deleted on this site.
+    Another browser stays signed in, and due records wait.
     """
     site = site_on_each
     await site.deployment.account("ana")
@@ -209,7 +215,7 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(site_on_each: S
 async def test_signing_out_during_a_refresh_ends_the_new_session(
     site_on_each: SignInSite, monkeypatch: pytest.MonkeyPatch
 ):
-    """The server has issued new tokens that are no longer wanted here: they are revoked and not stored."""
+    """The server has issued new tokens that are no longer needed: they are revoked and not stored."""
     site = site_on_each
     await site.deployment.account("ana")
     async with site.browser() as browser:
@@ -222,7 +228,7 @@ async def test_signing_out_during_a_refresh_ends_the_new_session(
         granted = await ask(*how)
         given.append(granted.refresh)
         async with site.db.transaction() as tx:
-            # At some servers, revoking a token that has just been used ends nothing.
+            # On some servers, revoking a token that has just been used ends nothing.
             await sessions.forget_all(tx, ana.user_id)
         return granted
 
@@ -237,7 +243,9 @@ async def test_signing_out_during_a_refresh_ends_the_new_session(
 
 @pytest.mark.parametrize("revokes", [True, False])
 async def test_an_api_client_can_choose_to_end_the_server_session(site_on_each: SignInSite, revokes: bool):
-    """With ``DELETE /api/session?revoke=true``. Without it the session at the server stays, as for a browser."""
+    """The client uses ``DELETE /api/session?revoke=true``. Without this parameter the session on the server stays, as
+    for a browser.
+    """
     site = site_on_each
     await site.deployment.account("ana")
     async with site.browser() as browser:
@@ -252,14 +260,14 @@ async def test_an_api_client_can_choose_to_end_the_server_session(site_on_each: 
         closed = await browser.delete("/api/session", params={"revoke": "true"} if revokes else {}, headers=bearer)
         assert closed.status_code == 204
         assert (await browser.get("/api/session", headers=bearer)).status_code == 401
-        # The browser has a session of its own here.
+        # The browser has a separate session on this site.
         assert (await browser.get(HERE)).status_code == 200
     assert (await site.session("ana") is None) is revokes
     assert await ended_at_server(site, before) is revokes
 
 
 async def test_a_server_that_is_down_does_not_prevent_signing_out(site: SignInSite):
-    """The session here ends before the server is called."""
+    """The session on this site ends before the server is called."""
     await site.deployment.account("ana")
     async with site.browser() as browser:
         await site.sign_in_at_pds(browser, "ana")
@@ -285,7 +293,7 @@ async def test_credentials_of_a_disconnected_account_are_not_used(site: SignInSi
 
 
 async def test_a_session_that_cannot_be_unsealed_is_replaced(site_on_each: SignInSite):
-    """After its sealing key is gone, the page says so and offers a new sign-in, whatever was allowed before."""
+    """When the sealing key is lost, the page says so and offers a new sign-in, whatever was allowed before."""
     site = site_on_each
     await site.deployment.account("ana")
     async with site.browser() as browser:
@@ -297,7 +305,9 @@ async def test_a_session_that_cannot_be_unsealed_is_replaced(site_on_each: SignI
 
 
 async def test_app_password_sessions_are_refreshed_too(site_on_each: SignInSite):
-    """Those of people who publish, but not those of custodial accounts, which the site can sign in again by itself."""
+    """Sessions of people who publish are refreshed, but not those of custodial accounts, which the site can sign in
+    again without the person.
+    """
     site = site_on_each
     deployment = replace(site.deployment, db=site.db, network=site.network)
     ana, kept = await deployment.connected("ana"), await deployment.person("Kim")
@@ -312,7 +322,7 @@ async def test_app_password_sessions_are_refreshed_too(site_on_each: SignInSite)
 async def test_sessions_at_a_server_that_is_down_delay_no_others(
     site_on_each: SignInSite, monkeypatch: pytest.MonkeyPatch
 ):
-    """However many there are: sessions that were tried go to the end of the queue."""
+    """Sessions that were tried go to the end of the queue, however many there are."""
     site = site_on_each
     deployment = replace(site.deployment, db=site.db, network=site.network)
     people = [await deployment.connected("ana"), await deployment.connected("bob")]
@@ -340,8 +350,8 @@ async def _version(site: SignInSite, who: Caller) -> int:
 
 
 async def test_sessions_are_refreshed_while_they_are_needed(site_on_each: SignInSite):
-    """For people who publish: refreshed daily, for as long as their server allows. A session that has ended is marked
-    as such and forgotten.
+    """Sessions of people who publish are refreshed daily, for as long as their server allows. A session that has ended
+    is marked and later deleted.
     """
     site = site_on_each
     for name in ("ana", "bob"):
@@ -353,7 +363,7 @@ async def test_sessions_are_refreshed_while_they_are_needed(site_on_each: SignIn
         await actions.grant_consent(tx, ana.user_id, handle=ana.handle)
     assert await session_tasks.keep_alive(site.db, site.network) == 0
     before = {name: (await site.stored(name)).version for name in ("ana", "bob")}
-    site.deployment.clock.turn(13 * DAY)  # a public client's refresh token lives 14 days
+    site.deployment.clock.turn(13 * DAY)  # a public client's refresh token is valid for 14 days
     assert await session_tasks.keep_alive(site.db, site.network) == 1
     assert await session_tasks.keep_alive(site.db, site.network) == 0
     after = {name: (await site.stored(name)).version for name in ("ana", "bob")}
@@ -371,7 +381,7 @@ async def test_sessions_are_refreshed_while_they_are_needed(site_on_each: SignIn
 
 
 async def test_old_seals_are_replaced(site_on_each: SignInSite):
-    """After a rotation every session is sealed with the newest key, so that the previous one can be dropped."""
+    """After a rotation every session is sealed with the newest key, so the previous key can be dropped."""
     site = site_on_each
     await site.deployment.account("ana")
     async with site.browser() as browser:
@@ -406,7 +416,9 @@ async def test_every_sealed_column_is_resealed(site_on_each: SignInSite):
 
 
 async def test_a_deactivated_account_publishes_once_it_is_active_again(site: SignInSite):
-    """While it is deactivated (``#account``) nothing is sent. Once it is active again, what waited is sent."""
+    """While the account is deactivated (``#account``) nothing is sent. After it is active again, waiting records are
+    sent.
+    """
     await site.deployment.account("ana")
     async with site.browser() as browser:
         await site.sign_in_at_pds(browser, "ana")
@@ -421,14 +433,14 @@ async def test_a_deactivated_account_publishes_once_it_is_active_again(site: Sig
     await stranger.procedure("com.atproto.server.activateAccount")
     await identity_refresh.refresh(site.db, site.network, ana.did)
     assert (await status_of(site, event)).state is PublicationState.DUE
-    async with site.browser() as browser:  # its server ended our session together with all others
+    async with site.browser() as browser:  # its server ended the site's session together with all others
         await site.sign_in_at_pds(browser, "ana")
     await schedule.run_once(publisher_of(site))
     assert (await status_of(site, event)).state is PublicationState.PUBLISHED
 
 
 async def test_a_custodial_account_that_moved_is_no_longer_custodial(site: SignInSite):
-    """A custodial account that has moved elsewhere: its password is forgotten and never sent to the new server."""
+    """A custodial account has moved to another server: its password is deleted and never sent to the new server."""
     ana = await site.deployment.person("Ana")
     deployment = site.deployment
     identity = await deployment.identity(ana.user_id)

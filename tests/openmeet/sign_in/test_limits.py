@@ -1,4 +1,4 @@
-"""How often one client may try."""
+"""How often one client may try to sign in."""
 
 import pytest
 
@@ -39,7 +39,7 @@ async def test_guessing_codes_is_stopped(site):
 
 
 async def test_guessing_a_handles_password_is_limited(site, clock):
-    """Every try counts, whatever its result. Here no server can be reached."""
+    """Every attempt counts, whatever its result. In this test no server can be reached."""
     async with network_of_nobody(clock, InProcessCache(clock)) as network, site.browser() as browser:
         change_services(site.app, network=network)
         typed = {"handle": "did:plc:4hodhjl2kposuchzvpiviwps", "password": "guess"}

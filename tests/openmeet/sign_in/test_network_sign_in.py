@@ -1,4 +1,4 @@
-"""Signing in at one's own server: the way there, the way back, and what can go wrong."""
+"""Signing in on one's own server: the request, the return, and the possible failures."""
 
 import base64
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -24,7 +24,9 @@ def an_event() -> dict[str, object]:
 
 @pytest.mark.parametrize("way", ["handle", "at handle", "did", "server"])
 async def test_handle_did_and_server_url_sign_in_the_same_person(site: SignInSite, way: str):
-    """With the handle, the DID or the URL of the PDS: the same person, with a session that is bound to a key of ours."""
+    """With the handle, the DID or the URL of the PDS the same person is signed in, with a session that is bound to a
+    key of this site.
+    """
     await site.deployment.account("ana")
     did = (await site.deployment.network.handles.identify("ana.town.test")).did  # type: ignore[arg-type]
     typed = {
@@ -73,7 +75,7 @@ async def test_an_agent_writes_refreshes_and_writes_again(site_on_each: SignInSi
 
 
 async def test_an_answer_begun_before_signing_in_is_saved(site_on_each: SignInSite):
-    """The click that started the sign-in is completed. A URL that somebody sent does nothing."""
+    """The answer chosen before the sign-in is completed. A URL that somebody sent has no effect."""
     site = site_on_each
     await site.deployment.account("ana")
     async with site.db.transaction() as tx:
@@ -94,7 +96,8 @@ async def test_an_answer_begun_before_signing_in_is_saved(site_on_each: SignInSi
 
 
 async def test_the_api_returns_the_url_and_redirects_browsers(site: SignInSite):
-    """``/api/auth/login-bsky`` returns the URL to programs and redirects browsers. The way back is the same."""
+    """``/api/auth/login-bsky`` returns the URL to programs and redirects browsers. The return to the site is the same.
+    """
     await site.deployment.account("ana")
     async with site.browser() as browser:
         told = await browser.get("/api/auth/login-bsky", params={"handle": "ana.town.test", "next": "/my/events"})
@@ -120,7 +123,8 @@ async def test_the_api_returns_the_url_and_redirects_browsers(site: SignInSite):
 
 
 async def test_the_sign_in_url_is_never_cached(site: SignInSite):
-    """The URL works once and comes with a cookie, so it is never cached, and no conditional request gets a 304."""
+    """The URL works once and is returned with a cookie, so it is never cached, and no conditional request gets a 304.
+    """
     await site.deployment.account("ana")
     async with site.browser() as browser:
         for accept, status in (("text/html,*/*", 303), ("application/json", 200)):
@@ -155,7 +159,7 @@ async def test_names_that_do_not_resolve_are_reported(site: SignInSite):
 
 
 async def test_a_pds_that_is_down_is_reported(site: SignInSite):
-    """The page says that the server is down and keeps what was typed, and nothing is stored."""
+    """The page says that the server is unreachable and keeps the typed text, and nothing is stored."""
     await site.deployment.account("ana")
     await site.network.handles.identify("ana.town.test")  # type: ignore[arg-type]
     site.network.servers._http = _Down()  # type: ignore[assignment]
@@ -226,7 +230,7 @@ async def test_a_response_of_another_server_is_not_used(site: SignInSite, issuer
 
 
 async def test_a_code_of_another_sign_in_is_refused(site: SignInSite):
-    """A code is used with the state of another sign-in, whose PKCE challenge and key do not match."""
+    """A code is used with the state of another sign-in, which has a different PKCE challenge and key."""
     await site.deployment.account("ana")
     async with site.browser() as browser:
         first = await allow(await site.start_sign_in(browser, "ana.town.test"), "ana.town.test", "a long password")
@@ -238,7 +242,7 @@ async def test_a_code_of_another_sign_in_is_refused(site: SignInSite):
 
 
 async def test_partial_permissions_are_accepted(site: SignInSite):
-    """A person who unticks events is signed in, and the refusal is stored."""
+    """A person who does not allow events is signed in, and the refusal is stored."""
     await site.deployment.account("ana")
     async with site.browser() as browser:
         assert (await site.sign_in_at_pds(browser, "ana", without=f"repo:{EVENT}")).status_code == 303
@@ -246,7 +250,7 @@ async def test_partial_permissions_are_accepted(site: SignInSite):
         assert grant_state(session, Feature.CALENDAR) is GrantState.REFUSED
         page = (await browser.get("/settings/identity")).text
         assert "You said no. Everything else works without it." in page
-        # Offered again, and allowed this time.
+        # The permission is requested again, and allowed this time.
         asked = await browser.post(
             "/settings/identity/permit", data={"did": session.did, "feature": "series", "next": "/my/events"}
         )
@@ -259,7 +263,7 @@ async def test_partial_permissions_are_accepted(site: SignInSite):
 
 
 async def test_signing_out_everywhere_ends_the_server_session(site: SignInSite):
-    """The session is revoked at the server, the row is deleted, and this browser and all others are signed out."""
+    """The session is revoked on the server, the row is deleted, and this browser and all others are signed out."""
     await site.deployment.account("ana")
     async with site.browser() as browser, site.browser() as other:
         await site.sign_in_at_pds(browser, "ana")
@@ -281,7 +285,8 @@ async def test_signing_out_everywhere_ends_the_server_session(site: SignInSite):
 async def test_neither_database_nor_log_gives_access_to_a_repository(
     site_on_each: SignInSite, capsys: pytest.CaptureFixture[str]
 ):
-    """Tokens, keys, verifiers, codes and states are in no row and no log line, neither during a sign-in nor after it."""
+    """Tokens, keys, verifiers, codes and states are in no row and no log line, neither during a sign-in nor afterwards.
+    """
     site = site_on_each
     await site.deployment.account("ana")
     async with site.browser() as browser:
@@ -320,7 +325,7 @@ async def test_neither_database_nor_log_gives_access_to_a_repository(
 
 
 async def test_a_newer_session_ends_the_previous_one(site: SignInSite):
-    """A person who signs in again has one session at their server, not two."""
+    """A person who signs in again has one session on their server, not two."""
     await site.deployment.account("ana")
     async with site.browser() as browser:
         await site.sign_in_at_pds(browser, "ana")
@@ -338,8 +343,8 @@ async def test_a_newer_session_ends_the_previous_one(site: SignInSite):
 
 
 async def test_a_silent_sign_in_is_no_proof_for_deleting_the_account(site: SignInSite):
-    """A browser that is signed in at the account server is let in without a question. For deleting the account the
-    server is told to ask.
+    """A browser that is signed in on the account server is let in without a prompt. For deleting the account the server
+    is told to prompt.
     """
     await site.deployment.account("ana")
     proof = {"confirm": "ana.town.test"}

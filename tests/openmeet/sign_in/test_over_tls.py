@@ -1,7 +1,8 @@
 """Signing in as in production, over real https: the site is a confidential client, and the PDS fetches its keys.
 
-Site and PDS have https origins, each with a certificate from a test authority, which every HTTP client must find by
-itself as it finds the machine's. Only the ports differ from production, where both use 443.
+Site and PDS have https origins, each with a certificate from a test authority. Every HTTP client must find this
+authority by itself, as it finds the authorities of the machine. Only the ports differ from production, where both use
+443.
 """
 
 from collections.abc import AsyncIterator
@@ -88,7 +89,8 @@ async def agreed_at_the_pds(where: str, certificate: Certificate) -> str:
 
 
 async def test_signing_in_publishing_and_key_rotation_over_https(tls_sites: TlsSites, believed: Certificate):
-    """A key that comes into use during a sign-in breaks nothing: each session keeps its original key."""
+    """A key that becomes the signing key during a sign-in does not break anything: each session keeps its original key.
+    """
     site = await tls_sites.open(believed)
     clock = site.deployment.clock
     async with browser_at(site, believed) as browser:
@@ -97,7 +99,7 @@ async def test_signing_in_publishing_and_key_rotation_over_https(tls_sites: TlsS
         assert document["token_endpoint_auth_method"] == "private_key_jwt"
         (first,) = (await browser.get("/jwks.json")).json()["keys"]
         assert "d" not in first
-        # The second key comes into use after Ana's browser has sent its request and before it brings back the code.
+        # The second key becomes active after Ana's browser has sent its request and before it returns with the code.
         clock.turn(HOUR)
         await oauth_client_keys.add(site.db, site.network)
         clock.turn(HOUR - MINUTE)
@@ -132,7 +134,9 @@ async def test_signing_in_publishing_and_key_rotation_over_https(tls_sites: TlsS
 
 
 async def test_a_site_with_an_untrusted_certificate_cannot_sign_in_anybody(tls_sites: TlsSites, tmp_path: Path):
-    """The PDS cannot read its client metadata, so nobody can sign in. The person is told, and nothing is stored."""
+    """The PDS cannot read the site's client metadata, so nobody can sign in. The person reads this, and nothing is
+    stored.
+    """
     strange = make_certificate(tmp_path / "strange", "127.0.0.1")
     site = await tls_sites.open(strange)
     async with browser_at(site, strange) as browser:

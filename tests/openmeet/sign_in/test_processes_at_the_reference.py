@@ -1,4 +1,5 @@
-"""Several real processes share a session at the reference PDS, which ends a session whose refresh token is used twice."""
+"""Several real processes share a session on the reference PDS, which ends a session whose refresh token is used twice.
+"""
 
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -39,7 +40,7 @@ class Shared:
         return worker((self.url, self.schema), directory, "real", did, fault)
 
     async def let_in(self, kind: PdsSessionKind) -> SealedSession:
-        """Sign Ana in, at her server or with her password here, and let her access token expire."""
+        """Sign Ana in, on her server or with her password on this site, and let her access token expire."""
         await self.far.pds.sign_up("ana")
         if kind is PdsSessionKind.OAUTH:
             async with chromium() as browser, self.far.phone(browser) as page:
@@ -52,7 +53,7 @@ class Shared:
         else:
             await sign_in_with_password(self.far.db, self.far.network, identifier="ana.test", password=PASSWORD)
             opened = unseal(self.far.network, await self.stored())
-            # The reference's response for a token that has expired, which would take two hours.
+            # The reference PDS's response for a token that has expired. The real expiry would take two hours.
             await self.set("sealed", seal(self.far.network, opened.stored.did, "ended", opened.refresh))
         stored = await self.stored()
         assert stored.kind is kind
@@ -70,7 +71,7 @@ class Shared:
             await tx.execute(f"update repository_sessions set {column} = :value", value=value)
 
     async def is_signed_in(self) -> bool:
-        """True if the session is still valid at the server: it can be refreshed once more, and a call with the new
+        """True if the session is still valid on the server: it can be refreshed once more, and a call with the new
         token works.
         """
         await self.set("access_ends_at", SystemClock().now())
@@ -93,7 +94,9 @@ async def shared(
 
 @pytest.mark.parametrize("kind", PdsSessionKind)
 async def test_a_refresh_token_is_used_once_at_the_reference(shared: Shared, kind: PdsSessionKind):
-    """Three processes come at the same moment: one refreshes, the others use its result, and the session remains valid."""
+    """Three processes make a request at the same moment: one refreshes, the others use its result, and the session
+    remains valid.
+    """
     before = await shared.let_in(kind)
     async with (
         shared.worker(before.did) as first,
@@ -112,13 +115,15 @@ async def test_a_refresh_token_is_used_once_at_the_reference(shared: Shared, kin
 
 @pytest.mark.parametrize("kind", PdsSessionKind)
 async def test_a_process_that_dies_with_a_used_token_at_the_reference(shared: Shared, kind: PdsSessionKind):
-    """The reference accepts the used refresh token of a password session for a while longer, but ends an OAuth session."""
+    """The reference PDS accepts the used refresh token of a password session for a while longer, but ends an OAuth
+    session.
+    """
     before = await shared.let_in(kind)
     async with shared.worker(before.did, "dies") as dying:
         assert await line_of(dying) == "ready"
         tell(dying)
         assert await dying.wait() == 9
-    await shared.set("leased_until", SystemClock().now())  # the dead process's lease has expired
+    await shared.set("leased_until", SystemClock().now())  # the killed process's lease has expired
     async with shared.worker(before.did) as heir:
         assert await line_of(heir) == "ready"
         tell(heir)

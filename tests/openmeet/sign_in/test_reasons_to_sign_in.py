@@ -1,11 +1,11 @@
-"""People who sign in to answer an event see which one. Events that are not public are not mentioned."""
+"""People who sign in to answer an event see its title. Events that are not public are not mentioned."""
 
 from openmeet.domain.events import actions as events
 from tests.openmeet.site_under_test import event_by, person, site_on
 
 
 async def test_the_event_is_shown_above_the_form(make_sqlite, clock):
-    """Also on the way to pages below the event's URL. Other URLs show no event."""
+    """The event is also shown for pages below the event's URL. Other URLs show no event."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), title="Tea & cake")
@@ -18,7 +18,7 @@ async def test_the_event_is_shown_above_the_form(make_sqlite, clock):
 
 
 async def test_hidden_events_are_not_mentioned(make_sqlite, clock):
-    """This covers private and removed ones. Knowing the URL is not enough."""
+    """This covers private and removed events. The URL alone gives no access."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -1,5 +1,5 @@
-"""A person who takes a repository over gets a key that moves it without its server. Nobody else sees the key, and our
-copy is deleted.
+"""A person who takes a repository over gets a key that moves it without its server. Nobody else sees the key, and the
+site's copy is deleted.
 """
 
 import base64
@@ -52,7 +52,7 @@ NEW = {"password": "a password of her own", "again": "a password of her own"}
 
 @dataclass
 class Home:
-    """A site with a custodial repository for Ana, and browsers signed in there."""
+    """A site with a custodial repository of Ana's, and browsers in which she is signed in."""
 
     site: SignInSite
     deployment: Deployment
@@ -110,7 +110,9 @@ def shown_in(page: httpx.Response) -> str:
 
 
 async def test_the_key_moves_the_account_while_its_server_is_down(home: Home, tmp_path: Path):
-    """From the page into a file, from the file to the directory and to another server. The old server is not involved."""
+    """The key goes from the page into a file, and from the file to the directory and to another server. The old server
+    is not involved.
+    """
     deployment = home.deployment
     browser = await home.taken_over()
     page = await browser.get(PATH)
@@ -168,8 +170,8 @@ async def test_our_copy_is_deleted_once_the_person_keeps_the_key(home: Home):
 
 
 async def test_only_its_owner_sees_the_key_and_only_after_the_takeover(home: Home, capsys: pytest.CaptureFixture[str]):
-    """Its person does not see it while the account is custodial. Other people never do, and it is in no page, feed,
-    export, row or log line.
+    """The owner does not see the key while the account is custodial. Other people never see it, and it is in no page,
+    feed, export, row or log line.
     """
     ana = await home.browser(home.ana)
     before = [(await ana.get(path)).status_code for path in (PATH, f"{PATH}/file")]
@@ -224,7 +226,8 @@ async def test_a_custodial_account_keeps_its_key_without_limit(home: Home):
 
 
 async def test_it_can_be_unsealed_after_a_key_rotation_and_a_merge(home: Home):
-    """It is sealed for its public key, so neither a new sealing key nor a merge with another person changes that."""
+    """The key is sealed for its public key, so neither a new sealing key nor a merge with another person changes that.
+    """
     rotated = replace(home.site.network, sealer=Sealer([b"n" * 32, bytes(32)]))
     columns = [one for one in sealed_columns(rotated.tenant) if one.table == "recovery_keys"]
     assert await reseal(home.site.db, rotated.sealer, columns) == (1, 1)
@@ -313,7 +316,7 @@ async def test_somebody_who_took_the_account_over_elsewhere_gets_it_too(home: Ho
 
 
 async def test_group_repositories_get_no_key(home: Home):
-    """Nobody takes those over, so the key would stay here for ever."""
+    """Nobody takes over group repositories, so the key would stay on this site forever."""
     async with home.site.db.transaction() as tx:
         holder = await users.create_shadow(tx, display_name="The club")
         await actions.grant_consent(tx, holder, handle="club.town.test")
@@ -326,7 +329,7 @@ async def test_group_repositories_get_no_key(home: Home):
 
 
 async def test_a_second_handle_after_a_refusal_makes_one_valid_key(home: Home):
-    """The first handle was taken. The key made for that try is deleted, and the account lists the key that is stored."""
+    """The first handle was taken. The key created for that attempt is deleted, and the account lists the stored key."""
     await home.deployment.account("taken")
     cleo = await home.person("Cleo")
     for handle in ("taken.town.test", "cleo.town.test"):
@@ -343,7 +346,9 @@ async def test_a_second_handle_after_a_refusal_makes_one_valid_key(home: Home):
 
 
 async def test_a_lost_response_makes_no_second_key(home: Home):
-    """The server made the account and its response was lost. The stored key is the one that the account was made with."""
+    """The server created the account and its response was lost. The stored key is the one with which the account was
+    created.
+    """
     cleo = await home.person("Cleo")
     async with home.site.db.transaction() as tx:
         await actions.grant_consent(tx, cleo, handle="cleo.town.test")

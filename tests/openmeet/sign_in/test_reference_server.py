@@ -1,4 +1,6 @@
-"""People of the reference PDS sign in here: its own pages in a real browser, its tokens, nonces and errors."""
+"""People of the reference PDS sign in on this site, with its own pages in a real browser, its tokens, nonces and
+errors.
+"""
 
 import pytest
 from playwright.async_api import expect
@@ -21,8 +23,8 @@ EVENT = "community.lexicon.calendar.event"
 
 
 async def test_somebody_with_an_account_at_the_reference_signs_in_with_a_click(far: Far):
-    """A signed-out person on a phone answers "going", consents at their server and comes back with the answer recorded.
-    Then the site publishes, refreshes the session, and signs them out.
+    """A signed-out person on a phone answers "going", consents on their server and returns with the answer recorded.
+    Then the site publishes, refreshes the session, and signs the person out.
     """
     await far.pds.sign_up("ana")
     async with far.db.transaction() as tx:
@@ -48,7 +50,7 @@ async def test_somebody_with_an_account_at_the_reference_signs_in_with_a_click(f
     session = await sessions.open_session(far.db, far.network, ana)
     renewed = await sessions.renew(far.db, far.network, ana, session)
     assert renewed.access != session.access
-    # Signing out here ended the session there.
+    # Signing out on this site ended the session on the server.
     async with far.db.transaction() as tx:
         ended = await sessions.forget_all(tx, ana.user_id)
     await sessions.give_back_all(far.db, far.network, ana.user_id, ended)

@@ -1,5 +1,5 @@
-"""Several real processes share one session: one of them refreshes it. In another test one dies after using the refresh
-token.
+"""Several real processes share one session: one of them refreshes it. In another test a process is killed after it used
+the refresh token.
 """
 
 import asyncio
@@ -26,7 +26,9 @@ PATIENCE_SECONDS = 120
 async def worker(
     database: tuple[str, str], directory_url: str, now: str, did: str, fault: str = "none"
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that is about to act for the DID. ``database`` is its URL and schema; for ``now`` see ``refresher``."""
+    """A process that is ready to make a request for the DID. ``database`` is its URL and schema; for ``now`` see
+    ``refresher``.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.openmeet.identities.refresher", *database, directory_url, now, did, fault),
@@ -89,8 +91,8 @@ async def shared(
 
 
 async def test_a_refresh_token_is_used_once(shared: Shared):
-    """The token has expired and three processes come at the same moment: one refreshes, all of them act, and the
-    session remains valid.
+    """The token has expired and three processes make a request at the same moment: one refreshes, all requests succeed,
+    and the session remains valid.
     """
     site = shared.site
     await site.deployment.account("ana")
@@ -116,8 +118,8 @@ async def test_a_refresh_token_is_used_once(shared: Shared):
 
 
 async def test_a_process_that_dies_with_a_used_token_requires_a_new_sign_in(shared: Shared):
-    """The server has responded and nothing was stored. The next process finds the session ended, reports that, and
-    loses nothing else.
+    """The server has responded and nothing was stored. The next process finds that the session has ended, reports this,
+    and loses nothing else.
     """
     site = shared.site
     await site.deployment.account("ana")
@@ -132,7 +134,7 @@ async def test_a_process_that_dies_with_a_used_token_requires_a_new_sign_in(shar
                 assert await dying.wait() == 9
         left = await site.stored("ana")
         assert (left.version, left.sealed, left.needs_login) == (before.version, before.sealed, False)
-        site.deployment.clock.turn(61 * SECOND)  # so that the dead process's lease expires
+        site.deployment.clock.turn(61 * SECOND)  # so that the killed process's lease expires
         async with shared.worker(before.did) as heir:
             assert await line_of(heir) == "ready"
             tell(heir)

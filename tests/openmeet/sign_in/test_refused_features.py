@@ -1,5 +1,5 @@
-"""A person who refuses series, groups or memberships on their server's consent page goes without these, and everything
-else works.
+"""A person who refuses series, groups or memberships on their server's consent page cannot publish these, and
+everything else works.
 """
 
 import re
@@ -53,7 +53,8 @@ async def permit(site: SignInSite, browser: httpx.AsyncClient, feature: Feature,
 
 
 async def made_of_all(site: SignInSite, ana: Caller) -> dict[PublicationKind, list[str]]:
-    """A single event, a series, a group and a membership: the ids, by kind, of everything that gets a record."""
+    """A single event, a series, a group and a membership. Returns the ids, by kind, of everything that gets a record.
+    """
     start = parse_date("2026-03-07T18:00", "Europe/Vienna")
     timing = Timing(pattern(start, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
     async with site.db.transaction() as tx:
@@ -89,8 +90,8 @@ async def states(
 
 @pytest.mark.parametrize("refused", OPTIONAL)
 async def test_a_refused_permission_disables_only_its_feature(site: SignInSite, refused: Feature):
-    """The rest is written. The refused kind waits with its reason, and the page offers it again. Once allowed, it is
-    sent by itself.
+    """The rest is written. The refused kind waits with its reason, and the page offers to request it again. After it is
+    allowed, it is sent without further action.
     """
     for flag in (Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS):
         async with site.db.transaction() as tx:
@@ -132,7 +133,7 @@ async def test_a_refused_permission_disables_only_its_feature(site: SignInSite, 
 
 
 async def test_signing_in_by_server_url_removes_no_permission(site_on_each: SignInSite):
-    """With the server's URL the account is known only afterwards. Fewer permissions were requested, but none was
+    """With the server's URL the account is known only after the sign-in. Fewer permissions were requested, but none was
     refused.
     """
     site = site_on_each
@@ -156,7 +157,7 @@ async def test_signing_in_by_server_url_removes_no_permission(site_on_each: Sign
 
 
 async def test_a_permission_of_an_ended_session_does_not_count_as_refused(site_on_each: SignInSite):
-    """The server ended the session with more permissions, and the person signed in again by the server's URL. The
+    """The server ended the session that had more permissions, and the person signed in again by the server's URL. The
     permission is requested when it is needed.
     """
     site = site_on_each
@@ -165,7 +166,7 @@ async def test_a_permission_of_an_ended_session_does_not_count_as_refused(site_o
         await site.sign_in_at_pds(browser, "ana")
         await permit(site, browser, Feature.SERIES)
         await permit(site, browser, Feature.GROUPS, without=REFUSED[Feature.GROUPS])
-        # The server ended it without telling us.
+        # The server ended it without notifying the site.
         before = await site.stored("ana")
         await give_back(site.db, site.network, before)
         await site.sign_in_at_pds(browser, "ana", typed=site.deployment.pds_url)

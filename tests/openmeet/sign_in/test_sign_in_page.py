@@ -1,5 +1,5 @@
-"""One page for signing in and signing up. A form that outlived its session is shown again with everything that was
-typed.
+"""One page for signing in and signing up. A form that is sent after its session has ended is shown again with
+everything that was typed.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Pages for development: the mailbox has other people's codes, so only a browser on this machine can see it."""
+"""Pages for development: the mailbox contains other people's codes, so only a browser on this machine can see it."""
 
 import re
 from pathlib import Path
@@ -59,7 +59,7 @@ async def test_local_host_names_show_it(transport: httpx.ASGITransport, host: st
     "host", ["evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example", "192.168.1.2", "[", "a@b"]
 )
 async def test_a_foreign_name_that_resolves_here_shows_nothing(transport: httpx.ASGITransport, host: str, path: str):
-    """DNS rebinding: a page whose name now resolves to this machine still sends its own host name."""
+    """DNS rebinding: a page whose name now resolves to this machine still sends its own name as the host."""
     assert await status_under(transport, host, path) == 404
 
 
@@ -72,7 +72,7 @@ async def test_components_are_shown_in_each_language(transport: httpx.ASGITransp
 
 
 async def test_an_e_mail_is_shown_with_only_its_own_styles(transport: httpx.ASGITransport) -> None:
-    """To this machine only, like the list. Scripts and remote pictures are blocked."""
+    """The e-mail is shown to this machine only, like the list. Scripts and remote pictures are blocked."""
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         (path,) = re.findall(r'href="(/dev/mail/[^"]+)"', (await client.get("/dev/mail")).text)
         shown = await client.get(path)

@@ -1,4 +1,6 @@
-"""Conditional requests: nobody overwrites what they have not read, and nobody is sent what they already have."""
+"""Conditional requests: nobody overwrites a version that they have not read, and nobody downloads a version again that
+they already have.
+"""
 
 from http import HTTPStatus
 
@@ -18,7 +20,7 @@ WITHOUT_CONDITION = {
     "declineInvitation",
     "declineArrival",
     "deleteMe",
-    # The condition is in the body: a revision, which offline clients keep with the text.
+    # The condition is in the body: a revision, which offline clients store with the text.
     "editChatMessage",
     "removeChatMessage",
     # A new sanction states the complete result, so it does not depend on the previous state.

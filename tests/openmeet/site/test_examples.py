@@ -1,4 +1,4 @@
-"""The examples of the OpenAPI document are the first thing that people send: none of them is refused because of its
+"""The examples of the OpenAPI document are the first requests that people send: none of them is refused because of its
 content.
 """
 
@@ -23,8 +23,8 @@ async def site(make_sqlite, clock):
 
 
 async def test_no_example_is_refused_for_its_content(site):
-    """Sent by the host of an event, a series and a group. A request may be refused because of their state, but not
-    because of the example's content.
+    """The host of an event, a series and a group sends the examples. A request may be refused because of their state,
+    but not because of the example's content.
     """
     refused = []
     async with site.browser() as client:
@@ -44,7 +44,7 @@ async def test_no_example_is_refused_for_its_content(site):
             path = re.sub(r"\{(\w+)\}", lambda name: str(example_of(str, name[1])), known)
             said = example_of(one.body)
             if one.name == "saveEvent":
-                # An event stays in its group, and this one is in none.
+                # An event stays in its group, and this event is in no group.
                 del said["group"]
             answer = await client.request(one.method, path, json=said, headers=headers)
             if answer.status_code in {400, 500}:

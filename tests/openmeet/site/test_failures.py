@@ -6,7 +6,7 @@ from tests.openmeet.site_under_test import sign_up, site_on
 
 
 async def test_an_internal_error_is_reported_once_with_its_id(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """It also says what to do. The id is for people who report the problem."""
+    """The page also says what to do. The id is for people who report the problem."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         await tx.execute("alter table events rename to moved_away")
@@ -21,7 +21,9 @@ async def test_an_internal_error_is_reported_once_with_its_id(make_sqlite: MakeD
 async def test_a_form_that_is_too_large_is_explained_and_its_text_kept(
     make_sqlite: MakeDatabase, clock: HandClock
 ) -> None:
-    """In the reader's language: for the whole form, for a single field, and for other messages of lower layers."""
+    """The explanation is in the reader's language: for the whole form, for a single field, and for other messages of
+    lower layers.
+    """
     async with site_on(await make_sqlite("openmeet", clock=clock), clock).browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         german = {"accept-language": "de", "accept": "text/html"}

@@ -1,4 +1,4 @@
-"""The site answers requests."""
+"""The site responds to requests."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Times, texts and forms that appear on every page."""
+"""Times, texts and forms on every page."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Live pages: the updates that a page receives, and that nobody receives more than their own page shows."""
+"""Live pages: the updates that a page receives, which contain no more than the page itself shows."""
 
 import asyncio
 import contextlib
@@ -120,7 +120,7 @@ async def test_an_open_page_receives_an_answer_and_its_notification(db: Database
 
 
 async def test_changes_made_before_the_stream_was_open_are_sent_at_once(db: Database, clock: HandClock) -> None:
-    """Between rendering and connecting, and while the connection was lost."""
+    """This covers changes between rendering and connecting, and changes while the connection was lost."""
     ana, ben, event = await host_and_guest(db)
     token = await token_of(db, ana)
     site = site_on(db, clock)
@@ -152,7 +152,7 @@ async def test_a_page_receives_only_events_that_its_reader_sees(db: Database, cl
 
 
 async def test_a_person_can_change_pages_quickly(db: Database, clock: HandClock) -> None:
-    """The server notices late that a page was left, but early enough to accept the person's next page."""
+    """The server notices a closed page with a delay, but early enough to accept the person's next page."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     token = await token_of(db, ana)
@@ -177,7 +177,7 @@ async def test_the_number_of_streams_per_person_is_limited(db: Database, clock: 
 
 
 class Crowd:
-    """Open pages of one person, without HTTP. Each records what it was sent."""
+    """Open pages of one person, without HTTP. Each stores what it was sent."""
 
     def __init__(self, db: Database, person: Caller, session: bytes, event: Event, fingerprint: str) -> None:
         self.live, self.source = LivePages(), PageSource(db, CODE_KEY, lambda *_: b":\n\n")
@@ -186,7 +186,7 @@ class Crowd:
         self._tasks: list[asyncio.Task[None]] = []
 
     def join(self, *, is_about_event: bool) -> asyncio.Event:
-        """Open a page; the returned event is set once the page has received its first data."""
+        """Open a page. The returned event is set after the page has received its first data."""
         fed = asyncio.Event()
         place = self.live.slots.take(str(len(self.pages)), 10_000)
         about = self._event.id if is_about_event else None
@@ -223,7 +223,7 @@ async def crowd_about(db: Database, host: Caller, event: Event) -> AsyncIterator
 
 
 async def test_many_pages_are_notified_in_small_groups(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each notified page reloads, so they are notified in small groups, each once."""
+    """Each notified page reloads, so the pages are notified in small groups, each once."""
     monkeypatch.setattr(live_pages, "MOST_NOTIFIED_AT_ONCE", 2)
     monkeypatch.setattr(live_pages, "LOOK_SECONDS", 3_600.0)
     ana, ben, event = await host_and_guest(db)
@@ -238,7 +238,7 @@ async def test_many_pages_are_notified_in_small_groups(db: Database, monkeypatch
 
 
 async def test_pages_that_keep_joining_do_not_delay_others(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy site other pages connect while some are being notified."""
+    """On a busy site other pages connect while some pages are being notified."""
     monkeypatch.setattr(live_pages, "LOOK_SECONDS", 0.05)
     query = still_open
 
@@ -260,7 +260,7 @@ async def test_pages_that_keep_joining_do_not_delay_others(db: Database, monkeyp
 
 
 async def test_a_failure_ends_the_streams_and_later_ones_work(db: Database, clock: HandClock) -> None:
-    """Browsers reconnect. A page whose stream has silently stopped would look up to date."""
+    """Browsers reconnect. A page whose stream has stopped without an error would look up to date."""
     ana, _, _ = await host_and_guest(db)
     token = await token_of(db, ana)
     site = site_on(db, clock)

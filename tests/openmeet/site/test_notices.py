@@ -1,4 +1,4 @@
-"""Sentences with numbers: whoever forges the cookie can choose numbers, but no text, and cannot make a page fail."""
+"""Sentences with numbers: a forged cookie can contain other numbers, but no text, and cannot make a page fail."""
 
 import pytest
 

@@ -1,4 +1,5 @@
-"""What makes the site installable: the manifest, the service worker, and the pages that browsers keep for offline use."""
+"""Installing the site as an app: the manifest, the service worker, and the pages that browsers store for offline use.
+"""
 
 import re
 
@@ -30,8 +31,8 @@ async def test_the_service_worker_lists_the_files_of_this_release(make_sqlite, c
 
 
 async def test_home_lists_the_pages_to_keep_for_offline_use(make_sqlite, clock):
-    """The week with its events, tickets of events that the person goes to and check-in lists of events that they host;
-    nothing of other people.
+    """The list has the week with its events, tickets of events that the person goes to and check-in lists of events
+    that they host, and no data of other people.
     """
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:

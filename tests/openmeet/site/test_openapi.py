@@ -1,4 +1,6 @@
-"""The OpenAPI document: what clients' tools rely on. A failure here says what to add, and where."""
+"""The properties of the OpenAPI document on which clients' tools rely. A failing test says what to add, and in which
+file.
+"""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +38,7 @@ def properties(schema: Any, where: str) -> Iterator[tuple[str, str]]:
 
 
 def test_every_name_is_lower_camel_case(made):
-    """Applies to properties, parameters and operation names. A struct of the API sets ``rename="camel"``."""
+    """This applies to properties, parameters and operation names. A struct of the API sets ``rename="camel"``."""
     names = list(properties(made["components"]["schemas"], "schemas"))
     for path, methods in made["paths"].items():
         for method, one in methods.items():
@@ -100,7 +102,7 @@ def test_every_operation_states_requirements_and_failures(made):
 
 
 def test_no_two_schemas_share_a_name(made):
-    """Two structs with the same name would be distinguished by their modules, which clients should not have to know."""
+    """Two structs with the same name would be distinguished by their modules, which clients should not have to use."""
     wrong = [name for name in made["components"]["schemas"] if "_" in name]
     assert not wrong, "rename one of each: " + ", ".join(wrong)
 

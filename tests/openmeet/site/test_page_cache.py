@@ -198,8 +198,8 @@ async def test_concurrent_visitors_wait_for_one_rendering(make_sqlite: MakeDatab
 
 
 async def test_waiting_visitors_share_a_rendering_despite_constant_writes(db: Database, clock: HandClock) -> None:
-    """The rendering that had already started may be too old for them. The next one is not, whatever is committed later,
-    and they all get that one.
+    """The rendering that had already started may be too old for them. The next one is not, even if more is committed
+    later, and all of them get it.
     """
     cache, calls = PageCache(), 0
 
@@ -270,7 +270,7 @@ async def test_visitors_cannot_fill_the_cache(make_sqlite: MakeDatabase, clock: 
     for number in range(200):
         await cache.answer(request_for("/", f"q={number}"), db, clock, large)
         await cache.answer(request_for("/", "q=0", **{"accept-encoding": "gzip"}), db, clock, large)
-    # Frequently requested pages stay in the cache. Of the others at most the last ten do.
+    # Frequently requested pages stay in the cache. At most the last ten of the others do.
     assert len(rendered) == 200
     for number in range(180):
         await cache.answer(request_for("/", f"q={number + 1}"), db, clock, large)

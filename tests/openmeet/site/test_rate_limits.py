@@ -1,5 +1,5 @@
-"""Pages, feeds and pictures are limited per address: enough for people, finite for programs, and never for everybody at
-once.
+"""Pages, feeds and pictures are limited per address: people do not reach the limit, programs do, and all visitors
+together are not counted as one.
 """
 
 from contextlib import asynccontextmanager
@@ -84,7 +84,7 @@ async def test_a_household_with_many_addresses_is_one_client(limited: Site):
 
 
 async def test_an_unconfigured_proxy_does_not_count_as_one_client(limited: Site):
-    """All visitors seem to come from its address, so a limit would lock all of them out."""
+    """All visitors seem to come from the proxy's address, so a limit would lock all of them out."""
     async with browser_at(limited, "10.0.0.7") as proxy:
         assert await statuses(proxy, LIMIT + 2, **{"x-forwarded-for": "203.0.113.5"}) == [200] * (LIMIT + 2)
     async with browser_at(limited, "8.8.8.8") as stranger:

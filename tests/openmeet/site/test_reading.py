@@ -1,4 +1,4 @@
-"""GET writes nothing: every page, feed and operation is answered by a read-only database."""
+"""GET writes nothing: every page, feed and operation is served from a read-only database."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,9 +14,9 @@ from tests.openmeet.privacy.planted import HOST, NOBODY, Planted, Viewer
 from tests.openmeet.privacy.planting import plant
 from tests.openmeet.site_under_test import Site, change_services, site_on
 
-# Routes that may write, with the reason. This site has no other servers. With other servers, a sign-in there
+# Routes that may write, with the reason. This site has no other servers. With other servers, a sign-in on them
 # (`/sign-in/callback`, `/api/auth/login-bsky`), the site's first key for it (`/jwks.json`) and a refreshed session
-# (`/me/atproto/…`) are stored, too.
+# (`/me/atproto/…`) are stored, too.o.
 MAY_WRITE: Final = {
     "/series/{slug}/dates/{original_date}": "a date is stored when its page is first opened",
 }
@@ -58,7 +58,7 @@ async def planted(site: Site) -> Planted:
 @pytest.mark.parametrize("viewer", [HOST, NOBODY])
 async def test_no_get_route_needs_to_write(site: Site, planted: Planted, viewer: Viewer) -> None:
     async with looking_as(site, planted, viewer) as client:
-        # A person's first request of a day stores that they were here, whatever it requests.
+        # The first request of a person per day stores that they were active, whatever it requests.
         for first in ("/", "/api/me/profile"):
             await client.get(first)
         tenant = site.app.state.services.tenant

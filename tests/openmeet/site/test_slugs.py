@@ -30,8 +30,8 @@ def test_slugs_contain_the_words_of_the_title(title: str, words: str):
 
 
 def test_no_address_can_be_guessed_from_its_title():
-    """Ten characters out of 31: for a site with a thousand unlisted events, a million guesses find one with a
-    probability of 1 in 800,000.
+    """A slug ends in ten characters out of 31: for a site with a thousand unlisted events, a million guesses find one
+    with a probability of 1 in 800,000.
     """
     made = {new_slug("Board games", otherwise="event") for _ in range(100)}
     assert len(made) == 100

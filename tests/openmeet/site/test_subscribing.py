@@ -16,7 +16,7 @@ from openmeet.web.site.subscribe_links import subscription
     ],
 )
 def test_each_service_gets_the_exact_url_and_name(address: str) -> None:
-    """Google takes the URL as ``webcal:``, Outlook unchanged. The URL's own query stays inside the parameter."""
+    """Google gets the URL as ``webcal:``, Outlook unchanged. The URL's own query stays inside the parameter."""
     name = "Käse & Wein #1"
     to = subscription(address, name)
     plain = address.partition("://")[2]

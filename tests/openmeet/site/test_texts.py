@@ -1,4 +1,4 @@
-"""Text from people and repositories, as pages show it."""
+"""Text from people and repositories, as shown on pages."""
 
 import itertools
 import sys
@@ -40,7 +40,9 @@ from openmeet.i18n.markdown import html_of, one_line, summary_of
 )
 @pytest.mark.parametrize("length", [20_000, 900_000])
 def test_no_text_holds_everybody_up(piece: str, length: int) -> None:
-    """Rendering blocks other requests. The work for brackets alone would grow with the square of their number."""
+    """Rendering blocks other requests. Without a bound, the work for brackets would grow with the square of their
+    number.
+    """
     text = (piece * length)[:length]
     assert calls_of(lambda: (html_of(text), summary_of(text))) < 500_000
 
@@ -48,7 +50,9 @@ def test_no_text_holds_everybody_up(piece: str, length: int) -> None:
 @pytest.mark.parametrize("head", ["https://a", "https://a(", "see https://a) https://b"])
 @pytest.mark.parametrize("piece", [")", "().", ").", "]", "'", "(", "a)", "/https://a)"])
 def test_a_long_url_is_scanned_only_a_few_times(head: str, piece: str) -> None:
-    """Counts the characters that string methods scan. Before, 20,000 brackets after a URL caused 400 million."""
+    """Counts the characters that string methods scan. In an earlier version, 20,000 brackets after a URL caused 400
+    million.
+    """
     text = head + (piece * 19_000)[:19_000]
     assert scanned_by(lambda: html_of(text)) < 200 * len(text)
 

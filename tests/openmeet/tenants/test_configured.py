@@ -1,6 +1,4 @@
-"""Communities in the settings file: each has its own site, nothing is shared by accident, and errors have an
-explanation.
-"""
+"""Communities in the settings file: each has its own site, nothing is shared by accident, and errors are explained."""
 
 from pathlib import Path
 from typing import Any
@@ -39,7 +37,7 @@ def refusal(*tenants: dict[str, object], **changes: object) -> str:
 
 
 def test_without_tables_there_is_one_community():
-    """An installation that names no communities is read as before there could be several."""
+    """An installation that names no communities is read as in earlier versions without communities."""
     found = read_tenants(TOWN, {})
     assert list(found) == ["default"]
     assert found["default"].tenant_database_url == "sqlite:////srv/town/openmeet.db"
@@ -57,7 +55,9 @@ def test_a_community_inherits_the_installations_settings():
 
 
 def test_a_community_inherits_nothing_that_grants_access():
-    """It has its own files, queue and users. Operators and moderators of the default site have no rights there."""
+    """The community has its own files, queue and users. Operators and moderators of the default site have no rights on
+    it.
+    """
     village = checked(read(VILLAGE))["village"]
     assert village.data_directory == Path("/srv/town/tenants/village")
     assert village.tenant_database_url == "sqlite:////srv/town/tenants/village/openmeet.db"
@@ -73,7 +73,8 @@ def test_a_postgresql_installation_gives_each_community_a_schema():
 
 
 def test_mail_is_sent_in_the_communitys_name():
-    """Its e-mails come from the installation's address, without the default site's name and reply address."""
+    """The community's e-mails come from the installation's address, without the default site's name and reply address.
+    """
     assert read(VILLAGE)["village"].mail_from == "no-reply@town.net"
     own = read({**VILLAGE, "mail_from": "Us <us@village.net>"}, mail_reply_to="town@town.net")["village"]
     assert own.mail_from == "Us <us@village.net>"
@@ -141,7 +142,7 @@ LISTED = '[{ name = "village", public_url = "https://village.town.net", site_nam
 
 
 def test_the_environment_can_list_the_same_communities():
-    """For containers, which have no settings file: the same tables give the same settings."""
+    """Containers have no settings file: the same tables in the environment give the same settings."""
     assert repr(read_tenants(TOWN, {VARIABLE: LISTED})) == repr(read(VILLAGE))
     assert list(read_tenants(TOWN, {VARIABLE: " "})) == ["default"]
 
@@ -173,7 +174,7 @@ def test_an_invalid_list_of_tables_is_refused_with_an_example(text: str):
 
 
 def test_file_and_environment_must_not_list_different_communities():
-    """A community that is named only in the ignored place would be missing for the consumer."""
+    """A community that is named only in the ignored source would be missing for the consumer."""
     hamlet = {"name": "hamlet", "public_url": "https://hamlet.town.net"}
     with pytest.raises(SettingsRefused, match="both name communities, and not the same"):
         read_tenants({**TOWN, "tenants": [hamlet]}, {VARIABLE: LISTED})

@@ -45,7 +45,7 @@ def browser(*, proxies_name_tenant: bool = False) -> httpx.AsyncClient:
     ],
 )
 async def test_the_host_name_selects_the_site(host: str, name: str):
-    """Port and spelling do not matter. An unknown name leads to the default site."""
+    """Port and letter case do not matter. An unknown name leads to the default site."""
     assert (await browser().get("/", headers={"host": host})).text == name
 
 

@@ -21,7 +21,7 @@ async def _searches(site) -> list[str]:
 
 
 async def test_topics_become_searches_and_groups_are_followed(site):
-    """At most five topics, because each one uses up one of the limited saved searches."""
+    """A person can choose at most five topics, because each one uses up one of the limited saved searches."""
     async with site.db.transaction() as tx:
         group = await group_by(tx, await person(tx, "Ana"))
     async with site.browser() as browser:
@@ -50,7 +50,7 @@ async def test_choosing_nothing_continues(site):
 
 
 async def test_a_new_person_without_a_name_is_asked_for_interests_next(site):
-    """Unless they came for something, in which case they continue with that."""
+    """If the person signed up for another purpose, they continue with that instead."""
     async with site.browser() as browser:
         await sign_up(browser, "ida@example.org", "Ida")
         home = await browser.post("/welcome", data={"display_name": "Ida K", "next": "/home"})

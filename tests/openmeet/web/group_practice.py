@@ -12,7 +12,7 @@ NEW = {"name": "Chess club", "time_zone": "Europe/Berlin", "join_policy": "open"
 
 
 async def made(browser, **typed: str) -> str:
-    """Create a group with the form; return its path."""
+    """Create a group with the form. Return its path."""
     form = inputs_of((await browser.get("/groups/new")).text)
     answer = await browser.post("/groups/new", data=form | NEW | {"promotion_level": "public"} | typed)
     assert answer.status_code == 303, re.sub(r"<[^>]+>", "", answer.text)[-600:]

@@ -168,7 +168,7 @@ async def test_answering_and_the_waitlist(client, ana, ben):
     waiting = (await client.put(f"{path}/answer", json={"reply": "confirmed"}, headers=ben)).json()
     assert (waiting["status"], waiting["waitingBefore"]) == ("waitlisted", 0)
     going, waits = ("Ana", "attending"), ("Ben", "waitlisted")
-    # Only the person and the host know that somebody did not get a place. Everyone can see the length of the waitlist.
+    # Only the person and the host can see that the person got no place. Everyone can see the length of the waitlist.
     for headers, shown in ((ana, [going, waits]), (ben, [going, waits]), (cleo, [going]), ({}, [going])):
         answer = await client.get(f"{path}/attendees", headers=headers)
         people = msgspec.json.decode(answer.content, type=AttendeeList)

@@ -37,8 +37,8 @@ def card(text: str, title: str) -> list[str]:
 
 
 async def test_a_mixed_list_shows_the_origin_of_each_event(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """The app is named if it is known, and so is whether the host is a member. If all events were made here, there is
-    no badge.
+    """A badge names the app, if it is known, and says whether the host is a member. If all events were made on this
+    site, there is no badge.
     """
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
@@ -63,7 +63,9 @@ async def test_a_mixed_list_shows_the_origin_of_each_event(make_sqlite: MakeData
 
 
 async def test_pages_show_the_origin_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Pages of an imported event, of one made here and of a detected series. A draft has no badge."""
+    """This covers pages of an imported event, of an event made on this site and of a detected series. A draft has no
+    badge.
+    """
     db = await make_sqlite("openmeet", clock=clock)
     await take_known(db, *weekly(16))
     async with db.reader() as reader:

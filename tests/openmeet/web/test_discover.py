@@ -1,4 +1,4 @@
-"""The Discover page: filters that can be removed, and what an empty search offers."""
+"""The Discover page: filters that can be removed, and the suggestions for an empty search."""
 
 import re
 from html import unescape
@@ -11,7 +11,7 @@ from tests.openmeet.web.test_finding import BERLIN, POTSDAM, put_at
 
 
 async def test_the_next_step_of_an_empty_search_finds_something(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """The smallest change that helps: a wider circle, then any day, then no filters."""
+    """The page suggests the smallest change that helps: a wider circle, then any day, then no filters."""
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

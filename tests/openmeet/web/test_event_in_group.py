@@ -1,4 +1,4 @@
-"""What an event's page shows about its group, and to whom."""
+"""What an event's page shows about its group to different viewers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Events in the JSON API, webhooks and lists name their series, group and source, as far as the reader may know them."""
+"""Events in the JSON API, webhooks and lists name their series, group and source, if the reader may see them."""
 
 import httpx
 import pytest
@@ -76,7 +76,9 @@ async def test_a_date_names_its_series_its_original_date_and_its_differences(cli
 
 
 async def test_changes_return_what_a_read_returns(client, ana) -> None:
-    """Creating, editing, cancelling, reinstating and copying all return the same shape, with series, group and source."""
+    """Creating, editing, cancelling, reinstating and copying all return the same fields as reading, with series, group
+    and source.
+    """
     group = await made(client, "/api/groups", {"name": "Choir", "timeZone": "UTC"}, ana)
     body = {"title": "Tea", "startsLocal": "2026-03-10T19:30", "timeZone": "UTC"}
     event = await made(client, "/api/events", body | {"group": group["slug"]}, ana)
@@ -129,7 +131,7 @@ async def test_a_series_or_group_hidden_from_the_reader_is_not_named(client, ana
     assert "Inner circle" not in str(shown)
     assert (await client.get(f"/api/events/{event['slug']}", headers=ana)).json()["group"]["name"] == "Inner circle"
     assert (await client.get(f"/api/groups/{shown['groupId']}", headers=ben)).status_code == 404
-    # Webhooks send only what everybody may know.
+    # Webhooks send only public data.
     async with site.db.reader() as reader:
         row = await reader.fetch_one("select id, author_id from events where slug = :slug", slug=date["slug"])
         assert row is not None

@@ -1,5 +1,5 @@
-"""Finding events on both engines: words in every script, hostile input, filters, distance, order, and what nobody may
-find.
+"""Finding events on both engines: words in every script, hostile input, filters, distance, order, and events that
+nobody may find.
 """
 
 from dataclasses import replace
@@ -97,7 +97,7 @@ async def test_title_matches_come_first_and_cursors_stay_valid(db):
 
 
 async def test_the_index_is_updated_by_every_change(db):
-    """Events are renamed, cancelled and deleted here, and brought, changed and deleted by the network."""
+    """Events are renamed, cancelled and deleted on this site, and created, changed and deleted by the network."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         tea = await event_by(tx, ana, title="Tea")
@@ -117,7 +117,7 @@ async def test_the_index_is_updated_by_every_change(db):
 
 
 async def test_nobody_else_finds_private_events(db):
-    """As a control, the same words find public events."""
+    """To show that the search works, the same words find public events."""
     secret = {"title": "Zanzibar", "description": "zanzibar", "tags": "zanzibar"}
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

@@ -1,5 +1,4 @@
-"""Any search, page by page, finds the same as a plain model and in the same order, whatever sequence of read steps it
-takes.
+"""Any search, page by page, finds the same events as a plain model and in the same order, in whatever steps it reads.
 """
 
 import random
@@ -25,7 +24,7 @@ CATEGORIES = ("music", "games", "food")
 
 @dataclass(frozen=True)
 class Known:
-    """An event as the model knows it."""
+    """An event in the model."""
 
     id: str
     title: list[str]
@@ -54,7 +53,7 @@ class Known:
                 wanted.source is EventOrigin.ALL
                 or (wanted.source is EventOrigin.ATPROTO) is (self.origin is RecordOrigin.NETWORK)
             )
-            # Suva is too far from the other two for any search here. These two are 27.5 km apart.
+            # Suva is too far from the other two for any search in this test. The other two are 27.5 km apart.
             and (
                 wanted.near is None
                 or self.deployment == "Berlin"
@@ -74,7 +73,8 @@ async def some_events(tx, chosen: random.Random) -> list[Known]:
     for _ in range(EVENTS):
         title = chosen.sample(WORDS, chosen.randint(1, 2))
         text = chosen.sample(WORDS, chosen.randint(0, 3))
-        # Past, running for an hour or for weeks, soon, in years; several at the same moment.
+        # Past events, events that have been running for an hour or for weeks, soon, or in years. Several are at the
+        # same moment.
         starts = today + timedelta(
             days=chosen.choice((-400, -30, -2, -1, 0, 0, 1, 1, 20, 70, 400, 5_000)), hours=chosen.choice((8, 12, 23))
         )

@@ -1,4 +1,4 @@
-"""On PostgreSQL a search reads little more than it shows: neither events that do not match nor index entries of other
+"""On PostgreSQL a search reads few more rows than it shows: no events that do not match and no index entries of other
 times.
 """
 
@@ -19,7 +19,7 @@ EVENTS = 12_000
 DAYS = 720
 # Each prefix is in two thirds of all events, with a hundred different words. No event has all three.
 COMMON = ("ka", "le", "mi")
-# The most that may be read: rows of events that are not in the result, and pages of the index and the table.
+# The maximum number of reads: rows of events that are not in the result, and pages of the index and the table.
 READ, PAGES, STATEMENTS = 300, 2_000, 40
 
 

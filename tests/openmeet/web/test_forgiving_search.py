@@ -1,4 +1,4 @@
-"""A search finds what was meant: other word endings, typing errors, and hosts, groups and series by name."""
+"""A search also finds other word endings and words with typing errors, and finds hosts, groups and series by name."""
 
 import re
 from html import unescape
@@ -118,7 +118,7 @@ async def test_hosts_and_groups_are_found_by_name(site: Site) -> None:
 
 
 async def test_private_events_suggest_no_corrections(site: Site) -> None:
-    """Otherwise a corrected word would reveal that such an event exists."""
+    """A corrected word would reveal that a private event exists."""
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"q": "zirkuss"})).text
     assert "These match" not in page
@@ -130,7 +130,7 @@ def _corrected(names: known_names.KnownNames, words: list[str]) -> list[str] | N
 
 
 def test_correcting_is_bounded() -> None:
-    """Long words have no variants, and short ones are not corrected."""
+    """Long words have no variants, and short words are not corrected."""
     names = known_names.names_in([("a" * 500 + " abcd", "", None)], {})
     assert _corrected(names, ["b" * 500]) is None
     assert _corrected(names, ["abc"]) is None

@@ -1,4 +1,4 @@
-"""Which network events are listed without a search, and which only a search finds. On both engines."""
+"""The network events that are listed without a search, and those that only a search finds. On both engines."""
 
 import re
 
@@ -94,7 +94,7 @@ async def test_strangers_on_the_network_notify_nobody(site: Site, clock: HandClo
 
 @pytest.mark.parametrize(("choice", "stand"), [("nothing", ["Made here"]), ("everything", EVERYTHING)])
 async def test_a_site_can_show_more_or_less(make_database: MakeDatabase, clock: HandClock, choice: str, stand) -> None:
-    """On its pages and in notifications. A search finds everything in any case."""
+    """The setting applies to its pages and to notifications. A search finds everything in any case."""
     site = site_on(await make_database("openmeet"), clock, network_shown=choice)
     async with site.db.transaction() as tx:
         dan = await person(tx, "Dan")
@@ -119,7 +119,7 @@ async def test_a_site_can_show_more_or_less(make_database: MakeDatabase, clock: 
 
 
 async def test_a_site_can_also_show_what_is_near_a_point(make_database: MakeDatabase, clock: HandClock) -> None:
-    """On its pages, on each page of the list, and in notifications."""
+    """The setting applies to its pages, to each page of the list, and to notifications."""
     near = "48.21, 16.37, 20"
     site = site_on(await make_database("openmeet"), clock, network_near=near)
     async with site.db.transaction() as tx:

@@ -64,7 +64,7 @@ async def show(tx: Transaction, event: Event, visibility: Visibility) -> None:
 
 
 async def planned(tx: Transaction, series: Series, viewer: UserId) -> dict[tuple[str, datetime], str]:
-    """The dates of the series in the coming year, according to our own list."""
+    """The dates of the series in the coming year, according to the site's own list."""
     lines = await agenda.between(tx, series, viewer, tx.now, Instant(tx.now + YEAR), limit=1_000)
     statuses = {True: "CANCELLED", False: "CONFIRMED"}
     return {
@@ -105,7 +105,7 @@ def place_of(event: Event) -> str:
 
 
 async def test_dates_hidden_from_a_reader_are_not_in_their_file(db: Database, clock: HandClock) -> None:
-    """However long ago they were. For people who may see them they are in the file for a year."""
+    """Hidden dates are left out, however old they are. In the files of people who may see them they stay for a year."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -126,7 +126,7 @@ async def test_dates_hidden_from_a_reader_are_not_in_their_file(db: Database, cl
 
 
 async def test_a_restricted_series_is_only_in_the_files_of_people_who_see_it(db: Database) -> None:
-    """A date of it that is public stands alone, and reveals nothing about the others."""
+    """A public date of the series is a single event in other files, and reveals nothing about the other dates."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -177,7 +177,7 @@ async def test_many_series_are_read_by_as_many_statements_as_one(db: Database) -
 async def test_hidden_dates_of_long_ago_are_neither_read_nor_excluded_by_the_rule(
     db: Database, clock: HandClock
 ) -> None:
-    """Nor does it name dates that were cancelled then: the rule in the file starts a year ago."""
+    """The rule does not name dates that were cancelled long ago either: in the file it starts a year ago."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -200,7 +200,8 @@ async def test_hidden_dates_of_long_ago_are_neither_read_nor_excluded_by_the_rul
 async def test_with_too_many_dates_the_past_of_a_series_is_left_out(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With too many series the oldest become single dates. A date that is hidden from the reader is in no file."""
+    """With too many series, the oldest series become single dates. A date that is hidden from the reader is in no file.
+    """
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)

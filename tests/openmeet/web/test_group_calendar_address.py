@@ -1,4 +1,6 @@
-"""The secret URL of a group's calendar: who gets one, what it returns, and when it stops working; on both engines."""
+"""The secret URL of a group's calendar: who gets one, the content of the file, and when the URL stops working; on both
+engines.
+"""
 
 import hashlib
 
@@ -32,7 +34,7 @@ async def ben(site):
 
 
 async def private_group(site, ana) -> str:
-    """With an event that its members see."""
+    """A private group with an event that its members see."""
     path = await made(ana, visibility="private", join_policy="open")
     group = await group_at(site, path)
     async with site.db.transaction() as tx:
@@ -98,7 +100,7 @@ async def test_a_member_has_a_url_that_can_be_renewed_and_closed(site, ana, ben)
 
 @pytest.mark.parametrize("how", ["left", "removed", "banned", "deleted"])
 async def test_the_url_stops_with_the_membership(site, ana, ben, how):
-    """It stops working at once. A person who comes back has none until they create another."""
+    """The URL stops working at once. A person who joins again has none until they create another."""
     path = await private_group(site, ana)
     await let_in(site, path, "ben@example.org", "Ben")
     await press(ben, f"{path}/calendar", act="open")

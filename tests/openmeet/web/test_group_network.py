@@ -1,5 +1,5 @@
-"""A group's page about the network: one's own consent, off by default; the owner's view of the record; groups that are
-kept elsewhere.
+"""A group's page about the network: each member's consent, off by default; the owner's view of the record; groups whose
+records are in other repositories.
 """
 
 import pytest
@@ -143,7 +143,7 @@ async def test_a_remote_group_is_shown_and_joined_by_a_public_record(site: Site)
 
 
 async def test_the_owner_gives_the_group_a_repository(make_sqlite, clock):
-    """By a confirmation and a handle. Nothing is created without it, and nobody else may do it."""
+    """The owner needs a confirmation and a handle. Without them nothing is created, and nobody else may do this."""
     async with publishing_to_nobody(clock) as publishing:
         site = site_on(await make_sqlite("openmeet"), clock, publishing=publishing)
     group, ana, ben = await planted(site)
@@ -162,4 +162,4 @@ async def test_the_owner_gives_the_group_a_repository(make_sqlite, clock):
     async with site.db.reader() as reader:
         assert (await queries.by_id(reader, group.id)).network.account_id is not None
         rows = await reader.fetch("select subject from outbox_jobs where kind = 'custodial_account' order by subject")
-    assert len(rows) == 2  # Ben's, who agreed, and the group's
+    assert len(rows) == 2  # the records of Ben, who agreed, and of the group

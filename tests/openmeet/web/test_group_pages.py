@@ -1,4 +1,4 @@
-"""Groups as people use them: every page and every button, and what strangers can find of a private one."""
+"""Groups as people use them: every page and every button, and what people outside a private group can find."""
 
 import re
 
@@ -182,7 +182,7 @@ async def test_invitation_mails_are_previewed_and_can_be_declined(site, ana):
 
 
 async def test_one_click_in_a_mail_program_declines_the_group(site, ana):
-    """Without origin or cookies, and answered without a redirect (RFC 8058)."""
+    """The request has no origin or cookies, and the response is no redirect (RFC 8058)."""
     path = await made(ana)
     await press(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
     async with site.db.reader() as reader:
@@ -201,7 +201,7 @@ async def test_one_click_in_a_mail_program_declines_the_group(site, ana):
 
 
 async def test_one_click_counts_after_the_invitation_was_revoked(site, ana):
-    """The e-mail still exists, and the refusal also covers the group's next invitation."""
+    """The e-mail is still in the mailbox, and the refusal also covers the group's next invitation."""
     path = await made(ana)
     await press(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
     async with site.db.reader() as reader:
@@ -332,7 +332,7 @@ async def foreign_event(tx, title: str):
 
 async def test_lists_and_feeds_include_events_of_followed_groups(site, ana, ben):
     """Members see the group's own events, strangers see public ones, and feeds never contain more than strangers see.
-    Foreign events are marked.
+    Events of other repositories are marked.
     """
     path = await made(ana)
     group = await group_at(site, path)
@@ -371,7 +371,7 @@ async def test_lists_and_feeds_include_events_of_followed_groups(site, ana, ben)
             assert f'type="{media_type}" title="Chess club" href="{path}.{kind}"' in page
             news = await anybody.get(f"{path}.{kind}")
             assert news.headers["content-type"].split(";")[0] == media_type
-            # Members read the same file, because it is fetched and passed on by programs without a session.
+            # Members get the same file as everybody, because it is fetched and passed on by programs without a session.
             assert (await ana.get(f"{path}.{kind}")).content == news.content
             for known in (
                 {"if-none-match": news.headers["etag"]},
@@ -439,7 +439,9 @@ GROUP_ROUTES = [
 
 @pytest.mark.parametrize("who", ["nobody", "stranger", "banned", "left"])
 async def test_a_private_group_looks_absent_at_every_url_with_every_method(site, ana, ben, who):
-    """For outsiders, pages and buttons respond as for a group that does not exist, and mention nothing of it."""
+    """For people outside the group, pages and buttons respond as for a group that does not exist, and do not mention
+    it.
+    """
     path = await made(ana, visibility="private", join_policy="request")
     if who in {"banned", "left"}:
         await press(ana, f"{path}/invitations/link", uses="1", days="7")

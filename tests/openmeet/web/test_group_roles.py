@@ -1,4 +1,4 @@
-"""Every role with every action through the API: clients see exactly the table of ``groups.rules``."""
+"""Every role with every action through the API: the responses follow exactly the table of ``groups.rules``."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.openmeet.site_under_test import details, person, site_on
 GROUP = {"name": "Chess club", "timeZone": "Europe/Berlin"}
 EVENT = {"title": "Blitz", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
 
-# Who may do it, written out by hand: owner, admin, moderator, member (in), pending.
+# The roles with the permission, written out by hand: owner, admin, moderator, member (in), pending.
 TABLE = {
     GroupPermission.VIEW: "oami",
     GroupPermission.SEE_MEMBERS: "oami",
@@ -77,7 +77,7 @@ async def add_examples(tx, role: GroupRole | None, visibility: str):
 
 
 def requests(group, event, people, caller_is_owner):
-    """One request for each action, with those that end something last."""
+    """One request for each action, with the requests that end something at the end."""
     path = f"/api/groups/{group.slug}"
     heir = people["Rosa"]
     last = {
@@ -112,7 +112,9 @@ def requests(group, event, people, caller_is_owner):
 @pytest.mark.parametrize("visibility", ["public", "private"])
 @pytest.mark.parametrize("role", [*GroupRole, None])
 async def test_every_role_with_every_action(make_sqlite, clock, role, visibility):
-    """Permitted actions succeed or meet a rule of their own. All others get 403, or 404 if the group is hidden."""
+    """Permitted actions succeed or are refused by a rule of their own. All others get 403, or 404 if the group is
+    hidden.
+    """
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
         group, event, people, token = await add_examples(tx, role, visibility)
@@ -131,8 +133,8 @@ async def test_every_role_with_every_action(make_sqlite, clock, role, visibility
 
 
 def what_they_made(event, draft, series):
-    """Actions that publish something new in the group, by the person who created the subject there, whatever their role
-    was then.
+    """Actions that publish something new in the group, by the person who created the subject in this group with an
+    earlier role.
     """
     later = {"startsLocal": "2026-12-05T18:00"}
     edit = {"scope": "all", "title": "Otherwise"}
@@ -148,7 +150,7 @@ def what_they_made(event, draft, series):
 
 
 def what_ends_it(series):
-    """Actions that remove something, which its creator may always take."""
+    """Actions that remove something, which the creator may always do."""
     return {
         "cancel a series": ("POST", f"/api/series/{series}/cancel", {"reason": "No more."}),
         "delete a series": ("DELETE", f"/api/series/{series}?keepEvents=false", None),
@@ -157,8 +159,8 @@ def what_ends_it(series):
 
 @pytest.mark.parametrize("role", [*GroupRole, None])
 async def test_continuing_ones_own_work_needs_the_present_role(make_sqlite, clock, role):
-    """People who may create events in the group can continue with theirs. Those who may no longer do so can only end
-    them.
+    """People who may create events in the group can continue to edit theirs. People who may no longer create events can
+    only end theirs.
     """
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:

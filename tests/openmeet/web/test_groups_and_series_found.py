@@ -38,8 +38,8 @@ def group(author: int, name: str, at: int = 1) -> RecordMessage:
 
 
 async def test_remote_groups_are_found_by_search_and_by_source(db: Database, clock: HandClock) -> None:
-    """They are not in the unfiltered list, nor found while the account that holds them waits for moderation or is
-    hidden.
+    """Remote groups are not in the unfiltered list. They are not found while the account with their record waits for
+    moderation or is hidden.
     """
     await take_known(db, group(2, "Chess far away"))
     async with site_on(db, clock).browser() as browser:
@@ -112,7 +112,9 @@ async def test_the_search_links_to_groups_and_series(db: Database, clock: HandCl
 
 
 async def test_groups_members_and_series_name_their_record(db: Database, clock: HandClock) -> None:
-    """Kind, URI, repository, version and sync time. If something was made here and has no record, only the kind."""
+    """The kind, URI, repository, version and sync time. For something made on this site without a record, only the
+    kind.
+    """
     far = group(2, "Chess far away")
     games = series(1, name="Games far away")
     claim = {"$type": MEMBERSHIP, "group": {"uri": far.uri, "cid": far.cid}, "createdAt": "2026-01-01T00:00:00Z"}

@@ -1,4 +1,4 @@
-"""Groups as clients see them, and a members' secret that a stranger searches for everywhere."""
+"""Groups as API clients see them, and a search by a stranger for a secret of the members at every URL."""
 
 from http import HTTPStatus
 from urllib.parse import unquote_plus
@@ -145,7 +145,7 @@ CASES = {
 
 
 async def hide(client, ana, group_visibility: str, event_visibility: str) -> tuple[str, str]:
-    """Create a group and a members' event with the secret; return the group's path and the event's slug."""
+    """Create a group and a members' event with the secret. Return the group's path and the event's slug."""
     path = await make(client, ana, visibility=group_visibility)
     group = path.rpartition("/")[2]
     made = await client.post("/api/events", json=EVENT | {"group": group, "visibility": event_visibility}, headers=ana)
@@ -178,7 +178,7 @@ def says_the_secret(text: str, slugs: list[str]) -> bool:
 
 @pytest.mark.parametrize("was_member", [False, True], ids=["stranger", "sent away"])
 async def test_a_members_secret_is_nowhere_for_others(site, client, ana, was_member):
-    """People outside the groups, and people who were removed after answering, find no trace of it at any URL."""
+    """People outside the groups, and people who were removed after answering, find no part of it at any URL."""
     hidden = {case: await hide(client, ana, *visibilities) for case, visibilities in CASES.items()}
     slugs = [slug for _, slug in hidden.values()]
     async with site.browser() as browser:

@@ -1,4 +1,4 @@
-"""The home page of a signed-in person: the next event, what needs their action, and what their groups do."""
+"""The home page of a signed-in person: the next event, the requests that need an action, and news of their groups."""
 
 import re
 
@@ -52,7 +52,9 @@ async def test_strangers_sign_in_first(site: Site) -> None:
 
 
 async def test_pending_requests_have_buttons_and_disappear_once_answered(site: Site) -> None:
-    """An invitation, a held place, and people who ask to join. Cancelled events and waitlist entries are not listed."""
+    """An invitation, an offered place, and people who ask to join. Cancelled events and waitlist entries are not
+    listed.
+    """
     async with site.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
@@ -109,7 +111,7 @@ async def test_newcomers_see_what_is_coming_up(site: Site) -> None:
 
 
 async def test_requests_that_can_no_longer_be_answered_are_not_listed(site: Site, clock: HandClock) -> None:
-    """Invitations to events that no longer accept answers, however many there are."""
+    """Invitations to events that no longer accept answers are left out, however many there are."""
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)

@@ -1,4 +1,4 @@
-"""The event page for its host: each thing is on it once."""
+"""The event page for its host: each element is on it once."""
 
 import pytest
 
@@ -18,7 +18,7 @@ async def site(make_sqlite, clock) -> Site:
 
 
 async def asked_for(site: Site) -> Event:
-    """An event of Ana's that Ben has asked to join."""
+    """An event of Ana's for which Ben has sent a request to join."""
     async with site.db.transaction() as tx:
         user = await by_email(tx, "ana@example.org")
         assert user is not None

@@ -1,5 +1,5 @@
-"""What needs a host's decision, on their dashboard, on home and above the notifications: in order of urgency, with a
-way to decide.
+"""Decisions that a host has to make, on their dashboard, on home and above the notifications: in order of urgency, with
+buttons to decide.
 """
 
 import re
@@ -42,7 +42,7 @@ async def shown_to(site: Site, who, path: str = PLACES[0]) -> str:
 
 
 def box(page: str) -> str:
-    """The box with what needs the reader, or empty if there is none."""
+    """The box with the requests that need the reader's action, or empty if there is none."""
     found = re.search(r'<section class="needs".*?</section>', page, re.DOTALL)
     return found[0] if found else ""
 
@@ -129,7 +129,7 @@ async def test_somebody_who_hosts_nothing_yet_reads_what_is_offered_to_them(site
     page = await shown_to(site, ben)
     assert titles(page) == ["Ana asks you to co-host"]
     assert "You’re not hosting anything" in page
-    # The other lists of one's events keep the banner.
+    # The other lists of one's own events keep the banner.
     assert "asks you to host “Board games” together" in await shown_to(site, ben, "/my/events?which=going")
 
 

@@ -1,4 +1,4 @@
-"""Lists of events show covers, hosts, the attendees that the viewer may see, and at most two badges."""
+"""Lists of events show covers, hosts, the attendees whom the viewer may see, and at most two badges."""
 
 import re
 from dataclasses import replace
@@ -35,7 +35,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def test_a_card_shows_the_first_three_who_are_going_and_the_places_left(site: Site) -> None:
-    """Neither those who attend privately nor those who answered maybe."""
+    """People who attend privately and people who answered maybe are not shown."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="9")

@@ -66,7 +66,7 @@ async def test_all_notifications_can_be_read_on_pages(site):
 
 
 async def test_all_attendees_can_be_listed(site, monkeypatch):
-    """People on the waitlist come after those who go, on several pages as on one."""
+    """People on the waitlist come after attendees, on several pages as on one."""
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Tea", capacity="3")
         for number in range(5):
@@ -89,7 +89,8 @@ async def test_all_attendees_can_be_listed(site, monkeypatch):
 
 
 async def test_one_tap_searches_near_ones_location(site):
-    """The search is for the neighbourhood, which is in the URL. The browser's location is not requested before the tap."""
+    """The search covers the neighbourhood, which is in the URL. The browser's location is not requested before the tap.
+    """
     async with site.browser() as browser:
         text = (await browser.get("/")).text
     assert re.search(r'<p data-here-for="near" data-here-digits="2" [^>]*hidden>', text)

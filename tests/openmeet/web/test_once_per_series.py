@@ -47,7 +47,7 @@ def daily(rule: str = DAILY, start: datetime = FIRST) -> Timing:
 
 
 async def test_a_daily_series_is_one_row_of_every_list(site: Site) -> None:
-    """On the front page, in a search and on its host's page: its next date, and a link to the others."""
+    """On the front page, in a search and on its host's page, the row has the next date, and a link to the others."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         series = await actions.create(tx, ana, Content("Morning swim"), daily("FREQ=DAILY;COUNT=12"))
@@ -75,8 +75,8 @@ async def test_an_endless_series_shows_no_number_of_dates(site: Site) -> None:
 
 
 async def test_a_detected_series_is_one_row_with_its_existing_dates(site: Site) -> None:
-    """Detected from single events. It has no stored window, so the rows alone show which dates exist; the front page is
-    the same for everybody.
+    """The series was detected from single events. It has no stored window, so only the rows show which dates exist. The
+    front page is the same for everybody.
     """
     days = [FIRST + timedelta(weeks=week) for week in range(4)]
     async with site.db.transaction() as tx:
@@ -99,7 +99,7 @@ async def test_a_group_lists_it_once_and_shows_its_whole_month(site: Site) -> No
         for one in await dates(tx, series):
             await tx.execute("update events set group_id = :group where id = :id", group=group.id, id=one.id)
         first, second, *_ = await dates(tx, series)
-        # Only members know about the first one.
+        # Only members can see the first one.
         await tx.execute("update events set visibility = 'private' where id = :id", id=first.id)
         inside = await shown_in_group(tx, group.id, None, 10, member=ana.user_id)
         outside = await shown_in_group(tx, group.id, None, 10, member=None)
@@ -110,7 +110,7 @@ async def test_a_group_lists_it_once_and_shows_its_whole_month(site: Site) -> No
     assert listed.count("<h3>") == 1
     # The private one is not mentioned, not even in the number.
     assert "and more dates" in listed
-    # With the days of adjacent months in the grid.
+    # The grid includes the days of adjacent months.
     assert month.count("Morning swim") == 35
 
 
@@ -149,8 +149,8 @@ async def some_series(tx, chosen: random.Random) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_pages_contain_the_best_date_of_each_series_once(site: Site, monkeypatch, seed: int) -> None:
-    """For every kind of search: the result is that of single dates with only the first date of each series, in whatever
-    steps it is read.
+    """For every kind of search, and in whatever steps it is read, the result is that of single dates with only the
+    first date of each series.
     """
     chosen = random.Random(seed)
     monkeypatch.setattr(index_scan, "_SOME", 3)

@@ -11,7 +11,7 @@ REQUIRED = RegistrationQuestion("q2", "What do you eat?", is_required=True)
 
 
 async def test_a_cancelled_event_shows_no_held_place_or_waitlist(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Neither on the event page nor in the list of one's own events."""
+    """The event page and the list of one's own events show neither."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as host, site.browser() as first, site.browser() as second, site.browser() as third:
         await sign_up(host, "hanna@example.org", "Hanna")
@@ -22,7 +22,7 @@ async def test_a_cancelled_event_shows_no_held_place_or_waitlist(make_sqlite: Ma
         for number, browser in enumerate((first, second, third)):
             await sign_up(browser, f"guest{number}@example.org", "Guest")
             await browser.post(f"{walk}/answer", data={"reply": "going"})
-        # A person who goes gives up their place, which is then held for the second one.
+        # An attendee gives up their place, which is then offered to the second person.
         await first.post(f"{walk}/answer", data={"reply": "declined"})
         assert "A place is held for you" in (await second.get(walk)).text
         assert "On the waitlist" in (await third.get(walk)).text
@@ -47,7 +47,7 @@ async def test_cancelling_an_unanswered_event_notifies_nobody(make_sqlite: MakeD
 
 
 async def test_optional_questions_are_asked_after_the_click(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Strangers are not told that questions come before they can answer."""
+    """The page tells signed-out visitors about questions only if one of them is required."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     lantern = await _asking(site, OPTIONAL)
     meal = await _asking(site, REQUIRED)
@@ -68,7 +68,7 @@ async def test_optional_questions_are_asked_after_the_click(make_sqlite: MakeDat
 
 
 async def _asking(site: Site, question: RegistrationQuestion) -> str:
-    """Create an event whose host asks this question; return the path of its page."""
+    """Create an event whose host asks this question. Return the path of its page."""
     async with site.db.transaction() as tx:
         hanna = await person(tx, "Hanna")
         event = await event_by(tx, hanna, title="Walk")

@@ -1,4 +1,4 @@
-"""An event page tells only its viewer what else they have at that time."""
+"""An event page shows only to the viewer which of their other events overlap with it."""
 
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase

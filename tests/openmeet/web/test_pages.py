@@ -108,8 +108,8 @@ async def test_a_form_changed_after_creating_an_event_can_create_another(browser
 
 
 async def test_a_start_in_the_past_is_asked_about_once(browser):
-    """The form asks once, keeps what was typed, and accepts the same start the second time. Another start in the past
-    is asked about again.
+    """The form asks once, keeps the typed text, and accepts the same start the second time. For another start in the
+    past it asks again.
     """
     await sign_up(browser, "ana@example.org", "Ana")
     typed = TYPED | {"starts": "2025-07-04T18:00", "ends": ""}
@@ -274,7 +274,7 @@ async def test_editing_shows_stored_values_and_a_stale_form_keeps_typed_ones(bro
 
 
 async def test_a_stale_form_shows_the_differences_and_can_be_saved_again(browser):
-    """The conflict page shows, field by field, what the other tab saved. Saving again is the decision for one's own
+    """The conflict page shows, field by field, the version that the other tab saved. Saving again chooses one's own
     version.
     """
     await sign_up(browser, "ana@example.org", "Ana")
@@ -394,7 +394,7 @@ async def test_nobody_is_listed_as_offered_a_place_and_as_waiting(site, browser)
     assert "<strong>1</strong> place held</span> <span><strong>1</strong> on the waitlist</span>" in shown
     guests = (await browser.get(f"{path}/attendees")).text
     assert "<strong>1</strong> place held</span></p>" in guests
-    # The tab lists both, and marks the one with a held place.
+    # The tab lists both, and marks the one with an offered place.
     assert re.search(r'href="\?tab=waiting"[^>]*>[^<]* <span class="tab-count">2</span>', guests)
     people = re.findall(r"<h3>(.*?)</h3>.*?person-name\">(\w+)", (await browser.get(path)).text, re.DOTALL)
     assert people == [("A place is held for", "Cleo"), ("On the waitlist", "Dora")]
@@ -479,8 +479,8 @@ async def test_every_page_has_one_h1_and_a_main_landmark(browser, path):
 
 
 async def test_the_form_offers_countries_and_remembers_the_last_one(browser):
-    """For a new person the field is empty, and says what that means. After their first event it has that event's
-    country.
+    """For a new person the field is empty, and the page says what that means. After their first event the field has
+    that event's country.
     """
     await sign_up(browser, "ana@example.org", "Ana")
     shown = await browser.get("/events/new")

@@ -1,6 +1,6 @@
-"""Secrets in the restricted parts of a public event are searched for in every place that shows events.
+"""Secrets in the restricted fields of a public event are searched for in every place that shows events.
 
-As a control, the same search finds each of them once the part is public or the viewer is going.
+To show that the search works, it finds each of them once the field is public or the viewer is going.
 """
 
 import json
@@ -128,7 +128,7 @@ def json_ld_of(page: str) -> dict:
 
 
 async def test_structured_data_and_cards_contain_only_public_parts(site):
-    """When the host opens the page, its structured data and its card still contain only what strangers may know."""
+    """When the host opens the page, its structured data and its card still contain only what strangers may see."""
     hostile = "</script><script>alert(1)</script> & <b>"
     async with site.browser() as host:
         await sign_up(host, "ana@example.org", "Ana")
@@ -191,7 +191,7 @@ async def leaving(db, event, owner) -> dict[str, set[str]]:
 
 
 async def test_outgoing_content_contains_only_public_parts(make_database):
-    """Also in what is sent to the host's own webhook, because it is stored and passed on."""
+    """This includes messages to the host's own webhook, because they are stored and passed on."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -203,7 +203,7 @@ async def test_outgoing_content_contains_only_public_parts(make_database):
 
 
 async def test_typed_coordinates_are_found_nearby_and_copied(site):
-    """In the form: invalid coordinates are reported at their field and kept, valid ones make the event findable nearby
+    """Invalid coordinates in the form are reported at their field and kept. Valid ones make the event findable nearby
     and are copied with it.
     """
     near = "/api/events?near=48.2,16.37&within=10"

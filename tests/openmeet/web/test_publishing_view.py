@@ -1,4 +1,4 @@
-"""The chips describe the present intention, not what the publisher found when it last ran."""
+"""The chips describe the present intention and not the state that the publisher found in its last run."""
 
 from dataclasses import replace
 
@@ -97,8 +97,8 @@ async def test_what_was_unpublished_is_shown_as_being_removed(deployment: Deploy
 
 
 async def test_imported_records_are_not_shown_as_only_here(deployment: Deployment):
-    """For people who came with records of their own: their event and answer show where they are, and when the version
-    here differs.
+    """For people whose account already had records, their event and answer show the repository, and whether the version
+    on this site differs.
     """
     async with deployment.db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
@@ -119,7 +119,9 @@ async def test_imported_records_are_not_shown_as_only_here(deployment: Deploymen
 
 
 async def test_without_consent_for_events_nothing_is_shown_as_waiting(deployment: Deployment):
-    """With consent given: the publisher has run, and the event stays here until its host decides otherwise."""
+    """The person has given consent, but not for events: the publisher has run, and the event stays on this site until
+    its host decides otherwise.
+    """
     ana = await deployment.connected("ana")
     for wanted, words in ((False, HERE), (True, WAITING)):
         async with deployment.db.transaction() as tx:

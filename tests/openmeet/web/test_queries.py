@@ -1,4 +1,4 @@
-"""Lists on both engines: order, cursors, and which items belong to which list."""
+"""Lists on both engines: their order, cursors and items."""
 
 from datetime import date, timedelta
 
@@ -59,7 +59,7 @@ async def test_words_and_days_narrow_the_list(db):
     ],
 )
 async def test_an_event_is_found_on_the_day_in_its_heading(db, starts, zone):
-    """Days are those at the event's place, however far that is from UTC."""
+    """Days are those in the event's time zone, however far it is from UTC."""
     day = date(2026, 12, 6)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

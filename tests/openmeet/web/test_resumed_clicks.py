@@ -20,14 +20,15 @@ from tests.openmeet.site_under_test import event_by, inputs_of, person, sign_up,
     ],
 )
 def test_an_unticked_box_is_kept_and_empty_fields_are_not(typed, kept):
-    """Otherwise an answer would be shared although its author unticked that."""
+    """Otherwise an answer would be shared although its author deselected the checkbox."""
     path = path_of(EventSlug("tea"), RsvpReply.GOING, typed)
     found = {name: values[0] for name, values in parse_qs(urlsplit(path).query, keep_blank_values=True).items()}
     assert found == {"reply": "going", **kept}
 
 
 async def test_an_answer_kept_on_this_site_stays_there_after_sign_in(make_sqlite, clock):
-    """Somebody who did not share their answer and answers again while signed out does not share it thereby."""
+    """If a person's answer is not shared and they answer again while signed out, the new answer is not shared either.
+    """
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"))

@@ -1,4 +1,4 @@
-"""Any search as a calendar, Atom and JSON feed: its results, valid for strangers, and nothing that is not public."""
+"""Any search as a calendar, Atom and JSON feed: its results, the same for everybody, with public data only."""
 
 import html
 import json

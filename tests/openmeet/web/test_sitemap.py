@@ -1,4 +1,4 @@
-"""What the sitemap lists for search engines. That it contains nothing else is tested in ``privacy``."""
+"""The pages that the sitemap lists for search engines. The tests in ``privacy`` check that it contains nothing else."""
 
 from urllib.parse import quote
 from xml.etree import ElementTree as ET

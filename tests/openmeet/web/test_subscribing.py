@@ -1,4 +1,6 @@
-"""Every feed has links for subscribing to it, and states how often to refresh. A copy is marked as one."""
+"""Every feed has links for subscribing to it, and states how often to refresh it. A link to a copy says that the copy
+does not follow later changes.
+"""
 
 import re
 from html import unescape

@@ -1,4 +1,4 @@
-"""A host sees the event page as a guest or a stranger would, and cannot do anything there."""
+"""A host sees the event page as a guest or a stranger would, and cannot act on that page."""
 
 import re
 
@@ -49,7 +49,7 @@ def main_of(html: str) -> str:
 
 
 def without_fieldset(html: str) -> str:
-    """The same without the fieldset that disables the buttons."""
+    """The same content without the fieldset that disables the buttons."""
     found = re.fullmatch(r'(.*?)<fieldset class="as-shown" disabled>(.*)</fieldset> ?', main_of(html))
     assert found is not None
     return found[1] + found[2]
@@ -115,7 +115,7 @@ async def _rows(site: Site) -> list[int]:
 
 @pytest.mark.parametrize("who", ["guest", "stranger"])
 async def test_other_people_cannot_use_another_view(site: Site, who: str) -> None:
-    """The parameter is for hosts. Others get their usual page."""
+    """The parameter is for hosts. Other people get their usual page."""
     async with site.browser() as host, site.browser() as anybody:
         await sign_up(host, "ana@example.org", "Ana")
         public = await hosted(site)

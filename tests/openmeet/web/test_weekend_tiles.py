@@ -52,8 +52,8 @@ def test_the_link_leads_to_both_days():
 
 
 def test_active_filters_come_first():
-    """On a phone only the first filters of the line are visible. A source can only be removed, so it is among the other
-    filters.
+    """On a phone only the first filters of the line are visible. A source filter can only be removed, so it is among
+    the other filters.
     """
     free = chips({}, NOW, "Europe/Berlin", view="")
     chosen = chips({"category": "games", "source": "atproto"}, NOW, "Europe/Berlin", view="")

@@ -1,5 +1,5 @@
-"""Webhooks about chat: hosts get the messages of their rooms as they are when sent, and nothing that they may not pass
-on.
+"""Webhooks about chat: hosts get the messages of their rooms in the state at the time of sending, without content that
+they may not pass on.
 """
 
 import pytest
@@ -41,7 +41,7 @@ class Talk:
             return await say(tx, who, self.room, text)
 
     async def deliver(self):
-        """Deliver; return the texts that arrive, with None for a dropped message."""
+        """Deliver. Return the texts that arrive, with None for a dropped message."""
         while await run_once(self.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(self.db))}):
             pass
         before = len(self.stage.receiver.heard)
@@ -96,7 +96,7 @@ async def test_the_host_gets_messages_with_edits_and_removals(talk):
 
 
 async def test_access_is_checked_when_a_message_is_sent(talk):
-    """Not when it was written: a co-host who was removed in between gets nothing."""
+    """Access when the message was written does not matter: a co-host who was removed in between gets nothing."""
     slug = EventSlug(talk.path.rpartition("/")[2])
     async with talk.db.transaction() as tx:
         one = await co_hosts.invite(tx, talk.ana, slug, "ben@example.org")
@@ -122,7 +122,7 @@ async def test_held_messages_and_host_rooms_are_not_sent(talk):
 
 
 async def test_a_restricted_chat_is_not_sent(talk):
-    """Whether access was restricted before or after the message was written."""
+    """This is true if access was restricted before or after the message was written."""
     await talk.says(talk.ana, "For everybody")
     async with talk.db.transaction() as tx:
         await rooms.change_settings(tx, talk.ana, talk.room.id, RoomSettings(audience={"anybody": "none"}))

@@ -1,4 +1,4 @@
-"""What a hostile address, or somebody who knows a secret, can do with webhooks; against a real server."""
+"""Webhooks with a hostile address, or with a secret that somebody else has; against a real server."""
 
 import base64
 import hashlib
@@ -91,8 +91,8 @@ async def test_after_410_nothing_is_retried(stage, client, ana) -> None:
 
 
 async def test_a_new_secret_signs_from_then_on(stage, client, ana, ben) -> None:
-    """Waiting messages are signed with it too, and signatures with the old one are invalid. It is shown once, to its
-    owner only.
+    """Waiting messages are signed with the new secret too, and signatures with the old one are invalid. The new secret
+    is shown once, to its owner only.
     """
     webhook = await registered(client, stage, ana)
     await client.post("/api/events", json=EVENT, headers=ana)

@@ -1,4 +1,4 @@
-"""Addresses that respond late, endlessly, or resolve elsewhere later; and replayed messages."""
+"""Addresses that respond late, endlessly, or later resolve to another server; and replayed messages."""
 
 import asyncio
 import socket
@@ -64,7 +64,9 @@ async def elsewhere():
 
 
 async def test_slow_servers_delay_nobody(stage, client, ana, elsewhere) -> None:
-    """Servers that are silent or never finish fail after ten seconds, and others receive their messages meanwhile."""
+    """Requests to servers that are silent or never finish fail after ten seconds, and others receive their messages
+    meanwhile.
+    """
     _, url = elsewhere
     slow = [await registered(client, stage, ana, url=f"{url}/{name}") for name in ("silent", "dripping")]
     await registered(client, stage, ana)

@@ -127,7 +127,9 @@ async def rows(db: Database, sql: str) -> list[Any]:
 
 
 async def test_messages_are_signed_according_to_standard_webhooks(stage, client, ana):
-    """Computed here from the text of the specification: HMAC-SHA256 over id, timestamp and body, with the secret's bytes."""
+    """The expected signature is computed from the text of the specification: HMAC-SHA256 over id, timestamp and body,
+    with the secret's bytes.
+    """
     webhook = await registered(client, stage, ana)
     await client.post("/api/events", json=EVENT, headers=ana)
     await stage.deliver()
@@ -174,7 +176,9 @@ async def test_an_address_that_does_not_respond_delays_no_other(stage, client, a
 
 
 async def test_events_of_others_are_not_sent(stage, client, ana, ben):
-    """Ben's webhook is told about his answer and nothing else of Ana's event, not even that it was changed or deleted."""
+    """Ben's webhook gets a message about his answer and nothing else about Ana's event, not even that it was changed or
+    deleted.
+    """
     await registered(client, stage, ben)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ana)
@@ -187,8 +191,8 @@ async def test_events_of_others_are_not_sent(stage, client, ana, ben):
 
 
 async def test_an_event_made_private_meanwhile_is_not_sent(stage, client, ana, ben):
-    """This is decided when the message is sent: in the meantime the host hid the event from those who had answered, or
-    it was deleted.
+    """The message is checked when it is sent: in the meantime the host hid the event from people who had answered, or
+    the event was deleted.
     """
     webhook = await registered(client, stage, ben)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
@@ -200,7 +204,9 @@ async def test_an_event_made_private_meanwhile_is_not_sent(stage, client, ana, b
 
 
 async def test_a_groups_changes_are_sent_while_the_owner_runs_it(stage, client, ana, ben):
-    """Events and people of the group. After Ana has handed it over and left, her webhook gets nothing about it."""
+    """These are changes of events and people of the group. After Ana has handed it over and left, her webhook gets
+    nothing about it.
+    """
     group = (
         await client.post("/api/groups", json={"name": "Players", "timeZone": "Europe/Berlin"}, headers=ana)
     ).json()
@@ -262,7 +268,9 @@ async def test_series_and_groups_are_sent_including_their_deletion(stage, client
 
 
 async def test_private_attendees_are_sent_without_their_name(stage, client, ana, ben):
-    """The host can read the name on the page, but the webhook does not get it. People are told about their own answers."""
+    """The host can read the name on the page, but the webhook does not get it. A person's own webhook gets messages
+    about their own answers.
+    """
     await registered(client, stage, ana)
     await registered(client, stage, ben)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
@@ -277,7 +285,7 @@ async def test_private_attendees_are_sent_without_their_name(stage, client, ana,
 
 
 async def test_invited_addresses_are_not_named_before_they_answer(stage, client, ana, ben):
-    """No message reveals whose address it is, or whether the person has an account here."""
+    """No message reveals whose address it is, or whether that person has an account on this site."""
     await registered(client, stage, ana)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     for address in ("ben@example.org", "stranger@example.org"):
@@ -292,7 +300,7 @@ async def test_invited_addresses_are_not_named_before_they_answer(stage, client,
 
 
 async def test_messages_that_arrive_out_of_order_can_be_sorted(stage, client, ana, ben):
-    """By the revision of events and of answers."""
+    """Messages have the revision of events and of answers."""
     await registered(client, stage, ana)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
     for reply, title in (("going", "Chess"), ("declined", "Go")):
@@ -402,7 +410,7 @@ async def test_after_switching_on_again_missed_messages_can_be_sent(stage, clien
 
 
 async def test_private_addresses_are_refused(stage, client, ana):
-    """Refused at registration, and again when a name later resolves to an internal address (invariant 7)."""
+    """They are refused at registration, and again when a name later resolves to an internal address (invariant 7)."""
     settings = replace(stage.site.app.state.services.settings, allow_private_addresses=False)
     change_services(stage.site.app, settings=settings)
     for url in (

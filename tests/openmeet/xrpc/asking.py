@@ -79,7 +79,7 @@ class People:
         return ServiceCallers(names, self.resolve, self.resolve, InProcessCache(self.clock), self.clock)
 
     def token(self, did: Did, name: str, **changes: Any) -> str:
-        """A service token for one query; ``changes`` are arguments of ``make_service_token``."""
+        """A service token for one query. ``changes`` are arguments of ``make_service_token``."""
         self._made += 1
         said = {
             "issuer": did,

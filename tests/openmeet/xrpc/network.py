@@ -24,7 +24,7 @@ from tests.worker_pool import POOL
 
 
 class Around(Protocol):
-    """What a site depends on: its database, its network clients and the callers' PDS."""
+    """The parts that a site needs: its database, its network clients and the callers' PDS."""
 
     db: Database
     network: NetworkClients
@@ -45,7 +45,7 @@ class Open:
         return f"{did_of(self.url)}#openmeet"
 
     async def sign_in(self, name: str) -> str:
-        """Sign a person in at their own PDS; returns the access token."""
+        """Sign a person in on their own PDS. Returns the access token."""
         async with httpx.AsyncClient(trust_env=False) as http:
             body = {"identifier": f"{name}.town.test", "password": "a long password"}
             answer = await http.post(f"{self.deployment.pds_url}/xrpc/com.atproto.server.createSession", json=body)

@@ -1,4 +1,4 @@
-"""Public pages link to the record behind them; other pages have no such link."""
+"""Public pages link to their record; other pages have no such link."""
 
 import re
 

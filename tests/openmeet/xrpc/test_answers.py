@@ -51,7 +51,7 @@ async def test_people_with_a_record_are_named_and_everybody_is_counted(site, cli
         (dids[0], "interested", "confirmed"),
         (dids[1], "going", "confirmed"),
     ]
-    # Pending people are counted but not named, because other apps pass on what they get.
+    # Pending people are counted but not named, because other apps pass on the data that they get.
     assert dids[2] not in str(found)
     # Display names are not returned together with DIDs.
     assert "Number" not in str(found)
@@ -83,7 +83,7 @@ async def test_restricted_answers_are_not_listed(site, client, people):
         return [one["did"] for one in (await ask(client, "listAnswers", event=page, token=token))["answers"]]
 
     assert await seen_by() == [going]
-    # This also applies to hosts, because other apps pass on what they get.
+    # This also applies to hosts, because other apps pass on the data that they get.
     assert await seen_by(of_ana) == [going]
     for audience, seen in ((ListAudience.ATTENDEES, [of_bo, of_ana]), (ListAudience.HOSTS, [of_ana])):
         async with site.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Service tokens of callers: required claims, the viewer they stand for, and single use."""
+"""Service tokens of callers: required claims, the viewer that a token identifies, and single use."""
 
 import pytest
 
@@ -61,7 +61,7 @@ async def test_the_bare_did_can_be_switched_off(make_sqlite, clock, people):
 
 
 async def test_other_credentials_are_refused_and_not_ignored(site, client, page):
-    """A caller that sends other credentials expects to be recognised, so it gets an error."""
+    """A caller that sends other credentials expects to be recognised, so the response is an error."""
     ana, _ = page
     async with site.db.transaction() as tx:
         session = await open_session(tx, ana.user_id, SessionTransport.API)
@@ -92,7 +92,7 @@ async def test_each_caller_sees_what_they_may_see(site, client, people, page):
 
 
 async def test_somebody_who_never_signed_in_here_is_a_stranger(site, client, people, page):
-    """A shadow account has no role. What is known about a DID passes to its owner when they claim it."""
+    """A shadow account has no role. The data stored about a DID passes to its owner when they claim it."""
     ana, uri = page
     async with site.db.transaction() as tx:
         did = await people.connect(tx, ana)

@@ -36,7 +36,7 @@ async def test_every_query_has_its_lexicon_and_every_lexicon_its_query():
 
 @pytest.mark.parametrize(("name", "writes"), [("authRead", False), ("authManage", True)])
 async def test_permission_sets_hold_every_query_and_our_own_collections(name, writes):
-    """Apps can request the same permissions that the site itself requests, as far as the collections are ours."""
+    """Apps can request the same permissions as the site itself, for the project's own collections."""
     ours = {one for several in COLLECTIONS.values() for one in several if one.startswith(own_name(""))}
     document = CATALOG.definition(own_name(name))
     assert isinstance(document, PermissionSetType)

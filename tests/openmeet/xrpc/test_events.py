@@ -1,4 +1,5 @@
-"""XRPC queries for events: one event, by time, by place, by words, by repository; and what strangers may see."""
+"""XRPC queries for events: one event, by time, by place, by words, by repository; and the data that strangers may see.
+"""
 
 from dataclasses import replace
 
@@ -143,7 +144,7 @@ async def test_forged_cursors_are_refused(client):
 
 
 async def test_pages_are_stable_while_events_are_added_and_removed(site, client):
-    """Whatever is added before the cursor or removed after it, the remaining events are returned once, in order."""
+    """If events are added before the cursor or removed after it, the remaining events are returned once, in order."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         made = [
@@ -163,7 +164,9 @@ async def test_pages_are_stable_while_events_are_added_and_removed(site, client)
 
 
 async def test_events_of_a_repository(site, client):
-    """Past and coming events by start, undated ones last; also in reverse, and page by page."""
+    """The list has past and coming events by start, with undated ones last. It can be read in reverse, and page by
+    page.
+    """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         for number, day in enumerate(("05-01", "02-01", "04-01")):
@@ -187,8 +190,8 @@ async def test_events_of_a_repository(site, client):
 
 
 async def test_a_large_repository_is_read_by_its_index(site):
-    """In both directions and from any cursor. Bitmap scans are disabled, because for a handful of rows PostgreSQL would
-    prefer one and sort.
+    """The list can be read in both directions and from any cursor. Bitmap scans are disabled, because for a handful of
+    rows PostgreSQL would prefer one and sort.
     """
     async with site.db.transaction() as tx:
         await many_events(tx)
@@ -209,7 +212,9 @@ async def test_a_large_repository_is_read_by_its_index(site):
 
 
 async def test_members_find_the_events_of_their_groups(site, client, people):
-    """By repository and one by one. With another person's token the result is what a stranger sees."""
+    """Members find the events by repository and one by one. With another person's token the result is what a stranger
+    sees.
+    """
     async with site.db.transaction() as tx:
         ana, cem = await person(tx, "Ana"), await person(tx, "Cem")
         group = await group_by(tx, ana, visibility="private", name="Secret chess")
@@ -227,5 +232,5 @@ async def test_members_find_the_events_of_their_groups(site, client, people):
         "events"
     ] == []
     assert await refused(client, "getEvent", uri=uri, token=people.token(of_cem, "getEvent")) == (400, "EventNotFound")
-    # Public lists contain the same for them as for everybody.
+    # Public lists are the same for them as for everybody.
     assert (await ask(client, "listEvents", token=people.token(of_bo, "listEvents")))["events"] == []

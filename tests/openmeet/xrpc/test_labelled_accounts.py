@@ -1,5 +1,5 @@
 """A label on an account applies to everything of the account: on every page, in every list, file, feed and query.
-Marking the account as trusted ends that.
+Marking the account as trusted ends the effect.
 """
 
 import pytest
@@ -26,7 +26,7 @@ EVENT = "community.lexicon.calendar.event"
 
 class Account:
     """Ana, whose account gets a label, with an event, a series, a group and an answer, and Ben, who hosts the event
-    that she answered.
+    that Ana answered.
     """
 
     async def make(self, site, people) -> None:
@@ -54,8 +54,8 @@ async def account(site, people) -> Account:
 
 
 def views(one: Account) -> dict[str, str]:
-    """The URLs that strangers can open, with the text of hers that each contains. For URLs of hers alone the status
-    decides.
+    """The URLs that strangers can open, with the text of Ana's that each contains. For URLs of Ana's alone the status
+    is checked.
     """
     walks, group, event, person = one.series.slug, one.group.slug, one.event.slug, one.ana.user_id
     return {

@@ -1,5 +1,5 @@
-"""The reference PDS proxies a person's call (``atproto-proxy``): how it resolves our DID, which tokens it sends, and
-how it addresses them.
+"""The reference PDS proxies a person's call (``atproto-proxy``): how it resolves this site's DID, the tokens that it
+sends, and how it addresses them.
 """
 
 from types import SimpleNamespace

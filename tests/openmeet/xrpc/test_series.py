@@ -11,7 +11,9 @@ RECORD = "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/openmeet.lexicon.series/3mqdau33
 
 
 async def test_stored_and_computed_dates_are_listed(site, client, clock):
-    """Each date once and in order, for any page size. The rule is returned as a sentence and as RFC 5545 text."""
+    """Each date is listed once and in order, for any page size. The rule is returned as a sentence and as RFC 5545
+    text.
+    """
     clock.turn(NOW - clock.now())
     async with site.db.transaction() as tx:
         _, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=20")

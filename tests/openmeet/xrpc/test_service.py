@@ -1,4 +1,4 @@
-"""The site's DID is derived from its URL, and its document from both."""
+"""The site's DID is derived from its URL, and its DID document from both."""
 
 import pytest
 
