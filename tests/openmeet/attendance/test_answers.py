@@ -398,7 +398,7 @@ async def test_an_unknown_status_is_kept_but_not_counted(db):
 
 
 async def restored(tx, event, who, answered_at):
-    """Answer here, then replace the answer by a record that says no, then restore it. Return the status."""
+    """Answer on this site, then replace the answer by a record that says no, then restore it. Return the status."""
     mine = await queries.find(tx, event.id, who.user_id)
     await actions.apply_from_network(
         tx,

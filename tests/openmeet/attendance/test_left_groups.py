@@ -147,7 +147,7 @@ async def test_a_group_that_becomes_private_ends_former_members_places(db, visib
 
 
 async def test_an_event_that_becomes_private_ends_former_members_places(db):
-    """If the host restricts a single event of the group to members, former members lose their places there."""
+    """If the host restricts a single event of the group to members, former members lose their places at that event."""
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)

@@ -37,8 +37,8 @@ URI = "at://did:plc:abc/community.lexicon.calendar.rsvp/"
 
 
 def expected(act: AttendanceAction, before: AttendanceStatus | None) -> AttendanceStatus | str | None:
-    """The result for an event with free places and no approval, and people who signed in here. A refusal is returned as
-    its name.
+    """The result for an event with free places and no approval, and people who have signed in to this site. A refusal
+    is returned as its name.
     """
     outcome = TABLE[act][before]
     match outcome:
